@@ -1,0 +1,58 @@
+"""Image arrays in their storage type: names of the types, value ranges, quantization and fingerprints."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[Any]  # (n, c, *spatial), uint8, uint16 or float32
+Labels = NDArray[np.int64]  # (n,)
+Rows = NDArray[np.int64]  # row indices into a dataset
+Scores = NDArray[np.float64]  # (n, k), each row sums to 1
+ValueRange = tuple[float, float]
+
+STORAGE_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+
+
+def value_range(images: Images) -> ValueRange:
+    """Give the values that stand for black and white.
+
+    uint8 always spans 0..255. uint16 and float32 images use the extremes of the images given, because a
+    12-bit film stored in 16 bits would otherwise look black; measure it on training images only.
+    """
+    if images.dtype == np.uint8:
+        return 0.0, 255.0
+    low, high = float(images.min()), float(images.max())
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def quantize(unit: NDArray[np.floating[Any]], dtype: np.dtype[Any], span: ValueRange) -> Images:
+    """Turn values in [0, 1] (clamped) into the storage type, with the range that `value_range` measured."""
+    low, high = span
+    values = np.clip(unit, 0.0, 1.0) * (high - low) + low
+    if np.issubdtype(dtype, np.integer):
+        values = np.rint(values)
+    return np.asarray(values, dtype=dtype)
+
+
+def fingerprint(*parts: Any) -> str:
+    """Hash arrays (type, shape and bytes) and anything else by its `repr`; 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype.str}{part.shape}".encode())
+            for chunk in _chunks(part):
+                digest.update(np.ascontiguousarray(chunk).tobytes())
+        else:
+            digest.update(repr(part).encode())
+        digest.update(b"|")
+    return digest.hexdigest()
+
+
+def _chunks(array: NDArray[Any], rows: int = 1024) -> Iterable[NDArray[Any]]:
+    """Walk the first axis so that a memory-mapped array is never read whole."""
+    if array.ndim == 0:
+        return [array]
+    return (array[start : start + rows] for start in range(0, len(array), rows))

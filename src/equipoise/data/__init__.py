@@ -1,0 +1,1 @@
+"""Images on disk to an `ImageDataset` with patient-grouped splits."""

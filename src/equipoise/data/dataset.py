@@ -1,0 +1,169 @@
+"""`ImageDataset`: images, labels, patients and names that travel together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.arrays import Images, Labels, fingerprint
+from equipoise.atomic import atomic_folder, read_json, write_json
+from equipoise.exceptions import DataError
+from equipoise.validation import check_images, check_labels
+
+SYNTHETIC = -1  # the "patient" of a synthetic image
+
+
+class SupportsResample(Protocol):
+    """What `ImageDataset.resample` needs of a resampler."""
+
+    def fit_resample(self, X: Images, y: Labels, **settings: Any) -> tuple[Images, Labels]:
+        """Return rebalanced images and labels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageDataset:
+    """Images in their storage type with labels, patients and stable names.
+
+    Attributes:
+        images: (n, c, *spatial), uint8, uint16 or float32, c = 1 or 3; `np.memmap` allowed.
+        labels: (n,) int64, indices into `class_names`.
+        class_names: k names.
+        groups: (n,) int64, the patient (slide, lesion); -1 marks a synthetic image.
+        ids: (n,) stable names, written into stored predictions.
+        masks: (n, *spatial) int64, or None.
+    """
+
+    images: Images
+    labels: Labels
+    class_names: tuple[str, ...]
+    groups: NDArray[np.int64]
+    ids: NDArray[np.str_]
+    masks: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        check_images(self.images)
+        check_labels(self.labels, len(self.images))
+        for name in ("groups", "ids", "masks"):
+            array = getattr(self, name)
+            if array is not None and len(array) != len(self.images):
+                raise DataError(f"Expected {len(self.images)} {name}, one for each image, got {len(array)}.")
+        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.class_names):
+            raise DataError(
+                f"Expected labels from 0 to {len(self.class_names) - 1} for {len(self.class_names)} class names, "
+                f"got {self.labels.min()} to {self.labels.max()}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def synthetic(self) -> NDArray[np.bool_]:
+        """(n,) True where the image is synthetic."""
+        return np.equal(self.groups, SYNTHETIC)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(k,) number of images of each class."""
+        return np.bincount(self.labels, minlength=len(self.class_names)).astype(np.int64)
+
+    @property
+    def rare_class(self) -> int:
+        """The class with the fewest images (the first of them on a tie): the positive class of every metric."""
+        return int(np.argmin(np.where(self.counts > 0, self.counts, np.iinfo(np.int64).max)))
+
+    @property
+    def imbalance_ratio(self) -> float:
+        """Largest class count divided by the smallest one that is not zero."""
+        counts = self.counts[self.counts > 0]
+        return float(counts.max() / counts.min())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of ids, labels, groups, class names and pixels."""
+        return fingerprint(self.ids.astype(str), self.labels, self.groups, self.class_names, self.images)
+
+    def subset(self, rows: Any) -> Self:
+        """Keep `rows` (indices or a boolean mask), in that order; an index may repeat."""
+        return replace(
+            self,
+            images=self.images[rows],
+            labels=self.labels[rows],
+            groups=self.groups[rows],
+            ids=self.ids[rows],
+            masks=None if self.masks is None else self.masks[rows],
+        )
+
+    def resample(self, resampler: SupportsResample, **settings: Any) -> Self:
+        """Rebalance with a resampler; patients and names travel along.
+
+        A resampler that picks rows tells which in `sample_indices_`; rows that another one adds behind the
+        originals are synthetic: they get the patient -1 and the names synthetic-000000, synthetic-000001, ...
+
+        Raises:
+            DataError: The dataset holds synthetic images already.
+        """
+        if self.synthetic.any():
+            raise DataError("Expected real images only, got synthetic ones. Resample the original training split.")
+        images, labels = resampler.fit_resample(self.images, self.labels, **settings)
+        if hasattr(resampler, "sample_indices_"):
+            return self.subset(resampler.sample_indices_)
+        n_new = len(images) - len(self)
+        names = np.array([f"synthetic-{i:06d}" for i in range(n_new)], dtype=str)
+        return replace(
+            self,
+            images=images,
+            labels=labels,
+            groups=np.concatenate([self.groups, np.full(n_new, SYNTHETIC, dtype=np.int64)]),
+            ids=np.concatenate([self.ids.astype(str), names]),
+            masks=None,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the dataset to a folder: images.npy, columns.npz, dataset.json."""
+        with atomic_folder(Path(folder)) as temporary:
+            np.save(temporary / "images.npy", self.images)
+            columns: dict[str, NDArray[Any]] = {"labels": self.labels, "groups": self.groups, "ids": self.ids}
+            if self.masks is not None:
+                columns["masks"] = self.masks
+            np.savez(temporary / "columns.npz", allow_pickle=False, **columns)
+            write_json(temporary / "dataset.json", {"class_names": self.class_names, "version": 1})
+
+    @classmethod
+    def load(cls, folder: Path, *, memory_map: bool = False) -> Self:
+        """Read a dataset that `save` wrote; `memory_map` leaves the pixels on disk until they are used.
+
+        Raises:
+            DataError: The folder does not hold a saved dataset.
+        """
+        folder = Path(folder)
+        if not (folder / "dataset.json").is_file():
+            raise DataError(f"Expected a saved dataset in {folder}, found no dataset.json.")
+        with np.load(folder / "columns.npz", allow_pickle=False) as columns:
+            fields = {name: columns[name] for name in columns.files}
+        return cls(
+            images=np.load(folder / "images.npy", mmap_mode="r" if memory_map else None, allow_pickle=False),
+            class_names=tuple(read_json(folder / "dataset.json")["class_names"]),
+            **fields,
+        )
+
+
+def concatenate(datasets: Sequence[ImageDataset]) -> ImageDataset:
+    """Join datasets of the same classes, shape and storage type, in order.
+
+    Raises:
+        DataError: Class names, image shapes or storage types differ, or there is no dataset.
+    """
+    kinds = {(d.class_names, d.images.shape[1:], d.images.dtype.str) for d in datasets}
+    if len(kinds) != 1:
+        raise DataError(f"Expected datasets of one kind (classes, shape, type), got {len(kinds)}: {sorted(kinds)}.")
+    return ImageDataset(
+        images=np.concatenate([d.images for d in datasets]),
+        labels=np.concatenate([d.labels for d in datasets]),
+        class_names=datasets[0].class_names,
+        groups=np.concatenate([d.groups for d in datasets]),
+        ids=np.concatenate([d.ids for d in datasets]),
+    )

@@ -1,0 +1,1 @@
+"""Methods x splits x seeds, stored so that a run can be killed and continued."""

@@ -1,0 +1,1 @@
+"""Metrics as functions of stored predictions, and the statistics that compare them."""

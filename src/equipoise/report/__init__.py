@@ -1,0 +1,1 @@
+"""The self-contained report, made from stored files only."""

@@ -1,0 +1,1 @@
+"""Resamplers change class counts; they only ever see the training split."""

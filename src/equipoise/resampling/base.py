@@ -1,0 +1,136 @@
+"""`Resampler` and `Oversampler`: what every way of changing class counts obeys."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from imblearn.utils import check_sampling_strategy
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from equipoise.arrays import Images, Labels
+from equipoise.exceptions import DataError, SettingError
+from equipoise.randomness import make_rng
+from equipoise.validation import check_class_sizes, check_images, check_images_and_labels, check_labels
+
+Held = tuple[Images, Labels]  # real validation images and labels, for monitoring only
+Strategy = str | float | Mapping[int, int]
+
+
+class Resampler(BaseEstimator, ABC):
+    """Changes class counts of the training split: images (n, c, *spatial) in storage type, labels (n,)."""
+
+    @abstractmethod
+    def fit_resample(
+        self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None
+    ) -> Held:
+        """Return rebalanced images and labels.
+
+        Args:
+            X: (n, c, *spatial) training images.
+            y: (n,) labels, any integers.
+            validation: Real held-out images and labels. They are watched, never learned from: the result does
+                not depend on them.
+            workspace: Folder for checkpoints and finished fits, both found again by content.
+        """
+
+
+class Oversampler(Resampler):
+    """Keeps `X` first and unchanged and adds synthetic images behind it.
+
+    A subclass writes two hooks, `_fit` and `_generate`, and states `minimum` if it needs more than one image.
+
+    Args:
+        sampling_strategy: As in imbalanced-learn: "auto" (every class to the largest), a float (binary only), or
+            {label: images of that class wanted in all}.
+        seed: Seed of the fit and of the images that `fit_resample` adds.
+
+    Attributes:
+        classes_: (k,) labels seen in `fit`.
+        wanted_: {label: number of synthetic images}, only labels that need some.
+    """
+
+    minimum: ClassVar[int] = 1
+    alternatives: ClassVar[str] = "random oversampling or class weights"
+
+    def __init__(self, *, sampling_strategy: Strategy = "auto", seed: int = 0) -> None:
+        self.sampling_strategy = sampling_strategy
+        self.seed = seed
+
+    def fit(self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None) -> Self:
+        """Learn from training images.
+
+        Raises:
+            DataError: Bad input, or a class that has to grow has fewer than `minimum` images.
+            SettingError: `sampling_strategy` does not fit the labels.
+        """
+        X, y = check_images_and_labels(X, y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self.wanted_ = wanted(self.sampling_strategy, y)
+        growing = y[np.isin(y, list(self.wanted_))]
+        check_class_sizes(growing, self.minimum, method=type(self).__name__, alternatives=self.alternatives)
+        self.shape_, self.dtype_ = X.shape[1:], X.dtype
+        self._fit(X, codes.astype(np.int64), self._encode_held(validation), workspace)
+        return self
+
+    def generate(self, labels: Labels, *, seed: int = 0) -> Images:
+        """Make one image for each label, (n, c, *spatial) in the storage type of the training images.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            DataError: A label was not among those fitted.
+        """
+        if not hasattr(self, "classes_"):
+            raise NotFittedError(f"This {type(self).__name__} is not fitted yet. Call fit first.")
+        labels = check_labels(labels, len(labels))
+        if strange := sorted(set(labels.tolist()) - set(self.classes_.tolist())):
+            raise DataError(f"Expected labels among {self.classes_.tolist()}, got {strange}.")
+        codes = np.searchsorted(self.classes_, labels).astype(np.int64)
+        if len(codes) == 0:
+            return np.empty((0, *self.shape_), dtype=self.dtype_)
+        return check_images(self._generate(codes, seed), name="generated images")
+
+    def fit_resample(
+        self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None
+    ) -> Held:
+        """Fit, then return the originals followed by synthetic images; see `Resampler.fit_resample`."""
+        self.fit(X, y, validation=validation, workspace=workspace)
+        new = np.repeat(list(self.wanted_), list(self.wanted_.values())).astype(np.int64)
+        return np.concatenate([X, self.generate(new, seed=self.seed)]), np.concatenate([np.asarray(y), new])
+
+    def _encode_held(self, validation: Held | None) -> Held | None:
+        if validation is None:
+            return None
+        known = np.isin(validation[1], self.classes_)
+        return validation[0][known], np.searchsorted(self.classes_, validation[1][known]).astype(np.int64)
+
+    @abstractmethod
+    def _fit(self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None) -> None:
+        """Learn; `codes` are 0..k-1 in the order of `classes_`."""
+
+    @abstractmethod
+    def _generate(self, codes: Labels, seed: int) -> Images:
+        """Make one image for each code, in storage type; the same seed gives the same images."""
+
+
+def wanted(strategy: Strategy, y: Labels) -> dict[int, int]:
+    """Say how many images to add to each class that has to grow.
+
+    Raises:
+        SettingError: The strategy does not fit the labels.
+    """
+    if len(counts := Counter(np.asarray(y).tolist())) < 2:
+        raise DataError(f"Expected at least 2 classes to balance, got {len(counts)}.")
+    try:
+        asked = check_sampling_strategy(strategy, y, "over-sampling")
+    except (ValueError, TypeError, KeyError) as error:
+        raise SettingError(f"sampling_strategy={strategy!r} does not fit the labels: {error}") from error
+    return {int(label): int(n) for label, n in asked.items() if n > 0}
+
+
+def rng_of(seed: int, purpose: str) -> np.random.Generator:
+    """Make the generator of one purpose of a resampler."""
+    return make_rng(seed, "resampling", purpose)

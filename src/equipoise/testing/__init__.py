@@ -1,0 +1,1 @@
+"""Contract tests that every member of a family passes; usable by third parties."""

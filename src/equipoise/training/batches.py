@@ -1,0 +1,75 @@
+"""Batch samplers choose rows; `ResidentBatches` keeps the images on the device and converts them there."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equipoise.arrays import Images, Labels, Rows, ValueRange
+from equipoise.randomness import make_rng
+from equipoise.training.loop import Batch
+
+BatchSampler = Callable[[int], Rows]  # step -> rows of that step's batch, whatever was drawn before
+
+
+def natural(labels: Labels, batch_size: int, seed: int) -> BatchSampler:
+    """Walk through shuffled passes over the data, each image once in a pass; a batch may span two passes."""
+    n = len(labels)
+
+    def rows(step: int) -> Rows:
+        positions = np.arange(step * batch_size, (step + 1) * batch_size)
+        passes = {p: make_rng(seed, "natural", int(p)).permutation(n) for p in np.unique(positions // n)}
+        return np.array([passes[p][i] for p, i in zip(positions // n, positions % n, strict=True)], dtype=np.int64)
+
+    return rows
+
+
+def balanced(labels: Labels, batch_size: int, seed: int) -> BatchSampler:
+    """Give every class that occurs the same number of places (B/K, the remainder to classes by lot)."""
+    classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+
+    def rows(step: int) -> Rows:
+        rng = make_rng(seed, "balanced", step)
+        owners = np.resize(rng.permutation(len(classes)), batch_size)
+        return np.array([rng.choice(classes[owner]) for owner in owners], dtype=np.int64)
+
+    return rows
+
+
+BATCH_SAMPLERS: dict[str, Callable[[Labels, int, int], BatchSampler]] = {
+    "natural": natural,
+    "balanced": balanced,
+}
+
+
+class ResidentBatches:
+    """The batch of any step, from images that were moved to the device once in their storage type.
+
+    Calling it with a step returns images (b, c, *spatial) float32 in [0, 1] and labels (b,) int64.
+    """
+
+    def __init__(
+        self, images: Images, labels: Labels, sampler: BatchSampler, *, span: ValueRange, device: torch.device
+    ) -> None:
+        self.images = resident(images, device)
+        self.labels = torch.as_tensor(labels, device=device)
+        self.sampler = sampler
+        self.span = span
+
+    def __call__(self, step: int) -> Batch:
+        """Return the batch of `step`."""
+        rows = torch.as_tensor(self.sampler(step)).to(self.images.device, non_blocking=True)
+        return to_unit(self.images[rows], self.span), self.labels[rows]
+
+
+def resident(images: Images, device: torch.device) -> Tensor:
+    """Move images to the device in their storage type (uint16 as int32: torch indexes it on every device)."""
+    array = images.astype(np.int32) if images.dtype == np.uint16 else np.ascontiguousarray(images)
+    return torch.as_tensor(np.array(array) if not array.flags.writeable else array).to(device)
+
+
+def to_unit(images: Tensor, span: ValueRange) -> Tensor:
+    """Turn stored values into float32 in [0, 1], clamped to the training range."""
+    low, high = span
+    return images.to(torch.float32).sub_(low).div_(high - low).clamp_(0.0, 1.0)

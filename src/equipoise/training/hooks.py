@@ -1,0 +1,56 @@
+"""What may happen after a step: keep the best model."""
+
+import math
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+from torch import nn
+
+from equipoise.training.loop import History
+
+
+class KeepBest:
+    """Scores the model every `every` steps, keeps the best weights, stops after `patience` scores without gain.
+
+    It is `Stateful`: put it into the checkpoint's parts.
+    """
+
+    def __init__(
+        self, model: nn.Module, score: Callable[[], dict[str, float]], metric: str, *, every: int,
+        higher_is_better: bool = True, patience: int | None = None,
+    ) -> None:  # fmt: skip
+        self.model, self.score, self.metric = model, score, metric
+        self.every, self.patience = every, patience
+        self.sign = 1.0 if higher_is_better else -1.0
+        self.best, self.best_step, self.misses = -math.inf, 0, 0
+        self.weights: dict[str, Any] | None = None
+
+    def __call__(self, done: int, history: History) -> bool:
+        """Score where due; True when patience has run out."""
+        if done % self.every:
+            return False
+        scores = self.score()
+        history.add(done, {f"validation_{name}": value for name, value in scores.items()})
+        value = self.sign * scores[self.metric]
+        if value > self.best:
+            self.best, self.best_step, self.misses = value, done, 0
+            self.weights = deepcopy(self.model.state_dict())
+        else:
+            self.misses += 1
+        return self.patience is not None and self.misses >= self.patience
+
+    def restore(self) -> None:
+        """Put the best weights into the model; leaves it as it is where nothing was scored."""
+        if self.weights is not None:
+            self.model.load_state_dict(self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best weights and the count of misses."""
+        names = ("best", "best_step", "misses", "weights")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state."""
+        for name, value in state.items():
+            setattr(self, name, value)

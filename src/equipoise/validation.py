@@ -1,0 +1,70 @@
+"""Checks at the border: arrays that reach an estimator or a resampler are what they claim to be."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from equipoise.arrays import STORAGE_TYPES, Images, Labels
+from equipoise.exceptions import DataError
+
+
+def check_images(images: Any, *, name: str = "images") -> Images:
+    """Return `images` if they have shape (n, c, *spatial) and a storage type.
+
+    Raises:
+        DataError: Not an array, no channel axis, not 1 or 3 channels, another type, or values not finite.
+    """
+    if not isinstance(images, np.ndarray):
+        raise DataError(f"Expected {name} as a NumPy array, got {type(images).__name__}. Use np.asarray(images).")
+    if images.ndim < 4:
+        raise DataError(
+            f"Expected {name} of shape (n, c, h, w), got {images.shape}. Add a channel axis with X[:, None]."
+        )
+    if images.shape[1] not in (1, 3):
+        raise DataError(f"Expected {name} with 1 or 3 channels on axis 1, got shape {images.shape}.")
+    if images.dtype not in STORAGE_TYPES:
+        raise DataError(f"Expected {name} as uint8, uint16 or float32, got {images.dtype}. Convert with astype.")
+    if images.dtype == np.float32 and not np.isfinite(images).all():
+        raise DataError(f"Expected finite {name}, got NaN or infinity. Remove or repair those images.")
+    return images
+
+
+def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
+    """Return `labels` as int64 of shape (n,).
+
+    Raises:
+        DataError: Another shape, not whole numbers, or another count than the images.
+    """
+    array = np.asarray(labels)
+    if array.ndim != 1 or len(array) != n:
+        raise DataError(f"Expected {name} of shape ({n},), one for each image, got {array.shape}.")
+    if not np.issubdtype(array.dtype, np.integer):
+        raise DataError(f"Expected {name} as whole numbers, got {array.dtype}. Encode names as 0..k-1.")
+    return array.astype(np.int64)
+
+
+def check_images_and_labels(images: Any, labels: Any) -> tuple[Images, Labels]:
+    """Check both, and that there is at least one image.
+
+    Raises:
+        DataError: See `check_images` and `check_labels`; or there is no image.
+    """
+    images = check_images(images)
+    if len(images) == 0:
+        raise DataError("Expected at least one image, got none.")
+    return images, check_labels(labels, len(images))
+
+
+def check_class_sizes(labels: Labels, minimum: int, *, method: str, alternatives: str) -> None:
+    """Refuse classes that are too small for a method.
+
+    Raises:
+        DataError: A class has fewer than `minimum` images; names the class and what to use instead.
+    """
+    for label, count in sorted(Counter(labels.tolist()).items()):
+        if count < minimum:
+            raise DataError(
+                f"Class {label} has {count} training image{'s' * (count != 1)} and {method} needs at least "
+                f"{minimum}. Merge the class, or use {alternatives} for it."
+            )
