@@ -33,7 +33,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks
 
 docs: $(READY)
-	$(BIN)/python docs/build.py
+	$(BIN)/pdoc --docformat google --output-directory site equipoise
+	@echo 'API reference: site/index.html; guides: docs/*.md'
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

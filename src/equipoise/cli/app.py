@@ -1,0 +1,218 @@
+"""The commands `demo`, `run`, `report` and `list`."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from equipoise.cli import options as opt
+from equipoise.exceptions import EquipoiseError, SettingError
+
+app = typer.Typer(
+    name="equipoise",
+    help="Which way of rebalancing really helps on your medical images?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+FAMILIES = ("methods", "readers", "losses", "metrics")
+
+
+def main() -> None:
+    """Run a command; what a user can mend is said in one message, without a traceback."""
+    try:
+        app()
+    except EquipoiseError as error:
+        sys.exit(_complain(str(error)))
+    except KeyboardInterrupt:
+        sys.exit(_complain("Stopped. Finished cells are kept; the same command goes on from there.", code=130))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        reason = error.strerror or type(error).__name__
+        sys.exit(_complain(f"{reason}: {error.filename}. Finished cells are kept."))
+
+
+def _complain(message: str, *, code: int = 2) -> int:
+    from rich.console import Console
+
+    Console(stderr=True).print(f"[bold red]Error:[/] {_escape(message)}", soft_wrap=True, highlight=False)
+    return code
+
+
+def _escape(message: str) -> str:
+    from rich.markup import escape
+
+    return escape(message)
+
+
+@app.command(epilog="Example: [bold]equipoise demo --out runs/demo[/]")
+def demo(out: opt.Out = None, workers: opt.Workers = None) -> None:
+    """Compare five methods on drawn cervical cells (no data needed, about three minutes on two cores)."""
+    from equipoise.experiments.demonstration import demo_study
+
+    _execute(demo_study(), out or Path("runs/demo"), workers=workers, device="auto")
+
+
+@app.command(epilog=r"Example: [bold]equipoise run films/ --size 64 --groups 'patient(\d+)' --out runs/films[/]")
+def run(
+    images: opt.Images,
+    size: opt.Size = 64,
+    fit: opt.Fit = "pad",
+    channels: opt.Channels = "auto",
+    groups: opt.Groups = None,
+    table: opt.Table = None,
+    label_column: opt.LabelColumn = None,
+    path_column: opt.PathColumn = None,
+    group_column: opt.GroupColumn = None,
+    split_column: opt.SplitColumn = None,
+    on_error: opt.OnError = "stop",
+    methods: opt.Methods = "none,class_weights,oversampling,dcgan,cdcgan",
+    seeds: opt.Seeds = 3,
+    splits: opt.Splits = 3,
+    rare: opt.Rare = None,
+    metric: opt.PrimaryMetric = "balanced_accuracy",
+    duplicates: opt.DuplicatePolicy = "refuse",
+    own_split: opt.OwnSplit = True,
+    network: opt.Network = "small_cnn",
+    pretrained: opt.Pretrained = None,
+    steps: opt.Steps = 600,
+    gan_steps: opt.GanSteps = 1500,
+    augmentation: opt.Augmentation = "film",
+    device: opt.Device = "auto",
+    workers: opt.Workers = None,
+    out: opt.Out = None,
+) -> None:
+    """Compare methods on a folder of images (or a table, an .npz, a study file) and write the report.
+
+    Stopped at any moment, the same command goes on where it was.
+    """
+    if images.endswith(".py"):
+        study = load_study(Path(images))
+        return _execute(study, out or Path("runs") / study.name, workers=workers, device=device)
+    from equipoise.cli.console import reading_bar
+    from equipoise.data.reading import read
+    from equipoise.data.source import ReadOptions
+    from equipoise.experiments.methods import Budget
+    from equipoise.experiments.plan import Protocol, check_plan, plan_study
+
+    protocol = Protocol(
+        methods=tuple(name.strip() for name in methods.split(",") if name.strip()),
+        n_seeds=seeds,
+        n_splits=splits,
+        duplicates=duplicates,
+        use_source_split=own_split,
+        rare_class=rare,
+        primary_metric=metric,
+    )
+    budget = Budget(
+        network=network,
+        pretrained=pretrained,
+        n_steps=steps,
+        gan_steps=gan_steps,
+        augmentation=augmentation,
+        device=device,
+    )
+    check_plan(protocol, budget, size=size)
+    out = out or Path("runs") / folder_name(images)
+    with reading_bar() as progress:
+        loaded = read(
+            images,
+            ReadOptions(
+                size=size,
+                fit=fit,
+                channels=channels,
+                groups=groups,
+                table=table,
+                label_column=label_column,
+                path_column=path_column,
+                group_column=group_column,
+                split_column=split_column,
+                on_error=on_error,
+                progress=progress,
+            ),
+        )
+    study = plan_study(loaded, protocol, budget, name=out.name, facts={"command": _command()})
+    return _execute(study, out, workers=workers, device=device)
+
+
+@app.command(epilog="Example: [bold]equipoise report runs/films[/]")
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run, finished or not.")],
+) -> None:
+    """Write the tables and the report of a run again, from what is stored."""
+    _conclude(folder)
+
+
+@app.command(name="list", epilog="Example: [bold]equipoise list methods[/]")
+def list_family(
+    family: Annotated[str, typer.Argument(metavar="methods|readers|losses|metrics", help="What to list.")],
+) -> None:
+    """List the members of a family, one line each."""
+    from equipoise.cli.console import show_family
+    from equipoise.discovery import unknown
+
+    if family not in FAMILIES:
+        raise SettingError(unknown(family, FAMILIES, "family"))
+    show_family(family)
+
+
+def folder_name(images: str) -> str:
+    """Make a folder name from a path: /data/My Films/ -> My-Films."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(images).resolve().stem).strip("-.") or "run"
+
+
+def load_study(path: Path) -> Any:
+    """Run a study file and return its `study`.
+
+    Raises:
+        SettingError: There is no such file, or it defines no `study`.
+    """
+    import runpy
+
+    from equipoise.experiments.study import Study
+
+    if not path.is_file():
+        raise SettingError(f"Expected a study file, found no {path}.")
+    study = runpy.run_path(str(path), run_name="equipoise_study").get("study")
+    if not isinstance(study, Study):
+        found = "nothing" if study is None else f"a {type(study).__name__}"
+        raise SettingError(f"Expected {path} to define `study`, an equipoise.experiments.study.Study, got {found}.")
+    return study
+
+
+def _execute(study: Any, out: Path, *, workers: int | None, device: str) -> None:
+    from equipoise.cli.console import announce, watching
+    from equipoise.experiments.executors import default_executor
+    from equipoise.experiments.store import RunStore
+
+    store = RunStore(out)
+    executor = default_executor(device, workers=workers)
+    announce(study, out)
+    with watching(study, executor) as observer:
+        study.run(store, executor=executor, observer=observer)
+    _conclude(out)
+
+
+def _conclude(folder: Path) -> None:
+    from equipoise.cli.console import show_results
+    from equipoise.experiments.table import summarize, write_tables
+    from equipoise.report.html import write_report
+
+    results = summarize(folder)
+    write_tables(results, folder)
+    show_results(results)
+    print(f"Report: {write_report(folder)}")  # noqa: T201 (the one line that scripts read)
+    if results.failures:
+        raise typer.Exit(code=1)
+
+
+def _command() -> str:
+    import shlex
+
+    return shlex.join(["equipoise", *sys.argv[1:]])

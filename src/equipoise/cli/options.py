@@ -1,0 +1,95 @@
+"""The options of the commands, named once, with the help that the terminal shows."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DATA, PROTOCOL, TRAINING, OUTPUT = "Reading images", "Comparison", "Training budget", "Output"
+
+Images = Annotated[
+    str,
+    typer.Argument(
+        help="Folder of class folders, a CSV table, an .npz in MedMNIST layout, or a STUDY.py that defines `study`.",
+        show_default=False,
+    ),
+]
+Size = Annotated[int, typer.Option(help="Side in pixels that images are resized to.", rich_help_panel=DATA)]
+Fit = Annotated[
+    str, typer.Option(help="Keep the aspect and 'pad' or 'crop', or 'stretch'.", rich_help_panel=DATA)
+]
+Channels = Annotated[str, typer.Option(help="'auto', 'gray' or 'rgb'.", rich_help_panel=DATA)]
+Groups = Annotated[
+    str | None,
+    typer.Option(
+        help="Regular expression that finds the patient in a file's path; its first group is the patient.",
+        rich_help_panel=DATA,
+        show_default="every image is a patient",
+    ),
+]
+Table = Annotated[
+    Path | None,
+    typer.Option(help="CSV with path, label and optionally patient and split.", rich_help_panel=DATA),
+]
+LabelColumn = Annotated[str | None, typer.Option(help="Column of the label.", rich_help_panel=DATA)]
+PathColumn = Annotated[str | None, typer.Option(help="Column of the path.", rich_help_panel=DATA)]
+GroupColumn = Annotated[str | None, typer.Option(help="Column of the patient.", rich_help_panel=DATA)]
+SplitColumn = Annotated[str | None, typer.Option(help="Column of the split.", rich_help_panel=DATA)]
+OnError = Annotated[
+    str, typer.Option(help="Files that cannot be decoded: 'stop' or 'skip'.", rich_help_panel=DATA)
+]
+Methods = Annotated[
+    str,
+    typer.Option(
+        help="Methods, separated by commas; the first is the baseline. See: equipoise list methods.",
+        rich_help_panel=PROTOCOL,
+    ),
+]
+Seeds = Annotated[
+    int, typer.Option(min=1, help="Trainings of every method on every split.", rich_help_panel=PROTOCOL)
+]
+Splits = Annotated[
+    int, typer.Option(min=1, help="Repeated patient-grouped hold-outs.", rich_help_panel=PROTOCOL)
+]
+Rare = Annotated[
+    str | None,
+    typer.Option(help="The positive class.", rich_help_panel=PROTOCOL, show_default="the smallest class"),
+]
+PrimaryMetric = Annotated[
+    str, typer.Option("--metric", help="Metric that decides the verdict.", rich_help_panel=PROTOCOL)
+]
+DuplicatePolicy = Annotated[
+    str,
+    typer.Option(
+        "--duplicates",
+        help="Copies across a split: 'refuse', 'merge' into one patient, or 'report' and go on.",
+        rich_help_panel=PROTOCOL,
+    ),
+]
+OwnSplit = Annotated[
+    bool,
+    typer.Option("--own-split/--new-splits", help="Keep the source's test part.", rich_help_panel=PROTOCOL),
+]
+Network = Annotated[str, typer.Option(help="Classifier network.", rich_help_panel=TRAINING)]
+Pretrained = Annotated[
+    str | None,
+    typer.Option(help="'imagenet', or a .safetensors or .pth file.", rich_help_panel=TRAINING),
+]
+Steps = Annotated[int, typer.Option(min=1, help="Optimizer steps of the classifier.", rich_help_panel=TRAINING)]
+GanSteps = Annotated[
+    int, typer.Option(min=1, help="Generator steps of every GAN.", rich_help_panel=TRAINING)
+]
+Augmentation = Annotated[
+    str, typer.Option(help="'film' (no vertical flip), 'cell' or 'none'.", rich_help_panel=TRAINING)
+]
+Device = Annotated[str, typer.Option(help="'auto', 'cpu', 'cuda' or 'mps'.", rich_help_panel=TRAINING)]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Processes.", rich_help_panel=TRAINING, show_default="one per core; on a GPU one"
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the run.", rich_help_panel=OUTPUT, show_default="runs/NAME"),
+]

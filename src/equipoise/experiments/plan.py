@@ -1,0 +1,111 @@
+"""From images that were read to a study that may run: splits, the duplicate scan, the methods."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from equipoise.data.dataset import ImageDataset
+from equipoise.data.duplicates import find_duplicates, merge_groups, refuse_crossing
+from equipoise.data.source import Loaded
+from equipoise.data.splits import Split, hold_out, source_splits
+from equipoise.discovery import unknown
+from equipoise.exceptions import SettingError
+from equipoise.experiments.methods import Budget, build_methods
+from equipoise.experiments.study import Study
+
+DEFAULT_METHODS = ("none", "class_weights", "oversampling", "dcgan", "cdcgan")
+DUPLICATE_POLICIES = ("refuse", "merge", "report")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """How methods are compared.
+
+    Attributes:
+        methods: Names of `equipoise.experiments.methods.METHODS`; the first is the baseline.
+        n_seeds: Trainings of every method on every split.
+        n_splits: Repeated hold-outs; ignored where the source has a test set of its own.
+        seed: First seed, also the seed of the splits.
+        test: Share of the patients held out for the test.
+        validation: Share of the remaining patients held out for model selection.
+        duplicates: What to do when two copies of an image lie on both sides of a split: "refuse" (stop before
+            anything trains), "merge" (treat them as one patient) or "report" (go on and show them).
+        use_source_split: Keep the train and test parts that the source came with.
+        rare_class: Name of the positive class; the smallest class where None.
+        primary_metric: The metric on which the verdict rests, named before anything is trained.
+    """
+
+    methods: Sequence[str] = DEFAULT_METHODS
+    n_seeds: int = 3
+    n_splits: int = 3
+    seed: int = 0
+    test: float = 0.25
+    validation: float = 0.15
+    duplicates: str = "refuse"
+    use_source_split: bool = True
+    rare_class: str | None = None
+    primary_metric: str = "balanced_accuracy"
+
+
+def plan_study(
+    loaded: Loaded, protocol: Protocol, budget: Budget, *, name: str, facts: dict[str, Any] | None = None
+) -> Study:
+    """Make a study from images that were read.
+
+    Raises:
+        DataError: A class is too small to be split.
+        LeakageError: Patients or duplicates cross into the test images.
+        SettingError: A method, class or policy is unknown.
+    """
+    if protocol.duplicates not in DUPLICATE_POLICIES:
+        raise SettingError(unknown(protocol.duplicates, DUPLICATE_POLICIES, "duplicate policy"))
+    methods = build_methods(protocol.methods, budget)
+    dataset = loaded.dataset
+    rare_class = find_class(dataset, protocol.rare_class)
+    duplicates = find_duplicates(dataset)
+    if protocol.duplicates == "merge":
+        dataset = merge_groups(dataset, duplicates)
+    splits = make_splits(loaded, dataset, protocol)
+    if protocol.duplicates == "refuse":
+        refuse_crossing(dataset, duplicates, splits)
+    return Study(
+        name=name,
+        dataset=dataset,
+        splits=splits,
+        methods=methods,
+        seeds=range(protocol.seed, protocol.seed + protocol.n_seeds),
+        baseline=protocol.methods[0],
+        primary_metric=protocol.primary_metric,
+        rare_class=rare_class,
+        duplicates=duplicates,
+        facts={"notes": list(loaded.notes), "skipped": list(loaded.skipped), **(facts or {})},
+    )
+
+
+def make_splits(loaded: Loaded, dataset: ImageDataset, protocol: Protocol) -> tuple[Split, ...]:
+    """Keep the source's own test set where it has one, else hold out patients, repeatedly."""
+    assigned = loaded.source_split
+    if protocol.use_source_split and assigned is not None and (assigned == "test").any():
+        return source_splits(dataset, assigned, validation=protocol.validation, seed=protocol.seed)
+    return hold_out(
+        dataset,
+        n_splits=protocol.n_splits,
+        test=protocol.test,
+        validation=protocol.validation,
+        seed=protocol.seed,
+    )
+
+
+def find_class(dataset: ImageDataset, name: str | None) -> int:
+    """Give the index of a class by name, or of the smallest class.
+
+    Raises:
+        SettingError: No such class.
+    """
+    if name is None:
+        return dataset.rare_class
+    if name not in dataset.class_names:
+        raise SettingError(unknown(name, dataset.class_names, "class"))
+    return dataset.class_names.index(name)
+
+

@@ -1,0 +1,66 @@
+"""Running average of a network's weights: what images are sampled from (methods 9.2)."""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from equipoise.training.loop import History
+
+
+class ExponentialAverage:
+    """A hook that keeps the average of a network's weights; buffers are copied.
+
+    The average over the first steps would remember the untrained network for long, so its half-life is at most
+    the share `ramp` of the steps done (StyleGAN2's rule): decay_t = min(decay, 0.5^(1 / (ramp t))).
+    It is `Stateful`: put it into the checkpoint's parts.
+
+    Attributes:
+        network: The averaged network, in eval mode.
+    """
+
+    def __init__(self, source: nn.Module, *, decay: float = 0.999, ramp: float = 0.05) -> None:
+        self.source, self.decay, self.ramp = source, decay, ramp
+        self.network = deepcopy(source).eval().requires_grad_(False)
+
+    def __call__(self, done: int, history: History) -> None:
+        """Take the weights after `done` steps into the average."""
+        decay = self.decay_at(done)
+        with torch.no_grad():
+            for mean, new in zip(self.network.parameters(), self.source.parameters(), strict=True):
+                mean.lerp_(new, 1.0 - decay)
+            for mean, new in zip(self.network.buffers(), self.source.buffers(), strict=True):
+                mean.copy_(new)
+
+    def decay_at(self, done: int) -> float:
+        """Give the weight of the old average at a step; `ramp=math.inf` makes it constant."""
+        return min(self.decay, 0.5 ** (1.0 / (self.ramp * done))) if done else 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the averaged weights."""
+        return self.network.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over averaged weights."""
+        self.network.load_state_dict(state)
+
+
+def refresh_batch_norm(network: nn.Module, inputs: Iterable[tuple[Tensor, ...]]) -> None:
+    """Measure the statistics of every batch norm anew, as plain means over `inputs`; ends in eval mode.
+
+    The statistics copied from the live network belong to its weights, not to averaged ones (methods 4.10).
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    network.train()
+    with torch.no_grad():
+        for arguments in inputs if norms else ():
+            network(*arguments)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.eval()

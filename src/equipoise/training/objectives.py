@@ -1,0 +1,60 @@
+"""What critic and generator minimize: one row per game, all on raw scores (methods 4.1)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The two losses of an adversarial game; means over a batch.
+
+    Attributes:
+        name: As the user writes it.
+        critic_loss: (real scores, fake scores), each (b,) -> scalar.
+        generator_loss: fake scores (b,) -> scalar.
+        critic_can_win: Whether the critic's loss is at least 0, and 0 where it tells every image apart for sure.
+        source: Where the formulas come from.
+    """
+
+    name: str
+    critic_loss: Callable[[Tensor, Tensor], Tensor]
+    generator_loss: Callable[[Tensor], Tensor]
+    critic_can_win: bool
+    source: str
+
+
+NON_SATURATING = Objective(
+    name="non_saturating",
+    critic_loss=lambda real, fake: softplus(-real).mean() + softplus(fake).mean(),
+    generator_loss=lambda fake: softplus(-fake).mean(),
+    critic_can_win=True,
+    source="Goodfellow et al. 2014 (arXiv 1406.2661); sum of both terms, paper S1's code halves it",
+)
+LEAST_SQUARES = Objective(
+    name="least_squares",
+    critic_loss=lambda real, fake: 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean(),
+    generator_loss=lambda fake: 0.5 * (fake - 1).square().mean(),
+    critic_can_win=True,
+    source="Mao et al. 2017 (arXiv 1611.04076), a = 0, b = c = 1",
+)
+HINGE = Objective(
+    name="hinge",
+    critic_loss=lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(),
+    generator_loss=lambda fake: -fake.mean(),
+    critic_can_win=True,
+    source="Lim & Ye 2017 (arXiv 1705.02894)",
+)
+WASSERSTEIN = Objective(
+    name="wasserstein",
+    critic_loss=lambda real, fake: fake.mean() - real.mean(),
+    generator_loss=lambda fake: -fake.mean(),
+    critic_can_win=False,
+    source="Arjovsky et al. 2017 (arXiv 1701.07875), without its constraint on the critic",
+)
+
+OBJECTIVES: Mapping[str, Objective] = {
+    objective.name: objective for objective in (NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
+}
