@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from equipoise.arrays import fingerprint
 from equipoise.data.splits import PARTS, Split
 from equipoise.exceptions import StaleRunError
@@ -12,6 +14,7 @@ from equipoise.experiments.settings import SEED, differences, steps_of
 
 if TYPE_CHECKING:
     from equipoise.data.dataset import ImageDataset
+    from equipoise.data.duplicates import Duplicates
     from equipoise.experiments.study import Study
 
 MOST_LINES = 12  # of differences in a message
@@ -92,11 +95,12 @@ def _describe_dataset(dataset: "ImageDataset") -> dict[str, Any]:
 
 
 def _describe_split(split: Split, dataset: "ImageDataset") -> dict[str, Any]:
-    parts = {part: dataset.subset(getattr(split, part)) for part in PARTS}
+    labels = {part: dataset.labels[getattr(split, part)] for part in PARTS}
+    k = len(dataset.class_names)
     return {
         "name": split.name,
-        **{part: len(images) for part, images in parts.items()},
-        "counts": {part: images.counts.tolist() for part, images in parts.items()},
+        **{part: len(y) for part, y in labels.items()},
+        "counts": {part: np.bincount(y, minlength=k).tolist() for part, y in labels.items()},
         "fingerprint": split_fingerprint(split, dataset),
     }
 
@@ -104,3 +108,18 @@ def _describe_split(split: Split, dataset: "ImageDataset") -> dict[str, Any]:
 def split_fingerprint(split: Split, dataset: "ImageDataset") -> str:
     """Hash the ids of the three parts."""
     return fingerprint(*(dataset.ids[getattr(split, part)].astype(str) for part in PARTS))
+
+
+def describe_duplicates(study: "Study", duplicates: "Duplicates") -> dict[str, Any]:
+    """Write pairs of duplicates by their ids, and which of them cross into the test part of which split."""
+
+    def named(pairs: Any) -> list[list[str]]:
+        return [study.dataset.ids[pair].tolist() for pair in pairs]
+
+    crossing = {split.name: duplicates.crossing(split) for split in study.splits}
+    return {
+        "exact": named(duplicates.exact),
+        "near": named(duplicates.near),
+        "conflicting": named(duplicates.conflicting),
+        "crossing": {name: named(pairs.into_test) for name, pairs in crossing.items() if len(pairs.into_test)},
+    }

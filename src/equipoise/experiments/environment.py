@@ -1,6 +1,5 @@
 """What a result depends on besides its settings: versions of libraries, machine, device."""
 
-import os
 import platform
 from importlib.metadata import version
 from typing import Any
@@ -31,16 +30,17 @@ def available_cores() -> int:
     """Count the cores that this process may use; a container's share counts, not the machine behind it."""
     from joblib import cpu_count  # type: ignore[import-untyped]  # knows cgroups and affinity; comes with sklearn
 
-    return int(os.environ.get("EQUIPOISE_CORES", 0)) or int(cpu_count())
+    return int(cpu_count())
 
 
 def device_name(device: str) -> str:
-    """Name the device that "auto", "cpu" or "cuda" stands for here."""
+    """Name what "auto", "cpu" or "cuda" stands for here: the model of the GPU, or "cpu"."""
     import torch
 
-    if device.startswith("cuda") or (device == "auto" and torch.cuda.is_available()):
-        return str(torch.cuda.get_device_name(None if device == "auto" else device))
-    return "cpu" if device == "auto" else device
+    from equipoise.training.devices import resolve_device
+
+    found = resolve_device(device)
+    return torch.cuda.get_device_name(found) if found.type == "cuda" else found.type
 
 
 def _processor() -> str:

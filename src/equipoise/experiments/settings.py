@@ -19,9 +19,13 @@ def steps_of(pipeline: Pipeline) -> list[dict[str, Any]]:
     """List the steps of a method: name, class and every parameter, as JSON values."""
     steps = []
     for name, step in pipeline.steps:
-        settings = {key: as_json(value) for key, value in step.get_params(deep=False).items()}
-        steps.append({"name": name, "class": _name_of(type(step)), "settings": settings})
+        steps.append({"name": name, "class": _name_of(type(step)), "settings": parameters(step)})
     return steps
+
+
+def parameters(step: BaseEstimator) -> dict[str, Any]:
+    """Give every parameter of one step, as JSON values."""
+    return {key: as_json(value) for key, value in step.get_params(deep=False).items()}
 
 
 def seeded(pipeline: Pipeline, seed: int) -> Pipeline:

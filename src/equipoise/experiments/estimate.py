@@ -1,0 +1,143 @@
+"""How long a study will take, found by training a few steps of everything that it trains."""
+
+import heapq
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import clone
+
+from equipoise.arrays import Rows
+from equipoise.data.dataset import ImageDataset
+from equipoise.experiments.cell import Cell
+from equipoise.experiments.settings import SEED, parameters
+
+if TYPE_CHECKING:
+    from equipoise.experiments.executors import Executor
+    from equipoise.experiments.store import RunStore
+    from equipoise.experiments.study import Study
+
+STEPS = "n_steps"  # parameter of every step that trains
+PROBE_SECONDS = 1.5  # after this no longer probe is begun
+MOST_IMAGES, LEAST_PER_CLASS = 2000, 32  # of the training images, enough for a probe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a study will take.
+
+    Attributes:
+        seconds: Of one cell, by method.
+        left: Cells that are not finished.
+        n_kept: Number of cells that are.
+        n_workers: Cells trained at once.
+    """
+
+    seconds: dict[str, float]
+    left: Sequence[Cell]
+    n_kept: int
+    n_workers: int
+
+    @property
+    def total(self) -> float:
+        """Seconds until the last cell ends."""
+        return makespan([self.seconds[cell.method] for cell in self.left], self.n_workers)
+
+
+def makespan(durations: Iterable[float], n_workers: int) -> float:
+    """Say when the last job ends if each free worker takes the next one."""
+    free_at = [0.0] * n_workers
+    for duration in durations:
+        heapq.heapreplace(free_at, free_at[0] + duration)
+    return max(free_at)
+
+
+def estimate(
+    study: "Study", store: "RunStore", executor: "Executor", clock: Callable[[], float] = perf_counter
+) -> Forecast:
+    """Train each distinct step of the methods for a few steps on the real training images, and extrapolate.
+
+    Only cells that are not finished count. Generators that such a cell will find finished are not known here, so
+    a continued study may be faster. Workers share memory bandwidth, which one probe alone does not show.
+    """
+    import torch
+
+    left = [cell for cell in study.cells() if not store.has(cell)]
+    methods = dict.fromkeys(cell.method for cell in left)
+    before = torch.get_num_threads()
+    torch.set_num_threads(executor.n_threads)
+    try:
+        probe = Probe(study, clock)
+        seconds = {name: sum(probe.seconds(step) for _, step in study.methods[name].steps) for name in methods}
+    finally:
+        torch.set_num_threads(before)
+    n_kept = len(list(study.cells())) - len(left)
+    return Forecast(seconds=seconds, left=left, n_kept=n_kept, n_workers=executor.n_workers)
+
+
+@dataclass
+class Probe:
+    """Measures steps of methods on the first split; equal steps once."""
+
+    study: "Study"
+    clock: Callable[[], float]
+    known: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        split = self.study.splits[0]
+        rows = some_of_each(split.train, self.study.dataset)
+        self.scale = len(split.train) / len(rows)
+        self.train, self.held = self.study.dataset.subset(rows), self.study.dataset.subset(split.validation)
+        self.n_test = len(split.test)
+
+    def seconds(self, step: Any) -> float:
+        """Estimate one full run of a step; 0 for steps that train nothing and for those that cannot be trained."""
+        settings = {name: value for name, value in parameters(step).items() if name != SEED}
+        if STEPS not in settings:
+            return 0.0
+        key = json.dumps([type(step).__qualname__, settings], sort_keys=True)
+        if key not in self.known:
+            try:
+                self.known[key] = self._measure(step)
+            except Exception:  # noqa: BLE001 (the cell will meet the same error, which is stored and shown there)
+                self.known[key] = 0.0
+        return self.known[key]
+
+    def _measure(self, step: Any) -> float:
+        until = self.clock() + PROBE_SECONDS
+        self._fit(step, 1)  # the first run also pays for what later ones find in place
+        few, (low, fitted), many = 1, self._fit(step, 1), 2
+        high, _ = self._fit(step, many)
+        while self.clock() < until and many < step.n_steps:
+            many *= 2
+            high, fitted = self._fit(step, many)
+        each = max(0.0, (high - low) / (many - few))
+        once = max(0.0, low - few * each) * self.scale
+        return float(once + each * step.n_steps + self._scoring(fitted))
+
+    def _fit(self, step: Any, n_steps: int) -> tuple[float, Any]:
+        copy = clone(step).set_params(**{STEPS: n_steps})
+        fit = getattr(copy, "fit_resample", None) or copy.fit
+        start = self.clock()
+        fit(self.train.images, self.train.labels, validation=(self.held.images, self.held.labels), workspace=None)
+        return self.clock() - start, copy
+
+    def _scoring(self, fitted: Any) -> float:
+        """Estimate the predictions of a classifier: while it trains, and of the held-out images at the end."""
+        if not hasattr(fitted, "predict_proba"):
+            return 0.0
+        start = self.clock()
+        fitted.predict_proba(self.held.images)
+        each = (self.clock() - start) / len(self.held)
+        n_scorings = fitted.n_steps // getattr(fitted, "evaluate_every", fitted.n_steps)
+        return float(each * ((n_scorings + 1) * len(self.held) + self.n_test))
+
+
+def some_of_each(rows: Rows, dataset: ImageDataset) -> Rows:
+    """Keep `MOST_IMAGES` rows or a few more, in the proportions of the classes but enough of each."""
+    labels, share = dataset.labels[rows], MOST_IMAGES / len(rows)
+    of_class = [rows[labels == label] for label in np.unique(labels)]
+    return np.sort(np.concatenate([r[: max(LEAST_PER_CLASS, int(share * len(r)))] for r in of_class]))

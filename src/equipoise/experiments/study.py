@@ -1,0 +1,162 @@
+"""`Study`: methods x splits x seeds on one data set, run cell by cell into a folder."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sklearn.pipeline import Pipeline
+
+from equipoise.data.dataset import ImageDataset
+from equipoise.data.splits import Split
+from equipoise.discovery import pick
+from equipoise.exceptions import DataError, SettingError
+from equipoise.experiments.cell import Cell
+from equipoise.experiments.progress import Observer
+from equipoise.experiments.settings import steps_of
+from equipoise.experiments.store import RunStore
+from equipoise.resampling.base import Resampler
+
+if TYPE_CHECKING:
+    from equipoise.data.duplicates import Duplicates
+    from equipoise.experiments.executors import Executor
+
+FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,79}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A paired comparison: every method on every split with every seed.
+
+    Attributes:
+        name: Title of the report.
+        dataset: Real images.
+        splits: Patient-disjoint row indices; the names are folder names.
+        methods: {name: pipeline of resamplers and one classifier}; the names are folder names.
+        seeds: Whole numbers from 0; one training of every method on every split for each.
+        baseline: The method that the others are compared with; "none" if there is one, else the first.
+        primary_metric: The metric on which the verdict rests, named before anything is trained.
+        rare_class: Index of the positive class; the smallest class where None.
+        duplicates: What the duplicate scan found, for the report.
+        facts: Anything else worth keeping in `study.json`, as JSON values.
+
+    Raises:
+        LeakageError: A split shares rows or patients, or holds synthetic images out.
+        SettingError: A name, seed, baseline, step or parameter is not what a study can run and store.
+        DataError: Two images have the same id, or a split is empty.
+    """
+
+    name: str
+    dataset: ImageDataset
+    splits: Sequence[Split]
+    methods: Mapping[str, Pipeline]
+    seeds: Sequence[int]
+    baseline: str | None = None
+    primary_metric: str = "balanced_accuracy"
+    rare_class: int | None = None
+    duplicates: "Duplicates | None" = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_names("method", list(self.methods))
+        _check_names("split", [split.name for split in self.splits])
+        _check_seeds(self.seeds)
+        if self.baseline is not None:
+            pick(self.methods, self.baseline, "method")
+        for name, method in self.methods.items():
+            _check_method(name, method)
+        if len(set(self.dataset.ids.tolist())) < len(self.dataset):
+            raise DataError(
+                "Expected a different id for each image, got repeated ones. Give every image its own id."
+            )
+        for split in self.splits:
+            split.check(self.dataset)
+
+    @property
+    def baseline_name(self) -> str:
+        """Name of the baseline."""
+        return self.baseline or ("none" if "none" in self.methods else next(iter(self.methods)))
+
+    @property
+    def positive(self) -> int:
+        """Index of the positive class of every metric."""
+        return self.dataset.rare_class if self.rare_class is None else self.rare_class
+
+    def split(self, name: str) -> Split:
+        """Find a split by name."""
+        return pick({split.name: split for split in self.splits}, name, "split")
+
+    def cells(self) -> Iterator[Cell]:
+        """Walk all cells, every method once before any twice: a study stopped early is still a fair comparison."""
+        for seed in self.seeds:
+            for split in self.splits:
+                for method in self.methods:
+                    yield Cell(method, split.name, int(seed))
+
+    def run(
+        self, store: RunStore, *, executor: "Executor | None" = None, observer: Observer | None = None,
+        retry_failed: bool = True,
+    ) -> None:  # fmt: skip
+        """Train what the folder does not hold yet. Stopped at any moment, the same call goes on from there.
+
+        A cell that fails is stored with its traceback and the others go on; it is tried again by the next call.
+
+        Args:
+            store: The folder.
+            executor: Where cells are trained; `default_executor()` where None.
+            observer: Is told how far the study is.
+            retry_failed: Try cells again that failed in an earlier call.
+
+        Raises:
+            StaleRunError: The folder holds results made with other settings.
+            SettingError: The folder cannot be written, or another process writes into it.
+            KeyboardInterrupt: Stopped by the user; finished cells are kept.
+        """
+        from equipoise.experiments.executors import default_executor
+
+        observer = observer or Observer()
+        with store.lock():
+            store.open(self)
+            kept = [c for c in self.cells() if store.has(c) or (store.has_failed(c) and not retry_failed)]
+            left = [c for c in self.cells() if c not in set(kept)]
+            observer.started(kept, left)
+            (executor or default_executor()).run(left, self, store, observer)
+
+
+def _check_names(kind: str, names: list[str]) -> None:
+    if not names:
+        raise SettingError(f"Expected at least one {kind}, got none.")
+    for name in names:
+        if not FOLDER_NAME.fullmatch(name):
+            raise SettingError(
+                f"Expected names of {kind}s from letters, digits and . _ + = - (they are folders), got {name!r}."
+            )
+    if len({name.lower() for name in names}) < len(names):
+        raise SettingError(f"Expected different names of {kind}s (case does not count), got {', '.join(names)}.")
+
+
+def _check_seeds(seeds: Sequence[int]) -> None:
+    if not len(seeds) or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise SettingError(f"Expected different seeds from 0, at least one, got {list(seeds)}.")
+
+
+def _check_method(name: str, method: Pipeline) -> None:
+    """See that a method consists of resamplers and one classifier, and that its settings can be stored."""
+    if not hasattr(method, "steps"):
+        raise SettingError(
+            f"Expected method '{name}' as an imblearn.pipeline.Pipeline, got {type(method).__name__}. "
+            "Write Pipeline([('classify', classifier)])."
+        )
+    *resamplers, (last, classifier) = method.steps
+    for step, resampler in resamplers:
+        if not isinstance(resampler, Resampler):
+            raise SettingError(
+                f"Expected step '{step}' of method '{name}' to be an equipoise.resampling.base.Resampler, "
+                f"got {type(resampler).__name__}."
+            )
+    if missing := [a for a in ("fit", "predict_proba", "save") if not hasattr(classifier, a)]:
+        raise SettingError(
+            f"Expected the last step '{last}' of method '{name}' to be a classifier such as ImageClassifier, "
+            f"got {type(classifier).__name__} without {', '.join(missing)}."
+        )
+    steps_of(method)
