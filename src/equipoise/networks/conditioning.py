@@ -10,7 +10,13 @@ from torch.nn import functional
 EMBEDDING_SIZE = 50  # methods 4.5
 
 
-class Unlabeled(nn.Module):
+class Join(nn.Module):
+    """Appends `extra` channels to features (b, c, *spatial), according to labels (b,)."""
+
+    extra: int
+
+
+class Unlabeled(Join):
     """Leaves features as they are."""
 
     extra = 0
@@ -20,7 +26,7 @@ class Unlabeled(nn.Module):
         return features
 
 
-class OneHot(nn.Module):
+class OneHot(Join):
     """Appends k channels, of which the label's is 1 and the others 0 (methods 4.3, paper S1)."""
 
     def __init__(self, n_classes: int) -> None:
@@ -34,7 +40,7 @@ class OneHot(nn.Module):
         return torch.cat([features, codes.expand(-1, -1, *features.shape[2:])], dim=1)
 
 
-class EmbeddedVector(nn.Module):
+class EmbeddedVector(Join):
     """Appends a learned vector of 50 numbers to a latent: the join `vector` of methods 4.5 (paper S2)."""
 
     extra = EMBEDDING_SIZE
@@ -48,7 +54,7 @@ class EmbeddedVector(nn.Module):
         return torch.cat([features, self.embedding(labels)], dim=1)
 
 
-class EmbeddedPlane(nn.Module):
+class EmbeddedPlane(Join):
     """Appends one learned map per label: embedding, then linear (`plane` and `map` of methods 4.5)."""
 
     extra = 1
@@ -69,16 +75,16 @@ class EmbeddedPlane(nn.Module):
 class Conditioning:
     """Where labels enter: into the latent, into the generator's smallest map, and into the critic's image."""
 
-    into_latent: Callable[[int], nn.Module]  # n_classes -> module
-    into_map: Callable[[int, int], nn.Module]  # n_classes, side -> module
-    into_image: Callable[[int, int], nn.Module]  # n_classes, side -> module
+    into_latent: Callable[[int], Join]  # n_classes -> module
+    into_map: Callable[[int, int], Join]  # n_classes, side -> module
+    into_image: Callable[[int, int], Join]  # n_classes, side -> module
 
 
-def _nowhere(*_: int) -> nn.Module:
+def _nowhere(*_: int) -> Join:
     return Unlabeled()
 
 
-def _one_hot(n_classes: int, _side: int = 0) -> nn.Module:
+def _one_hot(n_classes: int, _side: int = 0) -> Join:
     return OneHot(n_classes)
 
 

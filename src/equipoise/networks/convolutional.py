@@ -91,17 +91,17 @@ def dcgan_pair(design: Design) -> tuple[Generator, Critic]:
         nn.BatchNorm2d(widths[0]),
         nn.ReLU(inplace=True),
     )
-    ups = nn.Sequential()
+    ups: list[nn.Module] = []
     for before, after in pairwise([widths[0] + joins.extra_map, *widths[1:], design.channels]):
         ups.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=design.bias))
-        ups.extend([nn.BatchNorm2d(after), nn.ReLU(inplace=True)])
+        ups += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
     body = nn.Sequential(*ups[:-2], nn.Tanh())
-    downs = nn.Sequential()
+    downs: list[nn.Module] = []
     for before, after in pairwise([design.channels + joins.extra_image, *reversed(widths)]):
         downs.append(nn.Conv2d(before, after, 4, 2, 1, bias=design.bias))
-        downs.extend([nn.BatchNorm2d(after), nn.LeakyReLU(0.2, inplace=True)])
+        downs += [nn.BatchNorm2d(after), nn.LeakyReLU(0.2, inplace=True)]
     downs.append(nn.Conv2d(widths[0], 1, side, bias=design.bias))
-    return joins.pair(stem, body, downs, initialization.dcgan)
+    return joins.pair(stem, body, nn.Sequential(*downs), initialization.dcgan)
 
 
 def constant_pair(design: Design) -> tuple[Generator, Critic]:
@@ -119,17 +119,17 @@ def constant_pair(design: Design) -> tuple[Generator, Critic]:
         nn.Unflatten(1, (width, side, side)),
     )
     inputs = [width + joins.extra_map, *[width] * (n - 1)]
-    body = nn.Sequential()
+    body: list[nn.Module] = []
     for before in inputs[:-1]:
-        body.extend([nn.ConvTranspose2d(before, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)])
-    body.extend([nn.Conv2d(inputs[-1], design.channels, 5, padding=2), nn.Tanh()])
+        body += [nn.ConvTranspose2d(before, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+    body += [nn.Conv2d(inputs[-1], design.channels, 5, padding=2), nn.Tanh()]
     strides = [2 if design.all_stride_2 else 1, *[2] * (n - 1)]
-    downs = nn.Sequential()
+    downs: list[nn.Module] = []
     for before, stride in zip([design.channels + joins.extra_image, *[width] * (n - 1)], strides, strict=True):
-        downs.extend([nn.Conv2d(before, width, 5, stride, 2), nn.LeakyReLU(0.2, inplace=True)])
+        downs += [nn.Conv2d(before, width, 5, stride, 2), nn.LeakyReLU(0.2, inplace=True)]
     last = smallest if design.all_stride_2 else side
-    downs.extend([nn.Flatten(), nn.Dropout(0.4), nn.Linear(width * last * last, 1)])
-    return joins.pair(stem, body, downs, initialization.keras)
+    downs += [nn.Flatten(), nn.Dropout(0.4), nn.Linear(width * last * last, 1)]
+    return joins.pair(stem, nn.Sequential(*body), nn.Sequential(*downs), initialization.keras)
 
 
 class _Joins:
@@ -140,9 +140,9 @@ class _Joins:
         self.into_latent = conditioning.into_latent(design.n_classes)
         self.into_map = conditioning.into_map(design.n_classes, side)
         self.into_image = conditioning.into_image(design.n_classes, design.size)
-        self.extra_latent, self.extra_map, self.extra_image = (
-            int(module.extra) for module in (self.into_latent, self.into_map, self.into_image)
-        )
+        self.extra_latent = self.into_latent.extra
+        self.extra_map = self.into_map.extra
+        self.extra_image = self.into_image.extra
 
     def pair(
         self, stem: nn.Module, body: nn.Module, downs: nn.Module, initialize: Callable[[nn.Module], None]

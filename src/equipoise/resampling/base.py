@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from imblearn.utils import check_sampling_strategy
@@ -15,6 +15,9 @@ from equipoise.arrays import Images, Labels
 from equipoise.exceptions import DataError, SettingError
 from equipoise.randomness import make_rng
 from equipoise.validation import check_class_sizes, check_images, check_images_and_labels, check_labels
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Held = tuple[Images, Labels]  # real validation images and labels, for monitoring only
 Strategy = str | float | Mapping[int, int]
@@ -41,7 +44,8 @@ class Resampler(BaseEstimator, ABC):
 class Oversampler(Resampler):
     """Keeps `X` first and unchanged and adds synthetic images behind it.
 
-    A subclass writes two hooks, `_fit` and `_generate`, and states `minimum` if it needs more than one image.
+    A subclass writes four hooks, and states `minimum` if it needs more than one image of a class that has to grow:
+    `_fit` and `_generate`, which know classes as codes 0..k-1, and `_state` and `_set_state` for saving.
 
     Args:
         sampling_strategy: As in imbalanced-learn: "auto" (every class to the largest), a float (binary only), or
@@ -83,8 +87,7 @@ class Oversampler(Resampler):
             NotFittedError: `fit` has not been called.
             DataError: A label was not among those fitted.
         """
-        if not hasattr(self, "classes_"):
-            raise NotFittedError(f"This {type(self).__name__} is not fitted yet. Call fit first.")
+        self._check_fitted()
         labels = check_labels(labels, len(labels))
         if strange := sorted(set(labels.tolist()) - set(self.classes_.tolist())):
             raise DataError(f"Expected labels among {self.classes_.tolist()}, got {strange}.")
@@ -101,11 +104,62 @@ class Oversampler(Resampler):
         new = np.repeat(list(self.wanted_), list(self.wanted_.values())).astype(np.int64)
         return np.concatenate([X, self.generate(new, seed=self.seed)]), np.concatenate([np.asarray(y), new])
 
+    def save(self, folder: Path) -> None:
+        """Write the fitted oversampler to a new folder: weights as safetensors, everything else as JSON.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+        """
+        from equipoise.training.persistence import save_fitted
+
+        self._check_fitted()
+        tensors, own = self._state()
+        facts = {
+            "params": self.get_params(),
+            "classes": self.classes_.tolist(),
+            "wanted": list(self.wanted_.items()),
+            "shape": self.shape_,
+            "dtype": self.dtype_.name,
+            "own": own,
+        }
+        save_fitted(folder, type(self).__name__, tensors, facts)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read an oversampler that `save` wrote.
+
+        Raises:
+            DataError: The folder does not hold one of this class.
+        """
+        from equipoise.training.persistence import load_fitted
+
+        tensors, facts = load_fitted(folder, cls.__name__)
+        params = facts["params"]
+        if isinstance(params["sampling_strategy"], dict):  # JSON turns labels into text
+            params["sampling_strategy"] = {int(label): n for label, n in params["sampling_strategy"].items()}
+        loaded = cls(**params)
+        loaded.classes_ = np.array(facts["classes"])
+        loaded.wanted_ = dict(facts["wanted"])
+        loaded.shape_, loaded.dtype_ = tuple(facts["shape"]), np.dtype(facts["dtype"])
+        loaded._set_state(tensors, facts["own"])
+        return loaded
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "classes_"):
+            raise NotFittedError(f"This {type(self).__name__} is not fitted yet. Call fit first.")
+
     def _encode_held(self, validation: Held | None) -> Held | None:
         if validation is None:
             return None
-        known = np.isin(validation[1], self.classes_)
-        return validation[0][known], np.searchsorted(self.classes_, validation[1][known]).astype(np.int64)
+        images = check_images(validation[0], name="validation images")
+        labels = check_labels(validation[1], len(images), name="validation labels")
+        if images.shape[1:] != self.shape_ or images.dtype != self.dtype_:
+            raise DataError(
+                f"Expected validation images like the training images, {self.shape_} {self.dtype_}, got "
+                f"{images.shape[1:]} {images.dtype}."
+            )
+        known = np.isin(labels, self.classes_)
+        return images[known], np.searchsorted(self.classes_, labels[known]).astype(np.int64)
 
     @abstractmethod
     def _fit(self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None) -> None:
@@ -114,6 +168,14 @@ class Oversampler(Resampler):
     @abstractmethod
     def _generate(self, codes: Labels, seed: int) -> Images:
         """Make one image for each code, in storage type; the same seed gives the same images."""
+
+    @abstractmethod
+    def _state(self) -> tuple[Mapping[str, "Tensor"], Mapping[str, Any]]:
+        """Return what was learned: tensors and JSON values, each by name."""
+
+    @abstractmethod
+    def _set_state(self, tensors: Mapping[str, "Tensor"], facts: Mapping[str, Any]) -> None:
+        """Take over what `_state` returned."""
 
 
 def wanted(strategy: Strategy, y: Labels) -> dict[int, int]:

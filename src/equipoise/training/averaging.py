@@ -31,8 +31,8 @@ class ExponentialAverage:
         with torch.no_grad():
             for mean, new in zip(self.network.parameters(), self.source.parameters(), strict=True):
                 mean.lerp_(new, 1.0 - decay)
-            for mean, new in zip(self.network.buffers(), self.source.buffers(), strict=True):
-                mean.copy_(new)
+            for held, live in zip(self.network.buffers(), self.source.buffers(), strict=True):
+                held.copy_(live)
 
     def decay_at(self, done: int) -> float:
         """Give the weight of the old average at a step; `ramp=math.inf` makes it constant."""

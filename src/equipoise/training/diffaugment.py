@@ -27,6 +27,11 @@ def diffaugment(policy: str) -> Transform:
     return lambda images: reduce(lambda seen, transform: transform(seen), steps, images)
 
 
+def unchanged(images: Tensor) -> Tensor:
+    """Leave images as they are."""
+    return images
+
+
 def color(images: Tensor) -> Tensor:
     """Change brightness (by up to 0.5), saturation (0 to 2 times) and contrast (0.5 to 1.5 times)."""
     images = images + _uniform(images, -0.5, 0.5)
@@ -38,14 +43,14 @@ def color(images: Tensor) -> Tensor:
 
 def translation(images: Tensor) -> Tensor:
     """Shift by up to an eighth of the side along each axis; what comes in is 0 (mid-gray)."""
-    b, _, height, width = images.shape
+    b, c, height, width = images.shape
     reach = (round(height / 8), round(width / 8))
     padded = functional.pad(images, (reach[1], reach[1], reach[0], reach[0]))
     down, right = (torch.randint(0, 2 * r + 1, (b, 1), device=images.device) for r in reach)
-    rows = (torch.arange(height, device=images.device) + down)[:, :, None]
-    columns = (torch.arange(width, device=images.device) + right)[:, None, :]
-    image = torch.arange(b, device=images.device)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[image, rows, columns].permute(0, 3, 1, 2)
+    rows = torch.arange(height, device=images.device) + down
+    columns = torch.arange(width, device=images.device) + right
+    shifted = padded.gather(2, rows[:, None, :, None].expand(b, c, height, padded.shape[3]))
+    return shifted.gather(3, columns[:, None, None, :].expand(b, c, height, width))
 
 
 def cutout(images: Tensor) -> Tensor:

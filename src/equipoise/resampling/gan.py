@@ -1,0 +1,274 @@
+"""Synthetic images from generative adversarial networks: one pair for each class, or one for all classes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from equipoise.arrays import Images, Labels, quantize, value_range
+from equipoise.discovery import pick
+from equipoise.exceptions import DataError, SettingError
+from equipoise.networks.conditioning import CONDITIONINGS
+from equipoise.networks.convolutional import LAYOUTS, Design
+from equipoise.networks.sizes import check_size
+from equipoise.randomness import make_rng
+from equipoise.resampling.base import Held, Oversampler, Strategy
+from equipoise.resampling.fitted_cache import Fitted, Tensors
+from equipoise.resampling.gan_fit import FittedGenerator, GANPlan, build_generator, fit_generator, sample
+from equipoise.resampling.label_prior import Alpha, label_probabilities
+from equipoise.training.batches import BATCH_SAMPLERS
+from equipoise.training.collapse import check_diversity
+from equipoise.training.devices import PRECISIONS, resolve_device
+from equipoise.training.diffaugment import diffaugment
+from equipoise.training.loop import History
+from equipoise.training.objectives import OBJECTIVES
+
+PER_CLASS = "per_class"
+LEAST = {"n_steps": 1, "batch_size": 2, "latent_size": 1, "base_channels": 1, "max_channels": 1}  # of each setting
+
+
+class GANOversampler(Oversampler):
+    """Adds images made by a GAN to every class that has to grow.
+
+    A variant of the family is a choice of settings, not a class: objective, layout and conditioning are names of
+    rows in `OBJECTIVES`, `LAYOUTS` and `CONDITIONINGS`. Images come from a running average of the generator's
+    weights, in eval mode, quantized to the training images' type and range.
+
+    Args:
+        sampling_strategy: See `Oversampler`.
+        seed: Seed of the fit and of the images that `fit_resample` adds.
+        conditioning: "per_class" trains an independent pair for each class that has to grow (papers S1, S4); any
+            other trains one pair on all classes, which receives the label as "embedding" (paper S2: 50 numbers
+            beside the latent, one plane beside the image), "embedding_map" or "one_hot".
+        alpha: How often fakes have each label while a conditional pair trains; see `label_probabilities`.
+        objective: The game: "non_saturating", "least_squares", "hinge" or "wasserstein".
+        layout: "dcgan" (batch norm, channels double as maps halve) or "constant" (paper S2: no batch norm, the
+            same number of channels everywhere; give base_channels=128).
+        latent_size: Length of the latent.
+        base_channels: Channels at half the image side.
+        max_channels: Most channels of a map.
+        n_steps: Updates of each network.
+        batch_size: Real images, and fakes, in an update.
+        learning_rate: Of Adam, for both networks.
+        betas: Of Adam.
+        batch_sampler: "balanced" (every class as often) or "natural"; of real images in a conditional fit.
+        diffaugment: What real and fake images undergo before the critic, for example "translation,cutout"; "color"
+            too where colors carry no meaning.
+        ema_decay: Of the running average; shorter at the start of a fit.
+        precision: "32-true" or "bf16-mixed".
+        device: "auto", "cpu", "cuda", ...
+
+    Attributes:
+        history_: {name of the fit: its `History`} with critic_loss, generator_loss, real_score and fake_score (raw
+            scores in the critic's updates) and, about 20 times, training_score, generated_score and
+            validation_score (on fixed images, in eval mode).
+        diversity_: {label: pairwise distance of generated images as a share of that of real ones}.
+
+    Source: methods 4.3 to 4.6, A.2 and A.4. Differs from papers S2 and S4 in sampling from averaged weights, in
+    drawing new fakes for the generator's update, and in balanced batches of real images (S2: natural ones).
+    """
+
+    minimum: ClassVar[int] = 8
+
+    def __init__(
+        self,
+        *,
+        sampling_strategy: Strategy = "auto",
+        seed: int = 0,
+        conditioning: str = PER_CLASS,
+        alpha: Alpha = "uniform",
+        objective: str = "non_saturating",
+        layout: str = "dcgan",
+        latent_size: int = 100,
+        base_channels: int = 64,
+        max_channels: int = 512,
+        n_steps: int = 2000,
+        batch_size: int = 64,
+        learning_rate: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        batch_sampler: str = "balanced",
+        diffaugment: str = "",
+        ema_decay: float = 0.999,
+        precision: str = "32-true",
+        device: str = "auto",
+    ) -> None:
+        super().__init__(sampling_strategy=sampling_strategy, seed=seed)
+        self.conditioning = conditioning
+        self.alpha = alpha
+        self.objective = objective
+        self.layout = layout
+        self.latent_size = latent_size
+        self.base_channels = base_channels
+        self.max_channels = max_channels
+        self.n_steps = n_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.betas = betas
+        self.batch_sampler = batch_sampler
+        self.diffaugment = diffaugment
+        self.ema_decay = ema_decay
+        self.precision = precision
+        self.device = device
+
+    @property
+    def history_(self) -> dict[str, History]:
+        """What each fit recorded, by its name."""
+        return {name: fitted.history for name, fitted in self.fitted_.items()}
+
+    @property
+    def diversity_(self) -> dict[int, float]:
+        """How much the images of each label differ from one another, as a share of what real ones do."""
+        return {
+            int(self.classes_[code]): share
+            for fitted in self.fitted_.values()
+            for code, share in zip(fitted.codes, fitted.diversity, strict=True)
+        }
+
+    def _fit(self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None) -> None:
+        _check_settings(self)
+        _check_square(X)
+        self.span_ = value_range(X)
+        self.fitted_: dict[str, FittedGenerator] = {}
+        device = resolve_device(self.device)
+        for name, members in self._groups().items():
+            plan = self._plan(name, members, codes)
+            images, labels = _only(members, X, codes)
+            held = None if validation is None else _only(members, *validation)
+            fitted = fit_generator(plan, images, labels, held, device=device, workspace=workspace)
+            self.fitted_[name] = self._restore(members, *fitted)
+            self._refuse_collapsed(members, plan.advice)
+
+    def _generate(self, codes: Labels, seed: int) -> Images:
+        images = np.empty((len(codes), *self.shape_), dtype=self.dtype_)
+        for code in np.unique(codes):
+            rows = np.flatnonzero(codes == code)
+            images[rows] = self._images(int(code), len(rows), seed)
+        return images
+
+    def _images(self, code: int, n: int, seed: int) -> Images:
+        """Make n images of one class; the first ones are the same however many are asked for."""
+        label = int(self.classes_[code])
+        fitted = next((fitted for fitted in self.fitted_.values() if code in fitted.codes), None)
+        if fitted is None:
+            raise DataError(
+                f"No generator was trained for class {label}, which had not to grow. Name it in sampling_strategy, "
+                "or use a conditional generator (conditioning='embedding')."
+            )
+        latents = make_rng(seed, "latents", label).standard_normal((n, self.latent_size))
+        parts = sample(fitted.network, latents, fitted.codes.index(code))
+        return np.concatenate([quantize(part.numpy(), self.dtype_, self.span_) for part in parts])
+
+    def _groups(self) -> dict[str, tuple[int, ...]]:
+        """Say which class codes share a pair of networks, by the name of their fit."""
+        if not self.wanted_:
+            return {}
+        if self.conditioning != PER_CLASS:
+            return {"all classes": tuple(range(len(self.classes_)))}
+        growing = np.flatnonzero(np.isin(self.classes_, list(self.wanted_)))
+        return {f"class {self.classes_[code]}": (int(code),) for code in growing}
+
+    def _plan(self, name: str, members: tuple[int, ...], codes: Labels) -> GANPlan:
+        return GANPlan(
+            name=name,
+            layout=self.layout,
+            design=self._design(members),
+            objective=self.objective,
+            label_probabilities=self._label_probabilities(codes),
+            batch_sampler=self.batch_sampler,
+            batch_size=self.batch_size,
+            n_steps=self.n_steps,
+            learning_rate=self.learning_rate,
+            betas=(float(self.betas[0]), float(self.betas[1])),
+            diffaugment=self.diffaugment,
+            ema_decay=self.ema_decay,
+            precision=self.precision,
+            span=self.span_,
+            seed=self.seed,
+        )
+
+    def _design(self, members: Sequence[int]) -> Design:
+        return Design(
+            size=self.shape_[1],
+            channels=self.shape_[0],
+            n_classes=len(members),
+            conditioning="none" if self.conditioning == PER_CLASS else self.conditioning,
+            latent_size=self.latent_size,
+            base_channels=self.base_channels,
+            max_channels=self.max_channels,
+        )
+
+    def _label_probabilities(self, codes: Labels) -> tuple[float, ...]:
+        if self.conditioning == PER_CLASS:
+            return (1.0,)
+        probabilities = label_probabilities(self.alpha, np.bincount(codes).tolist())
+        for label in self.wanted_:
+            if probabilities[np.searchsorted(self.classes_, label)] == 0:
+                raise SettingError(
+                    f"Class {label} has to grow, but alpha={self.alpha!r} never shows it to the generator. Give it "
+                    "a probability above 0."
+                )
+        return tuple(probabilities.tolist())
+
+    def _restore(self, members: Sequence[int], tensors: Tensors, facts: Mapping[str, Any]) -> FittedGenerator:
+        network = build_generator(self.layout, self._design(members), resolve_device(self.device))
+        network.load_state_dict(dict(tensors))
+        history = History(rows=list(facts["rows"]))
+        return FittedGenerator(tuple(members), network, history, tuple(facts["diversity"]))
+
+    def _refuse_collapsed(self, members: Sequence[int], advice: str) -> None:
+        """Judge the classes that have to grow, also where the fit was found finished."""
+        for label in self.classes_[list(members)].tolist():
+            if label in self.wanted_:
+                check_diversity(self.diversity_[label], f"class {label}", advice)
+
+    def _state(self) -> Fitted:
+        tensors: dict[str, Tensor] = {}
+        groups: dict[str, Any] = {}
+        for name, fitted in self.fitted_.items():
+            tensors |= {f"{name}/{key}": tensor for key, tensor in fitted.network.state_dict().items()}
+            groups[name] = {"codes": fitted.codes, "rows": fitted.history.rows, "diversity": fitted.diversity}
+        return tensors, {"span": self.span_, "groups": groups}
+
+    def _set_state(self, tensors: Tensors, facts: Mapping[str, Any]) -> None:
+        low, high = facts["span"]
+        self.span_ = float(low), float(high)
+        self.fitted_ = {}
+        for name, group in facts["groups"].items():
+            own = {key.removeprefix(f"{name}/"): t for key, t in tensors.items() if key.startswith(f"{name}/")}
+            self.fitted_[name] = self._restore(group["codes"], own, group)
+
+
+def _only(members: Sequence[int], images: Images, codes: Labels) -> Held:
+    """Keep the images of some classes, labeled 0, 1, ... in the order of `members`."""
+    rows = np.isin(codes, members)
+    return images[rows], np.searchsorted(members, codes[rows]).astype(np.int64)
+
+
+def _check_square(images: Images) -> None:
+    if images.ndim != 4 or images.shape[2] != images.shape[3]:
+        raise DataError(f"Expected square images of shape (n, c, s, s), got {images.shape}. Pad or crop them.")
+    check_size(images.shape[2])
+
+
+def _check_settings(gan: GANOversampler) -> None:
+    """Refuse settings that cannot work, before anything is trained.
+
+    Raises:
+        SettingError: A name is unknown or a number out of range.
+    """
+    pick(OBJECTIVES, gan.objective, "objective")
+    pick(LAYOUTS, gan.layout, "layout")
+    pick(BATCH_SAMPLERS, gan.batch_sampler, "batch sampler")
+    pick(PRECISIONS, gan.precision, "precision")
+    pick(dict.fromkeys({PER_CLASS, *CONDITIONINGS} - {"none"}), gan.conditioning, "conditioning")
+    diffaugment(gan.diffaugment)
+    if gan.conditioning == PER_CLASS and gan.alpha != "uniform":
+        raise SettingError(f"alpha={gan.alpha!r} needs a conditional generator: give conditioning='embedding'.")
+    for name, least in LEAST.items():
+        if not getattr(gan, name) >= least:
+            raise SettingError(f"Expected {name} of at least {least}, got {getattr(gan, name)}.")
+    for name in ("learning_rate", "ema_decay"):
+        if not 0 < getattr(gan, name) < 1:
+            raise SettingError(f"Expected {name} between 0 and 1, got {getattr(gan, name)}.")
