@@ -1,0 +1,80 @@
+"""Classification networks by name: images (b, c, h, w) in [0, 1] to logits (b, k)."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from equipoise.discovery import pick
+from equipoise.exceptions import DataError
+from equipoise.networks.mobilenet import mobilenet_v2
+from equipoise.networks.small_cnn import small_cnn
+
+SMALL = 64  # px; below it the usual stem (7x7 stride 2, max pool) would leave a last map of 1x1
+SMALLEST = 12  # px; below it the small CNN and DenseNet have no pixel left
+
+Factory = Callable[[int, int, int], nn.Module]  # channels, number of classes, smaller side in px
+
+
+def resnet18(channels: int, n_classes: int, side: int, *, small_kernel: int = 3) -> nn.Module:
+    """Build MONAI's ResNet-18 with the stem that suits the side.
+
+    Args:
+        channels: Input channels.
+        n_classes: Outputs (logits).
+        side: Smaller side in px; below 64 the first convolution has stride 1 and no max pool follows.
+        small_kernel: Kernel of that small-image stem; 7 lets the official weights fit.
+
+    Source: methods 5 and appendix B (rule for small images). MONAI's own default is a 7x7 stem of stride 1 at
+    every size, four times the work; no bias in the shortcuts, as in the official weights.
+    """
+    from monai.networks.nets.resnet import ResNet
+
+    small = side < SMALL
+    return ResNet(
+        block="basic",
+        layers=[2, 2, 2, 2],
+        block_inplanes=[64, 128, 256, 512],
+        spatial_dims=2,
+        n_input_channels=channels,
+        num_classes=n_classes,
+        conv1_t_size=small_kernel if small else 7,
+        conv1_t_stride=1 if small else 2,
+        no_max_pool=small,
+        bias_downsample=False,
+    )
+
+
+def densenet121(channels: int, n_classes: int, side: int, *, small_kernel: int = 3) -> nn.Module:
+    """Build MONAI's DenseNet-121 with the stem that suits the side; arguments and rule as in `resnet18`.
+
+    Source: methods 5 and appendix B; 6,953,856 parameters without the head for three channels.
+    """
+    from monai.networks.nets.densenet import DenseNet
+
+    network = DenseNet(spatial_dims=2, in_channels=channels, out_channels=n_classes)
+    if side < SMALL:
+        stem = nn.Conv2d(channels, 64, small_kernel, padding=small_kernel // 2, bias=False)
+        nn.init.kaiming_normal_(stem.weight)
+        network.features.conv0, network.features.pool0 = stem, nn.Identity()
+    return network
+
+
+NETWORKS: dict[str, Factory] = {
+    "small_cnn": small_cnn,
+    "resnet18": resnet18,
+    "densenet121": densenet121,
+    "mobilenet_v2": mobilenet_v2,
+}
+
+
+def build(name: str, *, channels: int, n_classes: int, side: int) -> nn.Module:
+    """Build a network with random weights, drawn from torch's global generator.
+
+    Raises:
+        SettingError: No such network.
+        DataError: The images are too small for any of them.
+    """
+    factory = pick(NETWORKS, name, "network")
+    if side < SMALLEST:
+        raise DataError(f"Expected images of at least {SMALLEST} px a side, got {side} px. Resize them.")
+    return factory(channels, n_classes, side)

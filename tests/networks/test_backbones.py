@@ -1,0 +1,54 @@
+import pytest
+import torch
+from torch import nn
+
+from equipoise.exceptions import DataError, SettingError
+from equipoise.networks.backbones import NETWORKS, build, densenet121, resnet18
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("channels", "side"), [(1, 12), (3, 28), (1, 64)])
+def test_every_network_gives_logits(name: str, channels: int, side: int) -> None:
+    network = build(name, channels=channels, n_classes=3, side=side).eval()
+    with torch.no_grad():
+        assert network(torch.rand(2, channels, side, side + 4)).shape == (2, 3)
+
+
+def last_map(features: nn.Module, side: int) -> int:
+    with torch.no_grad():
+        return int(features(torch.rand(1, 3, side, side)).shape[-1])
+
+
+def test_golden_densenet_features() -> None:
+    features = densenet121(3, 2, 64).eval().get_submodule("features")
+    assert sum(p.numel() for p in features.parameters()) == 6_953_856
+    # methods 10.1: side of the last map
+    assert [last_map(features, side) for side in (64, 96, 128, 160, 224)] == [2, 3, 4, 5, 7]
+
+
+def test_resnet_has_the_parameters_that_its_official_file_has() -> None:
+    assert sum(p.numel() for p in resnet18(3, 1000, 224).parameters()) == 11_689_512
+
+
+@pytest.mark.parametrize("factory", [resnet18, densenet121])
+def test_the_stem_is_small_below_64_px_only(factory: type[nn.Module]) -> None:
+    """MONAI's own default is a 7x7 stem of stride 1 at every size: four times the work."""
+
+    def stem(side: int, **settings: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        first = next(m for m in factory(1, 2, side, **settings).modules() if isinstance(m, nn.Conv2d))
+        return first.kernel_size, first.stride
+
+    assert stem(63) == ((3, 3), (1, 1))
+    assert stem(64) == ((7, 7), (2, 2))
+    assert stem(32, small_kernel=7) == ((7, 7), (1, 1))
+
+
+def test_small_images_leave_a_last_map_of_several_pixels() -> None:
+    assert last_map(densenet121(3, 2, 32).get_submodule("features"), 32) == 4
+
+
+def test_refuses_unknown_names_and_tiny_images() -> None:
+    with pytest.raises(SettingError, match="Did you mean 'resnet18'"):
+        build("resnet8", channels=1, n_classes=2, side=32)
+    with pytest.raises(DataError, match="at least 12 px a side, got 1 px"):
+        build("small_cnn", channels=1, n_classes=2, side=1)
