@@ -1,6 +1,7 @@
 """Batch samplers choose rows; `ResidentBatches` keeps the images on the device and converts them there."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -14,25 +15,32 @@ BatchSampler = Callable[[int], Rows]  # step -> rows of that step's batch, whate
 
 
 def natural(labels: Labels, batch_size: int, seed: int) -> BatchSampler:
-    """Walk through shuffled passes over the data, each image once in a pass; a batch may span two passes."""
+    """Walk through shuffled passes over the data, each image once in a pass; a batch may span passes."""
     n = len(labels)
 
+    @lru_cache(maxsize=2)
+    def order(number: int) -> Rows:
+        return make_rng(seed, "natural", number).permutation(n)
+
     def rows(step: int) -> Rows:
-        positions = np.arange(step * batch_size, (step + 1) * batch_size)
-        passes = {p: make_rng(seed, "natural", int(p)).permutation(n) for p in np.unique(positions // n)}
-        return np.array([passes[p][i] for p, i in zip(positions // n, positions % n, strict=True)], dtype=np.int64)
+        passes, places = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), n)
+        parts = [order(number)[places[passes == number]] for number in range(passes[0], passes[-1] + 1)]
+        return np.concatenate(parts)
 
     return rows
 
 
 def balanced(labels: Labels, batch_size: int, seed: int) -> BatchSampler:
     """Give every class that occurs the same number of places (B/K, the remainder to classes by lot)."""
-    classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    by_class = np.argsort(labels, kind="stable")
+    sizes = np.unique(labels, return_counts=True)[1]
+    starts = np.cumsum(sizes) - sizes
 
     def rows(step: int) -> Rows:
         rng = make_rng(seed, "balanced", step)
-        owners = np.resize(rng.permutation(len(classes)), batch_size)
-        return np.array([rng.choice(classes[owner]) for owner in owners], dtype=np.int64)
+        owners = np.resize(rng.permutation(len(sizes)), batch_size)
+        chosen: Rows = by_class[starts[owners] + rng.integers(sizes[owners])]
+        return chosen
 
     return rows
 
@@ -72,4 +80,5 @@ def resident(images: Images, device: torch.device) -> Tensor:
 def to_unit(images: Tensor, span: ValueRange) -> Tensor:
     """Turn stored values into float32 in [0, 1], clamped to the training range."""
     low, high = span
-    return images.to(torch.float32).sub_(low).div_(high - low).clamp_(0.0, 1.0)
+    shifted = images.to(torch.float32) - low  # a new tensor: `sub_` would write into float32 images
+    return shifted.div_(high - low).clamp_(0.0, 1.0)

@@ -30,4 +30,20 @@ def isolated_chance(*parts: object) -> Iterator[None]:
 
 def seed_step(*parts: object) -> None:
     """Seed torch on every device from any parts, for example `seed_step(seed, step)`."""
-    torch.manual_seed(derive_seed(*parts))
+    seed = derive_seed(*parts)
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        torch.manual_seed(seed)
+    else:  # torch.manual_seed would spend a millisecond on devices that are not there
+        torch.default_generator.manual_seed(seed)
+
+
+@contextmanager
+def repeatable_kernels() -> Iterator[None]:
+    """Let cuDNN take the same kernels every time inside the block, or equal chance would not give equal bits."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before

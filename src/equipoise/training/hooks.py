@@ -13,22 +13,23 @@ from equipoise.training.loop import History
 class KeepBest:
     """Scores the model every `every` steps, keeps the best weights, stops after `patience` scores without gain.
 
+    Step `last`, where given, is scored too, or the end of a fit would go unseen when `every` does not divide it.
     It is `Stateful`: put it into the checkpoint's parts.
     """
 
     def __init__(
         self, model: nn.Module, score: Callable[[], dict[str, float]], metric: str, *, every: int,
-        higher_is_better: bool = True, patience: int | None = None,
+        last: int | None = None, higher_is_better: bool = True, patience: int | None = None,
     ) -> None:  # fmt: skip
         self.model, self.score, self.metric = model, score, metric
-        self.every, self.patience = every, patience
+        self.every, self.last, self.patience = every, last, patience
         self.sign = 1.0 if higher_is_better else -1.0
         self.best, self.best_step, self.misses = -math.inf, 0, 0
         self.weights: dict[str, Any] | None = None
 
     def __call__(self, done: int, history: History) -> bool:
         """Score where due; True when patience has run out."""
-        if done % self.every:
+        if done % self.every and done != self.last:
             return False
         scores = self.score()
         history.add(done, {f"validation_{name}": value for name, value in scores.items()})

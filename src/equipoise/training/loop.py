@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from equipoise.exceptions import DivergedError
-from equipoise.training.chance import isolated_chance, seed_step
+from equipoise.training.chance import isolated_chance, repeatable_kernels, seed_step
 from equipoise.training.checkpoint import Checkpoint
 from equipoise.training.progress import report
 
@@ -97,7 +97,7 @@ def train(
     """
     history = history or History()
     done, stopped = _resume(checkpoint, history)
-    with isolated_chance(seed, name):
+    with isolated_chance(seed, name), repeatable_kernels():
         while done < n_steps and not stopped:
             seed_step(seed, name, done)
             scalars = step(*batches(done))

@@ -1,0 +1,400 @@
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from imblearn.pipeline import Pipeline
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import estimator_checks
+from torch import Tensor
+
+from equipoise.arrays import Images, Labels
+from equipoise.data.dataset import ImageDataset
+from equipoise.estimators.classifier import ImageClassifier
+from equipoise.exceptions import DataError, DivergedError, SettingError, WeightsError
+from equipoise.losses import LOSSES
+from equipoise.losses.base import LossFactory
+from equipoise.resampling.random import RandomOversampler
+from equipoise.training.batches import ResidentBatches
+from equipoise.training.checkpoint import Checkpoint
+from equipoise.training.steps import LossStep
+
+Weights = dict[str, Tensor]
+
+
+def quick(**settings: Any) -> ImageClassifier:
+    return ImageClassifier(**{"n_steps": 4, "batch_size": 8, "evaluate_every": 2, "device": "cpu", **settings})
+
+
+def weights(fitted: ImageClassifier) -> Weights:
+    return fitted.network_.state_dict()
+
+
+def same(first: Weights, second: Weights) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.fixture
+def held(toy: ImageDataset) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    rows = np.r_[0:8, 44:52]
+    return toy.images[rows], toy.labels[rows]
+
+
+# --- what it is -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_no_attributes_set_in_init",
+        "check_parameters_default_constructible",
+        "check_get_params_invariance",
+        "check_set_params",
+        "check_estimator_cloneable",
+        "check_estimator_repr",
+    ],
+)
+def test_follows_the_conventions_of_scikit_learn(check: str) -> None:
+    getattr(estimator_checks, check)("ImageClassifier", ImageClassifier())
+
+
+def test_a_clone_is_the_same_and_not_fitted(toy: ImageDataset) -> None:
+    fitted = quick(seed=3).fit(toy.images, toy.labels)
+    copy = clone(fitted)
+    assert copy.get_params() == fitted.get_params()
+    with pytest.raises(NotFittedError):
+        copy.predict(toy.images)
+
+
+def test_learns_what_is_plain_to_see(toy: ImageDataset) -> None:
+    fitted = quick(n_steps=120, augmentation="none", learning_rate=3e-3, batch_sampler="balanced")
+    assert fitted.fit(toy.images, toy.labels).score(toy.images, toy.labels) > 0.95
+
+
+def test_probabilities_are_float64_and_sum_to_1(toy: ImageDataset) -> None:
+    scores = quick().fit(toy.images, toy.labels).predict_proba(toy.images)
+    assert scores.dtype == np.float64
+    assert scores.shape == (52, 2)
+    np.testing.assert_allclose(scores.sum(axis=1), 1.0, atol=1e-12)
+
+
+def test_labels_may_be_any_integers(toy: ImageDataset) -> None:
+    plain = quick().fit(toy.images, toy.labels)
+    named = quick().fit(toy.images, np.array([30, -7])[1 - toy.labels])  # class 0 -> -7, class 1 -> 30
+    assert named.classes_.tolist() == [-7, 30]
+    np.testing.assert_array_equal(named.predict_proba(toy.images), plain.predict_proba(toy.images))
+    assert set(named.predict(toy.images)) <= {-7, 30}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_every_storage_type_is_taken_and_left_unwritten(toy: ImageDataset, dtype: type) -> None:
+    images: Images = toy.images.astype(dtype) * (10 if dtype == np.uint16 else 1)
+    before = images.copy()
+    fitted = quick().fit(images, toy.labels, validation=(images[-20:], toy.labels[-20:]))
+    assert fitted.predict_proba(images).shape == (52, 2)
+    np.testing.assert_array_equal(images, before)
+
+
+def test_the_range_is_that_of_the_training_images() -> None:
+    images = np.random.default_rng(0).integers(1000, 1200, (24, 1, 16, 16)).astype(np.uint16)
+    fitted = quick().fit(images, np.arange(24) % 2)
+    assert fitted.span_ == (images.min(), images.max())
+    bright = np.full_like(images[:1], images.max())
+    brighter = np.full_like(images[:1], 60_000)
+    np.testing.assert_array_equal(fitted.predict_proba(brighter), fitted.predict_proba(bright))
+
+
+def test_works_as_the_last_step_of_a_pipeline(toy: ImageDataset) -> None:
+    pipeline = Pipeline([("balance", RandomOversampler()), ("classify", quick())]).fit(toy.images, toy.labels)
+    assert pipeline.predict(toy.images).shape == (52,)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"network": "resnet18"},
+        {"network": "mobilenet_v2"},
+        {"optimizer": "sgd", "schedule": "step"},
+        {"precision": "bf16-mixed"},
+        {"augmentation": "cell"},
+        {"loss": "class_weights"},
+    ],
+)
+def test_settings_change_the_fit(toy: ImageDataset, settings: dict[str, str]) -> None:
+    plain, other = quick().fit(toy.images, toy.labels), quick(**settings).fit(toy.images, toy.labels)
+    assert not same(weights(plain), weights(other))
+    assert np.isfinite(other.predict_proba(toy.images)).all()
+
+
+# --- what the loss is told --------------------------------------------------------------------------------
+
+
+def test_the_loss_is_told_the_counts_of_what_it_is_trained_on(
+    toy: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[list[int]] = []
+
+    def build(counts: Tensor) -> torch.nn.Module:
+        told.append(counts.tolist())
+        return torch.nn.CrossEntropyLoss()
+
+    spy = LossFactory(name="spy", summary="", build=build, source="")
+    monkeypatch.setitem(LOSSES, "spy", spy)
+    quick(loss="spy").fit(toy.images, toy.labels)
+    quick(loss="spy").fit(*RandomOversampler().fit_resample(toy.images, toy.labels))
+    assert told == [[40, 12], [40, 40]]
+
+
+# --- chance ----------------------------------------------------------------------------------------------
+
+
+def test_same_seed_same_weights_and_the_callers_chance_is_untouched(toy: ImageDataset) -> None:
+    torch.manual_seed(9)
+    expected = torch.rand(3)
+    first = quick().fit(toy.images, toy.labels)
+    torch.manual_seed(9)
+    second = quick().fit(toy.images, toy.labels)
+    assert torch.equal(torch.rand(3), expected)
+    assert same(weights(first), weights(second))
+    assert not same(weights(first), weights(quick(seed=1).fit(toy.images, toy.labels)))
+
+
+def test_watching_validation_images_does_not_change_the_training(toy: ImageDataset, held: Any) -> None:
+    alone = quick(keep_best="last").fit(toy.images, toy.labels)
+    watched = quick(keep_best="last").fit(toy.images, toy.labels, validation=held)
+    assert same(weights(alone), weights(watched))
+
+
+# --- validation -----------------------------------------------------------------------------------------
+
+
+def test_validation_is_scored_at_intervals_and_at_the_end(toy: ImageDataset, held: Any) -> None:
+    history = quick(n_steps=5).fit(toy.images, toy.labels, validation=held).history_
+    for name in ("validation_loss", "validation_balanced_accuracy", "validation_auroc"):
+        assert [step for step, _ in history.column(name)] == [2, 4, 5]
+    assert history.column("loss")[-1][0] == 5
+
+
+def test_without_validation_nothing_is_held_out(toy: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    original = ResidentBatches.__init__
+
+    def spy(self: ResidentBatches, images: Images, *others: Any, **settings: Any) -> None:
+        seen.append(len(images))
+        original(self, images, *others, **settings)
+
+    monkeypatch.setattr(ResidentBatches, "__init__", spy)
+    fitted = quick().fit(toy.images, toy.labels)
+    assert seen == [52]
+    assert not any("validation" in name for row in fitted.history_.rows for name in row)
+
+
+@pytest.mark.parametrize(("metric", "best"), [("balanced_accuracy", max), ("auroc", max), ("loss", min)])
+def test_the_best_weights_are_kept(toy: ImageDataset, held: Any, metric: str, best: Any) -> None:
+    # a rate this high makes the scores jump about
+    fitted = quick(n_steps=12, keep_best=metric, learning_rate=0.02, schedule="constant")
+    fitted.fit(toy.images, toy.labels, validation=held)
+    column = fitted.history_.column(f"validation_{metric}")
+    at_best = next(step for step, value in column if value == best(v for _, v in column))
+    # constant rate: the same fit cut off at that step ends in those weights
+    again = quick(n_steps=at_best, learning_rate=0.02, schedule="constant").fit(toy.images, toy.labels)
+    assert same(weights(fitted), weights(again))
+
+
+def test_patience_stops_the_fit(toy: ImageDataset, held: Any) -> None:
+    settings = {"n_steps": 50, "patience": 2, "learning_rate": 1e-12, "augmentation": "none"}
+    fitted = quick(**settings).fit(toy.images, toy.labels, validation=held)
+    assert fitted.history_.rows[-1]["step"] == 6  # best at 2, no gain at 4 and 6
+
+
+def test_a_class_missing_from_validation_has_no_auroc(toy: ImageDataset, held: Any) -> None:
+    images, labels = held[0][:8], held[1][:8]
+    fitted = quick().fit(toy.images, toy.labels, validation=(images, labels))
+    assert fitted.history_.column("validation_balanced_accuracy")
+    assert not fitted.history_.column("validation_auroc")
+    with pytest.raises(DataError, match=r"of the classes \[0, 1\] to find the best auroc, got images of \[0\]"):
+        quick(keep_best="auroc").fit(toy.images, toy.labels, validation=(images, labels))
+
+
+def test_validation_images_of_unknown_classes_are_left_out(toy: ImageDataset, held: Any) -> None:
+    images, labels = held
+    labels = np.where(np.arange(16) == 3, 7, labels)
+    with_stranger = quick().fit(toy.images, toy.labels, validation=(images, labels))
+    rows = labels != 7
+    without = quick().fit(toy.images, toy.labels, validation=(images[rows], labels[rows]))
+    assert with_stranger.history_.rows == without.history_.rows
+
+
+# --- interruption -------------------------------------------------------------------------------------------
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, fit: Callable[[], object]) -> None:
+    """Run a fit that is interrupted at its `at`-th step and saves its state as often as it can."""
+    original, calls = LossStep.__call__, iter(range(1, 10**6))
+
+    def call(self: LossStep, images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
+        if next(calls) == at:
+            raise KeyboardInterrupt
+        return original(self, images, labels)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LossStep, "__call__", call)
+        patch.setattr(Checkpoint, "due", lambda self: True)
+        with pytest.raises(KeyboardInterrupt):
+            fit()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"keep_best": "balanced_accuracy", "patience": 5},
+        {"keep_best": "last", "optimizer": "sgd", "precision": "bf16-mixed"},
+        {"network": "mobilenet_v2", "keep_best": "loss", "augmentation": "cell", "batch_sampler": "balanced"},
+    ],
+)
+def test_a_killed_fit_repeated_gives_the_same_bits(
+    toy: ImageDataset, held: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    def fit(workspace: Path | None = None) -> ImageClassifier:
+        asked = {"n_steps": 15, "evaluate_every": 4, "learning_rate": 0.01, **settings}
+        return quick(**asked).fit(toy.images, toy.labels, validation=held, workspace=workspace)
+
+    whole = fit()
+    interrupt(monkeypatch, 13, lambda: fit(tmp_path))
+    assert len(list(tmp_path.glob("classifier-*.pt"))) == 1
+    interrupt(monkeypatch, 3, lambda: fit(tmp_path))  # the 13th step again: ten were not repeated
+    again = fit(tmp_path)
+    assert same(weights(again), weights(whole))
+    assert again.history_.rows == whole.history_.rows
+    np.testing.assert_array_equal(again.predict_proba(toy.images), whole.predict_proba(toy.images))
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_fit_does_not_find_the_checkpoint(
+    toy: ImageDataset, held: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[tuple[ImageClassifier, Labels, Any]] = [
+        (quick(n_steps=20), toy.labels, held),
+        (quick(n_steps=20, seed=1), toy.labels, held),
+        (quick(n_steps=20, learning_rate=0.1), toy.labels, held),
+        (quick(n_steps=20), toy.labels[::-1].copy(), held),
+        (quick(n_steps=20), toy.labels * 5, None),
+        (quick(n_steps=20), toy.labels, (held[0], 1 - held[1])),
+    ]
+    for one, labels, watched in others:
+        fit = partial(one.fit, toy.images, labels, validation=watched, workspace=tmp_path)
+        interrupt(monkeypatch, 12, fit)
+    assert len(list(tmp_path.iterdir())) == len(others)
+
+
+# --- on disk ------------------------------------------------------------------------------------------------
+
+
+def test_a_saved_classifier_predicts_the_same_bits(toy: ImageDataset, tmp_path: Path) -> None:
+    fitted = quick().fit(toy.images, toy.labels + 3)
+    fitted.save(tmp_path / "net")
+    loaded = ImageClassifier.load(tmp_path / "net", device="cpu")
+    np.testing.assert_array_equal(loaded.predict_proba(toy.images), fitted.predict_proba(toy.images))
+    np.testing.assert_array_equal(loaded.predict(toy.images), fitted.predict(toy.images))
+    assert loaded.get_params() == fitted.get_params()
+    facts = json.loads((tmp_path / "net" / "model.json").read_text())["facts"]
+    assert (facts["classes"], facts["shape"], facts["dtype"]) == ([3, 4], [1, 16, 16], "uint8")
+
+
+def test_what_is_not_fitted_cannot_be_saved(tmp_path: Path) -> None:
+    with pytest.raises(NotFittedError):
+        quick().save(tmp_path / "net")
+
+
+# --- pretrained weights ---------------------------------------------------------------------------------
+
+
+def test_pretrained_weights_are_where_the_training_starts(shared: Path, toy: ImageDataset, tmp_path: Path) -> None:
+    file = shared / "weights/mobilenet_v2-b0353104.safetensors"
+    fitted = quick(network="mobilenet_v2", pretrained=file, learning_rate=1e-9, n_steps=1)
+    fitted.fit(toy.images, toy.labels)
+    from safetensors.torch import load_file
+
+    stem = weights(fitted)["1.features.0.0.weight"]
+    torch.testing.assert_close(stem, load_file(file)["features.0.0.weight"], atol=1e-7, rtol=0)
+    fitted.save(tmp_path / "net")
+    loaded = ImageClassifier.load(tmp_path / "net")  # needs no file of weights
+    np.testing.assert_array_equal(loaded.predict_proba(toy.images), fitted.predict_proba(toy.images))
+
+
+def test_absent_weights_are_named(toy: ImageDataset, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"gone\.pth, found none"):
+        quick(network="resnet18", pretrained=tmp_path / "gone.pth").fit(toy.images, toy.labels)
+    with pytest.raises(SettingError, match="pretrained weights named 'small_cnn'"):
+        quick(pretrained="imagenet").fit(toy.images, toy.labels)
+
+
+# --- bad input ----------------------------------------------------------------------------------------------
+
+
+def test_one_class_is_refused(toy: ImageDataset) -> None:
+    with pytest.raises(DataError, match=r"at least 2 classes to tell apart, got only \[0\]"):
+        quick().fit(toy.images[:40], toy.labels[:40])
+
+
+def test_volumes_and_flat_data_are_refused(toy: ImageDataset) -> None:
+    with pytest.raises(DataError, match=r"shape \(n, c, h, w\), got \(52, 1, 16, 16, 1\)"):
+        quick().fit(toy.images[..., None], toy.labels)
+    with pytest.raises(DataError, match="Add a channel axis"):
+        quick().fit(toy.images[:, 0], toy.labels)
+
+
+@pytest.mark.parametrize("change", [lambda x: x[:, :, :8], lambda x: x.repeat(3, axis=1), lambda x: x.astype("f4")])
+def test_images_unlike_those_fitted_are_refused(toy: ImageDataset, change: Any) -> None:
+    fitted = quick().fit(toy.images, toy.labels)
+    with pytest.raises(DataError, match=r"like those of the training, uint8 of shape \('n', 1, 16, 16\), got"):
+        fitted.predict(change(toy.images))
+    with pytest.raises(DataError, match="Expected validation images like those"):
+        quick().fit(toy.images, toy.labels, validation=(change(toy.images), toy.labels))
+
+
+def test_no_image_gives_no_row(toy: ImageDataset) -> None:
+    fitted = quick().fit(toy.images, toy.labels)
+    assert fitted.predict_proba(toy.images[:0]).shape == (0, 2)
+    assert fitted.predict(toy.images[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"network": "resnet17"}, "No network named 'resnet17'. Did you mean 'resnet18'"),
+        ({"loss": "focall"}, "No loss named"),
+        ({"batch_sampler": "equal"}, "No batch sampler named"),
+        ({"optimizer": "adamw2"}, "Did you mean 'adamw'"),
+        ({"schedule": "linear"}, "No schedule named"),
+        ({"augmentation": "xray"}, "No augmentation named"),
+        ({"precision": "16"}, "No precision named"),
+        ({"keep_best": "f1"}, "No value for keep_best named 'f1'"),
+        ({"device": "tpu"}, "No device named 'tpu'"),
+        ({"n_steps": 0}, "n_steps as a whole number of at least 1, got 0"),
+        ({"n_steps": 2.5}, "n_steps as a whole number of at least 1, got 2.5"),
+        ({"batch_size": 1}, "batch_size as a whole number of at least 2, got 1"),
+        ({"evaluate_every": None}, "evaluate_every as a whole number of at least 1, got None"),
+        ({"patience": 0}, "patience as a whole number of at least 1, got 0"),
+        ({"patience": 3, "keep_best": "last"}, "no patience with keep_best='last'"),
+        ({"learning_rate": 0.0}, "positive learning_rate"),
+        ({"learning_rate": float("nan")}, "positive learning_rate"),
+        ({"weight_decay": -1.0}, "weight_decay of at least 0"),
+    ],
+)
+def test_wrong_settings_are_named(toy: ImageDataset, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        quick(**settings).fit(toy.images, toy.labels)
+
+
+@pytest.mark.parametrize("with_validation", [True, False])
+def test_divergence_says_what_to_change(toy: ImageDataset, held: Any, with_validation: bool) -> None:
+    fast = quick(learning_rate=1e30, optimizer="sgd", n_steps=12)
+    with pytest.raises(DivergedError, match="Lower"):
+        fast.fit(toy.images, toy.labels, validation=held if with_validation else None)

@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from equipoise.exceptions import SettingError
+from equipoise.training.devices import autocast, resolve_device
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, *, cuda: int, mps: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+@pytest.mark.parametrize(("cuda", "mps", "best"), [(2, True, "cuda"), (0, True, "mps"), (0, False, "cpu")])
+def test_auto_takes_the_best_there_is(monkeypatch: pytest.MonkeyPatch, cuda: int, mps: bool, best: str) -> None:
+    pretend(monkeypatch, cuda=cuda, mps=mps)
+    assert resolve_device("auto") == torch.device(best)
+
+
+def test_named_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, cuda=2, mps=False)
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(SettingError, match=r"'cuda:2' is not available here\. Available: cuda, cpu"):
+        resolve_device("cuda:2")
+    with pytest.raises(SettingError, match="'mps' is not available here"):
+        resolve_device("mps")
+    with pytest.raises(SettingError, match=r"No device named 'gpu'\. Use auto, cpu"):
+        resolve_device("gpu")
+
+
+def test_precision_is_that_of_the_forward_pass() -> None:
+    layer, images = torch.nn.Linear(2, 2), torch.rand(1, 2)
+    cpu = torch.device("cpu")
+    with autocast("32-true", cpu)():
+        assert layer(images).dtype == torch.float32
+    mixed = autocast("bf16-mixed", cpu)
+    for _ in range(2):  # a context for each step
+        with mixed():
+            assert layer(images).dtype == torch.bfloat16
+    with pytest.raises(SettingError, match="No precision named '16-mixed'"):
+        autocast("16-mixed", cpu)

@@ -1,0 +1,79 @@
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from equipoise.training.checkpoint import Checkpoint
+from equipoise.training.hooks import KeepBest
+from equipoise.training.loop import History
+
+
+class Scored:
+    """A model whose only weight is the step, with given scores."""
+
+    def __init__(self, scores: list[float], **settings: object) -> None:
+        self.model = nn.Linear(1, 1, bias=False)
+        self.left = iter(scores)
+        score = lambda: {"good": next(self.left)}  # noqa: E731 (three words, used once)
+        self.best = KeepBest(self.model, score, "good", **settings)  # type: ignore[arg-type]
+        self.history = History()
+
+    def walk(self, steps: range) -> int | None:
+        """Return the step at which the hook asked to stop."""
+        for done in steps:
+            nn.init.constant_(self.model.weight, done)
+            if self.best(done, self.history):
+                return done
+        return None
+
+
+def test_the_best_weights_come_back() -> None:
+    fit = Scored([0.1, 0.9, 0.9, 0.3], every=2)
+    assert fit.walk(range(1, 9)) is None
+    fit.best.restore()
+    assert fit.model.weight.item() == fit.best.best_step == 4  # the first of equals
+    assert fit.history.column("validation_good") == [(2, 0.1), (4, 0.9), (6, 0.9), (8, 0.3)]
+
+
+def test_lower_may_be_better() -> None:
+    fit = Scored([3.0, 1.0, 2.0], every=1, higher_is_better=False)
+    fit.walk(range(1, 4))
+    assert fit.best.best_step == 2
+
+
+def test_the_last_step_is_scored_whatever_the_interval() -> None:
+    fit = Scored([0.5], every=50, last=7)
+    fit.walk(range(1, 8))
+    assert fit.best.best_step == 7
+
+
+def test_patience_counts_scores_without_gain() -> None:
+    assert Scored([0.5, 0.4, 0.6, 0.6, 0.5, 0.9], every=10, patience=2).walk(range(1, 100)) == 50
+
+
+def test_an_undefined_score_is_no_gain() -> None:
+    fit = Scored([math.nan, 0.2], every=1)
+    fit.walk(range(1, 3))
+    assert fit.best.best_step == 2
+
+
+def test_without_a_score_the_weights_stay() -> None:
+    fit = Scored([], every=10)
+    fit.walk(range(1, 5))
+    fit.best.restore()
+    assert fit.model.weight.item() == 4
+
+
+@pytest.mark.parametrize("killed_after", [1, 3, 5])
+def test_the_state_survives_a_checkpoint(tmp_path: Path, killed_after: int) -> None:
+    scores = [0.1, 0.9, 0.5, 0.4, 0.3, 0.2]
+    first = Scored(scores, every=1, patience=4)
+    first.walk(range(1, killed_after + 1))
+    Checkpoint(tmp_path / "c.pt", {"best": first.best}).save({})
+    second = Scored(scores[killed_after:], every=1, patience=4)
+    Checkpoint(tmp_path / "c.pt", {"best": second.best}).restore()
+    assert second.walk(range(killed_after + 1, 7)) == 6
+    second.best.restore()
+    assert torch.equal(second.model.weight, torch.full((1, 1), 2.0))

@@ -1,0 +1,146 @@
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from equipoise.exceptions import DivergedError
+from equipoise.training.checkpoint import Checkpoint
+from equipoise.training.loop import Batch, History, train
+from equipoise.training.progress import listening
+
+
+def scalars(value: float) -> dict[str, Tensor]:
+    return {"loss": torch.tensor(value)}
+
+
+def empty_batch(_step: int) -> Batch:
+    return torch.zeros(1), torch.zeros(1)
+
+
+class NoisyStep:
+    """Adds noise to a weight: each step depends on all chance before it; may die at its n-th call."""
+
+    def __init__(self, dies_at: int | None = None) -> None:
+        self.model = nn.Linear(3, 1)
+        nn.init.zeros_(self.model.weight)
+        self.calls, self.dies_at = 0, dies_at
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
+        self.calls += 1
+        if self.calls == self.dies_at:
+            raise KeyboardInterrupt
+        with torch.no_grad():
+            self.model.weight.mul_(0.9).add_(torch.randn(1, 3))
+        return {"loss": self.model.weight.sum()}
+
+
+def test_batches_come_in_order_and_every_step_is_counted() -> None:
+    seen: list[int] = []
+
+    def batches(step: int) -> Batch:
+        seen.append(step)
+        return empty_batch(step)
+
+    done: list[int] = []
+    train(
+        lambda images, labels: scalars(1.0), batches, n_steps=5, seed=0, hooks=[lambda d, history: done.append(d)]
+    )
+    assert seen == [0, 1, 2, 3, 4]
+    assert done == [1, 2, 3, 4, 5]
+
+
+def test_history_holds_means_over_the_steps_of_a_row() -> None:
+    values = iter(range(25))
+    history = train(lambda images, labels: scalars(float(next(values))), empty_batch, n_steps=25, seed=0)
+    assert history.column("loss") == [(10, 4.5), (20, 14.5), (25, 22.0)]
+
+
+def test_a_hook_stops_the_fit_and_others_still_run() -> None:
+    later: list[int] = []
+    hooks = [lambda done, history: done == 3, lambda done, history: later.append(done)]
+    history = train(lambda images, labels: scalars(1.0), empty_batch, n_steps=10, seed=0, hooks=hooks)
+    assert later == [1, 2, 3]
+    assert history.rows[-1]["step"] == 3
+
+
+@pytest.mark.parametrize("bad_step", [1, 7, 10, 13])
+def test_divergence_names_the_scalar_and_its_step(bad_step: int) -> None:
+    values = (math.inf if step == bad_step else 0.0 for step in range(1, 100))
+    history = History(advice="Do less.")
+    with pytest.raises(DivergedError, match=rf"loss became inf at step {bad_step}\. Do less\."):
+        train(lambda images, labels: scalars(next(values)), empty_batch, n_steps=15, seed=0, history=history)
+
+
+def test_chance_of_a_step_depends_on_seed_name_and_step_alone() -> None:
+    def drawn(**settings: object) -> list[float]:
+        values: list[float] = []
+
+        def step(images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
+            values.append(float(torch.rand(())))
+            return scalars(0.0)
+
+        train(step, empty_batch, **{"n_steps": 3, "seed": 0, "name": "a", **settings})  # type: ignore[arg-type]
+        return values
+
+    first = drawn()
+    torch.rand(7)
+    assert drawn(n_steps=2) == first[:2]
+    assert len({*first, *drawn(seed=1), *drawn(name="b")}) == 9
+
+
+def test_chance_outside_is_untouched() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    train(lambda images, labels: {"loss": torch.rand(())}, empty_batch, n_steps=2, seed=0)
+    assert torch.equal(torch.rand(2), expected)
+
+
+@pytest.mark.parametrize("dies_at", [1, 9, 11, 21, 25])
+def test_a_killed_fit_goes_on_to_the_same_bits(tmp_path: Path, dies_at: int) -> None:
+    whole = NoisyStep()
+    expected = train(whole, empty_batch, n_steps=25, seed=0)
+
+    def checkpoint(step: NoisyStep) -> Checkpoint:
+        return Checkpoint(tmp_path / "fit.pt", {"model": step.model}, every_seconds=0)
+
+    killed, second = NoisyStep(dies_at), NoisyStep()
+    with pytest.raises(KeyboardInterrupt):
+        train(killed, empty_batch, n_steps=25, seed=0, checkpoint=checkpoint(killed))
+    history = train(second, empty_batch, n_steps=25, seed=0, checkpoint=checkpoint(second))
+    assert torch.equal(second.model.weight, whole.model.weight)
+    assert history.rows == expected.rows
+    assert second.calls == 25 - (dies_at - 1) // 10 * 10
+
+
+def test_a_fit_that_had_stopped_early_stays_stopped(tmp_path: Path) -> None:
+    step = NoisyStep()
+    for calls in (10, 10):
+        checkpoint = Checkpoint(tmp_path / "fit.pt", {"model": step.model}, every_seconds=0)
+        train(
+            step, empty_batch, n_steps=50, seed=0, checkpoint=checkpoint, hooks=[lambda done, history: done == 10]
+        )
+        assert step.calls == calls
+
+
+def test_progress_is_reported() -> None:
+    heard: list[tuple[str, int, int]] = []
+    with listening(lambda *said: heard.append(said)):
+        train(lambda images, labels: scalars(0.0), empty_batch, n_steps=2, seed=0, name="net")
+    assert heard == [("net", 1, 2), ("net", 2, 2)]
+
+
+def test_history_puts_what_a_hook_adds_into_the_row_of_its_step() -> None:
+    history = History(log_every=2)
+    settled = []
+    for done, value in ((1, 1.0), (2, 3.0)):
+        history.record(done, scalars(value))
+        settled.append(history.settled)
+    assert settled == [False, True]
+    history.add(2, {"score": 0.5})
+    history.add(3, {"score": 0.7})
+    assert history.rows == [{"step": 2, "loss": 2.0, "score": 0.5}, {"step": 3, "score": 0.7}]
+    assert history.column("score") == [(2, 0.5), (3, 0.7)]
