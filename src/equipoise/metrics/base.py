@@ -1,0 +1,128 @@
+"""What a metric is, and the predictions that it is computed from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.arrays import Labels, Scores
+from equipoise.exceptions import DataError, SettingError
+from equipoise.metrics.ranking import areas
+from equipoise.validation import check_labels
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Scores of n images with known classes, seen under b weightings of the images.
+
+    One weighting of ones gives the plain metric; a bootstrap passes b resamplings at once, so that a thousand
+    draws cost a few matrix products.
+
+    Attributes:
+        y_true: (n,) codes 0..k-1.
+        y_score: (n, k) probabilities, rows sum to 1; the predicted class is the largest (the first on a tie).
+        positive: Code of the positive class.
+        weights: (b, n) >= 0, how often each image counts; None counts each once.
+
+    Raises:
+        DataError: Shapes or ranges differ from the above.
+        SettingError: `positive` is not one of the k classes.
+    """
+
+    y_true: Labels
+    y_score: Scores
+    positive: int
+    weights: Values | None = None
+
+    def __post_init__(self) -> None:
+        n, k = check_scores(self.y_score)
+        y_true = check_labels(self.y_true, n, name="y_true")
+        low, high = int(y_true.min()), int(y_true.max())
+        if low < 0 or high >= k:
+            raise DataError(f"Expected y_true in 0..{k - 1}, as y_score has {k} columns, got {low} to {high}.")
+        if not 0 <= self.positive < k:
+            raise SettingError(f"Expected the positive class in 0..{k - 1}, got {self.positive}.")
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, present or not."""
+        return int(self.y_score.shape[1])
+
+    @cached_property
+    def weighting(self) -> Values:
+        """(b, n) weights, a row of ones where none were given."""
+        return np.ones((1, len(self.y_true))) if self.weights is None else self.weights
+
+    @cached_property
+    def confusion(self) -> Values:
+        """(b, k, k) weighted counts; rows are the truth, columns the prediction."""
+        k = self.n_classes
+        cell = self.y_true * k + self.y_score.argmax(axis=1)
+        return np.reshape(self.weighting @ np.eye(k * k)[cell], (-1, k, k))
+
+    @cached_property
+    def areas(self) -> tuple[Values, Values]:
+        """(b, k) one-vs-rest AUROC and (b, k) average precision of each class; NaN where a class is absent."""
+        columns = range(self.n_classes)
+        parts = [areas(self.y_score[:, c], self.y_true == c, self.weighting) for c in columns]
+        return np.stack([a for a, _ in parts], axis=1), np.stack([a for _, a in parts], axis=1)
+
+    def reweighted(self, weights: Values) -> Self:
+        """Give the same predictions under other weights (b, n)."""
+        return replace(self, weights=weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A number for one set of predictions.
+
+    Attributes:
+        name: Key in the table of metrics and in every stored file.
+        label: Name in sentences and figures.
+        rule: Weighted predictions to (b,) values; NaN where a class that it needs is absent, never 0.
+        bounds: Lowest and highest value.
+        higher_is_better: Direction.
+        summary: What it tells, in one line.
+        source: Where it is defined.
+    """
+
+    name: str
+    label: str
+    rule: Callable[[Predictions], Values]
+    summary: str
+    source: str
+    bounds: tuple[float, float] = (0.0, 1.0)
+    higher_is_better: bool = True
+
+    def function(self, *, y_true: Labels, y_score: Scores, positive: int) -> float:
+        """Compute the metric; keywords only, because swapped arguments silently swap precision and recall.
+
+        Args:
+            y_true: (n,) codes 0..k-1.
+            y_score: (n, k) probabilities, rows sum to 1.
+            positive: Code of the positive class, usually the rare one.
+
+        Raises:
+            DataError: Arrays of another shape or range.
+            SettingError: `positive` is not one of the k classes.
+        """
+        return float(self.rule(Predictions(y_true=y_true, y_score=y_score, positive=positive))[0])
+
+
+def check_scores(y_score: Any) -> tuple[int, int]:
+    """Return (n, k) of probabilities of shape (n, k).
+
+    Raises:
+        DataError: Empty, fewer than two classes, not finite, outside 0..1, or rows that do not sum to 1.
+    """
+    array = np.asarray(y_score)
+    if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
+        raise DataError(f"Expected y_score of shape (n, k) with n >= 1 and k >= 2, got {array.shape}.")
+    if not (np.isfinite(array).all() and (array >= 0).all() and np.allclose(array.sum(axis=1), 1, atol=1e-3)):
+        raise DataError("Expected y_score as probabilities whose rows sum to 1. Apply a softmax to logits first.")
+    return int(array.shape[0]), int(array.shape[1])

@@ -1,0 +1,42 @@
+"""Predictions refuse what they cannot mean."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from equipoise.exceptions import DataError, SettingError
+from equipoise.metrics.classification import METRICS
+
+RIGHT: dict[str, Any] = {"y_true": np.array([0, 1]), "y_score": np.eye(2), "positive": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"y_true": np.array([0, 1, 1])}, DataError, r"y_true of shape \(2,\)"),
+        ({"y_true": np.array([0.0, 1.0])}, DataError, "whole numbers"),
+        ({"y_true": np.array([0, 2])}, DataError, r"y_true in 0\.\.1, .*got 0 to 2"),
+        ({"y_true": np.array([-1, 1])}, DataError, "got -1 to 1"),
+        ({"y_score": np.array([0.2, 0.8])}, DataError, r"shape \(n, k\)"),
+        ({"y_score": np.ones((2, 1))}, DataError, "k >= 2"),
+        ({"y_score": np.array([[3.0, -2.0], [0.0, 1.0]])}, DataError, "softmax"),
+        ({"y_score": np.array([[0.5, 0.2], [0.0, 1.0]])}, DataError, "sum to 1"),
+        ({"y_score": np.array([[np.nan, 1.0], [0.0, 1.0]])}, DataError, "probabilities"),
+        ({"positive": 2}, SettingError, r"positive class in 0\.\.1, got 2"),
+        ({"positive": -1}, SettingError, "got -1"),
+    ],
+)
+def test_bad_predictions_are_refused(change: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        METRICS["accuracy"].function(**{**RIGHT, **change})
+
+
+def test_arguments_are_keywords_only_because_swapped_ones_swap_precision_and_recall() -> None:
+    with pytest.raises(TypeError, match="positional"):
+        METRICS["rare_recall"].function(*RIGHT.values(), **RIGHT)
+
+
+def test_the_positive_class_is_required() -> None:
+    with pytest.raises(TypeError, match="positive"):
+        METRICS["accuracy"].function(y_true=RIGHT["y_true"], y_score=RIGHT["y_score"])  # type: ignore[call-arg]

@@ -1,0 +1,119 @@
+"""Golden numbers of published tables, and the rules of the edge cases."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+
+from equipoise.metrics.base import Predictions
+from equipoise.metrics.classification import METRICS, PER_CLASS
+
+
+def from_confusion(counts: list[list[int]]) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:
+    """Make certain predictions that have this confusion matrix (rows are the truth)."""
+    k = len(counts)
+    y_true = np.repeat(np.arange(k), [sum(row) for row in counts])
+    y_pred = np.concatenate([np.repeat(np.arange(k), row) for row in counts])
+    return {"y_true": y_true, "y_score": np.eye(k)[y_pred]}
+
+
+def value(name: str, counts: list[list[int]], positive: int = 0) -> float:
+    return METRICS[name].function(**from_confusion(counts), positive=positive)  # type: ignore[arg-type]
+
+
+# Paper S4, confusion matrices of methods 8.5; classes are malignant (positive), benign.
+S4 = {
+    "real": [[288, 12], [122, 238]],
+    "+120": [[283, 17], [98, 262]],
+    "+480": [[258, 42], [66, 294]],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("rare_precision", 0.7024),
+        ("rare_recall", 0.9600),
+        ("rare_specificity", 0.6611),
+        ("rare_f1", 0.8113),
+        ("accuracy", 0.7970),
+        ("balanced_accuracy", 0.8106),
+        ("mcc", 0.6376),
+        ("g_mean", 0.7967),
+    ],
+)
+def test_golden_numbers_of_methods_7_1(name: str, expected: float) -> None:
+    assert_allclose(value(name, S4["real"]), expected, atol=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("arm", "class_code", "expected"),
+    [
+        ("real", 0, (0.70, 0.96, 0.81)),
+        ("real", 1, (0.95, 0.66, 0.78)),
+        ("+120", 0, (0.74, 0.94, 0.83)),
+        ("+120", 1, (0.94, 0.73, 0.82)),
+        ("+480", 0, (0.80, 0.86, 0.83)),
+        ("+480", 1, (0.88, 0.82, 0.84)),
+    ],
+)
+def test_table_of_paper_s4(arm: str, class_code: int, expected: tuple[float, float, float]) -> None:
+    p = Predictions(**from_confusion(S4[arm]), positive=0)  # type: ignore[arg-type]
+    row = [PER_CLASS[name](p)[0, class_code] for name in ("precision", "recall", "f1")]
+    assert_allclose(row, expected, atol=0.005 + 1e-3)  # printed with two decimals, some of them cut off
+
+
+@pytest.mark.parametrize(("arm", "expected"), [("real", 0.811), ("+120", 0.836), ("+480", 0.838)])
+def test_balanced_accuracies_of_paper_s4(arm: str, expected: float) -> None:
+    assert_allclose(value("balanced_accuracy", S4[arm]), expected, atol=1e-3)
+
+
+def test_rows_of_the_confusion_matrix_are_the_truth() -> None:
+    p = Predictions(**from_confusion(S4["real"]), positive=0)  # type: ignore[arg-type]
+    assert p.confusion[0].tolist() == S4["real"]
+
+
+@pytest.mark.parametrize("k", [2, 3, 7])
+def test_a_constant_answer_has_balanced_accuracy_one_in_k(k: int) -> None:
+    constant = [[5 + c, *[0] * (k - 1)] for c in range(k)]
+    assert_allclose(value("balanced_accuracy", constant), 1 / k)
+    assert value("mcc", constant) == 0
+    assert value("g_mean", constant) == 0
+    assert value("worst_class_recall", constant) == 0
+
+
+def test_precision_is_zero_where_nothing_was_called_positive() -> None:
+    never = [[0, 4], [0, 9]]
+    assert value("rare_precision", never) == 0
+    assert value("rare_f1", never) == 0
+
+
+NEEDS_EVERY_CLASS = sorted(METRICS.keys() - {"accuracy", "brier", "rare_specificity"})
+
+
+@pytest.mark.parametrize("name", NEEDS_EVERY_CLASS)
+def test_an_absent_positive_class_gives_nan_never_zero(name: str) -> None:
+    assert np.isnan(value(name, [[0, 0], [3, 9]]))
+
+
+@pytest.mark.parametrize("name", ["auroc", "macro_auprc", "balanced_accuracy", "macro_f1", "worst_class_recall"])
+def test_a_mean_over_classes_is_nan_where_any_class_is_absent(name: str) -> None:
+    assert np.isnan(value(name, [[5, 1, 0], [1, 5, 0], [0, 0, 0]]))
+
+
+def test_metrics_of_the_positive_class_do_not_need_the_other_classes() -> None:
+    counts = [[5, 1, 0], [1, 5, 0], [0, 0, 0]]
+    assert_allclose(value("rare_recall", counts), 5 / 6)
+    assert_allclose(value("rare_precision", counts), 5 / 6)
+    assert_allclose(value("auprc", counts), 5 / 6 * 5 / 6 + 1 / 6 * 6 / 12)
+
+
+def test_specificity_needs_images_of_other_classes() -> None:
+    assert np.isnan(value("rare_specificity", [[5, 1], [0, 0]]))
+    assert_allclose(value("rare_specificity", [[0, 0], [3, 9]]), 0.75)
+
+
+def test_ties_between_classes_go_to_the_first() -> None:
+    tie = {"y_true": np.array([0, 1]), "y_score": np.full((2, 2), 0.5)}
+    assert METRICS["accuracy"].function(**tie, positive=0) == 0.5
+    assert METRICS["rare_recall"].function(**tie, positive=0) == 1.0

@@ -1,0 +1,244 @@
+"""Draws of patients, intervals that cover, tests that rarely cry wolf."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+from scipy import stats
+
+from equipoise.metrics.statistics import (
+    holm,
+    mean_known,
+    paired_test,
+    patient_draws,
+    percentile_interval,
+    strata_of_patients,
+    unit_means,
+)
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+
+def all_draws(strata: Codes, n_draws: int, seed: int = 0, block: int = 64) -> Floats:
+    return np.concatenate(list(patient_draws(strata, np.random.default_rng(seed), n_draws=n_draws, block=block)))
+
+
+# --- draws ----------------------------------------------------------------------------------------------------
+
+
+def test_a_patient_belongs_to_the_rarest_class_among_its_images() -> None:
+    labels, patients = np.array([0, 0, 0, 1, 1, 2, 0]), np.array([0, 0, 1, 1, 2, 2, 3])
+    assert strata_of_patients(labels, patients).tolist() == [0, 1, 2, 0]
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=4), st.integers(1, 9))
+@settings(deadline=None, max_examples=30)
+def test_draws_keep_the_weight_of_each_stratum(sizes: list[int], block: int) -> None:
+    strata = np.repeat(np.arange(len(sizes)), sizes)
+    draws = all_draws(strata, 20, block=block)
+    assert draws.shape == (20, len(strata))
+    assert (draws >= 0).all()
+    for stratum, size in enumerate(sizes):
+        assert_allclose(draws[:, strata == stratum].sum(axis=1), size)
+
+
+def test_the_variance_over_draws_is_that_of_a_mean() -> None:
+    values = np.random.default_rng(0).normal(size=6)
+    means = all_draws(np.zeros(6, dtype=np.int64), 40_000, block=4000) @ values / 6
+    assert_allclose(means.var(), values.var(ddof=1) / 6, rtol=0.03)
+
+
+def test_the_interval_covers_the_truth_of_bernoulli_sets() -> None:  # methods 10.6
+    rng, covered = np.random.default_rng(1), 0
+    for _ in range(200):
+        hits = rng.random(60) < 0.7
+        low, high = percentile_interval(all_draws(np.zeros(60, dtype=np.int64), 400) @ hits / 60)
+        covered += low <= 0.7 <= high
+    assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_an_interval_leaves_out_undefined_draws() -> None:
+    assert percentile_interval(np.array([np.nan, 0.5, 0.5])) == (0.5, 0.5)
+    assert np.isnan(percentile_interval(np.array([np.nan, np.nan]))).all()
+
+
+def test_a_mean_leaves_out_what_is_not_known() -> None:
+    assert_allclose(mean_known(np.array([[1.0, np.nan], [3.0, np.nan]])), [2.0, np.nan])
+
+
+# --- correction -----------------------------------------------------------------------------------------------
+
+
+def test_holm_by_hand() -> None:
+    assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+
+
+def test_holm_does_not_count_what_was_not_tested() -> None:
+    assert_allclose(holm([0.02, float("nan"), 0.9]), [0.04, np.nan, 0.9])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+@settings(deadline=None, max_examples=60)
+def test_holm_lies_between_no_correction_and_bonferroni(p: list[float]) -> None:
+    corrected = np.array(holm(p))
+    assert (corrected >= p).all()
+    assert (corrected <= np.minimum(np.array(p) * len(p), 1) + 1e-12).all()
+    assert (np.diff(corrected[np.argsort(p, kind="stable")]) >= 0).all()
+
+
+# --- paired test ----------------------------------------------------------------------------------------------
+
+
+def test_one_run_cannot_tell() -> None:
+    result = paired_test(np.array([0.3]), np.full((1, 9), 0.3), np.array([0]), n_patients=50)
+    assert result.difference == 0.3
+    assert np.isnan([result.low, result.high, result.p, result.detectable]).all()
+
+
+def test_without_test_sampling_it_is_the_paired_t_test() -> None:
+    differences = np.random.default_rng(2).normal(0.5, 1, size=7)
+    result = paired_test(differences, np.tile(differences[:, None], 5), np.arange(7), n_patients=50)
+    expected = stats.ttest_1samp(differences, 0)
+    assert_allclose(result.p, expected.pvalue)
+    assert_allclose([result.low, result.high], expected.confidence_interval(0.95))
+
+
+def test_without_training_chance_it_is_the_bootstrap_of_patients() -> None:
+    draws = np.random.default_rng(3).normal(0.2, 0.1, size=4000)
+    result = paired_test(np.full(3, 0.2), np.tile(draws, (3, 1)), np.zeros(3, dtype=np.int64), n_patients=10_000)
+    assert_allclose([result.low, result.high], [0.2 - 0.196, 0.2 + 0.196], atol=0.01)
+
+
+def test_seeds_of_a_split_count_as_one_run() -> None:
+    once = np.array([0.1, 0.3, 0.2])
+    splits = np.repeat([0, 1, 2], 4)
+    repeated = np.repeat(once, 4) + np.tile([-0.01, 0.01, -0.02, 0.02], 3)
+    assert_allclose(unit_means(repeated, splits), once)
+    one, many = (
+        paired_test(d, np.tile(d[:, None], 5), s, n_patients=50)
+        for d, s in ((once, np.arange(3)), (repeated, splits))
+    )
+    assert_allclose([many.low, many.high, many.p], [one.low, one.high, one.p])
+
+
+def test_equal_predictions_differ_by_nothing() -> None:
+    result = paired_test(np.zeros(3), np.zeros((3, 9)), np.zeros(3, dtype=np.int64), n_patients=50)
+    assert (result.difference, result.low, result.high, result.p) == (0, 0, 0, 1)
+
+
+def test_rounding_is_no_difference() -> None:
+    tiny = np.array([1.1e-16, 2.2e-16, 1.1e-16])
+    assert paired_test(tiny, np.tile(tiny[:, None], 5), np.arange(3), n_patients=50).p > 0.99
+
+
+def test_swapping_the_methods_mirrors_the_result() -> None:
+    rng = np.random.default_rng(4)
+    differences, draws, splits = rng.normal(size=6), rng.normal(size=(6, 50)), np.repeat([0, 1, 2], 2)
+    one = paired_test(differences, draws, splits, n_patients=20)
+    other = paired_test(-differences, -draws, splits, n_patients=20)
+    assert_allclose([one.low, one.high, one.p], [-other.high, -other.low, other.p])
+
+
+@pytest.mark.parametrize("n_comparisons", [1, 4])
+def test_a_detectable_difference_is_found_four_times_in_five(n_comparisons: int) -> None:
+    rng, size = np.random.default_rng(5), 9
+
+    def run(shift: float) -> tuple[float, float]:
+        d = rng.normal(shift, 1, size=size)
+        result = paired_test(d, np.zeros((size, 2)), np.arange(size), n_patients=50, n_comparisons=n_comparisons)
+        return result.p, result.detectable
+
+    shift = float(np.mean([run(0.0)[1] for _ in range(200)]))
+    found = np.mean([run(shift)[0] < 0.05 / n_comparisons for _ in range(400)])
+    assert 0.70 <= found <= 0.90
+
+
+# --- simulated studies: two methods that are equally good by construction -----------------------------------------
+
+
+def simulated(
+    rng: np.random.Generator, *, kind: str, n_splits: int, n_seeds: int, n: int = 200, width: int = 6
+) -> tuple[Floats, Floats, Codes, int]:
+    """Simulate balanced accuracies of two nearest-mean classifiers, one on each half of the features.
+
+    Both halves are equally informative, so their expected difference is 0 over data sets and trainings; a
+    training's chance is noise on the direction and the threshold, as of seeds. The more features share the
+    information (`width`), the more a classifier depends on its training images.
+    """
+    y = (np.arange(n) < n // 5).astype(np.int64)
+    X = rng.normal(size=(n, 2, width)) + 0.5 * np.sqrt(6 / width) * y[:, None, None]
+    parts = list(_splits(rng, kind, n_splits, y))
+    tested = np.unique(np.concatenate([test for _, test in parts]))
+    weights = np.zeros((100, n))
+    weights[:, tested] = all_draws(y[tested], 100, seed=int(rng.integers(2**32)), block=100)
+    weights = np.concatenate([np.ones((1, n)), weights])
+    values = np.stack(
+        [
+            _accuracies(rng, X[:, 0], y, part, weights) - _accuracies(rng, X[:, 1], y, part, weights)
+            for part in parts
+            for _ in range(n_seeds)
+        ]
+    )
+    return values[:, 0], values[:, 1:], np.repeat(np.arange(n_splits), n_seeds), int(y[tested].sum())
+
+
+def _splits(rng: np.random.Generator, kind: str, n_splits: int, y: Codes) -> Iterator[tuple[Codes, Codes]]:
+    fold = np.zeros(len(y), dtype=np.int64)
+    for i in range(n_splits):
+        if i == 0 or kind == "hold-out":
+            for c in (0, 1):
+                members = rng.permutation(np.flatnonzero(y == c))
+                fold[members] = np.arange(len(members)) % (n_splits if kind == "k-fold" else 4)
+        here = fold == (i if kind == "k-fold" else 0)
+        yield np.flatnonzero(~here), np.flatnonzero(here)
+
+
+def _accuracies(
+    rng: np.random.Generator, X: Floats, y: Codes, part: tuple[Codes, Codes], weights: Floats
+) -> Floats:
+    """Train once, on half of the features; give the balanced accuracy under each weighting."""
+    train, test = part
+    low, high = (X[train][y[train] == c].mean(axis=0) for c in (0, 1))
+    normal = high - low
+    normal = normal + 0.3 * rng.normal(size=normal.shape) * np.linalg.norm(normal) / np.sqrt(len(normal))
+    threshold = normal @ (low + high) / 2 + 0.1 * rng.normal()
+    right = ((X[test] @ normal > threshold) == (y[test] == 1)).astype(np.float64)
+    seen, truth = weights[:, test], y[test]
+    shares = [seen[:, truth == c] @ right[truth == c] / seen[:, truth == c].sum(axis=1) for c in (0, 1)]
+    return np.asarray((shares[0] + shares[1]) / 2)
+
+
+def false_alarms(n_studies: int, **design: object) -> float:
+    rng, alarms = np.random.default_rng(0), 0
+    with np.errstate(invalid="ignore"):  # a fold may lose a class in a draw, on purpose
+        for _ in range(n_studies):
+            differences, draws, splits, n_patients = simulated(rng, **design)  # type: ignore[arg-type]
+            alarms += paired_test(differences, draws, splits, n_patients=n_patients).p < 0.05
+    return alarms / n_studies
+
+
+@pytest.mark.parametrize(("n_splits", "n_seeds"), [(1, 3), (3, 3)])
+def test_equal_methods_are_rarely_called_different(n_splits: int, n_seeds: int) -> None:
+    rate = false_alarms(200, kind="hold-out", n_splits=n_splits, n_seeds=n_seeds)
+    assert rate <= 0.07
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [6, 40])
+@pytest.mark.parametrize(
+    ("kind", "n_splits", "n_seeds"),
+    [
+        *(("hold-out", *design) for design in ((1, 2), (1, 3), (1, 5), (2, 2), (3, 1), (3, 3), (5, 1), (5, 3))),
+        *(("k-fold", *design) for design in ((2, 3), (3, 1), (3, 3), (5, 1), (5, 3), (10, 1))),
+    ],
+)
+def test_equal_methods_are_rarely_called_different_in_any_design(
+    kind: str, n_splits: int, n_seeds: int, width: int
+) -> None:
+    rate = false_alarms(600, kind=kind, n_splits=n_splits, n_seeds=n_seeds, width=width)
+    assert rate <= (0.11 if (kind, n_splits) == ("k-fold", 2) else 0.065)
