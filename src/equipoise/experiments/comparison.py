@@ -1,0 +1,120 @@
+"""Every method against the baseline, paired over splits and seeds."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.experiments.scores import Scores
+from equipoise.experiments.stored import StoredStudy
+from equipoise.metrics.base import Metric
+from equipoise.metrics.classification import METRICS
+from equipoise.metrics.statistics import PairedTest, holm, paired_test
+
+Word = Literal["better", "worse", "no detectable difference", "not enough runs"]
+
+RANKING = "auroc"  # compared beside the primary metric: no threshold moves it
+SIGNIFICANCE = 0.05
+# Five patients that all speak for one side give a sign test p = 2 / 2^5 = 0.0625; six can reach 5 %.
+FEWEST_PATIENTS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One method against the baseline on one metric, paired over splits and seeds; see `paired_test`.
+
+    Attributes:
+        difference: Mean of method minus baseline; NaN without a common run.
+        low: Lower end of its 95 % interval, not corrected for the number of comparisons.
+        high: Upper end.
+        p: Two-sided p value.
+        p_holm: The same, corrected over the methods compared on this metric.
+        verdict: "better" and "worse" only where `p_holm` < 0.05.
+        detectable: Smallest true difference that would have been found with 80 % power, correction included.
+        n_runs: Runs (split, seed) that both have.
+    """
+
+    method: str
+    baseline: str
+    metric: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    verdict: Word
+    detectable: float
+    n_runs: int
+
+
+def compare_all(study: StoredStudy, scores: Scores) -> list[Comparison]:
+    """Compare every other method with the baseline, on the primary metric and on one without threshold."""
+    others = [name for name in study.methods if name != study.baseline]
+    metrics = dict.fromkeys((study.primary_metric, RANKING))
+    return [row for name in metrics for row in _compare_on(METRICS[name], others, study, scores)]
+
+
+def _compare_on(metric: Metric, others: list[str], study: StoredStudy, scores: Scores) -> list[Comparison]:
+    """Compare every other method with the baseline; correct within this metric."""
+    pairs = [_pairs(name, metric.name, study, scores) for name in others]
+    tests = [_test(pair, metric.name, study, scores, n_comparisons=len(others)) for pair in pairs]
+    corrected = holm([test.p for test in tests])
+    return [
+        Comparison(
+            method=name,
+            baseline=study.baseline,
+            metric=metric.name,
+            difference=test.difference,
+            low=test.low,
+            high=test.high,
+            p=test.p,
+            p_holm=p_holm,
+            verdict=judge(test, p_holm, metric),
+            detectable=test.detectable,
+            n_runs=len(pair),
+        )
+        for name, pair, test, p_holm in zip(others, pairs, tests, corrected, strict=True)
+    ]
+
+
+def _pairs(method: str, metric: str, study: StoredStudy, scores: Scores) -> NDArray[np.int64]:
+    """Give the rows (runs, 2) of method and baseline for each run where both know the metric."""
+    known = {
+        (one.cell.method, one.cell.split, one.cell.seed): row
+        for row, one in enumerate(study.finished)
+        if np.isfinite(scores.values[metric][row])
+    }
+    runs = [(split, seed) for name, split, seed in known if name == method]
+    pairs = [(known[method, *run], known[study.baseline, *run]) for run in runs if (study.baseline, *run) in known]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def _test(
+    pairs: NDArray[np.int64], metric: str, study: StoredStudy, scores: Scores, *, n_comparisons: int
+) -> PairedTest:
+    if not len(pairs):
+        return PairedTest(difference=math.nan)
+    ours, theirs = pairs.T
+    differences = scores.values[metric][ours] - scores.values[metric][theirs]
+    fewest = int(scores.patients_per_class[scores.patients_per_class > 0].min())
+    if fewest < FEWEST_PATIENTS:
+        return PairedTest(difference=float(differences.mean()))
+    _, splits = np.unique([study.finished[row].cell.split for row in ours], return_inverse=True)
+    return paired_test(
+        differences,
+        scores.draws[metric][ours] - scores.draws[metric][theirs],
+        splits,
+        n_patients=fewest,
+        n_comparisons=n_comparisons,
+    )
+
+
+def judge(test: PairedTest, p_holm: float, metric: Metric) -> Word:
+    """Say "better" or "worse" only where the corrected p value is below 5 % (the interval then excludes 0)."""
+    if math.isnan(p_holm):
+        return "not enough runs"
+    if p_holm >= SIGNIFICANCE:
+        return "no detectable difference"
+    return "better" if (test.difference > 0) == metric.higher_is_better else "worse"

@@ -1,0 +1,139 @@
+"""Read what a study left on disk: which cells were asked for, what the finished ones predicted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.atomic import read_json
+from equipoise.exceptions import DataError
+from equipoise.experiments.cell import Cell
+from equipoise.metrics.base import Predictions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A finished cell: what it predicted for its test images, and what it cost.
+
+    Attributes:
+        cell: Method, split and seed.
+        predictions: Truth and scores of the test images.
+        patients: (n,) int64 patient of each test image.
+        ids: (n,) names of the test images.
+        seconds: Duration of each stage.
+        peak_memory_mb: Largest memory of the process.
+    """
+
+    cell: Cell
+    predictions: Predictions
+    patients: NDArray[np.int64]
+    ids: NDArray[np.str_]
+    seconds: dict[str, float]
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A cell that could not be finished, and why."""
+
+    method: str
+    split: str
+    seed: int
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredStudy:
+    """A run folder, finished or not: `cells` that were asked for, in order, and what came of them."""
+
+    methods: tuple[str, ...]
+    baseline: str
+    primary_metric: str
+    class_names: tuple[str, ...]
+    rare_class: int
+    cells: tuple[Cell, ...]
+    finished: tuple[Finished, ...]
+    failures: tuple[Failure, ...]
+
+    @property
+    def n_missing(self) -> int:
+        """Number of cells that were asked for and neither finished nor failed yet."""
+        return len(self.cells) - len(self.finished) - len(self.failures)
+
+
+def read_study(folder: Path) -> StoredStudy:
+    """Read a run folder, whose layout is in docs/architecture.md.
+
+    Raises:
+        DataError: No run folder, or the test images of one split differ between cells.
+    """
+    if not (folder / "study.json").is_file():
+        raise DataError(f"Expected the folder of a run, found no study.json in {folder}.")
+    asked = read_json(folder / "study.json")
+    cells = tuple(_cells(asked))
+    records = {cell: _record(folder, cell) for cell in cells}
+    finished = [
+        _finished(folder, cell, record, int(asked["rare_class"]))
+        for cell, record in records.items()
+        if record is not None and record["status"] == "done"
+    ]
+    _check_paired(finished)
+    return StoredStudy(
+        methods=tuple(method["name"] for method in asked["methods"]),
+        baseline=asked["baseline"],
+        primary_metric=asked["primary_metric"],
+        class_names=tuple(asked["dataset"]["class_names"]),
+        rare_class=int(asked["rare_class"]),
+        cells=cells,
+        finished=tuple(finished),
+        failures=tuple(
+            Failure(method=cell.method, split=cell.split, seed=cell.seed, error=record["error"])
+            for cell, record in records.items()
+            if record is not None and record["status"] == "failed"
+        ),
+    )
+
+
+def _cells(asked: dict[str, Any]) -> Iterator[Cell]:
+    for method in asked["methods"]:
+        for split in asked["splits"]:
+            for seed in asked["seeds"]:
+                yield Cell(method["name"], split["name"], int(seed))
+
+
+def _record(folder: Path, cell: Cell) -> dict[str, Any] | None:
+    path = folder / "cells" / cell.folder / "record.json"
+    return dict(read_json(path)) if path.is_file() else None
+
+
+def _finished(folder: Path, cell: Cell, record: dict[str, Any], positive: int) -> Finished:
+    with np.load(folder / "cells" / cell.folder / "predictions.npz", allow_pickle=False) as stored:
+        order = np.argsort(stored["test_ids"], kind="stable")
+        return Finished(
+            cell=cell,
+            predictions=Predictions(
+                y_true=stored["test_true"][order],
+                y_score=stored["test_score"][order].astype(np.float64),
+                positive=positive,
+            ),
+            patients=stored["test_groups"][order],
+            ids=stored["test_ids"][order],
+            seconds={stage: float(value) for stage, value in record["seconds"].items()},
+            peak_memory_mb=float(record["peak_memory_mb"]),
+        )
+
+
+def _check_paired(finished: list[Finished]) -> None:
+    """Refuse cells that cannot be compared in pairs because they were tested on other images."""
+    first: dict[str, Finished] = {}
+    for one in finished:
+        other = first.setdefault(one.cell.split, one)
+        same = np.array_equal(one.ids, other.ids) and np.array_equal(one.patients, other.patients)
+        if not (same and np.array_equal(one.predictions.y_true, other.predictions.y_true)):
+            raise DataError(
+                f"Expected the same test images in every cell of {one.cell.split}, got others in "
+                f"'{one.cell}' than in '{other.cell}'. Delete one of the two folders and run again."
+            )
