@@ -1,22 +1,24 @@
 """Geometry of the figures: numbers in, positions out; the templates draw them as inline SVG.
 
-Drawn by hand rather than with Matplotlib: text stays text in the page's own font, a panel is a tenth of the size,
-and the same input gives the same bytes.
+Drawn by hand rather than with Matplotlib: text stays text in the page's own font, intervals follow the width of the
+screen, a panel is a tenth of the size, and the same input gives the same bytes.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
 
 Point = tuple[float, float]
+Curve = Sequence[Point]
 Span = tuple[float, float]
 
-# Okabe and Ito's color-blind safe colors; their yellow is left out because it fades on white paper.
 INK = "#3b4048"
+# Okabe and Ito's color-blind safe colors; their yellow is left out because it fades on white paper.
 OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-DASHES = ("", "7 3", "2 2.5")
-MAX_POINTS = 120  # of a drawn line: more cannot be seen at this size
+DASHES = ("", "7 3", "2 3")
+MAX_POINTS = 120  # of a drawn curve: more cannot be seen at this size
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,12 @@ class Style:
     dash: str = ""
 
 
-def method_styles(methods: Sequence[str], baseline: str) -> dict[str, Style]:
-    """Give each method a color of its own, the baseline ink; dashes tell colors apart that come twice."""
-    others = [method for method in methods if method != baseline]
+def styles_of(names: Sequence[str], *, ink: str | None = None) -> dict[str, Style]:
+    """Give each name a color, `ink` the dark one; dashes tell apart the colors that come twice."""
+    colored = [name for name in names if name != ink]
     n = len(OKABE_ITO)
-    styles = {m: Style(OKABE_ITO[i % n], DASHES[i // n % len(DASHES)]) for i, m in enumerate(others)}
-    return {baseline: Style(INK), **styles}
+    styles = {name: Style(OKABE_ITO[i % n], DASHES[i // n % len(DASHES)]) for i, name in enumerate(colored)}
+    return {name: styles.get(name, Style(INK)) for name in names}
 
 
 @dataclass(frozen=True)
@@ -40,66 +42,98 @@ class Line:
     """One curve of a panel; a faint one is a single run behind a mean."""
 
     label: str
-    points: Sequence[Point]
+    points: Curve
     style: Style
     faint: bool = False
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark of an axis: its place in the drawing and what is written there."""
+    """A mark of an axis: where it is and what is written there."""
 
     place: float
     text: str
 
 
 @dataclass(frozen=True)
+class Axis:
+    """A linear axis from `start` to `end` in drawing units, which show the values of `span`."""
+
+    span: Span
+    start: float
+    end: float
+
+    def place(self, value: float) -> float:
+        """Turn a value into drawing units."""
+        low, high = self.span
+        return round(self.start + (value - low) / (high - low) * (self.end - self.start), 1)
+
+    @property
+    def ticks(self) -> list[Tick]:
+        """Marks at round values."""
+        return [Tick(self.place(value), number(value)) for value in round_values(*self.span)]
+
+
+@dataclass(frozen=True)
 class Panel:
-    """A line chart with linear axes, in a drawing of `width` x `height` units."""
+    """A line chart in a drawing of `WIDTH` x `HEIGHT` units; `chance` is a dotted line from left to right."""
+
+    WIDTH: ClassVar[int] = 360
+    HEIGHT: ClassVar[int] = 250
 
     title: str
-    description: str
     x_label: str
+    y_label: str
     lines: Sequence[Line]
     x_span: Span
     y_span: Span
-    diagonal: bool = False
-    legend: Sequence[Line] = field(default=())
-    width: float = 360.0
-    height: float = 250.0
-    left: float = 44.0
-    right: float = 14.0
-    top: float = 10.0
-    bottom: float = 38.0
-
-    def x(self, value: float) -> float:
-        """Place a value on the horizontal axis."""
-        low, high = self.x_span
-        return round(self.left + (value - low) / (high - low) * (self.width - self.left - self.right), 1)
-
-    def y(self, value: float) -> float:
-        """Place a value on the vertical axis."""
-        low, high = self.y_span
-        return round(self.height - self.bottom - (value - low) / (high - low) * self.inner_height, 1)
+    chance: Span | None = None
 
     @property
-    def inner_height(self) -> float:
-        """Height of the plotted area."""
-        return self.height - self.top - self.bottom
+    def x(self) -> Axis:
+        """The horizontal axis."""
+        return Axis(self.x_span, 46, self.WIDTH - 16)
 
     @property
-    def x_ticks(self) -> list[Tick]:
-        """Marks of the horizontal axis."""
-        return [Tick(self.x(value), number(value)) for value in round_values(*self.x_span)]
+    def y(self) -> Axis:
+        """The vertical axis; drawing units grow downwards."""
+        return Axis(self.y_span, self.HEIGHT - 40, 10)
 
     @property
-    def y_ticks(self) -> list[Tick]:
-        """Marks of the vertical axis."""
-        return [Tick(self.y(value), number(value)) for value in round_values(*self.y_span)]
+    def named(self) -> list[Line]:
+        """The lines that a legend lists."""
+        return [line for line in self.lines if not line.faint]
 
     def path(self, line: Line) -> str:
         """Write a line as the `points` of an SVG polyline."""
-        return " ".join(f"{self.x(x):g},{self.y(y):g}" for x, y in thinned(line.points))
+        return " ".join(f"{self.x.place(x):g},{self.y.place(y):g}" for x, y in thinned(line.points))
+
+
+def unit_panel(title: str, lines: Sequence[Line], *, x_label: str, y_label: str, chance: Span) -> Panel:
+    """Draw curves whose axes go from 0 to 1, and what chance reaches at 0 and at 1."""
+    return Panel(title, x_label, y_label, lines, (0.0, 1.0), (0.0, 1.0), chance)
+
+
+def run_panel(
+    title: str, runs: Mapping[str, Iterable[Curve]], styles: Mapping[str, Style], *, x_label: str
+) -> Panel | None:
+    """Draw the mean of each name's runs over the runs themselves; None where nothing was recorded."""
+    recorded = {name: [run for curve in curves if (run := finite(curve))] for name, curves in runs.items()}
+    recorded = {name: curves for name, curves in recorded.items() if curves}
+    points = [point for curves in recorded.values() for run in curves for point in run]
+    if not points:
+        return None
+    faint = [
+        Line(n, run, styles[n], faint=True) for n, curves in recorded.items() if len(curves) > 1 for run in curves
+    ]
+    means = [Line(n, mean_curve(curves), styles[n]) for n, curves in recorded.items()]
+    x_span = (0.0, max(x for x, _ in points) or 1.0)
+    return Panel(title, x_label, "", [*faint, *means], x_span, padded(y for _, y in points))
+
+
+def interval_axis(values: Iterable[float]) -> Axis:
+    """Make an axis in percent of the width that holds zero and all values; what is not a number is skipped."""
+    return Axis(padded([0.0, *filter(math.isfinite, values)]), 0, 100)
 
 
 def round_values(low: float, high: float, *, most: int = 6) -> list[float]:
@@ -112,10 +146,16 @@ def round_values(low: float, high: float, *, most: int = 6) -> list[float]:
 
 def number(value: float) -> str:
     """Write a tick: 0.25, 1,500, 2e+06."""
-    return f"{value:,g}".replace("-", "\N{MINUS SIGN}") if abs(value) < 1e6 else f"{value:g}"
+    text = f"{value:,g}" if abs(value) < 1e6 else f"{value:g}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
-def thinned(points: Sequence[Point], most: int = MAX_POINTS) -> list[Point]:
+def finite(curve: Curve) -> Curve:
+    """Leave out the points whose value is not a number."""
+    return [point for point in curve if math.isfinite(point[1])]
+
+
+def thinned(points: Curve, most: int = MAX_POINTS) -> list[Point]:
     """Keep at most `most` points, the first and the last among them."""
     if len(points) <= most:
         return list(points)
@@ -123,49 +163,18 @@ def thinned(points: Sequence[Point], most: int = MAX_POINTS) -> list[Point]:
 
 
 def padded(values: Iterable[float]) -> Span:
-    """Give the span of values with a little air; never empty."""
-    values = list(values)
-    low, high = min(values), max(values)
+    """Give the span of values with a little air around; never empty."""
+    known = list(values)
+    low, high = min(known), max(known)
     air = 0.05 * (high - low) or 0.5 * max(abs(high), 1e-3)
     return low - air, high + air
 
 
-def mean_curve(runs: Iterable[Sequence[Point]]) -> list[Point]:
-    """Average runs at each step that all of them reached, or that any did where none is common to all."""
+def mean_curve(runs: Sequence[Curve]) -> list[Point]:
+    """Average runs at the steps that all of them recorded, or at all steps where they share none."""
     values: dict[float, list[float]] = defaultdict(list)
-    runs = list(runs)
     for run in runs:
         for x, y in run:
             values[x].append(y)
-    common = [x for x, ys in values.items() if len(ys) == len(runs)]
-    return [(x, sum(values[x]) / len(values[x])) for x in sorted(common or values)]
-
-
-def curve_panel(
-    title: str, runs: Mapping[str, Sequence[Sequence[Point]]], styles: Mapping[str, Style], *, x_label: str
-) -> Panel | None:
-    """Draw the mean of each label's runs over the runs themselves; None where nothing was recorded.
-
-    Args:
-        title: What the vertical axis shows.
-        runs: {label: one curve for each run}.
-        styles: A style for each label.
-        x_label: What the horizontal axis shows.
-    """
-    runs = {label: [run for run in curves if run] for label, curves in runs.items()}
-    runs = {label: curves for label, curves in runs.items() if curves}
-    points = [point for curves in runs.values() for curve in curves for point in curve]
-    if not points:
-        return None
-    several = {label for label, curves in runs.items() if len(curves) > 1}
-    faint = [Line(label, run, styles[label], faint=True) for label in several_first(runs, several) for run in runs[label]]
-    means = [Line(label, mean_curve(curves), styles[label]) for label, curves in runs.items()]
-    return Panel(
-        title=title,
-        description=f"{title}: lines for {', '.join(runs)}.",
-        x_label=x_label,
-        lines=[*faint, *means],
-        legend=means,
-        x_span=padded_right(x for x, _ in points),
-        y_span=padded(y for _, y in points),
-    )
+    shared = [x for x, ys in values.items() if len(ys) == len(runs)]
+    return [(x, sum(values[x]) / len(values[x])) for x in sorted(shared or values)]

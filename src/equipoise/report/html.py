@@ -1,0 +1,120 @@
+"""The report: one HTML file that can be read anywhere, from the stored files of a run."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import equipoise
+from equipoise.atomic import atomic_file
+from equipoise.experiments.curves import Curves, pooled_curves
+from equipoise.metrics.classification import METRICS, PER_CLASS
+from equipoise.report import charts, images, overview, tables, wording
+from equipoise.report.contents import Contents, read_contents
+from equipoise.report.figures import styles_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+HEADINGS = {  # name of the template -> heading
+    "data": "Data",
+    "comparison": "Comparison with the baseline",
+    "results": "Results",
+    "training": "Training",
+    "images": "Real and synthetic images",
+    "cost": "Cost",
+    "repeat": "How to repeat this",
+    "reading": "How to read this",
+}
+FILTERS = (
+    tables.signed_interval,
+    wording.breakable,
+    wording.decimal,
+    wording.megabytes,
+    wording.p_value,
+    wording.seconds,
+    wording.sentence_case,
+    wording.signed,
+    wording.unbroken,
+)
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.html` into the folder of a run, finished or not, and return its path.
+
+    The file needs no network and no other file. The same stored files give the same bytes.
+
+    Raises:
+        DataError: The folder holds no run.
+        SettingError: The folder cannot be written.
+    """
+    path = Path(folder) / "report.html"
+    page = render(read_contents(Path(folder)), pooled_curves(Path(folder)))
+    with atomic_file(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return path
+
+
+def render(contents: Contents, curves: dict[str, Curves]) -> str:
+    """Fill the templates; names of classes, methods and files are escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {filter_.__name__: filter_ for filter_ in FILTERS}
+    environment.tests["known"] = wording.known
+    view = {**_overview(contents), **_results(contents, curves), **_appendix(contents)}
+    return environment.get_template("page.html").render(view, headings=HEADINGS, version=equipoise.__version__)
+
+
+def _overview(c: Contents) -> dict[str, Any]:
+    return {
+        "title": c.study["name"],
+        "verdict": c.results.verdict,
+        "basis": overview.basis(c),
+        "glance": overview.glance(c),
+        "warnings": overview.warnings(c),
+        "classes": overview.class_counts(c),
+        "n_splits": len(c.study["splits"]),
+        "duplicates": overview.duplicates(c),
+        "crossing": overview.crossing_pairs(c),
+        "class_names": c.class_names,
+        "rare_class": c.rare_class,
+        "baseline": c.results.baseline,
+    }
+
+
+def _results(c: Contents, curves: dict[str, Curves]) -> dict[str, Any]:
+    styles = styles_of(c.methods, ink=c.results.baseline)
+    main = tables.headline(c)
+    others = [metric for metric in METRICS.values() if metric not in main]
+    return {
+        "styles": styles,
+        "forests": tables.forests(c),
+        "scored": tables.scored(c),
+        "score_tables": [(metrics, tables.scores(c, metrics)) for metrics in (main, others)],
+        "per_class": tables.per_class(c),
+        "per_class_columns": list(PER_CLASS),
+        "discrimination": charts.discrimination(curves, styles),
+        "drawn": {name: styles[name] for name in curves},
+        "matrices": {m.method: charts.confusion(m.confusion) for m in tables.scored(c)},
+        "classifier_panels": charts.classifier_panels(c, styles),
+        "generators": {m: fits for m in c.methods if (fits := charts.generator_fits(c, m))},
+    }
+
+
+def _appendix(c: Contents) -> dict[str, Any]:
+    return {
+        "gallery": images.gallery(c),
+        "gallery_note": images.note(c),
+        "has_synthetic": bool(c.synthetic),
+        "costs": tables.costs(c),
+        "cost_note": tables.cost_note(c),
+        "command": c.study["facts"].get("command"),
+        "provenance": tables.provenance(c),
+        "settings": tables.settings(c),
+        "splits": c.study["splits"],
+        "failed": c.failed,
+        "metrics": list(METRICS.values()),
+    }

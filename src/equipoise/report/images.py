@@ -1,0 +1,125 @@
+"""Contact sheets: a few images of a class side by side, as one PNG inside the page."""
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from equipoise.arrays import Images, ValueRange, value_range
+from equipoise.report.contents import Contents
+from equipoise.report.wording import times
+
+COLUMNS = 4
+MOST_IMAGES = 8
+LARGEST_SIDE = 96  # pixels of a tile: larger images are shown smaller, or the page would grow beyond an e-mail
+WANTED_SIDE = 72  # pixels on the screen
+BUDGET = 1_600_000  # bytes of pixels in all sheets of a page
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A PNG of `n` images and the size at which a browser shows it, in pixels."""
+
+    uri: str
+    n: int
+    width: int
+    height: int
+    zoom: int
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """Images of one class from one source.
+
+    Attributes:
+        method: Who made them; empty for real images.
+        origin: Where they were found.
+        sheet: The images; None where there are none.
+        text: The same in words.
+    """
+
+    method: str
+    origin: str
+    sheet: Sheet | None
+    text: str
+
+
+def gallery(contents: Contents) -> dict[str, list[Exhibit]]:
+    """Show for each class real images, then those of every method that made some."""
+    real = contents.examples
+    if real is None:
+        return {}
+    sources = {"": real, **contents.synthetic}
+    most = images_per_sheet(real.images.shape[1:], len(sources) * len(contents.class_names))
+    span = value_range(real.images)
+    return {
+        name: [_exhibit(method, name, p.of_class(k)[:most], p.origin, span) for method, p in sources.items()]
+        for k, name in enumerate(contents.class_names)
+    }
+
+
+def _exhibit(method: str, name: str, images: Images, origin: str, span: ValueRange) -> Exhibit:
+    kind = f"synthetic images made by {method}" if method else "real images"
+    if not len(images):
+        return Exhibit(method, origin, None, f"There are no {kind} of {name}.")
+    return Exhibit(method, origin, contact_sheet(images, span), f"{len(images)} {kind} of {name}")
+
+
+def note(contents: Contents) -> str:
+    """Say how large the images are on the page."""
+    sides = contents.study["dataset"]["shape"][1:]
+    if max(sides) <= LARGEST_SIDE:
+        return f"Every stored pixel ({times(*sides)}) is shown."
+    return f"The images have {times(*sides)} pixels; their larger side is reduced to {LARGEST_SIDE} here."
+
+
+def images_per_sheet(shape: tuple[int, ...], n_sheets: int) -> int:
+    """Say how many images of shape (c, h, w) each of `n_sheets` may show: one row or two."""
+    channels, side = shape[0], min(max(shape[1:]), LARGEST_SIDE)
+    affordable = BUDGET // (n_sheets * channels * side * side)
+    return int(np.clip(affordable // COLUMNS * COLUMNS, COLUMNS, MOST_IMAGES))
+
+
+def contact_sheet(images: Images, span: ValueRange) -> Sheet:
+    """Lay (n, c, h, w) images out in rows of four.
+
+    Args:
+        images: Images in storage type; the first is at the top left.
+        span: The values shown as black and white.
+    """
+    tiles = [_tile(image, span) for image in images]
+    height, width = tiles[0].shape[:2]
+    rows = -(-len(tiles) // COLUMNS)
+    canvas = np.full((rows * (height + 1) - 1, COLUMNS * (width + 1) - 1, tiles[0].shape[2]), 255, dtype=np.uint8)
+    for i, tile in enumerate(tiles):
+        top, left = i // COLUMNS * (height + 1), i % COLUMNS * (width + 1)
+        canvas[top : top + height, left : left + width] = tile
+    zoom = max(1, round(WANTED_SIDE / max(height, width)))
+    return Sheet(_png(canvas), len(tiles), canvas.shape[1] * zoom, canvas.shape[0] * zoom, zoom)
+
+
+def _tile(image: Images, span: ValueRange) -> NDArray[np.uint8]:
+    """Turn one (c, h, w) image into (h, w, c) bytes, its larger side at most `LARGEST_SIDE`."""
+    low, high = span
+    unit = np.clip((np.moveaxis(image, 0, -1).astype(np.float64) - low) / (high - low), 0, 1)
+    tile = np.rint(unit * 255).astype(np.uint8)
+    height, width = tile.shape[:2]
+    shrink = LARGEST_SIDE / max(height, width)
+    if shrink < 1:
+        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+        tile = np.asarray(_picture(tile).resize(size, Image.Resampling.LANCZOS)).reshape(size[1], size[0], -1)
+    return tile
+
+
+def _picture(array: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
+
+
+def _png(array: NDArray[Any]) -> str:
+    buffer = io.BytesIO()
+    _picture(array).save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

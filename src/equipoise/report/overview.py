@@ -1,0 +1,154 @@
+"""What a reader sees first: on what the verdict rests, what to know before believing it, the data."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from equipoise.data.splits import PARTS
+from equipoise.metrics.classification import METRICS
+from equipoise.report.contents import Contents
+from equipoise.report.figures import OKABE_ITO
+from equipoise.report.wording import extent, plural, times
+
+FEW_IMAGES = 30  # test images of a class in one split, below which a single image moves recall by over 3 points
+
+
+def basis(c: Contents) -> str:
+    """Say on what the verdict rests."""
+    metric, n_splits, n_seeds = (
+        METRICS[c.results.primary_metric].label,
+        len(c.study["splits"]),
+        len(c.study["seeds"]),
+    )
+    pairs = [row.n_runs for row in c.results.comparisons if row.metric == c.results.primary_metric]
+    runs = (
+        f"{extent(pairs)} paired {'run' if set(pairs) == {1} else 'runs'} of each method" if pairs else "No pairs"
+    )
+    return (
+        f"Positive (rare) class: {c.rare_class}. {runs} against the baseline {c.results.baseline} "
+        f"({plural(n_splits, 'split')} by patient, {plural(n_seeds, 'seed')} each). "
+        f"The verdict rests on {metric}, named before anything was trained."
+    )
+
+
+def glance(c: Contents) -> dict[str, str]:
+    """Give the study in numbers."""
+    dataset = c.study["dataset"]
+    counts = [n for n in dataset["counts"] if n]
+    channels, *sides = dataset["shape"]
+    return {
+        "images": f"{dataset['n_images']:,}",
+        "patients": f"{dataset['n_groups']:,}",
+        "classes": str(len(dataset["class_names"])),
+        "imbalance ratio": f"{max(counts) / min(counts):.1f}",
+        "pixels": times(*sides) + {1: " gray", 3: " RGB"}[channels],
+        "splits and seeds": times(len(c.study["splits"]), len(c.study["seeds"])),
+        "cells done": f"{len(c.done())} of {c.n_cells}",
+        "cells failed": str(len(c.failed)),
+    }
+
+
+def warnings(c: Contents) -> list[str]:
+    """Say what a reader has to know before believing the rest."""
+    facts = c.study["facts"]
+    skipped = facts.get("skipped", [])
+    return [
+        *_incomplete(c),
+        *_failures(c),
+        *_crossing(c),
+        *_small(c),
+        *([f"{plural(len(skipped), 'file')} could not be read and were left out: {', '.join(skipped[:5])}"
+           + (", …" if len(skipped) > 5 else "") + "."] if skipped else []),
+        *facts.get("notes", []),
+    ]  # fmt: skip
+
+
+def _incomplete(c: Contents) -> Iterator[str]:
+    if c.results.n_missing:
+        missing = f"{c.results.n_missing} of {plural(c.n_cells, 'cell')} are missing"
+        yield f"This study is not finished: {missing}. The same command goes on from here."
+
+
+def _failures(c: Contents) -> Iterator[str]:
+    first = {record["method"]: record for record in reversed(c.failed)}
+    for method in (m for m in c.methods if m in first):
+        record, n = first[method], sum(r["method"] == method for r in c.failed)
+        where = f"{record['split']}, seed {record['seed']}"
+        yield f"{method} failed in {plural(n, 'run')}; in {where}: {record['error']}"
+
+
+def _crossing(c: Contents) -> Iterator[str]:
+    found = c.duplicates or {}
+    for key, part in {"crossing": "test", "crossing_validation": "validation"}.items():
+        pairs = {split: pairs for split, pairs in found.get(key, {}).items() if pairs}
+        if pairs:
+            n = plural(sum(len(p) for p in pairs.values()), "pair")
+            yield f"{n} of duplicate images cross into {part} ({', '.join(pairs)}): its results are too good."
+
+
+def _small(c: Contents) -> Iterator[str]:
+    smallest = np.min([split["counts"]["test"] for split in c.study["splits"]], axis=0)
+    for name, n in zip(c.class_names, smallest.tolist(), strict=True):
+        if n == 0:
+            yield f"Some test part holds no image of {name}: metrics that need it are missing there."
+        elif n < FEW_IMAGES:
+            moves = f"one image moves its recall by {100 / n:.1f} points"
+            yield f"Only {plural(n, 'test image')} of {name} in a split: {moves}."
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """A class in the table of counts; parts are written as the extent over splits."""
+
+    name: str
+    rare: bool
+    count: str
+    share: str
+    bar: float
+    color: str
+    parts: Mapping[str, str]
+
+
+def class_counts(c: Contents) -> list[ClassCount]:
+    """Count the images of each class, in all and in each part."""
+    counts = c.study["dataset"]["counts"]
+    return [
+        ClassCount(
+            name=name,
+            rare=(rare := k == c.study["rare_class"]),
+            count=f"{n:,}",
+            share=f"{n / sum(counts):.1%}",
+            bar=round(100 * n / max(counts), 2),
+            color=OKABE_ITO[1] if rare else OKABE_ITO[0],
+            parts={part: extent(split["counts"][part][k] for split in c.study["splits"]) for part in PARTS},
+        )
+        for k, (name, n) in enumerate(zip(c.class_names, counts, strict=True))
+    ]
+
+
+def duplicates(c: Contents) -> str:
+    """Say what the duplicate scan found."""
+    if c.duplicates is None:
+        return "No scan for duplicates was stored with this study."
+    exact, near = len(c.duplicates["exact"]), len(c.duplicates["near"])
+    if not exact + near:
+        return "No two images are the same or nearly the same."
+    conflicting = len(c.duplicates.get("conflicting", []))
+    crossing = bool([*_crossing(c)])
+    return (
+        f"{plural(exact, 'pair')} of identical and {plural(near, 'pair')} of nearly identical images"
+        + (f", {conflicting} of them with different labels" if conflicting else "")
+        + (". Some lie on both sides of a split." if crossing else ". None lies on both sides of a split.")
+    )
+
+
+def crossing_pairs(c: Contents) -> list[tuple[str, ...]]:
+    """List split, part and the two images of every pair that crosses."""
+    found = c.duplicates or {}
+    return [
+        (split, f"into {part}", *pair)
+        for key, part in {"crossing": "test", "crossing_validation": "validation"}.items()
+        for split, pairs in found.get(key, {}).items()
+        for pair in pairs
+    ]

@@ -1,0 +1,168 @@
+"""The report as a file: complete, escaped, self-contained, the same bytes again."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from equipoise.exceptions import DataError
+from equipoise.experiments.table import summarize
+from equipoise.report.html import HEADINGS, write_report
+
+VOID = {"meta", "link", "img", "br", "wbr", "line", "rect", "circle", "polyline"}
+SEVEN = tuple(f"epithelium of kind {k} with a long name" for k in range(7))
+
+MakeRun = Callable[..., Path]
+
+
+class Page(HTMLParser):
+    """Collects what a test asks of a page, and fails where a tag is not closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).replace("\N{NO-BREAK SPACE}", " ").split())
+
+    def attributes(self, name: str) -> list[str]:
+        return [value for _, attributes in self.tags if (value := attributes.get(name)) is not None]
+
+
+def page_of(run: Path) -> Page:
+    return Page(write_report(run).read_text(encoding="utf-8"))
+
+
+def test_the_verdict_comes_first_and_names_the_positive_class(make_run: MakeRun) -> None:
+    run = make_run()
+    page = page_of(run)
+    first, second = summarize(run, n_draws=50).verdict
+    opening = page.text.split("Contents")[0]
+    assert f"{first} {second}" in opening
+    assert "Positive (rare) class: carcinoma. 4 paired runs" in opening
+    title = "fabricated: which way of rebalancing helps "
+    assert opening.removeprefix(title).removeprefix(title).startswith(first)
+
+
+def test_every_class_method_section_and_setting_is_named(make_run: MakeRun) -> None:
+    text = page_of(make_run(class_names=SEVEN, counts=(60, 50, 40, 30, 30, 30, 20), channels=3)).text
+    for name in (*SEVEN, "none", "class_weights", "oversampling", "dcgan", "cdcgan", *HEADINGS.values()):
+        assert name in text
+    for setting in ("learning_rate", "0.001", "equipoise run films --size 28", "torch 2.13.0", "split-1"):
+        assert setting in text
+
+
+def test_names_from_outside_are_escaped(make_run: MakeRun) -> None:
+    evil = "<script>alert(1)</script>"
+    quoting = "\" onload='alert(2)'"
+    run = make_run(class_names=(evil, quoting), crossing=True, notes=(f"{evil} was converted.",))
+    text = write_report(run).read_text(encoding="utf-8")
+    page = Page(text)
+    assert evil not in text
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert not page.attributes("onload")
+    assert f"{evil} was converted." in page.text
+
+
+def test_nothing_is_loaded_from_anywhere(make_run: MakeRun) -> None:
+    run = make_run()
+    text = write_report(run).read_text(encoding="utf-8")
+    page = Page(text)
+    assert all(source.startswith("data:image/png;base64,") for source in page.attributes("src"))
+    assert all(link.startswith(("#", "data:,")) for link in page.attributes("href"))
+    assert not re.search(r"https?:|@import|url\(|srcset|<script", text)
+
+
+def test_the_same_files_give_the_same_bytes(make_run: MakeRun) -> None:
+    run = make_run(failed=("dcgan",))
+    once = write_report(run).read_bytes()
+    assert write_report(run).read_bytes() == once
+
+
+def test_figures_speak_and_headings_are_in_order(make_run: MakeRun) -> None:
+    page = page_of(make_run(failed=("cdcgan",)))
+    ids = Counter(page.attributes("id"))
+    assert set(ids.values()) == {1}
+    assert {link[1:] for link in page.attributes("href") if link.startswith("#")} <= set(ids)
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    for tag, attributes in page.tags:
+        if tag == "img":
+            assert attributes["alt"]
+        if tag == "svg":
+            assert attributes.get("aria-label") or attributes.get("aria-hidden") == "true"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"failed": ("dcgan",)}, "dcgan failed in 1 run; in split-0, seed 0: critic_loss became nan at step 812."),
+        ({"broken": ("cdcgan",)}, "cdcgan failed in 4 runs"),
+        ({"absent": ("cdcgan",)}, "This study is not finished: 4 of 20 cells are missing."),
+        ({"absent": ("none", "class_weights", "oversampling", "dcgan", "cdcgan")}, "No cell is finished yet"),
+        ({"methods": ("none",)}, "There is nothing to compare"),
+        ({"synthetic": False}, "No method of this study stored synthetic images."),
+        ({"history": False}, "The classifiers recorded nothing."),
+        ({"methods": ("none", "oversampling")}, "No method of this study recorded the training of a generator."),
+        ({"n_splits": 1, "n_seeds": 1}, "not enough runs"),
+        ({"crossing": True}, "1 pair of duplicate images cross into test (split-0)"),
+        ({"notes": ("142 files were converted.",)}, "142 files were converted."),
+        ({"counts": (90, 90)}, "imbalance ratio1.0"),
+        ({"dtype": "uint16"}, "stored as uint16"),
+        ({"dtype": "float32", "channels": 3, "size": 128}, "reduced to 96 here"),
+    ],
+)
+def test_what_a_run_lacks_or_has_is_said(make_run: MakeRun, fields: dict[str, Any], expected: str) -> None:
+    assert expected in page_of(make_run(**fields)).text
+
+
+def test_a_run_without_examples_or_scan_is_reported(make_run: MakeRun) -> None:
+    run = make_run()
+    for name in ("examples.npz", "duplicates.json"):
+        (run / name).unlink()
+    text = page_of(run).text
+    assert "No example images are stored with this run." in text
+    assert "No scan for duplicates was stored with this study." in text
+
+
+def test_many_classes_of_large_color_images_fit_into_an_email(make_run: MakeRun) -> None:
+    run = make_run(class_names=SEVEN, counts=(60,) * 6 + (20,), channels=3, size=128, n_splits=1, n_seeds=2)
+    assert write_report(run).stat().st_size < 3_000_000
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"study\.json"):
+        write_report(tmp_path)
+
+
+def test_torch_is_not_needed() -> None:
+    code = "import sys, equipoise.report.html; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,92 @@
+"""What the tables say about known runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from equipoise.metrics.classification import METRICS
+from equipoise.report.charts import classifier_panels, confusion, generator_fits, quantity
+from equipoise.report.contents import read_contents
+from equipoise.report.figures import styles_of
+from equipoise.report.overview import class_counts, warnings
+from equipoise.report.tables import costs, forests, headline, scores
+
+MakeRun = Callable[..., Path]
+
+
+def test_the_best_mean_is_marked_in_the_metrics_direction(make_run: MakeRun) -> None:
+    c = read_contents(make_run())
+    found = scores(c, [METRICS["auroc"], METRICS["brier"]])
+    means = {m.method: m.metrics for m in c.results.methods}
+    best = [next(name for name in found if found[name][i].best) for i in range(2)]
+    assert best[0] == max(means, key=lambda name: means[name]["auroc"].mean)
+    assert best[1] == min(means, key=lambda name: means[name]["brier"].mean)
+
+
+def test_the_primary_metric_leads_and_comes_once(make_run: MakeRun) -> None:
+    c = read_contents(make_run())
+    names = [metric.name for metric in headline(c)]
+    assert names[0] == c.results.primary_metric
+    assert len(set(names)) == len(names)
+
+
+def test_a_forest_holds_all_its_intervals(make_run: MakeRun) -> None:
+    for forest in forests(read_contents(make_run())):
+        places = [forest.axis.place(end) for row in forest.rows for end in (row.low, row.high)]
+        assert len(forest.rows) == 4
+        assert 0 <= min(places) <= max(places) <= 100
+
+
+def test_costs_are_means_and_share_one_scale(make_run: MakeRun) -> None:
+    found = costs(read_contents(make_run()))
+    assert found["dcgan"].seconds == pytest.approx({"resample": 42.0, "train": 12.8, "predict": 0.4})
+    assert found["dcgan"].bar == 100
+    assert found["none"].bar == pytest.approx(100 * 13.22 / 55.2, abs=0.1)
+    assert found["none"].device_memory is None
+
+
+def test_counts_and_the_small_class(make_run: MakeRun) -> None:
+    c = read_contents(make_run(counts=(600, 40)))
+    rare = class_counts(c)[1]
+    assert (rare.rare, rare.count, rare.parts["test"]) == (True, "40", "10")
+    assert "Only 10 test images of carcinoma in a split: one image moves its recall by 10.0 points." in warnings(c)
+
+
+def test_skipped_files_are_counted(make_run: MakeRun) -> None:
+    c = read_contents(make_run(skipped=[f"film-{i}.png: truncated" for i in range(7)]))
+    assert any(
+        "7 files could not be read" in w and "film-4.png" in w and "film-5.png" not in w for w in warnings(c)
+    )
+
+
+def test_confusion_cells_have_counts_and_shares_of_the_truth() -> None:
+    cells = confusion(np.array([[30, 10], [0, 0]]))
+    assert [(cell.count, cell.percent) for cell in cells[0]] == [("30", "75%"), ("10", "25%")]
+    assert cells[0][0].color == "#fff"
+    assert cells[1][0].background == "rgb(255,255,255)"
+
+
+def test_curves_of_classifiers_and_generators_are_told_apart(make_run: MakeRun) -> None:
+    c = read_contents(make_run())
+    titles = [panel.title for panel in classifier_panels(c, styles_of(c.methods, ink="none"))]
+    assert titles == ["validation balanced accuracy", "validation loss", "loss"]
+    [fit] = generator_fits(c, "dcgan")
+    assert fit.stage == "balance: carcinoma"
+    assert [panel.title for panel in fit.panels] == [
+        "Losses",
+        "Critic's scores while it learns",
+        "Critic's scores of fixed images",
+    ]
+    assert [line.label for line in fit.panels[0].named] == ["critic loss", "generator loss"]
+    assert generator_fits(c, "none") == []
+
+
+def test_synthetic_images_come_in_the_order_of_the_methods(make_run: MakeRun) -> None:
+    assert list(read_contents(make_run(failed=("dcgan",))).synthetic) == ["dcgan", "cdcgan"]
+
+
+def test_names_of_quantities() -> None:
+    assert quantity("validation_auroc") == "validation AUROC"
+    assert quantity("critic_loss") == "critic loss"
