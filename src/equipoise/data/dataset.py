@@ -142,7 +142,7 @@ class ImageDataset:
         folder = Path(folder)
         if not (folder / "dataset.json").is_file():
             raise DataError(f"Expected a saved dataset in {folder}, found no dataset.json.")
-        with np.load(folder / "columns.npz", allow_pickle=False) as columns:
+        with (folder / "columns.npz").open("rb") as file, np.load(file, allow_pickle=False) as columns:
             fields = {name: columns[name] for name in columns.files}
         return cls(
             images=np.load(folder / "images.npy", mmap_mode="r" if memory_map else None, allow_pickle=False),
