@@ -52,7 +52,7 @@ def _escape(message: str) -> str:
 
 
 @app.command(epilog="Example: [bold]equipoise demo --out runs/demo[/]")
-def demo(out: opt.Out = None, workers: opt.Workers = None) -> None:
+def demo(*, out: opt.Out = None, workers: opt.Workers = None) -> None:
     """Compare five methods on drawn cervical cells (no data needed, about three minutes on two cores)."""
     from equipoise.experiments.demonstration import demo_study
 
@@ -62,6 +62,7 @@ def demo(out: opt.Out = None, workers: opt.Workers = None) -> None:
 @app.command(epilog=r"Example: [bold]equipoise run films/ --size 64 --groups 'patient(\d+)' --out runs/films[/]")
 def run(
     images: opt.Images,
+    *,
     size: opt.Size = 64,
     fit: opt.Fit = "pad",
     channels: opt.Channels = "auto",
@@ -187,14 +188,13 @@ def load_study(path: Path) -> Any:
 
 
 def _execute(study: Any, out: Path, *, workers: int | None, device: str) -> None:
-    from equipoise.cli.console import announce, watching
     from equipoise.experiments.executors import default_executor
+    from equipoise.experiments.progress import watching
     from equipoise.experiments.store import RunStore
 
-    store = RunStore(out)
-    executor = default_executor(device, workers=workers)
-    announce(study, out)
-    with watching(study, executor) as observer:
+    store, executor = RunStore(out), default_executor(device, workers=workers)
+    store.check(study)
+    with watching(study, store, executor) as observer:
         study.run(store, executor=executor, observer=observer)
     _conclude(out)
 

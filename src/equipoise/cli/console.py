@@ -1,21 +1,115 @@
-"""What the terminal shows: bars while reading, the plan before a run, the table after it."""
+"""What the terminal shows: a bar while reading, the families, the table and the verdict after a run."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from equipoise.experiments.table import Results
+from equipoise.experiments.comparison import RANKING, Comparison
+from equipoise.experiments.table import MethodResult, Results, Summary
+from equipoise.metrics.classification import METRICS
 
-console = Console()
+COLORS = {"better": "green", "worse": "red"}
 
 
 @contextmanager
 def reading_bar() -> Iterator[Callable[[int, int], None]]:
     """Give a function (files done, files in all) that draws a bar, gone when reading is over."""
     columns = (TextColumn("Reading images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=Console(), transient=True) as bar:
         task = bar.add_task("reading", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def show_results(results: Results) -> None:
+    """Print the table of methods, the verdict and what failed."""
+    console = Console()
+    console.print(results_table(results))
+    for sentence in results.verdict:
+        console.print(f"[bold]{escape(sentence)}[/]", soft_wrap=True, highlight=False)
+    for failure in results.failures:
+        where = f"{failure.method}, {failure.split}, seed {failure.seed}"
+        console.print(f"[red]Failed:[/] {escape(where)}: {escape(failure.error)}", soft_wrap=True, highlight=False)
+
+
+def results_table(results: Results) -> Table:
+    """Lay out the methods: primary metric, its difference to the baseline, AUROC, recall of the rare class."""
+    positive = results.class_names[results.rare_class]
+    shown = list(dict.fromkeys((results.primary_metric, RANKING, "rare_recall")))
+    table = Table(title=escape(f"Positive (rare) class: {positive}"), title_justify="left", title_style="bold")
+    table.add_column("method")
+    for name in shown:
+        table.add_column(f"{METRICS[name].label}\nmean ± sd", justify="right")
+    table.add_column(f"{METRICS[results.primary_metric].label}\n- {escape(results.baseline)} [95 % interval]")
+    table.add_column("p (Holm)", justify="right")
+    table.add_column("verdict")
+    for method in results.methods:
+        row = _comparison(results, method)
+        table.add_row(escape(method.method), *(_mean(method.metrics[name]) for name in shown), *_difference(row))
+    return table
+
+
+def _comparison(results: Results, method: MethodResult) -> Comparison | None:
+    asked = (method.method, results.primary_metric)
+    return next((row for row in results.comparisons if (row.method, row.metric) == asked), None)
+
+
+def _mean(summary: Summary) -> str:
+    if not summary.n_runs:
+        return "-"
+    return f"{summary.mean:.3f}" + (f" ± {summary.sd:.3f}" if summary.n_runs > 1 else "")
+
+
+def _difference(row: Comparison | None) -> tuple[str, str, str]:
+    if row is None:
+        return "baseline", "", ""
+    color = COLORS.get(row.verdict, "default")
+    verdict = f"[{color}]{row.verdict}[/]"
+    if row.low != row.low:  # NaN: no interval
+        return "-", "-", verdict
+    return f"{row.difference:+.3f} \\[{row.low:+.3f}, {row.high:+.3f}]", f"{row.p_holm:.3f}", verdict
+
+
+def show_family(family: str) -> None:
+    """Print one line for each member of a family."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, summary in FAMILIES[family]().items():
+        table.add_row(escape(name), escape(summary))
+    Console().print(table)
+
+
+def _methods() -> dict[str, str]:
+    from equipoise.experiments.methods import METHODS
+
+    return {name: method.summary for name, method in METHODS.items()}
+
+
+def _readers() -> dict[str, str]:
+    import equipoise.data.readers
+    from equipoise.discovery import modules
+
+    cards = [module.CARD for module in modules(equipoise.data.readers).values()]
+    return {card.name: f"{card.summary}\nExample: {card.example}" for card in cards}
+
+
+def _losses() -> dict[str, str]:
+    from equipoise.losses import LOSSES
+
+    return {name: loss.summary for name, loss in LOSSES.items()}
+
+
+def _metrics() -> dict[str, str]:
+    return {name: metric.source for name, metric in METRICS.items()}
+
+
+FAMILIES: dict[str, Callable[[], dict[str, str]]] = {
+    "methods": _methods,
+    "readers": _readers,
+    "losses": _losses,
+    "metrics": _metrics,
+}

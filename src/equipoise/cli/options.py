@@ -10,14 +10,12 @@ DATA, PROTOCOL, TRAINING, OUTPUT = "Reading images", "Comparison", "Training bud
 Images = Annotated[
     str,
     typer.Argument(
-        help="Folder of class folders, a CSV table, an .npz in MedMNIST layout, or a STUDY.py that defines `study`.",
+        help="Folder of class folders, CSV table, MedMNIST .npz, or a STUDY.py that defines `study`.",
         show_default=False,
     ),
 ]
 Size = Annotated[int, typer.Option(help="Side in pixels that images are resized to.", rich_help_panel=DATA)]
-Fit = Annotated[
-    str, typer.Option(help="Keep the aspect and 'pad' or 'crop', or 'stretch'.", rich_help_panel=DATA)
-]
+Fit = Annotated[str, typer.Option(help="Keep the aspect and 'pad' or 'crop', or 'stretch'.", rich_help_panel=DATA)]
 Channels = Annotated[str, typer.Option(help="'auto', 'gray' or 'rgb'.", rich_help_panel=DATA)]
 Groups = Annotated[
     str | None,
@@ -35,9 +33,7 @@ LabelColumn = Annotated[str | None, typer.Option(help="Column of the label.", ri
 PathColumn = Annotated[str | None, typer.Option(help="Column of the path.", rich_help_panel=DATA)]
 GroupColumn = Annotated[str | None, typer.Option(help="Column of the patient.", rich_help_panel=DATA)]
 SplitColumn = Annotated[str | None, typer.Option(help="Column of the split.", rich_help_panel=DATA)]
-OnError = Annotated[
-    str, typer.Option(help="Files that cannot be decoded: 'stop' or 'skip'.", rich_help_panel=DATA)
-]
+OnError = Annotated[str, typer.Option(help="Files that cannot be decoded: 'stop' or 'skip'.", rich_help_panel=DATA)]
 Methods = Annotated[
     str,
     typer.Option(
@@ -48,9 +44,7 @@ Methods = Annotated[
 Seeds = Annotated[
     int, typer.Option(min=1, help="Trainings of every method on every split.", rich_help_panel=PROTOCOL)
 ]
-Splits = Annotated[
-    int, typer.Option(min=1, help="Repeated patient-grouped hold-outs.", rich_help_panel=PROTOCOL)
-]
+Splits = Annotated[int, typer.Option(min=1, help="Repeated patient-grouped hold-outs.", rich_help_panel=PROTOCOL)]
 Rare = Annotated[
     str | None,
     typer.Option(help="The positive class.", rich_help_panel=PROTOCOL, show_default="the smallest class"),
@@ -76,18 +70,14 @@ Pretrained = Annotated[
     typer.Option(help="'imagenet', or a .safetensors or .pth file.", rich_help_panel=TRAINING),
 ]
 Steps = Annotated[int, typer.Option(min=1, help="Optimizer steps of the classifier.", rich_help_panel=TRAINING)]
-GanSteps = Annotated[
-    int, typer.Option(min=1, help="Generator steps of every GAN.", rich_help_panel=TRAINING)
-]
+GanSteps = Annotated[int, typer.Option(min=1, help="Generator steps of every GAN.", rich_help_panel=TRAINING)]
 Augmentation = Annotated[
-    str, typer.Option(help="'film' (no vertical flip), 'cell' or 'none'.", rich_help_panel=TRAINING)
+    str, typer.Option(help="'film' (no flips), 'cell' (any flip) or 'none'.", rich_help_panel=TRAINING)
 ]
 Device = Annotated[str, typer.Option(help="'auto', 'cpu', 'cuda' or 'mps'.", rich_help_panel=TRAINING)]
 Workers = Annotated[
     int | None,
-    typer.Option(
-        min=1, help="Processes.", rich_help_panel=TRAINING, show_default="one per core; on a GPU one"
-    ),
+    typer.Option(min=1, help="Processes.", rich_help_panel=TRAINING, show_default="one per core; on a GPU one"),
 ]
 Out = Annotated[
     Path | None,

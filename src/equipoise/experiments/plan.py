@@ -8,10 +8,11 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates, merge_groups, refuse_crossing
 from equipoise.data.source import Loaded
 from equipoise.data.splits import Split, hold_out, source_splits
-from equipoise.discovery import unknown
+from equipoise.discovery import pick, unknown
 from equipoise.exceptions import SettingError
 from equipoise.experiments.methods import Budget, build_methods
 from equipoise.experiments.study import Study
+from equipoise.metrics.classification import METRICS
 
 DEFAULT_METHODS = ("none", "class_weights", "oversampling", "dcgan", "cdcgan")
 DUPLICATE_POLICIES = ("refuse", "merge", "report")
@@ -47,6 +48,22 @@ class Protocol:
     primary_metric: str = "balanced_accuracy"
 
 
+def check_plan(protocol: Protocol, budget: Budget, *, size: int) -> None:
+    """Refuse what cannot work before any image is read.
+
+    Raises:
+        SettingError: A method, metric, policy, network or other name is unknown, a number is out of range, or
+            `size` does not suit a method.
+        WeightsError: The file of pretrained weights does not exist.
+    """
+    if protocol.duplicates not in DUPLICATE_POLICIES:
+        raise SettingError(unknown(protocol.duplicates, DUPLICATE_POLICIES, "duplicate policy"))
+    pick(METRICS, protocol.primary_metric, "metric")
+    for method in build_methods(protocol.methods, budget).values():
+        for _, step in method.steps:
+            step.check_settings(size)
+
+
 def plan_study(
     loaded: Loaded, protocol: Protocol, budget: Budget, *, name: str, facts: dict[str, Any] | None = None
 ) -> Study:
@@ -57,8 +74,7 @@ def plan_study(
         LeakageError: Patients or duplicates cross into the test images.
         SettingError: A method, class or policy is unknown.
     """
-    if protocol.duplicates not in DUPLICATE_POLICIES:
-        raise SettingError(unknown(protocol.duplicates, DUPLICATE_POLICIES, "duplicate policy"))
+    check_plan(protocol, budget, size=min(loaded.dataset.images.shape[2:]))
     methods = build_methods(protocol.methods, budget)
     dataset = loaded.dataset
     rare_class = find_class(dataset, protocol.rare_class)
@@ -107,5 +123,3 @@ def find_class(dataset: ImageDataset, name: str | None) -> int:
     if name not in dataset.class_names:
         raise SettingError(unknown(name, dataset.class_names, "class"))
     return dataset.class_names.index(name)
-
-

@@ -58,6 +58,17 @@ class RunStore:
                 f"Another process writes into {self.folder}. Wait for it, stop it, or name another one with --out."
             ) from error
 
+    def check(self, study: "Study") -> None:
+        """See that the folder can be written and that a run in it may be continued, before any work.
+
+        Raises:
+            SettingError: The folder cannot be written.
+            StaleRunError: The folder holds results made with other settings.
+        """
+        make_folder(self.folder)
+        if (self.folder / "study.json").is_file():
+            continued(self.study(), describe(study), self.folder)
+
     def open(self, study: "Study") -> None:
         """Write down what is asked, or see that it continues what is stored; clear what a killed process left.
 

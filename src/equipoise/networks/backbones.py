@@ -75,6 +75,15 @@ def build(name: str, *, channels: int, n_classes: int, side: int) -> nn.Module:
         DataError: The images are too small for any of them.
     """
     factory = pick(NETWORKS, name, "network")
+    check_side(side)
+    return factory(channels, n_classes, side)
+
+
+def check_side(side: int) -> None:
+    """Refuse images that are too small for some network.
+
+    Raises:
+        DataError: The smaller side is below 12 px.
+    """
     if side < SMALLEST:
         raise DataError(f"Expected images of at least {SMALLEST} px a side, got {side} px. Resize them.")
-    return factory(channels, n_classes, side)

@@ -109,6 +109,18 @@ def load_pretrained(network: nn.Module, name: str, source: str | Path) -> None:
     backbone.load_state_dict({**own, **body})
 
 
+def check_source(name: str, source: str | Path) -> None:
+    """See that there are official weights for a network and that a local file exists, without reading it.
+
+    Raises:
+        SettingError: No official weights are known for that network.
+        WeightsError: No such file.
+    """
+    _official(name)
+    if source != "imagenet" and not Path(source).is_file():
+        raise WeightsError(f"Expected a weights file at {source}, found none. Pass a .safetensors or .pth file.")
+
+
 def read_weights(path: Path) -> State:
     """Read tensors by name from a .safetensors or .pth file.
 

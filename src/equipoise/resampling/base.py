@@ -26,6 +26,13 @@ Strategy = str | float | Mapping[int, int]
 class Resampler(BaseEstimator, ABC):
     """Changes class counts of the training split: images (n, c, *spatial) in storage type, labels (n,)."""
 
+    def check_settings(self, side: int) -> None:
+        """Refuse settings that cannot work on square images of that side in pixels, before any image is read.
+
+        Raises:
+            SettingError: A name is unknown, a number out of range, or the side does not suit.
+        """
+
     @abstractmethod
     def fit_resample(
         self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None

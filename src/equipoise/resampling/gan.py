@@ -126,9 +126,29 @@ class GANOversampler(Oversampler):
             for code, share in zip(fitted.codes, fitted.diversity, strict=True)
         }
 
+    def check_settings(self, side: int) -> None:
+        """See `Resampler.check_settings`."""
+        pick(OBJECTIVES, self.objective, "objective")
+        pick(LAYOUTS, self.layout, "layout")
+        pick(BATCH_SAMPLERS, self.batch_sampler, "batch sampler")
+        pick(PRECISIONS, self.precision, "precision")
+        pick(dict.fromkeys({PER_CLASS, *CONDITIONINGS} - {"none"}), self.conditioning, "conditioning")
+        diffaugment(self.diffaugment)
+        if self.conditioning == PER_CLASS and self.alpha != "uniform":
+            raise SettingError(
+                f"alpha={self.alpha!r} needs a conditional generator: give conditioning='embedding'."
+            )
+        for name, least in LEAST.items():
+            if not getattr(self, name) >= least:
+                raise SettingError(f"Expected {name} of at least {least}, got {getattr(self, name)}.")
+        for name in ("learning_rate", "ema_decay"):
+            if not 0 < getattr(self, name) < 1:
+                raise SettingError(f"Expected {name} between 0 and 1, got {getattr(self, name)}.")
+        check_size(side)
+
     def _fit(self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None) -> None:
-        _check_settings(self)
         _check_square(X)
+        self.check_settings(X.shape[2])
         self.span_ = value_range(X)
         self.fitted_: dict[str, FittedGenerator] = {}
         device = resolve_device(self.device)
@@ -249,26 +269,3 @@ def _only(members: Sequence[int], images: Images, codes: Labels) -> Held:
 def _check_square(images: Images) -> None:
     if images.ndim != 4 or images.shape[2] != images.shape[3]:
         raise DataError(f"Expected square images of shape (n, c, s, s), got {images.shape}. Pad or crop them.")
-    check_size(images.shape[2])
-
-
-def _check_settings(gan: GANOversampler) -> None:
-    """Refuse settings that cannot work, before anything is trained.
-
-    Raises:
-        SettingError: A name is unknown or a number out of range.
-    """
-    pick(OBJECTIVES, gan.objective, "objective")
-    pick(LAYOUTS, gan.layout, "layout")
-    pick(BATCH_SAMPLERS, gan.batch_sampler, "batch sampler")
-    pick(PRECISIONS, gan.precision, "precision")
-    pick(dict.fromkeys({PER_CLASS, *CONDITIONINGS} - {"none"}), gan.conditioning, "conditioning")
-    diffaugment(gan.diffaugment)
-    if gan.conditioning == PER_CLASS and gan.alpha != "uniform":
-        raise SettingError(f"alpha={gan.alpha!r} needs a conditional generator: give conditioning='embedding'.")
-    for name, least in LEAST.items():
-        if not getattr(gan, name) >= least:
-            raise SettingError(f"Expected {name} of at least {least}, got {getattr(gan, name)}.")
-    for name in ("learning_rate", "ema_decay"):
-        if not 0 < getattr(gan, name) < 1:
-            raise SettingError(f"Expected {name} between 0 and 1, got {getattr(gan, name)}.")

@@ -1,0 +1,55 @@
+"""Side-by-side timing: two ways of doing the same, in turns, compared round by round."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Ours against the reference; `ratio` is the median over the rounds of ours / reference."""
+
+    name: str
+    unit: str
+    ours: float
+    reference: float
+    ratio: float
+    note: str
+
+    def row(self) -> str:
+        return (
+            f"{self.name:<34} ours {self.ours:>9.1f}   reference {self.reference:>9.1f} {self.unit:<10} "
+            f"ratio {self.ratio:>6.2f}   {self.note}"
+        )
+
+    def facts(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def side_by_side(
+    name: str,
+    ours: Callable[[], float],
+    reference: Callable[[], float],
+    *,
+    unit: str,
+    note: str,
+    rounds: int = 7,
+) -> Pair:
+    """Run both in turns after one round to warm up; each returns how many things it did."""
+    ours(), reference()
+    rates = [(_rate(ours), _rate(reference)) for _ in range(rounds)]
+    return Pair(
+        name=name,
+        unit=unit,
+        ours=statistics.median(a for a, _ in rates),
+        reference=statistics.median(b for _, b in rates),
+        ratio=statistics.median(a / b for a, b in rates),
+        note=note,
+    )
+
+
+def _rate(work: Callable[[], float]) -> float:
+    start = time.perf_counter()
+    done = work()
+    return done / (time.perf_counter() - start)
