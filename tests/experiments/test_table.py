@@ -14,10 +14,13 @@ from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments import table
 from equipoise.experiments.comparison import Comparison
 from equipoise.experiments.executors import InProcess
+from equipoise.experiments.scores import score
 from equipoise.experiments.store import RunStore
+from equipoise.experiments.stored import read_study
 from equipoise.experiments.study import Study
 from equipoise.experiments.table import Results, write_tables
 from equipoise.metrics.classification import METRICS
+from equipoise.metrics.statistics import paired_test
 
 WriteRun = Callable[..., Path]
 ARMS = {
@@ -88,6 +91,26 @@ def test_the_words_of_the_comparisons(write_run: WriteRun) -> None:
         assert c.verdict not in {"better", "worse"} or (c.low > 0 or c.high < 0)
     assert row(results, "same").difference == row(results, "same").low == row(results, "same").high == 0
     assert row(results, "same").p == 1
+
+
+def test_a_comparison_is_the_paired_test_of_its_runs(write_run: WriteRun) -> None:
+    folder = write_run(ARMS, n_splits=2, counts=(60, 9))
+    study = read_study(folder)
+    scores = score(study, n_draws=200)
+    none, other = ([i for i, f in enumerate(study.finished) if f.cell.method == m] for m in ("none", "separating"))
+    values, draws = scores.values["auroc"], scores.draws["auroc"]
+    expected = paired_test(
+        values[other] - values[none],
+        draws[other] - draws[none],
+        np.repeat([0, 1], 3),
+        n_patients=18,
+        n_comparisons=4,
+    )
+    found = row(summarize(folder), "separating", "auroc")
+    assert_allclose(
+        [found.difference, found.low, found.high, found.p, found.detectable],
+        [expected.difference, expected.low, expected.high, expected.p, expected.detectable],
+    )
 
 
 def test_lower_may_be_better(write_run: WriteRun) -> None:

@@ -32,7 +32,7 @@ def all_draws(strata: Codes, n_draws: int, seed: int = 0, block: int = 64) -> Fl
 
 
 def test_a_patient_belongs_to_the_rarest_class_among_its_images() -> None:
-    labels, patients = np.array([0, 0, 0, 1, 1, 2, 0]), np.array([0, 0, 1, 1, 2, 2, 3])
+    labels, patients = np.array([0, 0, 1, 0, 2, 1, 0]), np.array([0, 0, 1, 1, 2, 2, 3])
     assert strata_of_patients(labels, patients).tolist() == [0, 1, 2, 0]
 
 
