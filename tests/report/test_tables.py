@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from equipoise.metrics.classification import METRICS
-from equipoise.report.charts import classifier_panels, confusion, generator_fits, quantity
+from equipoise.report.charts import classifier_panels, confusion, generator_panels, quantity
 from equipoise.report.contents import read_contents
 from equipoise.report.figures import styles_of
 from equipoise.report.overview import class_counts, warnings
@@ -72,15 +72,14 @@ def test_curves_of_classifiers_and_generators_are_told_apart(make_run: MakeRun) 
     c = read_contents(make_run())
     titles = [panel.title for panel in classifier_panels(c, styles_of(c.methods, ink="none"))]
     assert titles == ["validation balanced accuracy", "validation loss", "loss"]
-    [fit] = generator_fits(c, "dcgan")
-    assert fit.stage == "balance: carcinoma"
-    assert [panel.title for panel in fit.panels] == [
-        "Losses",
-        "Critic's scores while it learns",
-        "Critic's scores of fixed images",
+    [(title, panels)] = generator_panels(c, "dcgan").items()
+    assert title == "balance: carcinoma"
+    assert [[line.label for line in panel.named] for panel in panels] == [
+        ["critic loss", "generator loss"],
+        ["real score", "fake score"],
+        ["training score", "generated score", "validation score"],
     ]
-    assert [line.label for line in fit.panels[0].named] == ["critic loss", "generator loss"]
-    assert generator_fits(c, "none") == []
+    assert generator_panels(c, "none") == {}
 
 
 def test_synthetic_images_come_in_the_order_of_the_methods(make_run: MakeRun) -> None:

@@ -12,15 +12,10 @@ from equipoise.metrics.classification import METRICS
 from equipoise.report.contents import Contents
 from equipoise.report.figures import Curve, Line, Panel, Style, run_panel, styles_of, unit_panel
 
-LOSSES, LEARNING, WATCHED = "Losses", "Critic's scores while it learns", "Critic's scores of fixed images"
-PANELS = {  # what a GAN records -> the panel that shows it
-    "critic_loss": LOSSES,
-    "generator_loss": LOSSES,
-    "real_score": LEARNING,
-    "fake_score": LEARNING,
-    "training_score": WATCHED,
-    "validation_score": WATCHED,
-    "generated_score": WATCHED,
+PANELS = {  # panel -> what of a GAN's history it shows
+    "Losses": ("critic_loss", "generator_loss"),
+    "Critic's scores while it learns": ("real_score", "fake_score"),
+    "Critic's scores of fixed images": ("training_score", "generated_score", "validation_score"),
 }
 SHADE = (0, 89, 160)  # of a full cell of a confusion matrix
 
@@ -75,24 +70,21 @@ def classifier_panels(contents: Contents, styles: Mapping[str, Style]) -> list[P
     return _drawn(run_panel(quantity(name), runs[name], styles, x_label="optimizer steps") for name in names)
 
 
-@dataclass(frozen=True)
-class Fit:
-    """What one generator recorded: a panel for each kind of quantity, and the colors of its curves."""
-
-    stage: str
-    panels: list[Panel]
-    styles: Mapping[str, Style]
-
-
-def generator_fits(contents: Contents, method: str) -> list[Fit]:
-    """Draw what the generators of a method recorded, one fit for each of its stages."""
-    stages: dict[str, dict[str, list[Curve]]] = defaultdict(lambda: defaultdict(list))
+def generator_panels(contents: Contents, method: str) -> dict[str, list[Panel]]:
+    """Draw what the generators of a method recorded, by the title of the fit."""
+    fits: dict[str, dict[str, list[Curve]]] = defaultdict(lambda: defaultdict(list))
     last = next(m["steps"][-1]["name"] for m in contents.study["methods"] if m["name"] == method)
     for cell, history in contents.histories.items():
         for (stage, name), curve in history.items():
             if cell.method == method and stage != last:
-                stages[stage][name].append(curve)
-    return [_fit(_title(stage, contents.class_names), runs) for stage, runs in stages.items()]
+                fits[_title(stage, contents.class_names)][name].append(curve)
+    drawn = {title: _drawn(_generator_panel(panel, runs) for panel in PANELS) for title, runs in fits.items()}
+    return {title: panels for title, panels in drawn.items() if panels}
+
+
+def _generator_panel(title: str, runs: Mapping[str, Sequence[Curve]]) -> Panel | None:
+    shown = {quantity(name): runs[name] for name in PANELS[title] if name in runs}
+    return run_panel(title, shown, styles_of(list(shown)), x_label="steps")
 
 
 def _title(stage: str, class_names: Sequence[str]) -> str:
@@ -102,16 +94,6 @@ def _title(stage: str, class_names: Sequence[str]) -> str:
     if number != fit and number.isdecimal():
         fit = class_names[int(number)]
     return f"{step}: {fit}" if fit else step
-
-
-def _fit(stage: str, runs: Mapping[str, Sequence[Curve]]) -> Fit:
-    """Put quantities that share a scale on one panel."""
-    groups: dict[str, dict[str, Sequence[Curve]]] = defaultdict(dict)
-    for name, curves in runs.items():
-        groups[PANELS.get(name, "Other quantities")][quantity(name)] = curves
-    styles = styles_of([quantity(name) for name in runs])
-    order = sorted(groups, key=[*dict.fromkeys(PANELS.values()), "Other quantities"].index)
-    return Fit(stage, _drawn(run_panel(title, groups[title], styles, x_label="steps") for title in order), styles)
 
 
 def quantity(name: str) -> str:

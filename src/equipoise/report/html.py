@@ -100,7 +100,7 @@ def _results(c: Contents, curves: dict[str, Curves]) -> dict[str, Any]:
         "drawn": {name: styles[name] for name in curves},
         "matrices": {m.method: charts.confusion(m.confusion) for m in tables.scored(c)},
         "classifier_panels": charts.classifier_panels(c, styles),
-        "generators": {m: fits for m in c.methods if (fits := charts.generator_fits(c, m))},
+        "generators": {m: fits for m in c.methods if (fits := charts.generator_panels(c, m))},
     }
 
 

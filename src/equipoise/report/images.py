@@ -16,7 +16,7 @@ from equipoise.report.wording import times
 COLUMNS = 4
 MOST_IMAGES = 8
 LARGEST_SIDE = 96  # pixels of a tile: larger images are shown smaller, or the page would grow beyond an e-mail
-WANTED_SIDE = 72  # pixels on the screen
+LARGEST_SHOWN = 76  # pixels of a tile on the screen: three sheets fit beside each other
 BUDGET = 1_600_000  # bytes of pixels in all sheets of a page
 
 
@@ -98,7 +98,7 @@ def contact_sheet(images: Images, span: ValueRange) -> Sheet:
     for i, tile in enumerate(tiles):
         top, left = i // COLUMNS * (height + 1), i % COLUMNS * (width + 1)
         canvas[top : top + height, left : left + width] = tile
-    zoom = max(1, round(WANTED_SIDE / max(height, width)))
+    zoom = max(1, LARGEST_SHOWN // max(height, width))
     return Sheet(_png(canvas), len(tiles), canvas.shape[1] * zoom, canvas.shape[0] * zoom, zoom)
 
 
