@@ -194,6 +194,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         """
         for name, table in CHOICES.items():
             pick(table, getattr(self, name), name.replace("_", " "))
+        pick(KEEP, self.keep_best, "value for keep_best")
         check_side(side)
         resolve_device(self.device)
         if self.pretrained is not None:
