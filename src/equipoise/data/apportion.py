@@ -45,13 +45,12 @@ def apportion(
 
 
 def _check_patients(dataset: ImageDataset, table: NDArray[np.int64], parts: list[str]) -> None:
-    n_patients = (table > 0).sum(axis=0)
-    for label in np.flatnonzero((n_patients > 0) & (n_patients < len(parts))):
-        n = n_patients[label]
-        raise DataError(
-            f"Class '{dataset.class_names[label]}' has {n} patient{'s' * (n != 1)} and needs at least {len(parts)}, "
-            f"one for each of {', '.join(parts)}. Merge it with another class, leave it out, or use fewer folds."
-        )
+    for name, n in zip(dataset.class_names, (table > 0).sum(axis=0).tolist(), strict=True):
+        if 0 < n < len(parts):
+            raise DataError(
+                f"Class '{name}' has {n} patient{'s' * (n != 1)} and needs {len(parts)} or more, one for each of "
+                f"{', '.join(parts)}. Merge it with another class, leave it out, or use fewer folds."
+            )
 
 
 def _assign(

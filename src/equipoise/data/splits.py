@@ -1,6 +1,6 @@
 """Train, validation and test rows that share no patient: repeated hold-out, folds, and a source's own split."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -91,7 +91,7 @@ def hold_out(
         LeakageError: The dataset holds synthetic images.
         SettingError: A share or a number is out of range.
     """
-    _check_settings(n_splits=n_splits, test=test, validation=validation)
+    _check_settings(n_splits, test, validation)
     shares = {"train": 1 - test - validation, "validation": validation, "test": test}
     rows = _real_rows(dataset)
     return tuple(
@@ -114,7 +114,7 @@ def k_fold(
     """
     if n_folds < 2:
         raise SettingError(f"Expected at least 2 folds, got {n_folds}.")
-    _check_settings(n_splits=n_repeats, test=1 / n_folds, validation=validation)
+    _check_settings(n_repeats, 1 / n_folds, validation)
     shares = {f"fold {k + 1}": 1 / n_folds for k in range(n_folds)}
     rows = _real_rows(dataset)
     splits: list[Split] = []
@@ -137,7 +137,7 @@ def source_splits(
 
     Args:
         dataset: Real images.
-        assigned: (n,) "train", "validation" or "test" for each image.
+        assigned: (n,) "train", "validation", "test", or "" where the source does not say, which counts as train.
         validation: Share of the source's training images.
         n_splits: Number of draws of the validation part.
         seed: The same seed gives the same splits.
@@ -147,7 +147,7 @@ def source_splits(
         DataError: Other names, no test or no training images, or a class with too few patients.
         SettingError: A share or a number is out of range.
     """
-    _check_settings(n_splits=n_splits, test=0.0, validation=validation)
+    _check_settings(n_splits, validation)
     _real_rows(dataset)
     own = _source_parts(dataset, np.asarray(assigned))
     if len(own["validation"]):
@@ -185,24 +185,23 @@ def load_splits(path: Path, dataset: ImageDataset) -> tuple[Split, ...]:
         raise DataError(f"Expected a file of splits at {path}, found none. Write one with save_splits.")
     try:
         stored = read_json(path)
-        if stored["dataset"] != _identity(dataset):
-            raise DataError(
-                f"The splits in {path} are of other images, labels or patients. Delete it, split again."
-            )
-        splits = tuple(_from_ids(names, dataset) for names in stored["splits"])
-    except (KeyError, TypeError, UnicodeDecodeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
+        made_for = stored["dataset"]
+        named = [(split["name"], {part: split[part] for part in PARTS}) for split in stored["splits"]]
+    except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not a file of splits ({error!r}). Delete it, split again.") from error
+    if made_for != _identity(dataset):
+        raise DataError(f"The splits in {path} are of other images, labels or patients. Delete it, split again.")
+    splits = tuple(Split(name=name, **_rows(ids, dataset)) for name, ids in named)
     for split in splits:
         split.check(dataset)
     return splits
 
 
-def _from_ids(names: dict[str, Any], dataset: ImageDataset) -> Split:
+def _rows(ids: Mapping[str, list[str]], dataset: ImageDataset) -> dict[str, Rows]:
     row_of = {name: row for row, name in enumerate(dataset.ids.tolist())}
-    rows = {part: np.array(sorted(row_of[name] for name in names[part]), dtype=np.int64) for part in PARTS}
-    return Split(name=names["name"], **rows)
+    if unknown := sorted({name for names in ids.values() for name in names} - set(row_of)):
+        raise DataError(f"{_listed('Image', unknown)} in the file of splits but not in the dataset. Split again.")
+    return {part: np.array(sorted(row_of[name] for name in names), dtype=np.int64) for part, names in ids.items()}
 
 
 def _identity(dataset: ImageDataset) -> str:
@@ -216,12 +215,10 @@ def _identity(dataset: ImageDataset) -> str:
 def _source_parts(dataset: ImageDataset, assigned: NDArray[Any]) -> dict[str, Rows]:
     if assigned.shape != (len(dataset),):
         raise DataError(f"Expected {len(dataset)} names of parts, one for each image, got {assigned.shape}.")
+    assigned = np.where(assigned == "", "train", assigned)
     if strange := sorted(set(assigned.tolist()) - set(PARTS)):
         raise DataError(f"Expected every image in train, validation or test, got {strange}. Correct the source.")
     own = {part: np.flatnonzero(assigned == part).astype(np.int64) for part in PARTS}
-    for part in ("train", "test"):
-        if not len(own[part]):
-            raise DataError(f"The source's own split has no {part} images. Ignore it, and use hold_out(dataset).")
     patients, n_parts = np.unique(
         np.concatenate([np.unique(dataset.groups[rows]) for rows in own.values()]), return_counts=True
     )
@@ -230,6 +227,9 @@ def _source_parts(dataset: ImageDataset, assigned: NDArray[Any]) -> dict[str, Ro
             f"The source's own split has {len(crossing)} of {len(patients)} patients in two parts or more: "
             f"{_listed('Patient', crossing)} crossing. Ignore it, and split by patient with hold_out(dataset)."
         )
+    for part in ("train", "test"):
+        if not len(own[part]):
+            raise DataError(f"The source's own split has no {part} images. Ignore it, and use hold_out(dataset).")
     return own
 
 
@@ -243,13 +243,13 @@ def _real_rows(dataset: ImageDataset) -> Rows:
     return np.arange(len(dataset), dtype=np.int64)
 
 
-def _check_settings(*, n_splits: int, test: float, validation: float) -> None:
+def _check_settings(n_splits: int, *shares: float) -> None:
     if n_splits < 1:
         raise SettingError(f"Expected at least 1 split or repeat, got {n_splits}.")
-    if not (0 <= test < 1 and 0 < validation < 1 and test + validation < 1):
+    if not (all(0 < share < 1 for share in shares) and sum(shares) < 1):
         raise SettingError(
-            f"Expected shares between 0 and 1 that leave images to train on, got test {test:g} and validation "
-            f"{validation:g}. Lower them, or use more folds."
+            f"Expected shares above 0 that leave images to train on, got {' + '.join(f'{s:g}' for s in shares)}. "
+            "Change test or validation, or use more folds."
         )
 
 

@@ -1,0 +1,250 @@
+"""Copies are found, look-alikes are not, and what crosses a split is named, merged or refused."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from equipoise.data import duplicates as module
+from equipoise.data.dataset import SYNTHETIC, ImageDataset, concatenate
+from equipoise.data.duplicates import Duplicates, find_duplicates, merge_groups, refuse_crossing
+from equipoise.data.phantoms import cells, chest_films
+from equipoise.data.splits import Split, hold_out
+from equipoise.exceptions import DataError, LeakageError
+
+Change = Callable[[NDArray[Any]], NDArray[Any]]  # (c, h, w) uint8 to the same
+
+
+def rows(*numbers: int) -> NDArray[np.int64]:
+    return np.array(numbers, dtype=np.int64)
+
+
+def with_copies(dataset: ImageDataset, change: Change, originals: NDArray[np.int64]) -> ImageDataset:
+    """Add changed copies of some rows behind the others, as new patients."""
+    copies = dataset.subset(originals)
+    copies = replace(
+        copies,
+        images=np.stack([change(image) for image in copies.images]),
+        groups=copies.groups + 10_000,
+        ids=np.array([f"copy of {name}" for name in copies.ids]),
+    )
+    return concatenate([dataset, copies])
+
+
+def jpeg(image: NDArray[Any]) -> NDArray[Any]:
+    file = io.BytesIO()
+    picture(image).save(file, "JPEG", quality=40)
+    return channels_first(Image.open(file))
+
+
+def resized(image: NDArray[Any]) -> NDArray[Any]:
+    side = image.shape[1]
+    return channels_first(picture(image).resize((side * 3 // 4, side * 3 // 4)).resize((side, side)))
+
+
+def paler(image: NDArray[Any]) -> NDArray[Any]:
+    return (image * 0.8 + 40).astype(np.uint8)
+
+
+def noisy(image: NDArray[Any]) -> NDArray[Any]:
+    return np.clip(image + np.random.default_rng(0).normal(0, 5, image.shape), 0, 255).astype(np.uint8)
+
+
+def picture(image: NDArray[Any]) -> Image.Image:
+    return Image.fromarray(image.transpose(1, 2, 0).squeeze())
+
+
+def channels_first(image: Image.Image) -> NDArray[Any]:
+    array = np.asarray(image)
+    return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+
+
+@pytest.mark.parametrize("change", [jpeg, resized, paler, noisy])
+@pytest.mark.parametrize("draw", [cells, chest_films])
+def test_changed_copies_are_near_duplicates(draw: Callable[..., ImageDataset], change: Change) -> None:
+    originals = np.arange(0, 60, 3)
+    dataset = with_copies(draw([40, 20], size=48), change, originals)
+    found = find_duplicates(dataset)
+    assert len(found.exact) == 0
+    pairs = {tuple(pair) for pair in found.near.tolist()}
+    expected = set(zip(originals.tolist(), range(60, 80), strict=True))
+    assert pairs <= expected
+    assert len(pairs) >= 0.95 * len(expected)
+    assert found.distance.shape == (len(pairs),)
+    assert (found.distance <= 36).all()
+
+
+@pytest.mark.parametrize("draw", [cells, chest_films])
+@pytest.mark.parametrize("size", [28, 48])
+def test_different_phantoms_are_no_duplicates(draw: Callable[..., ImageDataset], size: int) -> None:
+    found = find_duplicates(draw([300, 60], size=size))
+    assert found.pairs.shape == (0, 2)
+
+
+def test_exact_copies_are_paired_with_the_first(toy: ImageDataset) -> None:
+    dataset = toy.subset(rows(0, 1, 0, 2, 0, 2))
+    found = find_duplicates(dataset)
+    assert found.exact.tolist() == [[0, 2], [0, 4], [3, 5]]
+    assert len(found.near) == 0
+    assert found.pairs.dtype == np.int64
+
+
+def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = with_copies(cells([40, 20]), paler, np.arange(0, 60, 3))
+    whole = find_duplicates(dataset)
+    monkeypatch.setattr(module, "BLOCK", 7)
+    parts = find_duplicates(dataset)
+    assert {tuple(p) for p in whole.near.tolist()} == {tuple(p) for p in parts.near.tolist()}
+    assert sorted(whole.distance.tolist()) == sorted(parts.distance.tolist())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_blank_images_are_equal_or_nothing(toy: ImageDataset, dtype: type) -> None:
+    levels: NDArray[Any] = np.array([0, 0, 7, 9], dtype=dtype)
+    images = np.broadcast_to(levels[:, None, None, None], (4, 1, 16, 16))
+    found = find_duplicates(replace(toy.subset(rows(0, 1, 2, 3)), images=images))
+    assert found.exact.tolist() == [[0, 1]]
+    assert len(found.near) == 0
+
+
+def test_every_storage_type_and_shape_is_compared_alike(toy: ImageDataset) -> None:
+    films = with_copies(chest_films([8, 8], size=48), paler, np.arange(5))
+    expected = find_duplicates(films).near.tolist()
+    assert len(expected) == 5
+    wide = np.repeat(films.images, 2, axis=3)
+    for images in (films.images.astype(np.uint16) * 16, films.images.astype(np.float32) / 255, wide):
+        assert find_duplicates(replace(films, images=images)).near.tolist() == expected
+
+
+def test_copies_with_different_labels_are_counted(toy: ImageDataset) -> None:
+    dataset = toy.subset(rows(0, 1, 0, 1))
+    found = find_duplicates(replace(dataset, labels=rows(0, 0, 1, 0)))
+    assert found.exact.tolist() == [[0, 2], [1, 3]]
+    assert found.conflicting.tolist() == [[0, 2]]
+
+
+def test_volumes_are_refused(toy: ImageDataset) -> None:
+    volumes = np.zeros((len(toy), 1, 4, 4, 4), dtype=np.uint8)
+    with pytest.raises(DataError, match=r"Expected images of shape \(n, c, h, w\), got \(52, 1, 4, 4, 4\)"):
+        find_duplicates(replace(toy, images=volumes))
+
+
+# ---- crossing ----
+
+NONE = np.empty((0, 2), dtype=np.int64)
+SPLIT = Split(name="split-1", train=rows(0, 1, 2), validation=rows(3, 4), test=rows(5, 6))
+
+
+def known(*pairs: tuple[int, int]) -> Duplicates:
+    return Duplicates(exact=np.array(pairs), near=NONE, distance=rows(), conflicting=NONE)
+
+
+def test_crossings_into_test_and_into_validation_are_told_apart() -> None:
+    found = known((0, 1), (0, 3), (2, 5), (4, 6), (5, 6), (3, 4), (0, 9)).crossing(SPLIT)
+    assert found.into_test.tolist() == [[2, 5], [4, 6]]
+    assert found.into_validation.tolist() == [[0, 3]]
+
+
+def test_no_duplicates_cross_nothing(toy: ImageDataset) -> None:
+    nothing = Duplicates(exact=NONE, near=NONE, distance=rows(), conflicting=NONE)
+    assert len(nothing.crossing(SPLIT).into_test) == len(nothing.crossing(SPLIT).into_validation) == 0
+    np.testing.assert_array_equal(merge_groups(toy, nothing).groups, toy.groups)
+    refuse_crossing(toy, nothing, [SPLIT])
+
+
+def test_crossing_into_test_is_refused_by_name(toy: ImageDataset) -> None:
+    refuse_crossing(toy, known((0, 1), (0, 3)), [SPLIT])
+    with pytest.raises(
+        LeakageError, match=r"2 pairs .* cross into test of split-1: image-0002 = image-0005; "
+    ) as told:
+        refuse_crossing(toy, known((2, 5), (4, 6)), [SPLIT])
+    assert "--duplicates merge" in str(told.value)
+    assert "--duplicates report" in str(told.value)
+    with pytest.raises(LeakageError, match=r"4 pairs .*; image-0001 = image-0006 and 1 more\. Keep"):
+        refuse_crossing(toy, known((2, 5), (4, 6), (1, 6), (0, 5)), [SPLIT])
+
+
+def test_merged_patients_are_never_separated(toy: ImageDataset) -> None:
+    dataset = with_copies(toy, lambda image: image, np.arange(0, 52, 4))
+    found = find_duplicates(dataset)
+    assert len(found.exact) == 13
+    with pytest.raises(LeakageError, match="cross into test"):
+        refuse_crossing(dataset, found, hold_out(dataset))
+    merged = merge_groups(dataset, found)
+    splits = hold_out(merged, n_splits=10)
+    refuse_crossing(merged, found, splits)
+    assert all(len(found.crossing(split).into_validation) == 0 for split in splits)
+
+
+def test_merging_follows_chains_and_keeps_the_smallest_number(toy: ImageDataset) -> None:
+    dataset = replace(toy.subset(np.arange(7)), groups=rows(40, 30, 20, 20, 7, 7, 99))
+    merged = merge_groups(dataset, known((0, 1), (1, 2), (4, 5)))
+    assert merged.groups.tolist() == [20, 20, 20, 20, 7, 7, 99]
+
+
+def test_synthetic_images_are_not_merged(toy: ImageDataset) -> None:
+    with pytest.raises(LeakageError, match="real images only"):
+        merge_groups(replace(toy, groups=np.full(len(toy), SYNTHETIC)), known((0, 1)))
+
+
+def test_pairs_are_stored_by_id(tmp_path: Path, toy: ImageDataset) -> None:
+    found = Duplicates(
+        exact=np.array([[0, 1], [2, 5]]), near=np.array([[0, 3]]), distance=rows(9), conflicting=NONE
+    )
+    found.save(tmp_path / "duplicates.json", toy, [SPLIT, replace(SPLIT, name="other", test=rows(9))])
+    assert json.loads((tmp_path / "duplicates.json").read_text()) == {
+        "exact": [["image-0000", "image-0001"], ["image-0002", "image-0005"]],
+        "near": [["image-0000", "image-0003"]],
+        "distance": [9],
+        "conflicting": [],
+        "crossing": {"split-1": [["image-0002", "image-0005"]]},
+        "crossing_validation": {
+            "split-1": [["image-0000", "image-0003"]],
+            "other": [["image-0000", "image-0003"]],
+        },
+    }
+
+
+# ---- real images ----
+
+
+def load_gray(folder: Path) -> ImageDataset:
+    with (folder / "manifest.csv").open() as file:
+        listed = list(csv.DictReader(file))
+    files = [row["file"] for row in listed]
+    images = [np.asarray(Image.open(folder / name).convert("L").resize((96, 96))) for name in files]
+    classes, labels = np.unique([row["label"] for row in listed], return_inverse=True)
+    _, groups = np.unique([row["group"] for row in listed], return_inverse=True)
+    return ImageDataset(
+        images=np.stack(images)[:, None],
+        labels=labels.astype(np.int64),
+        class_names=tuple(classes.tolist()),
+        groups=groups.astype(np.int64),
+        ids=np.array(files),
+    )
+
+
+@pytest.mark.slow
+def test_known_duplicates_of_real_films_are_found_and_no_others(shared: Path) -> None:
+    dataset = load_gray(shared / "data" / "kermany_cxr")
+    with (shared / "data" / "kermany_cxr" / "duplicates.csv").open() as file:
+        listed = [(row["file_a"], row["file_b"]) for row in csv.DictReader(file)]
+    found = find_duplicates(dataset)
+    pairs = {frozenset(dataset.ids[pair]) for pair in found.pairs}
+    assert pairs <= {frozenset(pair) for pair in listed}
+    assert {name for pair in pairs for name in pair} == {name for pair in listed for name in pair}
+
+
+def test_real_cells_are_told_apart(shared: Path) -> None:
+    dataset = load_gray(shared / "data" / "herlev_papsmear")
+    found = find_duplicates(dataset)
+    assert len(found.pairs) <= 5
+    assert (dataset.groups[found.pairs[:, 0]] == dataset.groups[found.pairs[:, 1]]).all()

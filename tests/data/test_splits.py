@@ -1,0 +1,262 @@
+"""Splits keep patients apart and class shares even, and refuse what leaks."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from equipoise.data.dataset import SYNTHETIC, ImageDataset
+from equipoise.data.splits import PARTS, Split, hold_out, k_fold, source_splits
+from equipoise.exceptions import DataError, LeakageError, SettingError
+
+
+def tiny(labels: list[int], groups: list[int] | None = None) -> ImageDataset:
+    """Blank images with these labels and patients (default: each image its own)."""
+    n = len(labels)
+    return ImageDataset(
+        images=np.zeros((n, 1, 4, 4), dtype=np.uint8),
+        labels=np.array(labels, dtype=np.int64),
+        class_names=tuple("abcdefg"[: max(labels) + 1]),
+        groups=np.array(range(n) if groups is None else groups, dtype=np.int64),
+        ids=np.array([f"id-{i}" for i in range(n)]),
+    )
+
+
+@st.composite
+def grouped(draw: st.DrawFn) -> ImageDataset:
+    """2 to 4 classes, patients of 1 to 5 images, mostly of one class, at least 9 patients for each class."""
+    n_classes = draw(st.integers(2, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    labels: list[int] = []
+    groups: list[int] = []
+    for label in range(n_classes):
+        for _ in range(draw(st.integers(9, 40))):
+            patient, n = (groups[-1] + 1 if groups else 0), int(rng.integers(1, 6))
+            labels += [label] + [
+                label if rng.random() < 0.8 else int(rng.integers(n_classes)) for _ in range(n - 1)
+            ]
+            groups += [patient] * n
+    order = rng.permutation(len(labels))
+    return tiny([labels[i] for i in order], [groups[i] for i in order])
+
+
+def shares(dataset: ImageDataset, rows: np.ndarray) -> np.ndarray:
+    return np.bincount(dataset.labels[rows], minlength=len(dataset.class_names)) / dataset.counts
+
+
+@settings(deadline=None, max_examples=40)
+@given(dataset=grouped(), seed=st.integers(0, 1000))
+def test_hold_out_keeps_patients_apart_and_classes_everywhere(dataset: ImageDataset, seed: int) -> None:
+    for split in hold_out(dataset, n_splits=2, seed=seed):
+        split.check(dataset)
+        parts = [getattr(split, part) for part in PARTS]
+        np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(len(dataset)))
+        for rows, share in zip(parts, (0.6, 0.15, 0.25), strict=True):
+            assert rows.dtype == np.int64
+            assert (np.diff(rows) > 0).all()
+            # a patient has at most 5 images, and those of two patients may end on the wrong side of a share
+            assert (np.abs(shares(dataset, rows) - share) * dataset.counts <= 10).all()
+            assert (shares(dataset, rows) > 0).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(counts=st.lists(st.integers(3, 80), min_size=2, max_size=5), seed=st.integers(0, 1000))
+def test_ungrouped_shares_are_exact_up_to_rounding(counts: list[int], seed: int) -> None:
+    dataset = tiny(np.repeat(np.arange(len(counts)), counts).tolist())
+    (split,) = hold_out(dataset, n_splits=1, seed=seed)
+    for part, share in zip(PARTS, (0.6, 0.15, 0.25), strict=True):
+        got = shares(dataset, getattr(split, part)) * dataset.counts
+        assert (np.abs(got - share * dataset.counts) < 2).all()
+        assert (got >= 1).all()
+
+
+@settings(deadline=None, max_examples=20)
+@given(dataset=grouped(), n_folds=st.integers(2, 5), n_repeats=st.integers(1, 2))
+def test_every_image_is_tested_once_in_each_repeat(dataset: ImageDataset, n_folds: int, n_repeats: int) -> None:
+    splits = k_fold(dataset, n_folds=n_folds, n_repeats=n_repeats, seed=3)
+    assert len({split.name for split in splits}) == n_folds * n_repeats
+    tested = np.sort(np.concatenate([split.test for split in splits]))
+    np.testing.assert_array_equal(tested, np.repeat(np.arange(len(dataset)), n_repeats))
+    for split in splits:
+        split.check(dataset)
+        assert (shares(dataset, split.test) > 0).all()
+        assert (shares(dataset, split.validation) > 0).all()
+
+
+def test_repeats_of_k_fold_differ() -> None:
+    dataset = tiny([0] * 30 + [1] * 15)
+    splits = k_fold(dataset, n_folds=3, n_repeats=2)
+    assert not any(np.array_equal(a.test, b.test) for a in splits[:3] for b in splits[3:])
+
+
+def test_same_seed_same_splits_other_seed_others() -> None:
+    dataset = tiny([0] * 30 + [1] * 15)
+    first, again, other = (hold_out(dataset, seed=seed)[1] for seed in (0, 0, 1))
+    for part in PARTS:
+        np.testing.assert_array_equal(getattr(first, part), getattr(again, part))
+    assert not np.array_equal(first.test, other.test)
+    assert not np.array_equal(first.test, hold_out(dataset, seed=0)[0].test)
+
+
+def test_large_patients_are_not_always_in_the_same_part() -> None:
+    dataset = tiny([0] * 40 + [1] * 20, [0] * 4 + list(range(1, 37)) + list(range(100, 120)))
+    tested = [0 in split.test for split in hold_out(dataset, n_splits=40)]
+    assert 3 <= sum(tested) <= 20  # expected 10
+
+
+def test_a_patient_too_large_for_the_others_goes_to_train() -> None:
+    dataset = tiny([0] * 40 + [1] * 20, [0] * 20 + list(range(1, 21)) + list(range(100, 120)))
+    assert all(0 in split.train for split in hold_out(dataset, n_splits=10))
+
+
+@pytest.mark.parametrize("n_splits", [1, 20])
+def test_three_patients_of_a_class_are_enough(n_splits: int) -> None:
+    dataset = tiny([0] * 50 + [1] * 3)
+    for split in hold_out(dataset, n_splits=n_splits):
+        assert [int((dataset.labels[getattr(split, part)] == 1).sum()) for part in PARTS] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("groups", "said"), [([7, 7, 7], "has 1 patient and"), ([7, 7, 8], "has 2 patients and")])
+def test_too_few_patients_of_a_class_is_named(groups: list[int], said: str) -> None:
+    dataset = tiny([0] * 50 + [1] * 3, [*range(100, 150), *groups])
+    with pytest.raises(DataError, match=f"Class 'b' {said} needs 3 or more.*Merge it"):
+        hold_out(dataset)
+
+
+def test_classes_that_no_assignment_spreads_are_refused() -> None:
+    # b lives in patients 1, 2, 3, c in 1, 2, 4 and d in 1, 3, 4: if 1, 2 and 3 are apart, then 3 and 4 are together
+    dataset = tiny([0] * 12 + [1, 1, 1, 2, 2, 2, 3, 3, 3], [*range(100, 112), 1, 2, 3, 1, 2, 4, 1, 3, 4])
+    with pytest.raises(
+        DataError, match="Found no way to give each of train, validation, test images of every class"
+    ):
+        hold_out(dataset)
+
+
+@pytest.mark.parametrize(
+    "change", [{"test": 0.0}, {"test": 1.2}, {"validation": 0.0}, {"test": 0.6, "validation": 0.4}, {"n_splits": 0}]
+)
+def test_shares_out_of_range_are_refused(change: dict[str, float]) -> None:
+    with pytest.raises(SettingError, match="Expected"):
+        hold_out(tiny([0] * 9 + [1] * 9), **change)  # type: ignore[arg-type]
+
+
+def test_one_fold_is_refused() -> None:
+    with pytest.raises(SettingError, match="at least 2 folds, got 1"):
+        k_fold(tiny([0] * 9 + [1] * 9), n_folds=1)
+
+
+@pytest.mark.parametrize("how", [hold_out, k_fold, lambda d: source_splits(d, ["train", "test"] * (len(d) // 2))])
+def test_synthetic_images_are_never_split(how) -> None:  # type: ignore[no-untyped-def]
+    dataset = tiny([0] * 9 + [1] * 9, [*range(16), SYNTHETIC, SYNTHETIC])
+    with pytest.raises(LeakageError, match="got 2 synthetic"):
+        how(dataset)
+
+
+# ---- check ----
+
+
+def rows(*numbers: int) -> np.ndarray:
+    return np.array(numbers, dtype=np.int64)
+
+
+GOOD = Split(name="split-2", train=rows(0, 1, 2), validation=rows(3, 4), test=rows(5, 6))
+
+
+def test_check_accepts_a_clean_split_with_synthetic_images_in_train() -> None:
+    GOOD.check(tiny([0, 1, 0, 1, 0, 1, 0]))
+    GOOD.check(tiny([0, 1, 0, 1, 0, 1, 0], [0, 1, SYNTHETIC, 3, 4, 5, 6]))
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ([104, 211, 9, 3, 4, 104, 211], "Patients 104 and 211 are in both train and test of split-2"),
+        ([1, 2, 9, 3, 4, 3, 5], "Patient 3 is in both validation and test of split-2"),
+        ([1, 2, 3, 1, 2, 5, 6], "Patients 1 and 2 are in both train and validation of split-2"),
+    ],
+)
+def test_check_names_patients_that_cross(groups: list[int], said: str) -> None:
+    with pytest.raises(LeakageError, match=said):
+        GOOD.check(tiny([0, 1, 0, 1, 0, 1, 0], groups))
+
+
+def test_check_names_a_few_of_many_patients() -> None:
+    dataset = tiny([0, 1] * 6, [*range(6), *range(6)])
+    split = Split(name="s", train=rows(0, 1, 2, 3, 4, 5), validation=rows(6, 7, 8, 9, 10), test=rows(11))
+    with pytest.raises(LeakageError, match="Patients 0, 1, 2 and 2 more are in both train and validation of s"):
+        split.check(dataset)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        ({"test": rows(0, 6)}, LeakageError, "Image id-0 is in both train and test"),
+        ({"validation": rows()}, DataError, "at least one image in validation"),
+        ({"test": rows(5, 7)}, DataError, "rows from 0 to 6 in test of split-2, got 5 to 7"),
+        ({"test": rows(-1, 5)}, DataError, "rows from 0 to 6 in test of split-2, got -1 to 5"),
+        ({"train": rows(0, 2)}, DataError, "Train of split-2 has no image of class 'b'"),
+    ],
+)
+def test_check_refuses_broken_splits(change: dict[str, Any], error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        replace(GOOD, **change).check(tiny([0, 1, 0, 1, 0, 1, 0]))
+
+
+@pytest.mark.parametrize("row", [3, 6])
+def test_check_refuses_synthetic_images_that_judge(row: int) -> None:
+    dataset = tiny([0, 1, 0, 1, 0, 1, 0])
+    dataset.groups[row] = SYNTHETIC
+    with pytest.raises(LeakageError, match="real images only in validation and test of split-2, got 1 synthetic"):
+        GOOD.check(dataset)
+
+
+# ---- the source's own split ----
+
+
+def test_source_test_part_is_kept_and_validation_drawn_from_train() -> None:
+    dataset = tiny([0, 1] * 30, [i // 2 for i in range(60)])
+    assigned = np.array(["train"] * 40 + ["test"] * 20)
+    splits = source_splits(dataset, assigned, n_splits=3, validation=0.25)
+    assert len(splits) == 3
+    for split in splits:
+        np.testing.assert_array_equal(split.test, np.arange(40, 60))
+        assert len(split.validation) == 10
+    assert not np.array_equal(splits[0].validation, splits[1].validation)
+
+
+def test_source_validation_part_is_kept_and_not_repeated() -> None:
+    dataset = tiny([0, 1] * 6)
+    assigned = ["train"] * 6 + ["validation"] * 2 + ["test"] * 4
+    (split,) = source_splits(dataset, assigned, n_splits=5)
+    assert [getattr(split, part).tolist() for part in PARTS] == [[0, 1, 2, 3, 4, 5], [6, 7], [8, 9, 10, 11]]
+
+
+def test_images_that_the_source_does_not_assign_train() -> None:
+    assigned = ["train"] * 4 + [""] * 2 + ["validation"] * 2 + ["test"] * 4
+    (split,) = source_splits(tiny([0, 1] * 6), assigned)
+    assert split.train.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("assigned", "said"),
+    [
+        (["train"] * 12, "has no test images"),
+        (["test"] * 12, "has no train images"),
+        (["train"] * 11 + ["tset"], r"got \['tset'\]"),
+        (["train"] * 3, "Expected 12 names of parts"),
+    ],
+)
+def test_source_splits_that_cannot_be_used_are_refused(assigned: list[str], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        source_splits(tiny([0, 1] * 6), assigned)
+
+
+def test_a_source_that_separates_patients_is_refused() -> None:
+    dataset = tiny([0, 1] * 6, [0, 1, 2, 3, 4, 5, 0, 1, 8, 9, 10, 11])
+    with pytest.raises(
+        LeakageError, match=r"2 of 10 patients in two parts or more: Patients 0 and 1 are .*hold_out"
+    ):
+        source_splits(dataset, ["train"] * 6 + ["test"] * 6)
