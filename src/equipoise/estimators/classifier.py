@@ -1,7 +1,6 @@
 """`ImageClassifier`: a scikit-learn classifier of images, trained for a number of optimizer steps."""
 
 import time
-from collections.abc import Mapping
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
@@ -16,34 +15,24 @@ import equipoise
 from equipoise.arrays import Images, Labels, Scores, fingerprint, value_range
 from equipoise.discovery import pick
 from equipoise.estimators.scoring import channels_last, held_out_scores, logits_of, probabilities
-from equipoise.estimators.settings import check_whole
-from equipoise.exceptions import DataError, SettingError
+from equipoise.estimators.settings import KEEP, check_classifier_settings
+from equipoise.exceptions import DataError
 from equipoise.losses import LOSSES
-from equipoise.networks.backbones import NETWORKS, build, check_side
-from equipoise.networks.weights import build_for_imagenet, check_source, load_pretrained
-from equipoise.training.augmentation import AUGMENTATIONS, augmented
+from equipoise.networks.backbones import build
+from equipoise.networks.weights import build_for_imagenet, load_pretrained
+from equipoise.training.augmentation import augmented
 from equipoise.training.batches import BATCH_SAMPLERS, ResidentBatches
 from equipoise.training.chance import isolated_chance
 from equipoise.training.checkpoint import Checkpoint
-from equipoise.training.devices import PRECISIONS, autocast, resolve_device
+from equipoise.training.devices import autocast, resolve_device
 from equipoise.training.hooks import KeepBest
 from equipoise.training.loop import Batches, History, train
-from equipoise.training.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
+from equipoise.training.optimizers import make_optimizer, make_schedule
 from equipoise.training.persistence import load_fitted, save_fitted
 from equipoise.training.steps import LossStep
 from equipoise.validation import check_images, check_images_and_labels, check_labels
 
 Held = tuple[Images, Labels]  # real validation images and labels
-CHOICES: dict[str, Mapping[str, object]] = {
-    "network": NETWORKS,
-    "loss": LOSSES,
-    "batch_sampler": BATCH_SAMPLERS,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "augmentation": AUGMENTATIONS,
-    "precision": PRECISIONS,
-}
-KEEP = {"balanced_accuracy": True, "auroc": True, "loss": False, "last": False}  # name -> higher is better
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):
@@ -192,24 +181,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             DataError: The images are too small for any network.
             WeightsError: The file of pretrained weights does not exist.
         """
-        for name, table in CHOICES.items():
-            pick(table, getattr(self, name), name.replace("_", " "))
-        pick(KEEP, self.keep_best, "value for keep_best")
-        check_side(side)
-        resolve_device(self.device)
-        if self.pretrained is not None:
-            check_source(self.network, self.pretrained)
-        settings = self.get_params()
-        check_whole(settings, n_steps=1, batch_size=2, evaluate_every=1)
-        if self.patience is not None:
-            check_whole(settings, patience=1)
-        if not self.learning_rate > 0 or not self.weight_decay >= 0:
-            raise SettingError(
-                "Expected a positive learning_rate and a weight_decay of at least 0, "
-                f"got {self.learning_rate} and {self.weight_decay}."
-            )
-        if self.patience is not None and self.keep_best == "last":
-            raise SettingError("Expected no patience with keep_best='last', which judges nothing. Name a metric.")
+        check_classifier_settings(self.get_params(), side)
 
     def _train(self, X: Images, codes: Labels, held: Held | None, workspace: Path | None) -> None:
         device = resolve_device(self.device)
