@@ -103,7 +103,7 @@ def test_a_cell_holds_everything_that_was_promised(
     assert len(synthetic["labels"]) == min(24, before.max() - before.min())
     history = (store.path(cell) / "history.csv").read_text().splitlines()
     assert history[:2] == ["stage,step,name,value", "balance/class-1,20,critic_loss,0.5"]
-    assert history[3] == f"classify,1,accuracy,{1 / 3!r}"
+    assert history[2] == f"classify,1,accuracy,{1 / 3!r}"
     assert (store.path(cell) / "classifier" / "model.json").is_file()
     assert not (store.path(Cell("fewer", "split-1", 1)) / "synthetic.npz").exists()
 

@@ -160,7 +160,9 @@ def _history(stage: str, step: Any) -> Iterator[HistoryRow]:
     """Walk through what the fits of a step recorded."""
     for name, history in _histories(step).items():
         for row in history.rows:
-            values = (item for item in row.items() if item[0] != "step")
+            values = sorted(
+                item for item in row.items() if item[0] != "step"
+            )  # a fit read from JSON has another order
             yield from ((f"{stage}/{name}" if name else stage, int(row["step"]), *item) for item in values)
 
 

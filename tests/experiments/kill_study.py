@@ -1,0 +1,60 @@
+"""A small study of real networks, run in a process that `test_resume` kills: FOLDER LOG N_SEEDS N_WORKERS.
+
+Checkpoints are saved as often as they can be, and every step is a line in the log.
+"""
+
+import os
+import sys
+import unittest.mock
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equipoise.data.dataset import ImageDataset
+from equipoise.data.splits import hold_out
+from equipoise.experiments.executors import default_executor
+from equipoise.experiments.methods import Budget, build_methods
+from equipoise.experiments.store import RunStore
+from equipoise.experiments.study import Study
+from equipoise.training import loop
+from equipoise.training.checkpoint import Checkpoint
+
+BUDGET = Budget(
+    n_steps=20, batch_size=8, learning_rate=1e-2, gan_steps=40, gan_batch_size=8, gan_channels=4, device="cpu"
+)
+
+
+def make_real_study(n_seeds: int) -> Study:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [60, 40]).astype(np.int64)
+    noise = rng.normal(0, 40, size=(len(labels), 1, 16, 16))
+    dataset = ImageDataset(
+        images=np.clip(noise + 90 + 40 * labels[:, None, None, None], 0, 255).astype(np.uint8),
+        labels=labels,
+        class_names=("dark", "bright"),
+        groups=np.arange(len(labels), dtype=np.int64),
+        ids=np.array([f"image-{i:03d}" for i in range(len(labels))]),
+    )
+    methods = build_methods(["dcgan", "cdcgan"], BUDGET)
+    splits = hold_out(dataset, n_splits=1)
+    return Study(name="killed", dataset=dataset, splits=splits, methods=methods, seeds=range(n_seeds))
+
+
+def log_steps(path: str) -> None:
+    """Append a line for each step, and save a checkpoint wherever one may be saved."""
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def report(*progress: Any) -> None:
+        os.write(log, (",".join(map(str, (os.getpid(), *progress))) + "\n").encode())
+
+    unittest.mock.patch.object(loop, "report", report).start()
+    unittest.mock.patch.object(Checkpoint, "due", return_value=True).start()
+
+
+if __name__ in ("__main__", "__mp_main__"):  # worker processes log too
+    log_steps(sys.argv[2])
+if __name__ == "__main__":
+    folder, _, n_seeds, n_workers = sys.argv[1:]
+    executor = default_executor("cpu", workers=int(n_workers))
+    make_real_study(int(n_seeds)).run(RunStore(Path(folder)), executor=executor)

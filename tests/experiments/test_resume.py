@@ -1,0 +1,125 @@
+"""kill -9 at random moments, the same command again: the same bytes, and little is trained twice."""
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from equipoise.experiments.executors import InProcess
+from equipoise.experiments.store import RunStore
+from equipoise.experiments.table import summarize, write_tables
+
+SCRIPT = Path(__file__).with_name("kill_study.py")
+CHANGING = ("seconds", "resumed", "peak_memory_mb")  # of a record; everything else must be the same
+STEPS_PER_SEED, LONGEST_FIT = 2 * (20 + 40), 40
+PATIENCE_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Command:
+    """The command that is killed and given again."""
+
+    folder: Path
+    n_seeds: int
+    n_workers: int
+
+    @property
+    def log(self) -> Path:
+        return self.folder.with_suffix(".log")
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        arguments = [self.folder, self.log, self.n_seeds, self.n_workers]
+        return subprocess.Popen([sys.executable, "-W", "error", SCRIPT, *map(str, arguments)])
+
+    def steps(self) -> list[tuple[int, str, int]]:
+        """Read (process, fit, step) of every step that was trained, in order."""
+        rows = (line.split(",") for line in self.log.read_text().splitlines()) if self.log.exists() else ()
+        return [(int(process), fit, int(step)) for process, fit, step, _ in rows]
+
+    def kill_after(self, n_steps: int, delay: float) -> None:
+        """Run until that many steps more were trained and a moment has passed; then kill -9."""
+        goal, until = len(self.steps()) + n_steps, time.monotonic() + PATIENCE_SECONDS
+        with self.start() as process:
+            while len(self.steps()) < goal and process.poll() is None:
+                assert time.monotonic() < until, "the run makes no steps"
+                time.sleep(0.002)
+            time.sleep(delay)
+            os.kill(process.pid, signal.SIGKILL)
+
+    def finish(self) -> None:
+        with self.start() as process:
+            assert process.wait(PATIENCE_SECONDS) == 0
+
+    def n_resumed(self) -> int:
+        """Count the fits that went on in the middle."""
+        last: dict[int, tuple[str, int]] = {}
+        n = 0
+        for process, fit, step in self.steps():
+            n += step > 1 and last.get(process) != (fit, step - 1)
+            last[process] = (fit, step)
+        return n
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """Read all that must not depend on having been killed."""
+    store = RunStore(folder)
+    write_tables(summarize(folder), folder)
+    names = (
+        "predictions.npz",
+        "history.csv",
+        "synthetic.npz",
+        "classifier/model.safetensors",
+        "classifier/model.json",
+    )
+    found: dict[str, Any] = {name: (folder / name).read_bytes() for name in ("table.csv", "comparisons.csv")}
+    for cell in store.cells():
+        kept = {key: value for key, value in store.record(cell).items() if key not in CHANGING}
+        found[str(cell)] = kept
+        assert kept["status"] == "done"
+        files = [store.path(cell) / name for name in names if (store.path(cell) / name).exists()]
+        found |= {f"{cell}, {path.name}": path.read_bytes() for path in files}
+    return found
+
+
+@pytest.fixture
+def undisturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Path]:
+    """Return a function that runs the same study to its end, here."""
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    script = importlib.import_module("kill_study")
+
+    def run(n_seeds: int) -> Path:
+        script.make_real_study(n_seeds).run(RunStore(tmp_path / "whole"), executor=InProcess())
+        return tmp_path / "whole"
+
+    return run
+
+
+def check(command: Command, whole: Path, n_kills: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n_steps = command.n_seeds * STEPS_PER_SEED
+    for _ in range(n_kills):
+        command.kill_after(int(rng.integers(0, n_steps // n_kills)), float(rng.uniform(0, 0.3)))
+    command.finish()
+    assert results(command.folder) == results(whole)
+    assert len(command.steps()) - n_steps <= n_kills * command.n_workers * LONGEST_FIT
+    assert command.n_resumed() >= 1
+    assert not [path for path in command.folder.rglob(".*") if path.name != ".lock"]
+
+
+def test_three_kills_change_nothing(undisturbed: Callable[[int], Path], tmp_path: Path) -> None:
+    check(Command(tmp_path / "killed", n_seeds=1, n_workers=1), undisturbed(1), n_kills=3, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_ten_kills_change_nothing(undisturbed: Callable[[int], Path], tmp_path: Path, n_workers: int) -> None:
+    check(Command(tmp_path / "killed", n_seeds=4, n_workers=n_workers), undisturbed(4), n_kills=10, seed=n_workers)
