@@ -56,6 +56,12 @@ def test_a_conditional_generator_makes_every_class(toy_pair: tuple[Images, Label
     assert fitted.generate(np.array([0, 1, 2])).shape == (3, 1, 8, 8)
 
 
+def test_a_class_of_one_image_that_need_not_grow_takes_part() -> None:
+    images, labels = toy_images((20, 10, 1))
+    fitted = tiny(conditioning="embedding", sampling_strategy={1: 12}).fit(images, labels)
+    assert fitted.diversity_[2] == 1.0  # nothing to compare with
+
+
 def test_a_second_fit_of_the_same_content_is_loaded(
     toy_pair: tuple[Images, Labels], tmp_path: Path, no_training: Callable[[], None]
 ) -> None:

@@ -44,7 +44,8 @@ class Slot:
         """Keep a finished fit; its checkpoint is no longer needed."""
         if self.workspace is None:
             return
-        save_fitted(self._folder(self.workspace), self.kind, *fitted)
+        if not self._folder(self.workspace).is_dir():  # another process may have been faster with the same fit
+            save_fitted(self._folder(self.workspace), self.kind, *fitted)
         if checkpoint is not None:
             checkpoint.finish()
 

@@ -14,6 +14,7 @@ from equipoise import __version__
 from equipoise.arrays import Images, Labels, ValueRange, fingerprint
 from equipoise.networks.convolutional import Design, Generator, build_pair
 from equipoise.randomness import make_rng
+from equipoise.resampling.base import Held
 from equipoise.resampling.fitted_cache import Fitted, Slot
 from equipoise.training.adversarial import AdversarialStep
 from equipoise.training.averaging import ExponentialAverage, refresh_batch_norm
@@ -30,8 +31,6 @@ CHUNK = 64  # images sampled at a time; always full, so that an image does not d
 N_COMPARED = 64  # images of a class for its diversity
 N_WATCHED = 256  # images of a group whose scores are watched
 N_REFRESH = 50  # batches for the statistics of the averaged generator's batch norms
-
-Held = tuple[Images, Labels]
 
 
 @dataclass(frozen=True, kw_only=True)
