@@ -41,7 +41,7 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
         raise DataError(f"Expected {name} of shape ({n},), one for each image, got {array.shape}.")
     if not np.issubdtype(array.dtype, np.integer):
         raise DataError(f"Expected {name} as whole numbers, got {array.dtype}. Encode names as 0..k-1.")
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False)
 
 
 def check_images_and_labels(images: Any, labels: Any) -> tuple[Images, Labels]:

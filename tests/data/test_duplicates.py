@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -193,24 +192,6 @@ def test_merging_follows_chains_and_keeps_the_smallest_number(toy: ImageDataset)
 def test_synthetic_images_are_not_merged(toy: ImageDataset) -> None:
     with pytest.raises(LeakageError, match="real images only"):
         merge_groups(replace(toy, groups=np.full(len(toy), SYNTHETIC)), known((0, 1)))
-
-
-def test_pairs_are_stored_by_id(tmp_path: Path, toy: ImageDataset) -> None:
-    found = Duplicates(
-        exact=np.array([[0, 1], [2, 5]]), near=np.array([[0, 3]]), distance=rows(9), conflicting=NONE
-    )
-    found.save(tmp_path / "duplicates.json", toy, [SPLIT, replace(SPLIT, name="other", test=rows(9))])
-    assert json.loads((tmp_path / "duplicates.json").read_text()) == {
-        "exact": [["image-0000", "image-0001"], ["image-0002", "image-0005"]],
-        "near": [["image-0000", "image-0003"]],
-        "distance": [9],
-        "conflicting": [],
-        "crossing": {"split-1": [["image-0002", "image-0005"]]},
-        "crossing_validation": {
-            "split-1": [["image-0000", "image-0003"]],
-            "other": [["image-0000", "image-0003"]],
-        },
-    }
 
 
 # ---- real images ----

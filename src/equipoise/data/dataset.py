@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +46,12 @@ class ImageDataset:
 
     def __post_init__(self) -> None:
         check_images(self.images)
-        check_labels(self.labels, len(self.images))
-        for name in ("groups", "ids", "masks"):
+        for name in ("labels", "groups"):
+            object.__setattr__(self, name, check_labels(getattr(self, name), len(self), name=name))
+        for name in ("ids", "masks"):
             array = getattr(self, name)
-            if array is not None and len(array) != len(self.images):
-                raise DataError(f"Expected {len(self.images)} {name}, one for each image, got {len(array)}.")
+            if array is not None and len(array) != len(self):
+                raise DataError(f"Expected {len(self)} {name}, one for each image, got {len(array)}.")
         if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.class_names):
             raise DataError(
                 f"Expected labels from 0 to {len(self.class_names) - 1} for {len(self.class_names)} class names, "
@@ -83,8 +84,9 @@ class ImageDataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of ids, labels, groups, class names and pixels."""
-        return fingerprint(self.ids.astype(str), self.labels, self.groups, self.class_names, self.images)
+        """Hash of ids, labels, groups, class names, pixels and masks."""
+        names = [str(name) for name in self.ids]  # an array of strings remembers the longest it ever held
+        return fingerprint(names, self.labels, self.groups, self.class_names, self.images, self.masks)
 
     def subset(self, rows: Any) -> Self:
         """Keep `rows` (indices or a boolean mask), in that order; an index may repeat."""
@@ -123,13 +125,13 @@ class ImageDataset:
         )
 
     def save(self, folder: Path) -> None:
-        """Write the dataset to a folder: images.npy, columns.npz, dataset.json."""
+        """Write the dataset to a folder: images.npy, masks.npy if there are masks, columns.npz, dataset.json."""
         with atomic_folder(Path(folder)) as temporary:
             np.save(temporary / "images.npy", self.images)
-            columns: dict[str, NDArray[Any]] = {"labels": self.labels, "groups": self.groups, "ids": self.ids}
             if self.masks is not None:
-                columns["masks"] = self.masks
-            np.savez(temporary / "columns.npz", allow_pickle=False, **columns)
+                np.save(temporary / "masks.npy", self.masks)
+            ids = self.ids.astype(str)
+            np.savez(temporary / "columns.npz", labels=self.labels, groups=self.groups, ids=ids)
             write_json(temporary / "dataset.json", {"class_names": self.class_names, "version": 1})
 
     @classmethod
@@ -144,26 +146,33 @@ class ImageDataset:
             raise DataError(f"Expected a saved dataset in {folder}, found no dataset.json.")
         with (folder / "columns.npz").open("rb") as file, np.load(file, allow_pickle=False) as columns:
             fields = {name: columns[name] for name in columns.files}
+        mode: Literal["r"] | None = "r" if memory_map else None
+        if (folder / "masks.npy").is_file():
+            fields["masks"] = np.load(folder / "masks.npy", mmap_mode=mode, allow_pickle=False)
         return cls(
-            images=np.load(folder / "images.npy", mmap_mode="r" if memory_map else None, allow_pickle=False),
+            images=np.load(folder / "images.npy", mmap_mode=mode, allow_pickle=False),
             class_names=tuple(read_json(folder / "dataset.json")["class_names"]),
             **fields,
         )
 
 
 def concatenate(datasets: Sequence[ImageDataset]) -> ImageDataset:
-    """Join datasets of the same classes, shape and storage type, in order.
+    """Join datasets of the same classes, shape and storage type, in order; all with masks or all without.
 
     Raises:
-        DataError: Class names, image shapes or storage types differ, or there is no dataset.
+        DataError: Class names, image shapes or storage types differ, some lack masks, or there is no dataset.
     """
-    kinds = {(d.class_names, d.images.shape[1:], d.images.dtype.str) for d in datasets}
+    kinds = {(d.class_names, d.images.shape[1:], d.images.dtype.str, d.masks is not None) for d in datasets}
     if len(kinds) != 1:
-        raise DataError(f"Expected datasets of one kind (classes, shape, type), got {len(kinds)}: {sorted(kinds)}.")
+        raise DataError(
+            f"Expected datasets of one kind (classes, shape, type, masks), got {len(kinds)}: {sorted(kinds)}."
+        )
+    masks = [d.masks for d in datasets if d.masks is not None]
     return ImageDataset(
         images=np.concatenate([d.images for d in datasets]),
         labels=np.concatenate([d.labels for d in datasets]),
         class_names=datasets[0].class_names,
         groups=np.concatenate([d.groups for d in datasets]),
         ids=np.concatenate([d.ids for d in datasets]),
+        masks=np.concatenate(masks) if masks else None,
     )

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,6 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from equipoise.arrays import Images, Rows
-from equipoise.atomic import write_json
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
 from equipoise.exceptions import DataError, LeakageError
@@ -65,26 +63,6 @@ class Duplicates:
             into_test=self.pairs[_joins(self.pairs, learned, split.test)],
             into_validation=self.pairs[_joins(self.pairs, split.train, split.validation)],
         )
-
-    def save(self, path: Path, dataset: ImageDataset, splits: Sequence[Split]) -> None:
-        """Write the pairs as JSON by image ids, and by the name of each split those that cross into its parts."""
-        kinds = {name: self._ids(getattr(self, name), dataset) for name in ("exact", "near", "conflicting")}
-        crossings = [(split.name, self.crossing(split)) for split in splits]
-        into_test = {name: self._ids(found.into_test, dataset) for name, found in crossings}
-        into_validation = {name: self._ids(found.into_validation, dataset) for name, found in crossings}
-        write_json(
-            Path(path),
-            {
-                **kinds,
-                "distance": self.distance.tolist(),
-                "crossing": {name: pairs for name, pairs in into_test.items() if pairs},
-                "crossing_validation": {name: pairs for name, pairs in into_validation.items() if pairs},
-            },
-        )
-
-    @staticmethod
-    def _ids(pairs: Pairs, dataset: ImageDataset) -> list[list[str]]:
-        return [[str(dataset.ids[a]), str(dataset.ids[b])] for a, b in pairs]
 
 
 def find_duplicates(dataset: ImageDataset, *, max_bits: int = 36, min_correlation: float = 0.97) -> Duplicates:

@@ -208,7 +208,7 @@ def _identity(dataset: ImageDataset) -> str:
     """Hash what splits depend on, in the order of the ids; the pixels do not matter to them."""
     order = np.argsort(dataset.ids)
     return fingerprint(
-        dataset.ids[order].astype(str), dataset.labels[order], dataset.groups[order], dataset.class_names
+        dataset.ids[order].tolist(), dataset.labels[order], dataset.groups[order], dataset.class_names
     )
 
 

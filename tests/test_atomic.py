@@ -1,0 +1,105 @@
+"""Files and folders appear whole or not at all."""
+
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from equipoise.atomic import atomic_file, atomic_folder, make_folder, read_json, write_json
+from equipoise.exceptions import SettingError
+
+
+class Interrupted(BaseException):
+    """Stands for Ctrl-C in the middle of a write."""
+
+
+def interrupt(writing: AbstractContextManager[Path], name: str) -> None:
+    with writing as temporary:
+        (temporary / name).write_text("new")
+        raise Interrupted
+
+
+def test_a_file_is_invisible_until_complete(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.txt"
+    with atomic_file(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+        assert temporary.parent == path.parent  # one file system, so that the last step is a rename
+    assert path.read_text() == "half"
+    assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_an_interrupted_file_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(Interrupted):
+        interrupt(atomic_file(path), "")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_folder_is_invisible_until_complete_and_replaces_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "cell"
+    for content in ("first", "second"):
+        with atomic_folder(path) as temporary:
+            (temporary / "deep").mkdir()
+            (temporary / "deep" / content).write_text(content)
+            assert not (path / "deep" / content).exists()
+        assert [p.name for p in (path / "deep").iterdir()] == [content]
+    assert [p.name for p in tmp_path.iterdir()] == ["cell"]
+
+
+def test_an_interrupted_folder_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "cell"
+    path.mkdir()
+    (path / "record").write_text("old")
+    with pytest.raises(Interrupted):
+        interrupt(atomic_folder(path), "record")
+    assert (path / "record").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["cell"]
+
+
+@pytest.mark.parametrize("kind", [atomic_file, atomic_folder])
+def test_permissions_are_the_usual_ones(tmp_path: Path, kind) -> None:  # type: ignore[no-untyped-def]
+    usual = tmp_path / "usual"
+    usual.mkdir() if kind is atomic_folder else usual.touch()
+    with kind(tmp_path / "ours") as temporary:
+        if kind is atomic_file:
+            temporary.write_text("x")
+    assert (tmp_path / "ours").stat().st_mode == usual.stat().st_mode
+
+
+def test_json_is_sorted_readable_and_the_same_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, {"b": [1, 2.5], "a": "é", "c": (1,)})
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith('{\n  "a": ')
+    assert text.endswith("}\n")
+    assert read_json(path) == {"a": "é", "b": [1, 2.5], "c": [1]}
+    write_json(path, {"c": (1,), "a": "é", "b": [1, 2.5]})
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, 1)
+    with pytest.raises(TypeError):
+        write_json(path, object())
+    assert read_json(path) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_folder_inside_a_file_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(SettingError, match=r"Cannot create the folder .*file.* Choose another one"):
+            make_folder(path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    with pytest.raises(SettingError, match="Cannot write into the folder"):
+        make_folder(locked)
