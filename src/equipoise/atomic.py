@@ -2,8 +2,8 @@
 
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +16,7 @@ from equipoise.exceptions import SettingError
 def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; it takes the name `path` when the block ends without error."""
     make_folder(path.parent)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _beside(path)
     try:
         yield temporary
         _flush(temporary)
@@ -31,7 +29,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside `path`; it replaces `path` when the block ends without error."""
     make_folder(path.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = _beside(path)
+    temporary.mkdir()
     try:
         yield temporary
         for file in temporary.rglob("*"):
@@ -67,6 +66,11 @@ def make_folder(path: Path) -> None:
         raise SettingError(f"Cannot create the folder {path}: {error.strerror}. Choose another one.") from error
     if not os.access(path, os.W_OK):
         raise SettingError(f"Cannot write into the folder {path}. Choose another one, or change its permissions.")
+
+
+def _beside(path: Path) -> Path:
+    """Name a temporary file or folder; made by plain `open` and `mkdir`, it gets the user's usual permissions."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
 def _flush(path: Path) -> None:

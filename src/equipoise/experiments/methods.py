@@ -40,7 +40,7 @@ class Budget:
     learning_rate: float = 1e-3
     augmentation: str = "film"
     gan_steps: int = 1500
-    gan_batch_size: int = 64
+    gan_batch_size: int = 32
     gan_channels: int = 32
     device: str = "auto"
 

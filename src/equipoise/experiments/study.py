@@ -15,6 +15,7 @@ from equipoise.experiments.cell import Cell
 from equipoise.experiments.progress import Observer
 from equipoise.experiments.settings import steps_of
 from equipoise.experiments.store import RunStore
+from equipoise.metrics.classification import METRICS
 from equipoise.resampling.base import Resampler
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Study:
         _check_names("method", list(self.methods))
         _check_names("split", [split.name for split in self.splits])
         _check_seeds(self.seeds)
+        pick(METRICS, self.primary_metric, "metric")
         if self.baseline is not None:
             pick(self.methods, self.baseline, "method")
         for name, method in self.methods.items():
