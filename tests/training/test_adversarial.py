@@ -135,6 +135,19 @@ def test_labels_of_many_classes_follow_their_probabilities() -> None:
     assert chisquare(counts, probabilities * 10_000).pvalue > 1e-4
 
 
+def test_every_batch_has_its_share_of_each_label_in_random_order() -> None:
+    step = make_step((0.25, 0.75))
+    draws = torch.stack([step.draw(8)[1] for _ in range(400)])
+    assert ((draws == 0).sum(dim=1) == 2).all()
+    assert chisquare((draws == 0).sum(dim=0).numpy()).pvalue > 1e-4  # any place may be label 0
+
+
+def test_a_batch_too_small_for_a_label_has_it_now_and_then() -> None:
+    step = make_step((0.1, 0.9))
+    labels = torch.cat([step.draw(3)[1] for _ in range(2000)])
+    assert abs(int((labels == 0).sum()) - 600) < 4 * (6000 * 0.1 * 0.9) ** 0.5
+
+
 def test_fakes_of_both_updates_draw_their_labels_from_the_same_probabilities() -> None:
     step, seen = make_step((1.0, 0.0)), []
     step.generator.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[1]))

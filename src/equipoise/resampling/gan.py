@@ -68,7 +68,8 @@ class GANOversampler(Oversampler):
         diversity_: {label: pairwise distance of generated images as a share of that of real ones}.
 
     Source: methods 4.3 to 4.6, A.2 and A.4. Differs from papers S2 and S4 in sampling from averaged weights, in
-    drawing new fakes for the generator's update, and in balanced batches of real images (S2: natural ones).
+    drawing new fakes for the generator's update, in balanced batches of real images (S2: natural ones), and in
+    labels of fakes whose number in a batch is right up to rounding (S2: independent).
     """
 
     minimum: ClassVar[int] = 8

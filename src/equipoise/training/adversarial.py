@@ -18,7 +18,7 @@ class AdversarialStep:
 
     Real and fake images pass the critic separately (batch norm sees one kind at a time), both through `augment`.
     Fakes are made anew for the generator's update, and the labels of all fakes are drawn from
-    `label_probabilities`, whatever the labels of the real images.
+    `label_probabilities`, whatever the labels of the real images (methods A.4, but see `draw`).
 
     Attributes:
         generator: (latent, labels) -> images in [-1, 1].
@@ -85,9 +85,16 @@ class AdversarialStep:
         return images.float(), labels
 
     def draw(self, n: int) -> tuple[Tensor, Tensor]:
-        """Draw latents (n, latent_size) and labels (n,) of n fakes."""
+        """Draw latents (n, latent_size) and labels (n,) of n fakes.
+
+        Labels are drawn systematically: each has its probability in every place, and its number in the batch is
+        right up to rounding. Independent draws would vary from batch to batch, which batch norm lets the critic
+        see: it would tell fake batches by their mix of labels instead of by their images.
+        """
         device = self.label_probabilities.device
-        labels = torch.multinomial(self.label_probabilities, n, replacement=True)
+        edges = self.label_probabilities.cumsum(0) / self.label_probabilities.sum()
+        places = (torch.randperm(n, device=device) + torch.rand((), device=device)) / n
+        labels = torch.searchsorted(edges, places.clamp(max=1 - 1e-6), right=True)
         return torch.randn(n, self.latent_size, device=device), labels
 
 
