@@ -27,8 +27,8 @@ class Protocol:
         n_seeds: Trainings of every method on every split.
         n_splits: Repeated hold-outs; ignored where the source has a test set of its own.
         seed: First seed, also the seed of the splits.
-        test: Share of the patients held out for the test.
-        validation: Share of the remaining patients held out for model selection.
+        test: Share of the images (whole patients) held out for the test.
+        validation: Share of the images (whole patients) held out for model selection.
         duplicates: What to do when two copies of an image lie on both sides of a split: "refuse" (stop before
             anything trains), "merge" (treat them as one patient) or "report" (go on and show them).
         use_source_split: Keep the train and test parts that the source came with.

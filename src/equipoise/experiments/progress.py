@@ -92,10 +92,10 @@ class Lines(Observer):
         self.n_done += 1
         result = f"{duration(taken)}" if done else f"[red]failed[/]: {escape(record['error'])}"
         left = f", {duration(self.pace.remaining())} left" if self.n_done < self.n_cells else ""
-        self.say(f"{self.n_done:>3}/{self.n_cells} {cell}: {result}{left}")
+        self.say(f"{self.n_done:>3}/{self.n_cells} {cell}: {result}{left}", bad=not done)
 
-    def say(self, line: str) -> None:
-        """Print one line of markup."""
+    def say(self, line: str, *, bad: bool = False) -> None:
+        """Print one line of markup; `bad` ones tell of a failure."""
         self.console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -129,10 +129,10 @@ class Bars(Lines):
         self.bars.remove_task(self.tasks.pop(cell))
         self._refresh()
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, *, bad: bool = False) -> None:
         """Print what went wrong only; the bar shows the rest."""
-        if "failed" in line:
-            super().say(line)
+        if bad:
+            super().say(line, bad=bad)
 
     def _refresh(self) -> None:
         note = f"{duration(self.pace.remaining())} left"

@@ -13,7 +13,9 @@ from equipoise.training.loop import History
 class KeepBest:
     """Scores the model every `every` steps, keeps the best weights, stops after `patience` scores without gain.
 
-    Step `last`, where given, is scored too, or the end of a fit would go unseen when `every` does not divide it.
+    Equal scores go to the later weights: a classifier that calls everything the large class scores the same before
+    and after it has learned to rank. They count as no gain for `patience`. Step `last`, where given, is scored too, or
+    the end of a fit would go unseen when `every` does not divide it.
     It is `Stateful`: put it into the checkpoint's parts.
     """
 
@@ -34,11 +36,10 @@ class KeepBest:
         scores = self.score()
         history.add(done, {f"validation_{name}": value for name, value in scores.items()})
         value = self.sign * scores[self.metric]
-        if value > self.best:
-            self.best, self.best_step, self.misses = value, done, 0
+        self.misses = 0 if value > self.best else self.misses + 1
+        if value >= self.best:
+            self.best, self.best_step = value, done
             self.weights = deepcopy(self.model.state_dict())
-        else:
-            self.misses += 1
         return self.patience is not None and self.misses >= self.patience
 
     def restore(self) -> None:
