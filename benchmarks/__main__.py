@@ -2,7 +2,6 @@
 
 import argparse
 import platform
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,4 +42,4 @@ def measure() -> Iterator[Pair]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -21,7 +21,7 @@ def measure(size: int, base: int, batch: int) -> Pair:
     def ours() -> float:
         for _ in range(5):
             step(images, labels)
-        return 5 * per_step
+        return float(5 * per_step)
 
     def peak() -> float:
         for _ in range(3):

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -258,7 +259,8 @@ def broken_npz(root: Path) -> list[str]:
 def pickled_npz(root: Path) -> list[str]:
     root.mkdir(parents=True, exist_ok=True)
     names = [f"{part}_{what}" for part in ("train", "val", "test") for what in ("images", "labels")]
-    np.savez(root / "set.npz", **{name: np.array([{"a": 1}], dtype=object) for name in names})
+    objects: dict[str, Any] = {name: np.array([{"a": 1}], dtype=object) for name in names}
+    np.savez(root / "set.npz", **objects)
     return [str(root / "set.npz")]
 
 

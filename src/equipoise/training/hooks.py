@@ -14,9 +14,9 @@ class KeepBest:
     """Scores the model every `every` steps, keeps the best weights, stops after `patience` scores without gain.
 
     Equal scores go to the later weights: a classifier that calls everything the large class scores the same before
-    and after it has learned to rank. They count as no gain for `patience`. Step `last`, where given, is scored too, or
-    the end of a fit would go unseen when `every` does not divide it.
-    It is `Stateful`: put it into the checkpoint's parts.
+    and after it has learned to rank. They count as no gain for `patience`. Step `last`, where given, is scored too,
+    or the end of a fit would go unseen when `every` does not divide it. It is `Stateful`: put it into the
+    checkpoint's parts.
     """
 
     def __init__(

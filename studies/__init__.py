@@ -1,0 +1,1 @@
+"""Studies on real images, and the script that publishes their numbers."""
