@@ -171,9 +171,11 @@ def test_a_failed_cell_is_replaced_whole(tmp_path: Path) -> None:
 
 def test_duplicates_are_written_by_name(make_study: MakeStudy, toy: ImageDataset, tmp_path: Path) -> None:
     split = make_study().splits[0]
-    a, b = int(split.train[0]), int(split.test[0])
+    a, b, c, d = (
+        int(rows[i]) for rows, i in ((split.train, 0), (split.test, 0), (split.train, 1), (split.validation, 0))
+    )
     images = toy.images.copy()
-    images[b] = images[a]
+    images[b], images[d] = images[a], images[c]
     dataset = replace(toy, images=images)
     study = make_study(dataset=dataset, duplicates=find_duplicates(dataset))
     RunStore(tmp_path).open(study)
@@ -181,3 +183,4 @@ def test_duplicates_are_written_by_name(make_study: MakeStudy, toy: ImageDataset
     pair = sorted([toy.ids[a], toy.ids[b]])
     assert pair in stored["exact"]
     assert pair in stored["crossing"]["split-0"]
+    assert stored["crossing_validation"]["split-0"] == [sorted([toy.ids[c], toy.ids[d]])]

@@ -111,7 +111,7 @@ def split_fingerprint(split: Split, dataset: "ImageDataset") -> str:
 
 
 def describe_duplicates(study: "Study", duplicates: "Duplicates") -> dict[str, Any]:
-    """Write pairs of duplicates by their ids, and which of them cross into the test part of which split."""
+    """Write pairs of duplicates by their ids, and which of them cross into which part of which split."""
 
     def named(pairs: Any) -> list[list[str]]:
         return [study.dataset.ids[pair].tolist() for pair in pairs]
@@ -122,4 +122,7 @@ def describe_duplicates(study: "Study", duplicates: "Duplicates") -> dict[str, A
         "near": named(duplicates.near),
         "conflicting": named(duplicates.conflicting),
         "crossing": {name: named(pairs.into_test) for name, pairs in crossing.items() if len(pairs.into_test)},
+        "crossing_validation": {
+            name: named(pairs.into_validation) for name, pairs in crossing.items() if len(pairs.into_validation)
+        },
     }

@@ -24,7 +24,17 @@ Strategy = str | float | Mapping[int, int]
 
 
 class Resampler(BaseEstimator, ABC):
-    """Changes class counts of the training split: images (n, c, *spatial) in storage type, labels (n,)."""
+    """Changes class counts of the training split: images (n, c, *spatial) in storage type, labels (n,).
+
+    Args:
+        sampling_strategy: As in imbalanced-learn: "auto" (all classes alike), a float (binary only), or {label:
+            images of that class wanted in all}.
+        seed: Seed of everything that is left to chance.
+    """
+
+    def __init__(self, *, sampling_strategy: Strategy = "auto", seed: int = 0) -> None:
+        self.sampling_strategy = sampling_strategy
+        self.seed = seed
 
     def check_settings(self, side: int) -> None:
         """Refuse settings that cannot work on square images of that side in pixels, before any image is read.
@@ -66,10 +76,6 @@ class Oversampler(Resampler):
 
     minimum: ClassVar[int] = 1
     alternatives: ClassVar[str] = "random oversampling or class weights"
-
-    def __init__(self, *, sampling_strategy: Strategy = "auto", seed: int = 0) -> None:
-        self.sampling_strategy = sampling_strategy
-        self.seed = seed
 
     def fit(self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None) -> Self:
         """Learn from training images.

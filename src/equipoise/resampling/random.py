@@ -8,7 +8,7 @@ from imblearn.utils import check_sampling_strategy
 
 from equipoise.arrays import Images, Labels
 from equipoise.exceptions import DataError, SettingError
-from equipoise.resampling.base import Held, Resampler, Strategy, rng_of, wanted
+from equipoise.resampling.base import Held, Resampler, rng_of, wanted
 from equipoise.validation import check_images_and_labels
 
 
@@ -21,10 +21,6 @@ class RandomOversampler(Resampler):
     Source: methods 2.6 (paper S2, baseline "oversampling"); same rule as imbalanced-learn's RandomOverSampler,
     which takes 2-D arrays only.
     """
-
-    def __init__(self, *, sampling_strategy: Strategy = "auto", seed: int = 0) -> None:
-        self.sampling_strategy = sampling_strategy
-        self.seed = seed
 
     def fit_resample(
         self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None
@@ -47,10 +43,6 @@ class RandomUndersampler(Resampler):
 
     Source: methods 2.6 (paper S2, baseline "undersampling").
     """
-
-    def __init__(self, *, sampling_strategy: Strategy = "auto", seed: int = 0) -> None:
-        self.sampling_strategy = sampling_strategy
-        self.seed = seed
 
     def fit_resample(
         self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None
