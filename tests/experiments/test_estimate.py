@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from imblearn.pipeline import Pipeline
 
 from equipoise.data.dataset import ImageDataset
-from equipoise.experiments.estimate import LEAST_PER_CLASS, estimate, makespan, some_of_each
+from equipoise.experiments.estimate import LEAST_PER_CLASS, busy_cores, estimate, makespan, some_of_each
 from equipoise.experiments.executors import InProcess, Processes
 from equipoise.experiments.store import RunStore
 from equipoise.experiments.study import Study
@@ -50,6 +51,15 @@ def test_workers_share_the_work(long_study: Study, fakes: Any, tmp_path: Path) -
     forecast = estimate(long_study, RunStore(tmp_path), Processes(2), clock=fakes.Watch.read)
     assert forecast.total == pytest.approx(4 * (OF_CLASSIFIER + OF_COPIES / 2), rel=0.35)
     assert forecast.total >= 2 * (2 * OF_CLASSIFIER + OF_COPIES)
+
+
+def test_neighbors_end_with_the_block() -> None:
+    with busy_cores(2) as neighbors:
+        assert len(neighbors) == 2
+        assert {process.poll() for process in neighbors} == {None}
+    assert {process.poll() for process in neighbors} == {-signal.SIGKILL}
+    with busy_cores(-1) as neighbors:
+        assert neighbors == []
 
 
 def test_finished_cells_cost_nothing(make_study: MakeStudy, fakes: Any, tmp_path: Path) -> None:

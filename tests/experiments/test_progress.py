@@ -69,6 +69,17 @@ def test_a_terminal_shows_the_fit_and_keeps_failures(make_study: MakeStudy, fake
     assert "Study" in text
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_an_interrupt_says_how_to_go_on(
+    make_study: MakeStudy, fakes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, terminal: bool
+) -> None:
+    study = make_study(methods={"halt": Pipeline([("classify", fakes.NearestMean(trouble="stopped"))])})
+    console = Console(force_terminal=terminal, width=100, color_system=None)
+    with pytest.raises(KeyboardInterrupt), watching(study, RunStore(tmp_path), InProcess(), console) as observer:
+        study.run(RunStore(tmp_path), executor=InProcess(), observer=observer)
+    assert "Stopped. Finished cells are kept; the same command goes on" in capsys.readouterr().out
+
+
 def test_nothing_to_do_is_said(make_study: MakeStudy, tmp_path: Path) -> None:
     study = make_study(seeds=(0,))
     study.run(RunStore(tmp_path), executor=InProcess())

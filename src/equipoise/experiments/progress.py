@@ -145,9 +145,18 @@ def watching(
 ) -> Iterator[Observer]:
     """Say how long a study will take, then show how it goes while the block runs it."""
     console = console or Console()
-    forecast = estimate(study, store, executor)
-    console.print(announcement(forecast), highlight=False)
-    pace = Pace(forecast)
+    try:
+        forecast = estimate(study, store, executor)
+        console.print(announcement(forecast), highlight=False)
+        with _display(console, Pace(forecast)) as observer:
+            yield observer
+    except KeyboardInterrupt:
+        console.print("Stopped. Finished cells are kept; the same command goes on from there.", soft_wrap=True)
+        raise
+
+
+@contextmanager
+def _display(console: Console, pace: Pace) -> Iterator[Observer]:
     if not console.is_terminal:
         yield Lines(console, pace)
         return
