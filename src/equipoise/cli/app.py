@@ -29,8 +29,6 @@ def main() -> None:
         app()
     except EquipoiseError as error:
         sys.exit(_complain(str(error)))
-    except KeyboardInterrupt:
-        sys.exit(_complain("Stopped. Finished cells are kept; the same command goes on from there.", code=130))
     except OSError as error:
         if error.filename is None:
             raise
@@ -38,11 +36,11 @@ def main() -> None:
         sys.exit(_complain(f"{reason}: {error.filename}. Finished cells are kept."))
 
 
-def _complain(message: str, *, code: int = 2) -> int:
+def _complain(message: str) -> int:
     from rich.console import Console
 
     Console(stderr=True).print(f"[bold red]Error:[/] {_escape(message)}", soft_wrap=True, highlight=False)
-    return code
+    return 2
 
 
 def _escape(message: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,6 +13,7 @@ from equipoise.experiments.comparison import RANKING, Comparison
 from equipoise.experiments.table import MethodResult, Results, Summary
 from equipoise.metrics.classification import METRICS
 
+WIDTH = 118  # characters of the table in a log
 COLORS = {"better": "green", "worse": "red"}
 
 
@@ -27,6 +29,8 @@ def reading_bar() -> Iterator[Callable[[int, int], None]]:
 def show_results(results: Results) -> None:
     """Print the table of methods, the verdict and what failed."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)  # a log file has no width of its own
     console.print(results_table(results))
     for sentence in results.verdict:
         console.print(f"[bold]{escape(sentence)}[/]", soft_wrap=True, highlight=False)
@@ -39,13 +43,14 @@ def results_table(results: Results) -> Table:
     """Lay out the methods: primary metric, its difference to the baseline, AUROC, recall of the rare class."""
     positive = results.class_names[results.rare_class]
     shown = list(dict.fromkeys((results.primary_metric, RANKING, "rare_recall")))
-    table = Table(title=escape(f"Positive (rare) class: {positive}"), title_justify="left", title_style="bold")
-    table.add_column("method")
+    title = f"Positive (rare) class: {positive}. Mean ± sd; difference in {METRICS[results.primary_metric].label}."
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("method", no_wrap=True)
     for name in shown:
-        table.add_column(f"{METRICS[name].label}\nmean ± sd", justify="right")
-    table.add_column(f"{METRICS[results.primary_metric].label}\n- {escape(results.baseline)} [95 % interval]")
-    table.add_column("p (Holm)", justify="right")
-    table.add_column("verdict")
+        table.add_column(METRICS[name].label.replace(" ", "\n"), justify="right", no_wrap=True)
+    table.add_column(escape(f"minus {results.baseline}\n[95 % interval]"), no_wrap=True)
+    table.add_column("p\n(Holm)", justify="right", no_wrap=True)
+    table.add_column("verdict", min_width=13)
     for method in results.methods:
         row = _comparison(results, method)
         table.add_row(escape(method.method), *(_mean(method.metrics[name]) for name in shown), *_difference(row))
@@ -70,7 +75,11 @@ def _difference(row: Comparison | None) -> tuple[str, str, str]:
     verdict = f"[{color}]{row.verdict}[/]"
     if row.low != row.low:  # NaN: no interval
         return "-", "-", verdict
-    return f"{row.difference:+.3f} \\[{row.low:+.3f}, {row.high:+.3f}]", f"{row.p_holm:.3f}", verdict
+    return f"{row.difference:+.3f} \\[{row.low:+.3f}, {row.high:+.3f}]", _p(row.p_holm), verdict
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def show_family(family: str) -> None:
