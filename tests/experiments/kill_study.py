@@ -1,11 +1,14 @@
-"""A small study of real networks, run in a process that `test_resume` kills: FOLDER LOG N_SEEDS N_WORKERS.
+"""A small study of real networks, run in a process that is killed: FOLDER LOG N_SEEDS N_WORKERS [STEPS].
 
-Checkpoints are saved as often as they can be, and every step is a line in the log.
+Checkpoints are saved as often as they can be, and every step is a line in the log. With STEPS the process sends
+itself SIGKILL after so many steps of its own, and so at the same moment on every machine.
 """
 
 import os
+import signal
 import sys
 import unittest.mock
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +44,23 @@ def make_real_study(n_seeds: int) -> Study:
     return Study(name="killed", dataset=dataset, splits=splits, methods=methods, seeds=range(n_seeds))
 
 
-def log_steps(path: str) -> None:
-    """Append a line for each step, and save a checkpoint wherever one may be saved."""
+def log_steps(path: str, last: int | None) -> None:
+    """Append a line for each step, save a checkpoint wherever one may be saved, and die after the `last` step."""
     log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    steps = count(1)
 
     def report(*progress: Any) -> None:
         os.write(log, (",".join(map(str, (os.getpid(), *progress))) + "\n").encode())
+        if next(steps) == last:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     unittest.mock.patch.object(loop, "report", report).start()
     unittest.mock.patch.object(Checkpoint, "due", return_value=True).start()
 
 
 if __name__ in ("__main__", "__mp_main__"):  # worker processes log too
-    log_steps(sys.argv[2])
+    log_steps(sys.argv[2], int(sys.argv[5]) if len(sys.argv) > 5 else None)
 if __name__ == "__main__":
-    folder, _, n_seeds, n_workers = sys.argv[1:]
+    folder, _, n_seeds, n_workers = sys.argv[1:5]
     executor = default_executor("cpu", workers=int(n_workers))
     make_real_study(int(n_seeds)).run(RunStore(Path(folder)), executor=executor)

@@ -8,16 +8,16 @@ from equipoise.experiments.plan import DEFAULT_METHODS
 from equipoise.experiments.study import Study
 
 COUNTS = (600, 100)  # normal and abnormal cells
-BUDGET = Budget(n_steps=400, gan_steps=400, gan_channels=32, augmentation="cell")
+BUDGET = Budget(n_steps=400, gan_steps=300, gan_channels=32, augmentation="cell")
 
 
 def demo_study() -> Study:
-    """Make the demo's study: the default methods on three patient-grouped splits."""
+    """Make the demo's study: the default methods on four patient-grouped splits."""
     dataset = cells(COUNTS, size=32, seed=0)
     return Study(
         name="Demo: drawn cervical cells",
         dataset=dataset,
-        splits=hold_out(dataset, n_splits=3, seed=0),
+        splits=hold_out(dataset, n_splits=4, seed=0),
         methods=build_methods(DEFAULT_METHODS, BUDGET),
         seeds=(0,),
         duplicates=find_duplicates(dataset),
