@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from equipoise.atomic import read_json, write_json
 from equipoise.metrics.classification import METRICS
 from equipoise.report.charts import classifier_panels, confusion, generator_panels, quantity
 from equipoise.report.contents import read_contents
@@ -52,6 +53,16 @@ def test_counts_and_the_small_class(make_run: MakeRun) -> None:
     rare = class_counts(c)[1]
     assert (rare.rare, rare.count, rare.parts["test"]) == (True, "40", "10")
     assert "Only 10 test images of carcinoma in a split: one image moves its recall by 10.0 points." in warnings(c)
+
+
+def test_synthetic_images_that_are_much_alike_are_named(make_run: MakeRun) -> None:
+    run = make_run()
+    for method, share in {"dcgan": 0.07, "cdcgan": 0.8}.items():
+        for path in run.glob(f"cells/{method}/*/*/record.json"):
+            write_json(path, {**read_json(path), "diversity": {"1": share}})
+    alike = [w for w in warnings(read_contents(run)) if "alike" in w]
+    expected = "The images of carcinoma that dcgan makes are much alike: they differ by 7 % of what real ones do."
+    assert alike == [expected]
 
 
 def test_skipped_files_are_counted(make_run: MakeRun) -> None:

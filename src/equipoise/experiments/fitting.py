@@ -85,6 +85,7 @@ def fit_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) -> O
         "peak_device_memory_mb": memory.device_megabytes,
         "counts_before": train.counts.tolist(),
         "counts_after": balanced.counts.tolist(),
+        "diversity": _diversity(pipeline),
     }
     return Outcome(
         record=record,
@@ -164,6 +165,12 @@ def _history(stage: str, step: Any) -> Iterator[HistoryRow]:
                 item for item in row.items() if item[0] != "step"
             )  # a fit read from JSON has another order
             yield from ((f"{stage}/{name}" if name else stage, int(row["step"]), *item) for item in values)
+
+
+def _diversity(pipeline: Pipeline) -> dict[str, float]:
+    """Collect how much the synthetic images of a class differ, as a share of what real ones do, by label."""
+    shares = (getattr(step, "diversity_", {}) for _, step in pipeline.steps)
+    return {str(label): float(share) for found in shares for label, share in found.items()}
 
 
 def _some_synthetic(balanced: ImageDataset) -> ImageDataset | None:

@@ -11,6 +11,7 @@ from equipoise.report.contents import Contents
 from equipoise.report.figures import OKABE_ITO
 from equipoise.report.wording import extent, plural, times
 
+MUCH_ALIKE = 0.5  # pairwise distance of synthetic images as a share of that of real ones
 FEW_IMAGES = 30  # test images of a class in one split, below which a single image moves recall by over 3 points
 
 
@@ -58,6 +59,7 @@ def warnings(c: Contents) -> list[str]:
         *_failures(c),
         *_crossing(c),
         *_small(c),
+        *_alike(c),
         *([f"{plural(len(skipped), 'file')} could not be read and were left out: {', '.join(skipped[:5])}"
            + (", …" if len(skipped) > 5 else "") + "."] if skipped else []),
         *facts.get("notes", []),
@@ -95,6 +97,16 @@ def _small(c: Contents) -> Iterator[str]:
         elif n < FEW_IMAGES:
             moves = f"one image moves its recall by {100 / n:.1f} points"
             yield f"Only {plural(n, 'test image')} of {name} in a split: {moves}."
+
+
+def _alike(c: Contents) -> Iterator[str]:
+    for method in c.methods:
+        found = [record.get("diversity", {}) for record in c.done(method)]
+        for label, name in enumerate(c.class_names):
+            shares = [shares[str(label)] for shares in found if str(label) in shares]
+            if shares and float(np.median(shares)) < MUCH_ALIKE:
+                share = f"{100 * float(np.median(shares)):.0f} % of what real ones do"
+                yield f"The images of {name} that {method} makes are much alike: they differ by {share}."
 
 
 @dataclass(frozen=True)
