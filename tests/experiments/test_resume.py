@@ -90,7 +90,7 @@ def results(folder: Path) -> dict[str, Any]:
         kept = {key: value for key, value in store.record(cell).items() if key not in CHANGING}
         found[str(cell)] = kept
         assert kept["status"] == "done"
-        assert 0 < kept["diversity"]["1"]  # of the class that had to grow
+        assert kept["diversity"]["1"] > 0  # of the class that had to grow
         files = [store.path(cell) / name for name in names if (store.path(cell) / name).exists()]
         found |= {f"{cell}, {path.name}": path.read_bytes() for path in files}
     return found

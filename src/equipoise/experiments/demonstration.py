@@ -21,5 +21,8 @@ def demo_study() -> Study:
         methods=build_methods(DEFAULT_METHODS, BUDGET),
         seeds=(0,),
         duplicates=find_duplicates(dataset),
-        facts={"notes": ["These images are drawn, not taken: nothing here says anything about medicine."]},
+        facts={
+            "command": "equipoise demo",
+            "notes": ["These images are drawn, not taken: nothing here says anything about medicine."],
+        },
     )
