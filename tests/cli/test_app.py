@@ -39,6 +39,7 @@ def test_a_folder_becomes_tables_and_a_report(
 ) -> None:
     out = tmp_path / "run"
     run = ["run", str(films), *QUICK, "--groups", r"patient(\d+)", "--workers", "1", "--out", str(out)]
+    run += ["--note", "Two scanners & one class each."]
     assert call(monkeypatch, *run) == 0
     said = capsys.readouterr().out
     assert "4 cells to train" in said
@@ -48,6 +49,7 @@ def test_a_folder_becomes_tables_and_a_report(
         assert {row["method"] for row in csv.DictReader(file)} == {"none", "oversampling"}
     html = (out / "report.html").read_text()
     assert "patient(\\d+)" in html  # the command, to repeat it
+    assert "Two scanners &amp; one class each." in html
     before = (out / "table.csv").read_bytes()
 
     assert call(monkeypatch, *run) == 0

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,6 +86,7 @@ def run(
     augmentation: opt.Augmentation = "film",
     device: opt.Device = "auto",
     workers: opt.Workers = None,
+    note: opt.Note = None,
     out: opt.Out = None,
 ) -> None:
     """Compare methods on a folder of images (or a table, an .npz, a study file) and write the report.
@@ -136,6 +138,7 @@ def run(
                 progress=progress,
             ),
         )
+    loaded = replace(loaded, notes=(*(note or ()), *loaded.notes))
     study = plan_study(loaded, protocol, budget, name=out.name, facts={"command": _command()})
     return _execute(study, out, workers=workers, device=device)
 

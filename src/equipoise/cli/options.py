@@ -79,6 +79,14 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Processes.", rich_help_panel=TRAINING, show_default="one per core; on a GPU one"),
 ]
+Note = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What a reader must know about these images; leads the report's warnings. May be repeated.",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option(help="Folder of the run.", rich_help_panel=OUTPUT, show_default="runs/NAME"),
