@@ -1,6 +1,9 @@
 """Copy the numbers of a finished run into docs/results: tables, curves and how they were made. Never a pixel.
 
-Usage, from the project's root: python -m studies.publish runs/covid_xray "what one reads from it"
+Usage, from the project's root: python -m studies.publish RUN READING [SAME_RUN_WITH_ANOTHER_BASELINE]
+
+The third is a copy of the run folder, continued with another method named first in --methods: nothing is trained,
+all methods are compared with that one.
 """
 
 import csv
@@ -20,7 +23,7 @@ TABLES = ("table.csv", "comparisons.csv", "per_class.csv", "costs.csv")
 SHOWN = ("balanced_accuracy", "auroc", "auprc", "rare_recall", "rare_precision", "worst_class_recall", "mcc")
 
 
-def publish(run: Path, reading: str) -> Path:
+def publish(run: Path, reading: str, *others: Path) -> Path:
     """Write the folder of a run in docs/results."""
     results, target = summarize(run), RESULTS / run.name
     write_tables(results, run)
@@ -30,7 +33,13 @@ def publish(run: Path, reading: str) -> Path:
     stored = read_json(run / "study.json")
     write_json(target / "study.json", stored)
     _write_curves(run, target / "curves.csv")
-    (target / "README.md").write_text("\n".join(_page(run, results, stored, reading)) + "\n", encoding="utf-8")
+    page = list(_page(run, results, stored, reading))
+    for other in others:
+        against = summarize(other)
+        write_tables(against, other)
+        shutil.copyfile(other / "comparisons.csv", target / f"comparisons_with_{against.baseline}.csv")
+        page += [f"\n## Against {against.baseline}, paired\n", f"{' '.join(against.verdict)}\n", *_pairs(against)]
+    (target / "README.md").write_text("\n".join(page) + "\n", encoding="utf-8")
     return target
 
 
@@ -57,7 +66,7 @@ def _how(run: Path, results: Results, stored: dict[str, Any]) -> Iterator[str]:
     yield f"- {dataset['n_groups']} patients; shape {dataset['shape']}."
     yield f"- Positive (rare) class: {results.class_names[results.rare_class]}."
     yield f"- {len(stored['splits'])} patient-grouped splits x {len(stored['seeds'])} seeds: {len(records)} cells."
-    yield f"- Time: {minutes:.0f} minutes summed over the cells, two at a time beside other work, one thread each."
+    yield f"- Time: {minutes:.0f} minutes summed over the cells, two at a time, one thread each."
     yield f"- Machine: {machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, no GPU."
     yield from (f"- {note}" for note in stored["facts"].get("notes", []))
 
@@ -101,4 +110,4 @@ def _write_curves(run: Path, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(publish(Path(sys.argv[1]), sys.argv[2]))
+    print(publish(Path(sys.argv[1]), sys.argv[2], *map(Path, sys.argv[3:])))

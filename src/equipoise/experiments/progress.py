@@ -78,7 +78,7 @@ class Lines(Observer):
         """See `Observer`."""
         self.n_done, self.n_cells = len(kept), len(kept) + len(left)
         self.pace.waiting = list(left)
-        if kept:
+        if kept and left:
             self.say(f"{len(kept)} of {self.n_cells} cells are finished already.")
 
     def began(self, cell: Cell) -> None:
