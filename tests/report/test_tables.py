@@ -59,7 +59,7 @@ def test_synthetic_images_that_are_much_alike_are_named(make_run: MakeRun) -> No
     run = make_run()
     for method, share in {"dcgan": 0.07, "cdcgan": 0.8}.items():
         for path in run.glob(f"cells/{method}/*/*/record.json"):
-            write_json(path, {**read_json(path), "diversity": {"1": share}})
+            write_json(path, {**read_json(path), "diversity": {"0": 0.1, "1": share}})
     alike = [w for w in warnings(read_contents(run)) if "alike" in w]
     expected = "The images of carcinoma that dcgan makes are much alike: they differ by 7 % of what real ones do."
     assert alike == [expected]

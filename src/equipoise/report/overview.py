@@ -101,9 +101,9 @@ def _small(c: Contents) -> Iterator[str]:
 
 def _alike(c: Contents) -> Iterator[str]:
     for method in c.methods:
-        found = [record.get("diversity", {}) for record in c.done(method)]
         for label, name in enumerate(c.class_names):
-            shares = [shares[str(label)] for shares in found if str(label) in shares]
+            made = [r for r in c.done(method) if r["counts_after"][label] > r["counts_before"][label]]
+            shares = [r["diversity"][str(label)] for r in made if str(label) in r.get("diversity", {})]
             if shares and float(np.median(shares)) < MUCH_ALIKE:
                 share = f"{100 * float(np.median(shares)):.0f} % of what real ones do"
                 yield f"The images of {name} that {method} makes are much alike: they differ by {share}."
