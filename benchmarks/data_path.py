@@ -14,7 +14,7 @@ from equipoise.arrays import value_range
 from equipoise.data.phantoms import chest_films
 from equipoise.data.reading import read
 from equipoise.data.source import ReadOptions
-from equipoise.training.batches import ResidentBatches, natural
+from equipoise.training.batches import Pool, ResidentBatches, natural
 
 N, STORED, SIZE, BATCH, PASSES = 600, 160, 64, 32, 10
 
@@ -43,7 +43,7 @@ def measure() -> list[Pair]:
 def _compare(root: Path, passes: int) -> Pair:
     def ours() -> int:
         dataset = read(root, ReadOptions(size=SIZE, cache="off")).dataset
-        sampler = natural(dataset.labels, BATCH, 0)
+        sampler = natural(Pool(labels=dataset.labels, batch_size=BATCH, n_steps=1, seed=0))
         span = value_range(dataset.images)
         batches = ResidentBatches(dataset.images, dataset.labels, sampler, span=span, device=torch.device("cpu"))
         n_steps = passes * N // BATCH

@@ -8,7 +8,7 @@ from equipoise.arrays import value_range
 from equipoise.data.phantoms import chest_films
 from equipoise.losses import LOSSES
 from equipoise.networks.backbones import build
-from equipoise.training.batches import ResidentBatches, natural
+from equipoise.training.batches import Pool, ResidentBatches, natural
 from equipoise.training.loop import train
 from equipoise.training.optimizers import make_optimizer, make_schedule
 from equipoise.training.steps import LossStep
@@ -29,7 +29,7 @@ def measure(network: str, n_steps: int) -> Pair:
     batches = ResidentBatches(
         dataset.images,
         dataset.labels,
-        natural(dataset.labels, BATCH, 0),
+        natural(Pool(labels=dataset.labels, batch_size=BATCH, n_steps=1, seed=0)),
         span=value_range(dataset.images),
         device=torch.device("cpu"),
     )

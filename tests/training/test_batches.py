@@ -6,16 +6,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equipoise.arrays import Images, value_range
-from equipoise.training.batches import BATCH_SAMPLERS, ResidentBatches, balanced, natural, resident, to_unit
+from equipoise.arrays import Images, Labels, value_range
+from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches, balanced, natural, resident, to_unit
 
 CPU = torch.device("cpu")
+
+
+def pool(labels: Labels, batch_size: int, seed: int = 0) -> Pool:
+    return Pool(labels=labels, batch_size=batch_size, n_steps=12, seed=seed)
 
 
 @settings(deadline=None, max_examples=30)
 @given(n=st.integers(1, 30), batch_size=st.integers(1, 50), seed=st.integers(0, 9))
 def test_natural_passes_show_every_image_once(n: int, batch_size: int, seed: int) -> None:
-    rows = natural(np.zeros(n, dtype=np.int64), batch_size, seed)
+    rows = natural(pool(np.zeros(n, dtype=np.int64), batch_size, seed))
     n_steps = 3 * n // batch_size + 1
     drawn = np.concatenate([rows(step) for step in range(n_steps)])
     assert all(len(rows(step)) == batch_size for step in range(n_steps))
@@ -28,7 +32,7 @@ def test_natural_passes_show_every_image_once(n: int, batch_size: int, seed: int
 def test_balanced_batches_share_places_equally(counts: list[int], batch_size: int) -> None:
     labels = np.repeat(np.arange(len(counts)) * 3, counts).astype(np.int64)
     np.random.default_rng(0).shuffle(labels)
-    drawn = labels[balanced(labels, batch_size, 0)(4)]
+    drawn = labels[balanced(pool(labels, batch_size))(4)]
     places = [int((drawn == label).sum()) for label in np.unique(labels)]
     assert sum(places) == batch_size
     assert max(places) - min(places) <= 1
@@ -36,7 +40,7 @@ def test_balanced_batches_share_places_equally(counts: list[int], batch_size: in
 
 def test_balanced_batches_reach_every_image() -> None:
     labels = np.array([0] * 5 + [1] * 2, dtype=np.int64)
-    rows = balanced(labels, 6, 0)
+    rows = balanced(pool(labels, 6))
     assert set(np.concatenate([rows(step) for step in range(60)])) == set(range(7))
 
 
@@ -44,12 +48,12 @@ def test_balanced_batches_reach_every_image() -> None:
 def test_a_batch_is_a_function_of_seed_and_step(name: str) -> None:
     labels = np.repeat([0, 1], [30, 10]).astype(np.int64)
     make = BATCH_SAMPLERS[name]
-    forward = [make(labels, 8, 0)(step) for step in range(12)]
-    backward = make(labels, 8, 0)
+    forward = [make(pool(labels, 8))(step) for step in range(12)]
+    backward = make(pool(labels, 8))
     for step in reversed(range(12)):
         np.testing.assert_array_equal(backward(step), forward[step])
     assert not np.array_equal(forward[0], forward[1])
-    assert not np.array_equal(forward[0], make(labels, 8, 1)(0))
+    assert not np.array_equal(forward[0], make(pool(labels, 8, 1))(0))
     assert forward[0].dtype == np.int64
 
 

@@ -21,7 +21,7 @@ from equipoise.losses import LOSSES
 from equipoise.networks.backbones import build
 from equipoise.networks.weights import build_for_imagenet, load_pretrained
 from equipoise.training.augmentation import augmented
-from equipoise.training.batches import BATCH_SAMPLERS, ResidentBatches
+from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches
 from equipoise.training.chance import isolated_chance
 from equipoise.training.checkpoint import Checkpoint
 from equipoise.training.devices import autocast, resolve_device
@@ -240,7 +240,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _batches(self, X: Images, codes: Labels, device: torch.device) -> Batches:
-        sampler = pick(BATCH_SAMPLERS, self.batch_sampler, "batch sampler")(codes, self.batch_size, self.seed)
+        pool = Pool(labels=codes, batch_size=self.batch_size, n_steps=self.n_steps, seed=self.seed)
+        sampler = pick(BATCH_SAMPLERS, self.batch_sampler, "batch sampler")(pool)
         return augmented(ResidentBatches(X, codes, sampler, span=self.span_, device=device), self.augmentation)
 
     def _watch(self, network: nn.Module, loss: nn.Module, held: Held) -> KeepBest:

@@ -18,7 +18,7 @@ from equipoise.resampling.base import Held
 from equipoise.resampling.fitted_cache import Fitted, Slot
 from equipoise.training.adversarial import AdversarialStep
 from equipoise.training.averaging import ExponentialAverage, refresh_batch_norm
-from equipoise.training.batches import BATCH_SAMPLERS, ResidentBatches, resident, to_unit
+from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches, resident, to_unit
 from equipoise.training.chance import isolated_chance
 from equipoise.training.collapse import StopWhenCriticWins, relative_diversity
 from equipoise.training.devices import autocast
@@ -150,7 +150,8 @@ class _Fit:
 
     def run(self, slot: Slot) -> Fitted:
         plan, step = self.plan, self.step
-        sampler = BATCH_SAMPLERS[plan.batch_sampler](self.labels, plan.batch_size, plan.seed)
+        pool = Pool(labels=self.labels, batch_size=plan.batch_size, n_steps=plan.n_steps, seed=plan.seed)
+        sampler = BATCH_SAMPLERS[plan.batch_sampler](pool)
         parts = ("generator", "critic", "generator_optimizer", "critic_optimizer")
         checkpoint = slot.checkpoint({"average": self.average, **{name: getattr(step, name) for name in parts}})
         hooks: list[Hook] = [self.average, self._watch()]

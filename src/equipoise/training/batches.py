@@ -1,10 +1,12 @@
 """Batch samplers choose rows; `ResidentBatches` keeps the images on the device and converts them there."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from equipoise.arrays import Images, Labels, Rows, ValueRange
@@ -14,9 +16,28 @@ from equipoise.training.loop import Batch
 BatchSampler = Callable[[int], Rows]  # step -> rows of that step's batch, whatever was drawn before
 
 
-def natural(labels: Labels, batch_size: int, seed: int) -> BatchSampler:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pool:
+    """What a batch sampler chooses from, and for how long.
+
+    Attributes:
+        labels: (n,) labels of the images.
+        batch_size: Rows in a batch.
+        n_steps: Batches of the whole fit, for samplers that change on the way.
+        seed: Seed of the choice.
+        synthetic: (n,) True where the image is synthetic; None where all are real.
+    """
+
+    labels: Labels
+    batch_size: int
+    n_steps: int
+    seed: int
+    synthetic: NDArray[np.bool_] | None = None
+
+
+def natural(pool: Pool) -> BatchSampler:
     """Walk through shuffled passes over the data, each image once in a pass; a batch may span passes."""
-    n = len(labels)
+    n, batch_size, seed = len(pool.labels), pool.batch_size, pool.seed
 
     @lru_cache(maxsize=2)
     def order(number: int) -> Rows:
@@ -30,22 +51,22 @@ def natural(labels: Labels, batch_size: int, seed: int) -> BatchSampler:
     return rows
 
 
-def balanced(labels: Labels, batch_size: int, seed: int) -> BatchSampler:
+def balanced(pool: Pool) -> BatchSampler:
     """Give every class that occurs the same number of places (B/K, the remainder to classes by lot)."""
-    by_class = np.argsort(labels, kind="stable")
-    sizes = np.unique(labels, return_counts=True)[1]
+    by_class = np.argsort(pool.labels, kind="stable")
+    sizes = np.unique(pool.labels, return_counts=True)[1]
     starts = np.cumsum(sizes) - sizes
 
     def rows(step: int) -> Rows:
-        rng = make_rng(seed, "balanced", step)
-        owners = np.resize(rng.permutation(len(sizes)), batch_size)
+        rng = make_rng(pool.seed, "balanced", step)
+        owners = np.resize(rng.permutation(len(sizes)), pool.batch_size)
         chosen: Rows = by_class[starts[owners] + rng.integers(sizes[owners])]
         return chosen
 
     return rows
 
 
-BATCH_SAMPLERS: dict[str, Callable[[Labels, int, int], BatchSampler]] = {
+BATCH_SAMPLERS: dict[str, Callable[[Pool], BatchSampler]] = {
     "natural": natural,
     "balanced": balanced,
 }
