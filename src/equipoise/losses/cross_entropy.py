@@ -1,19 +1,18 @@
 """Cross-entropy, plain and with a weight for each class."""
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from equipoise.losses.base import LossFactory
+from equipoise.losses.base import ImbalanceLoss, LossFactory
 
 
-class CrossEntropy(nn.Module):
-    """Softmax cross-entropy whose terms are weighted by their class, divided by their number.
+class CrossEntropy(ImbalanceLoss):
+    """Softmax cross-entropy whose terms are weighted by their class.
 
     Args:
         weights: (k,) weight of each class, or None for equal ones.
 
-    Source: methods 2.1 (paper S2), the corrected form: the weight of an image is that of its own class. It differs
-    from torch's weighted mean, which divides by the summed weights and so by another number in every batch.
+    Source: methods 2.1 (paper S2), the corrected form: the weight of an image is that of its own class.
     """
 
     weights: Tensor | None
@@ -22,9 +21,9 @@ class CrossEntropy(nn.Module):
         super().__init__()
         self.register_buffer("weights", weights)
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Map logits (n, k, *spatial) and classes (n, *spatial) to a scalar."""
-        return cross_entropy(logits, target, weight=self.weights, reduction="none").mean()
+    def terms(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Give -w_t log p_t for the true class t of each item."""
+        return cross_entropy(logits, target, weight=self.weights, reduction="none")
 
 
 def class_weights(counts: Tensor) -> Tensor:
