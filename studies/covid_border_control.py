@@ -13,7 +13,7 @@ from pathlib import Path
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.reading import read
 from equipoise.data.source import ReadOptions
-from equipoise.experiments.methods import Budget
+from equipoise.experiments.method import Budget
 from equipoise.experiments.plan import Protocol, plan_study
 
 IMAGES = Path("../shared/data/covid_xray")

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from equipoise.cli.app import folder_name, main
+from equipoise.cli.families import FAMILIES
 from equipoise.data.phantoms import chest_films
 
 QUICK = ["--size", "32", "--methods", "none,oversampling", "--seeds", "1", "--splits", "2", "--steps", "3"]
@@ -81,7 +82,8 @@ def test_a_study_file_is_run(
     (tmp_path / "my_study.py").write_text(
         "from equipoise.data.phantoms import cells\n"
         "from equipoise.data.splits import hold_out\n"
-        "from equipoise.experiments.methods import Budget, build_methods\n"
+        "from equipoise.experiments.method import Budget\n"
+        "from equipoise.experiments.methods import build_methods\n"
         "from equipoise.experiments.study import Study\n"
         "dataset = cells((40, 30), size=32)\n"
         "study = Study(name='mine', dataset=dataset, splits=hold_out(dataset, n_splits=1), seeds=(0,),\n"
@@ -100,6 +102,7 @@ def test_a_study_file_is_run(
         ("readers", ("folder", "table", "medmnist")),
         ("losses", ("cross_entropy", "class_weights")),
         ("metrics", ("balanced_accuracy", "auroc", "rare_recall")),
+        *((family, ()) for family in FAMILIES),
     ],
 )
 def test_families_are_listed(
@@ -107,6 +110,7 @@ def test_families_are_listed(
 ) -> None:
     assert call(monkeypatch, "list", family) == 0
     listed = capsys.readouterr().out
+    assert len(listed.splitlines()) >= 2
     assert all(member in listed for member in members)
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
 from equipoise.experiments.executors import default_executor
-from equipoise.experiments.methods import Budget, build_methods
+from equipoise.experiments.method import Budget
+from equipoise.experiments.methods import build_methods
 from equipoise.experiments.store import RunStore
 from equipoise.experiments.study import Study
 from equipoise.training import loop

@@ -1,24 +1,37 @@
 import pytest
 
 from equipoise.exceptions import SettingError
-from equipoise.experiments.methods import METHODS, Budget, build_methods
+from equipoise.experiments.method import Budget
+from equipoise.experiments.methods import METHODS, build_methods
 from equipoise.experiments.settings import steps_of
 
 BUDGET = Budget(
-    network="resnet18", n_steps=7, batch_size=5, gan_steps=9, gan_channels=4, learning_rate=0.5, device="cpu"
+    network="resnet18", n_steps=7, batch_size=5, gan_steps=9, gan_channels=8, learning_rate=0.5, device="cpu"
 )
+ABOUT_THE_CLASSIFIER = {"loss", "mixing", "batch_sampler", "second_stage", "pretraining", "synthetic_weight"}
 
 
-def test_all_arms_share_one_classifier_but_for_its_loss() -> None:
+def test_all_arms_share_one_classifier_but_for_what_they_are_about() -> None:
     methods = build_methods(METHODS, BUDGET)
-    assert list(methods) == ["none", "class_weights", "oversampling", "undersampling", "dcgan", "cdcgan"]
     settings = {name: steps_of(method)[-1]["settings"] for name, method in methods.items()}
-    losses = {name: own.pop("loss") for name, own in settings.items()}
-    assert len({str(own) for own in settings.values()}) == 1
-    assert {name for name, loss in losses.items() if loss != "cross_entropy"} == {"class_weights"}
+    for own in settings.values():
+        for name, value in own.items():
+            assert name in ABOUT_THE_CLASSIFIER or value == settings["none"][name], name
     assert settings["none"]["n_steps"] == 7
     assert settings["none"]["network"] == "resnet18"
     assert settings["none"]["device"] == "cpu"
+    assert settings["none"]["loss"] == "cross_entropy"
+
+
+def test_no_two_methods_are_the_same() -> None:
+    methods = build_methods(METHODS, BUDGET)
+    assert len({str(steps_of(method)) for method in methods.values()}) == len(METHODS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_can_work_on_small_images(name: str) -> None:
+    for _, step in METHODS[name].build(BUDGET).steps:
+        step.check_settings(32)
 
 
 def test_generators_share_their_budget() -> None:
@@ -27,13 +40,21 @@ def test_generators_share_their_budget() -> None:
     assert one.pop("conditioning") == "per_class"
     assert other.pop("conditioning") == "embedding"
     assert one == other
-    assert (one["n_steps"], one["base_channels"], one["device"]) == (9, 4, "cpu")
+    assert (one["n_steps"], one["base_channels"], one["device"]) == (9, 8, "cpu")
 
 
-def test_every_method_says_what_it_does() -> None:
+def test_every_game_has_as_many_updates() -> None:
+    assert Budget(gan_steps=600).rounds(1) == 600
+    assert Budget(gan_steps=600).rounds(5) == 200
+    assert Budget(gan_steps=1).rounds(5) == 1
+
+
+def test_every_method_says_what_it_does_and_what_it_needs() -> None:
     for name, method in METHODS.items():
         assert method.name == name
         assert method.summary.endswith(".")
+        assert method.minimum >= 1
+    assert METHODS["dcgan"].minimum > METHODS["oversampling"].minimum
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.phantoms import chest_films
 from equipoise.data.source import Loaded
-from equipoise.exceptions import LeakageError, SettingError
+from equipoise.exceptions import DataError, LeakageError, SettingError
 from equipoise.experiments.demonstration import demo_study
-from equipoise.experiments.methods import Budget
+from equipoise.experiments.method import Budget
 from equipoise.experiments.plan import DEFAULT_METHODS, Protocol, check_plan, plan_study
 
 CHEAP = Protocol(methods=("none", "oversampling"), n_seeds=2, n_splits=2)
@@ -86,6 +86,13 @@ def test_only_generators_mind_the_side() -> None:
     check_plan(CHEAP, Budget(), size=30)
     with pytest.raises(SettingError, match="Resize to 32"):
         check_plan(Protocol(), Budget(), size=30)
+
+
+def test_a_class_too_small_for_a_method_is_refused_before_anything_trains() -> None:
+    films = Loaded(dataset=chest_films((60, 9), size=32, seed=0))
+    plan_study(films, CHEAP, Budget(), name="films")
+    with pytest.raises(DataError, match=r"at least 8 .* of class 'pneumonia' for method dcgan, got \d in split-0"):
+        plan_study(films, replace(CHEAP, methods=("none", "dcgan")), Budget(), name="films")
 
 
 def test_the_demo_compares_the_default_methods() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from equipoise.cli import options as opt
+from equipoise.cli.families import FAMILIES, show_family
 from equipoise.exceptions import EquipoiseError, SettingError
 
 app = typer.Typer(
@@ -20,8 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-FAMILIES = ("methods", "readers", "losses", "metrics")
 
 
 def main() -> None:
@@ -99,7 +98,7 @@ def run(
     from equipoise.cli.console import reading_bar
     from equipoise.data.reading import read
     from equipoise.data.source import ReadOptions
-    from equipoise.experiments.methods import Budget
+    from equipoise.experiments.method import Budget
     from equipoise.experiments.plan import Protocol, check_plan, plan_study
 
     protocol = Protocol(
@@ -153,10 +152,9 @@ def report(
 
 @app.command(name="list", epilog="Example: [bold]equipoise list methods[/]")
 def list_family(
-    family: Annotated[str, typer.Argument(metavar="methods|readers|losses|metrics", help="What to list.")],
+    family: Annotated[str, typer.Argument(metavar="FAMILY", help=f"One of {', '.join(FAMILIES)}.")],
 ) -> None:
     """List the members of a family, one line each."""
-    from equipoise.cli.console import show_family
     from equipoise.discovery import unknown
 
     if family not in FAMILIES:

@@ -3,7 +3,8 @@
 from equipoise.data.duplicates import find_duplicates
 from equipoise.data.phantoms import cells
 from equipoise.data.splits import hold_out
-from equipoise.experiments.methods import Budget, build_methods
+from equipoise.experiments.method import Budget
+from equipoise.experiments.methods import build_methods
 from equipoise.experiments.plan import DEFAULT_METHODS
 from equipoise.experiments.study import Study
 

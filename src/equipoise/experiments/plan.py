@@ -1,16 +1,20 @@
 """From images that were read to a study that may run: splits, the duplicate scan, the methods."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from imblearn.pipeline import Pipeline
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates, merge_groups, refuse_crossing
 from equipoise.data.source import Loaded
 from equipoise.data.splits import Split, hold_out, source_splits
 from equipoise.discovery import pick, unknown
-from equipoise.exceptions import SettingError
-from equipoise.experiments.methods import Budget, build_methods
+from equipoise.exceptions import DataError, SettingError
+from equipoise.experiments.method import Budget
+from equipoise.experiments.methods import build_methods
 from equipoise.experiments.study import Study
 from equipoise.metrics.classification import METRICS
 
@@ -70,7 +74,7 @@ def plan_study(
     """Make a study from images that were read.
 
     Raises:
-        DataError: A class is too small to be split.
+        DataError: A class is too small to be split, or for a method.
         LeakageError: Patients or duplicates cross into the test images.
         SettingError: A method, class or policy is unknown.
     """
@@ -84,6 +88,7 @@ def plan_study(
     splits = make_splits(loaded, dataset, protocol)
     if protocol.duplicates == "refuse":
         refuse_crossing(dataset, duplicates, splits)
+    refuse_small_classes(dataset, splits, methods)
     return Study(
         name=name,
         dataset=dataset,
@@ -109,6 +114,29 @@ def make_splits(loaded: Loaded, dataset: ImageDataset, protocol: Protocol) -> tu
         test=protocol.test,
         validation=protocol.validation,
         seed=protocol.seed,
+    )
+
+
+def refuse_small_classes(dataset: ImageDataset, splits: Sequence[Split], methods: Mapping[str, Pipeline]) -> None:
+    """See that every class that a method has to fill up has as many training images as the method needs.
+
+    Raises:
+        DataError: Names the method, the class, the split, how many images there are, and what to use instead.
+    """
+    for split in splits:
+        counts = dataset.subset(split.train).counts
+        for label in np.flatnonzero((counts > 0) & (counts < counts.max())):
+            for name, method in methods.items():
+                needed = max(getattr(step, "minimum", 1) for _, step in method.steps)
+                if counts[label] < needed:
+                    raise DataError(_too_small(dataset.class_names[label], int(counts[label]), name, needed, split))
+
+
+def _too_small(label: str, count: int, method: str, needed: int, split: Split) -> str:
+    return (
+        f"Expected at least {needed} training images of class '{label}' for method {method}, got {count} in "
+        f"{split.name}. Leave {method} out of --methods, use oversampling or class_weights in its place, or merge "
+        "the class with another."
     )
 
 

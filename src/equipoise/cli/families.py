@@ -1,0 +1,72 @@
+"""What `equipoise list` shows: the members of each family, one line each. Imports nothing before it is asked."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+
+def show_family(family: str) -> None:
+    """Print one line for each member of a family."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, summary in FAMILIES[family]().items():
+        table.add_row(escape(name), escape(summary))
+    Console().print(table)
+
+
+def _methods() -> dict[str, str]:
+    from equipoise.experiments.methods import METHODS
+
+    return {name: f"{method.summary}{_needs(method.minimum)}" for name, method in METHODS.items()}
+
+
+def _needs(minimum: int) -> str:
+    return f" From {minimum} images of a class." if minimum > 1 else ""
+
+
+def _readers() -> dict[str, str]:
+    import equipoise.data.readers
+    from equipoise.discovery import modules
+
+    cards = [module.CARD for module in modules(equipoise.data.readers).values()]
+    return {card.name: f"{card.summary}\nExample: {card.example}" for card in cards}
+
+
+def _metrics() -> dict[str, str]:
+    from equipoise.metrics.classification import METRICS
+
+    return {name: metric.source for name, metric in METRICS.items()}
+
+
+def _table(module: str, name: str) -> Callable[[], dict[str, str]]:
+    """List a table of a module by what its members say of themselves."""
+
+    def members() -> dict[str, str]:
+        table = getattr(importlib.import_module(f"equipoise.{module}"), name)
+        return {key: _summary(member) for key, member in table.items()}
+
+    return members
+
+
+def _summary(member: Any) -> str:
+    text = getattr(member, "summary", "") or getattr(member, "source", "") or inspect.getdoc(member) or ""
+    return str(text).split("\n", maxsplit=1)[0]
+
+
+FAMILIES: dict[str, Callable[[], dict[str, str]]] = {
+    "methods": _methods,
+    "readers": _readers,
+    "losses": _table("losses", "LOSSES"),
+    "metrics": _metrics,
+    "networks": _table("networks.backbones", "NETWORKS"),
+    "batch_samplers": _table("training.batches", "BATCH_SAMPLERS"),
+    "augmentations": _table("training.augmentation", "AUGMENTATIONS"),
+    "objectives": _table("training.objectives", "OBJECTIVES"),
+    "layouts": _table("networks.convolutional", "LAYOUTS"),
+}
