@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from equipoise.exceptions import DataError, SettingError
-from equipoise.networks.backbones import NETWORKS, build, densenet121, resnet18
+from equipoise.networks.backbones import NETWORKS, build, densenet121, densenet121_s0, resnet18, trunk_of
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -52,3 +52,45 @@ def test_refuses_unknown_names_and_tiny_images() -> None:
         build("resnet8", channels=1, n_classes=2, side=32)
     with pytest.raises(DataError, match="at least 12 px a side, got 1 px"):
         build("small_cnn", channels=1, n_classes=2, side=1)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("side", [24, 64])
+def test_the_trunk_is_all_that_comes_before_the_head(name: str, side: int) -> None:
+    network = build(name, channels=1, n_classes=3, side=side).eval()
+    trunk = trunk_of(network)
+    seen: list[torch.Tensor] = []
+    dense = dict.fromkeys(("densenet121", "densenet121_s0"), "class_layers")
+    pooled = {"small_cnn": "14", "resnet18": "avgpool", **dense}
+    images = torch.rand(2, 1, side, side)
+    with torch.no_grad():
+        if name in pooled:
+            network.get_submodule(pooled[name]).register_forward_pre_hook(
+                lambda _, inputs: seen.append(inputs[0].clone())
+            )
+            network(images)
+        else:  # mobilenet_v2 takes the mean over the map itself
+            seen.append(network.get_submodule("features")(images))
+        assert torch.equal(trunk(images), seen[0])
+    assert seen[0].ndim == 4
+    heads = {key for key in network.state_dict() if key.startswith(("fc.", "class_layers.", "classifier.", "17."))}
+    assert len(trunk.state_dict()) == len(network.state_dict()) - len(heads)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_put_into_the_trunk_are_in_the_network_and_nowhere_else(name: str) -> None:
+    network, other = (build(name, channels=1, n_classes=2, side=16).eval() for _ in range(2))
+    stored = {key: value.clone() for key, value in trunk_of(other).state_dict().items()}
+    trunk_of(network).load_state_dict(stored)
+    with torch.no_grad():
+        images = torch.rand(1, 1, 16, 16)
+        assert torch.equal(trunk_of(network)(images), trunk_of(other)(images))
+        next(trunk_of(network).parameters()).zero_()
+    assert all(torch.equal(value, stored[key]) for key, value in trunk_of(other).state_dict().items())
+
+
+def test_the_head_of_paper_s0() -> None:
+    plain, ours = densenet121(1, 2, 32), densenet121_s0(1, 2, 32)
+    assert plain.get_submodule("features").state_dict().keys() == ours.get_submodule("features").state_dict().keys()
+    extra = sum(p.numel() for p in ours.parameters()) - sum(p.numel() for p in plain.parameters())
+    assert extra == 1024 * 1025  # the hidden layer; the last one is the same

@@ -1,5 +1,6 @@
 """Classification networks by name: images (b, c, h, w) in [0, 1] to logits (b, k)."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 from torch import nn
@@ -59,10 +60,22 @@ def densenet121(channels: int, n_classes: int, side: int, *, small_kernel: int =
     return network
 
 
+def densenet121_s0(channels: int, n_classes: int, side: int) -> nn.Module:
+    """Build the classifier of paper S0: the trunk of `densenet121` with one hidden layer of 1,024 units behind it.
+
+    Source: methods 3.6: mean over the map, Linear(1024, 1024), ReLU, Linear(1024, K).
+    """
+    network = densenet121(channels, n_classes, side)
+    layers: nn.Module = network.get_submodule("class_layers")
+    layers.out = nn.Sequential(nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, n_classes))
+    return network
+
+
 NETWORKS: dict[str, Factory] = {
     "small_cnn": small_cnn,
     "resnet18": resnet18,
     "densenet121": densenet121,
+    "densenet121_s0": densenet121_s0,
     "mobilenet_v2": mobilenet_v2,
 }
 
@@ -77,6 +90,23 @@ def build(name: str, *, channels: int, n_classes: int, side: int) -> nn.Module:
     factory = pick(NETWORKS, name, "network")
     check_side(side)
     return factory(channels, n_classes, side)
+
+
+def trunk_of(network: nn.Module) -> nn.Module:
+    """Give the convolutional part of a network of `NETWORKS`: images (b, c, h, w) to its last map (b, d, h', w').
+
+    It is made of the network's own layers, so that loading a state dict into it changes the network, and so does
+    switching it to evaluation. MONAI's DenseNet applies the ReLU behind its last batch norm in its head, in place.
+    """
+    if isinstance(network, nn.Sequential):  # small_cnn; a slice keeps the names of its layers
+        pooling = next(i for i, layer in enumerate(network) if isinstance(layer, nn.AdaptiveAvgPool2d))
+        return network[:pooling]
+    if hasattr(network, "features"):
+        return network.get_submodule("features")
+    parts = ["conv1", "bn1", "act", "maxpool", "layer1", "layer2", "layer3", "layer4"]
+    if network.no_max_pool:
+        parts.remove("maxpool")
+    return nn.Sequential(OrderedDict((name, network.get_submodule(name)) for name in parts))
 
 
 def check_side(side: int) -> None:
