@@ -1,4 +1,5 @@
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,13 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.arrays import Images, Labels, value_range
-from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches, balanced, natural, resident, to_unit
+from equipoise.training.batches import (
+    BATCH_SAMPLERS,
+    Pool,
+    ResidentBatches,
+    balanced,
+    natural,
+    progressive,
+    resident,
+    square_root,
+    synthetic_mix,
+    to_unit,
+)
 
 CPU = torch.device("cpu")
 
 
-def pool(labels: Labels, batch_size: int, seed: int = 0) -> Pool:
-    return Pool(labels=labels, batch_size=batch_size, n_steps=12, seed=seed)
+def pool(labels: Labels, batch_size: int, seed: int = 0, **more: Any) -> Pool:
+    return Pool(**{"labels": labels, "batch_size": batch_size, "n_steps": 12, "seed": seed, **more})
 
 
 @settings(deadline=None, max_examples=30)
@@ -47,14 +59,77 @@ def test_balanced_batches_reach_every_image() -> None:
 @pytest.mark.parametrize("name", BATCH_SAMPLERS)
 def test_a_batch_is_a_function_of_seed_and_step(name: str) -> None:
     labels = np.repeat([0, 1], [30, 10]).astype(np.int64)
-    make = BATCH_SAMPLERS[name]
-    forward = [make(pool(labels, 8))(step) for step in range(12)]
-    backward = make(pool(labels, 8))
+    make, synthetic = BATCH_SAMPLERS[name], np.arange(40) % 5 == 0
+    forward = [make(pool(labels, 8, synthetic=synthetic))(step) for step in range(12)]
+    backward = make(pool(labels, 8, synthetic=synthetic))
     for step in reversed(range(12)):
         np.testing.assert_array_equal(backward(step), forward[step])
     assert not np.array_equal(forward[0], forward[1])
-    assert not np.array_equal(forward[0], make(pool(labels, 8, 1))(0))
+    assert not np.array_equal(forward[0], make(pool(labels, 8, 1, synthetic=synthetic))(0))
     assert forward[0].dtype == np.int64
+    assert all(len(batch) == 8 for batch in forward)
+
+
+def frequencies(sampler: Any, labels: Labels, steps: range) -> np.ndarray:
+    """How often each class comes in the batches of some steps."""
+    return np.bincount(labels[np.concatenate([sampler(step) for step in steps])], minlength=3)
+
+
+def assert_within_4_deviations(seen: np.ndarray, shares: np.ndarray) -> None:
+    n = seen.sum()
+    assert (np.abs(seen - n * shares) <= 4 * np.sqrt(n * shares * (1 - shares))).all(), (seen / n, shares)
+
+
+SIZES = np.array([100, 25, 4])
+LABELS = np.repeat([0, 1, 2], SIZES).astype(np.int64)
+
+
+def test_square_root_draws_classes_by_the_root_of_their_size() -> None:
+    seen = frequencies(square_root(pool(LABELS, 100)), LABELS, range(100))
+    assert_within_4_deviations(seen, np.array([10, 5, 2]) / 17)
+
+
+@pytest.mark.parametrize("done", [0.0, 0.25, 0.75, 0.99])
+def test_progressive_goes_from_the_sizes_to_all_alike(done: float) -> None:
+    sampler = progressive(pool(LABELS, 10_000, n_steps=100))
+    seen = frequencies(sampler, LABELS, range(round(100 * done), round(100 * done) + 1))
+    assert_within_4_deviations(seen, (1 - done) * SIZES / 129 + done / 3)
+
+
+@pytest.mark.parametrize("sampler", [square_root, progressive, balanced])
+def test_within_a_class_every_image_is_as_likely(sampler: Any) -> None:
+    labels = np.array([7, 3, 7, 3, 7, 7], dtype=np.int64)
+    drawn = np.concatenate([sampler(pool(labels, 50))(step) for step in range(12)])
+    for label in (3, 7):
+        seen = np.bincount(drawn[labels[drawn] == label])[np.flatnonzero(labels == label)]
+        assert_within_4_deviations(seen, np.full(len(seen), 1 / len(seen)))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    n_real=st.integers(1, 20), n_synthetic=st.integers(1, 20), batch_size=st.integers(2, 30),
+    share=st.none() | st.floats(0.01, 0.99),
+)  # fmt: skip
+def test_every_batch_has_as_many_synthetic_rows(
+    n_real: int, n_synthetic: int, batch_size: int, share: float | None
+) -> None:
+    synthetic = np.random.default_rng(0).permutation(np.arange(n_real + n_synthetic) < n_synthetic)
+    chosen = pool(synthetic.astype(np.int64), batch_size, synthetic=synthetic, synthetic_share=share)
+    rows = synthetic_mix(chosen)
+    r = n_synthetic / (n_real + n_synthetic) if share is None else share
+    expected = min(max(round(r * batch_size), 1), batch_size - 1)
+    drawn = [rows(step) for step in range(2 * (n_real + n_synthetic))]
+    assert {int(synthetic[batch].sum()) for batch in drawn} == {expected}
+    for kind in (synthetic, ~synthetic):  # passes: each row once before any comes twice
+        walk = np.concatenate([batch[kind[batch]] for batch in drawn])[: kind.sum()]
+        assert sorted(walk) == np.flatnonzero(kind).tolist()
+
+
+@pytest.mark.parametrize("synthetic", [None, np.zeros(9, dtype=bool), np.ones(9, dtype=bool)])
+def test_without_two_kinds_of_images_the_mix_is_natural(synthetic: Any) -> None:
+    chosen = pool(np.arange(9), 4, synthetic=synthetic)
+    for step in range(5):
+        np.testing.assert_array_equal(synthetic_mix(chosen)(step), natural(chosen)(step))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

@@ -26,6 +26,7 @@ class Pool:
         n_steps: Batches of the whole fit, for samplers that change on the way.
         seed: Seed of the choice.
         synthetic: (n,) True where the image is synthetic; None where all are real.
+        synthetic_share: Share of synthetic rows in a batch of `synthetic_mix`; None for their share in the pool.
     """
 
     labels: Labels
@@ -33,15 +34,77 @@ class Pool:
     n_steps: int
     seed: int
     synthetic: NDArray[np.bool_] | None = None
+    synthetic_share: float | None = None
 
 
 def natural(pool: Pool) -> BatchSampler:
     """Walk through shuffled passes over the data, each image once in a pass; a batch may span passes."""
-    n, batch_size, seed = len(pool.labels), pool.batch_size, pool.seed
+    return _passes(np.arange(len(pool.labels)), pool.batch_size, pool.seed, "natural")
+
+
+def balanced(pool: Pool) -> BatchSampler:
+    """Give every class that occurs the same number of places (B/K, the remainder to classes by lot)."""
+    draw, sizes = _member_of_class(pool.labels)
+
+    def rows(step: int) -> Rows:
+        rng = make_rng(pool.seed, "balanced", step)
+        return draw(rng, np.resize(rng.permutation(len(sizes)), pool.batch_size))
+
+    return rows
+
+
+def square_root(pool: Pool) -> BatchSampler:
+    """Draw a class with a chance proportional to the root of its size, then one of its images (methods 2.6)."""
+    roots = np.sqrt(_member_of_class(pool.labels)[1])
+    return _by_chance(pool, "square root", lambda _step: roots / roots.sum())
+
+
+def progressive(pool: Pool) -> BatchSampler:
+    """Draw classes by their sizes at first and all alike in the end, then one image of the class.
+
+    Source: methods 2.6, p_k(t) = (1 - t/T) n_k/n + (t/T)/K. T is the number of steps, not of epochs.
+    """
+    sizes = _member_of_class(pool.labels)[1]
+
+    def shares(step: int) -> NDArray[np.float64]:
+        done = step / pool.n_steps
+        now: NDArray[np.float64] = (1.0 - done) * sizes / sizes.sum() + done / len(sizes)
+        return now
+
+    return _by_chance(pool, "progressive", shares)
+
+
+def synthetic_mix(pool: Pool) -> BatchSampler:
+    """Put the same number of synthetic images into every batch; real and synthetic ones have passes of their own.
+
+    Source: methods 2.6: round(r B) synthetic rows, r their share in the pool where none is asked. Ours: at least
+    one row of either kind, or rare ones would never be seen. Without synthetic images it is `natural`.
+    """
+    if pool.synthetic is None or pool.synthetic.all() or not pool.synthetic.any():
+        return natural(pool)
+    share = float(pool.synthetic.mean()) if pool.synthetic_share is None else pool.synthetic_share
+    n_synthetic = min(max(round(share * pool.batch_size), 1), pool.batch_size - 1)
+    kinds = [(~pool.synthetic, pool.batch_size - n_synthetic, "real"), (pool.synthetic, n_synthetic, "synthetic")]
+    walks = [_passes(np.flatnonzero(kind), size, pool.seed, name) for kind, size, name in kinds]
+    return lambda step: np.concatenate([walk(step) for walk in walks])
+
+
+BATCH_SAMPLERS: dict[str, Callable[[Pool], BatchSampler]] = {
+    "natural": natural,
+    "balanced": balanced,
+    "square_root": square_root,
+    "progressive": progressive,
+    "synthetic_mix": synthetic_mix,
+}
+
+
+def _passes(members: Rows, batch_size: int, seed: int, name: str) -> BatchSampler:
+    """Walk through shuffled passes over some rows."""
+    n = len(members)
 
     @lru_cache(maxsize=2)
     def order(number: int) -> Rows:
-        return make_rng(seed, "natural", number).permutation(n)
+        return members[make_rng(seed, name, number).permutation(n)]
 
     def rows(step: int) -> Rows:
         passes, places = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), n)
@@ -51,25 +114,28 @@ def natural(pool: Pool) -> BatchSampler:
     return rows
 
 
-def balanced(pool: Pool) -> BatchSampler:
-    """Give every class that occurs the same number of places (B/K, the remainder to classes by lot)."""
-    by_class = np.argsort(pool.labels, kind="stable")
-    sizes = np.unique(pool.labels, return_counts=True)[1]
+def _member_of_class(labels: Labels) -> tuple[Callable[[np.random.Generator, Rows], Rows], Rows]:
+    """Give what draws a row of each of the classes asked for, and the sizes of the classes that occur."""
+    by_class = np.argsort(labels, kind="stable")
+    sizes = np.unique(labels, return_counts=True)[1]
     starts = np.cumsum(sizes) - sizes
 
-    def rows(step: int) -> Rows:
-        rng = make_rng(pool.seed, "balanced", step)
-        owners = np.resize(rng.permutation(len(sizes)), pool.batch_size)
-        chosen: Rows = by_class[starts[owners] + rng.integers(sizes[owners])]
+    def draw(rng: np.random.Generator, classes: Rows) -> Rows:
+        chosen: Rows = by_class[starts[classes] + rng.integers(sizes[classes])]
         return chosen
 
+    return draw, sizes
+
+
+def _by_chance(pool: Pool, name: str, shares: Callable[[int], NDArray[np.float64]]) -> BatchSampler:
+    """Draw each row's class by the shares of the step, then one of its images."""
+    draw, sizes = _member_of_class(pool.labels)
+
+    def rows(step: int) -> Rows:
+        rng = make_rng(pool.seed, name, step)
+        return draw(rng, rng.choice(len(sizes), size=pool.batch_size, p=shares(step)))
+
     return rows
-
-
-BATCH_SAMPLERS: dict[str, Callable[[Pool], BatchSampler]] = {
-    "natural": natural,
-    "balanced": balanced,
-}
 
 
 class ResidentBatches:
