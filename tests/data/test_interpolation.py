@@ -80,8 +80,8 @@ def test_border_of_a_hand_made_example() -> None:
     """Eleven points of each class on a line; who is in danger is counted by hand.
 
     Class 1 lies at 0, 1, ..., 10, class 0 at 10.4, 11.4, ..., 20.4. Of the 10 nearest neighbors of 10 the other
-    class has 10.4, 11.4, 12.4, 13.4, 14.4 (distances 0.4 to 4.4; its own at 1, 2, 3, 4, 5): 5 of 10, danger. Of those
-    of 9, at 1.4, 2.4, 3.4, 4.4 against 1 (twice), 2, 3, 4, 5: 4 of 10, safe.
+    class has 10.4, 11.4, 12.4, 13.4, 14.4 (distances 0.4 to 4.4; its own at 1, 2, 3, 4, 5): 5 of 10, danger. Of
+    those of 9, at 1.4, 2.4, 3.4, 4.4 against 1 (twice), 2, 3, 4, 5: 4 of 10, safe.
     All others are safer. A last point of class 1 at 25 has other classes only: noise.
     """
     flat = np.concatenate([np.arange(11.0), 10.4 + np.arange(11.0), [25.0]])[:, None]
