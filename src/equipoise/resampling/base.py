@@ -128,7 +128,7 @@ class Oversampler(Resampler):
         self._check_fitted()
         tensors, own = self._state()
         facts = {
-            "params": self.get_params(),
+            "params": self._plain_params(),
             "classes": self.classes_.tolist(),
             "wanted": list(self.wanted_.items()),
             "shape": self.shape_,
@@ -156,6 +156,10 @@ class Oversampler(Resampler):
         loaded.shape_, loaded.dtype_ = tuple(facts["shape"]), np.dtype(facts["dtype"])
         loaded._set_state(tensors, facts["own"])
         return loaded
+
+    def _plain_params(self) -> dict[str, Any]:
+        """Give every parameter as a JSON value from which the parameter can be made again."""
+        return dict(self.get_params())
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "classes_"):

@@ -1,5 +1,6 @@
 """Synthetic images from generative adversarial networks: one pair for each class, or one for all classes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,25 +9,25 @@ import numpy as np
 from torch import Tensor
 
 from equipoise.arrays import Images, Labels, quantize, value_range
-from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
-from equipoise.networks.conditioning import CONDITIONINGS
-from equipoise.networks.convolutional import LAYOUTS, Design
-from equipoise.networks.sizes import check_size
+from equipoise.networks.convolutional import Design
 from equipoise.randomness import make_rng
 from equipoise.resampling.base import Held, Oversampler, Strategy
 from equipoise.resampling.fitted_cache import Fitted, Tensors
 from equipoise.resampling.gan_fit import FittedGenerator, GANPlan, build_generator, fit_generator, sample
+from equipoise.resampling.gan_settings import PER_CLASS, check_gan_settings
 from equipoise.resampling.label_prior import Alpha, label_probabilities
-from equipoise.training.batches import BATCH_SAMPLERS
 from equipoise.training.collapse import check_diversity
-from equipoise.training.devices import PRECISIONS, resolve_device
-from equipoise.training.diffaugment import diffaugment
+from equipoise.training.devices import resolve_device
 from equipoise.training.loop import History
-from equipoise.training.objectives import OBJECTIVES
+from equipoise.training.ranges import DATA_RANGES
+from equipoise.training.regularizers import Given, as_mapping, regularizer
 
-PER_CLASS = "per_class"
-LEAST = {"n_steps": 1, "batch_size": 2, "latent_size": 1, "base_channels": 1, "max_channels": 1}  # of each setting
+PASSED = (  # settings that a fit takes as they are
+    "layout", "objective", "batch_sampler", "batch_size", "learning_rate", "optimizer", "critic_steps",
+    "reuse_batch", "critic_loss_scale", "clip", "data_range", "diffaugment", "ema_decay", "precision", "seed",
+    "warm_start",
+)  # fmt: skip
 
 
 class GANOversampler(Oversampler):
@@ -49,11 +50,24 @@ class GANOversampler(Oversampler):
         latent_size: Length of the latent.
         base_channels: Channels at half the image side (S4 at 32 px: 32, S1 at 64 px: 64).
         max_channels: Most channels of a map.
-        n_steps: Updates of each network.
+        n_steps: Updates of the generator.
+        n_epochs: In place of `n_steps`, where given: how often the critic passes over the real images (several
+            updates on a reused batch count once).
         batch_size: Real images, and fakes, in an update.
-        learning_rate: Of Adam, for both networks. The papers' 2e-4 is for long fits: after 1,000 steps on 59 cells
-            or 124 chest films at 32 px, 5e-4 drew membranes, nuclei and ribs that 2e-4 left blurred.
+        learning_rate: For both networks. The papers' 2e-4 is for long fits: after 1,000 steps on 59 cells or 124
+            chest films at 32 px, 5e-4 drew membranes, nuclei and ribs that 2e-4 left blurred.
+        critic_learning_rate: For the critic, where it is to have another (TTUR: 4e-4 to the generator's 1e-4).
+        optimizer: "adam", or "rmsprop" without momentum (WGAN).
         betas: Of Adam.
+        critic_steps: Updates of the critic for one of the generator, each on another batch.
+        reuse_batch: Whether these are on one batch (BAGAN-GP).
+        critic_loss_scale: Factor of the objective's critic loss (paper S1's code: 0.5).
+        clip: Bound of every weight of the critic (WGAN: 0.01).
+        regularizers: Further terms of the critic's loss: names in `REGULARIZERS`, "gradient_penalty", "dragan",
+            "r1" or "mismatched_labels"; or such objects, as `GradientPenalty(weight=5)`; or their settings, as
+            {"name": "gradient_penalty", "weight": 5}.
+        data_range: "symmetric", or "unit" to reproduce paper S2, see `DATA_RANGES`.
+        warm_start: "none", or "autoencoder" to start from the weights of one, which the layout must have.
         batch_sampler: "balanced" (every class as often) or "natural"; of real images in a conditional fit.
         diffaugment: What real and fake images undergo before the critic, for example "translation,cutout"; "color"
             too where colors carry no meaning.
@@ -87,9 +101,19 @@ class GANOversampler(Oversampler):
         base_channels: int = 32,
         max_channels: int = 512,
         n_steps: int = 2000,
+        n_epochs: float | None = None,
         batch_size: int = 32,
         learning_rate: float = 5e-4,
+        critic_learning_rate: float | None = None,
+        optimizer: str = "adam",
         betas: tuple[float, float] = (0.5, 0.999),
+        critic_steps: int = 1,
+        reuse_batch: bool = False,
+        critic_loss_scale: float = 1.0,
+        clip: float | None = None,
+        regularizers: Sequence[Given] = (),
+        data_range: str = "symmetric",
+        warm_start: str = "none",
         batch_sampler: str = "balanced",
         diffaugment: str = "",
         ema_decay: float = 0.999,
@@ -105,9 +129,19 @@ class GANOversampler(Oversampler):
         self.base_channels = base_channels
         self.max_channels = max_channels
         self.n_steps = n_steps
+        self.n_epochs = n_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.critic_learning_rate = critic_learning_rate
+        self.optimizer = optimizer
         self.betas = betas
+        self.critic_steps = critic_steps
+        self.reuse_batch = reuse_batch
+        self.critic_loss_scale = critic_loss_scale
+        self.clip = clip
+        self.regularizers = regularizers
+        self.data_range = data_range
+        self.warm_start = warm_start
         self.batch_sampler = batch_sampler
         self.diffaugment = diffaugment
         self.ema_decay = ema_decay
@@ -130,23 +164,7 @@ class GANOversampler(Oversampler):
 
     def check_settings(self, side: int) -> None:
         """See `Resampler.check_settings`."""
-        pick(OBJECTIVES, self.objective, "objective")
-        pick(LAYOUTS, self.layout, "layout")
-        pick(BATCH_SAMPLERS, self.batch_sampler, "batch sampler")
-        pick(PRECISIONS, self.precision, "precision")
-        pick(dict.fromkeys({PER_CLASS, *CONDITIONINGS} - {"none"}), self.conditioning, "conditioning")
-        diffaugment(self.diffaugment)
-        if self.conditioning == PER_CLASS and self.alpha != "uniform":
-            raise SettingError(
-                f"alpha={self.alpha!r} needs a conditional generator: give conditioning='embedding'."
-            )
-        for name, least in LEAST.items():
-            if not getattr(self, name) >= least:
-                raise SettingError(f"Expected {name} of at least {least}, got {getattr(self, name)}.")
-        for name in ("learning_rate", "ema_decay"):
-            if not 0 < getattr(self, name) < 1:
-                raise SettingError(f"Expected {name} between 0 and 1, got {getattr(self, name)}.")
-        check_size(side)
+        check_gan_settings(self.get_params(deep=False), side)
 
     def _fit(self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None) -> None:
         _check_square(X)
@@ -155,8 +173,8 @@ class GANOversampler(Oversampler):
         self.fitted_: dict[str, FittedGenerator] = {}
         device = resolve_device(self.device)
         for name, members in self._groups().items():
-            plan = self._plan(name, members, codes)
             images, labels = _only(members, X, codes)
+            plan = self._plan(name, members, codes, len(images))
             held = None if validation is None else _only(members, *validation)
             fitted = fit_generator(plan, images, labels, held, device=device, workspace=workspace)
             self.fitted_[name] = self._restore(members, *fitted)
@@ -179,7 +197,7 @@ class GANOversampler(Oversampler):
                 "or use a conditional generator (conditioning='embedding')."
             )
         latents = make_rng(seed, "latents", label).standard_normal((n, self.latent_size))
-        parts = sample(fitted.network, latents, fitted.codes.index(code))
+        parts = sample(fitted.network, latents, fitted.codes.index(code), DATA_RANGES[self.data_range])
         return np.concatenate([quantize(part.numpy(), self.dtype_, self.span_) for part in parts])
 
     def _groups(self) -> dict[str, tuple[int, ...]]:
@@ -191,24 +209,25 @@ class GANOversampler(Oversampler):
         growing = np.flatnonzero(np.isin(self.classes_, list(self.wanted_)))
         return {f"class {self.classes_[code]}": (int(code),) for code in growing}
 
-    def _plan(self, name: str, members: tuple[int, ...], codes: Labels) -> GANPlan:
+    def _plan(self, name: str, members: tuple[int, ...], codes: Labels, n_images: int) -> GANPlan:
+        rate = self.learning_rate if self.critic_learning_rate is None else self.critic_learning_rate
         return GANPlan(
             name=name,
-            layout=self.layout,
             design=self._design(members),
-            objective=self.objective,
             label_probabilities=self._label_probabilities(codes),
-            batch_sampler=self.batch_sampler,
-            batch_size=self.batch_size,
-            n_steps=self.n_steps,
-            learning_rate=self.learning_rate,
+            n_steps=self._n_steps(n_images),
+            critic_learning_rate=rate,
             betas=(float(self.betas[0]), float(self.betas[1])),
-            diffaugment=self.diffaugment,
-            ema_decay=self.ema_decay,
-            precision=self.precision,
+            regularizers=tuple(regularizer(given) for given in self.regularizers),
             span=self.span_,
-            seed=self.seed,
+            **{setting: getattr(self, setting) for setting in PASSED},
         )
+
+    def _n_steps(self, n_images: int) -> int:
+        if self.n_epochs is None:
+            return self.n_steps
+        seen = self.batch_size * (1 if self.reuse_batch else self.critic_steps)  # real images of one step
+        return math.ceil(self.n_epochs * n_images / seen)
 
     def _design(self, members: Sequence[int]) -> Design:
         return Design(
@@ -244,6 +263,10 @@ class GANOversampler(Oversampler):
         for label in self.classes_[list(members)].tolist():
             if label in self.wanted_:
                 check_diversity(self.diversity_[label], f"class {label}", advice)
+
+    def _plain_params(self) -> dict[str, Any]:
+        """See `Oversampler._plain_params`."""
+        return super()._plain_params() | {"regularizers": [as_mapping(given) for given in self.regularizers]}
 
     def _state(self) -> Fitted:
         tensors: dict[str, Tensor] = {}

@@ -8,29 +8,33 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam, Optimizer, RMSprop
 
 from equipoise import __version__
 from equipoise.arrays import Images, Labels, ValueRange, fingerprint
-from equipoise.networks.convolutional import Design, Generator, build_pair
+from equipoise.networks.convolutional import Critic, Design, Generator, build_pair
 from equipoise.randomness import make_rng
 from equipoise.resampling.base import Held
 from equipoise.resampling.fitted_cache import Fitted, Slot
 from equipoise.training.adversarial import AdversarialStep
 from equipoise.training.averaging import ExponentialAverage, refresh_batch_norm
-from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches, resident, to_unit
+from equipoise.training.batches import BATCH_SAMPLERS, BatchSampler, Pool, ResidentBatches, resident, to_unit
 from equipoise.training.chance import isolated_chance
 from equipoise.training.collapse import StopWhenCriticWins, relative_diversity
 from equipoise.training.devices import autocast
 from equipoise.training.diffaugment import diffaugment
 from equipoise.training.loop import Batch, History, Hook, train
 from equipoise.training.objectives import OBJECTIVES
+from equipoise.training.ranges import DATA_RANGES, SYMMETRIC, DataRange
+from equipoise.training.regularizers import Regularizer
 from equipoise.training.watching import WatchScores
 
 CHUNK = 64  # images sampled at a time; always full, so that an image does not depend on how many are asked for
 N_COMPARED = 64  # images of a class for its diversity
 N_WATCHED = 256  # images of a group whose scores are watched
 N_REFRESH = 50  # batches for the statistics of the averaged generator's batch norms
+OPTIMIZERS = ("adam", "rmsprop")
+PARTS = ("generator", "critic", "generator_optimizer", "critic_optimizer")  # of a step, for its checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +44,9 @@ class GANPlan:
     Attributes:
         name: Of the fit, for progress and chance.
         label_probabilities: How often a fake has each label.
+        n_steps: Updates of the generator.
         span: The values that stand for black and white.
+        warm_start: "autoencoder" trains one first and starts from its weights, see `warm_start`.
     """
 
     name: str
@@ -52,12 +58,21 @@ class GANPlan:
     batch_size: int
     n_steps: int
     learning_rate: float
+    critic_learning_rate: float
+    optimizer: str
     betas: tuple[float, float]
+    critic_steps: int
+    reuse_batch: bool
+    critic_loss_scale: float
+    clip: float | None
+    regularizers: tuple[Regularizer, ...]
+    data_range: str
     diffaugment: str
     ema_decay: float
     precision: str
     span: ValueRange
     seed: int
+    warm_start: str = "none"
 
     @property
     def advice(self) -> str:
@@ -114,7 +129,7 @@ def fit_generator(
         DivergedError: A loss became NaN or infinite.
     """
     slot = Slot(workspace, "gan", fingerprint(plan, images, labels, __version__))
-    return slot.load() or _Fit(plan, images, labels, held, device).run(slot)
+    return slot.load() or _Fit(plan, images, labels, held, device, workspace).run(slot)
 
 
 def build_generator(layout: str, design: Design, device: torch.device) -> Generator:
@@ -127,39 +142,46 @@ class _Fit:
     """The parts of one fit."""
 
     def __init__(
-        self, plan: GANPlan, images: Images, labels: Labels, held: Held | None, device: torch.device
+        self,
+        plan: GANPlan,
+        images: Images,
+        labels: Labels,
+        held: Held | None,
+        device: torch.device,
+        workspace: Path | None,
     ) -> None:
         self.plan, self.images, self.labels, self.held, self.device = plan, images, labels, held, device
-        with isolated_chance(plan.seed, plan.name, "start"):
-            pair = build_pair(plan.layout, plan.design)
-        generator, critic = (network.to(device) for network in pair)
-        for network in pair:
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from the stubs
+        self.data_range = DATA_RANGES[plan.data_range]
+        generator, critic = self._pair(workspace)
         self.step = AdversarialStep(
             generator=generator,
             critic=critic,
-            generator_optimizer=self._adam(generator),
-            critic_optimizer=self._adam(critic),
+            generator_optimizer=make_optimizer(plan, generator, plan.learning_rate),
+            critic_optimizer=make_optimizer(plan, critic, plan.critic_learning_rate, lazy=_lazy(plan)),
             objective=OBJECTIVES[plan.objective],
             latent_size=plan.design.latent_size,
             label_probabilities=torch.tensor(plan.label_probabilities, device=device),
+            data_range=self.data_range,
             augment=diffaugment(plan.diffaugment),
+            regularizers=plan.regularizers,
+            critic_steps=plan.critic_steps,
+            reuse_batch=plan.reuse_batch,
+            critic_loss_scale=plan.critic_loss_scale,
+            clip=plan.clip,
             autocast=autocast(plan.precision, device),
         )
         self.average = ExponentialAverage(generator, decay=plan.ema_decay)
 
     def run(self, slot: Slot) -> Fitted:
         plan, step = self.plan, self.step
-        pool = Pool(labels=self.labels, batch_size=plan.batch_size, n_steps=plan.n_steps, seed=plan.seed)
-        sampler = BATCH_SAMPLERS[plan.batch_sampler](pool)
-        parts = ("generator", "critic", "generator_optimizer", "critic_optimizer")
-        checkpoint = slot.checkpoint({"average": self.average, **{name: getattr(step, name) for name in parts}})
+        parts = {name: getattr(step, name) for name in PARTS}
+        checkpoint = slot.checkpoint({"step": step, "average": self.average, **parts})
         hooks: list[Hook] = [self.average, self._watch()]
         if step.objective.critic_can_win:
             hooks.append(StopWhenCriticWins(plan.advice))
         history = train(
             step,
-            ResidentBatches(self.images, self.labels, sampler, span=plan.span, device=self.device),
+            ResidentBatches(self.images, self.labels, self._sampler(), span=plan.span, device=self.device),
             n_steps=plan.n_steps,
             seed=plan.seed,
             hooks=hooks,
@@ -175,9 +197,39 @@ class _Fit:
         slot.store(fitted, checkpoint)
         return fitted
 
-    def _adam(self, network: nn.Module) -> Optimizer:
-        fused = self.device.type in ("cpu", "cuda")  # one kernel where torch has one
-        return Adam(network.parameters(), lr=self.plan.learning_rate, betas=self.plan.betas, fused=fused)
+    def _pair(self, workspace: Path | None) -> tuple[Generator, Critic]:
+        """Build both networks, with the weights from which the game starts."""
+        plan = self.plan
+        with isolated_chance(plan.seed, plan.name, "start"):
+            pair = build_pair(plan.layout, plan.design)
+        for network in pair:
+            network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # see torch
+        if plan.warm_start == "autoencoder":
+            from equipoise.resampling.warm_start import start_from_autoencoder
+
+            start_from_autoencoder(
+                pair,
+                plan,
+                self.images,
+                self.labels,
+                device=self.device,
+                workspace=workspace,
+                held=self.held,
+            )
+        return pair
+
+    def _sampler(self) -> BatchSampler:
+        """Choose the rows of a step: one batch, or one for each update of the critic."""
+        plan = self.plan
+        n_batches = 1 if plan.reuse_batch else plan.critic_steps
+        pool = Pool(
+            labels=self.labels,
+            batch_size=plan.batch_size,
+            n_steps=plan.n_steps * n_batches,
+            seed=plan.seed,
+        )
+        batch = BATCH_SAMPLERS[plan.batch_sampler](pool)
+        return lambda step: np.concatenate([batch(step * n_batches + i) for i in range(n_batches)])
 
     def _watch(self) -> WatchScores:
         groups = {"training": self._some(self.images, self.labels), "generated": self._generated()}
@@ -188,13 +240,14 @@ class _Fit:
 
     def _some(self, images: Images, labels: Labels) -> Callable[[], Batch]:
         rows = make_rng(self.plan.seed, "watched").permutation(len(images))[:N_WATCHED]
-        batch = self._unit(images[rows]), torch.as_tensor(labels[rows], device=self.device)
+        shown = self.data_range.into(self._unit(images[rows]))
+        batch = shown, torch.as_tensor(labels[rows], device=self.device)
         return lambda: batch
 
     def _generated(self) -> Callable[[], Batch]:
         with isolated_chance(self.plan.seed, self.plan.name, "watched"):
             latent, labels = self.step.draw(CHUNK)
-        return lambda: (self.average.network(latent, labels) / 2 + 0.5, labels)
+        return lambda: (self.average.network(latent, labels), labels)
 
     def _diversity(self) -> list[float]:
         """Compare generated with training images, class by class; 1 for a label that fakes never have."""
@@ -207,15 +260,40 @@ class _Fit:
         rng = make_rng(self.plan.seed, "compared", label)
         rows = rng.permutation(np.flatnonzero(self.labels == label))[:N_COMPARED]
         latents = rng.standard_normal((N_COMPARED, self.plan.design.latent_size))
-        generated = torch.cat(list(sample(self.average.network, latents, label)))
+        generated = torch.cat(list(sample(self.average.network, latents, label, self.data_range)))
         return relative_diversity(generated, self._unit(self.images[rows]).cpu())
 
     def _unit(self, images: Images) -> Tensor:
         return to_unit(resident(images, self.device), self.plan.span)
 
 
+def make_optimizer(plan: GANPlan, network: nn.Module, learning_rate: float, *, lazy: int = 1) -> Optimizer:
+    """Make the optimizer of one network.
+
+    Args:
+        plan: Names it.
+        network: What it updates; on its device already.
+        learning_rate: Its rate.
+        lazy: Steps between two updates that come on top, of a lazy regularizer: rate and memory shrink so that
+            `lazy` + 1 updates go as far as `lazy` would (StyleGAN2, methods 4.2).
+    """
+    share = lazy / (lazy + 1) if lazy > 1 else 1.0
+    parameters = list(network.parameters())
+    if plan.optimizer == "rmsprop":
+        return RMSprop(parameters, lr=learning_rate * share, alpha=0.99**share)
+    fused = parameters[0].device.type in ("cpu", "cuda")  # one kernel where torch has one
+    betas = plan.betas[0] ** share, plan.betas[1] ** share
+    return Adam(parameters, lr=learning_rate * share, betas=betas, fused=fused)
+
+
+def _lazy(plan: GANPlan) -> int:
+    return max((regularizer.every for regularizer in plan.regularizers), default=1)
+
+
 @torch.no_grad()
-def sample(network: nn.Module, latents: NDArray[np.float64], label: int) -> Iterator[Tensor]:
+def sample(
+    network: nn.Module, latents: NDArray[np.float64], label: int, data_range: DataRange = SYMMETRIC
+) -> Iterator[Tensor]:
     """Make images of one label, (at most 64, c, s, s) in [0, 1] at a time, on the processor."""
     device = next(network.parameters()).device
     for start in range(0, len(latents), CHUNK):
@@ -223,4 +301,4 @@ def sample(network: nn.Module, latents: NDArray[np.float64], label: int) -> Iter
         filled = np.resize(part, (CHUNK, part.shape[1])).astype(np.float32)
         labels = torch.full((CHUNK,), label, device=device)
         images = network(torch.as_tensor(filled, device=device), labels)
-        yield (images[: len(part)] / 2 + 0.5).float().cpu()
+        yield data_range.back(images[: len(part)]).float().cpu()

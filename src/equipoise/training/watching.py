@@ -29,5 +29,5 @@ class WatchScores:
 
     @torch.no_grad()
     def _score(self, images: Tensor, labels: Tensor) -> float:
-        """Score images (b, c, s, s) in [0, 1]."""
-        return float(self.critic(images * 2 - 1, labels).mean())
+        """Score images (b, c, s, s) in the critic's range."""
+        return float(self.critic(images, labels).mean())
