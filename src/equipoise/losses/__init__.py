@@ -1,6 +1,27 @@
 """Losses for imbalanced classes, by name; one file for each family."""
 
 from equipoise.losses.base import LossFactory
+from equipoise.losses.class_balanced import CLASS_BALANCED
 from equipoise.losses.cross_entropy import CLASS_WEIGHTS, CROSS_ENTROPY
+from equipoise.losses.focal import CLASS_BALANCED_FOCAL, FOCAL
+from equipoise.losses.ldam import LDAM_DRW, LDAM_LOSS
+from equipoise.losses.logit_adjustment import BALANCED_SOFTMAX, POSTHOC_LOGIT_ADJUSTMENT
+from equipoise.losses.rwwce import RWWCE
+from equipoise.losses.two_sigmoid import TWO_SIGMOID
 
-LOSSES: dict[str, LossFactory] = {factory.name: factory for factory in (CROSS_ENTROPY, CLASS_WEIGHTS)}
+LOSSES: dict[str, LossFactory] = {
+    factory.name: factory
+    for factory in (
+        CROSS_ENTROPY,
+        CLASS_WEIGHTS,
+        RWWCE,
+        CLASS_BALANCED,
+        FOCAL,
+        CLASS_BALANCED_FOCAL,
+        LDAM_LOSS,
+        LDAM_DRW,
+        BALANCED_SOFTMAX,
+        POSTHOC_LOGIT_ADJUSTMENT,
+        TWO_SIGMOID,
+    )
+}

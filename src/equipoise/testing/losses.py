@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-Factory = Callable[[Tensor], torch.nn.Module]
+from equipoise.losses.base import ImbalanceLoss
+
+Factory = Callable[[Tensor], ImbalanceLoss]
 COUNTS = torch.tensor([70, 20, 10])
 SHAPES = ((), (5,), (4, 3), (2, 3, 4))  # none, a line, an image, a volume
+PROGRESS = (0.0, 0.5, 0.9, 1.0)
 
 
 def gives_a_scalar_for_any_space(factory: Factory) -> None:
@@ -20,11 +22,44 @@ def gives_a_scalar_for_any_space(factory: Factory) -> None:
         _finite_with_gradient(value, logits)
 
 
-def equals_cross_entropy_when_classes_are_equal(factory: Factory) -> None:
-    """Where no class is rarer than another there is nothing to rebalance."""
+def averages_terms_that_belong_to_one_item_each(factory: Factory) -> None:
+    """The value is the mean of the terms (n, *spatial), times the weights (n,); a term knows its own image only."""
+    weights = torch.tensor([0.0, 1.0, 2.0, 0.5, 1.0, 3.0])
+    for shape in SHAPES:
+        loss, (logits, target) = factory(COUNTS), _batch(shape)
+        terms = loss.terms(logits, target)
+        assert terms.shape == target.shape, f"expected terms {tuple(target.shape)}, got {tuple(terms.shape)}"
+        torch.testing.assert_close(loss(logits, target), terms.mean())
+        torch.testing.assert_close(loss(logits, target, torch.ones(6)), terms.mean())
+        of_images = terms.reshape(6, -1).mean(dim=1)
+        torch.testing.assert_close(loss(logits, target, weights), (of_images * weights).mean())
+        torch.testing.assert_close(loss.terms(logits[2:3], target[2:3])[0], terms[2])
+
+
+def treats_equally_frequent_classes_alike(factory: Factory) -> None:
+    """Where no class is rarer there is nothing to rebalance: neither the common count nor the names matter."""
+    order = torch.tensor([2, 0, 1])
     for shape in SHAPES:
         logits, target = _batch(shape)
-        torch.testing.assert_close(factory(torch.tensor([7, 7, 7]))(logits, target), cross_entropy(logits, target))
+        few, many = factory(torch.tensor([7, 7, 7])), factory(torch.tensor([7000, 7000, 7000]))
+        for progress in PROGRESS:
+            few.advance(progress)
+            many.advance(progress)
+            terms, chances = few.terms(logits, target), few.probabilities(logits)
+            torch.testing.assert_close(many.terms(logits, target), terms)
+            torch.testing.assert_close(many.probabilities(logits), chances)
+            torch.testing.assert_close(few.terms(logits[:, order], torch.argsort(order)[target]), terms)
+            torch.testing.assert_close(few.probabilities(logits[:, order]), chances[:, order])
+
+
+def never_favors_the_more_frequent_class(factory: Factory) -> None:
+    """A network that knows nothing pays no less for a rare class, and no common class is predicted for it."""
+    loss, logits = factory(COUNTS), torch.zeros(3, 3)
+    for progress in PROGRESS:
+        loss.advance(progress)
+        terms, chances = loss.terms(logits, torch.arange(3)), loss.probabilities(logits[:1])[0]
+        assert (terms.diff() >= -1e-6).all(), f"a rarer class must not cost less, got {terms} for {COUNTS}"
+        assert (chances.diff() >= -1e-6).all(), f"a rarer class must not be less probable, got {chances}"
 
 
 def is_finite_at_huge_logits(factory: Factory) -> None:
@@ -36,26 +71,80 @@ def is_finite_at_huge_logits(factory: Factory) -> None:
         _finite_with_gradient(factory(COUNTS)(logits, torch.arange(3)), logits)
 
 
+def has_the_gradient_of_its_value(factory: Factory) -> None:
+    """Numerical and automatic gradients agree in float64, before and after anything is switched."""
+    loss, (logits, target) = factory(COUNTS).double(), _batch((2,))
+    cosines = logits.detach().double().tanh().requires_grad_()  # in (-1, 1), so that a scaled softmax has a slope
+    for progress in PROGRESS:
+        loss.advance(progress)
+        assert torch.autograd.gradcheck(lambda values: loss.terms(values, target), cosines)
+
+
 def follows_a_permutation_of_classes(factory: Factory) -> None:
     """Renaming the classes everywhere changes nothing."""
     logits, target = _batch((4, 3))
     order = torch.tensor([2, 0, 1])
-    renamed = factory(COUNTS[order])(logits[:, order], torch.argsort(order)[target])
-    torch.testing.assert_close(renamed, factory(COUNTS)(logits, target))
+    loss, renamed = factory(COUNTS), factory(COUNTS[order])
+    for progress in PROGRESS:
+        loss.advance(progress)
+        renamed.advance(progress)
+        again = renamed(logits[:, order], torch.argsort(order)[target])
+        torch.testing.assert_close(again, loss(logits, target))
+        torch.testing.assert_close(renamed.probabilities(logits[:, order]), loss.probabilities(logits)[:, order])
+
+
+def gives_probabilities(factory: Factory) -> None:
+    """Rows sum to 1, whatever the logits; a class with a higher logit than before is more probable than before."""
+    loss = factory(COUNTS)
+    for shape in SHAPES:
+        logits = _batch(shape)[0].detach()
+        chances = loss.probabilities(logits)
+        assert chances.shape == logits.shape, f"expected shape {tuple(logits.shape)}, got {tuple(chances.shape)}"
+        for rows in (chances, loss.probabilities(1e4 * logits)):
+            assert (rows >= 0).all(), "expected probabilities of at least 0"
+            torch.testing.assert_close(rows.sum(dim=1), torch.ones_like(rows[:, 0]))
+    for label in range(3):
+        raised = torch.zeros(1, 3)
+        raised[0, label] = 0.1
+        gain = loss.probabilities(raised) - loss.probabilities(torch.zeros(1, 3))
+        assert gain[0, label] > 0, f"a higher logit of class {label} must make it more probable, got {gain}"
+
+
+def advances_by_progress_alone(factory: Factory) -> None:
+    """The same progress twice is progress once, a jump is as good as steps, and a state dict holds what it did."""
+    logits, target = _batch(())
+    steps = factory(COUNTS)
+    for progress in PROGRESS:
+        steps.advance(progress)
+        once = steps.terms(logits, target)
+        steps.advance(progress)
+        jump, restored = factory(COUNTS), factory(COUNTS)
+        jump.advance(progress)
+        restored.load_state_dict(steps.state_dict())
+        for other in (steps, jump, restored):
+            assert torch.equal(other.terms(logits, target), once), f"another loss at progress {progress}"
 
 
 def lives_on_one_device_with_its_counts(factory: Factory) -> None:
     """Nothing that depends on the counts stays behind when the module moves: all tensors are buffers."""
-    module = factory(COUNTS).to("meta")
-    logits, target = _batch(())
-    assert module(logits.to("meta"), target.to("meta")).device.type == "meta", "a tensor is not a buffer"
+    loss = factory(COUNTS).to("meta")
+    logits, target = (tensor.to("meta") for tensor in _batch((4, 3)))
+    for progress in PROGRESS:
+        loss.advance(progress)
+        for value in (loss(logits, target), loss.probabilities(logits)):
+            assert value.device.type == "meta", "a tensor is not a buffer"
 
 
 LOSS_CONTRACT: tuple[Callable[[Factory], None], ...] = (
     gives_a_scalar_for_any_space,
-    equals_cross_entropy_when_classes_are_equal,
+    averages_terms_that_belong_to_one_item_each,
+    treats_equally_frequent_classes_alike,
+    never_favors_the_more_frequent_class,
     is_finite_at_huge_logits,
+    has_the_gradient_of_its_value,
     follows_a_permutation_of_classes,
+    gives_probabilities,
+    advances_by_progress_alone,
     lives_on_one_device_with_its_counts,
 )
 
