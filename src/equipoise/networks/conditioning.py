@@ -1,4 +1,4 @@
-"""How labels enter a generator and a critic: each module appends a code of the label as further channels."""
+"""How labels enter a generator and a critic: beside the features, or as weights of norms and scores."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,10 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equipoise.networks.chain import Labeled
+
 EMBEDDING_SIZE = 50  # methods 4.5
 
 
-class Join(nn.Module):
+class Join(Labeled):
     """Appends `extra` channels to features (b, c, *spatial), according to labels (b,)."""
 
     extra: int
@@ -71,13 +73,65 @@ class EmbeddedPlane(Join):
         return torch.cat([features, plane], dim=1)
 
 
+class ConditionalBatchNorm(Labeled):
+    """Batch norm whose weight and bias belong to the label; 1 and 0 at the start (methods 9.4)."""
+
+    def __init__(self, n_classes: int, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.weight = nn.Parameter(torch.ones(n_classes, channels))
+        self.bias = nn.Parameter(torch.zeros(n_classes, channels))
+
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """(b, c, h, w), (b,) -> (b, c, h, w)."""
+        weight, bias = (table[labels, :, None, None] for table in (self.weight, self.bias))
+        return torch.addcmul(bias, weight, self.norm(features))
+
+
+class Projection(Labeled):
+    """Scores features phi by D(x, y) = score(phi) + <v_y, sum of phi over all places> (methods 9.4).
+
+    Source: Miyato and Koyama 2018. `score` is the layout's own last layer; v starts at N(0, 0.02), so that without
+    spectral norm too the labels do not drown it.
+    """
+
+    def __init__(self, score: nn.Module, n_classes: int, channels: int) -> None:
+        super().__init__()
+        self.score, self.embedding = score, nn.Embedding(n_classes, channels)
+        nn.init.normal_(self.embedding.weight, 0.0, 0.02)
+
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """(b, c, h, w), (b,) -> (b,)."""
+        projected = (self.embedding(labels) * features.sum(dim=(2, 3))).sum(dim=1)
+        scores: Tensor = self.score(features).reshape(len(features)) + projected
+        return scores
+
+
+def _plain_norm(n_classes: int, channels: int) -> nn.Module:
+    return nn.BatchNorm2d(channels)
+
+
+def _plain_score(score: nn.Module, n_classes: int, channels: int) -> nn.Module:
+    return score
+
+
 @dataclass(frozen=True)
 class Conditioning:
-    """Where labels enter: into the latent, into the generator's smallest map, and into the critic's image."""
+    """Where labels enter.
 
-    into_latent: Callable[[int], Join]  # n_classes -> module
-    into_map: Callable[[int, int], Join]  # n_classes, side -> module
-    into_image: Callable[[int, int], Join]  # n_classes, side -> module
+    Attributes:
+        into_latent: n_classes -> what appends to the latent.
+        into_map: n_classes, side -> what appends to the generator's smallest map.
+        into_image: n_classes, side -> what appends to the critic's image.
+        norm: n_classes, channels -> the generator's batch norm.
+        score: last layer, n_classes, channels -> the critic's last layer.
+    """
+
+    into_latent: Callable[[int], Join]
+    into_map: Callable[[int, int], Join]
+    into_image: Callable[[int, int], Join]
+    norm: Callable[[int, int], nn.Module] = _plain_norm
+    score: Callable[[nn.Module, int, int], nn.Module] = _plain_score
 
 
 def _nowhere(*_: int) -> Join:
@@ -93,4 +147,5 @@ CONDITIONINGS: Mapping[str, Conditioning] = {
     "one_hot": Conditioning(_one_hot, _nowhere, _one_hot),
     "embedding": Conditioning(EmbeddedVector, _nowhere, EmbeddedPlane),
     "embedding_map": Conditioning(_nowhere, EmbeddedPlane, EmbeddedPlane),
+    "projection": Conditioning(_nowhere, _nowhere, _nowhere, ConditionalBatchNorm, Projection),
 }

@@ -1,76 +1,23 @@
 """Convolutional generator and critic in two layouts, for any valid image side (methods 1.4, 4.3 to 4.6)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 
-from torch import Tensor, nn
+from torch import nn
 
 from equipoise.discovery import pick
-from equipoise.networks import initialization
-from equipoise.networks.conditioning import CONDITIONINGS
+from equipoise.exceptions import SettingError
+from equipoise.networks.design import Critic, Design, Generator, Parts
+from equipoise.networks.residual import residual_pair
 from equipoise.networks.sizes import check_size
-
-
-class Generator(nn.Module):
-    """Makes images from latents: the latent becomes a small map, the map is doubled up to the image."""
-
-    def __init__(self, into_latent: nn.Module, stem: nn.Module, into_map: nn.Module, body: nn.Module) -> None:
-        super().__init__()
-        self.into_latent, self.stem, self.into_map, self.body = into_latent, stem, into_map, body
-
-    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        """(b, latent_size), (b,) -> images (b, c, s, s) in [-1, 1]."""
-        base = self.stem(self.into_latent(latent, labels))
-        images: Tensor = self.body(self.into_map(base, labels))
-        return images
-
-
-class Critic(nn.Module):
-    """Scores images: raw numbers (logits), larger where the image looks real."""
-
-    def __init__(self, into_image: nn.Module, body: nn.Module) -> None:
-        super().__init__()
-        self.into_image, self.body = into_image, body
-
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """(b, c, s, s) in [-1, 1], (b,) -> scores (b,)."""
-        scores: Tensor = self.body(self.into_image(images, labels))
-        return scores.reshape(len(images))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Design:
-    """What a pair of networks is built from.
-
-    Attributes:
-        size: Side s of the square images.
-        channels: Channels c of the images.
-        n_classes: Number of labels; 1 with conditioning "none".
-        conditioning: A name in `CONDITIONINGS`.
-        latent_size: Length of the latent vector.
-        base_channels: Channels at side s/2; doubled at each halving ("dcgan"), or the same everywhere ("constant").
-        max_channels: Most channels of a map ("dcgan" only).
-        bias: Whether convolutions before a batch norm have biases ("dcgan" only; paper S1 has, S4 has not).
-        all_stride_2: Whether the critic's first convolution halves too ("constant" only; see methods 4.4).
-    """
-
-    size: int
-    channels: int
-    n_classes: int = 1
-    conditioning: str = "none"
-    latent_size: int = 100
-    base_channels: int = 64
-    max_channels: int = 512
-    bias: bool = False
-    all_stride_2: bool = False
 
 
 def build_pair(layout: str, design: Design) -> tuple[Generator, Critic]:
     """Build a generator and its critic with the first weights of their layout, drawn from torch's chance.
 
     Raises:
-        SettingError: No such layout or conditioning, or the image side is not valid.
+        SettingError: No such layout, conditioning, norm or initialization, the image side is not valid, or the
+            layout has no place for what is asked.
     """
     return pick(LAYOUTS, layout, "layout")(design)
 
@@ -79,29 +26,31 @@ def dcgan_pair(design: Design) -> tuple[Generator, Critic]:
     """Build the networks of papers S1 and S4: batch norm everywhere, channels that double as maps halve.
 
     Source: methods 4.3 and 4.6. As both papers' code, and unlike Radford et al. 2016, the critic's first
-    convolution has a batch norm.
+    convolution has a batch norm (`critic_first_norm`). At 28 px the maps are those of every other size (7, 14, 28)
+    and not those of the variant for MNIST in S1's code (3, 6, 13, 28).
     """
     side, n = check_size(design.size)
     widths = [min(design.max_channels, design.base_channels << i) for i in reversed(range(n))]
-    joins = _Joins(design, side)
-    latent = design.latent_size + joins.extra_latent
-    stem = nn.Sequential(
-        nn.Unflatten(1, (latent, 1, 1)),
-        nn.ConvTranspose2d(latent, widths[0], side, bias=design.bias),
-        nn.BatchNorm2d(widths[0]),
-        nn.ReLU(inplace=True),
-    )
-    ups: list[nn.Module] = []
-    for before, after in pairwise([widths[0] + joins.extra_map, *widths[1:], design.channels]):
-        ups.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=design.bias))
-        ups += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
-    body = nn.Sequential(*ups[:-2], nn.Tanh())
-    downs: list[nn.Module] = []
-    for before, after in pairwise([design.channels + joins.extra_image, *reversed(widths)]):
-        downs.append(nn.Conv2d(before, after, 4, 2, 1, bias=design.bias))
-        downs += [nn.BatchNorm2d(after), nn.LeakyReLU(0.2, inplace=True)]
-    downs.append(nn.Conv2d(widths[0], 1, side, bias=design.bias))
-    return joins.pair(stem, body, nn.Sequential(*downs), initialization.dcgan)
+    parts = Parts(design, side, critic_norm="batch", initialization="dcgan")
+    stem: list[nn.Module] = [nn.Unflatten(1, (parts.latent, 1, 1))]
+    stem += [nn.ConvTranspose2d(parts.latent, widths[0], side, bias=design.bias), parts.generator_norm(widths[0])]
+    stem += [nn.ReLU(inplace=True), *parts.attend(side, widths[0])]
+    inputs = [widths[0] + parts.into_map.extra, *widths[1:]]
+    body: list[nn.Module] = []
+    for i, (before, after) in enumerate(pairwise(inputs), start=1):
+        body += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=design.bias), parts.generator_norm(after)]
+        body += [nn.ReLU(inplace=True), *parts.attend(side << i, after)]
+    body += [nn.ConvTranspose2d(inputs[-1], design.channels, 4, 2, 1, bias=design.bias), nn.Tanh()]
+    return parts.pair(stem, body, _halving_critic(parts, widths, side))
+
+
+def _halving_critic(parts: Parts, widths: list[int], side: int) -> list[nn.Module]:
+    bias = parts.design.bias or parts.critic_norm != "batch"
+    layers: list[nn.Module] = []
+    for i, (before, after) in enumerate(pairwise([parts.image, *reversed(widths)]), start=1):
+        layers += [nn.Conv2d(before, after, 4, 2, 1, bias=bias), *parts.norm(after, first=i == 1)]
+        layers += [nn.LeakyReLU(0.2, inplace=True), *parts.attend(parts.design.size >> i, after)]
+    return [*layers, parts.score(nn.Conv2d(widths[0], 1, side, bias=bias), widths[0])]
 
 
 def constant_pair(design: Design) -> tuple[Generator, Critic]:
@@ -111,49 +60,47 @@ def constant_pair(design: Design) -> tuple[Generator, Critic]:
     the side of the other layout's (8 x 8 at 128 px).
     """
     smallest, n = check_size(design.size)
+    _check_constant(design, n)
     side, width = 2 * smallest, design.base_channels
-    joins = _Joins(design, side)
-    stem = nn.Sequential(
-        nn.Linear(design.latent_size + joins.extra_latent, width * side * side),
-        nn.LeakyReLU(0.2, inplace=True),
-        nn.Unflatten(1, (width, side, side)),
-    )
-    inputs = [width + joins.extra_map, *[width] * (n - 1)]
+    parts = Parts(design, side, critic_norm="none", initialization="keras")
+    stem: list[nn.Module] = [nn.Linear(parts.latent, width * side * side), nn.LeakyReLU(0.2, inplace=True)]
+    stem += [nn.Unflatten(1, (width, side, side)), *parts.attend(side, width)]
+    inputs = [width + parts.into_map.extra, *[width] * (n - 1)]
     body: list[nn.Module] = []
-    for before in inputs[:-1]:
+    for i, before in enumerate(inputs[:-1], start=1):
         body += [nn.ConvTranspose2d(before, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+        body += parts.attend(side << i, width)
     body += [nn.Conv2d(inputs[-1], design.channels, 5, padding=2), nn.Tanh()]
-    strides = [2 if design.all_stride_2 else 1, *[2] * (n - 1)]
-    downs: list[nn.Module] = []
-    for before, stride in zip([design.channels + joins.extra_image, *[width] * (n - 1)], strides, strict=True):
-        downs += [nn.Conv2d(before, width, 5, stride, 2), nn.LeakyReLU(0.2, inplace=True)]
-    last = smallest if design.all_stride_2 else side
-    downs += [nn.Flatten(), nn.Dropout(0.4), nn.Linear(width * last * last, 1)]
-    return joins.pair(stem, nn.Sequential(*body), nn.Sequential(*downs), initialization.keras)
+    return parts.pair(stem, body, _constant_critic(parts, width, n))
 
 
-class _Joins:
-    """The three places of a design where labels enter, and how many channels they add there."""
+def _constant_critic(parts: Parts, width: int, n: int) -> list[nn.Module]:
+    strides = [2 if parts.design.all_stride_2 else 1, *[2] * (n - 1)]
+    side, layers = parts.design.size, list[nn.Module]()
+    for i, (before, stride) in enumerate(zip([parts.image, *[width] * (n - 1)], strides, strict=True), start=1):
+        side //= stride
+        layers += [nn.Conv2d(before, width, 5, stride, 2), *parts.norm(width, first=i == 1)]
+        layers += [nn.LeakyReLU(0.2, inplace=True), *parts.attend(side, width)]
+    return [*layers, nn.Flatten(), nn.Dropout(0.4), nn.Linear(width * side * side, 1)]
 
-    def __init__(self, design: Design, side: int) -> None:
-        conditioning = pick(CONDITIONINGS, design.conditioning, "conditioning")
-        self.into_latent = conditioning.into_latent(design.n_classes)
-        self.into_map = conditioning.into_map(design.n_classes, side)
-        self.into_image = conditioning.into_image(design.n_classes, design.size)
-        self.extra_latent = self.into_latent.extra
-        self.extra_map = self.into_map.extra
-        self.extra_image = self.into_image.extra
 
-    def pair(
-        self, stem: nn.Module, body: nn.Module, downs: nn.Module, initialize: Callable[[nn.Module], None]
-    ) -> tuple[Generator, Critic]:
-        """Assemble both networks and draw their first weights."""
-        generator = Generator(self.into_latent, stem, self.into_map, body)
-        critic = Critic(self.into_image, downs)
-        return generator.apply(initialize), critic.apply(initialize)
+def _check_constant(design: Design, n_doublings: int) -> None:
+    if design.conditioning == "projection":
+        raise SettingError(
+            "Conditioning 'projection' needs batch norms in the generator, and layout 'constant' has none. Give "
+            "layout='dcgan' or 'residual', or conditioning='embedding'."
+        )
+    if design.attention and n_doublings == 1:
+        raise SettingError(
+            f"Layout 'constant' has no map smaller than {design.size} px for attention: give attention=False, or "
+            "images of 16 px or more."
+        )
 
+
+__all__ = ["LAYOUTS", "Critic", "Design", "Generator", "build_pair"]  # until all import from `design`
 
 LAYOUTS: Mapping[str, Callable[[Design], tuple[Generator, Critic]]] = {
     "dcgan": dcgan_pair,
     "constant": constant_pair,
+    "residual": residual_pair,
 }
