@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equipoise.exceptions import SettingError
 from equipoise.networks.chain import Labeled
 
 EMBEDDING_SIZE = 50  # methods 4.5
@@ -142,10 +143,15 @@ def _one_hot(n_classes: int, _side: int = 0) -> Join:
     return OneHot(n_classes)
 
 
+def _only_bagan_gp(*_: int) -> Join:
+    raise SettingError("Conditioning 'product' is that of layout 'bagan_gp', which builds it itself. Give both.")
+
+
 CONDITIONINGS: Mapping[str, Conditioning] = {
     "none": Conditioning(_nowhere, _nowhere, _nowhere),
     "one_hot": Conditioning(_one_hot, _nowhere, _one_hot),
     "embedding": Conditioning(EmbeddedVector, _nowhere, EmbeddedPlane),
     "embedding_map": Conditioning(_nowhere, EmbeddedPlane, EmbeddedPlane),
     "projection": Conditioning(_nowhere, _nowhere, _nowhere, ConditionalBatchNorm, Projection),
+    "product": Conditioning(_only_bagan_gp, _only_bagan_gp, _only_bagan_gp),
 }

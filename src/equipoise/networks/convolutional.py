@@ -7,6 +7,7 @@ from torch import nn
 
 from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
+from equipoise.networks.bagan_gp import bagan_gp_pair
 from equipoise.networks.design import Critic, Design, Generator, Parts
 from equipoise.networks.residual import residual_pair
 from equipoise.networks.sizes import check_size
@@ -103,4 +104,5 @@ LAYOUTS: Mapping[str, Callable[[Design], tuple[Generator, Critic]]] = {
     "dcgan": dcgan_pair,
     "constant": constant_pair,
     "residual": residual_pair,
+    "bagan_gp": bagan_gp_pair,
 }

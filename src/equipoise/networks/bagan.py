@@ -1,0 +1,114 @@
+"""Networks of the original BAGAN for any valid side: latents of a class come from its Gaussian (methods 4.8)."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from equipoise.networks import initialization
+from equipoise.networks.conditioning import Unlabeled
+from equipoise.networks.design import Design, Generator
+from equipoise.networks.sizes import check_size
+
+SLOPE = 0.3  # of every leaky ReLU: Keras' default
+DROPOUT = 0.3
+LARGEST_MAP = 8  # the trunk halves until its map is no larger
+
+
+class ClassGaussians(nn.Module):
+    """Moves standard normal latents to the Gaussian of their class: mean + factor @ latent.
+
+    Every class starts as N(0, I), which leaves latents as they are.
+
+    Attributes:
+        means: (k, d).
+        factors: (k, d, d); factor @ factor.T is the covariance.
+    """
+
+    means: Tensor
+    factors: Tensor
+
+    def __init__(self, n_classes: int, size: int) -> None:
+        super().__init__()
+        self.register_buffer("means", torch.zeros(n_classes, size))
+        self.register_buffer("factors", torch.eye(size).repeat(n_classes, 1, 1))
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+        """(b, d), (b,) -> (b, d)."""
+        return self.means[labels] + torch.einsum("bij,bj->bi", self.factors[labels], latent)
+
+
+class Judge(nn.Module):
+    """Says of images which of the k classes they show, or that they are generated: logits (b, k + 1)."""
+
+    def __init__(self, trunk: nn.Module, head: nn.Linear) -> None:
+        super().__init__()
+        self.trunk, self.head = trunk, head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(b, c, s, s) in [-1, 1] -> logits (b, k + 1), the last one of "generated"."""
+        logits: Tensor = self.head(self.trunk(images))
+        return logits
+
+
+def bagan_networks(design: Design) -> tuple[Generator, Judge, nn.Sequential]:
+    """Build generator, judge and encoder of BAGAN; the encoder is a trunk like the judge's, then a linear layer.
+
+    With base_channels 32 and latent_size 100 the widths are the reference's. It starts every generator at 8 x 8;
+    here the smallest map has the side of `check_size`. First weights as Keras draws them.
+
+    Source: Mariani et al. 2018 (arXiv 1803.09655) and its code, methods 4.8.
+    """
+    features = _features(design)
+    judge = Judge(trunk(design), nn.Linear(features, design.n_classes + 1))
+    encoder = nn.Sequential(trunk(design), nn.Linear(features, design.latent_size))
+    first = initialization.keras
+    return generator(design).apply(first), judge.apply(first), encoder.apply(first)
+
+
+def generator(design: Design) -> Generator:
+    """Build latents (b, latent_size), labels -> images: nearest-neighbour doubling and 5 x 5 convolutions."""
+    side, n = check_size(design.size)
+    base, latent = design.base_channels, design.latent_size
+    smallest = 4 * base
+    stem = nn.Sequential(
+        nn.Linear(latent, 32 * base, bias=False),
+        nn.ReLU(inplace=True),
+        nn.Linear(32 * base, smallest * side * side, bias=False),
+        nn.ReLU(inplace=True),
+        nn.Unflatten(1, (smallest, side, side)),
+    )
+    body: list[nn.Module] = []
+    for before, after in pairwise([smallest, *[8 * base] * (n - 1), 4 * base]):
+        body += [nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 5, padding=2, bias=False)]
+        body.append(nn.ReLU(inplace=True))
+    body += [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4 * base, design.channels, 2, bias=False), nn.Tanh()]
+    return Generator(ClassGaussians(design.n_classes, latent), stem, Unlabeled(), nn.Sequential(*body))
+
+
+def trunk(design: Design) -> nn.Sequential:
+    """Build pairs of 3 x 3 convolutions, of which the first halves: (b, c, s, s) -> (b, features)."""
+    base = design.base_channels
+    widths = [base, 2 * base, 4 * base, 8 * base, *[8 * base] * 2 * (_n_pairs(design.size) - 2)]
+    layers: list[nn.Module] = []
+    for number, (before, after) in enumerate(pairwise([design.channels, *widths])):
+        layers.append(nn.Conv2d(before, after, 3, 2 - number % 2, 1))
+        layers += [nn.LeakyReLU(SLOPE, inplace=True), nn.Dropout(DROPOUT)]
+    return nn.Sequential(*layers, nn.Flatten())
+
+
+def _n_pairs(size: int) -> int:
+    """Count the halvings: two, and more until the map's side is at most 8."""
+    n = 2
+    while _side(size, n) > LARGEST_MAP:
+        n += 1
+    return n
+
+
+def _side(size: int, n: int) -> int:
+    return -(-size >> n)  # a halving rounds up
+
+
+def _features(design: Design) -> int:
+    side = _side(design.size, _n_pairs(design.size))
+    return 8 * design.base_channels * side * side
