@@ -1,0 +1,73 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy, softmax
+
+from equipoise.losses import LOSSES
+from equipoise.losses.ldam import LDAM, DeferredLDAM, ldam_margins
+
+COUNTS = torch.tensor([1727.0, 294.0])
+LOGITS, TARGET = torch.tensor([[0.6, 0.2], [0.1, 0.7]]), torch.tensor([0, 1])
+GOLDEN = torch.tensor([0.089801, 0.048587])
+
+
+@pytest.mark.parametrize(("counts", "first"), [((1727.0, 294.0), 0.321169), ((4385.0, 1460.0), 0.379810)])
+def test_golden_margins(counts: tuple[float, float], first: float) -> None:
+    torch.testing.assert_close(ldam_margins(torch.tensor(counts)), torch.tensor([first, 0.5]), atol=1e-6, rtol=0)
+
+
+def test_golden_values() -> None:
+    loss = LOSSES["ldam"](COUNTS)
+    torch.testing.assert_close(loss.terms(LOGITS, TARGET), GOLDEN, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(loss(LOGITS, TARGET), torch.tensor(0.069194), atol=1e-6, rtol=1e-5)
+
+
+@settings(deadline=None, max_examples=20)
+@given(counts=st.lists(st.integers(1, 10**6), min_size=2, max_size=8))
+def test_margins_follow_the_fourth_root_and_the_rarest_has_the_largest(counts: list[int]) -> None:
+    n = torch.tensor(counts, dtype=torch.float64)
+    margins = ldam_margins(n, 0.4)
+    products = margins * n**0.25
+    torch.testing.assert_close(products, products[:1].expand(len(n)))
+    torch.testing.assert_close(margins.max(), torch.tensor(0.4, dtype=torch.float64))
+
+
+def test_equal_classes_all_have_the_largest_margin() -> None:
+    torch.testing.assert_close(ldam_margins(torch.full((4,), 30.0)), torch.full((4,), 0.5))
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 10**6), scale=st.floats(0.1, 40.0))
+def test_a_margin_only_makes_it_harder(seed: int, scale: float) -> None:
+    g = torch.Generator().manual_seed(seed)
+    logits, target = 2 * torch.rand(5, 2, 3, generator=g) - 1, torch.randint(2, (5, 3), generator=g)
+    terms = LDAM(COUNTS, scale=scale).terms(logits, target)
+    assert (terms >= cross_entropy(scale * logits, target, reduction="none") - 1e-6).all()
+    no_margin = LDAM(COUNTS, scale=scale, largest_margin=0.0)
+    torch.testing.assert_close(no_margin(logits, target), cross_entropy(scale * logits, target))
+
+
+def test_predictions_know_the_scale_and_no_margin() -> None:
+    chances = LOSSES["ldam"](COUNTS).probabilities(LOGITS)
+    torch.testing.assert_close(chances, softmax(30 * LOGITS, dim=1))
+    assert LOSSES["ldam"].head == LOSSES["ldam_drw"].head == "cosine"
+
+
+def test_weights_come_in_after_four_fifths_of_the_training() -> None:
+    loss = LOSSES["ldam_drw"](COUNTS)
+    for progress in (0.0, 0.5, 0.7999):
+        loss.advance(progress)
+        torch.testing.assert_close(loss.terms(LOGITS, TARGET), GOLDEN, atol=1e-6, rtol=1e-5)
+    for progress in (0.8, 1.0):
+        loss.advance(progress)
+        weighted = GOLDEN * torch.tensor([0.308901, 1.691099])  # methods 2.4, beta 0.9999
+        torch.testing.assert_close(loss.terms(LOGITS, TARGET), weighted, atol=1e-6, rtol=1e-5)
+
+
+def test_a_state_dict_knows_that_the_weights_came_in() -> None:
+    first, second = DeferredLDAM(COUNTS), DeferredLDAM(COUNTS)
+    first.advance(0.9)
+    assert not torch.equal(first(LOGITS, TARGET), second(LOGITS, TARGET))
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first(LOGITS, TARGET), second(LOGITS, TARGET))
