@@ -8,7 +8,7 @@ import pytest
 
 from equipoise.atomic import read_json, write_json
 from equipoise.metrics.classification import METRICS
-from equipoise.report.charts import classifier_panels, confusion, generator_panels, quantity
+from equipoise.report.charts import classifier_panels, confusion, generator_panels, prominent, quantity
 from equipoise.report.contents import read_contents
 from equipoise.report.figures import styles_of
 from equipoise.report.overview import class_counts, warnings
@@ -91,6 +91,28 @@ def test_curves_of_classifiers_and_generators_are_told_apart(make_run: MakeRun) 
         ["training score", "generated score", "validation score"],
     ]
     assert generator_panels(c, "none") == {}
+
+
+def test_charts_show_the_baseline_and_the_best_of_many_methods(make_run: MakeRun) -> None:
+    few = read_contents(make_run())
+    assert prominent(few) == few.methods
+    names = ("none", *(f"method-{i}" for i in range(10)))
+    many = read_contents(make_run(methods=names, absent=("method-9",), n_splits=1, n_seeds=1))
+    shown = prominent(many)
+    means = {m.method: m.metrics["balanced_accuracy"].mean for m in many.results.methods if m.metrics}
+    left_out = [name for name in means if name not in shown]
+    assert len(shown) == 8
+    assert shown == [name for name in names if name in shown]
+    assert "none" in shown
+    assert max(means[name] for name in left_out) <= min(means[name] for name in shown if name != "none")
+
+
+def test_what_is_recorded_beside_the_usual_has_a_panel_of_its_own(make_run: MakeRun) -> None:
+    folder = make_run()
+    path = folder / "cells" / "dcgan" / "split-0" / "seed-0" / "history.csv"
+    path.write_text(path.read_text() + "balance/class 1,10,penalty,0.5\nbalance/class 1,20,penalty,0.4\n")
+    [panels] = generator_panels(read_contents(folder), "dcgan").values()
+    assert panels[-1].title == "Penalty"
 
 
 def test_synthetic_images_come_in_the_order_of_the_methods(make_run: MakeRun) -> None:

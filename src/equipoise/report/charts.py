@@ -1,7 +1,7 @@
 """The figures of the report: which curves, intervals and matrices, from what a run holds."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,14 @@ from equipoise.experiments.curves import Curves
 from equipoise.metrics.classification import METRICS
 from equipoise.report.contents import Contents
 from equipoise.report.figures import Curve, Line, Panel, Style, run_panel, styles_of, unit_panel
+from equipoise.report.wording import sentence_case
 
 PANELS = {  # panel -> what of a GAN's history it shows
     "Losses": ("critic_loss", "generator_loss"),
     "Critic's scores while it learns": ("real_score", "fake_score"),
     "Critic's scores of fixed images": ("training_score", "generated_score", "validation_score"),
 }
+MOST_DRAWN = 8  # methods in one chart; more could not be told apart
 SHADE = (0, 89, 160)  # of a full cell of a confusion matrix
 
 
@@ -42,6 +44,16 @@ def _shaded(n: int, total: int) -> Shaded:
     return Shaded(f"{n:,}", percent, f"rgb({background})", "#fff" if share > 0.72 else "#1d2127")
 
 
+def prominent(contents: Contents) -> list[str]:
+    """Choose the methods that charts show: the baseline and the best means of the primary metric, as asked."""
+    results = contents.results
+    sign = 1.0 if METRICS[results.primary_metric].higher_is_better else -1.0
+    scored = {m.method: sign * m.metrics[results.primary_metric].mean for m in results.methods if m.metrics}
+    best = sorted(scored, key=lambda name: (name != results.baseline, -np.nan_to_num(scored[name], nan=-np.inf)))
+    shown = set(contents.methods if len(contents.methods) <= MOST_DRAWN else best[:MOST_DRAWN])
+    return [name for name in contents.methods if name in shown]
+
+
 def discrimination(curves: Mapping[str, Curves], styles: Mapping[str, Style]) -> list[Panel]:
     """Draw the mean ROC and precision-recall curves of every method."""
     roc = [Line(name, _points(c.grid, c.sensitivity), styles[name]) for name, c in curves.items()]
@@ -58,12 +70,12 @@ def _points(x: NDArray[np.float64], y: NDArray[np.float64]) -> Curve:
 
 
 def classifier_panels(contents: Contents, styles: Mapping[str, Style]) -> list[Panel]:
-    """Draw what the classifiers recorded, a panel for each quantity, the primary metric first."""
-    stages = {m["name"]: m["steps"][-1]["name"] for m in contents.study["methods"]}
+    """Draw what the classifiers of `styles` recorded, a panel for each quantity, the primary metric first."""
+    stages = {m["name"]: m["steps"][-1]["name"] for m in contents.study["methods"] if m["name"] in styles}
     runs: dict[str, dict[str, list[Curve]]] = defaultdict(lambda: {name: [] for name in stages})
     for cell, history in contents.histories.items():
         for (stage, name), curve in history.items():
-            if stage == stages[cell.method]:
+            if stage == stages.get(cell.method):
                 runs[name][cell.method].append(curve)
     first = f"validation_{contents.study['primary_metric']}"
     names = sorted(runs, key=lambda name: (name != first, not name.startswith("validation"), name))
@@ -78,13 +90,17 @@ def generator_panels(contents: Contents, method: str) -> dict[str, list[Panel]]:
         for (stage, name), curve in history.items():
             if cell.method == method and stage != last:
                 fits[_title(stage, contents.class_names)][name].append(curve)
-    drawn = {title: _drawn(_generator_panel(panel, runs) for panel in PANELS) for title, runs in fits.items()}
+    drawn = {title: _drawn(_generator_panels(runs)) for title, runs in fits.items()}
     return {title: panels for title, panels in drawn.items() if panels}
 
 
-def _generator_panel(title: str, runs: Mapping[str, Sequence[Curve]]) -> Panel | None:
-    shown = {quantity(name): runs[name] for name in PANELS[title] if name in runs}
-    return run_panel(title, shown, styles_of(list(shown)), x_label="steps")
+def _generator_panels(runs: Mapping[str, Sequence[Curve]]) -> Iterator[Panel | None]:
+    """Draw what belongs together in one panel, and anything else that was recorded in one of its own."""
+    together = {name for names in PANELS.values() for name in names}
+    alone = {sentence_case(quantity(name)): (name,) for name in runs if name not in together}
+    for title, names in {**PANELS, **alone}.items():
+        shown = {quantity(name): runs[name] for name in names if name in runs}
+        yield run_panel(title, shown, styles_of(list(shown)), x_label="steps")
 
 
 def _title(stage: str, class_names: Sequence[str]) -> str:

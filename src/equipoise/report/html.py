@@ -87,10 +87,13 @@ def _overview(c: Contents) -> dict[str, Any]:
 
 def _results(c: Contents, curves: dict[str, Curves]) -> dict[str, Any]:
     styles = styles_of(c.methods, ink=c.results.baseline)
+    shown = {name: styles[name] for name in charts.prominent(c)}
+    curves = {name: found for name, found in curves.items() if name in shown}
     main = tables.headline(c)
     others = [metric for metric in METRICS.values() if metric not in main]
     return {
         "styles": styles,
+        "shown": shown,
         "forests": tables.forests(c),
         "scored": tables.scored(c),
         "score_tables": [(metrics, tables.scores(c, metrics)) for metrics in (main, others)],
@@ -98,8 +101,9 @@ def _results(c: Contents, curves: dict[str, Curves]) -> dict[str, Any]:
         "per_class_columns": list(PER_CLASS),
         "discrimination": charts.discrimination(curves, styles),
         "drawn": {name: styles[name] for name in curves},
+        "left_out": len(c.methods) - len(shown),
         "matrices": {m.method: charts.confusion(m.confusion) for m in tables.scored(c)},
-        "classifier_panels": charts.classifier_panels(c, styles),
+        "classifier_panels": charts.classifier_panels(c, shown),
         "generators": {m: fits for m in c.methods if (fits := charts.generator_panels(c, m))},
     }
 
