@@ -19,7 +19,8 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import DataError, DivergedError, SettingError, WeightsError
 from equipoise.losses import LOSSES
-from equipoise.losses.base import LossFactory
+from equipoise.losses.base import ImbalanceLoss, LossFactory
+from equipoise.losses.cross_entropy import CrossEntropy
 from equipoise.resampling.random import RandomOversampler
 from equipoise.training.batches import ResidentBatches
 from equipoise.training.checkpoint import Checkpoint
@@ -140,9 +141,9 @@ def test_the_loss_is_told_the_counts_of_what_it_is_trained_on(
 ) -> None:
     told: list[list[int]] = []
 
-    def build(counts: Tensor) -> torch.nn.Module:
+    def build(counts: Tensor) -> ImbalanceLoss:
         told.append(counts.tolist())
-        return torch.nn.CrossEntropyLoss()
+        return CrossEntropy()
 
     spy = LossFactory(name="spy", summary="", build=build, source="")
     monkeypatch.setitem(LOSSES, "spy", spy)

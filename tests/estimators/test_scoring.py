@@ -7,6 +7,7 @@ from torch import nn
 from equipoise.estimators import scoring
 from equipoise.estimators.scoring import held_out_scores, logits_of, probabilities
 from equipoise.exceptions import DivergedError
+from equipoise.losses.cross_entropy import CrossEntropy
 
 
 def random_case(k: int) -> tuple[torch.Tensor, np.ndarray]:
@@ -17,8 +18,8 @@ def random_case(k: int) -> tuple[torch.Tensor, np.ndarray]:
 @pytest.mark.parametrize("k", [2, 4])
 def test_scores_equal_those_of_scikit_learn(k: int) -> None:
     logits, codes = random_case(k)
-    found = held_out_scores(logits, codes, nn.CrossEntropyLoss())
-    scores = probabilities(logits)
+    found = held_out_scores(logits, codes, CrossEntropy())
+    scores = probabilities(logits, CrossEntropy())
     assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(codes, scores.argmax(axis=1)))
     one_vs_rest = np.mean([roc_auc_score(codes == c, scores[:, c]) for c in range(k)])
     assert found["auroc"] == pytest.approx(one_vs_rest)
@@ -28,7 +29,7 @@ def test_scores_equal_those_of_scikit_learn(k: int) -> None:
 def test_a_class_that_does_not_occur_is_left_out() -> None:
     logits, codes = random_case(4)
     rows = codes != 2
-    found = held_out_scores(logits[rows], codes[rows], nn.CrossEntropyLoss())
+    found = held_out_scores(logits[rows], codes[rows], CrossEntropy())
     right = logits[rows].argmax(dim=1).numpy() == codes[rows]
     assert found["balanced_accuracy"] == pytest.approx(np.mean([right[codes[rows] == c].mean() for c in (0, 1, 3)]))
     assert "auroc" not in found
@@ -36,7 +37,7 @@ def test_a_class_that_does_not_occur_is_left_out() -> None:
 
 def test_nan_is_divergence() -> None:
     with pytest.raises(DivergedError, match="not finite"):
-        held_out_scores(torch.tensor([[0.0, torch.nan]]), np.array([0]), nn.CrossEntropyLoss())
+        held_out_scores(torch.tensor([[0.0, torch.nan]]), np.array([0]), CrossEntropy())
 
 
 class Counting(nn.Module):
@@ -64,5 +65,5 @@ def test_images_pass_in_chunks_of_bounded_size(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_extreme_logits_still_give_probabilities() -> None:
-    scores = probabilities(torch.tensor([[1e4, -1e4], [0.0, 0.0]]))
+    scores = probabilities(torch.tensor([[1e4, -1e4], [0.0, 0.0]]), CrossEntropy())
     np.testing.assert_array_equal(scores, [[1.0, 0.0], [0.5, 0.5]])

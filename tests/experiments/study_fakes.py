@@ -42,8 +42,10 @@ class NearestMean(BaseEstimator):
         self.seed = seed
         self.trouble = trouble
 
-    def fit(self, X: Array, y: Array, *, validation: Held, workspace: Path | None) -> Self:
-        self.fits.append({"X": X, "y": y, "validation": validation, "seed": self.seed})
+    def fit(
+        self, X: Array, y: Array, *, validation: Held, workspace: Path | None, synthetic: Array | None = None
+    ) -> Self:
+        self.fits.append({"X": X, "y": y, "validation": validation, "seed": self.seed, "synthetic": synthetic})
         if self.trouble == "dies":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.trouble == "stopped":

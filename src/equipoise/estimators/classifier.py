@@ -3,36 +3,31 @@
 import time
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import nn
 
 import equipoise
 from equipoise.arrays import Images, Labels, Scores, fingerprint, value_range
 from equipoise.discovery import pick
-from equipoise.estimators.scoring import channels_last, held_out_scores, logits_of, probabilities
-from equipoise.estimators.settings import KEEP, check_classifier_settings
+from equipoise.estimators.first_stage import build_network, train_network
+from equipoise.estimators.pretraining import Learned, Pretraining, learn_trunk, load_trunk
+from equipoise.estimators.scoring import logits_of, probabilities
+from equipoise.estimators.second_stage import RELEARNED, SECOND_STAGES, Second
+from equipoise.estimators.settings import check_classifier_settings
+from equipoise.estimators.task import Held, Mask, Task, check_mask
 from equipoise.exceptions import DataError
 from equipoise.losses import LOSSES
-from equipoise.networks.backbones import build
-from equipoise.networks.weights import build_for_imagenet, load_pretrained
-from equipoise.training.augmentation import augmented
-from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches
+from equipoise.losses.base import ImbalanceLoss
+from equipoise.networks.weights import load_pretrained
 from equipoise.training.chance import isolated_chance
-from equipoise.training.checkpoint import Checkpoint
-from equipoise.training.devices import autocast, resolve_device
-from equipoise.training.hooks import KeepBest
-from equipoise.training.loop import Batches, History, train
-from equipoise.training.optimizers import make_optimizer, make_schedule
+from equipoise.training.devices import resolve_device
 from equipoise.training.persistence import load_fitted, save_fitted
-from equipoise.training.steps import LossStep
 from equipoise.validation import check_images, check_images_and_labels, check_labels
-
-Held = tuple[Images, Labels]  # real validation images and labels
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):
@@ -41,10 +36,17 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
     Args:
         network: One of `equipoise.networks.backbones.NETWORKS`.
         pretrained: None for random weights, "imagenet" for the official ones, or the path of a local file.
-        loss: One of `equipoise.losses.LOSSES`; it is told the class counts of the `y` given to `fit`.
+        pretraining: None, or what learns the first weights of the trunk from the real training images; see
+            `equipoise.estimators.pretraining.Pretraining`.
+        loss: One of `equipoise.losses.LOSSES`; it is told the class counts of the `y` given to `fit`, and brings
+            the last layer it is meant for and what turns logits into probabilities.
         n_steps: Optimizer steps. Steps and not epochs, so that an arm with more images is not trained longer.
         batch_size: Images in a step, at least 2.
-        batch_sampler: "natural" (shuffled passes) or "balanced" (every class alike).
+        batch_sampler: One of `equipoise.training.batches.BATCH_SAMPLERS`; "natural" are shuffled passes.
+        synthetic_share: Share of synthetic images in a batch of the sampler "synthetic_mix"; None for their share
+            in the training images.
+        synthetic_weight: Weight of a synthetic image in the loss, at least 0; real ones weigh 1.
+        mixing: "none", "mixup" or "remix"; see `equipoise.training.mixing`.
         optimizer: "adamw", "adam" or "sgd" (Nesterov momentum 0.9).
         learning_rate: Its first value.
         weight_decay: As the optimizer defines it, on all parameters.
@@ -55,14 +57,21 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             "loss", or "last" to keep those of the last step.
         evaluate_every: Steps between two looks at the validation images; the last step is always looked at.
         patience: Looks without a gain after which to stop, or None.
+        second_stage: One of `equipoise.estimators.second_stage.SECOND_STAGES`: what happens to the last layer after
+            the training. Where that learns it again, it is linear and its loss cross-entropy, whatever `loss` is.
+        second_stage_steps: Optimizer steps of the second stage; None for a quarter of `n_steps`.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         seed: Seed of the first weights, the batches and the augmentation.
 
     Attributes:
         classes_: (k,) labels seen in `fit`, increasing.
+        counts_: (k,) training images of each.
         history_: Training loss, and the validation scores as validation_loss and so on.
+        histories_: That, under the name "", and what the pretraining and the second stage recorded.
+        second_stage_: What a second stage found, for example {"tau": 0.3}.
         seconds_: Duration of `fit`.
         network_: The network, in evaluation mode.
+        loss_: What turns its logits into probabilities.
         shape_: (c, h, w) of the images.
         dtype_: Their storage type.
         span_: The values that stand for black and white, measured on the training images.
@@ -72,18 +81,25 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, *, network: str = "small_cnn", pretrained: str | Path | None = None, loss: str = "cross_entropy",
-        n_steps: int = 400, batch_size: int = 32, batch_sampler: str = "natural", optimizer: str = "adamw",
+        self, *, network: str = "small_cnn", pretrained: str | Path | None = None,
+        pretraining: Pretraining | None = None, loss: str = "cross_entropy", n_steps: int = 400,
+        batch_size: int = 32, batch_sampler: str = "natural", synthetic_share: float | None = None,
+        synthetic_weight: float = 1.0, mixing: str = "none", optimizer: str = "adamw",
         learning_rate: float = 1e-3, weight_decay: float = 1e-4, schedule: str = "cosine",
         augmentation: str = "film", precision: str = "32-true", keep_best: str = "balanced_accuracy",
-        evaluate_every: int = 50, patience: int | None = None, device: str = "auto", seed: int = 0,
+        evaluate_every: int = 50, patience: int | None = None, second_stage: str = "none",
+        second_stage_steps: int | None = None, device: str = "auto", seed: int = 0,
     ) -> None:  # fmt: skip
         self.network = network
         self.pretrained = pretrained
+        self.pretraining = pretraining
         self.loss = loss
         self.n_steps = n_steps
         self.batch_size = batch_size
         self.batch_sampler = batch_sampler
+        self.synthetic_share = synthetic_share
+        self.synthetic_weight = synthetic_weight
+        self.mixing = mixing
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -93,10 +109,15 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         self.keep_best = keep_best
         self.evaluate_every = evaluate_every
         self.patience = patience
+        self.second_stage = second_stage
+        self.second_stage_steps = second_stage_steps
         self.device = device
         self.seed = seed
 
-    def fit(self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None) -> Self:
+    def fit(
+        self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None,
+        synthetic: Mask | None = None,
+    ) -> Self:  # fmt: skip
         """Learn from training images; a fit that was killed goes on from its checkpoint, to the same weights.
 
         Args:
@@ -105,9 +126,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             validation: Real held-out images and labels, scored to choose the weights and to stop. Images of a
                 class that is not in `y` are left out. Without them the last weights are kept.
             workspace: Folder for the checkpoint; None keeps none.
+            synthetic: (n,) True where an image of `X` is synthetic; None where all are real.
 
         Raises:
-            DataError: Bad images or labels, fewer than two classes, or validation images of another kind.
+            DataError: Bad images or labels, fewer than two classes, validation images of another kind, or data
+                that the second stage cannot work with.
             SettingError: An argument of the classifier is unknown or out of range.
             WeightsError: The pretrained weights cannot be had or do not fit.
             DivergedError: The loss became NaN or infinite.
@@ -117,12 +140,24 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         if X.ndim != 4:
             raise DataError(f"Expected images of shape (n, c, h, w), got {X.shape}. Volumes need a segmenter.")
         self.check_settings(min(X.shape[2:]))
+        synthetic = check_mask(synthetic, len(X))
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(f"Expected at least 2 classes to tell apart, got only {self.classes_.tolist()}.")
+        self.counts_ = np.bincount(codes)
         self.shape_, self.dtype_, self.span_ = X.shape[1:], X.dtype, value_range(X)
-        held = self._check_validation(validation)
-        self._train(X, codes.astype(np.int64), held, workspace)
+        task = self._task(X, codes.astype(np.int64), synthetic, self._check_validation(validation), workspace)
+        if stage := SECOND_STAGES[self.second_stage]:
+            stage.check(task)
+        learned = learn_trunk(
+            self.pretraining,
+            X[~synthetic],
+            y[~synthetic],
+            network=self.network,
+            validation=validation,
+            workspace=workspace,
+        )
+        self._train(task, learned)
         self.seconds_ = time.perf_counter() - started
         return self
 
@@ -135,7 +170,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self, "network_")
         X = self._check_kind(X)
-        return probabilities(self._logits(X)) if len(X) else np.empty((0, len(self.classes_)))
+        if len(X) == 0:
+            return np.empty((0, len(self.classes_)))
+        return probabilities(logits_of(self.network_, X, self.span_), self.loss_)
 
     def predict(self, X: Images) -> Labels:
         """Give the (n,) most probable labels; see `predict_proba`."""
@@ -144,17 +181,21 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         return predicted
 
     def save(self, folder: Path) -> None:
-        """Write `model.safetensors` and `model.json` (settings, classes, kind of images) into a new folder."""
+        """Write `model.safetensors` and `model.json` (settings, classes, kind of images) into a new folder.
+
+        What `pretraining` was is not kept.
+        """
         check_is_fitted(self, "network_")
-        settings = {**self.get_params(), "pretrained": self.pretrained and str(self.pretrained)}
+        own = {"pretrained": self.pretrained and str(self.pretrained), "pretraining": None}
         facts = {
-            "settings": settings,
+            "settings": {**self.get_params(deep=False), **own},
             "classes": self.classes_.tolist(),
+            "counts": self.counts_.tolist(),
             "shape": self.shape_,
             "dtype": self.dtype_.name,
             "span": self.span_,
         }
-        save_fitted(folder, "classifier", self.network_.state_dict(), facts)
+        save_fitted(folder, "classifier", self._fitted_parts().state_dict(), facts)
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> Self:
@@ -167,10 +208,13 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         tensors, facts = load_fitted(folder, "classifier")
         loaded = cls(**{**facts["settings"], "device": device})
         loaded.classes_ = np.asarray(facts["classes"], dtype=np.int64)
+        loaded.counts_ = np.asarray(facts["counts"], dtype=np.int64)
         loaded.shape_, loaded.span_ = tuple(facts["shape"]), tuple(facts["span"])
         loaded.dtype_ = np.dtype(facts["dtype"])
-        loaded.network_ = loaded._build().to(resolve_device(device)).eval()
-        loaded.network_.load_state_dict(tensors)
+        stage = SECOND_STAGES[loaded.second_stage]
+        name = RELEARNED if stage and stage.relearns else loaded.loss
+        loaded.network_, loaded.loss_ = loaded._build(name), loaded._make_loss(name)
+        loaded._fitted_parts().to(resolve_device(device)).eval().load_state_dict(tensors)
         return loaded
 
     def check_settings(self, side: int) -> None:
@@ -181,93 +225,63 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             DataError: The images are too small for any network.
             WeightsError: The file of pretrained weights does not exist.
         """
-        check_classifier_settings(self.get_params(), side)
+        check_classifier_settings(self.get_params(deep=False), side)
 
-    def _train(self, X: Images, codes: Labels, held: Held | None, workspace: Path | None) -> None:
-        device = resolve_device(self.device)
-        network = self.network_ = self._first_network().to(device)
-        loss = pick(LOSSES, self.loss, "loss")(torch.as_tensor(np.bincount(codes))).to(device)
-        step = self._step(network, loss, device)
-        parts: dict[str, Any] = {"network": network, "optimizer": step.optimizer, "schedule": step.schedule}
-        if held is not None:
-            parts["best"] = self._watch(network, loss, held)
-        checkpoint = self._checkpoint(workspace, parts, X, codes, held)
-        self.history_ = train(
-            step,
-            self._batches(X, codes, device),
-            n_steps=self.n_steps,
-            seed=self.seed,
-            hooks=[parts["best"]] if held is not None else [],
-            checkpoint=checkpoint,
-            history=History(
-                advice=f"Lower learning_rate (now {self.learning_rate:g}), or use precision='32-true'."
-            ),
-            name="classifier",
-        )
-        if held is not None and self.keep_best != "last":
-            parts["best"].restore()
+    def _train(self, task: Task, learned: Learned) -> None:
+        network = self.network_ = self._first_network(learned).to(task.device)
+        self.loss_ = self._make_loss(self.loss).to(task.device)
+        self.history_ = train_network(network, self.loss_, task)
         network.eval()
-        if checkpoint is not None:
-            checkpoint.finish()
+        second = Second()
+        if stage := SECOND_STAGES[self.second_stage]:
+            second = stage.run(network, self.loss_, task)
+            if stage.relearns:
+                self.loss_ = self._make_loss(RELEARNED).to(task.device)
+        self.second_stage_ = second.facts
+        self.histories_ = {**learned.histories, "": self.history_, **second.histories}
+        task.finish()
 
-    def _first_network(self) -> nn.Module:
-        """Build the network with its first weights, which depend on the seed alone."""
+    def _first_network(self, learned: Learned) -> nn.Module:
+        """Build the network with its first weights; those that nothing gave depend on the seed alone."""
         with isolated_chance(self.seed, "classifier", "first weights"):
-            network = self._build()
+            network = self._build(self.loss)
         if self.pretrained is not None:
             load_pretrained(network, self.network, self.pretrained)
+        if learned.tensors is not None:
+            load_trunk(network, learned.tensors)
         return network.train()
 
-    def _build(self) -> nn.Module:
-        network: Any  # torch's stubs lack `to(memory_format=...)`
-        channels, side, n_classes = self.shape_[0], min(self.shape_[1:]), len(self.classes_)
-        if self.pretrained is None:
-            network = build(self.network, channels=channels, n_classes=n_classes, side=side)
-        else:
-            network = build_for_imagenet(self.network, n_classes=n_classes, side=side)
-        laid_out: nn.Module = network.to(memory_format=torch.channels_last)
-        return laid_out
-
-    def _step(self, network: nn.Module, loss: nn.Module, device: torch.device) -> LossStep:
-        optimizer = make_optimizer(
-            self.optimizer, network.parameters(), learning_rate=self.learning_rate, weight_decay=self.weight_decay
-        )
-        return LossStep(
-            loss=lambda images, labels: loss(network(channels_last(images)).float(), labels),
-            optimizer=optimizer,
-            schedule=make_schedule(self.schedule, optimizer, self.n_steps),
-            autocast=autocast(self.precision, device),
+    def _build(self, loss: str) -> nn.Module:
+        return build_network(
+            self.network,
+            pretrained=self.pretrained is not None,
+            channels=self.shape_[0],
+            n_classes=len(self.classes_),
+            side=min(self.shape_[1:]),
+            loss=loss,
         )
 
-    def _batches(self, X: Images, codes: Labels, device: torch.device) -> Batches:
-        pool = Pool(labels=codes, batch_size=self.batch_size, n_steps=self.n_steps, seed=self.seed)
-        sampler = pick(BATCH_SAMPLERS, self.batch_sampler, "batch sampler")(pool)
-        return augmented(ResidentBatches(X, codes, sampler, span=self.span_, device=device), self.augmentation)
+    def _make_loss(self, name: str) -> ImbalanceLoss:
+        return pick(LOSSES, name, "loss")(torch.as_tensor(self.counts_))
 
-    def _watch(self, network: nn.Module, loss: nn.Module, held: Held) -> KeepBest:
-        return KeepBest(
-            network,
-            lambda: held_out_scores(self._logits(held[0]), held[1], loss),
-            "loss" if self.keep_best == "last" else self.keep_best,
-            every=self.evaluate_every,
-            last=self.n_steps,
-            higher_is_better=KEEP[self.keep_best],
-            patience=self.patience,
-        )
+    def _fitted_parts(self) -> nn.ModuleDict:
+        return nn.ModuleDict({"network": self.network_, "loss": self.loss_})
 
-    def _checkpoint(
-        self, workspace: Path | None, parts: dict[str, Any], X: Images, codes: Labels, held: Held | None
-    ) -> Checkpoint | None:
-        """Name the checkpoint after all that the fit depends on, so that it can only be found by the same fit."""
-        if workspace is None:
-            return None
+    def _task(self, X: Images, codes: Labels, synthetic: Mask, held: Held | None, workspace: Path | None) -> Task:
+        """Name the checkpoints after all that the fit depends on, so that only the same fit can find them."""
         images, labels = held or (None, None)
         settings = sorted(self.get_params().items(), key=itemgetter(0))
-        key = fingerprint(X, codes, self.classes_, images, labels, settings, equipoise.__version__)
-        return Checkpoint(Path(workspace) / f"classifier-{key[:32]}.pt", parts)
-
-    def _logits(self, images: Images) -> Tensor:
-        return logits_of(self.network_, images, self.span_)
+        parts = (X, codes, self.classes_, synthetic, images, labels, settings, equipoise.__version__)
+        return Task(
+            images=X,
+            codes=codes,
+            synthetic=synthetic,
+            held=held,
+            span=self.span_,
+            device=resolve_device(self.device),
+            asked=self.get_params(deep=False),
+            file=None if workspace is None else Path(workspace) / f"classifier-{fingerprint(*parts)[:32]}",
+        )
 
     def _check_kind(self, images: Images, name: str = "images") -> Images:
         images = check_images(images, name=name)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from equipoise.discovery import pick
+from equipoise.estimators.first_stage import KEEP
+from equipoise.estimators.second_stage import SECOND_STAGES
 from equipoise.exceptions import SettingError
 from equipoise.losses import LOSSES
 from equipoise.networks.backbones import NETWORKS, check_side
@@ -13,18 +15,20 @@ from equipoise.networks.weights import check_source
 from equipoise.training.augmentation import AUGMENTATIONS
 from equipoise.training.batches import BATCH_SAMPLERS
 from equipoise.training.devices import PRECISIONS, resolve_device
+from equipoise.training.mixing import MIXINGS
 from equipoise.training.optimizers import OPTIMIZERS, SCHEDULES
 
-KEEP = {"balanced_accuracy": True, "auroc": True, "loss": False, "last": False}  # name -> higher is better
 CHOICES: dict[str, Mapping[str, object]] = {
     "network": NETWORKS,
     "loss": LOSSES,
     "batch_sampler": BATCH_SAMPLERS,
+    "mixing": MIXINGS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "augmentation": AUGMENTATIONS,
     "precision": PRECISIONS,
     "keep_best": KEEP,
+    "second_stage": SECOND_STAGES,
 }
 
 
@@ -43,6 +47,8 @@ def check_classifier_settings(settings: Mapping[str, Any], side: int) -> None:
     if settings["pretrained"] is not None:
         check_source(settings["network"], settings["pretrained"])
     _check_numbers(settings)
+    _check_synthetic(settings)
+    _check_stages(settings)
 
 
 def _check_numbers(settings: Mapping[str, Any]) -> None:
@@ -56,6 +62,34 @@ def _check_numbers(settings: Mapping[str, Any]) -> None:
         raise SettingError(
             f"Expected a positive learning_rate and a weight_decay of at least 0, got {rate} and {decay}."
         )
+
+
+def _check_synthetic(settings: Mapping[str, Any]) -> None:
+    share, weight = settings["synthetic_share"], settings["synthetic_weight"]
+    if not 0 <= weight < np.inf:
+        raise SettingError(f"Expected a synthetic_weight of at least 0, got {weight}.")
+    if share is not None and not 0 < share < 1:
+        raise SettingError(f"Expected a synthetic_share between 0 and 1, or None, got {share}.")
+    if share is not None and settings["batch_sampler"] != "synthetic_mix":
+        raise SettingError(
+            f"Expected batch_sampler='synthetic_mix' with synthetic_share={share}; no other heeds it."
+        )
+
+
+def _check_stages(settings: Mapping[str, Any]) -> None:
+    if settings["second_stage_steps"] is not None:
+        check_whole(settings, second_stage_steps=1)
+    if settings["second_stage"] == "tau_norm" and LOSSES[settings["loss"]].head != "linear":
+        raise SettingError(
+            f"Expected a loss with a linear last layer for second_stage='tau_norm', got '{settings['loss']}', "
+            "whose weights have one length already. Use second_stage='crt'."
+        )
+    if (learner := settings["pretraining"]) is None:
+        return
+    if not callable(getattr(learner, "trunk", None)):
+        raise SettingError(f"Expected pretraining as an estimator with a method `trunk`, got {learner!r}.")
+    if settings["pretrained"] is not None:
+        raise SettingError("Expected pretrained or pretraining, got both: the one would undo the other.")
 
 
 def check_whole(settings: Mapping[str, Any], **minima: int) -> None:

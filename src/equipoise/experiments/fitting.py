@@ -30,8 +30,11 @@ class Classifier(Protocol):
 
     classes_: Labels
 
-    def fit(self, X: Images, y: Labels, *, validation: tuple[Images, Labels], workspace: Path) -> Self:
-        """Learn from training images; the validation images are real ones."""
+    def fit(
+        self, X: Images, y: Labels, *, validation: tuple[Images, Labels], workspace: Path,
+        synthetic: NDArray[np.bool_],
+    ) -> Self:  # fmt: skip
+        """Learn from training images, some of them synthetic (n,); the validation images are real ones."""
 
     def predict_proba(self, X: Images) -> Scores:
         """Return (n, number of `classes_`) probabilities."""
@@ -108,7 +111,7 @@ def _train(
         for _, resampler in resamplers:
             balanced = balanced.resample(resampler, **held)
     with timed(seconds, "train"):
-        classifier.fit(balanced.images, balanced.labels, **held)
+        classifier.fit(balanced.images, balanced.labels, synthetic=balanced.synthetic, **held)
     with timed(seconds, "predict"):
         predictions = _predict(classifier, validation, "validation") | _predict(classifier, test, "test")
     return balanced, predictions
@@ -152,8 +155,8 @@ def _predict(classifier: Classifier, images: ImageDataset, part: str) -> dict[st
 
 
 def _histories(step: Any) -> dict[str, Any]:
-    """Name the histories of a step; most have none or one."""
-    histories = getattr(step, "history_", {})
+    """Name the histories of a step; most have none or one. A fit of several stages names them in `histories_`."""
+    histories = getattr(step, "histories_", None) or getattr(step, "history_", {})
     return histories if isinstance(histories, dict) else {"": histories}
 
 
