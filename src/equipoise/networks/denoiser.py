@@ -1,0 +1,186 @@
+"""A small class-conditional U-Net that predicts what noise has done to an image (methods 9.5)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from equipoise.exceptions import SettingError
+from equipoise.networks.sizes import BASES, check_size, valid_sizes
+
+WIDENING = (1, 2, 2, 4)  # channels of a level as multiples of the first level's; deeper levels are like the last
+SMALLEST = 8  # maps are halved until their side is at most this
+ATTENDED = 16  # self-attention where the side of a map is at most this
+SLOWEST, FASTEST = 0.25, 64.0  # frequencies, in radians per unit of the noise level
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiserDesign:
+    """What a denoiser is built from.
+
+    Attributes:
+        size: Side s of the square images.
+        channels: Channels c of the images.
+        n_classes: Number of labels k; label k stands for "any class".
+        base_channels: Channels of the first level, a multiple of 4.
+        n_blocks: Residual blocks of a level, on the way down and again on the way up.
+        patch: Side of the squares of pixels that become one place with more channels before the first level.
+        dropout: Rate inside the residual blocks.
+    """
+
+    size: int
+    channels: int
+    n_classes: int
+    base_channels: int = 32
+    n_blocks: int = 2
+    patch: int = 1
+    dropout: float = 0.1
+
+
+class NoiseLevel(nn.Module):
+    """Turns noise levels (b,) into features (b, width): sines and cosines, then two linear layers."""
+
+    frequencies: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        steps = torch.linspace(math.log(SLOWEST), math.log(FASTEST), width // 2)
+        self.register_buffer("frequencies", steps.exp(), persistent=False)
+        self.layers = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, level: Tensor) -> Tensor:
+        """(b,) -> (b, width)."""
+        angles = level[:, None] * self.frequencies
+        features: Tensor = self.layers(torch.cat([angles.cos(), angles.sin()], dim=1))
+        return features
+
+
+class ResidualBlock(nn.Module):
+    """Twice group norm, SiLU and a 3x3 convolution; level and class scale and shift the second norm."""
+
+    def __init__(self, before: int, after: int, context: int, dropout: float) -> None:
+        super().__init__()
+        self.norm_1, self.norm_2 = _norm(before), _norm(after)
+        self.conv_1 = nn.Conv2d(before, after, 3, padding=1)
+        self.conv_2 = _zero(nn.Conv2d(after, after, 3, padding=1))
+        self.context = nn.Linear(context, 2 * after)
+        self.dropout = nn.Dropout(dropout)
+        self.skip = nn.Identity() if before == after else nn.Conv2d(before, after, 1)
+
+    def forward(self, maps: Tensor, context: Tensor) -> Tensor:
+        """(b, before, h, w), (b, context) -> (b, after, h, w)."""
+        new = self.conv_1(functional.silu(self.norm_1(maps)))
+        scale, shift = self.context(context)[:, :, None, None].chunk(2, dim=1)
+        new = self.dropout(functional.silu(self.norm_2(new) * (1 + scale) + shift))
+        result: Tensor = self.skip(maps) + self.conv_2(new)
+        return result
+
+
+class Attention(nn.Module):
+    """Self-attention between all places of a map, one head; leaves maps as they are at the start.
+
+    Written out: the fused kernels of torch are not repeatable on every device.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = _norm(width)
+        self.query_key_value = nn.Conv2d(width, 3 * width, 1)
+        self.out = _zero(nn.Conv2d(width, width, 1))
+
+    def forward(self, maps: Tensor, context: Tensor) -> Tensor:
+        """(b, c, h, w) -> (b, c, h, w); the context is not needed."""
+        query, key, value = self.query_key_value(self.norm(maps)).flatten(2).chunk(3, dim=1)  # (b, c, places)
+        weights = (query.transpose(1, 2) @ key / math.sqrt(query.shape[1])).softmax(dim=2)
+        result: Tensor = maps + self.out((value @ weights.transpose(1, 2)).reshape(maps.shape))
+        return result
+
+
+class Level(nn.Module):
+    """Residual blocks on maps of one side, then attention where the side allows it."""
+
+    def __init__(self, widths: Sequence[int], side: int, context: int, dropout: float) -> None:
+        super().__init__()
+        blocks = [ResidualBlock(before, after, context, dropout) for before, after in pairwise(widths)]
+        attention = [Attention(widths[-1])] if side <= ATTENDED else []
+        self.parts = nn.ModuleList([*blocks, *attention])
+
+    def forward(self, maps: Tensor, context: Tensor) -> Tensor:
+        """(b, widths[0], h, w), (b, context) -> (b, widths[-1], h, w)."""
+        for part in self.parts:
+            maps = part(maps, context)
+        return maps
+
+
+class Denoiser(nn.Module):
+    """A U-Net with one skip for each level, whose output is zero at the start."""
+
+    def __init__(self, design: DenoiserDesign) -> None:
+        super().__init__()
+        sides = level_sides(design.size, design.patch)
+        base, dropout, n = design.base_channels, design.dropout, design.n_blocks
+        widths = [base * WIDENING[min(depth, len(WIDENING) - 1)] for depth in range(len(sides))]
+        context, pixels = 4 * base, design.channels * design.patch**2
+        self.level = NoiseLevel(context)
+        self.label = nn.Embedding(design.n_classes + 1, context)
+        self.first = nn.Sequential(nn.PixelUnshuffle(design.patch), nn.Conv2d(pixels, base, 3, padding=1))
+        self.last = nn.Sequential(
+            *(_norm(base), nn.SiLU(), _zero(nn.Conv2d(base, pixels, 3, padding=1))), nn.PixelShuffle(design.patch)
+        )
+        inputs = [base, *widths[:-1]]
+        self.down = nn.ModuleList(
+            Level([before] + [width] * n, side, context, dropout)
+            for before, width, side in zip(inputs, widths, sides, strict=True)
+        )
+        self.halve = nn.ModuleList(nn.Conv2d(width, width, 3, 2, 1) for width in widths[:-1])
+        self.up = nn.ModuleList(
+            Level([width + below] + [width] * n, side, context, dropout)
+            for width, below, side in zip(widths[:-1], widths[1:], sides[:-1], strict=True)
+        )
+
+    def forward(self, images: Tensor, level: Tensor, labels: Tensor) -> Tensor:
+        """(b, c, s, s), noise levels (b,), labels (b,) in 0..k -> (b, c, s, s), unbounded."""
+        context = functional.silu(self.level(level) + self.label(labels))
+        maps, skips = self.first(images), []
+        for down, halve in zip(self.down, [*self.halve, None], strict=True):
+            maps = down(maps, context)
+            if halve is not None:
+                skips.append(maps)
+                maps = halve(maps)
+        for up, skip in zip(reversed(self.up), reversed(skips), strict=True):
+            doubled = functional.interpolate(maps, scale_factor=2.0, mode="nearest")
+            maps = up(torch.cat([skip, doubled], dim=1), context)
+        result: Tensor = self.last(maps)
+        return result
+
+
+def level_sides(size: int, patch: int = 1) -> tuple[int, ...]:
+    """List the sides of the maps: the image's divided by the patch, then halved until 8 or less.
+
+    >>> level_sides(28), level_sides(64, 2), level_sides(8)
+    ((28, 14, 7), (32, 16, 8), (8,))
+
+    Raises:
+        SettingError: The side is not valid, see `check_size`, or the patch leaves no valid side.
+    """
+    check_size(size)
+    if size % patch or size // patch not in (*BASES, *valid_sizes()):
+        raise SettingError(f"Expected patch to leave a valid side of images of {size} pixels, got {patch}. Give 1.")
+    sides = [size // patch]
+    while sides[-1] > SMALLEST:
+        sides.append(sides[-1] // 2)
+    return tuple(sides)
+
+
+def _norm(width: int) -> nn.GroupNorm:
+    return nn.GroupNorm(math.gcd(32, width // 4), width)
+
+
+def _zero(conv: nn.Conv2d) -> nn.Conv2d:
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    return conv
