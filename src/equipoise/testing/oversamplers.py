@@ -9,11 +9,9 @@ Write one test for your own oversampler and get all of them:
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -23,17 +21,12 @@ from sklearn.exceptions import NotFittedError
 from equipoise.arrays import Images, Labels
 from equipoise.exceptions import DataError, SettingError
 from equipoise.resampling.base import Oversampler, Resampler
-from equipoise.training.checkpoint import Checkpoint
-from equipoise.training.loop import History
+from equipoise.testing.killing import eager_checkpoints, killing
 from equipoise.training.progress import listening
 
 SIDE = 8
 COUNTS = (20, 10, 14)
 RARE = 1
-
-
-class Killed(BaseException):
-    """Stands for `kill -9` in the middle of a fit."""
 
 
 def toy_images(
@@ -205,7 +198,7 @@ def check_killed_and_continued(oversampler: Oversampler, folder: Path) -> None:
     n_steps = len(steps)
     for moment in sorted({2, n_steps // 2, n_steps} & set(range(2, n_steps + 1))):
         workspace = folder / f"killed-{moment}"
-        with _eager_checkpoints(), _killing(moment):
+        with eager_checkpoints(), killing(moment):
             clone(oversampler).fit(images, labels, workspace=workspace)
         steps.clear()
         with listening(lambda _name, step, _n_steps: steps.append(step)):
@@ -252,28 +245,3 @@ def _refusal(resampler: Resampler, images: Any, labels: Any) -> str:
 def _chance() -> tuple[object, ...]:
     numpy_state = np.random.get_state()  # noqa: NPY002 (the global state is what is looked at)
     return random.getstate(), str(numpy_state), torch.get_rng_state().numpy().tobytes()
-
-
-@contextmanager
-def _eager_checkpoints() -> Iterator[None]:
-    """Write a checkpoint after every step (the rows of the history that are not due yet are lost)."""
-    with patch.object(Checkpoint, "due", lambda _self: True), patch.object(History, "settled", True):
-        yield
-
-
-@contextmanager
-def _killing(moment: int) -> Iterator[None]:
-    """End the block without a word once it has reported `moment` steps."""
-    left = moment
-
-    def kill(_name: str, _step: int, _n_steps: int) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise Killed
-
-    try:
-        with listening(kill):
-            yield
-    except Killed:
-        return
