@@ -16,6 +16,7 @@ class Objective:
         critic_loss: (real scores, fake scores), each (b,) -> scalar.
         generator_loss: fake scores (b,) -> scalar.
         critic_can_win: Whether the critic's loss is at least 0, and 0 where it tells every image apart for sure.
+        real_above_0: Whether the critic is to score real images above 0 and fakes below.
         source: Where the formulas come from.
     """
 
@@ -23,14 +24,28 @@ class Objective:
     critic_loss: Callable[[Tensor, Tensor], Tensor]
     generator_loss: Callable[[Tensor], Tensor]
     critic_can_win: bool
+    real_above_0: bool
     source: str
 
 
+def _log_loss(real: Tensor, fake: Tensor) -> Tensor:
+    return softplus(-real).mean() + softplus(fake).mean()
+
+
+MINIMAX = Objective(
+    name="minimax",
+    critic_loss=_log_loss,
+    generator_loss=lambda fake: -softplus(fake).mean(),
+    critic_can_win=True,
+    real_above_0=True,
+    source="Goodfellow et al. 2014 (arXiv 1406.2661), equation 1; its generator stalls where the critic is sure",
+)
 NON_SATURATING = Objective(
     name="non_saturating",
-    critic_loss=lambda real, fake: softplus(-real).mean() + softplus(fake).mean(),
+    critic_loss=_log_loss,
     generator_loss=lambda fake: softplus(-fake).mean(),
     critic_can_win=True,
+    real_above_0=True,
     source="Goodfellow et al. 2014 (arXiv 1406.2661); sum of both terms, paper S1's code halves it",
 )
 LEAST_SQUARES = Objective(
@@ -38,6 +53,7 @@ LEAST_SQUARES = Objective(
     critic_loss=lambda real, fake: 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean(),
     generator_loss=lambda fake: 0.5 * (fake - 1).square().mean(),
     critic_can_win=True,
+    real_above_0=False,
     source="Mao et al. 2017 (arXiv 1611.04076), a = 0, b = c = 1",
 )
 HINGE = Objective(
@@ -45,6 +61,7 @@ HINGE = Objective(
     critic_loss=lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(),
     generator_loss=lambda fake: -fake.mean(),
     critic_can_win=True,
+    real_above_0=True,
     source="Lim & Ye 2017 (arXiv 1705.02894)",
 )
 WASSERSTEIN = Objective(
@@ -52,9 +69,10 @@ WASSERSTEIN = Objective(
     critic_loss=lambda real, fake: fake.mean() - real.mean(),
     generator_loss=lambda fake: -fake.mean(),
     critic_can_win=False,
+    real_above_0=False,
     source="Arjovsky et al. 2017 (arXiv 1701.07875), without its constraint on the critic",
 )
 
 OBJECTIVES: Mapping[str, Objective] = {
-    objective.name: objective for objective in (NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
+    objective.name: objective for objective in (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
 }

@@ -114,7 +114,7 @@ class R1:
     """Holds the critic's slope small at real images.
 
     Attributes:
-        gamma: Weight; None takes 0.0002 s^2 / b of the batch (methods 4.2: try 10 and 100 times that on small data).
+        gamma: Weight; None takes 0.0002 s^2 / b of the batch (methods 4.2: small data: try 10 and 100 times that).
         every: Critic updates between two uses.
 
     Source: Mescheder et al. 2018 (arXiv 1801.04406); lazy as in StyleGAN2 (arXiv 1912.04958), in an update of its
