@@ -25,8 +25,12 @@ from equipoise.training.regularizers import Given, as_mapping, regularizer
 
 PASSED = (  # settings that a fit takes as they are
     "layout", "objective", "batch_sampler", "batch_size", "learning_rate", "optimizer", "critic_steps",
-    "reuse_batch", "critic_loss_scale", "clip", "data_range", "diffaugment", "ema_decay", "precision", "seed",
-    "warm_start",
+    "reuse_batch", "critic_loss_scale", "clip", "data_range", "diffaugment", "ada", "ema_decay", "precision",
+    "seed", "warm_start",
+)  # fmt: skip
+OF_DESIGN = (  # settings that the networks take as they are
+    "latent_size", "base_channels", "max_channels", "bias", "critic_norm", "critic_first_norm", "attention",
+    "initialization",
 )  # fmt: skip
 
 
@@ -42,14 +46,20 @@ class GANOversampler(Oversampler):
         seed: Seed of the fit and of the images that `fit_resample` adds.
         conditioning: "per_class" trains an independent pair for each class that has to grow (papers S1, S4); any
             other trains one pair on all classes, which receives the label as "embedding" (paper S2: 50 numbers
-            beside the latent, one plane beside the image), "embedding_map" or "one_hot".
+            beside the latent, one plane beside the image), "embedding_map", "one_hot" (paper S1), or through
+            conditional batch norms and a "projection" in the critic.
         alpha: How often fakes have each label while a conditional pair trains; see `label_probabilities`.
-        objective: The game: "non_saturating", "least_squares", "hinge" or "wasserstein".
-        layout: "dcgan" (batch norm, channels double as maps halve) or "constant" (paper S2: no batch norm, the
-            same number of channels everywhere; give base_channels=128).
+        objective: The game: "non_saturating", "least_squares", "hinge", "wasserstein" or "minimax".
+        layout: "dcgan" (batch norm, channels double as maps halve), "constant" (paper S2: no batch norm, the same
+            number of channels everywhere; give base_channels=128) or "residual" (SNGAN); see `LAYOUTS`.
         latent_size: Length of the latent.
         base_channels: Channels at half the image side (S4 at 32 px: 32, S1 at 64 px: 64).
         max_channels: Most channels of a map.
+        bias: Whether convolutions before a batch norm have biases (paper S1).
+        critic_norm: "batch", "layer", "instance", "spectral" or "none"; None is the layout's own.
+        critic_first_norm: Whether the critic's first convolution has one too (papers S1 and S4).
+        attention: Whether both networks have self-attention.
+        initialization: First weights: "dcgan", "keras" or "xavier"; None is the layout's own.
         n_steps: Updates of the generator.
         n_epochs: In place of `n_steps`, where given: how often the critic passes over the real images (several
             updates on a reused batch count once).
@@ -67,23 +77,30 @@ class GANOversampler(Oversampler):
             "r1" or "mismatched_labels"; or such objects, as `GradientPenalty(weight=5)`; or their settings, as
             {"name": "gradient_penalty", "weight": 5}.
         data_range: "symmetric", or "unit" to reproduce paper S2, see `DATA_RANGES`.
-        warm_start: "none", or "autoencoder" to start from the weights of one, which the layout must have.
+        warm_start: "none"; or, with layout "bagan_gp", "autoencoder" to start the generator from one, or
+            "autoencoder_and_critic" to start the critic from it too.
+        warm_start_steps: Updates of the autoencoder.
+        warm_start_epochs: In place of `warm_start_steps`, where given: its passes over the images.
         batch_sampler: "balanced" (every class as often) or "natural"; of real images in a conditional fit.
         diffaugment: What real and fake images undergo before the critic, for example "translation,cutout"; "color"
             too where colors carry no meaning.
+        ada: The same, but as often as the critic's certainty asks for: names of `adaptive_augmentation.TRANSFORMS`;
+            its DEFAULT is "translation,scale,stretch,shift,brightness,contrast".
         ema_decay: Of the running average; shorter at the start of a fit.
         precision: "32-true" or "bf16-mixed" (up to twice as fast where there are bfloat16 units).
         device: "auto", "cpu", "cuda", ...
 
     Attributes:
         history_: {name of the fit: its `History`} with critic_loss, generator_loss, real_score and fake_score (raw
-            scores in the critic's updates) and, about 20 times, training_score, generated_score and
-            validation_score (on fixed images, in eval mode).
+            scores in the critic's updates), the value of every regularizer under its name and, about 20 times,
+            training_score, generated_score and validation_score (on fixed images, in eval mode).
         diversity_: {label: pairwise distance of generated images as a share of that of real ones}.
 
-    Source: methods 4.3 to 4.6, A.2 and A.4. Differs from papers S2 and S4 in sampling from averaged weights, in
-    drawing new fakes for the generator's update, in balanced batches of real images (S2: natural ones), and in
-    labels of fakes whose number in a batch is right up to rounding (S2: independent).
+    Source: methods 4.1 to 4.7, 9.1, 9.2, A.2 and A.4. Differs from papers S2 and S4 in sampling from averaged
+    weights, in drawing new fakes for the generator's update (S4 uses the critic's), in one update of the critic on
+    real and fake images together (S2: one on each, of half a batch), in balanced batches of real images (S1, S2:
+    natural ones), and in labels of fakes whose number in a batch is right up to rounding (S2: independent). WGAN's
+    100 critic updates in each of the first 25 steps and every 500th are left out: they outweigh a short fit.
     """
 
     minimum: ClassVar[int] = 8
@@ -100,6 +117,11 @@ class GANOversampler(Oversampler):
         latent_size: int = 100,
         base_channels: int = 32,
         max_channels: int = 512,
+        bias: bool = False,
+        critic_norm: str | None = None,
+        critic_first_norm: bool = True,
+        attention: bool = False,
+        initialization: str | None = None,
         n_steps: int = 2000,
         n_epochs: float | None = None,
         batch_size: int = 32,
@@ -114,8 +136,11 @@ class GANOversampler(Oversampler):
         regularizers: Sequence[Given] = (),
         data_range: str = "symmetric",
         warm_start: str = "none",
+        warm_start_steps: int = 500,
+        warm_start_epochs: float | None = None,
         batch_sampler: str = "balanced",
         diffaugment: str = "",
+        ada: str = "",
         ema_decay: float = 0.999,
         precision: str = "32-true",
         device: str = "auto",
@@ -128,6 +153,11 @@ class GANOversampler(Oversampler):
         self.latent_size = latent_size
         self.base_channels = base_channels
         self.max_channels = max_channels
+        self.bias = bias
+        self.critic_norm = critic_norm
+        self.critic_first_norm = critic_first_norm
+        self.attention = attention
+        self.initialization = initialization
         self.n_steps = n_steps
         self.n_epochs = n_epochs
         self.batch_size = batch_size
@@ -142,8 +172,11 @@ class GANOversampler(Oversampler):
         self.regularizers = regularizers
         self.data_range = data_range
         self.warm_start = warm_start
+        self.warm_start_steps = warm_start_steps
+        self.warm_start_epochs = warm_start_epochs
         self.batch_sampler = batch_sampler
         self.diffaugment = diffaugment
+        self.ada = ada
         self.ema_decay = ema_decay
         self.precision = precision
         self.device = device
@@ -151,7 +184,10 @@ class GANOversampler(Oversampler):
     @property
     def history_(self) -> dict[str, History]:
         """What each fit recorded, by its name."""
-        return {name: fitted.history for name, fitted in self.fitted_.items()}
+        before = {
+            f"{name}: autoencoder": fitted.before for name, fitted in self.fitted_.items() if fitted.before.rows
+        }
+        return before | {name: fitted.history for name, fitted in self.fitted_.items()}
 
     @property
     def diversity_(self) -> dict[int, float]:
@@ -216,6 +252,7 @@ class GANOversampler(Oversampler):
             design=self._design(members),
             label_probabilities=self._label_probabilities(codes),
             n_steps=self._n_steps(n_images),
+            warm_start_steps=self._warm_start_steps(n_images),
             critic_learning_rate=rate,
             betas=(float(self.betas[0]), float(self.betas[1])),
             regularizers=tuple(regularizer(given) for given in self.regularizers),
@@ -229,15 +266,18 @@ class GANOversampler(Oversampler):
         seen = self.batch_size * (1 if self.reuse_batch else self.critic_steps)  # real images of one step
         return math.ceil(self.n_epochs * n_images / seen)
 
+    def _warm_start_steps(self, n_images: int) -> int:
+        if self.warm_start_epochs is None:
+            return self.warm_start_steps
+        return math.ceil(self.warm_start_epochs * n_images / self.batch_size)
+
     def _design(self, members: Sequence[int]) -> Design:
         return Design(
             size=self.shape_[1],
             channels=self.shape_[0],
             n_classes=len(members),
             conditioning="none" if self.conditioning == PER_CLASS else self.conditioning,
-            latent_size=self.latent_size,
-            base_channels=self.base_channels,
-            max_channels=self.max_channels,
+            **{setting: getattr(self, setting) for setting in OF_DESIGN},
         )
 
     def _label_probabilities(self, codes: Labels) -> tuple[float, ...]:
@@ -255,8 +295,8 @@ class GANOversampler(Oversampler):
     def _restore(self, members: Sequence[int], tensors: Tensors, facts: Mapping[str, Any]) -> FittedGenerator:
         network = build_generator(self.layout, self._design(members), resolve_device(self.device))
         network.load_state_dict(dict(tensors))
-        history = History(rows=list(facts["rows"]))
-        return FittedGenerator(tuple(members), network, history, tuple(facts["diversity"]))
+        history, before = (History(rows=list(facts[name])) for name in ("rows", "before"))
+        return FittedGenerator(tuple(members), network, history, before, tuple(facts["diversity"]))
 
     def _refuse_collapsed(self, members: Sequence[int], advice: str) -> None:
         """Judge the classes that have to grow, also where the fit was found finished."""
@@ -273,7 +313,8 @@ class GANOversampler(Oversampler):
         groups: dict[str, Any] = {}
         for name, fitted in self.fitted_.items():
             tensors |= {f"{name}/{key}": tensor for key, tensor in fitted.network.state_dict().items()}
-            groups[name] = {"codes": fitted.codes, "rows": fitted.history.rows, "diversity": fitted.diversity}
+            rows = {"rows": fitted.history.rows, "before": fitted.before.rows}
+            groups[name] = {"codes": fitted.codes, "diversity": fitted.diversity, **rows}
         return tensors, {"span": self.span_, "groups": groups}
 
     def _set_state(self, tensors: Tensors, facts: Mapping[str, Any]) -> None:

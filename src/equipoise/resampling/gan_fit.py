@@ -16,10 +16,13 @@ from equipoise.networks.convolutional import Critic, Design, Generator, build_pa
 from equipoise.randomness import make_rng
 from equipoise.resampling.base import Held
 from equipoise.resampling.fitted_cache import Fitted, Slot
+from equipoise.resampling.warm_start import start_from_autoencoder
+from equipoise.training.adaptive_augmentation import AdaptiveAugmentation
 from equipoise.training.adversarial import AdversarialStep
 from equipoise.training.averaging import ExponentialAverage, refresh_batch_norm
 from equipoise.training.batches import BATCH_SAMPLERS, BatchSampler, Pool, ResidentBatches, resident, to_unit
 from equipoise.training.chance import isolated_chance
+from equipoise.training.checkpoint import Stateful
 from equipoise.training.collapse import StopWhenCriticWins, relative_diversity
 from equipoise.training.devices import autocast
 from equipoise.training.diffaugment import diffaugment
@@ -34,7 +37,6 @@ N_COMPARED = 64  # images of a class for its diversity
 N_WATCHED = 256  # images of a group whose scores are watched
 N_REFRESH = 50  # batches for the statistics of the averaged generator's batch norms
 OPTIMIZERS = ("adam", "rmsprop")
-PARTS = ("generator", "critic", "generator_optimizer", "critic_optimizer")  # of a step, for its checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,8 @@ class GANPlan:
         label_probabilities: How often a fake has each label.
         n_steps: Updates of the generator.
         span: The values that stand for black and white.
-        warm_start: "autoencoder" trains one first and starts from its weights, see `warm_start`.
+        warm_start: A name in `warm_start.WARM_STARTS`.
+        warm_start_steps: Updates of the autoencoder that the game starts from.
     """
 
     name: str
@@ -68,11 +71,13 @@ class GANPlan:
     regularizers: tuple[Regularizer, ...]
     data_range: str
     diffaugment: str
+    ada: str
     ema_decay: float
     precision: str
     span: ValueRange
     seed: int
-    warm_start: str = "none"
+    warm_start: str
+    warm_start_steps: int
 
     @property
     def advice(self) -> str:
@@ -81,7 +86,7 @@ class GANPlan:
             f"a lower learning_rate (now {self.learning_rate:g})",
             f"other n_steps (now {self.n_steps}: few leave the generator untrained, many let it memorize)",
         ]
-        if not self.diffaugment:
+        if not self.diffaugment and not self.ada:
             wishes.insert(0, "diffaugment='translation,cutout'")
         if self.precision != "32-true":
             wishes.append("precision='32-true'")
@@ -96,12 +101,14 @@ class FittedGenerator:
         codes: The classes it makes, in the order of its own labels 0, 1, ...
         network: In eval mode.
         history: What its fit recorded.
+        before: What its warm start recorded; empty without one.
         diversity: For each of `codes`, the share of `collapse.relative_diversity`.
     """
 
     codes: tuple[int, ...]
     network: Generator
     history: History
+    before: History
     diversity: tuple[float, ...]
 
 
@@ -129,7 +136,7 @@ def fit_generator(
         DivergedError: A loss became NaN or infinite.
     """
     slot = Slot(workspace, "gan", fingerprint(plan, images, labels, __version__))
-    return slot.load() or _Fit(plan, images, labels, held, device, workspace).run(slot)
+    return slot.load() or _Fit(plan, images, labels, held, device=device, workspace=workspace).run(slot)
 
 
 def build_generator(layout: str, design: Design, device: torch.device) -> Generator:
@@ -147,11 +154,14 @@ class _Fit:
         images: Images,
         labels: Labels,
         held: Held | None,
+        *,
         device: torch.device,
         workspace: Path | None,
     ) -> None:
         self.plan, self.images, self.labels, self.held, self.device = plan, images, labels, held, device
         self.data_range = DATA_RANGES[plan.data_range]
+        self.before = History()
+        self.ada = AdaptiveAugmentation(plan.ada, device) if plan.ada else None
         generator, critic = self._pair(workspace)
         self.step = AdversarialStep(
             generator=generator,
@@ -162,7 +172,8 @@ class _Fit:
             latent_size=plan.design.latent_size,
             label_probabilities=torch.tensor(plan.label_probabilities, device=device),
             data_range=self.data_range,
-            augment=diffaugment(plan.diffaugment),
+            augment=self.ada or diffaugment(plan.diffaugment),
+            observe=self.ada.observe if self.ada else None,
             regularizers=plan.regularizers,
             critic_steps=plan.critic_steps,
             reuse_batch=plan.reuse_batch,
@@ -174,8 +185,7 @@ class _Fit:
 
     def run(self, slot: Slot) -> Fitted:
         plan, step = self.plan, self.step
-        parts = {name: getattr(step, name) for name in PARTS}
-        checkpoint = slot.checkpoint({"step": step, "average": self.average, **parts})
+        checkpoint = slot.checkpoint(self._parts())
         hooks: list[Hook] = [self.average, self._watch()]
         if step.objective.critic_can_win:
             hooks.append(StopWhenCriticWins(plan.advice))
@@ -192,10 +202,17 @@ class _Fit:
         with isolated_chance(plan.seed, plan.name, "refresh"):
             batches = (step.draw(plan.batch_size) for _ in range(N_REFRESH))
             refresh_batch_norm(self.average.network, batches)
-        facts = {"rows": history.rows, "diversity": self._diversity()}
+        facts = {"rows": history.rows, "before": self.before.rows, "diversity": self._diversity()}
         fitted = {name: tensor.cpu() for name, tensor in self.average.network.state_dict().items()}, facts
         slot.store(fitted, checkpoint)
         return fitted
+
+    def _parts(self) -> dict[str, Stateful]:
+        """Name all that has a state."""
+        names = ("generator", "critic", "generator_optimizer", "critic_optimizer")
+        parts = {name: getattr(self.step, name) for name in names}
+        ada = {} if self.ada is None else {"ada": self.ada}
+        return {"step": self.step, "average": self.average, **parts, **ada}
 
     def _pair(self, workspace: Path | None) -> tuple[Generator, Critic]:
         """Build both networks, with the weights from which the game starts."""
@@ -204,17 +221,9 @@ class _Fit:
             pair = build_pair(plan.layout, plan.design)
         for network in pair:
             network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # see torch
-        if plan.warm_start == "autoencoder":
-            from equipoise.resampling.warm_start import start_from_autoencoder
-
-            start_from_autoencoder(
-                pair,
-                plan,
-                self.images,
-                self.labels,
-                device=self.device,
-                workspace=workspace,
-                held=self.held,
+        if plan.warm_start != "none":
+            self.before = start_from_autoencoder(
+                pair, plan, self.images, self.labels, device=self.device, workspace=workspace, held=self.held
             )
         return pair
 

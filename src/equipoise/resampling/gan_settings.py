@@ -3,21 +3,26 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
+
 from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 from equipoise.networks.conditioning import CONDITIONINGS
-from equipoise.networks.convolutional import LAYOUTS
-from equipoise.networks.sizes import check_size
+from equipoise.networks.convolutional import LAYOUTS, Design, build_pair
 from equipoise.resampling.gan_fit import OPTIMIZERS
+from equipoise.resampling.warm_start import WARM_STARTS
+from equipoise.training.adaptive_augmentation import AdaptiveAugmentation
 from equipoise.training.batches import BATCH_SAMPLERS
+from equipoise.training.chance import isolated_chance
 from equipoise.training.devices import PRECISIONS
 from equipoise.training.diffaugment import diffaugment
 from equipoise.training.objectives import OBJECTIVES
 from equipoise.training.ranges import DATA_RANGES
-from equipoise.training.regularizers import regularizer
+from equipoise.training.regularizers import Regularizer, regularizer
 
 PER_CLASS = "per_class"
-WARM_STARTS = ("none", "autoencoder")
 
 Settings = Mapping[str, Any]  # the parameters of a `GANOversampler` by name
 
@@ -33,9 +38,11 @@ NAMES: Mapping[str, tuple[Mapping[str, Any], str]] = {  # setting: what it may b
 }
 LEAST = {
     "n_steps": 1, "batch_size": 2, "latent_size": 1, "base_channels": 1, "max_channels": 1, "critic_steps": 1,
+    "warm_start_steps": 1,
 }  # fmt: skip
 SHARES = ("learning_rate", "critic_learning_rate", "ema_decay")  # between 0 and 1, or None
-POSITIVE = ("n_epochs", "clip", "critic_loss_scale")  # above 0, or None
+OF_LAYERS = ("bias", "critic_norm", "critic_first_norm", "attention", "initialization")
+POSITIVE = ("n_epochs", "warm_start_epochs", "clip", "critic_loss_scale")  # above 0, or None
 
 
 def check_gan_settings(settings: Settings, side: int) -> None:
@@ -47,11 +54,15 @@ def check_gan_settings(settings: Settings, side: int) -> None:
     """
     for setting, (table, kind) in NAMES.items():
         pick(table, settings[setting], kind)
-    diffaugment(settings["diffaugment"])
     _check_numbers(settings)
     _check_labels(settings)
-    _check_critic(settings)
-    check_size(side)
+    _check_augmentation(settings)
+    _check_critic(settings, side)
+    if settings["warm_start"] != "none" and settings["layout"] != "bagan_gp":
+        raise SettingError(
+            f"warm_start={settings['warm_start']!r} needs the encoder of layout 'bagan_gp', got layout="
+            f"{settings['layout']!r}. Give layout='bagan_gp' and conditioning='product', or warm_start='none'."
+        )
 
 
 def _check_numbers(settings: Settings) -> None:
@@ -74,15 +85,72 @@ def _check_labels(settings: Settings) -> None:
         raise SettingError(
             f"alpha={settings['alpha']!r} needs a conditional generator: give conditioning='embedding'."
         )
-    if "mismatched_labels" in _regularizer_names(settings):
+    if any(r.name == "mismatched_labels" for r in _regularizers(settings)):
         raise SettingError(
-            "The regularizer 'mismatched_labels' needs other labels to choose from: give conditioning='embedding'."
+            "The regularizer 'mismatched_labels' needs wrong labels to choose from: give conditioning='embedding'."
         )
 
 
-def _check_critic(settings: Settings) -> None:
+def _check_critic(settings: Settings, side: int) -> None:
     """Refuse a critic that is bound twice, or not at all where it has to be."""
+    modules = list(_critic(settings, side).modules())
+    spectral = any(is_parametrized(module) for module in modules)
+    slopes = [r.name for r in _regularizers(settings) if r.of_slope]
+    if slopes and any(isinstance(module, nn.BatchNorm2d) for module in modules):
+        raise SettingError(
+            f"The regularizer '{slopes[0]}' needs the slope of each score at its own image, and batch norm makes "
+            "every score depend on the whole batch. Give critic_norm='layer', 'instance' or 'none'."
+        )
+    wasserstein = settings["objective"] == "wasserstein"
+    if wasserstein and not (settings["clip"] or slopes or spectral):
+        raise SettingError(
+            "Objective 'wasserstein' needs a critic of bounded slope, or its scores grow without end. Give "
+            "clip=0.01, regularizers=('gradient_penalty',) or critic_norm='spectral'."
+        )
+    if settings["clip"] and not wasserstein:
+        raise SettingError(f"clip={settings['clip']} belongs to objective='wasserstein'; leave it out.")
+    if settings["clip"] and (slopes or spectral):
+        other = f"the regularizer '{slopes[0]}'" if slopes else "critic_norm='spectral'"
+        raise SettingError(f"Give either clip or {other}: both bound the critic's slope.")
 
 
-def _regularizer_names(settings: Settings) -> list[str]:
-    return [regularizer(given).name for given in settings["regularizers"]]
+def _critic(settings: Settings, side: int) -> nn.Module:
+    """Build a critic of the fewest channels, to look at its layers; refuses what its layout has no place for."""
+    per_class = settings["conditioning"] == PER_CLASS
+    design = Design(
+        size=side,
+        channels=1,
+        n_classes=1 if per_class else 2,
+        conditioning="none" if per_class else settings["conditioning"],
+        latent_size=1,
+        base_channels=1,
+        max_channels=1,
+        **{setting: settings[setting] for setting in OF_LAYERS},
+    )
+    with isolated_chance("only looked at"):
+        return build_pair(settings["layout"], design)[1]
+
+
+def _check_augmentation(settings: Settings) -> None:
+    """Refuse two augmentations, and one that adapts to scores whose sign says nothing."""
+    diffaugment(settings["diffaugment"])
+    AdaptiveAugmentation(settings["ada"], torch.device("cpu"))
+    if not settings["ada"]:
+        return
+    if settings["diffaugment"]:
+        raise SettingError("Give either ada or diffaugment: both change all that the critic sees.")
+    if not OBJECTIVES[settings["objective"]].real_above_0:
+        raise SettingError(
+            f"ada counts real images with a score above 0, and with objective='{settings['objective']}' 0 does not "
+            "lie between real and fake. Give 'non_saturating' or 'hinge', or diffaugment in place of ada."
+        )
+
+
+def _regularizers(settings: Settings) -> list[Regularizer]:
+    if isinstance(given := settings["regularizers"], str):
+        raise SettingError(f"Expected regularizers as a tuple, for example ('{given}',), got '{given}'.")
+    made = [regularizer(one) for one in given]
+    names = [r.name for r in made]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SettingError(f"Expected every regularizer once, got '{twice[0]}' more than once.")
+    return made
