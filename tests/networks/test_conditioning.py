@@ -1,9 +1,18 @@
-"""Label codes are appended; what was there stays."""
+"""Label codes are appended and what was there stays; labels as weights of norms and scores (methods 9.4)."""
 
 import pytest
 import torch
+from torch import nn
 
-from equipoise.networks.conditioning import EmbeddedPlane, EmbeddedVector, Join, OneHot, Unlabeled
+from equipoise.networks.conditioning import (
+    ConditionalBatchNorm,
+    EmbeddedPlane,
+    EmbeddedVector,
+    Join,
+    OneHot,
+    Projection,
+    Unlabeled,
+)
 
 LABELS = torch.tensor([2, 0])
 
@@ -30,3 +39,33 @@ def test_one_hot_marks_the_label_everywhere() -> None:
     planes = OneHot(3)(torch.zeros(2, 1, 4, 4), LABELS)[:, 1:]
     assert torch.equal(planes.amin(dim=(2, 3)), torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]))
     assert torch.equal(planes.amin(dim=(2, 3)), planes.amax(dim=(2, 3)))
+
+
+def test_conditional_batch_norm_starts_as_batch_norm() -> None:
+    features = torch.randn(2, 4, 8, 8)
+    torch.testing.assert_close(ConditionalBatchNorm(3, 4)(features, LABELS), nn.BatchNorm2d(4)(features))
+
+
+def test_each_label_has_its_own_weight_and_bias() -> None:
+    norm, features = ConditionalBatchNorm(3, 4), torch.randn(2, 4, 8, 8)
+    norm.weight.data[2], norm.bias.data[2] = 3.0, 5.0
+    plain = nn.BatchNorm2d(4)(features)
+    torch.testing.assert_close(norm(features, LABELS), torch.stack([5 + 3 * plain[0], plain[1]]))
+
+
+def test_only_labels_of_the_batch_learn() -> None:
+    norm = ConditionalBatchNorm(3, 4)
+    norm(torch.randn(2, 4, 8, 8), LABELS).square().sum().backward()
+    assert norm.weight.grad is not None
+    assert norm.weight.grad.any(dim=1).tolist() == [True, False, True]
+
+
+def test_golden_projection() -> None:
+    features = torch.tensor([[[[1.0, 2.0]], [[0.0, -1.0]]]])  # phi = (3, -1)
+    score = nn.Conv2d(2, 1, (1, 2))
+    score.weight.data.fill_(1.0)  # 1 + 2 + 0 - 1
+    score.bias = nn.Parameter(torch.tensor([0.5]))
+    head = Projection(score, 2, 2)
+    head.embedding.weight.data = torch.tensor([[0.0, 0.0], [10.0, 1.0]])
+    assert head(features, torch.tensor([0])).tolist() == [2.5]
+    assert head(features, torch.tensor([1])).tolist() == [2.5 + 30 - 1]
