@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -71,3 +73,40 @@ def test_a_state_dict_knows_that_the_weights_came_in() -> None:
     assert not torch.equal(first(LOGITS, TARGET), second(LOGITS, TARGET))
     second.load_state_dict(first.state_dict())
     assert torch.equal(first(LOGITS, TARGET), second(LOGITS, TARGET))
+
+
+# --- what margins do to the border between two classes ------------------------------------------------------
+
+
+@pytest.mark.parametrize(("margin", "rare_gets_more"), [(0.5, True), (0.0, False)])
+def test_a_rare_class_gets_the_larger_part_of_a_gap(margin: float, rare_gets_more: bool) -> None:
+    """Features at 0 and 30 degrees: a cosine head with its border at b has l_1 - l_0 = 2 sin(x - b) at most.
+
+    Where terms fall off exponentially, the best b levels n_k exp(-s (2 sin |x_k - b| - m_k)). Without margins the
+    common class gets more; the margins outdo its number.
+    """
+    counts, x = COUNTS.double(), torch.tensor([0.0, math.pi / 6], dtype=torch.float64)
+    loss = LDAM(counts, scale=40.0, largest_margin=margin)
+    sines = (x[:, None] - torch.linspace(0.0, math.pi / 6, 1001)).sin()
+    terms = loss.terms(torch.stack([-sines, sines], dim=1), torch.tensor([0, 1])[:, None].expand(2, 1001))
+    distances = 2 * sines[:, (counts @ terms).argmin()].abs()
+    assert (distances[1] > distances[0]) == rare_gets_more
+    slack = distances - loss.margins
+    torch.testing.assert_close(slack[0] - slack[1], (counts[0] / counts[1]).log() / 40, atol=2e-3, rtol=0)
+
+
+def test_margins_move_no_border_where_classes_overlap() -> None:
+    """Where features are shared, both classes lie within their margins, and the more frequent there wins as ever.
+
+    Balanced softmax prefers the rare class as soon as its share there is above its share in all images.
+    """
+    difference = torch.linspace(-1.0, 1.0, 2001)
+    logits, target = torch.stack([-difference, difference], dim=1) / 2, torch.ones(2001, dtype=torch.long)
+
+    def best(name: str, share: float) -> float:
+        loss = LOSSES[name](COUNTS)
+        expected = share * loss.terms(logits, target) + (1 - share) * loss.terms(logits, 1 - target)
+        return float(difference[expected.argmin()])
+
+    assert best("ldam", 0.49) < 0 < best("ldam", 0.51)
+    assert best("balanced_softmax", 0.14) < 0 < best("balanced_softmax", 0.15)  # 294 of 2,021 are 0.1455

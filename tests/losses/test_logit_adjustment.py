@@ -62,7 +62,7 @@ def test_posthoc_finds_the_midpoint_from_the_analytic_posterior() -> None:
 
 @pytest.mark.parametrize(("loss", "stationary"), [("balanced_softmax", True), ("cross_entropy", False)])
 def test_balanced_softmax_learns_the_midpoint(loss: str, stationary: bool) -> None:
-    """The logit slope (x - 1), half of it at x = 1, is where the (convex) expected loss has no gradient."""
+    """A logit of 2 (x - 1) is where the expected loss over all x, which is convex, has no gradient."""
     x = torch.linspace(-8.0, 10.0, 2001, dtype=torch.float64)
     midpoint = torch.tensor([2.0, 1.0], dtype=torch.float64, requires_grad=True)  # logit = slope (x - threshold)
     logits = torch.stack([torch.zeros_like(x), midpoint[0] * (x - midpoint[1])], dim=1)

@@ -18,6 +18,9 @@ class LDAM(ImbalanceLoss):
         scale: s; 30 is meant for cosines (a "cosine" head). With a linear head use 1, a variant and not the method.
         largest_margin: Margin of the rarest class; the others follow n_k^(-1/4).
 
+    Margins part the gap between classes that a network tells apart. Where classes overlap both sides violate their
+    margins and the border stays where cross-entropy has it: only the weights of `DeferredLDAM` move it.
+
     Source: methods 2.3 (Cao et al. 2019). Margins are for the training only: probabilities are softmax(s l).
     """
 
