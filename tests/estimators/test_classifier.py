@@ -17,16 +17,21 @@ from torch import Tensor
 from equipoise.arrays import Images, Labels
 from equipoise.data.dataset import ImageDataset
 from equipoise.estimators.classifier import ImageClassifier
+from equipoise.estimators.scoring import logits_of
+from equipoise.estimators.second_stage import SECOND_STAGES
 from equipoise.exceptions import DataError, DivergedError, SettingError, WeightsError
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss, LossFactory
 from equipoise.losses.cross_entropy import CrossEntropy
+from equipoise.networks.backbones import trunk_of
+from equipoise.networks.heads import HEADS, last_linear
 from equipoise.resampling.random import RandomOversampler
 from equipoise.training.batches import ResidentBatches
 from equipoise.training.checkpoint import Checkpoint
 from equipoise.training.steps import LossStep
 
 Weights = dict[str, Tensor]
+MASK = np.arange(52) % 4 == 3  # some images of both classes are synthetic
 
 
 def quick(**settings: Any) -> ImageClassifier:
@@ -125,10 +130,16 @@ def test_works_as_the_last_step_of_a_pipeline(toy: ImageDataset) -> None:
         {"precision": "bf16-mixed"},
         {"augmentation": "cell"},
         {"loss": "class_weights"},
+        {"batch_sampler": "synthetic_mix"},
+        {"batch_sampler": "synthetic_mix", "synthetic_share": 0.5},
+        {"synthetic_weight": 0.5},
+        {"mixing": "mixup"},
+        {"mixing": "remix"},
+        {"second_stage": "crt"},
     ],
 )
 def test_settings_change_the_fit(toy: ImageDataset, settings: dict[str, str]) -> None:
-    plain, other = quick().fit(toy.images, toy.labels), quick(**settings).fit(toy.images, toy.labels)
+    plain, other = (one.fit(toy.images, toy.labels, synthetic=MASK) for one in (quick(), quick(**settings)))
     assert not same(weights(plain), weights(other))
     assert np.isfinite(other.predict_proba(toy.images)).all()
 
@@ -150,6 +161,100 @@ def test_the_loss_is_told_the_counts_of_what_it_is_trained_on(
     quick(loss="spy").fit(toy.images, toy.labels)
     quick(loss="spy").fit(*RandomOversampler().fit_resample(toy.images, toy.labels))
     assert told == [[40, 12], [40, 40]]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_brings_its_head_and_its_probabilities(
+    toy: ImageDataset, held: Any, tmp_path: Path, name: str
+) -> None:
+    fitted = quick(loss=name).fit(toy.images, toy.labels, validation=held)
+    assert type(last_linear(fitted.network_)) is HEADS[LOSSES[name].head]
+    scores = fitted.predict_proba(toy.images)
+    logits = logits_of(fitted.network_, toy.images, fitted.span_).double()
+    np.testing.assert_array_equal(scores, fitted.loss_.probabilities(logits).numpy())
+    np.testing.assert_allclose(scores.sum(axis=1), 1.0, atol=1e-12)
+    fitted.save(tmp_path / "net")
+    loaded = ImageClassifier.load(tmp_path / "net", device="cpu")
+    np.testing.assert_array_equal(loaded.predict_proba(toy.images), scores)
+    assert same(loaded.loss_.state_dict(), fitted.loss_.state_dict())
+
+
+def test_the_loss_hears_how_far_the_training_is(toy: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[float] = []
+
+    class Listening(CrossEntropy):
+        def advance(self, progress: float) -> None:
+            heard.append(progress)
+
+    spy = LossFactory(name="spy", summary="", build=lambda _counts: Listening(), source="")
+    monkeypatch.setitem(LOSSES, "spy", spy)
+    quick(loss="spy").fit(toy.images, toy.labels)
+    assert heard == [0.25, 0.5, 0.75, 1.0]  # each before the next step
+
+
+# --- synthetic images -----------------------------------------------------------------------------------------
+
+
+def test_synthetic_images_of_no_weight_teach_nothing(toy: ImageDataset) -> None:
+    """Other synthetic images make no difference, as far as there is no batch norm that sees them."""
+    settings = {"synthetic_weight": 0.0, "n_steps": 6}
+    first = quick(**settings).fit(toy.images, toy.labels, synthetic=MASK)
+    others = toy.images.copy()
+    others[MASK] = 255 - others[MASK]
+    assert same(weights(first), weights(quick(**settings).fit(others, toy.labels, synthetic=MASK)))
+    assert not same(weights(first), weights(quick(n_steps=6).fit(toy.images, toy.labels, synthetic=MASK)))
+
+
+def test_without_a_mask_all_images_are_real(toy: ImageDataset) -> None:
+    settings = {"synthetic_weight": 0.3, "batch_sampler": "synthetic_mix"}
+    plain = quick().fit(toy.images, toy.labels)
+    assert same(weights(plain), weights(quick(**settings).fit(toy.images, toy.labels)))
+
+
+@pytest.mark.parametrize("mask", [MASK[:5], MASK.astype(int), MASK[:, None]])
+def test_a_mask_of_another_kind_is_refused(toy: ImageDataset, mask: Any) -> None:
+    with pytest.raises(DataError, match="synthetic as 52 booleans, one for each image"):
+        quick().fit(toy.images, toy.labels, synthetic=mask)
+
+
+# --- second stage -----------------------------------------------------------------------------------------------
+
+
+STAGES = [name for name in SECOND_STAGES if name != "none"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("loss", ["posthoc_logit_adjustment", "ldam"])
+def test_a_second_stage_follows_the_first(
+    toy: ImageDataset, held: Any, tmp_path: Path, stage: str, loss: str
+) -> None:
+    if (stage, loss) == ("tau_norm", "ldam"):
+        return  # refused, see below
+    first = quick(loss=loss).fit(toy.images, toy.labels, validation=held, synthetic=MASK)
+    both = quick(loss=loss, second_stage=stage, second_stage_steps=12)
+    both.fit(toy.images, toy.labels, validation=held, synthetic=MASK)
+    assert same(trunk_of(both.network_).state_dict(), trunk_of(first.network_).state_dict())
+    assert both.history_.rows == first.history_.rows
+    relearns = stage != "tau_norm"
+    assert list(both.histories_) == (["", "head"] if relearns else [""])
+    assert type(both.loss_) is type(LOSSES["cross_entropy" if relearns else loss](torch.ones(2)))
+    assert type(last_linear(both.network_)) is torch.nn.Linear
+    both.save(tmp_path / "net")
+    loaded = ImageClassifier.load(tmp_path / "net", device="cpu")
+    np.testing.assert_array_equal(loaded.predict_proba(toy.images), both.predict_proba(toy.images))
+
+
+def test_what_the_second_stage_found_is_kept(toy: ImageDataset, held: Any) -> None:
+    assert quick().fit(toy.images, toy.labels).second_stage_ == {}
+    found = quick(second_stage="tau_norm").fit(toy.images, toy.labels, validation=held).second_stage_
+    assert 0 <= found["tau"] <= 1
+
+
+def test_data_that_the_second_stage_cannot_use_are_refused_first(toy: ImageDataset) -> None:
+    fitted = quick(second_stage="tau_norm")
+    with pytest.raises(DataError, match="Expected validation images for second_stage='tau_norm'"):
+        fitted.fit(toy.images, toy.labels)
+    assert not hasattr(fitted, "network_")
 
 
 # --- chance ----------------------------------------------------------------------------------------------
@@ -177,7 +282,7 @@ def test_watching_validation_images_does_not_change_the_training(toy: ImageDatas
 
 def test_validation_is_scored_at_intervals_and_at_the_end(toy: ImageDataset, held: Any) -> None:
     history = quick(n_steps=5).fit(toy.images, toy.labels, validation=held).history_
-    for name in ("validation_loss", "validation_balanced_accuracy", "validation_auroc"):
+    for name in ("validation_loss", "validation_balanced_accuracy", "validation_accuracy", "validation_auroc"):
         assert [step for step, _ in history.column(name)] == [2, 4, 5]
     assert history.column("loss")[-1][0] == 5
 
@@ -196,7 +301,9 @@ def test_without_validation_nothing_is_held_out(toy: ImageDataset, monkeypatch: 
     assert not any("validation" in name for row in fitted.history_.rows for name in row)
 
 
-@pytest.mark.parametrize(("metric", "best"), [("balanced_accuracy", max), ("auroc", max), ("loss", min)])
+@pytest.mark.parametrize(
+    ("metric", "best"), [("balanced_accuracy", max), ("accuracy", max), ("auroc", max), ("loss", min)]
+)
 def test_the_best_weights_are_kept(toy: ImageDataset, held: Any, metric: str, best: Any) -> None:
     # a rate this high makes the scores jump about
     fitted = quick(n_steps=12, keep_best=metric, learning_rate=0.02, schedule="constant")
@@ -257,6 +364,9 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, fit: Callable[[], object
         {"keep_best": "balanced_accuracy", "patience": 5},
         {"keep_best": "last", "optimizer": "sgd", "precision": "bf16-mixed"},
         {"network": "mobilenet_v2", "keep_best": "loss", "augmentation": "cell", "batch_sampler": "balanced"},
+        {"loss": "class_weights", "mixing": "remix", "synthetic_weight": 0.5},
+        {"mixing": "mixup", "batch_sampler": "synthetic_mix", "synthetic_share": 0.3},
+        {"batch_sampler": "progressive", "second_stage": "tau_norm"},
     ],
 )
 def test_a_killed_fit_repeated_gives_the_same_bits(
@@ -264,7 +374,7 @@ def test_a_killed_fit_repeated_gives_the_same_bits(
 ) -> None:
     def fit(workspace: Path | None = None) -> ImageClassifier:
         asked = {"n_steps": 15, "evaluate_every": 4, "learning_rate": 0.01, **settings}
-        return quick(**asked).fit(toy.images, toy.labels, validation=held, workspace=workspace)
+        return quick(**asked).fit(toy.images, toy.labels, validation=held, workspace=workspace, synthetic=MASK)
 
     whole = fit()
     interrupt(monkeypatch, 13, lambda: fit(tmp_path))
@@ -277,19 +387,58 @@ def test_a_killed_fit_repeated_gives_the_same_bits(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_deferred_weighting_survives_a_kill(
+    toy: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(workspace: Path | None = None) -> ImageClassifier:
+        return quick(loss="ldam_drw", n_steps=24).fit(toy.images, toy.labels, workspace=workspace)
+
+    interrupt(monkeypatch, 22, lambda: fit(tmp_path))  # saved after 20 steps, the weights changed after 19.2
+    whole, again = fit(), fit(tmp_path)
+    assert same(weights(again), weights(whole))
+    assert same(again.loss_.state_dict(), whole.loss_.state_dict())
+    assert again.loss_.state_dict()["weights"].min() < 0.9
+
+
+RELEARNING = [{"second_stage": name} for name in STAGES if name != "tau_norm"]
+
+
+@pytest.mark.parametrize("settings", [*RELEARNING, {"second_stage": "crt", "precision": "bf16-mixed"}])
+def test_a_fit_killed_in_either_stage_gives_the_same_bits(
+    toy: ImageDataset, held: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    def fit(workspace: Path | None = None) -> ImageClassifier:
+        one = quick(**{"n_steps": 12, "second_stage_steps": 13, **settings})
+        return one.fit(toy.images, toy.labels, validation=held, workspace=workspace, synthetic=MASK)
+
+    whole = fit()
+    interrupt(monkeypatch, 12, lambda: fit(tmp_path))  # the last step of the first stage; 10 are saved
+    interrupt(monkeypatch, 14, lambda: fit(tmp_path))  # the 12th of the second; 10 are saved
+    assert len(list(tmp_path.iterdir())) == 2
+    interrupt(monkeypatch, 5, lambda: fit(tmp_path))  # steps 11 and 12, then 11 and 12 of the second, and its last
+    again = fit(tmp_path)
+    assert same(weights(again), weights(whole))
+    assert {name: history.rows for name, history in again.histories_.items()} == {
+        name: history.rows for name, history in whole.histories_.items()
+    }
+    assert again.second_stage_ == whole.second_stage_
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_fit_does_not_find_the_checkpoint(
     toy: ImageDataset, held: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    others: list[tuple[ImageClassifier, Labels, Any]] = [
-        (quick(n_steps=20), toy.labels, held),
-        (quick(n_steps=20, seed=1), toy.labels, held),
-        (quick(n_steps=20, learning_rate=0.1), toy.labels, held),
-        (quick(n_steps=20), toy.labels[::-1].copy(), held),
-        (quick(n_steps=20), toy.labels * 5, None),
-        (quick(n_steps=20), toy.labels, (held[0], 1 - held[1])),
+    others: list[tuple[ImageClassifier, Labels, Any, Any]] = [
+        (quick(n_steps=20), toy.labels, held, None),
+        (quick(n_steps=20), toy.labels, held, MASK),
+        (quick(n_steps=20, seed=1), toy.labels, held, None),
+        (quick(n_steps=20, learning_rate=0.1), toy.labels, held, None),
+        (quick(n_steps=20), toy.labels[::-1].copy(), held, None),
+        (quick(n_steps=20), toy.labels * 5, None, None),
+        (quick(n_steps=20), toy.labels, (held[0], 1 - held[1]), None),
     ]
-    for one, labels, watched in others:
-        fit = partial(one.fit, toy.images, labels, validation=watched, workspace=tmp_path)
+    for one, labels, watched, mask in others:
+        fit = partial(one.fit, toy.images, labels, validation=watched, workspace=tmp_path, synthetic=mask)
         interrupt(monkeypatch, 12, fit)
     assert len(list(tmp_path.iterdir())) == len(others)
 
@@ -387,6 +536,14 @@ def test_no_image_gives_no_row(toy: ImageDataset) -> None:
         ({"learning_rate": 0.0}, "positive learning_rate"),
         ({"learning_rate": float("nan")}, "positive learning_rate"),
         ({"weight_decay": -1.0}, "weight_decay of at least 0"),
+        ({"mixing": "mixupp"}, "No mixing named 'mixupp'. Did you mean 'mixup'"),
+        ({"second_stage": "cRT2"}, "No second stage named 'cRT2'"),
+        ({"second_stage_steps": 0}, "second_stage_steps as a whole number of at least 1, got 0"),
+        ({"second_stage": "tau_norm", "loss": "ldam"}, "loss with a linear last layer for second_stage='tau_norm'"),
+        ({"synthetic_weight": -0.5}, "synthetic_weight of at least 0, got -0.5"),
+        ({"synthetic_weight": float("nan")}, "synthetic_weight of at least 0, got nan"),
+        ({"synthetic_share": 1.0, "batch_sampler": "synthetic_mix"}, "synthetic_share between 0 and 1, or None"),
+        ({"synthetic_share": 0.5}, "batch_sampler='synthetic_mix' with synthetic_share=0.5"),
     ],
 )
 def test_wrong_settings_are_named(toy: ImageDataset, settings: dict[str, Any], message: str) -> None:

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,9 @@ def test_every_preset_is_a_classifier(name: str) -> None:
     assert {key: classifier.get_params()[key] for key in settings} == settings
 
 
-AS_PRINTED = {  # methods 5 and appendix B: network, optimizer, rate, weight decay, epochs, patience
+AS_PRINTED: dict[
+    str, tuple[Any, ...]
+] = {  # methods 5 and appendix B: network, optimizer, rate, weight decay, epochs, patience
     "s0_densenet": ("densenet121_s0", "adam", 1e-5, 0.0, 20, None),
     "s1_densenet": ("densenet121", "adam", 1e-3, 0.0, 30, 10),
     "s2_resnet18": ("resnet18", "adam", 4e-3, 0.0, 5, None),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 from torch import nn
 
 from equipoise.estimators import scoring
@@ -23,6 +23,7 @@ def test_scores_equal_those_of_scikit_learn(k: int) -> None:
     assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(codes, scores.argmax(axis=1)))
     one_vs_rest = np.mean([roc_auc_score(codes == c, scores[:, c]) for c in range(k)])
     assert found["auroc"] == pytest.approx(one_vs_rest)
+    assert found["accuracy"] == pytest.approx(accuracy_score(codes, scores.argmax(axis=1)))
     assert found["loss"] == pytest.approx(-np.log(scores[np.arange(60), codes]).mean(), rel=1e-5)
 
 

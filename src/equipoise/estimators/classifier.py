@@ -16,8 +16,9 @@ from equipoise.arrays import Images, Labels, Scores, fingerprint, value_range
 from equipoise.discovery import pick
 from equipoise.estimators.first_stage import build_network, train_network
 from equipoise.estimators.pretraining import Learned, Pretraining, learn_trunk, load_trunk
+from equipoise.estimators.relearning import RELEARNED
 from equipoise.estimators.scoring import logits_of, probabilities
-from equipoise.estimators.second_stage import RELEARNED, SECOND_STAGES, Second
+from equipoise.estimators.second_stage import SECOND_STAGES, Second
 from equipoise.estimators.settings import check_classifier_settings
 from equipoise.estimators.task import Held, Mask, Task, check_mask
 from equipoise.exceptions import DataError

@@ -15,24 +15,18 @@ from torch import Tensor, nn
 
 from equipoise.arrays import Labels
 from equipoise.data.interpolation import ALTERNATIVES, MINIMUM, Points, interpolate
+from equipoise.estimators.relearning import pool_of, relearn
 from equipoise.estimators.scoring import channels_last, features_in_chunks, held_out_scores
-from equipoise.estimators.task import HEAD, Held, Task
+from equipoise.estimators.task import Held, Task
 from equipoise.exceptions import DataError
-from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
-from equipoise.networks.heads import features_of, last_linear, replace_head
+from equipoise.networks.heads import features_of, last_linear
 from equipoise.training.augmentation import augmented
-from equipoise.training.batches import BatchSampler, Pool, ResidentBatches, balanced, natural
-from equipoise.training.chance import isolated_chance
-from equipoise.training.devices import autocast
-from equipoise.training.loop import Batch, Batches, History, train
-from equipoise.training.optimizers import make_optimizer, make_schedule
-from equipoise.training.steps import LossStep
+from equipoise.training.batches import BatchSampler, ResidentBatches, balanced, natural
+from equipoise.training.loop import Batch, Batches, History
 from equipoise.validation import check_class_sizes
 
-LEARNING_RATE, WEIGHT_DECAY = 0.1, 5e-4  # methods A.8
 TAUS = np.linspace(0.0, 1.0, 21)
-RELEARNED = "cross_entropy"  # what a head that is learned again descends: its batches are balanced already
 
 
 @dataclass(frozen=True)
@@ -56,7 +50,7 @@ class SecondStage:
         summary: One line for lists.
         run: Changes the last layer of the network, which is in evaluation.
         check: Refuses data that it cannot work with, before the first stage begins.
-        relearns: Whether the last layer is a new linear one, learned with `RELEARNED` whatever the loss was.
+        relearns: Whether the last layer is a new linear one, learned by `relearning.RELEARNED`.
     """
 
     summary: str
@@ -72,14 +66,14 @@ def crt(network: nn.Module, _loss: ImbalanceLoss, task: Task) -> Second:
     instead of 10 epochs, and the momentum is Nesterov's.
     """
     real = ~task.synthetic
-    sampler = balanced(_pool(task, task.codes[real]))
+    sampler = balanced(pool_of(task, task.codes[real]))
     images = ResidentBatches(task.images[real], task.codes[real], sampler, span=task.span, device=task.device)
 
     def features(batch: Tensor) -> Tensor:
         with torch.no_grad():
             return features_of(network, channels_last(batch))
 
-    return Second({"head": _relearn(network, augmented(images, task.asked["augmentation"]), features, task)})
+    return Second({"head": relearn(network, augmented(images, task.asked["augmentation"]), features, task)})
 
 
 def tau_norm(network: nn.Module, loss: ImbalanceLoss, task: Task) -> Second:
@@ -123,8 +117,8 @@ def interpolated_features(name: str, network: nn.Module, _loss: ImbalanceLoss, t
     new, new_codes, ways = _new_points(name, features.cpu().numpy(), task.codes, task.asked["seed"])
     points = torch.cat([features, torch.as_tensor(new, device=task.device)])
     codes = np.concatenate([task.codes, new_codes])
-    batches = _rows_of(points, torch.as_tensor(codes, device=task.device), natural(_pool(task, codes)))
-    return Second({"head": _relearn(network, batches, lambda batch: batch, task)}, {"interpolation": ways})
+    batches = _rows_of(points, torch.as_tensor(codes, device=task.device), natural(pool_of(task, codes)))
+    return Second({"head": relearn(network, batches, lambda batch: batch, task)}, {"interpolation": ways})
 
 
 def _new_points(name: str, flat: Points, codes: Labels, seed: int) -> tuple[Points, Labels, dict[str, str]]:
@@ -141,49 +135,6 @@ def _new_points(name: str, flat: Points, codes: Labels, seed: int) -> tuple[Poin
             ways[str(code)] = "smote"
     points, labels = zip(*found, strict=True)
     return np.concatenate(points), np.concatenate(labels), ways
-
-
-def _relearn(network: nn.Module, batches: Batches, features: Callable[[Tensor], Tensor], task: Task) -> History:
-    """Train a new last layer alone, by SGD whose rate falls from 0.1 to 0 as a cosine."""
-    head, n_steps = _fresh_head(network, task.asked["seed"]), steps_of(task)
-    loss = LOSSES[RELEARNED](torch.as_tensor(np.bincount(task.codes)))
-    optimizer = make_optimizer("sgd", head.parameters(), learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = make_schedule("cosine", optimizer, n_steps)
-    step = LossStep(
-        loss=lambda inputs, codes: loss(head(features(inputs)).float(), codes),
-        optimizer=optimizer,
-        schedule=schedule,
-        autocast=autocast(task.asked["precision"], task.device),
-    )
-    return train(
-        step,
-        batches,
-        n_steps=n_steps,
-        seed=task.asked["seed"],
-        checkpoint=task.checkpoint(HEAD, {"head": head, "optimizer": optimizer, "schedule": schedule}),
-        history=History(advice="The features are too large for a second stage; use second_stage='none'."),
-        name="classifier head",
-    )
-
-
-def _fresh_head(network: nn.Module, seed: int) -> nn.Linear:
-    with isolated_chance(seed, "classifier", "second stage"):
-        replace_head(network, "linear")
-        head = last_linear(network)
-        nn.init.normal_(head.weight, 0.0, 0.01)
-        nn.init.zeros_(head.bias)
-    return head
-
-
-def steps_of(task: Task) -> int:
-    """Give the steps of the second stage: what is asked for, or a quarter of those of the first."""
-    asked = task.asked["second_stage_steps"]
-    return max(1, task.asked["n_steps"] // 4) if asked is None else int(asked)
-
-
-def _pool(task: Task, codes: Labels) -> Pool:
-    asked = task.asked
-    return Pool(labels=codes, batch_size=asked["batch_size"], n_steps=steps_of(task), seed=asked["seed"])
 
 
 def _rows_of(points: Tensor, codes: Tensor, sampler: BatchSampler) -> Batches:

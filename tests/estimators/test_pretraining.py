@@ -1,0 +1,134 @@
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor
+
+from equipoise.arrays import Images, Labels
+from equipoise.data.dataset import ImageDataset
+from equipoise.estimators.classifier import ImageClassifier
+from equipoise.estimators.pretraining import load_trunk
+from equipoise.exceptions import DataError, SettingError, WeightsError
+from equipoise.networks.backbones import NETWORKS, build, trunk_of
+from equipoise.training.loop import History
+
+State = dict[str, Tensor]
+
+
+class Scrambled(BaseEstimator):
+    """Gives a trunk of random tensors, and remembers what it was shown."""
+
+    shown: ClassVar[list[dict[str, Any]]] = []
+    given: ClassVar[list[State]] = []
+
+    def __init__(self, *, side: int = 16, seed: int = 0) -> None:
+        self.side = side
+        self.seed = seed
+
+    def trunk(
+        self, X: Images, y: Labels, *, network: str, validation: Any, workspace: Path | None
+    ) -> Mapping[str, Tensor]:
+        self.shown.append({"X": X, "y": y, "network": network, "validation": validation, "workspace": workspace})
+        self.history_ = History(rows=[{"step": 5, "loss": 1.0}])
+        self.given.append(scrambled(network, self.side, self.seed))
+        return self.given[-1]
+
+
+def scrambled(network: str, side: int = 16, seed: int = 0) -> State:
+    """A trunk whose every tensor differs from those of a fresh network, running statistics too."""
+    torch.manual_seed(seed)
+    state = trunk_of(build(network, channels=1, n_classes=2, side=side)).state_dict()
+    return {name: (value + torch.rand(value.shape) + 1).to(value.dtype) for name, value in state.items()}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_tensor_of_the_trunk_is_copied_and_the_head_stays(name: str) -> None:
+    network, other = (build(name, channels=1, n_classes=2, side=16).eval() for _ in range(2))
+    tensors = scrambled(name)
+    fresh = {key: value.clone() for key, value in network.state_dict().items()}
+    load_trunk(network, tensors)
+    loaded = trunk_of(network).state_dict()
+    assert loaded.keys() == tensors.keys()
+    assert all(torch.equal(loaded[key], tensors[key]) for key in tensors)  # methods 10.4: bit for bit
+    changed = {key for key, value in network.state_dict().items() if not torch.equal(value, fresh[key])}
+    assert len(changed) == len(tensors)  # and no other, so not the head
+    trunk_of(other).load_state_dict(tensors)
+    with torch.no_grad():
+        images = torch.rand(2, 1, 16, 16)
+        assert torch.equal(trunk_of(network)(images), trunk_of(other)(images))
+
+
+def test_nothing_is_shared_with_the_pretrained_trunk() -> None:
+    network, tensors = build("small_cnn", channels=1, n_classes=2, side=16), scrambled("small_cnn")
+    before = {key: value.clone() for key, value in tensors.items()}
+    load_trunk(network, tensors)
+    with torch.no_grad():
+        for value in network.state_dict().values():
+            value.zero_()
+    assert all(torch.equal(tensors[key], before[key]) for key in tensors)
+
+
+def test_a_trunk_that_does_not_fit_is_named() -> None:
+    network, tensors = build("small_cnn", channels=1, n_classes=2, side=16), scrambled("small_cnn")
+    wrong = {**tensors, "0.weight": torch.zeros(32, 3, 3, 3), "99.weight": torch.zeros(1)}
+    del wrong["4.bias"]
+    with pytest.raises(WeightsError, match=r"missing: 4\.bias \(1\); unexpected: 99.* shape: 0\.weight \(1\)"):
+        load_trunk(network, wrong)
+
+
+# --- in a classifier ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    Scrambled.shown.clear()
+    Scrambled.given.clear()
+
+
+def quick(**settings: Any) -> ImageClassifier:
+    return ImageClassifier(
+        **{"n_steps": 1, "batch_size": 8, "device": "cpu", "pretraining": Scrambled(), **settings}
+    )
+
+
+def test_the_classifier_starts_from_the_trunk(toy: ImageDataset) -> None:
+    fitted = quick(learning_rate=1e-12, weight_decay=0.0).fit(toy.images, toy.labels)
+    found = trunk_of(fitted.network_).state_dict()
+    for key, value in scrambled("small_cnn").items():
+        torch.testing.assert_close(found[key], value, atol=1e-10, rtol=0)
+    assert fitted.histories_["pretraining"].rows == [{"step": 5, "loss": 1.0}]
+    assert fitted.histories_[""] is fitted.history_
+    assert not hasattr(fitted.pretraining, "history_")  # a clone learned
+
+
+def test_the_trunk_is_learned_from_real_images_only(toy: ImageDataset, tmp_path: Path) -> None:
+    synthetic = np.arange(52) % 4 == 3
+    held = (toy.images[:20], toy.labels[:20] + 5)
+    quick().fit(toy.images, toy.labels + 5, synthetic=synthetic, validation=held, workspace=tmp_path)
+    (shown,) = Scrambled.shown
+    np.testing.assert_array_equal(shown["X"], toy.images[~synthetic])
+    np.testing.assert_array_equal(shown["y"], toy.labels[~synthetic] + 5)
+    assert (shown["network"], shown["workspace"]) == ("small_cnn", tmp_path)
+    assert shown["validation"] is held
+    with pytest.raises(DataError, match="real training images to pretrain with"):
+        quick().fit(toy.images, toy.labels, synthetic=np.ones(52, dtype=bool))
+
+
+def test_what_is_no_pretraining_is_refused(toy: ImageDataset) -> None:
+    with pytest.raises(SettingError, match="an estimator with a method `trunk`, got 'vae'"):
+        quick(pretraining="vae").fit(toy.images, toy.labels)
+    with pytest.raises(SettingError, match="pretrained or pretraining, got both"):
+        quick(network="resnet18", pretrained="imagenet").fit(toy.images, toy.labels)
+    assert not Scrambled.shown
+
+
+def test_a_classifier_with_pretraining_is_saved_without_it(toy: ImageDataset, tmp_path: Path) -> None:
+    fitted = quick().fit(toy.images, toy.labels)
+    fitted.save(tmp_path / "net")
+    loaded = ImageClassifier.load(tmp_path / "net", device="cpu")
+    assert loaded.pretraining is None
+    np.testing.assert_array_equal(loaded.predict_proba(toy.images), fitted.predict_proba(toy.images))
