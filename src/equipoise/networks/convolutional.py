@@ -1,4 +1,4 @@
-"""Convolutional generator and critic in two layouts, for any valid image side (methods 1.4, 4.3 to 4.6)."""
+"""Plain convolutional generators and critics for any valid side (methods 1.4, 4.3 to 4.6), and all layouts."""
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise

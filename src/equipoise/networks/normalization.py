@@ -50,7 +50,7 @@ def constrain_spectra(network: nn.Module) -> None:
     `weight` is computed. A weight matrix has one row per output channel, also that of a transposed convolution.
 
     Source: Miyato et al. 2018. As there, the critic's passes in the generator's update take a step too, although
-    its weights do not change then.
+    its weights do not change then. Under bfloat16 a GPU follows the value in bfloat16 too.
     """
     for module in list(network.modules()):
         if isinstance(module, nn.ConvTranspose2d):
