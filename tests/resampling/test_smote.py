@@ -39,6 +39,7 @@ def test_contract(
 @pytest.mark.parametrize(("dtype", "rounding"), [("uint8", 0.5), ("uint16", 0.5), ("float32", 0.0)])
 def test_every_new_image_is_within_rounding_of_a_segment_of_its_class(dtype: str, rounding: float) -> None:
     images, labels = toy_images(dtype=dtype)
+    images += images.dtype.type(0 if dtype == "uint8" else 3000)  # black is not 0 in a film or a scan
     own = images[labels == RARE].reshape(-1, 64).astype(float)
     new = SMOTEOversampler().fit(images, labels).generate(np.full(12, RARE)).reshape(-1, 64).astype(float)
     starts, ends = (rows.ravel() for rows in np.indices((len(own), len(own))))
@@ -49,7 +50,7 @@ def test_every_new_image_is_within_rounding_of_a_segment_of_its_class(dtype: str
         # rounding moves the foot on the segment as well: at most 0.5 |along|_1 / |along|_2^2 of its length
         slack = rounding * (1 + np.abs(along).max(axis=1) * np.abs(along).sum(axis=1) / (along**2).sum(axis=1))
         miss = np.abs(start + np.clip(share, 0, 1)[:, None] * along - image).max(axis=1)
-        assert (miss <= slack + 1e-4 * own.max()).any()
+        assert (miss <= slack + 1e-3).any()
 
 
 def test_classes_that_had_not_to_grow_are_refused_by_name() -> None:
