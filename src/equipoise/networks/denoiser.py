@@ -117,7 +117,12 @@ class Level(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """A U-Net with one skip for each level, whose output is zero at the start."""
+    """A U-Net with one skip for each level, whose output is zero at the start.
+
+    The image also goes straight to the last convolution, with a gain that level and class set. The lighter the
+    noise, the more it is just what has to be found and must pass unchanged: without this path, half of a short fit
+    goes by before it does.
+    """
 
     def __init__(self, design: DenoiserDesign) -> None:
         super().__init__()
@@ -128,9 +133,8 @@ class Denoiser(nn.Module):
         self.level = NoiseLevel(context)
         self.label = nn.Embedding(design.n_classes + 1, context)
         self.first = nn.Sequential(nn.PixelUnshuffle(design.patch), nn.Conv2d(pixels, base, 3, padding=1))
-        self.last = nn.Sequential(
-            *(_norm(base), nn.SiLU(), _zero(nn.Conv2d(base, pixels, 3, padding=1))), nn.PixelShuffle(design.patch)
-        )
+        self.norm, self.gain = _norm(base), nn.Linear(context, 2 * base)
+        self.last = nn.Sequential(_zero(nn.Conv2d(2 * base, pixels, 3, padding=1)), nn.PixelShuffle(design.patch))
         inputs = [base, *widths[:-1]]
         self.down = nn.ModuleList(
             Level([before] + [width] * n, side, context, dropout)
@@ -145,7 +149,14 @@ class Denoiser(nn.Module):
     def forward(self, images: Tensor, level: Tensor, labels: Tensor) -> Tensor:
         """(b, c, s, s), noise levels (b,), labels (b,) in 0..k -> (b, c, s, s), unbounded."""
         context = functional.silu(self.level(level) + self.label(labels))
-        maps, skips = self.first(images), []
+        start = self.first(images)
+        features = torch.cat([functional.silu(self.norm(self._through(start, context))), start], dim=1)
+        result: Tensor = self.last(features * (1 + self.gain(context)[:, :, None, None]))
+        return result
+
+    def _through(self, maps: Tensor, context: Tensor) -> Tensor:
+        """Go down and up again."""
+        skips = []
         for down, halve in zip(self.down, [*self.halve, None], strict=True):
             maps = down(maps, context)
             if halve is not None:
@@ -154,8 +165,7 @@ class Denoiser(nn.Module):
         for up, skip in zip(reversed(self.up), reversed(skips), strict=True):
             doubled = functional.interpolate(maps, scale_factor=2.0, mode="nearest")
             maps = up(torch.cat([skip, doubled], dim=1), context)
-        result: Tensor = self.last(maps)
-        return result
+        return maps
 
 
 def level_sides(size: int, patch: int = 1) -> tuple[int, ...]:

@@ -64,7 +64,7 @@ class DiffusionPlan:
     def advice(self) -> str:
         """What to change when training fails."""
         safer = "" if self.precision == "32-true" else " or precision='32-true'"
-        return f"For the denoiser try a lower learning_rate (now {self.learning_rate:g}){safer}."
+        return f"Try a lower learning_rate (now {self.learning_rate:g}), more n_steps (now {self.n_steps}){safer}."
 
 
 def fit_denoiser(
