@@ -20,6 +20,7 @@ from equipoise.testing.killing import Killed, eager_checkpoints
 BUDGET = Budget(n_steps=4, batch_size=12, gan_steps=6, gan_batch_size=12, gan_channels=8, device="cpu")
 AFFORDABLE = [method.name for family in (losses, classical, generative) for method in family.METHODS]
 GENERATIVE = [method.name for method in generative.METHODS]
+QUICK = {"dcgan", "cdcgan_mix", "cdcgan_half", "cdcgan_crt", "strong_gan"}  # the others at each `make slow`
 
 
 def make_study(name: str, *, counts: tuple[int, ...] = (40, 26, 30), size: int = 28, channels: int = 1) -> Study:
@@ -70,7 +71,10 @@ def check_whole(outcome: Outcome, study: Study) -> None:
         assert len(set(after)) == 1, "the classes are not balanced"
 
 
-@pytest.mark.parametrize("name", AFFORDABLE)
+@pytest.mark.parametrize(
+    "name",
+    [name if name not in {*GENERATIVE} - QUICK else pytest.param(name, marks=pytest.mark.slow) for name in AFFORDABLE],
+)
 def test_from_images_to_predictions(name: str, tmp_path: Path) -> None:
     study = make_study(name)
     outcome = run(study, tmp_path)

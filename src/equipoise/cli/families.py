@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -55,6 +55,8 @@ def _table(module: str, name: str) -> Callable[[], dict[str, str]]:
 
 
 def _summary(member: Any) -> str:
+    if isinstance(member, Mapping):
+        return ", ".join(f"{name}={value}" for name, value in member.items())
     text = getattr(member, "summary", "") or getattr(member, "source", "") or inspect.getdoc(member) or ""
     return str(text).split("\n", maxsplit=1)[0]
 
@@ -68,5 +70,15 @@ FAMILIES: dict[str, Callable[[], dict[str, str]]] = {
     "batch_samplers": _table("training.batches", "BATCH_SAMPLERS"),
     "augmentations": _table("training.augmentation", "AUGMENTATIONS"),
     "objectives": _table("training.objectives", "OBJECTIVES"),
+    "regularizers": _table("training.regularizers", "REGULARIZERS"),
     "layouts": _table("networks.convolutional", "LAYOUTS"),
+    "conditionings": _table("networks.conditioning", "CONDITIONINGS"),
+    "critic_norms": _table("networks.normalization", "NORMS"),
+    "initializations": _table("networks.initialization", "INITIALIZATIONS"),
+    "mixings": _table("training.mixing", "MIXINGS"),
+    "second_stages": _table("estimators.second_stage", "SECOND_STAGES"),
+    "latent_modes": _table("resampling.vae_latents", "MODES"),
+    "processes": _table("training.denoising", "PROCESSES"),
+    "gan_presets": _table("resampling.gan_presets", "GAN_PRESETS"),
+    "classifier_presets": _table("estimators.presets", "PRESETS"),
 }

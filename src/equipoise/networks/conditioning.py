@@ -121,6 +121,7 @@ class Conditioning:
     """Where labels enter.
 
     Attributes:
+        summary: One line for lists.
         into_latent: n_classes -> what appends to the latent.
         into_map: n_classes, side -> what appends to the generator's smallest map.
         into_image: n_classes, side -> what appends to the critic's image.
@@ -128,6 +129,7 @@ class Conditioning:
         score: last layer, n_classes, channels -> the critic's last layer.
     """
 
+    summary: str
     into_latent: Callable[[int], Join]
     into_map: Callable[[int, int], Join]
     into_image: Callable[[int, int], Join]
@@ -148,10 +150,31 @@ def _only_bagan_gp(*_: int) -> Join:
 
 
 CONDITIONINGS: Mapping[str, Conditioning] = {
-    "none": Conditioning(_nowhere, _nowhere, _nowhere),
-    "one_hot": Conditioning(_one_hot, _nowhere, _one_hot),
-    "embedding": Conditioning(EmbeddedVector, _nowhere, EmbeddedPlane),
-    "embedding_map": Conditioning(_nowhere, EmbeddedPlane, EmbeddedPlane),
-    "projection": Conditioning(_nowhere, _nowhere, _nowhere, ConditionalBatchNorm, Projection),
-    "product": Conditioning(_only_bagan_gp, _only_bagan_gp, _only_bagan_gp),
+    "none": Conditioning("Nowhere: one generator for a class.", _nowhere, _nowhere, _nowhere),
+    "one_hot": Conditioning(
+        "One channel a class, beside latent and image (paper S1).", _one_hot, _nowhere, _one_hot
+    ),
+    "embedding": Conditioning(
+        "50 learned numbers beside the latent, a learned plane beside the image (paper S2).",
+        EmbeddedVector,
+        _nowhere,
+        EmbeddedPlane,
+    ),
+    "embedding_map": Conditioning(
+        "A learned plane beside the smallest map and beside the image.", _nowhere, EmbeddedPlane, EmbeddedPlane
+    ),
+    "projection": Conditioning(
+        "Batch norms of the generator and the direction of the critic's score are the class's own.",
+        _nowhere,
+        _nowhere,
+        _nowhere,
+        ConditionalBatchNorm,
+        Projection,
+    ),
+    "product": Conditioning(
+        "Latent and critic's features times learned numbers of the class (BAGAN-GP).",
+        _only_bagan_gp,
+        _only_bagan_gp,
+        _only_bagan_gp,
+    ),
 }
