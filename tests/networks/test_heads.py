@@ -8,8 +8,6 @@ from equipoise.networks.backbones import NETWORKS, build
 from equipoise.networks.heads import CosineLinear, features_of, last_linear, replace_head
 from equipoise.networks.weights import build_for_imagenet
 
-WIDTHS = {"small_cnn": 512, "resnet18": 512, "densenet121": 1024, "mobilenet_v2": 1280}
-
 
 def classifier(name: str) -> nn.Module:
     torch.manual_seed(0)
@@ -21,7 +19,7 @@ def test_the_head_of_the_features_gives_the_logits(name: str) -> None:
     network, images = classifier(name).eval(), torch.rand(2, 1, 16, 16)
     with torch.no_grad():
         features = features_of(network, images)
-        assert features.shape == (2, WIDTHS[name])
+        assert features.shape == (2, last_linear(network).in_features)
         assert torch.equal(last_linear(network)(features), network(images))
 
 
