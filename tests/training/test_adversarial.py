@@ -1,6 +1,9 @@
 """One round of the game: who is updated, what is returned, which labels fakes have (methods 10.3, A.2)."""
 
+from collections.abc import Mapping
+from contextlib import nullcontext
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,14 +14,23 @@ from torch.nn.functional import softplus
 from torch.optim import SGD, Adam
 
 from equipoise.networks.convolutional import Design, build_pair
+from equipoise.training import regularizers
+from equipoise.training.adaptive_augmentation import DEFAULT, AdaptiveAugmentation
 from equipoise.training.adversarial import AdversarialStep
+from equipoise.training.diffaugment import diffaugment
 from equipoise.training.objectives import OBJECTIVES
+from equipoise.training.ranges import UNIT
+from equipoise.training.regularizers import R1, CriticBatch, Dragan, GradientPenalty, MismatchedLabels
 
 LATENT = 6
 
 
 def make_step(
-    probabilities: tuple[float, ...] = (0.5, 0.5), objective: str = "non_saturating", rate: float = 1e-3
+    probabilities: tuple[float, ...] = (0.5, 0.5),
+    objective: str = "non_saturating",
+    rate: float = 1e-3,
+    critic_norm: str = "batch",
+    **settings: Any,
 ) -> AdversarialStep:
     torch.manual_seed(0)
     design = Design(
@@ -28,6 +40,7 @@ def make_step(
         conditioning="embedding",
         latent_size=LATENT,
         base_channels=4,
+        critic_norm=critic_norm,
     )
     generator, critic = build_pair("dcgan", design)
     return AdversarialStep(
@@ -38,6 +51,7 @@ def make_step(
         objective=OBJECTIVES[objective],
         latent_size=LATENT,
         label_probabilities=torch.tensor(probabilities),
+        **settings,
     )
 
 
@@ -103,6 +117,151 @@ def test_everything_the_critic_sees_is_augmented() -> None:
     step.augment = watched
     step(*batch())
     assert calls == [False, False, True]  # real, fake, and the fakes that the generator learns from
+
+
+def test_labels_stay_as_they_are_under_augmentation() -> None:
+    step, seen = make_step(augment=diffaugment("translation,cutout")), []
+    step.critic.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[1]))
+    images, labels = batch()
+    step(images, labels)
+    assert torch.equal(seen[0], labels)
+
+
+def test_images_in_0_to_1_reach_the_critic_as_they_are_where_asked() -> None:
+    step, seen = make_step(data_range=UNIT), []
+    step.critic.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    images, labels = batch()
+    step(images, labels)
+    assert torch.equal(seen[0], images)
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+def test_each_update_of_the_critic_has_its_part_of_the_batch_or_all_of_it(reuse: bool) -> None:
+    step, seen = make_step(critic_steps=3, reuse_batch=reuse), []
+    step.critic.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs))
+    images, labels = batch(12)
+    generator = weights(step.generator)
+    step(images, labels)
+    assert [len(inputs[0]) for inputs in seen] == [12 if reuse else 4] * 7  # real and fake three times, one of both
+    shown = seen[:6:2]
+    for part in (0, 1):
+        all_shown = [inputs[part] for inputs in shown]
+        expected = (images * 2 - 1, labels)[part]
+        assert torch.equal(all_shown[0] if reuse else torch.cat(all_shown), expected)
+    fakes = [inputs[0] for inputs in seen[1:6:2]]
+    assert not torch.equal(fakes[0], fakes[1])
+    assert not same(generator, weights(step.generator))
+    assert step.critic_updates == 3
+
+
+def test_scalars_are_means_over_the_critics_updates() -> None:
+    step, rows = make_step(critic_steps=2), []
+    update = step._update_critic
+
+    def watched(images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
+        rows.append(update(images, labels))
+        return rows[-1]
+
+    step._update_critic = watched  # type: ignore[method-assign]
+    scalars = step(*batch())
+    assert len(rows) == 2
+    for name in ("critic_loss", "real_score", "fake_score"):
+        assert scalars[name].item() == pytest.approx((rows[0][name] + rows[1][name]).item() / 2, rel=1e-5)
+
+
+def test_clipping_bounds_every_parameter_of_the_critic_and_no_buffer() -> None:
+    step = make_step(objective="wasserstein", clip=0.01)
+    step(*batch())
+    assert all(values.abs().max().item() <= 0.01 for values in weights(step.critic).values())
+    assert any(values.abs().max().item() > 0.01 for values in weights(step.generator).values())
+    buffers = {name: buffer.clone() for name, buffer in step.critic.named_buffers()}
+    step.clip = 1e-4
+    step._clip()
+    assert buffers
+    assert all(torch.equal(buffers[name], buffer) for name, buffer in step.critic.named_buffers())
+
+
+def test_the_factor_of_the_critics_loss_scales_its_gradient_and_not_the_regularizers() -> None:
+    changes = []
+    r1 = (R1(gamma=3, every=1),)
+    for scale, terms in ((1.0, ()), (0.5, ()), (1.0, r1), (0.5, r1)):
+        step = make_step(critic_norm="none", critic_loss_scale=scale, regularizers=terms)
+        step.critic_optimizer = SGD(step.critic.parameters(), lr=1.0)
+        before = weights(step.critic)
+        step._update_critic(*batch())
+        changes.append(torch.cat([(before[k] - v).flatten() for k, v in weights(step.critic).items()]))
+    whole, half, whole_and_r1, half_and_r1 = changes
+    assert torch.allclose(half, whole / 2, atol=1e-6)
+    assert torch.allclose(half_and_r1 - half, whole_and_r1 - whole, atol=1e-6)
+    assert not torch.allclose(whole_and_r1, whole, atol=1e-4)
+
+
+def test_lazy_r1_is_over_16_updates_what_it_is_when_used_in_each() -> None:
+    means = []
+    for every in (1, 16):
+        step = make_step(critic_norm="none", regularizers=(R1(gamma=10, every=every),), rate=0.0)  # nothing learns
+        images, labels = batch()
+        means.append(torch.stack([step(images, labels)["r1"] for _ in range(16)]))
+    assert (means[1] != 0).nonzero().flatten().tolist() == [0]
+    assert means[1].mean().item() == pytest.approx(means[0].mean().item(), rel=1e-5)
+
+
+def test_a_lazy_regularizer_goes_on_where_it_was() -> None:
+    step = make_step(critic_norm="none", regularizers=(R1(gamma=10, every=4),))
+    values = [step(*batch())["r1"].item() for _ in range(3)]
+    resumed = make_step(critic_norm="none", regularizers=(R1(gamma=10, every=4),))
+    resumed.load_state_dict(step.state_dict())
+    values += [resumed(*batch())["r1"].item() for _ in range(2)]
+    assert [value > 0 for value in values] == [True, False, False, False, True]
+
+
+def test_regularizers_see_the_batch_as_the_critic_does_and_only_in_its_update() -> None:
+    seen: list[CriticBatch] = []
+
+    class Spy(MismatchedLabels):
+        def __call__(self, critic: nn.Module, batch: CriticBatch) -> Tensor:
+            seen.append(batch)
+            return super().__call__(critic, batch)
+
+    step = make_step(regularizers=(Spy(),), augment=lambda images: images + 5)
+    images, labels = batch()
+    scalars = step(images, labels)
+    assert len(seen) == 1
+    assert torch.equal(seen[0].real, images * 2 - 1 + 5)
+    assert torch.equal(seen[0].labels, labels)
+    assert seen[0].fake.min() > 3
+    assert not seen[0].fake.requires_grad
+    assert seen[0].n_classes == 2
+    assert scalars["mismatched_labels"] > 0
+
+
+def test_ada_is_shown_the_scores_of_real_images() -> None:
+    seen: list[Tensor] = []
+    step = make_step(observe=seen.append, critic_steps=2)
+    scalars = step(*batch())
+    assert [scores.shape for scores in seen] == [(4,), (4,)]
+    assert scalars["real_score"].item() == pytest.approx(torch.cat(seen).mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{"clip": 0.01}, {"reuse_batch": True}, {"critic_norm": "spectral"}])
+def test_nothing_in_a_step_waits_for_the_device(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tensors of the device "meta" have no values: whatever looks at one raises."""
+    monkeypatch.setattr(regularizers, "_float32", lambda _images: nullcontext())  # which knows no such device
+    ada = AdaptiveAugmentation(DEFAULT, torch.device("meta"))
+    terms = (GradientPenalty(), Dragan(), R1(every=2), MismatchedLabels())
+    step = make_step(**{"critic_norm": "layer", "regularizers": terms, "critic_steps": 2, **settings})
+    step.augment, step.observe = ada, ada.observe
+    step.label_probabilities = step.label_probabilities.to("meta")
+    for network in (step.generator, step.critic):
+        network.to("meta")
+    step.generator_optimizer = Adam(step.generator.parameters())
+    step.critic_optimizer = Adam(step.critic.parameters())
+    images, labels = batch()
+    for _ in range(2):
+        scalars = step(images.to("meta"), labels.to("meta"))
+    assert all(value.is_meta for value in scalars.values())
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        scalars["critic_loss"].item()
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)

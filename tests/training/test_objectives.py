@@ -14,6 +14,7 @@ everyone = pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=lambda 
 @pytest.mark.parametrize(
     ("name", "critic", "generator"),
     [
+        ("minimax", 1.223299, -0.813262),
         ("non_saturating", 1.223299, 0.813262),
         ("least_squares", 1.0, 1.0),
         ("hinge", 1.5, 0.0),

@@ -72,6 +72,8 @@ def _check_numbers(settings: Settings) -> None:
     for name in SHARES:
         if settings[name] is not None and not 0 < settings[name] < 1:
             raise SettingError(f"Expected {name} between 0 and 1, got {settings[name]}.")
+    if len(betas := tuple(settings["betas"])) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise SettingError(f"Expected betas as two numbers of at least 0 and below 1, got {betas}.")
     for name in POSITIVE:
         if settings[name] is not None and not settings[name] > 0:
             raise SettingError(f"Expected {name} above 0, got {settings[name]}.")

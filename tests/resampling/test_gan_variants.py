@@ -1,0 +1,142 @@
+"""Every kind of GAN keeps the contracts that its settings could break: exact resume, save and load, chance."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from equipoise.resampling import gan_fit
+from equipoise.resampling.gan import GANOversampler
+from equipoise.resampling.gan_fit import GANPlan, make_optimizer, sample
+from equipoise.resampling.gan_presets import from_preset
+from equipoise.testing.oversamplers import (
+    check_global_chance,
+    check_killed_and_continued,
+    check_saved,
+    check_validation_is_only_watched,
+    toy_images,
+)
+from equipoise.training.adaptive_augmentation import AdaptiveAugmentation
+from equipoise.training.adversarial import AdversarialStep
+from equipoise.training.ranges import DATA_RANGES
+from equipoise.training.regularizers import R1, GradientPenalty
+
+TINY: dict[str, Any] = {
+    "n_steps": 4, "batch_size": 6, "base_channels": 4, "latent_size": 40, "learning_rate": 0.01, "device": "cpu",
+}  # fmt: skip
+VARIANTS: dict[str, GANOversampler] = {
+    "wgan_clip": from_preset("wgan_clip", **TINY | {"critic_steps": 2}),
+    "wgan_gp": from_preset("wgan_gp", **TINY | {"critic_steps": 2, "batch_sampler": "natural"}),
+    "lsgan_ttur": from_preset("lsgan", **TINY, critic_learning_rate=0.02, attention=True, data_range="unit"),
+    "dragan": from_preset("dragan", **TINY),
+    "r1": from_preset("r1", **TINY | {"regularizers": (R1(gamma=1.0, every=3),)}),
+    "ada": from_preset("ada", **TINY | {"n_steps": 7}),
+    "sngan": from_preset("sngan", **TINY | {"base_channels": 1}),
+    "bagan_gp": from_preset("bagan_gp", **TINY | {"critic_steps": 2}, warm_start_steps=3, initialization="dcgan"),
+}
+KEPT = (check_killed_and_continued, check_saved, check_global_chance, check_validation_is_only_watched)
+
+
+@pytest.mark.parametrize("check", KEPT, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variant(name: str, check: Callable[[GANOversampler, Path], None], tmp_path: Path) -> None:
+    check(VARIANTS[name], tmp_path)
+
+
+def test_ada_has_moved_when_it_is_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the check above would not notice a p that starts anew."""
+    seen: list[_Sure] = []
+
+    def sure(*arguments: Any) -> _Sure:
+        seen.append(_Sure(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(gan_fit, "AdaptiveAugmentation", sure)
+    VARIANTS["ada"].fit(*toy_images())
+    assert seen[0].probability > 0
+    assert seen[0].minibatches == 7
+
+
+class _Sure(AdaptiveAugmentation):
+    def observe(self, scores: torch.Tensor) -> None:
+        super().observe(scores.abs() + 1)
+
+
+def test_a_saved_gan_keeps_regularizers_with_their_settings(tmp_path: Path) -> None:
+    gan = from_preset("wgan_gp", **TINY | {"critic_steps": 1, "regularizers": (GradientPenalty(weight=5.0),)})
+    fitted = gan.fit(*toy_images((12, 8)))
+    fitted.save(tmp_path / "model")
+    loaded = GANOversampler.load(tmp_path / "model")
+    assert [dict(given) for given in loaded.regularizers] == [  # type: ignore[arg-type]  # saved ones are mappings
+        {"name": "gradient_penalty", "weight": 5.0, "interpolation": "uniform"}
+    ]
+    loaded.check_settings(8)
+
+
+def test_the_record_has_every_regularizer_and_the_autoencoder() -> None:
+    fitted = VARIANTS["bagan_gp"].fit(*toy_images((12, 8)))
+    assert list(fitted.history_) == ["all classes: autoencoder", "all classes"]
+    row = fitted.history_["all classes"].rows[-1]
+    assert {"critic_loss", "gradient_penalty", "mismatched_labels"} <= set(row)
+
+
+@pytest.mark.parametrize(("reuse", "n_rows"), [(False, 15), (True, 5)])
+def test_a_step_gets_one_batch_or_one_for_each_update_of_the_critic(
+    reuse: bool, n_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[torch.Tensor] = []
+
+    class Spy(AdversarialStep):
+        def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> Any:
+            batches.append(labels)
+            return super().__call__(images, labels)
+
+    monkeypatch.setattr(gan_fit, "AdversarialStep", Spy)
+    settings = TINY | {"critic_steps": 3, "batch_size": 5, "reuse_batch": reuse, "conditioning": "one_hot"}
+    GANOversampler(**settings).fit(*toy_images((20, 10)))
+    assert [len(labels) for labels in batches] == [n_rows] * 4
+    shares = torch.cat(batches).reshape(-1, 5).float().mean(dim=1)
+    assert ((shares > 0.3) & (shares < 0.7)).all()  # each batch is balanced by itself
+
+
+def test_a_lazy_regularizer_slows_its_optimizer_down() -> None:
+    network = torch.nn.Linear(2, 2)
+    plan = _plan(optimizer="adam", betas=(0.5, 0.99))
+    group = make_optimizer(plan, network, 0.017, lazy=16).param_groups[0]
+    assert group["lr"] == pytest.approx(0.016)
+    assert group["betas"] == pytest.approx((0.5 ** (16 / 17), 0.99 ** (16 / 17)))
+    assert make_optimizer(plan, network, 0.017).param_groups[0]["lr"] == 0.017
+
+
+def test_wgans_optimizer_has_no_momentum() -> None:
+    optimizer = make_optimizer(_plan(optimizer="rmsprop", betas=(0.5, 0.99)), torch.nn.Linear(2, 2), 0.01)
+    assert isinstance(optimizer, torch.optim.RMSprop)
+    assert optimizer.param_groups[0]["momentum"] == 0
+
+
+def test_a_tanhs_dark_half_is_black_where_images_are_0_to_1() -> None:
+    class Halves(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.halves = torch.nn.Parameter(torch.tensor([-0.5, 0.5]))
+
+        def forward(self, latent: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            return self.halves.expand(len(latent), 2)
+
+    (images,) = sample(Halves(), np.zeros((3, 2)), 0, DATA_RANGES["unit"])
+    assert images.tolist() == [[0.0, 0.5]] * 3
+    (images,) = sample(Halves(), np.zeros((3, 2)), 0)
+    assert images.tolist() == [[0.25, 0.75]] * 3
+
+
+def _plan(**settings: Any) -> Any:
+    class Plan:
+        pass
+
+    plan = Plan()
+    plan.__dict__.update(settings)
+    assert set(settings) <= set(GANPlan.__dataclass_fields__)
+    return plan
