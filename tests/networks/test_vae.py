@@ -95,6 +95,11 @@ def test_log_variances_are_clamped() -> None:
         assert (network.encode(torch.rand(2, 1, 32, 32))[1] == expected).all()
 
 
+def test_training_encodes_as_evaluation_does() -> None:
+    network, images = tiny(32), torch.rand(2, 1, 32, 32)  # its trunk has dropout and no batch norm
+    assert torch.equal(network.train().encode(images)[0], network.eval().encode(images)[0])
+
+
 def test_looking_up_the_last_map_draws_no_chance() -> None:
     before = torch.get_rng_state()
     last_map.cache_clear()

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from equipoise.arrays import Images, Labels
+from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import SettingError
 from equipoise.networks.backbones import build, trunk_of
 from equipoise.resampling import vae_fit
@@ -93,6 +94,15 @@ def test_one_vae_serves_images_and_transfer(
     VAEPretraining(**TINY).trunk(*films, network="small_cnn", validation=films, workspace=tmp_path)
     with pytest.raises(AssertionError, match="trained again"):
         VAEPretraining(**TINY, seed=1).trunk(*films, network="small_cnn", workspace=tmp_path)
+
+
+def test_a_classifier_starts_from_the_trunk(films: tuple[Images, Labels]) -> None:
+    classifier = ImageClassifier(network="small_cnn", pretraining=VAEPretraining(**TINY), n_steps=1, device="cpu")
+    classifier.set_params(learning_rate=1e-9, weight_decay=0.0, keep_best="last").fit(*films)
+    learned = VAEPretraining(**TINY)
+    for name, tensor in learned.trunk(*films, network="small_cnn").items():
+        torch.testing.assert_close(trunk_of(classifier.network_).state_dict()[name], tensor, atol=1e-6, rtol=0.0)
+    assert classifier.histories_["pretraining"].rows == learned.history_.rows
 
 
 def test_settings_that_cannot_work_are_refused() -> None:

@@ -83,7 +83,8 @@ class VAE(nn.Module):
 
     Source: methods 3.3 (paper S0; options A: size=320, head_stride=2 and B: size=160; both 5x5x256). Differs by
     taking the trunk as the classifier of that size has it: the small stem only below 64 px (methods: up to 128).
-    Ours: the decoder's channels, the ReLU in front of the heads and He weights of the decoder.
+    Ours: the decoder's channels, the ReLU in front of the heads, He weights of the decoder, and no dropout in the
+    trunk (small_cnn has some): latents of an evaluation would be others than those the decoder has learned.
 
     Args:
         trunk: Images (b, channels, h, w) in [0, 1] to maps; see `backbones.trunk_of`.
@@ -98,7 +99,7 @@ class VAE(nn.Module):
         n_doublings = design.check()
         self.margin = (design.padded - design.size) // 2
         self.latent_shape = (design.latent_channels, design.latent_side, design.latent_side)
-        self.trunk = trunk
+        self.trunk = trunk.apply(_keep_all)
         features = last_map(design.trunk, design.padded)[0]
         self.mean = nn.Conv2d(features, design.latent_channels, 3, design.head_stride, 1)
         self.log_variance = nn.Conv2d(features, design.latent_channels, 3, design.head_stride, 1)
@@ -143,6 +144,11 @@ def _trunk(name: str, channels: int, side: int) -> nn.Module:
 def _block(inputs: int, outputs: int, *, doubles: bool) -> nn.Sequential:
     layers = [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, *([nn.Upsample(scale_factor=2)] if doubles else []))
+
+
+def _keep_all(module: nn.Module) -> None:
+    if isinstance(module, nn.Dropout):
+        module.p = 0.0
 
 
 def _he(module: nn.Module) -> None:

@@ -53,7 +53,11 @@ class VAEPlan:
     @property
     def advice(self) -> str:
         """What to change when training fails."""
-        wishes = [f"a lower learning_rate (now {self.learning_rate:g})", f"a lower beta (now {self.beta:g})"]
+        wishes = [
+            f"a lower learning_rate (now {self.learning_rate:g})",
+            f"a lower beta (now {self.beta:g})",
+            f"more n_steps (now {self.n_steps})",
+        ]
         if self.precision != "32-true":
             wishes.append("precision='32-true'")
         return f"For the VAE: try {', or '.join(wishes)}."

@@ -11,6 +11,7 @@ from equipoise.resampling.fitted_cache import Tensors
 from equipoise.resampling.vae_fit import fit_vae
 from equipoise.resampling.vae_plan import check_vae_settings, plan_vae
 from equipoise.training.devices import resolve_device
+from equipoise.training.loop import History
 
 
 class VAEPretraining(BaseEstimator):
@@ -23,6 +24,9 @@ class VAEPretraining(BaseEstimator):
         head_stride, latent_channels, base_channels, n_steps, batch_size, learning_rate, reconstruction, beta,
         augmentation, precision, device: See `VAEOversampler`.
         seed: Seed of the fit.
+
+    Attributes:
+        history_: Of the last fit; see `VAEOversampler`.
 
     Source: methods 3.6 (paper S0).
     """
@@ -86,7 +90,8 @@ class VAEPretraining(BaseEstimator):
         """
         plan = plan_vae(self, network, X)
         held = None if validation is None else validation[0]
-        tensors, _ = fit_vae(plan, X, held, device=resolve_device(self.device), workspace=workspace)
+        tensors, facts = fit_vae(plan, X, held, device=resolve_device(self.device), workspace=workspace)
+        self.history_ = History(rows=list(facts["rows"]))
         return {name.removeprefix("trunk."): _own(t) for name, t in tensors.items() if name.startswith("trunk.")}
 
 
