@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from equipoise.exceptions import SettingError
-from equipoise.networks.bagan import ClassGaussians, bagan_networks, generator
+from equipoise.networks.bagan import ClassCritic, ClassGaussians, bagan_networks, generator
 from equipoise.networks.design import Design
 
 
@@ -22,9 +22,9 @@ def widths(network: nn.Module, kind: type[nn.Linear | nn.Conv2d]) -> list[int]:
 
 def test_widths_are_those_of_the_reference() -> None:
     """Conv 32/2, 64/1, 128/2, 256/1, then pairs of 256 until the side is 8; linear 1024 and 128 * s0^2."""
-    made, judge, encoder = bagan_networks(design(64, 3, 3, latent_size=100, base_channels=32))
-    assert widths(judge.trunk, nn.Conv2d) == widths(encoder[0], nn.Conv2d) == [32, 64, 128, 256, 256, 256]
-    assert [m.stride[0] for m in judge.trunk.modules() if isinstance(m, nn.Conv2d)] == [2, 1, 2, 1, 2, 1]
+    made, critic, encoder = bagan_networks(design(64, 3, 3, latent_size=100, base_channels=32))
+    assert widths(critic.trunk, nn.Conv2d) == widths(encoder[0], nn.Conv2d) == [32, 64, 128, 256, 256, 256]
+    assert [m.stride[0] for m in critic.trunk.modules() if isinstance(m, nn.Conv2d)] == [2, 1, 2, 1, 2, 1]
     assert widths(made, nn.Linear) == [1024, 128 * 4 * 4]
     assert widths(made, nn.Conv2d) == [256, 256, 256, 128, 3]
     assert not [name for name, _ in made.named_parameters() if name.endswith("bias")]
@@ -33,17 +33,23 @@ def test_widths_are_those_of_the_reference() -> None:
 @pytest.mark.parametrize("size", [8, 10, 28, 32, 48, 96, 160])
 @pytest.mark.parametrize(("channels", "n_classes"), [(1, 2), (3, 20)])
 def test_every_valid_side(size: int, channels: int, n_classes: int) -> None:
-    made, judge, encoder = bagan_networks(design(size, channels, n_classes))
+    made, critic, encoder = bagan_networks(design(size, channels, n_classes))
     images = made(torch.randn(2, 9), torch.tensor([0, n_classes - 1]))
     assert images.shape == (2, channels, size, size)
     assert images.abs().max() <= 1
-    assert judge(images).shape == (2, n_classes + 1)
+    assert critic.logits(images).shape == (2, n_classes + 1)
     assert encoder(images).shape == (2, 9)
 
 
 def test_a_side_that_is_not_valid_is_refused() -> None:
     with pytest.raises(SettingError, match="got 30"):
         bagan_networks(design(30))
+
+
+def test_the_score_is_the_logit_of_not_being_generated() -> None:
+    logits = torch.tensor([[1.0, 2.0, 0.5], [-3.0, 0.0, 4.0]])
+    real = 1 - logits.softmax(dim=1)[:, -1]
+    torch.testing.assert_close(ClassCritic.realness(logits), real.logit())
 
 
 def test_first_weights_do_not_make_images_of_one_gray() -> None:

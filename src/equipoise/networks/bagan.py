@@ -38,21 +38,30 @@ class ClassGaussians(nn.Module):
         return self.means[labels] + torch.einsum("bij,bj->bi", self.factors[labels], latent)
 
 
-class Judge(nn.Module):
-    """Says of images which of the k classes they show, or that they are generated: logits (b, k + 1)."""
+class ClassCritic(nn.Module):
+    """Says of images which of the k classes they show, or that they are generated."""
 
     def __init__(self, trunk: nn.Module, head: nn.Linear) -> None:
         super().__init__()
         self.trunk, self.head = trunk, head
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(b, c, s, s) in [-1, 1] -> logits (b, k + 1), the last one of "generated"."""
+    def logits(self, images: Tensor) -> Tensor:
+        """(b, c, s, s) in [-1, 1] -> (b, k + 1), the last one of "generated"."""
         logits: Tensor = self.head(self.trunk(images))
         return logits
 
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Score images (b, c, s, s) as any critic does, whatever their labels (b,)."""
+        return self.realness(self.logits(images))
 
-def bagan_networks(design: Design) -> tuple[Generator, Judge, nn.Sequential]:
-    """Build generator, judge and encoder of BAGAN; the encoder is a trunk like the judge's, then a linear layer.
+    @staticmethod
+    def realness(logits: Tensor) -> Tensor:
+        """Logits (b, k + 1) -> the logit of "not generated" (b,), larger where the image looks real."""
+        return logits[:, :-1].logsumexp(dim=1) - logits[:, -1]
+
+
+def bagan_networks(design: Design) -> tuple[Generator, ClassCritic, nn.Sequential]:
+    """Build generator, critic and encoder of BAGAN; the encoder is a trunk like the critic's, then a linear layer.
 
     With base_channels 32 and latent_size 100 the widths are the reference's. It starts every generator at 8 x 8;
     here the smallest map has the side of `check_size`. First weights as Keras draws them.
@@ -60,10 +69,10 @@ def bagan_networks(design: Design) -> tuple[Generator, Judge, nn.Sequential]:
     Source: Mariani et al. 2018 (arXiv 1803.09655) and its code, methods 4.8.
     """
     features = _features(design)
-    judge = Judge(trunk(design), nn.Linear(features, design.n_classes + 1))
+    critic = ClassCritic(trunk(design), nn.Linear(features, design.n_classes + 1))
     encoder = nn.Sequential(trunk(design), nn.Linear(features, design.latent_size))
     first = initialization.keras
-    return generator(design).apply(first), judge.apply(first), encoder.apply(first)
+    return generator(design).apply(first), critic.apply(first), encoder.apply(first)
 
 
 def generator(design: Design) -> Generator:
