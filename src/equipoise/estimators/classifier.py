@@ -54,8 +54,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         schedule: "cosine" (to 0), "constant" or "step" (a tenth at a half and at three quarters).
         augmentation: One of `equipoise.training.augmentation.AUGMENTATIONS`. The default flips nothing.
         precision: "32-true" or "bf16-mixed" for training; predictions are always float32.
-        keep_best: What the weights kept must be best in on the validation images: "balanced_accuracy", "auroc",
-            "loss", or "last" to keep those of the last step.
+        keep_best: What the weights kept must be best in on the validation images: "balanced_accuracy", "accuracy",
+            "auroc", "loss", or "last" to keep those of the last step.
         evaluate_every: Steps between two looks at the validation images; the last step is always looked at.
         patience: Looks without a gain after which to stop, or None.
         second_stage: One of `equipoise.estimators.second_stage.SECOND_STAGES`: what happens to the last layer after
