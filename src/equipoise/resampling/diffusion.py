@@ -46,7 +46,9 @@ class DiffusionOversampler(Oversampler):
     Args:
         sampling_strategy: See `Oversampler`.
         seed: Seed of the fit and of the images that `fit_resample` adds.
-        process: "edm", "rectified_flow", "rectified_flow_logit_normal" or "ddpm"; see `training.denoising`.
+        process: "rectified_flow", "rectified_flow_logit_normal", "edm" or "ddpm"; see `training.denoising`. In a
+            short fit rectified flow is ahead: after 400 steps on 360 drawn cells at 32 px it had put the nuclei
+            into the middle, where edm had not.
         n_steps: Most updates of the network.
         batch_size: Images in an update.
         learning_rate: Of AdamW, after a rise over the first twentieth of the steps. Methods 9.5 gives 2e-4 for
@@ -54,8 +56,8 @@ class DiffusionOversampler(Oversampler):
         batch_sampler: "balanced" (every class as often) or "natural".
         base_channels: Channels of the U-Net at its largest maps, a multiple of 4 (methods 9.5: 64).
         n_blocks: Residual blocks of a level, on each of the ways down and up (methods 9.5: 2).
-        patch: Side of the squares of pixels that are worked on as one place: 2 makes a step nearly four times as
-            fast (methods 9.5: 1).
+        patch: Side of the squares of pixels that are worked on as one place (methods 9.5: 1); 2 makes maps a
+            quarter of their size. Images of 128 px and more need 4 or 8.
         dropout: Rate inside the residual blocks.
         label_drop: How often the network learns from an image without its label; needed for guidance.
         guidance: 1 draws as learned, above 1 more typical images of a class that differ less.
@@ -82,9 +84,9 @@ class DiffusionOversampler(Oversampler):
         *,
         sampling_strategy: Strategy = "auto",
         seed: int = 0,
-        process: str = "edm",
-        n_steps: int = 1000,
-        batch_size: int = 32,
+        process: str = "rectified_flow",
+        n_steps: int = 1200,
+        batch_size: int = 16,
         learning_rate: float = 2e-3,
         batch_sampler: str = "balanced",
         base_channels: int = 32,

@@ -98,9 +98,9 @@ def guided(network: nn.Module, labels: Tensor, *, null: int, guidance: float) ->
 
     def predict(inputs: Tensor, time: Tensor) -> Tensor:
         if guidance in (0.0, 1.0):
-            alone: Tensor = network(inputs, time, labels if guidance else nulls)
+            alone: Tensor = network(inputs, time, labels if guidance else nulls).float()
             return alone
-        both = network(inputs.repeat(2, 1, 1, 1), time.repeat(2), torch.cat([labels, nulls]))
+        both = network(inputs.repeat(2, 1, 1, 1), time.repeat(2), torch.cat([labels, nulls])).float()
         conditional, unconditional = both.chunk(2)
         result: Tensor = unconditional + guidance * (conditional - unconditional)
         return result
@@ -158,7 +158,7 @@ def edm_sample(predict: Predict, noise: Tensor, n_steps: int) -> Tensor:
 
     def slope(state: Tensor, sigma: float) -> Tensor:
         c_skip, c_out, c_in, c_noise = preconditioning(state.new_full((len(state), 1, 1, 1), sigma))
-        denoised = c_skip * state + c_out * predict(c_in * state, c_noise.flatten()).float()
+        denoised = c_skip * state + c_out * predict(c_in * state, c_noise.flatten())
         return (state - denoised) / sigma
 
     times = edm_schedule(n_steps)
@@ -177,7 +177,7 @@ def flow_task(images: Tensor, noise: Tensor, time: Tensor) -> Task:
 def flow_sample(predict: Predict, noise: Tensor, n_steps: int) -> Tensor:
     """Follow dx/dt = v(x, t), two predictions a step."""
     times = [i / n_steps for i in range(n_steps + 1)]
-    return heun(lambda state, time: predict(state, state.new_full((len(state),), time)).float(), noise, times)
+    return heun(lambda state, time: predict(state, state.new_full((len(state),), time)), noise, times)
 
 
 # DDPM: Ho et al. 2020, sampled as DDIM: Song et al. 2021
@@ -209,7 +209,7 @@ def ddim_sample(predict: Predict, noise: Tensor, n_steps: int) -> Tensor:
     shares = [*kept()[levels].tolist(), 1.0]
     state = guess = noise
     for level, (now, after) in zip(levels.tolist(), pairwise(shares), strict=True):
-        eps = predict(state, state.new_full((len(state),), level / T)).float()
+        eps = predict(state, state.new_full((len(state),), level / T))
         guess = ((state - math.sqrt(1 - now) * eps) / math.sqrt(now)).clamp(-1, 1)
         eps = (state - math.sqrt(now) * guess) / math.sqrt(1 - now)
         state = math.sqrt(after) * guess + math.sqrt(1 - after) * eps
