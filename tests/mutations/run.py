@@ -76,7 +76,19 @@ def run_fault(tree: Path, fault: Fault) -> dict[str, object]:
 
 def run_tests(tree: Path, tests: Sequence[str], seconds: float = SECONDS) -> tuple[int, str]:
     """Run tests on the tree's own source until one fails; return pytest's exit code and output."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "--tb=line", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-rfE",
+        "--tb=line",
+        "-m",
+        "not slow",
+        "-p",
+        "no:cacheprovider",
+    ]
     paths = [f"tests/{test}" for test in tests]
     # no bytecode: a fault of the same length in the same second would go unseen behind it
     settings = {"PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}

@@ -15,7 +15,8 @@ def test_fault_can_be_seeded(fault: Fault) -> None:
     assert text.count(fault.old) == 1
     assert ast.dump(ast.parse(text.replace(fault.old, fault.new))) != ast.dump(ast.parse(text))
     for test in fault.tests:
-        assert (ROOT / "tests" / test.partition("::")[0]).exists()
+        path, _, name = test.partition("::")
+        assert f"def {name}" in (ROOT / "tests" / path).read_text()
 
 
 def test_no_fault_comes_twice_and_there_are_enough() -> None:
