@@ -29,6 +29,10 @@ class Scrambled(BaseEstimator):
         self.side = side
         self.seed = seed
 
+    def check_settings(self, network: str, side: int) -> None:
+        if side > 64:
+            raise SettingError(f"Expected at most 64 px for {network}, got {side}.")
+
     def trunk(
         self, X: Images, y: Labels, *, network: str, validation: Any, workspace: Path | None
     ) -> Mapping[str, Tensor]:
@@ -132,3 +136,8 @@ def test_a_classifier_with_pretraining_is_saved_without_it(toy: ImageDataset, tm
     loaded = ImageClassifier.load(tmp_path / "net", device="cpu")
     assert loaded.pretraining is None
     np.testing.assert_array_equal(loaded.predict_proba(toy.images), fitted.predict_proba(toy.images))
+
+
+def test_a_side_that_does_not_suit_the_pretraining_is_refused_before_any_image_is_read() -> None:
+    with pytest.raises(SettingError, match="at most 64 px for small_cnn, got 80"):
+        ImageClassifier(pretraining=Scrambled()).check_settings(80)

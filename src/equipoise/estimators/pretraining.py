@@ -18,6 +18,9 @@ from equipoise.training.loop import History
 class Pretraining(Protocol):
     """What `ImageClassifier(pretraining=...)` takes; a `BaseEstimator`, so that a study can write it down."""
 
+    def check_settings(self, network: str, side: int) -> None:
+        """Refuse settings that cannot work for a network on images of that smaller side, before any is read."""
+
     def trunk(
         self, X: Images, y: Labels, *, network: str, validation: Held | None, workspace: Path | None
     ) -> Mapping[str, Tensor]:

@@ -48,7 +48,7 @@ def check_classifier_settings(settings: Mapping[str, Any], side: int) -> None:
         check_source(settings["network"], settings["pretrained"])
     _check_numbers(settings)
     _check_synthetic(settings)
-    _check_stages(settings)
+    _check_stages(settings, side)
 
 
 def _check_numbers(settings: Mapping[str, Any]) -> None:
@@ -76,7 +76,7 @@ def _check_synthetic(settings: Mapping[str, Any]) -> None:
         )
 
 
-def _check_stages(settings: Mapping[str, Any]) -> None:
+def _check_stages(settings: Mapping[str, Any], side: int) -> None:
     if settings["second_stage_steps"] is not None:
         check_whole(settings, second_stage_steps=1)
     if settings["second_stage"] == "tau_norm" and LOSSES[settings["loss"]].head != "linear":
@@ -90,6 +90,7 @@ def _check_stages(settings: Mapping[str, Any]) -> None:
         raise SettingError(f"Expected pretraining as an estimator with a method `trunk`, got {learner!r}.")
     if settings["pretrained"] is not None:
         raise SettingError("Expected pretrained or pretraining, got both: the one would undo the other.")
+    learner.check_settings(settings["network"], side)
 
 
 def check_whole(settings: Mapping[str, Any], **minima: int) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STEPS = "n_steps"  # parameter of every step that trains
 PROBE_SECONDS = 1.5  # after this no longer probe is begun
+PROBED_IMAGES = 64  # synthetic ones, for the time that one takes
 MOST_IMAGES, LEAST_PER_CLASS = 2000, 32  # of the training images, enough for a probe
 NEIGHBOR = """
 import os
@@ -141,14 +142,25 @@ class Probe:
             high, fitted = self._fit(step, many)
         each = max(0.0, (high - low) / (many - few))
         once = max(0.0, low - few * each) * self.scale
-        return float(once + each * step.n_steps + self._scoring(fitted))
+        return float(once + each * step.n_steps + self._scoring(fitted) + self._making(fitted))
 
     def _fit(self, step: Any, n_steps: int) -> tuple[float, Any]:
         copy = clone(step).set_params(**{STEPS: n_steps})
-        fit = getattr(copy, "fit_resample", None) or copy.fit
         start = self.clock()
-        fit(self.train.images, self.train.labels, validation=(self.held.images, self.held.labels), workspace=None)
+        held = (self.held.images, self.held.labels)
+        fit = copy.fit if hasattr(copy, "fit") else copy.fit_resample
+        fit(self.train.images, self.train.labels, validation=held, workspace=None)
         return self.clock() - start, copy
+
+    def _making(self, fitted: Any) -> float:
+        """Estimate the making of all synthetic images from a few."""
+        wanted = getattr(fitted, "wanted_", {})
+        if not wanted:
+            return 0.0
+        start = self.clock()
+        fitted.generate(np.full(PROBED_IMAGES, next(iter(wanted))))
+        each = (self.clock() - start) / PROBED_IMAGES
+        return float(each * sum(wanted.values()) * self.scale)
 
     def _scoring(self, fitted: Any) -> float:
         """Estimate the predictions of a classifier: while it trains, and of the held-out images at the end."""

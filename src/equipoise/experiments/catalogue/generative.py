@@ -41,7 +41,8 @@ def _denoiser(process: str) -> Balance:
     def balance(budget: Budget) -> Resampler:
         from equipoise.resampling.diffusion import DiffusionOversampler
 
-        return DiffusionOversampler(process=process, n_steps=budget.updates, **_shared(budget))
+        settings = {**_shared(budget), "batch_size": budget.gan_batch_size // 2}  # many small steps learn more
+        return DiffusionOversampler(process=process, n_steps=budget.updates, **settings)
 
     return balance
 
@@ -57,6 +58,9 @@ def _vae_settings(budget: Budget) -> Mapping[str, Any]:
     return {
         "n_steps": budget.updates,
         "batch_size": budget.gan_batch_size,
+        "latent_channels": 2 * budget.gan_channels,
+        "base_channels": budget.gan_channels // 4,
+        "learning_rate": 2e-3,
         "precision": budget.gan_precision,
         "device": budget.device,
     }
