@@ -80,6 +80,12 @@ def test_an_interrupt_says_how_to_go_on(
     assert "Stopped. Finished cells are kept; the same command goes on" in capsys.readouterr().out
 
 
+def test_a_long_forecast_is_announced(make_study: MakeStudy, fakes: Any, tmp_path: Path) -> None:
+    methods = {f"method-{i}": Pipeline([("classify", fakes.NearestMean())]) for i in range(9)}
+    study = make_study(methods=methods, seeds=(0,))
+    assert watched(study, tmp_path, terminal=False).startswith("Trying each of 9 methods")
+
+
 def test_nothing_to_do_is_said(make_study: MakeStudy, tmp_path: Path) -> None:
     study = make_study(seeds=(0,))
     study.run(RunStore(tmp_path), executor=InProcess())

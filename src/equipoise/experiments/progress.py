@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from equipoise.experiments.store import RunStore
     from equipoise.experiments.study import Study
 
+MANY = 8  # methods; the forecast of fewer is quick
+
 
 class Observer:
     """Is told how a study goes; this one keeps silent."""
@@ -146,6 +148,10 @@ def watching(
     """Say how long a study will take, then show how it goes while the block runs it."""
     console = console or Console()
     try:
+        if len(study.methods) > MANY:
+            console.print(
+                f"Trying each of {len(study.methods)} methods for some seconds to say how long they will take."
+            )
         forecast = estimate(study, store, executor)
         console.print(announcement(forecast), highlight=False)
         with _display(console, Pace(forecast)) as observer:
