@@ -35,7 +35,7 @@ class ClassGaussians(nn.Module):
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
         """(b, d), (b,) -> (b, d)."""
-        return self.means[labels] + torch.einsum("bij,bj->bi", self.factors[labels], latent)
+        return self.means[labels] + (self.factors[labels] @ latent[:, :, None])[:, :, 0]
 
 
 class ClassCritic(nn.Module):

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from equipoise.arrays import Images, Labels
 from equipoise.networks.bagan_gp import encoder
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from equipoise.resampling.gan_fit import GANPlan
 
 TO_CRITIC = "autoencoder_and_critic"
-WARM_STARTS = ("none", "autoencoder", TO_CRITIC)
+NORMALIZED = "normalized_autoencoder"
+WARM_STARTS = ("none", "autoencoder", TO_CRITIC, NORMALIZED)
 
 
 def start_from_autoencoder(
@@ -33,7 +35,8 @@ def start_from_autoencoder(
     """Teach a generator to rebuild images from their encoding and label, before the game starts.
 
     The generator's own modules are trained, so it starts from the decoder and its embedding bit for bit. The
-    encoder is dropped; with warm_start="autoencoder_and_critic" the critic starts from its convolutions.
+    encoder is dropped; with warm_start="autoencoder_and_critic" the critic starts from its convolutions, and with
+    "normalized_autoencoder" each number of its encodings had mean 0 and variance 1 over a batch.
 
     Args:
         pair: On the device, with the first weights that `plan` gives.
@@ -47,12 +50,15 @@ def start_from_autoencoder(
     Returns:
         The history of this stage.
 
-    Source: Huang & Jafari 2021 (arXiv 2011.00189), mean absolute error; methods 4.9 and A.3. Encodings are not
-    N(0, I), from which the game draws its latents: its first images are off the autoencoder's way.
+    Source: Huang & Jafari 2021 (arXiv 2011.00189), mean absolute error; methods 4.9 and A.3. Its encodings are not
+    N(0, I), from which the game draws latents, so that its first images differ little: the normalized ones (ours,
+    methods 4.9) have at least that mean and variance.
     """
     generator, critic = pair
     with isolated_chance(plan.seed, plan.name, "encoder"):
         encode = encoder(plan.design)
+    if plan.warm_start == NORMALIZED:
+        encode.append(nn.BatchNorm1d(plan.design.latent_size, affine=False))
     encode.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from the stubs
     model = Autoencoder(encode, generator, "absolute")
     history = train_autoencoder(_first_stage(plan), model, images, labels, held, device=device, workspace=workspace)
@@ -64,7 +70,7 @@ def start_from_autoencoder(
 def _first_stage(plan: "GANPlan") -> AutoencoderPlan:
     return AutoencoderPlan(
         name=f"{plan.name}: autoencoder",
-        layout=plan.layout,
+        layout=f"{plan.layout}, normalized" if plan.warm_start == NORMALIZED else plan.layout,
         design=plan.design,
         error="absolute",
         batch_size=plan.batch_size,
