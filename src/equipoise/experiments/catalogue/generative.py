@@ -25,7 +25,9 @@ def _gan(preset: str) -> Balance:
 def _bagan(budget: Budget) -> Resampler:
     from equipoise.resampling.bagan import BAGANOversampler
 
-    return BAGANOversampler(n_steps=budget.gan_steps, **_shared(budget))
+    half, channels = max(1, budget.gan_steps // 2), max(1, budget.gan_channels // 4)  # two stages of wide networks
+    settings = {**_shared(budget), "base_channels": channels, "latent_size": 64, "learning_rate": 5e-4}
+    return BAGANOversampler(warm_start_steps=half, n_steps=half, **settings)
 
 
 def _vae(mode: str) -> Balance:
