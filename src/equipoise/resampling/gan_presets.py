@@ -6,7 +6,7 @@ from typing import Any
 from equipoise.discovery import pick
 from equipoise.resampling.gan import GANOversampler
 from equipoise.training.adaptive_augmentation import DEFAULT as ADA
-from equipoise.training.regularizers import R1, GradientPenalty, MismatchedLabels
+from equipoise.training.regularizers import R1, Dragan, GradientPenalty, MismatchedLabels
 
 Settings = Mapping[str, Any]
 
@@ -36,9 +36,10 @@ _S2: Settings = {
 _S2_DCGAN: Settings = {**_S2, "conditioning": "per_class", "n_epochs": 160}
 _S2_CDCGAN: Settings = {**_S2, "conditioning": "embedding", "alpha": 0.5, "n_epochs": 48}
 _S2_LITERAL: Settings = {"learning_rate": 2e-3, "data_range": "unit"}
+_NO_BATCH_NORM: Settings = {"conditioning": "projection", "initialization": "xavier", "betas": (0.0, 0.9)}
 _STRONG: Settings = {
-    "conditioning": "projection", "objective": "hinge", "critic_norm": "spectral", "initialization": "xavier",
-    "latent_size": 128, "betas": (0.0, 0.9), "diffaugment": "translation,cutout", "ema_decay": 0.999,
+    **_NO_BATCH_NORM, "objective": "hinge", "critic_norm": "spectral", "latent_size": 128, "learning_rate": 1e-3,
+    "diffaugment": "translation,cutout", "ema_decay": 0.999,
 }  # fmt: skip
 
 PAPERS: Mapping[str, Settings] = {
@@ -99,14 +100,20 @@ METHODS: Mapping[str, Settings] = {
     "sngan": {
         "layout": "residual", "conditioning": "projection", "objective": "hinge", "betas": (0.0, 0.9),
     },
-    "dcgan_sn": {"conditioning": "embedding", "critic_norm": "spectral"},
-    "dragan": {"conditioning": "embedding", "critic_norm": "layer", "regularizers": ("dragan",)},
-    "r1": {"conditioning": "embedding", "critic_norm": "none", "regularizers": (R1(),)},
+    "dcgan_sn": {**_NO_BATCH_NORM, "critic_norm": "spectral", "learning_rate": 1e-3},
+    "dragan": {**_NO_BATCH_NORM, "critic_norm": "layer", "regularizers": (Dragan(weight=1.0),)},
+    "r1": {**_NO_BATCH_NORM, "critic_norm": "layer", "regularizers": (R1(),)},
     "ada": {"conditioning": "embedding", "ada": ADA},
-    "bagan_gp": _BAGAN_GP,
+    "bagan_gp": {**_BAGAN_GP, "initialization": "dcgan"},
     "strong_gan": _STRONG,
 }  # fmt: skip
-"""One of each kind, for 32 px and a few hundred to a few thousand steps; steps and sizes are left to the caller."""
+"""One of each kind, for few and small images and short fits; steps and sizes are left to the caller.
+
+A critic without batch norm does not see that all fakes of a batch are alike: in a few hundred steps on phantoms
+nearly one image came out of DCGAN's first weights, Adam's beta1 of 0.5 and embedded labels, and many of Xavier's, 0
+and projected labels. DRAGAN's weight is 1, not 10, and the embeddings of BAGAN-GP start at N(0, 1), not at
+U(-0.05, 0.05), for the same reason.
+"""
 
 GAN_PRESETS: Mapping[str, Settings] = {**PAPERS, **METHODS}
 
