@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 Balance = Callable[[Budget], Resampler]
 
 
-def _gan(preset: str) -> Balance:
+def _gan(preset: str, *, narrower: int = 1) -> Balance:
+    """Make a preset's GAN; networks that cost more for their channels are `narrower`."""
+
     def balance(budget: Budget) -> Resampler:
         from equipoise.resampling.gan_presets import GAN_PRESETS, from_preset
 
+        settings = {**_shared(budget), "base_channels": max(1, budget.gan_channels // narrower)}
         critic_steps = GAN_PRESETS[preset].get("critic_steps", 1)
-        return from_preset(preset, n_steps=budget.rounds(critic_steps), **_shared(budget))
+        return from_preset(preset, n_steps=budget.rounds(critic_steps), **settings)
 
     return balance
 
@@ -160,7 +163,7 @@ METHODS = (
     Method(
         name="sngan",
         summary="Residual networks, spectral norm, hinge and projection: SNGAN as it was published.",
-        balance=_gan("sngan"),
+        balance=_gan("sngan", narrower=4),
     ),
     Method(
         name="bagan",
@@ -170,7 +173,7 @@ METHODS = (
     Method(
         name="bagan_gp",
         summary="Improved BAGAN: supervised autoencoder, wrong labels, gradient penalty (paper S1's own).",
-        balance=_gan("bagan_gp"),
+        balance=_gan("bagan_gp", narrower=2),
     ),
     Method(
         name="ada",
