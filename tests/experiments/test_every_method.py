@@ -73,7 +73,10 @@ def check_whole(outcome: Outcome, study: Study) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [name if name not in {*GENERATIVE} - QUICK else pytest.param(name, marks=pytest.mark.slow) for name in AFFORDABLE],
+    [
+        name if name not in {*GENERATIVE} - QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in AFFORDABLE
+    ],
 )
 def test_from_images_to_predictions(name: str, tmp_path: Path) -> None:
     study = make_study(name)
