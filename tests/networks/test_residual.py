@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from equipoise.networks.convolutional import build_pair
 from equipoise.networks.design import Design
-from equipoise.networks.residual import Residual
+from equipoise.networks.residual import Residual, SumPool
 
 
 def blocks(network: nn.Module) -> list[Residual]:
@@ -69,12 +69,27 @@ def test_the_shortcut_equals_the_papers_order(kind: str) -> None:
     torch.testing.assert_close(block.shortcut(x), before(after(x)))
 
 
+def test_a_block_adds_what_both_ways_make() -> None:
+    block = Residual([nn.Conv2d(3, 5, 1)], [nn.Conv2d(3, 5, 1)])
+    x, labels = torch.randn(2, 3, 4, 4), torch.zeros(2, dtype=torch.long)
+    main, shortcut = block.main(x, labels), block.shortcut(x)
+    torch.testing.assert_close(block(x, labels), main + shortcut)
+    assert not torch.allclose(main, main + shortcut)
+
+
 def test_a_block_leaves_its_input() -> None:
     block = block_of("down")
     x = torch.randn(2, 4, 8, 8)
     before: Tensor = x.clone()
     block(x, torch.zeros(2, dtype=torch.long))
     assert torch.equal(x, before)
+
+
+def test_the_critic_sums_its_last_map_over_all_places() -> None:
+    x = torch.randn(2, 3, 4, 5)
+    torch.testing.assert_close(SumPool()(x), torch.einsum("bchw->bc", x))
+    critic = build_pair("residual", Design(size=32, channels=1, base_channels=2))[1]
+    assert any(isinstance(module, SumPool) for module in critic.modules())
 
 
 def test_the_first_weights_keep_activations_in_scale() -> None:

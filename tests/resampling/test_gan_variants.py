@@ -83,23 +83,40 @@ def test_the_record_has_every_regularizer_and_the_autoencoder() -> None:
     assert {"critic_loss", "gradient_penalty", "mismatched_labels"} <= set(row)
 
 
-@pytest.mark.parametrize(("reuse", "n_rows"), [(False, 15), (True, 5)])
-def test_a_step_gets_one_batch_or_one_for_each_update_of_the_critic(
-    reuse: bool, n_rows: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batches: list[torch.Tensor] = []
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Collect the images and labels that each step gets."""
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     class Spy(AdversarialStep):
         def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> Any:
-            batches.append(labels)
+            seen.append((images, labels))
             return super().__call__(images, labels)
 
     monkeypatch.setattr(gan_fit, "AdversarialStep", Spy)
-    settings = TINY | {"critic_steps": 3, "batch_size": 5, "reuse_batch": reuse, "conditioning": "one_hot"}
-    GANOversampler(**settings).fit(*toy_images((20, 10)))
-    assert [len(labels) for labels in batches] == [n_rows] * 4
-    shares = torch.cat(batches).reshape(-1, 5).float().mean(dim=1)
+    return seen
+
+
+def three_updates(**changes: Any) -> GANOversampler:
+    return GANOversampler(**TINY | {"critic_steps": 3, "batch_size": 5, "conditioning": "one_hot"} | changes)
+
+
+@pytest.mark.parametrize(("reuse", "n_rows"), [(False, 15), (True, 5)])
+def test_a_step_gets_one_batch_or_one_for_each_update_of_the_critic(
+    reuse: bool, n_rows: int, batches: list[tuple[torch.Tensor, torch.Tensor]]
+) -> None:
+    three_updates(reuse_batch=reuse).fit(*toy_images((20, 10)))
+    assert [len(labels) for _, labels in batches] == [n_rows] * 4
+    shares = torch.cat([labels for _, labels in batches]).reshape(-1, 5).float().mean(dim=1)
     assert ((shares > 0.3) & (shares < 0.7)).all()  # each batch is balanced by itself
+
+
+def test_every_update_of_the_critic_has_real_images_of_its_own(
+    batches: list[tuple[torch.Tensor, torch.Tensor]],
+) -> None:
+    three_updates(n_steps=2, batch_sampler="natural").fit(*toy_images((20, 10)))
+    images = torch.cat([images for images, _ in batches]).flatten(1)
+    assert len(images) == len(images.unique(dim=0)) == 30  # 2 x 3 x 5: one pass over the 30 images, each once
 
 
 def test_a_lazy_regularizer_slows_its_optimizer_down() -> None:

@@ -71,6 +71,14 @@ def test_state_round_trip_within_an_interval() -> None:
     assert torch.equal(whole.signs, after.signs)
 
 
+def test_a_continued_fit_goes_on_from_the_probability_that_it_had() -> None:
+    before, after = (AdaptiveAugmentation(DEFAULT, CPU) for _ in range(2))
+    assert shown(before, SURE, 6) > 0
+    after.load_state_dict(before.state_dict())
+    assert torch.equal(after.probability, before.probability)
+    assert shown(before, SURE, 2) == shown(after, SURE, 2)
+
+
 def test_nothing_changes_at_0_and_each_transform_is_chosen_with_p() -> None:
     ada, images = AdaptiveAugmentation("brightness", CPU), torch.randn(2000, 1, 4, 4)
     assert torch.equal(ada(images), images)

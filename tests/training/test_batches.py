@@ -50,6 +50,15 @@ def test_balanced_batches_share_places_equally(counts: list[int], batch_size: in
     assert max(places) - min(places) <= 1
 
 
+def test_places_left_over_in_balanced_batches_go_to_classes_by_lot() -> None:
+    labels = np.repeat([0, 1, 2], 20)
+    rows = balanced(pool(labels, 4))
+    counts = np.array([np.bincount(labels[rows(step)], minlength=3) for step in range(300)])
+    assert counts.sum(axis=1).tolist() == [4] * 300
+    twice = (counts == 2).sum(axis=0)  # one class of three has two places: 100 times each, 4 sd are 33
+    assert (np.abs(twice - 100) < 33).all(), twice
+
+
 def test_balanced_batches_reach_every_image() -> None:
     labels = np.array([0] * 5 + [1] * 2, dtype=np.int64)
     rows = balanced(pool(labels, 6))

@@ -47,6 +47,11 @@ def linear(*a: float) -> Scored:
     return Scored(lambda images, _labels: images.flatten(1) @ torch.tensor(a))
 
 
+def half_square() -> Scored:
+    """Its slope at an image is the image's length."""
+    return Scored(lambda images, _labels: 0.5 * images.flatten(1).square().sum(dim=1))
+
+
 def batch(n: int = 6, *, n_classes: int = 2, shape: tuple[int, ...] = (1, 1, 2)) -> CriticBatch:
     labels = torch.arange(n) % n_classes
     return CriticBatch(
@@ -72,8 +77,16 @@ def test_dragan_asks_for_the_same_slope() -> None:
 def test_the_gradient_penalty_of_a_square_is_0_where_the_norm_is_1() -> None:
     point = functional.normalize(torch.randn(6, 2)).reshape(6, 1, 1, 2)
     there = replace(batch(), real=point, fake=point)
-    half_square = Scored(lambda images, _labels: 0.5 * images.flatten(1).square().sum(dim=1))
-    assert GradientPenalty()(half_square, there).item() == pytest.approx(0.0, abs=1e-8)
+    assert GradientPenalty()(half_square(), there).item() == pytest.approx(0.0, abs=1e-8)
+
+
+def test_the_gradient_penalty_looks_all_along_the_way_between_the_images() -> None:
+    """Real images of length 1 and fakes of length 4 in one direction: lengths 1 + 3 u, mean of (3 u)^2 is 3."""
+    n = 20_000
+    real = torch.tensor([1.0, 0.0]).expand(n, 1, 1, 2)
+    ends = replace(batch(n), real=real, fake=4 * real)
+    # 4 sd of the mean: the variance of 9 u^2 is 81 (1/5 - 1/9) = 7.2
+    assert GradientPenalty(weight=1)(half_square(), ends).item() == pytest.approx(3.0, abs=4 * (7.2 / n) ** 0.5)
 
 
 def test_r1_of_a_linear_critic() -> None:

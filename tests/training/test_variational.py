@@ -108,7 +108,7 @@ def test_active_cells_are_those_whose_mean_varies() -> None:
 
 
 class Toy(nn.Module):
-    """One gray level in, one latent cell, one gray level out."""
+    """Each gray level has a latent cell N(2 gray, 1) of its own, half of which is its gray level again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -143,3 +143,9 @@ def _weight(step: VariationalStep, images: Tensor) -> float:
 
 def test_without_warmup_beta_has_its_value_at_once() -> None:
     assert _weight(make_step(beta=0.5), torch.ones(3, 1, 1, 1)) == pytest.approx(0.5, abs=1e-5)
+
+
+def test_the_divergence_is_summed_over_an_image() -> None:
+    found = make_step(beta=0.5)(torch.ones(5, 3, 2, 2), torch.zeros(5))
+    divergence = float(found["loss"] - found["reconstruction"])
+    assert divergence == pytest.approx(0.5 * 12 * 2.0, rel=1e-4)  # 12 cells N(2, 1), 2^2 / 2 each
