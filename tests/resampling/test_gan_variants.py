@@ -115,8 +115,8 @@ def test_every_update_of_the_critic_has_real_images_of_its_own(
     batches: list[tuple[torch.Tensor, torch.Tensor]],
 ) -> None:
     three_updates(n_steps=2, batch_sampler="natural").fit(*toy_images((20, 10)))
-    images = torch.cat([images for images, _ in batches]).flatten(1)
-    assert len(images) == len(images.unique(dim=0)) == 30  # 2 x 3 x 5: one pass over the 30 images, each once
+    images = torch.cat([images for images, _ in batches]).flatten(1).numpy()
+    assert len(images) == len(np.unique(images, axis=0)) == 30  # 2 x 3 x 5: one pass over the 30 images, each once
 
 
 def test_a_lazy_regularizer_slows_its_optimizer_down() -> None:
