@@ -75,11 +75,21 @@ def test_padding_repeats_the_border() -> None:
     assert torch.equal(seen[0][..., :2, 2:-2], images[..., :1, :].expand(-1, -1, 2, -1))
 
 
+@pytest.mark.parametrize(("size", "side"), [(32, 2), (48, 3), (64, 4), (128, 8)])
+def test_maps_that_are_no_halves_of_one_another_are_averaged_to_one_that_is(size: int, side: int) -> None:
+    plan = design(size)
+    vae = build_vae(plan).eval()
+    images = torch.rand(2, plan.channels, size, size)
+    mean, _ = vae.encode(images)
+    assert mean.shape[-1] == plan.latent_side == side
+    assert vae.decode(mean).shape == images.shape
+
+
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
-        (design(31), r"images of 31 px .* Resize to one of \[32\] px"),
-        (design(64), r"'small_cnn', head_stride=1 and 6 decoder blocks cannot restore images of 64 px"),
+        (design(31), r"images of 31 px .* Resize to one of \[32, 40, 48, "),
+        (design(100), r"'small_cnn', head_stride=1 and 6 decoder blocks cannot restore images of 100 px"),
         (design(320, "resnet18", n_blocks=4), "and 4 decoder blocks cannot"),
     ],
 )

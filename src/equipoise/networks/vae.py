@@ -44,14 +44,26 @@ class VAEDesign:
         return max(self.size, SMALLEST)
 
     @property
+    def map_side(self) -> int:
+        """Side of what the heads see: the trunk's last map, averaged down where no doubling of it gives the images.
+
+        Only small_cnn needs that, whose maps are not halves of one another: above 32 px, 6 become 4 at 64 px.
+        """
+        last = last_map(self.trunk, self.padded)[1]
+        return next((side for side in range(last, 0, -1) if self._doublings(side) is not None), last)
+
+    @property
     def latent_side(self) -> int:
-        """Side of the latent map: that of the trunk's last map, divided by the stride and rounded up."""
-        return -(-last_map(self.trunk, self.padded)[1] // self.head_stride)
+        """Side of the latent map: `map_side` divided by the stride and rounded up."""
+        return -(-self.map_side // self.head_stride)
 
     @property
     def n_doublings(self) -> int | None:
         """How often the decoder doubles the side; None where it cannot restore that of the images."""
-        doublings = math.log2(self.padded / self.latent_side)
+        return self._doublings(self.map_side)
+
+    def _doublings(self, map_side: int) -> int | None:
+        doublings = math.log2(self.padded / -(-map_side // self.head_stride))
         fits = doublings.is_integer() and doublings <= self.n_blocks and (self.padded - self.size) % 2 == 0
         return int(doublings) if fits else None
 
@@ -97,7 +109,7 @@ class VAE(nn.Module):
     def __init__(self, trunk: nn.Module, design: VAEDesign) -> None:
         super().__init__()
         n_doublings = design.check()
-        self.margin = (design.padded - design.size) // 2
+        self.margin, self.map_side = (design.padded - design.size) // 2, design.map_side
         self.latent_shape = (design.latent_channels, design.latent_side, design.latent_side)
         self.trunk = trunk.apply(_keep_all)
         features = last_map(design.trunk, design.padded)[0]
@@ -112,6 +124,8 @@ class VAE(nn.Module):
         """Map images (b, c, s, s) in [0, 1] to mean and log variance, each (b, *latent_shape)."""
         padded = functional.pad(images, [self.margin] * 4, mode="replicate") if self.margin else images
         features = functional.relu(self.trunk(padded))
+        if features.shape[-1] != self.map_side:
+            features = functional.adaptive_avg_pool2d(features, self.map_side)
         return self.mean(features), self.log_variance(features).clamp(*LOG_VARIANCES)
 
     def decode(self, latents: Tensor) -> Tensor:
