@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import SGD, Adam
 
-from equipoise.networks.convolutional import Design, build_pair
+from equipoise.networks.convolutional import build_pair
+from equipoise.networks.design import Design
 from equipoise.training import regularizers
 from equipoise.training.adaptive_augmentation import DEFAULT, AdaptiveAugmentation
 from equipoise.training.adversarial import AdversarialStep

@@ -98,8 +98,6 @@ def _check_constant(design: Design, n_doublings: int) -> None:
         )
 
 
-__all__ = ["LAYOUTS", "Critic", "Design", "Generator", "build_pair"]  # until all import from `design`
-
 LAYOUTS: Mapping[str, Callable[[Design], tuple[Generator, Critic]]] = {
     "dcgan": dcgan_pair,
     "constant": constant_pair,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from equipoise.arrays import Images, Labels, quantize, value_range
 from equipoise.exceptions import DataError, SettingError
-from equipoise.networks.convolutional import Design
+from equipoise.networks.design import Design
 from equipoise.randomness import make_rng
 from equipoise.resampling.base import Held, Oversampler, Strategy
 from equipoise.resampling.fitted_cache import Fitted, Tensors

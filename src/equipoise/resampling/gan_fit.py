@@ -12,7 +12,8 @@ from torch.optim import Adam, Optimizer, RMSprop
 
 from equipoise import __version__
 from equipoise.arrays import Images, Labels, ValueRange, fingerprint
-from equipoise.networks.convolutional import Critic, Design, Generator, build_pair
+from equipoise.networks.convolutional import build_pair
+from equipoise.networks.design import Critic, Design, Generator
 from equipoise.randomness import make_rng
 from equipoise.resampling.base import Held
 from equipoise.resampling.fitted_cache import Fitted, Slot
