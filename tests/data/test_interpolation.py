@@ -117,6 +117,22 @@ def test_adasyn_starts_as_often_at_each_point_as_in_imbalanced_learn(seed: int) 
     np.testing.assert_array_equal(np.rint(neighborhood.weights * n), theirs)
 
 
+def test_adasyn_adds_as_many_points_as_asked_for_although_its_formula_does_not() -> None:
+    """Methods 10.5 says that counts round(G r_i) sum to G within K. They do within half the number of points.
+
+    20 points of class 1, each of which has the same neighbors of class 0: r_i = 1 / 20. Of G = 9 every point has
+    0.45, rounded 0: the sum is 9 off, with 2 classes and 5 neighbors. Ours sum to G.
+    """
+    pairs = 100.0 * np.arange(20)
+    flat = np.concatenate([pairs, *(pairs + 1 + 0.1 * i for i in range(5))])[:, None]
+    labels = np.repeat([1, 0], [20, 100])
+    neighborhood = find_neighborhood("adasyn", flat, labels, 1)
+    np.testing.assert_allclose(neighborhood.weights, 1 / 20)
+    assert np.rint(9 * neighborhood.weights).sum() == 0
+    starts = np.bincount(draw_lines(neighborhood, 9, make_rng(0)).starts, minlength=20)
+    assert (starts.sum(), starts.max()) == (9, 1)
+
+
 @pytest.mark.parametrize("n", [1, 7, 20, 53])
 def test_starts_are_spread_as_evenly_as_the_weights_allow(n: int) -> None:
     flat, labels = clouds((60, 20))

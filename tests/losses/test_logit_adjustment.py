@@ -43,6 +43,18 @@ def test_posthoc_divides_probabilities_by_class_shares() -> None:
     torch.testing.assert_close(LOSSES["posthoc_logit_adjustment"](COUNTS).probabilities(p.log()), expected)
 
 
+def test_golden_prior_correction() -> None:
+    """Methods 7.5: p' ~ p pi_test / pi_train with pi_train (.5, .5); where both agree, nothing changes.
+
+    Dividing by "counts" proportional to pi_train / pi_test is the same.
+    """
+    p, test = torch.tensor([[0.3, 0.7]]), torch.tensor([0.85455, 0.14545])
+    expected = torch.tensor([[0.715743, 0.284257]])
+    found = PosthocLogitAdjustment(0.5 / test).probabilities(p.log())
+    torch.testing.assert_close(found, expected, atol=0, rtol=1e-5)
+    torch.testing.assert_close(PosthocLogitAdjustment(test / test).probabilities(p.log()), p)
+
+
 # --- one dimension, classes N(0, 1) and N(2, 1): classes of equal frequency part at the midpoint 1 ------------
 
 

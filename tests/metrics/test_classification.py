@@ -117,3 +117,36 @@ def test_ties_between_classes_go_to_the_first() -> None:
     tie = {"y_true": np.array([0, 1]), "y_score": np.full((2, 2), 0.5)}
     assert METRICS["accuracy"].function(**tie, positive=0) == 0.5
     assert METRICS["rare_recall"].function(**tie, positive=0) == 1.0
+
+
+# Paper S2, second table of methods 8.3: TP, FN, FP, TN with pneumonia positive; what they amount to (precision,
+# sensitivity, specificity, F1, accuracy, balanced accuracy); what the paper prints as precision, recall,
+# specificity and F1 (the two rows that its printing broke as methods 8.3 repairs them).
+S2 = {
+    "scratch": ((380, 10, 107, 127), (0.780, 0.974, 0.543, 0.867, 0.812, 0.759), (0.543, 0.927, 0.780, 0.685)),
+    "pretrained": ((358, 32, 63, 171), (0.850, 0.918, 0.731, 0.883, 0.848, 0.824), (0.730, 0.842, 0.850, 0.782)),
+    "weights": ((356, 34, 33, 201), (0.915, 0.913, 0.859, 0.914, 0.893, 0.886), (0.859, 0.855, 0.915, 0.857)),
+    "under": ((364, 26, 68, 166), (0.843, 0.933, 0.709, 0.886, 0.849, 0.821), (0.709, 0.865, 0.843, 0.779)),
+    "over": ((353, 37, 32, 202), (0.917, 0.905, 0.863, 0.911, 0.889, 0.884), (0.863, 0.845, 0.917, 0.854)),
+    "DCGAN": ((371, 19, 42, 192), (0.898, 0.951, 0.821, 0.924, 0.902, 0.886), (0.821, 0.910, 0.898, 0.863)),
+    "alpha .50": ((355, 35, 25, 209), (0.934, 0.910, 0.893, 0.922, 0.904, 0.902), (0.893, 0.857, 0.934, 0.874)),
+    "alpha .25": ((299, 91, 16, 218), (0.949, 0.767, 0.932, 0.848, 0.829, 0.849), (0.932, 0.706, 0.949, 0.803)),
+    "alpha .75": ((369, 21, 42, 192), (0.898, 0.946, 0.821, 0.921, 0.899, 0.883), (0.821, 0.901, 0.898, 0.859)),
+}
+COLUMNS = ("rare_precision", "rare_recall", "rare_specificity", "rare_f1")
+
+
+@pytest.mark.parametrize("arm", S2)
+def test_second_table_of_paper_s2(arm: str) -> None:
+    (tp, fn, fp, tn), expected, _ = S2[arm]
+    row = [value(name, [[tp, fn], [fp, tn]]) for name in (*COLUMNS, "accuracy", "balanced_accuracy")]
+    assert_allclose(row, expected, atol=0.0005 + 1e-9)  # printed with three decimals
+
+
+@pytest.mark.parametrize("arm", S2)
+def test_what_paper_s2_prints_has_truth_and_prediction_swapped_and_normal_positive(arm: str) -> None:
+    (tp, fn, fp, tn), _, printed = S2[arm]
+    transposed = [[tp, fp], [fn, tn]]
+    assert_allclose([value(name, transposed, positive=1) for name in COLUMNS], printed, atol=0.0008)
+    as_named = [value(name, [[tp, fn], [fp, tn]]) for name in COLUMNS]
+    assert np.abs(np.array(as_named) - printed).max() > 0.01

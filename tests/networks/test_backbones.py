@@ -26,6 +26,18 @@ def test_golden_densenet_features() -> None:
     assert [last_map(features, side) for side in (64, 96, 128, 160, 224)] == [2, 3, 4, 5, 7]
 
 
+@pytest.mark.parametrize(
+    ("expected", "first", "last"), [(2, 64, 92), (3, 93, 124), (4, 125, 156), (5, 157, 188), (6, 189, 220),
+                                    (7, 221, 252), (8, 253, 284), (10, 317, 348)],
+)  # fmt: skip
+def test_sides_that_give_densenet_a_last_map_of_one_side(expected: int, first: int, last: int) -> None:
+    """Methods 3.3 prints 64: 2, 96: 3, 128: 4, 157-188: 5, 192: 6, 224: 7, 256: 8 and 317-348: 10."""
+    with torch.device("meta"):
+        features = densenet121(3, 2, 64).eval().get_submodule("features")
+        sides = [features(torch.empty(1, 3, side, side)).shape[-1] for side in (first, last, last + 1)]
+    assert sides == [expected, expected, expected + 1]
+
+
 def test_resnet_has_the_parameters_that_its_official_file_has() -> None:
     assert sum(p.numel() for p in resnet18(3, 1000, 224).parameters()) == 11_689_512
 

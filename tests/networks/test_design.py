@@ -54,6 +54,26 @@ def test_the_size_table(layout: str, size: int, channels: int, n_classes: int, c
     assert scores.shape == (1,)
 
 
+@pytest.mark.parametrize(
+    ("layout", "conditioning"), [*((name, "embedding") for name in LAYOUTS), ("bagan_gp", "product")]
+)
+@pytest.mark.parametrize("n_classes", [1, 2, 7])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_size_table_for_all_numbers_of_classes(
+    layout: str, conditioning: str, channels: int, n_classes: int
+) -> None:
+    """Methods 10.1, shapes alone: on the device "meta", which computes no values."""
+    for size in SIZES:
+        with torch.device("meta"):
+            generator, critic = tiny_pair(
+                layout, size=size, channels=channels, n_classes=n_classes, conditioning=conditioning
+            )
+            labels = torch.zeros(2, dtype=torch.long)
+            images = generator(torch.randn(2, 5), labels)
+            assert images.shape == (2, channels, size, size)
+            assert critic(images, labels).shape == (2,)
+
+
 @pytest.mark.parametrize(("layout", "conditioning"), PAIRS)
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("size", [8, 40])

@@ -99,3 +99,24 @@ def test_any_counts_end_balanced_with_the_originals_in_front(counts: list[int], 
     new_images, new_labels = MeanImages(seed=seed).fit_resample(images, labels)
     assert set(np.bincount(new_labels).tolist()) == {max(counts)}
     np.testing.assert_array_equal(new_images[: len(images)], images)
+
+
+# --- how many images balance the papers' training sets (methods 10.5) ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ((1727, 294), {1: 1433}),  # paper S0
+        ((4385, 1460), {1: 2925}),  # paper S2
+    ],
+)
+def test_golden_numbers_to_parity(counts: tuple[int, ...], expected: dict[int, int]) -> None:
+    assert wanted("auto", np.repeat(np.arange(len(counts)), counts)) == expected
+
+
+@given(st.lists(st.integers(1, 200), min_size=2, max_size=6))
+def test_every_class_wants_what_it_lacks_of_the_largest(counts: list[int]) -> None:
+    lacking = {label: max(counts) - n for label, n in enumerate(counts)}
+    found = wanted("auto", np.repeat(np.arange(len(counts)), counts))
+    assert found == {label: n for label, n in lacking.items() if n}

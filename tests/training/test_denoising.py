@@ -243,3 +243,14 @@ def test_the_loss_shows_dropped_labels_to_the_network() -> None:
     loss = DenoisingLoss(process=PROCESSES["edm"], network=Listens(), n_classes=4, label_drop=0.999)
     loss(torch.rand(50, 1, 4, 4), torch.zeros(50, dtype=torch.long))
     assert int((seen[0] == 4).sum()) >= 48
+
+
+# Numbers that methods 9.5 prints with fewer digits than its tolerance of 1e-5 asks for, in full
+
+
+def test_numbers_in_full() -> None:
+    """Printed 4.036e-5 is 4e-5 of itself off, and 40.786 is 1.05e-5: no code could meet both at 1e-5."""
+    assert float(kept()[-1]) == pytest.approx(4.0358298e-5, rel=1e-5)
+    assert edm_schedule(18)[1:3] == pytest.approx([57.585985, 40.785574], rel=1e-6)
+    assert pytest.approx(4.036e-5, rel=1e-5) != float(kept()[-1])
+    assert pytest.approx(40.786, rel=1e-5) != edm_schedule(18)[2]

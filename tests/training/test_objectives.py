@@ -50,3 +50,30 @@ def test_a_critic_that_can_win_has_no_loss_left_when_it_does(objective: Objectiv
 
 def gradient(loss: Tensor, of: Tensor) -> Tensor:
     return torch.autograd.grad(loss, of)[0]
+
+
+# --- the formulas of methods 4.1 as they are printed, in probabilities D = sg(score) ---------------------------
+
+SCORES = torch.linspace(-6, 6, 13, dtype=torch.float64)
+D = 1 / (1 + (-SCORES).exp())
+
+
+@pytest.mark.parametrize("name", ["minimax", "non_saturating"])
+def test_losses_of_scores_are_those_of_probabilities(name: str) -> None:
+    """-log sg(l) = sp(-l) and -log(1 - sg(l)) = sp(l) (methods 10.2)."""
+    printed = -D.log().mean() - (1 - D).log().mean()
+    torch.testing.assert_close(OBJECTIVES[name].critic_loss(SCORES, SCORES), printed)
+    generators = {"minimax": (1 - D).log().mean(), "non_saturating": -D.log().mean()}
+    torch.testing.assert_close(OBJECTIVES[name].generator_loss(SCORES), generators[name])
+
+
+def test_both_log_losses_pull_the_generator_one_way_and_minimax_stalls_where_the_critic_is_sure() -> None:
+    """Slopes at a fake's score: -D and -(1 - D), so that they have one sign, and 0 and -1 where D = 0."""
+    fake = SCORES.clone().requires_grad_()
+    slopes = {
+        name: gradient(OBJECTIVES[name].generator_loss(fake), fake) * len(fake)
+        for name in ("minimax", "non_saturating")
+    }
+    torch.testing.assert_close(slopes["minimax"], -D)
+    torch.testing.assert_close(slopes["non_saturating"], D - 1)
+    assert torch.equal(slopes["minimax"].sign(), slopes["non_saturating"].sign())
