@@ -44,8 +44,8 @@ def test_divergence_is_the_mean_log_ratio_of_the_densities() -> None:
 def test_divergence_is_the_mean_log_ratio_within_its_chance(mean: float, log_variance: float) -> None:
     """Methods 10.4 asks for 1 % of 100,000 draws, which only the last of its four numbers can promise.
 
-    The standard error of the mean is 0 % (0 of 0), 0.6 %, 0.8 % and 0.2 % of the divergence: every fourth seed would miss
-    1 % at (0, ln 4). 4 standard errors it is.
+    The standard error of the mean is 0 (of 0), 0.6 %, 0.8 % and 0.2 % of the divergence: every fourth seed would
+    miss 1 % at (0, ln 4). So 4 standard errors here.
     """
     torch.manual_seed(0)
     mu, spread = torch.full((100_000,), mean).double(), torch.full((100_000,), log_variance).double()
