@@ -115,6 +115,7 @@ def test_golden_numbers_to_parity(counts: tuple[int, ...], expected: dict[int, i
     assert wanted("auto", np.repeat(np.arange(len(counts)), counts)) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 200), min_size=2, max_size=6))
 def test_every_class_wants_what_it_lacks_of_the_largest(counts: list[int]) -> None:
     lacking = {label: max(counts) - n for label, n in enumerate(counts)}
