@@ -33,6 +33,13 @@ def test_gains_losses_and_a_mere_shift(write_run: WriteRun) -> None:
     )
 
 
+def test_many_gains_are_counted_behind_the_first_five(write_run: WriteRun) -> None:
+    arms = {"none": (1.2, -1.0), **{f"arm-{i}": (2.6, -1.0) for i in range(8)}}
+    first, _ = results_of(write_run(arms, n_splits=3, counts=(150, 60))).verdict
+    assert len(re.findall(rf"arm-\d {EFFECT}", first)) == 5
+    assert first.endswith(" and 3 more.")
+
+
 def test_no_detectable_gain_says_how_large_a_one_could_have_been_found(write_run: WriteRun) -> None:
     results = results_of(write_run(EQUAL))
     least = results.comparisons[0].detectable

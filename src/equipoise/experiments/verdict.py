@@ -9,6 +9,8 @@ from equipoise.metrics.base import Metric
 if TYPE_CHECKING:
     from equipoise.experiments.table import Results
 
+MOST_NAMED = 5  # methods in one clause; the tables hold all
+
 
 def sentences(results: "Results", primary: Metric, ranking: Metric) -> tuple[str, str]:
     """Write the verdict for someone who knows the disease and not the statistics.
@@ -108,7 +110,10 @@ def _with(verdict: Word, rows: Sequence[Comparison]) -> list[Comparison]:
 
 
 def _effects(rows: Sequence[Comparison]) -> str:
-    return _and([f"{r.method} {_signed(r.difference)} [{_signed(r.low)}, {_signed(r.high)}]" for r in rows])
+    """Name the first methods with their intervals, and say how many more there are."""
+    named = [f"{r.method} {_signed(r.difference)} [{_signed(r.low)}, {_signed(r.high)}]" for r in rows[:MOST_NAMED]]
+    more = len(rows) - len(named)
+    return _and([*named, f"{more} more"] if more else named)
 
 
 def _signed(value: float) -> str:
