@@ -5,23 +5,62 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from equipoise.resampling import gan_fit
+from equipoise.resampling.bagan import BAGANOversampler
 from equipoise.resampling.base import Oversampler
+from equipoise.resampling.diffusion import DiffusionOversampler
 from equipoise.resampling.gan import GANOversampler
+from equipoise.resampling.gan_presets import from_preset
 from equipoise.resampling.random import RandomOversampler
-from equipoise.testing.oversamplers import CHECKS, RESAMPLER_CHECKS
+from equipoise.resampling.smote import SMOTEOversampler
+from equipoise.resampling.vae import VAEOversampler
+from equipoise.testing.oversamplers import CHECKS, RESAMPLER_CHECKS, toy_images
+from equipoise.training.adaptive_augmentation import AdaptiveAugmentation
+from equipoise.training.regularizers import R1
+
+SHORT: dict[str, Any] = {"n_steps": 4, "batch_size": 6, "learning_rate": 0.01, "base_channels": 4, "device": "cpu"}
 
 
-def gan(**settings: Any) -> GANOversampler:
-    return GANOversampler(
-        n_steps=4, batch_size=6, base_channels=4, latent_size=40, learning_rate=0.01, device="cpu", **settings
-    )
+def gan(preset: str = "dcgan", **changes: Any) -> GANOversampler:
+    return from_preset(preset, **SHORT | {"latent_size": 40} | changes)
+
+
+def diffusion(process: str, **changes: Any) -> DiffusionOversampler:
+    return DiffusionOversampler(**SHORT | {"process": process, "sampling_steps": 3} | changes)
 
 
 OVERSAMPLERS: dict[str, Oversampler] = {
     "per_class": gan(),
     "embedding": gan(conditioning="embedding", alpha="inverse", batch_sampler="natural"),
     "constant": gan(conditioning="embedding_map", layout="constant", objective="hinge", diffaugment="translation"),
+    "wgan_clip": gan("wgan_clip", critic_steps=2),
+    "wgan_gp": gan("wgan_gp", critic_steps=2, batch_sampler="natural"),
+    "lsgan_ttur": gan("lsgan", critic_learning_rate=0.02, attention=True, data_range="unit"),
+    "dragan": gan("dragan"),
+    "r1": gan("r1", regularizers=(R1(gamma=1.0, every=3),)),
+    "ada": gan("ada", n_steps=7),
+    "sngan": gan("sngan", base_channels=1),
+    "bagan": BAGANOversampler(
+        n_steps=3,
+        warm_start_steps=20,
+        batch_size=6,
+        base_channels=8,
+        latent_size=40,
+        learning_rate=0.005,
+        device="cpu",
+    ),
+    "bagan_gp": gan("bagan_gp", n_steps=3, warm_start_steps=2, critic_steps=2, learning_rate=0.03, latent_size=20),
+    "vae": VAEOversampler(
+        **SHORT | {"batch_size": 4, "trunk": "small_cnn", "latent_channels": 4, "base_channels": 2}
+    ),
+    "edm": diffusion("edm"),
+    "rectified_flow": diffusion("rectified_flow", guidance=1.5, stop_share=0.3),
+    "ddpm": diffusion("ddpm", stop_share=0.0, batch_sampler="natural"),
+    "smote": SMOTEOversampler(),
+    "borderline_smote": SMOTEOversampler(kind="borderline_smote"),
+    "adasyn": SMOTEOversampler(kind="adasyn"),
 }
 
 
@@ -29,6 +68,25 @@ OVERSAMPLERS: dict[str, Oversampler] = {
 @pytest.mark.parametrize("name", OVERSAMPLERS)
 def test_oversampler(name: str, check: Callable[[Oversampler, Path], None], tmp_path: Path) -> None:
     check(OVERSAMPLERS[name], tmp_path)
+
+
+def test_ada_has_moved_when_it_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the check of a killed fit would not notice a p that starts anew."""
+    seen: list[_Sure] = []
+
+    def sure(*arguments: Any) -> _Sure:
+        seen.append(_Sure(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(gan_fit, "AdaptiveAugmentation", sure)
+    OVERSAMPLERS["ada"].fit(*toy_images())
+    assert seen[0].probability > 0
+    assert seen[0].minibatches == 7
+
+
+class _Sure(AdaptiveAugmentation):
+    def observe(self, scores: torch.Tensor) -> None:
+        super().observe(scores.abs() + 1)
 
 
 @pytest.mark.parametrize("check", RESAMPLER_CHECKS, ids=lambda check: check.__name__)

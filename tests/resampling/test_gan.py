@@ -257,7 +257,7 @@ def test_any_class_counts_are_balanced(counts: list[int], conditioning: str) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("conditioning", ["per_class", "embedding"])
 def test_generators_learn_the_gray_level_of_each_class(conditioning: str) -> None:
-    images, labels = toy_images((80, 30, 50), seed=1)
+    images, labels = toy_images((80, 30, 50), seed=1, spacing=0.1)
     gan = tiny(conditioning=conditioning, n_steps=600, batch_size=32, base_channels=16, learning_rate=1e-3)
     fitted = gan.fit(images, labels)
     for label in (1, 2):

@@ -96,7 +96,7 @@ def test_epochs_are_passes_of_the_critic_over_the_images(name: str, expected: in
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_learn_the_gray_level_of_each_class(name: str) -> None:
     """8 px, about 1,200 updates in all: finite losses, images that differ, as bright as real ones."""
-    images, labels = toy_images((80, 30, 50), seed=1)
+    images, labels = toy_images((80, 30, 50), seed=1, spacing=0.1)
     gan = from_preset(name, base_channels=8, batch_size=32, latent_size=32, device="cpu", warm_start_steps=100)
     fitted = gan.set_params(n_steps=max(200, 1200 // (1 + gan.critic_steps))).fit(images, labels)
     for label in (1, 2):

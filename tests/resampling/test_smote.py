@@ -1,7 +1,5 @@
 """SMOTE on images: blends within rounding of the segment, in the type and range of the training images."""
 
-from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,31 +7,13 @@ import numpy as np
 import psutil
 import pytest
 
-from equipoise.arrays import Images, Labels
 from equipoise.data import interpolation
 from equipoise.exceptions import DataError, SettingError
 from equipoise.resampling import smote
-from equipoise.resampling.base import Oversampler
 from equipoise.resampling.smote import SMOTEOversampler, bytes_needed
-from equipoise.testing import oversamplers
-from equipoise.testing.oversamplers import CHECKS, RARE, toy_images
+from equipoise.testing.oversamplers import RARE, toy_images
 
 KINDS = ("smote", "borderline_smote", "adasyn")
-
-
-def mixed_images(*args: Any, **settings: Any) -> tuple[Images, Labels]:
-    """Toy images without difference between the classes: ADASYN and Borderline-SMOTE need neighbors of others."""
-    images, labels = toy_images(*args, **settings)
-    return images[np.random.default_rng(0).permutation(len(images))], labels
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("kind", KINDS)
-def test_contract(
-    kind: str, check: Callable[[Oversampler, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(oversamplers, "toy_images", mixed_images)
-    check(SMOTEOversampler(kind=kind), tmp_path)
 
 
 @pytest.mark.parametrize(("dtype", "rounding"), [("uint8", 0.5), ("uint16", 0.5), ("float32", 0.0)])

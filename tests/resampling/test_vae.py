@@ -1,6 +1,5 @@
-"""VAEOversampler: the contracts, and what is particular."""
+"""VAEOversampler beyond the contracts: modes, cache, resume, record, settings."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from equipoise.exceptions import CollapseError, DataError, DivergedError, Settin
 from equipoise.networks.vae import build_vae
 from equipoise.resampling import vae as vae_module
 from equipoise.resampling import vae_fit
-from equipoise.resampling.base import Oversampler
 from equipoise.resampling.vae import VAEOversampler
-from equipoise.testing.oversamplers import CHECKS, toy_images
+from equipoise.testing.oversamplers import toy_images
 from equipoise.training.checkpoint import Checkpoint
 from equipoise.training.progress import listening
 
@@ -38,11 +36,6 @@ def tiny(**changes: Any) -> VAEOversampler:
 @pytest.fixture
 def toy() -> tuple[Images, Labels]:
     return toy_images((20, 10, 14))
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_contract(check: Callable[[Oversampler, Path], None], tmp_path: Path) -> None:
-    check(tiny(), tmp_path)
 
 
 @pytest.mark.parametrize("mode", ["interpolate", "class_gaussian", "prior", "smote"])

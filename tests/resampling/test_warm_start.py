@@ -1,4 +1,4 @@
-"""The two stages of BAGAN-GP: the contracts, and what the first hands to the second (methods 4.9, 10.3)."""
+"""The two stages of BAGAN-GP, and what the first hands to the second (methods 4.9, 10.3)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,11 +15,10 @@ from equipoise.networks.bagan_gp import LabelProduct, encoder
 from equipoise.networks.convolutional import build_pair
 from equipoise.networks.design import Critic, Design, Generator
 from equipoise.resampling.autoencoder import Autoencoder, AutoencoderPlan, train_autoencoder
-from equipoise.resampling.base import Oversampler
 from equipoise.resampling.gan import GANOversampler
 from equipoise.resampling.gan_presets import from_preset
 from equipoise.resampling.warm_start import NORMALIZED, TO_CRITIC
-from equipoise.testing.oversamplers import CHECKS, toy_images
+from equipoise.testing.oversamplers import toy_images
 from equipoise.training.batches import BATCH_SAMPLERS
 from equipoise.training.chance import isolated_chance
 from equipoise.training.objectives import OBJECTIVES
@@ -54,11 +53,6 @@ def tiny(**changes: Any) -> GANOversampler:
 def toy_model(plan: AutoencoderPlan) -> Autoencoder:
     with isolated_chance("first weights"):
         return Autoencoder(encoder(plan.design), build_pair("bagan_gp", plan.design)[0], plan.error)
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_contract(check: Callable[[Oversampler, Path], None], tmp_path: Path) -> None:
-    check(tiny(), tmp_path)
 
 
 @pytest.fixture
@@ -240,7 +234,7 @@ def test_the_autoencoder_is_shared_by_games_that_differ(tmp_path: Path) -> None:
 @pytest.mark.parametrize("initialization", ["keras", "dcgan", "xavier"])
 def test_it_learns_the_gray_level_of_each_class(initialization: str) -> None:
     """Embeddings start at U(-0.05, 0.05) or at N(0, 1), where products differ in sign by class: both have to do."""
-    images, labels = toy_images((80, 30, 50), seed=1)
+    images, labels = toy_images((80, 30, 50), seed=1, spacing=0.1)
     settings = {"n_steps": 400, "warm_start_steps": 200, "batch_size": 32, "base_channels": 8}
     fitted = tiny(initialization=initialization, learning_rate=2e-3, **settings).fit(images, labels)
     for label in (1, 2):

@@ -30,12 +30,21 @@ RARE = 1
 
 
 def toy_images(
-    counts: tuple[int, ...] = COUNTS, *, dtype: str = "uint8", channels: int = 1, seed: int = 0
+    counts: tuple[int, ...] = COUNTS,
+    *,
+    dtype: str = "uint8",
+    channels: int = 1,
+    seed: int = 0,
+    spacing: float = 0.05,
 ) -> tuple[Images, Labels]:
-    """Draw noise whose brightness tells the class, (n, c, 8, 8), in any storage type."""
+    """Draw noise whose brightness tells the class, (n, c, 8, 8), in any storage type.
+
+    `spacing` is the step in brightness from class to class, of a range of 1. At 0.05 every class has neighbors of
+    others, which ADASYN and Borderline-SMOTE need.
+    """
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(len(counts)), counts).astype(np.int64)
-    unit = rng.normal(0.4, 0.15, size=(len(labels), channels, SIDE, SIDE)) + 0.1 * labels[:, None, None, None]
+    unit = rng.normal(0.4, 0.15, size=(len(labels), channels, SIDE, SIDE)) + spacing * labels[:, None, None, None]
     scale = {"uint8": 255, "uint16": 4095, "float32": 1}[dtype]
     images: Images = (np.clip(unit, 0, 1) * scale).astype(dtype)
     return images, labels
