@@ -17,7 +17,7 @@ class Scored:
         self.model = nn.Linear(1, 1, bias=False)
         self.left = iter(scores)
         score = lambda: {"good": next(self.left)}  # noqa: E731 (three words, used once)
-        self.best = KeepBest(self.model, score, "good", **settings)  # type: ignore[arg-type]
+        self.best = KeepBest(self.model, score, **{"metric": "good", **settings})  # type: ignore[arg-type]
         self.history = History()
 
     def walk(self, steps: range) -> int | None:
@@ -34,7 +34,7 @@ def test_the_best_weights_come_back() -> None:
     assert fit.walk(range(1, 9)) is None
     fit.best.restore()
     assert fit.model.weight.item() == fit.best.best_step == 6  # the last of equals
-    assert fit.history.column("validation_good") == [(2, 0.1), (4, 0.9), (6, 0.9), (8, 0.3)]
+    assert fit.history.column("good") == [(2, 0.1), (4, 0.9), (6, 0.9), (8, 0.3)]
 
 
 def test_lower_may_be_better() -> None:
@@ -64,6 +64,14 @@ def test_without_a_score_the_weights_stay() -> None:
     fit.walk(range(1, 5))
     fit.best.restore()
     assert fit.model.weight.item() == 4
+
+
+def test_without_a_metric_scores_are_only_recorded() -> None:
+    fit = Scored([0.9, 0.1, 0.1], metric=None, every=1, patience=1)
+    assert fit.walk(range(1, 4)) is None
+    fit.best.restore()
+    assert fit.model.weight.item() == 3
+    assert fit.history.column("good") == [(1, 0.9), (2, 0.1), (3, 0.1)]
 
 
 @pytest.mark.parametrize("killed_after", [1, 3, 5])

@@ -118,10 +118,15 @@ def _batches(task: Task) -> Batches:
 
 def _watch(network: nn.Module, loss: ImbalanceLoss, task: Task, held: Held) -> KeepBest:
     asked, (images, codes) = task.asked, held
+
+    def score() -> dict[str, float]:
+        found = held_out_scores(logits_of(network, images, task.span), codes, loss)
+        return {f"validation_{name}": value for name, value in found.items()}
+
     return KeepBest(
         network,
-        lambda: held_out_scores(logits_of(network, images, task.span), codes, loss),
-        "loss" if asked["keep_best"] == "last" else asked["keep_best"],
+        score,
+        "validation_loss" if asked["keep_best"] == "last" else f"validation_{asked['keep_best']}",
         every=asked["evaluate_every"],
         last=asked["n_steps"],
         higher_is_better=KEEP[asked["keep_best"]],

@@ -1,7 +1,6 @@
 """Train one denoiser on all classes, and keep what images are sampled from: the best averaged weights."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +34,6 @@ N_TASKS = 64  # fixed tasks of each group of images
 WEIGHT_DECAY = 0.01  # of AdamW, as in torch
 
 Tasks = Callable[[], Iterator[tuple[Task, Tensor]]]  # tasks and labels, the same at every call
-Autocast = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +129,7 @@ class _Fit:
         schedule = LambdaLR(optimizer, _warm_up(plan.n_steps))
         watch = self._watch(images, labels)
         parts: dict[str, Stateful] = {"network": self.network, "optimizer": optimizer, "schedule": schedule}
-        checkpoint = slot.checkpoint({**parts, "average": self.average, "best": watch.best})
+        checkpoint = slot.checkpoint({**parts, "average": self.average, "best": watch})
         pool = Pool(labels=labels, batch_size=plan.batch_size, n_steps=plan.n_steps, seed=plan.seed)
         sampler = BATCH_SAMPLERS[plan.batch_sampler](pool)
         history = train(
@@ -144,7 +142,7 @@ class _Fit:
             history=History(advice=plan.advice),
             name=NAME,
         )
-        watch.best.restore()
+        watch.restore()
         fitted = {name: t.cpu() for name, t in self.average.network.state_dict().items()}, {"rows": history.rows}
         slot.store(fitted, checkpoint)
         return fitted
@@ -167,12 +165,31 @@ class _Fit:
             label_drop=self.plan.label_drop,
         )
 
-    def _watch(self, images: Images, labels: Labels) -> "_WatchErrors":
+    def _watch(self, images: Images, labels: Labels) -> KeepBest:
+        """Record the averaged network's error on fixed tasks, keep the best weights and end the fit.
+
+        Judged on images set aside from the training images, because the result of a resampler must not depend on
+        validation images; those are watched beside. Without any set aside, the last weights stay. Draws no chance.
+        """
         groups = {"training": (images, labels), "set_aside": (self.images[self.aside], self.labels[self.aside])}
         if self.held is not None:
             groups["validation"] = self.held
         tasks = {name: self._tasks(*group) for name, group in groups.items() if len(group[1])}
-        return _WatchErrors(self.average.network, tasks, self.autocast, n_steps=self.plan.n_steps)
+        return KeepBest(
+            self.average.network,
+            lambda: {f"{name}_error": self._error(group) for name, group in tasks.items()},
+            "set_aside_error" if "set_aside" in tasks else None,
+            every=max(1, self.plan.n_steps // LOOKS),
+            last=self.plan.n_steps,
+            higher_is_better=False,
+            patience=PATIENCE,
+        )
+
+    @torch.no_grad()
+    def _error(self, tasks: Tasks) -> float:
+        network = self.average.network
+        with self.autocast():
+            return float(torch.cat([errors(network, task, labels) for task, labels in tasks()]).mean())
 
     def _tasks(self, images: Images, labels: Labels) -> Tasks:
         """Give the same tasks at every look: all classes alike, noise levels on an even grid."""
@@ -190,37 +207,6 @@ class _Fit:
                 yield self.process.task(clean, noise, levels), own[part]
 
         return tasks
-
-
-class _WatchErrors:
-    """A hook that records the averaged network's error on fixed tasks, keeps the best weights and ends the fit.
-
-    Judged on images set aside from the training images, because the result of a resampler must not depend on
-    validation images; those are watched beside. Without any set aside, the last weights stay. Draws no chance.
-
-    Attributes:
-        best: Part of the checkpoint.
-    """
-
-    def __init__(self, network: nn.Module, tasks: Mapping[str, Tasks], autocast: Autocast, *, n_steps: int) -> None:
-        self.network, self.tasks, self.autocast, self.n_steps = network, tasks, autocast, n_steps
-        self.found: dict[str, float] = {}
-        self.best = KeepBest(
-            network, lambda: self.found, "set_aside_error", every=1, higher_is_better=False, patience=PATIENCE
-        )
-
-    def __call__(self, done: int, history: History) -> bool:
-        """Look where due; True when looking no longer gains."""
-        if done % max(1, self.n_steps // LOOKS) and done != self.n_steps:
-            return False
-        self.found = {f"{name}_error": self._error(tasks) for name, tasks in self.tasks.items()}
-        history.add(done, self.found)
-        return "set_aside_error" in self.found and self.best(done, History())  # it names all it scores validation
-
-    @torch.no_grad()
-    def _error(self, tasks: Tasks) -> float:
-        with self.autocast():
-            return float(torch.cat([errors(self.network, task, labels) for task, labels in tasks()]).mean())
 
 
 def _warm_up(n_steps: int) -> Callable[[int], float]:

@@ -13,6 +13,9 @@ from equipoise.training.loop import History
 class KeepBest:
     """Scores the model every `every` steps, keeps the best weights, stops after `patience` scores without gain.
 
+    The record gets all scores under their names; `metric` names the one that decides, or None where scores are only
+    recorded and the last weights stay.
+
     Equal scores go to the later weights: a classifier that calls everything the large class scores the same before
     and after it has learned to rank. They count as no gain for `patience`. Step `last`, where given, is scored too,
     or the end of a fit would go unseen when `every` does not divide it. It is `Stateful`: put it into the
@@ -20,7 +23,7 @@ class KeepBest:
     """
 
     def __init__(
-        self, model: nn.Module, score: Callable[[], dict[str, float]], metric: str, *, every: int,
+        self, model: nn.Module, score: Callable[[], dict[str, float]], metric: str | None, *, every: int,
         last: int | None = None, higher_is_better: bool = True, patience: int | None = None,
     ) -> None:  # fmt: skip
         self.model, self.score, self.metric = model, score, metric
@@ -34,7 +37,9 @@ class KeepBest:
         if done % self.every and done != self.last:
             return False
         scores = self.score()
-        history.add(done, {f"validation_{name}": value for name, value in scores.items()})
+        history.add(done, scores)
+        if self.metric is None:
+            return False
         value = self.sign * scores[self.metric]
         self.misses = 0 if value > self.best else self.misses + 1
         if value >= self.best:
