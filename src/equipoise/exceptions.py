@@ -9,6 +9,10 @@ class DataError(EquipoiseError, ValueError):
     """Images, labels or files are not what was expected."""
 
 
+class NoStartError(DataError):
+    """A class has no image from which a method that looks for its border could start."""
+
+
 class LeakageError(EquipoiseError, ValueError):
     """Information would cross from the test or validation images into training."""
 

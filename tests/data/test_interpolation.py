@@ -14,7 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from equipoise.data import interpolation
 from equipoise.data.interpolation import INTERPOLATIONS, draw_lines, find_neighborhood, interpolate, nearest
-from equipoise.exceptions import DataError, SettingError
+from equipoise.exceptions import DataError, NoStartError, SettingError
 from equipoise.randomness import make_rng
 
 Cloud = tuple[NDArray[np.float64], NDArray[np.int64]]
@@ -202,8 +202,8 @@ APART = (np.repeat([0.0, 100.0], 12)[:, None] + np.arange(24)[:, None], np.repea
         ("smote", clouds(), {7: 3}, DataError, r"Expected labels among \[0, 1, 2\], got 7"),
         ("smote", (np.full((4, 2), np.nan), np.array([0, 0, 1, 1])), {1: 3}, DataError, "Expected finite points"),
         ("smote", (np.zeros((4, 2, 2)), np.array([0, 0, 1, 1])), {1: 3}, DataError, r"of shape \(n, d\)"),
-        ("borderline_smote", APART, {1: 3}, DataError, "class 1 has no image with half or more.*Use smote"),
-        ("adasyn", APART, {1: 3}, DataError, "class 1 has no image with any of its nearest.*Use smote"),
+        ("borderline_smote", APART, {1: 3}, NoStartError, "class 1 has no image with half or more.*Use smote"),
+        ("adasyn", APART, {1: 3}, NoStartError, "class 1 has no image with any of its nearest.*Use smote"),
     ],
 )
 def test_what_cannot_work_is_named(name: str, cloud: Any, wanted: Any, error: Any, said: str) -> None:

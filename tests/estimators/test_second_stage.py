@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.interpolation import interpolate
+from equipoise.estimators import second_stage
 from equipoise.estimators.relearning import steps_of
 from equipoise.estimators.scoring import features_in_chunks, held_out_scores
 from equipoise.estimators.second_stage import (
@@ -195,6 +196,19 @@ def test_a_class_without_a_border_is_filled_up_with_smote(task: Task) -> None:
     apart = replace(task, images=np.broadcast_to(images, task.images.shape).copy())
     second = interpolated_features("borderline_smote", network(), LOSS, apart)
     assert second.facts == {"interpolation": {"1": "smote"}}
+
+
+def test_only_where_it_cannot_start_is_a_method_replaced_by_smote(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str, *_: Any) -> Any:
+        if name == "smote":
+            pytest.fail("Another error was taken for a class without a border.")
+        raise DataError("features overflowed")
+
+    monkeypatch.setattr(second_stage, "interpolate", fail)
+    with pytest.raises(DataError, match="features overflowed"):
+        interpolated_features("adasyn", network(), LOSS, task)
 
 
 def test_equal_classes_need_no_points(task: Task) -> None:

@@ -22,7 +22,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from equipoise.arrays import Labels, Rows
 from equipoise.discovery import pick
-from equipoise.exceptions import DataError
+from equipoise.exceptions import DataError, NoStartError
 from equipoise.randomness import make_rng
 from equipoise.validation import check_class_sizes, check_labels
 
@@ -84,7 +84,8 @@ def interpolate(
         New points (m, d) and their labels (m,), class after class.
 
     Raises:
-        DataError: Points are not finite, a class has fewer than 2, or the method finds no point to start from.
+        DataError: Points are not finite, or a class has fewer than 2.
+        NoStartError: The method finds no point of a class to start from.
         SettingError: No such name.
     """
     if flat.ndim != 2 or not np.isfinite(flat).all():
@@ -192,8 +193,8 @@ def _strangers(flat: Points, labels: Labels, rows: Rows, k: int) -> Weights:
     return np.asarray((labels[near] != labels[rows, None]).mean(axis=1))
 
 
-def _nowhere(name: str, label: int, found: str) -> DataError:
-    return DataError(
+def _nowhere(name: str, label: int, found: str) -> NoStartError:
+    return NoStartError(
         f"{name} makes new images near other classes and class {label} has no image {found} neighbors in "
         "another class. Use smote, which needs no such image, or random oversampling for it."
     )

@@ -18,7 +18,7 @@ from equipoise.data.interpolation import ALTERNATIVES, MINIMUM, Points, interpol
 from equipoise.estimators.relearning import pool_of, relearn
 from equipoise.estimators.scoring import channels_last, features_in_chunks, held_out_scores
 from equipoise.estimators.task import Held, Task
-from equipoise.exceptions import DataError
+from equipoise.exceptions import DataError, NoStartError
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.networks.heads import features_of, last_linear
 from equipoise.training.augmentation import augmented
@@ -130,7 +130,7 @@ def _new_points(name: str, flat: Points, codes: Labels, seed: int) -> tuple[Poin
         try:
             found.append(interpolate(name, flat, codes, {code: n}, seed))
             ways[str(code)] = name
-        except DataError:  # nowhere to start; had it another reason, the second attempt would end alike
+        except NoStartError:
             found.append(interpolate("smote", flat, codes, {code: n}, seed))
             ways[str(code)] = "smote"
     points, labels = zip(*found, strict=True)
