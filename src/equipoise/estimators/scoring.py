@@ -55,6 +55,9 @@ def probabilities(logits: Tensor, loss: ImbalanceLoss) -> Scores:
 def held_out_scores(logits: Tensor, codes: Labels, loss: ImbalanceLoss) -> dict[str, float]:
     """Give the loss, both accuracies (balanced over the classes that occur) and, if all do, the mean AUROC.
 
+    A metric of `metrics` is NaN without a class, because runs with other classes are not to be compared. Here the
+    looks of one fit are, which all see the same classes, and weights have to be chosen without the class too.
+
     Raises:
         DivergedError: The logits are not finite.
     """
