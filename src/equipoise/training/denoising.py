@@ -230,7 +230,5 @@ PROCESSES: Mapping[str, Process] = {
     "edm": Process(levels=sigmas, task=edm_task, sample=edm_sample, sampling_steps=18),
     "rectified_flow": _FLOW,
     "rectified_flow_logit_normal": replace(_FLOW, levels=lambda u: _normal_quantile(u).sigmoid()),
-    "ddpm": Process(
-        levels=lambda u: (u * T).floor().clamp(max=T - 1), task=ddpm_task, sample=ddim_sample, sampling_steps=50
-    ),
+    "ddpm": Process(levels=whole_levels, task=ddpm_task, sample=ddim_sample, sampling_steps=50),
 }
