@@ -62,11 +62,17 @@ def test_the_size_table(layout: str, size: int, channels: int, n_classes: int, c
 def test_the_size_table_for_all_numbers_of_classes(
     layout: str, conditioning: str, channels: int, n_classes: int
 ) -> None:
-    """Methods 10.1, shapes alone: on the device "meta", which computes no values."""
+    """Methods 10.1, shapes alone: on the device "meta", which computes no values; there spectral norms take long."""
+    norm = None if layout == "bagan_gp" else "none"
     for size in SIZES:
         with torch.device("meta"):
             generator, critic = tiny_pair(
-                layout, size=size, channels=channels, n_classes=n_classes, conditioning=conditioning
+                layout,
+                size=size,
+                channels=channels,
+                n_classes=n_classes,
+                conditioning=conditioning,
+                critic_norm=norm,
             )
             labels = torch.zeros(2, dtype=torch.long)
             images = generator(torch.randn(2, 5), labels)
