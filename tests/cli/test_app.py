@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,12 +88,14 @@ def test_a_study_file_is_run(
         "from equipoise.experiments.study import Study\n"
         "dataset = cells((40, 30), size=32)\n"
         "study = Study(name='mine', dataset=dataset, splits=hold_out(dataset, n_splits=1), seeds=(0,),\n"
-        "              methods=build_methods(['none', 'class_weights'], Budget(n_steps=2)))\n"
+        "              methods=build_methods(['none', 'posthoc_logit_adjustment'], Budget(n_steps=2)))\n"
     )
     arguments = ("run", str(tmp_path / "my_study.py"), "--workers", "1", "--out", str(tmp_path / "run"))
     assert call(monkeypatch, *arguments) == 0
     assert (tmp_path / "run" / "report.html").is_file()
-    assert "Report:" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert re.search(r"posthoc_logit_adjustment .* not enough", shown), "a long name squeezes the verdict"
+    assert "Report:" in shown
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_the_size_table(layout: str, size: int, channels: int, n_classes: int, c
 def test_the_size_table_for_all_numbers_of_classes(
     layout: str, conditioning: str, channels: int, n_classes: int
 ) -> None:
-    """Methods 10.1, shapes alone: on the device "meta", which computes no values; there spectral norms take long."""
+    """Methods 10.1, shapes alone: on the device "meta", which computes no values; spectral norms are slow there."""
     norm = None if layout == "bagan_gp" else "none"
     for size in SIZES:
         with torch.device("meta"):

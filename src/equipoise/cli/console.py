@@ -13,7 +13,8 @@ from equipoise.experiments.comparison import RANKING, Comparison
 from equipoise.experiments.table import MethodResult, Results, Summary
 from equipoise.metrics.classification import METRICS
 
-WIDTH = 118  # characters of the table in a log
+WIDTH = 118  # characters of the table in a log, for names
+USUAL_NAME = 14  # of so many
 COLORS = {"better": "green", "worse": "red"}
 
 
@@ -29,8 +30,9 @@ def reading_bar() -> Iterator[Callable[[int, int], None]]:
 def show_results(results: Results) -> None:
     """Print the table of methods, the verdict and what failed."""
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)  # a log file has no width of its own
+    if not console.is_terminal:  # a log file has no width of its own
+        longest = max(len(method.method) for method in results.methods)
+        console = Console(width=WIDTH + max(0, longest - USUAL_NAME))
     console.print(results_table(results))
     for sentence in results.verdict:
         console.print(f"[bold]{escape(sentence)}[/]", soft_wrap=True, highlight=False)
