@@ -14,8 +14,8 @@ from pathlib import Path
 from equipoise.data.imbalance import keep
 from equipoise.data.reading import read
 from equipoise.data.source import ReadOptions
-from equipoise.experiments.catalogue import classical, generative, losses
 from equipoise.experiments.method import Budget
+from equipoise.experiments.methods import WITHIN_BUDGET
 from equipoise.experiments.plan import Protocol, plan_study
 from equipoise.experiments.study import Study
 
@@ -24,7 +24,6 @@ KEPT = {"NORMAL": 600, "PNEUMONIA": 60}  # training images
 RARE = "PNEUMONIA"
 N_SEEDS = 3
 BUDGET = Budget(n_steps=500, gan_steps=500, gan_precision="bf16-mixed")
-NAMES = tuple(method.name for family in (losses, classical, generative) for method in family.METHODS)
 
 
 def thinned(study: Study) -> Study:
@@ -40,7 +39,7 @@ def thinned(study: Study) -> Study:
 study = thinned(
     plan_study(
         read(IMAGES, ReadOptions(size=32, table=IMAGES / "manifest.csv")),
-        Protocol(methods=NAMES, n_seeds=N_SEEDS, rare_class=RARE),
+        Protocol(methods=WITHIN_BUDGET, n_seeds=N_SEEDS, rare_class=RARE),
         BUDGET,
         name="all_methods",
         facts={

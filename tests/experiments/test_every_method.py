@@ -10,16 +10,15 @@ from safetensors.torch import load_file
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
-from equipoise.experiments.catalogue import classical, generative, losses, papers
+from equipoise.experiments.catalogue import generative, papers
 from equipoise.experiments.fitting import Outcome, fit_cell
 from equipoise.experiments.method import Budget
-from equipoise.experiments.methods import METHODS, build_methods
+from equipoise.experiments.methods import METHODS, WITHIN_BUDGET, build_methods
 from equipoise.experiments.study import Study
 from equipoise.testing.killing import Killed, eager_checkpoints
 from equipoise.training import collapse
 
 BUDGET = Budget(n_steps=4, batch_size=12, gan_steps=6, gan_batch_size=12, gan_channels=8, device="cpu")
-AFFORDABLE = [method.name for family in (losses, classical, generative) for method in family.METHODS]
 GENERATIVE = [method.name for method in generative.METHODS]
 QUICK = {"dcgan", "cdcgan_mix", "cdcgan_half", "cdcgan_crt", "strong_gan"}  # the others at each `make slow`
 
@@ -82,7 +81,7 @@ def check_whole(outcome: Outcome, study: Study) -> None:
     "name",
     [
         name if name not in {*GENERATIVE} - QUICK else pytest.param(name, marks=pytest.mark.slow)
-        for name in AFFORDABLE
+        for name in WITHIN_BUDGET
     ],
 )
 def test_from_images_to_predictions(name: str, tmp_path: Path) -> None:
@@ -95,7 +94,7 @@ def test_from_images_to_predictions(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", AFFORDABLE)
+@pytest.mark.parametrize("name", WITHIN_BUDGET)
 @pytest.mark.parametrize(("counts", "size", "channels"), [((36, *[28] * 19), 28, 1), ((32, 24), 64, 3)])
 def test_other_numbers_of_classes_channels_and_sizes(
     name: str, counts: tuple[int, ...], size: int, channels: int, tmp_path: Path
@@ -105,7 +104,7 @@ def test_other_numbers_of_classes_channels_and_sizes(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", AFFORDABLE)
+@pytest.mark.parametrize("name", WITHIN_BUDGET)
 def test_killed_in_the_middle_it_ends_in_the_same_weights(name: str, tmp_path: Path) -> None:
     study = make_study(name)
     steps = Steps()

@@ -2,7 +2,7 @@ import pytest
 
 from equipoise.exceptions import SettingError
 from equipoise.experiments.method import Budget
-from equipoise.experiments.methods import METHODS, build_methods
+from equipoise.experiments.methods import METHODS, WITHIN_BUDGET, build_methods, named
 from equipoise.experiments.settings import steps_of
 
 BUDGET = Budget(
@@ -41,6 +41,15 @@ def test_generators_share_their_budget() -> None:
     assert other.pop("conditioning") == "embedding"
     assert one == other
     assert (one["n_steps"], one["base_channels"], one["device"]) == (9, 8, "cpu")
+
+
+def test_names_are_read_from_a_list_or_stand_for_all() -> None:
+    assert named(" none,cdcgan ,") == ("none", "cdcgan")
+    assert named("all") == WITHIN_BUDGET
+    assert WITHIN_BUDGET[0] == "none"
+    assert set(METHODS) - set(WITHIN_BUDGET) == {
+        name for name in METHODS if name[:3] in ("s0_", "s1_", "s2_", "s4_")
+    }
 
 
 def test_every_game_has_as_many_updates() -> None:

@@ -99,10 +99,11 @@ def run(
     from equipoise.data.reading import read
     from equipoise.data.source import ReadOptions
     from equipoise.experiments.method import Budget
+    from equipoise.experiments.methods import named
     from equipoise.experiments.plan import Protocol, check_plan, plan_study
 
     protocol = Protocol(
-        methods=tuple(name.strip() for name in methods.split(",") if name.strip()),
+        methods=named(methods),
         n_seeds=seeds,
         n_splits=splits,
         duplicates=duplicates,

@@ -37,7 +37,7 @@ OnError = Annotated[str, typer.Option(help="Files that cannot be decoded: 'stop'
 Methods = Annotated[
     str,
     typer.Option(
-        help="Methods, separated by commas; the first is the baseline. See: equipoise list methods.",
+        help="Methods, separated by commas, the baseline first, or 'all'. See: equipoise list methods.",
         rich_help_panel=PROTOCOL,
     ),
 ]

@@ -9,9 +9,21 @@ from equipoise.exceptions import SettingError
 from equipoise.experiments.catalogue import classical, generative, losses, papers
 from equipoise.experiments.method import Budget, Method
 
+WITHIN_BUDGET = tuple(method.name for family in (losses, classical, generative) for method in family.METHODS)
 METHODS: dict[str, Method] = {
     method.name: method for family in (losses, classical, generative, papers) for method in family.METHODS
 }
+ALL = "all"  # stands for `WITHIN_BUDGET`: the papers' own settings train for hours
+
+
+def named(text: str) -> tuple[str, ...]:
+    """Read the names of methods from a list with commas; "all" stands for all that keep to the budget.
+
+    >>> named("none, oversampling")
+    ('none', 'oversampling')
+    """
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    return WITHIN_BUDGET if names == (ALL,) else names
 
 
 def build_methods(names: Iterable[str], budget: Budget) -> dict[str, Pipeline]:
