@@ -196,7 +196,19 @@ def _execute(study: Any, out: Path, *, workers: int | None, device: str) -> None
     store.check(study)
     with watching(study, store, executor) as observer:
         study.run(store, executor=executor, observer=observer)
+    _gather(study, store)
     _conclude(out)
+
+
+def _gather(study: Any, store: Any) -> None:
+    from rich.console import Console
+
+    from equipoise.experiments.gathering import gather_evidence
+    from equipoise.experiments.judged import Judged
+
+    console = Console()
+    with store.lock(), console.status("Evidence") as status:
+        gather_evidence(Judged(study, store), lambda summary: status.update(f"Evidence: {summary}"))
 
 
 def _conclude(folder: Path) -> None:

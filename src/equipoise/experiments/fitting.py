@@ -20,7 +20,7 @@ from equipoise.experiments.store import RunStore
 from equipoise.experiments.study import Study
 from equipoise.training.progress import Listener, listening
 
-KEPT_PER_CLASS = 24  # synthetic images of each class that a cell keeps to be looked at
+KEPT_PER_CLASS = 500  # synthetic images of each class that a cell keeps to be judged
 
 HistoryRow = tuple[str, int, str, float]  # stage, step, name, value
 
@@ -53,6 +53,7 @@ class Outcome:
         history: What the fits recorded, in order.
         synthetic: Some of the synthetic images; None where the method makes none.
         save_classifier: Writes the fitted classifier to a folder.
+        save_generator: The same for the fitted generator; None where the method has none.
     """
 
     record: dict[str, Any]
@@ -60,6 +61,7 @@ class Outcome:
     history: list[HistoryRow]
     synthetic: ImageDataset | None
     save_classifier: Callable[[Path], None]
+    save_generator: Callable[[Path], None] | None = None
 
 
 def finish(cell: Cell, study: Study, store: RunStore, listener: Listener) -> None:
@@ -96,6 +98,7 @@ def fit_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) -> O
         history=[row for name, step in pipeline.steps for row in _history(name, step)],
         synthetic=_some_synthetic(balanced),
         save_classifier=pipeline.steps[-1][1].save,
+        save_generator=next((step.save for _, step in pipeline.steps[:-1] if hasattr(step, "save")), None),
     )
 
 

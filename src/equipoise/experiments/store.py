@@ -137,6 +137,8 @@ class RunStore:
             if (some := outcome.synthetic) is not None:
                 _save_arrays(folder / "synthetic.npz", images=some.images, labels=some.labels)
             outcome.save_classifier(folder / "classifier")
+            if outcome.save_generator is not None:
+                outcome.save_generator(folder / "generator")
             write_json(folder / "record.json", outcome.record)
 
     def write_failure(self, cell: Cell, record: dict[str, Any]) -> None:

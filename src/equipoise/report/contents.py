@@ -37,6 +37,7 @@ class Contents:
     """A run as it is stored.
 
     Attributes:
+        folder: Where it is stored.
         study: `study.json`.
         results: What `summarize` makes of the predictions.
         records: `record.json` of every cell that was tried, in the asked order.
@@ -47,6 +48,7 @@ class Contents:
         synthetic: Synthetic images of the first cell that kept some, for each method.
     """
 
+    folder: Path
     study: Mapping[str, Any]
     results: Results
     records: list[dict[str, Any]]
@@ -94,6 +96,7 @@ def read_contents(folder: Path) -> Contents:
     tried.sort(key=lambda cell: methods.index(cell.method))  # methods in the asked order, then seeds and splits
     paths = {cell: store.path(cell) for cell in tried}
     return Contents(
+        folder=folder,
         study=study,
         results=summarize(folder),
         records=[store.record(cell) for cell in tried],

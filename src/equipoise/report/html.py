@@ -7,17 +7,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import equipoise
 from equipoise.atomic import atomic_file
+from equipoise.discovery import modules
 from equipoise.experiments.curves import Curves, pooled_curves
 from equipoise.metrics.classification import METRICS, PER_CLASS
-from equipoise.report import charts, images, overview, tables, wording
+from equipoise.report import charts, images, overview, sections, tables, wording
 from equipoise.report.contents import Contents, read_contents
 from equipoise.report.figures import styles_of
 
 TEMPLATES = Path(__file__).parent / "templates"
-HEADINGS = {  # name of the template -> heading
+BEFORE = {  # name of the template -> heading
     "data": "Data",
     "comparison": "Comparison with the baseline",
     "results": "Results",
+}
+AFTER = {
     "training": "Training",
     "images": "Real and synthetic images",
     "cost": "Cost",
@@ -64,8 +67,17 @@ def render(contents: Contents, curves: dict[str, Curves]) -> str:
     )
     environment.filters |= {filter_.__name__: filter_ for filter_ in FILTERS}
     environment.tests["known"] = wording.known
-    view = {**_overview(contents), **_results(contents, curves), **_appendix(contents)}
-    return environment.get_template("page.html").render(view, headings=HEADINGS, version=equipoise.__version__)
+    found, further = _further(contents)
+    view = {**_overview(contents), **_results(contents, curves), **_appendix(contents), "found": found}
+    headings = {**BEFORE, **further, **AFTER}
+    return environment.get_template("page.html").render(view, headings=headings, version=equipoise.__version__)
+
+
+def _further(c: Contents) -> tuple[dict[str, Any], dict[str, str]]:
+    """Ask the modules of `sections` what they have to show; give their views and headings, in their order."""
+    known = sorted(modules(sections).items(), key=lambda item: item[1].ORDER)
+    views = {name: view for name, section in known if (view := section.view(c)) is not None}
+    return views, {f"sections/{name}": section.HEADING for name, section in known if name in views}
 
 
 def _overview(c: Contents) -> dict[str, Any]:

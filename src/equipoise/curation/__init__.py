@@ -1,0 +1,1 @@
+"""Choose among synthetic images before anything is trained on them."""

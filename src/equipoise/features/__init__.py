@@ -1,0 +1,1 @@
+"""Images to feature vectors, by named and hashed networks."""
