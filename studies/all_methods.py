@@ -8,32 +8,19 @@ Run from the project's root: `equipoise run studies/all_methods.py --out runs/al
 The papers' own settings (methods s0_... to s4_...) are left out: they train for hours.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
-from equipoise.data.imbalance import keep
 from equipoise.data.reading import read
 from equipoise.data.source import ReadOptions
 from equipoise.experiments.method import Budget
 from equipoise.experiments.methods import WITHIN_BUDGET
-from equipoise.experiments.plan import Protocol, plan_study
-from equipoise.experiments.study import Study
+from equipoise.experiments.plan import Protocol, plan_study, thinned
 
 IMAGES = Path("../shared/data/kermany_cxr")
 KEPT = {"NORMAL": 600, "PNEUMONIA": 60}  # training images
 RARE = "PNEUMONIA"
 N_SEEDS = 3
 BUDGET = Budget(n_steps=500, gan_steps=500, gan_precision="bf16-mixed")
-
-
-def thinned(study: Study) -> Study:
-    """Keep `KEPT` training images of each class in every split."""
-    targets = {study.dataset.class_names.index(name): n for name, n in KEPT.items()}
-    splits = [
-        replace(split, train=keep(study.dataset, split.train, targets, seed=i))
-        for i, split in enumerate(study.splits)
-    ]
-    return replace(study, splits=splits)
 
 
 study = thinned(
@@ -46,5 +33,6 @@ study = thinned(
             "command": "equipoise run studies/all_methods.py",
             "imbalance": f"Training images kept: {KEPT}",
         },
-    )
+    ),
+    KEPT,
 )

@@ -85,6 +85,7 @@ def run(
     augmentation: opt.Augmentation = "film",
     device: opt.Device = "auto",
     workers: opt.Workers = None,
+    protocol_name: opt.ProtocolName = None,
     note: opt.Note = None,
     out: opt.Out = None,
 ) -> None:
@@ -93,7 +94,7 @@ def run(
     Stopped at any moment, the same command goes on where it was.
     """
     if images.endswith(".py"):
-        study = load_study(Path(images))
+        study = load_study(Path(images), protocol_name)
         return _execute(study, out or Path("runs") / study.name, workers=workers, device=device)
     from equipoise.cli.console import reading_bar
     from equipoise.data.reading import read
@@ -168,19 +169,26 @@ def folder_name(images: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(images).resolve().stem).strip("-.") or "run"
 
 
-def load_study(path: Path) -> Any:
-    """Run a study file and return its `study`.
+def load_study(path: Path, protocol: str | None = None) -> Any:
+    """Run a study file and return its `study`, or one of its `PROTOCOLS`, {name: function that makes the study}.
 
     Raises:
-        SettingError: There is no such file, or it defines no `study`.
+        SettingError: There is no such file or protocol, or the file defines no study.
     """
     import runpy
 
+    from equipoise.discovery import pick
     from equipoise.experiments.study import Study
 
     if not path.is_file():
         raise SettingError(f"Expected a study file, found no {path}.")
-    study = runpy.run_path(str(path), run_name="equipoise_study").get("study")
+    defined = runpy.run_path(str(path), run_name="equipoise_study")
+    if (protocols := defined.get("PROTOCOLS")) is not None:
+        study = pick(protocols, protocol or next(iter(protocols)), "protocol")()
+    elif protocol is not None:
+        raise SettingError(f"Expected no --protocol: {path} defines one study only. Leave it out.")
+    else:
+        study = defined.get("study")
     if not isinstance(study, Study):
         found = "nothing" if study is None else f"a {type(study).__name__}"
         raise SettingError(f"Expected {path} to define `study`, an equipoise.experiments.study.Study, got {found}.")

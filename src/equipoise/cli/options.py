@@ -64,6 +64,15 @@ OwnSplit = Annotated[
     bool,
     typer.Option("--own-split/--new-splits", help="Keep the source's test part.", rich_help_panel=PROTOCOL),
 ]
+ProtocolName = Annotated[
+    str | None,
+    typer.Option(
+        "--protocol",
+        help="Of a STUDY.py that has several, as 'clean' or 'literal'.",
+        rich_help_panel=PROTOCOL,
+        show_default="the first",
+    ),
+]
 Network = Annotated[str, typer.Option(help="Classifier network.", rich_help_panel=TRAINING)]
 Pretrained = Annotated[
     str | None,

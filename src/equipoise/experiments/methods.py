@@ -13,6 +13,7 @@ WITHIN_BUDGET = tuple(method.name for family in (losses, classical, generative) 
 METHODS: dict[str, Method] = {
     method.name: method for family in (losses, classical, generative, papers) for method in family.METHODS
 }
+STRONG_CONTROLS = ("oversampling", "balanced_softmax", "crt", "ldam_drw")  # cheap; what a generator has to beat
 ALL = "all"  # stands for `WITHIN_BUDGET`: the papers' own settings train for hours
 
 

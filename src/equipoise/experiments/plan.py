@@ -1,7 +1,7 @@
 """From images that were read to a study that may run: splits, the duplicate scan, the methods."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from imblearn.pipeline import Pipeline
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates, merge_groups, refuse_crossing
+from equipoise.data.imbalance import keep
 from equipoise.data.source import Loaded
 from equipoise.data.splits import Split, hold_out, source_splits
 from equipoise.discovery import pick, unknown
@@ -115,6 +116,16 @@ def make_splits(loaded: Loaded, dataset: ImageDataset, protocol: Protocol) -> tu
         validation=protocol.validation,
         seed=protocol.seed,
     )
+
+
+def thinned(study: Study, counts: Mapping[str, int]) -> Study:
+    """Keep `counts` random training images of each named class in every split; validation and test stay."""
+    targets = {study.dataset.class_names.index(name): n for name, n in counts.items()}
+    splits = [
+        replace(split, train=keep(study.dataset, split.train, targets, seed=i))
+        for i, split in enumerate(study.splits)
+    ]
+    return replace(study, splits=splits)
 
 
 def refuse_small_classes(dataset: ImageDataset, splits: Sequence[Split], methods: Mapping[str, Pipeline]) -> None:
