@@ -1,0 +1,122 @@
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from equipoise.arrays import Images
+from equipoise.exceptions import DataError
+from equipoise.features.base import BLOCK, STEP, extract, seconds_for
+from equipoise.training.progress import listening
+
+
+@dataclass
+class Means:
+    """Mean and largest value of an image, and how many images it was shown."""
+
+    name: str = "means"
+    digest: str = "0" * 64
+    dimension: int = 2
+    calls: list[int] = field(default_factory=list)
+
+    def __call__(self, images: Images) -> NDArray[np.float32]:
+        self.calls.append(len(images))
+        flat = images.reshape(len(images), -1)
+        return np.stack([flat.mean(axis=1), flat.max(axis=1)], axis=1).astype(np.float32)
+
+
+@pytest.fixture
+def images() -> Images:
+    return np.random.default_rng(0).integers(0, 256, size=(2 * BLOCK + 5, 1, 8, 8), dtype=np.uint8)
+
+
+def test_batches_and_reports(images: Images) -> None:
+    extractor, heard = Means(), list[tuple[str, int, int]]()
+    with listening(lambda *said: heard.append(said)):
+        found = extract(images, extractor)
+    assert found.shape == (len(images), 2)
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, Means()(images))
+    assert max(extractor.calls) == STEP
+    assert heard[0] == ("features: means", 0, len(images))
+    assert heard[-1] == ("features: means", len(images), len(images))
+    assert [step for _, step, _ in heard] == sorted(step for _, step, _ in heard)
+
+
+def test_cache_returns_the_same_without_computing(images: Images, tmp_path: Path) -> None:
+    first = extract(images, Means(), cache=tmp_path / "new")
+    again = Means()
+    np.testing.assert_array_equal(extract(images, again, cache=tmp_path / "new"), first)
+    assert again.calls == []
+    assert len(list((tmp_path / "new").iterdir())) == 3  # and no temporary file
+
+
+def test_killed_run_goes_on_behind_the_last_whole_block(images: Images, tmp_path: Path) -> None:
+    def kill(_name: str, step: int, _n: int) -> None:
+        if step > BLOCK:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), listening(kill):
+        extract(images, Means(), cache=tmp_path)
+    again = Means()
+    extract(images, again, cache=tmp_path)
+    assert sum(again.calls) == len(images) - BLOCK
+
+
+def test_cache_tells_contents_and_extractors_apart(images: Images, tmp_path: Path) -> None:
+    extract(images[:3], Means(), cache=tmp_path)
+    for other in (images[1:4], images[:3].astype(np.uint16), images[:2]):
+        np.testing.assert_array_equal(extract(other, Means(), cache=tmp_path), extract(other, Means()))
+    again = Means(digest="1" * 64)
+    extract(images[:3], again, cache=tmp_path)
+    assert again.calls == [3]
+
+
+@pytest.mark.parametrize("damage", ["short", "empty", "flipped", "other"])
+def test_damaged_file_is_made_anew(images: Images, tmp_path: Path, damage: str) -> None:
+    first = extract(images[:9], Means(), cache=tmp_path)
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    flipped = bytearray(whole)
+    flipped[whole.index(first[0].astype(np.float32).tobytes())] ^= 1
+    if damage == "other":
+        np.savez(file, other=first)
+    else:
+        file.write_bytes({"short": whole[:-30], "empty": b"", "flipped": bytes(flipped)}[damage])
+    np.testing.assert_array_equal(extract(images[:9], Means(), cache=tmp_path), first)
+    assert file.read_bytes() == whole
+
+
+def test_no_images_have_no_features(images: Images, tmp_path: Path) -> None:
+    assert extract(images[:0], Means(), cache=tmp_path).shape == (0, 2)
+
+
+def test_mapped_images_are_read_in_blocks(images: Images, tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    np.testing.assert_array_equal(extract(mapped, Means(), cache=tmp_path), extract(images, Means()))
+
+
+def test_bad_images_and_features_are_refused() -> None:
+    with pytest.raises(DataError, match="Volumes have no extractor"):
+        extract(np.zeros((2, 1, 8, 8, 8), dtype=np.uint8), Means())
+    with pytest.raises(DataError, match="uint8, uint16 or float32"):
+        extract(np.zeros((2, 1, 8, 8)), Means())
+
+    class Broken(Means):
+        def __call__(self, images: Images) -> NDArray[np.float32]:
+            return np.full((len(images), 2), np.nan, dtype=np.float32)
+
+    with pytest.raises(DataError, match="not finite"):
+        extract(np.zeros((2, 1, 8, 8), dtype=np.uint8), Broken())
+
+
+def test_estimate_scales_with_the_number_of_images(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([10.0, 14.0])
+    monkeypatch.setattr("time.perf_counter", lambda: next(ticks))
+    extractor = Means()
+    assert seconds_for(extractor, 100, images) == pytest.approx(4.0 / 8 * 100)
+    assert extractor.calls == [1, 8]  # the first call warms up
+    with pytest.raises(DataError, match="at least one image"):
+        seconds_for(extractor, 100, images[:0])
