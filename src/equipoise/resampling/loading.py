@@ -1,6 +1,9 @@
 """Read a fitted oversampler of any class from the folder that its `save` wrote."""
 
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import equipoise.resampling
 from equipoise.atomic import read_json
@@ -12,21 +15,36 @@ from equipoise.resampling.base import Oversampler
 def load_oversampler(folder: Path) -> Oversampler:
     """Read an oversampler; its class is named in the folder.
 
+    Known are the classes of `equipoise.resampling` and those of modules that are imported already: a name in a
+    file never makes this import anything.
+
     Raises:
-        DataError: The folder holds none.
-        SettingError: It holds one of a class that this version does not have.
+        DataError: The folder holds none, or a damaged one.
+        SettingError: It holds one of a class that is not known here.
     """
-    path = Path(folder) / "model.json"
+    folder = Path(folder)
+    return pick(_classes(), _kind(folder), "oversampler").load(folder)
+
+
+def _kind(folder: Path) -> str:
+    path = folder / "model.json"
     if not path.is_file():
         raise DataError(f"Expected a saved generator in {folder}, found no model.json.")
-    return pick(_classes(), read_json(path)["kind"], "oversampler").load(Path(folder))
+    try:
+        stored: Any = read_json(path)
+        return str(stored["kind"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"Cannot read the saved generator {path}: {error!r}. Train its cell again.") from error
 
 
 def _classes() -> dict[str, type[Oversampler]]:
-    members = [vars(module) for module in modules(equipoise.resampling).values()]
-    return {
-        item.__name__: item
-        for names in members
-        for item in names.values()
-        if isinstance(item, type) and issubclass(item, Oversampler)
-    }
+    modules(equipoise.resampling)  # imports them
+    known = sorted(_concrete(Oversampler), key=lambda one: one.__module__.startswith("equipoise."))  # ours win
+    return {one.__name__: one for one in known}
+
+
+def _concrete(parent: type[Oversampler]) -> Iterator[type[Oversampler]]:
+    for child in parent.__subclasses__():
+        yield from _concrete(child)
+        if not inspect.isabstract(child):
+            yield child
