@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from imblearn.pipeline import Pipeline
 
-from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 from equipoise.experiments.catalogue import classical, generative, losses, papers
+from equipoise.experiments.dose import find_method
 from equipoise.experiments.method import Budget, Method
 
 WITHIN_BUDGET = tuple(method.name for family in (losses, classical, generative) for method in family.METHODS)
@@ -28,7 +28,7 @@ def named(text: str) -> tuple[str, ...]:
 
 
 def build_methods(names: Iterable[str], budget: Budget) -> dict[str, Pipeline]:
-    """Make methods by name, in the order of the names.
+    """Make methods by name, in the order of the names; dcgan@0.5 and dcgan+120 are doses of dcgan.
 
     Raises:
         SettingError: A name is unknown or comes twice, or there is none.
@@ -38,4 +38,4 @@ def build_methods(names: Iterable[str], budget: Budget) -> dict[str, Pipeline]:
         raise SettingError(f"Expected at least one method. Available: {', '.join(sorted(METHODS))}.")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SettingError(f"Expected every method once, got {', '.join(twice)} more than once.")
-    return {name: pick(METHODS, name, "method").build(budget) for name in names}
+    return {name: find_method(name, METHODS).build(budget) for name in names}

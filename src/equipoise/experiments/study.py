@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from equipoise.data.duplicates import Duplicates
     from equipoise.experiments.executors import Executor
 
-FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,79}")
+FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,79}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ def _check_names(kind: str, names: list[str]) -> None:
     for name in names:
         if not FOLDER_NAME.fullmatch(name):
             raise SettingError(
-                f"Expected names of {kind}s from letters, digits and . _ + = - (they are folders), got {name!r}."
+                f"Expected names of {kind}s from letters, digits and . _ + = @ - (they are folders), got {name!r}."
             )
     if len({name.lower() for name in names}) < len(names):
         raise SettingError(f"Expected different names of {kind}s (case does not count), got {', '.join(names)}.")
