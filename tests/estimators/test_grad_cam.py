@@ -1,0 +1,151 @@
+"""Grad-CAM against its closed form, against MONAI's, and what it must leave alone."""
+
+import numpy as np
+import pytest
+import torch
+from monai.visualize.class_activation_maps import GradCAM
+from sklearn.exceptions import NotFittedError
+from tests.conftest import toy_dataset
+from torch import Tensor, nn
+
+from equipoise.data.dataset import ImageDataset
+from equipoise.estimators.classifier import ImageClassifier
+from equipoise.estimators.grad_cam import class_maps, enlarged, grad_cam, map_side
+from equipoise.exceptions import DataError
+from equipoise.networks.backbones import NETWORKS, build
+
+LAST = {  # MONAI finds its layer by name
+    "small_cnn": "13",
+    "resnet18": "layer4",
+    "densenet121": "class_layers.relu",
+    "densenet121_s0": "class_layers.relu",
+    "mobilenet_v2": "features.18",
+}
+
+
+def random_network(name: str, channels: int = 3, n_classes: int = 3, side: int = 20) -> nn.Module:
+    """A network whose batch norms have seen something, so that nothing in it is at its first value."""
+    torch.manual_seed(0)
+    network = build(name, channels=channels, n_classes=n_classes, side=side)
+    with torch.no_grad():
+        network.train()(torch.rand(4, channels, side, side))
+    return network.eval()
+
+
+class Plain(nn.Module):
+    """Convolution, ReLU, mean over the map, linear."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.features = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU())
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.features(images).mean(dim=(2, 3)))
+        return logits
+
+
+def test_behind_a_mean_and_a_linear_head_it_is_the_class_activation_map() -> None:
+    """alpha_k = w_ck / (h w) exactly (methods 5), so that the map is relu(sum_k w_ck A_k) / (h w)."""
+    network, images = Plain(), torch.rand(3, 1, 5, 7)
+    codes = torch.tensor([0, 1, 1])
+    maps = network.features(images)
+    expected = torch.einsum("nk,nkhw->nhw", network.head.weight[codes], maps).relu() / 35
+    assert expected.max() > 0
+    torch.testing.assert_close(class_maps(network, images, codes), expected.detach())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_it_is_monai_s_map_for_a_class_of_each_image(name: str) -> None:
+    network, images = random_network(name), torch.rand(3, 3, 20, 20)
+    monai = GradCAM(nn_module=network, target_layers=LAST[name])
+    expected = {c: monai.compute_map(images.clone().requires_grad_(), class_idx=c)[:, 0] for c in range(3)}
+    assert all(maps.shape == expected[0].shape for maps in expected.values())
+    for codes in ([0, 1, 2], [1, 2, 0]):
+        own = class_maps(network, images, torch.tensor(codes))
+        torch.testing.assert_close(
+            own, torch.stack([expected[c][i] for i, c in enumerate(codes)]), rtol=1e-4, atol=1e-7
+        )
+    assert max(maps.max() for maps in expected.values()) > 0
+
+
+@pytest.mark.parametrize("name", ["small_cnn", "resnet18", "densenet121", "mobilenet_v2"])
+def test_network_gradients_mode_and_hooks_are_left_alone(name: str) -> None:
+    network = random_network(name, channels=1, n_classes=2).train()
+    before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    with torch.no_grad():
+        first = class_maps(network, torch.rand(2, 1, 20, 20, generator=torch.manual_seed(5)), torch.tensor([0, 1]))
+    assert network.training
+    assert all(layer.training for layer in network.modules())
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert not any(layer._forward_hooks for layer in network.modules())
+    assert all(torch.equal(before[key], tensor) for key, tensor in network.state_dict().items())
+    second = class_maps(network, torch.rand(2, 1, 20, 20, generator=torch.manual_seed(5)), torch.tensor([0, 1]))
+    assert torch.equal(first, second)
+    assert not first.requires_grad
+
+
+def test_a_frozen_network_has_the_same_maps() -> None:
+    network, images, codes = random_network("small_cnn"), torch.rand(6, 3, 20, 20), torch.arange(6) % 3
+    free = class_maps(network, images, codes)
+    assert free.max() > 0
+    assert torch.equal(class_maps(network.requires_grad_(requires_grad=False), images, codes), free)
+
+
+def test_an_error_on_the_way_leaves_no_hook_and_the_mode() -> None:
+    network = random_network("small_cnn").train()
+    with pytest.raises(RuntimeError):
+        class_maps(network, torch.rand(1, 1, 20, 20), torch.tensor([0]))
+    assert network.training
+    assert not any(layer._forward_hooks for layer in network.modules())
+
+
+def test_the_largest_value_is_one_and_nothing_stays_nothing() -> None:
+    low = torch.tensor([[[0.0, 1e-30], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]], [[3.0, 3.0], [3.0, 3.0]]])
+    full = enlarged(low, (6, 9))
+    assert full.shape == (3, 6, 9)
+    assert full.amax(dim=(1, 2)).tolist() == pytest.approx([1, 0, 1])
+    assert full[2].min() == pytest.approx(1)  # stretched from minimum to maximum it would be 0 / 0
+    assert full.min() == 0
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[ImageClassifier, ImageDataset]:
+    data = toy_dataset((24, 12))
+    classifier = ImageClassifier(n_steps=12, batch_size=8, device="cpu")
+    return classifier.fit(data.images, data.labels + 3), data
+
+
+def test_maps_of_a_classifier(
+    fitted: tuple[ImageClassifier, ImageDataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier, data = fitted
+    maps = grad_cam(classifier, data.images, data.labels + 3)
+    assert (maps.shape, maps.dtype) == ((36, 16, 16), np.float32)
+    assert maps.min() >= 0
+    assert set(maps.max(axis=(1, 2)).round(6).tolist()) <= {0.0, 1.0}
+    monkeypatch.setattr("equipoise.estimators.grad_cam.CHUNK", 5 * 16 * 16)
+    np.testing.assert_allclose(grad_cam(classifier, data.images, data.labels + 3), maps, atol=1e-5)
+    assert grad_cam(classifier, data.images[:0], data.labels[:0]).shape == (0, 16, 16)
+    assert map_side(classifier) == (2, 2)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_every_storage_type_and_a_cosine_head(dtype: str) -> None:
+    data = toy_dataset((12, 6, 6), size=20, channels=3)
+    images = data.images.astype(dtype)
+    classifier = ImageClassifier(n_steps=4, batch_size=8, loss="ldam", device="cpu").fit(images, data.labels)
+    maps = grad_cam(classifier, images, data.labels)
+    assert maps.shape == (24, 20, 20)
+    assert np.isfinite(maps).all()
+
+
+def test_what_cannot_be_explained_is_refused(fitted: tuple[ImageClassifier, ImageDataset]) -> None:
+    classifier, data = fitted
+    with pytest.raises(DataError, match=r"\[3, 4\], got \[0\] too"):
+        grad_cam(classifier, data.images[:2], np.array([0, 3]))
+    with pytest.raises(DataError, match="float32 of shape"):
+        grad_cam(classifier, data.images.astype(np.float32), data.labels + 3)
+    with pytest.raises(NotFittedError):
+        grad_cam(ImageClassifier(), data.images, data.labels)
