@@ -71,6 +71,18 @@ class NearestMean(BaseEstimator):
         write_json(folder / "model.json", self.means_.tolist())
 
 
+class Pretrained(NearestMean):
+    """Trains another estimator before itself."""
+
+    def __init__(self, *, pretraining: NearestMean, n_steps: int = 10, seed: int = 0) -> None:
+        super().__init__(n_steps=n_steps, seed=seed)
+        self.pretraining = pretraining
+
+    def fit(self, X: Array, y: Array, **settings: Any) -> Self:
+        self.pretraining.fit(X, y, **settings)
+        return super().fit(X, y, **settings)
+
+
 class NoisyCopies(Resampler):
     """Fills class 1 up with its mean image and noise."""
 

@@ -41,6 +41,14 @@ def test_equal_steps_are_tried_once_and_for_few_steps(long_study: Study, fakes: 
     assert len(fakes.NoisyCopies.seen) <= 4
 
 
+def test_what_trains_inside_a_step_is_probed_too(make_study: MakeStudy, fakes: Any, tmp_path: Path) -> None:
+    nested = fakes.Pretrained(n_steps=400, pretraining=fakes.NearestMean(n_steps=1000))
+    study = make_study(methods={"none": Pipeline([("classify", nested)])})
+    forecast = estimate(study, RunStore(tmp_path), InProcess(), clock=fakes.Watch.read)
+    assert forecast.seconds["none"] == pytest.approx(OF_CLASSIFIER + 3.0 + 0.25 * 1000)
+    assert len(fakes.NearestMean.fits) == 8  # twice few of both, one longer of each
+
+
 def test_probes_grow_until_they_can_be_timed(long_study: Study, fakes: Any, tmp_path: Path) -> None:
     ticks = iter(np.arange(0, 1e6, 0.05))
     estimate(long_study, RunStore(tmp_path), InProcess(), clock=lambda: float(next(ticks)))

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from equipoise.experiments.store import RunStore
     from equipoise.experiments.study import Study
 
-STEPS = "n_steps"  # parameter of every step that trains
-PROBE_SECONDS = 1.5  # after this no longer probe is begun
+STEPS = "n_steps"  # parameter of everything that trains, nested ones too
+PROBE_SECONDS = 1.5  # of one such parameter; after this no longer probe is begun
 PROBED_IMAGES = 64  # synthetic ones, for the time that one takes
 MOST_IMAGES, LEAST_PER_CLASS = 2000, 32  # of the training images, enough for a probe
 NEIGHBOR = """
@@ -121,9 +121,9 @@ class Probe:
 
     def seconds(self, step: Any) -> float:
         """Estimate one full run of a step; 0 for steps that train nothing and for those that cannot be trained."""
-        settings = {name: value for name, value in parameters(step).items() if name != SEED}
-        if STEPS not in settings:
+        if not lengths(step):
             return 0.0
+        settings = {name: value for name, value in parameters(step).items() if name != SEED}
         key = json.dumps([type(step).__qualname__, settings], sort_keys=True)
         if key not in self.known:
             try:
@@ -133,19 +133,26 @@ class Probe:
         return self.known[key]
 
     def _measure(self, step: Any) -> float:
-        until = self.clock() + PROBE_SECONDS
-        self._fit(step, 1)  # the first run also pays for what later ones find in place
-        few, (low, fitted), many = 1, self._fit(step, 1), 2
-        high, _ = self._fit(step, many)
-        while self.clock() < until and many < step.n_steps:
-            many *= 2
-            high, fitted = self._fit(step, many)
-        each = max(0.0, (high - low) / (many - few))
-        once = max(0.0, low - few * each) * self.scale
-        return float(once + each * step.n_steps + self._scoring(fitted) + self._making(fitted))
+        asked = lengths(step)
+        few = dict.fromkeys(asked, 1)
+        self._fit(step, few)  # the first run also pays for what later ones find in place
+        low, fitted = self._fit(step, few)
+        each = {name: self._pace(step, few, name, low) for name in asked}
+        once = max(0.0, low - sum(each.values())) * self.scale
+        trained = once + sum(each[name] * n for name, n in asked.items())
+        return float(trained + self._scoring(step, fitted) + self._making(fitted))
 
-    def _fit(self, step: Any, n_steps: int) -> tuple[float, Any]:
-        copy = clone(step).set_params(**{STEPS: n_steps})
+    def _pace(self, step: Any, few: dict[str, int], name: str, low: float) -> float:
+        """Measure the seconds of one more step of what `name` counts."""
+        until, many = self.clock() + PROBE_SECONDS, 2
+        high, _ = self._fit(step, {**few, name: many})
+        while self.clock() < until and many < lengths(step)[name]:
+            many *= 2
+            high, _ = self._fit(step, {**few, name: many})
+        return max(0.0, (high - low) / (many - 1))
+
+    def _fit(self, step: Any, asked: dict[str, int]) -> tuple[float, Any]:
+        copy = clone(step).set_params(**asked)
         start = self.clock()
         held = (self.held.images, self.held.labels)
         fit = copy.fit if hasattr(copy, "fit") else copy.fit_resample
@@ -155,22 +162,28 @@ class Probe:
     def _making(self, fitted: Any) -> float:
         """Estimate the making of all synthetic images from a few."""
         wanted = getattr(fitted, "wanted_", {})
-        if not wanted:
+        if not (wanted and hasattr(fitted, "generate")):
             return 0.0
         start = self.clock()
         fitted.generate(np.full(PROBED_IMAGES, next(iter(wanted))))
         each = (self.clock() - start) / PROBED_IMAGES
         return float(each * sum(wanted.values()) * self.scale)
 
-    def _scoring(self, fitted: Any) -> float:
+    def _scoring(self, step: Any, fitted: Any) -> float:
         """Estimate the predictions of a classifier: while it trains, and of the held-out images at the end."""
         if not hasattr(fitted, "predict_proba"):
             return 0.0
         start = self.clock()
         fitted.predict_proba(self.held.images)
         each = (self.clock() - start) / len(self.held)
-        n_scorings = fitted.n_steps // getattr(fitted, "evaluate_every", fitted.n_steps)
+        n_scorings = step.n_steps // getattr(step, "evaluate_every", step.n_steps)
         return float(each * ((n_scorings + 1) * len(self.held) + self.n_test))
+
+
+def lengths(step: Any) -> dict[str, int]:
+    """List the numbers of steps of everything that a step of a method trains, by parameter."""
+    deep = step.get_params(deep=True).items()
+    return {name: int(value) for name, value in deep if name.split("__")[-1] == STEPS}
 
 
 def some_of_each(rows: Rows, dataset: ImageDataset) -> Rows:
