@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from imblearn.metrics import geometric_mean_score, specificity_score
 from sklearn import metrics as sk
+from sklearn.calibration import calibration_curve
 
 from equipoise.arrays import Labels, Scores
 from equipoise.metrics.base import Metric
@@ -22,6 +23,14 @@ def one(function: Callable[..., float], **settings: object) -> Reference:
     return lambda y, s, p: float(function(y == p, called(s) == p, **settings))
 
 
+def expected_calibration_error(y: Labels, score: Scores, positive: int) -> float:
+    """Weigh scikit-learn's bins, which are of the same kind, by a count of our own."""
+    p = score[:, positive]
+    observed, predicted = calibration_curve(y == positive, p, n_bins=15)
+    counts = [((p > low / 15) & (p <= (low + 1) / 15)).sum() for low in range(15)]
+    return float(np.average(np.abs(observed - predicted), weights=[n for n in counts if n]))
+
+
 REFERENCES: dict[str, Reference] = {
     "accuracy": lambda y, s, p: sk.accuracy_score(y, called(s)),
     "balanced_accuracy": lambda y, s, p: sk.balanced_accuracy_score(y, called(s)),
@@ -36,9 +45,11 @@ REFERENCES: dict[str, Reference] = {
     "rare_recall": one(sk.recall_score),
     "rare_precision": one(sk.precision_score, zero_division=0),
     "rare_specificity": one(specificity_score),
+    "rare_npv": lambda y, s, p: sk.precision_score(y != p, called(s) != p, zero_division=0),
     "rare_f1": one(sk.f1_score),
     "g_mean": lambda y, s, p: geometric_mean_score(y, called(s), average="multiclass"),
     "brier": lambda y, s, p: sk.brier_score_loss(y, s, scale_by_half=True, labels=np.arange(s.shape[1])),
+    "ece": expected_calibration_error,
 }
 
 

@@ -93,6 +93,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
             if done:
                 sizes = (counts_of or {}).get(split, counts)
                 arrays = made_up(arms[method], (split, seed), sizes, splits.index(split), images_per_patient)
+                arrays |= for_validation(made_up(arms[method], (split, seed, "validation"), counts, 0, 1))
                 np.savez(cell / "predictions.npz", allow_pickle=False, **arrays)
         return folder
 
@@ -100,12 +101,12 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
 
 
 def made_up(
-    arm: tuple[float, float], chance: tuple[str, int], counts: tuple[int, ...], part: int, images_per_patient: int
+    arm: tuple[float, float], chance: tuple[Any, ...], counts: tuple[int, ...], part: int, images_per_patient: int
 ) -> dict[str, Any]:
     """Make the predictions of a cell; its chance is that of split and seed, the same for every method."""
     y = np.repeat(np.arange(len(counts)), counts)
     separation, shift = arm
-    own, of_seed = make_rng(chance[0]), make_rng(*chance)
+    own, of_seed = make_rng(chance[0], *chance[2:]), make_rng(*chance)
     logits = own.normal(size=(len(y), len(counts))) + 0.3 * of_seed.normal(size=(len(y), len(counts)))
     logits += separation * np.eye(len(counts))[y]
     logits[:, -1] += shift
@@ -114,3 +115,9 @@ def made_up(
     repeat = np.repeat(np.arange(len(y)), images_per_patient)
     ids = np.array([f"image-{patients[row]}-{i:06d}" for i, row in enumerate(repeat)])
     return {"test_ids": ids, "test_true": y[repeat], "test_score": score[repeat], "test_groups": patients[repeat]}
+
+
+def for_validation(arrays: dict[str, Any]) -> dict[str, Any]:
+    """Call predictions those of validation images, of other patients."""
+    arrays["test_groups"] += 1_000_000
+    return {name.replace("test", "validation"): array for name, array in arrays.items()}

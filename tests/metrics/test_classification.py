@@ -88,7 +88,7 @@ def test_precision_is_zero_where_nothing_was_called_positive() -> None:
     assert value("rare_f1", never) == 0
 
 
-NEEDS_EVERY_CLASS = sorted(METRICS.keys() - {"accuracy", "brier", "rare_specificity"})
+NEEDS_EVERY_CLASS = sorted(METRICS.keys() - {"accuracy", "brier", "ece", "rare_npv", "rare_specificity"})
 
 
 @pytest.mark.parametrize("name", NEEDS_EVERY_CLASS)
@@ -111,6 +111,17 @@ def test_metrics_of_the_positive_class_do_not_need_the_other_classes() -> None:
 def test_specificity_needs_images_of_other_classes() -> None:
     assert np.isnan(value("rare_specificity", [[5, 1], [0, 0]]))
     assert_allclose(value("rare_specificity", [[0, 0], [3, 9]]), 0.75)
+
+
+def test_npv_needs_images_of_other_classes_and_is_zero_where_all_was_called_positive() -> None:
+    assert np.isnan(value("rare_npv", [[5, 1], [0, 0]]))
+    assert_allclose(value("rare_npv", [[0, 0], [3, 9]]), 1.0)
+    assert value("rare_npv", [[5, 0], [4, 0]]) == 0
+
+
+def test_npv_of_the_positive_class_takes_the_others_together() -> None:
+    counts = [[5, 2, 1], [1, 5, 3], [2, 4, 8]]  # 3 missed; 5 + 3 + 4 + 8 rightly not called the first
+    assert_allclose(value("rare_npv", counts), 20 / 23)
 
 
 def test_ties_between_classes_go_to_the_first() -> None:
@@ -141,6 +152,12 @@ def test_second_table_of_paper_s2(arm: str) -> None:
     (tp, fn, fp, tn), expected, _ = S2[arm]
     row = [value(name, [[tp, fn], [fp, tn]]) for name in (*COLUMNS, "accuracy", "balanced_accuracy")]
     assert_allclose(row, expected, atol=0.0005 + 1e-9)  # printed with three decimals
+
+
+@pytest.mark.parametrize("arm", S2)
+def test_the_recall_that_paper_s2_prints_is_the_npv(arm: str) -> None:  # methods 8.3
+    (tp, fn, fp, tn), _, printed = S2[arm]
+    assert_allclose(value("rare_npv", [[tp, fn], [fp, tn]]), printed[1], atol=0.0008)
 
 
 @pytest.mark.parametrize("arm", S2)

@@ -51,13 +51,13 @@ class Comparison:
 
 def compare_all(study: StoredStudy, scores: Scores) -> list[Comparison]:
     """Compare every other method with the baseline, on the primary metric and on one without threshold."""
-    others = [name for name in study.methods if name != study.baseline]
     metrics = dict.fromkeys((study.primary_metric, RANKING))
-    return [row for name in metrics for row in _compare_on(METRICS[name], others, study, scores)]
+    return [row for name in metrics for row in compare_on(METRICS[name], study, scores)]
 
 
-def _compare_on(metric: Metric, others: list[str], study: StoredStudy, scores: Scores) -> list[Comparison]:
-    """Compare every other method with the baseline; correct within this metric."""
+def compare_on(metric: Metric, study: StoredStudy, scores: Scores) -> list[Comparison]:
+    """Compare every other method with the baseline on a metric that was scored; correct within this metric."""
+    others = [name for name in study.methods if name != study.baseline]
     pairs = [_pairs(name, metric.name, study, scores) for name in others]
     tests = [_test(pair, metric.name, study, scores, n_comparisons=len(others)) for pair in pairs]
     corrected = holm([test.p for test in tests])

@@ -1,18 +1,20 @@
 """Every metric of every finished cell, plain and under draws of the test patients."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.experiments.stored import Finished, StoredStudy
-from equipoise.metrics.base import Predictions
+from equipoise.metrics.base import Values
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import patient_draws, strata_of_patients
 from equipoise.randomness import make_rng
 
 N_DRAWS = 2000  # methods 7.4
+Measure = Callable[[Finished, Values], Values]  # a run and weights of its test images (b, n) to (metrics, b)
+
 CACHED = 2**17  # weights in one block: larger ones leave the processor's cache and take twice as long
 
 
@@ -32,31 +34,36 @@ class Scores:
 
 
 def score(study: StoredStudy, *, n_draws: int = N_DRAWS) -> Scores:
-    """Compute all metrics of all cells; the draws depend on the test images alone, never on a method."""
+    """Compute all metrics of all cells under draws of the test patients."""
+    return score_by(_metrics, METRICS, study, n_draws=n_draws)
+
+
+def score_by(measure: Measure, names: Collection[str], study: StoredStudy, *, n_draws: int) -> Scores:
+    """Compute what `measure` gives, by name; the draws depend on the test images alone, never on a method."""
     if not study.finished:
-        return _nothing(len(study.class_names), n_draws)
+        return _nothing(names, len(study.class_names), n_draws)
     finished = study.finished
     labels, patients = _test_images(finished)
-    names, codes = np.unique(patients, return_inverse=True)
-    columns = [np.searchsorted(names, one.patients) for one in finished]
+    known, codes = np.unique(patients, return_inverse=True)
+    columns = [np.searchsorted(known, one.patients) for one in finished]
     drawn: list[list[NDArray[np.float64]]] = [[] for _ in finished]
-    block = max(1, CACHED // max(len(names), *map(len, columns)))
+    block = max(1, CACHED // max(len(known), *map(len, columns)))
     strata = strata_of_patients(labels, codes)
     for weights in patient_draws(strata, make_rng("patients"), n_draws=n_draws, block=block):
         for run, (one, column) in enumerate(zip(finished, columns, strict=True)):
-            drawn[run].append(_measure(one.predictions.reweighted(weights[:, column])))
+            drawn[run].append(measure(one, weights[:, column]))
     draws = np.stack([np.concatenate(blocks, axis=1) for blocks in drawn], axis=1)
-    values = np.concatenate([_measure(one.predictions) for one in finished], axis=1)
+    values = np.concatenate([measure(one, np.ones((1, len(one.ids)))) for one in finished], axis=1)
     pairs = np.unique(np.stack([labels, patients]), axis=1)
     return Scores(
-        values=dict(zip(METRICS, values, strict=True)),
-        draws=dict(zip(METRICS, draws, strict=True)),
+        values=dict(zip(names, values, strict=True)),
+        draws=dict(zip(names, draws, strict=True)),
         patients_per_class=np.bincount(pairs[0], minlength=len(study.class_names)),
     )
 
 
-def _measure(predictions: Predictions) -> NDArray[np.float64]:
-    """Give (metrics, b) values."""
+def _metrics(one: Finished, weights: Values) -> Values:
+    predictions = one.predictions.reweighted(weights)
     return np.stack([metric.rule(predictions) for metric in METRICS.values()])
 
 
@@ -68,9 +75,9 @@ def _test_images(finished: Sequence[Finished]) -> tuple[NDArray[np.int64], NDArr
     return labels[first], patients[first]
 
 
-def _nothing(k: int, n_draws: int) -> Scores:
+def _nothing(names: Collection[str], k: int, n_draws: int) -> Scores:
     return Scores(
-        values={name: np.empty(0) for name in METRICS},
-        draws={name: np.empty((0, n_draws)) for name in METRICS},
+        values={name: np.empty(0) for name in names},
+        draws={name: np.empty((0, n_draws)) for name in names},
         patients_per_class=np.zeros(k, dtype=np.int64),
     )

@@ -16,11 +16,12 @@ from equipoise.metrics.base import Predictions
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A finished cell: what it predicted for its test images, and what it cost.
+    """A finished cell: what it predicted, and what it cost.
 
     Attributes:
         cell: Method, split and seed.
         predictions: Truth and scores of the test images.
+        validation: Truth and scores of the validation images, by which thresholds are chosen.
         patients: (n,) int64 patient of each test image.
         ids: (n,) names of the test images.
         seconds: Duration of each stage.
@@ -29,6 +30,7 @@ class Finished:
 
     cell: Cell
     predictions: Predictions
+    validation: Predictions
     patients: NDArray[np.int64]
     ids: NDArray[np.str_]
     seconds: dict[str, float]
@@ -117,6 +119,11 @@ def _finished(folder: Path, cell: Cell, record: dict[str, Any], positive: int) -
             predictions=Predictions(
                 y_true=stored["test_true"][order],
                 y_score=stored["test_score"][order].astype(np.float64),
+                positive=positive,
+            ),
+            validation=Predictions(
+                y_true=stored["validation_true"],
+                y_score=stored["validation_score"].astype(np.float64),
                 positive=positive,
             ),
             patients=stored["test_groups"][order],

@@ -1,18 +1,16 @@
 """From stored predictions to the tables of a study and its verdict."""
 
-import csv
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.atomic import atomic_file
 from equipoise.discovery import pick
 from equipoise.experiments.comparison import RANKING, Comparison, compare_all
+from equipoise.experiments.rows import column_names, write_csv, write_rows
 from equipoise.experiments.scores import N_DRAWS, Scores, score
 from equipoise.experiments.stored import Failure, Finished, StoredStudy, read_study
 from equipoise.experiments.verdict import sentences
@@ -139,7 +137,7 @@ def _method(name: str, study: StoredStudy, scores: Scores) -> MethodResult:
         method=name,
         n_runs=len(runs),
         n_failed=sum(failure.method == name for failure in study.failures),
-        metrics={m: _summary(scores.values[m][rows], scores.draws[m][rows]) for m in METRICS},
+        metrics={m: summarize_runs(scores.values[m][rows], scores.draws[m][rows]) for m in METRICS},
         per_class=tuple(_class_rows(runs, study.class_names)) if runs else (),
         confusion=sum((_confusion(run) for run in runs), np.zeros((k, k), dtype=np.int64)),
         seconds={stage: float(np.mean([run.seconds[stage] for run in runs])) for stage in stages},
@@ -147,7 +145,8 @@ def _method(name: str, study: StoredStudy, scores: Scores) -> MethodResult:
     )
 
 
-def _summary(values: NDArray[np.float64], draws: NDArray[np.float64]) -> Summary:
+def summarize_runs(values: NDArray[np.float64], draws: NDArray[np.float64]) -> Summary:
+    """Summarize a metric over runs from its values (runs,) and its bootstrap draws (runs, b)."""
     known = np.isfinite(values)
     n = int(known.sum())
     if n == 0:
@@ -180,36 +179,19 @@ def write_tables(results: Results, folder: Path) -> None:
     """
     folder = Path(folder)
     methods = results.methods
-    _write(
+    write_csv(
         folder / "table.csv",
-        ("method", "n_failed", "metric", *_names(Summary)),
+        ("method", "n_failed", "metric", *column_names(Summary)),
         [(m.method, m.n_failed, name, *astuple(row)) for m in methods for name, row in m.metrics.items()],
     )
-    _write(folder / "comparisons.csv", _names(Comparison), [astuple(row) for row in results.comparisons])
-    _write(
+    write_rows(folder / "comparisons.csv", Comparison, results.comparisons)
+    write_csv(
         folder / "per_class.csv",
-        ("method", *_names(ClassRow)),
+        ("method", *column_names(ClassRow)),
         [(m.method, *astuple(row)) for m in methods for row in m.per_class],
     )
-    _write(
+    write_csv(
         folder / "costs.csv",
         ("method", "stage", "seconds", "peak_memory_mb"),
         [(m.method, stage, seconds, m.peak_memory_mb) for m in methods for stage, seconds in m.seconds.items()],
     )
-
-
-def _names(record: type[Summary | Comparison | ClassRow]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(record))
-
-
-def _write(path: Path, header: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:
-    with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([_text(value) for value in line] for line in lines)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.6f}" if math.isfinite(value) else ""

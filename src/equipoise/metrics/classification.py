@@ -8,6 +8,7 @@ in other folds would not be comparable (paper S1's code counts it as 0).
 import numpy as np
 
 from equipoise.metrics.base import Metric, Predictions, Values
+from equipoise.metrics.calibration import ece
 
 
 def recalls(p: Predictions) -> Values:
@@ -54,6 +55,13 @@ PER_CLASS = {
 
 def _accuracy(p: Predictions) -> Values:
     return _over(_sum(_hits(p), 1), _total(p))
+
+
+def _npv(p: Predictions) -> Values:
+    """Divide those rightly not called positive by all who were not; NaN where no image is of another class."""
+    missed, others = _support(p) - _hits(p), _others(_support(p))
+    cleared = others - (_called(p) - _hits(p))
+    return np.where(others > 0, _over(cleared, cleared + missed), np.nan)[:, p.positive]
 
 
 def _mcc(p: Predictions) -> Values:
@@ -190,6 +198,13 @@ METRICS: dict[str, Metric] = {
             source="methods 7.1",
         ),
         Metric(
+            name="rare_npv",
+            label="rare-class NPV",
+            rule=_npv,
+            summary="negative predictive value: share of the images not called positive that are indeed not",
+            source="methods 7.1",
+        ),
+        Metric(
             name="rare_f1",
             label="rare-class F1",
             rule=lambda p: f1_scores(p)[:, p.positive],
@@ -210,6 +225,14 @@ METRICS: dict[str, Metric] = {
             higher_is_better=False,
             summary="half the squared distance of the probabilities from the truth (two classes: the usual Brier)",
             source="Brier 1950; methods 7.1, halved so that it ends at 1 for every k",
+        ),
+        Metric(
+            name="ece",
+            label="calibration error",
+            rule=ece,
+            higher_is_better=False,
+            summary="mean distance of the positive class's probability from its observed share, in 15 bins",
+            source="methods 7.1; of the positive class, where Guo et al. 2017 take the predicted one",
         ),
     )
 }

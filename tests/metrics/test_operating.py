@@ -1,0 +1,128 @@
+"""Operating points: what each decides, how that is measured, and that a mere shift of the odds changes nothing."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy.special import softmax
+
+from equipoise.metrics.base import Predictions, Values
+from equipoise.metrics.classification import METRICS
+from equipoise.metrics.operating import MEASURES, POINTS, OperatingPoint, Tuning, at_least_cost, at_recall
+from equipoise.testing.metrics import METRIC_CONTRACT
+
+UNMOVED = [name for name in POINTS if name != "largest"]
+
+
+def drawn(k: int, n: int, seed: int, positive: int) -> Predictions:
+    rng = np.random.default_rng(seed)
+    y_true = np.concatenate([np.arange(k), rng.integers(k, size=n - k)])
+    y_score = softmax(rng.normal(size=(n, k)) + np.eye(k)[y_true], axis=1)
+    return Predictions(y_true=y_true, y_score=y_score, positive=positive)
+
+
+def moved(p: Predictions, odds: Values) -> Predictions:
+    score = p.y_score * odds
+    return Predictions(y_true=p.y_true, y_score=score / score.sum(axis=1, keepdims=True), positive=p.positive)
+
+
+def calls(point: OperatingPoint, validation: Predictions, test: Predictions) -> list[bool]:
+    called = point.rule(Tuning(validation), test.y_score)
+    assert called is not None
+    return list(called.tolist())
+
+
+@pytest.mark.parametrize("name", UNMOVED)
+@given(st.floats(-4, 4), st.integers(0, 100), st.integers(0, 1))
+@settings(deadline=None, max_examples=15)
+def test_a_method_that_only_moves_the_threshold_ties(name: str, shift: float, seed: int, positive: int) -> None:
+    validation, test = drawn(2, 40, seed, positive), drawn(2, 40, seed + 1000, positive)
+    odds = np.exp([0.0, shift])
+    expected = calls(POINTS[name], validation, test)
+    assert calls(POINTS[name], moved(validation, odds), moved(test, odds)) == expected
+
+
+@given(st.lists(st.floats(-3, 3), min_size=4, max_size=4), st.integers(0, 100))
+@settings(deadline=None, max_examples=20)
+def test_correction_undoes_shifted_odds_of_many_classes(shifts: list[float], seed: int) -> None:
+    validation, test, odds = drawn(4, 60, seed, 3), drawn(4, 60, seed + 1000, 3), np.exp(shifts)
+    for name in ("corrected", "least_cost"):
+        expected = calls(POINTS[name], validation, test)
+        assert calls(POINTS[name], moved(validation, odds), moved(test, odds)) == expected
+
+
+def test_without_a_threshold_the_shift_shows() -> None:
+    validation, test = drawn(2, 40, 0, 1), drawn(2, 40, 1, 1)
+    assert (
+        calls(POINTS["largest"], validation, moved(test, np.array([1.0, 5.0])))
+        != test.y_score.argmax(axis=1).tolist()
+    )
+
+
+@pytest.mark.parametrize("k", [2, 5])
+def test_the_largest_probability_is_the_prediction_of_the_metrics(k: int) -> None:
+    validation, test = drawn(k, 40, 0, 1), drawn(k, 80, 1, 1)
+    decided = POINTS["largest"].decide(Tuning(validation), test)
+    assert decided is not None
+    for name in ("rare_recall", "rare_specificity", "rare_precision", "rare_npv"):
+        assert_allclose(MEASURES[name].rule(decided), METRICS[name].rule(test))
+    recall, specificity = (METRICS[f"rare_{m}"].rule(test) for m in ("recall", "specificity"))
+    assert_allclose(MEASURES["balanced_accuracy"].rule(decided), (recall + specificity) / 2)
+
+
+def test_what_is_chosen_on_validation_holds_there() -> None:
+    p = drawn(3, 200, 0, 2)
+    for recall in (0.9, 0.95):
+        reached = at_recall(recall).decide(Tuning(p), p)
+        assert reached is not None
+        assert recall <= MEASURES["rare_recall"].rule(reached)[0] < recall + 0.03
+    best = POINTS["best_threshold"].decide(Tuning(p), p)
+    others = [POINTS[name].decide(Tuning(p), p) for name in POINTS]
+    assert best is not None
+    score = MEASURES["balanced_accuracy"].rule
+    assert all(score(best) >= score(other) for other in others if other is not None)
+
+
+def test_prices_move_the_call_from_few_to_all() -> None:
+    p, cheap, dear = drawn(2, 200, 0, 1), (1.0, 50.0), (50.0, 1.0)
+    n = [sum(calls(at_least_cost(missed=m, false_alarm=f), p, p)) for m, f in (cheap, (5.0, 1.0), dear)]
+    assert n[0] < n[1] < n[2]
+
+
+def test_weights_count_calls_as_images() -> None:
+    p = POINTS["best_threshold"].decide(Tuning(drawn(2, 40, 0, 1)), drawn(2, 40, 1, 1))
+    assert p is not None
+    weights = np.random.default_rng(0).integers(0, 3, size=(1, 40))
+    rows = np.repeat(np.arange(40), weights[0])
+    copies = Predictions(y_true=p.y_true[rows], y_score=p.y_score[rows], positive=1)
+    for measure in MEASURES.values():
+        assert_allclose(measure.rule(p.reweighted(weights.astype(np.float64))), measure.rule(copies))
+
+
+def test_nothing_is_chosen_without_validation_images_of_a_class() -> None:
+    test = drawn(3, 30, 0, 2)
+    rows = test.y_true != 2
+    without = Predictions(y_true=test.y_true[rows], y_score=test.y_score[rows], positive=2)
+    assert [name for name, point in POINTS.items() if point.decide(Tuning(without), test) is not None] == [
+        "largest"
+    ]
+    rows = test.y_true != 0  # one of the others: thresholds need it not, the odds of three classes do
+    without = Predictions(y_true=test.y_true[rows], y_score=test.y_score[rows], positive=2)
+    found = {name for name, point in POINTS.items() if point.decide(Tuning(without), test) is not None}
+    assert found == {"largest", "best_threshold", "recall_0.95", "recall_0.9"}
+
+
+@pytest.mark.parametrize("check", [c for c in METRIC_CONTRACT if c.__name__ != "does_not_depend_on_names"])
+def test_cost_obeys_the_contract_of_metrics_for_two_classes(
+    check: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("equipoise.testing.metrics.CLASSES", (2,))
+    check(MEASURES["cost"])
+
+
+def test_points_are_compared_on_what_they_measure() -> None:
+    assert {point.compared for point in POINTS.values()} <= MEASURES.keys()
+    assert all(name == point.name for name, point in POINTS.items())
