@@ -1,0 +1,132 @@
+"""The command `generate`: synthetic images of a run's generator, if the audit releases them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from equipoise.exceptions import ReleaseError
+
+WHAT, WHICH, AUDIT = "Images", "Generator", "Audit"
+
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)]
+Classes = Annotated[
+    list[str],
+    typer.Option(
+        "--class", help="Class to make; may be repeated, or 'all'.", rich_help_panel=WHAT, show_default=False
+    ),
+]
+Number = Annotated[int, typer.Option("-n", "--number", help="Images of each class.", rich_help_panel=WHAT)]
+Out = Annotated[Path, typer.Option(help="New folder for them.", rich_help_panel=WHAT, show_default=False)]
+Seed = Annotated[int, typer.Option(help="Another one makes other images.", rich_help_panel=WHAT)]
+Method = Annotated[
+    str | None,
+    typer.Option(help="Whose generator.", rich_help_panel=WHICH, show_default="the best in the primary metric"),
+]
+SplitName = Annotated[
+    str | None,
+    typer.Option("--split", help="Split that it was trained on.", rich_help_panel=WHICH, show_default="the first"),
+]
+CellSeed = Annotated[
+    int | None,
+    typer.Option("--cell-seed", help="Seed of its training.", rich_help_panel=WHICH, show_default="the first"),
+]
+Real = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the run's real images are, or the STUDY.py that reads them; read as the run read them.",
+        rich_help_panel=AUDIT,
+        show_default="what the run kept of them",
+    ),
+]
+Override = Annotated[
+    str | None,
+    typer.Option(
+        "--override-reason",
+        help="Write the images although the audit does not release them; the reason is kept with them.",
+        rich_help_panel=AUDIT,
+        show_default=False,
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    example = "Example: [bold]equipoise generate runs/films --class pneumonia -n 200 --out synthetic/[/]"
+    app.command(epilog=example)(generate)
+
+
+def generate(
+    folder: Folder,
+    *,
+    classes: Classes,
+    number: Number = 100,
+    out: Out,
+    seed: Seed = 0,
+    method: Method = None,
+    split: SplitName = None,
+    cell_seed: CellSeed = None,
+    real: Real = None,
+    override_reason: Override = None,
+) -> None:
+    """Make synthetic images with a generator of a run, and write them if the audit releases them.
+
+    The audit compares them with the real images that the generator learned from. Where it finds copies, no image is
+    written: only what it found.
+    """
+    from rich.console import Console
+
+    from equipoise.cli.working_bar import working_bar
+    from equipoise.experiments.generation import Order
+    from equipoise.experiments.generation import generate as make
+    from equipoise.experiments.generators import choose_generator
+    from equipoise.experiments.store import RunStore
+
+    store = RunStore(folder)
+    order = Order(classes=tuple(classes), n=number, seed=seed, override=override_reason)
+    choice = choose_generator(store, method=method, split=split, seed=cell_seed)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(f"Generator: {choice.cell}. {choice.reason}")
+    try:
+        images = real_images(store, real)
+        with working_bar():
+            made = make(store, choice, order, out, real=images)
+    except ReleaseError as error:
+        console.print(f"Not released: {error}")
+        raise typer.Exit(code=1) from error
+    for sentence in sentences(made.manifest):
+        console.print(sentence)
+    n = len(made.manifest["files"])
+    print(f"{n} synthetic images{'' if made.new else ' were there already'}: {out}")  # noqa: T201 (scripts read it)
+
+
+def real_images(store: Any, source: str | None) -> Any:
+    """Find the real images of a run: read from `source`, drawn again for the demo, or those that the run kept.
+
+    Raises:
+        DataError: They are not those of the run.
+    """
+    from equipoise.cli.asked_before import read_again
+    from equipoise.cli.console import reading_bar
+    from equipoise.experiments.real_images import check_images_of, packed_images
+
+    if source is None and (kept := packed_images(store)) is not None:
+        return kept
+    with reading_bar() as progress:
+        found = read_again(source, store.study(), progress)
+    if found is not None:
+        check_images_of(store, found, source or "the demo's drawings")
+    return found
+
+
+def sentences(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Say what the audit found, how it was decided, and what limits it."""
+    audit, release = manifest["audit"], manifest["release"]
+    if release["passed"]:
+        yield "Released: the audit found no near copy of a training image and no trace of who was in training."
+    else:
+        yield f"Not released by the audit, written nevertheless: {release['override']}"
+        yield from release["reasons"]
+    if audit is not None:
+        yield from audit["notes"]
