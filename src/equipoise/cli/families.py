@@ -77,6 +77,7 @@ FAMILIES: dict[str, Callable[[], dict[str, str]]] = {
     "initializations": _table("networks.initialization", "INITIALIZATIONS"),
     "mixings": _table("training.mixing", "MIXINGS"),
     "second_stages": _table("estimators.second_stage", "SECOND_STAGES"),
+    "extractors": _table("features.table", "EXTRACTORS"),
     "latent_modes": _table("resampling.vae_latents", "MODES"),
     "processes": _table("training.denoising", "PROCESSES"),
     "gan_presets": _table("resampling.gan_presets", "GAN_PRESETS"),

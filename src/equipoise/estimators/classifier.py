@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -17,13 +18,14 @@ from equipoise.discovery import pick
 from equipoise.estimators.first_stage import build_network, train_network
 from equipoise.estimators.pretraining import Learned, Pretraining, learn_trunk, load_trunk
 from equipoise.estimators.relearning import RELEARNED
-from equipoise.estimators.scoring import logits_of, probabilities
+from equipoise.estimators.scoring import features_in_chunks, logits_of, probabilities
 from equipoise.estimators.second_stage import SECOND_STAGES, Second
 from equipoise.estimators.settings import check_classifier_settings
 from equipoise.estimators.task import Held, Mask, Task, check_mask
 from equipoise.exceptions import DataError
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
+from equipoise.networks.heads import last_linear
 from equipoise.networks.weights import load_pretrained
 from equipoise.training.chance import isolated_chance
 from equipoise.training.devices import resolve_device
@@ -180,6 +182,20 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         best = self.predict_proba(X).argmax(axis=1)
         predicted: Labels = self.classes_[best]
         return predicted
+
+    def features(self, X: Images) -> NDArray[np.float32]:
+        """Give what goes into the last layer, (n, d), on the processor.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            DataError: Images of another shape or storage type than those fitted.
+        """
+        check_is_fitted(self, "network_")
+        X = self._check_kind(X)
+        if len(X) == 0:
+            return np.empty((0, last_linear(self.network_).in_features), dtype=np.float32)
+        found: NDArray[np.float32] = features_in_chunks(self.network_, X, self.span_).cpu().numpy()
+        return found
 
     def save(self, folder: Path) -> None:
         """Write `model.safetensors` and `model.json` (settings, classes, kind of images) into a new folder.

@@ -105,7 +105,7 @@ def load_pretrained(network: nn.Module, name: str, source: str | Path) -> None:
     own = backbone.state_dict()
     renamed = {official.rename(key): value for key, value in stored.items()}
     body = {key: value for key, value in renamed.items() if not key.startswith(official.head)}
-    _check_fit(body, own, official.head, source)
+    check_fit(body, own, official.head, source)
     backbone.load_state_dict({**own, **body})
 
 
@@ -137,14 +137,14 @@ def read_weights(path: Path) -> State:
         raise WeightsError(f"Cannot read weights from {path}: {error}. Download the file again.") from error
 
 
-def download(url: str) -> State:
-    """Fetch a weights file into torch's cache, check its SHA-256, read it.
+def download(url: str, *, setting: str = "pretrained") -> State:
+    """Fetch a weights file into torch's cache, check its SHA-256, read it; `setting` takes a file instead.
 
     Raises:
         WeightsError: No connection, a wrong checksum, or a damaged file in the cache.
     """
     cache = Path(torch.hub.get_dir()) / "checkpoints"
-    advice = f"Download it elsewhere and pass the file (pretrained='/path/file.pth'), or delete {cache} and retry."
+    advice = f"Download it elsewhere and pass the file ({setting}='/path/file.pth'), or delete {cache} and retry."
     try:
         return _tensors(
             torch.hub.load_state_dict_from_url(
@@ -155,20 +155,18 @@ def download(url: str) -> State:
         raise WeightsError(f"Cannot get the official weights {url}: {error}. {advice}") from error
 
 
-def _official(name: str) -> Official:
-    if name not in OFFICIAL:
-        raise SettingError(unknown(name, OFFICIAL, "network with pretrained weights"))
-    return OFFICIAL[name]
+def check_fit(body: State, own: State, head: str, source: str | Path) -> None:
+    """Refuse anything but a full body; files from before torch 0.4.1 do not count batches.
 
+    Args:
+        body: What is to be loaded, without its head.
+        own: Parameters of the network.
+        head: Prefix of those that need not be there.
+        source: Where the body is from, for the message.
 
-def _tensors(stored: object) -> State:
-    if not isinstance(stored, Mapping) or not all(isinstance(value, Tensor) for value in stored.values()):
-        raise TypeError("expected tensors by name")
-    return stored
-
-
-def _check_fit(body: State, own: State, head: str, source: str | Path) -> None:
-    """Refuse anything but a full body; files from before torch 0.4.1 do not count batches."""
+    Raises:
+        WeightsError: Parameters are missing, unknown, or of another shape.
+    """
     optional = {key for key in own if key.startswith(head) or key.endswith("num_batches_tracked")}
     shared = own.keys() & body.keys()
     problems = {
@@ -182,3 +180,15 @@ def _check_fit(body: State, own: State, head: str, source: str | Path) -> None:
             f"The weights in {source} do not fit this network. Parameters {'; '.join(found)}. "
             "Pass the file that belongs to it."
         )
+
+
+def _official(name: str) -> Official:
+    if name not in OFFICIAL:
+        raise SettingError(unknown(name, OFFICIAL, "network with pretrained weights"))
+    return OFFICIAL[name]
+
+
+def _tensors(stored: object) -> State:
+    if not isinstance(stored, Mapping) or not all(isinstance(value, Tensor) for value in stored.values()):
+        raise TypeError("expected tensors by name")
+    return stored
