@@ -34,7 +34,7 @@ def show_results(results: Results) -> None:
         longest = max(len(method.method) for method in results.methods)
         console = Console(width=WIDTH + max(0, longest - USUAL_NAME))
     console.print(results_table(results))
-    for sentence in results.verdict:
+    for sentence in (*results.verdict, *([results.contest.sentence] if results.contest else [])):
         console.print(f"[bold]{escape(sentence)}[/]", soft_wrap=True, highlight=False)
     for failure in results.failures:
         where = f"{failure.method}, {failure.split}, seed {failure.seed}"

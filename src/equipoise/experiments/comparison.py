@@ -1,6 +1,7 @@
 """Every method against the baseline, paired over splits and seeds."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,13 +59,20 @@ def compare_all(study: StoredStudy, scores: Scores) -> list[Comparison]:
 def compare_on(metric: Metric, study: StoredStudy, scores: Scores) -> list[Comparison]:
     """Compare every other method with the baseline on a metric that was scored; correct within this metric."""
     others = [name for name in study.methods if name != study.baseline]
-    pairs = [_pairs(name, metric.name, study, scores) for name in others]
-    tests = [_test(pair, metric.name, study, scores, n_comparisons=len(others)) for pair in pairs]
+    return compare_pairs([(name, study.baseline) for name in others], metric, study, scores)
+
+
+def compare_pairs(
+    pairs: Sequence[tuple[str, str]], metric: Metric, study: StoredStudy, scores: Scores
+) -> list[Comparison]:
+    """Compare the first method of each pair with the second; correct for the number of pairs."""
+    runs = [_runs_of(*pair, metric.name, study, scores) for pair in pairs]
+    tests = [_test(rows, metric.name, study, scores, n_comparisons=len(pairs)) for rows in runs]
     corrected = holm([test.p for test in tests])
     return [
         Comparison(
             method=name,
-            baseline=study.baseline,
+            baseline=baseline,
             metric=metric.name,
             difference=test.difference,
             low=test.low,
@@ -73,13 +81,13 @@ def compare_on(metric: Metric, study: StoredStudy, scores: Scores) -> list[Compa
             p_holm=p_holm,
             verdict=judge(test, p_holm, metric),
             detectable=test.detectable,
-            n_runs=len(pair),
+            n_runs=len(rows),
         )
-        for name, pair, test, p_holm in zip(others, pairs, tests, corrected, strict=True)
+        for (name, baseline), rows, test, p_holm in zip(pairs, runs, tests, corrected, strict=True)
     ]
 
 
-def _pairs(method: str, metric: str, study: StoredStudy, scores: Scores) -> NDArray[np.int64]:
+def _runs_of(method: str, baseline: str, metric: str, study: StoredStudy, scores: Scores) -> NDArray[np.int64]:
     """Give the rows (runs, 2) of method and baseline for each run where both know the metric."""
     known = {
         (one.cell.method, one.cell.split, one.cell.seed): row
@@ -87,7 +95,7 @@ def _pairs(method: str, metric: str, study: StoredStudy, scores: Scores) -> NDAr
         if np.isfinite(scores.values[metric][row])
     }
     runs = [(split, seed) for name, split, seed in known if name == method]
-    pairs = [(known[method, *run], known[study.baseline, *run]) for run in runs if (study.baseline, *run) in known]
+    pairs = [(known[method, *run], known[baseline, *run]) for run in runs if (baseline, *run) in known]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 

@@ -49,7 +49,10 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredStudy:
-    """A run folder, finished or not: `cells` that were asked for, in order, and what came of them."""
+    """A run folder, finished or not: `cells` that were asked for, in order, and what came of them.
+
+    `adding` are the methods that added synthetic images to the training images.
+    """
 
     methods: tuple[str, ...]
     baseline: str
@@ -59,6 +62,7 @@ class StoredStudy:
     cells: tuple[Cell, ...]
     finished: tuple[Finished, ...]
     failures: tuple[Failure, ...]
+    adding: tuple[str, ...] = ()
 
     @property
     def n_missing(self) -> int:
@@ -96,6 +100,7 @@ def read_study(folder: Path) -> StoredStudy:
             for cell, record in records.items()
             if record is not None and record["status"] == "failed"
         ),
+        adding=tuple(dict.fromkeys(one.cell.method for one in finished if _added(folder, one.cell))),
     )
 
 
@@ -131,6 +136,10 @@ def _finished(folder: Path, cell: Cell, record: dict[str, Any], positive: int) -
             seconds={stage: float(value) for stage, value in record["seconds"].items()},
             peak_memory_mb=float(record["peak_memory_mb"]),
         )
+
+
+def _added(folder: Path, cell: Cell) -> bool:
+    return (folder / "cells" / cell.folder / "synthetic.npz").is_file()
 
 
 def _check_paired(finished: list[Finished]) -> None:

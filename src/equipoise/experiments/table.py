@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from equipoise.discovery import pick
 from equipoise.experiments.comparison import RANKING, Comparison, compare_all
+from equipoise.experiments.contest import Contest, hold_contest
 from equipoise.experiments.rows import column_names, write_csv, write_rows
 from equipoise.experiments.scores import N_DRAWS, Scores, score
 from equipoise.experiments.stored import Failure, Finished, StoredStudy, read_study
@@ -87,6 +88,7 @@ class Results:
         test_patients: Patients of each class among the test images of all splits.
         n_asked: Cells that were asked for.
         n_missing: Of these, neither finished nor failed yet.
+        contest: Synthetic images against the cheap controls; None where the study has not both.
     """
 
     methods: tuple[MethodResult, ...]
@@ -100,6 +102,7 @@ class Results:
     test_patients: tuple[int, ...]
     n_asked: int
     n_missing: int
+    contest: Contest | None = None
 
 
 def summarize(folder: Path, *, n_draws: int = N_DRAWS) -> Results:
@@ -124,6 +127,7 @@ def summarize(folder: Path, *, n_draws: int = N_DRAWS) -> Results:
         test_patients=tuple(scores.patients_per_class.tolist()),
         n_asked=len(study.cells),
         n_missing=study.n_missing,
+        contest=hold_contest(study, scores),
     )
     return replace(results, verdict=sentences(results, primary, METRICS[RANKING]))
 

@@ -1,6 +1,6 @@
 """The verdict of a study in two plain sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from equipoise.experiments.comparison import FEWEST_PATIENTS, Comparison, Word
@@ -38,9 +38,9 @@ def _first(results: "Results", primary: Metric) -> str:
             f"No method can be told from {baseline} in {primary.label} (positive class: {rare}): {_why(results)}."
         )
     facts = f"positive class: {rare}; {_runs(tested)}"
-    if better := _with("better", tested):
+    if better := with_verdict("better", tested):
         facts += "; 95 % intervals in brackets"
-        return f"Better than {baseline} in {primary.label} ({facts}): {_effects(better)}."
+        return f"Better than {baseline} in {primary.label} ({facts}): {effects(better)}."
     return (
         f"No method is detectably better than {baseline} in {primary.label} ({facts}); {_reach(tested, primary)}."
     )
@@ -66,10 +66,10 @@ def _reach(tested: Sequence[Comparison], metric: Metric) -> str:
 
 
 def _second(results: "Results", primary: Metric, ranking: Metric) -> str:
-    worse = _with("worse", _on(primary, results))
+    worse = with_verdict("worse", _on(primary, results))
     parts = [] if primary.name == ranking.name else _agreement(results, primary, ranking)
     if worse:
-        parts.append(f"worse than {results.baseline} in {primary.label}: {_effects(worse)}")
+        parts.append(f"worse than {results.baseline} in {primary.label}: {effects(worse)}")
     parts += [f"{m.method} failed in {_count(m.n_failed, 'run')}" for m in results.methods if m.n_failed]
     if results.n_missing:
         parts.append(f"{results.n_missing} of {_count(results.n_asked, 'run')} not finished yet")
@@ -80,40 +80,40 @@ def _second(results: "Results", primary: Metric, ranking: Metric) -> str:
 def _agreement(results: "Results", primary: Metric, ranking: Metric) -> list[str]:
     """Tell what the metric without threshold says about each method, the gains of the primary metric first."""
     rows, gains = _on(ranking, results), _on(primary, results)
-    gained = {row.method for row in _with("better", gains)}
-    lost = {row.method for row in _with("worse", gains)}
-    better, same = _with("better", rows), _with("no detectable difference", rows)
-    worse = [row for row in _with("worse", rows) if row.method not in lost]
+    gained = {row.method for row in with_verdict("better", gains)}
+    lost = {row.method for row in with_verdict("worse", gains)}
+    better, same = with_verdict("better", rows), with_verdict("no detectable difference", rows)
+    worse = [row for row in with_verdict("worse", rows) if row.method not in lost]
     clauses = []
     if confirmed := [row for row in better if row.method in gained]:
-        clauses.append(f"confirms {_effects(confirmed)}")
+        clauses.append(f"confirms {effects(confirmed)}")
     if shifted := [row for row in same + worse if row.method in gained]:
         clauses.append(
-            f"does not confirm {_effects(shifted)}: a gain that may be only a shift of the operating point"
+            f"does not confirm {effects(shifted)}: a gain that may be only a shift of the operating point"
         )
     if others := [row for row in better if row.method not in gained]:
-        clauses.append(f"is better with {_effects(others)}")
+        clauses.append(f"is better with {effects(others)}")
     if worse:
-        clauses.append(f"is worse with {_effects(worse)}")
+        clauses.append(f"is worse with {effects(worse)}")
     if not clauses and same:
         clauses.append("shows no detectable gain either")
-    return [f"{ranking.label}, which no threshold moves, {_and(clauses)}"] if clauses else []
+    return [f"{ranking.label}, which no threshold moves, {listed(clauses)}"] if clauses else []
 
 
 def _on(metric: Metric, results: "Results") -> list[Comparison]:
     return [row for row in results.comparisons if row.metric == metric.name]
 
 
-def _with(verdict: Word, rows: Sequence[Comparison]) -> list[Comparison]:
+def with_verdict(verdict: Word, rows: Sequence[Comparison]) -> list[Comparison]:
     """Select by verdict, largest difference first."""
     return sorted((row for row in rows if row.verdict == verdict), key=lambda row: -abs(row.difference))
 
 
-def _effects(rows: Sequence[Comparison]) -> str:
+def effects(rows: Sequence[Comparison], name: Callable[[Comparison], str] = lambda row: row.method) -> str:
     """Name the first methods with their intervals, and say how many more there are."""
-    named = [f"{r.method} {_signed(r.difference)} [{_signed(r.low)}, {_signed(r.high)}]" for r in rows[:MOST_NAMED]]
+    named = [f"{name(r)} {_signed(r.difference)} [{_signed(r.low)}, {_signed(r.high)}]" for r in rows[:MOST_NAMED]]
     more = len(rows) - len(named)
-    return _and([*named, f"{more} more"] if more else named)
+    return listed([*named, f"{more} more"] if more else named)
 
 
 def _signed(value: float) -> str:
@@ -129,5 +129,6 @@ def _count(n: int, thing: str) -> str:
     return f"{n} {thing}{'s' * (n != 1)}"
 
 
-def _and(parts: Sequence[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
+    """Write a, b and c."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

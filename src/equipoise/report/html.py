@@ -84,6 +84,7 @@ def _overview(c: Contents) -> dict[str, Any]:
     return {
         "title": c.study["name"],
         "verdict": c.results.verdict,
+        "contest": c.results.contest,
         "basis": overview.basis(c),
         "glance": overview.glance(c),
         "warnings": overview.warnings(c),

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from equipoise.experiments.comparison import Comparison
@@ -33,6 +33,24 @@ def forests(c: Contents) -> list[Forest]:
     for row in c.results.comparisons:
         rows[row.metric].append(row)
     return [_forest(METRICS[name], found, c.results.baseline) for name, found in rows.items()]
+
+
+def contest_forests(c: Contents) -> list[Forest]:
+    """Lay out the best arm with synthetic images against the cheap controls, named by the control."""
+    if c.results.contest is None:
+        return []
+    rows: dict[str, list[Comparison]] = defaultdict(list)
+    for row in c.results.contest.rows:
+        rows[row.metric].append(replace(row, method=row.baseline))
+    champion = c.results.contest.champion
+    return [
+        replace(
+            _forest(METRICS[name], found, champion),
+            title=f"{sentence_case(METRICS[name].label)}, {champion} minus control",
+            note=f"{sentence_case(METRICS[name].summary)}. Away from zero to the better side, {champion} gains.",
+        )
+        for name, found in rows.items()
+    ]
 
 
 def _forest(metric: Metric, rows: Sequence[Comparison], baseline: str) -> Forest:

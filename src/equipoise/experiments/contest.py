@@ -1,0 +1,90 @@
+"""Do synthetic images help more than what costs nothing? The best arm that adds some against the cheap controls."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from equipoise.experiments.comparison import RANKING, Comparison, compare_pairs
+from equipoise.experiments.methods import STRONG_CONTROLS
+from equipoise.experiments.scores import Scores
+from equipoise.experiments.stored import StoredStudy
+from equipoise.experiments.verdict import effects, listed, with_verdict
+from equipoise.metrics.classification import METRICS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """The best method that adds synthetic images, chosen on validation images, against each control.
+
+    Attributes:
+        champion: That method.
+        n_challengers: Number of methods that add synthetic images.
+        controls: Methods that add none: those of `STRONG_CONTROLS`, or where there is none all but the baseline.
+        rows: Champion minus control on the primary metric and on one without threshold, Holm within each.
+        sentence: The outcome on the primary metric.
+    """
+
+    champion: str
+    n_challengers: int
+    controls: tuple[str, ...]
+    rows: tuple[Comparison, ...]
+    sentence: str
+
+
+def hold_contest(study: StoredStudy, scores: Scores) -> Contest | None:
+    """Compare the champion with every control; None where nothing adds images, or there is no control.
+
+    The champion has the best mean primary metric on the VALIDATION images; the comparison is made on the test
+    images. Choosing and testing on the same images would favor the side with more arms.
+    """
+    controls = _controls(study)
+    if not (study.adding and controls):
+        return None
+    champion = _best_on_validation(study)
+    metrics = dict.fromkeys((study.primary_metric, RANKING))
+    pairs = [(champion, control) for control in controls]
+    rows = [row for name in metrics for row in compare_pairs(pairs, METRICS[name], study, scores)]
+    decisive = [row for row in rows if row.metric == study.primary_metric]
+    return Contest(
+        champion=champion,
+        n_challengers=len(study.adding),
+        controls=controls,
+        rows=tuple(rows),
+        sentence=_sentence(champion, decisive, study),
+    )
+
+
+def _controls(study: StoredStudy) -> tuple[str, ...]:
+    without = [name for name in study.methods if name not in study.adding and name != study.baseline]
+    finished = {one.cell.method for one in study.finished}
+    known = [name for name in without if name in finished]
+    return tuple([name for name in known if name in STRONG_CONTROLS] or known)
+
+
+def _best_on_validation(study: StoredStudy) -> str:
+    metric = METRICS[study.primary_metric]
+    sign = 1.0 if metric.higher_is_better else -1.0
+
+    def mean(name: str) -> float:
+        runs = [metric.rule(one.validation)[0] for one in study.finished if one.cell.method == name]
+        known = [value for value in runs if np.isfinite(value)]
+        return sign * float(np.mean(known)) if known else -np.inf
+
+    return max(study.adding, key=mean)
+
+
+def _sentence(champion: str, rows: list[Comparison], study: StoredStudy) -> str:
+    label = METRICS[study.primary_metric].label
+    n = len(study.adding)
+    who = f"{champion}, the only such arm," if n == 1 else f"{champion}, of {n} such arms the best on validation,"
+    better, worse = with_verdict("better", rows), with_verdict("worse", rows)
+    if not better:
+        others = effects(rows, lambda row: row.baseline)
+        ending = f" It is worse than {listed([row.baseline for row in worse])}." if worse else ""
+        return (
+            f"No arm with synthetic images is detectably better than the cheap controls in {label}: {who} minus "
+            f"{others}.{ending}"
+        )
+    text = f"{who} gains on {effects(better, lambda row: row.baseline)} in {label}"
+    rest = [row.baseline for row in rows if row not in better]
+    return f"Synthetic images: {text}{f', not detectably on {listed(rest)}' if rest else ''}."
