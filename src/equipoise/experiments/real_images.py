@@ -1,20 +1,30 @@
 """The real images of a finished run, which its folder keeps only where worker processes read them."""
 
+import zipfile
+
 from equipoise.data.dataset import ImageDataset
 from equipoise.exceptions import DataError
 from equipoise.experiments.store import RunStore
+
+# What reading a damaged copy raises.
+DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile)
 
 
 def packed_images(store: RunStore) -> ImageDataset | None:
     """Read the images that `equipoise.experiments.workers.pack_images` wrote; None where there are none.
 
     Raises:
-        DataError: They are not the images of the run.
+        DataError: They are damaged, or not the images of the run.
     """
     folder = store.workspace / "dataset" / store.study()["dataset"]["fingerprint"][:16]
     if not (folder / "dataset.json").is_file():
         return None
-    dataset = ImageDataset.load(folder, memory_map=True)
+    try:
+        dataset = ImageDataset.load(folder, memory_map=True)
+    except DAMAGE as error:
+        raise DataError(
+            f"Cannot read the images in {folder} ({error}). Delete that folder and give the images."
+        ) from error
     check_images_of(store, dataset, str(folder))
     return dataset
 
