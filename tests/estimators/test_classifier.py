@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from imblearn.pipeline import Pipeline
+from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -193,6 +194,15 @@ def test_the_loss_hears_how_far_the_training_is(toy: ImageDataset, monkeypatch: 
 
 
 # --- synthetic images -----------------------------------------------------------------------------------------
+
+
+def test_prices_by_real_images_outlast_the_balancing(toy: ImageDataset, tmp_path: Path) -> None:
+    real = np.bincount(toy.labels[~MASK])
+    fitted = quick(loss="rwwce_real", n_steps=2).fit(toy.images, toy.labels, synthetic=MASK)
+    assert_allclose(fitted.loss_.w_fn, real.max() / real)
+    assert not np.allclose(fitted.loss_.w_fn, fitted.counts_.max() / fitted.counts_)
+    fitted.save(tmp_path / "saved")
+    assert_allclose(ImageClassifier.load(tmp_path / "saved").loss_.w_fn, fitted.loss_.w_fn)
 
 
 def test_synthetic_images_of_no_weight_teach_nothing(toy: ImageDataset) -> None:

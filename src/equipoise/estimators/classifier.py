@@ -41,8 +41,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         pretrained: None for random weights, "imagenet" for the official ones, or the path of a local file.
         pretraining: None, or what learns the first weights of the trunk from the real training images; see
             `equipoise.estimators.pretraining.Pretraining`.
-        loss: One of `equipoise.losses.LOSSES`; it is told the class counts of the `y` given to `fit`, and brings
-            the last layer it is meant for and what turns logits into probabilities.
+        loss: One of `equipoise.losses.LOSSES`; it is told the class counts of the `y` given to `fit` (some: of
+            the real images among them), and brings the last layer it is meant for and what turns logits into
+            probabilities.
         n_steps: Optimizer steps. Steps and not epochs, so that an arm with more images is not trained longer.
         batch_size: Images in a step, at least 2.
         batch_sampler: One of `equipoise.training.batches.BATCH_SAMPLERS`; "natural" are shuffled passes.
@@ -69,6 +70,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
     Attributes:
         classes_: (k,) labels seen in `fit`, increasing.
         counts_: (k,) training images of each.
+        real_counts_: (k,) real ones among them; after `load` the same as `counts_`.
         history_: Training loss, and the validation scores as validation_loss and so on.
         histories_: That, under the name "", and what the pretraining and the second stage recorded.
         second_stage_: What a second stage found, for example {"tau": 0.3}.
@@ -148,6 +150,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise DataError(f"Expected at least 2 classes to tell apart, got only {self.classes_.tolist()}.")
         self.counts_ = np.bincount(codes)
+        self.real_counts_ = np.bincount(codes[~synthetic], minlength=len(self.classes_))
         self.shape_, self.dtype_, self.span_ = X.shape[1:], X.dtype, value_range(X)
         task = self._task(X, codes.astype(np.int64), synthetic, self._check_validation(validation), workspace)
         if stage := SECOND_STAGES[self.second_stage]:
@@ -226,6 +229,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         loaded = cls(**{**facts["settings"], "device": device})
         loaded.classes_ = np.asarray(facts["classes"], dtype=np.int64)
         loaded.counts_ = np.asarray(facts["counts"], dtype=np.int64)
+        loaded.real_counts_ = loaded.counts_  # a loss that was told others finds its weights among the tensors
         loaded.shape_, loaded.span_ = tuple(facts["shape"]), tuple(facts["span"])
         loaded.dtype_ = np.dtype(facts["dtype"])
         stage = SECOND_STAGES[loaded.second_stage]
@@ -279,7 +283,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _make_loss(self, name: str) -> ImbalanceLoss:
-        return pick(LOSSES, name, "loss")(torch.as_tensor(self.counts_))
+        factory = pick(LOSSES, name, "loss")
+        return factory(torch.as_tensor(self.real_counts_ if factory.counts_real else self.counts_))
 
     def _fitted_parts(self) -> nn.ModuleDict:
         return nn.ModuleDict({"network": self.network_, "loss": self.loss_})

@@ -6,7 +6,7 @@ from equipoise.losses.cross_entropy import CLASS_WEIGHTS, CROSS_ENTROPY
 from equipoise.losses.focal import CLASS_BALANCED_FOCAL, FOCAL
 from equipoise.losses.ldam import LDAM_DRW, LDAM_LOSS
 from equipoise.losses.logit_adjustment import BALANCED_SOFTMAX, POSTHOC_LOGIT_ADJUSTMENT
-from equipoise.losses.rwwce import RWWCE
+from equipoise.losses.rwwce import RWWCE, RWWCE_REAL
 from equipoise.losses.two_sigmoid import TWO_SIGMOID
 
 LOSSES: dict[str, LossFactory] = {
@@ -15,6 +15,7 @@ LOSSES: dict[str, LossFactory] = {
         CROSS_ENTROPY,
         CLASS_WEIGHTS,
         RWWCE,
+        RWWCE_REAL,
         CLASS_BALANCED,
         FOCAL,
         CLASS_BALANCED_FOCAL,

@@ -53,6 +53,7 @@ class LossFactory:
         build: Class counts (k,) float32 -> loss.
         source: Where it is defined.
         head: Last layer that the loss is meant for; one of `equipoise.networks.heads.HEADS`.
+        counts_real: Whether it is told the counts of the real images only, where others count synthetic ones too.
     """
 
     name: str
@@ -60,6 +61,7 @@ class LossFactory:
     build: Callable[[Tensor], ImbalanceLoss]
     source: str
     head: str = "linear"
+    counts_real: bool = False
 
     def __call__(self, counts: Tensor) -> ImbalanceLoss:
         """Make the loss for class counts (k,) of the training data.

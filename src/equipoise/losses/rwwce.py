@@ -74,6 +74,14 @@ def _check_prices(w_fn: Tensor, W_fp: Tensor) -> None:
         )
 
 
+RWWCE_REAL = LossFactory(
+    name="rwwce_real",
+    summary="The same priced by the real images, even where synthetic ones have filled the classes up.",
+    build=lambda counts: RealWorldWeightCrossEntropy(ratio_weights(counts)),
+    source="methods 2.2: paper S0 keeps its weights on the extended set, where they over-compensate",
+    counts_real=True,
+)
+
 RWWCE = LossFactory(
     name="rwwce",
     summary="Missing a class costs max n / n_k: class_weights on another scale.",

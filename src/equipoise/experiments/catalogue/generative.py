@@ -100,7 +100,7 @@ METHODS = (
         name="vae_transfer",
         summary="All of paper S0: images of the VAE, its encoder, and the price on missed images.",
         balance=_vae("posterior"),
-        classifier=lambda budget: {"pretraining": pretraining(budget), "loss": "rwwce"},
+        classifier=lambda budget: {"pretraining": pretraining(budget), "loss": "rwwce_real"},
     ),
     Method(
         name="dcgan",

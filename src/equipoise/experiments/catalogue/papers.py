@@ -41,7 +41,7 @@ def _s0_classifier(head_stride: int) -> Callable[[Budget], Mapping[str, Any]]:
         from equipoise.resampling.vae_pretraining import VAEPretraining
 
         pretraining = VAEPretraining(head_stride=head_stride, **_s0_settings(budget))
-        return {"pretraining": pretraining, "loss": "rwwce"}
+        return {"pretraining": pretraining, "loss": "rwwce_real"}
 
     return settings
 
