@@ -61,7 +61,8 @@ def test_images_come_with_a_manifest_and_a_table(run: Any, tmp_path: Path) -> No
     cell = manifest["generator"]
     assert (cell["method"], cell["split"], cell["seed"], cell["class"]) == ("painter", "split-0", 0, "Painter")
     weights = run.store.folder / "cells/painter/split-0/seed-0/generator/model.safetensors"
-    assert cell["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert cell["weights_sha256"] == {"model.safetensors": digest}
     assert manifest["request"] == {"classes": ["ill", "well"], "n_per_class": 4, "seed": 0, "override": None}
     assert manifest["source"]["fingerprint"] == run.dataset.fingerprint
     assert manifest["source"]["command"] == "equipoise run x"

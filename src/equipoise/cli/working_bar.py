@@ -11,9 +11,10 @@ from equipoise.training.progress import listening
 
 @contextmanager
 def working_bar() -> Iterator[None]:
-    """Show what the block reports by `equipoise.training.progress`; the bar is gone when it ends."""
+    """Show on a terminal what the block reports by `equipoise.training.progress`, until it ends."""
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
 
         def show(name: str, step: int, n_steps: int) -> None:

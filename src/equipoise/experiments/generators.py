@@ -71,14 +71,17 @@ def load_generator(store: RunStore, cell: Cell) -> "Oversampler":
         DataError: It is damaged.
         SettingError: This version does not know its class.
     """
+    import equipoise.curation.oversampler  # noqa: F401  # makes its class known
     from equipoise.resampling.loading import load_oversampler
 
     return load_oversampler(_folder(store, cell))
 
 
-def weights_of(store: RunStore, cell: Cell) -> str:
-    """Give the SHA-256 of the file with the weights of a cell's generator."""
-    return hashlib.sha256((_folder(store, cell) / "model.safetensors").read_bytes()).hexdigest()
+def weights_of(store: RunStore, cell: Cell) -> dict[str, str]:
+    """Give the SHA-256 of each file of weights of a cell's generator, by its path."""
+    folder = _folder(store, cell)
+    files = sorted(folder.rglob("*.safetensors"))
+    return {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def _folder(store: RunStore, cell: Cell) -> Path:

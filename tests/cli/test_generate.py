@@ -1,0 +1,188 @@
+"""`equipoise generate` as a user calls it."""
+
+import importlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+from PIL import Image
+
+from equipoise.cli import app as program
+from equipoise.cli.generate import add_to
+from equipoise.data.phantoms import chest_films
+
+REASON = "Shown to nobody but the two authors, to test the gate."
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A finished run that packed its images, as worker processes make it do; no test changes it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parents[1] / "experiments"))
+        fakes = importlib.import_module("generator_fakes")
+        dataset = fakes.noise_dataset()
+        store = fakes.finished_run(tmp_path_factory.mktemp("generate") / "run", dataset)
+        dataset.save(store.workspace / "dataset" / dataset.fingerprint[:16])
+        yield SimpleNamespace(folder=store.folder, dataset=dataset, fakes=fakes)
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Return a function that runs a command and gives exit code, standard output and standard error."""
+    both = typer.Typer()
+    both.registered_commands = [*program.app.registered_commands]
+    add_to(both)
+    monkeypatch.setattr(program, "app", both)
+
+    def run_command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["equipoise", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            program.main()
+        return int(stop.value.code or 0), *capsys.readouterr()
+
+    return run_command
+
+
+def test_images_are_written_and_found_again(run: Any, call: Call, tmp_path: Path) -> None:
+    command = ("generate", run.folder, "--class", "ill", "--class", "well", "-n", 5, "--method", "painter")
+    code, said, _ = call(*command, "--out", tmp_path / "out")
+    assert code == 0
+    assert "Generator: painter, split-0, seed 0. painter was asked for." in said
+    assert "Released: the audit found no near copy" in said
+    assert said.endswith(f"10 synthetic images: {tmp_path / 'out'}\n")
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 10
+    code, said, _ = call(*command, "--out", tmp_path / "out")
+    assert (code, said.splitlines()[-1]) == (0, f"10 synthetic images were there already: {tmp_path / 'out'}")
+
+
+def test_the_best_generator_is_taken_unless_one_is_named(run: Any, call: Call, tmp_path: Path) -> None:
+    arguments = ("generate", run.folder, "--class", "ill", "-n", 1, "--override-reason", REASON)
+    _, said, _ = call(*arguments, "--out", tmp_path / "a")
+    assert "has the best balanced accuracy of the 3 methods that kept a generator" in said
+    _, said, _ = call(
+        *arguments,
+        "--out",
+        tmp_path / "b",
+        "--method",
+        "painter",
+        "--split",
+        "split-1",
+        "--cell-seed",
+        1,
+        "--seed",
+        7,
+    )
+    assert "Generator: painter, split-1, seed 1." in said
+    assert (tmp_path / "b" / "ill" / "synthetic-painter-7_000001.png").is_file()
+
+
+def test_copies_are_refused_with_exit_code_1(run: Any, call: Call, tmp_path: Path) -> None:
+    command = ("generate", run.folder, "--class", "ill", "-n", 4, "--method", "copier", "--out", tmp_path / "out")
+    code, said, _ = call(*command)
+    assert code == 1
+    assert "Not released: " in said
+    assert "4 of 4 synthetic images are near copies" in said
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["REFUSED.txt", "audit.json"]
+
+    code, said, _ = call(*command, "--override-reason", REASON)
+    assert code == 0
+    assert f"Not released by the audit, written nevertheless: {REASON}" in said
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["release"]["override"] == REASON
+
+
+@pytest.fixture
+def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of two class folders with 36 and 24 films, two of each patient."""
+    monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path / "cache"))
+    dataset = chest_films((36, 24), size=40)
+    for i, (image, label) in enumerate(zip(dataset.images, dataset.labels, strict=True)):
+        folder = tmp_path / "films" / dataset.class_names[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[0]).save(folder / f"patient{i // 2:02d}_{i % 2}.png")
+    return tmp_path / "films"
+
+
+def test_the_real_images_are_given_by_their_folder(films: Path, call: Call, tmp_path: Path) -> None:
+    """A run in one process keeps none; they are read as its command read them."""
+    quick = ("--size", 32, "--methods", "none,smote", "--seeds", 1, "--splits", 1, "--steps", 3, "--workers", 1)
+    out = tmp_path / "run"
+    assert call("run", films, *quick, "--groups", r"patient(\d+)", "--fit", "crop", "--out", out)[0] == 0
+    rare = min(films.iterdir(), key=lambda folder: len(list(folder.iterdir()))).name
+    command = ("generate", out, "--class", rare, "-n", 2, "--out", tmp_path / "new")
+
+    code, said, _ = call(*command)
+    assert code == 1
+    assert "--real" in said
+    assert not (tmp_path / "new").exists()
+
+    shutil.move(films, tmp_path / "moved")
+    assert call(*command, "--real", tmp_path / "moved", "--override-reason", REASON)[0] == 0
+    manifest = json.loads((tmp_path / "new" / "manifest.json").read_text())
+    assert manifest["audit"]["overall"]["n_synthetic"] == 2
+    assert f"--groups 'patient({chr(92)}d+)'" in manifest["source"]["command"]
+
+    next((tmp_path / "moved" / rare).iterdir()).unlink()
+    code, _, error = call(*command, "--real", tmp_path / "moved")
+    assert code == 2
+    assert "60 images" in error
+    assert "59 images" in error
+
+
+def test_help_shows_an_example(call: Call) -> None:
+    code, said, _ = call("generate", "--help")
+    assert code == 0
+    assert "Example: equipoise generate runs/films" in said
+
+
+# Arguments behind the run's folder, and words that the message must have.
+BAD: dict[str, tuple[tuple[object, ...], tuple[str, ...]]] = {
+    "unknown class": (("--class", "il", "--out", "OUT"), ("'il'", "Did you mean 'ill'?")),
+    "class not learned": (("--class", "well", "--method", "smote", "--out", "OUT"), ("'well'", "It makes: ill")),
+    "class twice": (("--class", "ill", "--class", "ill", "--out", "OUT"), ("different classes",)),
+    "unknown method": (("--class", "ill", "--method", "paintr", "--out", "OUT"), ("Did you mean 'painter'?",)),
+    "no generator": (
+        ("--class", "ill", "--method", "oversampling", "--out", "OUT"),
+        ("kept no generator", "smote"),
+    ),
+    "unknown split": (("--class", "ill", "--split", "split-9", "--out", "OUT"), ("split-9", "split-0, split-1")),
+    "unknown cell": (("--class", "ill", "--cell-seed", 5, "--out", "OUT"), ("'5'", "0, 1")),
+    "no image": (("--class", "ill", "-n", 0, "--out", "OUT"), ("at least 1 image", "got 0")),
+    "negative seed": (("--class", "ill", "--seed", -1, "--out", "OUT"), ("seed from 0", "-1")),
+    "unwritable": (("--class", "ill", "--method", "painter", "--out", "/proc/equipoise/x"), ("/proc/equipoise",)),
+    "out is a file": (("--class", "ill", "--out", "FILE"), ("FILE is a file",)),
+    "out is taken": (("--class", "ill", "--out", "TAKEN"), ("thesis.txt", "--out")),
+    "out is the run": (("--class", "ill", "--out", "RUN"), ("holds other files", "--out")),
+    "short reason": (("--class", "ill", "--out", "OUT", "--override-reason", "why"), ("reason", "'why'")),
+    "real is not there": (("--class", "ill", "--out", "OUT", "--real", "NOWHERE.py"), ("NOWHERE.py",)),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_gives_one_clear_message(case: str, run: Any, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "FILE").write_text("")
+    (tmp_path / "TAKEN").mkdir()
+    (tmp_path / "TAKEN" / "thesis.txt").write_text("")
+    places = {name: tmp_path / name for name in ("OUT", "FILE", "TAKEN", "NOWHERE.py")} | {"RUN": run.folder}
+    arguments, words = BAD[case]
+    code, _, error = call("generate", run.folder, *(places.get(str(one), one) for one in arguments))
+    assert code == 2
+    assert error.startswith("Error: ")
+    assert "Traceback" not in error
+    for word in words:
+        assert word in error
+    assert len(error) < 1500
+    assert not (tmp_path / "OUT").exists()
+
+
+def test_no_run_is_said(call: Call, tmp_path: Path) -> None:
+    code, _, error = call("generate", tmp_path / "nowhere", "--class", "ill", "--out", tmp_path / "out")
+    assert code == 2
+    assert "nowhere" in error
+    assert not (tmp_path / "out").exists()
