@@ -35,3 +35,7 @@ class DivergedError(EquipoiseError, FloatingPointError):
 
 class CollapseError(EquipoiseError, RuntimeError):
     """A generator stopped learning: its critic won, or all its images are alike."""
+
+
+class ReleaseError(EquipoiseError, RuntimeError):
+    """Synthetic images may not be released: they repeat patients' images, or betray who was in training."""

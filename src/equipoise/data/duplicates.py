@@ -189,11 +189,11 @@ def _standardized(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
 def _thumbnails(images: Images) -> NDArray[np.float32]:
     """Average the channels and the area under each pixel of a SIDE x SIDE grid; (n, SIDE, SIDE)."""
     gray = images.astype(np.float32).mean(axis=1)
-    rows, columns = _area_weights(images.shape[2]), _area_weights(images.shape[3])
+    rows, columns = area_weights(images.shape[2]), area_weights(images.shape[3])
     return np.asarray(rows @ gray @ columns.T, dtype=np.float32)
 
 
-def _area_weights(n: int) -> NDArray[np.float32]:
+def area_weights(n: int) -> NDArray[np.float32]:
     """Share of each of `n` pixels in each of SIDE equal intervals; rows sum to 1."""
     edges = np.arange(SIDE + 1)[:, None] * n / SIDE
     pixels = np.arange(n)
