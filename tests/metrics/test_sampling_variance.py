@@ -1,0 +1,55 @@
+"""What chance does to recalls and areas: closed forms against simulated test sets."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+from scipy import stats
+
+from equipoise.metrics.sampling_variance import area_variance, recall_variance
+
+
+def areas(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Give the area of each row of scores, from the rank sum."""
+    n_true, n_false = truth.sum(), (~truth).sum()
+    ranks = stats.rankdata(scores, axis=1)[:, truth].sum(axis=1)
+    return np.asarray((ranks - n_true * (n_true + 1) / 2) / (n_true * n_false))
+
+
+def test_recalls_by_hand() -> None:
+    """r = 0.8 with 40 and 10 images: (0.16 / 40 + 0.16 / 10) / 4 = 0.005."""
+    assert_allclose(recall_variance(np.array([40.0, 10.0]), 0.8), 0.005)
+
+
+def test_recalls_as_simulated() -> None:
+    rng = np.random.default_rng(0)
+    drawn = np.mean([rng.binomial(n, 0.7, size=20_000) / n for n in (50, 20, 8)], axis=0)
+    assert_allclose(recall_variance(np.array([50.0, 20.0, 8.0]), 0.7), drawn.var(), rtol=0.03)
+
+
+def test_the_area_of_one_pair_is_a_coin() -> None:
+    assert_allclose(area_variance(np.array([1.0, 1.0]), 0.8), 0.8 * 0.2)
+
+
+def test_hanley_and_mcneil_1982() -> None:
+    """Their example: area 0.893, 51 abnormal and 58 normal images, standard error printed as 0.032."""
+    assert_allclose(np.sqrt(area_variance(np.array([51.0, 58.0]), 0.893)), 0.032, atol=6e-4)
+
+
+def test_areas_of_exponential_scores_as_simulated() -> None:
+    """Mean 4 against 1: area 4 / (4 + 1) = 0.8; the formula takes the larger scores to have the longer tail."""
+    rng, truth = np.random.default_rng(1), np.repeat([True, False], [15, 40])
+    found = areas(rng.exponential(np.where(truth, 4.0, 1.0), size=(4000, 55)), truth)
+    assert_allclose(found.mean(), 0.8, atol=0.005)
+    assert_allclose(area_variance(np.array([15.0, 40.0]), 0.8), found.var(), rtol=0.08)
+
+
+@pytest.mark.parametrize("k", [3, 5])
+def test_the_mean_of_areas_varies_about_as_if_they_were_independent(k: int) -> None:
+    """The assumption, measured on Gaussian logits: the true standard error is within a fifth of it."""
+    rng, truth = np.random.default_rng(2), np.repeat(np.arange(k), [15, 40, 30, 20, 25][:k])
+    logits = rng.normal(size=(1500, len(truth), k)) + 1.2 * np.eye(k)[truth]
+    scores = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    means = np.mean([areas(scores[:, :, c], truth == c) for c in range(k)], axis=0)
+    expected = area_variance(np.bincount(truth).astype(np.float64), float(means.mean()))
+    assert_allclose(np.sqrt(expected), means.std(), rtol=0.2)
