@@ -92,13 +92,24 @@ class OperatingPoint:
     compared: str
     source: str
 
-    def decide(self, tuning: Tuning, test: Predictions) -> Predictions | None:
-        """Give what is called of the test images, as certain predictions of two classes of which 1 is positive."""
+    def decide(self, tuning: Tuning, test: Predictions) -> Values:
+        """Give each test image a 1 in the column of its kind (`KINDS`), (n, 4); NaN where nothing can be chosen."""
         called = self.rule(tuning, test.y_score)
         if called is None:
-            return None
-        truth = (test.y_true == test.positive).astype(np.int64)
-        return Predictions(y_true=truth, y_score=np.eye(2)[called.astype(np.int64)], positive=1)
+            return np.full((len(test.y_true), 4), np.nan)
+        return np.asarray(np.eye(4)[2 * (test.y_true == test.positive) + called])
+
+
+KINDS = ((0, 0), (0, 1), (1, 0), (1, 1))  # truth and call: left alone, false alarm, missed, found
+
+
+def of_counts(counts: Values) -> Predictions:
+    """Make predictions out of numbers of images, (b, 4), in the order of `KINDS`: four images that weigh as much.
+
+    Every measure of calls can be computed from them, of many runs and draws at once.
+    """
+    truth, called = np.array(KINDS).T
+    return Predictions(y_true=truth, y_score=np.eye(2)[called], positive=1, weights=counts)
 
 
 def at_recall(recall: float) -> OperatingPoint:
