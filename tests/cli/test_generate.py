@@ -15,6 +15,8 @@ from PIL import Image
 from equipoise.cli import app as program
 from equipoise.cli.generate import add_to
 from equipoise.data.phantoms import chest_films
+from equipoise.data.reading import read
+from equipoise.data.source import ReadOptions
 
 REASON = "Shown to nobody but the two authors, to test the gate."
 Call = Callable[..., tuple[int, str, str]]
@@ -109,13 +111,24 @@ def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "films"
 
 
-def test_the_real_images_are_given_by_their_folder(films: Path, call: Call, tmp_path: Path) -> None:
-    """A run in one process keeps none; they are read as its command read them."""
-    quick = ("--size", 32, "--methods", "none,smote", "--seeds", 1, "--splits", 1, "--steps", 3, "--workers", 1)
-    out = tmp_path / "run"
-    assert call("run", films, *quick, "--groups", r"patient(\d+)", "--fit", "crop", "--out", out)[0] == 0
-    rare = min(films.iterdir(), key=lambda folder: len(list(folder.iterdir()))).name
-    command = ("generate", out, "--class", rare, "-n", 2, "--out", tmp_path / "new")
+def test_the_real_images_are_given_by_their_folder(films: Path, run: Any, call: Call, tmp_path: Path) -> None:
+    """A run in one process keeps none; they are read as its command read them, wherever they are now."""
+    dataset = read(films, ReadOptions(size=32, fit="crop", groups=r"patient(\d+)")).dataset
+    asked = f"equipoise run {films} --size 32 --fit crop --groups 'patient(\\d+)' --methods none,smote"
+    run.fakes.finished_run(tmp_path / "run", dataset, seeds=(0,), facts={"command": asked})
+    rare = dataset.class_names[dataset.rare_class]
+    command = (
+        "generate",
+        tmp_path / "run",
+        "--method",
+        "smote",
+        "--class",
+        rare,
+        "-n",
+        2,
+        "--out",
+        tmp_path / "new",
+    )
 
     code, said, _ = call(*command)
     assert code == 1
@@ -126,7 +139,7 @@ def test_the_real_images_are_given_by_their_folder(films: Path, call: Call, tmp_
     assert call(*command, "--real", tmp_path / "moved", "--override-reason", REASON)[0] == 0
     manifest = json.loads((tmp_path / "new" / "manifest.json").read_text())
     assert manifest["audit"]["overall"]["n_synthetic"] == 2
-    assert f"--groups 'patient({chr(92)}d+)'" in manifest["source"]["command"]
+    assert manifest["source"]["command"] == asked
 
     next((tmp_path / "moved" / rare).iterdir()).unlink()
     code, _, error = call(*command, "--real", tmp_path / "moved")

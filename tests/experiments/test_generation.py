@@ -272,9 +272,9 @@ def test_a_class_that_was_not_learned_is_named(run: Any, tmp_path: Path) -> None
 def test_unknown_classes_and_numbers_are_refused(run: Any, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"No class named 'il'\. Did you mean 'ill'"):
         made(run, tmp_path / "out", "il")
-    for bad in ({"n": 0}, {"n": -3}, {"seed": -1}, {"classes": ()}, {"classes": ("ill", "ill")}):
+    for classes, n, seed in ((("ill",), 0, 0), (("ill",), 1, -1), ((), 1, 0), (("ill", "ill"), 1, 0)):
         with pytest.raises(SettingError, match="Expected"):
-            Order(**{"classes": ("ill",), "n": 1, **bad})
+            Order(classes=classes, n=n, seed=seed)
 
 
 def test_splits_of_other_images_are_refused(run: Any, tmp_path: Path) -> None:
