@@ -101,6 +101,7 @@ def test_features_are_standardized_and_reduced_to_fifty_components() -> None:
     np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(np.delete(scaled, 4, axis=1).std(axis=0), 1)
     assert not scaled[:, 4].any()
+    np.testing.assert_allclose(standardized(features[:9], features), scaled[:9])
     kept = reduced(features)
     assert kept.shape == (80, 50)
     variances = np.sort(np.linalg.eigvalsh(np.cov(scaled.T)))[::-1][:50]

@@ -103,10 +103,14 @@ def embed(
     return Embedding(points=points.astype(np.float32), part=part, label=label, method=method, settings=settings)
 
 
-def standardized(features: Features) -> Features:
-    """Give each column mean 0 and standard deviation 1; a column of one value becomes 0."""
-    spread = features.std(axis=0)
-    return np.asarray((features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
+def standardized(features: Features, like: Features | None = None) -> Features:
+    """Scale each column to mean 0 and standard deviation 1 in the rows of `like`, its own where None.
+
+    A column of one value there is moved only.
+    """
+    known = features if like is None else like
+    spread = known.std(axis=0)
+    return np.asarray((features - known.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
 
 
 def reduced(features: Features, *, seed: int = 0) -> Features:

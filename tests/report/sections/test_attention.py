@@ -1,0 +1,103 @@
+"""The section on what classifiers look at: cases, shares and warnings from stored evidence."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from equipoise.atomic import write_json
+from equipoise.report.contents import read_contents
+from equipoise.report.html import write_report
+from equipoise.report.sections.attention import view
+from equipoise.report.wording import times
+
+MakeRun = Callable[..., Path]
+
+
+def with_maps(run: Path, *, border: float | None = 0.6, cases: bool = True, channels: int = 1) -> Path:
+    folder = run / "evidence" / "attention"
+    folder.mkdir(parents=True)
+    share = {"method": "none", "answers": "all", "n": 20, "n_without": 2}
+    shares: list[dict[str, Any]] = [
+        {**share, "region": "foreground", "mass": 0.7, "area": 0.4, "low": 0.22, "high": 0.36},
+        {**share, "region": "foreground", "answers": "right", "mass": 0.75, "area": 0.4, "low": 0.25, "high": 0.45},
+        {**share, "region": "foreground", "answers": "wrong", "n": 0, **dict.fromkeys(("mass", "area", "low", "high"))},
+    ]  # fmt: skip
+    if border is not None:
+        low, high = border - 0.4375 - 0.02, border - 0.4375 + 0.02
+        shares.append({**share, "region": "border", "mass": border, "area": 0.4375, "low": low, "high": high})
+    facts = {"methods": ["none"], "split": "split-0", "seed": 0, "masks": "found", "shares": shares}
+    write_json(folder / "attention.json", {**facts, "map_sides": {"none": [3, 4]}})
+    if cases:
+        rng = np.random.default_rng(0)
+        np.savez(
+            folder / "cases.npz",
+            image=rng.integers(0, 256, size=(3, channels, 16, 16), dtype=np.uint8),
+            map=rng.integers(0, 256, size=(3, 16, 16), dtype=np.uint8),
+            mask=np.ones((3, 16, 16), dtype=bool),
+            method=np.zeros(3, dtype=np.int64),
+            right=np.ones(3, dtype=bool),
+            predicted=np.ones(3, dtype=np.int64),
+            probability=np.array([0.98, 0.9, 0.8]),
+            inside=np.array([0.75, 0.5, np.nan]),
+            border=np.array([0.2, 0.3, np.nan]),
+        )
+    return run
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_cases_are_shown_beside_their_maps(make_run: MakeRun, channels: int) -> None:
+    found = view(read_contents(with_maps(make_run(), channels=channels)))
+    assert found is not None
+    right, wrong = found["sheets"]["none"]
+    assert right.text == (
+        "carcinoma (0.98), 75% on the foreground; carcinoma (0.90), 50% on the foreground; carcinoma (0.80), no map"
+    )
+    assert right.sheet is not None
+    assert right.sheet.n == 6
+    assert wrong.sheet is None
+    assert wrong.text == "No test image of this class was wrongly answered."
+
+
+def test_shares_are_written_beside_the_area_with_their_interval(make_run: MakeRun) -> None:
+    found = view(read_contents(with_maps(make_run())))
+    assert found is not None
+    row = found["rows"]["none"]
+    assert row["foreground"] == {
+        "mass": "70%",
+        "area": "40% of the area",
+        "more": "+30 points",
+        "interval": "+22 to +36",
+    }
+    assert row["wrong"] is None
+    page = write_report(with_maps(make_run())).read_text(encoding="utf-8")
+    for words in (
+        f"{times(3, 4)} fields",
+        "cannot show",
+        "2 without a map",
+        "70%",
+        "look at the white lines",
+        "data:image/png",
+    ):
+        assert words in page
+
+
+@pytest.mark.parametrize(("border", "warned"), [(0.6, True), (0.45, False), (0.3, False)])
+def test_a_classifier_that_looks_at_the_border_is_named(make_run: MakeRun, border: float, warned: bool) -> None:
+    found = view(read_contents(with_maps(make_run(), border=border)))
+    assert found is not None
+    assert len(found["warnings"]) == warned
+    if warned:
+        assert found["warnings"][0].startswith("none takes 60% of its evidence")
+
+
+def test_maps_too_coarse_for_the_border_have_no_column_for_it(make_run: MakeRun) -> None:
+    page = write_report(with_maps(make_run(), border=None, cases=False)).read_text(encoding="utf-8")
+    assert "too coarse here" in page
+    assert ">Border</th>" not in page
+
+
+def test_without_evidence_the_section_is_left_out(make_run: MakeRun) -> None:
+    assert view(read_contents(make_run())) is None
