@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from equipoise.experiments.asked import describe
 from equipoise.experiments.cell import Cell
 from equipoise.experiments.estimate import Forecast, estimate, makespan
+from equipoise.experiments.outlook import outlook
 
 if TYPE_CHECKING:
     from equipoise.experiments.executors import Executor
@@ -145,7 +147,7 @@ class Bars(Lines):
 def watching(
     study: "Study", store: "RunStore", executor: "Executor", console: Console | None = None
 ) -> Iterator[Observer]:
-    """Say how long a study will take, then show how it goes while the block runs it."""
+    """Say how long a study will take and what it can find, then show how it goes while the block runs it."""
     console = console or Console()
     try:
         if len(study.methods) > MANY:
@@ -154,6 +156,8 @@ def watching(
             )
         forecast = estimate(study, store, executor)
         console.print(announcement(forecast), highlight=False)
+        if forecast.left and (reach := outlook(describe(study))):
+            console.print(escape(reach), highlight=False, soft_wrap=True)
         with _display(console, Pace(forecast)) as observer:
             yield observer
     except KeyboardInterrupt:

@@ -1,0 +1,105 @@
+"""Methods ranked over several data sets: Friedman's test, the critical difference, and who cannot be told apart."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.discovery import pick
+from equipoise.exceptions import DataError
+from equipoise.metrics.classification import METRICS
+from equipoise.metrics.rank_tests import average_ranks, cliques, critical_difference, friedman
+
+Values = NDArray[np.float64]
+
+FEWEST_SETS, FEWEST_METHODS = 3, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Methods over data sets, the best first.
+
+    Attributes:
+        metric: What was ranked.
+        methods: Names, by average rank.
+        ranks: Average rank of each; 1 is the best of all on every data set.
+        n_sets: Number of data sets.
+        chi2: Friedman's statistic.
+        f: The same as Iman and Davenport's F with k - 1 and (k - 1)(n - 1) degrees of freedom.
+        p: p value of F: that all methods are alike.
+        critical_difference: Nemenyi's: average ranks that differ by less cannot be told apart at 5 %.
+        cliques: Groups of neighbors in rank, (first, last) position, no two of which differ by Wilcoxon and Holm.
+        left_out: Methods that not every data set has.
+    """
+
+    metric: str
+    methods: tuple[str, ...]
+    ranks: tuple[float, ...]
+    n_sets: int
+    chi2: float
+    f: float
+    p: float
+    critical_difference: float
+    cliques: tuple[tuple[int, int], ...]
+    left_out: tuple[str, ...]
+
+
+def rank_runs(folders: Sequence[Path], metric: str = "balanced_accuracy") -> Ranking:
+    """Rank the methods that all runs share by their mean of a metric, as written in each run's table.csv.
+
+    The runs should be of different data sets: two of one data set count as two witnesses although they are one.
+
+    Raises:
+        SettingError: Unknown metric.
+        DataError: Fewer than 3 runs, fewer than 3 methods in common, a run named twice, or no table.csv in it.
+    """
+    rule = pick(METRICS, metric, "metric")
+    if len({folder.resolve() for folder in folders}) < max(FEWEST_SETS, len(folders)):
+        raise DataError(
+            f"Expected at least {FEWEST_SETS} different run folders, got {len(folders)}. Add data sets."
+        )
+    means = [_means(folder, metric) for folder in folders]
+    every = list(dict.fromkeys(name for found in means for name in found))
+    shared = [name for name in every if all(name in found for found in means)]
+    if len(shared) < FEWEST_METHODS:
+        raise DataError(
+            f"Expected at least {FEWEST_METHODS} methods with a finished run in every folder, got "
+            f"{', '.join(shared) or 'none'}. Run the same --methods on every data set."
+        )
+    values = np.array([[found[name] for name in shared] for found in means])
+    better = values if rule.higher_is_better else -values
+    return _rank(better, shared, metric, [name for name in every if name not in shared])
+
+
+def _rank(values: Values, names: Sequence[str], metric: str, left_out: Sequence[str]) -> Ranking:
+    ranks = average_ranks(values)
+    order = np.argsort(ranks, kind="stable")
+    n, k = values.shape
+    chi2, f, p = friedman(ranks, n)
+    return Ranking(
+        metric=metric,
+        methods=tuple(names[i] for i in order),
+        ranks=tuple(ranks[order].tolist()),
+        n_sets=n,
+        chi2=chi2,
+        f=f,
+        p=p,
+        critical_difference=critical_difference(k, n),
+        cliques=tuple(cliques(values[:, order])),
+        left_out=tuple(left_out),
+    )
+
+
+def _means(folder: Path, metric: str) -> dict[str, float]:
+    """Read the mean of each method that has one."""
+    path = folder / "table.csv"
+    if not path.is_file():
+        raise DataError(
+            f"Expected the folder of a run, found no table.csv in {folder}. Write it: equipoise report."
+        )
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = [line for line in csv.DictReader(file) if line["metric"] == metric and line["mean"]]
+    return {line["method"]: float(line["mean"]) for line in lines}
