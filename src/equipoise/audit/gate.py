@@ -28,7 +28,7 @@ class Rule:
     """
 
     likeness: float = 0.9
-    reach: float = 0.5
+    reach: float = 0.9
     level: float = 0.02
     least_auc: float = 0.55
     least_caught: float = 0.03

@@ -84,19 +84,20 @@ def images_per_sheet(shape: tuple[int, ...], n_sheets: int) -> int:
     return int(np.clip(affordable // COLUMNS * COLUMNS, COLUMNS, MOST_IMAGES))
 
 
-def contact_sheet(images: Images, span: ValueRange) -> Sheet:
-    """Lay (n, c, h, w) images out in rows of four.
+def contact_sheet(images: Images, span: ValueRange, columns: int = COLUMNS) -> Sheet:
+    """Lay (n, c, h, w) images out in rows.
 
     Args:
         images: Images in storage type; the first is at the top left.
         span: The values shown as black and white.
+        columns: Images of a row.
     """
     tiles = [_tile(image, span) for image in images]
     height, width = tiles[0].shape[:2]
-    rows = -(-len(tiles) // COLUMNS)
-    canvas = np.full((rows * (height + 1) - 1, COLUMNS * (width + 1) - 1, tiles[0].shape[2]), 255, dtype=np.uint8)
+    rows = -(-len(tiles) // columns)
+    canvas = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, tiles[0].shape[2]), 255, dtype=np.uint8)
     for i, tile in enumerate(tiles):
-        top, left = i // COLUMNS * (height + 1), i % COLUMNS * (width + 1)
+        top, left = i // columns * (height + 1), i % columns * (width + 1)
         canvas[top : top + height, left : left + width] = tile
     zoom = max(1, LARGEST_SHOWN // max(height, width))
     return Sheet(_png(canvas), len(tiles), canvas.shape[1] * zoom, canvas.shape[0] * zoom, zoom)
