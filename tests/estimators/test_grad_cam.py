@@ -1,5 +1,7 @@
 """Grad-CAM against its closed form, against MONAI's, and what it must leave alone."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -59,7 +61,7 @@ def test_behind_a_mean_and_a_linear_head_it_is_the_class_activation_map() -> Non
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_is_monai_s_map_for_a_class_of_each_image(name: str) -> None:
     network, images = random_network(name), torch.rand(3, 3, 20, 20)
-    monai = GradCAM(nn_module=network, target_layers=LAST[name])
+    monai: Any = GradCAM(nn_module=network, target_layers=LAST[name])
     expected = {c: monai.compute_map(images.clone().requires_grad_(), class_idx=c)[:, 0] for c in range(3)}
     assert all(maps.shape == expected[0].shape for maps in expected.values())
     for codes in ([0, 1, 2], [1, 2, 0]):
@@ -122,7 +124,8 @@ def test_maps_of_a_classifier(
 ) -> None:
     classifier, data = fitted
     maps = grad_cam(classifier, data.images, data.labels + 3)
-    assert (maps.shape, maps.dtype) == ((36, 16, 16), np.float32)
+    assert maps.shape == (36, 16, 16)
+    assert maps.dtype == np.float32
     assert maps.min() >= 0
     assert set(maps.max(axis=(1, 2)).round(6).tolist()) <= {0.0, 1.0}
     monkeypatch.setattr("equipoise.estimators.grad_cam.CHUNK", 5 * 16 * 16)

@@ -20,7 +20,8 @@ def test_image_overlay_image_overlay() -> None:
     maps, masks = rng.integers(0, 256, size=(3, 6, 7), dtype=np.uint8), np.zeros((3, 6, 7), dtype=bool)
     masks[1, 1:5, 1:5] = True
     shown = beside_overlays(images, maps, masks)
-    assert (shown.shape, shown.dtype) == ((6, 3, 6, 7), np.uint8)
+    assert shown.shape == (6, 3, 6, 7)
+    assert shown.dtype == np.uint8
     np.testing.assert_array_equal(shown[::2], np.repeat(images, 3, axis=1))
     expected = np.rint(0.5 * colored(maps) + 0.5 * images)
     np.testing.assert_array_equal(shown[1], expected[0])

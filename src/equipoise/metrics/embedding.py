@@ -4,6 +4,7 @@ The picture is for looking: t-SNE and UMAP keep neighbors together, but neither 
 their sizes, nor their densities: a gap in it need not be one. `mixing` is the number beside it, from the features.
 """
 
+import importlib
 import importlib.util
 import warnings
 from collections.abc import Callable, Mapping
@@ -172,9 +173,9 @@ def _umap(features: Features, seed: int) -> tuple[Features, dict[str, float]]:
         raise SettingError("UMAP is not installed. Install it with: pip install 'equipoise[umap]', or use t-SNE.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImportWarning)  # that TensorFlow is missing, which nothing here needs
-        from umap import UMAP
+        library = importlib.import_module("umap")
     n_neighbors = min(NEIGHBORS, len(features) - 1)
-    umap = UMAP(n_neighbors=n_neighbors, random_state=_state(seed, "UMAP"), n_jobs=1)
+    umap = library.UMAP(n_neighbors=n_neighbors, random_state=_state(seed, "UMAP"), n_jobs=1)
     return np.asarray(umap.fit_transform(features)), {"n_neighbors": n_neighbors, "min_dist": float(umap.min_dist)}
 
 

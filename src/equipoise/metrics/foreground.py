@@ -93,4 +93,5 @@ def mass_share(maps: NDArray[np.floating], region: Masks) -> Values:
     inside = np.where(region, maps, 0).sum(axis=(1, 2), dtype=np.float64)
     total = np.where(region.any(axis=(1, 2)), maps.sum(axis=(1, 2), dtype=np.float64), 0.0)
     share = np.full(len(maps), np.nan)
-    return np.divide(inside, total, out=share, where=total > 0)
+    np.divide(inside, total, out=share, where=total > 0)
+    return share

@@ -20,11 +20,12 @@ def with_maps(run: Path, *, border: float | None = 0.6, cases: bool = True, chan
     folder = run / "evidence" / "attention"
     folder.mkdir(parents=True)
     share = {"method": "none", "answers": "all", "n": 20, "n_without": 2}
+    unknown = dict.fromkeys(("mass", "area", "low", "high"))
     shares: list[dict[str, Any]] = [
         {**share, "region": "foreground", "mass": 0.7, "area": 0.4, "low": 0.22, "high": 0.36},
         {**share, "region": "foreground", "answers": "right", "mass": 0.75, "area": 0.4, "low": 0.25, "high": 0.45},
-        {**share, "region": "foreground", "answers": "wrong", "n": 0, **dict.fromkeys(("mass", "area", "low", "high"))},
-    ]  # fmt: skip
+        {**share, "region": "foreground", "answers": "wrong", "n": 0, **unknown},
+    ]
     if border is not None:
         low, high = border - 0.4375 - 0.02, border - 0.4375 + 0.02
         shares.append({**share, "region": "border", "mass": border, "area": 0.4375, "low": low, "high": high})
