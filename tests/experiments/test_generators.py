@@ -72,9 +72,9 @@ def test_a_failed_cell_has_no_generator(write_run: WriteRun) -> None:
     [
         ({"method": "stron"}, "No method named 'stron'. Did you mean 'strong'?"),
         ({"method": "weights"}, "'weights' kept no generator in this run.* strong, weak"),
-        ({"split": "split-7"}, "No split with a generator of strong named 'split-7'.*split-0"),
-        ({"seed": 9}, "No seed with a generator of strong named '9'.* Available: 0"),
-        ({"method": "weak", "split": "split-1"}, "No split with a generator of weak.*Available: split-0"),
+        ({"split": "split-7"}, "No finished split of strong named 'split-7'.*split-0"),
+        ({"seed": 9}, "No finished seed of strong named '9'.* Available: 0"),
+        ({"method": "weak", "split": "split-1"}, "No finished split of weak.*Available: split-0"),
     ],
 )
 def test_what_is_not_there_is_named(write_run: WriteRun, asked: dict[str, object], words: str) -> None:

@@ -48,7 +48,7 @@ def load(listing: Listing, options: ReadOptions) -> Loaded:
 
 
 def _assemble(listing: Listing, options: ReadOptions) -> Loaded:
-    images, unreadable, notes = _decode_all(listing, options)
+    images, unreadable, notes = decode_all(listing, options)
     if unreadable and (options.on_error == "stop" or not len(images)):
         raise _unreadable(unreadable, listing)
     rows = np.flatnonzero([file not in unreadable for file in listing.files])
@@ -68,8 +68,12 @@ def _assemble(listing: Listing, options: ReadOptions) -> Loaded:
     return Loaded(dataset=dataset, source_split=splits, skipped=skipped, notes=notes)
 
 
-def _decode_all(listing: Listing, options: ReadOptions) -> Decoded:
-    """Read all headers, allocate the result, then decode into it; files that fail are collected on the way."""
+def decode_all(listing: Listing, options: ReadOptions) -> Decoded:
+    """Read all headers, allocate the result, then decode into it; files that fail are collected on the way.
+
+    Raises:
+        DataError: No file can be read, or they mix 8 bits with 16 or float, or differ in size where none is asked.
+    """
     with quiet(), ThreadPoolExecutor(options.workers or os.cpu_count()) as pool:
         paths = [listing.root / file for file in listing.files]
         headers, unreadable = _sift(listing.files, pool.map(partial(_attempt, read_header), paths))

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from equipoise.audit.report import Audit
     from equipoise.resampling.base import Oversampler
 
-EXTRACTOR = "random"  # the gate's: it has learned nothing, so it knows training images no better than others
 UNAUDITED = Verdict(passed=False, reasons=("No audit was made, because the real images were not given.",))
 NO_AUDIT = (
     "Without the real images of {} nothing can be audited, so nothing is released. Say where they are with --real "
@@ -135,6 +134,7 @@ def _decide(found: "Audit | None", order: Order, plan: dict[str, Any], folder: P
 def _audit(store: RunStore, cell: Cell, real: ImageDataset, parts: Sequence[Part]) -> "Audit":
     """Compare the images with those that the generator learned from, and with the others of its split."""
     from equipoise.audit.report import audit
+    from equipoise.experiments.evidence.memorization import EXTRACTOR  # the report and the gate must agree
     from equipoise.features.choosing import make_extractor
 
     split = next(one for one in load_splits(store.folder / "splits.json", real) if one.name == cell.split)

@@ -1,20 +1,17 @@
 """Which of the generators that a run kept makes new images, and what is known of it."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from equipoise.discovery import pick, unknown
+from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
+from equipoise.experiments.best_method import best_method, narrow
 from equipoise.experiments.cell import Cell
 from equipoise.experiments.store import RunStore
 from equipoise.experiments.stored import StoredStudy, read_study
-from equipoise.metrics.classification import METRICS
-from equipoise.metrics.statistics import mean_known
 
 if TYPE_CHECKING:
     from equipoise.resampling.base import Oversampler
@@ -53,15 +50,14 @@ def choose_generator(
             "equipoise list methods), but not in runs of earlier versions; run the study again in a new folder."
         )
     if method is None:
-        method, reason = _best(study, list(dict.fromkeys(cell.method for cell in kept)))
+        method, reason = best_method(
+            study, list(dict.fromkeys(cell.method for cell in kept)), "that kept a generator"
+        )
     else:
         _check_kept(study, kept, method)
         reason = f"{method} was asked for."
     own = [cell for cell in kept if cell.method == method]
-    _check_known("split", split, list(dict.fromkeys(cell.split for cell in own)), method)
-    own = [cell for cell in own if split in (None, cell.split)]
-    _check_known("seed", seed, [cell.seed for cell in own], method)
-    return Choice(next(cell for cell in own if seed in (None, cell.seed)), reason)
+    return Choice(narrow(own, split=split, seed=seed)[0], reason)
 
 
 def load_generator(store: RunStore, cell: Cell) -> "Oversampler":
@@ -92,29 +88,6 @@ def _folder(store: RunStore, cell: Cell) -> Path:
     return folder
 
 
-def _best(study: StoredStudy, methods: Sequence[str]) -> tuple[str, str]:
-    """Give the best of these methods and a sentence that says so; the first of several equal ones."""
-    metric = pick(METRICS, study.primary_metric, "metric")
-    means, sign = _means(study, methods), 1 if metric.higher_is_better else -1
-    best = max(methods, key=lambda name: sign * means[name] if np.isfinite(means[name]) else -np.inf)
-    if len(methods) == 1:
-        return best, f"{best} is the only method of this run that kept a generator."
-    n_runs = sum(one.cell.method == best for one in study.finished)
-    return best, (
-        f"{best} has the best {metric.label} of the {len(methods)} methods that kept a generator "
-        f"({means[best]:.3f}, mean of {n_runs} test{'s' * (n_runs != 1)})."
-    )
-
-
-def _means(study: StoredStudy, methods: Sequence[str]) -> Mapping[str, float]:
-    rule = METRICS[study.primary_metric].rule
-    values: dict[str, list[float]] = {name: [] for name in methods}
-    for one in study.finished:
-        if one.cell.method in values:
-            values[one.cell.method].append(float(rule(one.predictions)[0]))
-    return {name: float(mean_known(np.array(found))) for name, found in values.items()}
-
-
 def _check_kept(study: StoredStudy, kept: Sequence[Cell], method: str) -> None:
     pick(dict.fromkeys(study.methods), method, "method")
     there = sorted({cell.method for cell in kept})
@@ -123,9 +96,3 @@ def _check_kept(study: StoredStudy, kept: Sequence[Cell], method: str) -> None:
             f"Method '{method}' kept no generator in this run: it makes no new images, or none of its cells has "
             f"finished. These did: {', '.join(there)}."
         )
-
-
-def _check_known(kind: str, asked: Any, known: Sequence[Any], method: str) -> None:
-    if asked is not None and asked not in known:
-        names = [str(one) for one in dict.fromkeys(known)]
-        raise SettingError(unknown(str(asked), names, f"{kind} with a generator of {method}"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.arrays import Images
-from equipoise.atomic import atomic_folder, read_json, write_json
+from equipoise.atomic import atomic_folder, make_folder, read_json, write_json
 from equipoise.data.encoding import encode, suffix_for
 from equipoise.data.listing import SPLIT_NAMES, first_few
 from equipoise.exceptions import SettingError
@@ -65,8 +65,9 @@ def check_target(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None
         absent, empty, or holds nothing but an earlier refusal.
 
     Raises:
-        SettingError: It holds anything else; that is never touched.
+        SettingError: It holds anything else, which is never touched, or no folder can be written there.
     """
+    make_folder(folder.parent)  # a place that cannot be written is refused before any work
     if not folder.exists():
         return None
     if not folder.is_dir():

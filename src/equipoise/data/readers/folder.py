@@ -68,7 +68,7 @@ def _parts(root: Path) -> dict[Path, str]:
 def _class_folders(parent: Path) -> list[Path]:
     if folders := _subfolders(parent):
         return folders
-    n_images = sum(_is_image(Path(file.name)) for file in parent.iterdir())
+    n_images = sum(is_image(Path(file.name)) for file in parent.iterdir())
     raise DataError(
         f"Expected a class folder for each class in {parent}, found none ({n_images} images lie there directly). "
         "Sort the images into one folder per class, or list them with their labels in a table (--table FILE.csv)."
@@ -80,7 +80,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    files = [file for file in folder.rglob("*") if file.is_file() and _is_image(file.relative_to(folder))]
+    files = [file for file in folder.rglob("*") if file.is_file() and is_image(file.relative_to(folder))]
     if not files:
         raise DataError(
             f"Expected images (PNG, JPEG, BMP or TIFF) in the class folder {folder}, found none. "
@@ -98,7 +98,8 @@ def _left_out(root: Path, rows: list[Row]) -> tuple[str, ...]:
     )
 
 
-def _is_image(file: Path) -> bool:
+def is_image(file: Path) -> bool:
+    """Tell images from other files, and from those of systems, by the path inside the folder that is read."""
     return file.suffix.lower() in SUFFIXES and all(_is_visible(part) for part in file.parts)
 
 

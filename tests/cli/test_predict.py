@@ -1,0 +1,175 @@
+"""`equipoise predict` as a user calls it."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+
+from equipoise.cli import app as program
+from equipoise.cli.predict import add_to, options_like
+from equipoise.data.phantoms import chest_films
+from equipoise.data.source import ReadOptions
+from equipoise.data.splits import hold_out
+from equipoise.exceptions import SettingError
+from equipoise.experiments.executors import InProcess
+from equipoise.experiments.method import Budget
+from equipoise.experiments.methods import build_methods
+from equipoise.experiments.prediction import choose_panel, score_images
+from equipoise.experiments.store import RunStore
+from equipoise.experiments.study import Study
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
+    """A finished run of one method, trained for three steps; no test changes it."""
+    dataset = chest_films((24, 18), size=32)
+    study = Study(
+        name="films",
+        dataset=dataset,
+        splits=hold_out(dataset, n_splits=2),
+        methods=build_methods(["none"], Budget(n_steps=3, device="cpu")),
+        seeds=(0,),
+        facts={"command": "equipoise run films --size 32 --fit crop"},
+    )
+    store = RunStore(tmp_path_factory.mktemp("predict") / "run")
+    study.run(store, executor=InProcess())
+    return store
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Path:
+    """Three new films of the run's size, one of them in color, in no class folders."""
+    (tmp_path / "new" / "inner").mkdir(parents=True)
+    for i, image in enumerate(chest_films((2, 1), size=32, seed=5).images):
+        picture = Image.fromarray(image[0])
+        file = ("a.png", "inner/b.png", "c.png")[i]
+        (picture.convert("RGB") if i == 2 else picture).save(tmp_path / "new" / file)
+    return tmp_path / "new"
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Return a function that runs a command and gives exit code, standard output and standard error."""
+    both = typer.Typer()
+    both.registered_commands = [*program.app.registered_commands]
+    add_to(both)
+    monkeypatch.setattr(program, "app", both)
+
+    def run_command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["equipoise", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            program.main()
+        return int(stop.value.code or 0), *capsys.readouterr()
+
+    return run_command
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open() as table:
+        return list(csv.DictReader(table))
+
+
+def test_new_images_are_scored(run: RunStore, new: Path, call: Call, tmp_path: Path) -> None:
+    out = tmp_path / "predictions.csv"
+    code, said, _ = call("predict", run.folder, new, "--out", out)
+    assert code == 0
+    assert "2 classifiers of none. none is the only method of this run with finished cells." in said
+    assert said.endswith(f"3 images: {out}\n")
+    rows = rows_of(out)
+    assert [row["file"] for row in rows] == ["a.png", "c.png", "inner/b.png"]
+    names = run.study()["dataset"]["class_names"]
+    images = chest_films((2, 1), size=32, seed=5).images[[0, 2, 1]]
+    expected = score_images(run, choose_panel(run), images)
+    found = np.array([[float(row[f"probability of {name}"]) for name in names] for row in rows])
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert [row["predicted"] for row in rows] == [names[k] for k in expected.argmax(axis=1)]
+    assert {row["prior_corrected"] for row in rows} == {"0"}
+
+    before = out.read_bytes()
+    assert call("predict", run.folder, new, "--out", out)[0] == 0
+    assert out.read_bytes() == before
+    assert call("predict", run.folder, new, "--out", out, "--correct-priors", "--split", "split-0")[0] == 0
+    assert {row["prior_corrected"] for row in rows_of(out)} == {"1"}
+
+
+def test_unreadable_files_are_named(run: RunStore, new: Path, call: Call, tmp_path: Path) -> None:
+    (new / "torn.png").write_bytes(b"no image")
+    command = ("predict", run.folder, new, "--out", tmp_path / "predictions.csv")
+    code, _, error = call(*command)
+    assert code == 2
+    assert "torn.png" in error
+    assert not (tmp_path / "predictions.csv").exists()
+    code, said, _ = call(*command, "--on-error", "skip")
+    assert code == 0
+    assert "Left out: torn.png" in said
+    assert len(rows_of(tmp_path / "predictions.csv")) == 3
+
+
+def test_images_are_brought_to_the_kind_of_the_run() -> None:
+    """`study.json` holds size and channels; how oblong images were fitted is in its command."""
+    asked = {"name": "x", "dataset": {"shape": [3, 64, 64]}, "facts": {"command": "equipoise run x --fit crop"}}
+    assert options_like(asked, fit=None) == ReadOptions(size=64, fit="crop", channels="rgb")
+    assert options_like(asked, fit="stretch").fit == "stretch"
+    asked["dataset"] = {"shape": [1, 40, 50]}
+    assert options_like(asked, fit=None) == ReadOptions(size=None, fit="crop", channels="gray")
+
+
+@pytest.mark.parametrize("command", ["equipoise demo", "equipoise run studies/x.py", ""])
+def test_where_the_run_does_not_say_it_fit_must_be_given(command: str) -> None:
+    asked = {"name": "x", "dataset": {"shape": [1, 32, 32]}, "facts": {"command": command}}
+    with pytest.raises(SettingError, match="--fit pad, crop or stretch"):
+        options_like(asked, fit=None)
+    assert options_like(asked, fit="pad").fit == "pad"
+
+
+def test_help_shows_an_example(call: Call) -> None:
+    code, said, _ = call("predict", "--help")
+    assert code == 0
+    assert "Example: equipoise predict runs/films" in said
+
+
+BAD: dict[str, tuple[tuple[object, ...], tuple[str, ...]]] = {
+    "unknown method": (("RUN", "NEW", "--method", "nome", "--out", "OUT"), ("Did you mean 'none'?",)),
+    "unknown split": (("RUN", "NEW", "--split", "split-9", "--out", "OUT"), ("split-9", "split-0, split-1")),
+    "no images": (("RUN", "EMPTY", "--out", "OUT"), ("EMPTY", "found none")),
+    "nothing there": (("RUN", "NOWHERE", "--out", "OUT"), ("NOWHERE", "found none")),
+    "no run": (("EMPTY", "NEW", "--out", "OUT"), ("no study.json",)),
+    "unknown fit": (("RUN", "NEW", "--fit", "cropp", "--out", "OUT"), ("'cropp'", "Did you mean 'crop'?")),
+    "16 bits": (("RUN", "DEEP", "--out", "OUT"), ("uint8", "uint16")),
+    "out is taken": (("RUN", "NEW", "--out", "THESIS"), ("THESIS", "no table of predictions")),
+    "unwritable": (("RUN", "NEW", "--out", "/proc/equipoise/x.csv"), ("/proc/equipoise",)),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_gives_one_clear_message(case: str, run: RunStore, new: Path, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "EMPTY").mkdir()
+    (tmp_path / "DEEP").mkdir()
+    Image.fromarray(np.full((32, 32), 4000, np.uint16)).save(tmp_path / "DEEP" / "deep.png")
+    (tmp_path / "THESIS").write_text("three years")
+    places = {name: tmp_path / name for name in ("OUT", "EMPTY", "DEEP", "NOWHERE", "THESIS")}
+    places |= {"RUN": run.folder, "NEW": new}
+    arguments, words = BAD[case]
+    code, _, error = call("predict", *(places.get(str(one), one) for one in arguments))
+    assert code == 2
+    assert error.startswith("Error: ")
+    assert "Traceback" not in error
+    for word in words:
+        assert word in error
+    assert not (tmp_path / "OUT").exists()
+    assert (tmp_path / "THESIS").read_text() == "three years"
+
+
+def test_the_run_holds_no_trace_of_the_new_images(run: RunStore, new: Path, call: Call, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
+    assert call("predict", run.folder, new, "--out", tmp_path / "out.csv")[0] == 0
+    assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
+    assert json.loads((run.folder / "study.json").read_text())["name"] == "films"
