@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
-from equipoise.experiments.catalogue import generative, papers
+from equipoise.experiments.catalogue import curated, generative, papers
 from equipoise.experiments.fitting import Outcome, fit_cell
 from equipoise.experiments.method import Budget
 from equipoise.experiments.methods import METHODS, WITHIN_BUDGET, build_methods
@@ -19,8 +19,8 @@ from equipoise.testing.killing import Killed, eager_checkpoints
 from equipoise.training import collapse
 
 BUDGET = Budget(n_steps=4, batch_size=12, gan_steps=6, gan_batch_size=12, gan_channels=8, device="cpu")
-GENERATIVE = [method.name for method in generative.METHODS]
-QUICK = {"dcgan", "cdcgan_mix", "cdcgan_half", "cdcgan_crt", "strong_gan"}  # the others at each `make slow`
+GENERATIVE = [method.name for family in (generative, curated) for method in family.METHODS]
+QUICK = {"dcgan", "cdcgan_mix", "cdcgan_half", "cdcgan_crt", "strong_gan", "dcgan_curated"}  # the others at each `make slow`
 
 
 @pytest.fixture(autouse=True)

@@ -33,6 +33,19 @@ def test_the_classifier_is_told_which_images_are_synthetic(
     assert (n_new > 0) == (method == "copies")
 
 
+def test_what_filters_kept_is_recorded(
+    make_study: Callable[..., Study], fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell("copies", "split-0", 0)
+    assert fit_cell(cell, make_study(), tmp_path, quiet).record["curation"] == {}
+    found = {1: {"sanity": (9, 7), "agreement": (7, 3)}}
+    monkeypatch.setattr(fakes.NoisyCopies, "curation_", found, raising=False)
+    monkeypatch.setattr(fakes.NoisyCopies, "filled_", {1: 2}, raising=False)
+    assert fit_cell(cell, make_study(), tmp_path, quiet).record["curation"] == {
+        "1": {"filters": [["sanity", 9, 7], ["agreement", 7, 3]], "filled": 2}
+    }
+
+
 @pytest.fixture
 def staged(toy: ImageDataset) -> Study:
     """A study of a classifier whose last layer is learned again."""

@@ -52,6 +52,20 @@ def test_names_are_read_from_a_list_or_stand_for_all() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["dcgan", "cdcgan", "edm"])
+def test_a_curated_arm_differs_by_its_filters_alone(name: str) -> None:
+    plain, curated = (steps_of(m) for m in build_methods([name, f"{name}_curated"], BUDGET).values())
+    assert curated[1] == plain[1]
+    generator, judge = (curated[0]["settings"][part] for part in ("generator", "judge"))
+    assert {"class": plain[0]["class"], **plain[0]["settings"]} == generator
+    assert {key: judge[key] for key in ("network", "n_steps", "batch_sampler", "device")} == {
+        "network": "resnet18",
+        "n_steps": 7,
+        "batch_sampler": "balanced",
+        "device": "cpu",
+    }
+
+
 def test_every_game_has_as_many_updates() -> None:
     assert Budget(gan_steps=600).rounds(1) == 600
     assert Budget(gan_steps=600).rounds(5) == 200

@@ -91,6 +91,7 @@ def fit_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) -> O
         "counts_before": train.counts.tolist(),
         "counts_after": balanced.counts.tolist(),
         "diversity": _diversity(pipeline),
+        "curation": _curation(pipeline),
     }
     return Outcome(
         record=record,
@@ -177,6 +178,18 @@ def _diversity(pipeline: Pipeline) -> dict[str, float]:
     """Collect how much the synthetic images of a class differ, as a share of what real ones do, by label."""
     shares = (getattr(step, "diversity_", {}) for _, step in pipeline.steps)
     return {str(label): float(share) for found in shares for label, share in found.items()}
+
+
+def _curation(pipeline: Pipeline) -> dict[str, Any]:
+    """Collect what filters kept of the synthetic images, in their order, by label."""
+    return {
+        str(label): {
+            "filters": [[name, shown, kept] for name, (shown, kept) in found.items()],
+            "filled": step.filled_[label],
+        }
+        for _, step in pipeline.steps
+        for label, found in getattr(step, "curation_", {}).items()
+    }
 
 
 def _some_synthetic(balanced: ImageDataset) -> ImageDataset | None:

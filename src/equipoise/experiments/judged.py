@@ -62,9 +62,9 @@ class Judged:
 
     def generator(self, cell: Cell) -> "Oversampler":
         """Read the generator of a cell that has one."""
-        from equipoise.resampling.loading import load_oversampler
+        from equipoise.curation.loading import load_generator
 
-        return load_oversampler(self.store.path(cell) / "generator")
+        return load_generator(self.store.path(cell) / "generator")
 
     def beside(self, cell: Cell, methods: Sequence[str]) -> Cell | None:
         """Find the finished cell of the first of `methods` on the same split with the same seed."""

@@ -5,14 +5,13 @@ from collections.abc import Iterable
 from imblearn.pipeline import Pipeline
 
 from equipoise.exceptions import SettingError
-from equipoise.experiments.catalogue import classical, generative, losses, papers
+from equipoise.experiments.catalogue import classical, curated, generative, losses, papers
 from equipoise.experiments.dose import find_method
 from equipoise.experiments.method import Budget, Method
 
-WITHIN_BUDGET = tuple(method.name for family in (losses, classical, generative) for method in family.METHODS)
-METHODS: dict[str, Method] = {
-    method.name: method for family in (losses, classical, generative, papers) for method in family.METHODS
-}
+FAMILIES = (losses, classical, generative, curated)
+WITHIN_BUDGET = tuple(method.name for family in FAMILIES for method in family.METHODS)
+METHODS: dict[str, Method] = {method.name: method for family in (*FAMILIES, papers) for method in family.METHODS}
 STRONG_CONTROLS = ("oversampling", "balanced_softmax", "crt", "ldam_drw")  # cheap; what a generator has to beat
 ALL = "all"  # stands for `WITHIN_BUDGET`: the papers' own settings train for hours
 

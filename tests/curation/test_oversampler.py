@@ -1,0 +1,158 @@
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from torch import Tensor
+
+from equipoise.arrays import Images, Labels
+from equipoise.curation.oversampler import JUDGE, CuratedOversampler
+from equipoise.estimators.classifier import ImageClassifier
+from equipoise.exceptions import DataError, SettingError
+from equipoise.resampling.base import Held, Oversampler
+from equipoise.resampling.gan_presets import from_preset
+from equipoise.resampling.loading import load_oversampler
+from equipoise.testing.oversamplers import toy_images
+from equipoise.training.progress import listening
+
+FLAT, COPY, OTHER, GOOD = range(4)
+SEED = 5
+
+
+class Marked(Oversampler):
+    """Makes flat images, copies of training images, images of the other class and good ones, by lot."""
+
+    def _fit(self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None) -> None:
+        self.images = [X[codes == code] for code in range(2)]
+
+    def _generate(self, codes: Labels, seed: int) -> Images:
+        rng = np.random.default_rng(seed)
+        return np.stack([self._one(int(code), int(rng.integers(4)), rng) for code in codes])
+
+    def _one(self, code: int, kind: int, rng: np.random.Generator) -> Images:
+        own: Images = rng.choice(self.images[code])
+        if kind == FLAT:
+            return np.full_like(own, 120 + rng.integers(5))
+        if kind == COPY:
+            return own
+        drawn = 255 * rng.normal(0.4 + 0.3 * (code if kind == GOOD else 1 - code), 0.15, size=own.shape)
+        return np.clip(drawn, 0, 255).astype(np.uint8)
+
+    def _state(self) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        return {}, {}
+
+    def _set_state(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+
+def judge(**changes: Any) -> ImageClassifier:
+    settings: dict[str, Any] = {"n_steps": 15, "batch_size": 16, "learning_rate": 5e-3, "device": "cpu"}
+    return ImageClassifier(**settings | {"batch_sampler": "balanced", "augmentation": "none"} | changes)
+
+
+@pytest.fixture(scope="module")
+def images() -> tuple[Images, Labels]:
+    """Noise of 12 px, the classes far apart in brightness."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("equipoise.testing.oversamplers.SIDE", 12)
+        return toy_images((60, 30), spacing=0.3)
+
+
+@pytest.fixture(scope="module")
+def curated(images: tuple[Images, Labels]) -> tuple[CuratedOversampler, Images]:
+    oversampler = CuratedOversampler(
+        Marked(), filters=("sanity", "agreement", "memorization"), judge=judge(), rounds=12, seed=SEED
+    )
+    return oversampler, oversampler.fit_resample(*images)[0][len(images[0]) :]
+
+
+def test_only_good_images_are_left(
+    images: tuple[Images, Labels], curated: tuple[CuratedOversampler, Images]
+) -> None:
+    real, labels = images
+    oversampler, new = curated
+    assert len(new) == 30
+    assert oversampler.filled_ == {1: 0}
+    assert new.std(axis=(1, 2, 3)).min() > 20, "a flat image was left"
+    assert not any((real == one).all(axis=(1, 2, 3)).any() for one in new), "a copy was left"
+    assert new.mean(axis=(1, 2, 3)).min() > real[labels == 0].mean(axis=(1, 2, 3)).max(), "one of the other class"
+
+
+def test_what_each_filter_dropped_is_told(curated: tuple[CuratedOversampler, Images]) -> None:
+    """Of four kinds a quarter each falls to sanity, agreement and memorization, but for a few."""
+    found = curated[0].curation_
+    assert found.keys() == {1}
+    (asked, sane), (shown, agreeing), (compared, kept) = found[1].values()
+    assert list(found[1]) == ["sanity", "agreement", "memorization"]
+    assert sane == shown
+    assert agreeing == compared
+    assert sane / asked == pytest.approx(3 / 4, abs=0.1)
+    assert agreeing / asked == pytest.approx(2 / 4, abs=0.1)
+    assert kept / asked == pytest.approx(1 / 4, abs=0.1)
+    assert kept >= 30
+
+
+def test_a_generator_without_good_images_fills_up_and_says_so(images: tuple[Images, Labels]) -> None:
+    strict = CuratedOversampler(Marked(), filters=("agreement",), tau=0.999999, rounds=1, judge=judge(n_steps=1))
+    new = strict.fit_resample(*images)[0]
+    assert len(new) == 120
+    assert strict.filled_ == {1: 30}
+    assert strict.curation_ == {1: {"agreement": (60, 0)}}
+
+
+def test_the_uncurated_arm_and_other_filters_share_the_fit(images: tuple[Images, Labels], tmp_path: Path) -> None:
+    steps: list[str] = []
+    gan = from_preset("dcgan", n_steps=3, batch_size=6, base_channels=4, latent_size=40, device="cpu")
+    with listening(lambda name, _step, _n_steps: steps.append(name)):
+        clone(gan).fit_resample(*images, workspace=tmp_path)
+        assert set(steps) == {"class 1"}
+        steps.clear()
+        one = CuratedOversampler(gan, judge=judge(n_steps=3), rounds=1)
+        one.fit_resample(*images, workspace=tmp_path)
+        assert steps == ["classifier"] * 3, "the generator was trained again"
+        steps.clear()
+        CuratedOversampler(gan, judge=judge(n_steps=3), filters=("sanity",), rounds=1).fit_resample(
+            *images, workspace=tmp_path
+        )
+        assert not steps, "the judge was trained again"
+    assert one.history_.keys() == {"class 1", JUDGE}
+    assert one.diversity_ == one.generator_.diversity_
+    assert len(one.history_[JUDGE].rows) >= 1
+
+
+def test_the_judge_comes_back_with_the_generator(images: tuple[Images, Labels], tmp_path: Path) -> None:
+    gan = from_preset("dcgan", n_steps=3, batch_size=6, base_channels=4, latent_size=40, device="cpu")
+    fitted = CuratedOversampler(gan, judge=judge(n_steps=3), tau=0.4, filters=("rejection", "agreement"), rounds=2)
+    fitted.fit_resample(*images)
+    fitted.save(tmp_path / "model")
+    loaded = load_oversampler(tmp_path / "model")
+    assert isinstance(loaded, CuratedOversampler)
+    assert (loaded.tau, loaded.rounds, tuple(loaded.filters)) == (0.4, 2, ("rejection", "agreement"))
+    assert loaded.curation_ == fitted.curation_
+    assert loaded.filled_ == fitted.filled_
+    with pytest.raises(DataError, match="class 0, which had not to grow"):
+        loaded.generate(np.array([0]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"filters": ("sanety",)}, "Did you mean 'sanity'"),
+        ({"filters": ()}, "different filters, at least one"),
+        ({"filters": ("sanity", "sanity")}, "different filters"),
+        ({"oversupply": 0.5}, "at least 1"),
+        ({"rounds": 0}, "at least 1"),
+        ({"tau": 1.0}, "tau between 0 and 1"),
+        ({"judge": ImageClassifier(network="smal_cnn")}, "small_cnn"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingError, match=words):
+        CuratedOversampler(Marked(), **settings).check_settings(32)
+
+
+def test_the_judge_is_balanced_unless_it_is_given() -> None:
+    plain = CuratedOversampler(from_preset("dcgan", device="cpu"), seed=3)._classifier()
+    assert (plain.batch_sampler, plain.device, plain.seed) == ("balanced", "cpu", 3)
