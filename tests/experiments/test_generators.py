@@ -1,17 +1,23 @@
 """Which generator of a run is used, and why."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from equipoise.atomic import write_json
+from equipoise.curation.oversampler import CuratedOversampler
+from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.cell import Cell
 from equipoise.experiments.generators import choose_generator
 from equipoise.experiments.store import RunStore
 from equipoise.experiments.table import summarize
 from equipoise.metrics.classification import METRICS
+from equipoise.resampling.smote import SMOTEOversampler
 
 WriteRun = Callable[..., Path]
 ARMS = {"none": (2.0, 0.0), "weak": (0.5, 0.0), "strong": (3.0, 0.0), "weights": (4.0, 0.0)}
@@ -97,3 +103,26 @@ def test_a_link_out_of_the_run_is_refused(write_run: WriteRun, tmp_path: Path) -
     (store.path(Cell("strong", "split-0", 0)) / "generator").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(DataError, match=r"generator of 'strong, split-0, seed 0' inside"):
         choose_generator(store)
+
+
+@pytest.mark.slow
+def test_a_generator_with_filters_is_known_although_it_lies_in_a_higher_layer(tmp_path: Path) -> None:
+    """In a process of its own: here others may have imported its class."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from equipoise.experiments.cell import Cell\n"
+        "from equipoise.experiments.generators import load_generator\n"
+        "from equipoise.experiments.store import RunStore\n"
+        "assert 'equipoise.curation.oversampler' not in sys.modules\n"
+        "found = load_generator(RunStore(sys.argv[1]), Cell('curated', 'split-0', 0))\n"
+        "assert type(found).__name__ == 'CuratedOversampler', found\n"
+    )
+    store = RunStore(tmp_path)
+    judge = ImageClassifier(n_steps=2, batch_sampler="balanced", device="cpu")
+    rng, labels = np.random.default_rng(0), np.repeat([0, 1], [24, 12])
+    images = np.clip(rng.normal(90 + 60 * labels[:, None, None, None], 25, (36, 1, 28, 28)), 0, 255).astype(
+        np.uint8
+    )
+    curated = CuratedOversampler(SMOTEOversampler(), filters=("sanity",), judge=judge).fit(images, labels)
+    curated.save(store.path(Cell("curated", "split-0", 0)) / "generator")
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
