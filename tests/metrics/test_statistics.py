@@ -62,6 +62,21 @@ def test_the_interval_covers_the_truth_of_bernoulli_sets() -> None:  # methods 1
     assert 0.90 <= covered / 200 <= 0.99
 
 
+@pytest.mark.parametrize("sizes", [(60, 25), (200, 15)])
+def test_the_stratified_interval_covers_a_recall_and_a_balanced_accuracy(sizes: tuple[int, int]) -> None:
+    rng, shares, covered = np.random.default_rng(2), np.array([0.8, 0.6]), np.zeros(2)
+    strata = np.repeat([0, 1], sizes)
+    members = np.eye(2)[strata] / np.array(sizes)
+    for seed in range(200):
+        hits = rng.random(len(strata)) < shares[strata]
+        recalls = all_draws(strata, 400, seed=seed) @ (members * hits[:, None])
+        for i, (draws, truth) in enumerate(((recalls[:, 1], shares[1]), (recalls.mean(axis=1), shares.mean()))):
+            low, high = percentile_interval(draws)
+            covered[i] += low <= truth <= high
+    assert (covered / 200 >= 0.90).all()
+    assert (covered / 200 <= 0.99).all()
+
+
 def test_an_interval_leaves_out_undefined_draws() -> None:
     assert percentile_interval(np.array([np.nan, 0.5, 0.5])) == (0.5, 0.5)
     assert np.isnan(percentile_interval(np.array([np.nan, np.nan]))).all()

@@ -116,7 +116,7 @@ def at_recall(recall: float) -> OperatingPoint:
     """Make the point at which a share of the positive class, above 0 and up to 1, is found in validation."""
     return OperatingPoint(
         name=f"recall_{recall:g}",
-        label=f"recall {recall:.0%} in validation",
+        label=f"recall {100 * recall:g} % in validation",
         rule=lambda t, s: _from(threshold_at_recall(t.validation, recall), t, s) if t.has_both else None,
         compared="rare_specificity",
         source="a fixed clinical operating point; the recall in fact reached is measured on test like all else",

@@ -4,7 +4,8 @@ Methods 7.5 corrects from the class shares of the training images. But class wei
 the probabilities as a change of these shares would, and leave the counts alone; a network does not follow even its
 counts exactly. So the shares "as if trained with" are fitted to the validation predictions here. Corrected
 probabilities then have, in every class, the mean that the validation images have, whatever the method did; a
-method that only multiplies the odds of the classes ties with the baseline exactly.
+method that only multiplies the odds of the classes ties with the baseline exactly. Scores that are much too sure
+(LDAM's large scale) stay so: a temperature is not fitted with the shares.
 """
 
 import numpy as np
