@@ -1,14 +1,16 @@
-"""The commands `demo`, `run`, `report` and `list`."""
+"""The program: the commands `demo`, `run`, `report` and `list`, and those of the other modules."""
 
 import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from equipoise.cli import audit, generate, predict, rank
 from equipoise.cli import options as opt
+from equipoise.cli.execution import conclude, execute, load_study
 from equipoise.cli.families import FAMILIES, show_family
 from equipoise.exceptions import EquipoiseError, SettingError
 
@@ -54,7 +56,7 @@ def demo(*, out: opt.Out = None, workers: opt.Workers = None) -> None:
     """Compare five methods on drawn cervical cells (no data needed, about three minutes on two cores)."""
     from equipoise.experiments.demonstration import demo_study
 
-    _execute(demo_study(), out or Path("runs/demo"), workers=workers, device="auto")
+    execute(demo_study(), out or Path("runs/demo"), workers=workers, device="auto")
 
 
 @app.command(epilog=r"Example: [bold]equipoise run films/ --size 64 --groups 'patient(\d+)' --out runs/films[/]")
@@ -95,7 +97,7 @@ def run(
     """
     if images.endswith(".py"):
         study = load_study(Path(images), protocol_name)
-        return _execute(study, out or Path("runs") / study.name, workers=workers, device=device)
+        return execute(study, out or Path("runs") / study.name, workers=workers, device=device)
     from equipoise.cli.console import reading_bar
     from equipoise.data.reading import read
     from equipoise.data.source import ReadOptions
@@ -141,7 +143,7 @@ def run(
         )
     loaded = replace(loaded, notes=(*(note or ()), *loaded.notes))
     study = plan_study(loaded, protocol, budget, name=out.name, facts={"command": _command()})
-    return _execute(study, out, workers=workers, device=device)
+    return execute(study, out, workers=workers, device=device)
 
 
 @app.command(epilog="Example: [bold]equipoise report runs/films[/]")
@@ -149,7 +151,7 @@ def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run, finished or not.")],
 ) -> None:
     """Write the tables and the report of a run again, from what is stored."""
-    _conclude(folder)
+    conclude(folder)
 
 
 @app.command(name="list", epilog="Example: [bold]equipoise list methods[/]")
@@ -164,72 +166,13 @@ def list_family(
     show_family(family)
 
 
+for command in (generate, audit, predict, rank):
+    command.add_to(app)
+
+
 def folder_name(images: str) -> str:
     """Make a folder name from a path: /data/My Films/ -> My-Films."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(images).resolve().stem).strip("-.") or "run"
-
-
-def load_study(path: Path, protocol: str | None = None) -> Any:
-    """Run a study file and return its `study`, or one of its `PROTOCOLS`, {name: function that makes the study}.
-
-    Raises:
-        SettingError: There is no such file or protocol, or the file defines no study.
-    """
-    import runpy
-
-    from equipoise.discovery import pick
-    from equipoise.experiments.study import Study
-
-    if not path.is_file():
-        raise SettingError(f"Expected a study file, found no {path}.")
-    defined = runpy.run_path(str(path), run_name="equipoise_study")
-    if (protocols := defined.get("PROTOCOLS")) is not None:
-        study = pick(protocols, protocol or next(iter(protocols)), "protocol")()
-    elif protocol is not None:
-        raise SettingError(f"Expected no --protocol: {path} defines one study only. Leave it out.")
-    else:
-        study = defined.get("study")
-    if not isinstance(study, Study):
-        found = "nothing" if study is None else f"a {type(study).__name__}"
-        raise SettingError(f"Expected {path} to define `study`, an equipoise.experiments.study.Study, got {found}.")
-    return study
-
-
-def _execute(study: Any, out: Path, *, workers: int | None, device: str) -> None:
-    from equipoise.experiments.executors import default_executor
-    from equipoise.experiments.progress import watching
-    from equipoise.experiments.store import RunStore
-
-    store, executor = RunStore(out), default_executor(device, workers=workers)
-    store.check(study)
-    with watching(study, store, executor) as observer:
-        study.run(store, executor=executor, observer=observer)
-    _gather(study, store)
-    _conclude(out)
-
-
-def _gather(study: Any, store: Any) -> None:
-    from rich.console import Console
-
-    from equipoise.experiments.gathering import gather_evidence
-    from equipoise.experiments.judged import Judged
-
-    console = Console()
-    with store.lock(), console.status("Evidence") as status:
-        gather_evidence(Judged(study, store), lambda summary: status.update(f"Evidence: {summary}"))
-
-
-def _conclude(folder: Path) -> None:
-    from equipoise.cli.console import show_results
-    from equipoise.experiments.table import summarize, write_tables
-    from equipoise.report.html import write_report
-
-    results = summarize(folder)
-    write_tables(results, folder)
-    show_results(results)
-    print(f"Report: {write_report(folder)}")  # noqa: T201 (the one line that scripts read)
-    if results.failures:
-        raise typer.Exit(code=1)
 
 
 def _command() -> str:

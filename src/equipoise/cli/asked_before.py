@@ -95,7 +95,7 @@ def _demo() -> "ImageDataset":
 
 
 def _of_study(source: str, asked: Mapping[str, Any]) -> "ImageDataset":
-    from equipoise.cli.app import load_study
+    from equipoise.cli.execution import load_study
 
     protocol = parameters_of(asked)["protocol_name"] if _words(asked)[:2] == RUN else None
     dataset: ImageDataset = load_study(Path(source), protocol).dataset

@@ -1,0 +1,95 @@
+"""What `run`, `demo` and `report` do with a study: train it, gather evidence, write tables and report."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from equipoise.exceptions import SettingError
+
+
+def load_study(path: Path, protocol: str | None = None) -> Any:
+    """Run a study file and return its `study`, or one of its `PROTOCOLS`, {name: function that makes the study}.
+
+    Raises:
+        SettingError: There is no such file or protocol, or the file defines no study.
+    """
+    import runpy
+
+    from equipoise.discovery import pick
+    from equipoise.experiments.study import Study
+
+    if not path.is_file():
+        raise SettingError(f"Expected a study file, found no {path}.")
+    defined = runpy.run_path(str(path), run_name="equipoise_study")
+    if (protocols := defined.get("PROTOCOLS")) is not None:
+        study = pick(protocols, protocol or next(iter(protocols)), "protocol")()
+    elif protocol is not None:
+        raise SettingError(f"Expected no --protocol: {path} defines one study only. Leave it out.")
+    else:
+        study = defined.get("study")
+    if not isinstance(study, Study):
+        found = "nothing" if study is None else f"a {type(study).__name__}"
+        raise SettingError(f"Expected {path} to define `study`, an equipoise.experiments.study.Study, got {found}.")
+    return study
+
+
+def execute(study: Any, out: Path, *, workers: int | None, device: str) -> None:
+    """Train what the folder does not hold yet, gather the evidence, and write tables and report."""
+    from equipoise.experiments.executors import default_executor
+    from equipoise.experiments.progress import watching
+    from equipoise.experiments.store import RunStore
+
+    store, executor = RunStore(out), default_executor(device, workers=workers)
+    store.check(study)
+    with watching(study, store, executor) as observer:
+        study.run(store, executor=executor, observer=observer)
+    results = _write_tables(out)  # before the evidence: whatever happens to that, the tables are there
+    _gather(study, store)
+    _show(out, results)
+
+
+def _gather(study: Any, store: Any) -> None:
+    from rich.console import Console
+
+    from equipoise.experiments.gathering import gather_evidence
+    from equipoise.experiments.judged import Judged
+    from equipoise.training.progress import listening
+
+    console = Console()
+    with store.lock(), console.status("Evidence") as status:
+
+        def begin(summary: str) -> None:
+            status.update(f"Evidence: {summary}")
+            if not console.is_terminal:  # a log shows no status
+                console.print(f"Evidence: {summary}", highlight=False)
+
+        with listening(lambda name, done, n: status.update(f"Evidence: {name}, {done:,} of {n:,}")):
+            gather_evidence(Judged(study, store), begin)
+
+
+def conclude(folder: Path) -> None:
+    """Write and show what a run holds."""
+    _show(folder, _write_tables(folder))
+
+
+def _write_tables(folder: Path) -> Any:
+    from equipoise.experiments.operating import write_operating
+    from equipoise.experiments.second_opinions import write_second_opinions
+    from equipoise.experiments.table import summarize, write_tables
+
+    results = summarize(folder)
+    write_tables(results, folder)
+    write_operating(folder)
+    write_second_opinions(folder, results.comparisons)
+    return results
+
+
+def _show(folder: Path, results: Any) -> None:
+    from equipoise.cli.console import show_results
+    from equipoise.report.html import write_report
+
+    show_results(results)
+    print(f"Report: {write_report(folder)}")  # noqa: T201 (the one line that scripts read)
+    if results.failures:
+        raise typer.Exit(code=1)
