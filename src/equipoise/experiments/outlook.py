@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from equipoise.experiments.comparison import FEWEST_PATIENTS
-from equipoise.experiments.power import ACCURACY, ASSUMED, SPREADS, Design, design_of, detectable, seeds_needed
+from equipoise.experiments.power import (
+    ACCURACY,
+    ASSUMED,
+    MOST_SEEDS,
+    SPREADS,
+    Design,
+    design_of,
+    detectable,
+    seeds_needed,
+)
 from equipoise.metrics.classification import METRICS
 
 TARGETS = (0.02, 0.05, 0.10)  # differences that a reader may care for
@@ -54,7 +63,7 @@ def _need(design: Design, metric: str, difference: float) -> Need:
     if n_seeds is not None:
         return Need(difference, n_seeds, f"{n_seeds} per split" if design.n_splits > 1 else str(n_seeds))
     alike = replace(ASSUMED[metric], seed_sd=0.0, split_sd=0.0)  # trainings that do not differ
-    scarce = seeds_needed(design, metric, difference, alike) is None
+    scarce = not detectable(replace(design, n_seeds=MOST_SEEDS), metric, alike) <= difference
     reason = "the test set is too small" if scarce else "more splits are needed"
     return Need(difference, None, f"no number suffices ({reason})")
 

@@ -112,6 +112,12 @@ def detectable(design: Design, metric: str, assumed: Assumptions | None = None) 
 
 def seeds_needed(design: Design, metric: str, difference: float, assumed: Assumptions | None = None) -> int | None:
     """Find the smallest number of seeds with which a study finds a true difference; None where none suffices."""
+    most = replace(design, n_seeds=MOST_SEEDS)
+    if math.isnan(detectable(most, metric, assumed)):
+        return None
+    error = math.sqrt(sum(_variances(most, metric, assumed or ASSUMED[metric])))
+    if detectable_difference(error, math.inf, design.n_comparisons) > difference:
+        return None  # not even with the variances known; this spares the search, which is slow
     reached = (detectable(replace(design, n_seeds=n), metric, assumed) for n in range(1, MOST_SEEDS + 1))
     return next((n for n, reach in enumerate(reached, start=1) if reach <= difference), None)
 

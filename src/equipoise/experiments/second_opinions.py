@@ -63,7 +63,7 @@ def second_opinions(folder: Path, comparisons: Sequence[Comparison]) -> list[Opi
     """
     study, ratio = read_study(Path(folder)), _ratio(Path(folder))
     pairs = {name: pairs_of(study, name) for name in study.methods if name != study.baseline}
-    opinions = []
+    opinions: list[Opinion] = []
     for test, ask in TESTS.items():
         for metric in [SPEAKS_OF[test]] if test in SPEAKS_OF else dict.fromkeys((study.primary_metric, RANKING)):
             answers = {name: ask(found, metric, ratio) for name, found in pairs.items()}

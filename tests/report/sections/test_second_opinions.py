@@ -1,0 +1,110 @@
+"""Other tests beside our verdict, and what the study could find, as a reader sees them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from equipoise.atomic import read_json, write_json
+from equipoise.experiments.comparison import Word
+from equipoise.experiments.power import design_of, detectable
+from equipoise.experiments.second_opinions import Opinion
+from equipoise.report.contents import read_contents
+from equipoise.report.html import write_report
+from equipoise.report.reach import foretold, reaches
+from equipoise.report.sections import second_opinions as section
+from equipoise.report.sections.second_opinions import WHY, view
+
+MakeRun = Callable[..., Path]
+
+
+def opinions(test: str, verdicts: Sequence[tuple[Word, Word]]) -> Any:
+    def made(*_: object) -> list[Opinion]:
+        return [
+            Opinion(
+                method=f"method-{i}",
+                baseline="none",
+                test=test,
+                metric="auroc",
+                verdict=theirs,
+                ours=ours,
+                agreement="agrees" if theirs == ours else "differs",
+                **dict.fromkeys(("difference", "p", "p_low", "p_high", "p_holm"), 0.01),
+            )
+            for i, (theirs, ours) in enumerate(verdicts)
+        ]
+
+    return made
+
+
+def test_each_test_speaks_a_sentence_and_stands_beside_our_verdict(make_run: MakeRun) -> None:
+    found = view(read_contents(make_run()))
+    assert found is not None
+    assert len(found["sentences"]) == 6
+    assert found["sentences"][0].startswith("DeLong's test of AUROC agrees with our verdict on ")
+    balanced, auroc = found["groups"]
+    both = ["Wilcoxon's signed rank test", "The corrected t test"]
+    assert balanced["columns"] == ["McNemar's test (accuracy)", *both]
+    assert auroc["columns"] == ["DeLong's test", *both]
+    for group in (balanced, auroc):
+        assert list(group["rows"]) == ["class_weights", "oversampling", "dcgan", "cdcgan"]
+        assert all(len(cells) == 4 for cells in group["rows"].values())
+    assert "Wilcoxon's signed rank test of balanced accuracy has no answer: it needs six paired runs" in " ".join(
+        found["sentences"]
+    )
+
+
+def test_where_a_test_differs_it_is_said_why(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = read_contents(make_run())
+    shifted: tuple[Word, Word] = ("better", "no detectable difference")
+    verdicts: list[tuple[Word, Word]] = [("better", "better"), *([shifted] * 7)]
+    monkeypatch.setattr(section, "second_opinions", opinions("delong", verdicts))
+    found = view(contents)
+    assert found is not None
+    (sentence,) = found["sentences"]
+    assert sentence.startswith("DeLong's test of AUROC agrees with our verdict on 1 of 8 methods; it differs on ")
+    assert "method-5 (better here, no detectable difference by ours); 2 more. " in sentence
+    assert sentence.endswith(WHY["delong"])
+    monkeypatch.setattr(section, "second_opinions", opinions("delong", verdicts[:1]))
+    agreed = view(contents)
+    assert agreed is not None
+    assert agreed["sentences"] == ["DeLong's test of AUROC agrees with our verdict on 1 of 1 methods."]
+
+
+def test_several_images_of_a_patient_are_a_warning(make_run: MakeRun) -> None:
+    folder = make_run()
+    found = view(read_contents(folder))
+    assert found is not None
+    assert "the 300 images are of 150 patients" in found["several"]
+    study = read_json(folder / "study.json")
+    study["dataset"]["n_groups"] = study["dataset"]["n_images"]
+    write_json(folder / "study.json", study)
+    found = view(read_contents(folder))
+    assert found is not None
+    assert found["several"] == ""
+
+
+def test_what_could_be_found_is_foretold_beside_what_was_reached(make_run: MakeRun) -> None:
+    contents = read_contents(make_run(counts=(800, 400)))
+    text = foretold(contents)
+    expected = detectable(design_of(contents.study), "balanced_accuracy")
+    assert f"a true difference of {expected:.3f} in balanced accuracy was expected to be found" in text
+    reached = [row.detectable for row in contents.results.comparisons if row.metric == "balanced_accuracy"]
+    assert f"As the runs came out, it is {min(reached):.3f} to {max(reached):.3f}." in text
+    assert [reach.label for reach in reaches(contents)] == ["balanced accuracy", "AUROC"]
+    assert [len(reach.needs) for reach in reaches(contents)] == [3, 3]
+
+
+def test_a_study_too_small_says_so_and_a_lone_baseline_leaves_the_section_out(make_run: MakeRun) -> None:
+    few = read_contents(make_run(counts=(240, 20)))
+    assert "fewer than 6 patients of class carcinoma are tested" in foretold(few)
+    assert view(few) is not None
+    assert view(read_contents(make_run(methods=("none",)))) is None
+
+
+@pytest.mark.parametrize("fields", [{}, {"failed": ("dcgan",)}, {"absent": ("cdcgan",)}, {"broken": ("none",)}])
+def test_the_page_holds_the_section_whatever_failed(make_run: MakeRun, fields: dict[str, Any]) -> None:
+    page = write_report(make_run(**fields)).read_text(encoding="utf-8")
+    assert "What this study could find" in page
+    assert "Second opinions, and what this study could find" in page
