@@ -40,7 +40,7 @@ def test_false_alarms_and_coverage(n: int, per_patient: int, d: int) -> None:
         of_patient = np.repeat(rng.normal(size=(patients, 8)), n // patients, axis=0)
         return np.asarray(np.maximum((of_patient + 0.5 * rng.normal(size=(n, 8))) @ mix, 0))
 
-    found = [two_sample_test(draw(n // per_patient), draw(n), patients=owners) for _ in range(300)]
+    found = [two_sample_test(draw(n // per_patient), draw(n), patients=owners) for _ in range(150)]
     assert np.mean([one.p < 0.05 for one in found]) <= 0.08
     assert np.mean([one.low <= 0.5 <= one.high for one in found]) >= 0.91
 

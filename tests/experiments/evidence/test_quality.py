@@ -105,6 +105,20 @@ def test_nothing_is_written_where_nothing_was_made(tmp_path: Path) -> None:
     assert not list((tmp_path / "evidence").iterdir())
 
 
+def test_color_images_of_16_bits_and_a_class_that_is_not_held_out(tmp_path: Path) -> None:
+    toy = toy_dataset((90, 40), size=12, channels=3)
+    deep = small_run(tmp_path / "run", replace(toy, images=toy.images.astype(np.uint16) * 16))
+    (split,) = deep.study.splits
+    validation = split.validation[toy.labels[split.validation] == 0]
+    cut = replace(deep.study, splits=(replace(split, validation=validation),))
+    (tmp_path / "evidence").mkdir()
+    gather(Judged(cut, deep.store), tmp_path / "evidence")
+    found = {row["measure"]: row for row in lines(tmp_path / "evidence")}
+    assert float(found["ms_ssim"]["value"]) > 0
+    assert "of 0 patients" in found["train_synthetic"]["refused"]
+    assert "too few real images" in found["kid"]["refused"]
+
+
 def test_the_number_of_runs_is_bounded(run: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Judged, "generated", property(lambda _self: [cell for cell in run.cells for _ in range(9)]))
     assert len(chosen(run)) == 2 * quality.MOST_RUNS
