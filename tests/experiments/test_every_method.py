@@ -20,7 +20,7 @@ from equipoise.training import collapse
 
 BUDGET = Budget(n_steps=4, batch_size=12, gan_steps=6, gan_batch_size=12, gan_channels=8, device="cpu")
 GENERATIVE = [method.name for family in (generative, curated) for method in family.METHODS]
-QUICK = {"dcgan", "cdcgan_mix", "cdcgan_half", "cdcgan_crt", "strong_gan", "dcgan_curated"}  # the others at each `make slow`
+QUICK = {"dcgan", "cdcgan_mix", "cdcgan_half", "cdcgan_crt", "strong_gan", "dcgan_curated"}  # else at `make slow`
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,19 @@
 """Arms that differ in how many synthetic images are added: `dcgan@0.5`, `dcgan+120`."""
 
+import json
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 from equipoise.experiments.method import Budget, Method
 from equipoise.resampling.base import Resampler
 
+DOSED = "equipoise.curation.dosed.DosedOversampler"  # by name: reading a run needs none of its machinery
+UNITS = {"share": "@", "per_class": "+"}  # and what stands before the dose in a name
 NAME = re.compile(r"(?P<base>\w+)(?:@(?P<share>\d+(?:\.\d+)?)|\+(?P<per_class>\d+))")
 
 
@@ -57,3 +62,41 @@ def find_method(name: str, methods: Mapping[str, Method]) -> Method:
     if asked["share"] is not None:
         return dosed(base, share=float(asked["share"]))
     return dosed(base, per_class=int(asked["per_class"]))
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Methods that differ in their dose alone: {method: dose}, increasing; 0 where one adds nothing."""
+
+    base: str
+    unit: str
+    doses: Mapping[str, float]
+
+
+def find_ladders(methods: Sequence[Mapping[str, Any]]) -> list[Ladder]:
+    """Group the methods of `study.json` that differ in the dose alone, with the one that adds no image."""
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for method in methods:
+        for unit, dose, rest in _dose(method):
+            found[json.dumps([unit, rest], sort_keys=True)][method["name"]] = dose
+    ladders = []
+    for key, doses in found.items():
+        unit, rest = json.loads(key)
+        none = [m["name"] for m in methods if m["steps"] == rest[1:]]
+        first = next(iter(doses))
+        base = first.rpartition(UNITS[unit])[0] or first
+        every = sorted({**dict.fromkeys(none[:1], 0.0), **doses}.items(), key=lambda item: item[1])
+        if len(every) > 1:
+            ladders.append(Ladder(base, unit, dict(every)))
+    return ladders
+
+
+def _dose(method: Mapping[str, Any]) -> Iterator[tuple[str, float, list[Any]]]:
+    """Give unit, dose and all that is not the dose; nothing for a method without one."""
+    first, *others = method.get("steps", [{}])
+    if first.get("class") != DOSED:
+        return
+    settings = first["settings"]
+    for unit in UNITS:
+        if settings[unit] is not None:
+            yield unit, float(settings[unit]), [settings["generator"], *others]
