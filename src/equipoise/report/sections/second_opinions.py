@@ -90,7 +90,7 @@ def _several(c: Contents) -> str:
         return ""
     return (
         f"DeLong's and McNemar's tests count each image as a patient of its own, but the {n_images:,} images are "
-        f"of {n_patients:,} patients: their p values are too small."
+        f"of {n_patients:,} patients: their p values can be too small."
     )
 
 
