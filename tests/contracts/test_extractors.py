@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -45,8 +46,8 @@ Make = Callable[[Images, Path], Extractor]
 
 def classifier(images: Images, _folder: Path) -> Extractor:
     noisy = np.concatenate([images, images[::-1]])
-    settings = {"n_steps": 2, "batch_size": 4, "device": "cpu"}
-    return in_domain(ImageClassifier(**settings).fit(noisy, np.arange(len(noisy)) % 2))
+    fitted = ImageClassifier(n_steps=2, batch_size=4, device="cpu").fit(noisy, np.arange(len(noisy)) % 2)
+    return in_domain(fitted)
 
 
 def random_weights(name: str, build: Callable[[], torch.nn.Module], folder: Path) -> Path:
@@ -70,11 +71,12 @@ def early_inception(images: Images, folder: Path) -> Extractor:
 def dinov2(images: Images, folder: Path) -> Extractor:
     if find_spec("transformers") is None:
         pytest.skip("the package transformers is not installed")
-    from transformers import Dinov2Config, Dinov2Model
-
+    transformers = import_module("transformers")
     with isolated_chance("contracts", "dinov2"):
-        config = Dinov2Config(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=224)
-        Dinov2Model(config).save_pretrained(folder / "dinov2")
+        tiny = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+        transformers.Dinov2Model(transformers.Dinov2Config(**tiny, image_size=224)).save_pretrained(
+            folder / "dinov2"
+        )
     return make_extractor("dinov2", weights=folder / "dinov2", device="cpu", span=value_range(images))
 
 

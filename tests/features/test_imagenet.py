@@ -5,7 +5,6 @@ import pytest
 
 from equipoise.exceptions import WeightsError
 from equipoise.features.imagenet import imagenet
-from equipoise.networks import weights as loading
 
 
 @pytest.fixture
@@ -32,6 +31,6 @@ def test_without_connection_the_message_names_the_file(tmp_path: Path, monkeypat
         raise OSError(f"no way to {url}")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(loading.torch.hub, "load_state_dict_from_url", refuse)
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
     with pytest.raises(WeightsError, match=r"mobilenet_v2-b0353104\.pth"):
         imagenet(device="cpu")

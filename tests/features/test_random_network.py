@@ -1,4 +1,5 @@
 import numpy as np
+import torch
 
 from equipoise.features.random_network import RandomNetwork, random_network
 
@@ -6,9 +7,9 @@ DIGEST = "1fd8463e9455d4b0e4c0baec6a434e58fe0c6ad7f608c739385a25fe2fda7967"
 
 
 def test_weights_are_fixed_and_leave_the_global_generator_alone() -> None:
-    before = np.random.get_state()[1].copy()  # noqa: NPY002 (read, not used)
+    before = torch.random.get_rng_state()
     assert random_network(device="cpu").digest == DIGEST
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_weights_keep_the_scale_of_the_maps() -> None:
