@@ -97,11 +97,7 @@ def check_release(audit: Judgment, override: str | None = None) -> Release:
         ReleaseError: The gate refuses and no reason was given; names what it found.
         SettingError: The reason is not one.
     """
-    if override is not None and len(override.strip()) < LEAST_REASON:
-        raise SettingError(
-            f"Expected a reason of at least {LEAST_REASON} characters for the override, got {override!r}. "
-            "Write down who decided and why: it is kept with the images."
-        )
+    check_reason(override)
     if audit.passed:
         return Release(passed=True, reasons=(), override=None)
     if override is None:
@@ -110,6 +106,19 @@ def check_release(audit: Judgment, override: str | None = None) -> Release:
             "generator on more patients or for fewer steps and audit again, or override with a written reason."
         )
     return Release(passed=False, reasons=audit.reasons, override=override.strip())
+
+
+def check_reason(override: str | None) -> None:
+    """Refuse what is no reason, before any work.
+
+    Raises:
+        SettingError: The reason is too short to be one.
+    """
+    if override is not None and len(override.strip()) < LEAST_REASON:
+        raise SettingError(
+            f"Expected a reason of at least {LEAST_REASON} characters for the override, got {override!r}. "
+            "Write down who decided and why: it is kept with the images."
+        )
 
 
 def detectable_share(n: int, found: float = 0.95) -> float:

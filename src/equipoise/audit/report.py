@@ -134,7 +134,7 @@ def _check(train: ImageDataset, others: ImageDataset, images: Images, labels: La
             )
     if not len(labels) or not 0 <= labels.min() <= labels.max() < len(train.class_names):
         raise DataError(
-            f"Expected at least one synthetic image, with labels from 0 to {len(train.class_names) - 1}, got labels "
+            f"Expected a synthetic image or more, labels from 0 to {len(train.class_names) - 1}, got labels "
             f"{np.unique(labels).tolist()}."
         )
     if len(both := np.intersect1d(train.groups, others.groups)):

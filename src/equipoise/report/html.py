@@ -58,19 +58,24 @@ def write_report(folder: Path) -> Path:
 
 def render(contents: Contents, curves: dict[str, Curves]) -> str:
     """Fill the templates; names of classes, methods and files are escaped."""
-    environment = Environment(
+    found, further = _further(contents)
+    view = {**_overview(contents), **_results(contents, curves), **_appendix(contents), "found": found}
+    headings = {**BEFORE, **further, **AFTER}
+    return environment().get_template("page.html").render(view, headings=headings, version=equipoise.__version__)
+
+
+def environment() -> Environment:
+    """Make what fills templates: names are escaped, and a name that a template does not get is an error."""
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {filter_.__name__: filter_ for filter_ in FILTERS}
-    environment.tests["known"] = wording.known
-    found, further = _further(contents)
-    view = {**_overview(contents), **_results(contents, curves), **_appendix(contents), "found": found}
-    headings = {**BEFORE, **further, **AFTER}
-    return environment.get_template("page.html").render(view, headings=headings, version=equipoise.__version__)
+    made.filters |= {filter_.__name__: filter_ for filter_ in FILTERS}
+    made.tests["known"] = wording.known
+    return made
 
 
 def _further(c: Contents) -> tuple[dict[str, Any], dict[str, str]]:

@@ -45,7 +45,7 @@ def add_evidence(run: Path, audits: list[dict[str, Any]], channels: int = 1, dty
     methods = [one["method"] for one in audits]
     real = rng.integers(0, 255, (len(methods), channels, 28, 28)).astype(dtype)
     np.savez(
-        folder / "pairs.npz", synthetic=real[::-1], real=real, method=np.array(methods), copy=np.ones(len(real), bool),
+        folder / "pairs.npz", synthetic=real[::-1], real=real, method=np.array(methods), copy=np.ones(len(real)),
         label=np.zeros(len(real), int), likeness=np.linspace(0.97, 0.5, len(real)), mirrored=np.zeros(len(real)),
     )  # fmt: skip
 
