@@ -60,7 +60,7 @@ def test_the_nearest_generator_is_measured_against_the_floor(make_run: MakeRun) 
         ({"floor": (0.1, 0.02, 0.2)}, "Even real images of the two sets differ in these features"),
         (
             {"told": 0.6},
-            "Those of dcgan and cdcgan it tells from real ones no better than real ones from each other.",
+            "The images of dcgan and cdcgan are told from real ones not detectably better",
         ),
         ({"sources": ["training"]}, "validation part holds too few images of carcinoma, so that halves"),
         (

@@ -111,7 +111,10 @@ def _sentences(name: str, means: Sequence[Mean]) -> Iterator[str]:
     if at_once := [m["method"] for m in told if m["value"] >= AT_ONCE and m["low"] > m["floor_high"]]:
         yield f"A simple classifier tells the images of {_listed(at_once)} from real ones nearly always."
     if hidden := [m["method"] for m in told if m["low"] <= m["floor_high"]]:
-        yield f"Those of {_listed(hidden)} it tells from real ones no better than real ones from each other."
+        yield (
+            f"The images of {_listed(hidden)} are told from real ones not detectably better than real ones from "
+            "each other."
+        )
     if taught := max(_known(means, "train_synthetic"), key=lambda mean: float(mean["value"]), default=None):
         yield (
             f"A classifier that learned {name} from the images of {taught['method']}, the best in this, reaches an "
