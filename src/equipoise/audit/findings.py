@@ -72,7 +72,11 @@ class Side:
 
 def find(name: str, train: Side, held_out: Side, synthetic: Side, n_copies: int) -> Findings:
     """Compute everything that so many images allow."""
-    sizes = {"n_synthetic": len(synthetic.labels), "n_train": len(train.labels), "n_held_out": len(held_out.labels)}
+    sizes: dict[str, Any] = {
+        "n_synthetic": len(synthetic.labels),
+        "n_train": len(train.labels),
+        "n_held_out": len(held_out.labels),
+    }
     measured: dict[str, Any] = {}
     if len(synthetic.labels) and len(np.unique(train.groups)) >= FEWEST:
         measured |= _against_train(train, held_out, synthetic)

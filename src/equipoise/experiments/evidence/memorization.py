@@ -31,7 +31,8 @@ def gather(run: Judged, folder: Path) -> None:
     Held-out images are the validation and test images of the split: they are compared, and nothing is chosen by
     them. Nothing is written where no method kept synthetic images.
     """
-    facts, pairs = [], defaultdict(list)
+    facts: list[dict[str, Any]] = []
+    pairs: dict[str, list[Shown]] = defaultdict(list)
     for cell in run.generated:
         train = run.part(cell, "train")
         held_out = concatenate([run.part(cell, "validation"), run.part(cell, "test")])
@@ -45,7 +46,7 @@ def gather(run: Judged, folder: Path) -> None:
         ]
     if facts:
         write_json(folder / "audits.json", facts)
-        np.savez_compressed(folder / "pairs.npz", **_arrays(pairs))
+        np.savez_compressed(folder / "pairs.npz", allow_pickle=False, **_arrays(pairs))
 
 
 def _arrays(pairs: dict[str, list[Shown]]) -> dict[str, NDArray[Any]]:
