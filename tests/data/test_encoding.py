@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
@@ -39,6 +39,7 @@ def test_every_kind_comes_back_value_for_value(dtype: str, channels: int, tmp_pa
     assert encode(image, NOTE) == path.read_bytes()
 
 
+@settings(deadline=None)
 @given(image=arrays(np.float32, (1, 4, 5), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)))
 def test_any_finite_float_comes_back_bit_for_bit(image: Images, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "float.tiff"
