@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath, PureWindowsPath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.data.listing import SPLIT_NAMES
@@ -27,6 +27,7 @@ def test_class_names_become_names_of_folders(names: tuple[str, ...], folders: li
     assert class_folders(names) == folders
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=12), unique=True, min_size=1, max_size=6))
 def test_any_names_give_different_folders_inside(names: list[str]) -> None:
     folders = class_folders(names)
