@@ -39,17 +39,28 @@ def test_the_best_on_validation_meets_every_control(write_run: WriteRun) -> None
     decisive = [row for row in contest.rows if row.metric == "balanced_accuracy"]
     assert [row.verdict for row in decisive] == ["better", "better"]
     assert [row.metric for row in contest.rows[2:]] == ["auroc", "auroc"]
-    assert "gains on" in contest.sentence
+    assert "beat every cheap control" in contest.sentence
 
 
-def test_a_tie_is_no_gain_and_a_loss_is_named(write_run: WriteRun) -> None:
+def test_a_tie_is_no_gain_and_a_loss_is_shown(write_run: WriteRun) -> None:
     folder = write_run({"none": (1.2, -1.0), "oversampling": (1.2, 0.0), "crt": (4.0, 0.0), "gan": (1.2, 0.0)})
     add_images(folder, "gan")
     contest = contest_of(folder)
     assert contest is not None
-    assert "No arm with synthetic images is detectably better" in contest.sentence
+    assert "do not detectably beat every cheap control" in contest.sentence
     assert "the only such arm" in contest.sentence
-    assert "It is worse than crt." in contest.sentence
+    assert "it does beat" not in contest.sentence
+    assert [row.verdict for row in contest.rows[:2]] == ["no detectable difference", "worse"]
+
+
+def test_beating_a_weak_control_is_not_beating_all(write_run: WriteRun) -> None:
+    arms = {"none": (1.2, -1.0), "oversampling": (3.0, 0.0), "crt": (0.2, 0.0), "gan": (3.0, 0.0)}
+    folder = write_run(arms, n_seeds=5, counts=(120, 60))
+    add_images(folder, "gan")
+    contest = contest_of(folder)
+    assert contest is not None
+    assert "do not detectably beat every cheap control" in contest.sentence
+    assert "it does beat crt" in contest.sentence
 
 
 def test_the_test_images_have_no_say_in_the_choice(write_run: WriteRun) -> None:

@@ -62,7 +62,7 @@ def _gather(study: Any, store: Any) -> None:
         def begin(summary: str) -> None:
             status.update(f"Evidence: {summary}")
             if not console.is_terminal:  # a log shows no status
-                console.print(f"Evidence: {summary}", highlight=False)
+                console.print(f"Evidence: {summary}", highlight=False, soft_wrap=True)
 
         with listening(lambda name, done, n: status.update(f"Evidence: {name}, {done:,} of {n:,}")):
             gather_evidence(Judged(study, store), begin)
@@ -74,13 +74,16 @@ def conclude(folder: Path) -> None:
 
 
 def _write_tables(folder: Path) -> Any:
+    from equipoise.experiments.curation_effect import write_curation
+    from equipoise.experiments.dose_response import write_dose
     from equipoise.experiments.operating import write_operating
     from equipoise.experiments.second_opinions import write_second_opinions
     from equipoise.experiments.table import summarize, write_tables
 
     results = summarize(folder)
     write_tables(results, folder)
-    write_operating(folder)
+    for write in (write_operating, write_dose, write_curation):
+        write(folder)
     write_second_opinions(folder, results.comparisons)
     return results
 

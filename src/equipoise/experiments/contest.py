@@ -8,7 +8,7 @@ from equipoise.experiments.comparison import RANKING, Comparison, compare_pairs
 from equipoise.experiments.methods import STRONG_CONTROLS
 from equipoise.experiments.scores import Scores
 from equipoise.experiments.stored import StoredStudy
-from equipoise.experiments.verdict import effects, listed, with_verdict
+from equipoise.experiments.verdict import effects, with_verdict
 from equipoise.metrics.classification import METRICS
 
 
@@ -77,14 +77,13 @@ def _sentence(champion: str, rows: list[Comparison], study: StoredStudy) -> str:
     label = METRICS[study.primary_metric].label
     n = len(study.adding)
     who = f"{champion}, the only such arm," if n == 1 else f"{champion}, of {n} such arms the best on validation,"
-    better, worse = with_verdict("better", rows), with_verdict("worse", rows)
-    if not better:
-        others = effects(rows, lambda row: row.baseline)
-        ending = f" It is worse than {listed([row.baseline for row in worse])}." if worse else ""
-        return (
-            f"No arm with synthetic images is detectably better than the cheap controls in {label}: {who} minus "
-            f"{others}.{ending}"
-        )
-    text = f"{who} gains on {effects(better, lambda row: row.baseline)} in {label}"
-    rest = [row.baseline for row in rows if row not in better]
-    return f"Synthetic images: {text}{f', not detectably on {listed(rest)}' if rest else ''}."
+    better = with_verdict("better", rows)
+    others = [row for row in rows if row not in better]
+    if not others:
+        return f"Synthetic images beat every cheap control in {label}: {who} gains {_over(better)}."
+    text = f"Synthetic images do not detectably beat every cheap control in {label}: {who} minus {_over(others)}"
+    return f"{text}; it does beat {_over(better)}." if better else f"{text}."
+
+
+def _over(rows: list[Comparison]) -> str:
+    return effects(rows, lambda row: row.baseline)
