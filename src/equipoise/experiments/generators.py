@@ -67,10 +67,9 @@ def load_generator(store: RunStore, cell: Cell) -> "Oversampler":
         DataError: It is damaged.
         SettingError: This version does not know its class.
     """
-    import equipoise.curation.oversampler  # noqa: F401  # makes its class known
-    from equipoise.resampling.loading import load_oversampler
+    from equipoise.curation import loading
 
-    return load_oversampler(_folder(store, cell))
+    return loading.load_generator(_folder(store, cell))
 
 
 def weights_of(store: RunStore, cell: Cell) -> dict[str, str]:

@@ -51,4 +51,4 @@ def test_captions_are_escaped_and_notes_are_shown(make_run: MakeRun) -> None:
     page = write_report(run_with([TABLE], make_run)).read_text()
     assert "Paper &lt;X&gt;, Table 1" in page
     assert "One run." in page
-    assert "243.000" in page
+    assert "243.0<" in page

@@ -10,6 +10,7 @@ from equipoise.report.wording import decimal
 
 HEADING = "Beside the published numbers"
 ORDER = 10
+LARGE = 10  # from here on, as FIDs are, one decimal says enough
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def _table(table: Mapping[str, Any], c: Contents) -> PublishedTable:
 def _entries(row: Mapping[str, Any], metrics: list[str | None], ours: Mapping[str, Summary]) -> Iterator[Entry]:
     for value, metric in zip(row["values"], metrics, strict=True):
         summary = None if metric is None else ours.get(metric)
-        yield Entry("" if value is None else decimal(value), _ours(summary))
+        yield Entry("" if value is None else decimal(value, 3 if value < LARGE else 1), _ours(summary))
 
 
 def _ours(summary: Summary | None) -> str:

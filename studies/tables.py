@@ -1,0 +1,136 @@
+"""The tables of a page in docs/results, as lines of Markdown."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from equipoise.atomic import read_json
+from equipoise.experiments.comparison import Comparison
+from equipoise.experiments.gathering import stored
+from equipoise.experiments.table import Results
+from equipoise.metrics.classification import METRICS
+
+SHOWN = ("balanced_accuracy", "auroc", "auprc", "rare_recall", "rare_precision", "worst_class_recall", "mcc")
+MEASURES = {
+    "kid": "KID",
+    "fid": "FID",
+    "two_sample": "told from real (AUROC)",
+    "train_synthetic": "learn synthetic, test real (AUROC)",
+    "precision": "precision",
+    "recall": "recall",
+    "coverage": "coverage",
+    "ms_ssim": "MS-SSIM",
+}
+
+
+def header(*cells: str) -> Iterator[str]:
+    """Begin a table."""
+    yield _row(*cells)
+    yield _row(*["---"] * len(cells))
+
+
+def means(results: Results) -> Iterator[str]:
+    """Show the main metrics of every method."""
+    yield from header("method", *(METRICS[name].label for name in SHOWN))
+    for method in results.methods:
+        summaries = [method.metrics[name] for name in SHOWN]
+        yield _row(method.method, *(f"{one.mean:.3f} ± {one.sd:.3f}" for one in summaries))
+
+
+def published(results: Results, tables: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Show each published table with our means beside its numbers."""
+    ours = {method.method: method.metrics for method in results.methods}
+    for table in tables:
+        columns = table["columns"]
+        yield f"\n## {table['caption']}\n\nThe paper's number, then ours (mean ± sd).\n"
+        yield from header("arm", *(label for label, _ in columns))
+        for row in table["rows"]:
+            values = zip(row["values"], columns, strict=True)
+            cells = (_beside(value, ours.get(row["method"], {}).get(metric)) for value, (_, metric) in values)
+            yield _row(row["arm"], *cells)
+        yield from (f"\n{note}" for note in table["notes"])
+
+
+def _beside(value: float | None, summary: Any) -> str:
+    theirs = "-" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
+    return theirs if summary is None else f"{theirs} / {summary.mean:.3f} ± {summary.sd:.3f}"
+
+
+def contest(results: Results) -> Iterator[str]:
+    """Show the best arm with synthetic images against the cheap controls."""
+    if results.contest is None:
+        return
+    champion = results.contest.champion
+    yield f"\n## {champion} (best of {results.contest.n_challengers} on validation) against the cheap controls\n"
+    yield from _comparisons(results.contest.rows, lambda row: row.baseline)
+
+
+def pairs(results: Results) -> Iterator[str]:
+    """Show every method against the baseline."""
+    yield from _comparisons(results.comparisons, lambda row: row.method)
+
+
+def _comparisons(rows: Sequence[Comparison], name: Any) -> Iterator[str]:
+    yield from header(
+        "metric", "against" if rows and name(rows[0]) == rows[0].baseline else "method", "difference",
+        "95 % interval", "p (Holm)", "verdict", "would have been found",
+    )  # fmt: skip
+    for row in rows:
+        interval = f"{row.low:+.3f} to {row.high:+.3f}"
+        numbers = (f"{row.difference:+.3f}", interval, f"{row.p_holm:.3f}", row.verdict, f"{row.detectable:.3f}")
+        yield _row(METRICS[row.metric].label, name(row), *numbers)
+
+
+def recalls(results: Results) -> Iterator[str]:
+    """Show the recall of each class."""
+    yield from header("method", *results.class_names)
+    for method in results.methods:
+        yield _row(method.method, *(f"{row.recall:.3f}" for row in method.per_class))
+
+
+def quality(run: Path, results: Results) -> Iterator[str]:
+    """Show the quality of the synthetic images of each class, beside that of real ones in their place."""
+    if (path := stored(run, "quality", "quality.json")) is None:
+        return
+    found = read_json(path)
+    rows = [row for row in found["means"] if row["measure"] in MEASURES]
+    for label in sorted({row["label"] for row in rows}):
+        of_class = [row for row in rows if row["label"] == label]
+        measures = [m for m in MEASURES if any(row["measure"] == m for row in of_class)]
+        yield f"\n## Synthetic images of {results.class_names[label]}\n"
+        yield f"Mean over the runs (real images in their place); features: {found['extractor']}.\n"
+        yield from header("method", "n", *(MEASURES[m] for m in measures))
+        for method in dict.fromkeys(row["method"] for row in of_class):
+            own = {row["measure"]: row for row in of_class if row["method"] == method}
+            n = max((max(row["n"]) for row in own.values() if row["n"]), default=0)
+            yield _row(method, str(n), *(_quality(own.get(m)) for m in measures))
+
+
+def _quality(row: dict[str, Any] | None) -> str:
+    if row is None or row["value"] is None:
+        return "refused" if row and row["refused"] else "-"
+    floor = row["floor"]
+    return f"{row['value']:.3f}" + ("" if floor is None else f" ({floor:.3f})")
+
+
+def releases(run: Path) -> Iterator[str]:
+    """Show in how many runs the gate releases the images of each method, and why not."""
+    if (path := stored(run, "memorization", "audits.json")) is None:
+        return
+    audits = read_json(path)
+    yield "\n## Would the synthetic images be released?\n"
+    yield from header("method", "released", "near copies", "of images", "reasons")
+    for method in dict.fromkeys(audit["method"] for audit in audits):
+        own = [audit for audit in audits if audit["method"] == method]
+        reasons = list(dict.fromkeys(reason for audit in own for reason in audit["reasons"]))
+        yield _row(
+            method,
+            f"{sum(audit['passed'] for audit in own)} of {len(own)} runs",
+            str(sum(audit["overall"]["n_copies"] for audit in own)),
+            str(sum(audit["overall"]["n_synthetic"] for audit in own)),
+            " ".join(reasons) or "-",
+        )
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
