@@ -25,9 +25,9 @@ from equipoise.features.network import NetworkExtractor
 from equipoise.features.table import EXTRACTORS
 
 SIDE = 64
-N_IMAGES = {"inception": 4, "imagenet": 32, "dinov2": 16}
+N_IMAGES = {"inception": 4, "imagenet": 16, "dinov2": 8}
 N_FAST = 256
-ROUNDS = 5
+ROUNDS = 3
 
 
 def measure(name: str) -> Pair:
