@@ -102,8 +102,8 @@ def quality(run: Path, results: Results) -> Iterator[str]:
         yield from header("method", "n", *(MEASURES[m] for m in measures))
         for method in dict.fromkeys(row["method"] for row in of_class):
             own = {row["measure"]: row for row in of_class if row["method"] == method}
-            n = max((max(row["n"]) for row in own.values() if row["n"]), default=0)
-            yield _row(method, str(n), *(_quality(own.get(m)) for m in measures))
+            n = " to ".join(map(str, sorted(own["kid"]["n"])))
+            yield _row(method, n, *(_quality(own.get(m)) for m in measures))
 
 
 def _quality(row: dict[str, Any] | None) -> str:
