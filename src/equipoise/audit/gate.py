@@ -15,8 +15,8 @@ class Rule:
     """When synthetic images are refused.
 
     Attributes:
-        likeness: Least likeness (`equipoise.data.likeness`) of a near copy. Images of different patients do not
-            reach 0.9; compressed, noisy, shifted, mirrored or recolored copies mostly do.
+        likeness: Least likeness (`equipoise.data.likeness`) of a near copy. Of 4,374 held-out
+            images one reached 0.9; compressed, noisy, shifted, mirrored or paler copies mostly do.
         reach: A near copy also lies, once laid on its original, no farther from it in features than this share of
             held-out images stays within of their nearest training image.
         level: Chance, over all tests together (Bonferroni), that a generator that knows nothing of who was in

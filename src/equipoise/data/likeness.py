@@ -53,9 +53,10 @@ class Likeness:
     with mean and spread over real images, so that what all films share does not count. The likeness of two images
     is the cosine of their codes, the largest over mirroring and shifts of up to two 64ths of the side.
 
-    Among 6,300 films, lesions and cells at 28 and 64 pixels, images of different patients reach 0.9 where the same
-    photograph is there twice and otherwise hardly 0.87; copies that were compressed, made noisier, paler, brighter,
-    mirrored, shifted or blurred mostly lie above 0.9. Turned copies are not found.
+    Of 4,374 held-out films, lesions and cells at 64 pixels, one is 0.9 or more like a training image of another
+    patient (a lesion, 0.92), the others are below. Of copies that were compressed, made noisier, paler, brighter,
+    mirrored, shifted or blurred, most lie above 0.9 at 64 pixels; at 28 pixels strong compression and noise hide
+    most. Copies turned by 5 degrees are not found.
 
     Attributes:
         codes: (m, 255) of the references.
