@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import adversarial_step, data_path, startup, training_loop
+from benchmarks import adversarial_step, audit, data_path, features, fidelity, startup, training_loop
 from benchmarks.timing import Pair
 from equipoise.atomic import write_json
 from equipoise.experiments.environment import available_cores, versions
@@ -39,6 +39,9 @@ def measure() -> Iterator[Pair]:
     yield adversarial_step.measure(32, 32, 64)
     yield adversarial_step.measure(64, 64, 32)
     yield startup.measure()
+    yield audit.measure()
+    yield from fidelity.measure()
+    yield from map(features.measure, ("random", "imagenet", "inception"))
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def test_unknown_families_and_folders_are_named(
     assert "nowhere" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["demo", "run", "report", "list"])
+@pytest.mark.parametrize("command", ["demo", "run", "report", "list", "generate", "audit", "predict", "rank"])
 def test_help_shows_an_example(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
 from typer.testing import CliRunner
 
 from equipoise.audit.in_domain import train_in_domain
-from equipoise.cli.audit import add_to
+from equipoise.cli.app import app
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.phantoms import cells
 from equipoise.exceptions import DataError, SettingError
@@ -32,9 +31,7 @@ def write(root: Path, dataset: ImageDataset, *, classes: bool = True) -> Path:
 
 
 def call(*arguments: object) -> tuple[int, str]:
-    app = typer.Typer()
-    add_to(app)
-    found = CliRunner().invoke(app, [str(one) for one in arguments])
+    found = CliRunner().invoke(app, ["audit", *(str(one) for one in arguments)])
     if found.exception is not None and not isinstance(found.exception, SystemExit):
         raise found.exception
     return found.exit_code, found.output

@@ -9,11 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import typer
 from PIL import Image
 
 from equipoise.cli import app as program
-from equipoise.cli.generate import add_to
 from equipoise.data.phantoms import chest_films
 from equipoise.data.reading import read
 from equipoise.data.source import ReadOptions
@@ -37,10 +35,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Return a function that runs a command and gives exit code, standard output and standard error."""
-    both = typer.Typer()
-    both.registered_commands = [*program.app.registered_commands]
-    add_to(both)
-    monkeypatch.setattr(program, "app", both)
 
     def run_command(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["equipoise", *map(str, arguments)])

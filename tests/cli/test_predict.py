@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
 
 from equipoise.cli import app as program
-from equipoise.cli.predict import add_to, options_like
+from equipoise.cli.predict import options_like
 from equipoise.data.phantoms import chest_films
 from equipoise.data.source import ReadOptions
 from equipoise.data.splits import hold_out
@@ -57,10 +56,6 @@ def new(tmp_path: Path) -> Path:
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Return a function that runs a command and gives exit code, standard output and standard error."""
-    both = typer.Typer()
-    both.registered_commands = [*program.app.registered_commands]
-    add_to(both)
-    monkeypatch.setattr(program, "app", both)
 
     def run_command(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["equipoise", *map(str, arguments)])

@@ -2,25 +2,15 @@
 
 from pathlib import Path
 
-import pytest
-import typer
 from typer.testing import CliRunner
 
-from equipoise.cli.rank import add_to
+from equipoise.cli.app import app
 from equipoise.exceptions import DataError
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 
 
-@pytest.fixture
-def app() -> typer.Typer:
-    program = typer.Typer()
-    program.callback()(lambda: None)  # so that the command has to be named although it is the only one
-    add_to(program)
-    return program
-
-
-def test_runs_are_ranked_and_drawn(app: typer.Typer, tmp_path: Path) -> None:
+def test_runs_are_ranked_and_drawn(tmp_path: Path) -> None:
     runs = [str(RESULTS / name) for name in ("covid_xray", "herlev_two", "herlev_seven")]
     result = CliRunner().invoke(app, ["rank", *runs, "--metric", "auroc", "--out", str(tmp_path / "cd.html")])
     assert result.exit_code == 0
@@ -30,7 +20,7 @@ def test_runs_are_ranked_and_drawn(app: typer.Typer, tmp_path: Path) -> None:
     assert "Critical-difference diagram of AUROC" in (tmp_path / "cd.html").read_text()
 
 
-def test_two_runs_are_refused_before_anything_is_written(app: typer.Typer, tmp_path: Path) -> None:
+def test_two_runs_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     runs = [str(RESULTS / name) for name in ("covid_xray", "herlev_two")]
     result = CliRunner().invoke(app, ["rank", *runs, "--out", str(tmp_path / "cd.html")])
     assert isinstance(result.exception, DataError)

@@ -13,6 +13,7 @@ from equipoise.networks.heads import replace_head
 REBALANCING = (
     "class_weights",
     "rwwce",
+    "rwwce_real",
     "class_balanced",
     "class_balanced_focal",
     "ldam_drw",
