@@ -41,7 +41,7 @@ def measure() -> Iterator[Pair]:
     yield startup.measure()
     yield audit.measure()
     yield from fidelity.measure()
-    yield from map(features.measure, ("random", "imagenet", "inception"))
+    yield from map(features.measure, features.present())
 
 
 if __name__ == "__main__":
