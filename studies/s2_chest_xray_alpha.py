@@ -22,7 +22,7 @@ from equipoise.data.reading import read
 from equipoise.data.source import ReadOptions
 from equipoise.data.splits import Split, source_splits
 from equipoise.experiments.method import Budget, Method
-from equipoise.experiments.methods import STRONG_CONTROLS
+from equipoise.experiments.methods import METHODS, STRONG_CONTROLS
 from equipoise.experiments.plan import Protocol, plan_study
 from equipoise.experiments.study import Study
 from equipoise.resampling.base import Resampler
@@ -134,6 +134,7 @@ def clean() -> Study:
     study = _plan(COMMAND, (*CHEAP, *(c for c in STRONG_CONTROLS if c not in CHEAP)))
     further = _build(
         _dcgan(),
+        METHODS["dcgan_curated"],
         *map(_cdcgan, ALPHAS),
         _mobilenet("mobilenet", None),
         *([_mobilenet("mobilenet_pretrained", str(WEIGHTS))] if WEIGHTS.is_file() else []),

@@ -1,0 +1,38 @@
+"""Compare single pairs of methods of a run, on several metrics; corrected over all of these comparisons.
+
+Usage, from the project's root: python -m studies.pairs RUN METHOD:OTHER [METHOD:OTHER ...]
+Writes pairs.csv into docs/results/<name of the run> and prints it: method minus other.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from equipoise.experiments.comparison import Comparison, compare_pairs
+from equipoise.experiments.rows import write_rows
+from equipoise.experiments.scores import score
+from equipoise.experiments.stored import read_study
+from equipoise.metrics.classification import METRICS
+from equipoise.metrics.statistics import holm
+
+RESULTS = Path("docs/results")
+JUDGED = ("rare_recall", "rare_specificity", "rare_precision", "balanced_accuracy", "auroc")
+
+
+def compare(run: Path, asked: list[tuple[str, str]]) -> list[Comparison]:
+    """Compare every pair on every metric of `JUDGED`; `p_holm` is corrected over them all."""
+    study = read_study(run)
+    scores = score(study)
+    rows = [row for name in JUDGED for row in compare_pairs(asked, METRICS[name], study, scores)]
+    corrected = holm([row.p for row in rows])
+    return [replace(row, p_holm=p) for row, p in zip(rows, corrected, strict=True)]
+
+
+if __name__ == "__main__":
+    run = Path(sys.argv[1])
+    found = compare(run, [(a, b) for a, b in (text.split(":") for text in sys.argv[2:])])
+    (RESULTS / run.name).mkdir(parents=True, exist_ok=True)
+    write_rows(RESULTS / run.name / "pairs.csv", Comparison, found)
+    for row in found:
+        print(f"{row.metric}: {row.method} minus {row.baseline} {row.difference:+.3f} "
+              f"[{row.low:+.3f}, {row.high:+.3f}], p (Holm) {row.p_holm:.3f}")  # fmt: skip
