@@ -6,8 +6,8 @@
 Pneumonia is thinned to a quarter of the training films, as in the paper. The paper's further 3,044 normal films
 come from another hospital and from adults; they are left out, so that the source cannot tell the classes. The test
 is the source's own. `clean` draws the balanced validation films and the kept training films five times. `literal`
-has the paper's GANs as printed: images from 0 to 1 against a tanh that ends at -1, ten times the usual rate, natural
-batches, the weights of the best validation accuracy.
+has the paper's GANs as printed: images from 0 to 1 against a tanh that ends at -1, ten times the usual rate,
+natural batches, the weights of the best validation accuracy.
 """
 
 from collections.abc import Mapping
