@@ -68,7 +68,9 @@ def published(share: str) -> dict[str, Any]:
 def clean(share: str = "100", n_splits: int = 5) -> Study:
     """Patients held out; every generator knows the training films only."""
     study = _plan(
-        n_splits, ("none", *STRONG_CONTROLS, *GANS), f"--protocol clean_{share}" if share != "100" else ""
+        n_splits,
+        ("none", *STRONG_CONTROLS, *GANS, "dcgan_curated"),
+        f"--protocol clean_{share}" if share != "100" else "",
     )
     study = replace(study, methods={"plain": _plain(), **study.methods})
     if share == "100":
