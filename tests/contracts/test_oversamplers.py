@@ -33,7 +33,7 @@ def diffusion(process: str, **changes: Any) -> DiffusionOversampler:
 
 OVERSAMPLERS: dict[str, Oversampler] = {
     "per_class": gan(),
-    "embedding": gan(conditioning="embedding", alpha="inverse", batch_sampler="natural"),
+    "embedding": gan(conditioning="embedding", alpha="inverse", batch_sampler="natural", critic_norm="layer"),
     "constant": gan(conditioning="embedding_map", layout="constant", objective="hinge", diffaugment="translation"),
     "wgan_clip": gan("wgan_clip", critic_steps=2),
     "wgan_gp": gan("wgan_gp", critic_steps=2, batch_sampler="natural"),

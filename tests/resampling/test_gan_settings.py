@@ -6,6 +6,9 @@ import pytest
 
 from equipoise.exceptions import SettingError
 from equipoise.resampling.gan import GANOversampler
+from equipoise.resampling.gan_presets import from_preset
+from equipoise.resampling.gan_settings import check_label_mix
+from equipoise.resampling.label_prior import label_probabilities
 from equipoise.training.regularizers import R1, GradientPenalty
 
 CONDITIONAL = {"conditioning": "one_hot"}
@@ -106,3 +109,22 @@ def test_looking_at_the_networks_leaves_the_callers_chance_alone() -> None:
     before = torch.get_rng_state()
     check(critic_norm="spectral")
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("refused", [{"alpha": 0.25}, {"alpha": "inverse"}, {"batch_sampler": "natural"}])
+def test_a_mix_of_labels_that_batch_norm_would_betray_is_refused(refused: dict[str, Any]) -> None:
+    settings = from_preset("cdcgan", base_channels=1, **refused)
+    fakes = label_probabilities(settings.alpha, [30, 10]).tolist()
+    params = settings.get_params(deep=False)
+    with pytest.raises(SettingError, match="labels of fakes as frequent as in batches of real images"):
+        check_label_mix(params, 16, fakes, [30, 10])
+    for allowed in ({"layout": "constant"}, {"critic_norm": "layer"}, {"conditioning": "projection"}):
+        check_label_mix({**params, **allowed}, 16, fakes, [30, 10])
+
+
+def test_equal_mixes_of_labels_are_allowed() -> None:
+    for settings in ({}, {"alpha": 0.5}, {"alpha": "empirical", "batch_sampler": "natural"}):
+        made = from_preset("cdcgan", base_channels=1, **settings)
+        check_label_mix(
+            made.get_params(deep=False), 16, label_probabilities(made.alpha, [30, 10]).tolist(), [30, 10]
+        )

@@ -63,7 +63,7 @@ def test_a_step_gets_one_batch_or_one_for_each_update_of_the_critic(
 def test_every_update_of_the_critic_has_real_images_of_its_own(
     batches: list[tuple[torch.Tensor, torch.Tensor]],
 ) -> None:
-    three_updates(n_steps=2, batch_sampler="natural").fit(*toy_images((20, 10)))
+    three_updates(n_steps=2, batch_sampler="natural", alpha="empirical").fit(*toy_images((20, 10)))
     images = torch.cat([images for images, _ in batches]).flatten(1).numpy()
     assert len(images) == len(np.unique(images, axis=0)) == 30  # 2 x 3 x 5: one pass over the 30 images, each once
 

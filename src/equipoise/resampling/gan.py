@@ -15,7 +15,7 @@ from equipoise.randomness import make_rng
 from equipoise.resampling.base import Held, Oversampler, Strategy
 from equipoise.resampling.fitted_cache import Fitted, Tensors
 from equipoise.resampling.gan_fit import FittedGenerator, GANPlan, build_generator, fit_generator, sample
-from equipoise.resampling.gan_settings import PER_CLASS, check_gan_settings
+from equipoise.resampling.gan_settings import PER_CLASS, check_gan_settings, check_label_mix
 from equipoise.resampling.label_prior import Alpha, label_probabilities
 from equipoise.training.collapse import check_diversity
 from equipoise.training.devices import resolve_device
@@ -48,7 +48,8 @@ class GANOversampler(Oversampler):
             other trains one pair on all classes, which receives the label as "embedding" (paper S2: 50 numbers
             beside the latent, one plane beside the image), "embedding_map", "one_hot" (paper S1), or through
             conditional batch norms and a "projection" in the critic.
-        alpha: How often fakes have each label while a conditional pair trains; see `label_probabilities`.
+        alpha: How often fakes have each label while a conditional pair trains; see `label_probabilities`. Where the
+            critic has batch norm it must be as in batches of real images; see `check_label_mix`.
         objective: The game: "non_saturating", "least_squares", "hinge", "wasserstein" or "minimax".
         layout: "dcgan" (batch norm, channels double as maps halve), "constant" (paper S2: no batch norm, the same
             number of channels everywhere; give base_channels=128) or "residual" (SNGAN); see `LAYOUTS`.
@@ -290,7 +291,9 @@ class GANOversampler(Oversampler):
                     f"Class {label} has to grow, but alpha={self.alpha!r} never shows it to the generator. Give it "
                     "a probability above 0."
                 )
-        return tuple(probabilities.tolist())
+        shares, counts = probabilities.tolist(), np.bincount(codes).tolist()
+        check_label_mix(self.get_params(deep=False), self.shape_[1], shares, counts)
+        return tuple(shares)
 
     def _restore(self, members: Sequence[int], tensors: Tensors, facts: Mapping[str, Any]) -> FittedGenerator:
         network = build_generator(self.layout, self._design(members), resolve_device(self.device))

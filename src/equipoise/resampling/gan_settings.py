@@ -1,6 +1,6 @@
 """Settings of a GAN that cannot work, alone or together, are refused with the reason."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -43,6 +43,7 @@ LEAST = {
 }  # fmt: skip
 SHARES = ("learning_rate", "critic_learning_rate", "ema_decay")  # between 0 and 1, or None
 OF_LAYERS = ("bias", "critic_norm", "critic_first_norm", "attention", "initialization")
+ALIKE = 0.02  # shares of labels this near are the same
 POSITIVE = ("n_epochs", "warm_start_epochs", "clip", "critic_loss_scale")  # above 0, or None
 
 
@@ -115,6 +116,37 @@ def _check_critic(settings: Settings, side: int) -> None:
     if settings["clip"] and (slopes or spectral):
         other = f"the regularizer '{slopes[0]}'" if slopes else "critic_norm='spectral'"
         raise SettingError(f"Give either clip or {other}: both bound the critic's slope.")
+
+
+def check_label_mix(settings: Settings, side: int, fakes: Sequence[float], counts: Sequence[int]) -> None:
+    """Refuse a mix of labels among fakes by which batch norm tells the critic fakes from real images.
+
+    The label is a plane of the critic's input there, and batch norm shifts all images of a batch by the mean of
+    that plane: where real batches are half and half and fakes one to three, the critic need not look at any image.
+    On 1,520 films at 32 px, alpha=0.25 gave noise after 600 steps (diversity 0.06 to 0.08 of real images), and
+    films without batch norm (0.88 to 0.93); paper S2, whose alpha this is, has none.
+
+    Args:
+        settings: Of a conditional GAN.
+        side: Of the images, in pixels.
+        fakes: (k,) share of each label among fakes.
+        counts: (k,) training images of each class.
+
+    Raises:
+        SettingError: The shares differ from those of real batches, and the critic has batch norm.
+    """
+    balanced = settings["batch_sampler"] == "balanced"
+    real = [1 / len(counts) if balanced else n / sum(counts) for n in counts]
+    apart = max(abs(a - b) for a, b in zip(fakes, real, strict=True))
+    if settings["conditioning"] == "projection" or apart < ALIKE:
+        return
+    if any(isinstance(module, nn.BatchNorm2d) for module in _critic(settings, side).modules()):
+        shares = [", ".join(f"{share:.2f}" for share in shares) for shares in (fakes, real)]
+        raise SettingError(
+            "Expected labels of fakes as frequent as in batches of real images where the critic has batch norm, "
+            f"got {shares[0]} against {shares[1]}. Give layout='constant' (paper S2), critic_norm='layer' or "
+            "'spectral', or alpha='uniform' with batch_sampler='balanced'."
+        )
 
 
 def _critic(settings: Settings, side: int) -> nn.Module:
