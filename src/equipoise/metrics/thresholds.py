@@ -58,7 +58,7 @@ def cheapest_threshold(*, missed: float, false_alarm: float) -> float:
 
 
 def cost_per_1000(*, missed: float = MISSED, false_alarm: float = FALSE_ALARM) -> Metric:
-    """Make the metric of what wrong calls cost per 1,000 images, with as many positive ones as the test part has."""
+    """Make the metric of what wrong calls cost per 1,000 images, of which as many are positive as in the test."""
     cheapest_threshold(missed=missed, false_alarm=false_alarm)
     prices = np.array([[0.0, false_alarm], [missed, 0.0]])  # rows are the truth, the second the positive class
     return Metric(
