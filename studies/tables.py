@@ -102,14 +102,14 @@ def quality(run: Path, results: Results) -> Iterator[str]:
         yield from header("method", "n", *(MEASURES[m] for m in measures))
         for method in dict.fromkeys(row["method"] for row in of_class):
             own = {row["measure"]: row for row in of_class if row["method"] == method}
-            n = " to ".join(map(str, sorted(own["kid"]["n"])))
+            n = " to ".join(map(str, sorted(own["kid"].get("n") or []))) or "-"
             yield _row(method, n, *(_quality(own.get(m)) for m in measures))
 
 
 def _quality(row: dict[str, Any] | None) -> str:
-    if row is None or row["value"] is None:
+    if row is None or row.get("value") is None:
         return "refused" if row and row["refused"] else "-"
-    floor = row["floor"]
+    floor = row.get("floor")
     return f"{row['value']:.3f}" + ("" if floor is None else f" ({floor:.3f})")
 
 

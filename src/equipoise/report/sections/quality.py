@@ -175,7 +175,7 @@ def _short(value: float | None) -> str:
     """Write three digits that count, and at most three decimals of numbers below 1 that need no more."""
     if value is None:
         return "\N{EN DASH}"
-    text = f"{value:.3f}" if 0.01 <= abs(value) < 10 or value == 0 else f"{value:.3g}"
+    text = f"{value:.3f}" if 0.001 <= abs(value) < 10 or value == 0 else f"{value:.3g}"
     return text.replace("-", MINUS)
 
 
