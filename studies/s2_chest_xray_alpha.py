@@ -145,7 +145,7 @@ def clean() -> Study:
 
 
 def literal() -> Study:
-    """The paper's arms with its settings as printed."""
+    """The paper's arms with its settings as printed, three draws of the training films."""
     study = _plan(f"{COMMAND} --protocol literal", CHEAP)
     gans = _build(_dcgan(layout="constant", **LITERAL), *(_cdcgan(alpha, **LITERAL) for alpha in ALPHAS))
     methods = {**study.methods, **gans}
@@ -153,7 +153,7 @@ def literal() -> Study:
         method.steps[-1][1].set_params(loss="two_sigmoid", keep_best="accuracy")
     methods["class_weights"] = study.methods["class_weights"]
     methods["class_weights"].steps[-1][1].set_params(loss="class_weights")
-    return replace(study, name="s2_chest_xray_alpha_literal", methods=methods)
+    return replace(study, name="s2_chest_xray_alpha_literal", methods=methods, splits=study.splits[:3])
 
 
 def _plan(command: str, methods: tuple[str, ...]) -> Study:
