@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from equipoise.cli.app import folder_name, main
 from equipoise.cli.families import FAMILIES
-from equipoise.data.phantoms import chest_films
 
 QUICK = ["--size", "32", "--methods", "none,oversampling", "--seeds", "1", "--splits", "2", "--steps", "3"]
 
@@ -22,18 +20,6 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     with pytest.raises(SystemExit) as stop:
         main()
     return int(stop.value.code or 0)
-
-
-@pytest.fixture
-def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of two class folders with 36 and 24 films, two of each patient."""
-    monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path / "cache"))
-    dataset = chest_films((36, 24), size=40)
-    for i, (image, label) in enumerate(zip(dataset.images, dataset.labels, strict=True)):
-        folder = tmp_path / "films" / dataset.class_names[label]
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image[0]).save(folder / f"patient{i // 2:02d}_{i % 2}.png")
-    return tmp_path / "films"
 
 
 def test_a_folder_becomes_tables_and_a_report(

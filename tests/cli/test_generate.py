@@ -9,10 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from PIL import Image
 
-from equipoise.cli import app as program
-from equipoise.data.phantoms import chest_films
 from equipoise.data.reading import read
 from equipoise.data.source import ReadOptions
 
@@ -30,20 +27,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         store = fakes.finished_run(tmp_path_factory.mktemp("generate") / "run", dataset)
         dataset.save(store.workspace / "dataset" / dataset.fingerprint[:16])
         yield SimpleNamespace(folder=store.folder, dataset=dataset, fakes=fakes)
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Return a function that runs a command and gives exit code, standard output and standard error."""
-
-    def run_command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["equipoise", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            program.main()
-        return int(stop.value.code or 0), *capsys.readouterr()
-
-    return run_command
 
 
 def test_images_are_written_and_found_again(run: Any, call: Call, tmp_path: Path) -> None:
@@ -91,18 +74,6 @@ def test_copies_are_refused_with_exit_code_1(run: Any, call: Call, tmp_path: Pat
     assert code == 0
     assert f"Not released by the audit, written nevertheless: {REASON}" in said
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["release"]["override"] == REASON
-
-
-@pytest.fixture
-def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of two class folders with 36 and 24 films, two of each patient."""
-    monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path / "cache"))
-    dataset = chest_films((36, 24), size=40)
-    for i, (image, label) in enumerate(zip(dataset.images, dataset.labels, strict=True)):
-        folder = tmp_path / "films" / dataset.class_names[label]
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image[0]).save(folder / f"patient{i // 2:02d}_{i % 2}.png")
-    return tmp_path / "films"
 
 
 def test_the_real_images_are_given_by_their_folder(films: Path, run: Any, call: Call, tmp_path: Path) -> None:

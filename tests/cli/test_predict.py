@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from equipoise.cli import app as program
 from equipoise.cli.predict import options_like
 from equipoise.data.phantoms import chest_films
 from equipoise.data.source import ReadOptions
@@ -51,20 +50,6 @@ def new(tmp_path: Path) -> Path:
         file = ("a.png", "inner/b.png", "c.png")[i]
         (picture.convert("RGB") if i == 2 else picture).save(tmp_path / "new" / file)
     return tmp_path / "new"
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Return a function that runs a command and gives exit code, standard output and standard error."""
-
-    def run_command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["equipoise", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            program.main()
-        return int(stop.value.code or 0), *capsys.readouterr()
-
-    return run_command
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
