@@ -145,8 +145,8 @@ def _facts(command: str) -> dict[str, Any]:
         "notes": [
             "Abnormal training cells are thinned to one in six; validation and test cells are not.",
             "All arms share a small CNN at 32 px where the paper has a DenseNet at an unknown size.",
-            "Cell size is a class cue in this set and is lost here: every cell is enlarged to 32 px. Its aspect is not: "
-            "black bars pad it to a square, and a VAE repeats the bars.",
+            "Cell size is a class cue in this set and is lost here: every cell is enlarged to 32 px. Its aspect is "
+            "not: black bars pad it to a square, and a VAE repeats the bars.",
         ],
     }
 
