@@ -88,6 +88,10 @@ class ImageDataset:
         names = [str(name) for name in self.ids]  # an array of strings remembers the longest it ever held
         return fingerprint(names, self.labels, self.groups, self.class_names, self.images, self.masks)
 
+    def present(self, rows: Any) -> set[int]:
+        """Say which classes occur in some rows."""
+        return set(self.labels[rows].tolist())
+
     def subset(self, rows: Any) -> Self:
         """Keep `rows` (indices or a boolean mask), in that order; an index may repeat."""
         return replace(

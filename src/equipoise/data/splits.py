@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,35 @@ from equipoise.randomness import make_rng
 PARTS = ("train", "validation", "test")
 
 
+class Splittable(Protocol):
+    """What a split needs of a data set: an `ImageDataset`, or a `VolumeDataset` whose rows are cases."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes."""
+
+    @property
+    def ids(self) -> NDArray[np.str_]:
+        """(n,) names of the rows."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(n,) classes of the rows."""
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """(n,) patients."""
+
+    @property
+    def synthetic(self) -> NDArray[np.bool_]:
+        """(n,) True where a row is synthetic."""
+
+    def __len__(self) -> int: ...
+
+    def present(self, rows: Any) -> set[int]:
+        """Say which classes occur in some rows."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
     """Rows of a dataset that train, choose and judge a model: increasing int64 arrays without a common patient."""
@@ -28,7 +57,7 @@ class Split:
     validation: Rows
     test: Rows
 
-    def check(self, dataset: ImageDataset) -> None:
+    def check(self, dataset: Splittable) -> None:
         """Make sure that nothing leaks (methods 1.3, rules 1 and 2).
 
         Raises:
@@ -44,7 +73,7 @@ class Split:
                 f"Expected real images only in validation and test of {self.name}, got {n} synthetic. "
                 "Split the original images first and add synthetic ones to train."
             )
-        if missing := sorted(set(dataset.labels.tolist()) - set(dataset.labels[self.train].tolist())):
+        if missing := sorted(dataset.present(slice(None)) - dataset.present(self.train)):
             names = ", ".join(f"'{dataset.class_names[label]}'" for label in missing)
             raise DataError(f"Train of {self.name} has no image of class {names}. Split with hold_out(dataset).")
 
@@ -59,7 +88,7 @@ class Split:
                     "Use the dataset that was split."
                 )
 
-    def _check_disjoint(self, dataset: ImageDataset, a: str, b: str) -> None:
+    def _check_disjoint(self, dataset: Splittable, a: str, b: str) -> None:
         rows_a, rows_b = getattr(self, a), getattr(self, b)
         if len(rows := np.intersect1d(rows_a, rows_b)):
             raise LeakageError(
@@ -161,7 +190,7 @@ def source_splits(
     return splits
 
 
-def save_splits(path: Path, splits: Sequence[Split], dataset: ImageDataset) -> None:
+def save_splits(path: Path, splits: Sequence[Split], dataset: Splittable) -> None:
     """Write splits as JSON by image ids, so that they also serve another image size or order of the files.
 
     Raises:
@@ -173,7 +202,7 @@ def save_splits(path: Path, splits: Sequence[Split], dataset: ImageDataset) -> N
     write_json(Path(path), {"version": 1, "dataset": _identity(dataset), "splits": rows})
 
 
-def load_splits(path: Path, dataset: ImageDataset) -> tuple[Split, ...]:
+def load_splits(path: Path, dataset: Splittable) -> tuple[Split, ...]:
     """Read what `save_splits` wrote, and check every split again.
 
     Raises:
@@ -197,14 +226,14 @@ def load_splits(path: Path, dataset: ImageDataset) -> tuple[Split, ...]:
     return splits
 
 
-def _rows(ids: Mapping[str, list[str]], dataset: ImageDataset) -> dict[str, Rows]:
+def _rows(ids: Mapping[str, list[str]], dataset: Splittable) -> dict[str, Rows]:
     row_of = {name: row for row, name in enumerate(dataset.ids.tolist())}
     if unknown := sorted({name for names in ids.values() for name in names} - set(row_of)):
         raise DataError(f"{_listed('Image', unknown)} in the file of splits but not in the dataset. Split again.")
     return {part: np.array(sorted(row_of[name] for name in names), dtype=np.int64) for part, names in ids.items()}
 
 
-def _identity(dataset: ImageDataset) -> str:
+def _identity(dataset: Splittable) -> str:
     """Hash what splits depend on, in the order of the ids; the pixels do not matter to them."""
     order = np.argsort(dataset.ids)
     return fingerprint(
