@@ -1,0 +1,79 @@
+"""Tiny prepared cases for tests: label maps written as `equipoise.data.preparing` writes real ones."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.arrays import fingerprint
+from equipoise.atomic import write_json
+from equipoise.data.label_schemes import LabelScheme, plain
+from equipoise.data.volumes import Volume, VolumeDataset, load_volume
+from equipoise.randomness import make_rng
+
+
+def write_volume(
+    folder: Path,
+    images: NDArray[Any],
+    codes: NDArray[Any],
+    mask: NDArray[Any],
+    *,
+    k: int,
+    id: str,  # noqa: A002 (the name of the field of `Volume`)
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0),
+) -> Volume:
+    """Write one prepared case: images (c, z, y, x), codes and mask (z, y, x), of k stored classes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    valid = (mask > 0) | (codes > 0)
+    indices = [np.flatnonzero(valid & (codes == code)).astype(np.int32) for code in range(k)]
+    arrays = {"images": images.astype(np.float16), "codes": codes.astype(np.uint8), "mask": mask.astype(np.uint8)}
+    arrays |= {f"class-{code}": flat for code, flat in enumerate(indices)}
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    facts = {"id": id, "shape": list(codes.shape), "spacing_mm": list(spacing_mm)}
+    digest = fingerprint(images, codes, mask)
+    write_json(folder / "case.json", {**facts, "counts": [len(flat) for flat in indices], "digest": digest})
+    return load_volume(folder)
+
+
+def volumes_of(
+    codes: Sequence[NDArray[Any]],
+    folder: Path,
+    *,
+    k: int | None = None,
+    masks: Sequence[NDArray[Any]] | None = None,
+    channels: int = 2,
+    groups: Sequence[int] | None = None,
+    scheme: LabelScheme | None = None,
+    seed: int = 0,
+) -> VolumeDataset:
+    """Write label maps (z, y, x) as cases whose images are noise around the class, and open them.
+
+    Args:
+        codes: Label map of each case.
+        folder: Where case-0, case-1, ... are written.
+        k: Classes; None for those up to the largest code. Not asked for where a `scheme` is given.
+        masks: Brain of each case; None for the whole volume.
+        channels: Modalities.
+        groups: Patient of each case; None for one patient each.
+        scheme: Label scheme; None for a plain one of the values 0 to k - 1.
+        seed: Seed of the noise.
+    """
+    if scheme is None:
+        scheme = plain(range(max(int(array.max()) for array in codes) + 1 if k is None else k))
+    masks = [np.ones(array.shape, dtype=bool) for array in codes] if masks is None else masks
+    volumes = []
+    for i, (array, mask) in enumerate(zip(codes, masks, strict=True)):
+        noise = make_rng(seed, "volumes", i).normal(0, 0.3, size=(channels, *array.shape))
+        images = np.where(mask, noise + array, 0)
+        volumes.append(
+            write_volume(folder / f"case-{i}", images, array, mask, k=len(scheme.values), id=f"case-{i}")
+        )
+    return VolumeDataset(
+        volumes=tuple(volumes),
+        groups=np.arange(len(codes)) if groups is None else np.asarray(groups, dtype=np.int64),
+        modalities=tuple(f"channel {i}" for i in range(channels)),
+        scheme=scheme,
+    )
