@@ -28,8 +28,8 @@ def write_volume(
     folder.mkdir(parents=True, exist_ok=True)
     valid = (mask > 0) | (codes > 0)
     indices = [np.flatnonzero(valid & (codes == code)).astype(np.int32) for code in range(k)]
-    arrays = {"images": images.astype(np.float16), "codes": codes.astype(np.uint8), "mask": mask.astype(np.uint8)}
-    arrays |= {f"class-{code}": flat for code, flat in enumerate(indices)}
+    arrays: dict[str, NDArray[Any]] = {f"class-{code}": flat for code, flat in enumerate(indices)}
+    arrays |= {"images": images.astype(np.float16), "codes": codes.astype(np.uint8), "mask": mask.astype(np.uint8)}
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     facts = {"id": id, "shape": list(codes.shape), "spacing_mm": list(spacing_mm)}
