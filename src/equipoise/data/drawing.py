@@ -15,6 +15,7 @@ from equipoise.randomness import make_rng
 Values = NDArray[np.floating[Any]]  # (n,), one number per image
 Plane = NDArray[np.floating[Any]]  # (n, size, size), or what broadcasts to it
 Points = NDArray[np.complex64]  # the same, x + iy
+Solid = NDArray[np.floating[Any]]  # (z, y, x), one volume
 
 
 class Chance:
@@ -44,6 +45,12 @@ class Chance:
         """Draw n smooth fields of mean 0 and deviation 1, with about `bumps` hills and valleys along each side."""
         weights = _interpolation(size, bumps + 2)
         return np.asarray(weights @ self.normal(name, n, bumps + 2, bumps + 2) @ weights.T, dtype=np.float32)
+
+    def solid(self, name: str, shape: tuple[int, int, int], bumps: tuple[int, int, int]) -> Solid:
+        """Draw one smooth field in space, (z, y, x), of mean 0 and deviation 1; `bumps` along each side."""
+        z, y, x = (_interpolation(size, n + 2) for size, n in zip(shape, bumps, strict=True))
+        knots = self.normal(name, *(n + 2 for n in bumps))
+        return np.asarray(np.einsum("zc,yb,xa,cba->zyx", z, y, x, knots, optimize=True), dtype=np.float32)
 
 
 def plane(values: NDArray[Any]) -> NDArray[Any]:
