@@ -17,7 +17,7 @@ class ForegroundPatches:
 
     All foreground classes that occur have the same chance, and so have all cases that contain the class.
     Source: methods 6.3, item 5, after nnU-Net (Isensee et al. 2021), which fixes the number per batch, and draws
-    the case first and the class among those of the case: there a case of a rare class comes no more often than others.
+    the case first and the class among those of the case: there a case of a rare class is as frequent as any other.
 
     Attributes:
         share: Chance of a patch to be drawn for a foreground class, 0 to 1.

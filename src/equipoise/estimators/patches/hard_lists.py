@@ -41,8 +41,8 @@ class Filling(NamedTuple):
 class HardDrawing(Drawing):
     """Fills the places of each class from its hard list first, then with balanced draws.
 
-    A list is served from its beginning, each voxel once in an epoch, and at most floor(filling.fraction x places) of them in a
-    step. Before the first `rebuild` there is none. An epoch begins with the step that is asked for first after it.
+    A list is served from its beginning, each voxel once in an epoch. Before the first `rebuild` there is none.
+    An epoch begins with the step that is asked for first after `rebuild`.
 
     Args:
         pool: Voxels to draw from.
