@@ -1,0 +1,195 @@
+"""One volume in a file (NIfTI or MetaImage): reading it with its geometry, and writing label maps."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.atomic import atomic_file
+from equipoise.data.silence import quiet
+from equipoise.exceptions import DataError, SettingError
+
+SUFFIXES = (".nii.gz", ".nii", ".mha")
+TOLERANCE = 1e-3  # mm or cosine: programs store geometry in 32 bits, and rounded
+HEADER_BYTES = 65536  # a MetaImage header is far shorter
+DIMENSIONS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Where voxels lie in the patient.
+
+    Attributes:
+        shape: Voxels along (z, y, x).
+        spacing_mm: Distance between voxels along (z, y, x).
+        origin: Place of voxel (0, 0, 0) in mm, (x, y, z) in LPS as SimpleITK gives it.
+        direction: The 9 direction cosines, by rows, as SimpleITK gives them.
+    """
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    origin: tuple[float, ...]
+    direction: tuple[float, ...]
+
+    @classmethod
+    def of_case(cls, facts: dict[str, Any]) -> Self:
+        """Take the geometry of the source, before it was cropped, from the facts of a prepared case."""
+        return cls(
+            shape=tuple(facts["full_shape"]),
+            spacing_mm=tuple(facts["spacing_mm"]),
+            origin=tuple(facts["origin"]),
+            direction=tuple(facts["direction"]),
+        )
+
+    def difference(self, other: Self) -> str:
+        """Say the first thing in which two geometries differ, "" if they agree within 0.001 mm or cosine."""
+        if self.shape != other.shape:
+            return f"shape (z, y, x) {self.shape} and {other.shape}"
+        for name in ("spacing_mm", "origin", "direction"):
+            one, two = getattr(self, name), getattr(other, name)
+            if not np.allclose(one, two, rtol=0, atol=TOLERANCE):
+                return f"{name} {_rounded(one)} and {_rounded(two)}"
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VolumeFile:
+    """A volume as it was read: its path, its (z, y, x) array in the type of the file, and its geometry."""
+
+    path: Path
+    array: NDArray[Any]
+    geometry: Geometry
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between voxels along (z, y, x)."""
+        return self.geometry.spacing_mm
+
+
+def suffix_of(path: Path) -> str:
+    """Give the suffix of a volume file, ".nii.gz" as one; "" if it is none."""
+    return next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), "")
+
+
+def read_volume(path: Path) -> VolumeFile:
+    """Read a .nii, .nii.gz or .mha file.
+
+    Raises:
+        DataError: The file is absent, damaged or of another kind, has not three dimensions or one value for each
+            voxel, is skewed, or keeps its voxels in another file.
+    """
+    if not suffix_of(path):
+        raise DataError(f"Expected a volume ({', '.join(SUFFIXES)}), got {path}. Convert the file.")
+    if not path.is_file():
+        raise DataError(f"Expected a volume at {path}, found none. Check the path.")
+    if suffix_of(path) == ".mha":
+        _check_local(path)
+    image = _decode(path)
+    geometry = Geometry(
+        shape=image.GetSize()[::-1],
+        spacing_mm=image.GetSpacing()[::-1],
+        origin=image.GetOrigin(),
+        direction=image.GetDirection(),
+    )
+    axes = np.reshape(geometry.direction, (DIMENSIONS, DIMENSIONS))
+    if not np.allclose(axes @ axes.T, np.eye(DIMENSIONS), atol=TOLERANCE):
+        raise DataError(_skewed(path))
+    return VolumeFile(path=path, array=_array(image), geometry=geometry)
+
+
+def write_label_map(path: Path, values: NDArray[np.uint8], geometry: Geometry) -> None:
+    """Write a label map in the geometry of a case; nothing else of the case's files is carried over.
+
+    Args:
+        path: .nii, .nii.gz or .mha; appears whole or not at all.
+        values: (z, y, x) label values, 0 to 255, of the whole volume.
+        geometry: That of the case's images.
+
+    Raises:
+        SettingError: Another suffix, or the folder cannot be written.
+        DataError: Another shape than the geometry's, or another type than uint8.
+    """
+    import SimpleITK
+
+    suffix = suffix_of(path)
+    if not suffix:
+        raise SettingError(f"Expected a name that ends in {', '.join(SUFFIXES)}, got {path}. Change the name.")
+    if values.shape != geometry.shape or values.dtype != np.uint8:
+        raise DataError(
+            f"Expected uint8 labels of shape (z, y, x) {geometry.shape} for {path}, got {values.dtype} of "
+            f"{values.shape}. Put the crop back into the whole volume first (equipoise.data.preparing.uncropped)."
+        )
+    image = SimpleITK.GetImageFromArray(values)
+    image.SetSpacing(geometry.spacing_mm[::-1])
+    image.SetOrigin(geometry.origin)
+    image.SetDirection(geometry.direction)
+    with atomic_file(path) as temporary:
+        suffixed = temporary.with_name(temporary.name + suffix)  # SimpleITK goes by the suffix
+        try:
+            SimpleITK.WriteImage(image, str(suffixed), useCompression=True)
+            suffixed.replace(temporary)
+        finally:
+            suffixed.unlink(missing_ok=True)
+
+
+def _decode(path: Path) -> Any:
+    import SimpleITK
+
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        with quiet():
+            reader.ReadImageInformation()
+            _check_kind(path, reader)
+            return reader.Execute()
+    except RuntimeError as error:
+        if "orthonormal" in str(error):
+            raise DataError(_skewed(path)) from error
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise DataError(f"Cannot read the volume {path}, is it damaged? ({reason}) Copy it again.") from error
+
+
+def _check_kind(path: Path, reader: Any) -> None:
+    size, n_values = reader.GetSize(), reader.GetNumberOfComponents()
+    if len(size) != DIMENSIONS:
+        raise DataError(
+            f"Expected 3 dimensions in {path}, got {len(size)}: {tuple(size)} (x, y, z, ...). "
+            "Save each modality or time point as a file of its own."
+        )
+    if n_values != 1:
+        raise DataError(
+            f"Expected one value for each voxel in {path}, got {n_values} (color, or vectors). "
+            "Save one component as a gray volume."
+        )
+
+
+def _array(image: Any) -> NDArray[Any]:
+    import SimpleITK
+
+    array: NDArray[Any] = SimpleITK.GetArrayFromImage(image)
+    return array
+
+
+def _check_local(path: Path) -> None:
+    """Refuse a MetaImage header that names another file, which might lie anywhere."""
+    with path.open("rb") as file:
+        found = re.search(rb"ElementDataFile\s*=\s*([^\r\n]*)", file.read(HEADER_BYTES))
+    if found is not None and found[1].strip() != b"LOCAL":
+        raise DataError(
+            f"Expected the voxels inside {path}, its header names another file. Save it again as one .mha file."
+        )
+
+
+def _skewed(path: Path) -> str:
+    return (
+        f"The axes of {path} are not at right angles (non-orthonormal direction cosines), so distances in mm are "
+        "not defined along them. Resample it to a rectangular grid, or correct its header: in nibabel, "
+        "image.set_sform(image.get_qform()) where the qform is right, then save it again."
+    )
+
+
+def _rounded(values: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(round(float(value), 4) for value in values)
