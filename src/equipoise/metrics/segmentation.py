@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,8 @@ Codes = NDArray[np.integer[Any]]
 Regions = Mapping[str, tuple[int, ...]]  # name -> codes of the classes that make it up
 Measures = Mapping[str, Values]  # of one region: name of a measure -> (n,) patients
 
-MEASURES = ("tp", "fp", "fn", "hd95_mm", "nsd", "lesion_tp", "lesion_fp", "lesion_fn")
+COUNTED = ("tp", "fp", "fn", "lesion_tp", "lesion_fp", "lesion_fn")  # what can be summed over patients
+MEASURES = (*COUNTED, "hd95_mm", "nsd")
 
 
 def dice(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, *, empty: Literal["one", "nan"] = "one") -> Values:
@@ -46,8 +47,16 @@ def ppv(*, tp: ArrayLike, fp: ArrayLike) -> Values:
     return _over(np.asarray(tp, dtype=float), np.add(tp, fp, dtype=float), empty=np.nan)
 
 
-def overlap(*, truth: Mask, prediction: Mask) -> dict[str, int]:
-    """Count voxels in both (tp), in the prediction alone (fp) and in the truth alone (fn)."""
+class Overlap(TypedDict):
+    """Voxels in both (tp), in the prediction alone (fp) and in the truth alone (fn): `dice(**overlap(...))`."""
+
+    tp: int
+    fp: int
+    fn: int
+
+
+def overlap(*, truth: Mask, prediction: Mask) -> Overlap:
+    """Count the voxels of two masks of one shape."""
     tp = int(np.count_nonzero(truth & prediction))
     drawn, real = int(np.count_nonzero(prediction)), int(np.count_nonzero(truth))
     return {"tp": tp, "fp": drawn - tp, "fn": real - tp}
@@ -96,8 +105,11 @@ def _measured(truth: Mask, prediction: Mask, spacing_mm: Sequence[float]) -> dic
     truth, prediction = truth[box], prediction[box]
     surfaces = surface_distances(truth=truth, prediction=prediction, spacing_mm=spacing_mm)
     lesions = count_lesions(truth=truth, prediction=prediction)
+    voxels = overlap(truth=truth, prediction=prediction)
     return {
-        **overlap(truth=truth, prediction=prediction),
+        "tp": voxels["tp"],
+        "fp": voxels["fp"],
+        "fn": voxels["fn"],
         "hd95_mm": surfaces.hd95_mm,
         "nsd": surfaces.nsd(),
         "lesion_tp": lesions.tp,
@@ -133,17 +145,17 @@ class RegionMetric:
     def rule(self, measures: Measures, weights: Values) -> Values:
         """(b,) values under weights (b, n) of the patients.
 
-        A mean leaves out patients without a value, so print how many: `np.isnan(metric.formula(measures)).sum()`.
-        NaN where nobody is left.
+        A mean leaves out patients without a value: print `left_out` beside it. NaN where nobody is left.
         """
         if self.pooled:
             return self.formula({name: weights @ measures[name] for name in COUNTED})
         values = self.formula(measures)
-        known = np.isfinite(values)
+        known = ~np.isnan(values)
         return _over(weights @ np.where(known, values, 0.0), weights @ known.astype(float), empty=np.nan)
 
-
-COUNTED = tuple(name for name in MEASURES if name not in {"hd95_mm", "nsd"})
+    def left_out(self, measures: Measures) -> int:
+        """Count the patients without a value, whom the mean leaves out."""
+        return 0 if self.pooled else int(np.isnan(self.formula(measures)).sum())
 
 
 def _dice(measures: Measures) -> Values:
@@ -188,8 +200,8 @@ SEGMENTATION_METRICS: dict[str, RegionMetric] = {
             formula=lambda m: m["hd95_mm"],
             bounds=(0.0, float("inf")),
             higher_is_better=False,
-            summary="distance within which 95 % of each outline lies from the other, mean over patients with both",
-            source="Menze et al. 2015; NaN, not the image's diagonal, where one of the two is empty",
+            summary="distance within which 95 % of each outline lies from the other, mean over patients",
+            source="Menze et al. 2015; patients with only one of the two outlines are left out, not set to 374 mm",
         ),
         RegionMetric(
             name="nsd",

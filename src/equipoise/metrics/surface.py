@@ -80,7 +80,7 @@ def surface_points(mask: Mask, spacing_mm: Sequence[float]) -> Values:
     inside = mask[box]
     corner = [side.start for side in box]
     places = np.argwhere(inside & ~binary_erosion(inside)) + corner
-    return places * np.asarray(spacing_mm, dtype=np.float64)
+    return np.asarray(places * np.asarray(spacing_mm, dtype=np.float64))
 
 
 def bounding_box(mask: Mask) -> tuple[slice, ...]:
