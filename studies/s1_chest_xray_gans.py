@@ -77,7 +77,7 @@ def clean(share: str = "100", n_splits: int = 5) -> Study:
         return replace(study, facts={**study.facts, "published": [published(share)]})
     kept = _affordable(share)
     splits = [
-        replace(s, train=fraction(study.dataset, s.train, int(share) / 100, seed=i))
+        replace(s, train=fraction(study.images, s.train, int(share) / 100, seed=i))
         for i, s in enumerate(study.splits)
     ]
     return replace(
@@ -92,7 +92,7 @@ def clean(share: str = "100", n_splits: int = 5) -> Study:
 def literal() -> Study:
     """The leak of the paper's code alone: test films in the generator, synthetic images in the test."""
     study = _plan(5, ("none",), "--protocol literal")
-    real, splits = study.dataset, list(study.splits)
+    real, splits = study.images, list(study.splits)
     parts, start = [real], len(real)
     for i, split in enumerate(splits):
         fakes = _posing(real, i)

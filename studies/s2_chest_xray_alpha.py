@@ -174,16 +174,16 @@ def _plan(command: str, methods: tuple[str, ...]) -> Study:
     assigned = loaded.source_split
     if assigned is None:
         raise ValueError(f"Expected the source's own split in {IMAGES}/manifest.csv, got none.")
-    splits = source_splits(study.dataset, assigned, validation=0.15, n_splits=5)
+    splits = source_splits(study.images, assigned, validation=0.15, n_splits=5)
     return replace(study, splits=[_drawn(study, split, i) for i, split in enumerate(splits)])
 
 
 def _drawn(study: Study, split: Split, i: int) -> Split:
     """Keep `VALIDATION` films of each class to validate, and one pneumonia film to three normal ones to train."""
-    common, rare = map(study.dataset.class_names.index, (COMMON, RARE))
-    n_common = int(study.dataset.subset(split.train).counts[common])
-    train = keep(study.dataset, split.train, {rare: round(n_common / RATIO)}, seed=i)
-    validation = keep(study.dataset, split.validation, {common: VALIDATION, rare: VALIDATION}, seed=i)
+    common, rare = map(study.images.class_names.index, (COMMON, RARE))
+    n_common = int(study.images.subset(split.train).counts[common])
+    train = keep(study.images, split.train, {rare: round(n_common / RATIO)}, seed=i)
+    validation = keep(study.images, split.validation, {common: VALIDATION, rare: VALIDATION}, seed=i)
     return replace(split, train=train, validation=validation)
 
 

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
 from equipoise.experiments.catalogue import curated, generative, papers
-from equipoise.experiments.fitting import Outcome, fit_cell
+from equipoise.experiments.fitting import fit_cell
+from equipoise.experiments.outcome import Outcome
 from equipoise.experiments.method import Budget
 from equipoise.experiments.methods import METHODS, WITHIN_BUDGET, build_methods
 from equipoise.experiments.study import Study
@@ -128,7 +129,7 @@ def assert_same(one: Outcome, other: Outcome, folder: Path) -> None:
         np.testing.assert_array_equal(one.synthetic.images, other.synthetic.images)
     weights = []
     for i, outcome in enumerate((one, other)):
-        outcome.save_classifier(folder / str(i))
+        outcome.files["classifier"](folder / str(i))
         weights.append(load_file(folder / str(i) / "model.safetensors"))
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())

@@ -10,7 +10,8 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.experiments.cell import Cell
-from equipoise.experiments.fitting import Outcome, fit_cell
+from equipoise.experiments.fitting import fit_cell
+from equipoise.experiments.outcome import Outcome
 from equipoise.experiments.study import Study
 from equipoise.training.checkpoint import Checkpoint
 

@@ -91,12 +91,12 @@ def _unclear(asked: Mapping[str, Any], why: str) -> str:
 def _demo() -> "ImageDataset":
     from equipoise.experiments.demonstration import demo_study
 
-    return demo_study().dataset
+    return demo_study().images
 
 
 def _of_study(source: str, asked: Mapping[str, Any]) -> "ImageDataset":
     from equipoise.cli.execution import load_study
 
     protocol = parameters_of(asked)["protocol_name"] if _words(asked)[:2] == RUN else None
-    dataset: ImageDataset = load_study(Path(source), protocol).dataset
+    dataset: ImageDataset = load_study(Path(source), protocol).images
     return dataset

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from equipoise.experiments.comparison import RANKING, Comparison
 from equipoise.experiments.table import MethodResult, Results, Summary
-from equipoise.metrics.classification import METRICS
+from equipoise.experiments.tasks import SEGMENTATION
 
 WIDTH = 118  # characters of the table in a log, for names
 USUAL_NAME = 14  # of so many
@@ -42,14 +42,13 @@ def show_results(results: Results) -> None:
 
 
 def results_table(results: Results) -> Table:
-    """Lay out the methods: primary metric, its difference to the baseline, AUROC, recall of the rare class."""
-    positive = results.class_names[results.rare_class]
-    shown = list(dict.fromkeys((results.primary_metric, RANKING, "rare_recall")))
-    title = f"Positive (rare) class: {positive}. Mean ± sd; difference in {METRICS[results.primary_metric].label}."
+    """Lay out the methods: primary metric, its difference to the baseline, and what else is seen first."""
+    shown, about = _shown(results)
+    title = f"{about}Mean ± sd; difference in {results.metrics[results.primary_metric].label}."
     table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("method", no_wrap=True)
     for name in shown:
-        table.add_column(METRICS[name].label.replace(" ", "\n"), justify="right", no_wrap=True)
+        table.add_column(results.metrics[name].label.replace(" ", "\n"), justify="right", no_wrap=True)
     table.add_column(escape(f"minus {results.baseline}\n[95 % interval]"), no_wrap=True)
     table.add_column("p\n(Holm)", justify="right", no_wrap=True)
     table.add_column("verdict", min_width=13)
@@ -57,6 +56,15 @@ def results_table(results: Results) -> Table:
         row = _comparison(results, method)
         table.add_row(escape(method.method), *(_mean(method.metrics[name]) for name in shown), *_difference(row))
     return table
+
+
+def _shown(results: Results) -> tuple[list[str], str]:
+    """Give the metrics that a terminal has room for, and what they are about."""
+    if results.task == SEGMENTATION:
+        return list(results.headline), ""
+    positive = results.class_names[results.rare_class]
+    shown = dict.fromkeys((results.primary_metric, RANKING, "rare_recall"))
+    return list(shown), f"Positive (rare) class: {positive}. "
 
 
 def _comparison(results: Results, method: MethodResult) -> Comparison | None:

@@ -74,18 +74,9 @@ def conclude(folder: Path) -> None:
 
 
 def _write_tables(folder: Path) -> Any:
-    from equipoise.experiments.curation_effect import write_curation
-    from equipoise.experiments.dose_response import write_dose
-    from equipoise.experiments.operating import write_operating
-    from equipoise.experiments.second_opinions import write_second_opinions
-    from equipoise.experiments.table import summarize, write_tables
+    from equipoise.experiments.tasks import write_all_tables
 
-    results = summarize(folder)
-    write_tables(results, folder)
-    for write in (write_operating, write_dose, write_curation):
-        write(folder)
-    write_second_opinions(folder, results.comparisons)
-    return results
+    return write_all_tables(folder)
 
 
 def _show(folder: Path, results: Any) -> None:

@@ -130,7 +130,7 @@ class VolumeDataset:
     def labels(self) -> NDArray[np.int64]:
         """(n,) the rarest class that each case contains, by which patients are stratified."""
         rarity = np.where(self.table > 0, self.counts, np.iinfo(np.int64).max)
-        return rarity.argmin(axis=1).astype(np.int64)
+        return np.asarray(rarity.argmin(axis=1), dtype=np.int64)
 
     @property
     def rare_class(self) -> int:

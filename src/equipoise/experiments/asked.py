@@ -4,17 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from equipoise.arrays import fingerprint
-from equipoise.data.splits import PARTS, Split
+from equipoise.data.dataset import ImageDataset
+from equipoise.data.splits import PARTS, Split, Splittable
 from equipoise.exceptions import StaleRunError
 from equipoise.experiments.environment import machine, versions
 from equipoise.experiments.settings import SEED, differences, steps_of
 
 if TYPE_CHECKING:
-    from equipoise.data.dataset import ImageDataset
     from equipoise.data.duplicates import Duplicates
+    from equipoise.data.volumes import VolumeDataset
     from equipoise.experiments.study import Study
 
 MOST_LINES = 12  # of differences in a message
@@ -25,6 +24,7 @@ def describe(study: "Study") -> dict[str, Any]:
     """Write down a study: everything that its results depend on, and what the report wants to know."""
     return {
         "name": study.name,
+        "task": study.task,
         "dataset": _describe_dataset(study.dataset),
         "rare_class": study.positive,
         "baseline": study.baseline_name,
@@ -82,30 +82,36 @@ def _unseeded(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**s, "settings": {k: v for k, v in s["settings"].items() if k != SEED}} for s in steps]
 
 
-def _describe_dataset(dataset: "ImageDataset") -> dict[str, Any]:
-    return {
+def _describe_dataset(dataset: "ImageDataset | VolumeDataset") -> dict[str, Any]:
+    shared = {
         "fingerprint": dataset.fingerprint,
         "n_images": len(dataset),
         "n_groups": len(set(dataset.groups.tolist())),
-        "shape": list(dataset.images.shape[1:]),
-        "dtype": str(dataset.images.dtype),
         "class_names": list(dataset.class_names),
         "counts": dataset.counts.tolist(),
     }
+    if isinstance(dataset, ImageDataset):
+        return {**shared, "shape": list(dataset.images.shape[1:]), "dtype": str(dataset.images.dtype)}
+    return {
+        **shared,
+        "modalities": list(dataset.modalities),
+        "scheme": dataset.scheme.name,
+        "values": list(dataset.scheme.values),
+        "regions": {name: list(codes) for name, codes in dataset.regions.items()},
+    }
 
 
-def _describe_split(split: Split, dataset: "ImageDataset") -> dict[str, Any]:
-    labels = {part: dataset.labels[getattr(split, part)] for part in PARTS}
-    k = len(dataset.class_names)
+def _describe_split(split: Split, dataset: "ImageDataset | VolumeDataset") -> dict[str, Any]:
+    parts = {part: getattr(split, part) for part in PARTS}
     return {
         "name": split.name,
-        **{part: len(y) for part, y in labels.items()},
-        "counts": {part: np.bincount(y, minlength=k).tolist() for part, y in labels.items()},
+        **{part: len(rows) for part, rows in parts.items()},
+        "counts": {part: dataset.subset(rows).counts.tolist() for part, rows in parts.items()},
         "fingerprint": split_fingerprint(split, dataset),
     }
 
 
-def split_fingerprint(split: Split, dataset: "ImageDataset") -> str:
+def split_fingerprint(split: Split, dataset: Splittable) -> str:
     """Hash the ids of the three parts."""
     return fingerprint(*(dataset.ids[getattr(split, part)].astype(str) for part in PARTS))
 

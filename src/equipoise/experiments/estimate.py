@@ -83,12 +83,18 @@ def estimate(
     torch.set_num_threads(executor.n_threads)
     try:
         with busy_cores(min(executor.n_workers, len(left)) - 1):
-            probe = Probe(study, clock)
+            probe = _probe_of(study, clock)
             seconds = {name: sum(probe.seconds(step) for _, step in study.methods[name].steps) for name in methods}
     finally:
         torch.set_num_threads(before)
     n_kept = len(list(study.cells())) - len(left)
     return Forecast(seconds=seconds, left=left, n_kept=n_kept, n_workers=executor.n_workers)
+
+
+def _probe_of(study: "Study", clock: Callable[[], float]) -> "Probe":
+    from equipoise.experiments.segmentation.estimate import VolumeProbe
+
+    return (VolumeProbe if study.task == "segmentation" else Probe)(study, clock)
 
 
 @contextmanager
@@ -114,9 +120,9 @@ class Probe:
 
     def __post_init__(self) -> None:
         split = self.study.splits[0]
-        rows = some_of_each(split.train, self.study.dataset)
+        rows = some_of_each(split.train, self.study.images)
         self.scale = len(split.train) / len(rows)
-        self.train, self.held = self.study.dataset.subset(rows), self.study.dataset.subset(split.validation)
+        self.train, self.held = self.study.images.subset(rows), self.study.images.subset(split.validation)
         self.n_test = len(split.test)
 
     def seconds(self, step: Any) -> float:

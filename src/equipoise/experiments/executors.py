@@ -11,7 +11,7 @@ import psutil
 from equipoise.exceptions import SettingError
 from equipoise.experiments.cell import Cell
 from equipoise.experiments.environment import available_cores
-from equipoise.experiments.fitting import finish
+from equipoise.experiments.finishing import finish
 from equipoise.experiments.progress import Observer
 from equipoise.experiments.store import RunStore
 from equipoise.experiments.study import Study

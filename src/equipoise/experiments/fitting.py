@@ -1,10 +1,6 @@
 """Train and apply one cell: split, resample the training images, fit, predict the real held-out images."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -15,14 +11,12 @@ from equipoise.arrays import Images, Labels, Scores
 from equipoise.data.dataset import ImageDataset
 from equipoise.experiments.cell import Cell
 from equipoise.experiments.memory import PeakMemory
-from equipoise.experiments.record import devices_of, facts_of, failure, seeded_method
-from equipoise.experiments.store import RunStore
+from equipoise.experiments.outcome import Outcome, Spy, Writer, histories_of, history_rows, timed
+from equipoise.experiments.record import devices_of, facts_of, seeded_method
 from equipoise.experiments.study import Study
 from equipoise.training.progress import Listener, listening
 
 KEPT_PER_CLASS = 500  # synthetic images of each class that a cell keeps to be judged
-
-HistoryRow = tuple[str, int, str, float]  # stage, step, name, value
 
 
 class Classifier(Protocol):
@@ -43,39 +37,10 @@ class Classifier(Protocol):
         """Write the fitted classifier to a new folder."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a cell yields, as it is stored.
-
-    Attributes:
-        record: JSON values; see "a run on disk" in docs/architecture.md.
-        predictions: {test,validation}_{ids,true,score,groups}.
-        history: What the fits recorded, in order.
-        synthetic: Some of the synthetic images; None where the method makes none.
-        save_classifier: Writes the fitted classifier to a folder.
-        save_generator: The same for the fitted generator; None where the method has none.
-    """
-
-    record: dict[str, Any]
-    predictions: dict[str, NDArray[Any]]
-    history: list[HistoryRow]
-    synthetic: ImageDataset | None
-    save_classifier: Callable[[Path], None]
-    save_generator: Callable[[Path], None] | None = None
-
-
-def finish(cell: Cell, study: Study, store: RunStore, listener: Listener) -> None:
-    """Train and store a cell, or store why that failed."""
-    try:
-        store.write(cell, fit_cell(cell, study, store.workspace, listener))
-    except Exception as error:  # noqa: BLE001 (one bad cell must not end a study of days; it is stored and shown)
-        store.write_failure(cell, failure(cell, study, error))
-
-
 def fit_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) -> Outcome:
     """Train the method of a cell on the training rows of its split and score the held-out ones."""
     pipeline, split = seeded_method(cell, study), study.split(cell.split)
-    train, *held_out = (study.dataset.subset(rows) for rows in (split.train, split.validation, split.test))
+    train, *held_out = (study.images.subset(rows) for rows in (split.train, split.validation, split.test))
     spy, seconds = Spy(listener), dict.fromkeys(("resample", "train", "predict"), 0.0)
     with PeakMemory() as memory, listening(spy):
         balanced, predictions = _train(pipeline, train, *held_out, workspace=workspace, seconds=seconds)
@@ -85,7 +50,7 @@ def fit_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) -> O
         **dict.fromkeys(("error", "error_type", "traceback")),
         "device": devices_of(pipeline),
         "seconds": seconds,
-        "resumed": spy.resumed or spy.n_fits < sum(len(_histories(step)) for _, step in pipeline.steps),
+        "resumed": spy.resumed or spy.n_fits < sum(len(histories_of(step)) for _, step in pipeline.steps),
         "peak_memory_mb": memory.megabytes,
         "peak_device_memory_mb": memory.device_megabytes,
         "counts_before": train.counts.tolist(),
@@ -96,11 +61,17 @@ def fit_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) -> O
     return Outcome(
         record=record,
         predictions=predictions,
-        history=[row for name, step in pipeline.steps for row in _history(name, step)],
+        history=[row for name, step in pipeline.steps for row in history_rows(name, step)],
+        files=_files(pipeline),
         synthetic=_some_synthetic(balanced),
-        save_classifier=pipeline.steps[-1][1].save,
-        save_generator=next((step.save for _, step in pipeline.steps[:-1] if hasattr(step, "save")), None),
     )
+
+
+def _files(pipeline: Pipeline) -> dict[str, Writer]:
+    """Give what writes the fitted classifier, and the fitted generator where the method has one."""
+    *resamplers, (_, classifier) = pipeline.steps
+    generators = [step for _, step in resamplers if hasattr(step, "save")]
+    return {"classifier": classifier.save, **({"generator": generators[0].save} if generators else {})}
 
 
 def _train(
@@ -121,31 +92,6 @@ def _train(
     return balanced, predictions
 
 
-class Spy:
-    """Passes progress on, counts the fits that report any, and notices one that went on from a checkpoint."""
-
-    def __init__(self, listener: Listener) -> None:
-        self.listener = listener
-        self.resumed, self.n_fits = False, 0
-        self._last = ("", 0)
-
-    def __call__(self, name: str, step: int, n_steps: int) -> None:
-        """Take a report of `equipoise.training.progress`."""
-        if (name, step - 1) != self._last:
-            self.n_fits += 1
-            self.resumed |= step > 1
-        self._last = (name, step)
-        self.listener(name, step, n_steps)
-
-
-@contextmanager
-def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Add the duration of the block to a stage."""
-    start = perf_counter()
-    yield
-    seconds[stage] += perf_counter() - start
-
-
 def _predict(classifier: Classifier, images: ImageDataset, part: str) -> dict[str, NDArray[Any]]:
     """Score images; a class that was not in training has probability 0."""
     scores = np.zeros((len(images), len(images.class_names)))
@@ -156,22 +102,6 @@ def _predict(classifier: Classifier, images: ImageDataset, part: str) -> dict[st
         f"{part}_score": scores,
         f"{part}_groups": images.groups,
     }
-
-
-def _histories(step: Any) -> dict[str, Any]:
-    """Name the histories of a step; most have none or one. A fit of several stages names them in `histories_`."""
-    histories = getattr(step, "histories_", None) or getattr(step, "history_", {})
-    return histories if isinstance(histories, dict) else {"": histories}
-
-
-def _history(stage: str, step: Any) -> Iterator[HistoryRow]:
-    """Walk through what the fits of a step recorded."""
-    for name, history in _histories(step).items():
-        for row in history.rows:
-            values = sorted(
-                item for item in row.items() if item[0] != "step"
-            )  # a fit read from JSON has another order
-            yield from ((f"{stage}/{name}" if name else stage, int(row["step"]), *item) for item in values)
 
 
 def _diversity(pipeline: Pipeline) -> dict[str, float]:

@@ -47,7 +47,7 @@ class Judged:
 
     def part(self, cell: Cell, name: str) -> ImageDataset:
         """Give the real images of "train", "validation" or "test" of a cell's split."""
-        return self.study.dataset.subset(getattr(self.study.split(cell.split), name))
+        return self.study.images.subset(getattr(self.study.split(cell.split), name))
 
     def synthetic(self, cell: Cell) -> tuple[Images, Labels]:
         """Read the synthetic images that a cell kept, in storage type, and their classes."""

@@ -120,9 +120,9 @@ def make_splits(loaded: Loaded, dataset: ImageDataset, protocol: Protocol) -> tu
 
 def thinned(study: Study, counts: Mapping[str, int]) -> Study:
     """Keep `counts` random training images of each named class in every split; validation and test stay."""
-    targets = {study.dataset.class_names.index(name): n for name, n in counts.items()}
+    targets = {study.images.class_names.index(name): n for name, n in counts.items()}
     splits = [
-        replace(split, train=keep(study.dataset, split.train, targets, seed=i))
+        replace(split, train=keep(study.images, split.train, targets, seed=i))
         for i, split in enumerate(study.splits)
     ]
     return replace(study, splits=splits)

@@ -11,14 +11,16 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from equipoise.arrays import Rows
 from equipoise.atomic import atomic_file, atomic_folder, make_folder, read_json, write_json
+from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import load_splits, save_splits
 from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.asked import continued, describe, describe_duplicates
 from equipoise.experiments.cell import Cell
 
 if TYPE_CHECKING:
-    from equipoise.experiments.fitting import HistoryRow, Outcome
+    from equipoise.experiments.outcome import HistoryRow, Outcome
     from equipoise.experiments.study import Study
 
 EXAMPLES_PER_CLASS = 8
@@ -85,7 +87,8 @@ class RunStore:
         save_splits(self.folder / "splits.json", splits, study.dataset)
         if study.duplicates is not None:
             write_json(self.folder / "duplicates.json", describe_duplicates(study, study.duplicates))
-        self._save_examples(study)
+        if isinstance(study.dataset, ImageDataset):
+            self._save_examples(study.dataset, study.splits[0].train)
         write_json(self.folder / "study.json", asked)  # last: where it stands, the others stand too
 
     def study(self) -> dict[str, Any]:
@@ -136,9 +139,8 @@ class RunStore:
             _write_history(folder / "history.csv", outcome.history)
             if (some := outcome.synthetic) is not None:
                 _save_arrays(folder / "synthetic.npz", images=some.images, labels=some.labels)
-            outcome.save_classifier(folder / "classifier")
-            if outcome.save_generator is not None:
-                outcome.save_generator(folder / "generator")
+            for name, write in outcome.files.items():
+                write(folder / name)
             write_json(folder / "record.json", outcome.record)
 
     def write_failure(self, cell: Cell, record: dict[str, Any]) -> None:
@@ -159,10 +161,10 @@ class RunStore:
             for path in self.folder.glob(f".{name}.*"):
                 path.unlink()
 
-    def _save_examples(self, study: "Study") -> None:
-        train, labels = study.splits[0].train, study.dataset.labels
+    def _save_examples(self, dataset: ImageDataset, train: Rows) -> None:
+        labels = dataset.labels
         rows = np.concatenate([train[labels[train] == k][:EXAMPLES_PER_CLASS] for k in np.unique(labels)])
-        some = study.dataset.subset(rows)
+        some = dataset.subset(rows)
         with atomic_file(self.folder / "examples.npz") as temporary, temporary.open("wb") as file:
             _save_arrays(file, images=some.images, labels=some.labels, ids=some.ids.astype(str))
 

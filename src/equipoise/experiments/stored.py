@@ -76,11 +76,9 @@ def read_study(folder: Path) -> StoredStudy:
     Raises:
         DataError: No run folder, or the test images of one split differ between cells.
     """
-    if not (folder / "study.json").is_file():
-        raise DataError(f"Expected the folder of a run, found no study.json in {folder}.")
-    asked = read_json(folder / "study.json")
-    cells = tuple(_cells(asked))
-    records = {cell: _record(folder, cell) for cell in cells}
+    asked = read_asked(folder)
+    cells = tuple(asked_cells(asked))
+    records = {cell: read_record(folder, cell) for cell in cells}
     finished = [
         _finished(folder, cell, record, int(asked["rare_class"]))
         for cell, record in records.items()
@@ -104,14 +102,27 @@ def read_study(folder: Path) -> StoredStudy:
     )
 
 
-def _cells(asked: dict[str, Any]) -> Iterator[Cell]:
+def read_asked(folder: Path) -> dict[str, Any]:
+    """Read `study.json`.
+
+    Raises:
+        DataError: No run folder.
+    """
+    if not (folder / "study.json").is_file():
+        raise DataError(f"Expected the folder of a run, found no study.json in {folder}.")
+    return dict(read_json(folder / "study.json"))
+
+
+def asked_cells(asked: dict[str, Any]) -> Iterator[Cell]:
+    """Walk the cells that were asked for, method by method."""
     for method in asked["methods"]:
         for split in asked["splits"]:
             for seed in asked["seeds"]:
                 yield Cell(method["name"], split["name"], int(seed))
 
 
-def _record(folder: Path, cell: Cell) -> dict[str, Any] | None:
+def read_record(folder: Path, cell: Cell) -> dict[str, Any] | None:
+    """Read the record of a cell; None where it was not tried yet."""
     path = folder / "cells" / cell.folder / "record.json"
     return dict(read_json(path)) if path.is_file() else None
 

@@ -9,12 +9,15 @@ from sklearn.pipeline import Pipeline
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
+from equipoise.data.volumes import VolumeDataset
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.cell import Cell
 from equipoise.experiments.progress import Observer
+from equipoise.experiments.segmentation.metrics import region_metrics
 from equipoise.experiments.settings import steps_of
 from equipoise.experiments.store import RunStore
+from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
 from equipoise.resampling.base import Resampler
 
@@ -31,9 +34,9 @@ class Study:
 
     Attributes:
         name: Title of the report.
-        dataset: Real images.
+        dataset: Real images, or volumes: then the study is about segmentation.
         splits: Patient-disjoint row indices; the names are folder names.
-        methods: {name: pipeline of resamplers and one classifier}; the names are folder names.
+        methods: {name: pipeline of resamplers and one classifier, or of one segmenter}; the names are folder names.
         seeds: Whole numbers from 0; one training of every method on every split for each.
         baseline: The method that the others are compared with; "none" if there is one, else the first.
         primary_metric: The metric on which the verdict rests, named before anything is trained.
@@ -48,7 +51,7 @@ class Study:
     """
 
     name: str
-    dataset: ImageDataset
+    dataset: ImageDataset | VolumeDataset
     splits: Sequence[Split]
     methods: Mapping[str, Pipeline]
     seeds: Sequence[int]
@@ -62,17 +65,51 @@ class Study:
         _check_names("method", list(self.methods))
         _check_names("split", [split.name for split in self.splits])
         _check_seeds(self.seeds)
-        pick(METRICS, self.primary_metric, "metric")
+        pick(self.metrics, self.primary_metric, "metric")
         if self.baseline is not None:
             pick(self.methods, self.baseline, "method")
         for name, method in self.methods.items():
-            _check_method(name, method)
+            _check_method(name, method, segmenter=self.task == "segmentation")
         if len(set(self.dataset.ids.tolist())) < len(self.dataset):
             raise DataError(
                 "Expected a different id for each image, got repeated ones. Give every image its own id."
             )
         for split in self.splits:
             split.check(self.dataset)
+
+    @property
+    def task(self) -> str:
+        """What the study is about: "classification" of images, or "segmentation" of volumes."""
+        return "segmentation" if isinstance(self.dataset, VolumeDataset) else "classification"
+
+    @property
+    def images(self) -> ImageDataset:
+        """The data set of a study of images.
+
+        Raises:
+            SettingError: This one is about volumes.
+        """
+        if not isinstance(self.dataset, ImageDataset):
+            raise SettingError("Expected a study of images, got one of volumes.")
+        return self.dataset
+
+    @property
+    def volumes(self) -> VolumeDataset:
+        """The data set of a study of volumes.
+
+        Raises:
+            SettingError: This one is about images.
+        """
+        if not isinstance(self.dataset, VolumeDataset):
+            raise SettingError("Expected a study of volumes, got one of images.")
+        return self.dataset
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """All metrics of a study of this kind, by name."""
+        if isinstance(self.dataset, VolumeDataset):
+            return region_metrics(self.dataset.regions, self.dataset.class_names[1:])
+        return METRICS
 
     @property
     def baseline_name(self) -> str:
@@ -142,23 +179,26 @@ def _check_seeds(seeds: Sequence[int]) -> None:
         raise SettingError(f"Expected different seeds from 0, at least one, got {list(seeds)}.")
 
 
-def _check_method(name: str, method: Pipeline) -> None:
-    """See that a method consists of resamplers and one classifier, and that its settings can be stored."""
+def _check_method(name: str, method: Pipeline, *, segmenter: bool) -> None:
+    """See what a method consists of, and that its settings can be stored."""
     if not hasattr(method, "steps"):
         raise SettingError(
             f"Expected method '{name}' as an imblearn.pipeline.Pipeline, got {type(method).__name__}. "
             "Write Pipeline([('classify', classifier)])."
         )
-    *resamplers, (last, classifier) = method.steps
+    *resamplers, (last, final) = method.steps
     for step, resampler in resamplers:
-        if not isinstance(resampler, Resampler):
+        if segmenter or not isinstance(resampler, Resampler):
             raise SettingError(
-                f"Expected step '{step}' of method '{name}' to be an equipoise.resampling.base.Resampler, "
-                f"got {type(resampler).__name__}."
-            )
-    if missing := [a for a in ("fit", "predict_proba", "save") if not hasattr(classifier, a)]:
+                f"Expected step '{step}' of method '{name}' "
+                + ("to be left out: a method for volumes is one segmenter." if segmenter else "to be an "
+                f"equipoise.resampling.base.Resampler, got {type(resampler).__name__}.")
+            )  # fmt: skip
+    needed, kind = (("predict",), "segmenter such as Segmenter") if segmenter else (
+        ("predict_proba",), "classifier such as ImageClassifier")  # fmt: skip
+    if missing := [a for a in ("fit", *needed, "save") if not hasattr(final, a)]:
         raise SettingError(
-            f"Expected the last step '{last}' of method '{name}' to be a classifier such as ImageClassifier, "
-            f"got {type(classifier).__name__} without {', '.join(missing)}."
+            f"Expected the last step '{last}' of method '{name}' to be a {kind}, "
+            f"got {type(final).__name__} without {', '.join(missing)}."
         )
     steps_of(method)

@@ -1,8 +1,8 @@
 """From stored predictions to the tables of a study and its verdict."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,11 @@ from equipoise.experiments.rows import column_names, write_csv, write_rows
 from equipoise.experiments.scores import N_DRAWS, Scores, score
 from equipoise.experiments.stored import Failure, Finished, StoredStudy, read_study
 from equipoise.experiments.verdict import sentences
+from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS, PER_CLASS
 from equipoise.metrics.statistics import mean_known, percentile_interval
+
+HEADLINE = ("balanced_accuracy", "auroc", "auprc", "rare_recall", "rare_precision", "macro_f1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +92,9 @@ class Results:
         n_asked: Cells that were asked for.
         n_missing: Of these, neither finished nor failed yet.
         contest: Synthetic images against the cheap controls; None where the study has not both.
+        task: What the study is about, "classification" or "segmentation".
+        metrics: Every metric in the tables, by name.
+        headline: Names of those that a reader sees first.
     """
 
     methods: tuple[MethodResult, ...]
@@ -103,6 +109,9 @@ class Results:
     n_asked: int
     n_missing: int
     contest: Contest | None = None
+    task: str = "classification"
+    metrics: Mapping[str, Metric] = field(default_factory=lambda: METRICS)
+    headline: tuple[str, ...] = HEADLINE
 
 
 def summarize(folder: Path, *, n_draws: int = N_DRAWS) -> Results:
@@ -194,8 +203,17 @@ def write_tables(results: Results, folder: Path) -> None:
         ("method", *column_names(ClassRow)),
         [(m.method, *astuple(row)) for m in methods for row in m.per_class],
     )
+    write_costs(results, folder)
+
+
+def write_costs(results: Results, folder: Path) -> None:
+    """Write costs.csv: mean seconds of each stage, and memory."""
     write_csv(
         folder / "costs.csv",
         ("method", "stage", "seconds", "peak_memory_mb"),
-        [(m.method, stage, seconds, m.peak_memory_mb) for m in methods for stage, seconds in m.seconds.items()],
+        [
+            (m.method, stage, seconds, m.peak_memory_mb)
+            for m in results.methods
+            for stage, seconds in m.seconds.items()
+        ],
     )

@@ -17,7 +17,7 @@ from typing import Any
 from equipoise.data.dataset import ImageDataset
 from equipoise.exceptions import SettingError
 from equipoise.experiments.cell import Cell
-from equipoise.experiments.fitting import finish
+from equipoise.experiments.finishing import finish
 from equipoise.experiments.progress import Observer
 from equipoise.experiments.record import failure
 from equipoise.experiments.store import RunStore
@@ -103,7 +103,7 @@ class Worker:
 
 def pack_images(study: Study, store: RunStore) -> None:
     """Write the images to where the workers of a study read them."""
-    if not _images_of(study, store).is_dir():
+    if isinstance(study.dataset, ImageDataset) and not _images_of(study, store).is_dir():
         study.dataset.save(_images_of(study, store))
 
 
@@ -114,7 +114,9 @@ def work(connection: Connection, parts: dict[str, Any], images: Path, store: Run
     import torch
 
     torch.set_num_threads(n_threads)
-    study = Study(dataset=ImageDataset.load(images, memory_map=True), **parts)
+    if "dataset" not in parts:
+        parts["dataset"] = ImageDataset.load(images, memory_map=True)
+    study = Study(**parts)
     connection.send(("ready",))
     while True:
         finish(connection.recv(), study, store, _sparing(lambda *report: connection.send(("step", *report))))
@@ -146,5 +148,6 @@ def _images_of(study: Study, store: RunStore) -> Path:
 
 
 def _without_images(study: Study) -> dict[str, Any]:
-    """Give what makes the study, but for its images."""
-    return {f.name: getattr(study, f.name) for f in fields(study) if f.name not in ("dataset", "duplicates")}
+    """Give what makes the study, but for its images; volumes are only described here, and lie on disk already."""
+    left = {"duplicates", "dataset"} if isinstance(study.dataset, ImageDataset) else {"duplicates"}
+    return {f.name: getattr(study, f.name) for f in fields(study) if f.name not in left}

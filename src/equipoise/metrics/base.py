@@ -84,7 +84,8 @@ class Metric:
     Attributes:
         name: Key in the table of metrics and in every stored file.
         label: Name in sentences and figures.
-        rule: Weighted predictions to (b,) values; NaN where a class that it needs is absent, never 0.
+        rule: Weighted predictions (of images, or measures of volumes) to (b,) values; NaN where a class that it
+            needs is absent, never 0.
         bounds: Lowest and highest value.
         higher_is_better: Direction.
         summary: What it tells, in one line.
@@ -93,7 +94,7 @@ class Metric:
 
     name: str
     label: str
-    rule: Callable[[Predictions], Values]
+    rule: Callable[[Any], Values]
     summary: str
     source: str
     bounds: tuple[float, float] = (0.0, 1.0)

@@ -160,7 +160,7 @@ def paired_test(
     means = mean_known(unit_means(draws, splits))
     patients = float(np.var(means[np.isfinite(means)], ddof=1))
     freedom = satterthwaite((runs, len(units) - 1), (patients, max(n_patients - 1, 1)))
-    return _t_test(difference, float(np.sqrt(runs + patients)), freedom, n_comparisons)
+    return t_test(difference, float(np.sqrt(runs + patients)), freedom, n_comparisons)
 
 
 def satterthwaite(*parts: tuple[float, float]) -> float:
@@ -177,7 +177,8 @@ def detectable_difference(error: float, freedom: float, n_comparisons: int) -> f
     return float(error * reach)
 
 
-def _t_test(difference: float, error: float, freedom: float, n_comparisons: int) -> PairedTest:
+def t_test(difference: float, error: float, freedom: float, n_comparisons: int) -> PairedTest:
+    """Test a difference that has a standard error with some degrees of freedom against zero (Student's t)."""
     half = error * stats.t.ppf((1 + CONFIDENCE) / 2, freedom)
     p = 2 * stats.t.sf(abs(difference) / max(error, ROUNDING), freedom)
     return PairedTest(

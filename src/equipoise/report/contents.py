@@ -13,7 +13,8 @@ from equipoise.arrays import Images, Labels
 from equipoise.atomic import read_json
 from equipoise.experiments.cell import Cell
 from equipoise.experiments.store import RunStore
-from equipoise.experiments.table import Results, summarize
+from equipoise.experiments.table import Results
+from equipoise.experiments.tasks import summarize_run
 from equipoise.report.figures import Curve, Point
 
 History = Mapping[tuple[str, str], Curve]  # (stage, name) -> values over steps
@@ -98,7 +99,7 @@ def read_contents(folder: Path) -> Contents:
     return Contents(
         folder=folder,
         study=study,
-        results=summarize(folder),
+        results=summarize_run(folder),
         records=[store.record(cell) for cell in tried],
         n_cells=len(cells),
         duplicates=read_json(p) if (p := folder / "duplicates.json").is_file() else None,

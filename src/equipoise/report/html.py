@@ -9,7 +9,7 @@ import equipoise
 from equipoise.atomic import atomic_file
 from equipoise.discovery import modules
 from equipoise.experiments.curves import Curves, pooled_curves
-from equipoise.metrics.classification import METRICS, PER_CLASS
+from equipoise.metrics.classification import PER_CLASS
 from equipoise.report import charts, images, overview, sections, tables, wording
 from equipoise.report.contents import Contents, read_contents
 from equipoise.report.figures import styles_of
@@ -108,7 +108,7 @@ def _results(c: Contents, curves: dict[str, Curves]) -> dict[str, Any]:
     shown = {name: styles[name] for name in charts.prominent(c)}
     curves = {name: found for name, found in curves.items() if name in shown}
     main = tables.headline(c)
-    others = [metric for metric in METRICS.values() if metric not in main]
+    others = [metric for metric in c.results.metrics.values() if metric not in main]
     return {
         "styles": styles,
         "shown": shown,
@@ -138,5 +138,5 @@ def _appendix(c: Contents) -> dict[str, Any]:
         "settings": tables.settings(c),
         "splits": c.study["splits"],
         "failed": c.failed,
-        "metrics": list(METRICS.values()),
+        "metrics": list(c.results.metrics.values()),
     }

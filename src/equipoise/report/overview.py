@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.data.splits import PARTS
-from equipoise.metrics.classification import METRICS
 from equipoise.report.contents import Contents
 from equipoise.report.figures import OKABE_ITO
 from equipoise.report.wording import extent, plural, times
@@ -18,7 +17,7 @@ FEW_IMAGES = 30  # test images of a class in one split, below which a single ima
 def basis(c: Contents) -> str:
     """Say on what the verdict rests."""
     metric, n_splits, n_seeds = (
-        METRICS[c.results.primary_metric].label,
+        c.results.metrics[c.results.primary_metric].label,
         len(c.study["splits"]),
         len(c.study["seeds"]),
     )

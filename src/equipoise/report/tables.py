@@ -13,7 +13,6 @@ from equipoise.report.contents import Contents
 from equipoise.report.figures import Axis, interval_axis
 from equipoise.report.wording import decimal, extent, flat, interval, known, plural, sentence_case, signed
 
-HEADLINE = ("balanced_accuracy", "auroc", "auprc", "rare_recall", "rare_precision", "macro_f1")
 STAGES = ("resample", "train", "predict")
 
 
@@ -32,7 +31,7 @@ def forests(c: Contents) -> list[Forest]:
     rows: dict[str, list[Comparison]] = defaultdict(list)
     for row in c.results.comparisons:
         rows[row.metric].append(row)
-    return [_forest(METRICS[name], found, c.results.baseline) for name, found in rows.items()]
+    return [_forest(c.results.metrics[name], found, c.results.baseline) for name, found in rows.items()]
 
 
 def contest_forests(c: Contents) -> list[Forest]:
@@ -85,7 +84,7 @@ def scored(c: Contents) -> list[MethodResult]:
 
 def headline(c: Contents) -> list[Metric]:
     """List the metrics of the main table, the primary one first."""
-    return [METRICS[name] for name in dict.fromkeys((c.results.primary_metric, *HEADLINE))]
+    return [c.results.metrics[name] for name in dict.fromkeys((c.results.primary_metric, *c.results.headline))]
 
 
 def scores(c: Contents, metrics: Sequence[Metric]) -> dict[str, list[Score]]:

@@ -86,7 +86,7 @@ def test_averages_are_over_all_test_images(run: Judged, tmp_path: Path) -> None:
 def test_given_masks_are_used_and_nobody_is_named(run: Judged, tmp_path: Path) -> None:
     masks = np.zeros((50, 40, 40), dtype=np.int64)
     masks[:, 5:9, 5:9] = 2
-    marked = replace(run, study=replace(run.study, dataset=replace(run.study.dataset, masks=masks)))
+    marked = replace(run, study=replace(run.study, dataset=replace(run.study.images, masks=masks)))
     found = gathered(marked, tmp_path)
     np.testing.assert_array_equal(found["mask"], np.broadcast_to(masks[0] > 0, found["mask"].shape))
     assert found["masks"] == "given"
