@@ -60,7 +60,10 @@ def _blob(head: Head, name: str, center: tuple[float, float, float], radius: flo
     moved = [c + head.number(f"{name} shift {k}", -0.3, 0.3) * radius for k, c in enumerate(center)]
     stretch = [head.number(f"{name} stretch {k}", 0.8, 1.25) for k in range(3)]
     near = 1 - head.level((moved[0], moved[1], moved[2]), (stretch[0], stretch[1], stretch[2]))
-    noise = head.field(name, max(radius, 12)) + 0.5 * head.field(f"{name} fine", max(radius / 2, 8))
+    hills = [
+        head.field(f"{name} {k}", max(size * radius, 9)) / k for k, size in enumerate((1.3, 0.9, 0.6), start=1)
+    ]
+    noise = np.sum(hills, axis=0)
     return np.asarray(rough * radius * noise - near)
 
 

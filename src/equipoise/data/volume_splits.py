@@ -100,8 +100,8 @@ def _number(validation: int | float, n_rest: int) -> int:
     n = int(validation) if whole else max(round(validation * n_rest), 1)
     if not 1 <= n < n_rest:
         raise SettingError(
-            f"Expected at least 1 patient for validation and 1 for train, got {n} for validation of the {n_rest} that "
-            "are left when a fold is tested. Change validation, or use more folds."
+            f"Expected at least 1 patient for validation and 1 for train, got {n} for validation of the {n_rest} "
+            "that are left when a fold is tested. Change validation, or use more folds."
         )
     return n
 
