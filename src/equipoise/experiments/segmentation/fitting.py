@@ -1,6 +1,6 @@
 """Train and apply one cell of a study of volumes: fit on patches of the training patients, segment the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -19,7 +19,12 @@ from equipoise.experiments.segmentation.measures import measure_all, write_measu
 from equipoise.experiments.study import Study
 from equipoise.training.progress import Listener, listening
 
-FREQUENCIES = ("stage", "class", "asked", "centers", "pixels")  # shares of classes, by the stage of the fit
+FREQUENCIES = {  # columns of frequencies.csv, shares of classes -> their names in `Frequencies.rows`
+    "class": "class",
+    "asked": "asked_share",
+    "centers": "drawn_share",
+    "pixels": "pixel_share",
+}
 
 Maps = Sequence[NDArray[np.uint8]]
 
@@ -92,6 +97,14 @@ def _files(pipeline: Pipeline, measures: Writer) -> Mapping[str, Writer]:
     segmenter = pipeline.steps[-1][1]
 
     def frequencies(path: Path) -> None:
-        write_csv(path, FREQUENCIES, segmenter.frequency_rows())
+        write_csv(path, ("stage", *FREQUENCIES), list(_frequencies(segmenter)))
 
     return {"segmenter": segmenter.save, "measures.csv": measures, "frequencies.csv": frequencies}
+
+
+def _frequencies(segmenter: Any) -> Iterator[tuple[Any, ...]]:
+    """Walk through the class shares of the patches, of each stage where a segmenter has several."""
+    found = segmenter.frequencies_
+    for stage, frequencies in (found if isinstance(found, Mapping) else {"": found}).items():
+        for row in frequencies.rows():
+            yield (stage, *(row[column] for column in FREQUENCIES.values()))
