@@ -30,7 +30,7 @@ class BalancedPatches:
         def choose(rng: np.random.Generator, step: int) -> Chosen:
             return pool.of_classes(rng, np.repeat(np.arange(dataset.k), quotas(np.array([step]))[0]))
 
-        return Drawing(choose, dataset, size=size, jitter=jitter, seed=seed)
+        return Drawing(choose, dataset, n=n, size=size, jitter=jitter, seed=seed)
 
     def shares(self, dataset: VolumeDataset) -> Shares:
         """Give every class that occurs the same share."""

@@ -63,6 +63,7 @@ class Drawing:
     Args:
         choose: (rng, step) -> n voxels.
         dataset: Cases that they lie in.
+        n: Patches in a step.
         size: Pixels on a side of a patch.
         jitter: See `PatchSampler.start`.
         seed: Seed of the choice.
@@ -73,14 +74,14 @@ class Drawing:
         choose: Callable[[np.random.Generator, int], Chosen],
         dataset: VolumeDataset,
         *,
+        n: int,
         size: int,
         jitter: int,
         seed: int,
     ) -> None:
-        if size < 1 or jitter < 0:
-            raise SettingError(
-                f"Expected a patch size of at least 1 and a jitter of at least 0, got {size}, {jitter}."
-            )
+        for name, value, least in (("n", n, 1), ("size", size, 1), ("jitter", jitter, 0)):
+            if value < least:
+                raise SettingError(f"Expected {name} of patches of at least {least}, got {value}.")
         self._choose, self._seed = choose, seed
         self._size, self._jitter = size, jitter
         self._shapes = np.array([volume.shape for volume in dataset.volumes], dtype=np.int64)

@@ -46,7 +46,7 @@ class ForegroundPatches:
                 else Chosen(*(np.concatenate(pair) for pair in zip(forced, free, strict=True)))
             )
 
-        return Drawing(choose, dataset, size=size, jitter=jitter, seed=seed)
+        return Drawing(choose, dataset, n=n, size=size, jitter=jitter, seed=seed)
 
     def shares(self, dataset: VolumeDataset) -> Shares:
         """Mix equal shares of the foreground classes with the shares of the data."""

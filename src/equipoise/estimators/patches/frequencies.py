@@ -13,8 +13,8 @@ from equipoise.estimators.patches.base import Classes, Shares
 class Frequencies:
     """Counts drawn voxels and pixels of patches by class; pixels that a view leaves out (-1) are not counted.
 
-    A balanced sampler balances the drawn voxels only: around a tumor voxel most pixels of a patch are healthy, so in
-    dense mode a network still sees few tumor pixels.
+    A balanced sampler balances the drawn voxels only: around a tumor voxel most pixels of a patch are healthy, so
+    in dense mode a network still sees few tumor pixels (methods 6.2).
 
     Args:
         class_names: k names.
@@ -28,7 +28,7 @@ class Frequencies:
         self.pixels = np.zeros(len(self.class_names), dtype=np.int64)
 
     def add(self, classes: Classes, targets: NDArray[np.int64] | None = None) -> None:
-        """Count the drawn voxels (n,) of a step and, where targets (n, s, s) are given, the pixels of its patches."""
+        """Count the drawn voxels (n,) of a step and, where targets (n, s, s) are given, pixels of its patches."""
         self.drawn += self._count(classes)
         if targets is not None:
             self.pixels += self._count(targets)

@@ -65,7 +65,7 @@ class HardDrawing(Drawing):
         jitter: int,
         seed: int,
     ) -> None:
-        super().__init__(self._serve, pool.dataset, size=size, jitter=jitter, seed=seed)
+        super().__init__(self._serve, pool.dataset, n=quotas.n, size=size, jitter=jitter, seed=seed)
         self._pool, self._quotas, self._learn = pool, quotas, learn
         self._filling = filling
         self._lists: Lists = {}
@@ -94,24 +94,23 @@ class HardDrawing(Drawing):
         if self._first_step == NO_EPOCH:
             self._first_step = step
         places = self._quotas(np.array([step]))[0]
-        hard = [self._pick(code, places, step, rng) for code in self._lists]
+        served = self._capped(self._quotas(np.arange(self._first_step, step))).sum(axis=0)
+        wanted = self._capped(places)
+        hard = [self._pick(rng, code, served[code], wanted[code]) for code in self._lists]
         hard_classes = np.repeat(np.fromiter(self._lists, dtype=np.int64), [len(picked) for picked in hard])
         rest = places - np.bincount(hard_classes, minlength=len(places))
         easy = self._pool.of_classes(rng, np.repeat(np.arange(len(places)), rest))
         return Chosen(np.concatenate([*hard, easy.voxels]), np.concatenate([hard_classes, easy.classes]))
 
-    def _pick(self, code: int, places: NDArray[np.int64], step: int, rng: np.random.Generator) -> Positions:
-        hard, wanted = self._lists[code], self._capped(places)[code]
+    def _pick(self, rng: np.random.Generator, code: int, served: int, wanted: int) -> Positions:
+        hard = self._lists[code]
         if self._filling.replace:
             return np.asarray(hard[rng.integers(len(hard), size=wanted)])
-        earlier = self._quotas(np.arange(self._first_step, step))
-        served = int(self._capped(earlier)[:, code].sum())
         return np.asarray(hard[served : served + wanted])
 
     def _capped(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.asarray(
-            np.floor(self._filling.fraction * places + 1e-9), dtype=np.int64
-        )  # 0.29 * 100 is not quite 29
+        share = self._filling.fraction * places
+        return np.asarray(np.floor(share + 1e-9), dtype=np.int64)  # 0.29 * 100 is a hair less than 29
 
 
 def is_hard(probabilities: NDArray[np.floating[Any]], classes: Classes, threshold: float) -> NDArray[np.bool_]:

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from equipoise.data.volumes import VolumeDataset
 from equipoise.estimators.patches.base import Shares, check_voxels
-from equipoise.exceptions import SettingError
 
 GOLDEN = (5**0.5 - 1) / 2  # multiples of it, modulo 1, fill the unit interval evenly
 
@@ -26,10 +25,6 @@ class Quotas:
 
     shares: Shares
     n: int
-
-    def __post_init__(self) -> None:
-        if self.n < 1:
-            raise SettingError(f"Expected at least one patch in a step, got {self.n}.")
 
     def __call__(self, steps: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the places (steps, k) of some steps."""

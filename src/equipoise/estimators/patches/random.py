@@ -25,7 +25,7 @@ class RandomPatches:
     def start(self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int) -> Drawing:
         """Begin to draw; see `PatchSampler`."""
         pool = VoxelPool(dataset)
-        return Drawing(lambda rng, _step: pool.of_all(rng, n), dataset, size=size, jitter=jitter, seed=seed)
+        return Drawing(lambda rng, _step: pool.of_all(rng, n), dataset, n=n, size=size, jitter=jitter, seed=seed)
 
     def shares(self, dataset: VolumeDataset) -> Shares:
         """Give the shares of valid voxels."""

@@ -1,0 +1,48 @@
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from equipoise.estimators.patches.base import PatchSampler
+from equipoise.estimators.patches.hard_example import HardExamplePatches
+from equipoise.estimators.patches.table import PATCH_SAMPLERS
+from equipoise.experiments.settings import as_json
+from equipoise.testing.patch_samplers import PATCH_SAMPLER_CONTRACT, ToyCases, toy_cases
+
+VARIANTS: dict[str, PatchSampler] = {
+    **PATCH_SAMPLERS,
+    "hard_example, all places": HardExamplePatches(hard_fraction=1.0),
+    "hard_example, with replacement": HardExamplePatches(hard_fraction=1.0, replace=True),
+    "hard_example, natural minority": HardExamplePatches(proportions="natural_minority", majority_share=0.6),
+    "hard_example, without boundary": HardExamplePatches(exclude_boundary=True, threshold=0.99),
+}
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> ToyCases:
+    folder: Path = tmp_path_factory.mktemp("cases")
+    return toy_cases(folder)
+
+
+@pytest.mark.parametrize("check", PATCH_SAMPLER_CONTRACT, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("sampler", VARIANTS.values(), ids=VARIANTS)
+def test_patch_sampler_contract(
+    sampler: PatchSampler, check: Callable[[PatchSampler, ToyCases], None], cases: ToyCases
+) -> None:
+    check(sampler, cases)
+
+
+@pytest.mark.parametrize("sampler", PATCH_SAMPLERS.values(), ids=PATCH_SAMPLERS)
+def test_every_patch_sampler_says_what_it_is_and_can_be_written_down(sampler: PatchSampler) -> None:
+    assert sampler.summary.endswith(".")
+    assert sampler.source.startswith("methods 6.3, item")
+    written = json.loads(json.dumps(as_json(sampler)))
+    assert written == as_json(type(sampler)())
+    assert written.keys() == {"class", *(field.name for field in fields(sampler))}  # type: ignore[arg-type]
+
+
+def test_the_three_samplers_of_the_paper_come_first() -> None:
+    assert list(PATCH_SAMPLERS)[:3] == ["random", "balanced", "hard_example"]
+    assert len({sampler.summary for sampler in PATCH_SAMPLERS.values()}) == len(PATCH_SAMPLERS)
