@@ -11,6 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from equipoise.data.brain_phantom import write_brains
+from equipoise.data.volume_reading import read_volumes
+from equipoise.data.volume_source import VolumeOptions
+from equipoise.data.volume_splits import patient_folds
 from equipoise.exceptions import SettingError
 
 MODALITIES = ("flair", "t1", "t1c", "t2")
@@ -133,3 +136,21 @@ def test_contrasts_are_those_of_the_sequences(tmp_path: Path) -> None:
         assert means["t1c"][4] > means["t1"][4] + 0.5
         assert means["t1c"][1] < -0.5
         assert means["t1c"][4] == max(means["t1c"])
+
+
+def test_the_reader_of_volumes_takes_the_files(tmp_path: Path) -> None:
+    """Counts, shapes and spacing against nibabel's reading of the same files."""
+    folder = write_brains(tmp_path / "drawn", 5, side=16, depth=8)
+    loaded = read_volumes(folder, VolumeOptions(cache=tmp_path / "cache"))
+    data = loaded.dataset
+    assert loaded.skipped == ()
+    assert data.ids.tolist() == [f"patient-{i:03d}" for i in range(5)]
+    assert data.scheme.name == "brats2013"
+    assert sorted(name.lower() for name in data.modalities) == sorted(MODALITIES)
+    for i, volume in enumerate(data.volumes):
+        codes, brain = array(folder, i, "seg"), array(folder, i, "t1") > 0
+        assert data.table[i].tolist() == [int((brain & (codes == code)).sum()) for code in range(5)]
+        np.testing.assert_allclose(volume.spacing_mm, (18, 12, 12), rtol=1e-6)
+        assert volume.shape == tuple(np.ptp(np.argwhere(brain), axis=0) + 1)
+    for fold in patient_folds(data):
+        fold.check(data)

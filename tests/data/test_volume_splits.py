@@ -51,7 +51,7 @@ def held_by(data: VolumeDataset) -> dict[int, frozenset[int]]:
     return {int(p): frozenset(data.present(data.groups == p)) for p in np.unique(data.groups)}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(cases())
 def test_every_patient_is_tested_once_and_is_in_one_part(case: tuple[VolumeDataset, int, int]) -> None:
     data, n_folds, seed = case
@@ -70,7 +70,7 @@ def test_every_patient_is_tested_once_and_is_in_one_part(case: tuple[VolumeDatas
     assert max(sizes) - min(sizes) <= 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(cases())
 def test_validation_costs_train_as_few_classes_as_any_choice(case: tuple[VolumeDataset, int, int]) -> None:
     """The reference tries every patient."""
@@ -98,7 +98,7 @@ def test_another_seed_gives_other_folds() -> None:
     assert len(tested) == 5
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(n=st.integers(3, 14), n_folds=st.integers(2, 14), validation=st.integers(1, 4))
 def test_patients_take_turns_at_validation(n: int, n_folds: int, validation: int) -> None:
     n_folds = min(n_folds, n)
