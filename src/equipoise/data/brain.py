@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.data.volume_file import Geometry
+from equipoise.data.geometry import Geometry
 from equipoise.exceptions import DataError
 
 Image = NDArray[Any]  # (z, y, x)

@@ -4,10 +4,9 @@ Source: methods 6.1. What it leaves open: voxels of a tumor that lie outside the
 BraTS 2013 cases) keep their class and can be drawn, but their image is background.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 from equipoise.arrays import fingerprint
 from equipoise.atomic import atomic_folder, write_json
 from equipoise.data.brain import Mask, correct_bias, find_background, find_brain, normalize
+from equipoise.data.case_files import Files, hash_files, read_files
 from equipoise.data.label_schemes import LabelScheme
 from equipoise.data.label_values import encode
-from equipoise.data.volume_file import VolumeFile, read_volume
+from equipoise.data.volume_file import VolumeFile
 from equipoise.data.volume_source import RawCase
 from equipoise.data.volumes import Volume, load_volume
 from equipoise.exceptions import DataError
@@ -26,21 +26,13 @@ VERSION = 1  # raise it when preparing changes
 BIASED = ("T1", "T1c")  # modalities that N4 corrects
 
 
-class Files(NamedTuple):
-    """What was read of a case: images in the order of the modalities, label map and brain mask or None."""
-
-    images: list[VolumeFile]
-    labels: VolumeFile | None
-    mask: VolumeFile | None
-
-
 def source_digest(case: RawCase, scheme: LabelScheme, modalities: Sequence[str], *, n4: bool = False) -> str:
     """Hash what decides the prepared arrays: the bytes of the files, the case's name and the options.
 
     Raises:
         DataError: A modality or a file is missing.
     """
-    hashes = _hashes(case, modalities)
+    hashes = hash_files(case, modalities)
     return fingerprint(VERSION, case.id, scheme.name, scheme.values, tuple(modalities), n4, sorted(hashes.items()))
 
 
@@ -66,7 +58,7 @@ def prepare(
         DataError: A modality is missing, shapes or geometries differ, a value is not finite, labels are not in the
             table, the brain is empty or an image is the same all over it; the message names the case and the file.
     """
-    files = _read(case, modalities)
+    files = read_files(case, modalities)
     brain = _brain(case, files)
     codes = np.zeros(brain.shape, np.uint8) if files.labels is None else encode(files.labels, scheme, case.id)
     box = _box(brain | (codes > 0))
@@ -77,7 +69,7 @@ def prepare(
     facts = {
         "id": case.id,
         "digest": source_digest(case, scheme, modalities, n4=n4),
-        "sha256": _hashes(case, modalities),
+        "sha256": hash_files(case, modalities),
         "shape": images[0].shape,
         "start": [side.start for side in box],
         "counts": [len(flat) for flat in places],
@@ -104,50 +96,6 @@ def uncropped(codes: NDArray[np.uint8], facts: Mapping[str, Any]) -> NDArray[np.
     box = tuple(slice(start, start + side) for start, side in zip(facts["start"], facts["shape"], strict=True))
     whole[box] = np.array(facts["values"], dtype=np.uint8)[codes]
     return whole
-
-
-def _used(case: RawCase, modalities: Sequence[str]) -> dict[str, Path]:
-    if missing := [name for name in modalities if name not in case.images]:
-        raise DataError(
-            f"Case {case.id} has no {' and no '.join(missing)}, which other cases have or you asked for; it has "
-            f"{', '.join(case.images) or 'no image'}. Add the file, leave the modality out (modalities), or remove "
-            "the case."
-        )
-    named = {name: case.images[name] for name in modalities}
-    return named | {
-        role: file for role, file in (("label", case.label_file), ("mask", case.mask_file)) if file is not None
-    }
-
-
-def _hashes(case: RawCase, modalities: Sequence[str]) -> dict[str, str]:
-    return {role: file_digest(file) for role, file in _used(case, modalities).items()}
-
-
-def file_digest(path: Path) -> str:
-    """Hash the bytes of a file by SHA-256.
-
-    Raises:
-        DataError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"Cannot read the volume {path}: {error.strerror}. Check the path.") from error
-
-
-def _read(case: RawCase, modalities: Sequence[str]) -> Files:
-    read = {role: read_volume(path) for role, path in _used(case, modalities).items()}
-    first = next(iter(read.values()))
-    for file in read.values():
-        if difference := first.geometry.difference(file.geometry):
-            raise DataError(
-                f"Case {case.id}: expected one geometry, got two: {difference}, in {first.path.name} and "
-                f"{file.path.name}. Resample one of them onto the grid of the other."
-            )
-        if not np.isfinite(file.array).all():
-            raise DataError(f"Case {case.id}: {file.path.name} holds NaN or infinity. Set those voxels to 0.")
-    return Files([read[name] for name in modalities], read.get("label"), read.get("mask"))
 
 
 def _brain(case: RawCase, files: Files) -> Mask:

@@ -3,56 +3,18 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.atomic import atomic_file
+from equipoise.data.geometry import DIMENSIONS, TOLERANCE, Geometry
 from equipoise.data.silence import quiet
 from equipoise.exceptions import DataError, SettingError
 
 SUFFIXES = (".nii.gz", ".nii", ".mha")
-TOLERANCE = 1e-3  # mm or cosine: programs store geometry in 32 bits, and rounded
 HEADER_BYTES = 65536  # a MetaImage header is far shorter
-DIMENSIONS = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Geometry:
-    """Where voxels lie in the patient.
-
-    Attributes:
-        shape: Voxels along (z, y, x).
-        spacing_mm: Distance between voxels along (z, y, x).
-        origin: Place of voxel (0, 0, 0) in mm, (x, y, z) in LPS as SimpleITK gives it.
-        direction: The 9 direction cosines, by rows, as SimpleITK gives them.
-    """
-
-    shape: tuple[int, int, int]
-    spacing_mm: tuple[float, float, float]
-    origin: tuple[float, ...]
-    direction: tuple[float, ...]
-
-    @classmethod
-    def of_case(cls, facts: dict[str, Any]) -> Self:
-        """Take the geometry of the source, before it was cropped, from the facts of a prepared case."""
-        return cls(
-            shape=tuple(facts["full_shape"]),
-            spacing_mm=tuple(facts["spacing_mm"]),
-            origin=tuple(facts["origin"]),
-            direction=tuple(facts["direction"]),
-        )
-
-    def difference(self, other: Self) -> str:
-        """Say the first thing in which two geometries differ, "" if they agree within 0.001 mm or cosine."""
-        if self.shape != other.shape:
-            return f"shape (z, y, x) {self.shape} and {other.shape}"
-        for name in ("spacing_mm", "origin", "direction"):
-            one, two = getattr(self, name), getattr(other, name)
-            if not np.allclose(one, two, rtol=0, atol=TOLERANCE):
-                return f"{name} {_rounded(one)} and {_rounded(two)}"
-        return ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -189,7 +151,3 @@ def _skewed(path: Path) -> str:
         "not defined along them. Resample it to a rectangular grid, or correct its header: in nibabel, "
         "image.set_sform(image.get_qform()) where the qform is right, then save it again."
     )
-
-
-def _rounded(values: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(round(float(value), 4) for value in values)

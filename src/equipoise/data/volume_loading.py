@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from equipoise.atomic import read_json, write_json
+from equipoise.data.case_files import file_digest
 from equipoise.data.label_schemes import LABEL_SCHEMES, LabelScheme, plain
 from equipoise.data.label_values import guess_scheme, label_values
 from equipoise.data.listing import find_patients, first_few
-from equipoise.data.preparing import file_digest, prepare, source_digest
+from equipoise.data.preparing import prepare, source_digest
 from equipoise.data.volume_file import read_volume
 from equipoise.data.volume_source import PLAIN, LoadedVolumes, RawCase, VolumeOptions
 from equipoise.data.volumes import Volume, VolumeDataset, load_volume

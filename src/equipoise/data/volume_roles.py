@@ -47,6 +47,6 @@ def role_of(name: str, case: str = "") -> str:
         name: File name without suffix, or the column of a table.
         case: Name of the case's folder.
     """
-    own = name.removeprefix(case).strip(" _-.") or name
+    own = re.sub(rf"^{re.escape(case)}[\W_]+", "", name)
     words = f"_{re.sub(r'[^a-z0-9]+', '_', own.lower())}_"
     return next((role for role, pattern in ROLES if re.search(f"_({pattern})_", words)), own)

@@ -1,12 +1,11 @@
 """A CSV table with the path and label of each image, and optionally its patient and split."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from equipoise.data.csv_table import read_csv
 from equipoise.data.listing import SPLIT_NAMES, Row, find_patients, first_few, list_rows
 from equipoise.data.loading import load
 from equipoise.data.source import COLUMN_ROLES, Card, Loaded, ReadOptions
@@ -70,7 +69,7 @@ def read(path: Path, options: ReadOptions) -> Loaded:
 
 
 def _read_lines(table: Path, options: ReadOptions) -> list[Line]:
-    columns, numbered = _parse(table)
+    columns, numbered = read_csv(table)
     names = {role: _find_column(role, columns, options, table) for role in COLUMN_ROLES}
     lines = [
         Line(number, **{role: (row.get(name) or "").strip() if name else "" for role, name in names.items()})
@@ -82,21 +81,6 @@ def _read_lines(table: Path, options: ReadOptions) -> list[Line]:
         empty = [line for line in lines if not getattr(line, role)]
         _refuse(empty, f"{table} has no value in column '{names[role]}'", "Fill it in, or remove the lines.")
     return lines
-
-
-def _parse(table: Path) -> tuple[Sequence[str], list[tuple[int, dict[str, str]]]]:
-    if not table.is_file():
-        raise DataError(f"Expected a CSV table at {table}, found none. Check the path.")
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-        separator = max(",;\t", key=text.partition("\n")[0].count)
-        reader = csv.DictReader(io.StringIO(text), delimiter=separator, strict=True)
-        numbered = [(reader.line_num, row) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"Expected {table} to be a CSV table in UTF-8, it is not ({error}). Save it again."
-        ) from error
-    return reader.fieldnames or [], numbered
 
 
 def _find_column(role: str, columns: Sequence[str], options: ReadOptions, table: Path) -> str | None:
