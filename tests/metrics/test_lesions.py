@@ -74,7 +74,7 @@ def test_lesions_that_touch_by_a_corner_are_one() -> None:
 def by_simpleitk(truth: Mask, prediction: Mask, least_voxels: int) -> tuple[int, int]:
     """Count lesions of the truth that were found and missed."""
     image = SimpleITK.GetImageFromArray(truth.astype(np.uint8))
-    found_by_it = SimpleITK.ConnectedComponent(image, True)  # type: ignore[no-untyped-call]
+    found_by_it = SimpleITK.ConnectedComponent(image, True)
     components = SimpleITK.GetArrayFromImage(found_by_it)
     lesions = [components == i + 1 for i in range(components.max())]
     found = [prediction[lesion].any() for lesion in lesions if lesion.sum() >= least_voxels]

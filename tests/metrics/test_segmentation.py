@@ -103,15 +103,17 @@ def test_a_region_is_judged_as_a_union_not_class_by_class() -> None:
 
 
 def test_an_outside_truth_may_code_its_classes_otherwise() -> None:
-    truth = lone(BRATS_2017.values.index(4))
+    truth, prediction = lone(BRATS_2017.values.index(4)), lone(4)
+    prediction[0, 0, 0] = 4  # a code that the truth does not know
     found = measure_case(
         truth=truth,
-        prediction=lone(4),
+        prediction=prediction,
         regions=BRATS_2013.regions,
         truth_regions=BRATS_2017.regions,
         spacing_mm=ONE_MM,
     )
-    assert [found[name]["tp"] for name in ("whole", "core", "active")] == [1, 1, 1]
+    for name in ("whole", "core", "active"):
+        assert [found[name][key] for key in ("tp", "fp", "fn")] == [1, 1, 0]
 
 
 def test_two_empty_maps_have_all_measures() -> None:

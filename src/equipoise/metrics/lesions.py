@@ -46,6 +46,5 @@ def _overlapped(mask: Mask, other: Mask, least_voxels: int) -> tuple[int, int]:
     components: NDArray[np.int32]
     components, n = label(mask, structure=np.ones((3,) * mask.ndim))
     large = np.bincount(components[mask], minlength=n + 1) >= least_voxels
-    large[0] = False  # not a component
     touched = np.unique(components[mask & other])
     return int(large[touched].sum()), int(large.sum())
