@@ -91,6 +91,10 @@ def test_a_study_file_is_run(
         ("readers", ("folder", "table", "medmnist")),
         ("losses", ("cross_entropy", "class_weights")),
         ("metrics", ("balanced_accuracy", "auroc", "rare_recall")),
+        ("label_schemes", ("brats2013", "4 enhancing")),
+        ("patch_samplers", ("balanced", "hard_example")),
+        ("patch_networks", ("center_cnn_valid", "unet")),
+        ("region_losses", ("dice", "focal_tversky")),
         *((family, ()) for family in FAMILIES),
     ],
 )

@@ -82,4 +82,8 @@ FAMILIES: dict[str, Callable[[], dict[str, str]]] = {
     "processes": _table("training.denoising", "PROCESSES"),
     "gan_presets": _table("resampling.gan_presets", "GAN_PRESETS"),
     "classifier_presets": _table("estimators.presets", "PRESETS"),
+    "label_schemes": _table("data.label_schemes", "LABEL_SCHEMES"),
+    "patch_samplers": _table("estimators.patches.table", "PATCH_SAMPLERS"),
+    "patch_networks": _table("networks.patch_networks", "PATCH_NETWORKS"),
+    "region_losses": _table("losses.regions", "REGION_LOSSES"),
 }
