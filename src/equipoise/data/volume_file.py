@@ -1,6 +1,5 @@
 """One volume in a file (NIfTI or MetaImage): reading it with its geometry, and writing label maps."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ from numpy.typing import NDArray
 from equipoise.atomic import atomic_file
 from equipoise.data.geometry import DIMENSIONS, TOLERANCE, Geometry
 from equipoise.data.silence import quiet
+from equipoise.data.volume_integrity import check_whole, damaged
 from equipoise.exceptions import DataError, SettingError
 
 SUFFIXES = (".nii.gz", ".nii", ".mha")
-HEADER_BYTES = 65536  # a MetaImage header is far shorter
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,8 +46,7 @@ def read_volume(path: Path) -> VolumeFile:
         raise DataError(f"Expected a volume ({', '.join(SUFFIXES)}), got {path}. Convert the file.")
     if not path.is_file():
         raise DataError(f"Expected a volume at {path}, found none. Check the path.")
-    if suffix_of(path) == ".mha":
-        _check_local(path)
+    check_whole(path)
     image = _decode(path)
     geometry = Geometry(
         shape=image.GetSize()[::-1],
@@ -111,7 +109,7 @@ def _decode(path: Path) -> Any:
         if "orthonormal" in str(error):
             raise DataError(_skewed(path)) from error
         reason = str(error).strip().splitlines()[-1].strip()
-        raise DataError(f"Cannot read the volume {path}, is it damaged? ({reason}) Copy it again.") from error
+        raise damaged(path, reason) from error
 
 
 def _check_kind(path: Path, reader: Any) -> None:
@@ -133,16 +131,6 @@ def _array(image: Any) -> NDArray[Any]:
 
     array: NDArray[Any] = SimpleITK.GetArrayFromImage(image)
     return array
-
-
-def _check_local(path: Path) -> None:
-    """Refuse a MetaImage header that names another file, which might lie anywhere."""
-    with path.open("rb") as file:
-        found = re.search(rb"ElementDataFile\s*=\s*([^\r\n]*)", file.read(HEADER_BYTES))
-    if found is not None and found[1].strip() != b"LOCAL":
-        raise DataError(
-            f"Expected the voxels inside {path}, its header names another file. Save it again as one .mha file."
-        )
 
 
 def _skewed(path: Path) -> str:

@@ -1,0 +1,185 @@
+"""What every reader of volumes must do, as checks on a small source of its kind.
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_my_reader(check, tmp_path):
+    check(my_source(tmp_path))
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.data.source import Card
+from equipoise.data.volume_source import LoadedVolumes, VolumeOptions
+from equipoise.exceptions import DataError
+
+SHAPE = (6, 8, 10)
+SPACING_MM = (3.0, 1.0, 2.0)
+ORIGIN = (5.0, -7.0, 11.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeSource:
+    """A small source on disk, what is in it, and how to break it.
+
+    Attributes:
+        reader: The module under test, with `CARD`, `recognizes` and `read`.
+        path: What a user gives; the reader recognizes it.
+        options: How it is read; `cache` lies in a folder of the test.
+        counts: Valid voxels of each class over all cases.
+        spoil: Damages a file of the source and returns the name that the error must contain.
+    """
+
+    reader: ModuleType
+    path: Path
+    options: VolumeOptions
+    counts: tuple[int, ...]
+    spoil: Callable[[], str]
+
+    def read(self) -> LoadedVolumes:
+        """Read the source."""
+        loaded = self.reader.read(self.path, self.options)
+        assert isinstance(loaded, LoadedVolumes)
+        return loaded
+
+
+def write_image(
+    path: Path,
+    array: NDArray[Any],
+    *,
+    spacing_mm: Sequence[float] = SPACING_MM,
+    origin: Sequence[float] = ORIGIN,
+    direction: Sequence[float] = (1, 0, 0, 0, 1, 0, 0, 0, 1),
+) -> Path:
+    """Write a (z, y, x) array in a geometry in which no two axes are alike."""
+    import SimpleITK
+
+    image = SimpleITK.GetImageFromArray(array)
+    image.SetSpacing([float(side) for side in spacing_mm[::-1]])
+    image.SetOrigin([float(place) for place in origin])
+    image.SetDirection([float(cosine) for cosine in direction])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    SimpleITK.WriteImage(image, str(path))
+    return path
+
+
+def draw_case(seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
+    """Draw label values 0 to 4 and one raw image, both (z, y, x): brain in the middle, 0 around it."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros(shape, dtype=np.uint8)
+    labels[2, 2:4, 2:6] = [[1, 2, 2, 3], [4, 2, 2, 2]]
+    image = np.zeros(shape, dtype=np.int16)
+    brain = (slice(1, -1),) * 3
+    image[brain] = rng.integers(100, 900, size=image[brain].shape)
+    return labels, image
+
+
+def write_case(
+    folder: Path, *, seed: int = 0, modalities: Sequence[str] = ("flair", "t1ce"), suffix: str = ".nii.gz"
+) -> Path:
+    """Write a case of `draw_case` as `<modality><suffix>` and `seg<suffix>`: valid voxels 184, 1, 5, 1, 1."""
+    labels, image = draw_case(seed)
+    for factor, name in enumerate(modalities, start=1):
+        write_image(folder / f"{name}{suffix}", image * factor)
+    write_image(folder / f"seg{suffix}", labels)
+    return folder
+
+
+def card_is_complete(source: VolumeSource) -> None:
+    """The card bears the name of the file and says how the reader is used."""
+    card = source.reader.CARD
+    assert isinstance(card, Card)
+    assert card.name == source.reader.__name__.rpartition(".")[2]
+    assert card.summary
+    assert card.example.startswith("equipoise run ")
+
+
+def recognizes_its_source(source: VolumeSource) -> None:
+    """The reader takes its own source, and no path where nothing is."""
+    assert source.reader.recognizes(source.path, source.options) is True
+    assert source.reader.recognizes(source.path / "nowhere", VolumeOptions()) is False
+
+
+def ids_are_unique_and_sorted(source: VolumeSource) -> None:
+    """Ids are text, in order, no two are the same, and none shows where the source lies on this machine."""
+    ids = source.read().dataset.ids
+    assert ids.dtype.kind == "U"
+    assert sorted(set(ids.tolist())) == ids.tolist()
+    assert not any(str(source.path.parent) in name for name in ids.tolist())
+
+
+def counts_are_those_of_the_source(source: VolumeSource) -> None:
+    """No voxel is lost, invented or given to another class; each listed voxel is of its class."""
+    dataset = source.read().dataset
+    assert tuple(dataset.counts.tolist()) == source.counts
+    for row in range(len(dataset)):
+        codes = dataset.arrays(row).codes
+        for code in range(dataset.k):
+            places = dataset.voxels(row, code, np.arange(dataset.table[row, code]))[:, 1:]
+            assert (codes[tuple(places.T)] == code).all()
+
+
+def images_are_normalized(source: VolumeSource) -> None:
+    """Every channel has mean 0 and standard deviation 1 in the brain, and is exactly 0 outside."""
+    dataset = source.read().dataset
+    for row in range(len(dataset)):
+        images, codes, mask = dataset.arrays(row)
+        assert images.dtype == np.float16
+        assert images.shape == (len(dataset.modalities), *codes.shape)
+        np.testing.assert_allclose(images[:, mask].astype(float).mean(axis=1), 0, atol=1e-3)
+        np.testing.assert_allclose(images[:, mask].astype(float).std(axis=1), 1, atol=1e-3)
+        assert not images[:, ~mask].any()
+
+
+def groups_are_numbers(source: VolumeSource) -> None:
+    """Patients are whole numbers from 0, never names."""
+    groups = source.read().dataset.groups
+    assert groups.dtype == np.int64
+    assert sorted(set(groups.tolist())) == list(range(int(groups.max()) + 1))
+
+
+def split_is_named(source: VolumeSource) -> None:
+    """A source's own split has the names that `equipoise.data.splits` knows."""
+    loaded = source.read()
+    if loaded.source_split is not None:
+        assert loaded.source_split.shape == (len(loaded.dataset),)
+        assert set(loaded.source_split.tolist()) <= {"", "train", "validation", "test"}
+
+
+def reading_twice_gives_the_same(source: VolumeSource) -> None:
+    """The result depends on the source only, not on whether it was cached."""
+    once, again = source.read(), source.read()
+    elsewhere = replace(source.options, cache=Path(str(source.options.cache)) / "other")
+    anew = source.reader.read(source.path, elsewhere)
+    assert once.dataset.fingerprint == again.dataset.fingerprint == anew.dataset.fingerprint
+    assert (once.notes, once.skipped) == (again.notes, again.skipped) == (anew.notes, anew.skipped)
+
+
+def errors_name_the_file(source: VolumeSource) -> None:
+    """A damaged file ends in one `DataError` that names it."""
+    name = source.spoil()
+    try:
+        source.read()
+    except DataError as error:
+        message = str(error)
+    else:
+        raise AssertionError(f"Expected a DataError that names {name}, got none.")
+    assert name in message, message
+
+
+CHECKS = (
+    card_is_complete,
+    recognizes_its_source,
+    ids_are_unique_and_sorted,
+    counts_are_those_of_the_source,
+    images_are_normalized,
+    groups_are_numbers,
+    split_is_named,
+    reading_twice_gives_the_same,
+    errors_name_the_file,
+)
