@@ -13,10 +13,10 @@ from equipoise.testing.patch_samplers import PATCH_SAMPLER_CONTRACT, ToyCases, t
 
 VARIANTS: dict[str, PatchSampler] = {
     **PATCH_SAMPLERS,
-    "hard_example, all places": HardExamplePatches(hard_fraction=1.0),
-    "hard_example, with replacement": HardExamplePatches(hard_fraction=1.0, replace=True),
-    "hard_example, natural minority": HardExamplePatches(proportions="natural_minority", majority_share=0.6),
-    "hard_example, without boundary": HardExamplePatches(exclude_boundary=True, threshold=0.99),
+    "hard_example, with replacement": HardExamplePatches(candidates=200, hard_fraction=1.0, replace=True),
+    "hard_example, natural minority": HardExamplePatches(
+        candidates=200, hard_fraction=1.0, proportions="natural_minority", majority_share=0.6
+    ),
 }
 
 

@@ -81,7 +81,8 @@ class HardNegativePatches:
             f"hard share of class {healthy}": float(hard[len(cache) :].mean()) if len(fresh) else 0.0,
             "kept hard voxels": float(len(kept)),
             "dropped hard voxels": float(len(cache) - len(kept)),
-            "new hard voxels": float(len(entering)),
+            "new hard voxels": float(len(new)),
+            "hard voxels in the cache": float(len(kept) + len(entering)),
         }
         return Learned({healthy: np.concatenate([kept, entering])}, facts)
 

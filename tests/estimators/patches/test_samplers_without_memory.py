@@ -1,0 +1,88 @@
+"""Random, balanced and foreground patches: numbers of their own, against closed forms."""
+
+import numpy as np
+import pytest
+
+from equipoise.data.volumes import VolumeDataset
+from equipoise.estimators.patches.balanced import BalancedPatches
+from equipoise.estimators.patches.base import Drawn, PatchSampler
+from equipoise.estimators.patches.foreground import ForegroundPatches
+from equipoise.estimators.patches.random import RandomPatches
+from equipoise.exceptions import SettingError
+from equipoise.testing.patch_samplers import ToyCases
+
+
+def many(sampler: PatchSampler, dataset: VolumeDataset, n: int = 40_000) -> Drawn:
+    return sampler.start(dataset, n=n, size=16, jitter=0, seed=0)(0)
+
+
+def within_4_sd(share: float, expected: float, n: int) -> bool:
+    return bool(abs(share - expected) <= 4 * np.sqrt(expected * (1 - expected) / n))
+
+
+def test_random_shares_are_those_of_the_data(cases: ToyCases) -> None:
+    drawn = many(RandomPatches(), cases.rare)
+    assert cases.rare.counts.tolist() == [11_988, 12]
+    assert within_4_sd(float((drawn.classes == 1).mean()), 0.001, len(drawn.classes))
+    assert within_4_sd(float((drawn.voxels[:, 0] == 1).mean()), 2 / 3, len(drawn.classes))
+    assert RandomPatches().shares(cases.rare).tolist() == [0.999, 0.001]
+
+
+def test_random_draws_every_voxel_alike_whatever_its_slice(cases: ToyCases) -> None:
+    """A voxel of a slice with little brain is drawn no more often than others (methods 6.3 draws slices first)."""
+    drawn = many(RandomPatches(), cases.odd)
+    places, times = np.unique(drawn.voxels, axis=0, return_counts=True)
+    expected = len(drawn.voxels) / cases.odd.counts.sum()
+    assert len(places) == cases.odd.counts.sum()
+    assert np.abs(times - expected).max() < 5 * np.sqrt(expected)  # 5: the largest of hundreds
+
+
+def test_balanced_gives_24_patches_per_class(blocks: VolumeDataset) -> None:
+    """Methods 6.2: 120 patches of 5 classes."""
+    drawing = BalancedPatches().start(blocks, n=120, size=16, jitter=4, seed=0)
+    for step in range(5):
+        assert np.bincount(drawing(step).classes).tolist() == [24] * 5
+
+
+def test_balanced_gives_the_quota_of_absent_classes_to_others(cases: ToyCases) -> None:
+    """Class 4 of 5 occurs nowhere; the remainder of 10 places goes round the other four."""
+    drawing = BalancedPatches().start(cases.odd, n=10, size=16, jitter=0, seed=0)
+    places = np.array([np.bincount(drawing(step).classes, minlength=5) for step in range(4)])
+    assert places.sum(axis=0).tolist() == [10, 10, 10, 10, 0]
+    assert set(places[:, :4].ravel().tolist()) == {2, 3}
+
+
+@pytest.mark.parametrize("sampler", [BalancedPatches(), ForegroundPatches(share=1.0)])
+def test_cases_that_contain_the_class_share_alike(sampler: PatchSampler, cases: ToyCases) -> None:
+    """The case with twice the tumor comes no more often; a case without any is not drawn (nnU-Net #1965)."""
+    drawn = many(sampler, cases.rare)
+    rows = drawn.voxels[drawn.classes == 1, 0]
+    assert within_4_sd(float(rows.mean()), 0.5, len(rows))
+    odd = many(sampler, cases.odd)
+    assert set(odd.voxels[odd.classes == 2, 0].tolist()) == {2}
+    assert set(odd.voxels[odd.classes == 1, 0].tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize("share", [0.0, 1 / 3, 0.5, 1.0])
+def test_foreground_share_means_what_it_says(share: float, cases: ToyCases) -> None:
+    """A weight of 0.5 for a class of 0.1 % gives half of the patches; TorchIO 2.0 alpha would give 0.1 %."""
+    drawn = many(ForegroundPatches(share=share), cases.rare)
+    expected = share + (1 - share) * 0.001
+    assert within_4_sd(float((drawn.classes == 1).mean()), expected, len(drawn.classes))
+
+
+def test_foreground_classes_share_alike(blocks: VolumeDataset) -> None:
+    classes = many(ForegroundPatches(share=1.0), blocks).classes
+    assert all(within_4_sd(float((classes == code).mean()), 0.25, len(classes)) for code in (1, 2, 3, 4))
+
+
+def test_in_a_view_of_tumor_only_every_class_is_foreground(blocks: VolumeDataset) -> None:
+    tumor = blocks.merged({"edema": (2,), "core": (1, 3, 4)})
+    assert ForegroundPatches(share=1.0).shares(tumor).tolist() == [0.5, 0.5]
+    assert set(many(ForegroundPatches(share=1.0), tumor, n=50).classes.tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_out_of_range_is_refused(share: float) -> None:
+    with pytest.raises(SettingError, match="from 0 to 1"):
+        ForegroundPatches(share=share)
