@@ -12,7 +12,11 @@ from equipoise.cli import audit, generate, predict, rank
 from equipoise.cli import options as opt
 from equipoise.cli.execution import conclude, execute, load_study
 from equipoise.cli.families import FAMILIES, show_family
+from equipoise.cli.segmentation import DEFAULT_METHODS as VOLUME_METHODS
+from equipoise.cli.segmentation import TASKS, demo_volumes, run_volumes
 from equipoise.exceptions import EquipoiseError, SettingError
+
+METHODS = "none,class_weights,oversampling,dcgan,cdcgan"
 
 app = typer.Typer(
     name="equipoise",
@@ -52,17 +56,20 @@ def _escape(message: str) -> str:
 
 
 @app.command(epilog="Example: [bold]equipoise demo --out runs/demo[/]")
-def demo(*, out: opt.Out = None, workers: opt.Workers = None) -> None:
-    """Compare five methods on drawn cervical cells (no data needed, about three minutes on two cores)."""
+def demo(*, task: opt.Task = "classification", out: opt.Out = None, workers: opt.Workers = None) -> None:
+    """Compare methods on drawn cervical cells, or brain tumors (no data needed, minutes on two cores)."""
+    if pick_task(task) == "segmentation":
+        return demo_volumes(out or Path("runs/demo-segmentation"), workers=workers)
     from equipoise.experiments.demonstration import demo_study
 
-    execute(demo_study(), out or Path("runs/demo"), workers=workers, device="auto")
+    return execute(demo_study(), out or Path("runs/demo"), workers=workers, device="auto")
 
 
 @app.command(epilog=r"Example: [bold]equipoise run films/ --size 64 --groups 'patient(\d+)' --out runs/films[/]")
 def run(
     images: opt.Images,
     *,
+    task: opt.Task = "classification",
     size: opt.Size = 64,
     fit: opt.Fit = "pad",
     channels: opt.Channels = "auto",
@@ -73,11 +80,11 @@ def run(
     group_column: opt.GroupColumn = None,
     split_column: opt.SplitColumn = None,
     on_error: opt.OnError = "stop",
-    methods: opt.Methods = "none,class_weights,oversampling,dcgan,cdcgan",
+    methods: opt.Methods = None,
     seeds: opt.Seeds = 3,
     splits: opt.Splits = 3,
     rare: opt.Rare = None,
-    metric: opt.PrimaryMetric = "balanced_accuracy",
+    metric: opt.PrimaryMetric = None,
     duplicates: opt.DuplicatePolicy = "refuse",
     own_split: opt.OwnSplit = True,
     network: opt.Network = "small_cnn",
@@ -85,6 +92,15 @@ def run(
     steps: opt.Steps = 600,
     gan_steps: opt.GanSteps = 1500,
     augmentation: opt.Augmentation = "film",
+    folds: opt.Folds = None,
+    labels: opt.LabelNames = None,
+    modalities: opt.Modalities = None,
+    n4: opt.N4 = False,
+    patch_size: opt.PatchSize = 64,
+    patch_batch: opt.PatchBatch = 120,
+    epoch_steps: opt.EpochSteps = 100,
+    width: opt.Width = 16,
+    precision: opt.Precision = "32-true",
     device: opt.Device = "auto",
     workers: opt.Workers = None,
     protocol_name: opt.ProtocolName = None,
@@ -98,6 +114,38 @@ def run(
     if images.endswith(".py"):
         study = load_study(Path(images), protocol_name)
         return execute(study, out or Path("runs") / study.name, workers=workers, device=device)
+    out = out or Path("runs") / folder_name(images)
+    if pick_task(task) == "segmentation":
+        return run_volumes(
+            images,
+            out,
+            command=_command(),
+            reading={
+                "labels": labels,
+                "modalities": tuple(named_parts(modalities)) or None,
+                "n4": n4,
+                "groups": groups,
+                "table": table,
+                "on_error": on_error,
+            },
+            protocol={
+                "methods": named_parts(methods or VOLUME_METHODS),
+                "n_seeds": seeds,
+                "n_folds": folds,
+                "primary_metric": metric or "mean_dice",
+            },
+            budget={
+                "n_steps": steps,
+                "epoch_steps": epoch_steps,
+                "batch_size": patch_batch,
+                "patch_size": patch_size,
+                "width": width,
+                "precision": precision,
+                "device": device,
+            },
+            notes=note or [],
+            workers=workers,
+        )
     from equipoise.cli.console import reading_bar
     from equipoise.data.reading import read
     from equipoise.data.source import ReadOptions
@@ -106,13 +154,13 @@ def run(
     from equipoise.experiments.plan import Protocol, check_plan, plan_study
 
     protocol = Protocol(
-        methods=named(methods),
+        methods=named(methods or METHODS),
         n_seeds=seeds,
         n_splits=splits,
         duplicates=duplicates,
         use_source_split=own_split,
         rare_class=rare,
-        primary_metric=metric,
+        primary_metric=metric or "balanced_accuracy",
     )
     budget = Budget(
         network=network,
@@ -123,7 +171,6 @@ def run(
         device=device,
     )
     check_plan(protocol, budget, size=size)
-    out = out or Path("runs") / folder_name(images)
     with reading_bar() as progress:
         loaded = read(
             images,
@@ -168,6 +215,22 @@ def list_family(
 
 for command in (generate, audit, predict, rank):
     command.add_to(app)
+
+
+def pick_task(task: str) -> str:
+    """Return the name of a task.
+
+    Raises:
+        SettingError: No such task.
+    """
+    from equipoise.discovery import pick
+
+    return pick(dict(zip(TASKS, TASKS, strict=True)), task, "task")
+
+
+def named_parts(text: str | None) -> tuple[str, ...]:
+    """Read names from a list with commas."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def folder_name(images: str) -> str:

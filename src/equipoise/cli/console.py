@@ -19,9 +19,9 @@ COLORS = {"better": "green", "worse": "red"}
 
 
 @contextmanager
-def reading_bar() -> Iterator[Callable[[int, int], None]]:
+def reading_bar(title: str = "Reading images") -> Iterator[Callable[[int, int], None]]:
     """Give a function (files done, files in all) that draws a bar, gone when reading is over."""
-    columns = (TextColumn("Reading images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(), transient=True) as bar:
         task = bar.add_task("reading", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -63,6 +63,7 @@ def _summary(member: Any) -> str:
 
 FAMILIES: dict[str, Callable[[], dict[str, str]]] = {
     "methods": _methods,
+    "volume_methods": _table("experiments.segmentation.methods", "VOLUME_METHODS"),
     "readers": _readers,
     "losses": _table("losses", "LOSSES"),
     "metrics": _metrics,

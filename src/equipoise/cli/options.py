@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 DATA, PROTOCOL, TRAINING, OUTPUT = "Reading images", "Comparison", "Training budget", "Output"
+VOLUMES = "Segmentation (--task segmentation)"
 
 Images = Annotated[
     str,
     typer.Argument(
-        help="Folder of class folders, CSV table, MedMNIST .npz, or a STUDY.py that defines `study`.",
+        help="Folder of class folders, CSV table, MedMNIST .npz, a STUDY.py that defines `study`; or, with --task "
+        "segmentation, a folder of case folders or a CSV table of cases.",
         show_default=False,
     ),
 ]
@@ -35,22 +37,73 @@ GroupColumn = Annotated[str | None, typer.Option(help="Column of the patient.", 
 SplitColumn = Annotated[str | None, typer.Option(help="Column of the split.", rich_help_panel=DATA)]
 OnError = Annotated[str, typer.Option(help="Files that cannot be decoded: 'stop' or 'skip'.", rich_help_panel=DATA)]
 Methods = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="Methods, separated by commas, the baseline first, or 'all'. See: equipoise list methods.",
+        help="Methods, separated by commas, the baseline first, or 'all'. See: equipoise list methods, or "
+        "volume_methods.",
         rich_help_panel=PROTOCOL,
+        show_default="none,class_weights,oversampling,dcgan,cdcgan; of volumes random,balanced,hard_example,"
+        "balanced_corrected",
     ),
+]
+Task = Annotated[
+    str, typer.Option(help="'classification' of images or 'segmentation' of volumes.", rich_help_panel=PROTOCOL)
 ]
 Seeds = Annotated[
     int, typer.Option(min=1, help="Trainings of every method on every split.", rich_help_panel=PROTOCOL)
 ]
 Splits = Annotated[int, typer.Option(min=1, help="Repeated patient-grouped hold-outs.", rich_help_panel=PROTOCOL)]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        help="Folds of patients.",
+        rich_help_panel=VOLUMES,
+        show_default="5, or one for each of fewer patients",
+    ),
+]
+LabelNames = Annotated[
+    str | None,
+    typer.Option(
+        "--labels",
+        help="What the numbers in label maps mean: see equipoise list label_schemes, or 'plain'.",
+        rich_help_panel=VOLUMES,
+        show_default="guessed from the numbers, and said",
+    ),
+]
+Modalities = Annotated[
+    str | None,
+    typer.Option(
+        help="Channels, separated by commas, as FLAIR,T1c.",
+        rich_help_panel=VOLUMES,
+        show_default="those that every case has",
+    ),
+]
+N4 = Annotated[
+    bool, typer.Option("--n4", help="Correct the bias field of T1 and T1c first.", rich_help_panel=VOLUMES)
+]
+PatchSize = Annotated[int, typer.Option(min=16, help="Side of patches in pixels.", rich_help_panel=VOLUMES)]
+PatchBatch = Annotated[int, typer.Option(min=2, help="Patches in a step.", rich_help_panel=VOLUMES)]
+EpochSteps = Annotated[
+    int,
+    typer.Option(min=1, help="Steps between two lists of hard examples and looks.", rich_help_panel=VOLUMES),
+]
+Width = Annotated[
+    int, typer.Option(min=1, help="Channels of the first layers; 64 in paper S3.", rich_help_panel=VOLUMES)
+]
+Precision = Annotated[str, typer.Option(help="'32-true' or 'bf16-mixed'.", rich_help_panel=VOLUMES)]
 Rare = Annotated[
     str | None,
     typer.Option(help="The positive class.", rich_help_panel=PROTOCOL, show_default="the smallest class"),
 ]
 PrimaryMetric = Annotated[
-    str, typer.Option("--metric", help="Metric that decides the verdict.", rich_help_panel=PROTOCOL)
+    str | None,
+    typer.Option(
+        "--metric",
+        help="Metric that decides the verdict.",
+        rich_help_panel=PROTOCOL,
+        show_default="balanced_accuracy; mean_dice of volumes",
+    ),
 ]
 DuplicatePolicy = Annotated[
     str,
