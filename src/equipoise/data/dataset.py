@@ -88,6 +88,11 @@ class ImageDataset:
         names = [str(name) for name in self.ids]  # an array of strings remembers the longest it ever held
         return fingerprint(names, self.labels, self.groups, self.class_names, self.images, self.masks)
 
+    @property
+    def needed_in_train(self) -> set[int]:
+        """Every class that occurs: one that is not learned cannot be judged."""
+        return self.present(slice(None))
+
     def present(self, rows: Any) -> set[int]:
         """Say which classes occur in some rows."""
         return set(self.labels[rows].tolist())

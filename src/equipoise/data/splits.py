@@ -44,6 +44,10 @@ class Splittable(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def needed_in_train(self) -> set[int]:
+        """Classes that every split has to train on."""
+
     def present(self, rows: Any) -> set[int]:
         """Say which classes occur in some rows."""
 
@@ -73,7 +77,7 @@ class Split:
                 f"Expected real images only in validation and test of {self.name}, got {n} synthetic. "
                 "Split the original images first and add synthetic ones to train."
             )
-        if missing := sorted(dataset.present(slice(None)) - dataset.present(self.train)):
+        if missing := sorted(dataset.needed_in_train - dataset.present(self.train)):
             names = ", ".join(f"'{dataset.class_names[label]}'" for label in missing)
             raise DataError(f"Train of {self.name} has no image of class {names}. Split with hold_out(dataset).")
 

@@ -148,6 +148,11 @@ class VolumeDataset:
         cases = [(volume.id, volume.digest) for volume in self.volumes]
         return fingerprint(cases, self.groups, self.modalities, self.scheme, self.parts, self.names)
 
+    @property
+    def needed_in_train(self) -> set[int]:
+        """Nothing: a class that one patient alone has is missing where that patient is tested, and this is said."""
+        return set()
+
     def present(self, rows: Any) -> set[int]:
         """Say which classes occur in some cases."""
         return set(np.flatnonzero(self.table[rows].sum(axis=0)).tolist())

@@ -1,6 +1,6 @@
 """The best method of a run, and its cells by split and seed, for commands that use what a run kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from equipoise.discovery import pick, unknown
 from equipoise.exceptions import SettingError
 from equipoise.experiments.cell import Cell
 from equipoise.experiments.stored import StoredStudy
+from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import mean_known
 
@@ -20,15 +21,31 @@ def best_method(study: StoredStudy, methods: Sequence[str], which: str) -> tuple
         methods: At least one to choose from; the first of several equal ones is chosen.
         which: What these methods have in common, for the sentence: "that kept a generator".
     """
-    metric = pick(METRICS, study.primary_metric, "metric")
-    means, sign = _means(study, methods), 1 if metric.higher_is_better else -1
-    best = max(methods, key=lambda name: sign * means[name] if np.isfinite(means[name]) else -np.inf)
-    if len(methods) == 1:
+    runs = [one.cell.method for one in study.finished]
+    return best_by(
+        pick(METRICS, study.primary_metric, "metric"),
+        _means(study, methods),
+        lambda name: f"mean of {runs.count(name)} test{'s' * (runs.count(name) != 1)}",
+        which,
+    )
+
+
+def best_by(metric: Metric, means: Mapping[str, float], basis: Callable[[str], str], which: str) -> tuple[str, str]:
+    """Give the method with the best mean of a metric, the first of several equal ones, and say so.
+
+    Args:
+        metric: What is compared.
+        means: Of each method; one that is not known comes last.
+        basis: What the mean of a method rests on.
+        which: See `best_method`.
+    """
+    sign = 1 if metric.higher_is_better else -1
+    best = max(means, key=lambda name: sign * means[name] if np.isfinite(means[name]) else -np.inf)
+    if len(means) == 1:
         return best, f"{best} is the only method of this run {which}."
-    n_runs = sum(one.cell.method == best for one in study.finished)
     return best, (
-        f"{best} has the best {metric.label} of the {len(methods)} methods {which} "
-        f"({means[best]:.3f}, mean of {n_runs} test{'s' * (n_runs != 1)})."
+        f"{best} has the best {metric.label} of the {len(means)} methods {which} "
+        f"({means[best]:.3f}, {basis(best)})."
     )
 
 

@@ -26,10 +26,12 @@ class Card:
     Attributes:
         summary: One line, shown while it is gathered.
         version: Raised when the files change, so that older ones are made again.
+        task: What kind of study has it, "classification" or "segmentation".
     """
 
     summary: str
     version: int = 1
+    task: str = "classification"
 
 
 def kinds() -> dict[str, ModuleType]:
@@ -38,8 +40,10 @@ def kinds() -> dict[str, ModuleType]:
 
 
 def gather_evidence(run: Judged, progress: Progress | None = None) -> None:
-    """Gather every kind that is missing or out of date; each is stored whole or not at all."""
+    """Gather every kind of the study's task that is missing or out of date; each is stored whole or not at all."""
     for name, kind in kinds().items():
+        if run.study.task != kind.CARD.task:
+            continue
         folder, key = run.store.folder / "evidence" / name, _key(run, kind.CARD)
         if (folder / KEY).is_file() and read_json(folder / KEY) == key:
             continue

@@ -1,7 +1,7 @@
 """Score new images with the classifiers that a run kept."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,15 @@ from equipoise.experiments.stored import read_study
 from equipoise.metrics.priors import correct_priors, fit_priors
 from equipoise.training.progress import report
 
+FINISHED = "with finished cells"
 FIRST = ("file", "predicted", "prior_corrected")  # columns before the probabilities
+
+Best = Callable[[Sequence[str]], tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """The cells of one method whose classifiers vote, and why these, in a sentence."""
+    """The cells of one method whose networks vote, and why these, in a sentence."""
 
     cells: tuple[Cell, ...]
     reason: str
@@ -45,21 +48,42 @@ def choose_panel(
         SettingError: No such method, split or seed, or none of it has finished.
     """
     study = read_study(store.folder)
-    finished = [one.cell for one in study.finished]
+    return panel_of(
+        [one.cell for one in study.finished],
+        study.methods,
+        lambda names: best_method(study, names, FINISHED),
+        folder=store.folder,
+        method=method,
+        split=split,
+        seed=seed,
+    )
+
+
+def panel_of(
+    finished: Sequence[Cell], methods: Iterable[str], best: Best, *, folder: Path, method: str | None,
+    split: str | None, seed: int | None,
+) -> Panel:  # fmt: skip
+    """Choose among finished cells, of whatever task; see `choose_panel`.
+
+    Args:
+        finished: Cells that kept a network.
+        methods: Names of all methods of the run.
+        best: Methods with finished cells to the best of them and why.
+        folder: Of the run, for messages.
+        method: See `choose_panel`.
+        split: See `choose_panel`.
+        seed: See `choose_panel`.
+    """
     if not finished:
-        raise DataError(f"No cell of {store.folder} has finished, so there is no classifier. Run the study first.")
+        raise DataError(f"No cell of {folder} has finished, so there is no network. Run the study first.")
     if method is None:
-        method, reason = best_method(
-            study, list(dict.fromkeys(cell.method for cell in finished)), "with finished cells"
-        )
+        method, reason = best(list(dict.fromkeys(cell.method for cell in finished)))
     else:
-        pick(dict.fromkeys(study.methods), method, "method")
+        pick(dict.fromkeys(methods), method, "method")
         reason = f"{method} was asked for."
     own = [cell for cell in finished if cell.method == method]
     if not own:
-        raise SettingError(
-            f"No cell of method '{method}' in {store.folder} has finished. Run the study to its end."
-        )
+        raise SettingError(f"No cell of method '{method}' in {folder} has finished. Run the study to its end.")
     return Panel(tuple(narrow(own, split=split, seed=seed)), reason)
 
 

@@ -1,11 +1,13 @@
 """From volumes that were read to a study that may run: folds of patients and the methods."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from equipoise.data.splits import Split
 from equipoise.data.volume_source import LoadedVolumes
 from equipoise.data.volume_splits import patient_folds
+from equipoise.data.volumes import VolumeDataset
 from equipoise.experiments.segmentation.methods import DEFAULT_METHODS, VolumeBudget, build_volume_methods
 from equipoise.experiments.segmentation.metrics import MEAN_DICE
 from equipoise.experiments.study import Study
@@ -57,18 +59,31 @@ def plan_volume_study(
     check_volume_plan(protocol, budget)
     dataset = loaded.dataset
     n_patients = len(set(dataset.groups.tolist()))
+    splits = patient_folds(
+        dataset,
+        n_folds=protocol.n_folds or min(MOST_FOLDS, n_patients),
+        validation=max(1, round(VALIDATION * n_patients)),
+        seed=protocol.seed,
+    )
     return Study(
         name=name,
         dataset=dataset,
-        splits=patient_folds(
-            dataset,
-            n_folds=protocol.n_folds or min(MOST_FOLDS, n_patients),
-            validation=max(1, round(VALIDATION * n_patients)),
-            seed=protocol.seed,
-        ),
+        splits=splits,
         methods=build_volume_methods(protocol.methods, budget),
         seeds=range(protocol.seed, protocol.seed + protocol.n_seeds),
         baseline=protocol.methods[0],
         primary_metric=protocol.primary_metric,
-        facts={"notes": list(loaded.notes), "skipped": list(loaded.skipped), **(facts or {})},
+        facts={
+            "notes": [*loaded.notes, *_unlearned(dataset, splits)],
+            "skipped": list(loaded.skipped),
+            **(facts or {}),
+        },
     )
+
+
+def _unlearned(dataset: VolumeDataset, splits: Sequence[Split]) -> Iterator[str]:
+    """Say which classes some fold cannot learn, because all their patients are in its test or validation part."""
+    for split in splits:
+        for code in sorted(dataset.present(slice(None)) - dataset.present(split.train)):
+            name = dataset.class_names[code]
+            yield f"No patient of class {name} is left to train on in {split.name}: its results there mean nothing."

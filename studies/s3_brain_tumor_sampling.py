@@ -1,0 +1,94 @@
+"""Paper S3: random, balanced and hard-example patches for brain tumors, and what the paper did not try.
+
+Data: four patients of BraTS 2013 (FLAIR and T1c; the paper has all four sequences of 65 images), each tested once
+by networks that learned from two others and were chosen on the fourth. See docs/methods.md, sections 6 and 8.4.
+
+    equipoise run studies/s3_brain_tumor_sampling.py --out runs/s3
+    equipoise run studies/s3_brain_tumor_sampling.py --protocol beyond --out runs/s3_beyond
+    equipoise run studies/s3_brain_tumor_sampling.py --protocol literal --out runs/s3_literal    # wants a GPU
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from imblearn.pipeline import Pipeline
+
+from equipoise.data.volume_reading import read_volumes
+from equipoise.data.volume_source import LoadedVolumes, VolumeOptions
+from equipoise.estimators.patches.hard_example import HardExamplePatches
+from equipoise.experiments.segmentation.methods import STEP, VolumeBudget, make_segmenter
+from equipoise.experiments.segmentation.plan import VolumeProtocol, plan_volume_study
+from equipoise.experiments.study import Study
+
+COMMAND = "equipoise run studies/s3_brain_tumor_sampling.py"
+VOLUMES = Path(os.environ.get("EQUIPOISE_DATA", "../shared/data")) / "brats2013"
+PUBLISHED = {
+    "caption": "Dice of paper S3, and ours",
+    "columns": [["Dice, whole", "dice_whole"], ["Dice, core", "dice_core"], ["Dice, active", "dice_active"]],
+    "rows": [
+        {"arm": "Random", "method": "random", "values": [0.863, 0.776, 0.786]},
+        {"arm": "Balanced", "method": "balanced", "values": [0.833, 0.845, 0.862]},
+        {"arm": "Hard example", "method": "hard_example", "values": [0.810, 0.801, 0.835]},
+    ],
+    "notes": [
+        "The paper does not say its split, network and optimizer, and gives no variance. It trained on 6,000,000 "
+        "patches of four sequences; its 65 images include 35 without public truth."
+    ],
+}
+SMALL = VolumeBudget(n_steps=600, epoch_steps=100, batch_size=120, patch_size=64, width=16, precision="bf16-mixed")
+PAPER = VolumeBudget(n_steps=50_000, epoch_steps=1_000, batch_size=120, patch_size=64, width=64)
+
+SAMPLERS = ("random", "balanced", "hard_example")
+CORRECTED = ("balanced_corrected", "hard_example_corrected")
+OTHERS = ("balanced", "foreground", "hard_negative", "class_weights", "cascade")
+DENSE = ("unet_random", "unet_balanced", "unet_foreground", "unet_dice", "unet_ce_dice")
+
+
+def clean() -> Study:
+    """The paper's three ways of drawing, and both balanced ones with corrected predictions: three seeds."""
+    return _study("S3: patch sampling on brain tumors", (*SAMPLERS, *CORRECTED), SMALL, n_seeds=3)
+
+
+def beyond() -> Study:
+    """Sweep the hard lists; other ways of drawing; a cascade; dense networks and the Dice loss: one seed."""
+    study = _study("S3: beyond the paper's ways of drawing", ("random", *OTHERS, *DENSE), SMALL, n_seeds=1)
+    return replace(study, methods={**study.methods, **_hard_lists(SMALL)})
+
+
+def literal() -> Study:
+    """The paper's 50 epochs of 1,000 batches of 120 patches, its hard lists, and the network of methods 6.2."""
+    study = _study("S3: as printed", SAMPLERS, PAPER, n_seeds=1)
+    methods = dict(study.methods)
+    methods["hard_example"] = _hard(PAPER, hard_fraction=1.0)
+    for method in methods.values():
+        method.set_params(**{f"{STEP}__network": "center_cnn", f"{STEP}__keep_best": "last"})
+    return replace(study, methods=methods)
+
+
+def _study(name: str, methods: tuple[str, ...], budget: VolumeBudget, *, n_seeds: int) -> Study:
+    protocol = VolumeProtocol(methods=methods, n_seeds=n_seeds, n_folds=4)
+    facts = {"command": COMMAND, "published": [PUBLISHED]}
+    return plan_volume_study(_loaded(), protocol, budget, name=name, facts=facts)
+
+
+def _loaded() -> LoadedVolumes:
+    return read_volumes(VOLUMES, VolumeOptions(labels="brats2013", modalities=("FLAIR", "T1c")))
+
+
+def _hard_lists(budget: VolumeBudget) -> dict[str, Pipeline]:
+    """Vary the share of places that hard examples fill, and the probability below which an example is hard."""
+    swept = [(0.5, 0.0), (0.5, 0.75), (0.5, 0.99), (1.0, 0.75)]
+    return {
+        f"hard_{fraction:g}_below_{threshold:g}": _hard(budget, hard_fraction=fraction, threshold=threshold)
+        for fraction, threshold in swept
+    }
+
+
+def _hard(budget: VolumeBudget, **settings: Any) -> Pipeline:
+    return Pipeline([(STEP, make_segmenter(budget, patch_sampler=HardExamplePatches(**settings)))])
+
+
+PROTOCOLS: Mapping[str, Callable[[], Study]] = {"clean": clean, "beyond": beyond, "literal": literal}
