@@ -194,5 +194,8 @@ def test_bad_settings_and_data_have_their_messages(tmp_path: Path) -> None:
     two = brains(tmp_path).merged({"healthy": (0,), "tumor": (1, 2, 3, 4)})
     with pytest.raises(DataError, match=r"at least 2 classes of tumor to tell apart, got \['healthy', 'tumor'\]"):
         cascade().fit(two)
+    healthy = volumes_of([np.zeros((1, 9, 9), dtype=np.int64)], tmp_path / "healthy", k=3)
+    with pytest.raises(DataError, match=r"Expected training cases with a tumor, got none"):
+        cascade().fit(healthy)
     with pytest.raises(DataError, match="Expected a saved cascade"):
         CascadeSegmenter.load(tmp_path, device="cpu")

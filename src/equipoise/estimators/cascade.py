@@ -80,20 +80,18 @@ class CascadeSegmenter(BaseEstimator):
             workspace: Folder of the checkpoints of both stages; None keeps none.
 
         Raises:
-            DataError: Fewer than two classes of tumor, or what a stage refuses.
+            DataError: Fewer than two classes of tumor, no voxel of any, validation cases of other classes, or
+                what a stage refuses.
             SettingError: theta is out of range, or what a stage refuses.
             DivergedError: The loss of a stage became NaN or infinite.
         """
         self.check_settings()
-        if train.k < 3:
-            raise DataError(
-                f"Expected at least 2 classes of tumor to tell apart, got {list(train.class_names)}. Use Segmenter."
-            )
+        held = validation or None  # no case at all is as good as none
+        _check_classes(train, held)
         self.class_names_, self.modalities_ = train.class_names, train.modalities
         self.regions_ = dict(train.regions)
         tumor = {"healthy": (0,), "tumor": tuple(range(1, train.k))}
         parts = {name: (code,) for code, name in enumerate(train.class_names) if code}
-        held = validation or None  # no case at all is as good as none
         self.detect_, self.divide_ = (
             self._stage(stage).fit(train.merged(view), validation=held and held.merged(view), workspace=workspace)
             for stage, view in ((self.detect, tumor), (self.divide, parts))
@@ -211,3 +209,16 @@ FACTS: dict[str, Callable[[Any], Any]] = {  # what `save` keeps beside settings 
     "tuning_": lambda pairs: {float(theta): float(value) for theta, value in pairs},
     "seconds_": float,
 }
+
+
+def _check_classes(train: VolumeDataset, held: VolumeDataset | None) -> None:
+    if train.k < 3:
+        raise DataError(
+            f"Expected at least 2 classes of tumor to tell apart, got {list(train.class_names)}. Use Segmenter."
+        )
+    if not train.counts[1:].any():
+        raise DataError("Expected training cases with a tumor, got none. Check label maps and split.")
+    if held and held.class_names != train.class_names:
+        raise DataError(
+            f"Expected validation cases of the classes {list(train.class_names)}, got {list(held.class_names)}."
+        )
