@@ -73,7 +73,18 @@ class CenterNetwork(nn.Module):
 
 
 class SlidingNetwork(CenterNetwork):
-    """A `CenterNetwork` without padding: one pass over a larger image gives what its patches would."""
+    """Without padding, so that one pass over a larger image gives what its patches would.
+
+    Its linear layer sees the mean of the last map and, beside it, the center of that map: a mean alone knows what
+    is in the patch and not where, since nothing tells the middle from the border.
+    """
+
+    def __init__(self, features: nn.Module, d: int, n_classes: int) -> None:
+        super().__init__(features, 2 * d, n_classes)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Map patches (n, c, s, s) to logits (n, k)."""
+        return self.grid(patches, patches.shape[-1])[:, :, 0, 0]
 
     def grid(self, images: Tensor, size: int) -> Tensor:
         """Give the logits of all patches of side `size` that start at multiples of 4 px.
@@ -86,8 +97,11 @@ class SlidingNetwork(CenterNetwork):
             Logits (n, k, (h - size) / 4 + 1, (w - size) / 4 + 1); equal, up to rounding, to those of the cropped
             patches where the network is in evaluation mode.
         """
-        means = avg_pool2d(self.features(images), size // 4 - 7, stride=1)
-        logits: Tensor = self.head(means.movedim(1, -1))
+        maps, side = self.features(images), size // 4 - 7
+        means = avg_pool2d(maps, side, stride=1)
+        (height, width), middle = means.shape[2:], side // 2
+        centers = maps[:, :, middle : middle + height, middle : middle + width]
+        logits: Tensor = self.head(torch.cat([means, centers], dim=1).movedim(1, -1))
         return logits.movedim(-1, 1)
 
 
@@ -117,8 +131,8 @@ def center_cnn_valid(channels: int, n_classes: int, width: int) -> SlidingNetwor
         width: Channels of the first pair; the pairs behind it have 2 and 4 times as many.
 
     Source: methods 6.2 and A.7 ('valid' handling inside the patch). It differs from 6.2 by the missing padding and
-    in that it ends with the third pair: a third pool would make the stride 8. The mean runs over the rest: 9 x 9
-    for 64 px.
+    in that it ends with the third pair: a third pool would make the stride 8. The mean runs over the rest, 9 x 9
+    for 64 px, and has the center of that map beside it: see `SlidingNetwork`.
     """
     first, second, third = (_pair(i, o, padding=0) for i, o in pairwise((channels, width, 2 * width, 4 * width)))
     layers = nn.Sequential(first, nn.MaxPool2d(2), second, nn.MaxPool2d(2), third)

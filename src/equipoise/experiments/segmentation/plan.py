@@ -65,6 +65,7 @@ def plan_volume_study(
         validation=max(1, round(VALIDATION * n_patients)),
         seed=protocol.seed,
     )
+    notes = [*loaded.notes, *_unlearned(dataset, splits)]
     return Study(
         name=name,
         dataset=dataset,
@@ -74,7 +75,7 @@ def plan_volume_study(
         baseline=protocol.methods[0],
         primary_metric=protocol.primary_metric,
         facts={
-            "notes": [*loaded.notes, *_unlearned(dataset, splits)],
+            "notes": notes,
             "skipped": list(loaded.skipped),
             **(facts or {}),
         },
