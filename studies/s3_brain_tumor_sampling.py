@@ -39,7 +39,7 @@ PUBLISHED = {
     ],
 }
 SMALL = VolumeBudget(n_steps=600, epoch_steps=100, batch_size=120, patch_size=64, width=16, precision="bf16-mixed")
-PAPER = VolumeBudget(n_steps=50_000, epoch_steps=1_000, batch_size=120, patch_size=64, width=64)
+PAPER = VolumeBudget(n_steps=50_000, epoch_steps=1_000, batch_size=120, candidates=5_000, patch_size=64, width=64)
 
 SAMPLERS = ("random", "balanced", "hard_example")
 CORRECTED = ("balanced_corrected", "hard_example_corrected")
@@ -81,8 +81,11 @@ def _loaded() -> LoadedVolumes:
 def _hard_lists(budget: VolumeBudget) -> dict[str, Pipeline]:
     """Vary the share of places that hard examples fill, and the probability below which an example is hard."""
     swept = [(0.5, 0.0), (0.5, 0.75), (0.5, 0.99), (1.0, 0.75)]
+    n = budget.candidates
     return {
-        f"hard_{fraction:g}_below_{threshold:g}": _hard(budget, hard_fraction=fraction, threshold=threshold)
+        f"hard_{fraction:g}_below_{threshold:g}": _hard(
+            budget, hard_fraction=fraction, threshold=threshold, candidates=n
+        )
         for fraction, threshold in swept
     }
 

@@ -24,6 +24,8 @@ class VolumeBudget:
         n_steps: Optimizer steps; a cascade divides them between its two networks.
         epoch_steps: Steps between two lists of hard examples, and between two looks at the validation slices.
         batch_size: Patches in a step.
+        dense_batch_size: The same of a U-Net, which learns from every pixel of a patch and takes longer for it.
+        candidates: Voxels of each class that are judged for a list of hard examples.
         patch_size: Their side in px.
         width: Channels of a network's first layers.
         learning_rate: Its first value.
@@ -35,6 +37,8 @@ class VolumeBudget:
     n_steps: int = 600
     epoch_steps: int = 100
     batch_size: int = 120
+    dense_batch_size: int = 24
+    candidates: int = 1000
     patch_size: int = 64
     width: int = 16
     learning_rate: float = 1e-3
@@ -67,18 +71,22 @@ def make_segmenter(budget: VolumeBudget, sampler: str = "balanced", **settings: 
     from equipoise.estimators.patches.table import PATCH_SAMPLERS
     from equipoise.estimators.segmenter import Segmenter
 
-    settings.setdefault("patch_sampler", pick(PATCH_SAMPLERS, sampler, "patch sampler"))
+    patch_sampler = pick(PATCH_SAMPLERS, sampler, "patch sampler")
+    if hasattr(patch_sampler, "candidates"):
+        patch_sampler = replace(patch_sampler, candidates=budget.candidates)
+    dense = settings.get("mode") == "dense"
     segmenter = Segmenter(
         width=budget.width,
         patch_size=budget.patch_size,
         n_steps=budget.n_steps,
         epoch_steps=budget.epoch_steps,
         evaluate_every=budget.epoch_steps,
-        batch_size=budget.batch_size,
+        batch_size=budget.dense_batch_size if dense else budget.batch_size,
         learning_rate=budget.learning_rate,
         n_slices=budget.n_slices,
         precision=budget.precision,
         device=budget.device,
+        patch_sampler=patch_sampler,
     )
     segmenter.set_params(**settings)
     return segmenter
