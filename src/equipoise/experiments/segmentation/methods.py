@@ -73,7 +73,7 @@ def make_segmenter(budget: VolumeBudget, sampler: str = "balanced", **settings: 
 
     patch_sampler = pick(PATCH_SAMPLERS, sampler, "patch sampler")
     if hasattr(patch_sampler, "candidates"):
-        patch_sampler = replace(patch_sampler, candidates=budget.candidates)
+        patch_sampler = replace(patch_sampler, candidates=budget.candidates)  # type: ignore[type-var]  # all are dataclasses
     dense = settings.get("mode") == "dense"
     segmenter = Segmenter(
         width=budget.width,
