@@ -1,4 +1,4 @@
-"""The command `predict`: new images scored by the classifiers of a run."""
+"""The command `predict`: new images scored by the classifiers of a run, new cases segmented by its segmenters."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,17 +8,29 @@ import typer
 
 from equipoise.exceptions import DataError, SettingError
 
-READING, WHICH, OUTPUT = "Reading images", "Classifiers", "Output"
+READING, WHICH, OUTPUT = "Reading", "Networks", "Output"
+TABLE = Path("predictions.csv")
 NOT_SAID = "This run does not say how its images were made square: give --fit pad, crop or stretch. "
 
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)]
 Images = Annotated[
-    Path, typer.Argument(help="Folder of new images, at any depth, or one image.", show_default=False)
+    Path,
+    typer.Argument(
+        help="Folder of new images, at any depth, or one image; a case folder of volumes, or a folder of such.",
+        show_default=False,
+    ),
 ]
-Out = Annotated[Path, typer.Option(help="Table to write.", rich_help_panel=OUTPUT)]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Table to write; for volumes the label map (.nii.gz), or the folder for label maps.",
+        rich_help_panel=OUTPUT,
+        show_default="predictions.csv, or CASE_predicted.nii.gz here",
+    ),
+]
 Method = Annotated[
     str | None,
-    typer.Option(help="Whose classifiers.", rich_help_panel=WHICH, show_default="the best in the primary metric"),
+    typer.Option(help="Whose networks.", rich_help_panel=WHICH, show_default="the best in the primary metric"),
 ]
 SplitName = Annotated[
     str | None, typer.Option("--split", help="Of one split.", rich_help_panel=WHICH, show_default="all, averaged")
@@ -40,51 +52,97 @@ Fit = Annotated[
     typer.Option(help="'pad', 'crop' or 'stretch'.", rich_help_panel=READING, show_default="as the run's images"),
 ]
 OnError = Annotated[
-    str, typer.Option(help="Files that cannot be decoded: 'stop' or 'skip'.", rich_help_panel=READING)
+    str, typer.Option(help="Images or cases that cannot be read: 'stop' or 'skip'.", rich_help_panel=READING)
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="Volumes: what the numbers in the cases' label files mean, if there are such files.",
+        rich_help_panel=READING,
+        show_default="as in the run",
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Volumes: replace label maps that are there.", rich_help_panel=OUTPUT)
 ]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: [bold]equipoise predict runs/films new_films/ --out predictions.csv[/]")(predict)
+    app.command(
+        epilog="Example: [bold]equipoise predict runs/films new_films/ --out predictions.csv[/]\n\n"
+        "Example: [bold]equipoise predict runs/brains patient-7/ --out patient-7_predicted.nii.gz[/]"
+    )(predict)
 
 
 def predict(
     folder: Folder,
     images: Images,
     *,
-    out: Out = Path("predictions.csv"),
+    out: Out = None,
     method: Method = None,
     split: SplitName = None,
     cell_seed: CellSeed = None,
     correct_priors: Correct = False,
     fit: Fit = None,
     on_error: OnError = "stop",
+    labels: Labels = None,
+    force: Force = False,
 ) -> None:
-    """Score new images with the classifiers of a run: a line with the probability of each class for each image.
+    """Score new images with the classifiers of a run, or segment new cases with its segmenters.
 
-    For research. The run's report says how far these classifiers can be trusted, and on which patients that was
+    Of images comes a table: a line with the probability of each class for each image. Of volumes comes a label map
+    for each case, on the grid of its images. A case of the run itself is segmented only by networks that never saw
+    it.
+
+    For research. The run's report says how far these networks can be trusted, and on which patients that was
     measured; on images that they were trained on, or of another clinic, it says nothing.
     """
+    from equipoise.experiments.store import RunStore
+    from equipoise.experiments.tasks import SEGMENTATION, task_of
+
+    store, which = RunStore(folder), {"method": method, "split": split, "seed": cell_seed}
+    if task_of(folder) == SEGMENTATION:
+        _refuse({"--fit": fit, "--correct-priors": correct_priors}, "images, and this run is of volumes")
+        _segment(store, images, which, {"out": out, "labels": labels, "force": force, "on_error": on_error})
+    else:
+        _refuse({"--labels": labels, "--force": force}, "volumes, and this run is of images")
+        _score(store, images, which, out or TABLE, corrected=correct_priors, fit=fit, on_error=on_error)
+
+
+def _refuse(given: Mapping[str, object], why: str) -> None:
+    """Refuse options that mean nothing here, rather than to pass over them."""
+    if strange := [name for name, value in given.items() if value]:
+        raise SettingError(f"{' and '.join(strange)} is for runs of {why}. Leave it out.")
+
+
+def _segment(store: Any, place: Path, which: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    from equipoise.cli.predict_volumes import Wanted, predict_volumes
+    from equipoise.experiments.segmentation.panels import choose_segmenters
+
+    predict_volumes(store, choose_segmenters(store, **which), place, Wanted(**wanted))
+
+
+def _score(
+    store: Any, images: Path, which: Mapping[str, Any], out: Path, *, corrected: bool, **reading: Any
+) -> None:
     from rich.console import Console
 
     from equipoise.cli.console import reading_bar
     from equipoise.cli.working_bar import working_bar
     from equipoise.data.unlabeled import read_unlabeled
     from equipoise.experiments.prediction import check_table, choose_panel, score_images, write_predictions
-    from equipoise.experiments.store import RunStore
 
-    store = RunStore(folder)
-    panel, asked = choose_panel(store, method=method, split=split, seed=cell_seed), store.study()
+    panel, asked = choose_panel(store, **which), store.study()
     check_table(out)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     n = len(panel.cells)
     console.print(f"{n} classifier{'s' * (n != 1)} of {panel.cells[0].method}. {panel.reason}")
     with reading_bar() as progress:
-        found = read_unlabeled(images, options_like(asked, fit=fit, on_error=on_error, progress=progress))
+        found = read_unlabeled(images, options_like(asked, **reading, progress=progress))
     with working_bar():
-        scores = score_images(store, panel, found.images, corrected=correct_priors)
-    write_predictions(out, found.files, scores, asked["dataset"]["class_names"], corrected=correct_priors)
+        scores = score_images(store, panel, found.images, corrected=corrected)
+    write_predictions(out, found.files, scores, asked["dataset"]["class_names"], corrected=corrected)
     for line in (*found.notes, *(f"Left out: {one}" for one in found.skipped)):
         console.print(line)
     print(f"{len(found.files)} images: {out}")  # noqa: T201 (scripts read it)
