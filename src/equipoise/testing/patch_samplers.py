@@ -139,8 +139,10 @@ def depends_on_seed_and_step_only(sampler: PatchSampler, cases: ToyCases) -> Non
     first = [drawing(step) for step in range(4)]
     for step in (3, 0, 2):
         assert _same(again(step), first[step]), f"another batch at step {step} in another order"
-    assert not _same(first[0], first[1]), "the same batch at two steps"
-    assert not _same(first[0], other(0)), "the same batch with two seeds"
+    for name, another in (("step", first[1]), ("seed", other(0))):
+        assert not np.array_equal(first[0].voxels, another.voxels), f"the same voxels with another {name}"
+        one, two = (drawn.centers - drawn.voxels for drawn in (first[0], another))
+        assert not np.array_equal(one, two), f"patches move alike with another {name}"
 
 
 def goes_on_from_its_state(sampler: PatchSampler, cases: ToyCases) -> None:

@@ -49,9 +49,9 @@ def lists(drawing: HardDrawing) -> dict[int, Positions]:
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_golden_what_is_hard(kind: type) -> None:
+def test_golden_what_is_hard(kind: type[np.floating[Any]]) -> None:
     """Methods 6.3 and 10.5: wrong with 0.9 is hard, right with 0.749 is, right with exactly 0.75 is not."""
-    probabilities = np.array([[0.9, 0.1], [0.749, 0.251], [0.75, 0.25], [0.99, 0.01]], dtype=kind)
+    probabilities = np.array([[0.9, 0.1], [0.749, 0.251], [0.75, 0.25], [0.99, 0.01]]).astype(kind)
     truth = np.array([1, 0, 0, 0])
     assert is_hard(probabilities, truth, 0.75).tolist() == [True, True, False, False]
     assert is_hard(probabilities, truth, 0.0).tolist() == [True, False, False, False]
@@ -132,6 +132,18 @@ def test_lists_are_rebuilt_not_accumulated(blocks: VolumeDataset) -> None:
     assert lists(drawing) == {}
 
 
+def test_every_epoch_begins_at_the_head_of_a_shuffled_list(blocks: VolumeDataset) -> None:
+    drawing = start(blocks)
+    for epoch, first_step in ((1, 10), (2, 20)):
+        drawing.rebuild(epoch, sure_but_of(blocks, lambda voxels: voxels[:, 0] == 0))
+        hard = as_tuples(lists(drawing)[1])
+        assert hard != sorted(hard)
+        for step in (first_step, first_step + 1):
+            drawn = drawing(step)
+            served = 12 * (step - first_step)
+            assert as_tuples(drawn.voxels[drawn.classes == 1])[:12] == hard[served : served + 12]
+
+
 def test_with_replacement_the_list_is_never_exhausted(blocks: VolumeDataset) -> None:
     wrong = sure_but_of(blocks, lambda voxels: (truth(blocks, voxels) == 4) * (voxels[:, 3] == 10))
     for replace in (True, False):
@@ -151,8 +163,8 @@ def test_voxels_at_the_border_of_a_class_can_be_kept_out(blocks: VolumeDataset) 
     sizes = {code: len(hard) for code, hard in lists(drawing).items() if code}
     assert sizes == {1: 2 * 6 * 16, 2: 2 * 4 * 16, 3: 2 * 2 * 16, 4: 2 * 16}
     assert all(inner(blocks, hard.astype(np.int64)).all() for hard in lists(drawing).values())
-    corner_and_middle = np.array([[0, 1, 1, 1], [0, 1, 2, 2]])
-    assert inner(blocks, corner_and_middle).tolist() == [False, True]
+    edge_middle_and_healthy_at_a_corner = np.array([[0, 1, 1, 1], [0, 1, 2, 2], [0, 1, 0, 0]])
+    assert inner(blocks, edge_middle_and_healthy_at_a_corner).tolist() == [False, True, False]
 
 
 def test_a_class_that_is_all_border_has_no_list(blocks: VolumeDataset) -> None:
