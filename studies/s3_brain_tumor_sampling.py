@@ -38,7 +38,7 @@ PUBLISHED = {
         "patches of four sequences; its 65 images include 35 without public truth."
     ],
 }
-SMALL = VolumeBudget(n_steps=600, epoch_steps=100, batch_size=120, patch_size=64, width=16, precision="bf16-mixed")
+SMALL = VolumeBudget(n_steps=300, epoch_steps=50, batch_size=120, patch_size=64, width=16, precision="bf16-mixed")
 PAPER = VolumeBudget(n_steps=50_000, epoch_steps=1_000, batch_size=120, candidates=5_000, patch_size=64, width=64)
 
 SAMPLERS = ("random", "balanced", "hard_example")
