@@ -64,18 +64,17 @@ def correct_bias(image: Image, brain: Mask, geometry: Geometry) -> NDArray[np.fl
     """Divide by the smooth bias field that N4 estimates inside the brain, in SimpleITK's default settings.
 
     The field is estimated on a grid of every fourth voxel, as is usual, with one thread so that it is the same on
-    every machine.
+    every machine. Voxels of 0 have no logarithm and do not take part.
 
     Raises:
-        DataError: The image is not above 0 in the brain: N4 works on logarithms of raw intensities.
+        DataError: The image is negative in places of the brain, so it is not raw.
     """
     import SimpleITK
 
-    if not (image[brain] > 0).all():
-        raise DataError("N4 needs raw intensities above 0 in the brain, and it has others. Leave n4 out.")
-    whole, mask = (
-        SimpleITK.GetImageFromArray(array) for array in (image.astype(np.float32), brain.astype(np.uint8))
-    )
+    if image[brain].min() < 0:
+        raise DataError("it is negative in places, and N4 needs raw intensities. Leave n4 out.")
+    positive = (brain & (image > 0)).astype(np.uint8)
+    whole, mask = (SimpleITK.GetImageFromArray(array) for array in (image.astype(np.float32), positive))
     for one in (whole, mask):
         one.SetSpacing(geometry.spacing_mm[::-1])
     factors = [N4_SHRINK if side >= N4_SMALLEST else 1 for side in whole.GetSize()]

@@ -6,25 +6,13 @@ import re
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from equipoise.exceptions import DataError
 
 CHUNK = 1 << 20  # bytes
+NIFTI_HEADER = 348  # bytes, which it states first
 METAIMAGE_HEADER = 1 << 16  # bytes; real ones are far shorter
-
-
-class Layout(NamedTuple):
-    """Length in bytes of a NIfTI header, which it states first; type and place in it of what is needed here."""
-
-    length: int
-    sides: tuple[str, int]
-    bits: tuple[str, int]
-    start: tuple[str, int]
-
-
-LAYOUTS = (Layout(348, ("8h", 40), ("h", 72), ("f", 108)), Layout(540, ("8q", 16), ("h", 14), ("q", 168)))
-LONGEST = LAYOUTS[-1].length
 
 
 def check_whole(path: Path) -> None:
@@ -39,7 +27,9 @@ def check_whole(path: Path) -> None:
             _check_metaimage(path)
         else:
             _check_nifti(path)
-    except (OSError, EOFError, zlib.error, struct.error) as error:
+    except DataError:
+        raise
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error, struct.error) as error:
         raise damaged(path, str(error)) from error
 
 
@@ -50,7 +40,7 @@ def damaged(path: Path, reason: str) -> DataError:
 
 def _check_nifti(path: Path) -> None:
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        header = file.read(LONGEST)
+        header = file.read(NIFTI_HEADER)
         n_bytes = len(header) + _remaining(file)
     expected = _expected_bytes(header)
     if n_bytes < expected:
@@ -59,13 +49,13 @@ def _check_nifti(path: Path) -> None:
 
 def _expected_bytes(header: bytes) -> int:
     """Give the length that a NIfTI header states: where voxels start, and how many there are of how many bits."""
-    layouts = [(order, layout) for order in "<>" for layout in LAYOUTS]
-    found = [(order, one) for order, one in layouts if struct.unpack_from(f"{order}i", header)[0] == one.length]
-    if not found:
-        raise EOFError("it has no NIfTI header")
-    order, layout = found[0]
-    sides, (bits,), (start,) = (struct.unpack_from(order + form, header, place) for form, place in layout[1:])
-    return int(start) + math.prod(sides[1 : 1 + sides[0]]) * bits // 8
+    order = next((order for order in "<>" if struct.unpack_from(f"{order}i", header)[0] == NIFTI_HEADER), None)
+    if order is None:
+        raise EOFError("it has no NIfTI-1 header; NIfTI-2 files must be saved as NIfTI-1")
+    sides = struct.unpack_from(f"{order}8h", header, 40)
+    (bits,), (start,) = struct.unpack_from(f"{order}h", header, 72), struct.unpack_from(f"{order}f", header, 108)
+    n_voxels: int = math.prod(sides[1 : 1 + sides[0]])
+    return int(start) + n_voxels * int(bits) // 8
 
 
 def _check_metaimage(path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.data.geometry import Geometry
 from equipoise.data.source import Card
 from equipoise.data.volume_source import LoadedVolumes, VolumeOptions
 from equipoise.exceptions import DataError
@@ -66,6 +67,16 @@ def write_image(
     path.parent.mkdir(parents=True, exist_ok=True)
     SimpleITK.WriteImage(image, str(path))
     return path
+
+
+def plain_geometry(shape: Sequence[int]) -> Geometry:
+    """Make a geometry of 1 mm voxels along the axes."""
+    return Geometry(
+        shape=(shape[0], shape[1], shape[2]),
+        spacing_mm=(1.0, 1.0, 1.0),
+        origin=(0.0, 0.0, 0.0),
+        direction=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0),
+    )
 
 
 def draw_case(seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
