@@ -59,6 +59,13 @@ def test_a_newer_version_is_gathered_anew(make_study: MakeStudy, kind: Any, tmp_
     assert kind.calls == 2
 
 
+def test_a_kind_of_another_task_is_not_gathered(make_study: MakeStudy, kind: Any, tmp_path: Path) -> None:
+    kind.CARD = Card(summary=kind.CARD.summary, task="segmentation")
+    gather_evidence(run_of(make_study(seeds=(0,)), tmp_path))
+    assert kind.calls == 0
+    assert not (tmp_path / "evidence").exists()
+
+
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt(), ValueError("a bug")])
 def test_what_was_stopped_leaves_nothing_behind(
     trouble: BaseException, make_study: MakeStudy, kind: Any, tmp_path: Path
@@ -76,7 +83,7 @@ def test_what_was_stopped_leaves_nothing_behind(
 
 def test_every_kind_has_a_card_and_a_test_of_its_own() -> None:
     found = kinds()
-    assert {"quality", "memorization", "embedding", "attention"} <= found.keys()
+    assert {"quality", "memorization", "embedding", "attention", "slices"} <= found.keys()
     for name, module in found.items():
         assert isinstance(module, ModuleType)
         assert module.CARD.summary

@@ -217,7 +217,7 @@ def write_history(path: Path, method: str, rng: np.random.Generator) -> None:
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw 50 bootstraps instead of 2,000: the report shows intervals and does not compute them."""
-    monkeypatch.setattr("equipoise.report.contents.summarize", partial(summarize, n_draws=50))
+    monkeypatch.setattr("equipoise.experiments.tasks.summarize", partial(summarize, n_draws=50))
 
 
 @pytest.fixture

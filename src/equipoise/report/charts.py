@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.experiments.curves import Curves
+from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
 from equipoise.report.contents import Contents
 from equipoise.report.figures import Curve, Line, Panel, Style, run_panel, styles_of, unit_panel
@@ -47,7 +48,7 @@ def _shaded(n: int, total: int) -> Shaded:
 def prominent(contents: Contents) -> list[str]:
     """Choose the methods that charts show: the baseline and the best means of the primary metric, as asked."""
     results = contents.results
-    sign = 1.0 if METRICS[results.primary_metric].higher_is_better else -1.0
+    sign = 1.0 if results.metrics[results.primary_metric].higher_is_better else -1.0
     scored = {m.method: sign * m.metrics[results.primary_metric].mean for m in results.methods if m.metrics}
     best = sorted(scored, key=lambda name: (name != results.baseline, -np.nan_to_num(scored[name], nan=-np.inf)))
     shown = set(contents.methods if len(contents.methods) <= MOST_DRAWN else best[:MOST_DRAWN])
@@ -77,9 +78,12 @@ def classifier_panels(contents: Contents, styles: Mapping[str, Style]) -> list[P
         for (stage, name), curve in history.items():
             if stage == stages.get(cell.method):
                 runs[name][cell.method].append(curve)
+    metrics = contents.results.metrics
     first = f"validation_{contents.study['primary_metric']}"
     names = sorted(runs, key=lambda name: (name != first, not name.startswith("validation"), name))
-    return _drawn(run_panel(quantity(name), runs[name], styles, x_label="optimizer steps") for name in names)
+    return _drawn(
+        run_panel(quantity(name, metrics), runs[name], styles, x_label="optimizer steps") for name in names
+    )
 
 
 def generator_panels(contents: Contents, method: str) -> dict[str, list[Panel]]:
@@ -112,11 +116,11 @@ def _title(stage: str, class_names: Sequence[str]) -> str:
     return f"{step}: {fit}" if fit else step
 
 
-def quantity(name: str) -> str:
+def quantity(name: str, metrics: Mapping[str, Metric] = METRICS) -> str:
     """Write the name of a recorded quantity: validation_auroc becomes validation AUROC."""
     part, _, metric = name.partition("_")
-    if part == "validation" and metric in METRICS:
-        return f"validation {METRICS[metric].label}"
+    if part == "validation" and metric in metrics:
+        return f"validation {metrics[metric].label}"
     return name.replace("_", " ")
 
 

@@ -1,6 +1,7 @@
 """The report: one HTML file that can be read anywhere, from the stored files of a run."""
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -8,25 +9,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import equipoise
 from equipoise.atomic import atomic_file
 from equipoise.discovery import modules
-from equipoise.experiments.curves import Curves, pooled_curves
-from equipoise.metrics.classification import PER_CLASS
-from equipoise.report import charts, images, overview, sections, tables, wording
+from equipoise.report import charts, classification, sections, segmentation, tables, wording
 from equipoise.report.contents import Contents, read_contents
 from equipoise.report.figures import styles_of
 
 TEMPLATES = Path(__file__).parent / "templates"
-BEFORE = {  # name of the template -> heading
-    "data": "Data",
-    "comparison": "Comparison with the baseline",
-    "results": "Results",
-}
-AFTER = {
-    "training": "Training",
-    "images": "Real and synthetic images",
-    "cost": "Cost",
-    "repeat": "How to repeat this",
-    "reading": "How to read this",
-}
+TASKS = {"classification": classification, "segmentation": segmentation}
 FILTERS = (
     tables.signed_interval,
     wording.breakable,
@@ -50,17 +38,18 @@ def write_report(folder: Path) -> Path:
         SettingError: The folder cannot be written.
     """
     path = Path(folder) / "report.html"
-    page = render(read_contents(Path(folder)), pooled_curves(Path(folder)))
+    page = render(read_contents(Path(folder)))
     with atomic_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path
 
 
-def render(contents: Contents, curves: dict[str, Curves]) -> str:
+def render(contents: Contents) -> str:
     """Fill the templates; names of classes, methods and files are escaped."""
+    task = TASKS[contents.results.task]
     found, further = _further(contents)
-    view = {**_overview(contents), **_results(contents, curves), **_appendix(contents), "found": found}
-    headings = {**BEFORE, **further, **AFTER}
+    view = {**_shared(contents), **task.view(contents), "found": found}
+    headings = {**task.BEFORE, **further, **task.AFTER}
     return environment().get_template("page.html").render(view, headings=headings, version=equipoise.__version__)
 
 
@@ -80,57 +69,37 @@ def environment() -> Environment:
 
 def _further(c: Contents) -> tuple[dict[str, Any], dict[str, str]]:
     """Ask the modules of `sections` what they have to show; give their views and headings, in their order."""
-    known = sorted(modules(sections).items(), key=lambda item: item[1].ORDER)
+    found = [item for item in modules(sections).items() if c.results.task in _tasks(item[1])]
+    known = sorted(found, key=lambda item: item[1].ORDER)
     views = {name: view for name, section in known if (view := section.view(c)) is not None}
     return views, {f"sections/{name}": section.HEADING for name, section in known if name in views}
 
 
-def _overview(c: Contents) -> dict[str, Any]:
+def _tasks(section: ModuleType) -> tuple[str, ...]:
+    """Say what kinds of studies a section is about."""
+    tasks: tuple[str, ...] = getattr(section, "TASKS", ("classification",))
+    return tasks
+
+
+def _shared(c: Contents) -> dict[str, Any]:
+    """Give what the page of every study shows."""
+    styles = styles_of(c.methods, ink=c.results.baseline)
+    shown = {name: styles[name] for name in charts.prominent(c)}
     return {
+        "task": c.results.task,
         "title": c.study["name"],
         "verdict": c.results.verdict,
         "contest": c.results.contest,
-        "basis": overview.basis(c),
-        "glance": overview.glance(c),
-        "warnings": overview.warnings(c),
-        "classes": overview.class_counts(c),
         "n_splits": len(c.study["splits"]),
-        "duplicates": overview.duplicates(c),
-        "crossing": overview.crossing_pairs(c),
         "class_names": c.class_names,
         "rare_class": c.rare_class,
         "baseline": c.results.baseline,
-    }
-
-
-def _results(c: Contents, curves: dict[str, Curves]) -> dict[str, Any]:
-    styles = styles_of(c.methods, ink=c.results.baseline)
-    shown = {name: styles[name] for name in charts.prominent(c)}
-    curves = {name: found for name, found in curves.items() if name in shown}
-    main = tables.headline(c)
-    others = [metric for metric in c.results.metrics.values() if metric not in main]
-    return {
         "styles": styles,
         "shown": shown,
+        "left_out": len(c.methods) - len(shown),
         "forests": tables.forests(c),
         "scored": tables.scored(c),
-        "score_tables": [(metrics, tables.scores(c, metrics)) for metrics in (main, others)],
-        "per_class": tables.per_class(c),
-        "per_class_columns": list(PER_CLASS),
-        "discrimination": charts.discrimination(curves, styles),
-        "drawn": {name: styles[name] for name in curves},
-        "left_out": len(c.methods) - len(shown),
-        "matrices": {m.method: charts.confusion(m.confusion) for m in tables.scored(c)},
         "classifier_panels": charts.classifier_panels(c, shown),
-        "generators": {m: fits for m in c.methods if (fits := charts.generator_panels(c, m))},
-    }
-
-
-def _appendix(c: Contents) -> dict[str, Any]:
-    return {
-        "gallery": images.gallery(c),
-        "gallery_note": images.note(c),
-        "has_synthetic": bool(c.synthetic),
         "costs": tables.costs(c),
         "cost_note": tables.cost_note(c),
         "command": c.study["facts"].get("command"),
@@ -138,5 +107,4 @@ def _appendix(c: Contents) -> dict[str, Any]:
         "settings": tables.settings(c),
         "splits": c.study["splits"],
         "failed": c.failed,
-        "metrics": list(c.results.metrics.values()),
     }

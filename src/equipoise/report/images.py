@@ -100,7 +100,7 @@ def contact_sheet(images: Images, span: ValueRange, columns: int = COLUMNS) -> S
         top, left = i // columns * (height + 1), i % columns * (width + 1)
         canvas[top : top + height, left : left + width] = tile
     zoom = max(1, LARGEST_SHOWN // max(height, width))
-    return Sheet(_png(canvas), len(tiles), canvas.shape[1] * zoom, canvas.shape[0] * zoom, zoom)
+    return Sheet(png(canvas), len(tiles), canvas.shape[1] * zoom, canvas.shape[0] * zoom, zoom)
 
 
 def _tile(image: Images, span: ValueRange) -> NDArray[np.uint8]:
@@ -120,7 +120,8 @@ def _picture(array: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
 
 
-def _png(array: NDArray[Any]) -> str:
+def png(array: NDArray[Any]) -> str:
+    """Write bytes (h, w, c), c = 1 or 3, as a data URI."""
     buffer = io.BytesIO()
     _picture(array).save(buffer, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

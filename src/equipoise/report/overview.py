@@ -54,8 +54,8 @@ def warnings(c: Contents) -> list[str]:
     facts = c.study["facts"]
     skipped = facts.get("skipped", [])
     return [
-        *_incomplete(c),
-        *_failures(c),
+        *incomplete(c),
+        *failures(c),
         *_crossing(c),
         *_small(c),
         *_alike(c),
@@ -65,13 +65,15 @@ def warnings(c: Contents) -> list[str]:
     ]  # fmt: skip
 
 
-def _incomplete(c: Contents) -> Iterator[str]:
+def incomplete(c: Contents) -> Iterator[str]:
+    """Say how many cells are missing."""
     if c.results.n_missing:
         missing = f"{c.results.n_missing} of {plural(c.n_cells, 'cell')} are missing"
         yield f"This study is not finished: {missing}. The same command goes on from here."
 
 
-def _failures(c: Contents) -> Iterator[str]:
+def failures(c: Contents) -> Iterator[str]:
+    """Say which methods failed, how often, and why the first time."""
     first = {record["method"]: record for record in reversed(c.failed)}
     for method in (m for m in c.methods if m in first):
         record, n = first[method], sum(r["method"] == method for r in c.failed)

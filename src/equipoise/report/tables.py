@@ -13,7 +13,10 @@ from equipoise.report.contents import Contents
 from equipoise.report.figures import Axis, interval_axis
 from equipoise.report.wording import decimal, extent, flat, interval, known, plural, sentence_case, signed
 
-STAGES = ("resample", "train", "predict")
+STAGES = {
+    "classification": ("resample", "train", "predict"),
+    "segmentation": ("train", "predict", "measure"),
+}
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,12 @@ def signed_interval(row: Comparison) -> str:
 
 @dataclass(frozen=True)
 class Score:
-    """A cell of the table of results."""
+    """A cell of the table of results; the note says what its number leaves out."""
 
     value: str
     interval: str
     best: bool
+    note: str = ""
 
 
 def scored(c: Contents) -> list[MethodResult]:
@@ -128,7 +132,7 @@ def costs(c: Contents) -> dict[str, Cost]:
     totals = {m.method: sum(m.seconds.values()) for m in scored(c)}
     return {
         m.method: Cost(
-            {stage: m.seconds[stage] for stage in STAGES},
+            {stage: m.seconds[stage] for stage in STAGES[c.results.task]},
             totals[m.method],
             round(100 * totals[m.method] / (max(totals.values()) or 1.0), 1),
             m.peak_memory_mb,
@@ -159,7 +163,7 @@ def provenance(c: Contents) -> dict[str, str]:
     tried = c.records
     return {
         "Seeds": ", ".join(str(seed) for seed in study["seeds"]),
-        "Data": f"{study['dataset']['n_images']:,} images, stored as {study['dataset']['dtype']}",
+        "Data": _data(study["dataset"]),
         "Data fingerprint": study["dataset"]["fingerprint"],
         "Versions": ", ".join(f"{name} {version}" for name, version in study["versions"].items()),
         "Machine": "{system}, {processor}, {cores} cores, {memory_gb} GB, Python {python}".format_map(
@@ -168,6 +172,14 @@ def provenance(c: Contents) -> dict[str, str]:
         "Device": ", ".join(sorted({r["device"] for r in tried})) or "\N{EN DASH}",
         "Threads of a run": extent(r["threads"] for r in tried),
     }
+
+
+def _data(dataset: Mapping[str, Any]) -> str:
+    if "dtype" in dataset:
+        return f"{dataset['n_images']:,} images, stored as {dataset['dtype']}"
+    cases = plural(dataset["n_images"], "case")
+    values = ", ".join(map(str, dataset["values"]))
+    return f"{cases} of {', '.join(dataset['modalities'])}; labels {values} (scheme {dataset['scheme']})"
 
 
 def settings(c: Contents) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from equipoise.report.wording import decimal
 
 HEADING = "Beside the published numbers"
 ORDER = 10
+TASKS = ("classification", "segmentation")
 LARGE = 10  # from here on, as FIDs are, one decimal says enough
 
 

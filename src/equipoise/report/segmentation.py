@@ -1,0 +1,117 @@
+"""What the report of a study of volumes shows that no other does: voxels, regions, patients."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from equipoise.metrics.segmentation import SEGMENTATION_METRICS
+from equipoise.report import overview, volumes
+from equipoise.report.contents import Contents
+from equipoise.report.wording import extent, plural, times
+
+BEFORE = {  # name of the template -> heading
+    "segmentation/data": "Data",
+    "comparison": "Comparison with the baseline",
+    "segmentation/results": "Results",
+}
+AFTER = {
+    "segmentation/training": "Training",
+    "cost": "Cost",
+    "repeat": "How to repeat this",
+    "segmentation/reading": "How to read this",
+}
+FEW_PATIENTS = 6  # below, Student's t over patients rests on its assumption more than on the data
+
+
+def view(c: Contents) -> dict[str, Any]:
+    """Give what the templates of this task need beside what all of them get."""
+    stored = volumes.measured(c)
+    return {
+        "unit": "Cases",
+        "basis": basis(c),
+        "glance": glance(c),
+        "warnings": list(warnings(c)),
+        "classes": volumes.class_counts(c, stored),
+        "regions": volumes.regions(c),
+        "main_table": volumes.main_table(c),
+        "further_tables": volumes.further_tables(c, stored),
+        "class_table": volumes.class_table(c, stored),
+        "patients": volumes.patients(c),
+        "measures": list(SEGMENTATION_METRICS.values()),
+        "corrected": any(record.get("tau") for record in c.done()),
+    }
+
+
+def basis(c: Contents) -> str:
+    """Say on what the verdict rests."""
+    metric = c.results.metrics[c.results.primary_metric].label
+    n_folds, n_seeds = plural(len(c.study["splits"]), "split"), plural(len(c.study["seeds"]), "seed")
+    return (
+        f"Each of {plural(c.results.test_patients[0], 'patient')} is segmented once for every seed, by a network "
+        f"that never saw this patient ({n_folds} by patient, {n_seeds}). The verdict rests on {metric}, named "
+        f"before anything was trained. Methods are paired with the baseline {c.results.baseline} by patient; "
+        "intervals are Student's t over patients, by leaving out one patient after another (jackknife)."
+    )
+
+
+def glance(c: Contents) -> dict[str, str]:
+    """Give the study in numbers."""
+    dataset = c.study["dataset"]
+    counts = [n for n in dataset["counts"] if n]
+    return {
+        "cases": f"{dataset['n_images']:,}",
+        "patients": f"{dataset['n_groups']:,}",
+        "modalities": ", ".join(dataset["modalities"]),
+        "classes": str(len(dataset["class_names"])),
+        "rarest class, of all voxels": volumes.share(min(counts) / sum(counts)),
+        "splits and seeds": times(len(c.study["splits"]), len(c.study["seeds"])),
+        "cells done": f"{len(c.done())} of {c.n_cells}",
+        "cells failed": str(len(c.failed)),
+    }
+
+
+def warnings(c: Contents) -> Iterator[str]:
+    """Say what a reader has to know before believing the rest."""
+    yield from overview.incomplete(c)
+    yield from overview.failures(c)
+    yield from _few(c)
+    yield from _dense(c)
+    yield from _notes(c)
+    facts = c.study["facts"]
+    for reason in facts.get("skipped", []):
+        yield f"A case was left out: {reason}"
+    yield from facts.get("notes", [])
+
+
+def _few(c: Contents) -> Iterator[str]:
+    n = c.results.test_patients[0]
+    if 0 < n < FEW_PATIENTS:
+        yield (
+            f"With {plural(n, 'patient')} the intervals assume that the differences between patients are about "
+            "normally distributed, which so few cannot show. Read them with the results of each patient."
+        )
+
+
+def _dense(c: Contents) -> Iterator[str]:
+    dense = [method["name"] for method in c.study["methods"] if "dense" in _modes(method["steps"][-1]["settings"])]
+    if dense:
+        yield (
+            f"In dense mode ({', '.join(dense)}) every pixel of a patch is learned from: the pixels remain "
+            "imbalanced even where the patch centers are balanced. See what the networks were shown."
+        )
+
+
+def _modes(settings: Any) -> set[str]:
+    """Find the mode of a segmenter, and of those that it is made of."""
+    if not isinstance(settings, dict):
+        return set()
+    inner = [_modes(value) for value in settings.values()]
+    return {str(settings.get("mode"))}.union(*inner)
+
+
+def _notes(c: Contents) -> Iterator[str]:
+    """Give each sentence that segmenters noted once, with how often it came."""
+    for method in c.methods:
+        records = c.done(method)
+        for note in dict.fromkeys(note for record in records for note in record.get("notes", [])):
+            n = sum(note in record["notes"] for record in records)
+            yield f"{method}, in {extent([n])} of {plural(len(records), 'cell')}: {note}"
