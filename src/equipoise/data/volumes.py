@@ -1,5 +1,6 @@
 """`VolumeDataset`: cases of several modalities with label maps, on disk until a patch of them is wanted."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from equipoise.arrays import fingerprint
 from equipoise.atomic import read_json
+from equipoise.data.array_parts import read_runs
 from equipoise.data.label_schemes import LABEL_SCHEMES, LabelScheme, plain
 from equipoise.exceptions import DataError
 
@@ -20,7 +22,7 @@ Parts = tuple[tuple[int, ...], ...]  # for each class of a view the stored class
 
 LEFT_OUT = 255  # code of a voxel whose class is not in a view
 IGNORED = -1  # the same in targets
-OPEN_FILES = 64  # memory maps that stay open: memory must not grow with the number of cases
+OPEN_FILES = 12  # memory maps that stay open: memory must not grow with the number of cases
 
 
 class Arrays(NamedTuple):
@@ -60,6 +62,10 @@ class Volume:
     def array(self, name: str) -> NDArray[Any]:
         """Map one array of the folder."""
         return _mapped(self.folder / f"{name}.npy")
+
+    def file(self, name: str) -> str:
+        """Name the file of one array, to read parts of it."""
+        return os.path.join(self.folder, f"{name}.npy")  # noqa: PTH118 (a Path for each patch takes its time)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -181,7 +187,8 @@ class VolumeDataset:
         for stored in self._parts[code]:
             inside = (ranks >= start) & (ranks < start + volume.counts[stored])
             if inside.any():
-                flat[inside] = volume.array(f"class-{stored}")[ranks[inside] - start]
+                places = [(int(rank), 1) for rank in ranks[inside] - start]
+                flat[inside] = np.concatenate(list(read_runs(volume.file(f"class-{stored}"), places)))
             start += volume.counts[stored]
         if len(ranks) and not 0 <= ranks.min() <= ranks.max() < start:
             raise IndexError(f"Expected ranks from 0 to {start - 1}, got {ranks.min()} to {ranks.max()}.")
@@ -195,14 +202,14 @@ class VolumeDataset:
         Returns:
             Images (m, c, size, size) and targets (m, size, size): classes, -1 where a view leaves the class out.
         """
-        images = np.zeros((len(positions), len(self.modalities), size, size), dtype=np.float32)
-        codes = np.zeros((len(positions), size, size), dtype=np.uint8)
-        for i, (row, z, y, x) in enumerate(positions.tolist()):
-            volume = self.volumes[row]
-            (to_y, from_y), (to_x, from_x) = _window(y, size, volume.shape[1]), _window(x, size, volume.shape[2])
-            images[i, :, to_y, to_x] = volume.array("images")[:, z, from_y, from_x]
-            codes[i, to_y, to_x] = volume.array("codes")[z, from_y, from_x]
-        return images, self._targets[codes]
+        images = np.zeros((len(positions), len(self.modalities), size, size), dtype=np.float16)
+        codes = np.zeros((len(positions), 1, size, size), dtype=np.uint8)
+        for row in np.unique(positions[:, 0]):
+            volume, members = self.volumes[row], np.flatnonzero(positions[:, 0] == row)
+            windows = [Window.around(center, size, volume.shape) for center in positions[members, 1:].tolist()]
+            for name, patches in (("images", images), ("codes", codes)):
+                _cut(volume.file(name), volume.shape, windows, members, patches)
+        return images.astype(np.float32), self._targets[codes[:, 0]]
 
     def arrays(self, row: int) -> Arrays:
         """Give one case whole; codes are those of this dataset's classes, 255 where a view leaves the class out."""
@@ -243,11 +250,46 @@ def find_scheme(name: str, values: Sequence[int]) -> LabelScheme:
     return LABEL_SCHEMES[name] if name in LABEL_SCHEMES else plain(values)
 
 
-def _window(center: int, size: int, length: int) -> tuple[slice, slice]:
+class Window(NamedTuple):
+    """The part of an axial window inside a volume: rows and columns of the window, then slice, rows and columns."""
+
+    to_y: slice
+    to_x: slice
+    z: int
+    y: slice
+    x: slice
+
+    @classmethod
+    def around(cls, center: Sequence[int], size: int, shape: tuple[int, int, int]) -> Self:
+        """Give the window of side `size` whose pixel [size // 2, size // 2] is the center (z, y, x)."""
+        (to_y, y), (to_x, x) = (_inside(center[axis], size, shape[axis]) for axis in (1, 2))
+        return cls(to_y, to_x, center[0], y, x)
+
+
+def _inside(center: int, size: int, length: int) -> tuple[slice, slice]:
     """Give the part of a window that lies inside, as a slice of the window and as one of the volume."""
     start = center - size // 2
     low, high = max(start, 0), min(start + size, length)
     return slice(low - start, high - start), slice(low, high)
+
+
+def _cut(
+    file: str,
+    shape: tuple[int, int, int],
+    windows: Sequence[Window],
+    members: NDArray[np.intp],
+    patches: NDArray[Any],
+) -> None:
+    """Fill the patches (m, c, s, s) of some members from the file of a case, (c, z, y, x) or (z, y, x)."""
+    depth, height, width = shape
+    channels = range(patches.shape[1])
+    wanted = [(i, channel, window) for i, window in zip(members, windows, strict=True) for channel in channels]
+    places = [
+        (((channel * depth + w.z) * height + w.y.start) * width, (w.y.stop - w.y.start) * width)
+        for _, channel, w in wanted
+    ]
+    for (i, channel, w), rows in zip(wanted, read_runs(file, places), strict=True):
+        patches[i, channel, w.to_y, w.to_x] = rows.reshape(-1, width)[:, w.x]
 
 
 @lru_cache(maxsize=OPEN_FILES)
