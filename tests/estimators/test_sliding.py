@@ -52,6 +52,20 @@ def whole(one: Slider, images: NDArray[Any], mask: NDArray[np.bool_]) -> Logits:
     return found
 
 
+def watch(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note how many patches the network is shown at once."""
+    shown: list[int] = []
+    forward = network.forward
+
+    def counted(patches: Tensor) -> Tensor:
+        shown.append(len(patches))
+        logits: Tensor = forward(patches)
+        return logits
+
+    monkeypatch.setattr(network, "forward", counted)
+    return shown
+
+
 @pytest.mark.parametrize("stride", [4, 8])
 @pytest.mark.parametrize("kind", [kind for kind in PATCH_NETWORKS.values() if kind.slides], ids=lambda k: k.name)
 def test_one_pass_gives_what_patch_by_patch_gives(case: VolumeDataset, kind: PatchNetwork, stride: int) -> None:
@@ -95,9 +109,8 @@ def test_what_is_outside_the_mask_is_not_worked_on_and_changes_nothing(case: Vol
 
 def test_only_patches_that_touch_the_mask_are_cropped(case: VolumeDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     images, _, mask = case.arrays(0)
-    one, shown = slider("center_cnn"), []
-    forward = one.network.forward
-    monkeypatch.setattr(one.network, "forward", lambda patches: (shown.append(len(patches)), forward(patches))[1])
+    one = slider("center_cnn")
+    shown = watch(one.network, monkeypatch)
     list(one.slices(images, mask, [1]))  # the pixel (9, 17) lies between (8, 16), (8, 20), (12, 16) and (12, 20)
     assert shown == [4]
 
@@ -108,11 +121,10 @@ def test_patches_pass_in_chunks(case: VolumeDataset, monkeypatch: pytest.MonkeyP
     positions = np.stack([np.zeros(7), np.zeros(7), np.arange(7), np.arange(7)], axis=1).astype(np.int64)
     plain, plain_at = whole(one, images, mask), one.at(case, positions)
     monkeypatch.setattr("equipoise.estimators.sliding.CHUNK", 2 * SIZE**2)
-    largest, forward = [], one.network.forward
-    monkeypatch.setattr(one.network, "forward", lambda p: (largest.append(len(p)), forward(p))[1])
+    shown = watch(one.network, monkeypatch)
     np.testing.assert_allclose(whole(one, images, mask), plain, atol=1e-5)
     torch.testing.assert_close(one.at(case, positions), plain_at)
-    assert max(largest) == 2
+    assert max(shown) == 2
 
 
 class Copies(nn.Module):
