@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.data.volumes import VolumeDataset
-from equipoise.estimators.patches.base import healthy_class, jittered
+from equipoise.estimators.patches.base import Chosen, Drawing, healthy_class, jittered
 
 SHAPES = np.array([[5, 9, 30], [2, 1, 4]])
 
@@ -36,3 +36,10 @@ def test_healthy_tissue_is_found_in_views(blocks: VolumeDataset) -> None:
     assert healthy_class(blocks) == 0
     assert healthy_class(blocks.merged({"tumor": (1, 2, 3, 4), "healthy": (0,)})) == 1
     assert healthy_class(blocks.merged({"edema": (2,), "core": (1, 3, 4)})) is None
+
+
+def test_patches_move_anew_in_every_step(blocks: VolumeDataset) -> None:
+    voxels = Chosen(np.tile([0, 4, 10, 10], (50, 1)), np.zeros(50, dtype=np.int64))
+    drawing = Drawing(lambda _rng, _step: voxels, blocks, n=50, size=8, jitter=3, seed=0)
+    assert not np.array_equal(drawing(0).centers, drawing(1).centers)
+    np.testing.assert_array_equal(drawing(0).centers, drawing(0).centers)
