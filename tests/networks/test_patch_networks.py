@@ -32,7 +32,7 @@ def trained(kind: PatchNetwork) -> nn.Module:
 @pytest.mark.parametrize("kind", NETWORKS, ids=lambda kind: kind.name)
 def test_every_network_gives_logits_of_every_size_it_takes(kind: PatchNetwork) -> None:
     assert PATCH_NETWORKS[kind.name] is kind
-    for size in (kind.smallest, kind.smallest + kind.stride, 64):
+    for size in (kind.smallest, kind.smallest + kind.multiple, 64):
         kind.check_size(size)
         with torch.no_grad():
             logits = trained(kind)(torch.randn(2, 2, size, size))
@@ -41,8 +41,10 @@ def test_every_network_gives_logits_of_every_size_it_takes(kind: PatchNetwork) -
 
 @pytest.mark.parametrize("kind", NETWORKS, ids=lambda kind: kind.name)
 def test_other_sizes_are_refused(kind: PatchNetwork) -> None:
-    for size in (kind.smallest - kind.stride, kind.smallest + 1):
-        with pytest.raises(SettingError, match=f"'{kind.name}' that is a multiple of {kind.stride} .* got {size}"):
+    for size in (kind.smallest - kind.multiple, kind.smallest + 1):
+        with pytest.raises(
+            SettingError, match=f"'{kind.name}' that is a multiple of {kind.multiple} .* got {size}"
+        ):
             kind.check_size(size)
 
 

@@ -123,7 +123,8 @@ class VolumeDataset:
     @cached_property
     def table(self) -> NDArray[np.int64]:
         """(n, k) valid voxels of each class in each case."""
-        stored = np.array([volume.counts for volume in self.volumes], dtype=np.int64)
+        shape = len(self), len(self.scheme.values)
+        stored = np.array([volume.counts for volume in self.volumes], dtype=np.int64).reshape(shape)
         return np.stack([stored[:, list(part)].sum(axis=1) for part in self._parts], axis=1)
 
     @property

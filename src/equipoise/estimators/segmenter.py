@@ -236,8 +236,8 @@ class Segmenter(BaseEstimator):
         self.class_names_, self.modalities_ = train.class_names, train.modalities
         self.regions_ = dict(train.regions)
         self.background_ = healthy_class(train) == 0
+        told = np.rint(self.n_steps * self.batch_size * self._asked(train))  # refuses cases without a voxel
         self.prior_ = train.counts / train.counts.sum()
-        told = np.rint(self.n_steps * self.batch_size * self._asked(train))
         self.counts_ = np.maximum(told, 1).astype(np.int64)  # a class without a voxel must not break the fit
 
     def _asked(self, train: VolumeDataset) -> NDArray[np.float64]:

@@ -156,7 +156,7 @@ def watching(
             )
         forecast = estimate(study, store, executor)
         console.print(announcement(forecast), highlight=False)
-        if forecast.left and (reach := outlook(describe(study))):
+        if forecast.left and study.task == "classification" and (reach := outlook(describe(study))):
             console.print(escape(reach), highlight=False, soft_wrap=True)
         with _display(console, Pace(forecast)) as observer:
             yield observer

@@ -24,7 +24,8 @@ class PatchNetwork:
             the pixel [s // 2, s // 2] of the patch.
         slides: Whether it has a method `grid`, which gives from one pass over a larger image the logits of all
             patches that start at multiples of `stride`.
-        stride: Pixels of the patch for each of its smallest map; sides of patches are multiples of it.
+        stride: Pixels of the patch for each of its smallest map.
+        multiple: Sides of patches are multiples of it.
         smallest: Least side of a patch in px.
         summary: One line for lists.
         source: Where it is defined.
@@ -35,6 +36,7 @@ class PatchNetwork:
     dense: bool = False
     slides: bool = False
     stride: int
+    multiple: int
     smallest: int
     summary: str
     source: str
@@ -43,11 +45,11 @@ class PatchNetwork:
         """Refuse a side of patches that does not fit.
 
         Raises:
-            SettingError: Too small, or no multiple of the stride.
+            SettingError: Too small, or no such multiple.
         """
-        if size % self.stride or size < self.smallest:
+        if size % self.multiple or size < self.smallest:
             raise SettingError(
-                f"Expected a patch_size for the network '{self.name}' that is a multiple of {self.stride} and at "
+                f"Expected a patch_size for the network '{self.name}' that is a multiple of {self.multiple} and at "
                 f"least {self.smallest} px, got {size}. Use 64."
             )
 
@@ -164,6 +166,7 @@ CENTER_CNN = PatchNetwork(
     name="center_cnn",
     build=center_cnn,
     stride=8,
+    multiple=8,
     smallest=16,
     summary="The class of the center pixel from a padded patch; slow on whole scans, patch by patch.",
     source="methods 6.2",
@@ -173,6 +176,7 @@ CENTER_CNN_VALID = PatchNetwork(
     build=center_cnn_valid,
     slides=True,
     stride=4,
+    multiple=8,  # or the center of the last map would lie beside that of the patch
     smallest=32,
     summary="The class of the center pixel without padding; a whole slice in one pass.",
     source="methods 6.2 and A.7, without padding",
@@ -182,6 +186,7 @@ UNET = PatchNetwork(
     build=unet,
     dense=True,
     stride=16,
+    multiple=16,
     smallest=32,
     summary="The class of every pixel of the patch (MONAI's BasicUNet).",
     source="methods 6.2, dense mode",

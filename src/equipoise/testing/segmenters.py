@@ -151,6 +151,8 @@ def check_bad_input(segmenter: AnySegmenter, folder: Path) -> None:
     data = toy_brains(folder / "cases")
     fitted, (images, _, mask) = _fitted(segmenter, folder)
     renamed = data.merged({f"class {code}": (code,) for code in range(K)})
+    shape = (4, 16, 16)
+    empty = volumes_of([np.zeros(shape, np.uint8)], folder / "empty", k=K, masks=[np.zeros(shape, bool)])
     asks: tuple[Callable[[], object], ...] = (
         lambda: fitted.predict(images[:1], mask),
         lambda: fitted.predict(images[0], mask),
@@ -158,10 +160,12 @@ def check_bad_input(segmenter: AnySegmenter, folder: Path) -> None:
         lambda: fitted.predict(images, mask.astype(np.uint8)),
         lambda: clone(segmenter).fit(data, validation=renamed),
         lambda: clone(segmenter).set_params(device="cuda:99").fit(data),
+        lambda: clone(segmenter).fit(empty),
         lambda: type(segmenter).load(folder / "nowhere", device="cpu"),
     )
     messages = [_refusal(ask) for ask in asks]
     assert len(set(messages)) == len(messages), messages
+    assert _refusal(lambda: clone(segmenter).fit(data.subset([])))
 
 
 SEGMENTER_CHECKS: tuple[Callable[[Any, Path], None], ...] = (
