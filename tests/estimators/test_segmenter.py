@@ -416,7 +416,7 @@ def test_a_loss_that_diverges_says_what_to_do(train: VolumeDataset) -> None:
         ({"network": "resnet18"}, "No network named 'resnet18'"),
         ({"network": "unet"}, "Expected a network for mode='center', got 'unet'. Use one of: center_cnn,"),
         ({"mode": "dense", "network": "center_cnn"}, "Use one of: unet"),
-        ({"patch_size": 50}, "multiple of 4 and at least 32 px, got 50"),
+        ({"patch_size": 50}, "multiple of 8 and at least 32 px, got 50"),
         ({"patch_size": 28}, "at least 32 px, got 28"),
         ({"patch_size": 33.5}, "Expected patch_size as a whole number"),
         ({"width": 0}, "Expected width as a whole number of at least 1"),
