@@ -7,8 +7,7 @@ from typing import Any
 from equipoise.atomic import read_json
 from equipoise.experiments.comparison import Comparison
 from equipoise.experiments.gathering import stored
-from equipoise.experiments.table import Results
-from equipoise.metrics.classification import METRICS
+from equipoise.experiments.table import Results, Summary
 
 SHOWN = ("balanced_accuracy", "auroc", "auprc", "rare_recall", "rare_precision", "worst_class_recall", "mcc")
 MEASURES = {
@@ -29,12 +28,18 @@ def header(*cells: str) -> Iterator[str]:
     yield _row(*["---"] * len(cells))
 
 
-def means(results: Results) -> Iterator[str]:
-    """Show the main metrics of every method."""
-    yield from header("method", *(METRICS[name].label for name in SHOWN))
+def means(results: Results, names: Sequence[str] = SHOWN, *, intervals: bool = False) -> Iterator[str]:
+    """Show some metrics of every method: mean and standard deviation over the runs, or mean and interval."""
+    yield from header("method", *(results.metrics[name].label for name in names))
     for method in results.methods:
-        summaries = [method.metrics[name] for name in SHOWN]
-        yield _row(method.method, *(f"{one.mean:.3f} ± {one.sd:.3f}" for one in summaries))
+        summaries = [method.metrics[name] for name in names]
+        yield _row(method.method, *(_mean(one, intervals=intervals) for one in summaries))
+
+
+def _mean(one: Summary, *, intervals: bool) -> str:
+    if intervals:
+        return f"{one.mean:.3f} [{one.low:.3f}, {one.high:.3f}]"
+    return f"{one.mean:.3f} ± {one.sd:.3f}"
 
 
 def published(results: Results, tables: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -62,15 +67,15 @@ def contest(results: Results) -> Iterator[str]:
         return
     champion = results.contest.champion
     yield f"\n## {champion} (best of {results.contest.n_challengers} on validation) against the cheap controls\n"
-    yield from _comparisons(results.contest.rows, lambda row: row.baseline)
+    yield from _comparisons(results, results.contest.rows, lambda row: row.baseline)
 
 
 def pairs(results: Results) -> Iterator[str]:
     """Show every method against the baseline."""
-    yield from _comparisons(results.comparisons, lambda row: row.method)
+    yield from _comparisons(results, results.comparisons, lambda row: row.method)
 
 
-def _comparisons(rows: Sequence[Comparison], name: Any) -> Iterator[str]:
+def _comparisons(results: Results, rows: Sequence[Comparison], name: Any) -> Iterator[str]:
     yield from header(
         "metric", "against" if rows and name(rows[0]) == rows[0].baseline else "method", "difference",
         "95 % interval", "p (Holm)", "verdict", "would have been found",
@@ -78,7 +83,7 @@ def _comparisons(rows: Sequence[Comparison], name: Any) -> Iterator[str]:
     for row in rows:
         interval = f"{row.low:+.3f} to {row.high:+.3f}"
         numbers = (f"{row.difference:+.3f}", interval, f"{row.p_holm:.3f}", row.verdict, f"{row.detectable:.3f}")
-        yield _row(METRICS[row.metric].label, name(row), *numbers)
+        yield _row(results.metrics[row.metric].label, name(row), *numbers)
 
 
 def recalls(results: Results) -> Iterator[str]:
