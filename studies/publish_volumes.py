@@ -1,4 +1,4 @@
-"""Copy the numbers of a finished run on volumes into docs/results, by region, and how they were made. Never a voxel.
+"""Copy the numbers of a finished run on volumes into docs/results, and how they were made. Never a voxel.
 
 Usage, from the project's root: python -m studies.publish_volumes RUN READING [OUTSIDE.csv]
 
