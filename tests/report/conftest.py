@@ -1,6 +1,7 @@
 """A run folder as a study leaves it, fabricated: drawn blobs, scores drawn around the truth."""
 
 import csv
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,9 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.experiments.evidence.volume_run import volume_run
 
 from equipoise.atomic import write_json
+from equipoise.experiments.gathering import gather_evidence
 from equipoise.experiments.table import summarize
+from equipoise.report.html import write_report
 
 GENERATORS = ("dcgan", "cdcgan")
 
@@ -218,6 +222,32 @@ def write_history(path: Path, method: str, rng: np.random.Generator) -> None:
 def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw 50 bootstraps instead of 2,000: the report shows intervals and does not compute them."""
     monkeypatch.setattr("equipoise.experiments.tasks.summarize", partial(summarize, n_draws=50))
+
+
+@pytest.fixture(scope="session")
+def volumes_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run a study of drawn volumes, with its evidence; tests that change it take a copy."""
+    methods: dict[str, dict[str, Any]] = {
+        "random": {"note": "The network found nothing."},
+        "dense": {"mode": "dense", "shift": -0.4},
+        "cascade": {"stages": True, "shift": 0.45, "tau": 0.5},
+    }
+    run = volume_run(tmp_path_factory.mktemp("volumes"), methods)
+    gather_evidence(run)
+    return run.store.folder
+
+
+@pytest.fixture(scope="session")
+def volumes_page(volumes_run: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Its page."""
+    folder = shutil.copytree(volumes_run, tmp_path_factory.mktemp("page") / "run")
+    return write_report(folder).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def volumes_copy(volumes_run: Path, tmp_path: Path) -> Path:
+    """The same run in a folder that a test may change."""
+    return Path(shutil.copytree(volumes_run, tmp_path / "volumes"))
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import pytest
 
 from equipoise.exceptions import DataError
 from equipoise.experiments.table import summarize
-from equipoise.report.html import AFTER, BEFORE, write_report
+from equipoise.report.classification import AFTER, BEFORE
+from equipoise.report.html import write_report
 
 VOID = {"meta", "link", "img", "br", "wbr", "line", "rect", "circle", "polyline"}
 SEVEN = tuple(f"epithelium of kind {k} with a long name" for k in range(7))

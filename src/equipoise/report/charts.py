@@ -70,9 +70,16 @@ def _points(x: NDArray[np.float64], y: NDArray[np.float64]) -> Curve:
     return list(zip(x.tolist(), y.tolist(), strict=True))
 
 
-def classifier_panels(contents: Contents, styles: Mapping[str, Style]) -> list[Panel]:
-    """Draw what the classifiers of `styles` recorded, a panel for each quantity, the primary metric first."""
-    stages = {m["name"]: m["steps"][-1]["name"] for m in contents.study["methods"] if m["name"] in styles}
+def classifier_panels(contents: Contents, styles: Mapping[str, Style], part: str = "") -> list[Panel]:
+    """Draw what the last steps of `styles` recorded, a panel for each quantity, the primary metric first.
+
+    Args:
+        contents: The run.
+        styles: Methods to draw, and how.
+        part: Stage of the last step, of a segmenter that has several.
+    """
+    ends = {m["name"]: m["steps"][-1]["name"] for m in contents.study["methods"] if m["name"] in styles}
+    stages = {name: f"{end}/{part}" if part else end for name, end in ends.items()}
     runs: dict[str, dict[str, list[Curve]]] = defaultdict(lambda: {name: [] for name in stages})
     for cell, history in contents.histories.items():
         for (stage, name), curve in history.items():

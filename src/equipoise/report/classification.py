@@ -41,7 +41,7 @@ def _overview(c: Contents) -> dict[str, Any]:
 
 def _results(c: Contents) -> dict[str, Any]:
     styles = styles_of(c.methods, ink=c.results.baseline)
-    shown = charts.prominent(c)
+    shown = {name: styles[name] for name in charts.prominent(c)}
     curves = {name: found for name, found in pooled_curves(c.folder).items() if name in shown}
     main = tables.headline(c)
     others = [metric for metric in c.results.metrics.values() if metric not in main]
@@ -52,6 +52,7 @@ def _results(c: Contents) -> dict[str, Any]:
         "discrimination": charts.discrimination(curves, styles),
         "drawn": {name: styles[name] for name in curves},
         "matrices": {m.method: charts.confusion(m.confusion) for m in tables.scored(c)},
+        "classifier_panels": charts.classifier_panels(c, shown),
         "generators": {m: fits for m in c.methods if (fits := charts.generator_panels(c, m))},
         "metrics": list(c.results.metrics.values()),
     }

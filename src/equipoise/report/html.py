@@ -99,7 +99,6 @@ def _shared(c: Contents) -> dict[str, Any]:
         "left_out": len(c.methods) - len(shown),
         "forests": tables.forests(c),
         "scored": tables.scored(c),
-        "classifier_panels": charts.classifier_panels(c, shown),
         "costs": tables.costs(c),
         "cost_note": tables.cost_note(c),
         "command": c.study["facts"].get("command"),

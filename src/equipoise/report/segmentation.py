@@ -1,11 +1,14 @@
 """What the report of a study of volumes shows that no other does: voxels, regions, patients."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from equipoise.metrics.segmentation import SEGMENTATION_METRICS
-from equipoise.report import overview, volumes
+from equipoise.report import charts, overview, volumes
 from equipoise.report.contents import Contents
+from equipoise.report.figures import Panel, Style, styles_of
 from equipoise.report.wording import extent, plural, times
 
 BEFORE = {  # name of the template -> heading
@@ -19,6 +22,7 @@ AFTER = {
     "repeat": "How to repeat this",
     "segmentation/reading": "How to read this",
 }
+CLASS = re.compile(r"class (\d+)$")
 FEW_PATIENTS = 6  # below, Student's t over patients rests on its assumption more than on the data
 
 
@@ -36,9 +40,30 @@ def view(c: Contents) -> dict[str, Any]:
         "further_tables": volumes.further_tables(c, stored),
         "class_table": volumes.class_table(c, stored),
         "patients": volumes.patients(c),
+        "stages": stages(c),
         "measures": list(SEGMENTATION_METRICS.values()),
         "corrected": any(record.get("tau") for record in c.done()),
     }
+
+
+def stages(c: Contents) -> dict[str, tuple[dict[str, Style], list[Panel]]]:
+    """Draw the training of each stage, "" where a segmenter has only one, with the methods that have it."""
+    recorded: dict[str, set[str]] = {name: set() for name in c.methods}
+    for cell, history in c.histories.items():
+        recorded[cell.method] |= {stage.partition("/")[2] for stage, _ in history}
+    all_styles = styles_of(c.methods, ink=c.results.baseline)
+    styles = {name: all_styles[name] for name in charts.prominent(c)}
+    found = {}
+    for part in sorted({part for parts in recorded.values() for part in parts}):
+        drawn = {name: style for name, style in styles.items() if part in recorded[name]}
+        panels = charts.classifier_panels(c, drawn, part)
+        found[part] = (drawn, [_named(panel, c) for panel in panels] if not part else panels)
+    return found
+
+
+def _named(panel: Panel, c: Contents) -> Panel:
+    """Write the name of the class that a panel is about; the stages of a cascade count theirs otherwise."""
+    return replace(panel, title=CLASS.sub(lambda found: c.class_names[int(found[1])], panel.title))
 
 
 def basis(c: Contents) -> str:

@@ -1,8 +1,10 @@
 """The tables of the report: comparisons, scores, cost, and what a repetition needs."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from equipoise.experiments.comparison import Comparison
@@ -16,6 +18,12 @@ from equipoise.report.wording import decimal, extent, flat, interval, known, plu
 STAGES = {
     "classification": ("resample", "train", "predict"),
     "segmentation": ("train", "predict", "measure"),
+}
+
+RESUMED = {
+    "classification": "went on from a checkpoint; what came before the stop is not counted.",
+    "segmentation": "went on from a checkpoint, or took over the training of a method that differs only in what "
+    "comes after it; what was done before is not counted.",
 }
 
 
@@ -99,13 +107,14 @@ def scores(c: Contents, metrics: Sequence[Metric]) -> dict[str, list[Score]]:
 
 def _column(metric: Metric, methods: Sequence[MethodResult]) -> list[Score]:
     found = [m.metrics[metric.name] for m in methods]
-    means = [decimal(s.mean) for s in found if known(s.mean)]
+    form = partial(decimal, digits=3 if math.isfinite(metric.bounds[1]) else 1)  # lengths in mm have no bound
+    means = [form(s.mean) for s in found if known(s.mean)]
     best = (max if metric.higher_is_better else min)((s.mean for s in found if known(s.mean)), default=None)
     return [
         Score(
-            value=decimal(s.mean) + (f" ± {decimal(s.sd)}" if known(s.sd) else ""),
-            interval=interval(s.low, s.high),
-            best=len(set(means)) > 1 and decimal(s.mean) == decimal(best),
+            value=form(s.mean) + (f" ± {form(s.sd)}" if known(s.sd) else ""),
+            interval=interval(s.low, s.high, form),
+            best=len(set(means)) > 1 and form(s.mean) == form(best),
         )
         for s in found
     ]
@@ -151,9 +160,7 @@ def cost_note(c: Contents) -> str:
     """Say how the cost was measured and what is missing from it."""
     resumed = sum(r["resumed"] for r in c.done())
     return "Mean seconds of a run, and the largest memory of the process over all runs." + (
-        f" {plural(resumed, 'run')} went on from a checkpoint; what came before the stop is not counted."
-        if resumed
-        else ""
+        f" {plural(resumed, 'run')} {RESUMED[c.results.task]}" if resumed else ""
     )
 
 

@@ -16,7 +16,7 @@ from equipoise.report.wording import decimal, interval, known
 HEADING = "What the networks were shown"
 ORDER = 30
 TASKS = ("segmentation",)
-COLUMNS = {"asked": "asked for", "centers": "drawn", "pixels": "pixels of the patches"}
+COLUMNS = {"asked": "asked for", "centers": "drawn", "pixels": "all pixels"}
 
 Stage = tuple[str, str]  # method, and its stage where it has several
 Values = Mapping[str, Mapping[str, Sequence[float]]]  # class -> column -> a share for each cell

@@ -1,7 +1,7 @@
 """Axial slices with what the doctors and every method drew, in the best, the median and the worst patient."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -110,11 +110,11 @@ def _shared(scene: Scene, reference: str) -> dict[str, list[Row]]:
 def _own(scene: Scene, method: str) -> Iterator[Drawing]:
     """Show a method's own best, median and worst patient."""
     for exhibit in _of(scene, method):
-        (drawing,) = _drawn(scene, exhibit["slice"], [method])
         patient = scene.facts["slices"][exhibit["slice"]]["patient"]
         note = f"{exhibit['reason']}; mean Dice {decimal(exhibit['mean_dice'], 2)}"
         caption = f"{sentence_case(exhibit['role'])}: patient {patient}"
-        yield Drawing(**{**vars(drawing), "method": None, "caption": caption, "note": note})
+        for drawing in _drawn(scene, exhibit["slice"], [method]):
+            yield replace(drawing, method=None, caption=caption, note=note)
 
 
 def _of(scene: Scene, method: str) -> list[Mapping[str, Any]]:
