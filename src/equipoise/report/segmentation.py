@@ -54,7 +54,7 @@ def stages(c: Contents) -> dict[str, tuple[dict[str, Style], list[Panel]]]:
     all_styles = styles_of(c.methods, ink=c.results.baseline)
     styles = {name: all_styles[name] for name in charts.prominent(c)}
     found = {}
-    for part in sorted({part for parts in recorded.values() for part in parts}):
+    for part in sorted({part for name in styles for part in recorded[name]}):
         drawn = {name: style for name, style in styles.items() if part in recorded[name]}
         panels = charts.classifier_panels(c, drawn, part)
         found[part] = (drawn, [_named(panel, c) for panel in panels] if not part else panels)
