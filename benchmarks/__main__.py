@@ -7,7 +7,16 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import adversarial_step, audit, data_path, features, fidelity, startup, training_loop
+from benchmarks import (
+    adversarial_step,
+    audit,
+    data_path,
+    features,
+    fidelity,
+    patch_sampling,
+    startup,
+    training_loop,
+)
 from benchmarks.timing import Pair
 from equipoise.atomic import write_json
 from equipoise.experiments.environment import available_cores, versions
@@ -41,6 +50,7 @@ def measure() -> Iterator[Pair]:
     yield startup.measure()
     yield audit.measure()
     yield from fidelity.measure()
+    yield from patch_sampling.measure()
     yield from map(features.measure, features.present())
 
 
