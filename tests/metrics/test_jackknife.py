@@ -4,23 +4,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from equipoise.metrics.base import Values
 from equipoise.metrics.jackknife import jackknife_error, jackknife_interval, jackknife_test, leaving_out
 
 numbers = st.lists(st.floats(-1, 1), min_size=3, max_size=12).map(np.array)
 
 
-def without_each(values: np.ndarray) -> np.ndarray:
+def without_each(values: Values) -> Values:
     weights = leaving_out(np.arange(len(values)))
-    return (weights @ values) / weights.sum(axis=1)
+    return np.asarray((weights @ values) / weights.sum(axis=1))
 
 
 @given(numbers)
-def test_for_a_mean_it_is_the_usual_standard_error(values: np.ndarray) -> None:
+def test_for_a_mean_it_is_the_usual_standard_error(values: Values) -> None:
     assert jackknife_error(without_each(values)[1:]) == pytest.approx(stats.sem(values), abs=1e-9)
 
 
 @given(numbers.filter(lambda values: values.std() > 1e-3))
-def test_for_a_mean_difference_it_is_the_paired_t_test(values: np.ndarray) -> None:
+def test_for_a_mean_difference_it_is_the_paired_t_test(values: Values) -> None:
     test, known = jackknife_test(without_each(values)), stats.ttest_1samp(values, 0)
     interval = known.confidence_interval()
     assert (test.low, test.high) == pytest.approx((interval.low, interval.high), abs=1e-9)

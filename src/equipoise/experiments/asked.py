@@ -9,6 +9,7 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import PARTS, Split, Splittable
 from equipoise.exceptions import StaleRunError
 from equipoise.experiments.environment import machine, versions
+from equipoise.experiments.segmentation.known_cases import describe_cases
 from equipoise.experiments.settings import SEED, differences, steps_of
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def _describe_dataset(dataset: "ImageDataset | VolumeDataset") -> dict[str, Any]
         "scheme": dataset.scheme.name,
         "values": list(dataset.scheme.values),
         "regions": {name: list(codes) for name, codes in dataset.regions.items()},
+        **describe_cases(dataset),
     }
 
 

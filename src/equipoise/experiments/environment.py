@@ -1,6 +1,7 @@
 """What a result depends on besides its settings: versions of libraries, machine, device."""
 
 import platform
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -12,7 +13,13 @@ PACKAGES = ("equipoise", "torch", "numpy", "scikit-learn", "imbalanced-learn", "
 
 def versions() -> dict[str, str]:
     """Give the installed version of every library that touches a result."""
-    return {name: version(name) for name in PACKAGES}
+    return {name: _version(name) for name in PACKAGES}
+
+
+@cache
+def _version(name: str) -> str:
+    """Read a version once: a study asks for it in every cell, and the files of a package are many."""
+    return version(name)
 
 
 def machine() -> dict[str, Any]:

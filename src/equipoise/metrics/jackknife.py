@@ -1,6 +1,7 @@
 """Intervals of anything that is computed from patients, by leaving out one patient after another."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from equipoise.metrics.statistics import CONFIDENCE, PairedTest, Values, t_test
@@ -8,7 +9,7 @@ from equipoise.metrics.statistics import CONFIDENCE, PairedTest, Values, t_test
 FEWEST = 3  # patients; with two, one difference would carry the whole interval
 
 
-def leaving_out(patients: Values) -> Values:
+def leaving_out(patients: NDArray[np.int64]) -> Values:
     """Give the weights (1 + m, n) of n cases: all of them, then without each of the m patients in turn."""
     names = np.unique(patients)
     return np.stack([np.ones(len(patients)), *((patients != name).astype(float) for name in names)])

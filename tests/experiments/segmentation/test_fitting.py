@@ -55,8 +55,8 @@ def test_what_is_stored_can_be_measured_again(make_volume_study: MakeStudy, tmp_
 
 def test_processes_and_this_process_store_the_same(make_volume_study: MakeStudy, tmp_path: Path) -> None:
     study = make_volume_study(seeds=(0,))
-    for name, executor in {"one": InProcess(), "two": Processes(2)}.items():
-        study.run(RunStore(tmp_path / name), executor=executor)
+    study.run(RunStore(tmp_path / "one"), executor=InProcess())
+    study.run(RunStore(tmp_path / "two"), executor=Processes(2))
     for cell in study.cells():
         files = [RunStore(tmp_path / name).path(cell) for name in ("one", "two")]
         for file in ("predictions.npz", "measures.csv", "frequencies.csv", "history.csv"):

@@ -1,6 +1,6 @@
 """The metrics of a study of volumes: every one of `SEGMENTATION_METRICS` on every region and class."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,7 +20,8 @@ def region_metrics(regions: Iterable[str], classes: Iterable[str] = ()) -> dict[
         classes: Names of the foreground classes; one that is a region too is left out.
     """
     regions = list(regions)
-    parts = {**{name: name for name in regions}, **{f"class {name}": name for name in classes}}
+    others = {f"class {name}": name for name in classes if name not in regions}
+    parts = {**{name: name for name in regions}, **others}
     on_parts = [
         _on(metric, part, label) for metric in SEGMENTATION_METRICS.values() for part, label in parts.items()
     ]
@@ -68,6 +69,11 @@ def _known(values: Values, measures: Measures) -> Values:
     return np.where(measures.weighting.sum(axis=1) > 0, values, np.nan)
 
 
-def dice_names(regions: Mapping[str, object] | Iterable[str]) -> tuple[str, ...]:
+def dice_names(regions: Iterable[str]) -> tuple[str, ...]:
     """Name the Dice of each region: what is compared beside the mean."""
     return tuple(name_of(DICE, region) for region in regions)
+
+
+def by_size(regions: Mapping[str, Sequence[int]]) -> list[str]:
+    """Order regions as they are read, the one of most classes first; study.json keeps no order."""
+    return sorted(regions, key=lambda name: -len(regions[name]))

@@ -5,12 +5,13 @@ from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.discovery import pick
 from equipoise.experiments.comparison import Comparison, judge
 from equipoise.experiments.rows import column_names, write_csv, write_rows
 from equipoise.experiments.segmentation.measures import Measures, Values
-from equipoise.experiments.segmentation.metrics import MEAN_DICE, dice_names, region_metrics
+from equipoise.experiments.segmentation.metrics import MEAN_DICE, by_size, dice_names, region_metrics
 from equipoise.experiments.segmentation.stored import StoredVolumes, read_volume_study
 from equipoise.experiments.segmentation.verdict import sentences
 from equipoise.experiments.table import MethodResult, Results, Summary, write_costs
@@ -31,8 +32,9 @@ def summarize_volumes(folder: Path) -> Results:
     """
     study = read_volume_study(Path(folder))
     asked, dataset = study.asked, study.asked["dataset"]
-    metrics = region_metrics(dataset["regions"], dataset["class_names"][1:])
-    primary, dice = pick(metrics, asked["primary_metric"], "metric"), dice_names(dataset["regions"])
+    regions = by_size(dataset["regions"])
+    metrics = region_metrics(regions, dataset["class_names"][1:])
+    primary, dice = pick(metrics, asked["primary_metric"], "metric"), dice_names(regions)
     results = Results(
         task="segmentation",
         metrics=metrics,
@@ -72,18 +74,18 @@ def _summary(metric: Metric, seeds: Sequence[Measures]) -> Summary:
         return Summary(mean=np.nan, sd=np.nan, low=np.nan, high=np.nan, n_runs=0)
     patients = np.unique(np.concatenate([measures.patients for measures in seeds]))
     values = np.stack([under_omissions(metric, measures, patients) for measures in seeds])
-    low, high = jackknife_interval(mean_known(values))
+    low, high = np.clip(jackknife_interval(mean_known(values)), *metric.bounds)
     known = values[np.isfinite(values[:, 0]), 0]
     return Summary(
         mean=float(mean_known(values)[0]),
         sd=float(known.std(ddof=1)) if len(known) > 1 else np.nan,
-        low=low,
-        high=high,
+        low=float(low),
+        high=float(high),
         n_runs=len(known),
     )
 
 
-def under_omissions(metric: Metric, measures: Measures, patients: Values) -> Values:
+def under_omissions(metric: Metric, measures: Measures, patients: NDArray[np.int64]) -> Values:
     """Compute a metric (1 + m,) of all cases, and without each of m patients; one without cases changes nothing."""
     weights = leaving_out(patients)[:, np.searchsorted(patients, measures.patients)]
     return metric.rule(measures.reweighted(weights))
@@ -150,8 +152,9 @@ def write_volume_tables(results: Results, folder: Path) -> None:
 def _per_patient(folder: Path) -> list[tuple[str, int, int, str, float]]:
     """List the Dice of every region in every patient; patients are numbers here."""
     study = read_volume_study(folder)
-    metrics = region_metrics(study.asked["dataset"]["regions"])
-    dice = [metrics[name] for name in (MEAN_DICE, *dice_names(study.asked["dataset"]["regions"]))]
+    regions = by_size(study.asked["dataset"]["regions"])
+    metrics = region_metrics(regions)
+    dice = [metrics[name] for name in (MEAN_DICE, *dice_names(regions))]
     return [
         (
             method,
