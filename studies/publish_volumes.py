@@ -1,13 +1,14 @@
 """Copy the numbers of a finished run on volumes into docs/results, and how they were made. Never a voxel.
 
-Usage, from the project's root: python -m studies.publish_volumes RUN READING [OUTSIDE.csv]
+Usage, from the project's root: python -m studies.publish_volumes RUN READING [--outside FILE] [--against METHOD]
 
-The third is what `python -m studies.outside` wrote of patients of another data set.
+FILE is what `python -m studies.outside` wrote of patients of another data set; METHOD is compared with all others
+beside the baseline.
 """
 
+import argparse
 import csv
 import shutil
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,10 @@ from typing import Any
 import numpy as np
 
 from equipoise.atomic import read_json, write_json
-from equipoise.experiments.rows import write_csv
+from equipoise.experiments.comparison import Comparison
+from equipoise.experiments.rows import write_csv, write_rows
+from equipoise.experiments.segmentation.metrics import by_size
+from equipoise.experiments.segmentation.table import summarize_volumes
 from equipoise.experiments.table import Results
 from equipoise.experiments.tasks import write_all_tables
 from studies.publish import RESULTS
@@ -26,26 +30,32 @@ TABLES = ("table", "comparisons", "patients", "costs")
 CURVES = ("validation_mean_dice", "loss")
 
 
-def publish(run: Path, reading: str, outside: Path | None = None) -> Path:
+def publish(run: Path, reading: str, *, outside: Path | None = None, against: str | None = None) -> Path:
     """Write the folder of a run in docs/results."""
     results, target = write_all_tables(run), RESULTS / run.name
     target.mkdir(parents=True, exist_ok=True)
     for name in TABLES:
         shutil.copyfile(run / f"{name}.csv", target / f"{name}.csv")
     asked = read_json(run / "study.json")
+    asked["dataset"].pop("images", None)  # hashes of the patients' files
     write_json(target / "study.json", asked)
     write_csv(target / "curves.csv", ("method", "name", "step", "mean"), _curves(run))
     write_csv(target / "frequencies.csv", ("method", "stage", "class", "asked", "centers", "pixels"), _shares(run))
     if outside is not None:
         shutil.copyfile(outside, target / "outside.csv")
-    (target / "README.md").write_text(
-        "\n".join(_page(run, results, asked, reading, outside)) + "\n", encoding="utf-8"
-    )
+    page = list(_page(run, results, asked, reading))
+    if against is not None:
+        other = summarize_volumes(run, baseline=against)
+        write_rows(target / f"comparisons_with_{against}.csv", Comparison, other.comparisons)
+        page += [f"\n## Against {against}, paired by patient\n", *pairs(other)]
+    if outside is not None:
+        page += _outside(outside)
+    (target / "README.md").write_text("\n".join(page) + "\n", encoding="utf-8")
     return target
 
 
-def _page(run: Path, results: Results, asked: dict[str, Any], reading: str, outside: Path | None) -> Iterator[str]:
-    regions = list(asked["dataset"]["regions"])
+def _page(run: Path, results: Results, asked: dict[str, Any], reading: str) -> Iterator[str]:
+    regions = by_size(asked["dataset"]["regions"])
     yield f"# {run.name}\n"
     yield f"{' '.join(results.verdict)}\n"
     yield f"{reading}\n"
@@ -60,8 +70,6 @@ def _page(run: Path, results: Results, asked: dict[str, Any], reading: str, outs
         yield from means(results, [f"{metric}_{region}" for region in regions], intervals=True)
     yield "\n## How much of the prior correction was used\n"
     yield from _taus(run, asked)
-    if outside is not None:
-        yield from _outside(outside)
 
 
 def _how(run: Path, asked: dict[str, Any]) -> Iterator[str]:
@@ -135,4 +143,9 @@ def _outside(path: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(publish(Path(sys.argv[1]), sys.argv[2], *map(Path, sys.argv[3:])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("reading")
+    parser.add_argument("--outside", type=Path)
+    parser.add_argument("--against")
+    print(publish(**vars(parser.parse_args())))

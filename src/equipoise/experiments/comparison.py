@@ -68,6 +68,13 @@ def compare_pairs(
     """Compare the first method of each pair with the second; correct for the number of pairs."""
     runs = [_runs_of(*pair, metric.name, study, scores) for pair in pairs]
     tests = [_test(rows, metric.name, study, scores, n_comparisons=len(pairs)) for rows in runs]
+    return conclude(pairs, tests, [len(rows) for rows in runs], metric)
+
+
+def conclude(
+    pairs: Sequence[tuple[str, str]], tests: Sequence[PairedTest], n_runs: Sequence[int], metric: Metric
+) -> list[Comparison]:
+    """Correct the tests of some pairs for their number, and say what each found."""
     corrected = holm([test.p for test in tests])
     return [
         Comparison(
@@ -81,9 +88,9 @@ def compare_pairs(
             p_holm=p_holm,
             verdict=judge(test, p_holm, metric),
             detectable=test.detectable,
-            n_runs=len(rows),
+            n_runs=n,
         )
-        for (name, baseline), rows, test, p_holm in zip(pairs, runs, tests, corrected, strict=True)
+        for (name, baseline), n, test, p_holm in zip(pairs, n_runs, tests, corrected, strict=True)
     ]
 
 

@@ -1,11 +1,12 @@
 """`Method`, a named way of rebalancing, and the `Budget` that all methods of a comparison share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imblearn.pipeline import Pipeline
 
+from equipoise.exceptions import SettingError
 from equipoise.resampling.base import Resampler
 
 if TYPE_CHECKING:
@@ -95,3 +96,17 @@ def _classifier(budget: Budget) -> "ImageClassifier":
         augmentation=budget.augmentation,
         device=budget.device,
     )
+
+
+def check_names(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return the names of methods that were asked for.
+
+    Raises:
+        SettingError: A name comes twice, or there is none.
+    """
+    names = list(names)
+    if not names:
+        raise SettingError(f"Expected at least one method. Available: {', '.join(sorted(known))}.")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SettingError(f"Expected every method once, got {', '.join(twice)} more than once.")
+    return names

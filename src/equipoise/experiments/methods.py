@@ -4,10 +4,9 @@ from collections.abc import Iterable
 
 from imblearn.pipeline import Pipeline
 
-from equipoise.exceptions import SettingError
 from equipoise.experiments.catalogue import classical, curated, generative, losses, papers
 from equipoise.experiments.dose import find_method
-from equipoise.experiments.method import Budget, Method
+from equipoise.experiments.method import Budget, Method, check_names
 
 FAMILIES = (losses, classical, generative, curated)
 WITHIN_BUDGET = tuple(method.name for family in FAMILIES for method in family.METHODS)
@@ -32,9 +31,4 @@ def build_methods(names: Iterable[str], budget: Budget) -> dict[str, Pipeline]:
     Raises:
         SettingError: A name is unknown or comes twice, or there is none.
     """
-    names = list(names)
-    if not names:
-        raise SettingError(f"Expected at least one method. Available: {', '.join(sorted(METHODS))}.")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SettingError(f"Expected every method once, got {', '.join(twice)} more than once.")
-    return {name: find_method(name, METHODS).build(budget) for name in names}
+    return {name: find_method(name, METHODS).build(budget) for name in check_names(names, METHODS)}

@@ -8,7 +8,7 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import BaseEstimator
 
 from equipoise.discovery import pick
-from equipoise.exceptions import SettingError
+from equipoise.experiments.method import check_names
 
 if TYPE_CHECKING:
     from equipoise.estimators.segmenter import Segmenter
@@ -146,9 +146,5 @@ def build_volume_methods(names: Iterable[str], budget: VolumeBudget) -> dict[str
     Raises:
         SettingError: A name is unknown or comes twice, or there is none.
     """
-    names = list(names)
-    if not names:
-        raise SettingError(f"Expected at least one method. Available: {', '.join(sorted(VOLUME_METHODS))}.")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SettingError(f"Expected every method once, got {', '.join(twice)} more than once.")
+    names = check_names(names, VOLUME_METHODS)
     return {name: pick(VOLUME_METHODS, name, "method for volumes").build(budget) for name in names}

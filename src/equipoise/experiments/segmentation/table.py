@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.discovery import pick
-from equipoise.experiments.comparison import Comparison, judge
+from equipoise.experiments.comparison import Comparison, conclude
 from equipoise.experiments.rows import column_names, write_csv, write_rows
 from equipoise.experiments.segmentation.measures import Measures, Values
 from equipoise.experiments.segmentation.metrics import MEAN_DICE, by_size, dice_names, region_metrics
@@ -17,35 +17,41 @@ from equipoise.experiments.segmentation.verdict import sentences
 from equipoise.experiments.table import MethodResult, Results, Summary, write_costs
 from equipoise.metrics.base import Metric
 from equipoise.metrics.jackknife import jackknife_interval, jackknife_test, leaving_out
-from equipoise.metrics.statistics import PairedTest, holm, mean_known
+from equipoise.metrics.statistics import PairedTest, mean_known
 
 
-def summarize_volumes(folder: Path) -> Results:
+def summarize_volumes(folder: Path, *, baseline: str | None = None) -> Results:
     """Compute the tables of a study of volumes, complete or not; nothing but stored files is read.
 
     Every patient is tested once for each seed, by a network that never saw it; a metric of a seed is taken over
     the test patients of all folds, the mean over seeds is shown, and intervals leave out patients.
 
+    Args:
+        folder: Of the run.
+        baseline: What the others are compared with; that of the study where None.
+
     Raises:
         DataError: No run folder.
-        SettingError: The study's primary metric is unknown.
+        SettingError: The study's primary metric or the baseline is unknown.
     """
     study = read_volume_study(Path(folder))
     asked, dataset = study.asked, study.asked["dataset"]
+    baseline = asked["baseline"] if baseline is None else pick({n: n for n in study.methods}, baseline, "method")
     regions = by_size(dataset["regions"])
     metrics = region_metrics(regions, dataset["class_names"][1:])
     primary, dice = pick(metrics, asked["primary_metric"], "metric"), dice_names(regions)
+    compared = dict.fromkeys((primary.name, *dice))
     results = Results(
         task="segmentation",
         metrics=metrics,
         headline=tuple(dict.fromkeys((primary.name, MEAN_DICE, *dice))),
         methods=tuple(_method(name, study, metrics) for name in study.methods),
-        comparisons=tuple(c for m in dict.fromkeys((primary.name, *dice)) for c in _compare(metrics[m], study)),
+        comparisons=tuple(row for name in compared for row in _compare(metrics[name], study, baseline)),
         verdict=("", ""),
         failures=study.failures,
         class_names=tuple(dataset["class_names"]),
         rare_class=int(asked["rare_class"]),
-        baseline=asked["baseline"],
+        baseline=baseline,
         primary_metric=primary.name,
         test_patients=(len({p for one in study.finished for p in one.measures.patients.tolist()}),),
         n_asked=len(study.cells),
@@ -91,29 +97,12 @@ def under_omissions(metric: Metric, measures: Measures, patients: NDArray[np.int
     return metric.rule(measures.reweighted(weights))
 
 
-def _compare(metric: Metric, study: StoredVolumes) -> list[Comparison]:
+def _compare(metric: Metric, study: StoredVolumes, baseline: str) -> list[Comparison]:
     """Compare every other method with the baseline on the cases and seeds that both have."""
-    baseline = study.asked["baseline"]
-    others = [name for name in study.methods if name != baseline]
-    pairs = [_shared(study.seeds(name), study.seeds(baseline)) for name in others]
-    tests = [_test(metric, found, n_comparisons=len(others)) for found in pairs]
-    corrected = holm([test.p for test in tests])
-    return [
-        Comparison(
-            method=name,
-            baseline=baseline,
-            metric=metric.name,
-            difference=test.difference,
-            low=test.low,
-            high=test.high,
-            p=test.p,
-            p_holm=p_holm,
-            verdict=judge(test, p_holm, metric),
-            detectable=test.detectable,
-            n_runs=sum(len(ours.ids) for ours, _ in found),
-        )
-        for name, found, test, p_holm in zip(others, pairs, tests, corrected, strict=True)
-    ]
+    pairs = [(name, baseline) for name in study.methods if name != baseline]
+    shared = [_shared(study.seeds(ours), study.seeds(theirs)) for ours, theirs in pairs]
+    tests = [_test(metric, found, n_comparisons=len(pairs)) for found in shared]
+    return conclude(pairs, tests, [sum(len(ours.ids) for ours, _ in found) for found in shared], metric)
 
 
 def _shared(ours: Mapping[int, Measures], theirs: Mapping[int, Measures]) -> list[tuple[Measures, Measures]]:
