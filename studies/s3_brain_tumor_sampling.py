@@ -5,7 +5,10 @@ by networks that learned from two others and were chosen on the fourth. See docs
 
     equipoise run studies/s3_brain_tumor_sampling.py --out runs/s3
     equipoise run studies/s3_brain_tumor_sampling.py --protocol beyond --out runs/s3_beyond
+    equipoise run studies/s3_brain_tumor_sampling.py --protocol drawn --out runs/s3_drawn        # needs no data
     equipoise run studies/s3_brain_tumor_sampling.py --protocol literal --out runs/s3_literal    # wants a GPU
+
+Four patients cannot show much; the drawn ones, of whom there are 24, show what the methods do where it can be seen.
 """
 
 import os
@@ -16,6 +19,7 @@ from typing import Any
 
 from imblearn.pipeline import Pipeline
 
+from equipoise.data.brain_phantom import write_brains
 from equipoise.data.volume_reading import read_volumes
 from equipoise.data.volume_source import LoadedVolumes, VolumeOptions
 from equipoise.estimators.patches.hard_example import HardExamplePatches
@@ -41,6 +45,9 @@ PUBLISHED = {
 SMALL = VolumeBudget(n_steps=300, epoch_steps=50, batch_size=120, patch_size=64, width=16, precision="bf16-mixed")
 PAPER = VolumeBudget(n_steps=50_000, epoch_steps=1_000, batch_size=120, candidates=5_000, patch_size=64, width=64)
 
+DRAWN = VolumeBudget(n_steps=600, epoch_steps=100, batch_size=60, patch_size=32, width=16, learning_rate=2e-3)
+DRAWN_PATIENTS = 24
+
 SAMPLERS = ("random", "balanced", "hard_example")
 CORRECTED = ("balanced_corrected", "hard_example_corrected")
 OTHERS = ("balanced", "foreground", "hard_negative", "class_weights", "cascade")
@@ -49,18 +56,20 @@ DENSE = ("unet_random", "unet_balanced", "unet_foreground", "unet_dice", "unet_c
 
 def clean() -> Study:
     """The paper's three ways of drawing, and both balanced ones with corrected predictions: three seeds."""
-    return _study("S3: patch sampling on brain tumors", (*SAMPLERS, *CORRECTED), SMALL, n_seeds=3)
+    return _study("S3: patch sampling on brain tumors", (*SAMPLERS, *CORRECTED), SMALL, "clean", n_seeds=3)
 
 
 def beyond() -> Study:
     """Sweep the hard lists; other ways of drawing; a cascade; dense networks and the Dice loss: one seed."""
-    study = _study("S3: beyond the paper's ways of drawing", ("random", *OTHERS, *DENSE), SMALL, n_seeds=1)
+    study = _study(
+        "S3: beyond the paper's ways of drawing", ("random", *OTHERS, *DENSE), SMALL, "beyond", n_seeds=1
+    )
     return replace(study, methods={**study.methods, **_hard_lists(SMALL)})
 
 
 def literal() -> Study:
     """The paper's 50 epochs of 1,000 batches of 120 patches, its hard lists, and the network of methods 6.2."""
-    study = _study("S3: as printed", SAMPLERS, PAPER, n_seeds=1)
+    study = _study("S3: as printed", SAMPLERS, PAPER, "literal", n_seeds=1)
     methods = dict(study.methods)
     methods["hard_example"] = _hard(PAPER, hard_fraction=1.0)
     for method in methods.values():
@@ -68,9 +77,19 @@ def literal() -> Study:
     return replace(study, methods=methods)
 
 
-def _study(name: str, methods: tuple[str, ...], budget: VolumeBudget, *, n_seeds: int) -> Study:
+def drawn() -> Study:
+    """The arms of `clean` on drawn brains: enough patients to see a difference, none of them real."""
+    folder = write_brains(Path("runs/drawn_brains"), DRAWN_PATIENTS, side=64, depth=24, seed=1)
+    loaded = read_volumes(folder, VolumeOptions(labels="brats2013", groups=r"patient-\d+"))
+    loaded = replace(loaded, notes=("These brains are drawn: nothing here says anything about medicine.",))
+    protocol = VolumeProtocol(methods=(*SAMPLERS, *CORRECTED), n_seeds=3, n_folds=6)
+    facts = {"command": f"{COMMAND} --protocol drawn"}
+    return plan_volume_study(loaded, protocol, DRAWN, name="S3 on drawn brains", facts=facts)
+
+
+def _study(name: str, methods: tuple[str, ...], budget: VolumeBudget, protocol_name: str, *, n_seeds: int) -> Study:
     protocol = VolumeProtocol(methods=methods, n_seeds=n_seeds, n_folds=4)
-    facts = {"command": COMMAND, "published": [PUBLISHED]}
+    facts = {"command": f"{COMMAND} --protocol {protocol_name}", "published": [PUBLISHED]}
     return plan_volume_study(_loaded(), protocol, budget, name=name, facts=facts)
 
 
@@ -94,4 +113,9 @@ def _hard(budget: VolumeBudget, **settings: Any) -> Pipeline:
     return Pipeline([(STEP, make_segmenter(budget, patch_sampler=HardExamplePatches(**settings)))])
 
 
-PROTOCOLS: Mapping[str, Callable[[], Study]] = {"clean": clean, "beyond": beyond, "literal": literal}
+PROTOCOLS: Mapping[str, Callable[[], Study]] = {
+    "clean": clean,
+    "beyond": beyond,
+    "drawn": drawn,
+    "literal": literal,
+}

@@ -21,7 +21,9 @@ NOTE = "These brains are drawn, not taken: nothing here says anything about medi
 def demo_volume_study(out: Path) -> Study:
     """Draw the patients into `out`/volumes, as NIfTI files, and make the study of them."""
     folder = write_brains(out / "volumes", N_PATIENTS, side=64, depth=24, seed=0)
-    loaded = read_volumes(folder, VolumeOptions(labels="brats2013", cache=out / "workspace" / "prepared"))
+    loaded = read_volumes(
+        folder, VolumeOptions(labels="brats2013", groups=r"patient-\d+", cache=out / "workspace" / "prepared")
+    )
     facts = {"command": "equipoise demo --task segmentation"}
     loaded = replace(loaded, notes=(NOTE, *loaded.notes))
     return plan_volume_study(loaded, PROTOCOL, BUDGET, name="Demo: drawn brain tumors", facts=facts)
