@@ -137,8 +137,7 @@ def test_a_class_of_one_patient_is_missing_when_that_patient_is_tested() -> None
     data = dataset([[9, 1], [9, 0], [9, 0], [9, 0]])
     missing = [fold for fold in patient_folds(data) if 1 not in data.present(fold.train)]
     assert [fold.test.tolist() for fold in missing] == [[0]]
-    with pytest.raises(DataError, match="label 1"):
-        missing[0].check(data)
+    missing[0].check(data)  # it may run: the plan of a study says what it cannot show
 
 
 @pytest.mark.parametrize(("validation", "expected"), [(2, 2), (0.25, 2), (0.01, 1), (7, 7)])

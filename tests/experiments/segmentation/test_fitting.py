@@ -53,6 +53,7 @@ def test_what_is_stored_can_be_measured_again(make_volume_study: MakeStudy, tmp_
     assert lines[1] == ",healthy,0.333333,0.333333,"
 
 
+@pytest.mark.slow  # two processes import torch
 def test_processes_and_this_process_store_the_same(make_volume_study: MakeStudy, tmp_path: Path) -> None:
     study = make_volume_study(seeds=(0,))
     study.run(RunStore(tmp_path / "one"), executor=InProcess())
