@@ -73,6 +73,13 @@ def test_foreground_share_means_what_it_says(share: float, cases: ToyCases) -> N
     assert within_4_sd(float((drawn.classes == 1).mean()), expected, len(drawn.classes))
 
 
+def test_each_patch_is_foreground_by_a_chance_of_its_own(cases: ToyCases) -> None:
+    """The number in a batch varies as a binomial does; a fixed third would never give a batch of one patch any."""
+    drawing = ForegroundPatches(share=1 / 3).start(cases.rare, n=30, size=16, jitter=0, seed=0)
+    numbers = [int((drawing(step).classes == 1).sum()) for step in range(300)]
+    assert np.var(numbers) == pytest.approx(30 / 3 * 2 / 3, rel=4 * np.sqrt(2 / 300))
+
+
 def test_foreground_classes_share_alike(blocks: VolumeDataset) -> None:
     classes = many(ForegroundPatches(share=1.0), blocks).classes
     assert all(within_4_sd(float((classes == code).mean()), 0.25, len(classes)) for code in (1, 2, 3, 4))
