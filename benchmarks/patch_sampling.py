@@ -8,9 +8,11 @@ files.
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -48,7 +50,11 @@ def measure(wanted: Callable[[str], bool] = lambda _name: True) -> Iterator[Pair
         works: dict[str, Callable[[], Pair]] = {
             **{f"patches, {sampler}": partial(_patches, root, sampler) for sampler in PATCH_SAMPLERS},
             f"patches, {MANY} cases": partial(_many_cases, root),
-            **{f"patch training step, width {width}": partial(_step, root, width) for width in (16, 64)},
+            **{
+                f"patch sampling, width {width}, {threads} threads": partial(_step, root, width, threads)
+                for width in (16, 64)
+                for threads in dict.fromkeys((1, available_cores()))
+            },
             **{f"memory of patches, {n} cases": partial(_memory, root, n) for n in (SOME, MANY)},
         }
         for title, work in works.items():
@@ -102,26 +108,41 @@ def _from_memory(images: NDArray[np.float32], codes: NDArray[np.int64], position
     return len(positions)
 
 
-def _step(root: Path, width: int) -> Pair:
-    """Compare whole steps with those of a network of its own that always sees the first batch."""
-    dataset = _dataset(root, SOME)
+def _step(root: Path, width: int, threads: int) -> Pair:
+    """Time drawing and cutting inside whole training steps."""
+    dataset, spent = _dataset(root, SOME), [0.0]
     drawing = BalancedPatches().start(dataset, n=BATCH, size=SIZE, jitter=0, seed=0)
 
     def sampled(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        patches, classes = dataset.patches(drawing(step).centers, SIZE)
-        return torch.from_numpy(patches), torch.from_numpy(classes[:, SIZE // 2, SIZE // 2])
+        start = time.perf_counter()
+        drawn = drawing(step)
+        images = torch.from_numpy(dataset.images(drawn.centers, SIZE))
+        spent[0] += time.perf_counter() - start
+        return images, torch.from_numpy(drawn.classes)
 
-    first = sampled(0)
-    n_steps = 1 if width > 16 else 4
-    return side_by_side(
-        f"patch training step, width {width}",
-        _training(sampled, width, n_steps),
-        _training(lambda _step: first, width, n_steps),
-        unit="steps/s",
-        note=f"{CENTER_CNN_VALID.name}, {BATCH} patches of {SIZE} px, {torch.get_num_threads()} threads, balanced; "
-        f"reference: without sampling; at least 0.95; load {_load()}",
-        rounds=ROUNDS,
+    n_steps = 2 if width > 16 else 20
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        rounds = [_timed(_training(sampled, width, n_steps), spent) for _ in range(ROUNDS + 1)][1:]
+    finally:
+        torch.set_num_threads(before)
+    return Pair(
+        name=f"sampling, width {width}, {threads} threads",
+        unit="ms",
+        ours=1000 * statistics.median(sampling for sampling, _ in rounds) / n_steps,
+        reference=1000 * statistics.median(whole for _, whole in rounds) / n_steps,
+        ratio=statistics.median(sampling / whole for sampling, whole in rounds),
+        note=f"balanced; reference: the whole step of {CENTER_CNN_VALID.name}, {BATCH} patches of {SIZE} px; "
+        f"at most 0.05; load {_load()}",
     )
+
+
+def _timed(work: Callable[[], float], spent: list[float]) -> tuple[float, float]:
+    """Give the seconds that were spent on sampling in some work, and those of all of it."""
+    spent[0], start = 0.0, time.perf_counter()
+    work()
+    return spent[0], time.perf_counter() - start
 
 
 def _training(batches: Batches, width: int, n_steps: int) -> Callable[[], float]:

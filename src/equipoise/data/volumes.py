@@ -203,14 +203,22 @@ class VolumeDataset:
         Returns:
             Images (m, c, size, size) and targets (m, size, size): classes, -1 where a view leaves the class out.
         """
-        images = np.zeros((len(positions), len(self.modalities), size, size), dtype=np.float16)
-        codes = np.zeros((len(positions), 1, size, size), dtype=np.uint8)
+        codes = self._windows("codes", np.zeros((len(positions), 1, size, size), dtype=np.uint8), positions)
+        return self.images(positions, size), self._targets[codes[:, 0]]
+
+    def images(self, positions: Positions, size: int) -> NDArray[np.float32]:
+        """Cut the images of `patches` alone, for networks that need only the class of the center."""
+        patches = np.zeros((len(positions), len(self.modalities), size, size), dtype=np.float16)
+        return self._windows("images", patches, positions).astype(np.float32)
+
+    def _windows(self, name: str, patches: NDArray[Any], positions: Positions) -> NDArray[Any]:
+        """Fill patches (m, channels, s, s) around (m, 4) positions from the files of that name."""
         for row in np.unique(positions[:, 0]):
             volume, members = self.volumes[row], np.flatnonzero(positions[:, 0] == row)
-            windows = [Window.around(center, size, volume.shape) for center in positions[members, 1:].tolist()]
-            for name, patches in (("images", images), ("codes", codes)):
-                _cut(volume.file(name), volume.shape, windows, members, patches)
-        return images.astype(np.float32), self._targets[codes[:, 0]]
+            centers = positions[members, 1:].tolist()
+            windows = [Window.around(center, patches.shape[-1], volume.shape) for center in centers]
+            _cut(volume.file(name), volume.shape, windows, members, patches)
+        return patches
 
     def arrays(self, row: int) -> Arrays:
         """Give one case whole; codes are those of this dataset's classes, 255 where a view leaves the class out."""

@@ -137,10 +137,12 @@ def _batches(task: PatchTask, drawing: Drawing) -> Batches:
 
     def batch(step: int) -> Batch:
         drawn = drawing(step)
-        patches, classes = task.train.patches(drawn.centers, size)
-        target = classes if dense else classes[:, size // 2, size // 2]
-        brain = np.where((patches != 0).any(axis=1), classes, IGNORED) if dense else None
-        task.frequencies.add(drawn.classes, brain)
+        if dense:
+            patches, target = task.train.patches(drawn.centers, size)
+            task.frequencies.add(drawn.classes, np.where((patches != 0).any(axis=1), target, IGNORED))
+        else:  # nothing was moved: what was drawn is in the center
+            patches, target = task.train.images(drawn.centers, size), drawn.classes
+            task.frequencies.add(drawn.classes)
         return torch.from_numpy(patches).to(task.device), torch.from_numpy(target).to(task.device)
 
     return batch

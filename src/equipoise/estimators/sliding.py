@@ -70,8 +70,8 @@ class Slider:
         found = []
         with evaluating(self.network):
             for start in range(0, len(positions), step):
-                patches, _ = dataset.patches(positions[start : start + step], self.size)
-                logits = self.network(channels_last(torch.from_numpy(patches).to(device)))
+                patches = torch.from_numpy(dataset.images(positions[start : start + step], self.size))
+                logits = self.network(channels_last(patches.to(device)))
                 found.append(logits[:, :, self.size // 2, self.size // 2] if self.kind.dense else logits)
         return torch.cat(found).float()
 
