@@ -12,9 +12,9 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
 from equipoise.experiments.catalogue import curated, generative, papers
 from equipoise.experiments.fitting import fit_cell
-from equipoise.experiments.outcome import Outcome
 from equipoise.experiments.method import Budget
 from equipoise.experiments.methods import METHODS, WITHIN_BUDGET, build_methods
+from equipoise.experiments.outcome import Outcome
 from equipoise.experiments.study import Study
 from equipoise.testing.killing import Killed, eager_checkpoints
 from equipoise.training import collapse
