@@ -30,12 +30,16 @@ def _needs(minimum: int) -> str:
     return f" From {minimum} images of a class." if minimum > 1 else ""
 
 
-def _readers() -> dict[str, str]:
-    import equipoise.data.readers
-    from equipoise.discovery import modules
+def _cards(package: str) -> Callable[[], dict[str, str]]:
+    """List the modules of a package of readers by their cards."""
 
-    cards = [module.CARD for module in modules(equipoise.data.readers).values()]
-    return {card.name: f"{card.summary}\nExample: {card.example}" for card in cards}
+    def members() -> dict[str, str]:
+        from equipoise.discovery import modules
+
+        found = modules(importlib.import_module(f"equipoise.data.{package}")).values()
+        return {module.CARD.name: f"{module.CARD.summary}\nExample: {module.CARD.example}" for module in found}
+
+    return members
 
 
 def _metrics() -> dict[str, str]:
@@ -64,9 +68,11 @@ def _summary(member: Any) -> str:
 FAMILIES: dict[str, Callable[[], dict[str, str]]] = {
     "methods": _methods,
     "volume_methods": _table("experiments.segmentation.methods", "VOLUME_METHODS"),
-    "readers": _readers,
+    "readers": _cards("readers"),
+    "volume_readers": _cards("volume_readers"),
     "losses": _table("losses", "LOSSES"),
     "metrics": _metrics,
+    "volume_metrics": _table("metrics.segmentation", "SEGMENTATION_METRICS"),
     "networks": _table("networks.backbones", "NETWORKS"),
     "batch_samplers": _table("training.batches", "BATCH_SAMPLERS"),
     "augmentations": _table("training.augmentation", "AUGMENTATIONS"),
