@@ -74,9 +74,11 @@ def read_study(folder: Path) -> StoredStudy:
     """Read a run folder, whose layout is in docs/architecture.md.
 
     Raises:
-        DataError: No run folder, or the test images of one split differ between cells.
+        DataError: No run folder, a run on volumes, or the test images of one split differ between cells.
     """
     asked = read_asked(folder)
+    if asked.get("task", "classification") != "classification":
+        raise DataError(f"Expected a run on images, got one on volumes (task {asked['task']}) in {folder}.")
     cells = tuple(asked_cells(asked))
     records = {cell: read_record(folder, cell) for cell in cells}
     finished = [

@@ -11,6 +11,7 @@ from equipoise.experiments.segmentation.measures import Measures, join, read_mea
 from equipoise.experiments.segmentation.metrics import region_metrics
 from equipoise.experiments.segmentation.table import summarize_volumes, under_omissions, write_volume_tables
 from equipoise.experiments.store import RunStore
+from equipoise.experiments.stored import read_study
 from equipoise.experiments.study import Study
 from equipoise.experiments.tasks import summarize_run, task_of, write_all_tables
 from equipoise.metrics.segmentation import MEASURES
@@ -134,5 +135,7 @@ def test_metrics_have_names_that_suit_columns() -> None:
 
 def test_runs_say_what_they_are_about(run: Path, tmp_path: Path) -> None:
     assert task_of(run) == "segmentation"
+    with pytest.raises(DataError, match="Expected a run on images, got one on volumes"):
+        read_study(run)
     with pytest.raises(DataError, match=r"found no study\.json"):
         task_of(tmp_path / "nowhere")
