@@ -1,5 +1,6 @@
 """Losses of label maps: overlap of regions, and the losses of single items over the pixels that count."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ FOCUS = 3 / 4  # exponent of the focal Tversky loss
 NEARLY_PERFECT = 1e-6  # below this the slope of x^(3/4), infinite at 0, is held
 
 
-class DenseLoss(nn.Module):
+class DenseLoss(nn.Module, ABC):
     """A loss of the pixels of a batch of patches that have a class; the others, with target -1, add nothing to it.
 
     A batch in which no pixel has a class costs 0 and has a gradient of 0.
@@ -32,9 +33,9 @@ class DenseLoss(nn.Module):
         pixels = pixels.to(torch.promote_types(pixels.dtype, torch.float32))  # sums of many: half is too coarse
         return self.of_pixels(pixels, target[kept]) if len(pixels) else pixels.sum()
 
+    @abstractmethod
     def of_pixels(self, logits: Tensor, target: Tensor) -> Tensor:
         """Give a scalar for logits (m, k) and classes (m,) of at least one pixel."""
-        raise NotImplementedError
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Turn logits (n, k, *spatial) into probabilities of the same shape that sum to 1 over the classes."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from equipoise.experiments.segmentation.metrics import DICE, name_of
+from equipoise.experiments.segmentation.metrics import DICE, by_size, name_of
 from equipoise.experiments.segmentation.stored import StoredVolumes, read_volume_study
 from equipoise.metrics.base import Metric
 from equipoise.metrics.segmentation import SEGMENTATION_METRICS, RegionMetric
@@ -105,13 +105,8 @@ def _of(where: Mapping[tuple[str, int], set[str]], name: str | None, place: int)
 
 def regions(c: Contents) -> dict[str, str]:
     """Say of which classes each region is made."""
-    found = ordered(c.study["dataset"]["regions"])
-    return {name: " + ".join(c.class_names[k] for k in codes) for name, codes in found}
-
-
-def ordered(found: Mapping[str, Sequence[int]]) -> list[tuple[str, Sequence[int]]]:
-    """Order regions from the one of most classes, which holds the others, to that of fewest."""
-    return sorted(found.items(), key=lambda item: (-len(item[1]), item[1]))
+    found = c.study["dataset"]["regions"]
+    return {name: " + ".join(c.class_names[k] for k in found[name]) for name in by_size(found)}
 
 
 def main_table(c: Contents) -> ScoreTable:
@@ -122,7 +117,7 @@ def main_table(c: Contents) -> ScoreTable:
 
 def further_tables(c: Contents, stored: StoredVolumes) -> list[ScoreTable]:
     """Lay out every other metric by region."""
-    names = [name for name, _ in ordered(c.study["dataset"]["regions"])]
+    names = by_size(c.study["dataset"]["regions"])
     return [_by_part(metric, names, c, stored) for metric in SEGMENTATION_METRICS.values() if metric.name != DICE]
 
 

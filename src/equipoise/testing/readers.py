@@ -9,12 +9,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from equipoise.data.source import Card, Loaded, ReadOptions
 from equipoise.exceptions import DataError
+
+
+class AnySource(Protocol):
+    """What the checks that readers of images and of volumes share need to know."""
+
+    @property
+    def reader(self) -> ModuleType:
+        """The module under test."""
+
+    @property
+    def spoil(self) -> Callable[[], str]:
+        """Damages a file of the source and returns the name that the error must contain."""
+
+    def read(self) -> Any:
+        """Read the source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +59,7 @@ class Source:
         return loaded
 
 
-def card_is_complete(source: Source) -> None:
+def card_is_complete(source: AnySource) -> None:
     """The card bears the name of the file and says how the reader is used."""
     card = source.reader.CARD
     assert isinstance(card, Card)
@@ -88,7 +103,7 @@ def size_is_obeyed(source: Source) -> None:
     assert loaded.dataset.images.dtype == source.dtype
 
 
-def groups_are_numbers(source: Source) -> None:
+def groups_are_numbers(source: AnySource) -> None:
     """Patients are whole numbers from 0, never names."""
     dataset = source.read().dataset
     assert dataset.groups.dtype == np.int64
@@ -96,7 +111,7 @@ def groups_are_numbers(source: Source) -> None:
     assert len(np.unique(dataset.groups)) == dataset.groups.max() + 1
 
 
-def split_is_named(source: Source) -> None:
+def split_is_named(source: AnySource) -> None:
     """A source's own split has the names that `equipoise.data.splits` knows."""
     loaded = source.read()
     if loaded.source_split is not None:
@@ -111,7 +126,7 @@ def reading_twice_gives_the_same(source: Source) -> None:
     assert (once.notes, once.skipped) == (again.notes, again.skipped)
 
 
-def errors_name_the_file(source: Source) -> None:
+def errors_name_the_file(source: AnySource) -> None:
     """A damaged file ends in one `DataError` that names it."""
     name = source.spoil()
     try:

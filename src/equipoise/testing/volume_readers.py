@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.data.geometry import Geometry
-from equipoise.data.source import Card
 from equipoise.data.volume_source import LoadedVolumes, VolumeOptions
-from equipoise.exceptions import DataError
+from equipoise.testing.readers import card_is_complete, errors_name_the_file, groups_are_numbers, split_is_named
 
 SHAPE = (6, 8, 10)
 SPACING_MM = (3.0, 1.0, 2.0)
@@ -101,15 +100,6 @@ def write_case(
     return folder
 
 
-def card_is_complete(source: VolumeSource) -> None:
-    """The card bears the name of the file and says how the reader is used."""
-    card = source.reader.CARD
-    assert isinstance(card, Card)
-    assert card.name == source.reader.__name__.rpartition(".")[2]
-    assert card.summary
-    assert card.example.startswith("equipoise run ")
-
-
 def recognizes_its_source(source: VolumeSource) -> None:
     """The reader takes its own source, and no path where nothing is."""
     assert source.reader.recognizes(source.path, source.options) is True
@@ -147,21 +137,6 @@ def images_are_normalized(source: VolumeSource) -> None:
         assert not images[:, ~mask].any()
 
 
-def groups_are_numbers(source: VolumeSource) -> None:
-    """Patients are whole numbers from 0, never names."""
-    groups = source.read().dataset.groups
-    assert groups.dtype == np.int64
-    assert sorted(set(groups.tolist())) == list(range(int(groups.max()) + 1))
-
-
-def split_is_named(source: VolumeSource) -> None:
-    """A source's own split has the names that `equipoise.data.splits` knows."""
-    loaded = source.read()
-    if loaded.source_split is not None:
-        assert loaded.source_split.shape == (len(loaded.dataset),)
-        assert set(loaded.source_split.tolist()) <= {"", "train", "validation", "test"}
-
-
 def reading_twice_gives_the_same(source: VolumeSource) -> None:
     """The result depends on the source only, not on whether it was cached."""
     once, again = source.read(), source.read()
@@ -169,18 +144,6 @@ def reading_twice_gives_the_same(source: VolumeSource) -> None:
     anew = source.reader.read(source.path, elsewhere)
     assert once.dataset.fingerprint == again.dataset.fingerprint == anew.dataset.fingerprint
     assert (once.notes, once.skipped) == (again.notes, again.skipped) == (anew.notes, anew.skipped)
-
-
-def errors_name_the_file(source: VolumeSource) -> None:
-    """A damaged file ends in one `DataError` that names it."""
-    name = source.spoil()
-    try:
-        source.read()
-    except DataError as error:
-        message = str(error)
-    else:
-        raise AssertionError(f"Expected a DataError that names {name}, got none.")
-    assert name in message, message
 
 
 CHECKS = (

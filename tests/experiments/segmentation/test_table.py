@@ -8,7 +8,7 @@ from scipy import stats
 from equipoise.exceptions import DataError
 from equipoise.experiments.executors import InProcess
 from equipoise.experiments.segmentation.measures import Measures, join, read_measures, write_measures
-from equipoise.experiments.segmentation.metrics import region_metrics
+from equipoise.experiments.segmentation.metrics import by_size, region_metrics
 from equipoise.experiments.segmentation.table import summarize_volumes, under_omissions, write_volume_tables
 from equipoise.experiments.store import RunStore
 from equipoise.experiments.stored import read_study
@@ -131,6 +131,12 @@ def test_metrics_have_names_that_suit_columns() -> None:
     names = list(region_metrics(["whole", "core"], ["edema", "non-enhancing"]))
     assert names[:5] == ["mean_dice", "dice_whole", "dice_core", "dice_class_edema", "dice_class_non-enhancing"]
     assert len(names) == len(set(names)) == 1 + 7 * 4
+
+
+def test_regions_are_read_from_the_largest_and_equal_ones_by_their_codes() -> None:
+    """Names would put label 10 before label 2."""
+    assert by_size({"active": [4], "core": [1, 3, 4], "whole": [1, 2, 3, 4]}) == ["whole", "core", "active"]
+    assert by_size({"label 10": [2], "label 2": [1]}) == ["label 2", "label 10"]
 
 
 def test_runs_say_what_they_are_about(run: Path, tmp_path: Path) -> None:

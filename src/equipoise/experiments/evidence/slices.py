@@ -20,7 +20,7 @@ MOST_METHODS = 6  # the reference and the best of the others: more drawings of o
 SHOWN = (
     "FLAIR",
     "T1c",
-)  # beside the first modality: in one the whole tumor is bright, in the other its active part
+)  # beside the first modality: bright are the whole tumor, and its active part
 PERCENTILES = (1.0, 99.5)  # of the brain's values, shown as black and white
 TUMOR, ERRORS = "most tumor", "most errors"
 

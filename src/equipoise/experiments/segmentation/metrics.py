@@ -75,5 +75,8 @@ def dice_names(regions: Iterable[str]) -> tuple[str, ...]:
 
 
 def by_size(regions: Mapping[str, Sequence[int]]) -> list[str]:
-    """Order regions as they are read, the one of most classes first; study.json keeps no order."""
-    return sorted(regions, key=lambda name: -len(regions[name]))
+    """Order regions from the one of most classes, which holds the others, to that of fewest.
+
+    Regions of equally many classes are in the order of their codes; study.json keeps no order.
+    """
+    return sorted(regions, key=lambda name: (-len(regions[name]), tuple(regions[name])))

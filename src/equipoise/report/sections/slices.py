@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from equipoise.atomic import read_json
 from equipoise.experiments.gathering import stored
+from equipoise.experiments.segmentation.metrics import by_size
 from equipoise.report.contents import Contents
 from equipoise.report.contours import outline
 from equipoise.report.figures import Style
 from equipoise.report.images import png
-from equipoise.report.volumes import ordered
 from equipoise.report.wording import decimal, sentence_case
 
 HEADING = "What the methods draw"
@@ -81,7 +81,8 @@ def view(contents: Contents) -> dict[str, Any] | None:
         return None
     with np.load(paths[1], allow_pickle=False) as arrays:
         pixels = {name: arrays[name] for name in arrays.files}
-    scene = Scene(read_json(paths[0]), pixels, ordered(contents.study["dataset"]["regions"]))
+    found = contents.study["dataset"]["regions"]
+    scene = Scene(read_json(paths[0]), pixels, [(name, found[name]) for name in by_size(found)])
     reference = scene.facts["reference"]
     return {
         "regions": scene.styles,
