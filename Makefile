@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= 2
 
-.PHONY: demo test check slow mutants bench docs clean
+.PHONY: demo test check slow mutants bench house docs clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -34,6 +34,9 @@ mutants: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+house: $(READY)
+	$(BIN)/python -m tools.house
 
 docs: $(READY)
 	$(BIN)/pdoc --docformat google --output-directory site equipoise

@@ -19,7 +19,7 @@ from benchmarks import (
 )
 from benchmarks.timing import Pair
 from equipoise.atomic import write_json
-from equipoise.experiments.environment import available_cores, versions
+from equipoise.experiments.running.environment import available_cores, versions
 
 
 def main() -> None:
@@ -37,7 +37,12 @@ def main() -> None:
             "threads": torch.get_num_threads(),
             "python": platform.python_version(),
         }
-        facts = {"command": "python -m benchmarks", "machine": machine, "versions": versions(), "pairs": pairs}
+        facts = {
+            "command": "python -m benchmarks",
+            "machine": machine,
+            "versions": versions(),
+            "pairs": pairs,
+        }
         write_json(arguments.json, facts)
 
 

@@ -44,7 +44,10 @@ def _step(size: int, base: int, batch: int) -> tuple[AdversarialStep, torch.Tens
     generator, critic = build_pair("dcgan", design)
     for network in (generator, critic):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    adams = [torch.optim.Adam(n.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True) for n in (generator, critic)]
+    adams = [
+        torch.optim.Adam(n.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
+        for n in (generator, critic)
+    ]
     step = AdversarialStep(
         generator=generator,
         critic=critic,

@@ -6,7 +6,7 @@ from sklearn.metrics import pairwise_distances_argmin_min
 from benchmarks.timing import Pair, side_by_side
 from equipoise.audit.in_domain import train_in_domain
 from equipoise.audit.report import audit
-from equipoise.data.phantoms import chest_films
+from equipoise.data.phantoms.datasets import chest_films
 
 N, SIZE = 1000, 64
 
@@ -23,7 +23,10 @@ def measure() -> Pair:
 
     def usual() -> int:
         """The nearest training image by pixels, which finds neither mirrored nor moved nor recolored copies."""
-        pixels = [images.reshape(len(images), -1).astype(np.float32) for images in (made.images, train.images)]
+        pixels = [
+            images.reshape(len(images), -1).astype(np.float32)
+            for images in (made.images, train.images)
+        ]
         pairwise_distances_argmin_min(*pixels)
         return N
 

@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.timing import Pair, side_by_side
 from equipoise.arrays import value_range
-from equipoise.data.phantoms import chest_films
+from equipoise.data.images.options import ReadOptions
+from equipoise.data.phantoms.datasets import chest_films
 from equipoise.data.reading import read
-from equipoise.data.source import ReadOptions
 from equipoise.training.batches import Pool, ResidentBatches, natural
 
 N, STORED, SIZE, BATCH, PASSES = 600, 160, 64, 32, 10
@@ -29,8 +29,12 @@ class Files(Dataset[tuple[torch.Tensor, int]]):
         return len(self.paths)
 
     def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
-        image = Image.open(self.paths[i]).convert("L").resize((SIZE, SIZE), Image.Resampling.BICUBIC)
-        return torch.as_tensor(np.array(image))[None].float() / 255, int(self.paths[i].parent.name == "pneumonia")
+        image = (
+            Image.open(self.paths[i]).convert("L").resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+        )
+        return torch.as_tensor(np.array(image))[None].float() / 255, int(
+            self.paths[i].parent.name == "pneumonia"
+        )
 
 
 def measure() -> list[Pair]:
@@ -45,14 +49,18 @@ def _compare(root: Path, passes: int) -> Pair:
         dataset = read(root, ReadOptions(size=SIZE, cache="off")).dataset
         sampler = natural(Pool(labels=dataset.labels, batch_size=BATCH, n_steps=1, seed=0))
         span = value_range(dataset.images)
-        batches = ResidentBatches(dataset.images, dataset.labels, sampler, span=span, device=torch.device("cpu"))
+        batches = ResidentBatches(
+            dataset.images, dataset.labels, sampler, span=span, device=torch.device("cpu")
+        )
         n_steps = passes * N // BATCH
         for step in range(n_steps):
             batches(step)
         return n_steps * BATCH
 
     def usual() -> int:
-        loader = DataLoader(Files(root), batch_size=BATCH, shuffle=True, num_workers=os.cpu_count() or 1)
+        loader = DataLoader(
+            Files(root), batch_size=BATCH, shuffle=True, num_workers=os.cpu_count() or 1
+        )
         return sum(len(images) for _ in range(passes) for images, _ in loader)
 
     return side_by_side(

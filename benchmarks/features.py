@@ -17,8 +17,8 @@ import torch
 from benchmarks.timing import Pair, side_by_side
 from equipoise.arrays import Images
 from equipoise.atomic import write_json
-from equipoise.data.phantoms import chest_films
-from equipoise.experiments.environment import machine, versions
+from equipoise.data.phantoms.datasets import chest_films
+from equipoise.experiments.running.environment import machine, versions
 from equipoise.features.base import STEP, extract
 from equipoise.features.choosing import FOLDER, found_weights, make_extractor
 from equipoise.features.network import NetworkExtractor
@@ -82,8 +82,15 @@ def main() -> None:
         print(pair.row(), flush=True)
         pairs.append(pair.facts())
     if arguments.json:
-        facts = {"command": "python -m benchmarks.features", "threads": 1, "side": SIDE, "load": os.getloadavg()}
-        write_json(arguments.json, {**facts, "machine": machine(), "versions": versions(), "pairs": pairs})
+        facts = {
+            "command": "python -m benchmarks.features",
+            "threads": 1,
+            "side": SIDE,
+            "load": os.getloadavg(),
+        }
+        write_json(
+            arguments.json, {**facts, "machine": machine(), "versions": versions(), "pairs": pairs}
+        )
 
 
 if __name__ == "__main__":

@@ -19,15 +19,28 @@ def measure(n: int = 1000, dimension: int = 2048) -> Iterator[Pair]:
     rng = np.random.default_rng(0)
     sets = np.abs(rng.normal(size=(2, n, dimension)))
     of = f"{n:,} and {n:,} of {dimension:,}"
-    yield _compare(f"PRDC, {of}", prdc, whole_prdc, sets, "reference: SciPy's distances, whole and sorted")
-    yield _compare(f"KID, {of}", kid_interval, whole_kid, sets, "reference: scikit-learn's kernels, no interval")
+    yield _compare(
+        f"PRDC, {of}", prdc, whole_prdc, sets, "reference: SciPy's distances, whole and sorted"
+    )
+    yield _compare(
+        f"KID, {of}",
+        kid_interval,
+        whole_kid,
+        sets,
+        "reference: scikit-learn's kernels, no interval",
+    )
 
 
 def whole_prdc(real: Array, fake: Array, k: int = 5) -> tuple[float, ...]:
     of_real, of_fake = (np.sort(cdist(x, x), axis=1)[:, k] for x in (real, fake))
     distances = cdist(real, fake)
     inside = distances < of_real[:, None]
-    means = (inside.any(axis=0), (distances < of_fake).any(axis=1), inside / k * len(real), inside.any(axis=1))
+    means = (
+        inside.any(axis=0),
+        (distances < of_fake).any(axis=1),
+        inside / k * len(real),
+        inside.any(axis=1),
+    )
     return tuple(float(mean.mean()) for mean in means)
 
 

@@ -20,17 +20,22 @@ import numpy as np
 
 from equipoise.atomic import write_json
 from equipoise.data.dataset import ImageDataset
-from equipoise.data.phantoms import chest_films
-from equipoise.experiments.catalogue import generative
-from equipoise.experiments.environment import available_cores, machine, versions
-from equipoise.experiments.memory import PeakMemory
-from equipoise.experiments.method import Budget
-from equipoise.experiments.methods import METHODS
+from equipoise.data.phantoms.datasets import chest_films
+from equipoise.experiments.methods import generative
+from equipoise.experiments.methods.catalogue import METHODS
+from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.running.environment import available_cores, machine, versions
+from equipoise.experiments.running.peak_memory import PeakMemory
 from equipoise.resampling.base import Oversampler
 
 COUNTS, SIDE, N_MADE = (400, 100), 32, 1000
 BUDGET = Budget(gan_steps=600)
-SAME = {"cdcgan_mix", "cdcgan_half", "cdcgan_crt", "vae_transfer"}  # the generators of cdcgan and vae
+SAME = {
+    "cdcgan_mix",
+    "cdcgan_half",
+    "cdcgan_crt",
+    "vae_transfer",
+}  # the generators of cdcgan and vae
 NAMES = [method.name for method in generative.METHODS if method.balance and method.name not in SAME]
 SHORT, LONG = 12, 60  # rounds of the two fits whose difference is the training
 
@@ -42,7 +47,9 @@ def measure(name: str, device: str) -> dict[str, Any]:
     torch.set_num_threads(available_cores())
     images = chest_films(COUNTS, size=SIDE, seed=0)
     with PeakMemory() as memory:
-        _fit(name, images, SHORT, device)  # the first fit also pays for what later ones find in place
+        _fit(
+            name, images, SHORT, device
+        )  # the first fit also pays for what later ones find in place
         _, few = _fit(name, images, SHORT, device)
         fitted, many = _fit(name, images, LONG, device)
         start = perf_counter()
@@ -91,8 +98,15 @@ def main() -> None:
         return
     found = list(rows(arguments.names, arguments.device))
     if arguments.json:
-        facts = {"command": "python -m benchmarks.generators", "updates": BUDGET.updates, "side": SIDE}
-        write_json(arguments.json, {**facts, "machine": machine(), "versions": versions(), "generators": found})
+        facts = {
+            "command": "python -m benchmarks.generators",
+            "updates": BUDGET.updates,
+            "side": SIDE,
+        }
+        write_json(
+            arguments.json,
+            {**facts, "machine": machine(), "versions": versions(), "generators": found},
+        )
 
 
 if __name__ == "__main__":

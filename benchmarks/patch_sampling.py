@@ -23,12 +23,12 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.timing import Pair, side_by_side
-from equipoise.data.label_schemes import BRATS_2013
-from equipoise.data.volumes import Positions, VolumeDataset, load_volume
+from equipoise.data.volume_dataset import Positions, VolumeDataset, load_volume
+from equipoise.data.volumes.labels import BRATS_2013
 from equipoise.estimators.patches.balanced import BalancedPatches
 from equipoise.estimators.patches.table import PATCH_SAMPLERS
 from equipoise.estimators.scoring import channels_last
-from equipoise.experiments.environment import available_cores
+from equipoise.experiments.running.environment import available_cores
 from equipoise.losses import LOSSES
 from equipoise.networks.patch_networks import CENTER_CNN_VALID, laid_out
 from equipoise.testing.volumes import write_volume
@@ -48,10 +48,15 @@ def measure(wanted: Callable[[str], bool] = lambda _name: True) -> Iterator[Pair
         root = Path(name)
         _write(root)
         works: dict[str, Callable[[], Pair]] = {
-            **{f"patches, {sampler}": partial(_patches, root, sampler) for sampler in PATCH_SAMPLERS},
+            **{
+                f"patches, {sampler}": partial(_patches, root, sampler)
+                for sampler in PATCH_SAMPLERS
+            },
             f"patches, {MANY} cases": partial(_many_cases, root),
             **{
-                f"patch sampling, width {width}, {threads} threads": partial(_step, root, width, threads)
+                f"patch sampling, width {width}, {threads} threads": partial(
+                    _step, root, width, threads
+                )
                 for width in (16, 64)
                 for threads in dict.fromkeys((1, available_cores()))
             },
@@ -66,7 +71,9 @@ def _patches(root: Path, name: str) -> Pair:
     dataset = _dataset(root, SOME)
     drawing = PATCH_SAMPLERS[name].start(dataset, n=BATCH, size=SIZE, jitter=0, seed=0)
     centers = [drawing(step).centers for step in range(STEPS)]
-    images = dataset.volumes[0].array("images").astype(np.float32)  # of every case: the files are the same
+    images = (
+        dataset.volumes[0].array("images").astype(np.float32)
+    )  # of every case: the files are the same
     codes = np.asarray(dataset.volumes[0].array("codes")).astype(np.int64)
     return side_by_side(
         f"patches, {name}",
@@ -96,7 +103,9 @@ def _draw(dataset: VolumeDataset, name: str) -> float:
     return STEPS * BATCH
 
 
-def _from_memory(images: NDArray[np.float32], codes: NDArray[np.int64], positions: Positions) -> int:
+def _from_memory(
+    images: NDArray[np.float32], codes: NDArray[np.int64], positions: Positions
+) -> int:
     """Cut what lies inside the volume of each patch, one after another, as scripts do."""
     patches = np.zeros((len(positions), CHANNELS, SIZE, SIZE), dtype=np.float32)
     targets = np.zeros((len(positions), SIZE, SIZE), dtype=np.int64)
@@ -104,7 +113,9 @@ def _from_memory(images: NDArray[np.float32], codes: NDArray[np.int64], position
         at_y, at_x = max(y - SIZE // 2, 0), max(x - SIZE // 2, 0)
         part = images[:, z, at_y : y + SIZE // 2, at_x : x + SIZE // 2]
         patches[i, :, : part.shape[1], : part.shape[2]] = part
-        targets[i, : part.shape[1], : part.shape[2]] = codes[z, at_y : y + SIZE // 2, at_x : x + SIZE // 2]
+        targets[i, : part.shape[1], : part.shape[2]] = codes[
+            z, at_y : y + SIZE // 2, at_x : x + SIZE // 2
+        ]
     return len(positions)
 
 
@@ -178,7 +189,9 @@ def _memory(root: Path, n: int) -> Pair:
 
 def _grown(root: Path, n: int) -> float:
     command = [sys.executable, "-m", "benchmarks.patch_sampling", "--draw", str(root), str(n)]
-    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1])
+    return float(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]
+    )
 
 
 def draw_and_watch(root: Path, n: int) -> float:
@@ -209,7 +222,9 @@ def _write(root: Path) -> None:
     distance = (z - 0.2) ** 2 + (y - 0.3) ** 2 + (x + 0.2) ** 2
     codes = sum((distance < radius).astype(np.uint8) for radius in (0.08, 0.05, 0.03, 0.02))
     images = np.random.default_rng(0).standard_normal((CHANNELS, *SHAPE), dtype=np.float32) * mask
-    write_volume(root / "case-0", images, np.asarray(codes), mask, k=len(BRATS_2013.values), id="case-0")
+    write_volume(
+        root / "case-0", images, np.asarray(codes), mask, k=len(BRATS_2013.values), id="case-0"
+    )
     facts = (root / "case-0" / "case.json").read_text()
     for i in range(1, MANY):
         (root / f"case-{i}").mkdir()
@@ -232,7 +247,9 @@ def main() -> None:
         print(draw_and_watch(Path(root), int(n)))
         return
     torch.set_num_threads(available_cores())
-    for pair in measure(lambda name: not arguments.names or any(part in name for part in arguments.names)):
+    for pair in measure(
+        lambda name: not arguments.names or any(part in name for part in arguments.names)
+    ):
         print(pair.row(), flush=True)
 
 

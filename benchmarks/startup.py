@@ -10,7 +10,8 @@ def measure() -> Pair:
     return side_by_side(
         "equipoise --help",
         lambda: _run(
-            "-c", "import sys; sys.argv = ['equipoise', '--help']; from equipoise.cli import main; main()"
+            "-c",
+            "import sys; sys.argv = ['equipoise', '--help']; from equipoise.cli import main; main()",
         ),
         lambda: _run("-c", "import torch"),
         unit="starts/s",

@@ -5,7 +5,7 @@ from torch import nn
 
 from benchmarks.timing import Pair, side_by_side
 from equipoise.arrays import value_range
-from equipoise.data.phantoms import chest_films
+from equipoise.data.phantoms.datasets import chest_films
 from equipoise.losses import LOSSES
 from equipoise.networks.backbones import build
 from equipoise.training.batches import Pool, ResidentBatches, natural
@@ -22,7 +22,9 @@ def measure(network: str, n_steps: int) -> Pair:
     optimizer = make_optimizer("adamw", ours.parameters(), learning_rate=1e-3)
     loss = LOSSES["cross_entropy"](torch.as_tensor(dataset.counts))
     step = LossStep(
-        loss=lambda images, labels: loss(ours(images.contiguous(memory_format=torch.channels_last)), labels),
+        loss=lambda images, labels: loss(
+            ours(images.contiguous(memory_format=torch.channels_last)), labels
+        ),
         optimizer=optimizer,
         schedule=make_schedule("cosine", optimizer, 10_000),
     )

@@ -10,11 +10,11 @@ The papers' own settings (methods s0_... to s4_...) are left out: they train for
 
 from pathlib import Path
 
+from equipoise.data.images.options import ReadOptions
 from equipoise.data.reading import read
-from equipoise.data.source import ReadOptions
-from equipoise.experiments.method import Budget
-from equipoise.experiments.methods import WITHIN_BUDGET
-from equipoise.experiments.plan import Protocol, plan_study, thinned
+from equipoise.experiments.image_plan import Protocol, plan_study, thinned
+from equipoise.experiments.methods.catalogue import WITHIN_BUDGET
+from equipoise.experiments.methods.method import Budget
 
 IMAGES = Path("../shared/data/kermany_cxr")
 KEPT = {"NORMAL": 600, "PNEUMONIA": 60}  # training images

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from equipoise.data.dataset import ImageDataset
+from equipoise.data.images.options import ReadOptions
 from equipoise.data.reading import read
-from equipoise.data.source import ReadOptions
-from equipoise.experiments.method import Budget
-from equipoise.experiments.plan import Protocol, plan_study
+from equipoise.experiments.image_plan import Protocol, plan_study
+from equipoise.experiments.methods.method import Budget
 
 IMAGES = Path("../shared/data/covid_xray")
 FRAME = 8  # the frame is 1/8 of the side

@@ -19,15 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.atomic import write_json
-from equipoise.experiments.scores import N_DRAWS
-from equipoise.experiments.stored import Finished, read_study
 from equipoise.metrics.base import Predictions
 from equipoise.metrics.classification import METRICS, aurocs
 from equipoise.metrics.statistics import paired_test, patient_draws, strata_of_patients
 from equipoise.randomness import make_rng
+from equipoise.results.bootstrap_scores import N_DRAWS
+from equipoise.runs.image_run import Finished, read_study
 
 RESULTS = Path("docs/results")
-CLEAN, LEAKY = "dcgan", "none"  # the same generator: in the leaky run its images are part of the data
+CLEAN, LEAKY = (
+    "dcgan",
+    "none",
+)  # the same generator: in the leaky run its images are part of the data
 POSING = "posing-"
 
 Values = NDArray[np.float64]
@@ -47,7 +50,9 @@ def measure(clean: Path, leaky: Path) -> dict[str, Any]:
         **{
             metric: {
                 "clean": float(np.mean([one[metric]["clean"][0] for one in scored])),
-                **{name: _difference(scored, metric, name, fewest) for name in ("all", "real only")},
+                **{
+                    name: _difference(scored, metric, name, fewest) for name in ("all", "real only")
+                },
             }
             for metric in ("auroc", "auroc of the rare class")
         },
@@ -67,7 +72,9 @@ def _scores(fair: Finished, leaking: Finished, i: int) -> dict[str, dict[str, Va
         )
     patients, codes = np.unique(leaking.patients, return_inverse=True)
     strata = strata_of_patients(leaking.predictions.y_true, codes)
-    drawn = np.concatenate([*patient_draws(strata, make_rng("leak", i), n_draws=N_DRAWS, block=200)])
+    drawn = np.concatenate(
+        [*patient_draws(strata, make_rng("leak", i), n_draws=N_DRAWS, block=200)]
+    )
     weights = np.concatenate([np.ones((1, len(patients))), drawn])[:, codes]
     seen = {
         "clean": (fair.predictions, weights[:, real]),
@@ -83,11 +90,15 @@ def _scores(fair: Finished, leaking: Finished, i: int) -> dict[str, dict[str, Va
 
 def _only(predictions: Predictions, rows: NDArray[np.bool_]) -> Predictions:
     return Predictions(
-        y_true=predictions.y_true[rows], y_score=predictions.y_score[rows], positive=predictions.positive
+        y_true=predictions.y_true[rows],
+        y_score=predictions.y_score[rows],
+        positive=predictions.positive,
     )
 
 
-def _difference(scored: list[dict[str, dict[str, Values]]], metric: str, name: str, fewest: int) -> dict[str, Any]:
+def _difference(
+    scored: list[dict[str, dict[str, Values]]], metric: str, name: str, fewest: int
+) -> dict[str, Any]:
     pairs = np.stack([one[metric][name] - one[metric]["clean"] for one in scored])
     test = paired_test(pairs[:, 0], pairs[:, 1:], np.arange(len(pairs)), n_patients=fewest)
     mean = float(np.mean([one[metric][name][0] for one in scored]))

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.data.volume_reading import read_volumes
-from equipoise.data.volume_source import VolumeOptions
-from equipoise.experiments.segmentation.outside import measure_outside, write_outside
-from equipoise.experiments.store import RunStore
+from equipoise.data.reading import read_volumes
+from equipoise.data.volumes.options import VolumeOptions
+from equipoise.deployment.external_cases import measure_outside, write_outside
+from equipoise.runs.store import RunStore
 
 
 def main() -> None:
@@ -22,7 +22,9 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("cases", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="table to write")
-    parser.add_argument("--labels", help="what the numbers in the label files mean; guessed where not given")
+    parser.add_argument(
+        "--labels", help="what the numbers in the label files mean; guessed where not given"
+    )
     arguments = parser.parse_args()
     store = RunStore(arguments.run)
     asked = store.study()["dataset"]

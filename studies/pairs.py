@@ -8,12 +8,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from equipoise.experiments.comparison import Comparison, compare_pairs
-from equipoise.experiments.rows import write_rows
-from equipoise.experiments.scores import score
-from equipoise.experiments.stored import read_study
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import holm
+from equipoise.results.bootstrap_scores import score
+from equipoise.results.comparison import Comparison, compare_pairs
+from equipoise.runs.csv_records import write_rows
+from equipoise.runs.image_run import read_study
 
 RESULTS = Path("docs/results")
 JUDGED = ("rare_recall", "rare_specificity", "rare_precision", "balanced_accuracy", "auroc")

@@ -14,14 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.atomic import read_json, write_json
-from equipoise.experiments.curves import pooled_curves
-from equipoise.experiments.gathering import stored
-from equipoise.experiments.table import Results, summarize, write_tables
+from equipoise.evidence.gathering import stored
+from equipoise.results.curves import pooled_curves
+from equipoise.results.image_tables import Results, summarize, write_tables
 from studies.tables import contest, means, pairs, published, quality, recalls, releases
 
 RESULTS = Path("docs/results")
 TABLES = ("table", "comparisons", "per_class", "costs")
-FURTHER = ("operating_points", "operating_comparisons", "calibration", "second_opinions", "dose", "curation")
+FURTHER = (
+    "operating_points",
+    "operating_comparisons",
+    "calibration",
+    "second_opinions",
+    "dose",
+    "curation",
+)
 EVIDENCE = {
     "quality": "runs.csv",
     "memorization": "audits.json",
@@ -44,8 +51,14 @@ def publish(run: Path, reading: str, *others: Path) -> Path:
     for other in others:
         against = summarize(other)
         write_tables(against, other)
-        shutil.copyfile(other / "comparisons.csv", target / f"comparisons_with_{against.baseline}.csv")
-        page += [f"\n## Against {against.baseline}, paired\n", f"{' '.join(against.verdict)}\n", *pairs(against)]
+        shutil.copyfile(
+            other / "comparisons.csv", target / f"comparisons_with_{against.baseline}.csv"
+        )
+        page += [
+            f"\n## Against {against.baseline}, paired\n",
+            f"{' '.join(against.verdict)}\n",
+            *pairs(against),
+        ]
     (target / "README.md").write_text("\n".join(page) + "\n", encoding="utf-8")
     return target
 

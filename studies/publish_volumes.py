@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from equipoise.atomic import read_json, write_json
-from equipoise.experiments.comparison import Comparison
-from equipoise.experiments.rows import write_csv, write_rows
-from equipoise.experiments.segmentation.metrics import by_size
-from equipoise.experiments.segmentation.table import summarize_volumes
-from equipoise.experiments.table import Results
-from equipoise.experiments.tasks import write_all_tables
+from equipoise.experiments.region_metrics import by_size
+from equipoise.results.comparison import Comparison
+from equipoise.results.image_tables import Results
+from equipoise.results.tables import write_all_tables
+from equipoise.results.volume_tables import summarize_volumes
+from equipoise.runs.csv_records import write_csv, write_rows
 from studies.publish import RESULTS
 from studies.tables import header, means, pairs, published
 
@@ -30,7 +30,9 @@ TABLES = ("table", "comparisons", "patients", "costs")
 CURVES = ("validation_mean_dice", "loss")
 
 
-def publish(run: Path, reading: str, *, outside: Path | None = None, against: str | None = None) -> Path:
+def publish(
+    run: Path, reading: str, *, outside: Path | None = None, against: str | None = None
+) -> Path:
     """Write the folder of a run in docs/results."""
     results, target = write_all_tables(run), RESULTS / run.name
     target.mkdir(parents=True, exist_ok=True)
@@ -40,7 +42,11 @@ def publish(run: Path, reading: str, *, outside: Path | None = None, against: st
     asked["dataset"].pop("images", None)  # hashes of the patients' files
     write_json(target / "study.json", asked)
     write_csv(target / "curves.csv", ("method", "name", "step", "mean"), _curves(run))
-    write_csv(target / "frequencies.csv", ("method", "stage", "class", "asked", "centers", "pixels"), _shares(run))
+    write_csv(
+        target / "frequencies.csv",
+        ("method", "stage", "class", "asked", "centers", "pixels"),
+        _shares(run),
+    )
     if outside is not None:
         shutil.copyfile(outside, target / "outside.csv")
     page = list(_page(run, results, asked, reading))
@@ -65,7 +71,11 @@ def _page(run: Path, results: Results, asked: dict[str, Any], reading: str) -> I
     yield from published(results, asked["facts"].get("published", []))
     yield f"\n## Against {results.baseline}, paired by patient\n"
     yield from pairs(results)
-    for title, metric in {"Sensitivity": "sensitivity", "PPV": "ppv", "Hausdorff-95 (mm)": "hd95_mm"}.items():
+    for title, metric in {
+        "Sensitivity": "sensitivity",
+        "PPV": "ppv",
+        "Hausdorff-95 (mm)": "hd95_mm",
+    }.items():
         yield f"\n## {title}\n"
         yield from means(results, [f"{metric}_{region}" for region in regions], intervals=True)
     yield "\n## How much of the prior correction was used\n"
@@ -78,8 +88,9 @@ def _how(run: Path, asked: dict[str, Any]) -> Iterator[str]:
     records = [read_json(path) for path in sorted(run.glob("cells/*/*/*/record.json"))]
     minutes = sum(sum(record.get("seconds", {}).values()) for record in records) / 60
     yield f"- Command: `{asked['facts']['command']}`"
-    yield f"- {dataset['n_groups']} patients ({', '.join(dataset['modalities'])}); valid voxels: " + ", ".join(
-        f"{name} {n:,}" for name, n in counts
+    yield (
+        f"- {dataset['n_groups']} patients ({', '.join(dataset['modalities'])}); valid voxels: "
+        + ", ".join(f"{name} {n:,}" for name, n in counts)
     )
     sizes = [len(asked[kind]) for kind in ("splits", "seeds", "methods")]
     yield "- {} folds x {} seeds x {} methods: {} cells.".format(*sizes, len(records))
@@ -89,7 +100,9 @@ def _how(run: Path, asked: dict[str, Any]) -> Iterator[str]:
 
 
 def _budget(asked: dict[str, Any]) -> Iterator[str]:
-    settings = next(m for m in asked["methods"] if m["name"] == asked["baseline"])["steps"][-1]["settings"]
+    settings = next(m for m in asked["methods"] if m["name"] == asked["baseline"])["steps"][-1][
+        "settings"
+    ]
     n = settings["n_steps"] * settings["batch_size"]
     yield (
         f"- Budget of {asked['baseline']}: {settings['n_steps']} steps of {settings['batch_size']} patches of "

@@ -17,13 +17,13 @@ import numpy as np
 from imblearn.pipeline import Pipeline
 
 from equipoise.data.dataset import ImageDataset, concatenate
+from equipoise.data.images.options import ReadOptions
 from equipoise.data.reading import read
-from equipoise.data.source import ReadOptions
 from equipoise.data.splits import Split, hold_out
-from equipoise.experiments.catalogue.generative import pretraining
-from equipoise.experiments.method import Budget, Method
-from equipoise.experiments.methods import METHODS, STRONG_CONTROLS
-from equipoise.experiments.plan import Protocol, plan_study, thinned
+from equipoise.experiments.image_plan import Protocol, plan_study, thinned
+from equipoise.experiments.methods.catalogue import METHODS, STRONG_CONTROLS
+from equipoise.experiments.methods.generative import pretraining
+from equipoise.experiments.methods.method import Budget, Method
 from equipoise.experiments.study import Study
 
 IMAGES = Path("../shared/data/herlev_papsmear")
@@ -42,7 +42,11 @@ PUBLISHED: dict[str, Any] = {
     "rows": [
         {"arm": "DenseNet_orig", "method": "none", "values": [0.970, 0.726, 0.484, 0.7150]},
         {"arm": "DenseNet_rwce", "method": "rwwce", "values": [0.924, 0.546, 0.596, 0.7580]},
-        {"arm": "DenseNet_rwce, extended", "method": "vae_rwwce_real", "values": [0.924, 0.588, 0.650, 0.7880]},
+        {
+            "arm": "DenseNet_rwce, extended",
+            "method": "vae_rwwce_real",
+            "values": [0.924, 0.588, 0.650, 0.7880],
+        },
         {
             "arm": "pre-DenseNet_rwce, extended",
             "method": "pre_vae_rwwce_real",
@@ -85,9 +89,15 @@ def _arm(name: str, pretrained: bool, extended: bool, loss: str) -> Method:
 
 def clean() -> Study:
     """Whole slides held out, five splits."""
-    loaded = read(IMAGES, ReadOptions(size=32, table=IMAGES / "manifest.csv", label_column="binary"))
+    loaded = read(
+        IMAGES, ReadOptions(size=32, table=IMAGES / "manifest.csv", label_column="binary")
+    )
     protocol = Protocol(
-        methods=("none", *STRONG_CONTROLS), n_splits=5, n_seeds=1, rare_class=RARE, use_source_split=False
+        methods=("none", *STRONG_CONTROLS),
+        n_splits=5,
+        n_seeds=1,
+        rare_class=RARE,
+        use_source_split=False,
     )
     study = plan_study(loaded, protocol, BUDGET, name="s0_cervical_cells", facts=_facts(COMMAND))
     made = arms()
@@ -97,7 +107,9 @@ def clean() -> Study:
 
 def literal() -> Study:
     """What the paper did: cells at random, five trainings judged and chosen on one test set."""
-    loaded = read(IMAGES, ReadOptions(size=32, table=IMAGES / "manifest.csv", label_column="binary"))
+    loaded = read(
+        IMAGES, ReadOptions(size=32, table=IMAGES / "manifest.csv", label_column="binary")
+    )
     by_cell = replace(loaded.dataset, groups=np.arange(len(loaded.dataset)))
     (split,) = hold_out(by_cell, n_splits=1, test=0.2, validation=0.01)
     dataset, split = validated_on_test(by_cell, split)
@@ -134,7 +146,9 @@ def validated_on_test(dataset: ImageDataset, split: Split) -> tuple[ImageDataset
 
 
 def _kept(study: Study) -> dict[str, int]:
-    normal = study.dataset.subset(study.splits[0].train).counts[study.dataset.class_names.index("normal")]
+    normal = study.dataset.subset(study.splits[0].train).counts[
+        study.dataset.class_names.index("normal")
+    ]
     return {RARE: round(int(normal) / RATIO)}
 
 

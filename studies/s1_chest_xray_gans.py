@@ -20,12 +20,12 @@ import numpy as np
 from imblearn.pipeline import Pipeline
 
 from equipoise.data.dataset import ImageDataset, concatenate
+from equipoise.data.images.options import ReadOptions
 from equipoise.data.imbalance import fraction
 from equipoise.data.reading import read
-from equipoise.data.source import ReadOptions
-from equipoise.experiments.method import Budget, Method
-from equipoise.experiments.methods import METHODS, STRONG_CONTROLS
-from equipoise.experiments.plan import Protocol, plan_study
+from equipoise.experiments.image_plan import Protocol, plan_study
+from equipoise.experiments.methods.catalogue import METHODS, STRONG_CONTROLS
+from equipoise.experiments.methods.method import Budget, Method
 from equipoise.experiments.study import Study
 from equipoise.randomness import make_rng
 
@@ -54,7 +54,9 @@ def published(share: str) -> dict[str, Any]:
     return {
         "caption": f"Paper S1, Table 1, {int(share)} % of the films (DenseNet-121, 224 px, GANs at 64 px, one run)",
         "columns": [["AUROC", "auroc"], ["FID", None]],
-        "rows": [{"arm": arm, "method": name, "values": [a, fid]} for (name, arm), a, fid in numbers],
+        "rows": [
+            {"arm": arm, "method": name, "values": [a, fid]} for (name, arm), a, fid in numbers
+        ],
         "notes": [
             "The published rows leak: synthetic images are in the test set and the GANs saw the test films.",
             "The paper's FIDs were made in different ways (BAGAN: 1,000 images of one class against 113 of all; "
@@ -112,7 +114,11 @@ def literal() -> Study:
         dataset=concatenate(parts),
         splits=splits,
         duplicates=None,
-        facts={**study.facts, "published": [published("100")], "notes": [note, *study.facts["notes"]]},
+        facts={
+            **study.facts,
+            "published": [published("100")],
+            "notes": [note, *study.facts["notes"]],
+        },
     )
 
 
@@ -137,7 +143,9 @@ def _plan(n_splits: int, methods: tuple[str, ...], protocol: str) -> Study:
 
 
 def _plain() -> Pipeline:
-    return Method(name="plain", summary="", classifier=lambda _: {"augmentation": "none"}).build(BUDGET)
+    return Method(name="plain", summary="", classifier=lambda _: {"augmentation": "none"}).build(
+        BUDGET
+    )
 
 
 def _affordable(share: str) -> tuple[str, ...]:
@@ -150,7 +158,9 @@ def _posing(real: ImageDataset, i: int) -> ImageDataset:
     """Make Covid-19 images up to parity by a generator that learned from all films; they pose as patients."""
     generator: Any = METHODS[LEAKED].build(BUDGET).steps[0][1].set_params(seed=i)
     wanted = {real.class_names.index(RARE): int(real.counts.max())}
-    generator.set_params(sampling_strategy=wanted).fit(real.images, real.labels, workspace=WORKSPACE)
+    generator.set_params(sampling_strategy=wanted).fit(
+        real.images, real.labels, workspace=WORKSPACE
+    )
     (label, n), *_ = generator.wanted_.items()
     labels = np.full(n, label)
     return replace(

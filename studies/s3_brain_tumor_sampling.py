@@ -19,19 +19,23 @@ from typing import Any
 
 from imblearn.pipeline import Pipeline
 
-from equipoise.data.brain_phantom import write_brains
-from equipoise.data.volume_reading import read_volumes
-from equipoise.data.volume_source import LoadedVolumes, VolumeOptions
+from equipoise.data.phantoms.brains import write_brains
+from equipoise.data.reading import read_volumes
+from equipoise.data.volumes.options import LoadedVolumes, VolumeOptions
 from equipoise.estimators.patches.hard_example import HardExamplePatches
-from equipoise.experiments.segmentation.methods import STEP, VolumeBudget, make_segmenter
-from equipoise.experiments.segmentation.plan import VolumeProtocol, plan_volume_study
+from equipoise.experiments.methods.segmentation import STEP, VolumeBudget, make_segmenter
 from equipoise.experiments.study import Study
+from equipoise.experiments.volume_plan import VolumeProtocol, plan_volume_study
 
 COMMAND = "equipoise run studies/s3_brain_tumor_sampling.py"
 VOLUMES = Path(os.environ.get("EQUIPOISE_DATA", "../shared/data")) / "brats2013"
 PUBLISHED = {
     "caption": "Dice of paper S3, and ours",
-    "columns": [["Dice, whole", "dice_whole"], ["Dice, core", "dice_core"], ["Dice, active", "dice_active"]],
+    "columns": [
+        ["Dice, whole", "dice_whole"],
+        ["Dice, core", "dice_core"],
+        ["Dice, active", "dice_active"],
+    ],
     "rows": [
         {"arm": "Random", "method": "random", "values": [0.863, 0.776, 0.786]},
         {"arm": "Balanced", "method": "balanced", "values": [0.833, 0.845, 0.862]},
@@ -42,10 +46,16 @@ PUBLISHED = {
         "patches of four sequences; its 65 images include 35 without public truth."
     ],
 }
-SMALL = VolumeBudget(n_steps=300, epoch_steps=50, batch_size=120, patch_size=64, width=16, precision="bf16-mixed")
-PAPER = VolumeBudget(n_steps=50_000, epoch_steps=1_000, batch_size=120, candidates=5_000, patch_size=64, width=64)
+SMALL = VolumeBudget(
+    n_steps=300, epoch_steps=50, batch_size=120, patch_size=64, width=16, precision="bf16-mixed"
+)
+PAPER = VolumeBudget(
+    n_steps=50_000, epoch_steps=1_000, batch_size=120, candidates=5_000, patch_size=64, width=64
+)
 
-DRAWN = VolumeBudget(n_steps=600, epoch_steps=100, batch_size=60, patch_size=32, width=16, learning_rate=2e-3)
+DRAWN = VolumeBudget(
+    n_steps=600, epoch_steps=100, batch_size=60, patch_size=32, width=16, learning_rate=2e-3
+)
 DRAWN_PATIENTS = 24
 
 SAMPLERS = ("random", "balanced", "hard_example")
@@ -56,13 +66,19 @@ DENSE = ("unet_random", "unet_balanced", "unet_foreground", "unet_dice", "unet_c
 
 def clean() -> Study:
     """The paper's three ways of drawing, and both balanced ones with corrected predictions: three seeds."""
-    return _study("S3: patch sampling on brain tumors", (*SAMPLERS, *CORRECTED), SMALL, "clean", n_seeds=3)
+    return _study(
+        "S3: patch sampling on brain tumors", (*SAMPLERS, *CORRECTED), SMALL, "clean", n_seeds=3
+    )
 
 
 def beyond() -> Study:
     """Sweep the hard lists; other ways of drawing; a cascade; dense networks and the Dice loss: one seed."""
     study = _study(
-        "S3: beyond the paper's ways of drawing", ("random", *OTHERS, *DENSE), SMALL, "beyond", n_seeds=1
+        "S3: beyond the paper's ways of drawing",
+        ("random", *OTHERS, *DENSE),
+        SMALL,
+        "beyond",
+        n_seeds=1,
     )
     return replace(study, methods={**study.methods, **_hard_lists(SMALL)})
 
@@ -81,13 +97,17 @@ def drawn() -> Study:
     """The arms of `clean` on drawn brains: enough patients to see a difference, none of them real."""
     folder = write_brains(Path("runs/drawn_brains"), DRAWN_PATIENTS, side=64, depth=24, seed=1)
     loaded = read_volumes(folder, VolumeOptions(labels="brats2013", groups=r"patient-\d+"))
-    loaded = replace(loaded, notes=("These brains are drawn: nothing here says anything about medicine.",))
+    loaded = replace(
+        loaded, notes=("These brains are drawn: nothing here says anything about medicine.",)
+    )
     protocol = VolumeProtocol(methods=(*SAMPLERS, *CORRECTED), n_seeds=3, n_folds=6)
     facts = {"command": f"{COMMAND} --protocol drawn"}
     return plan_volume_study(loaded, protocol, DRAWN, name="S3 on drawn brains", facts=facts)
 
 
-def _study(name: str, methods: tuple[str, ...], budget: VolumeBudget, protocol_name: str, *, n_seeds: int) -> Study:
+def _study(
+    name: str, methods: tuple[str, ...], budget: VolumeBudget, protocol_name: str, *, n_seeds: int
+) -> Study:
     protocol = VolumeProtocol(methods=methods, n_seeds=n_seeds, n_folds=4)
     facts = {"command": f"{COMMAND} --protocol {protocol_name}", "published": [PUBLISHED]}
     return plan_volume_study(_loaded(), protocol, budget, name=name, facts=facts)

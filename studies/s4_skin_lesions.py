@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from imblearn.pipeline import Pipeline
 
+from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.data.reading import read
-from equipoise.data.source import Loaded, ReadOptions
-from equipoise.experiments.dose import dosed
-from equipoise.experiments.method import Budget, Method
-from equipoise.experiments.methods import METHODS, STRONG_CONTROLS
-from equipoise.experiments.plan import Protocol, plan_study
+from equipoise.experiments.image_plan import Protocol, plan_study
+from equipoise.experiments.methods.catalogue import METHODS, STRONG_CONTROLS
+from equipoise.experiments.methods.doses import dosed
+from equipoise.experiments.methods.method import Budget, Method
 from equipoise.experiments.study import Study
 
 IMAGES = Path("../shared/data/skin_mal_benign")
@@ -71,10 +71,15 @@ PUBLISHED = {
 
 def clean() -> Study:
     """Whole lesions held out, five splits, every dose."""
-    study = _plan(read(IMAGES, _options()), ("none", *STRONG_CONTROLS), COMMAND, n_splits=5, n_seeds=1)
+    study = _plan(
+        read(IMAGES, _options()), ("none", *STRONG_CONTROLS), COMMAND, n_splits=5, n_seeds=1
+    )
     doses = [dosed(METHODS["dcgan"], share=r) for r in SHARES]
     doses += [dosed(METHODS["dcgan"], per_class=n) for n in PER_CLASS]
-    return replace(study, methods={"plain": _plain(), **study.methods, **{m.name: m.build(BUDGET) for m in doses}})
+    return replace(
+        study,
+        methods={"plain": _plain(), **study.methods, **{m.name: m.build(BUDGET) for m in doses}},
+    )
 
 
 def literal() -> Study:
@@ -96,14 +101,25 @@ def _options() -> ReadOptions:
 
 
 def _plain() -> Pipeline:
-    return Method(name="plain", summary="", classifier=lambda _: {"augmentation": "none"}).build(BUDGET)
+    return Method(name="plain", summary="", classifier=lambda _: {"augmentation": "none"}).build(
+        BUDGET
+    )
 
 
 def _plan(loaded: Loaded, methods: tuple[str, ...], command: str, **repeats: Any) -> Study:
-    notes = ("The set is nearly balanced (1,497 to 1,800): there is little for rebalancing to gain.",)
+    notes = (
+        "The set is nearly balanced (1,497 to 1,800): there is little for rebalancing to gain.",
+    )
     return plan_study(
         replace(loaded, notes=(*notes, *loaded.notes)),
-        Protocol(methods=methods, test=0.20, validation=0.16, rare_class=RARE, duplicates="merge", **repeats),
+        Protocol(
+            methods=methods,
+            test=0.20,
+            validation=0.16,
+            rare_class=RARE,
+            duplicates="merge",
+            **repeats,
+        ),
         BUDGET,
         name="s4_skin_lesions",
         facts={"command": command, "published": [PUBLISHED]},

@@ -5,11 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.atomic import read_json
-from equipoise.experiments.comparison import Comparison
-from equipoise.experiments.gathering import stored
-from equipoise.experiments.table import Results, Summary
+from equipoise.evidence.gathering import stored
+from equipoise.results.comparison import Comparison
+from equipoise.results.image_tables import Results, Summary
 
-SHOWN = ("balanced_accuracy", "auroc", "auprc", "rare_recall", "rare_precision", "worst_class_recall", "mcc")
+SHOWN = (
+    "balanced_accuracy",
+    "auroc",
+    "auprc",
+    "rare_recall",
+    "rare_precision",
+    "worst_class_recall",
+    "mcc",
+)
 MEASURES = {
     "kid": "KID",
     "fid": "FID",
@@ -28,7 +36,9 @@ def header(*cells: str) -> Iterator[str]:
     yield _row(*["---"] * len(cells))
 
 
-def means(results: Results, names: Sequence[str] = SHOWN, *, intervals: bool = False) -> Iterator[str]:
+def means(
+    results: Results, names: Sequence[str] = SHOWN, *, intervals: bool = False
+) -> Iterator[str]:
     """Show some metrics of every method: mean and standard deviation over the runs, or mean and interval."""
     yield from header("method", *(results.metrics[name].label for name in names))
     for method in results.methods:
@@ -51,7 +61,10 @@ def published(results: Results, tables: Sequence[dict[str, Any]]) -> Iterator[st
         yield from header("arm", *(label for label, _ in columns))
         for row in table["rows"]:
             values = zip(row["values"], columns, strict=True)
-            cells = (_beside(value, ours.get(row["method"], {}).get(metric)) for value, (_, metric) in values)
+            cells = (
+                _beside(value, ours.get(row["method"], {}).get(metric))
+                for value, (_, metric) in values
+            )
             yield _row(row["arm"], *cells)
         yield from (f"\n{note}" for note in table["notes"])
 
@@ -82,7 +95,13 @@ def _comparisons(results: Results, rows: Sequence[Comparison], name: Any) -> Ite
     )  # fmt: skip
     for row in rows:
         interval = f"{row.low:+.3f} to {row.high:+.3f}"
-        numbers = (f"{row.difference:+.3f}", interval, f"{row.p_holm:.3f}", row.verdict, f"{row.detectable:.3f}")
+        numbers = (
+            f"{row.difference:+.3f}",
+            interval,
+            f"{row.p_holm:.3f}",
+            row.verdict,
+            f"{row.detectable:.3f}",
+        )
         yield _row(results.metrics[row.metric].label, name(row), *numbers)
 
 

@@ -74,5 +74,8 @@ def test_fingerprint_ignores_memory_layout_and_storage(tmp_path: Path) -> None:
     mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
     strided = np.repeat(array, 2, axis=0)[::2]
     assert (
-        fingerprint(array) == fingerprint(mapped) == fingerprint(strided) == fingerprint(np.asfortranarray(array))
+        fingerprint(array)
+        == fingerprint(mapped)
+        == fingerprint(strided)
+        == fingerprint(np.asfortranarray(array))
     )

@@ -93,7 +93,9 @@ def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None
 def test_a_folder_inside_a_file_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "deeper"):
-        with pytest.raises(SettingError, match=r"Cannot create the folder .*file.* Choose another one"):
+        with pytest.raises(
+            SettingError, match=r"Cannot create the folder .*file.* Choose another one"
+        ):
             make_folder(path)
 
 

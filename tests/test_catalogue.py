@@ -21,7 +21,11 @@ def named() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(("file", "names"), named().items(), ids=named())
 def test_every_test_on_the_page_exists(file: str, names: set[str]) -> None:
-    defined = set(re.findall(r"^def (test_\w+)\(", (TESTS / file).read_text(encoding="utf-8"), flags=re.MULTILINE))
+    defined = set(
+        re.findall(
+            r"^def (test_\w+)\(", (TESTS / file).read_text(encoding="utf-8"), flags=re.MULTILINE
+        )
+    )
     assert sorted(names - defined) == []
 
 

@@ -29,7 +29,9 @@ def test_pick_says_what_there_is(name: str, said: str) -> None:
     assert str(told.value) == said == unknown(name, TABLE, "loss")
 
 
-def test_modules_of_a_package_are_found_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modules_of_a_package_are_found_by_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = tmp_path / "family_of_files"
     package.mkdir()
     for name in ("__init__", "beta", "alpha", "_hidden"):

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from equipoise.exceptions import DataError, EquipoiseError
-from equipoise.validation import check_class_sizes, check_images, check_images_and_labels, check_labels
+from equipoise.validation import (
+    check_class_sizes,
+    check_images,
+    check_images_and_labels,
+    check_labels,
+)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -20,11 +25,20 @@ def test_good_images_pass_unchanged(shape: tuple[int, ...], dtype: Any) -> None:
     ("images", "said"),
     [
         ([[1]], r"as a NumPy array, got list\. Use np\.asarray"),
-        (np.zeros((17, 8, 8), dtype=np.uint8), r"\(n, c, h, w\), got \(17, 8, 8\)\. .* X\[:, None\]"),
-        (np.zeros((2, 8, 8, 3), dtype=np.uint8), r"1 or 3 channels on axis 1, got shape \(2, 8, 8, 3\)"),
+        (
+            np.zeros((17, 8, 8), dtype=np.uint8),
+            r"\(n, c, h, w\), got \(17, 8, 8\)\. .* X\[:, None\]",
+        ),
+        (
+            np.zeros((2, 8, 8, 3), dtype=np.uint8),
+            r"1 or 3 channels on axis 1, got shape \(2, 8, 8, 3\)",
+        ),
         (np.zeros((2, 1, 8, 8)), "uint8, uint16 or float32, got float64"),
         (np.zeros((2, 1, 8, 8), dtype=np.int64), "got int64"),
-        (np.full((2, 1, 8, 8), np.nan, dtype=np.float32), "Expected finite photos, got NaN or infinity"),
+        (
+            np.full((2, 1, 8, 8), np.nan, dtype=np.float32),
+            "Expected finite photos, got NaN or infinity",
+        ),
         (np.full((2, 1, 8, 8), np.inf, dtype=np.float32), "Expected finite photos"),
     ],
 )

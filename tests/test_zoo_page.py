@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.experiments.methods import METHODS
-from equipoise.experiments.segmentation.methods import VOLUME_METHODS
+from equipoise.experiments.methods.catalogue import METHODS
+from equipoise.experiments.methods.segmentation import VOLUME_METHODS
 
 PAGE = Path(__file__).parents[1] / "docs" / "zoo.md"
 UNLISTED = {"borderline_smote_features", "adasyn_features"}  # "smote_features, ..."

@@ -63,9 +63,13 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingError(f"Cannot create the folder {path}: {error.strerror}. Choose another one.") from error
+        raise SettingError(
+            f"Cannot create the folder {path}: {error.strerror}. Choose another one."
+        ) from error
     if not os.access(path, os.W_OK):
-        raise SettingError(f"Cannot write into the folder {path}. Choose another one, or change its permissions.")
+        raise SettingError(
+            f"Cannot write into the folder {path}. Choose another one, or change its permissions."
+        )
 
 
 def _beside(path: Path) -> Path:

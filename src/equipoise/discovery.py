@@ -33,5 +33,7 @@ def unknown(name: str, names: Iterable[str], kind: str) -> str:
 
 def modules(package: ModuleType) -> dict[str, ModuleType]:
     """Import the modules of a package; a family of files (readers) is found this way."""
-    names = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
+    names = sorted(
+        m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")
+    )
     return {name: importlib.import_module(f"{package.__name__}.{name}") for name in names}

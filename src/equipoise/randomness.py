@@ -12,7 +12,9 @@ def derive_seed(*parts: Any) -> int:
     >>> derive_seed(0, "split", 3) == derive_seed(0, "split", 3) != derive_seed(0, "split", 4)
     True
     """
-    plain = (part.item() if isinstance(part, np.generic) else part for part in parts)  # np.int64(3) is 3
+    plain = (
+        part.item() if isinstance(part, np.generic) else part for part in parts
+    )  # np.int64(3) is 3
     digest = hashlib.sha256("|".join(repr(part) for part in plain).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

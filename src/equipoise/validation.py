@@ -16,17 +16,25 @@ def check_images(images: Any, *, name: str = "images") -> Images:
         DataError: Not an array, no channel axis, not 1 or 3 channels, another type, or values not finite.
     """
     if not isinstance(images, np.ndarray):
-        raise DataError(f"Expected {name} as a NumPy array, got {type(images).__name__}. Use np.asarray(images).")
+        raise DataError(
+            f"Expected {name} as a NumPy array, got {type(images).__name__}. Use np.asarray(images)."
+        )
     if images.ndim < 4:
         raise DataError(
             f"Expected {name} of shape (n, c, h, w), got {images.shape}. Add a channel axis with X[:, None]."
         )
     if images.shape[1] not in (1, 3):
-        raise DataError(f"Expected {name} with 1 or 3 channels on axis 1, got shape {images.shape}.")
+        raise DataError(
+            f"Expected {name} with 1 or 3 channels on axis 1, got shape {images.shape}."
+        )
     if images.dtype not in STORAGE_TYPES:
-        raise DataError(f"Expected {name} as uint8, uint16 or float32, got {images.dtype}. Convert with astype.")
+        raise DataError(
+            f"Expected {name} as uint8, uint16 or float32, got {images.dtype}. Convert with astype."
+        )
     if images.dtype == np.float32 and not np.isfinite(images).all():
-        raise DataError(f"Expected finite {name}, got NaN or infinity. Remove or repair those images.")
+        raise DataError(
+            f"Expected finite {name}, got NaN or infinity. Remove or repair those images."
+        )
     return images
 
 
@@ -40,7 +48,9 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
     if array.ndim != 1 or len(array) != n:
         raise DataError(f"Expected {name} of shape ({n},), one for each image, got {array.shape}.")
     if not np.issubdtype(array.dtype, np.integer):
-        raise DataError(f"Expected {name} as whole numbers, got {array.dtype}. Encode names as 0..k-1.")
+        raise DataError(
+            f"Expected {name} as whole numbers, got {array.dtype}. Encode names as 0..k-1."
+        )
     return array.astype(np.int64, copy=False)
 
 

@@ -7,11 +7,15 @@ from equipoise.audit.gate import RULE, Rule, Verdict, check_release, detectable_
 from equipoise.exceptions import ReleaseError, SettingError
 from equipoise.metrics.memorization import Membership
 
-REFUSED = Verdict(passed=False, reasons=("3 of 200 synthetic images are near copies of real training images.",))
+REFUSED = Verdict(
+    passed=False, reasons=("3 of 200 synthetic images are near copies of real training images.",)
+)
 PASSED = Verdict(passed=True, reasons=())
 
 
-def attack(auc: float = 0.5, p_auc: float = 0.5, caught: float = 0.01, p_caught: float = 0.5) -> Membership:
+def attack(
+    auc: float = 0.5, p_auc: float = 0.5, caught: float = 0.01, p_caught: float = 0.5
+) -> Membership:
     return Membership(
         n_members=100,
         n_others=60,

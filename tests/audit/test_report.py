@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from equipoise.audit.report import EVERYTHING, Audit, audit
-from equipoise.data.apportion import apportion
 from equipoise.data.dataset import ImageDataset
-from equipoise.data.phantoms import cells, chest_films
+from equipoise.data.phantoms.datasets import cells, chest_films
+from equipoise.data.stratification import apportion
 from equipoise.exceptions import DataError, LeakageError
 from equipoise.randomness import make_rng
 
@@ -88,8 +88,12 @@ def all_of_it(image: Images) -> Images:
 CHANGES = [lambda image: image, jpeg, brighter, shifted, mirrored, noisy, all_of_it]
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=["same", "jpeg", "brighter", "shifted", "mirrored", "noisy", "all"])
-@pytest.mark.parametrize("dataset", [POPULATION.subset(slice(0, 300)), FILMS], ids=["cells", "films"])
+@pytest.mark.parametrize(
+    "change", CHANGES, ids=["same", "jpeg", "brighter", "shifted", "mirrored", "noisy", "all"]
+)
+@pytest.mark.parametrize(
+    "dataset", [POPULATION.subset(slice(0, 300)), FILMS], ids=["cells", "films"]
+)
 def test_altered_copies_are_caught(dataset: ImageDataset, change: Change) -> None:
     train, held, made = drawn(dataset, 120, seed=1)
     found = judged(train, held, mixed_in(made, train, 0.5, change))
@@ -97,7 +101,9 @@ def test_altered_copies_are_caught(dataset: ImageDataset, change: Change) -> Non
     assert not found.passed
     assert "near cop" in found.reasons[0]
     caught = [pair for pair in found.copies if pair.synthetic < n]
-    assert len(caught) >= (0.6 if change is all_of_it else 0.95) * n  # 32 pixels do not survive all of it at once
+    assert (
+        len(caught) >= (0.6 if change is all_of_it else 0.95) * n
+    )  # 32 pixels do not survive all of it at once
     assert all(pair.train == pair.synthetic for pair in caught)
     assert len(found.copies) == len(caught) == found.overall.n_copies
 
@@ -128,7 +134,9 @@ def test_held_out_images_do_not_pass_for_training_images() -> None:
 
 
 def false_alarms(dataset: ImageDataset, n_patients: int, n_draws: int) -> int:
-    return sum(not judged(*drawn(dataset, n_patients, seed)).passed for seed in range(100, 100 + n_draws))
+    return sum(
+        not judged(*drawn(dataset, n_patients, seed)).passed for seed in range(100, 100 + n_draws)
+    )
 
 
 def test_real_images_of_others_that_pose_as_synthetic_pass() -> None:
@@ -191,7 +199,9 @@ def test_the_same_photograph_on_both_sides_is_noted() -> None:
 
 def test_classes_without_enough_images_say_nothing_and_one_class_is_tested_once() -> None:
     train, held, made = drawn(POPULATION, 150, seed=9)
-    few = held.subset(np.concatenate([np.flatnonzero(held.labels == 0), np.flatnonzero(held.labels == 1)[:1]]))
+    few = held.subset(
+        np.concatenate([np.flatnonzero(held.labels == 0), np.flatnonzero(held.labels == 1)[:1]])
+    )
     found = judged(train, few, made)
     assert found.classes[1].membership is None
     assert "abnormal" in found.notes[0]
@@ -202,7 +212,10 @@ def test_classes_without_enough_images_say_nothing_and_one_class_is_tested_once(
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 def test_16_bit_and_float_images_are_audited_alike(dtype: Any) -> None:
-    parts = [replace(part, images=part.images.astype(dtype) * dtype(16)) for part in drawn(POPULATION, 150, seed=5)]
+    parts = [
+        replace(part, images=part.images.astype(dtype) * dtype(16))
+        for part in drawn(POPULATION, 150, seed=5)
+    ]
     found, before = judged(*parts), judged(*drawn(POPULATION, 150, seed=5))
     assert found.overall.copying == pytest.approx(before.overall.copying)
     assert found.pairs[0].likeness == pytest.approx(before.pairs[0].likeness, abs=1e-3)

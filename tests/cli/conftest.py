@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from equipoise.cli.app import main
-from equipoise.data.phantoms import chest_films
+from equipoise.data.phantoms.datasets import chest_films
 
 Call = Callable[..., tuple[int, str, str]]
 

@@ -10,9 +10,20 @@ from pathlib import Path
 import pytest
 
 from equipoise.cli.app import folder_name, main
-from equipoise.cli.families import FAMILIES
+from equipoise.cli.list import FAMILIES
 
-QUICK = ["--size", "32", "--methods", "none,oversampling", "--seeds", "1", "--splits", "2", "--steps", "3"]
+QUICK = [
+    "--size",
+    "32",
+    "--methods",
+    "none,oversampling",
+    "--seeds",
+    "1",
+    "--splits",
+    "2",
+    "--steps",
+    "3",
+]
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -26,7 +37,17 @@ def test_a_folder_becomes_tables_and_a_report(
     films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    run = ["run", str(films), *QUICK, "--groups", r"patient(\d+)", "--workers", "1", "--out", str(out)]
+    run = [
+        "run",
+        str(films),
+        *QUICK,
+        "--groups",
+        r"patient(\d+)",
+        "--workers",
+        "1",
+        "--out",
+        str(out),
+    ]
     run += ["--note", "Two scanners & one class each."]
     assert call(monkeypatch, *run) == 0
     said = capsys.readouterr().out
@@ -67,20 +88,29 @@ def test_a_study_file_is_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "my_study.py").write_text(
-        "from equipoise.data.phantoms import cells\n"
+        "from equipoise.data.phantoms.datasets import cells\n"
         "from equipoise.data.splits import hold_out\n"
-        "from equipoise.experiments.method import Budget\n"
-        "from equipoise.experiments.methods import build_methods\n"
+        "from equipoise.experiments.methods.method import Budget\n"
+        "from equipoise.experiments.methods.catalogue import build_methods\n"
         "from equipoise.experiments.study import Study\n"
         "dataset = cells((40, 30), size=32)\n"
         "study = Study(name='mine', dataset=dataset, splits=hold_out(dataset, n_splits=1), seeds=(0,),\n"
         "              methods=build_methods(['none', 'posthoc_logit_adjustment'], Budget(n_steps=2)))\n"
     )
-    arguments = ("run", str(tmp_path / "my_study.py"), "--workers", "1", "--out", str(tmp_path / "run"))
+    arguments = (
+        "run",
+        str(tmp_path / "my_study.py"),
+        "--workers",
+        "1",
+        "--out",
+        str(tmp_path / "run"),
+    )
     assert call(monkeypatch, *arguments) == 0
     assert (tmp_path / "run" / "report.html").is_file()
     shown = capsys.readouterr().out
-    assert re.search(r"posthoc_logit_adjustment .* not enough", shown), "a long name squeezes the verdict"
+    assert re.search(r"posthoc_logit_adjustment .* not enough", shown), (
+        "a long name squeezes the verdict"
+    )
     assert "Report:" in shown
 
 
@@ -99,7 +129,10 @@ def test_a_study_file_is_run(
     ],
 )
 def test_families_are_listed(
-    family: str, members: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    family: str,
+    members: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert call(monkeypatch, "list", family) == 0
     listed = capsys.readouterr().out
@@ -116,7 +149,9 @@ def test_unknown_families_and_folders_are_named(
     assert "nowhere" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["demo", "run", "report", "list", "generate", "audit", "predict", "rank"])
+@pytest.mark.parametrize(
+    "command", ["demo", "run", "report", "list", "generate", "audit", "predict", "rank"]
+)
 def test_help_shows_an_example(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,12 +166,18 @@ def test_help_does_not_wait_for_torch() -> None:
         "try:\n    main()\n"
         "except SystemExit:\n    assert not {'torch', 'sklearn', 'monai'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, env=os.environ)
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, env=os.environ
+    )
 
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("/data/My Films/", "My-Films"), ("set.npz", "set"), ("medmnist:derma@64", "medmnist-derma-64")],
+    [
+        ("/data/My Films/", "My-Films"),
+        ("set.npz", "set"),
+        ("medmnist:derma@64", "medmnist-derma-64"),
+    ],
 )
 def test_a_run_is_named_after_its_images(path: str, name: str) -> None:
     assert folder_name(path) == name

@@ -9,8 +9,8 @@ from PIL import Image
 
 from equipoise.cli.asked_before import options_of, parameters_of, read_again
 from equipoise.data.duplicates import find_duplicates, merge_groups
+from equipoise.data.images.options import ReadOptions
 from equipoise.data.reading import read
-from equipoise.data.source import ReadOptions
 from equipoise.exceptions import DataError, SettingError
 
 READ = "equipoise run {} --size 24 --fit crop --channels rgb --groups 'patient(\\d+)'"
@@ -53,7 +53,11 @@ def test_copies_are_merged_again_where_the_run_merged_them(films: Path) -> None:
     plain = read_again(str(films), asked(READ.format("x")), silent)
     assert found is not None
     assert plain is not None
-    assert found.fingerprint == merge_groups(plain, find_duplicates(plain)).fingerprint != plain.fingerprint
+    assert (
+        found.fingerprint
+        == merge_groups(plain, find_duplicates(plain)).fingerprint
+        != plain.fingerprint
+    )
 
 
 def test_what_the_command_left_out_is_the_default() -> None:
@@ -71,7 +75,7 @@ def test_a_place_that_only_the_run_names_is_not_read(films: Path) -> None:
 
 
 def test_the_demo_is_drawn_again() -> None:
-    from equipoise.experiments.demonstration import demo_study
+    from equipoise.experiments.demo import demo_study
 
     found = read_again(None, asked("equipoise demo --out runs/demo"), silent)
     assert found is not None
@@ -79,10 +83,10 @@ def test_the_demo_is_drawn_again() -> None:
 
 
 STUDY = """
-from equipoise.data.phantoms import cells
+from equipoise.data.phantoms.datasets import cells
 from equipoise.data.splits import hold_out
-from equipoise.experiments.method import Budget
-from equipoise.experiments.methods import build_methods
+from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.study import Study
 
 def make(n):

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from equipoise.audit.in_domain import train_in_domain
 from equipoise.cli.app import app
 from equipoise.data.dataset import ImageDataset
-from equipoise.data.phantoms import cells
+from equipoise.data.phantoms.datasets import cells
 from equipoise.exceptions import DataError, SettingError
 
 REAL = cells((36, 24), size=32)
@@ -39,13 +39,23 @@ def call(*arguments: object) -> tuple[int, str]:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> dict[str, Path]:
-    return {name: write(tmp_path / name, of) for name, of in {"real": REAL, "held": OTHERS, "made": MADE}.items()}
+    return {
+        name: write(tmp_path / name, of)
+        for name, of in {"real": REAL, "held": OTHERS, "made": MADE}.items()
+    }
 
 
 def test_images_of_another_source_pass(folders: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     code, said = call(
-        folders["made"], "--real", folders["real"], "--held-out", folders["held"], *QUICK, "--out", out
+        folders["made"],
+        "--real",
+        folders["real"],
+        "--held-out",
+        folders["held"],
+        *QUICK,
+        "--out",
+        out,
     )
     assert code == 0
     assert "These synthetic images may be released" in said
@@ -56,14 +66,21 @@ def test_images_of_another_source_pass(folders: dict[str, Path], tmp_path: Path)
     assert facts["audit"]["overall"]["n_train"] == 60
     assert all(one["kid"] and one["floor"] and one["prdc"] for one in facts["quality"])
     page = (out / "audit.html").read_text()
-    assert "24 synthetic images against 60 real ones that the generator learned from and 60 held-out" in page
+    assert (
+        "24 synthetic images against 60 real ones that the generator learned from and 60 held-out"
+        in page
+    )
     assert "image&lt;" in page
     assert page.count("data:image/png") == len(facts["audit"]["pairs"])
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
 
 
-def test_copies_are_refused_named_and_released_only_with_a_reason(folders: dict[str, Path], tmp_path: Path) -> None:
-    Image.fromarray(REAL.images[5].transpose(1, 2, 0)[:, ::-1]).save(folders["made"] / "normal" / "copied.png")
+def test_copies_are_refused_named_and_released_only_with_a_reason(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    Image.fromarray(REAL.images[5].transpose(1, 2, 0)[:, ::-1]).save(
+        folders["made"] / "normal" / "copied.png"
+    )
     out = tmp_path / "out"
     asked = (folders["made"], "--real", folders["real"], *QUICK, "--out", out)
     code, said = call(*asked)
@@ -80,14 +97,22 @@ def test_copies_are_refused_named_and_released_only_with_a_reason(folders: dict[
     code, said = call(*asked, "--override-reason", "Consent was given, 3 May.")
     assert code == 0
     assert "released nevertheless: Consent was given, 3 May." in said
-    assert json.loads((out / "audit.json").read_text())["release"]["override"] == "Consent was given, 3 May."
+    assert (
+        json.loads((out / "audit.json").read_text())["release"]["override"]
+        == "Consent was given, 3 May."
+    )
     with pytest.raises(SettingError, match="at least 10 characters"):
         call(*asked, "--override-reason", "ok")
 
 
 def test_folders_without_classes_are_one_class(tmp_path: Path) -> None:
-    real, made = write(tmp_path / "real", REAL, classes=False), write(tmp_path / "made", MADE, classes=False)
-    code, _ = call(made, "--real", real, "--size", "32", "--device", "cpu", "--out", tmp_path / "out")
+    real, made = (
+        write(tmp_path / "real", REAL, classes=False),
+        write(tmp_path / "made", MADE, classes=False),
+    )
+    code, _ = call(
+        made, "--real", real, "--size", "32", "--device", "cpu", "--out", tmp_path / "out"
+    )
     facts = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert code == 0
     assert facts["audit"]["extractor"] == "random"  # one class trains no classifier
@@ -97,9 +122,24 @@ def test_folders_without_classes_are_one_class(tmp_path: Path) -> None:
 def test_two_classes_are_looked_at_by_a_classifier_of_the_real_images(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("equipoise.audit.in_domain.train_in_domain", partial(train_in_domain, n_steps=2))
-    call(folders["made"], "--real", folders["real"], "--size", "32", "--device", "cpu", "--out", tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "audit.json").read_text())["audit"]["extractor"] == "classifier"
+    monkeypatch.setattr(
+        "equipoise.audit.in_domain.train_in_domain", partial(train_in_domain, n_steps=2)
+    )
+    call(
+        folders["made"],
+        "--real",
+        folders["real"],
+        "--size",
+        "32",
+        "--device",
+        "cpu",
+        "--out",
+        tmp_path / "out",
+    )
+    assert (
+        json.loads((tmp_path / "out" / "audit.json").read_text())["audit"]["extractor"]
+        == "classifier"
+    )
 
 
 def test_an_own_split_gives_the_held_out_images(tmp_path: Path, folders: dict[str, Path]) -> None:

@@ -224,7 +224,13 @@ def unknown_augmentation(root: Path) -> list[str]:
 
 
 def missing_weights(root: Path) -> list[str]:
-    return [str(good_folder(root)), "--pretrained", str(root / "weights.safetensors"), "--network", "resnet18"]
+    return [
+        str(good_folder(root)),
+        "--pretrained",
+        str(root / "weights.safetensors"),
+        "--network",
+        "resnet18",
+    ]
 
 
 def absent_device(root: Path) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from equipoise.data.images.options import ReadOptions
 from equipoise.data.reading import read
-from equipoise.data.source import ReadOptions
 
 REASON = "Shown to nobody but the two authors, to test the gate."
 Call = Callable[..., tuple[int, str, str]]
@@ -30,7 +30,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def test_images_are_written_and_found_again(run: Any, call: Call, tmp_path: Path) -> None:
-    command = ("generate", run.folder, "--class", "ill", "--class", "well", "-n", 5, "--method", "painter")
+    command = (
+        "generate",
+        run.folder,
+        "--class",
+        "ill",
+        "--class",
+        "well",
+        "-n",
+        5,
+        "--method",
+        "painter",
+    )
     code, said, _ = call(*command, "--out", tmp_path / "out")
     assert code == 0
     assert "Generator: painter, split-0, seed 0. painter was asked for." in said
@@ -38,10 +49,15 @@ def test_images_are_written_and_found_again(run: Any, call: Call, tmp_path: Path
     assert said.endswith(f"10 synthetic images: {tmp_path / 'out'}\n")
     assert len(list((tmp_path / "out").rglob("*.png"))) == 10
     code, said, _ = call(*command, "--out", tmp_path / "out")
-    assert (code, said.splitlines()[-1]) == (0, f"10 synthetic images were there already: {tmp_path / 'out'}")
+    assert (code, said.splitlines()[-1]) == (
+        0,
+        f"10 synthetic images were there already: {tmp_path / 'out'}",
+    )
 
 
-def test_the_best_generator_is_taken_unless_one_is_named(run: Any, call: Call, tmp_path: Path) -> None:
+def test_the_best_generator_is_taken_unless_one_is_named(
+    run: Any, call: Call, tmp_path: Path
+) -> None:
     arguments = ("generate", run.folder, "--class", "ill", "-n", 1, "--override-reason", REASON)
     _, said, _ = call(*arguments, "--out", tmp_path / "a")
     assert "has the best balanced accuracy of the 3 methods that kept a generator" in said
@@ -63,23 +79,44 @@ def test_the_best_generator_is_taken_unless_one_is_named(run: Any, call: Call, t
 
 
 def test_copies_are_refused_with_exit_code_1(run: Any, call: Call, tmp_path: Path) -> None:
-    command = ("generate", run.folder, "--class", "ill", "-n", 4, "--method", "copier", "--out", tmp_path / "out")
+    command = (
+        "generate",
+        run.folder,
+        "--class",
+        "ill",
+        "-n",
+        4,
+        "--method",
+        "copier",
+        "--out",
+        tmp_path / "out",
+    )
     code, said, _ = call(*command)
     assert code == 1
     assert "Not released: " in said
     assert "4 of 4 synthetic images are near copies" in said
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["REFUSED.txt", "audit.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "REFUSED.txt",
+        "audit.json",
+    ]
 
     code, said, _ = call(*command, "--override-reason", REASON)
     assert code == 0
     assert f"Not released by the audit, written nevertheless: {REASON}" in said
-    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["release"]["override"] == REASON
+    assert (
+        json.loads((tmp_path / "out" / "manifest.json").read_text())["release"]["override"]
+        == REASON
+    )
 
 
-def test_the_real_images_are_given_by_their_folder(films: Path, run: Any, call: Call, tmp_path: Path) -> None:
+def test_the_real_images_are_given_by_their_folder(
+    films: Path, run: Any, call: Call, tmp_path: Path
+) -> None:
     """A run in one process keeps none; they are read as its command read them, wherever they are now."""
     dataset = read(films, ReadOptions(size=32, fit="crop", groups=r"patient(\d+)")).dataset
-    asked = f"equipoise run {films} --size 32 --fit crop --groups 'patient(\\d+)' --methods none,smote"
+    asked = (
+        f"equipoise run {films} --size 32 --fit crop --groups 'patient(\\d+)' --methods none,smote"
+    )
     run.fakes.finished_run(tmp_path / "run", dataset, seeds=(0,), facts={"command": asked})
     rare = dataset.class_names[dataset.rare_class]
     command = (
@@ -122,23 +159,41 @@ def test_help_shows_an_example(call: Call) -> None:
 # Arguments behind the run's folder, and words that the message must have.
 BAD: dict[str, tuple[tuple[object, ...], tuple[str, ...]]] = {
     "unknown class": (("--class", "il", "--out", "OUT"), ("'il'", "Did you mean 'ill'?")),
-    "class not learned": (("--class", "well", "--method", "smote", "--out", "OUT"), ("'well'", "It makes: ill")),
+    "class not learned": (
+        ("--class", "well", "--method", "smote", "--out", "OUT"),
+        ("'well'", "It makes: ill"),
+    ),
     "class twice": (("--class", "ill", "--class", "ill", "--out", "OUT"), ("different classes",)),
-    "unknown method": (("--class", "ill", "--method", "paintr", "--out", "OUT"), ("Did you mean 'painter'?",)),
+    "unknown method": (
+        ("--class", "ill", "--method", "paintr", "--out", "OUT"),
+        ("Did you mean 'painter'?",),
+    ),
     "no generator": (
         ("--class", "ill", "--method", "oversampling", "--out", "OUT"),
         ("kept no generator", "smote"),
     ),
-    "unknown split": (("--class", "ill", "--split", "split-9", "--out", "OUT"), ("split-9", "split-0, split-1")),
+    "unknown split": (
+        ("--class", "ill", "--split", "split-9", "--out", "OUT"),
+        ("split-9", "split-0, split-1"),
+    ),
     "unknown cell": (("--class", "ill", "--cell-seed", 5, "--out", "OUT"), ("'5'", "0, 1")),
     "no image": (("--class", "ill", "-n", 0, "--out", "OUT"), ("at least 1 image", "got 0")),
     "negative seed": (("--class", "ill", "--seed", -1, "--out", "OUT"), ("seed from 0", "-1")),
-    "unwritable": (("--class", "ill", "--method", "painter", "--out", "/proc/equipoise/x"), ("/proc/equipoise",)),
+    "unwritable": (
+        ("--class", "ill", "--method", "painter", "--out", "/proc/equipoise/x"),
+        ("/proc/equipoise",),
+    ),
     "out is a file": (("--class", "ill", "--out", "FILE"), ("FILE is a file",)),
     "out is taken": (("--class", "ill", "--out", "TAKEN"), ("thesis.txt", "--out")),
     "out is the run": (("--class", "ill", "--out", "RUN"), ("holds other files", "--out")),
-    "short reason": (("--class", "ill", "--out", "OUT", "--override-reason", "why"), ("reason", "'why'")),
-    "real is not there": (("--class", "ill", "--out", "OUT", "--real", "NOWHERE.py"), ("NOWHERE.py",)),
+    "short reason": (
+        ("--class", "ill", "--out", "OUT", "--override-reason", "why"),
+        ("reason", "'why'"),
+    ),
+    "real is not there": (
+        ("--class", "ill", "--out", "OUT", "--real", "NOWHERE.py"),
+        ("NOWHERE.py",),
+    ),
 }
 
 
@@ -147,7 +202,9 @@ def test_bad_input_gives_one_clear_message(case: str, run: Any, call: Call, tmp_
     (tmp_path / "FILE").write_text("")
     (tmp_path / "TAKEN").mkdir()
     (tmp_path / "TAKEN" / "thesis.txt").write_text("")
-    places = {name: tmp_path / name for name in ("OUT", "FILE", "TAKEN", "NOWHERE.py")} | {"RUN": run.folder}
+    places = {name: tmp_path / name for name in ("OUT", "FILE", "TAKEN", "NOWHERE.py")} | {
+        "RUN": run.folder
+    }
     arguments, words = BAD[case]
     code, _, error = call("generate", run.folder, *(places.get(str(one), one) for one in arguments))
     assert code == 2
@@ -160,7 +217,9 @@ def test_bad_input_gives_one_clear_message(case: str, run: Any, call: Call, tmp_
 
 
 def test_no_run_is_said(call: Call, tmp_path: Path) -> None:
-    code, _, error = call("generate", tmp_path / "nowhere", "--class", "ill", "--out", tmp_path / "out")
+    code, _, error = call(
+        "generate", tmp_path / "nowhere", "--class", "ill", "--out", tmp_path / "out"
+    )
     assert code == 2
     assert "nowhere" in error
     assert not (tmp_path / "out").exists()

@@ -10,16 +10,16 @@ import pytest
 from PIL import Image
 
 from equipoise.cli.predict import options_like
-from equipoise.data.phantoms import chest_films
-from equipoise.data.source import ReadOptions
+from equipoise.data.images.options import ReadOptions
+from equipoise.data.phantoms.datasets import chest_films
 from equipoise.data.splits import hold_out
+from equipoise.deployment.classify import choose_panel, score_images
 from equipoise.exceptions import SettingError
-from equipoise.experiments.executors import InProcess
-from equipoise.experiments.method import Budget
-from equipoise.experiments.methods import build_methods
-from equipoise.experiments.prediction import choose_panel, score_images
-from equipoise.experiments.store import RunStore
+from equipoise.experiments.methods.catalogue import build_methods
+from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.study import Study
+from equipoise.runs.store import RunStore
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -76,7 +76,10 @@ def test_new_images_are_scored(run: RunStore, new: Path, call: Call, tmp_path: P
     before = out.read_bytes()
     assert call("predict", run.folder, new, "--out", out)[0] == 0
     assert out.read_bytes() == before
-    assert call("predict", run.folder, new, "--out", out, "--correct-priors", "--split", "split-0")[0] == 0
+    assert (
+        call("predict", run.folder, new, "--out", out, "--correct-priors", "--split", "split-0")[0]
+        == 0
+    )
     assert {row["prior_corrected"] for row in rows_of(out)} == {"1"}
 
 
@@ -95,7 +98,11 @@ def test_unreadable_files_are_named(run: RunStore, new: Path, call: Call, tmp_pa
 
 def test_images_are_brought_to_the_kind_of_the_run() -> None:
     """`study.json` holds size and channels; how oblong images were fitted is in its command."""
-    asked = {"name": "x", "dataset": {"shape": [3, 64, 64]}, "facts": {"command": "equipoise run x --fit crop"}}
+    asked = {
+        "name": "x",
+        "dataset": {"shape": [3, 64, 64]},
+        "facts": {"command": "equipoise run x --fit crop"},
+    }
     assert options_like(asked, fit=None) == ReadOptions(size=64, fit="crop", channels="rgb")
     assert options_like(asked, fit="stretch").fit == "stretch"
     asked["dataset"] = {"shape": [1, 40, 50]}
@@ -117,12 +124,21 @@ def test_help_shows_an_example(call: Call) -> None:
 
 
 BAD: dict[str, tuple[tuple[object, ...], tuple[str, ...]]] = {
-    "unknown method": (("RUN", "NEW", "--method", "nome", "--out", "OUT"), ("Did you mean 'none'?",)),
-    "unknown split": (("RUN", "NEW", "--split", "split-9", "--out", "OUT"), ("split-9", "split-0, split-1")),
+    "unknown method": (
+        ("RUN", "NEW", "--method", "nome", "--out", "OUT"),
+        ("Did you mean 'none'?",),
+    ),
+    "unknown split": (
+        ("RUN", "NEW", "--split", "split-9", "--out", "OUT"),
+        ("split-9", "split-0, split-1"),
+    ),
     "no images": (("RUN", "EMPTY", "--out", "OUT"), ("EMPTY", "found none")),
     "nothing there": (("RUN", "NOWHERE", "--out", "OUT"), ("NOWHERE", "found none")),
     "no run": (("EMPTY", "NEW", "--out", "OUT"), ("no study.json",)),
-    "unknown fit": (("RUN", "NEW", "--fit", "cropp", "--out", "OUT"), ("'cropp'", "Did you mean 'crop'?")),
+    "unknown fit": (
+        ("RUN", "NEW", "--fit", "cropp", "--out", "OUT"),
+        ("'cropp'", "Did you mean 'crop'?"),
+    ),
     "16 bits": (("RUN", "DEEP", "--out", "OUT"), ("uint8", "uint16")),
     "out is taken": (("RUN", "NEW", "--out", "THESIS"), ("THESIS", "no table of predictions")),
     "unwritable": (("RUN", "NEW", "--out", "/proc/equipoise/x.csv"), ("/proc/equipoise",)),
@@ -130,7 +146,9 @@ BAD: dict[str, tuple[tuple[object, ...], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_gives_one_clear_message(case: str, run: RunStore, new: Path, call: Call, tmp_path: Path) -> None:
+def test_bad_input_gives_one_clear_message(
+    case: str, run: RunStore, new: Path, call: Call, tmp_path: Path
+) -> None:
     (tmp_path / "EMPTY").mkdir()
     (tmp_path / "DEEP").mkdir()
     Image.fromarray(np.full((32, 32), 4000, np.uint16)).save(tmp_path / "DEEP" / "deep.png")
@@ -148,7 +166,9 @@ def test_bad_input_gives_one_clear_message(case: str, run: RunStore, new: Path, 
     assert (tmp_path / "THESIS").read_text() == "three years"
 
 
-def test_the_run_holds_no_trace_of_the_new_images(run: RunStore, new: Path, call: Call, tmp_path: Path) -> None:
+def test_the_run_holds_no_trace_of_the_new_images(
+    run: RunStore, new: Path, call: Call, tmp_path: Path
+) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
     assert call("predict", run.folder, new, "--out", tmp_path / "out.csv")[0] == 0
     assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before

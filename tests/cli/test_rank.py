@@ -12,7 +12,9 @@ RESULTS = Path(__file__).parents[2] / "docs" / "results"
 
 def test_runs_are_ranked_and_drawn(tmp_path: Path) -> None:
     runs = [str(RESULTS / name) for name in ("covid_xray", "herlev_two", "herlev_seven")]
-    result = CliRunner().invoke(app, ["rank", *runs, "--metric", "auroc", "--out", str(tmp_path / "cd.html")])
+    result = CliRunner().invoke(
+        app, ["rank", *runs, "--metric", "auroc", "--out", str(tmp_path / "cd.html")]
+    )
     assert result.exit_code == 0
     assert "On 3 data sets the 5 methods" in result.output
     assert "cdcgan" in result.output

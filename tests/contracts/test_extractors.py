@@ -46,7 +46,9 @@ Make = Callable[[Images, Path], Extractor]
 
 def classifier(images: Images, _folder: Path) -> Extractor:
     noisy = np.concatenate([images, images[::-1]])
-    fitted = ImageClassifier(n_steps=2, batch_size=4, device="cpu").fit(noisy, np.arange(len(noisy)) % 2)
+    fitted = ImageClassifier(n_steps=2, batch_size=4, device="cpu").fit(
+        noisy, np.arange(len(noisy)) % 2
+    )
     return in_domain(fitted)
 
 
@@ -77,7 +79,9 @@ def dinov2(images: Images, folder: Path) -> Extractor:
         transformers.Dinov2Model(transformers.Dinov2Config(**tiny, image_size=224)).save_pretrained(
             folder / "dinov2"
         )
-    return make_extractor("dinov2", weights=folder / "dinov2", device="cpu", span=value_range(images))
+    return make_extractor(
+        "dinov2", weights=folder / "dinov2", device="cpu", span=value_range(images)
+    )
 
 
 def without_weights(name: str) -> Make:
@@ -164,7 +168,9 @@ def test_cached_features_are_the_fresh_ones(built: Built, name: str, tmp_path: P
 
 
 @pytest.mark.parametrize("name", EXTRACTORS)
-def test_digest_is_stable_and_tells_the_range_of_values(built: Built, name: str, tmp_path: Path) -> None:
+def test_digest_is_stable_and_tells_the_range_of_values(
+    built: Built, name: str, tmp_path: Path
+) -> None:
     first = built(name, "uint8", 1)
     again = BUILDERS[name](images_of("uint8", 1), tmp_path)
     assert len(first.digest) == 64
@@ -213,9 +219,13 @@ def test_network_stays_as_it_is_and_large_sets_pass_in_chunks() -> None:
             shown.append(len(images))
             return images.mean(dim=(2, 3))[:, :1]
 
-    extractor = NetworkExtractor("mean", Mean(), dimension=1, preparation="none", side=512, device="cpu")
+    extractor = NetworkExtractor(
+        "mean", Mean(), dimension=1, preparation="none", side=512, device="cpu"
+    )
     images = images_of("uint8", 1, n=9)
-    np.testing.assert_allclose(extractor(images)[:, 0], images.mean(axis=(1, 2, 3)) / 255, atol=1e-6)
+    np.testing.assert_allclose(
+        extractor(images)[:, 0], images.mean(axis=(1, 2, 3)) / 255, atol=1e-6
+    )
     assert shown == [4, 4, 1]
 
 

@@ -27,7 +27,9 @@ def test_every_loss_says_what_it_is(factory: LossFactory) -> None:
 
 
 @pytest.mark.parametrize("factory", LOSSES.values(), ids=LOSSES)
-def test_what_only_rebalances_is_cross_entropy_where_classes_are_equal(factory: LossFactory) -> None:
+def test_what_only_rebalances_is_cross_entropy_where_classes_are_equal(
+    factory: LossFactory,
+) -> None:
     torch.manual_seed(0)
     logits, target = torch.randn(8, 3), torch.arange(8) % 3
     value = factory(torch.tensor([7, 7, 7]))(logits, target)

@@ -37,10 +37,14 @@ REFERENCES: dict[str, Reference] = {
     "macro_f1": lambda y, s, p: sk.f1_score(y, called(s), average="macro"),
     "mcc": lambda y, s, p: sk.matthews_corrcoef(y, called(s)),
     "auroc": lambda y, s, p: (
-        sk.roc_auc_score(y == p, s[:, p]) if s.shape[1] == 2 else sk.roc_auc_score(y, s, multi_class="ovr")
+        sk.roc_auc_score(y == p, s[:, p])
+        if s.shape[1] == 2
+        else sk.roc_auc_score(y, s, multi_class="ovr")
     ),
     "auprc": lambda y, s, p: sk.average_precision_score(y == p, s[:, p]),
-    "macro_auprc": lambda y, s, p: sk.average_precision_score(np.eye(s.shape[1])[y], s, average="macro"),
+    "macro_auprc": lambda y, s, p: sk.average_precision_score(
+        np.eye(s.shape[1])[y], s, average="macro"
+    ),
     "worst_class_recall": lambda y, s, p: min(sk.recall_score(y, called(s), average=None)),
     "rare_recall": one(sk.recall_score),
     "rare_precision": one(sk.precision_score, zero_division=0),
@@ -48,7 +52,9 @@ REFERENCES: dict[str, Reference] = {
     "rare_npv": lambda y, s, p: sk.precision_score(y != p, called(s) != p, zero_division=0),
     "rare_f1": one(sk.f1_score),
     "g_mean": lambda y, s, p: geometric_mean_score(y, called(s), average="multiclass"),
-    "brier": lambda y, s, p: sk.brier_score_loss(y, s, scale_by_half=True, labels=np.arange(s.shape[1])),
+    "brier": lambda y, s, p: sk.brier_score_loss(
+        y, s, scale_by_half=True, labels=np.arange(s.shape[1])
+    ),
     "ece": expected_calibration_error,
 }
 

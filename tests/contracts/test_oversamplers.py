@@ -7,20 +7,26 @@ from typing import Any
 import pytest
 import torch
 
-from equipoise.resampling import gan_fit
-from equipoise.resampling.bagan import BAGANOversampler
+from equipoise.resampling.bagan.oversampler import BAGANOversampler
 from equipoise.resampling.base import Oversampler
-from equipoise.resampling.diffusion import DiffusionOversampler
-from equipoise.resampling.gan import GANOversampler
-from equipoise.resampling.gan_presets import from_preset
+from equipoise.resampling.diffusion.oversampler import DiffusionOversampler
+from equipoise.resampling.gan import fit as gan_fit
+from equipoise.resampling.gan.oversampler import GANOversampler
+from equipoise.resampling.gan.presets import from_preset
 from equipoise.resampling.random import RandomOversampler
 from equipoise.resampling.smote import SMOTEOversampler
-from equipoise.resampling.vae import VAEOversampler
+from equipoise.resampling.vae.oversampler import VAEOversampler
 from equipoise.testing.oversamplers import CHECKS, RESAMPLER_CHECKS, toy_images
 from equipoise.training.adaptive_augmentation import AdaptiveAugmentation
 from equipoise.training.regularizers import R1
 
-SHORT: dict[str, Any] = {"n_steps": 4, "batch_size": 6, "learning_rate": 0.01, "base_channels": 4, "device": "cpu"}
+SHORT: dict[str, Any] = {
+    "n_steps": 4,
+    "batch_size": 6,
+    "learning_rate": 0.01,
+    "base_channels": 4,
+    "device": "cpu",
+}
 
 
 def gan(preset: str = "dcgan", **changes: Any) -> GANOversampler:
@@ -33,8 +39,15 @@ def diffusion(process: str, **changes: Any) -> DiffusionOversampler:
 
 OVERSAMPLERS: dict[str, Oversampler] = {
     "per_class": gan(),
-    "embedding": gan(conditioning="embedding", alpha="inverse", batch_sampler="natural", critic_norm="layer"),
-    "constant": gan(conditioning="embedding_map", layout="constant", objective="hinge", diffaugment="translation"),
+    "embedding": gan(
+        conditioning="embedding", alpha="inverse", batch_sampler="natural", critic_norm="layer"
+    ),
+    "constant": gan(
+        conditioning="embedding_map",
+        layout="constant",
+        objective="hinge",
+        diffaugment="translation",
+    ),
     "wgan_clip": gan("wgan_clip", critic_steps=2),
     "wgan_gp": gan("wgan_gp", critic_steps=2, batch_sampler="natural"),
     "lsgan_ttur": gan("lsgan", critic_learning_rate=0.02, attention=True, data_range="unit"),
@@ -51,7 +64,14 @@ OVERSAMPLERS: dict[str, Oversampler] = {
         learning_rate=0.005,
         device="cpu",
     ),
-    "bagan_gp": gan("bagan_gp", n_steps=3, warm_start_steps=2, critic_steps=2, learning_rate=0.03, latent_size=20),
+    "bagan_gp": gan(
+        "bagan_gp",
+        n_steps=3,
+        warm_start_steps=2,
+        critic_steps=2,
+        learning_rate=0.03,
+        latent_size=20,
+    ),
     "vae": VAEOversampler(
         **SHORT | {"batch_size": 4, "trunk": "small_cnn", "latent_channels": 4, "base_channels": 2}
     ),
@@ -90,5 +110,7 @@ class _Sure(AdaptiveAugmentation):
 
 
 @pytest.mark.parametrize("check", RESAMPLER_CHECKS, ids=lambda check: check.__name__)
-def test_random_oversampler(check: Callable[[RandomOversampler, Path], None], tmp_path: Path) -> None:
+def test_random_oversampler(
+    check: Callable[[RandomOversampler, Path], None], tmp_path: Path
+) -> None:
     check(RandomOversampler(), tmp_path)

@@ -8,12 +8,14 @@ import pytest
 from equipoise.estimators.patches.base import PatchSampler
 from equipoise.estimators.patches.hard_example import HardExamplePatches
 from equipoise.estimators.patches.table import PATCH_SAMPLERS
-from equipoise.experiments.settings import as_json
+from equipoise.experiments.parameters import as_json
 from equipoise.testing.patch_samplers import PATCH_SAMPLER_CONTRACT, ToyCases, toy_cases
 
 VARIANTS: dict[str, PatchSampler] = {
     **PATCH_SAMPLERS,
-    "hard_example, with replacement": HardExamplePatches(candidates=200, hard_fraction=1.0, replace=True),
+    "hard_example, with replacement": HardExamplePatches(
+        candidates=200, hard_fraction=1.0, replace=True
+    ),
     "hard_example, natural minority": HardExamplePatches(
         candidates=200, hard_fraction=1.0, proportions="natural_minority", majority_share=0.6
     ),

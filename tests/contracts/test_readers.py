@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from equipoise.data import readers
-from equipoise.data.readers import folder, medmnist, table
-from equipoise.data.source import ReadOptions
+from equipoise.data.images import readers
+from equipoise.data.images.options import ReadOptions
+from equipoise.data.images.readers import folder, medmnist, table
 from equipoise.discovery import modules
 from equipoise.testing.readers import CHECKS, Source
 
@@ -94,12 +94,18 @@ def test_every_reader_has_a_source() -> None:
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", BUILDERS)
-def test_reader(name: str, check: Callable[[Source], None], dtype: np.dtype[Any], tmp_path: Path) -> None:
+def test_reader(
+    name: str, check: Callable[[Source], None], dtype: np.dtype[Any], tmp_path: Path
+) -> None:
     check(BUILDERS[name](tmp_path, dtype))
 
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_only_one_reader_recognizes_a_source(name: str, tmp_path: Path) -> None:
     source = BUILDERS[name](tmp_path, DTYPES[0])
-    taken = [n for n, reader in modules(readers).items() if reader.recognizes(source.path, source.options)]
+    taken = [
+        n
+        for n, reader in modules(readers).items()
+        if reader.recognizes(source.path, source.options)
+    ]
     assert taken == [name]

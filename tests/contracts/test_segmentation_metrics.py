@@ -15,7 +15,9 @@ def pooled(function: Callable[..., float], *names: str) -> Reference:
 
     def reference(measures: Measures) -> float:
         tp, fp, fn = (int(measures[name].sum()) for name in names)
-        return float(function(np.repeat([1, 0, 1], [tp, fp, fn]), np.repeat([1, 1, 0], [tp, fp, fn])))
+        return float(
+            function(np.repeat([1, 0, 1], [tp, fp, fn]), np.repeat([1, 1, 0], [tp, fp, fn]))
+        )
 
     return reference
 
@@ -26,7 +28,9 @@ def mean(function: Callable[..., float]) -> Reference:
 
     def reference(measures: Measures) -> float:
         patients = range(len(measures["tp"]))
-        return float(np.mean([one({name: v[[i]] for name, v in measures.items()}) for i in patients]))
+        return float(
+            np.mean([one({name: v[[i]] for name, v in measures.items()}) for i in patients])
+        )
 
     return reference
 

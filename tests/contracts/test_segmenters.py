@@ -35,6 +35,8 @@ SLOW: dict[str, AnySegmenter] = {
 
 
 @pytest.mark.parametrize("check", SEGMENTER_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+@pytest.mark.parametrize(
+    "name", [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+)
 def test_segmenter(name: str, check: Callable[[AnySegmenter, Path], None], tmp_path: Path) -> None:
     check((FAST | SLOW)[name], tmp_path)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.data import volume_readers
-from equipoise.data.volume_readers import nifti, table
-from equipoise.data.volume_source import VolumeOptions
+from equipoise.data.volumes import readers as volume_readers
+from equipoise.data.volumes.options import VolumeOptions
+from equipoise.data.volumes.readers import nifti, table
 from equipoise.discovery import modules
 from equipoise.testing.volume_readers import CHECKS, VolumeSource, write_case
 
@@ -63,5 +63,9 @@ def test_volume_reader(name: str, check: Callable[[VolumeSource], None], tmp_pat
 @pytest.mark.parametrize("name", BUILDERS)
 def test_only_one_reader_recognizes_a_source(name: str, tmp_path: Path) -> None:
     source = BUILDERS[name](tmp_path)
-    taken = [n for n, reader in modules(volume_readers).items() if reader.recognizes(source.path, source.options)]
+    taken = [
+        n
+        for n, reader in modules(volume_readers).items()
+        if reader.recognizes(source.path, source.options)
+    ]
     assert taken == [name]

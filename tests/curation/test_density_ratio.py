@@ -18,7 +18,9 @@ def test_acceptance_is_the_exact_one_without_gamma() -> None:
 
 def test_only_the_distance_to_the_highest_counts() -> None:
     logits = np.random.default_rng(0).normal(size=50)
-    one, other = (acceptance(rejection_scores(logits + shift, logits.max() + shift)) for shift in (0.0, 100.0))
+    one, other = (
+        acceptance(rejection_scores(logits + shift, logits.max() + shift)) for shift in (0.0, 100.0)
+    )
     np.testing.assert_allclose(one, other, atol=1e-9)
 
 

@@ -10,13 +10,13 @@ from sklearn.base import clone
 from equipoise.curation.dosed import DosedOversampler
 from equipoise.data.dataset import ImageDataset
 from equipoise.exceptions import DataError, SettingError
-from equipoise.resampling.diffusion import DiffusionOversampler
-from equipoise.resampling.gan import GANOversampler
-from equipoise.resampling.gan_presets import from_preset
+from equipoise.resampling.diffusion.oversampler import DiffusionOversampler
+from equipoise.resampling.gan.oversampler import GANOversampler
+from equipoise.resampling.gan.presets import from_preset
 from equipoise.resampling.loading import load_oversampler
 from equipoise.resampling.random import RandomOversampler
 from equipoise.resampling.smote import SMOTEOversampler
-from equipoise.resampling.vae import VAEOversampler
+from equipoise.resampling.vae.oversampler import VAEOversampler
 from equipoise.testing.oversamplers import (
     COUNTS,
     check_global_chance,
@@ -26,7 +26,13 @@ from equipoise.testing.oversamplers import (
 )
 from equipoise.training.progress import listening
 
-SHORT: dict[str, Any] = {"n_steps": 4, "batch_size": 6, "learning_rate": 0.01, "base_channels": 4, "device": "cpu"}
+SHORT: dict[str, Any] = {
+    "n_steps": 4,
+    "batch_size": 6,
+    "learning_rate": 0.01,
+    "base_channels": 4,
+    "device": "cpu",
+}
 CHECKS = (check_originals_first, check_global_chance, check_validation_is_only_watched)
 
 
@@ -35,7 +41,9 @@ def gan(preset: str = "dcgan") -> GANOversampler:
 
 
 def vae() -> VAEOversampler:
-    return VAEOversampler(**SHORT | {"trunk": "small_cnn", "latent_channels": 4, "base_channels": 2})
+    return VAEOversampler(
+        **SHORT | {"trunk": "small_cnn", "latent_channels": 4, "base_channels": 2}
+    )
 
 
 def counts(dose: DosedOversampler) -> Counter[int]:
@@ -56,7 +64,9 @@ def counts(dose: DosedOversampler) -> Counter[int]:
     ],
 )
 def test_every_class_gets_its_dose(dose: dict[str, Any], added: tuple[int, ...]) -> None:
-    assert counts(DosedOversampler(SMOTEOversampler(), **dose)) == {k: n for k, n in enumerate(added) if n}
+    assert counts(DosedOversampler(SMOTEOversampler(), **dose)) == {
+        k: n for k, n in enumerate(added) if n
+    }
 
 
 def test_paper_s4_added_240_and_960_images_in_all() -> None:
@@ -93,7 +103,8 @@ def test_all_doses_share_one_fit(generator: Any, tmp_path: Path) -> None:
 def test_a_smaller_dose_is_the_beginning_of_a_larger_one(tmp_path: Path) -> None:
     images, labels = toy_images()
     few, many = (
-        DosedOversampler(gan(), per_class=n).fit_resample(images, labels, workspace=tmp_path) for n in (3, 8)
+        DosedOversampler(gan(), per_class=n).fit_resample(images, labels, workspace=tmp_path)
+        for n in (3, 8)
     )
     n = len(images)
     for label in range(3):
@@ -104,7 +115,10 @@ def test_a_smaller_dose_is_the_beginning_of_a_larger_one(tmp_path: Path) -> None
 def test_chance_is_that_of_the_generator() -> None:
     images, labels = toy_images()
     dose = DosedOversampler(gan(), share=0.5)
-    one, other = (clone(dose).set_params(generator__seed=seed).fit_resample(images, labels)[0] for seed in (0, 1))
+    one, other = (
+        clone(dose).set_params(generator__seed=seed).fit_resample(images, labels)[0]
+        for seed in (0, 1)
+    )
     assert not np.array_equal(one, other)
 
 
@@ -133,7 +147,14 @@ def test_what_the_fit_left_behind_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "dose", [{}, {"share": 0.5, "per_class": 3}, {"share": -0.1}, {"per_class": -1}, {"share": float("nan")}]
+    "dose",
+    [
+        {},
+        {"share": 0.5, "per_class": 3},
+        {"share": -0.1},
+        {"per_class": -1},
+        {"share": float("nan")},
+    ],
 )
 def test_a_dose_that_makes_no_sense_is_refused(dose: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match="share or per_class, one of them"):

@@ -60,7 +60,9 @@ def test_sanity_drops_what_is_not_finite_out_of_range_or_flat() -> None:
 def test_agreement_keeps_from_tau_on() -> None:
     made = candidates(agreement=np.array([0.0, 0.49, 0.5, 0.51, 0.8, 1.0]))
     assert kept("agreement", made) == [False, False, True, True, True, True]
-    assert kept("agreement", candidates(agreement=made.agreement, tau=0.8)) == [False] * 4 + [True] * 2
+    assert (
+        kept("agreement", candidates(agreement=made.agreement, tau=0.8)) == [False] * 4 + [True] * 2
+    )
 
 
 def test_the_relative_variant_keeps_four_fifths_however_unsure_the_judge_is() -> None:
@@ -75,19 +77,39 @@ def test_rejection_is_the_rather_the_less_real_an_image_looks() -> None:
     share = np.reshape(kept("rejection", made), (5, 100)).mean(axis=1)
     assert (np.diff(share) > 0).all()
     assert share[0] < 0.1
-    assert share[3] == pytest.approx(0.4, abs=0.15)  # just below the 80th percentile, where it is one half
+    assert share[3] == pytest.approx(
+        0.4, abs=0.15
+    )  # just below the 80th percentile, where it is one half
     assert share[4] > 0.6
 
 
 def test_copies_of_training_images_are_dropped() -> None:
     real = reference(features=np.array([[0.0, 0, 0], [5, 0, 0]]), closest=1.0)
-    features = np.array([[0.0, 0, 0], [0.99, 0, 0], [1.01, 0, 0], [5, 0.5, 0], [2.5, 0, 0], [9, 9, 9]])
-    assert kept("memorization", candidates(features=features), real) == [False, False, True, False, True, True]
+    features = np.array(
+        [[0.0, 0, 0], [0.99, 0, 0], [1.01, 0, 0], [5, 0.5, 0], [2.5, 0, 0], [9, 9, 9]]
+    )
+    assert kept("memorization", candidates(features=features), real) == [
+        False,
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_of_images_that_are_alike_the_first_is_kept() -> None:
-    features = np.array([[0.0, 0, 0], [0.6, 0, 0], [1.2, 0, 0], [1.2, 0, 0], [7, 0, 0], [7.5, 0, 0]])
-    assert kept("redundancy", candidates(features=features)) == [True, False, True, False, True, False]
+    features = np.array(
+        [[0.0, 0, 0], [0.6, 0, 0], [1.2, 0, 0], [1.2, 0, 0], [7, 0, 0], [7.5, 0, 0]]
+    )
+    assert kept("redundancy", candidates(features=features)) == [
+        True,
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
     accepted = np.array([[7.0, 0.5, 0]])
     later = candidates(features=features, accepted=accepted)
     assert kept("redundancy", later) == [True, False, True, False, False, False]
@@ -95,7 +117,9 @@ def test_of_images_that_are_alike_the_first_is_kept() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 40), st.floats(0.05, 2.0))
-def test_what_redundancy_keeps_is_apart_and_what_it_drops_is_near(seed: int, n: int, eps: float) -> None:
+def test_what_redundancy_keeps_is_apart_and_what_it_drops_is_near(
+    seed: int, n: int, eps: float
+) -> None:
     features = np.random.default_rng(seed).normal(size=(n, 2))
     keep = np.array(kept("redundancy", candidates(n=n, features=features), reference(closest=eps)))
     apart = cdist(features[keep], features[keep]) + 10 * np.eye(keep.sum())
@@ -115,7 +139,9 @@ def test_a_subset_keeps_its_own_rows() -> None:
 
 def test_bars_are_quantiles_of_the_real_images() -> None:
     rng = np.random.default_rng(0)
-    images = (rng.random((201, 1, 4, 4)) * np.linspace(0, 255, 201)[:, None, None, None]).astype(np.uint8)
+    images = (rng.random((201, 1, 4, 4)) * np.linspace(0, 255, 201)[:, None, None, None]).astype(
+        np.uint8
+    )
     features = np.arange(201.0)[:, None] ** 2 * np.ones((1, 2))
     real = learn_reference(images, features, features + 9, span=(0.0, 255.0), seed=0)
     flat = images.reshape(201, -1).astype(float)

@@ -14,7 +14,9 @@ CLASSIFIER = ImageClassifier(n_steps=4, batch_size=8, augmentation="none", devic
 def toy() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], [30, 9])
-    return (rng.integers(0, 120, size=(39, 1, 12, 12)) + 100 * labels[:, None, None, None]).astype(np.uint8), labels
+    return (rng.integers(0, 120, size=(39, 1, 12, 12)) + 100 * labels[:, None, None, None]).astype(
+        np.uint8
+    ), labels
 
 
 def test_a_fifth_of_each_class_is_held_back_at_least_one() -> None:
@@ -36,7 +38,9 @@ def test_probabilities_are_those_of_the_classifier_at_the_temperature() -> None:
     judge = fit_judge(CLASSIFIER, images, labels, workspace=None)
     features, scores = judge.look(images)
     plain = judge.classifier.predict_proba(images)
-    np.testing.assert_allclose(scores, softmax(np.log(plain) / judge.temperature, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(
+        scores, softmax(np.log(plain) / judge.temperature, axis=1), rtol=1e-5
+    )
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-9)
     known = features.std(axis=0) > 0
     np.testing.assert_allclose(features.std(axis=0)[known], 1, atol=1e-9)

@@ -12,7 +12,7 @@ from equipoise.curation.oversampler import JUDGE, CuratedOversampler
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import DataError, SettingError
 from equipoise.resampling.base import Held, Oversampler
-from equipoise.resampling.gan_presets import from_preset
+from equipoise.resampling.gan.presets import from_preset
 from equipoise.resampling.loading import load_oversampler
 from equipoise.testing.oversamplers import toy_images
 from equipoise.training.progress import listening
@@ -24,7 +24,9 @@ SEED = 5
 class Marked(Oversampler):
     """Makes flat images, copies of training images, images of the other class and good ones, by lot."""
 
-    def _fit(self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None) -> None:
+    def _fit(
+        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+    ) -> None:
         self.images = [X[codes == code] for code in range(2)]
 
     def _generate(self, codes: Labels, seed: int) -> Images:
@@ -37,7 +39,9 @@ class Marked(Oversampler):
             return np.full_like(own, 120 + rng.integers(5))
         if kind == COPY:
             return own
-        drawn = 255 * rng.normal(0.4 + 0.3 * (code if kind == GOOD else 1 - code), 0.15, size=own.shape)
+        drawn = 255 * rng.normal(
+            0.4 + 0.3 * (code if kind == GOOD else 1 - code), 0.15, size=own.shape
+        )
         return np.clip(drawn, 0, 255).astype(np.uint8)
 
     def _state(self) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
@@ -48,8 +52,15 @@ class Marked(Oversampler):
 
 
 def judge(**changes: Any) -> ImageClassifier:
-    settings: dict[str, Any] = {"n_steps": 15, "batch_size": 16, "learning_rate": 5e-3, "device": "cpu"}
-    return ImageClassifier(**settings | {"batch_sampler": "balanced", "augmentation": "none"} | changes)
+    settings: dict[str, Any] = {
+        "n_steps": 15,
+        "batch_size": 16,
+        "learning_rate": 5e-3,
+        "device": "cpu",
+    }
+    return ImageClassifier(
+        **settings | {"batch_sampler": "balanced", "augmentation": "none"} | changes
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +74,11 @@ def images() -> tuple[Images, Labels]:
 @pytest.fixture(scope="module")
 def curated(images: tuple[Images, Labels]) -> tuple[CuratedOversampler, Images]:
     oversampler = CuratedOversampler(
-        Marked(), filters=("sanity", "agreement", "memorization"), judge=judge(), rounds=12, seed=SEED
+        Marked(),
+        filters=("sanity", "agreement", "memorization"),
+        judge=judge(),
+        rounds=12,
+        seed=SEED,
     )
     return oversampler, oversampler.fit_resample(*images)[0][len(images[0]) :]
 
@@ -77,7 +92,9 @@ def test_only_good_images_are_left(
     assert oversampler.filled_ == {1: 0}
     assert new.std(axis=(1, 2, 3)).min() > 20, "a flat image was left"
     assert not any((real == one).all(axis=(1, 2, 3)).any() for one in new), "a copy was left"
-    assert new.mean(axis=(1, 2, 3)).min() > real[labels == 0].mean(axis=(1, 2, 3)).max(), "one of the other class"
+    assert new.mean(axis=(1, 2, 3)).min() > real[labels == 0].mean(axis=(1, 2, 3)).max(), (
+        "one of the other class"
+    )
 
 
 def test_what_each_filter_dropped_is_told(curated: tuple[CuratedOversampler, Images]) -> None:
@@ -94,17 +111,25 @@ def test_what_each_filter_dropped_is_told(curated: tuple[CuratedOversampler, Ima
     assert kept >= 30
 
 
-def test_a_generator_without_good_images_fills_up_and_says_so(images: tuple[Images, Labels]) -> None:
-    strict = CuratedOversampler(Marked(), filters=("agreement",), tau=0.999999, rounds=1, judge=judge(n_steps=1))
+def test_a_generator_without_good_images_fills_up_and_says_so(
+    images: tuple[Images, Labels],
+) -> None:
+    strict = CuratedOversampler(
+        Marked(), filters=("agreement",), tau=0.999999, rounds=1, judge=judge(n_steps=1)
+    )
     new = strict.fit_resample(*images)[0]
     assert len(new) == 120
     assert strict.filled_ == {1: 30}
     assert strict.curation_ == {1: {"agreement": (60, 0)}}
 
 
-def test_the_uncurated_arm_and_other_filters_share_the_fit(images: tuple[Images, Labels], tmp_path: Path) -> None:
+def test_the_uncurated_arm_and_other_filters_share_the_fit(
+    images: tuple[Images, Labels], tmp_path: Path
+) -> None:
     steps: list[str] = []
-    gan = from_preset("dcgan", n_steps=3, batch_size=6, base_channels=4, latent_size=40, device="cpu")
+    gan = from_preset(
+        "dcgan", n_steps=3, batch_size=6, base_channels=4, latent_size=40, device="cpu"
+    )
     with listening(lambda name, _step, _n_steps: steps.append(name)):
         clone(gan).fit_resample(*images, workspace=tmp_path)
         assert set(steps) == {"class 1"}
@@ -122,14 +147,24 @@ def test_the_uncurated_arm_and_other_filters_share_the_fit(images: tuple[Images,
     assert len(one.history_[JUDGE].rows) >= 1
 
 
-def test_the_judge_comes_back_with_the_generator(images: tuple[Images, Labels], tmp_path: Path) -> None:
-    gan = from_preset("dcgan", n_steps=3, batch_size=6, base_channels=4, latent_size=40, device="cpu")
-    fitted = CuratedOversampler(gan, judge=judge(n_steps=3), tau=0.4, filters=("rejection", "agreement"), rounds=2)
+def test_the_judge_comes_back_with_the_generator(
+    images: tuple[Images, Labels], tmp_path: Path
+) -> None:
+    gan = from_preset(
+        "dcgan", n_steps=3, batch_size=6, base_channels=4, latent_size=40, device="cpu"
+    )
+    fitted = CuratedOversampler(
+        gan, judge=judge(n_steps=3), tau=0.4, filters=("rejection", "agreement"), rounds=2
+    )
     fitted.fit_resample(*images)
     fitted.save(tmp_path / "model")
     loaded = load_oversampler(tmp_path / "model")
     assert isinstance(loaded, CuratedOversampler)
-    assert (loaded.tau, loaded.rounds, tuple(loaded.filters)) == (0.4, 2, ("rejection", "agreement"))
+    assert (loaded.tau, loaded.rounds, tuple(loaded.filters)) == (
+        0.4,
+        2,
+        ("rejection", "agreement"),
+    )
     assert loaded.curation_ == fitted.curation_
     assert loaded.filled_ == fitted.filled_
     with pytest.raises(DataError, match="class 0, which had not to grow"):

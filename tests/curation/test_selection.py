@@ -22,7 +22,10 @@ class Maker:
     """Makes images that carry their number; the judge's probability of each is given."""
 
     def __init__(self, agreement: Sequence[float], places: Sequence[float] | None = None) -> None:
-        self.agreement, self.places = list(agreement), list(places or range(0, 9 * len(agreement), 9))
+        self.agreement, self.places = (
+            list(agreement),
+            list(places or range(0, 9 * len(agreement), 9)),
+        )
         self.asked: list[int] = []
 
     def __call__(self, n: int, round_: int, accepted: Any) -> Candidates:
@@ -42,8 +45,12 @@ class Maker:
         )
 
 
-def chosen(n: int, make: Maker, *filters: str, rounds: int = 5, oversupply: float = 2.0) -> tuple[list[int], Tally]:
-    images, tally = select(n, make, REAL, Rule(filters=filters, oversupply=oversupply, rounds=rounds))
+def chosen(
+    n: int, make: Maker, *filters: str, rounds: int = 5, oversupply: float = 2.0
+) -> tuple[list[int], Tally]:
+    images, tally = select(
+        n, make, REAL, Rule(filters=filters, oversupply=oversupply, rounds=rounds)
+    )
     assert len(images) == n
     return images[:, 0, 1, 1].tolist(), tally
 
@@ -78,7 +85,9 @@ def test_a_class_that_stays_short_is_filled_up_with_the_best_of_the_dropped(roun
 def test_who_came_farther_fills_up_first_and_copies_last() -> None:
     """Image 0 passes; 1 is like it; 2 is a copy of a training image; 3 is of another class; 4 passes."""
     make = Maker([0.9, 0.9, 0.9, 0.1, 0.9], places=[0.0, 0.5, 1000.0, 20.0, 40.0])
-    images, tally = chosen(5, make, "agreement", "memorization", "redundancy", rounds=1, oversupply=1.0)
+    images, tally = chosen(
+        5, make, "agreement", "memorization", "redundancy", rounds=1, oversupply=1.0
+    )
     assert images == [0, 4, 1, 3, 2]
     assert tally == Tally({"agreement": [5, 4], "memorization": [4, 3], "redundancy": [3, 2]}, 3)
 

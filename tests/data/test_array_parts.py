@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise.data.array_parts import read_runs
+from equipoise.data.volume_dataset import read_runs
 from equipoise.exceptions import DataError
 
 

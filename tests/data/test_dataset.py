@@ -72,7 +72,9 @@ def test_nothing_is_lost_on_disk(
 
 
 def test_a_folder_without_a_dataset_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"Expected a saved dataset in .*nothing, found no dataset\.json"):
+    with pytest.raises(
+        DataError, match=r"Expected a saved dataset in .*nothing, found no dataset\.json"
+    ):
         ImageDataset.load(tmp_path / "nothing")
 
 
@@ -172,15 +174,23 @@ def test_synthetic_images_are_not_resampled_again(toy: ImageDataset) -> None:
     [
         ({"ids": np.array(["a"])}, "Expected 52 ids, one for each image, got 1"),
         ({"masks": np.zeros((3, 16, 16))}, "Expected 52 masks, one for each image, got 3"),
-        ({"groups": np.zeros(51, dtype=np.int64)}, r"Expected groups of shape \(52,\), .* got \(51,\)"),
+        (
+            {"groups": np.zeros(51, dtype=np.int64)},
+            r"Expected groups of shape \(52,\), .* got \(51,\)",
+        ),
         ({"groups": np.full(52, "p1")}, "Expected groups as whole numbers, got <U2"),
         ({"labels": np.zeros(52)}, "Expected labels as whole numbers, got float64"),
         ({"labels": np.full(52, 2)}, "Expected labels from 0 to 1 for 2 class names, got 2 to 2"),
         ({"labels": np.full(52, -1)}, "got -1 to -1"),
-        ({"images": np.zeros((52, 16, 16), dtype=np.uint8)}, r"Expected images of shape \(n, c, h, w\)"),
+        (
+            {"images": np.zeros((52, 16, 16), dtype=np.uint8)},
+            r"Expected images of shape \(n, c, h, w\)",
+        ),
     ],
 )
-def test_fields_that_do_not_fit_are_refused(toy: ImageDataset, change: dict[str, Any], said: str) -> None:
+def test_fields_that_do_not_fit_are_refused(
+    toy: ImageDataset, change: dict[str, Any], said: str
+) -> None:
     with pytest.raises(DataError, match=said):
         replace(toy, **change)
 

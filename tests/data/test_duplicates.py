@@ -15,7 +15,7 @@ from PIL import Image
 from equipoise.data import duplicates as module
 from equipoise.data.dataset import SYNTHETIC, ImageDataset, concatenate
 from equipoise.data.duplicates import Duplicates, find_duplicates, merge_groups, refuse_crossing
-from equipoise.data.phantoms import cells, chest_films
+from equipoise.data.phantoms.datasets import cells, chest_films
 from equipoise.data.splits import Split, hold_out
 from equipoise.exceptions import DataError, LeakageError
 
@@ -26,7 +26,9 @@ def rows(*numbers: int) -> NDArray[np.int64]:
     return np.array(numbers, dtype=np.int64)
 
 
-def with_copies(dataset: ImageDataset, change: Change, originals: NDArray[np.int64]) -> ImageDataset:
+def with_copies(
+    dataset: ImageDataset, change: Change, originals: NDArray[np.int64]
+) -> ImageDataset:
     """Add changed copies of some rows behind the others, as new patients."""
     copies = dataset.subset(originals)
     copies = replace(
@@ -46,7 +48,9 @@ def jpeg(image: NDArray[Any]) -> NDArray[Any]:
 
 def resized(image: NDArray[Any]) -> NDArray[Any]:
     side = image.shape[1]
-    return channels_first(picture(image).resize((side * 3 // 4, side * 3 // 4)).resize((side, side)))
+    return channels_first(
+        picture(image).resize((side * 3 // 4, side * 3 // 4)).resize((side, side))
+    )
 
 
 def paler(image: NDArray[Any]) -> NDArray[Any]:
@@ -54,7 +58,9 @@ def paler(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def noisy(image: NDArray[Any]) -> NDArray[Any]:
-    return np.clip(image + np.random.default_rng(0).normal(0, 5, image.shape), 0, 255).astype(np.uint8)
+    return np.clip(image + np.random.default_rng(0).normal(0, 5, image.shape), 0, 255).astype(
+        np.uint8
+    )
 
 
 def picture(image: NDArray[Any]) -> Image.Image:
@@ -68,7 +74,9 @@ def channels_first(image: Image.Image) -> NDArray[Any]:
 
 @pytest.mark.parametrize("change", [jpeg, resized, paler, noisy])
 @pytest.mark.parametrize("draw", [cells, chest_films])
-def test_changed_copies_are_near_duplicates(draw: Callable[..., ImageDataset], change: Change) -> None:
+def test_changed_copies_are_near_duplicates(
+    draw: Callable[..., ImageDataset], change: Change
+) -> None:
     originals = np.arange(0, 60, 3)
     dataset = with_copies(draw([40, 20], size=48), change, originals)
     found = find_duplicates(dataset)
@@ -119,7 +127,11 @@ def test_every_storage_type_and_shape_is_compared_alike(toy: ImageDataset) -> No
     expected = find_duplicates(films).near.tolist()
     assert len(expected) == 5
     wide = np.repeat(films.images, 2, axis=3)
-    for images in (films.images.astype(np.uint16) * 16, films.images.astype(np.float32) / 255, wide):
+    for images in (
+        films.images.astype(np.uint16) * 16,
+        films.images.astype(np.float32) / 255,
+        wide,
+    ):
         assert find_duplicates(replace(films, images=images)).near.tolist() == expected
 
 
@@ -132,7 +144,9 @@ def test_copies_with_different_labels_are_counted(toy: ImageDataset) -> None:
 
 def test_volumes_are_refused(toy: ImageDataset) -> None:
     volumes = np.zeros((len(toy), 1, 4, 4, 4), dtype=np.uint8)
-    with pytest.raises(DataError, match=r"Expected images of shape \(n, c, h, w\), got \(52, 1, 4, 4, 4\)"):
+    with pytest.raises(
+        DataError, match=r"Expected images of shape \(n, c, h, w\), got \(52, 1, 4, 4, 4\)"
+    ):
         find_duplicates(replace(toy, images=volumes))
 
 
@@ -154,7 +168,9 @@ def test_crossings_into_test_and_into_validation_are_told_apart() -> None:
 
 def test_no_duplicates_cross_nothing(toy: ImageDataset) -> None:
     nothing = Duplicates(exact=NONE, near=NONE, distance=rows(), conflicting=NONE)
-    assert len(nothing.crossing(SPLIT).into_test) == len(nothing.crossing(SPLIT).into_validation) == 0
+    assert (
+        len(nothing.crossing(SPLIT).into_test) == len(nothing.crossing(SPLIT).into_validation) == 0
+    )
     np.testing.assert_array_equal(merge_groups(toy, nothing).groups, toy.groups)
     refuse_crossing(toy, nothing, [SPLIT])
 
@@ -167,7 +183,9 @@ def test_crossing_into_test_is_refused_by_name(toy: ImageDataset) -> None:
         refuse_crossing(toy, known((2, 5), (4, 6)), [SPLIT])
     assert "--duplicates merge" in str(told.value)
     assert "--duplicates report" in str(told.value)
-    with pytest.raises(LeakageError, match=r"4 pairs .*; image-0001 = image-0006 and 1 more\. Keep"):
+    with pytest.raises(
+        LeakageError, match=r"4 pairs .*; image-0001 = image-0006 and 1 more\. Keep"
+    ):
         refuse_crossing(toy, known((2, 5), (4, 6), (1, 6), (0, 5)), [SPLIT])
 
 

@@ -43,7 +43,9 @@ def counted(dataset: ImageDataset, rows: NDArray[np.int64]) -> list[int]:
         ([100], "exp", 0.5, [100]),
     ],
 )
-def test_class_sizes_follow_the_formulas(counts: list[int], kind: str, mu: float, expected: list[int]) -> None:
+def test_class_sizes_follow_the_formulas(
+    counts: list[int], kind: str, mu: float, expected: list[int]
+) -> None:
     dataset = labelled(counts)
     assert counted(dataset, thin(dataset, np.arange(len(dataset)), kind=kind, mu=mu)) == expected
 
@@ -62,7 +64,9 @@ def test_classes_that_are_not_in_train_stay_away() -> None:
     small=st.floats(0.001, 1),
     seed=st.integers(0, 99),
 )
-def test_thinning_takes_training_rows_and_nests(counts: list[int], kind: str, small: float, seed: int) -> None:
+def test_thinning_takes_training_rows_and_nests(
+    counts: list[int], kind: str, small: float, seed: int
+) -> None:
     dataset = labelled(counts)
     rows = np.sort(np.random.default_rng(seed).permutation(len(dataset))[: 1 + len(dataset) // 2])
     few = thin(dataset, rows, kind=kind, mu=small / 2, seed=seed)

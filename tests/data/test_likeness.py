@@ -7,7 +7,7 @@ from scipy.fft import dctn
 from scipy.spatial.distance import cdist
 
 from equipoise.data.likeness import SHIFTS, Likeness
-from equipoise.data.phantoms import cells, chest_films
+from equipoise.data.phantoms.datasets import cells, chest_films
 from equipoise.exceptions import DataError
 
 Images = NDArray[np.uint8]
@@ -28,7 +28,9 @@ def test_brightness_and_contrast_do_not_matter(images: Images) -> None:
 @pytest.mark.parametrize("images", [FILMS, SMEARS])
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("by", [(0, 0), (2, -1), (-1, 2)])
-def test_mirrored_and_moved_copies_are_laid_back(images: Images, flip: bool, by: tuple[int, int]) -> None:
+def test_mirrored_and_moved_copies_are_laid_back(
+    images: Images, flip: bool, by: tuple[int, int]
+) -> None:
     moved = np.roll(images[:, :, :, ::-1] if flip else images, by, axis=(2, 3))
     found = Likeness.of(images).match(moved)
     laid = found.align(moved, np.arange(60))
@@ -40,7 +42,12 @@ def test_mirrored_and_moved_copies_are_laid_back(images: Images, flip: bool, by:
 
 
 def test_images_of_other_patients_are_not_alike() -> None:
-    assert Likeness.of(FILMS, FILMS).match(chest_films((40, 20), size=64, seed=5).images).likeness.max() < 0.9
+    assert (
+        Likeness.of(FILMS, FILMS)
+        .match(chest_films((40, 20), size=64, seed=5).images)
+        .likeness.max()
+        < 0.9
+    )
 
 
 def test_likeness_is_a_cosine_of_standardized_frequencies(monkeypatch: pytest.MonkeyPatch) -> None:

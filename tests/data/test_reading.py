@@ -7,19 +7,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from equipoise.data.images.options import ReadOptions
 from equipoise.data.reading import read
-from equipoise.data.source import ReadOptions
 from equipoise.exceptions import DataError
 
 
 def test_nothing_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"Expected images at .*nowhere, found nothing.*folder: a folder with"):
+    with pytest.raises(
+        DataError, match=r"Expected images at .*nowhere, found nothing.*folder: a folder with"
+    ):
         read(tmp_path / "nowhere")
 
 
 def test_an_unknown_kind_is_said_with_the_readers(tmp_path: Path) -> None:
     (tmp_path / "films.zip").write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"No reader recognizes .*films.zip.*folder: .*medmnist: .*table: "):
+    with pytest.raises(
+        DataError, match=r"No reader recognizes .*films.zip.*folder: .*medmnist: .*table: "
+    ):
         read(tmp_path / "films.zip")
 
 

@@ -12,7 +12,9 @@ from equipoise.data.splits import PARTS, hold_out, load_splits, save_splits
 from equipoise.exceptions import DataError, LeakageError
 
 
-def test_splits_survive_the_disk_another_order_and_other_pixels(tmp_path: Path, toy: ImageDataset) -> None:
+def test_splits_survive_the_disk_another_order_and_other_pixels(
+    tmp_path: Path, toy: ImageDataset
+) -> None:
     splits = hold_out(toy)
     save_splits(tmp_path / "splits.json", splits, toy)
     shuffled = toy.subset(np.random.default_rng(0).permutation(len(toy)))
@@ -52,12 +54,16 @@ def test_splits_changed_by_hand_are_checked_again(tmp_path: Path, toy: ImageData
         load_splits(path, toy)
     stored["splits"][0]["train"][-1] = "nobody"
     path.write_text(json.dumps(stored))
-    with pytest.raises(DataError, match="Image nobody is in the file of splits but not in the dataset"):
+    with pytest.raises(
+        DataError, match="Image nobody is in the file of splits but not in the dataset"
+    ):
         load_splits(path, toy)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"dataset": "x", "splits": [{"name": "a"}]}'])
-def test_a_file_that_holds_no_splits_is_refused(tmp_path: Path, toy: ImageDataset, text: str) -> None:
+def test_a_file_that_holds_no_splits_is_refused(
+    tmp_path: Path, toy: ImageDataset, text: str
+) -> None:
     (tmp_path / "splits.json").write_text(text)
     with pytest.raises(DataError, match="is not a file of splits"):
         load_splits(tmp_path / "splits.json", toy)

@@ -49,7 +49,9 @@ def shares(dataset: ImageDataset, rows: np.ndarray) -> np.ndarray:
 
 @settings(deadline=None, max_examples=40)
 @given(dataset=grouped(), seed=st.integers(0, 1000))
-def test_hold_out_keeps_patients_apart_and_classes_everywhere(dataset: ImageDataset, seed: int) -> None:
+def test_hold_out_keeps_patients_apart_and_classes_everywhere(
+    dataset: ImageDataset, seed: int
+) -> None:
     for split in hold_out(dataset, n_splits=2, seed=seed):
         split.check(dataset)
         parts = [getattr(split, part) for part in PARTS]
@@ -75,7 +77,9 @@ def test_ungrouped_shares_are_exact_up_to_rounding(counts: list[int], seed: int)
 
 @settings(deadline=None, max_examples=20)
 @given(dataset=grouped(), n_folds=st.integers(2, 5), n_repeats=st.integers(1, 2))
-def test_every_image_is_tested_once_in_each_repeat(dataset: ImageDataset, n_folds: int, n_repeats: int) -> None:
+def test_every_image_is_tested_once_in_each_repeat(
+    dataset: ImageDataset, n_folds: int, n_repeats: int
+) -> None:
     splits = k_fold(dataset, n_folds=n_folds, n_repeats=n_repeats, seed=3)
     assert len({split.name for split in splits}) == n_folds * n_repeats
     tested = np.sort(np.concatenate([split.test for split in splits]))
@@ -116,10 +120,16 @@ def test_a_patient_too_large_for_the_others_goes_to_train() -> None:
 def test_three_patients_of_a_class_are_enough(n_splits: int) -> None:
     dataset = tiny([0] * 50 + [1] * 3)
     for split in hold_out(dataset, n_splits=n_splits):
-        assert [int((dataset.labels[getattr(split, part)] == 1).sum()) for part in PARTS] == [1, 1, 1]
+        assert [int((dataset.labels[getattr(split, part)] == 1).sum()) for part in PARTS] == [
+            1,
+            1,
+            1,
+        ]
 
 
-@pytest.mark.parametrize(("groups", "said"), [([7, 7, 7], "has 1 patient and"), ([7, 7, 8], "has 2 patients and")])
+@pytest.mark.parametrize(
+    ("groups", "said"), [([7, 7, 7], "has 1 patient and"), ([7, 7, 8], "has 2 patients and")]
+)
 def test_too_few_patients_of_a_class_is_named(groups: list[int], said: str) -> None:
     dataset = tiny([0] * 50 + [1] * 3, [*range(100, 150), *groups])
     with pytest.raises(DataError, match=f"Class 'b' {said} needs 3 or more.*Merge it"):
@@ -128,15 +138,25 @@ def test_too_few_patients_of_a_class_is_named(groups: list[int], said: str) -> N
 
 def test_classes_that_no_assignment_spreads_are_refused() -> None:
     # b lives in patients 1, 2, 3, c in 1, 2, 4 and d in 1, 3, 4: if 1, 2 and 3 are apart, then 3 and 4 are together
-    dataset = tiny([0] * 12 + [1, 1, 1, 2, 2, 2, 3, 3, 3], [*range(100, 112), 1, 2, 3, 1, 2, 4, 1, 3, 4])
+    dataset = tiny(
+        [0] * 12 + [1, 1, 1, 2, 2, 2, 3, 3, 3], [*range(100, 112), 1, 2, 3, 1, 2, 4, 1, 3, 4]
+    )
     with pytest.raises(
-        DataError, match="Found no way to give each of train, validation, test images of every class"
+        DataError,
+        match="Found no way to give each of train, validation, test images of every class",
     ):
         hold_out(dataset)
 
 
 @pytest.mark.parametrize(
-    "change", [{"test": 0.0}, {"test": 1.2}, {"validation": 0.0}, {"test": 0.6, "validation": 0.4}, {"n_splits": 0}]
+    "change",
+    [
+        {"test": 0.0},
+        {"test": 1.2},
+        {"validation": 0.0},
+        {"test": 0.6, "validation": 0.4},
+        {"n_splits": 0},
+    ],
 )
 def test_shares_out_of_range_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(SettingError, match="Expected"):
@@ -148,7 +168,9 @@ def test_one_fold_is_refused() -> None:
         k_fold(tiny([0] * 9 + [1] * 9), n_folds=1)
 
 
-@pytest.mark.parametrize("how", [hold_out, k_fold, lambda d: source_splits(d, ["train", "test"] * (len(d) // 2))])
+@pytest.mark.parametrize(
+    "how", [hold_out, k_fold, lambda d: source_splits(d, ["train", "test"] * (len(d) // 2))]
+)
 def test_synthetic_images_are_never_split(how) -> None:  # type: ignore[no-untyped-def]
     dataset = tiny([0] * 9 + [1] * 9, [*range(16), SYNTHETIC, SYNTHETIC])
     with pytest.raises(LeakageError, match="got 2 synthetic"):
@@ -173,7 +195,10 @@ def test_check_accepts_a_clean_split_with_synthetic_images_in_train() -> None:
 @pytest.mark.parametrize(
     ("groups", "said"),
     [
-        ([104, 211, 9, 3, 4, 104, 211], "Patients 104 and 211 are in both train and test of split-2"),
+        (
+            [104, 211, 9, 3, 4, 104, 211],
+            "Patients 104 and 211 are in both train and test of split-2",
+        ),
         ([1, 2, 9, 3, 4, 3, 5], "Patient 3 is in both validation and test of split-2"),
         ([1, 2, 3, 1, 2, 5, 6], "Patients 1 and 2 are in both train and validation of split-2"),
     ],
@@ -185,8 +210,12 @@ def test_check_names_patients_that_cross(groups: list[int], said: str) -> None:
 
 def test_check_names_a_few_of_many_patients() -> None:
     dataset = tiny([0, 1] * 6, [*range(6), *range(6)])
-    split = Split(name="s", train=rows(0, 1, 2, 3, 4, 5), validation=rows(6, 7, 8, 9, 10), test=rows(11))
-    with pytest.raises(LeakageError, match="Patients 0, 1, 2 and 2 more are in both train and validation of s"):
+    split = Split(
+        name="s", train=rows(0, 1, 2, 3, 4, 5), validation=rows(6, 7, 8, 9, 10), test=rows(11)
+    )
+    with pytest.raises(
+        LeakageError, match="Patients 0, 1, 2 and 2 more are in both train and validation of s"
+    ):
         split.check(dataset)
 
 
@@ -200,7 +229,9 @@ def test_check_names_a_few_of_many_patients() -> None:
         ({"train": rows(0, 2)}, DataError, "Train of split-2 has no image of class 'b'"),
     ],
 )
-def test_check_refuses_broken_splits(change: dict[str, Any], error: type[Exception], said: str) -> None:
+def test_check_refuses_broken_splits(
+    change: dict[str, Any], error: type[Exception], said: str
+) -> None:
     with pytest.raises(error, match=said):
         replace(GOOD, **change).check(tiny([0, 1, 0, 1, 0, 1, 0]))
 
@@ -209,7 +240,9 @@ def test_check_refuses_broken_splits(change: dict[str, Any], error: type[Excepti
 def test_check_refuses_synthetic_images_that_judge(row: int) -> None:
     dataset = tiny([0, 1, 0, 1, 0, 1, 0])
     dataset.groups[row] = SYNTHETIC
-    with pytest.raises(LeakageError, match="real images only in validation and test of split-2, got 1 synthetic"):
+    with pytest.raises(
+        LeakageError, match="real images only in validation and test of split-2, got 1 synthetic"
+    ):
         GOOD.check(dataset)
 
 
@@ -231,7 +264,11 @@ def test_source_validation_part_is_kept_and_not_repeated() -> None:
     dataset = tiny([0, 1] * 6)
     assigned = ["train"] * 6 + ["validation"] * 2 + ["test"] * 4
     (split,) = source_splits(dataset, assigned, n_splits=5)
-    assert [getattr(split, part).tolist() for part in PARTS] == [[0, 1, 2, 3, 4, 5], [6, 7], [8, 9, 10, 11]]
+    assert [getattr(split, part).tolist() for part in PARTS] == [
+        [0, 1, 2, 3, 4, 5],
+        [6, 7],
+        [8, 9, 10, 11],
+    ]
 
 
 def test_images_that_the_source_does_not_assign_train() -> None:
@@ -257,6 +294,7 @@ def test_source_splits_that_cannot_be_used_are_refused(assigned: list[str], said
 def test_a_source_that_separates_patients_is_refused() -> None:
     dataset = tiny([0, 1] * 6, [0, 1, 2, 3, 4, 5, 0, 1, 8, 9, 10, 11])
     with pytest.raises(
-        LeakageError, match=r"2 of 10 patients in two parts or more: Patients 0 and 1 are .*hold_out"
+        LeakageError,
+        match=r"2 of 10 patients in two parts or more: Patients 0 and 1 are .*hold_out",
     ):
         source_splits(dataset, ["train"] * 6 + ["test"] * 6)

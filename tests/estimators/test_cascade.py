@@ -6,11 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from equipoise.data.label_schemes import LABEL_SCHEMES
-from equipoise.data.volumes import VolumeDataset
-from equipoise.estimators.cascade import CascadeSegmenter
+from equipoise.data.volume_dataset import VolumeDataset
+from equipoise.data.volumes.labels import LABEL_SCHEMES
+from equipoise.estimators.cascade import THETAS, CascadeSegmenter, best_theta, tune_theta
 from equipoise.estimators.segmenter import Segmenter
-from equipoise.estimators.tumor_threshold import THETAS, best_theta, tune_theta
 from equipoise.exceptions import DataError, SettingError
 from equipoise.losses.regions import ItemLoss
 from equipoise.metrics.segmentation import dice, measure_case
@@ -50,7 +49,11 @@ def brains(folder: Path, n: int = 3) -> VolumeDataset:
 
 
 def cascade(**settings: Any) -> CascadeSegmenter:
-    tiny: dict[str, Any] = {"detect": Segmenter(**TINY), "divide": Segmenter(**TINY), "device": "cpu"}
+    tiny: dict[str, Any] = {
+        "detect": Segmenter(**TINY),
+        "divide": Segmenter(**TINY),
+        "device": "cpu",
+    }
     return CascadeSegmenter(**tiny | settings)
 
 
@@ -74,7 +77,9 @@ def test_probabilities_are_the_product_of_both_stages_and_sum_to_1(tmp_path: Pat
 
 
 @pytest.mark.parametrize("theta", [0.0, 0.75, 1.0])
-def test_a_voxel_is_healthy_below_theta_else_its_likeliest_part(theta: float, tmp_path: Path) -> None:
+def test_a_voxel_is_healthy_below_theta_else_its_likeliest_part(
+    theta: float, tmp_path: Path
+) -> None:
     images, _, mask = brains(tmp_path, 1).arrays(0)
     tumor, parts = chances(2, mask.shape, 0).astype(np.float32), chances(4, mask.shape, 1)
     tumor[:, 2] = [[[0.25]], [[0.75]]]  # a chance of exactly theta is enough
@@ -90,7 +95,9 @@ def test_with_a_perfect_first_stage_the_whole_tumor_is_found_whatever_the_second
     images, codes, mask = data.arrays(0)
     perfect = np.stack([codes == 0, codes > 0])
     found = knowing(perfect, chances(4, mask.shape, seed), 0.5).predict(images, mask)
-    measures = measure_case(truth=codes, prediction=found, regions=data.regions, spacing_mm=(1, 1, 1))
+    measures = measure_case(
+        truth=codes, prediction=found, regions=data.regions, spacing_mm=(1, 1, 1)
+    )
     assert dice(*(measures["whole"][name] for name in ("tp", "fp", "fn"))) == 1
     assert dice(*(measures["core"][name] for name in ("tp", "fp", "fn"))) < 1
 
@@ -117,7 +124,9 @@ def test_dice_of_theta_is_averaged_over_cases(tmp_path: Path) -> None:
     truth = data.arrays(0).codes == 1
     tuning = tune_theta(Knows(np.stack([~truth, truth])), data)  # type: ignore[arg-type]
     other = data.arrays(1).codes == 1
-    assert tuning[0.5] == pytest.approx((1 + 2 * (truth & other).sum() / (truth.sum() + other.sum())) / 2)
+    assert tuning[0.5] == pytest.approx(
+        (1 + 2 * (truth & other).sum() / (truth.sum() + other.sum())) / 2
+    )
 
 
 def test_the_second_stage_learns_nothing_from_healthy_pixels(
@@ -161,38 +170,50 @@ def test_the_second_stage_is_judged_inside_the_tumor(tmp_path: Path) -> None:
     for code, name in enumerate(held.class_names[1:], start=1):
         overlap = 2 * (tumor & (codes == code) & (guess == code)).sum()
         expected = overlap / ((codes == code).sum() + (guess == code).sum())
-        assert dict(made.histories_["divide"].column(f"validation_dice_{name}"))[2] == pytest.approx(expected)
+        assert dict(made.histories_["divide"].column(f"validation_dice_{name}"))[
+            2
+        ] == pytest.approx(expected)
     assert made.divide_.predict(images, mask)[~tumor & mask].any(), "nothing to leave out"
 
 
 def test_seed_and_device_are_those_of_the_cascade(tmp_path: Path) -> None:
     made = cascade(seed=7, detect=Segmenter(**TINY | {"device": "cuda:99"})).fit(brains(tmp_path))
-    assert [(stage.seed, stage.device) for stage in (made.detect_, made.divide_)] == [(7, "cpu")] * 2
+    assert [(stage.seed, stage.device) for stage in (made.detect_, made.divide_)] == [
+        (7, "cpu")
+    ] * 2
     assert made.detect.seed == 0
     assert made.theta_ == 0.5
     assert "untuned" in made.notes_[-1]
     assert [len(frequencies.rows()) for frequencies in made.frequencies_.values()] == [2, 4]
 
 
-def test_stages_of_equal_content_are_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_of_equal_content_are_trained_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another theta needs no training."""
     data = brains(tmp_path)
     first = cascade(theta=0.5).fit(data, workspace=tmp_path / "work")
     monkeypatch.setattr("equipoise.estimators.segmenter.train_patches", None)
     again = cascade(theta=0.6).fit(data, workspace=tmp_path / "work")
     images, _, mask = data.arrays(0)
-    np.testing.assert_array_equal(again.probabilities(images, mask), first.probabilities(images, mask))
+    np.testing.assert_array_equal(
+        again.probabilities(images, mask), first.probabilities(images, mask)
+    )
 
 
 def test_bad_settings_and_data_have_their_messages(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"theta as a chance from 0 to 1, or None to tune it, got 1.5"):
+    with pytest.raises(
+        SettingError, match=r"theta as a chance from 0 to 1, or None to tune it, got 1.5"
+    ):
         cascade(theta=1.5).check_settings()
     with pytest.raises(SettingError, match=r"Expected divide as a Segmenter, got None"):
         cascade(divide=None).check_settings()
     with pytest.raises(SettingError, match=r"No mode named 'edge'"):
         cascade(divide=Segmenter(mode="edge")).check_settings()
     two = brains(tmp_path).merged({"healthy": (0,), "tumor": (1, 2, 3, 4)})
-    with pytest.raises(DataError, match=r"at least 2 classes of tumor to tell apart, got \['healthy', 'tumor'\]"):
+    with pytest.raises(
+        DataError, match=r"at least 2 classes of tumor to tell apart, got \['healthy', 'tumor'\]"
+    ):
         cascade().fit(two)
     healthy = volumes_of([np.zeros((1, 9, 9), dtype=np.int64)], tmp_path / "healthy", k=3)
     with pytest.raises(DataError, match=r"Expected training cases with a tumor, got none"):

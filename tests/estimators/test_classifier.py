@@ -36,7 +36,9 @@ MASK = np.arange(52) % 4 == 3  # some images of both classes are synthetic
 
 
 def quick(**settings: Any) -> ImageClassifier:
-    return ImageClassifier(**{"n_steps": 4, "batch_size": 8, "evaluate_every": 2, "device": "cpu", **settings})
+    return ImageClassifier(
+        **{"n_steps": 4, "batch_size": 8, "evaluate_every": 2, "device": "cpu", **settings}
+    )
 
 
 def weights(fitted: ImageClassifier) -> Weights:
@@ -44,7 +46,9 @@ def weights(fitted: ImageClassifier) -> Weights:
 
 
 def same(first: Weights, second: Weights) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    return first.keys() == second.keys() and all(
+        torch.equal(first[name], second[name]) for name in first
+    )
 
 
 @pytest.fixture
@@ -93,7 +97,9 @@ def test_probabilities_are_float64_and_sum_to_1(toy: ImageDataset) -> None:
 
 def test_labels_may_be_any_integers(toy: ImageDataset) -> None:
     plain = quick().fit(toy.images, toy.labels)
-    named = quick().fit(toy.images, np.array([30, -7])[1 - toy.labels])  # class 0 -> -7, class 1 -> 30
+    named = quick().fit(
+        toy.images, np.array([30, -7])[1 - toy.labels]
+    )  # class 0 -> -7, class 1 -> 30
     assert named.classes_.tolist() == [-7, 30]
     np.testing.assert_array_equal(named.predict_proba(toy.images), plain.predict_proba(toy.images))
     assert set(named.predict(toy.images)) <= {-7, 30}
@@ -118,7 +124,9 @@ def test_the_range_is_that_of_the_training_images() -> None:
 
 
 def test_works_as_the_last_step_of_a_pipeline(toy: ImageDataset) -> None:
-    pipeline = Pipeline([("balance", RandomOversampler()), ("classify", quick())]).fit(toy.images, toy.labels)
+    pipeline = Pipeline([("balance", RandomOversampler()), ("classify", quick())]).fit(
+        toy.images, toy.labels
+    )
     assert pipeline.predict(toy.images).shape == (52,)
 
 
@@ -140,7 +148,9 @@ def test_works_as_the_last_step_of_a_pipeline(toy: ImageDataset) -> None:
     ],
 )
 def test_settings_change_the_fit(toy: ImageDataset, settings: dict[str, str]) -> None:
-    plain, other = (one.fit(toy.images, toy.labels, synthetic=MASK) for one in (quick(), quick(**settings)))
+    plain, other = (
+        one.fit(toy.images, toy.labels, synthetic=MASK) for one in (quick(), quick(**settings))
+    )
     assert not same(weights(plain), weights(other))
     assert np.isfinite(other.predict_proba(toy.images)).all()
 
@@ -180,7 +190,9 @@ def test_every_loss_brings_its_head_and_its_probabilities(
     assert same(loaded.loss_.state_dict(), fitted.loss_.state_dict())
 
 
-def test_the_loss_hears_how_far_the_training_is(toy: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loss_hears_how_far_the_training_is(
+    toy: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     heard: list[float] = []
 
     class Listening(CrossEntropy):
@@ -218,7 +230,9 @@ def test_synthetic_images_of_no_weight_teach_nothing(toy: ImageDataset) -> None:
     others = toy.images.copy()
     others[MASK] = 255 - others[MASK]
     assert same(weights(first), weights(quick(**settings).fit(others, toy.labels, synthetic=MASK)))
-    assert not same(weights(first), weights(quick(n_steps=6).fit(toy.images, toy.labels, synthetic=MASK)))
+    assert not same(
+        weights(first), weights(quick(n_steps=6).fit(toy.images, toy.labels, synthetic=MASK))
+    )
 
 
 def test_without_a_mask_all_images_are_real(toy: ImageDataset) -> None:
@@ -262,7 +276,9 @@ def test_a_second_stage_follows_the_first(
 
 def test_what_the_second_stage_found_is_kept(toy: ImageDataset, held: Any) -> None:
     assert quick().fit(toy.images, toy.labels).second_stage_ == {}
-    found = quick(second_stage="tau_norm").fit(toy.images, toy.labels, validation=held).second_stage_
+    found = (
+        quick(second_stage="tau_norm").fit(toy.images, toy.labels, validation=held).second_stage_
+    )
     assert 0 <= found["tau"] <= 1
 
 
@@ -287,7 +303,9 @@ def test_same_seed_same_weights_and_the_callers_chance_is_untouched(toy: ImageDa
     assert not same(weights(first), weights(quick(seed=1).fit(toy.images, toy.labels)))
 
 
-def test_watching_validation_images_does_not_change_the_training(toy: ImageDataset, held: Any) -> None:
+def test_watching_validation_images_does_not_change_the_training(
+    toy: ImageDataset, held: Any
+) -> None:
     alone = quick(keep_best="last").fit(toy.images, toy.labels)
     watched = quick(keep_best="last").fit(toy.images, toy.labels, validation=held)
     assert same(weights(alone), weights(watched))
@@ -298,12 +316,19 @@ def test_watching_validation_images_does_not_change_the_training(toy: ImageDatas
 
 def test_validation_is_scored_at_intervals_and_at_the_end(toy: ImageDataset, held: Any) -> None:
     history = quick(n_steps=5).fit(toy.images, toy.labels, validation=held).history_
-    for name in ("validation_loss", "validation_balanced_accuracy", "validation_accuracy", "validation_auroc"):
+    for name in (
+        "validation_loss",
+        "validation_balanced_accuracy",
+        "validation_accuracy",
+        "validation_auroc",
+    ):
         assert [step for step, _ in history.column(name)] == [2, 4, 5]
     assert history.column("loss")[-1][0] == 5
 
 
-def test_without_validation_nothing_is_held_out(toy: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_validation_nothing_is_held_out(
+    toy: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[int] = []
     original = ResidentBatches.__init__
 
@@ -318,16 +343,21 @@ def test_without_validation_nothing_is_held_out(toy: ImageDataset, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("metric", "best"), [("balanced_accuracy", max), ("accuracy", max), ("auroc", max), ("loss", min)]
+    ("metric", "best"),
+    [("balanced_accuracy", max), ("accuracy", max), ("auroc", max), ("loss", min)],
 )
 def test_the_best_weights_are_kept(toy: ImageDataset, held: Any, metric: str, best: Any) -> None:
     # a rate this high makes the scores jump about
     fitted = quick(n_steps=12, keep_best=metric, learning_rate=0.02, schedule="constant")
     fitted.fit(toy.images, toy.labels, validation=held)
     column = fitted.history_.column(f"validation_{metric}")
-    at_best = max(step for step, value in column if value == best(v for _, v in column))  # the last of equals
+    at_best = max(
+        step for step, value in column if value == best(v for _, v in column)
+    )  # the last of equals
     # constant rate: the same fit cut off at that step ends in those weights
-    again = quick(n_steps=at_best, learning_rate=0.02, schedule="constant").fit(toy.images, toy.labels)
+    again = quick(n_steps=at_best, learning_rate=0.02, schedule="constant").fit(
+        toy.images, toy.labels
+    )
     assert same(weights(fitted), weights(again))
 
 
@@ -342,7 +372,9 @@ def test_a_class_missing_from_validation_has_no_auroc(toy: ImageDataset, held: A
     fitted = quick().fit(toy.images, toy.labels, validation=(images, labels))
     assert fitted.history_.column("validation_balanced_accuracy")
     assert not fitted.history_.column("validation_auroc")
-    with pytest.raises(DataError, match=r"of the classes \[0, 1\] to find the best auroc, got images of \[0\]"):
+    with pytest.raises(
+        DataError, match=r"of the classes \[0, 1\] to find the best auroc, got images of \[0\]"
+    ):
         quick(keep_best="auroc").fit(toy.images, toy.labels, validation=(images, labels))
 
 
@@ -379,18 +411,29 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, fit: Callable[[], object
     [
         {"keep_best": "balanced_accuracy", "patience": 5},
         {"keep_best": "last", "optimizer": "sgd", "precision": "bf16-mixed"},
-        {"network": "mobilenet_v2", "keep_best": "loss", "augmentation": "cell", "batch_sampler": "balanced"},
+        {
+            "network": "mobilenet_v2",
+            "keep_best": "loss",
+            "augmentation": "cell",
+            "batch_sampler": "balanced",
+        },
         {"loss": "class_weights", "mixing": "remix", "synthetic_weight": 0.5},
         {"mixing": "mixup", "batch_sampler": "synthetic_mix", "synthetic_share": 0.3},
         {"batch_sampler": "progressive", "second_stage": "tau_norm"},
     ],
 )
 def test_a_killed_fit_repeated_gives_the_same_bits(
-    toy: ImageDataset, held: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+    toy: ImageDataset,
+    held: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
 ) -> None:
     def fit(workspace: Path | None = None) -> ImageClassifier:
         asked = {"n_steps": 15, "evaluate_every": 4, "learning_rate": 0.01, **settings}
-        return quick(**asked).fit(toy.images, toy.labels, validation=held, workspace=workspace, synthetic=MASK)
+        return quick(**asked).fit(
+            toy.images, toy.labels, validation=held, workspace=workspace, synthetic=MASK
+        )
 
     whole = fit()
     interrupt(monkeypatch, 13, lambda: fit(tmp_path))
@@ -409,7 +452,9 @@ def test_a_deferred_weighting_survives_a_kill(
     def fit(workspace: Path | None = None) -> ImageClassifier:
         return quick(loss="ldam_drw", n_steps=24).fit(toy.images, toy.labels, workspace=workspace)
 
-    interrupt(monkeypatch, 22, lambda: fit(tmp_path))  # saved after 20 steps, the weights changed after 19.2
+    interrupt(
+        monkeypatch, 22, lambda: fit(tmp_path)
+    )  # saved after 20 steps, the weights changed after 19.2
     whole, again = fit(), fit(tmp_path)
     assert same(weights(again), weights(whole))
     assert same(again.loss_.state_dict(), whole.loss_.state_dict())
@@ -428,10 +473,14 @@ def test_a_fit_killed_in_either_stage_gives_the_same_bits(
         return one.fit(toy.images, toy.labels, validation=held, workspace=workspace, synthetic=MASK)
 
     whole = fit()
-    interrupt(monkeypatch, 12, lambda: fit(tmp_path))  # the last step of the first stage; 10 are saved
+    interrupt(
+        monkeypatch, 12, lambda: fit(tmp_path)
+    )  # the last step of the first stage; 10 are saved
     interrupt(monkeypatch, 14, lambda: fit(tmp_path))  # the 12th of the second; 10 are saved
     assert len(list(tmp_path.iterdir())) == 2
-    interrupt(monkeypatch, 5, lambda: fit(tmp_path))  # steps 11 and 12, then 11 and 12 of the second, and its last
+    interrupt(
+        monkeypatch, 5, lambda: fit(tmp_path)
+    )  # steps 11 and 12, then 11 and 12 of the second, and its last
     again = fit(tmp_path)
     assert same(weights(again), weights(whole))
     assert {name: history.rows for name, history in again.histories_.items()} == {
@@ -454,7 +503,9 @@ def test_another_fit_does_not_find_the_checkpoint(
         (quick(n_steps=20), toy.labels, (held[0], 1 - held[1]), None),
     ]
     for one, labels, watched, mask in others:
-        fit = partial(one.fit, toy.images, labels, validation=watched, workspace=tmp_path, synthetic=mask)
+        fit = partial(
+            one.fit, toy.images, labels, validation=watched, workspace=tmp_path, synthetic=mask
+        )
         interrupt(monkeypatch, 12, fit)
     assert len(list(tmp_path.iterdir())) == len(others)
 
@@ -466,7 +517,9 @@ def test_a_saved_classifier_predicts_the_same_bits(toy: ImageDataset, tmp_path: 
     fitted = quick().fit(toy.images, toy.labels + 3)
     fitted.save(tmp_path / "net")
     loaded = ImageClassifier.load(tmp_path / "net", device="cpu")
-    np.testing.assert_array_equal(loaded.predict_proba(toy.images), fitted.predict_proba(toy.images))
+    np.testing.assert_array_equal(
+        loaded.predict_proba(toy.images), fitted.predict_proba(toy.images)
+    )
     np.testing.assert_array_equal(loaded.predict(toy.images), fitted.predict(toy.images))
     assert loaded.get_params() == fitted.get_params()
     facts = json.loads((tmp_path / "net" / "model.json").read_text())["facts"]
@@ -481,7 +534,9 @@ def test_what_is_not_fitted_cannot_be_saved(tmp_path: Path) -> None:
 # --- pretrained weights ---------------------------------------------------------------------------------
 
 
-def test_pretrained_weights_are_where_the_training_starts(shared: Path, toy: ImageDataset, tmp_path: Path) -> None:
+def test_pretrained_weights_are_where_the_training_starts(
+    shared: Path, toy: ImageDataset, tmp_path: Path
+) -> None:
     file = shared / "weights/mobilenet_v2-b0353104.safetensors"
     fitted = quick(network="mobilenet_v2", pretrained=file, learning_rate=1e-9, n_steps=1)
     fitted.fit(toy.images, toy.labels)
@@ -491,7 +546,9 @@ def test_pretrained_weights_are_where_the_training_starts(shared: Path, toy: Ima
     torch.testing.assert_close(stem, load_file(file)["features.0.0.weight"], atol=1e-7, rtol=0)
     fitted.save(tmp_path / "net")
     loaded = ImageClassifier.load(tmp_path / "net")  # needs no file of weights
-    np.testing.assert_array_equal(loaded.predict_proba(toy.images), fitted.predict_proba(toy.images))
+    np.testing.assert_array_equal(
+        loaded.predict_proba(toy.images), fitted.predict_proba(toy.images)
+    )
 
 
 def test_absent_weights_are_named(toy: ImageDataset, tmp_path: Path) -> None:
@@ -516,10 +573,14 @@ def test_volumes_and_flat_data_are_refused(toy: ImageDataset) -> None:
         quick().fit(toy.images[:, 0], toy.labels)
 
 
-@pytest.mark.parametrize("change", [lambda x: x[:, :, :8], lambda x: x.repeat(3, axis=1), lambda x: x.astype("f4")])
+@pytest.mark.parametrize(
+    "change", [lambda x: x[:, :, :8], lambda x: x.repeat(3, axis=1), lambda x: x.astype("f4")]
+)
 def test_images_unlike_those_fitted_are_refused(toy: ImageDataset, change: Any) -> None:
     fitted = quick().fit(toy.images, toy.labels)
-    with pytest.raises(DataError, match=r"like those of the training, uint8 of shape \('n', 1, 16, 16\), got"):
+    with pytest.raises(
+        DataError, match=r"like those of the training, uint8 of shape \('n', 1, 16, 16\), got"
+    ):
         fitted.predict(change(toy.images))
     with pytest.raises(DataError, match="Expected validation images like those"):
         quick().fit(toy.images, toy.labels, validation=(change(toy.images), toy.labels))
@@ -555,20 +616,30 @@ def test_no_image_gives_no_row(toy: ImageDataset) -> None:
         ({"mixing": "mixupp"}, "No mixing named 'mixupp'. Did you mean 'mixup'"),
         ({"second_stage": "cRT2"}, "No second stage named 'cRT2'"),
         ({"second_stage_steps": 0}, "second_stage_steps as a whole number of at least 1, got 0"),
-        ({"second_stage": "tau_norm", "loss": "ldam"}, "loss with a linear last layer for second_stage='tau_norm'"),
+        (
+            {"second_stage": "tau_norm", "loss": "ldam"},
+            "loss with a linear last layer for second_stage='tau_norm'",
+        ),
         ({"synthetic_weight": -0.5}, "synthetic_weight of at least 0, got -0.5"),
         ({"synthetic_weight": float("nan")}, "synthetic_weight of at least 0, got nan"),
-        ({"synthetic_share": 1.0, "batch_sampler": "synthetic_mix"}, "synthetic_share between 0 and 1, or None"),
+        (
+            {"synthetic_share": 1.0, "batch_sampler": "synthetic_mix"},
+            "synthetic_share between 0 and 1, or None",
+        ),
         ({"synthetic_share": 0.5}, "batch_sampler='synthetic_mix' with synthetic_share=0.5"),
     ],
 )
-def test_wrong_settings_are_named(toy: ImageDataset, settings: dict[str, Any], message: str) -> None:
+def test_wrong_settings_are_named(
+    toy: ImageDataset, settings: dict[str, Any], message: str
+) -> None:
     with pytest.raises(SettingError, match=message):
         quick(**settings).fit(toy.images, toy.labels)
 
 
 @pytest.mark.parametrize("with_validation", [True, False])
-def test_divergence_says_what_to_change(toy: ImageDataset, held: Any, with_validation: bool) -> None:
+def test_divergence_says_what_to_change(
+    toy: ImageDataset, held: Any, with_validation: bool
+) -> None:
     fast = quick(learning_rate=1e30, optimizer="sgd", n_steps=12)
     with pytest.raises(DivergedError, match="Lower"):
         fast.fit(toy.images, toy.labels, validation=held if with_validation else None)

@@ -62,7 +62,9 @@ def test_behind_a_mean_and_a_linear_head_it_is_the_class_activation_map() -> Non
 def test_it_is_monai_s_map_for_a_class_of_each_image(name: str) -> None:
     network, images = random_network(name), torch.rand(3, 3, 20, 20)
     monai: Any = GradCAM(nn_module=network, target_layers=LAST[name])
-    expected = {c: monai.compute_map(images.clone().requires_grad_(), class_idx=c)[:, 0] for c in range(3)}
+    expected = {
+        c: monai.compute_map(images.clone().requires_grad_(), class_idx=c)[:, 0] for c in range(3)
+    }
     assert all(maps.shape == expected[0].shape for maps in expected.values())
     for codes in ([0, 1, 2], [1, 2, 0]):
         own = class_maps(network, images, torch.tensor(codes))
@@ -77,19 +79,27 @@ def test_network_gradients_mode_and_hooks_are_left_alone(name: str) -> None:
     network = random_network(name, channels=1, n_classes=2).train()
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     with torch.no_grad():
-        first = class_maps(network, torch.rand(2, 1, 20, 20, generator=torch.manual_seed(5)), torch.tensor([0, 1]))
+        first = class_maps(
+            network, torch.rand(2, 1, 20, 20, generator=torch.manual_seed(5)), torch.tensor([0, 1])
+        )
     assert network.training
     assert all(layer.training for layer in network.modules())
     assert all(parameter.grad is None for parameter in network.parameters())
     assert not any(layer._forward_hooks for layer in network.modules())
     assert all(torch.equal(before[key], tensor) for key, tensor in network.state_dict().items())
-    second = class_maps(network, torch.rand(2, 1, 20, 20, generator=torch.manual_seed(5)), torch.tensor([0, 1]))
+    second = class_maps(
+        network, torch.rand(2, 1, 20, 20, generator=torch.manual_seed(5)), torch.tensor([0, 1])
+    )
     assert torch.equal(first, second)
     assert not first.requires_grad
 
 
 def test_a_frozen_network_has_the_same_maps() -> None:
-    network, images, codes = random_network("small_cnn"), torch.rand(6, 3, 20, 20), torch.arange(6) % 3
+    network, images, codes = (
+        random_network("small_cnn"),
+        torch.rand(6, 3, 20, 20),
+        torch.arange(6) % 3,
+    )
     free = class_maps(network, images, codes)
     assert free.max() > 0
     assert torch.equal(class_maps(network.requires_grad_(requires_grad=False), images, codes), free)
@@ -104,7 +114,9 @@ def test_an_error_on_the_way_leaves_no_hook_and_the_mode() -> None:
 
 
 def test_the_largest_value_is_one_and_nothing_stays_nothing() -> None:
-    low = torch.tensor([[[0.0, 1e-30], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]], [[3.0, 3.0], [3.0, 3.0]]])
+    low = torch.tensor(
+        [[[0.0, 1e-30], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]], [[3.0, 3.0], [3.0, 3.0]]]
+    )
     full = enlarged(low, (6, 9))
     assert full.shape == (3, 6, 9)
     assert full.amax(dim=(1, 2)).tolist() == pytest.approx([1, 0, 1])
@@ -138,7 +150,9 @@ def test_maps_of_a_classifier(
 def test_every_storage_type_and_a_cosine_head(dtype: str) -> None:
     data = toy_dataset((12, 6, 6), size=20, channels=3)
     images = data.images.astype(dtype)
-    classifier = ImageClassifier(n_steps=4, batch_size=8, loss="ldam", device="cpu").fit(images, data.labels)
+    classifier = ImageClassifier(n_steps=4, batch_size=8, loss="ldam", device="cpu").fit(
+        images, data.labels
+    )
     maps = grad_cam(classifier, images, data.labels)
     assert maps.shape == (24, 20, 20)
     assert np.isfinite(maps).all()

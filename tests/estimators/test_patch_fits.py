@@ -15,7 +15,10 @@ def never(_checkpoint: Path | None) -> PatchFit:
 
 
 def test_without_a_workspace_nothing_is_kept() -> None:
-    assert once(None, "a" * 64, lambda checkpoint: DONE if checkpoint is None else never(checkpoint)) is DONE
+    assert (
+        once(None, "a" * 64, lambda checkpoint: DONE if checkpoint is None else never(checkpoint))
+        is DONE
+    )
 
 
 def test_a_finished_training_is_found_again_by_its_key(tmp_path: Path) -> None:

@@ -32,7 +32,14 @@ AS_PRINTED: dict[
 def test_presets_are_as_printed(name: str) -> None:
     made = ImageClassifier(**PRESETS[name].settings_for(100))
     epochs = made.n_steps / 4  # 100 images, 32 in a batch
-    found = (made.network, made.optimizer, made.learning_rate, made.weight_decay, epochs, made.patience)
+    found = (
+        made.network,
+        made.optimizer,
+        made.learning_rate,
+        made.weight_decay,
+        epochs,
+        made.patience,
+    )
     assert found == AS_PRINTED[name]
     assert made.batch_size == 32
 
@@ -40,7 +47,11 @@ def test_presets_are_as_printed(name: str) -> None:
 @pytest.mark.parametrize("n", [31, 32, 33, 1727])
 def test_an_epoch_is_as_many_steps_as_show_every_image(n: int) -> None:
     settings = PRESETS["s4_cnn"].settings_for(n)
-    assert settings["evaluate_every"] == math.ceil(n / 32)  # methods A.1(9): T = epochs ceil(n / batch)
+    assert settings["evaluate_every"] == math.ceil(
+        n / 32
+    )  # methods A.1(9): T = epochs ceil(n / batch)
     assert settings["n_steps"] == 50 * settings["evaluate_every"]
     rows = natural(Pool(labels=range(n), batch_size=32, n_steps=1, seed=0))  # type: ignore[arg-type]
-    assert set(range(n)) == {row for step in range(settings["evaluate_every"]) for row in rows(step).tolist()}
+    assert set(range(n)) == {
+        row for step in range(settings["evaluate_every"]) for row in rows(step).tolist()
+    }

@@ -36,7 +36,9 @@ class Scrambled(BaseEstimator):
     def trunk(
         self, X: Images, y: Labels, *, network: str, validation: Any, workspace: Path | None
     ) -> Mapping[str, Tensor]:
-        self.shown.append({"X": X, "y": y, "network": network, "validation": validation, "workspace": workspace})
+        self.shown.append(
+            {"X": X, "y": y, "network": network, "validation": validation, "workspace": workspace}
+        )
         self.history_ = History(rows=[{"step": 5, "loss": 1.0}])
         self.given.append(scrambled(network, self.side, self.seed))
         return self.given[-1]
@@ -46,7 +48,9 @@ def scrambled(network: str, side: int = 16, seed: int = 0) -> State:
     """A trunk whose every tensor differs from those of a fresh network, running statistics too."""
     torch.manual_seed(seed)
     state = trunk_of(build(network, channels=1, n_classes=2, side=side)).state_dict()
-    return {name: (value + torch.rand(value.shape) + 1).to(value.dtype) for name, value in state.items()}
+    return {
+        name: (value + torch.rand(value.shape) + 1).to(value.dtype) for name, value in state.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["small_cnn", "resnet18", "densenet121"])
@@ -57,8 +61,12 @@ def test_every_tensor_of_the_trunk_is_copied_and_the_head_stays(name: str) -> No
     load_trunk(network, tensors)
     loaded = trunk_of(network).state_dict()
     assert loaded.keys() == tensors.keys()
-    assert all(torch.equal(loaded[key], tensors[key]) for key in tensors)  # methods 10.4: bit for bit
-    changed = {key for key, value in network.state_dict().items() if not torch.equal(value, fresh[key])}
+    assert all(
+        torch.equal(loaded[key], tensors[key]) for key in tensors
+    )  # methods 10.4: bit for bit
+    changed = {
+        key for key, value in network.state_dict().items() if not torch.equal(value, fresh[key])
+    }
     assert len(changed) == len(tensors)  # and no other, so not the head
     trunk_of(other).load_state_dict(tensors)
     with torch.no_grad():
@@ -80,7 +88,9 @@ def test_a_trunk_that_does_not_fit_is_named() -> None:
     network, tensors = build("small_cnn", channels=1, n_classes=2, side=16), scrambled("small_cnn")
     wrong = {**tensors, "0.weight": torch.zeros(32, 3, 3, 3), "99.weight": torch.zeros(1)}
     del wrong["4.bias"]
-    with pytest.raises(WeightsError, match=r"missing: 4\.bias \(1\); unexpected: 99.* shape: 0\.weight \(1\)"):
+    with pytest.raises(
+        WeightsError, match=r"missing: 4\.bias \(1\); unexpected: 99.* shape: 0\.weight \(1\)"
+    ):
         load_trunk(network, wrong)
 
 
@@ -112,7 +122,9 @@ def test_the_classifier_starts_from_the_trunk(toy: ImageDataset) -> None:
 def test_the_trunk_is_learned_from_real_images_only(toy: ImageDataset, tmp_path: Path) -> None:
     synthetic = np.arange(52) % 4 == 3
     held = (toy.images[:20], toy.labels[:20] + 5)
-    quick().fit(toy.images, toy.labels + 5, synthetic=synthetic, validation=held, workspace=tmp_path)
+    quick().fit(
+        toy.images, toy.labels + 5, synthetic=synthetic, validation=held, workspace=tmp_path
+    )
     (shown,) = Scrambled.shown
     np.testing.assert_array_equal(shown["X"], toy.images[~synthetic])
     np.testing.assert_array_equal(shown["y"], toy.labels[~synthetic] + 5)
@@ -130,12 +142,16 @@ def test_what_is_no_pretraining_is_refused(toy: ImageDataset) -> None:
     assert not Scrambled.shown
 
 
-def test_a_classifier_with_pretraining_is_saved_without_it(toy: ImageDataset, tmp_path: Path) -> None:
+def test_a_classifier_with_pretraining_is_saved_without_it(
+    toy: ImageDataset, tmp_path: Path
+) -> None:
     fitted = quick().fit(toy.images, toy.labels)
     fitted.save(tmp_path / "net")
     loaded = ImageClassifier.load(tmp_path / "net", device="cpu")
     assert loaded.pretraining is None
-    np.testing.assert_array_equal(loaded.predict_proba(toy.images), fitted.predict_proba(toy.images))
+    np.testing.assert_array_equal(
+        loaded.predict_proba(toy.images), fitted.predict_proba(toy.images)
+    )
 
 
 def test_a_side_that_does_not_suit_the_pretraining_is_refused_before_any_image_is_read() -> None:

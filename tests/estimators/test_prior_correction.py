@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.estimators.test_slice_scores import Scripted
 
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.estimators.prior_correction import TAUS, prior_offset, tune_tau
 from equipoise.losses.cross_entropy import CrossEntropy
 from equipoise.testing.volumes import volumes_of
@@ -26,7 +26,9 @@ def test_golden_offset() -> None:
 
 
 def test_classes_without_voxels_or_never_drawn_are_left_alone() -> None:
-    np.testing.assert_allclose(prior_offset([0.8, 0.2, 0.0], [0.5, 0.0, 0.5]), [np.log(1.6), 0.0, 0.0])
+    np.testing.assert_allclose(
+        prior_offset([0.8, 0.2, 0.0], [0.5, 0.0, 0.5]), [np.log(1.6), 0.0, 0.0]
+    )
 
 
 @settings(max_examples=30)
@@ -37,7 +39,10 @@ def test_equal_priors_change_nothing(weights: list[float]) -> None:
 
 
 @settings(max_examples=30)
-@given(st.lists(st.floats(0.01, 1), min_size=5, max_size=5), st.lists(st.floats(-3, 3), min_size=5, max_size=5))
+@given(
+    st.lists(st.floats(0.01, 1), min_size=5, max_size=5),
+    st.lists(st.floats(-3, 3), min_size=5, max_size=5),
+)
 def test_the_whole_correction_turns_one_posterior_into_the_other(
     weights: list[float], evidence: list[float]
 ) -> None:
@@ -45,11 +50,15 @@ def test_the_whole_correction_turns_one_posterior_into_the_other(
     prior, likelihood = np.array(weights) / sum(weights), np.exp(evidence)
     logits = np.log(likelihood * EVEN / (likelihood * EVEN).sum()) + prior_offset(prior, EVEN)
     np.testing.assert_allclose(
-        torch.from_numpy(logits).softmax(dim=0), likelihood * prior / (likelihood * prior).sum(), rtol=1e-9
+        torch.from_numpy(logits).softmax(dim=0),
+        likelihood * prior / (likelihood * prior).sum(),
+        rtol=1e-9,
     )
 
 
-def scripted(folder: Path, healthy: float, tumor: float, offset: NDArray[np.float64]) -> VolumeDataset:
+def scripted(
+    folder: Path, healthy: float, tumor: float, offset: NDArray[np.float64]
+) -> VolumeDataset:
     """A case whose tumor logits exceed the healthy ones by these parts of the correction."""
     codes = np.zeros((2, 4, 5), dtype=np.int64)
     codes[1, 1:3, 2:4] = 1

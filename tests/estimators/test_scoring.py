@@ -20,7 +20,9 @@ def test_scores_equal_those_of_scikit_learn(k: int) -> None:
     logits, codes = random_case(k)
     found = held_out_scores(logits, codes, CrossEntropy())
     scores = probabilities(logits, CrossEntropy())
-    assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(codes, scores.argmax(axis=1)))
+    assert found["balanced_accuracy"] == pytest.approx(
+        balanced_accuracy_score(codes, scores.argmax(axis=1))
+    )
     one_vs_rest = np.mean([roc_auc_score(codes == c, scores[:, c]) for c in range(k)])
     assert found["auroc"] == pytest.approx(one_vs_rest)
     assert found["accuracy"] == pytest.approx(accuracy_score(codes, scores.argmax(axis=1)))
@@ -32,7 +34,9 @@ def test_a_class_that_does_not_occur_is_left_out() -> None:
     rows = codes != 2
     found = held_out_scores(logits[rows], codes[rows], CrossEntropy())
     right = logits[rows].argmax(dim=1).numpy() == codes[rows]
-    assert found["balanced_accuracy"] == pytest.approx(np.mean([right[codes[rows] == c].mean() for c in (0, 1, 3)]))
+    assert found["balanced_accuracy"] == pytest.approx(
+        np.mean([right[codes[rows] == c].mean() for c in (0, 1, 3)])
+    )
     assert "auroc" not in found
 
 
@@ -57,7 +61,10 @@ class Counting(nn.Module):
 
 
 def test_images_pass_in_chunks_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    network, images = Counting().train(), np.random.default_rng(0).integers(0, 255, (10, 1, 2, 2)).astype(np.uint8)
+    network, images = (
+        Counting().train(),
+        np.random.default_rng(0).integers(0, 255, (10, 1, 2, 2)).astype(np.uint8),
+    )
     whole = logits_of(network, images, (0.0, 255.0))
     monkeypatch.setattr(scoring, "CHUNK", 4 * 4)
     torch.testing.assert_close(logits_of(network, images, (0.0, 255.0)), whole)

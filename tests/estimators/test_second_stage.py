@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.data.dataset import ImageDataset
-from equipoise.data.interpolation import interpolate
+from equipoise.data.smote import interpolate
 from equipoise.estimators import second_stage
+from equipoise.estimators.fit_request import Task
 from equipoise.estimators.relearning import steps_of
 from equipoise.estimators.scoring import features_in_chunks, held_out_scores
 from equipoise.estimators.second_stage import (
@@ -22,13 +23,14 @@ from equipoise.estimators.second_stage import (
     rescaled,
     tau_norm,
 )
-from equipoise.estimators.task import Task
 from equipoise.exceptions import DataError
 from equipoise.losses.cross_entropy import CrossEntropy
 from equipoise.networks.heads import CosineLinear, last_linear
 from equipoise.training.steps import LossStep
 
-STAGES: dict[str, SecondStage] = {name: stage for name, stage in SECOND_STAGES.items() if stage is not None}
+STAGES: dict[str, SecondStage] = {
+    name: stage for name, stage in SECOND_STAGES.items() if stage is not None
+}
 RELEARNING = [name for name, stage in STAGES.items() if stage.relearns]
 LOSS = CrossEntropy()
 
@@ -102,7 +104,9 @@ def test_the_new_last_layer_starts_small_whatever_the_old_one_was(
     assert torch.equal(starts[1].weight, weight)  # from the seed alone
 
 
-def test_crt_learns_from_balanced_batches_of_real_images(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crt_learns_from_balanced_batches_of_real_images(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
     marked = task.images.copy()
     marked[task.synthetic] = 255
     seen: list[Tensor] = []
@@ -119,9 +123,15 @@ def test_crt_learns_from_balanced_batches_of_real_images(task: Task, monkeypatch
     assert all(codes.bincount().tolist() == [4, 4] for codes in seen)
 
 
-@pytest.mark.parametrize(("asked", "n_steps", "expected"), [(None, 400, 100), (None, 3, 1), (7, 400, 7)])
-def test_a_quarter_of_the_steps_unless_asked(task: Task, asked: int | None, n_steps: int, expected: int) -> None:
-    assert steps_of(replace(task, asked={"second_stage_steps": asked, "n_steps": n_steps})) == expected
+@pytest.mark.parametrize(
+    ("asked", "n_steps", "expected"), [(None, 400, 100), (None, 3, 1), (7, 400, 7)]
+)
+def test_a_quarter_of_the_steps_unless_asked(
+    task: Task, asked: int | None, n_steps: int, expected: int
+) -> None:
+    assert (
+        steps_of(replace(task, asked={"second_stage_steps": asked, "n_steps": n_steps})) == expected
+    )
 
 
 # --- tau-normalization --------------------------------------------------------------------------------------
@@ -171,7 +181,9 @@ def test_classes_are_filled_up_with_points_between_features(
     task: Task, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     rng = np.random.default_rng(0)
-    mixed_up = replace(task, images=rng.permutation(task.images))  # so that classes lie among one another
+    mixed_up = replace(
+        task, images=rng.permutation(task.images)
+    )  # so that classes lie among one another
     fitted = network()
     features = features_in_chunks(fitted, mixed_up.images, mixed_up.span).numpy()
     pools: list[Tensor] = []
@@ -188,7 +200,9 @@ def test_classes_are_filled_up_with_points_between_features(
     new, _ = interpolate(name, features, task.codes, {1: 28}, 0)
     expected = np.concatenate([np.c_[features, task.codes], np.c_[new, np.ones(28)]])
     found = torch.cat(pools).numpy()
-    np.testing.assert_allclose(found[np.lexsort(found.T)], expected[np.lexsort(expected.T)], rtol=1e-6)
+    np.testing.assert_allclose(
+        found[np.lexsort(found.T)], expected[np.lexsort(expected.T)], rtol=1e-6
+    )
 
 
 def test_a_class_without_a_border_is_filled_up_with_smote(task: Task) -> None:
@@ -221,11 +235,17 @@ def test_equal_classes_need_no_points(task: Task) -> None:
 
 
 def test_bad_data_is_refused_before_anything_is_trained(task: Task) -> None:
-    with pytest.raises(DataError, match=r"validation images for second_stage='tau_norm'.* got none"):
+    with pytest.raises(
+        DataError, match=r"validation images for second_stage='tau_norm'.* got none"
+    ):
         STAGES["tau_norm"].check(replace(task, held=None))
-    with pytest.raises(DataError, match="real training images of every class for second_stage='crt'"):
+    with pytest.raises(
+        DataError, match="real training images of every class for second_stage='crt'"
+    ):
         STAGES["crt"].check(replace(task, synthetic=task.codes == 1))
-    with pytest.raises(DataError, match="Class 1 has 1 training image and interpolation of features needs"):
+    with pytest.raises(
+        DataError, match="Class 1 has 1 training image and interpolation of features needs"
+    ):
         STAGES["smote_features"].check(replace(task, codes=(np.arange(52) == 9).astype(np.int64)))
     for stage in STAGES.values():
         stage.check(task)

@@ -10,8 +10,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-from equipoise.data.label_schemes import LabelScheme
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
+from equipoise.data.volumes.labels import LabelScheme
 from equipoise.estimators.patches.balanced import BalancedPatches
 from equipoise.estimators.patches.hard_example import HardExamplePatches
 from equipoise.estimators.patches.random import RandomPatches
@@ -71,7 +71,9 @@ def weights(fitted: Segmenter) -> dict[str, Tensor]:
 
 def same(first: Segmenter, second: Segmenter) -> bool:
     ours, theirs = weights(first), weights(second)
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    return ours.keys() == theirs.keys() and all(
+        torch.equal(ours[name], theirs[name]) for name in ours
+    )
 
 
 # --- what it is -------------------------------------------------------------------------------------------
@@ -109,7 +111,13 @@ def test_probabilities_sum_to_1_and_predictions_are_the_largest(
     np.testing.assert_allclose(chances.sum(axis=0), 1, atol=1e-5)
     np.testing.assert_array_equal(codes, np.where(mask, chances.argmax(axis=0), 0))
     assert (chances[0][~mask] == 1).all()
-    assert len({name for row in fitted.history_.rows for name in row} & {"loss", "validation_dice_core"}) == 2
+    assert (
+        len(
+            {name for row in fitted.history_.rows for name in row}
+            & {"loss", "validation_dice_core"}
+        )
+        == 2
+    )
 
 
 def test_slices_come_one_by_one(train: VolumeDataset) -> None:
@@ -126,8 +134,12 @@ def test_slices_come_one_by_one(train: VolumeDataset) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"mode": "dense", "loss": "ce_dice"}])
-def test_learns_what_is_plain_to_see(train: VolumeDataset, held: VolumeDataset, settings: dict[str, Any]) -> None:
-    fitted = quick(n_steps=100, evaluate_every=20, batch_size=24, width=4, prior_correction=True, **settings)
+def test_learns_what_is_plain_to_see(
+    train: VolumeDataset, held: VolumeDataset, settings: dict[str, Any]
+) -> None:
+    fitted = quick(
+        n_steps=100, evaluate_every=20, batch_size=24, width=4, prior_correction=True, **settings
+    )
     images, codes, mask = held.arrays(0)
     guess = fitted.fit(train, validation=held).predict(images, mask)
     both = overlap(truth=codes > 0, prediction=guess > 0)
@@ -144,7 +156,9 @@ def test_the_loss_is_told_the_counts_of_what_is_drawn(train: VolumeDataset) -> N
     assert balanced.counts_.tolist() == [6, 6, 6]
     np.testing.assert_allclose(balanced.loss_.state_dict()["weights"], 1)
     natural = quick(loss="class_weights", patch_sampler=RandomPatches()).fit(train)
-    np.testing.assert_array_equal(natural.counts_, np.maximum(1, np.rint(18 * train.counts / train.counts.sum())))
+    np.testing.assert_array_equal(
+        natural.counts_, np.maximum(1, np.rint(18 * train.counts / train.counts.sum()))
+    )
 
 
 def test_a_loss_brings_its_last_layer(train: VolumeDataset, tmp_path: Path) -> None:
@@ -159,7 +173,9 @@ def test_in_dense_mode_drawn_are_the_pixels_of_the_brain(train: VolumeDataset) -
     fitted = quick(mode="dense", jitter=0).fit(train)
     drawing = BalancedPatches().start(train, n=6, size=32, jitter=0, seed=0)
     pairs = [train.patches(drawing(step).centers, 32) for step in range(3)]
-    counts = sum(np.bincount(target[(images != 0).any(axis=1)], minlength=3) for images, target in pairs)
+    counts = sum(
+        np.bincount(target[(images != 0).any(axis=1)], minlength=3) for images, target in pairs
+    )
     np.testing.assert_allclose(fitted.drawn_, counts / np.sum(counts))
     assert fitted.drawn_[0] > 0.5
     assert fitted.frequencies_.drawn.tolist() == [6, 6, 6]
@@ -192,14 +208,20 @@ def test_patches_and_labels_of_the_steps_are_those_of_the_sampler(
 
 
 def test_the_sampler_learns_after_every_epoch(train: VolumeDataset) -> None:
-    fitted = quick(n_steps=7, epoch_steps=3, patch_sampler=HardExamplePatches(candidates=9)).fit(train)
+    fitted = quick(n_steps=7, epoch_steps=3, patch_sampler=HardExamplePatches(candidates=9)).fit(
+        train
+    )
     assert [step for step, _ in fitted.history_.column("hard share of class 2")] == [3, 6]
 
 
-def test_a_class_that_no_training_case_has_does_not_break_the_fit(train: VolumeDataset, tmp_path: Path) -> None:
+def test_a_class_that_no_training_case_has_does_not_break_the_fit(
+    train: VolumeDataset, tmp_path: Path
+) -> None:
     cases = volumes_of([np.minimum(blob(0), 1)], tmp_path / "no core", scheme=SCHEME)
     for mode in ("center", "dense"):
-        fitted = quick(mode=mode, prior_correction=True, loss="class_weights").fit(cases, validation=train)
+        fitted = quick(mode=mode, prior_correction=True, loss="class_weights").fit(
+            cases, validation=train
+        )
         images, _, mask = train.arrays(0)
         assert np.isfinite(fitted.probabilities(images, mask)).all()
 
@@ -216,8 +238,12 @@ def test_a_view_of_the_tumor_alone_is_learned(train: VolumeDataset, held: Volume
 # --- validation -------------------------------------------------------------------------------------------
 
 
-def test_the_score_is_the_dice_of_what_would_be_predicted(train: VolumeDataset, held: VolumeDataset) -> None:
-    fitted = quick(n_steps=6, learning_rate=0.05, keep_best="last", n_slices=5).fit(train, validation=held)
+def test_the_score_is_the_dice_of_what_would_be_predicted(
+    train: VolumeDataset, held: VolumeDataset
+) -> None:
+    fitted = quick(n_steps=6, learning_rate=0.05, keep_best="last", n_slices=5).fit(
+        train, validation=held
+    )
     images, codes, mask = held.arrays(0)
     guess, scores = fitted.predict(images, mask), fitted.history_.rows[-1]
     found = []
@@ -234,7 +260,9 @@ def test_the_weights_with_the_best_score_are_kept(
 ) -> None:
     def fit(scores: list[float], **settings: Any) -> Segmenter:
         script = iter([1.0, *scores])  # the first call asks whether there is anything to score
-        monkeypatch.setattr("equipoise.estimators.patch_training.mean_dice", lambda *_args: next(script))
+        monkeypatch.setattr(
+            "equipoise.estimators.patch_training.mean_dice", lambda *_args: next(script)
+        )
         return quick(evaluate_every=1, **settings).fit(train, validation=held)
 
     second, third = fit([0.1, 0.9, 0.2]), fit([0.1, 0.2, 0.9])
@@ -243,7 +271,9 @@ def test_the_weights_with_the_best_score_are_kept(
     assert same(third, quick().fit(train)), "without validation the last weights are kept"
 
 
-def test_validation_without_a_tumor_keeps_the_last_weights(train: VolumeDataset, tmp_path: Path) -> None:
+def test_validation_without_a_tumor_keeps_the_last_weights(
+    train: VolumeDataset, tmp_path: Path
+) -> None:
     healthy = volumes_of([0 * blob(0)], tmp_path / "healthy", scheme=SCHEME)
     fitted = quick(prior_correction=True).fit(train, validation=healthy)
     assert same(fitted, quick().fit(train))
@@ -251,7 +281,9 @@ def test_validation_without_a_tumor_keeps_the_last_weights(train: VolumeDataset,
 
 
 def test_validation_of_another_kind_is_refused(train: VolumeDataset, held: VolumeDataset) -> None:
-    with pytest.raises(DataError, match="Expected validation cases with the modalities and classes"):
+    with pytest.raises(
+        DataError, match="Expected validation cases with the modalities and classes"
+    ):
         quick().fit(train, validation=held.merged({"healthy": (0,), "tumor": (1, 2)}))
 
 
@@ -266,7 +298,9 @@ def test_validation_of_another_kind_is_refused(train: VolumeDataset, held: Volum
 )
 def test_a_collapse_is_told(scores: list[float], note: str | None) -> None:
     """Anchors 19: all classes learned after 55 epochs, Dice 0.0002 after 1,000."""
-    history = History(rows=[{"step": i, "validation_mean_dice": score} for i, score in enumerate(scores)])
+    history = History(
+        rows=[{"step": i, "validation_mean_dice": score} for i, score in enumerate(scores)]
+    )
     notes = training_notes(history)
     assert notes == () if note is None else note in notes[0]
 
@@ -280,7 +314,9 @@ def test_corrected_logits_are_those_of_the_same_network_plus_tau_times_the_offse
     plain = quick().fit(train, validation=held, workspace=tmp_path / "work")
     (stored,) = (tmp_path / "work").glob("patch-training-*/model.json")
     written = stored.stat().st_mtime_ns
-    corrected = quick(prior_correction=True).fit(train, validation=held, workspace=tmp_path / "work")
+    corrected = quick(prior_correction=True).fit(
+        train, validation=held, workspace=tmp_path / "work"
+    )
     assert stored.stat().st_mtime_ns == written, "the network was trained once"
     assert same(plain, corrected)
     assert corrected.history_.rows == plain.history_.rows
@@ -290,7 +326,9 @@ def test_corrected_logits_are_those_of_the_same_network_plus_tau_times_the_offse
     before, after = (np.log(one.probabilities(images, mask)) for one in (plain, corrected))
     offset = 0.7 * (np.log(train.counts / train.counts.sum()) - np.log(1 / 3))
     moved = np.moveaxis(after - before, 0, -1)  # log softmax: up to what all classes share
-    np.testing.assert_allclose(moved - moved[..., :1], np.broadcast_to(offset - offset[0], moved.shape), atol=1e-4)
+    np.testing.assert_allclose(
+        moved - moved[..., :1], np.broadcast_to(offset - offset[0], moved.shape), atol=1e-4
+    )
 
 
 def test_where_the_draw_has_the_shares_of_the_data_nothing_is_corrected(
@@ -302,7 +340,9 @@ def test_where_the_draw_has_the_shares_of_the_data_nothing_is_corrected(
     )
     images, _, mask = held.arrays(0)
     np.testing.assert_array_equal(prior_offset(corrected.prior_, corrected.drawn_), 0)
-    np.testing.assert_allclose(corrected.probabilities(images, mask), plain.probabilities(images, mask))
+    np.testing.assert_allclose(
+        corrected.probabilities(images, mask), plain.probabilities(images, mask)
+    )
     assert quick(prior_correction=True).fit(train).tau_ == 1.0, "without validation"
 
 
@@ -340,7 +380,13 @@ def test_a_killed_fit_repeated_gives_the_same_bits(
     settings: dict[str, Any],
 ) -> None:
     def fit(workspace: Path | None = None) -> Segmenter:
-        asked = {"n_steps": 12, "epoch_steps": 4, "evaluate_every": 6, "prior_correction": True, **settings}
+        asked = {
+            "n_steps": 12,
+            "epoch_steps": 4,
+            "evaluate_every": 6,
+            "prior_correction": True,
+            **settings,
+        }
         return quick(**asked).fit(train, validation=held, workspace=workspace)
 
     whole, work = fit(), tmp_path / "work"
@@ -376,14 +422,18 @@ def test_a_saved_segmenter_predicts_the_same(
     fitted.fit(train, validation=held).save(tmp_path / "model")
     loaded = Segmenter.load(tmp_path / "model", device="cpu")
     images, _, mask = held.arrays(0)
-    np.testing.assert_array_equal(loaded.probabilities(images, mask), fitted.probabilities(images, mask))
+    np.testing.assert_array_equal(
+        loaded.probabilities(images, mask), fitted.probabilities(images, mask)
+    )
     for name in ("class_names_", "modalities_", "regions_", "tau_", "notes_"):
         assert getattr(loaded, name) == getattr(fitted, name)
     assert loaded.patch_sampler == str(HardExamplePatches(candidates=9))
     with pytest.raises(SettingError, match="that was loaded predicts only"):
         loaded.fit(train)
     loaded.save(tmp_path / "again")
-    assert (tmp_path / "again" / "model.json").read_text() == (tmp_path / "model" / "model.json").read_text()
+    assert (tmp_path / "again" / "model.json").read_text() == (
+        tmp_path / "model" / "model.json"
+    ).read_text()
 
 
 def test_only_a_segmenter_is_loaded(tmp_path: Path) -> None:
@@ -414,7 +464,10 @@ def test_a_loss_that_diverges_says_what_to_do(train: VolumeDataset) -> None:
     [
         ({"mode": "centre"}, "No mode named 'centre'. Did you mean 'center'"),
         ({"network": "resnet18"}, "No network named 'resnet18'"),
-        ({"network": "unet"}, "Expected a network for mode='center', got 'unet'. Use one of: center_cnn,"),
+        (
+            {"network": "unet"},
+            "Expected a network for mode='center', got 'unet'. Use one of: center_cnn,",
+        ),
         ({"mode": "dense", "network": "center_cnn"}, "Use one of: unet"),
         ({"patch_size": 50}, "multiple of 8 and at least 32 px, got 50"),
         ({"patch_size": 28}, "at least 32 px, got 28"),
@@ -426,7 +479,10 @@ def test_a_loss_that_diverges_says_what_to_do(train: VolumeDataset) -> None:
         ({"evaluate_every": 0}, "Expected evaluate_every"),
         ({"n_slices": 0}, "Expected n_slices"),
         ({"stride": 0}, "Expected stride"),
-        ({"stride": 6}, "Expected a stride that is a multiple of 4 for the network 'center_cnn_valid', got 6"),
+        (
+            {"stride": 6},
+            "Expected a stride that is a multiple of 4 for the network 'center_cnn_valid', got 6",
+        ),
         ({"jitter": 3}, "Expected jitter=0 with mode='center', got 3"),
         ({"mode": "dense", "jitter": -1}, "Expected jitter as a whole number of at least 0"),
         ({"loss": "dice"}, "got 'dice', which compares regions. Use mode='dense'"),
@@ -437,10 +493,15 @@ def test_a_loss_that_diverges_says_what_to_do(train: VolumeDataset) -> None:
         ({"keep_best": "loss"}, "No value for keep_best named 'loss'"),
         ({"device": "tpu9"}, "No device named 'tpu9'"),
         ({"learning_rate": 0.0}, "Expected a positive learning_rate"),
-        ({"patch_sampler": "balanced"}, "Expected patch_sampler as one of equipoise.estimators.patches"),
+        (
+            {"patch_sampler": "balanced"},
+            "Expected patch_sampler as one of equipoise.estimators.patches",
+        ),
     ],
 )
-def test_settings_that_cannot_work_are_refused_before_any_work(settings: dict[str, Any], message: str) -> None:
+def test_settings_that_cannot_work_are_refused_before_any_work(
+    settings: dict[str, Any], message: str
+) -> None:
     with pytest.raises(SettingError) as caught:
         quick(**settings).check_settings()
     assert message in str(caught.value)
@@ -455,7 +516,13 @@ def test_every_network_has_a_mode_that_takes_it(network: str) -> None:
 def test_scans_of_another_kind_are_refused(train: VolumeDataset) -> None:
     fitted = quick().fit(train)
     images, _, mask = train.arrays(0)
-    cases: list[tuple[Any, Any]] = [(images[:1], mask), (images, mask[:2]), (images, mask.astype(np.uint8))]
+    cases: list[tuple[Any, Any]] = [
+        (images[:1], mask),
+        (images, mask[:2]),
+        (images, mask.astype(np.uint8)),
+    ]
     for wrong, other in cases:
-        with pytest.raises(DataError, match="Expected images of the modalities channel 0, channel 1"):
+        with pytest.raises(
+            DataError, match="Expected images of the modalities channel 0, channel 1"
+        ):
             fitted.predict(wrong, other)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 from torch import nn
 
-from equipoise.data.label_schemes import BRATS_2013
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
+from equipoise.data.volumes.labels import BRATS_2013
 from equipoise.estimators.slice_scores import all_slices, count, mean_dice, region_dice, some_slices
 from equipoise.estimators.sliding import SeenSlice, Slider
 from equipoise.losses.cross_entropy import CrossEntropy
@@ -35,7 +35,10 @@ class Scripted(Slider):
         self, images: NDArray[Any], mask: NDArray[np.bool_], zs: Iterable[int] | None = None
     ) -> Iterator[SeenSlice]:
         for z in range(len(mask)) if zs is None else zs:
-            box = (slice(0, mask.shape[1]), slice(1, mask.shape[2]))  # the column 0 is not in the mask
+            box = (
+                slice(0, mask.shape[1]),
+                slice(1, mask.shape[2]),
+            )  # the column 0 is not in the mask
             yield SeenSlice(z, box, torch.from_numpy(images[: self.k, z, :, 1:].astype(np.float32)))
 
 
@@ -58,7 +61,9 @@ def predicted(dataset: VolumeDataset, row: int, offset: NDArray[np.float64]) -> 
 
 def test_counts_are_those_of_scikit_learn_for_every_offset(cases: VolumeDataset) -> None:
     offsets = np.array([[0, 0, 0, 0, 0], [1, 0, 0, 0, -1.0]])
-    counted = count(Scripted(5), CrossEntropy(), cases, all_slices(cases), torch.tensor(offsets).float())
+    counted = count(
+        Scripted(5), CrossEntropy(), cases, all_slices(cases), torch.tensor(offsets).float()
+    )
     for offset, found in zip(offsets, counted, strict=True):
         truth = np.concatenate([cases.arrays(row).codes.ravel() for row in range(2)])
         guess = np.concatenate([predicted(cases, row, offset).ravel() for row in range(2)])
@@ -68,7 +73,9 @@ def test_counts_are_those_of_scikit_learn_for_every_offset(cases: VolumeDataset)
 def test_only_the_slices_asked_for_count(cases: VolumeDataset) -> None:
     (found,) = count(Scripted(5), CrossEntropy(), cases, {0: [], 1: [4, 2]}, torch.zeros(1, 5))
     truth, guess = cases.arrays(1).codes[[2, 4]], predicted(cases, 1, np.zeros(5))[[2, 4]]
-    np.testing.assert_array_equal(found, confusion_matrix(truth.ravel(), guess.ravel(), labels=range(5)))
+    np.testing.assert_array_equal(
+        found, confusion_matrix(truth.ravel(), guess.ravel(), labels=range(5))
+    )
 
 
 def test_pixels_of_classes_that_a_view_leaves_out_do_not_count(cases: VolumeDataset) -> None:
@@ -76,7 +83,9 @@ def test_pixels_of_classes_that_a_view_leaves_out_do_not_count(cases: VolumeData
     (found,) = count(Scripted(2), CrossEntropy(), view, all_slices(view), torch.zeros(1, 2))
     truth = [view.arrays(row).codes for row in range(2)]
     guess = [predicted(view, row, np.zeros(2)) for row in range(2)]
-    pairs = np.concatenate([np.stack([t[t < 2], g[t < 2]]) for t, g in zip(truth, guess, strict=True)], axis=1)
+    pairs = np.concatenate(
+        [np.stack([t[t < 2], g[t < 2]]) for t, g in zip(truth, guess, strict=True)], axis=1
+    )
     np.testing.assert_array_equal(found, confusion_matrix(*pairs, labels=range(2)))
     assert found.sum() == sum(int((cases.arrays(row).codes > 0).sum()) for row in range(2))
 

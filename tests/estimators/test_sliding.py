@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.estimators.sliding import Slider
 from equipoise.networks.patch_networks import PATCH_NETWORKS, PatchNetwork
 from equipoise.testing.volumes import volumes_of
@@ -39,9 +39,14 @@ def slider(name: str, *, stride: int = 4, slides: bool | None = None, size: int 
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = 1.0  # statistics of what comes now: else the logits of all patches are nearly the same
     network.train()(
-        9 * torch.rand(8, 2, 4, 4).repeat_interleave(size // 4, dim=2).repeat_interleave(size // 4, dim=3)
+        9
+        * torch.rand(8, 2, 4, 4)
+        .repeat_interleave(size // 4, dim=2)
+        .repeat_interleave(size // 4, dim=3)
     )
-    return Slider(replace(kind, slides=kind.slides if slides is None else slides), network, size, stride)
+    return Slider(
+        replace(kind, slides=kind.slides if slides is None else slides), network, size, stride
+    )
 
 
 def whole(one: Slider, images: NDArray[Any], mask: NDArray[np.bool_]) -> Logits:
@@ -67,36 +72,54 @@ def watch(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("stride", [4, 8])
-@pytest.mark.parametrize("kind", [kind for kind in PATCH_NETWORKS.values() if kind.slides], ids=lambda k: k.name)
-def test_one_pass_gives_what_patch_by_patch_gives(case: VolumeDataset, kind: PatchNetwork, stride: int) -> None:
+@pytest.mark.parametrize(
+    "kind", [kind for kind in PATCH_NETWORKS.values() if kind.slides], ids=lambda k: k.name
+)
+def test_one_pass_gives_what_patch_by_patch_gives(
+    case: VolumeDataset, kind: PatchNetwork, stride: int
+) -> None:
     """Methods A.7, to 1e-4; at the borders too, where both see zeros."""
     images, _, mask = case.arrays(0)
     fast, literal = (slider(kind.name, stride=stride, slides=slides) for slides in (True, False))
     np.testing.assert_allclose(whole(fast, images, mask), whole(literal, images, mask), atol=1e-4)
-    assert whole(fast, images, mask)[:, mask].std(axis=1).min() > 0.01, "patches too alike to tell a wrong one"
+    assert whole(fast, images, mask)[:, mask].std(axis=1).min() > 0.01, (
+        "patches too alike to tell a wrong one"
+    )
 
 
-@pytest.mark.parametrize(("name", "size"), [("center_cnn_valid", 32), ("center_cnn_valid", 64), ("center_cnn", 24)])
-def test_points_of_the_grid_are_the_centers_of_training_patches(case: VolumeDataset, name: str, size: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "size"), [("center_cnn_valid", 32), ("center_cnn_valid", 64), ("center_cnn", 24)]
+)
+def test_points_of_the_grid_are_the_centers_of_training_patches(
+    case: VolumeDataset, name: str, size: int
+) -> None:
     """A patch's label is that of its pixel [size // 2, size // 2]: the logits must lie on that pixel."""
     images, _, mask = case.arrays(0)
     one = slider(name, size=size)
     logits = whole(one, images, np.ones_like(mask))
     points = np.array([(0, z, y, x) for z in (0, 1) for y in (0, 16, 36) for x in (0, 20, 44)])
     expected = one.at(case, points).numpy()
-    np.testing.assert_allclose(logits[:, points[:, 1], points[:, 2], points[:, 3]].T, expected, atol=1e-4)
+    np.testing.assert_allclose(
+        logits[:, points[:, 1], points[:, 2], points[:, 3]].T, expected, atol=1e-4
+    )
     assert expected.std(axis=0).min() > 0.01
 
 
 def test_between_the_points_logits_are_bilinear(case: VolumeDataset) -> None:
     images, _, mask = case.arrays(0)
     logits = whole(slider("center_cnn_valid"), images, np.ones_like(mask))[:, 0]
-    np.testing.assert_allclose(logits[:, 9, 8], 0.75 * logits[:, 8, 8] + 0.25 * logits[:, 12, 8], atol=1e-5)
-    np.testing.assert_allclose(logits[:, 10, 14], logits[:, 8:13:4, 12:17:4].mean(axis=(1, 2)), atol=1e-5)
+    np.testing.assert_allclose(
+        logits[:, 9, 8], 0.75 * logits[:, 8, 8] + 0.25 * logits[:, 12, 8], atol=1e-5
+    )
+    np.testing.assert_allclose(
+        logits[:, 10, 14], logits[:, 8:13:4, 12:17:4].mean(axis=(1, 2)), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", ["center_cnn", "center_cnn_valid"])
-def test_what_is_outside_the_mask_is_not_worked_on_and_changes_nothing(case: VolumeDataset, name: str) -> None:
+def test_what_is_outside_the_mask_is_not_worked_on_and_changes_nothing(
+    case: VolumeDataset, name: str
+) -> None:
     images, _, mask = case.arrays(0)
     one = slider(name)
     everywhere = whole(one, images, np.ones_like(mask))
@@ -107,18 +130,24 @@ def test_what_is_outside_the_mask_is_not_worked_on_and_changes_nothing(case: Vol
     assert not list(one.slices(images, np.zeros_like(mask)))
 
 
-def test_only_patches_that_touch_the_mask_are_cropped(case: VolumeDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_patches_that_touch_the_mask_are_cropped(
+    case: VolumeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images, _, mask = case.arrays(0)
     one = slider("center_cnn")
     shown = watch(one.network, monkeypatch)
-    list(one.slices(images, mask, [1]))  # the pixel (9, 17) lies between (8, 16), (8, 20), (12, 16) and (12, 20)
+    list(
+        one.slices(images, mask, [1])
+    )  # the pixel (9, 17) lies between (8, 16), (8, 20), (12, 16) and (12, 20)
     assert shown == [4]
 
 
 def test_patches_pass_in_chunks(case: VolumeDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     images, _, mask = case.arrays(0)
     one = slider("center_cnn", stride=8)
-    positions = np.stack([np.zeros(7), np.zeros(7), np.arange(7), np.arange(7)], axis=1).astype(np.int64)
+    positions = np.stack([np.zeros(7), np.zeros(7), np.arange(7), np.arange(7)], axis=1).astype(
+        np.int64
+    )
     plain, plain_at = whole(one, images, mask), one.at(case, positions)
     monkeypatch.setattr("equipoise.estimators.sliding.CHUNK", 2 * SIZE**2)
     shown = watch(one.network, monkeypatch)
@@ -147,7 +176,9 @@ def test_a_dense_network_sees_windows_of_the_size_of_its_patches(case: VolumeDat
     for logits in whole(one, images, mask):
         np.testing.assert_allclose(logits, expected, atol=1e-5)
     positions = np.array([[0, 0, 8, 3], [0, 1, 36, 45]])
-    np.testing.assert_allclose(one.at(case, positions)[:, 0], images[0][(0, 1), (8, 36), (3, 45)], atol=1e-6)
+    np.testing.assert_allclose(
+        one.at(case, positions)[:, 0], images[0][(0, 1), (8, 36), (3, 45)], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -160,4 +191,6 @@ def test_the_network_is_left_as_it_was(case: VolumeDataset, training: bool) -> N
     one.at(case, np.zeros((1, 4), dtype=np.int64))
     assert one.network.training is training
     assert not seen.logits.requires_grad
-    assert all(torch.equal(tensor, before[name]) for name, tensor in one.network.state_dict().items())
+    assert all(
+        torch.equal(tensor, before[name]) for name, tensor in one.network.state_dict().items()
+    )

@@ -41,7 +41,14 @@ def make_study(toy: ImageDataset, fakes: Any) -> Callable[..., Study]:
         }
         splits = hold_out(toy, n_splits=2)
         return Study(
-            **{"name": "toy", "dataset": toy, "splits": splits, "methods": methods, "seeds": (0, 1), **fields}
+            **{
+                "name": "toy",
+                "dataset": toy,
+                "splits": splits,
+                "methods": methods,
+                "seeds": (0, 1),
+                **fields,
+            }
         )
 
     return make
@@ -89,11 +96,18 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
             done = (method, split, seed) not in failed
             outcome = {"seconds": {"train": 2.0, "predict": 1.0}, "peak_memory_mb": 100.0 + seed}
             why = {"error": "critic_loss became NaN at step 812."}
-            write_json(cell / "record.json", {"status": "done", **outcome} if done else {"status": "failed", **why})
+            write_json(
+                cell / "record.json",
+                {"status": "done", **outcome} if done else {"status": "failed", **why},
+            )
             if done:
                 sizes = (counts_of or {}).get(split, counts)
-                arrays = made_up(arms[method], (split, seed), sizes, splits.index(split), images_per_patient)
-                arrays |= for_validation(made_up(arms[method], (split, seed, "validation"), counts, 0, 1))
+                arrays = made_up(
+                    arms[method], (split, seed), sizes, splits.index(split), images_per_patient
+                )
+                arrays |= for_validation(
+                    made_up(arms[method], (split, seed, "validation"), counts, 0, 1)
+                )
                 np.savez(cell / "predictions.npz", allow_pickle=False, **arrays)
         return folder
 
@@ -101,20 +115,31 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
 
 
 def made_up(
-    arm: tuple[float, float], chance: tuple[Any, ...], counts: tuple[int, ...], part: int, images_per_patient: int
+    arm: tuple[float, float],
+    chance: tuple[Any, ...],
+    counts: tuple[int, ...],
+    part: int,
+    images_per_patient: int,
 ) -> dict[str, Any]:
     """Make the predictions of a cell; its chance is that of split and seed, the same for every method."""
     y = np.repeat(np.arange(len(counts)), counts)
     separation, shift = arm
     own, of_seed = make_rng(chance[0], *chance[2:]), make_rng(*chance)
-    logits = own.normal(size=(len(y), len(counts))) + 0.3 * of_seed.normal(size=(len(y), len(counts)))
+    logits = own.normal(size=(len(y), len(counts))) + 0.3 * of_seed.normal(
+        size=(len(y), len(counts))
+    )
     logits += separation * np.eye(len(counts))[y]
     logits[:, -1] += shift
     score = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     patients = 10_000 * part + np.arange(len(y))
     repeat = np.repeat(np.arange(len(y)), images_per_patient)
     ids = np.array([f"image-{patients[row]}-{i:06d}" for i, row in enumerate(repeat)])
-    return {"test_ids": ids, "test_true": y[repeat], "test_score": score[repeat], "test_groups": patients[repeat]}
+    return {
+        "test_ids": ids,
+        "test_true": y[repeat],
+        "test_score": score[repeat],
+        "test_groups": patients[repeat],
+    }
 
 
 def for_validation(arrays: dict[str, Any]) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from study_fakes import NearestMean  # type: ignore[import-not-found]  # whoever
 from equipoise.arrays import Images, Labels
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
-from equipoise.experiments.executors import InProcess
-from equipoise.experiments.store import RunStore
+from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.study import Study
 from equipoise.randomness import make_rng
 from equipoise.resampling.base import Held, Oversampler
 from equipoise.resampling.random import RandomOversampler
 from equipoise.resampling.smote import SMOTEOversampler
+from equipoise.runs.store import RunStore
 
 SCALE = {"uint8": 1.0, "uint16": 16.0, "float32": 1 / 256}
 
@@ -29,8 +29,12 @@ SCALE = {"uint8": 1.0, "uint16": 16.0, "float32": 1 / 256}
 class Painter(Oversampler):
     """Draws noise about the mean brightness of a class: new images of the right kind, of nobody."""
 
-    def _fit(self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None) -> None:
-        self.levels_ = np.array([[X[codes == k].mean(), X[codes == k].std()] for k in np.unique(codes)])
+    def _fit(
+        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+    ) -> None:
+        self.levels_ = np.array(
+            [[X[codes == k].mean(), X[codes == k].std()] for k in np.unique(codes)]
+        )
 
     def _generate(self, codes: Labels, seed: int) -> Images:
         mean, sd = (self.levels_[codes, i].reshape(-1, 1, 1, 1) for i in (0, 1))
@@ -49,15 +53,22 @@ class Painter(Oversampler):
 class Copier(Oversampler):
     """Gives training images back: what the gate is there for."""
 
-    def _fit(self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None) -> None:
+    def _fit(
+        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+    ) -> None:
         self.images_, self.codes_ = X.copy(), codes
 
     def _generate(self, codes: Labels, seed: int) -> Images:
         rng = make_rng(seed, "copy")
-        return np.stack([self.images_[rng.choice(np.flatnonzero(self.codes_ == code))] for code in codes])
+        return np.stack(
+            [self.images_[rng.choice(np.flatnonzero(self.codes_ == code))] for code in codes]
+        )
 
     def _state(self) -> tuple[Mapping[str, torch.Tensor], Mapping[str, Any]]:
-        return {"images": torch.from_numpy(self.images_), "codes": torch.from_numpy(self.codes_)}, {}
+        return {
+            "images": torch.from_numpy(self.images_),
+            "codes": torch.from_numpy(self.codes_),
+        }, {}
 
     def _set_state(self, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
         self.images_, self.codes_ = tensors["images"].numpy(), tensors["codes"].numpy()
@@ -67,13 +78,17 @@ def noise_dataset(dtype: str = "uint8", channels: int = 1, side: int = 16) -> Im
     """Draw 40 images of "well" and 16 of "ill", brighter, each of a patient of its own."""
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], [40, 16]).astype(np.int64)
-    values = rng.normal(90 + 60 * labels[:, None, None, None], 25, size=(len(labels), channels, side, side))
+    values = rng.normal(
+        90 + 60 * labels[:, None, None, None], 25, size=(len(labels), channels, side, side)
+    )
     return ImageDataset(
         images=(np.clip(values, 0, 255) * SCALE[dtype]).astype(dtype),
         labels=labels,
         class_names=("well", "ill"),
         groups=np.arange(len(labels), dtype=np.int64),
-        ids=np.array([f"{('well', 'ill')[label]}/patient{i:02d}.png" for i, label in enumerate(labels)]),
+        ids=np.array(
+            [f"{('well', 'ill')[label]}/patient{i:02d}.png" for i, label in enumerate(labels)]
+        ),
     )
 
 

@@ -16,16 +16,22 @@ import numpy as np
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
-from equipoise.experiments.executors import default_executor
-from equipoise.experiments.method import Budget
-from equipoise.experiments.methods import build_methods
-from equipoise.experiments.store import RunStore
+from equipoise.experiments.methods.catalogue import build_methods
+from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.running.executors import default_executor
 from equipoise.experiments.study import Study
+from equipoise.runs.store import RunStore
 from equipoise.training import loop
 from equipoise.training.checkpoint import Checkpoint
 
 BUDGET = Budget(
-    n_steps=20, batch_size=8, learning_rate=1e-2, gan_steps=40, gan_batch_size=8, gan_channels=4, device="cpu"
+    n_steps=20,
+    batch_size=8,
+    learning_rate=1e-2,
+    gan_steps=40,
+    gan_batch_size=8,
+    gan_channels=4,
+    device="cpu",
 )
 
 
@@ -42,7 +48,9 @@ def make_real_study(n_seeds: int) -> Study:
     )
     methods = build_methods(["dcgan", "cdcgan"], BUDGET)
     splits = hold_out(dataset, n_splits=1)
-    return Study(name="killed", dataset=dataset, splits=splits, methods=methods, seeds=range(n_seeds))
+    return Study(
+        name="killed", dataset=dataset, splits=splits, methods=methods, seeds=range(n_seeds)
+    )
 
 
 def log_steps(path: str, last: int | None) -> None:

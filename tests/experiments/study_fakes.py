@@ -36,16 +36,26 @@ class NearestMean(BaseEstimator):
 
     fits: ClassVar[list[dict[str, Any]]] = []
 
-    def __init__(self, *, n_steps: int = 10, rate: float = 1.0, seed: int = 0, trouble: str = "") -> None:
+    def __init__(
+        self, *, n_steps: int = 10, rate: float = 1.0, seed: int = 0, trouble: str = ""
+    ) -> None:
         self.n_steps = n_steps
         self.rate = rate
         self.seed = seed
         self.trouble = trouble
 
     def fit(
-        self, X: Array, y: Array, *, validation: Held, workspace: Path | None, synthetic: Array | None = None
+        self,
+        X: Array,
+        y: Array,
+        *,
+        validation: Held,
+        workspace: Path | None,
+        synthetic: Array | None = None,
     ) -> Self:
-        self.fits.append({"X": X, "y": y, "validation": validation, "seed": self.seed, "synthetic": synthetic})
+        self.fits.append(
+            {"X": X, "y": y, "validation": validation, "seed": self.seed, "synthetic": synthetic}
+        )
         if self.trouble == "dies":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.trouble == "stopped":
@@ -58,7 +68,9 @@ class NearestMean(BaseEstimator):
         self.classes_ = np.unique(y)
         self.means_ = np.array([X[y == k].mean() for k in self.classes_])
         self.noise_ = make_rng(self.seed).normal(size=len(self.classes_))
-        self.history_ = SimpleNamespace(rows=[{"step": 1, "loss": 0.1 + self.seed % 7, "accuracy": 1 / 3}])
+        self.history_ = SimpleNamespace(
+            rows=[{"step": 1, "loss": 0.1 + self.seed % 7, "accuracy": 1 / 3}]
+        )
         return self
 
     def predict_proba(self, X: Array) -> Array:
@@ -99,7 +111,9 @@ class NoisyCopies(Resampler):
         Watch.now += 1.0 + 0.5 * self.n_steps
         for step in range(self.n_steps):
             report("generator", step + 1, self.n_steps)
-        self.history_ = {"class-1": SimpleNamespace(rows=[{"step": self.n_steps, "critic_loss": 0.5}])}
+        self.history_ = {
+            "class-1": SimpleNamespace(rows=[{"step": self.n_steps, "critic_loss": 0.5}])
+        }
         n_new = int((y == 0).sum() - (y == 1).sum())
         noise = make_rng(self.seed, "noise").normal(0, 9, size=(n_new, *X.shape[1:]))
         new = np.clip(X[y == 1].mean(axis=0) + noise, 0, 255).astype(X.dtype)

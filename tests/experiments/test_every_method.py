@@ -10,18 +10,27 @@ from safetensors.torch import load_file
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
-from equipoise.experiments.catalogue import curated, generative, papers
-from equipoise.experiments.fitting import fit_cell
-from equipoise.experiments.method import Budget
-from equipoise.experiments.methods import METHODS, WITHIN_BUDGET, build_methods
-from equipoise.experiments.outcome import Outcome
+from equipoise.experiments.methods import curated, generative, papers
+from equipoise.experiments.methods.catalogue import METHODS, WITHIN_BUDGET, build_methods
+from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.running.fit_classifier import fit_cell
+from equipoise.experiments.running.fit_watch import Outcome
 from equipoise.experiments.study import Study
 from equipoise.testing.killing import Killed, eager_checkpoints
 from equipoise.training import collapse
 
-BUDGET = Budget(n_steps=4, batch_size=12, gan_steps=6, gan_batch_size=12, gan_channels=8, device="cpu")
+BUDGET = Budget(
+    n_steps=4, batch_size=12, gan_steps=6, gan_batch_size=12, gan_channels=8, device="cpu"
+)
 GENERATIVE = [method.name for family in (generative, curated) for method in family.METHODS]
-QUICK = {"dcgan", "cdcgan_mix", "cdcgan_half", "cdcgan_crt", "strong_gan", "dcgan_curated"}  # else at `make slow`
+QUICK = {
+    "dcgan",
+    "cdcgan_mix",
+    "cdcgan_half",
+    "cdcgan_crt",
+    "strong_gan",
+    "dcgan_curated",
+}  # else at `make slow`
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +39,9 @@ def _patience_with_beginners(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collapse, "ALIKE_BELOW", 0.0)
 
 
-def make_study(name: str, *, counts: tuple[int, ...] = (40, 26, 30), size: int = 28, channels: int = 1) -> Study:
+def make_study(
+    name: str, *, counts: tuple[int, ...] = (40, 26, 30), size: int = 28, channels: int = 1
+) -> Study:
     """Noise whose brightness tells the class, but not for sure; one image a patient."""
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(len(counts)), counts).astype(np.int64)
@@ -45,7 +56,13 @@ def make_study(name: str, *, counts: tuple[int, ...] = (40, 26, 30), size: int =
         ids=np.array([f"image-{i:04d}" for i in range(len(labels))]),
     )
     methods = build_methods([name], BUDGET)
-    return Study(name="one", dataset=dataset, splits=hold_out(dataset, n_splits=1), methods=methods, seeds=[0])
+    return Study(
+        name="one",
+        dataset=dataset,
+        splits=hold_out(dataset, n_splits=1),
+        methods=methods,
+        seeds=[0],
+    )
 
 
 @dataclass
@@ -91,12 +108,17 @@ def test_from_images_to_predictions(name: str, tmp_path: Path) -> None:
     check_whole(outcome, study)
     if name in GENERATIVE:
         assert outcome.synthetic is not None or METHODS[name].balance is None
-        assert any(stage.startswith("balance") for stage, *_ in outcome.history) or METHODS[name].balance is None
+        assert (
+            any(stage.startswith("balance") for stage, *_ in outcome.history)
+            or METHODS[name].balance is None
+        )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITHIN_BUDGET)
-@pytest.mark.parametrize(("counts", "size", "channels"), [((36, *[28] * 19), 28, 1), ((32, 24), 64, 3)])
+@pytest.mark.parametrize(
+    ("counts", "size", "channels"), [((36, *[28] * 19), 28, 1), ((32, 24), 64, 3)]
+)
 def test_other_numbers_of_classes_channels_and_sizes(
     name: str, counts: tuple[int, ...], size: int, channels: int, tmp_path: Path
 ) -> None:

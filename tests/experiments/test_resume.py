@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from equipoise.experiments.executors import InProcess
-from equipoise.experiments.store import RunStore
-from equipoise.experiments.table import summarize, write_tables
+from equipoise.experiments.running.executors import InProcess
+from equipoise.results.image_tables import summarize, write_tables
+from equipoise.runs.store import RunStore
 
 SCRIPT = Path(__file__).with_name("kill_study.py")
 CHANGING = ("seconds", "resumed", "peak_memory_mb")  # of a record; everything else must be the same
@@ -42,7 +42,11 @@ class Command:
 
     def steps(self) -> list[tuple[int, str, int]]:
         """Read (process, fit, step) of every step that was trained, in order."""
-        rows = (line.split(",") for line in self.log.read_text().splitlines()) if self.log.exists() else ()
+        rows = (
+            (line.split(",") for line in self.log.read_text().splitlines())
+            if self.log.exists()
+            else ()
+        )
         return [(int(process), fit, int(step)) for process, fit, step, _ in rows]
 
     def kill_after(self, n_steps: int, delay: float) -> None:
@@ -85,7 +89,9 @@ def results(folder: Path) -> dict[str, Any]:
         "classifier/model.safetensors",
         "classifier/model.json",
     )
-    found: dict[str, Any] = {name: (folder / name).read_bytes() for name in ("table.csv", "comparisons.csv")}
+    found: dict[str, Any] = {
+        name: (folder / name).read_bytes() for name in ("table.csv", "comparisons.csv")
+    }
     for cell in store.cells():
         kept = {key: value for key, value in store.record(cell).items() if key not in CHANGING}
         found[str(cell)] = kept
@@ -121,14 +127,20 @@ def check(command: Command, whole: Path, n_kills: int) -> None:
 
 def test_three_kills_change_nothing(undisturbed: Callable[[int], Path], tmp_path: Path) -> None:
     command = Command(tmp_path / "killed", n_seeds=1, n_workers=1)
-    for n_steps in (15, 45, 35):  # in the middle of the first generator, in its classifier, in the second generator
+    for n_steps in (
+        15,
+        45,
+        35,
+    ):  # in the middle of the first generator, in its classifier, in the second generator
         command.die_at(n_steps)
     check(command, undisturbed(1), n_kills=3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_workers", [1, 2])
-def test_ten_kills_change_nothing(undisturbed: Callable[[int], Path], tmp_path: Path, n_workers: int) -> None:
+def test_ten_kills_change_nothing(
+    undisturbed: Callable[[int], Path], tmp_path: Path, n_workers: int
+) -> None:
     command, n_kills, rng = (
         Command(tmp_path / "killed", n_seeds=4, n_workers=n_workers),
         10,

@@ -10,11 +10,11 @@ from imblearn.pipeline import Pipeline
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
 from equipoise.exceptions import EquipoiseError, LeakageError, SettingError
-from equipoise.experiments.cell import Cell
-from equipoise.experiments.executors import InProcess
-from equipoise.experiments.progress import Observer
-from equipoise.experiments.store import RunStore
+from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.progress import Observer
 from equipoise.experiments.study import Study
+from equipoise.runs.cell import Cell
+from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]
 
@@ -117,7 +117,9 @@ def test_a_class_that_training_lost_gets_probability_zero(
     assert np.array_equal(scores, np.tile([0.0, 1.0], (len(scores), 1)))
 
 
-def test_one_failed_cell_does_not_stop_the_others(make_study: MakeStudy, fakes: Any, tmp_path: Path) -> None:
+def test_one_failed_cell_does_not_stop_the_others(
+    make_study: MakeStudy, fakes: Any, tmp_path: Path
+) -> None:
     methods = {**make_study().methods, "bad": trouble(fakes, "no memory left")}
     store, diary = run(make_study(methods=methods), tmp_path)
     failed = [cell for cell, status in diary.ended_as.items() if status == "failed"]
@@ -142,7 +144,9 @@ def test_failed_cells_are_tried_again_and_finished_ones_are_not(
     assert kept.left == []
 
 
-def test_an_interrupt_keeps_what_is_finished(make_study: MakeStudy, fakes: Any, tmp_path: Path) -> None:
+def test_an_interrupt_keeps_what_is_finished(
+    make_study: MakeStudy, fakes: Any, tmp_path: Path
+) -> None:
     methods = {"none": make_study().methods["none"], "halt": trouble(fakes, "stopped")}
     with pytest.raises(KeyboardInterrupt):
         run(make_study(methods=methods), tmp_path)
@@ -176,7 +180,9 @@ def test_baseline_is_none_where_there_is_one(make_study: MakeStudy) -> None:
         ({"baseline": "non"}, "Did you mean 'none'"),
     ],
 )
-def test_what_cannot_run_is_refused(make_study: MakeStudy, fields: dict[str, Any], words: str) -> None:
+def test_what_cannot_run_is_refused(
+    make_study: MakeStudy, fields: dict[str, Any], words: str
+) -> None:
     with pytest.raises(SettingError, match=words):
         make_study(**fields)
 

@@ -67,7 +67,9 @@ def test_killed_run_goes_on_behind_the_last_whole_block(images: Images, tmp_path
 def test_cache_tells_contents_and_extractors_apart(images: Images, tmp_path: Path) -> None:
     extract(images[:3], Means(), cache=tmp_path)
     for other in (images[1:4], images[:3].astype(np.uint16), images[:2]):
-        np.testing.assert_array_equal(extract(other, Means(), cache=tmp_path), extract(other, Means()))
+        np.testing.assert_array_equal(
+            extract(other, Means(), cache=tmp_path), extract(other, Means())
+        )
     again = Means(digest="1" * 64)
     extract(images[:3], again, cache=tmp_path)
     assert again.calls == [3]
@@ -95,7 +97,9 @@ def test_no_images_have_no_features(images: Images, tmp_path: Path) -> None:
 def test_mapped_images_are_read_in_blocks(images: Images, tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", images)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
-    np.testing.assert_array_equal(extract(mapped, Means(), cache=tmp_path), extract(images, Means()))
+    np.testing.assert_array_equal(
+        extract(mapped, Means(), cache=tmp_path), extract(images, Means())
+    )
 
 
 def test_bad_images_and_features_are_refused() -> None:
@@ -112,7 +116,9 @@ def test_bad_images_and_features_are_refused() -> None:
         extract(np.zeros((2, 1, 8, 8), dtype=np.uint8), Broken())
 
 
-def test_estimate_scales_with_the_number_of_images(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_estimate_scales_with_the_number_of_images(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ticks = iter([10.0, 14.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(ticks))
     extractor = Means()

@@ -33,5 +33,7 @@ def test_folder_of_weights_is_looked_into(tmp_path: Path, monkeypatch: pytest.Mo
 def test_file_of_the_folder_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mobilenet_v2-b0353104.safetensors").write_bytes(b"damaged")
     monkeypatch.setenv(FOLDER, str(tmp_path))
-    with pytest.raises(WeightsError, match=r"Cannot read weights from .*mobilenet_v2-b0353104.safetensors"):
+    with pytest.raises(
+        WeightsError, match=r"Cannot read weights from .*mobilenet_v2-b0353104.safetensors"
+    ):
         make_extractor("imagenet", device="cpu")

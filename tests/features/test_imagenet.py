@@ -26,7 +26,9 @@ def test_official_weights_tell_textures_apart(official: Path) -> None:
     assert near < 0.5 * far
 
 
-def test_without_connection_the_message_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_connection_the_message_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(url: str, **_: object) -> None:
         raise OSError(f"no way to {url}")
 

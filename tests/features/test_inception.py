@@ -13,7 +13,14 @@ from scipy.linalg import sqrtm
 from equipoise.arrays import Images
 from equipoise.exceptions import WeightsError
 from equipoise.features.choosing import FOLDER, found_weights
-from equipoise.features.inception import FILES, URL, InceptionInput, inception, load_inception, read_archive
+from equipoise.features.inception import (
+    FILES,
+    URL,
+    InceptionInput,
+    inception,
+    load_inception,
+    read_archive,
+)
 from equipoise.networks.inception import fid_inception
 
 Array = NDArray[np.float64]
@@ -59,14 +66,20 @@ def test_input_of_a_ramp_follows_tensorflow_1() -> None:
 def test_both_axes_are_interpolated() -> None:
     rng = np.random.default_rng(0)
     image = rng.random((7, 5))
-    found = InceptionInput()(torch.tensor(image, dtype=torch.float32)[None, None])[0, 0].double().numpy()
+    found = (
+        InceptionInput()(torch.tensor(image, dtype=torch.float32)[None, None])[0, 0]
+        .double()
+        .numpy()
+    )
     for x, y in ((0, 0), (298, 298), (130, 17), (42, 250)):
         r, c = x * 7 / 299, y * 5 / 299
         a, b = math.floor(r), math.floor(c)
         p, q = min(a + 1, 6), min(b + 1, 4)
         top = image[a, b] * (1 - c + b) + image[a, q] * (c - b)
         low = image[p, b] * (1 - c + b) + image[p, q] * (c - b)
-        assert found[x, y] == pytest.approx(((top * (1 - r + a) + low * (r - a)) * 255 - 128) / 128, abs=1e-5)
+        assert found[x, y] == pytest.approx(
+            ((top * (1 - r + a) + low * (r - a)) * 255 - 128) / 128, abs=1e-5
+        )
 
 
 def test_images_of_299_px_are_only_scaled() -> None:
@@ -101,18 +114,24 @@ def test_foreign_programs_are_not_opened(tmp_path: Path) -> None:
         read_archive(tmp_path / "none.pt")
 
 
-def test_without_connection_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_connection_the_message_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(url: str, **_: object) -> None:
         raise OSError(f"no way to {url}")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
-    with pytest.raises(WeightsError, match=r"pt_inception-2015-12-05-6726825d.pth.*weights='/path/file.pth'"):
+    with pytest.raises(
+        WeightsError, match=r"pt_inception-2015-12-05-6726825d.pth.*weights='/path/file.pth'"
+    ):
         inception(device="cpu")
 
 
 @pytest.mark.slow
-def test_official_weights_give_the_documented_fid(official: Path, documented: tuple[Images, Images]) -> None:
+def test_official_weights_give_the_documented_fid(
+    official: Path, documented: tuple[Images, Images]
+) -> None:
     # torchmetrics documents FrechetInceptionDistance(feature=64) of these images as 12.6388
     extractor = inception(official, dimension=64, device="cpu")
     first, second = (extractor(images).astype(np.float64) for images in documented)
@@ -122,11 +141,15 @@ def test_official_weights_give_the_documented_fid(official: Path, documented: tu
 
 
 @pytest.mark.slow
-def test_official_weights_give_the_documented_kid(official: Path, documented: tuple[Images, Images]) -> None:
+def test_official_weights_give_the_documented_kid(
+    official: Path, documented: tuple[Images, Images]
+) -> None:
     # torchmetrics documents KernelInceptionDistance(subset_size=50) of these images as (0.0312, 0.0025)
     extractor = inception(official, device="cpu")
     real, fake = (extractor(images).astype(np.float64) for images in documented)
-    chosen = [(torch.randperm(100)[:50].numpy(), torch.randperm(100)[:50].numpy()) for _ in range(100)]
+    chosen = [
+        (torch.randperm(100)[:50].numpy(), torch.randperm(100)[:50].numpy()) for _ in range(100)
+    ]
     found = [unbiased_mmd(real[rows], fake[others]) for rows, others in chosen]
     assert np.mean(found) == pytest.approx(0.0312, abs=5e-5)
     assert np.std(found) == pytest.approx(0.0025, abs=5e-5)

@@ -2,7 +2,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot, softmax, softplus
+from torch.nn.functional import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    one_hot,
+    softmax,
+    softplus,
+)
 
 from equipoise.losses import LOSSES
 from equipoise.losses.cross_entropy import CrossEntropy, class_weights
@@ -11,7 +17,9 @@ S2_COUNTS = torch.tensor([4385.0, 1460.0])  # methods 2.1
 
 
 def test_golden_class_weights() -> None:
-    torch.testing.assert_close(class_weights(S2_COUNTS), torch.tensor([0.666477, 2.001712]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        class_weights(S2_COUNTS), torch.tensor([0.666477, 2.001712]), atol=1e-6, rtol=0
+    )
     s0 = class_weights(torch.tensor([1727.0, 294.0]))
     torch.testing.assert_close(s0, torch.tensor([0.585119, 3.437075]), atol=1e-6, rtol=0)
 
@@ -34,7 +42,10 @@ def test_weights_belong_to_the_class_of_the_image() -> None:
 def test_mean_divides_by_images_and_not_by_weights() -> None:
     weights, target = torch.tensor([0.5, 3.0]), torch.tensor([0, 0, 1])
     logits = torch.tensor([[1.0, 0.2], [0.3, 0.1], [0.5, -1.0]])
-    ours, torchs = CrossEntropy(weights)(logits, target), cross_entropy(logits, target, weight=weights)
+    ours, torchs = (
+        CrossEntropy(weights)(logits, target),
+        cross_entropy(logits, target, weight=weights),
+    )
     torch.testing.assert_close(ours, torchs * weights[target].sum() / 3)
     assert not torch.isclose(ours, torchs)
 
@@ -47,7 +58,9 @@ def test_weights_of_all_images_sum_to_their_number(counts: list[int]) -> None:
 
 
 @settings(deadline=None, max_examples=20)
-@given(seed=st.integers(0, 10**6), k=st.integers(2, 5), shape=st.lists(st.integers(1, 4), max_size=2))
+@given(
+    seed=st.integers(0, 10**6), k=st.integers(2, 5), shape=st.lists(st.integers(1, 4), max_size=2)
+)
 def test_equals_a_loop_over_positions(seed: int, k: int, shape: list[int]) -> None:
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(3, k, *shape, generator=generator)

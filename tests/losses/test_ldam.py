@@ -14,9 +14,13 @@ LOGITS, TARGET = torch.tensor([[0.6, 0.2], [0.1, 0.7]]), torch.tensor([0, 1])
 GOLDEN = torch.tensor([0.089801, 0.048587])
 
 
-@pytest.mark.parametrize(("counts", "first"), [((1727.0, 294.0), 0.321169), ((4385.0, 1460.0), 0.379810)])
+@pytest.mark.parametrize(
+    ("counts", "first"), [((1727.0, 294.0), 0.321169), ((4385.0, 1460.0), 0.379810)]
+)
 def test_golden_margins(counts: tuple[float, float], first: float) -> None:
-    torch.testing.assert_close(ldam_margins(torch.tensor(counts)), torch.tensor([first, 0.5]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        ldam_margins(torch.tensor(counts)), torch.tensor([first, 0.5]), atol=1e-6, rtol=0
+    )
 
 
 def test_golden_values() -> None:
@@ -88,11 +92,15 @@ def test_a_rare_class_gets_the_larger_part_of_a_gap(margin: float, rare_gets_mor
     counts, x = COUNTS.double(), torch.tensor([0.0, math.pi / 6], dtype=torch.float64)
     loss = LDAM(counts, scale=40.0, largest_margin=margin)
     sines = (x[:, None] - torch.linspace(0.0, math.pi / 6, 1001)).sin()
-    terms = loss.terms(torch.stack([-sines, sines], dim=1), torch.tensor([0, 1])[:, None].expand(2, 1001))
+    terms = loss.terms(
+        torch.stack([-sines, sines], dim=1), torch.tensor([0, 1])[:, None].expand(2, 1001)
+    )
     distances = 2 * sines[:, (counts @ terms).argmin()].abs()
     assert (distances[1] > distances[0]) == rare_gets_more
     slack = distances - loss.margins
-    torch.testing.assert_close(slack[0] - slack[1], (counts[0] / counts[1]).log() / 40, atol=2e-3, rtol=0)
+    torch.testing.assert_close(
+        slack[0] - slack[1], (counts[0] / counts[1]).log() / 40, atol=2e-3, rtol=0
+    )
 
 
 def test_margins_move_no_border_where_classes_overlap() -> None:
@@ -101,7 +109,10 @@ def test_margins_move_no_border_where_classes_overlap() -> None:
     Balanced softmax prefers the rare class as soon as its share there is above its share in all images.
     """
     difference = torch.linspace(-1.0, 1.0, 2001)
-    logits, target = torch.stack([-difference, difference], dim=1) / 2, torch.ones(2001, dtype=torch.long)
+    logits, target = (
+        torch.stack([-difference, difference], dim=1) / 2,
+        torch.ones(2001, dtype=torch.long),
+    )
 
     def best(name: str, share: float) -> float:
         loss = LOSSES[name](COUNTS)
@@ -109,4 +120,6 @@ def test_margins_move_no_border_where_classes_overlap() -> None:
         return float(difference[expected.argmin()])
 
     assert best("ldam", 0.49) < 0 < best("ldam", 0.51)
-    assert best("balanced_softmax", 0.14) < 0 < best("balanced_softmax", 0.15)  # 294 of 2,021 are 0.1455
+    assert (
+        best("balanced_softmax", 0.14) < 0 < best("balanced_softmax", 0.15)
+    )  # 294 of 2,021 are 0.1455

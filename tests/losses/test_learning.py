@@ -34,7 +34,9 @@ def test_rebalancing_finds_more_of_a_rare_class_that_overlaps(name: str) -> None
     """For every seed. The best that any border can do is a balanced accuracy of 0.841."""
     for seed in SEEDS:
         plain, other = recalls("cross_entropy", seed), recalls(name, seed)
-        assert other[1] > plain[1] + 0.25, f"recall of the rare class {other[1]:.2f}, cross-entropy {plain[1]:.2f}"
+        assert other[1] > plain[1] + 0.25, (
+            f"recall of the rare class {other[1]:.2f}, cross-entropy {plain[1]:.2f}"
+        )
         assert other.mean() > plain.mean() + 0.08
 
 
@@ -42,7 +44,9 @@ def test_rebalancing_finds_more_of_a_rare_class_that_overlaps(name: str) -> None
 @pytest.mark.parametrize("name", OTHERS)
 def test_others_do_not_rebalance_classes_that_overlap(name: str) -> None:
     """Focal loss and two sigmoids know no counts; LDAM without weights: see `test_ldam`."""
-    gains = torch.stack([recalls(name, seed).mean() - recalls("cross_entropy", seed).mean() for seed in SEEDS])
+    gains = torch.stack(
+        [recalls(name, seed).mean() - recalls("cross_entropy", seed).mean() for seed in SEEDS]
+    )
     assert gains.mean() < 0.05
 
 
@@ -61,7 +65,9 @@ def recalls(name: str, seed: int) -> Tensor:
     return torch.stack([found[target == label].float().mean() for label in (0, 1)])
 
 
-def learn(network: nn.Module, loss: ImbalanceLoss, points: Tensor, target: Tensor, *, n_steps: int = 600) -> None:
+def learn(
+    network: nn.Module, loss: ImbalanceLoss, points: Tensor, target: Tensor, *, n_steps: int = 600
+) -> None:
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     for step in range(n_steps):
         loss.advance(step / n_steps)

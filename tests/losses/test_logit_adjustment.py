@@ -12,7 +12,9 @@ LOGITS, TARGET = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
 
 def test_golden_values() -> None:
     loss = LOSSES["balanced_softmax"](COUNTS)
-    torch.testing.assert_close(loss.terms(LOGITS, TARGET), torch.tensor([0.060744, 1.150882]), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(
+        loss.terms(LOGITS, TARGET), torch.tensor([0.060744, 1.150882]), atol=1e-6, rtol=1e-5
+    )
     torch.testing.assert_close(loss(LOGITS, TARGET), torch.tensor(0.605813), atol=1e-6, rtol=1e-5)
 
 
@@ -24,12 +26,17 @@ def test_balanced_softmax_is_a_softmax_weighted_by_counts() -> None:
 
 @pytest.mark.parametrize("tau", [0.0, 0.5, 1.0])
 def test_tau_and_equal_counts(tau: float) -> None:
-    maps, target = torch.linspace(-2, 2, 24).view(2, 3, 4), torch.tensor([[0, 1, 2, 0], [1, 1, 0, 2]])
+    maps, target = (
+        torch.linspace(-2, 2, 24).view(2, 3, 4),
+        torch.tensor([[0, 1, 2, 0], [1, 1, 0, 2]]),
+    )
     counts = torch.tensor([70.0, 20.0, 10.0])
     offsets = tau * counts.log().view(1, 3, 1)
     expected = cross_entropy(maps + offsets, target)
     torch.testing.assert_close(LogitAdjustment(counts, tau)(maps, target), expected)
-    torch.testing.assert_close(PosthocLogitAdjustment(counts, tau)(maps, target), cross_entropy(maps, target))
+    torch.testing.assert_close(
+        PosthocLogitAdjustment(counts, tau)(maps, target), cross_entropy(maps, target)
+    )
     chances = PosthocLogitAdjustment(counts, tau).probabilities(maps)
     torch.testing.assert_close(chances, (maps - offsets).softmax(dim=1))
     torch.testing.assert_close(
@@ -40,7 +47,9 @@ def test_tau_and_equal_counts(tau: float) -> None:
 def test_posthoc_divides_probabilities_by_class_shares() -> None:
     p = torch.tensor([[0.7, 0.3]])
     expected = (p / COUNTS) / (p / COUNTS).sum()
-    torch.testing.assert_close(LOSSES["posthoc_logit_adjustment"](COUNTS).probabilities(p.log()), expected)
+    torch.testing.assert_close(
+        LOSSES["posthoc_logit_adjustment"](COUNTS).probabilities(p.log()), expected
+    )
 
 
 def test_golden_prior_correction() -> None:
@@ -66,22 +75,31 @@ def log_densities(x: Tensor) -> Tensor:
 def test_posthoc_finds_the_midpoint_from_the_analytic_posterior() -> None:
     x = torch.tensor([0.99, 1.0, 1.01])
     posterior = log_softmax(log_densities(x) + COUNTS.log(), dim=1)
-    assert (posterior.argmax(dim=1) == 0).all()  # without the adjustment all three are the common class
+    assert (
+        posterior.argmax(dim=1) == 0
+    ).all()  # without the adjustment all three are the common class
     chances = PosthocLogitAdjustment(COUNTS).probabilities(posterior)[:, 1]
     assert chances[0] < 0.5 < chances[2]
     torch.testing.assert_close(chances[1], torch.tensor(0.5))
 
 
-@pytest.mark.parametrize(("loss", "stationary"), [("balanced_softmax", True), ("cross_entropy", False)])
+@pytest.mark.parametrize(
+    ("loss", "stationary"), [("balanced_softmax", True), ("cross_entropy", False)]
+)
 def test_balanced_softmax_learns_the_midpoint(loss: str, stationary: bool) -> None:
     """A logit of 2 (x - 1) is where the expected loss over all x, which is convex, has no gradient."""
     x = torch.linspace(-8.0, 10.0, 2001, dtype=torch.float64)
-    midpoint = torch.tensor([2.0, 1.0], dtype=torch.float64, requires_grad=True)  # logit = slope (x - threshold)
+    midpoint = torch.tensor(
+        [2.0, 1.0], dtype=torch.float64, requires_grad=True
+    )  # logit = slope (x - threshold)
     logits = torch.stack([torch.zeros_like(x), midpoint[0] * (x - midpoint[1])], dim=1)
     densities = log_densities(x).exp() * COUNTS
     module = LOSSES[loss](COUNTS).double()
     value = sum(
-        (module(logits, torch.full((len(x),), label), densities[:, label] / densities.mean()) for label in (0, 1)),
+        (
+            module(logits, torch.full((len(x),), label), densities[:, label] / densities.mean())
+            for label in (0, 1)
+        ),
         start=torch.zeros((), dtype=torch.float64),
     )
     (gradient,) = torch.autograd.grad(value, midpoint)

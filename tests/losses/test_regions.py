@@ -32,7 +32,9 @@ def test_tversky_with_equal_prices_is_dice(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(regions, "FALSE_NEGATIVE", 0.5)
     logits, target = draw(seed=0, k=3)
     dice, tversky = (pick_loss(name, COUNTS)(logits, target) for name in ("dice", "tversky"))
-    torch.testing.assert_close(tversky, dice, atol=1e-5, rtol=0)  # e stands beside TP, not beside 2 TP
+    torch.testing.assert_close(
+        tversky, dice, atol=1e-5, rtol=0
+    )  # e stands beside TP, not beside 2 TP
 
 
 def test_a_missed_pixel_costs_more_than_a_false_one() -> None:
@@ -54,7 +56,10 @@ def test_a_one_hot_prediction_costs_nothing(name: str) -> None:
 def test_equal_the_formulas(seed: int, k: int, background: bool) -> None:
     """Methods 6.5, class by class and pixel by pixel over the whole batch."""
     logits, target = draw(seed, k)
-    p, t = logits.softmax(dim=1), torch.stack([(target == code).double() for code in range(k)], dim=1)
+    p, t = (
+        logits.softmax(dim=1),
+        torch.stack([(target == code).double() for code in range(k)], dim=1),
+    )
     p = p * (target >= 0).unsqueeze(1)
     tp, p, t = ((part).sum(dim=(0, 2, 3)) for part in (p * t, p, t))
     kept, e = slice(int(background), None), 1e-5
@@ -94,8 +99,12 @@ def test_losses_of_items_average_the_pixels_that_have_a_class(name: str) -> None
 def test_losses_of_items_keep_their_probabilities_and_their_progress() -> None:
     logits = draw(seed=4, k=3)[0].float()
     found = pick_loss("posthoc_logit_adjustment", COUNTS).probabilities(logits)
-    torch.testing.assert_close(found, LOSSES["posthoc_logit_adjustment"](COUNTS).probabilities(logits))
-    torch.testing.assert_close(pick_loss("dice", COUNTS).probabilities(logits), logits.softmax(dim=1))
+    torch.testing.assert_close(
+        found, LOSSES["posthoc_logit_adjustment"](COUNTS).probabilities(logits)
+    )
+    torch.testing.assert_close(
+        pick_loss("dice", COUNTS).probabilities(logits), logits.softmax(dim=1)
+    )
     loss = pick_loss("cross_entropy", COUNTS)
     seen: list[float] = []
     loss.loss.advance = seen.append  # type: ignore[union-attr]
@@ -106,13 +115,17 @@ def test_losses_of_items_keep_their_probabilities_and_their_progress() -> None:
 def test_half_precision_is_summed_in_single() -> None:
     logits, target = draw(seed=5, k=3)
     halved = logits.bfloat16()
-    assert torch.equal(pick_loss("dice", COUNTS)(halved, target), pick_loss("dice", COUNTS)(halved.float(), target))
+    assert torch.equal(
+        pick_loss("dice", COUNTS)(halved, target), pick_loss("dice", COUNTS)(halved.float(), target)
+    )
 
 
 def test_refuses_unknown_names_and_losses_of_cosines() -> None:
     with pytest.raises(SettingError, match=r"No loss named 'dices'. Did you mean 'dice'\?"):
         pick_loss("dices", COUNTS)
-    with pytest.raises(SettingError, match=r"plain logits for label maps, got 'ldam', which needs cosines"):
+    with pytest.raises(
+        SettingError, match=r"plain logits for label maps, got 'ldam', which needs cosines"
+    ):
         pick_loss("ldam", COUNTS)
 
 

@@ -36,7 +36,9 @@ def test_golden_values() -> None:
 
 def test_golden_gradient() -> None:
     logits = LOGITS.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(RealWorldWeightCrossEntropy(W_FN, W_FP)(logits, TARGET), logits)
+    (gradient,) = torch.autograd.grad(
+        RealWorldWeightCrossEntropy(W_FN, W_FP)(logits, TARGET), logits
+    )
     expected = torch.tensor([[-0.141743, 0.112943, 0.028800], [-0.229184, -2.997064, 3.226248]])
     torch.testing.assert_close(gradient, expected, atol=1e-5, rtol=1e-5)
 
@@ -44,7 +46,9 @@ def test_golden_gradient() -> None:
 def test_golden_value_where_p_rounds_to_one() -> None:
     logits = torch.tensor([[100.0, 0.0, 0.0]], requires_grad=True)
     value = RealWorldWeightCrossEntropy(W_FN, W_FP)(logits, torch.tensor([1]))
-    torch.testing.assert_close(value, torch.tensor(698.613706), atol=0, rtol=1e-6)  # 500 + 2 (100 - ln 2)
+    torch.testing.assert_close(
+        value, torch.tensor(698.613706), atol=0, rtol=1e-6
+    )  # 500 + 2 (100 - ln 2)
     (gradient,) = torch.autograd.grad(value, logits)
     # p = (1, 0, 0): -5 from log p_1, and 2 (1, -1/2, -1/2) from log(1 - p_0), whose others share alike
     torch.testing.assert_close(gradient, torch.tensor([[7.0, -6.0, -1.0]]))
@@ -70,7 +74,9 @@ def test_equals_a_loop_over_items_and_classes(seed: int, k: int, shape: tuple[in
         expected -= w_fn[t] * row[t].log()
         for other in set(range(k)) - {t}:
             expected -= W_fp[t, other] * torch.log1p(-row[other])
-    torch.testing.assert_close(RealWorldWeightCrossEntropy(w_fn, W_fp)(logits, target), expected / len(p))
+    torch.testing.assert_close(
+        RealWorldWeightCrossEntropy(w_fn, W_fp)(logits, target), expected / len(p)
+    )
 
 
 @settings(deadline=None, max_examples=30)
@@ -79,7 +85,9 @@ def test_analytic_gradient(seed: int, k: int) -> None:
     """Methods 2.2: w_fn[t] (p - e_t) + r - p sum(r), r_j = W_fp[t, j] p_j / (1 - p_j); each row sums to 0."""
     logits, target, w_fn, W_fp = chance(seed, k)
     logits.requires_grad_()
-    (gradient,) = torch.autograd.grad(RealWorldWeightCrossEntropy(w_fn, W_fp).terms(logits, target).sum(), logits)
+    (gradient,) = torch.autograd.grad(
+        RealWorldWeightCrossEntropy(w_fn, W_fp).terms(logits, target).sum(), logits
+    )
     p = logits.detach().softmax(dim=1)
     one_hot = torch.eye(k, dtype=torch.float64)[target]
     r = W_fp[target] * p / (1 - p)
@@ -91,7 +99,8 @@ def test_analytic_gradient(seed: int, k: int) -> None:
 def test_numerical_gradient() -> None:
     logits, target, w_fn, W_fp = chance(0, 4, (2,))
     assert torch.autograd.gradcheck(
-        lambda values: RealWorldWeightCrossEntropy(w_fn, W_fp).terms(values, target), logits.requires_grad_()
+        lambda values: RealWorldWeightCrossEntropy(w_fn, W_fp).terms(values, target),
+        logits.requires_grad_(),
     )
 
 
@@ -114,7 +123,10 @@ def test_two_classes_collapse_to_weighted_cross_entropy(seed: int) -> None:
     logits, target, w_fn, W_fp = chance(seed, 2, (3,))
     collapsed = CrossEntropy(w_fn + W_fp.sum(dim=1))
     torch.testing.assert_close(
-        RealWorldWeightCrossEntropy(w_fn, W_fp)(logits, target), collapsed(logits, target), rtol=1e-6, atol=1e-9
+        RealWorldWeightCrossEntropy(w_fn, W_fp)(logits, target),
+        collapsed(logits, target),
+        rtol=1e-6,
+        atol=1e-9,
     )
 
 
@@ -156,7 +168,9 @@ def test_log_one_minus(seed: int, k: int) -> None:
 
 def test_golden_ratio_preset() -> None:
     counts = torch.tensor([1727.0, 294.0])
-    torch.testing.assert_close(ratio_weights(counts), torch.tensor([1.0, 5.874150]), atol=0, rtol=1e-6)
+    torch.testing.assert_close(
+        ratio_weights(counts), torch.tensor([1.0, 5.874150]), atol=0, rtol=1e-6
+    )
     torch.testing.assert_close(LOSSES["rwwce"](counts).get_buffer("w_fn"), ratio_weights(counts))
 
 
@@ -179,6 +193,8 @@ def test_the_named_member_is_class_weights_on_another_scale() -> None:
         ([1.0], [[0.0]], "at least 2 classes"),
     ],
 )
-def test_refuses_weights_that_are_none(w_fn: list[float], W_fp: list[list[float]], problem: str) -> None:
+def test_refuses_weights_that_are_none(
+    w_fn: list[float], W_fp: list[list[float]], problem: str
+) -> None:
     with pytest.raises(SettingError, match=problem):
         RealWorldWeightCrossEntropy(torch.tensor(w_fn), torch.tensor(W_fp))

@@ -27,7 +27,9 @@ RIGHT: dict[str, Any] = {"y_true": np.array([0, 1]), "y_score": np.eye(2), "posi
         ({"positive": -1}, SettingError, "got -1"),
     ],
 )
-def test_bad_predictions_are_refused(change: dict[str, Any], error: type[Exception], message: str) -> None:
+def test_bad_predictions_are_refused(
+    change: dict[str, Any], error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         METRICS["accuracy"].function(**{**RIGHT, **change})
 

@@ -37,10 +37,17 @@ def drawn(k: int, n: int, seed: int = 0) -> tuple[Labels, Scores]:
 def test_reliability_by_hand() -> None:
     found = reliability(two_classes([0, 1, 0, 1, 1], [0.0, 1 / 15, 0.10, 0.12, 1.0]))
     assert N_BINS == 15
-    assert found.n.tolist() == [2, 2, *[0] * 12, 1]  # an edge belongs to the lower bin, 0 to the first
+    assert found.n.tolist() == [
+        2,
+        2,
+        *[0] * 12,
+        1,
+    ]  # an edge belongs to the lower bin, 0 to the first
     assert_allclose(found.predicted[[0, 1, 14]], [1 / 30, 0.11, 1.0])
     assert_allclose(found.observed[[0, 1, 14]], [0.5, 0.5, 1.0])
-    assert np.isnan([found.predicted[2:14], found.observed[2:14], found.low[2:14], found.high[2:14]]).all()
+    assert np.isnan(
+        [found.predicted[2:14], found.observed[2:14], found.low[2:14], found.high[2:14]]
+    ).all()
 
 
 def test_calibration_error_by_hand() -> None:
@@ -48,7 +55,9 @@ def test_calibration_error_by_hand() -> None:
     assert_allclose(ece(p), (2 * (0.5 - 1 / 30) + 2 * (0.5 - 0.11) + 0) / 5)
 
 
-def test_calibration_error_is_small_where_probabilities_are_what_they_say_and_large_where_not() -> None:
+def test_calibration_error_is_small_where_probabilities_are_what_they_say_and_large_where_not() -> (
+    None
+):
     y_true, y_score = drawn(3, 20_000)
     assert ece(Predictions(y_true=y_true, y_score=y_score, positive=2))[0] < 0.015
     sure = scale_temperature(y_score, 0.3)
@@ -58,9 +67,14 @@ def test_calibration_error_is_small_where_probabilities_are_what_they_say_and_la
 def test_a_weight_stands_for_a_part_of_an_image() -> None:
     p = two_classes([0, 1, 1], [0.2, 0.2, 0.25])
     twice = Predictions(
-        y_true=np.tile(p.y_true, 2), y_score=np.tile(p.y_score, (2, 1)), positive=1, weights=np.full((1, 6), 0.5)
+        y_true=np.tile(p.y_true, 2),
+        y_score=np.tile(p.y_score, (2, 1)),
+        positive=1,
+        weights=np.full((1, 6), 0.5),
     )
-    for one, other in zip(vars(reliability(p)).values(), vars(reliability(twice)).values(), strict=True):
+    for one, other in zip(
+        vars(reliability(p)).values(), vars(reliability(twice)).values(), strict=True
+    ):
         assert_allclose(one, other)
 
 
@@ -77,7 +91,9 @@ def test_wilson_intervals_cover_shares_that_a_bootstrap_cannot() -> None:
     assert ((low <= share) & (share <= high)).mean() >= 0.90
 
 
-def test_temperature_in_closed_form() -> None:  # the same score for all: T turns 0.9 into the share that is right
+def test_temperature_in_closed_form() -> (
+    None
+):  # the same score for all: T turns 0.9 into the share that is right
     p = two_classes([1] * 7 + [0] * 3, [0.9] * 10)
     expected = logit(0.9) / logit(0.7)
     found = fit_temperature(y_true=p.y_true, y_score=p.y_score)

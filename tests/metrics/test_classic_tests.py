@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from equipoise.exceptions import DataError
-from equipoise.metrics.classic_tests import FEWEST_PAIRS, corrected_t, majority_p, mcnemar, signed_ranks
+from equipoise.metrics.classic_tests import (
+    FEWEST_PAIRS,
+    corrected_t,
+    majority_p,
+    mcnemar,
+    signed_ranks,
+)
 
 # --- McNemar --------------------------------------------------------------------------------------------------
 
@@ -57,11 +63,16 @@ def test_signed_ranks_with_ties_walk_all_signs(values: list[int]) -> None:
     kept = np.array([v for v in values if v], dtype=np.float64)
     ranks = stats.rankdata(np.abs(kept))
     sums = np.array(
-        [sum(r for r, up in zip(ranks, ups, strict=True) if up) for ups in product([0, 1], repeat=len(kept))]
+        [
+            sum(r for r, up in zip(ranks, ups, strict=True) if up)
+            for ups in product([0, 1], repeat=len(kept))
+        ]
     )
     seen = min(ranks[kept > 0].sum(), ranks[kept < 0].sum())
     expected = min(1.0, 2 * float((sums <= seen).mean()))
-    assert_allclose(signed_ranks(np.array(values) * 0.1), expected)  # 0.1 + 0.2 > 0.3: rounding breaks no tie
+    assert_allclose(
+        signed_ranks(np.array(values) * 0.1), expected
+    )  # 0.1 + 0.2 > 0.3: rounding breaks no tie
 
 
 def test_five_pairs_never_reach_five_percent_and_six_do() -> None:
@@ -91,7 +102,9 @@ def test_the_correction_is_exact_for_the_correlation_it_assumes() -> None:
     """Splits that correlate by n_test / (n_test + n_train): 5 % false alarms, and many more of the plain test."""
     rng, m, ratio = np.random.default_rng(1), 10, 1 / 3
     shared = math.sqrt(ratio / (1 + ratio))
-    studies = shared * rng.normal(size=(1500, 1)) + math.sqrt(1 - shared**2) * rng.normal(size=(1500, m))
+    studies = shared * rng.normal(size=(1500, 1)) + math.sqrt(1 - shared**2) * rng.normal(
+        size=(1500, m)
+    )
     alarms = np.mean([corrected_t(row, ratio=ratio) < 0.05 for row in studies])
     assert 0.035 <= alarms <= 0.065
     assert np.mean(stats.ttest_1samp(studies, 0, axis=1).pvalue < 0.05) > 0.25
@@ -116,7 +129,7 @@ def test_the_p_value_of_a_majority_by_hand() -> None:
 @pytest.mark.parametrize("correlation", [0.0, 0.6, 1.0])
 def test_a_majority_is_right_however_the_splits_depend(correlation: float) -> None:
     rng = np.random.default_rng(2)
-    z = math.sqrt(correlation) * rng.normal(size=(4000, 1)) + math.sqrt(1 - correlation) * rng.normal(
-        size=(4000, 5)
-    )
+    z = math.sqrt(correlation) * rng.normal(size=(4000, 1)) + math.sqrt(
+        1 - correlation
+    ) * rng.normal(size=(4000, 5))
     assert np.mean([majority_p(row) <= 0.05 for row in 2 * stats.norm.sf(np.abs(z))]) <= 0.055

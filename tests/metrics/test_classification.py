@@ -60,7 +60,9 @@ def test_golden_numbers_of_methods_7_1(name: str, expected: float) -> None:
 def test_table_of_paper_s4(arm: str, class_code: int, expected: tuple[float, float, float]) -> None:
     p = Predictions(**from_confusion(S4[arm]), positive=0)  # type: ignore[arg-type]
     row = [PER_CLASS[name](p)[0, class_code] for name in ("precision", "recall", "f1")]
-    assert_allclose(row, expected, atol=0.005 + 1e-3)  # printed with two decimals, some of them cut off
+    assert_allclose(
+        row, expected, atol=0.005 + 1e-3
+    )  # printed with two decimals, some of them cut off
 
 
 @pytest.mark.parametrize(("arm", "expected"), [("real", 0.811), ("+120", 0.836), ("+480", 0.838)])
@@ -88,7 +90,9 @@ def test_precision_is_zero_where_nothing_was_called_positive() -> None:
     assert value("rare_f1", never) == 0
 
 
-NEEDS_EVERY_CLASS = sorted(METRICS.keys() - {"accuracy", "brier", "ece", "rare_npv", "rare_specificity"})
+NEEDS_EVERY_CLASS = sorted(
+    METRICS.keys() - {"accuracy", "brier", "ece", "rare_npv", "rare_specificity"}
+)
 
 
 @pytest.mark.parametrize("name", NEEDS_EVERY_CLASS)
@@ -96,7 +100,9 @@ def test_an_absent_positive_class_gives_nan_never_zero(name: str) -> None:
     assert np.isnan(value(name, [[0, 0], [3, 9]]))
 
 
-@pytest.mark.parametrize("name", ["auroc", "macro_auprc", "balanced_accuracy", "macro_f1", "worst_class_recall"])
+@pytest.mark.parametrize(
+    "name", ["auroc", "macro_auprc", "balanced_accuracy", "macro_f1", "worst_class_recall"]
+)
 def test_a_mean_over_classes_is_nan_where_any_class_is_absent(name: str) -> None:
     assert np.isnan(value(name, [[5, 1, 0], [1, 5, 0], [0, 0, 0]]))
 
@@ -120,7 +126,11 @@ def test_npv_needs_images_of_other_classes_and_is_zero_where_all_was_called_posi
 
 
 def test_npv_of_the_positive_class_takes_the_others_together() -> None:
-    counts = [[5, 2, 1], [1, 5, 3], [2, 4, 8]]  # 3 missed; 5 + 3 + 4 + 8 rightly not called the first
+    counts = [
+        [5, 2, 1],
+        [1, 5, 3],
+        [2, 4, 8],
+    ]  # 3 missed; 5 + 3 + 4 + 8 rightly not called the first
     assert_allclose(value("rare_npv", counts), 20 / 23)
 
 
@@ -134,15 +144,51 @@ def test_ties_between_classes_go_to_the_first() -> None:
 # sensitivity, specificity, F1, accuracy, balanced accuracy); what the paper prints as precision, recall,
 # specificity and F1 (the two rows that its printing broke as methods 8.3 repairs them).
 S2 = {
-    "scratch": ((380, 10, 107, 127), (0.780, 0.974, 0.543, 0.867, 0.812, 0.759), (0.543, 0.927, 0.780, 0.685)),
-    "pretrained": ((358, 32, 63, 171), (0.850, 0.918, 0.731, 0.883, 0.848, 0.824), (0.730, 0.842, 0.850, 0.782)),
-    "weights": ((356, 34, 33, 201), (0.915, 0.913, 0.859, 0.914, 0.893, 0.886), (0.859, 0.855, 0.915, 0.857)),
-    "under": ((364, 26, 68, 166), (0.843, 0.933, 0.709, 0.886, 0.849, 0.821), (0.709, 0.865, 0.843, 0.779)),
-    "over": ((353, 37, 32, 202), (0.917, 0.905, 0.863, 0.911, 0.889, 0.884), (0.863, 0.845, 0.917, 0.854)),
-    "DCGAN": ((371, 19, 42, 192), (0.898, 0.951, 0.821, 0.924, 0.902, 0.886), (0.821, 0.910, 0.898, 0.863)),
-    "alpha .50": ((355, 35, 25, 209), (0.934, 0.910, 0.893, 0.922, 0.904, 0.902), (0.893, 0.857, 0.934, 0.874)),
-    "alpha .25": ((299, 91, 16, 218), (0.949, 0.767, 0.932, 0.848, 0.829, 0.849), (0.932, 0.706, 0.949, 0.803)),
-    "alpha .75": ((369, 21, 42, 192), (0.898, 0.946, 0.821, 0.921, 0.899, 0.883), (0.821, 0.901, 0.898, 0.859)),
+    "scratch": (
+        (380, 10, 107, 127),
+        (0.780, 0.974, 0.543, 0.867, 0.812, 0.759),
+        (0.543, 0.927, 0.780, 0.685),
+    ),
+    "pretrained": (
+        (358, 32, 63, 171),
+        (0.850, 0.918, 0.731, 0.883, 0.848, 0.824),
+        (0.730, 0.842, 0.850, 0.782),
+    ),
+    "weights": (
+        (356, 34, 33, 201),
+        (0.915, 0.913, 0.859, 0.914, 0.893, 0.886),
+        (0.859, 0.855, 0.915, 0.857),
+    ),
+    "under": (
+        (364, 26, 68, 166),
+        (0.843, 0.933, 0.709, 0.886, 0.849, 0.821),
+        (0.709, 0.865, 0.843, 0.779),
+    ),
+    "over": (
+        (353, 37, 32, 202),
+        (0.917, 0.905, 0.863, 0.911, 0.889, 0.884),
+        (0.863, 0.845, 0.917, 0.854),
+    ),
+    "DCGAN": (
+        (371, 19, 42, 192),
+        (0.898, 0.951, 0.821, 0.924, 0.902, 0.886),
+        (0.821, 0.910, 0.898, 0.863),
+    ),
+    "alpha .50": (
+        (355, 35, 25, 209),
+        (0.934, 0.910, 0.893, 0.922, 0.904, 0.902),
+        (0.893, 0.857, 0.934, 0.874),
+    ),
+    "alpha .25": (
+        (299, 91, 16, 218),
+        (0.949, 0.767, 0.932, 0.848, 0.829, 0.849),
+        (0.932, 0.706, 0.949, 0.803),
+    ),
+    "alpha .75": (
+        (369, 21, 42, 192),
+        (0.898, 0.946, 0.821, 0.921, 0.899, 0.883),
+        (0.821, 0.901, 0.898, 0.859),
+    ),
 }
 COLUMNS = ("rare_precision", "rare_recall", "rare_specificity", "rare_f1")
 
@@ -150,7 +196,9 @@ COLUMNS = ("rare_precision", "rare_recall", "rare_specificity", "rare_f1")
 @pytest.mark.parametrize("arm", S2)
 def test_second_table_of_paper_s2(arm: str) -> None:
     (tp, fn, fp, tn), expected, _ = S2[arm]
-    row = [value(name, [[tp, fn], [fp, tn]]) for name in (*COLUMNS, "accuracy", "balanced_accuracy")]
+    row = [
+        value(name, [[tp, fn], [fp, tn]]) for name in (*COLUMNS, "accuracy", "balanced_accuracy")
+    ]
     assert_allclose(row, expected, atol=0.0005 + 1e-9)  # printed with three decimals
 
 
@@ -161,7 +209,9 @@ def test_the_recall_that_paper_s2_prints_is_the_npv(arm: str) -> None:  # method
 
 
 @pytest.mark.parametrize("arm", S2)
-def test_what_paper_s2_prints_has_truth_and_prediction_swapped_and_normal_positive(arm: str) -> None:
+def test_what_paper_s2_prints_has_truth_and_prediction_swapped_and_normal_positive(
+    arm: str,
+) -> None:
     (tp, fn, fp, tn), _, printed = S2[arm]
     transposed = [[tp, fp], [fn, tn]]
     assert_allclose([value(name, transposed, positive=1) for name in COLUMNS], printed, atol=0.0008)

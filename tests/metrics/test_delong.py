@@ -20,7 +20,9 @@ def two_classes(truth: NDArray[np.int64], score: Floats) -> Predictions:
     return Predictions(y_true=truth, y_score=np.stack([1 - score, score], axis=1), positive=1)
 
 
-def reference(truth: NDArray[np.int64], first: Floats, second: Floats) -> tuple[float, float, float]:
+def reference(
+    truth: NDArray[np.int64], first: Floats, second: Floats
+) -> tuple[float, float, float]:
     """Give both areas and the variance of their difference as DeLong et al. print them (1988, eq. 1 to 8)."""
     areas, of_true, of_false = [], [], []
     for score in (first, second):
@@ -37,7 +39,9 @@ def reference(truth: NDArray[np.int64], first: Floats, second: Floats) -> tuple[
 
 @given(st.integers(2, 12), st.integers(2, 15), st.sampled_from([3, 8, 1000]), st.integers(0, 10**6))
 @settings(deadline=None, max_examples=40)
-def test_it_is_the_published_test_ties_included(n_true: int, n_false: int, n_values: int, seed: int) -> None:
+def test_it_is_the_published_test_ties_included(
+    n_true: int, n_false: int, n_values: int, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     truth = rng.permutation(np.repeat([1, 0], [n_true, n_false]))
     first, second = rng.integers(n_values, size=(2, len(truth))) / n_values
@@ -50,7 +54,9 @@ def test_it_is_the_published_test_ties_included(n_true: int, n_false: int, n_val
 
 def test_by_hand() -> None:
     """Truth 1 1 0 0, scores 3 1 2 0: the first positive beats both (1), the second one (1/2); area 3/4."""
-    area, influence = influences(np.array([3.0, 1.0, 2.0, 0.0]), np.array([True, True, False, False]))
+    area, influence = influences(
+        np.array([3.0, 1.0, 2.0, 0.0]), np.array([True, True, False, False])
+    )
     assert area == 0.75
     assert_allclose(influence, [0.125, -0.125, -0.125, 0.125])
 
@@ -69,7 +75,9 @@ def test_monotone_transforms_and_the_order_of_images_change_nothing() -> None:
     truth, (first, second) = np.arange(30) % 3 // 2, rng.random((2, 30))
     plain = compare_areas(two_classes(truth, first), two_classes(truth, second))
     order = rng.permutation(30)
-    moved = compare_areas(two_classes(truth[order], first[order] ** 3), two_classes(truth[order], second[order]))
+    moved = compare_areas(
+        two_classes(truth[order], first[order] ** 3), two_classes(truth[order], second[order])
+    )
     mirrored = compare_areas(two_classes(truth, second), two_classes(truth, first))
     assert_allclose([moved.difference, moved.p], [plain.difference, plain.p])
     assert_allclose([mirrored.difference, mirrored.p], [-plain.difference, plain.p])
@@ -95,7 +103,9 @@ def test_too_few_images_and_other_images_are_refused() -> None:
 def test_the_error_is_that_of_the_bootstrap_within_classes(k: int) -> None:
     rng = np.random.default_rng(2)
     truth = np.repeat(np.arange(k), [40, 60, 30][:k])
-    first, second = (softmax(rng.normal(size=(len(truth), k)) + skill * np.eye(k)[truth]) for skill in (1.0, 1.5))
+    first, second = (
+        softmax(rng.normal(size=(len(truth), k)) + skill * np.eye(k)[truth]) for skill in (1.0, 1.5)
+    )
     one, other = (Predictions(y_true=truth, y_score=s, positive=k - 1) for s in (first, second))
     weights = np.concatenate(
         [rng.multinomial(m := int((truth == c).sum()), [1 / m] * m, 3000) for c in range(k)], 1
@@ -116,7 +126,8 @@ def coverage(n_studies: int, skill: float) -> float:
     for _ in range(n_studies):
         logits = 0.7 * rng.normal(size=80) + np.sqrt(0.51) * rng.normal(size=(2, 80))
         first, second = (
-            two_classes(truth, stats.norm.cdf(row + m * truth)) for row, m in zip(logits, (skill, 1.0), strict=True)
+            two_classes(truth, stats.norm.cdf(row + m * truth))
+            for row, m in zip(logits, (skill, 1.0), strict=True)
         )
         test = compare_areas(first, second)
         covered += abs(test.difference - expected) < 1.96 * test.error

@@ -11,12 +11,23 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics import embedding
-from equipoise.metrics.embedding import Embedding, embed, mixing, perplexity_for, reduced, standardized
+from equipoise.metrics.embedding import (
+    Embedding,
+    embed,
+    mixing,
+    perplexity_for,
+    reduced,
+    standardized,
+)
 
-needs_umap = pytest.mark.skipif(not embedding.has_umap(), reason="the optional library umap-learn is not installed")
+needs_umap = pytest.mark.skipif(
+    not embedding.has_umap(), reason="the optional library umap-learn is not installed"
+)
 
 
-def three_groups(sizes: tuple[int, ...] = (60, 30, 30), d: int = 8, apart: float = 12.0) -> dict[str, Any]:
+def three_groups(
+    sizes: tuple[int, ...] = (60, 30, 30), d: int = 8, apart: float = 12.0
+) -> dict[str, Any]:
     """Real training, real held-out (both around 0) and synthetic rows (elsewhere), in mixed order."""
     rng = np.random.default_rng(0)
     part = rng.permutation(np.repeat(np.arange(3), sizes)).astype(np.int64)
@@ -172,7 +183,9 @@ def test_mixing_needs_two_parts() -> None:
 def test_points_are_found_by_their_labels() -> None:
     points = np.arange(8, dtype=np.float32).reshape(4, 2)
     columns = [np.array(codes) for codes in ([0, 1, 2, 2], [0, 1, 1, 0], [-1, -1, 0, 1])]
-    drawn = Embedding(points=points, part=columns[0], label=columns[1], method=columns[2], settings={})
+    drawn = Embedding(
+        points=points, part=columns[0], label=columns[1], method=columns[2], settings={}
+    )
     assert drawn.where(part=2).tolist() == [[4, 5], [6, 7]]
     assert drawn.where(part=2, method=1).tolist() == [[6, 7]]
     assert drawn.where(label=1, method=-1).tolist() == [[2, 3]]

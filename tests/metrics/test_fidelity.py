@@ -43,10 +43,14 @@ def with_moments(mean: Array, covariance: Array) -> Array:
     ],
 )
 def test_fid_of_known_moments(
-    mean: tuple[tuple[float, ...], ...], covariance: tuple[tuple[tuple[float, ...], ...], ...], expected: float
+    mean: tuple[tuple[float, ...], ...],
+    covariance: tuple[tuple[tuple[float, ...], ...], ...],
+    expected: float,
 ) -> None:
     """Methods 7.2."""
-    real, fake = (with_moments(np.array(m), np.array(c)) for m, c in zip(mean, covariance, strict=True))
+    real, fake = (
+        with_moments(np.array(m), np.array(c)) for m, c in zip(mean, covariance, strict=True)
+    )
     assert fid(real, fake) == pytest.approx(expected, rel=1e-5)
 
 
@@ -81,7 +85,10 @@ def test_fid_of_few_images_prefers_a_generator_that_varies_less() -> None:
     real, other = normal(15, 64), normal(15, 64, seed=1)
     favored = favored_spread(real, other)
     assert favored < 0.7
-    pulled = [fid(real, other.mean(axis=0) + s * (other - other.mean(axis=0))) for s in (favored, 0.8, 1.0, 1.2)]
+    pulled = [
+        fid(real, other.mean(axis=0) + s * (other - other.mean(axis=0)))
+        for s in (favored, 0.8, 1.0, 1.2)
+    ]
     assert pulled == sorted(pulled)
     assert favored_spread(normal(4000, 8), normal(4000, 8, seed=1)) > 0.99
     assert favored_spread(real, real) == pytest.approx(1)
@@ -96,7 +103,9 @@ def slow_kid(real: Array, fake: Array, patients: Codes, fake_patients: Codes) ->
     def kernel(a: Array, b: Array) -> Array:
         return np.array([[(x @ y / len(x) + 1) ** 3 for y in b] for x in a])
 
-    within = [kernel(x, x)[p[:, None] != p].mean() for x, p in ((real, patients), (fake, fake_patients))]
+    within = [
+        kernel(x, x)[p[:, None] != p].mean() for x, p in ((real, patients), (fake, fake_patients))
+    ]
     return float(sum(within) - 2 * kernel(real, fake).mean())
 
 
@@ -110,10 +119,14 @@ def test_kid_and_its_jackknife_equal_their_definitions(monkeypatch: pytest.Monke
     variance = 0.0
     kept = [patients != p for p in np.unique(patients)]
     without = [np.array([slow_kid(real[k], fake, patients[k], singles) for k in kept])]
-    without += [np.array([slow_kid(real, np.delete(fake, i, 0), patients, singles[1:]) for i in singles])]
+    without += [
+        np.array([slow_kid(real, np.delete(fake, i, 0), patients, singles[1:]) for i in singles])
+    ]
     for values in without:
         variance += (len(values) - 1) / len(values) * ((values - values.mean()) ** 2).sum()
-    assert found.high - found.value == pytest.approx(2.570582 * np.sqrt(variance), rel=1e-6)  # t, 5 freedom
+    assert found.high - found.value == pytest.approx(
+        2.570582 * np.sqrt(variance), rel=1e-6
+    )  # t, 5 freedom
     assert found.low + found.high == pytest.approx(2 * found.value)
 
 
@@ -142,7 +155,13 @@ def test_images_of_one_patient_do_not_move_kid() -> None:
 
 @pytest.mark.parametrize(
     ("patients", "per_patient", "shift", "scale", "at_least"),
-    [(10, 1, 0, 1, 0.97), (20, 1, 1, 1, 0.90), (10, 4, 0, 1, 0.97), (10, 4, 1, 1, 0.91), (30, 1, 0, 0.6, 0.85)],
+    [
+        (10, 1, 0, 1, 0.97),
+        (20, 1, 1, 1, 0.90),
+        (10, 4, 0, 1, 0.97),
+        (10, 4, 1, 1, 0.91),
+        (30, 1, 0, 0.6, 0.85),
+    ],
 )
 def test_the_interval_of_kid_holds_the_truth(
     patients: int, per_patient: int, shift: float, scale: float, at_least: float
@@ -158,7 +177,11 @@ def test_the_interval_of_kid_holds_the_truth(
     found = []
     for _ in range(250):
         real = draw(rng.normal(size=(patients, 8))[owners], 0, 1)
-        found.append(kid_interval(real, draw(rng.normal(size=(len(owners), 8)), shift, scale), patients=owners))
+        found.append(
+            kid_interval(
+                real, draw(rng.normal(size=(len(owners), 8)), shift, scale), patients=owners
+            )
+        )
     truth = 0.0 if (shift, scale) == (0, 1) else float(np.mean([one.value for one in found]))
     assert np.mean([one.low <= truth <= one.high for one in found]) >= at_least
     assert np.mean([one.low > truth for one in found]) <= 0.016
@@ -170,7 +193,9 @@ LINE = np.array([[0.0], [1], [2], [3]])
 def test_prdc_golden() -> None:
     """Methods 7.2 and 10.6."""
     found = prdc(LINE, np.array([[0.5], [2.5], [10]]), k=1)
-    assert_allclose([found.precision, found.recall, found.density, found.coverage], [2 / 3, 1, 4 / 3, 1])
+    assert_allclose(
+        [found.precision, found.recall, found.density, found.coverage], [2 / 3, 1, 4 / 3, 1]
+    )
     assert prdc(LINE, LINE, k=1) == Prdc(1, 1, 1, 1)
 
 
@@ -234,7 +259,10 @@ def test_memory_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         (partial(fid, LINE, np.ones((4, 2))), "d the same, got"),
         (partial(fid, LINE, np.array([[np.nan], [1]])), "finite features"),
         (partial(kid, LINE[:1], LINE), "n at least 2"),
-        (partial(kid, LINE, LINE, patients=np.zeros(4, np.int64)), "at least 2 patients in each set, got 1"),
+        (
+            partial(kid, LINE, LINE, patients=np.zeros(4, np.int64)),
+            "at least 2 patients in each set, got 1",
+        ),
         (partial(kid, LINE, LINE, patients=np.zeros(3, np.int64)), "one for each row"),
         (partial(kid_interval, LINE[:2], LINE), "at least 3 patients in each set, got 2"),
         (partial(prdc, LINE, LINE), "more than k = 5 images on each side, got 4 and 4"),

@@ -7,16 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from equipoise.data.phantoms import cells
+from equipoise.data.phantoms.datasets import cells
 from equipoise.exceptions import DataError
 from equipoise.metrics.foreground import border_frame, foreground, mass_share, otsu
 
 
-def disk(inside: float, outside: float, *, noise: float = 0.0, hole: bool = False) -> NDArray[np.uint8]:
+def disk(
+    inside: float, outside: float, *, noise: float = 0.0, hole: bool = False
+) -> NDArray[np.uint8]:
     y, x = np.mgrid[:32, :40]
     radius = np.hypot(y - 15, x - 20)
     values = np.where((radius < 9) & ~(hole & (radius < 3)), inside, outside)
-    return np.asarray(values + noise * np.random.default_rng(0).normal(size=values.shape), dtype=np.uint8)[None]
+    return np.asarray(
+        values + noise * np.random.default_rng(0).normal(size=values.shape), dtype=np.uint8
+    )[None]
 
 
 IN_DISK = np.hypot(*(np.mgrid[:32, :40] - np.array([15, 20])[:, None, None])) < 9
@@ -31,7 +35,9 @@ def test_a_disk_brighter_or_darker_than_its_surroundings_is_found_with_its_hole(
     np.testing.assert_array_equal(found[0], IN_DISK)
 
 
-def test_the_side_of_the_threshold_is_that_of_most_of_the_border_and_a_corner_like_the_object_joins_it() -> None:
+def test_the_side_of_the_threshold_is_that_of_most_of_the_border_and_a_corner_like_the_object_joins_it() -> (
+    None
+):
     image = disk(200, 30)
     image[0, :6, :6] = 210  # a letter
     found = foreground(image[None])[0]
@@ -67,7 +73,11 @@ def test_drawn_cells_are_found() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_otsu_equals_that_of_opencv(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    gray = np.concatenate([rng.normal(70, 15, 600), rng.normal(170, 20, 400)]).clip(0, 255).astype(np.uint8)
+    gray = (
+        np.concatenate([rng.normal(70, 15, 600), rng.normal(170, 20, 400)])
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
     gray[:2] = 0, 255  # 256 levels of width 255 / 256
     reference, _ = cv2.threshold(gray[None], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     np.testing.assert_array_equal(gray > otsu(gray[None].astype(np.float64)), gray > reference)
@@ -80,7 +90,9 @@ def test_otsu_between_two_values_is_midway() -> None:
 @given(st.floats(0.1, 100), st.floats(-50, 50))
 def test_otsu_moves_with_the_values(scale: float, shift: float) -> None:
     gray = np.random.default_rng(0).normal(size=(9, 9))
-    assert otsu(gray * scale + shift) == pytest.approx(otsu(gray) * scale + shift, rel=1e-6, abs=1e-6)
+    assert otsu(gray * scale + shift) == pytest.approx(
+        otsu(gray) * scale + shift, rel=1e-6, abs=1e-6
+    )
 
 
 def test_the_frame_is_an_eighth_wide() -> None:
@@ -96,7 +108,9 @@ def test_the_frame_is_an_eighth_wide() -> None:
 def test_a_map_that_is_the_same_everywhere_has_the_share_of_the_area() -> None:
     rng = np.random.default_rng(0)
     region = rng.random((4, 8, 9)) < 0.3
-    np.testing.assert_allclose(mass_share(np.full((4, 8, 9), 0.2), region), region.mean(axis=(1, 2)))
+    np.testing.assert_allclose(
+        mass_share(np.full((4, 8, 9), 0.2), region), region.mean(axis=(1, 2))
+    )
 
 
 def test_shares_by_hand() -> None:

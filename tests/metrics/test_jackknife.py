@@ -5,7 +5,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from equipoise.metrics.base import Values
-from equipoise.metrics.jackknife import jackknife_error, jackknife_interval, jackknife_test, leaving_out
+from equipoise.metrics.jackknife import (
+    jackknife_error,
+    jackknife_interval,
+    jackknife_test,
+    leaving_out,
+)
 
 numbers = st.lists(st.floats(-1, 1), min_size=3, max_size=12).map(np.array)
 
@@ -26,7 +31,9 @@ def test_for_a_mean_difference_it_is_the_paired_t_test(values: Values) -> None:
     interval = known.confidence_interval()
     assert (test.low, test.high) == pytest.approx((interval.low, interval.high), abs=1e-9)
     assert test.p == pytest.approx(known.pvalue, abs=1e-9)
-    assert jackknife_interval(without_each(values)) == pytest.approx((interval.low, interval.high), abs=1e-9)
+    assert jackknife_interval(without_each(values)) == pytest.approx(
+        (interval.low, interval.high), abs=1e-9
+    )
 
 
 def test_all_cases_of_a_patient_go_together() -> None:

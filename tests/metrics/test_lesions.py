@@ -23,7 +23,9 @@ def drawn(letters: str, sheet: str = SHEET) -> Mask:
     return np.array([[cell in letters for cell in row] for row in rows])
 
 
-def counted(truth: str, prediction: str, sheet: str = SHEET, least_voxels: int = 1) -> tuple[int, int, int]:
+def counted(
+    truth: str, prediction: str, sheet: str = SHEET, least_voxels: int = 1
+) -> tuple[int, int, int]:
     counts = count_lesions(
         truth=drawn(truth, sheet), prediction=drawn(prediction, sheet), least_voxels=least_voxels
     )
@@ -42,7 +44,9 @@ def counted(truth: str, prediction: str, sheet: str = SHEET, least_voxels: int =
         ("", "", (0, 0, 0)),
     ],
 )
-def test_found_made_up_and_missed(truth: str, prediction: str, expected: tuple[int, int, int]) -> None:
+def test_found_made_up_and_missed(
+    truth: str, prediction: str, expected: tuple[int, int, int]
+) -> None:
     assert counted(truth, prediction) == expected
 
 
@@ -68,7 +72,9 @@ def test_lesions_that_touch_by_a_corner_are_one() -> None:
     mask = np.zeros((2, 2, 2), dtype=bool)
     mask[0, 0, 0] = mask[1, 1, 1] = True
     nothing = np.zeros_like(mask)
-    assert count_lesions(truth=mask, prediction=nothing, least_voxels=2) == LesionCounts(tp=0, fp=0, fn=1)
+    assert count_lesions(truth=mask, prediction=nothing, least_voxels=2) == LesionCounts(
+        tp=0, fp=0, fn=1
+    )
 
 
 def by_simpleitk(truth: Mask, prediction: Mask, least_voxels: int) -> tuple[int, int]:

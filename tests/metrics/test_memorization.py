@@ -35,7 +35,9 @@ T, H, Q = normal(90, seed=1), normal(60, seed=2), normal(70, seed=3)
 
 
 @pytest.mark.parametrize("block", [7, 512])
-def test_nearest_is_the_smallest_of_all_distances(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nearest_is_the_smallest_of_all_distances(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "BLOCK", block)
     found, every = nearest(Q, T), cdist(Q, T)
     assert np.array_equal(found.row, every.argmin(axis=1))
@@ -77,18 +79,25 @@ def test_the_training_images_themselves_are_not_authentic() -> None:
 
 def test_authenticity_by_its_definition_on_a_line() -> None:
     train = np.array([[0.0], [1.0], [3.0]])  # their neighbors lie at 1, 1 and 2
-    generated = np.array([[-0.5], [-2.0], [4.9], [6.0]])  # nearest: 0 at 0.5, 0 at 2, 3 at 1.9, 3 at 3
+    generated = np.array(
+        [[-0.5], [-2.0], [4.9], [6.0]]
+    )  # nearest: 0 at 0.5, 0 at 2, 3 at 1.9, 3 at 3
     assert authenticity(nearest(generated, train), among(train)) == 50
 
 
-@pytest.mark.parametrize(("d", "overlap"), [(1, 1 / 2), (2, 2 / 3 - np.sqrt(3) / (2 * np.pi)), (3, 5 / 16)])
+@pytest.mark.parametrize(
+    ("d", "overlap"), [(1, 1 / 2), (2, 2 / 3 - np.sqrt(3) / (2 * np.pi)), (3, 5 / 16)]
+)
 def test_authenticity_of_a_perfect_sampler_depends_on_the_dimension(d: int, overlap: float) -> None:
     """Not 50, as methods 10.6 says. With r the distance from q to t, q is authentic if some other training point is
     within r of t but not within r of q. Two balls of radius r whose centers are r apart share the part `overlap`;
     integrating the empty-ball probabilities of uniform points gives (1 - overlap) / (2 - overlap): 1/2 for large d.
     """
     rng = np.random.default_rng(d)
-    train, generated = rng.random((3000, d)), 0.1 + 0.8 * rng.random((4000, d))  # away from the borders
+    train, generated = (
+        rng.random((3000, d)),
+        0.1 + 0.8 * rng.random((4000, d)),
+    )  # away from the borders
     share = authenticity(nearest(generated, train), among(train)) / 100
     assert share == pytest.approx((1 - overlap) / (2 - overlap), abs=0.03)
 
@@ -100,16 +109,25 @@ def test_copies_are_nearer_than_real_images_and_a_shifted_cloud_is_not() -> None
     assert nearness_ratio(nearest(Q + 5, T).distance, usual) > 1
     assert np.isnan(nearness_ratio(usual, np.zeros(3)))
     assert share_close(nearest(T, T).distance, usual) == 1
-    assert share_close(usual, usual) == pytest.approx(1 / 60)  # the smallest of 60 is below their 1 % quantile
+    assert share_close(usual, usual) == pytest.approx(
+        1 / 60
+    )  # the smallest of 60 is below their 1 % quantile
 
 
-@given(st.lists(st.integers(0, 20), min_size=1, max_size=30), st.lists(st.integers(0, 20), min_size=1, max_size=30))
+@given(
+    st.lists(st.integers(0, 20), min_size=1, max_size=30),
+    st.lists(st.integers(0, 20), min_size=1, max_size=30),
+)
 @settings(max_examples=50, deadline=None)
-def test_u_is_that_of_scipy_with_ties_and_turns_its_sign(first: list[int], second: list[int]) -> None:
+def test_u_is_that_of_scipy_with_ties_and_turns_its_sign(
+    first: list[int], second: list[int]
+) -> None:
     a, b = np.array(first, dtype=float), np.array(second, dtype=float)
     n, m = len(a), len(b)
     u = mannwhitneyu(a, b).statistic
-    assert mann_whitney_z(a, b) == pytest.approx((u - n * m / 2) / np.sqrt(n * m * (n + m + 1) / 12))
+    assert mann_whitney_z(a, b) == pytest.approx(
+        (u - n * m / 2) / np.sqrt(n * m * (n + m + 1) / 12)
+    )
     assert mann_whitney_z(b, a) == pytest.approx(-mann_whitney_z(a, b))
 
 
@@ -151,7 +169,9 @@ def test_the_attack_has_the_auc_of_scikit_learn_and_the_interval_of_delong() -> 
 
 def test_the_chance_to_catch_many_is_that_of_drawing_orders_at_random() -> None:
     """Ten members and five others: how often do at least four members precede all others?"""
-    found = membership(np.array([1, 2, 3, 4, 20, 21, 22, 23, 24, 25.0]), np.array([10, 11, 12, 13, 14.0]))
+    found = membership(
+        np.array([1, 2, 3, 4, 20, 21, 22, 23, 24, 25.0]), np.array([10, 11, 12, 13, 14.0])
+    )
     rng = np.random.default_rng(0)
     first = (np.array([rng.permutation(15) < 10 for _ in range(4000)]).argmin(axis=1) >= 4).sum()
     assert found.caught == 0.4
@@ -170,8 +190,14 @@ def test_p_values_keep_their_level() -> None:
     rng = np.random.default_rng(1)
     found = [membership(rng.random(40), rng.random(25)) for _ in range(150)]
     for p in ([one.p_auc for one in found], [one.p_caught for one in found]):
-        assert binomtest(int((np.array(p) <= 0.05).sum()), 150, 0.05, alternative="greater").pvalue > 0.01
+        assert (
+            binomtest(int((np.array(p) <= 0.05).sum()), 150, 0.05, alternative="greater").pvalue
+            > 0.01
+        )
 
 
 def test_a_patient_is_as_near_as_his_nearest_image() -> None:
-    assert per_patient(np.array([3.0, 1.0, 2.0, 5.0]), np.array([7, 7, 2, 7])).tolist() == [2.0, 1.0]
+    assert per_patient(np.array([3.0, 1.0, 2.0, 5.0]), np.array([7, 7, 2, 7])).tolist() == [
+        2.0,
+        1.0,
+    ]

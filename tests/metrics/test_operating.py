@@ -11,7 +11,14 @@ from scipy.special import softmax
 
 from equipoise.metrics.base import Predictions, Values
 from equipoise.metrics.classification import METRICS
-from equipoise.metrics.operating import MEASURES, POINTS, OperatingPoint, Tuning, at_least_cost, of_counts
+from equipoise.metrics.operating import (
+    MEASURES,
+    POINTS,
+    OperatingPoint,
+    Tuning,
+    at_least_cost,
+    of_counts,
+)
 from equipoise.testing.metrics import METRIC_CONTRACT
 
 UNMOVED = [name for name in POINTS if name != "largest"]
@@ -26,7 +33,9 @@ def drawn(k: int, n: int, seed: int, positive: int) -> Predictions:
 
 def moved(p: Predictions, odds: Values) -> Predictions:
     score = p.y_score * odds
-    return Predictions(y_true=p.y_true, y_score=score / score.sum(axis=1, keepdims=True), positive=p.positive)
+    return Predictions(
+        y_true=p.y_true, y_score=score / score.sum(axis=1, keepdims=True), positive=p.positive
+    )
 
 
 def calls(point: OperatingPoint, validation: Predictions, test: Predictions) -> list[bool]:
@@ -42,7 +51,9 @@ def judged(name: str, validation: Predictions, test: Predictions) -> Predictions
 @pytest.mark.parametrize("name", UNMOVED)
 @given(st.floats(-4, 4), st.integers(0, 100), st.integers(0, 1))
 @settings(deadline=None, max_examples=15)
-def test_a_method_that_only_moves_the_threshold_ties(name: str, shift: float, seed: int, positive: int) -> None:
+def test_a_method_that_only_moves_the_threshold_ties(
+    name: str, shift: float, seed: int, positive: int
+) -> None:
     validation, test = drawn(2, 40, seed, positive), drawn(2, 40, seed + 1000, positive)
     odds = np.exp([0.0, shift])
     expected = calls(POINTS[name], validation, test)
@@ -79,14 +90,21 @@ def test_the_largest_probability_is_the_prediction_of_the_metrics(k: int) -> Non
 def test_what_is_chosen_on_validation_holds_there() -> None:
     p = drawn(3, 200, 0, 2)
     for recall in (0.9, 0.95):
-        assert recall <= MEASURES["rare_recall"].rule(judged(f"recall_{recall:g}", p, p))[0] < recall + 0.03
+        assert (
+            recall
+            <= MEASURES["rare_recall"].rule(judged(f"recall_{recall:g}", p, p))[0]
+            < recall + 0.03
+        )
     score = {name: MEASURES["balanced_accuracy"].rule(judged(name, p, p))[0] for name in POINTS}
     assert score["best_threshold"] == max(score.values())
 
 
 def test_prices_move_the_call_from_few_to_all() -> None:
     p, cheap, dear = drawn(2, 200, 0, 1), (1.0, 50.0), (50.0, 1.0)
-    n = [sum(calls(at_least_cost(missed=m, false_alarm=f), p, p)) for m, f in (cheap, (5.0, 1.0), dear)]
+    n = [
+        sum(calls(at_least_cost(missed=m, false_alarm=f), p, p))
+        for m, f in (cheap, (5.0, 1.0), dear)
+    ]
     assert n[0] < n[1] < n[2]
 
 
@@ -99,7 +117,9 @@ def test_counts_are_as_good_as_the_images_themselves() -> None:
         called = kinds[rows][:, [1, 3]].sum(axis=1).astype(np.int64)
         images = Predictions(y_true=test.y_true[rows], y_score=np.eye(2)[called], positive=1)
         for measure in MEASURES.values():
-            assert_allclose(measure.rule(of_counts(weights @ kinds))[value], measure.rule(images)[0])
+            assert_allclose(
+                measure.rule(of_counts(weights @ kinds))[value], measure.rule(images)[0]
+            )
 
 
 def test_nothing_is_chosen_without_validation_images_of_a_class() -> None:
@@ -108,15 +128,24 @@ def test_nothing_is_chosen_without_validation_images_of_a_class() -> None:
     def chosen(absent: int) -> set[str]:
         rows = test.y_true != absent
         without = Predictions(y_true=test.y_true[rows], y_score=test.y_score[rows], positive=2)
-        found = {n: [m.rule(judged(n, without, test))[0] for m in MEASURES.values()] for n in POINTS}
+        found = {
+            n: [m.rule(judged(n, without, test))[0] for m in MEASURES.values()] for n in POINTS
+        }
         assert all(np.isnan(values).all() or np.isfinite(values).all() for values in found.values())
         return {name for name, values in found.items() if np.isfinite(values).all()}
 
     assert chosen(2) == {"largest"}
-    assert chosen(0) == {"largest", "best_threshold", "recall_0.95", "recall_0.9"}  # odds of three need all three
+    assert chosen(0) == {
+        "largest",
+        "best_threshold",
+        "recall_0.95",
+        "recall_0.9",
+    }  # odds of three need all three
 
 
-@pytest.mark.parametrize("check", [c for c in METRIC_CONTRACT if c.__name__ != "does_not_depend_on_names"])
+@pytest.mark.parametrize(
+    "check", [c for c in METRIC_CONTRACT if c.__name__ != "does_not_depend_on_names"]
+)
 def test_cost_obeys_the_contract_of_metrics_for_two_classes(
     check: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,9 @@ def test_identity_rows_and_way_back(trained: list[float], target: list[float], s
     assert_allclose(correct_priors(y_score, trained=trained, target=trained), y_score, atol=1e-12)
 
 
-def test_bayes_of_two_gaussians() -> None:  # densities N(0, 1) and N(2, 1), learned half and half, used 9 to 1
+def test_bayes_of_two_gaussians() -> (
+    None
+):  # densities N(0, 1) and N(2, 1), learned half and half, used 9 to 1
     x = np.linspace(-3, 5, 9)
     density = np.exp(-0.5 * (x[:, None] - np.array([0.0, 2.0])) ** 2)
     learned = density / density.sum(axis=1, keepdims=True)
@@ -69,13 +71,17 @@ def test_a_method_that_only_multiplies_the_odds_ties(k: int, seed: int, strength
     moved = y_score * np.exp(strength * np.random.default_rng(seed).normal(size=k))
     moved /= moved.sum(axis=1, keepdims=True)
     one, other = (
-        correct_priors(score, trained=fit_priors(y_true=y_true, y_score=score), target=shares(y_true))
+        correct_priors(
+            score, trained=fit_priors(y_true=y_true, y_score=score), target=shares(y_true)
+        )
         for score in (y_score, moved)
     )
     assert_allclose(one, other, atol=1e-6)
 
 
-def test_calibrated_scores_are_as_if_trained_with_the_shares_they_meet_and_balanced_ones_with_half() -> None:
+def test_calibrated_scores_are_as_if_trained_with_the_shares_they_meet_and_balanced_ones_with_half() -> (
+    None
+):
     y_true, y_score = drawn(2, 20_000)
     found = fit_priors(y_true=y_true, y_score=y_score)
     assert_allclose(found, shares(y_true), atol=0.02)

@@ -31,7 +31,9 @@ def test_golden_demsar() -> None:
 
 def test_without_ties_it_is_scipys_friedman_test() -> None:
     values = np.random.default_rng(0).random((9, 5))
-    assert_allclose(friedman(average_ranks(values), 9)[0], stats.friedmanchisquare(*values.T).statistic)
+    assert_allclose(
+        friedman(average_ranks(values), 9)[0], stats.friedmanchisquare(*values.T).statistic
+    )
 
 
 def test_data_sets_that_all_agree_leave_no_doubt() -> None:
@@ -49,7 +51,13 @@ def test_groups_hold_neighbors_that_cannot_be_told_apart() -> None:
     noise = 0.01 * np.random.default_rng(2).random((12, 4))
     assert cliques(noise + np.array([0.9, 0.9, 0.5, 0.5])) == [(0, 1), (2, 3)]
     assert cliques(noise + np.array([0.9, 0.7, 0.5, 0.3])) == []
-    assert cliques(noise[:5] + np.array([0.9, 0.7, 0.5, 0.3])) == [(0, 3)]  # five data sets show nothing
-    chain = np.array([0.10, 0.05, 0.0]) + 0.2 * np.random.default_rng(4).normal(size=(40, 3)).round(2)
+    assert cliques(noise[:5] + np.array([0.9, 0.7, 0.5, 0.3])) == [
+        (0, 3)
+    ]  # five data sets show nothing
+    chain = np.array([0.10, 0.05, 0.0]) + 0.2 * np.random.default_rng(4).normal(size=(40, 3)).round(
+        2
+    )
     groups = cliques(chain)
-    assert all(not (a <= i and j <= b) for (i, j) in groups for (a, b) in groups if (a, b) != (i, j))
+    assert all(
+        not (a <= i and j <= b) for (i, j) in groups for (a, b) in groups if (a, b) != (i, j)
+    )

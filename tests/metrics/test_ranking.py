@@ -8,7 +8,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from equipoise.metrics.ranking import areas
 
-cases = st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=30)
+cases = st.lists(
+    st.tuples(st.booleans(), st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=30
+)
 
 
 @given(cases)
@@ -22,7 +24,9 @@ def test_areas_equal_scikit_learn(case: list[tuple[bool, int, int]]) -> None:
     else:
         assert np.isnan(auroc[0])
     if truth[seen].any():
-        assert_allclose(precision[0], average_precision_score(truth, score, sample_weight=weight), atol=1e-12)
+        assert_allclose(
+            precision[0], average_precision_score(truth, score, sample_weight=weight), atol=1e-12
+        )
     else:
         assert np.isnan(precision[0])
 
@@ -35,7 +39,9 @@ def test_auroc_of_constant_scores_is_one_half() -> None:
 def test_areas_depend_on_the_order_of_scores_alone() -> None:
     rng = np.random.default_rng(0)
     score, truth, weights = rng.random(50), rng.random(50) < 0.3, rng.random((4, 50))
-    for before, after in zip(areas(score, truth, weights), areas(np.exp(5 * score), truth, weights), strict=True):
+    for before, after in zip(
+        areas(score, truth, weights), areas(np.exp(5 * score), truth, weights), strict=True
+    ):
         assert_allclose(before, after, rtol=1e-12)
 
 

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_equal
 from sklearn.metrics import f1_score
 
-from equipoise.data.label_schemes import BRATS_2013, BRATS_2017
+from equipoise.data.volumes.labels import BRATS_2013, BRATS_2017
 from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.segmentation import (
     MEASURES,
@@ -55,8 +55,13 @@ def squares(shift: int) -> Overlap:
 def test_golden_dice_of_two_squares(shift: int, expected: float) -> None:
     counts = squares(shift)
     assert dice(**counts) == expected
-    union, sizes = counts["tp"] + counts["fp"] + counts["fn"], 2 * counts["tp"] + counts["fp"] + counts["fn"]
-    assert union / (sizes / 2) == 2 - expected  # what paper S3 prints: from 1 for perfect to 2 for disjoint
+    union, sizes = (
+        counts["tp"] + counts["fp"] + counts["fn"],
+        2 * counts["tp"] + counts["fp"] + counts["fn"],
+    )
+    assert (
+        union / (sizes / 2) == 2 - expected
+    )  # what paper S3 prints: from 1 for perfect to 2 for disjoint
 
 
 def test_empty_sets() -> None:
@@ -90,7 +95,9 @@ def test_regions_of_a_lone_voxel(code: int, inside: set[str]) -> None:
 )
 def test_regions_of_brats_2017(value: int, inside: set[str]) -> None:
     codes = lone(BRATS_2017.values.index(value))
-    found = measure_case(truth=codes, prediction=codes, regions=BRATS_2017.regions, spacing_mm=ONE_MM)
+    found = measure_case(
+        truth=codes, prediction=codes, regions=BRATS_2017.regions, spacing_mm=ONE_MM
+    )
     assert {name for name, values in found.items() if values["tp"] == 1} == inside
 
 
@@ -118,7 +125,12 @@ def test_an_outside_truth_may_code_its_classes_otherwise() -> None:
 
 def test_two_empty_maps_have_all_measures() -> None:
     found = measured(lone(0), lone(0))
-    assert list(found) == ["whole", "core", "active", *(f"class {name}" for name in BRATS_2013.class_names[1:])]
+    assert list(found) == [
+        "whole",
+        "core",
+        "active",
+        *(f"class {name}" for name in BRATS_2013.class_names[1:]),
+    ]
     for values in found.values():
         assert values == dict.fromkeys(MEASURES, 0) | {"nsd": 1}
 
@@ -142,19 +154,24 @@ def test_dice_is_the_f1_score_of_the_voxels(truth: Codes, prediction: Codes) -> 
 
 @given(maps, maps)
 @settings(max_examples=20, deadline=None)
-def test_swapped_maps_swap_sensitivity_and_ppv_and_nothing_else(truth: Codes, prediction: Codes) -> None:
+def test_swapped_maps_swap_sensitivity_and_ppv_and_nothing_else(
+    truth: Codes, prediction: Codes
+) -> None:
     there, back = measured(truth, prediction), measured(prediction, truth)
     for name, one in there.items():
         other = back[name]
         assert_equal(sensitivity(tp=one["tp"], fn=one["fn"]), ppv(tp=other["tp"], fp=other["fp"]))
         assert_equal(
-            [one[key] for key in ("tp", "hd95_mm", "nsd")], [other[key] for key in ("tp", "hd95_mm", "nsd")]
+            [one[key] for key in ("tp", "hd95_mm", "nsd")],
+            [other[key] for key in ("tp", "hd95_mm", "nsd")],
         )
 
 
 @given(maps, maps, st.integers(0, 3), st.integers(0, 3))
 @settings(max_examples=20, deadline=None)
-def test_background_around_the_maps_changes_nothing(truth: Codes, prediction: Codes, low: int, high: int) -> None:
+def test_background_around_the_maps_changes_nothing(
+    truth: Codes, prediction: Codes, low: int, high: int
+) -> None:
     padded = [np.pad(codes, (low, high)) for codes in (truth, prediction)]
     for name, expected in measured(truth, prediction).items():
         assert_equal(measured(*padded)[name], expected)
@@ -190,7 +207,9 @@ PATIENTS = {
         ("lesion_f1", 4 / 7, 8 / 11, 0),
     ],
 )
-def test_metrics_over_patients_by_hand(name: str, everyone: float, first_twice: float, left_out: int) -> None:
+def test_metrics_over_patients_by_hand(
+    name: str, everyone: float, first_twice: float, left_out: int
+) -> None:
     """The pooled Dice forgets the small tumor that was missed; the mean does not."""
     metric = SEGMENTATION_METRICS[name]
     weights = np.array([[1.0, 1, 1, 1], [2, 1, 0, 0]])
@@ -215,7 +234,12 @@ def test_maps_that_do_not_fit_are_refused(change: dict[str, object], expected: s
 
 
 def test_schemes_that_do_not_fit_are_refused() -> None:
-    both = {"truth": lone(1), "prediction": lone(1), "spacing_mm": ONE_MM, "regions": BRATS_2013.regions}
+    both = {
+        "truth": lone(1),
+        "prediction": lone(1),
+        "spacing_mm": ONE_MM,
+        "regions": BRATS_2013.regions,
+    }
     with pytest.raises(SettingError, match="same regions"):
         measure_case(**both, truth_regions={"whole": (1,)})  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="Classes of two schemes"):

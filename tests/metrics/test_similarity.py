@@ -55,7 +55,9 @@ def directly(one: Array, other: Array, scales: int) -> float:
             light = (2 * m * n + 0.01**2) / (m**2 + n**2 + 0.01**2)
             parts.append(part * light if scale == scales - 1 else part)
         total *= max(np.mean(parts), 0) ** weights[scale]
-        one, other = ((z[::2, ::2] + z[1::2, ::2] + z[::2, 1::2] + z[1::2, 1::2]) / 4 for z in (one, other))
+        one, other = (
+            (z[::2, ::2] + z[1::2, ::2] + z[::2, 1::2] + z[1::2, 1::2]) / 4 for z in (one, other)
+        )
     return float(total)
 
 
@@ -99,7 +101,9 @@ def test_diversity_is_the_mean_of_all_pairs_with_a_jackknife_interval() -> None:
     assert found.n_pairs == 28
     without = np.array([np.mean([v for p, v in pairs.items() if i not in p]) for i in range(8)])
     error = np.sqrt(7 / 8 * ((without - without.mean()) ** 2).sum())
-    assert found.high - found.value == pytest.approx(2.364624 * error, rel=1e-5)  # t, 7 degrees of freedom
+    assert found.high - found.value == pytest.approx(
+        2.364624 * error, rel=1e-5
+    )  # t, 7 degrees of freedom
     assert diversity(np.repeat(images[:1], 4, axis=0), span=BYTES).value == pytest.approx(1)
 
 

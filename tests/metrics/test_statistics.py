@@ -25,7 +25,9 @@ Codes = NDArray[np.int64]
 
 
 def all_draws(strata: Codes, n_draws: int, seed: int = 0, block: int = 64) -> Floats:
-    return np.concatenate(list(patient_draws(strata, np.random.default_rng(seed), n_draws=n_draws, block=block)))
+    return np.concatenate(
+        list(patient_draws(strata, np.random.default_rng(seed), n_draws=n_draws, block=block))
+    )
 
 
 # --- draws ----------------------------------------------------------------------------------------------------
@@ -63,14 +65,18 @@ def test_the_interval_covers_the_truth_of_bernoulli_sets() -> None:  # methods 1
 
 
 @pytest.mark.parametrize("sizes", [(60, 25), (200, 15)])
-def test_the_stratified_interval_covers_a_recall_and_a_balanced_accuracy(sizes: tuple[int, int]) -> None:
+def test_the_stratified_interval_covers_a_recall_and_a_balanced_accuracy(
+    sizes: tuple[int, int],
+) -> None:
     rng, shares, covered = np.random.default_rng(2), np.array([0.8, 0.6]), np.zeros(2)
     strata = np.repeat([0, 1], sizes)
     members = np.eye(2)[strata] / np.array(sizes)
     for seed in range(200):
         hits = rng.random(len(strata)) < shares[strata]
         recalls = all_draws(strata, 400, seed=seed) @ (members * hits[:, None])
-        for i, (draws, truth) in enumerate(((recalls[:, 1], shares[1]), (recalls.mean(axis=1), shares.mean()))):
+        for i, (draws, truth) in enumerate(
+            ((recalls[:, 1], shares[1]), (recalls.mean(axis=1), shares.mean()))
+        ):
             low, high = percentile_interval(draws)
             covered[i] += low <= truth <= high
     assert (covered / 200 >= 0.90).all()
@@ -125,7 +131,9 @@ def test_without_test_sampling_it_is_the_paired_t_test() -> None:
 
 def test_without_training_chance_it_is_the_bootstrap_of_patients() -> None:
     draws = np.random.default_rng(3).normal(0.2, 0.1, size=4000)
-    result = paired_test(np.full(3, 0.2), np.tile(draws, (3, 1)), np.zeros(3, dtype=np.int64), n_patients=10_000)
+    result = paired_test(
+        np.full(3, 0.2), np.tile(draws, (3, 1)), np.zeros(3, dtype=np.int64), n_patients=10_000
+    )
     assert_allclose([result.low, result.high], [0.2 - 0.196, 0.2 + 0.196], atol=0.01)
 
 
@@ -153,7 +161,11 @@ def test_rounding_is_no_difference() -> None:
 
 def test_swapping_the_methods_mirrors_the_result() -> None:
     rng = np.random.default_rng(4)
-    differences, draws, splits = rng.normal(size=6), rng.normal(size=(6, 50)), np.repeat([0, 1, 2], 2)
+    differences, draws, splits = (
+        rng.normal(size=6),
+        rng.normal(size=(6, 50)),
+        np.repeat([0, 1, 2], 2),
+    )
     one = paired_test(differences, draws, splits, n_patients=20)
     other = paired_test(-differences, -draws, splits, n_patients=20)
     assert_allclose([one.low, one.high, one.p], [-other.high, -other.low, other.p])
@@ -165,7 +177,9 @@ def test_a_detectable_difference_is_found_four_times_in_five(n_comparisons: int)
 
     def run(shift: float) -> tuple[float, float]:
         d = rng.normal(shift, 1, size=size)
-        result = paired_test(d, np.zeros((size, 2)), np.arange(size), n_patients=50, n_comparisons=n_comparisons)
+        result = paired_test(
+            d, np.zeros((size, 2)), np.arange(size), n_patients=50, n_comparisons=n_comparisons
+        )
         return result.p, result.detectable
 
     shift = float(np.mean([run(0.0)[1] for _ in range(200)]))
@@ -177,7 +191,13 @@ def test_a_detectable_difference_is_found_four_times_in_five(n_comparisons: int)
 
 
 def simulated(
-    rng: np.random.Generator, *, kind: str, n_splits: int, n_seeds: int, n: int = 200, width: int = 6
+    rng: np.random.Generator,
+    *,
+    kind: str,
+    n_splits: int,
+    n_seeds: int,
+    n: int = 200,
+    width: int = 6,
 ) -> tuple[Floats, Floats, Codes, int]:
     """Simulate balanced accuracies of two nearest-mean classifiers, one on each half of the features.
 
@@ -194,15 +214,23 @@ def simulated(
     weights = np.concatenate([np.ones((1, n)), weights])
     values = np.stack(
         [
-            _accuracies(rng, X[:, 0], y, part, weights) - _accuracies(rng, X[:, 1], y, part, weights)
+            _accuracies(rng, X[:, 0], y, part, weights)
+            - _accuracies(rng, X[:, 1], y, part, weights)
             for part in parts
             for _ in range(n_seeds)
         ]
     )
-    return values[:, 0], values[:, 1:], np.repeat(np.arange(n_splits), n_seeds), int(y[tested].sum())
+    return (
+        values[:, 0],
+        values[:, 1:],
+        np.repeat(np.arange(n_splits), n_seeds),
+        int(y[tested].sum()),
+    )
 
 
-def _splits(rng: np.random.Generator, kind: str, n_splits: int, y: Codes) -> Iterator[tuple[Codes, Codes]]:
+def _splits(
+    rng: np.random.Generator, kind: str, n_splits: int, y: Codes
+) -> Iterator[tuple[Codes, Codes]]:
     fold = np.zeros(len(y), dtype=np.int64)
     for i in range(n_splits):
         if i == 0 or kind == "hold-out":
@@ -220,11 +248,15 @@ def _accuracies(
     train, test = part
     low, high = (X[train][y[train] == c].mean(axis=0) for c in (0, 1))
     normal = high - low
-    normal = normal + 0.3 * rng.normal(size=normal.shape) * np.linalg.norm(normal) / np.sqrt(len(normal))
+    normal = normal + 0.3 * rng.normal(size=normal.shape) * np.linalg.norm(normal) / np.sqrt(
+        len(normal)
+    )
     threshold = normal @ (low + high) / 2 + 0.1 * rng.normal()
     right = ((X[test] @ normal > threshold) == (y[test] == 1)).astype(np.float64)
     seen, truth = weights[:, test], y[test]
-    shares = [seen[:, truth == c] @ right[truth == c] / seen[:, truth == c].sum(axis=1) for c in (0, 1)]
+    shares = [
+        seen[:, truth == c] @ right[truth == c] / seen[:, truth == c].sum(axis=1) for c in (0, 1)
+    ]
     return np.asarray((shares[0] + shares[1]) / 2)
 
 
@@ -248,7 +280,10 @@ def test_equal_methods_are_rarely_called_different(n_splits: int, n_seeds: int) 
 @pytest.mark.parametrize(
     ("kind", "n_splits", "n_seeds"),
     [
-        *(("hold-out", *design) for design in ((1, 2), (1, 3), (1, 5), (2, 2), (3, 1), (3, 3), (5, 1), (5, 3))),
+        *(
+            ("hold-out", *design)
+            for design in ((1, 2), (1, 3), (1, 5), (2, 2), (3, 1), (3, 3), (5, 1), (5, 3))
+        ),
         *(("k-fold", *design) for design in ((2, 3), (3, 1), (3, 3), (5, 1), (5, 3), (10, 1))),
     ],
 )

@@ -42,7 +42,9 @@ def test_two_cubes_shifted_by_d_voxels_are_d_spacings_apart(shift: int, axis: in
 
 
 def test_single_voxels_are_as_far_apart_as_pythagoras_says() -> None:
-    distances = surface_distances(truth=voxel(0, 0, 0), prediction=voxel(1, 2, 2), spacing_mm=(2.0, 1.0, 0.5))
+    distances = surface_distances(
+        truth=voxel(0, 0, 0), prediction=voxel(1, 2, 2), spacing_mm=(2.0, 1.0, 0.5)
+    )
     assert distances.hd95_mm == 3  # sqrt(4 + 4 + 1)
     assert distances.nsd(tolerance_mm=3) == 1
     assert distances.nsd(tolerance_mm=2.99) == 0
@@ -52,7 +54,9 @@ def test_the_larger_directed_percentile_counts_not_that_of_both_directions_toget
     line = np.zeros((1, 21), dtype=bool)
     line[0, 0] = True
     distances = surface_distances(truth=line, prediction=np.ones_like(line), spacing_mm=(1.0, 1.0))
-    assert distances.hd95_mm == pytest.approx(19)  # 0, ..., 20 one way and 0 the other; together it were 18.95
+    assert distances.hd95_mm == pytest.approx(
+        19
+    )  # 0, ..., 20 one way and 0 the other; together it were 18.95
     assert distances.nsd() == pytest.approx(3 / 22)  # voxels 0 and 1 one way, 0 the other
 
 
@@ -92,14 +96,18 @@ def test_nothing_of_a_mask_lies_outside_its_box_and_every_side_touches(mask: Mas
     assert [side.stop - 1 for side in box] == places.max(axis=0).tolist()
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning:monai")  # an argument that MONAI itself gives and deprecates
+@pytest.mark.filterwarnings(
+    "ignore::FutureWarning:monai"
+)  # an argument that MONAI itself gives and deprecates
 @pytest.mark.parametrize("spacing", SPACINGS)
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
 def test_agrees_with_monai(share: float, spacing: tuple[float, float, float]) -> None:
     truth, prediction = np.random.default_rng(0).random((2, 8, 9, 10)) < share
     distances = surface_distances(truth=truth, prediction=prediction, spacing_mm=spacing)
     y, y_pred = (torch.from_numpy(mask[None, None]) for mask in (truth, prediction))
-    hd95 = compute_hausdorff_distance(y_pred, y, include_background=True, percentile=95, spacing=spacing)
+    hd95 = compute_hausdorff_distance(
+        y_pred, y, include_background=True, percentile=95, spacing=spacing
+    )
     assert distances.hd95_mm == pytest.approx(float(hd95), rel=1e-5)
     nsd = compute_surface_dice(y_pred, y, [1.0 + 1e-6], include_background=True, spacing=spacing)
     assert distances.nsd() == pytest.approx(float(nsd), rel=1e-5)

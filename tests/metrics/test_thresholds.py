@@ -8,7 +8,12 @@ from numpy.testing import assert_allclose
 
 from equipoise.exceptions import SettingError
 from equipoise.metrics.base import Predictions
-from equipoise.metrics.thresholds import best_threshold, cheapest_threshold, cost_per_1000, threshold_at_recall
+from equipoise.metrics.thresholds import (
+    best_threshold,
+    cheapest_threshold,
+    cost_per_1000,
+    threshold_at_recall,
+)
 
 cases = st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=2, max_size=30).filter(
     lambda case: len({truth for truth, _ in case}) == 2
@@ -17,7 +22,9 @@ cases = st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=2, max_si
 
 def predictions(truth: list[bool], score: list[float]) -> Predictions:
     p = np.array(score)
-    return Predictions(y_true=np.array(truth, dtype=np.int64), y_score=np.stack([1 - p, p], axis=1), positive=1)
+    return Predictions(
+        y_true=np.array(truth, dtype=np.int64), y_score=np.stack([1 - p, p], axis=1), positive=1
+    )
 
 
 def rates(p: Predictions, threshold: float) -> tuple[float, float]:
@@ -41,7 +48,9 @@ def test_no_threshold_has_a_better_balanced_accuracy_and_none_as_good_is_lower(
 
 @given(cases, st.sampled_from([0.5, 0.8, 0.9, 0.95, 1.0]))
 @settings(deadline=None, max_examples=80)
-def test_the_recall_is_reached_and_by_no_higher_threshold(case: list[tuple[bool, int]], recall: float) -> None:
+def test_the_recall_is_reached_and_by_no_higher_threshold(
+    case: list[tuple[bool, int]], recall: float
+) -> None:
     p = predictions([truth for truth, _ in case], [score / 8 for _, score in case])
     found = threshold_at_recall(p, recall)
     assert rates(p, found)[0] >= recall - 1e-12
@@ -59,12 +68,18 @@ def test_a_recall_outside_its_range_is_refused(recall: float) -> None:
         threshold_at_recall(predictions([True, False], [0.9, 0.1]), recall)
 
 
-@pytest.mark.parametrize(("missed", "false_alarm"), [(5.0, 1.0), (1.0, 1.0), (3.0, 0.0), (0.0, 2.0)])
-def test_no_call_is_cheaper_than_by_the_cheapest_threshold(missed: float, false_alarm: float) -> None:
+@pytest.mark.parametrize(
+    ("missed", "false_alarm"), [(5.0, 1.0), (1.0, 1.0), (3.0, 0.0), (0.0, 2.0)]
+)
+def test_no_call_is_cheaper_than_by_the_cheapest_threshold(
+    missed: float, false_alarm: float
+) -> None:
     threshold = cheapest_threshold(missed=missed, false_alarm=false_alarm)
     p = np.linspace(0, 1, 41)
     of_calling, of_not = (1 - p) * false_alarm, p * missed
-    assert_allclose(np.where(p >= threshold, of_calling, of_not), np.minimum(of_calling, of_not), atol=1e-12)
+    assert_allclose(
+        np.where(p >= threshold, of_calling, of_not), np.minimum(of_calling, of_not), atol=1e-12
+    )
 
 
 def test_cost_by_hand() -> None:  # of 10 images one is missed and two are false alarms

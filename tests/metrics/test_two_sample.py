@@ -54,7 +54,9 @@ def test_the_score_is_that_of_folds_written_out() -> None:
     areas, right = [], 0
     for k in range(5):
         scaler = StandardScaler().fit(x[fold != k])
-        model = LogisticRegression(C=PENALTY, max_iter=2000).fit(scaler.transform(x[fold != k]), y[fold != k])
+        model = LogisticRegression(C=PENALTY, max_iter=2000).fit(
+            scaler.transform(x[fold != k]), y[fold != k]
+        )
         score = model.decision_function(scaler.transform(x[fold == k]))
         areas.append(roc_auc_score(y[fold == k], score))
         right += int(((score > 0) == y[fold == k]).sum())
@@ -84,7 +86,10 @@ def test_a_patient_is_in_one_fold_only() -> None:
 
 def test_fewer_patients_give_a_wider_interval() -> None:
     real, fake = normal(40), normal(40, seed=1, mean=0.5)
-    alone, together = two_sample_test(real, fake), two_sample_test(real, fake, patients=np.arange(40) // 4)
+    alone, together = (
+        two_sample_test(real, fake),
+        two_sample_test(real, fake, patients=np.arange(40) // 4),
+    )
     assert together.high - together.low > alone.high - alone.low
 
 
@@ -94,7 +99,9 @@ def test_the_interval_of_an_auroc(m: int, n: int) -> None:
     assert auroc_variance(0.5, m, n) == pytest.approx((m + n + 1) / (12 * m * n))
     low, high = auroc_interval(0.8, m, n)
     for end in (low, high):
-        assert abs(0.8 - end) / np.sqrt(auroc_variance(end, m, n)) == pytest.approx(1.959964, rel=1e-5)
+        assert abs(0.8 - end) / np.sqrt(auroc_variance(end, m, n)) == pytest.approx(
+            1.959964, rel=1e-5
+        )
     assert auroc_interval(0.2, m, n) == pytest.approx((1 - high, 1 - low))
     low, high = auroc_interval(1.0, m, n)
     assert 0.5 < low < 1 == high
@@ -106,7 +113,10 @@ def test_the_interval_covers_in_95_percent() -> None:
     rng = np.random.default_rng(0)
     shift = 0.8416212 * np.sqrt(2)
     truth = np.arange(52) < 12
-    found = [auroc_interval(roc_auc_score(truth, rng.normal(size=52) + shift * truth), 12, 40) for _ in range(200)]
+    found = [
+        auroc_interval(roc_auc_score(truth, rng.normal(size=52) + shift * truth), 12, 40)
+        for _ in range(200)
+    ]
     assert 0.91 <= np.mean([low <= 0.8 <= high for low, high in found]) <= 0.99
 
 
@@ -114,7 +124,10 @@ def test_the_interval_covers_in_95_percent() -> None:
     ("call", "message"),
     [
         (partial(two_sample_test, normal(10), normal(9)), "as many fakes as reals, got 9 and 10"),
-        (partial(two_sample_test, normal(10), normal(10), patients=np.arange(10) // 3), "at least 5 different"),
+        (
+            partial(two_sample_test, normal(10), normal(10), patients=np.arange(10) // 3),
+            "at least 5 different",
+        ),
         (partial(two_sample_test, normal(10), normal(10), patients=np.arange(9)), "got 9"),
     ],
 )

@@ -35,7 +35,9 @@ class Fault:
         path = root / "src" / "equipoise" / self.file
         text = path.read_text()
         if (found := text.count(self.old)) != 1:
-            raise ValueError(f"Expected this once in {self.file}, found it {found} times:\n{self.old}")
+            raise ValueError(
+                f"Expected this once in {self.file}, found it {found} times:\n{self.old}"
+            )
         path.write_text(text.replace(self.old, self.new))
         return text
 

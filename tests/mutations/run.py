@@ -30,14 +30,21 @@ FAILED = re.compile(r"^(?:FAILED|ERROR) tests/(\S+)", re.MULTILINE)
 
 def main(words: Sequence[str]) -> int:
     """Run the faults whose file holds one of the words, or all."""
-    faults = [fault for fault in read_faults() if not words or any(word in fault.file for word in words)]
+    faults = [
+        fault for fault in read_faults() if not words or any(word in fault.file for word in words)
+    ]
     with copied_tree() as tree:
         check_sound(tree, faults)
         rows = [run_fault(tree, fault) for fault in faults]
     missed = [row["breaks"] for row in rows if not row["caught"]]
     print(f"{len(rows) - len(missed)} of {len(rows)} faults caught.")
     if not words:
-        summary = {"command": "python -m tests.mutations.run", "faults": len(rows), "missed": missed, "runs": rows}
+        summary = {
+            "command": "python -m tests.mutations.run",
+            "faults": len(rows),
+            "missed": missed,
+            "runs": rows,
+        }
         write_json(RESULTS, summary)
     return int(bool(missed))
 
@@ -48,7 +55,9 @@ def check_sound(tree: Path, faults: Sequence[Fault]) -> None:
     Raises:
         RuntimeError: Shows the failures.
     """
-    code, output = run_tests(tree, sorted({test for fault in faults for test in fault.tests}), seconds=10 * SECONDS)
+    code, output = run_tests(
+        tree, sorted({test for fault in faults for test in fault.tests}), seconds=10 * SECONDS
+    )
     if code != 0:
         raise RuntimeError(f"The tests fail without a fault:\n{output}")
 
@@ -69,8 +78,16 @@ def run_fault(tree: Path, fault: Fault) -> dict[str, object]:
         raise RuntimeError(f"{fault.file}, {fault.breaks}: pytest ended with {code}.\n{output}")
     seconds = round(time.perf_counter() - start, 1)
     noticed = FAILED.findall(output)
-    print(f"{'caught' if code else 'MISSED'}  {seconds:5.1f} s  {fault.file}: {fault.breaks}", flush=True)
-    row = {"file": fault.file, "breaks": fault.breaks, "caught": code == 1, "by": noticed[0] if noticed else None}
+    print(
+        f"{'caught' if code else 'MISSED'}  {seconds:5.1f} s  {fault.file}: {fault.breaks}",
+        flush=True,
+    )
+    row = {
+        "file": fault.file,
+        "breaks": fault.breaks,
+        "caught": code == 1,
+        "by": noticed[0] if noticed else None,
+    }
     return {**row, "seconds": seconds}
 
 
@@ -91,7 +108,11 @@ def run_tests(tree: Path, tests: Sequence[str], seconds: float = SECONDS) -> tup
     ]
     paths = [f"tests/{test}" for test in tests]
     # no bytecode: a fault of the same length in the same second would go unseen behind it
-    settings = {"PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    settings = {
+        "PYTHONPATH": str(tree / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
     done = subprocess.run(
         [*command, *paths],
         cwd=tree,
@@ -110,7 +131,9 @@ def copied_tree() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
         tree = Path(folder)
         for name in ("src", "tests"):
-            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            shutil.copytree(
+                ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+            )
         shutil.copy(ROOT / "pyproject.toml", tree)
         yield tree
 

@@ -17,7 +17,9 @@ def test_against_the_fused_attention_of_torch() -> None:
     layer, x = SelfAttention(16), torch.randn(2, 16, 6, 8)
     layer.gamma.data.fill_(0.5)
     keys, values = (functional.max_pool2d(f(x), 2).flatten(2).mT for f in (layer.phi, layer.g))
-    seen = functional.scaled_dot_product_attention(layer.theta(x).flatten(2).mT, keys, values, scale=1.0)
+    seen = functional.scaled_dot_product_attention(
+        layer.theta(x).flatten(2).mT, keys, values, scale=1.0
+    )
     expected = x + 0.5 * layer.o(seen.mT.reshape(2, 8, 6, 8))
     torch.testing.assert_close(layer(x), expected)
 
@@ -36,7 +38,10 @@ def test_channels_of_the_four_maps(channels: int) -> None:
 
 
 def test_a_gradient_penalty_can_be_differentiated() -> None:
-    layer, x = SelfAttention(8).double(), torch.randn(1, 8, 4, 4, dtype=torch.float64, requires_grad=True)
+    layer, x = (
+        SelfAttention(8).double(),
+        torch.randn(1, 8, 4, 4, dtype=torch.float64, requires_grad=True),
+    )
     layer.gamma.data.fill_(1.0)
     assert torch.autograd.gradgradcheck(lambda t: layer(t).tanh(), (x,))
 

@@ -3,7 +3,14 @@ import torch
 from torch import nn
 
 from equipoise.exceptions import DataError, SettingError
-from equipoise.networks.backbones import NETWORKS, build, densenet121, densenet121_s0, resnet18, trunk_of
+from equipoise.networks.backbones import (
+    NETWORKS,
+    build,
+    densenet121,
+    densenet121_s0,
+    resnet18,
+    trunk_of,
+)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -30,11 +37,15 @@ def test_golden_densenet_features() -> None:
     ("expected", "first", "last"), [(2, 64, 92), (3, 93, 124), (4, 125, 156), (5, 157, 188), (6, 189, 220),
                                     (7, 221, 252), (8, 253, 284), (10, 317, 348)],
 )  # fmt: skip
-def test_sides_that_give_densenet_a_last_map_of_one_side(expected: int, first: int, last: int) -> None:
+def test_sides_that_give_densenet_a_last_map_of_one_side(
+    expected: int, first: int, last: int
+) -> None:
     """Methods 3.3 prints 64: 2, 96: 3, 128: 4, 157-188: 5, 192: 6, 224: 7, 256: 8 and 317-348: 10."""
     with torch.device("meta"):
         features = densenet121(3, 2, 64).eval().get_submodule("features")
-        sides = [features(torch.empty(1, 3, side, side)).shape[-1] for side in (first, last, last + 1)]
+        sides = [
+            features(torch.empty(1, 3, side, side)).shape[-1] for side in (first, last, last + 1)
+        ]
     assert sides == [expected, expected, expected + 1]
 
 
@@ -47,7 +58,9 @@ def test_the_stem_is_small_below_64_px_only(factory: type[nn.Module]) -> None:
     """MONAI's own default is a 7x7 stem of stride 1 at every size: four times the work."""
 
     def stem(side: int, **settings: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        first = next(m for m in factory(1, 2, side, **settings).modules() if isinstance(m, nn.Conv2d))
+        first = next(
+            m for m in factory(1, 2, side, **settings).modules() if isinstance(m, nn.Conv2d)
+        )
         return first.kernel_size, first.stride
 
     assert stem(63) == ((3, 3), (1, 1))
@@ -84,7 +97,11 @@ def test_the_trunk_is_all_that_comes_before_the_head(name: str, side: int) -> No
             seen.append(network.get_submodule("features")(images))
         assert torch.equal(trunk(images), seen[0])
     assert seen[0].ndim == 4
-    heads = {key for key in network.state_dict() if key.startswith(("fc.", "class_layers.", "classifier.", "17."))}
+    heads = {
+        key
+        for key in network.state_dict()
+        if key.startswith(("fc.", "class_layers.", "classifier.", "17."))
+    }
     assert len(trunk.state_dict()) == len(network.state_dict()) - len(heads)
 
 
@@ -97,11 +114,16 @@ def test_weights_put_into_the_trunk_are_in_the_network_and_nowhere_else(name: st
         images = torch.rand(1, 1, 16, 16)
         assert torch.equal(trunk_of(network)(images), trunk_of(other)(images))
         next(trunk_of(network).parameters()).zero_()
-    assert all(torch.equal(value, stored[key]) for key, value in trunk_of(other).state_dict().items())
+    assert all(
+        torch.equal(value, stored[key]) for key, value in trunk_of(other).state_dict().items()
+    )
 
 
 def test_the_head_of_paper_s0() -> None:
     plain, ours = densenet121(1, 2, 32), densenet121_s0(1, 2, 32)
-    assert plain.get_submodule("features").state_dict().keys() == ours.get_submodule("features").state_dict().keys()
+    assert (
+        plain.get_submodule("features").state_dict().keys()
+        == ours.get_submodule("features").state_dict().keys()
+    )
     extra = sum(p.numel() for p in ours.parameters()) - sum(p.numel() for p in plain.parameters())
     assert extra == 1024 * 1025  # the hidden layer; the last one is the same

@@ -13,7 +13,9 @@ from equipoise.networks.design import Design
 
 def design(size: int = 16, channels: int = 1, n_classes: int = 2, **changes: Any) -> Design:
     settings: dict[str, Any] = {"latent_size": 9, "base_channels": 2} | changes
-    return Design(size=size, channels=channels, n_classes=n_classes, conditioning="gaussians", **settings)
+    return Design(
+        size=size, channels=channels, n_classes=n_classes, conditioning="gaussians", **settings
+    )
 
 
 def widths(network: nn.Module, kind: type[nn.Linear | nn.Conv2d]) -> list[int]:
@@ -23,8 +25,19 @@ def widths(network: nn.Module, kind: type[nn.Linear | nn.Conv2d]) -> list[int]:
 def test_widths_are_those_of_the_reference() -> None:
     """Conv 32/2, 64/1, 128/2, 256/1, then pairs of 256 until the side is 8; linear 1024 and 128 * s0^2."""
     made, critic, encoder = bagan_networks(design(64, 3, 3, latent_size=100, base_channels=32))
-    assert widths(critic.trunk, nn.Conv2d) == widths(encoder[0], nn.Conv2d) == [32, 64, 128, 256, 256, 256]
-    assert [m.stride[0] for m in critic.trunk.modules() if isinstance(m, nn.Conv2d)] == [2, 1, 2, 1, 2, 1]
+    assert (
+        widths(critic.trunk, nn.Conv2d)
+        == widths(encoder[0], nn.Conv2d)
+        == [32, 64, 128, 256, 256, 256]
+    )
+    assert [m.stride[0] for m in critic.trunk.modules() if isinstance(m, nn.Conv2d)] == [
+        2,
+        1,
+        2,
+        1,
+        2,
+        1,
+    ]
     assert widths(made, nn.Linear) == [1024, 128 * 4 * 4]
     assert widths(made, nn.Conv2d) == [256, 256, 256, 128, 3]
     assert not [name for name, _ in made.named_parameters() if name.endswith("bias")]
@@ -69,10 +82,14 @@ def test_gaussians_have_the_mean_and_covariance_of_their_class() -> None:
     torch.manual_seed(0)
     gaussians = ClassGaussians(2, 3)
     factors = torch.randn(2, 3, 3)
-    gaussians.load_state_dict({"means": torch.tensor([[1.0, 2, 3], [-4, 0, 9]]), "factors": factors})
+    gaussians.load_state_dict(
+        {"means": torch.tensor([[1.0, 2, 3], [-4, 0, 9]]), "factors": factors}
+    )
     labels = torch.arange(10_000) % 2
     latents = gaussians(torch.randn(10_000, 3), labels)
     for label in (0, 1):
         mine = latents[labels == label]
         torch.testing.assert_close(mine.mean(dim=0), gaussians.means[label], atol=0.15, rtol=0)
-        torch.testing.assert_close(mine.T.cov(), factors[label] @ factors[label].T, atol=0.3, rtol=0.1)
+        torch.testing.assert_close(
+            mine.T.cov(), factors[label] @ factors[label].T, atol=0.3, rtol=0.1
+        )

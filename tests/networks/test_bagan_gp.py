@@ -16,7 +16,9 @@ from equipoise.networks.initialization import CONVOLUTIONS
 
 def design(size: int = 16, channels: int = 1, n_classes: int = 2, **changes: Any) -> Design:
     settings: dict[str, Any] = {"latent_size": 9, "base_channels": 2} | changes
-    return Design(size=size, channels=channels, n_classes=n_classes, conditioning="product", **settings)
+    return Design(
+        size=size, channels=channels, n_classes=n_classes, conditioning="product", **settings
+    )
 
 
 def n_parameters(*networks: nn.Module) -> int:
@@ -52,7 +54,9 @@ def test_a_side_that_is_not_valid_is_refused(size: int) -> None:
             build(design(size))
 
 
-@pytest.mark.parametrize("changes", [{"critic_norm": "batch"}, {"attention": True}, {"conditioning": "one_hot"}])
+@pytest.mark.parametrize(
+    "changes", [{"critic_norm": "batch"}, {"attention": True}, {"conditioning": "one_hot"}]
+)
 def test_what_has_no_place_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match=next(iter(changes))):
         bagan_gp_pair(replace(design(), **changes))
@@ -65,7 +69,12 @@ def test_no_other_layout_takes_products() -> None:
 
 def test_max_channels_bounds_every_map() -> None:
     generator, critic = bagan_gp_pair(design(32, base_channels=4, max_channels=6))
-    maps = [m for network in (generator, critic) for m in network.modules() if isinstance(m, CONVOLUTIONS)]
+    maps = [
+        m
+        for network in (generator, critic)
+        for m in network.modules()
+        if isinstance(m, CONVOLUTIONS)
+    ]
     assert max(m.out_channels for m in maps) == 6
 
 
@@ -73,7 +82,9 @@ def test_the_latent_is_multiplied_by_the_labels_vector() -> None:
     generator = bagan_gp_pair(design())[0].eval()
     latent, labels = torch.randn(3, 9), torch.tensor([1, 0, 1])
     assert isinstance(generator.into_latent, LabelProduct)
-    expected = generator.body(generator.stem(latent * generator.into_latent.embedding.weight[labels]))
+    expected = generator.body(
+        generator.stem(latent * generator.into_latent.embedding.weight[labels])
+    )
     assert torch.equal(generator(latent, labels), expected)
 
 
@@ -103,4 +114,6 @@ def test_first_weights() -> None:
 
 def test_the_critic_has_no_batch_norm() -> None:
     """A gradient penalty needs the slope of each score at its own image."""
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in bagan_gp_pair(design())[1].modules())
+    assert not any(
+        isinstance(module, nn.BatchNorm2d) for module in bagan_gp_pair(design())[1].modules()
+    )

@@ -43,7 +43,9 @@ def test_one_hot_marks_the_label_everywhere() -> None:
 
 def test_conditional_batch_norm_starts_as_batch_norm() -> None:
     features = torch.randn(2, 4, 8, 8)
-    torch.testing.assert_close(ConditionalBatchNorm(3, 4)(features, LABELS), nn.BatchNorm2d(4)(features))
+    torch.testing.assert_close(
+        ConditionalBatchNorm(3, 4)(features, LABELS), nn.BatchNorm2d(4)(features)
+    )
 
 
 def test_each_label_has_its_own_weight_and_bias() -> None:

@@ -26,7 +26,9 @@ def count(network: nn.Module) -> int:
         ("dcgan", S4, 370_624, 167_872),  # methods 4.6
     ],
 )
-def test_parameter_counts_of_the_papers(layout: str, design: Design, generator: int, critic: int) -> None:
+def test_parameter_counts_of_the_papers(
+    layout: str, design: Design, generator: int, critic: int
+) -> None:
     assert tuple(map(count, build_pair(layout, design))) == (generator, critic)
 
 
@@ -41,17 +43,23 @@ def test_smallest_side_with_labels(layout: str, conditioning: str) -> None:
 
 def test_join_vector_gives_the_first_linear_150_inputs() -> None:
     design = Design(size=32, channels=1, n_classes=2, conditioning="embedding", base_channels=4)
-    linear = next(m for m in build_pair("constant", design)[0].stem.modules() if isinstance(m, nn.Linear))
+    linear = next(
+        m for m in build_pair("constant", design)[0].stem.modules() if isinstance(m, nn.Linear)
+    )
     assert linear.in_features == 150
 
 
 def test_join_map_gives_the_first_transposed_convolution_129_channels() -> None:
-    design = Design(size=32, channels=1, n_classes=2, conditioning="embedding_map", base_channels=128)
+    design = Design(
+        size=32, channels=1, n_classes=2, conditioning="embedding_map", base_channels=128
+    )
     body = build_pair("constant", design)[0].body
     assert next(m for m in body.modules() if isinstance(m, nn.ConvTranspose2d)).in_channels == 129
 
 
-@pytest.mark.parametrize(("conditioning", "extra"), [("embedding", 1), ("embedding_map", 1), ("one_hot", 7)])
+@pytest.mark.parametrize(
+    ("conditioning", "extra"), [("embedding", 1), ("embedding_map", 1), ("one_hot", 7)]
+)
 def test_the_critic_sees_labels_beside_the_image(conditioning: str, extra: int) -> None:
     design = Design(size=32, channels=3, n_classes=7, conditioning=conditioning, base_channels=2)
     body = build_pair("dcgan", design)[1].body
@@ -61,7 +69,11 @@ def test_the_critic_sees_labels_beside_the_image(conditioning: str, extra: int) 
 def test_a_label_changes_image_and_score() -> None:
     design = Design(size=16, channels=1, n_classes=2, conditioning="embedding", base_channels=4)
     generator, critic = (network.eval() for network in build_pair("dcgan", design))
-    latent, zeros, ones = torch.randn(3, 100), torch.zeros(3, dtype=torch.long), torch.ones(3, dtype=torch.long)
+    latent, zeros, ones = (
+        torch.randn(3, 100),
+        torch.zeros(3, dtype=torch.long),
+        torch.ones(3, dtype=torch.long),
+    )
     assert not torch.equal(generator(latent, zeros), generator(latent, ones))
     images = torch.rand(3, 1, 16, 16)
     assert not torch.equal(critic(images, zeros), critic(images, ones))

@@ -39,11 +39,19 @@ def check_shapes(pair: tuple[Generator, Critic], design: Design) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
-    ("channels", "n_classes", "conditioning"), [(1, 1, "none"), (3, 2, "embedding"), (3, 7, "one_hot")]
+    ("channels", "n_classes", "conditioning"),
+    [(1, 1, "none"), (3, 2, "embedding"), (3, 7, "one_hot")],
 )
-def test_the_size_table(layout: str, size: int, channels: int, n_classes: int, conditioning: str) -> None:
+def test_the_size_table(
+    layout: str, size: int, channels: int, n_classes: int, conditioning: str
+) -> None:
     generator, critic = tiny_pair(
-        layout, size=size, channels=channels, n_classes=n_classes, conditioning=conditioning, base_channels=1
+        layout,
+        size=size,
+        channels=channels,
+        n_classes=n_classes,
+        conditioning=conditioning,
+        base_channels=1,
     )
     label = torch.tensor([n_classes - 1])
     with torch.no_grad():  # one image in eval mode: the largest sizes take long
@@ -55,7 +63,8 @@ def test_the_size_table(layout: str, size: int, channels: int, n_classes: int, c
 
 
 @pytest.mark.parametrize(
-    ("layout", "conditioning"), [*((name, "embedding") for name in LAYOUTS), ("bagan_gp", "product")]
+    ("layout", "conditioning"),
+    [*((name, "embedding") for name in LAYOUTS), ("bagan_gp", "product")],
 )
 @pytest.mark.parametrize("n_classes", [1, 2, 7])
 @pytest.mark.parametrize("channels", [1, 3])
@@ -83,7 +92,9 @@ def test_the_size_table_for_all_numbers_of_classes(
 @pytest.mark.parametrize(("layout", "conditioning"), PAIRS)
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("size", [8, 40])
-def test_every_norm_and_conditioning_with_attention(layout: str, conditioning: str, norm: str, size: int) -> None:
+def test_every_norm_and_conditioning_with_attention(
+    layout: str, conditioning: str, norm: str, size: int
+) -> None:
     design = Design(
         size=size, channels=1, n_classes=3, conditioning=conditioning, critic_norm=norm, critic_first_norm=False,
         attention=(layout, size) != ("constant", 8), **TINY,
@@ -112,7 +123,9 @@ def test_the_first_norm_can_be_left_out(layout: str) -> None:
     assert (norms(first=True), norms(first=False)) == (3, 2)
 
 
-@pytest.mark.parametrize(("norm", "biases"), [("batch", 0), ("none", 4), ("spectral", 4), ("layer", 4)])
+@pytest.mark.parametrize(
+    ("norm", "biases"), [("batch", 0), ("none", 4), ("spectral", 4), ("layer", 4)]
+)
 def test_a_critic_without_batch_norm_has_biases(norm: str, biases: int) -> None:
     critic = tiny_pair("dcgan", size=32, critic_norm=norm)[1]
     found = sum(m.bias is not None for m in critic.modules() if isinstance(m, nn.Conv2d))
@@ -135,7 +148,9 @@ def test_attention_stands_in_one_map_of_each_network(layout: str, size: int) -> 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("conditioning", ["none", "embedding"])
 def test_spectral_norm_of_every_layer_on_the_images_way(layout: str, conditioning: str) -> None:
-    critic = tiny_pair(layout, n_classes=2, conditioning=conditioning, critic_norm="spectral", attention=True)[1]
+    critic = tiny_pair(
+        layout, n_classes=2, conditioning=conditioning, critic_norm="spectral", attention=True
+    )[1]
     weighted = [m for m in critic.body.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     assert all(hasattr(layer, "parametrizations") for layer in weighted)
     assert not any(hasattr(layer, "parametrizations") for layer in critic.into_image.modules())
@@ -159,7 +174,9 @@ def test_the_score_is_linear_in_the_projected_label(layout: str, norm: str) -> N
 
 def test_conditional_batch_norm_starts_at_1_and_0_for_every_initialization() -> None:
     for layout, initialization in product(("dcgan", "residual"), INITIALIZATIONS):
-        generator, _ = tiny_pair(layout, n_classes=2, conditioning="projection", initialization=initialization)
+        generator, _ = tiny_pair(
+            layout, n_classes=2, conditioning="projection", initialization=initialization
+        )
         tables = {n: p for n, p in generator.named_parameters() if p.ndim == 2 and p.shape[0] == 2}
         assert tables
         assert all((p == n.endswith("weight")).all() for n, p in tables.items())
@@ -174,17 +191,23 @@ def test_gradients_reach_every_weight(layout: str, conditioning: str) -> None:
                 module.gamma.data.fill_(1.0)  # 0 at the start, where only gamma itself learns
     labels = torch.tensor([0, 1, 1, 0])
     critic(generator(torch.randn(4, 5), labels), labels).square().sum().backward()
-    missing = [n for net in (generator, critic) for n, p in net.named_parameters() if p.grad is None]
+    missing = [
+        n for net in (generator, critic) for n, p in net.named_parameters() if p.grad is None
+    ]
     assert missing == []
 
 
-@pytest.mark.parametrize(("layout", "conditioning"), [pair for pair in PAIRS if pair[1] != "one_hot"])
+@pytest.mark.parametrize(
+    ("layout", "conditioning"), [pair for pair in PAIRS if pair[1] != "one_hot"]
+)
 def test_labels_are_learned_in_both_networks(layout: str, conditioning: str) -> None:
     pair = tiny_pair(layout, n_classes=7, conditioning=conditioning, critic_norm="none")
     labels = torch.tensor([0, 1, 1, 6])
     pair[1](pair[0](torch.randn(4, 5), labels), labels).square().sum().backward()
     for network in pair:
-        tables = [p for p in network.parameters() if p.ndim == 2 and p.shape[0] == 7]  # one row per label
+        tables = [
+            p for p in network.parameters() if p.ndim == 2 and p.shape[0] == 7
+        ]  # one row per label
         learned = torch.stack([p.grad.any(dim=1) for p in tables if p.grad is not None]).any(dim=0)
         assert learned.tolist() == [True, True, False, False, False, False, True]
 
@@ -192,7 +215,11 @@ def test_labels_are_learned_in_both_networks(layout: str, conditioning: str) -> 
 @pytest.mark.parametrize("layout", ["dcgan", "residual"])
 def test_a_label_changes_the_image_once_norms_have_learned(layout: str) -> None:
     generator = tiny_pair(layout, n_classes=2, conditioning="projection")[0].eval()
-    latent, zeros, ones = torch.randn(3, 5), torch.zeros(3, dtype=torch.long), torch.ones(3, dtype=torch.long)
+    latent, zeros, ones = (
+        torch.randn(3, 5),
+        torch.zeros(3, dtype=torch.long),
+        torch.ones(3, dtype=torch.long),
+    )
     assert torch.equal(generator(latent, zeros), generator(latent, ones))
     for name, parameter in generator.named_parameters():
         if name.endswith("bias") and parameter.shape[:1] == (2,) and parameter.ndim == 2:
@@ -228,7 +255,9 @@ def test_first_weights_follow_torchs_chance(layout: str) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_channels_last_computes_the_same(layout: str) -> None:
-    pair = tiny_pair(layout, n_classes=2, conditioning="embedding", critic_norm="spectral", attention=True)
+    pair = tiny_pair(
+        layout, n_classes=2, conditioning="embedding", critic_norm="spectral", attention=True
+    )
     latent, labels = torch.randn(3, 5), torch.tensor([0, 1, 1])
     generator, critic = (network.eval() for network in pair)
     images = generator(latent, labels)
@@ -241,7 +270,12 @@ def test_channels_last_computes_the_same(layout: str) -> None:
 
 @pytest.mark.parametrize("layout", ["dcgan", "residual"])
 def test_bfloat16(layout: str) -> None:
-    settings = {"n_classes": 2, "conditioning": "projection", "critic_norm": "spectral", "attention": True}
+    settings = {
+        "n_classes": 2,
+        "conditioning": "projection",
+        "critic_norm": "spectral",
+        "attention": True,
+    }
     generator, critic = tiny_pair(layout, **settings)
     labels = torch.tensor([0, 1, 1])
     with torch.autocast("cpu", torch.bfloat16):
@@ -274,7 +308,9 @@ def test_a_frozen_critic_passes_gradients_on_and_collects_none() -> None:
         ("constant", {"size": 8, "attention": True}, "images of 16 px or more"),
     ],
 )
-def test_what_cannot_be_built_is_refused(layout: str, settings: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_built_is_refused(
+    layout: str, settings: dict[str, Any], message: str
+) -> None:
     with pytest.raises(SettingError, match=message):
         tiny_pair(layout, **settings)
 

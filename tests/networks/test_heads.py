@@ -31,7 +31,9 @@ def test_a_cosine_head_gives_cosines(name: str) -> None:
         features, logits = features_of(network.eval(), images), network(images)
     angles = normalize(features.double(), dim=1) @ last_linear(network).weight.double().T
     torch.testing.assert_close(logits.double(), angles, atol=1e-5, rtol=0)
-    assert [name for name, _ in network.named_parameters()][-1].endswith("weight")  # the bias is gone
+    assert [name for name, _ in network.named_parameters()][-1].endswith(
+        "weight"
+    )  # the bias is gone
 
 
 def test_pretrained_classifiers_have_their_head_deeper_down() -> None:

@@ -18,16 +18,30 @@ def test_each_tap_has_its_dimension_and_map(dimension: int) -> None:
     with torch.device("meta"):
         network = fid_inception(dimension).eval()
         assert network(torch.empty(2, 3, 299, 299)).shape == (2, dimension)
-        assert network[:-1](torch.empty(2, 3, 299, 299)).shape == (2, dimension, sides[dimension], sides[dimension])
+        assert network[:-1](torch.empty(2, 3, 299, 299)).shape == (
+            2,
+            dimension,
+            sides[dimension],
+            sides[dimension],
+        )
 
 
 def test_names_are_those_of_the_released_file() -> None:
     with torch.device("meta"):
-        names = [name for name in fid_inception().state_dict() if not name.endswith("num_batches_tracked")]
-    assert len(names) == 94 * 5  # convolutions, each with the weight, shift, mean and variance of its norm
+        names = [
+            name
+            for name in fid_inception().state_dict()
+            if not name.endswith("num_batches_tracked")
+        ]
+    assert (
+        len(names) == 94 * 5
+    )  # convolutions, each with the weight, shift, mean and variance of its norm
     assert {name.split(".")[0] for name in names} == {
         *("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3"),
-        *(f"Mixed_{block}" for block in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")),
+        *(
+            f"Mixed_{block}"
+            for block in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")
+        ),
     }
     for name in ("Mixed_5b.branch5x5_2.conv.weight", "Mixed_7c.branch3x3dbl_3b.bn.running_var"):
         assert name in names
@@ -56,7 +70,9 @@ def test_shared_beginnings_run_once_and_order_is_that_of_the_paths() -> None:
             return images + 1
 
     first, double, triple = Counted(), torch.nn.Identity(), torch.nn.Hardtanh(0, 0.5)
-    mixed = Mixed({"first": first, "a": double, "b": triple}, (("first", "b"), ("a",), ("first", "a")))
+    mixed = Mixed(
+        {"first": first, "a": double, "b": triple}, (("first", "b"), ("a",), ("first", "a"))
+    )
     found = mixed(torch.zeros(1, 1, 1, 1))
     assert found.flatten().tolist() == [0.5, 0.0, 1.0]
     assert first.calls == 1

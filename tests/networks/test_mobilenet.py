@@ -28,7 +28,9 @@ def test_official_weights_see_a_palace(shared: Path) -> None:
     """scikit-learn's picture of the Summer Palace: a wrong layer anywhere would not find class 698, palace."""
     network = MobileNetV2(3, 1000).eval()
     network.load_state_dict(load_file(shared / OFFICIAL_FILE))
-    picture = torch.tensor(load_sample_image("china.jpg")).permute(2, 0, 1)[None, :, :, 106:533] / 255
+    picture = (
+        torch.tensor(load_sample_image("china.jpg")).permute(2, 0, 1)[None, :, :, 106:533] / 255
+    )
     images = interpolate(picture, (224, 224), mode="bilinear", antialias=True)
     with torch.no_grad():
         scores = network(ImagenetInput()(images)).softmax(dim=1)[0]

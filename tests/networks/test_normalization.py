@@ -32,7 +32,9 @@ def raw_weight(network: nn.Sequential) -> nn.Parameter:
 
 
 def vectors(network: nn.Sequential) -> list[Tensor]:
-    return [buffer.clone() for name, buffer in network.named_buffers() if name.endswith(("_u", "_v"))]
+    return [
+        buffer.clone() for name, buffer in network.named_buffers() if name.endswith(("_u", "_v"))
+    ]
 
 
 LAYERS = [
@@ -47,7 +49,9 @@ LAYERS = [
 @pytest.mark.parametrize(("layer", "x"), LAYERS)
 def test_the_largest_singular_value_becomes_1(layer: nn.Module, x: Tensor) -> None:
     network = constrained(deepcopy(layer))
-    raw_weight(network).data = torch.randn_like(raw_weight(network))  # far from what the vectors were found for
+    raw_weight(network).data = torch.randn_like(
+        raw_weight(network)
+    )  # far from what the vectors were found for
     with torch.no_grad():
         for _ in range(50):
             network(x)
@@ -118,12 +122,16 @@ def test_norms_without_a_layer(name: str) -> None:
     assert NORMS[name](4) == []
 
 
-@pytest.mark.parametrize(("name", "dims"), [("batch", (0, 2, 3)), ("layer", (1, 2, 3)), ("instance", (2, 3))])
+@pytest.mark.parametrize(
+    ("name", "dims"), [("batch", (0, 2, 3)), ("layer", (1, 2, 3)), ("instance", (2, 3))]
+)
 def test_what_is_brought_to_mean_0_and_deviation_1(name: str, dims: tuple[int, ...]) -> None:
     (norm,) = NORMS[name](4)
     x = norm(3 + 2 * torch.randn(6, 4, 5, 5))
     torch.testing.assert_close(x.mean(dims), torch.zeros_like(x.mean(dims)), atol=1e-5, rtol=0)
-    torch.testing.assert_close(x.var(dims, correction=0), torch.ones_like(x.mean(dims)), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        x.var(dims, correction=0), torch.ones_like(x.mean(dims)), atol=1e-3, rtol=0
+    )
     assert [tuple(p.shape) for p in norm.parameters()] == [(4,), (4,)]
 
 

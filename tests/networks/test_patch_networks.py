@@ -14,7 +14,9 @@ SLIDING = [kind for kind in NETWORKS if kind.slides]
 
 def uneven(n: int, height: int, width: int, channels: int = 2) -> Tensor:
     """Images that differ from place to place, (n, c, h, w)."""
-    coarse = torch.randn(n, channels, height // 4, width // 4, generator=torch.Generator().manual_seed(1))
+    coarse = torch.randn(
+        n, channels, height // 4, width // 4, generator=torch.Generator().manual_seed(1)
+    )
     return interpolate(coarse, size=(height, width), mode="bilinear")
 
 
@@ -80,7 +82,9 @@ def test_golden_maps_and_widths() -> None:
         seen = shapes[name] = []
         for layer in network.get_submodule("features").children():
             if isinstance(layer, nn.Sequential):
-                layer.register_forward_hook(lambda _m, _i, out, seen=seen: seen.append(tuple(out.shape[1:])))
+                layer.register_forward_hook(
+                    lambda _m, _i, out, seen=seen: seen.append(tuple(out.shape[1:]))
+                )
         with torch.no_grad():
             assert network(torch.zeros(1, 4, 64, 64)).shape == (1, 5)
     assert shapes["center_cnn"] == [(64, 64, 64), (128, 32, 32), (256, 16, 16), (256, 8, 8)]

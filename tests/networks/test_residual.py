@@ -20,7 +20,9 @@ def maps(design: Design) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
         pair = build_pair("residual", design)
         for network, seen in zip(pair, shapes, strict=True):
             for block in blocks(network):
-                block.register_forward_hook(lambda _, __, out, seen=seen: seen.append(tuple(out.shape[1:])))
+                block.register_forward_hook(
+                    lambda _, __, out, seen=seen: seen.append(tuple(out.shape[1:]))
+                )
         labels = torch.zeros(2, dtype=torch.long)
         pair[1](pair[0](torch.randn(2, 100), labels), labels)
     return shapes
@@ -30,7 +32,9 @@ def test_parameters_of_the_paper_at_32_px() -> None:
     design = Design(size=32, channels=3, latent_size=128)
     # generator: linear 528,384, three blocks of 1,246,976, last norm and convolution 512 + 6,915
     # critic: blocks of 151,680, 311,680 and twice 295,168, linear 129
-    counts = [sum(p.numel() for p in network.parameters()) for network in build_pair("residual", design)]
+    counts = [
+        sum(p.numel() for p in network.parameters()) for network in build_pair("residual", design)
+    ]
     assert counts == [4_276_739, 1_053_825]
 
 
@@ -48,7 +52,14 @@ def test_maps_of_the_paper_at_48_px() -> None:
 def test_channels_double_to_the_most_at_128_px() -> None:
     generator, critic = maps(Design(size=128, channels=1, base_channels=16, max_channels=128))
     assert [shape[0] for shape in generator] == [128, 64, 32, 16, 8]
-    assert critic == [(16, 64, 64), (32, 32, 32), (64, 16, 16), (128, 8, 8), (128, 4, 4), (128, 4, 4)]
+    assert critic == [
+        (16, 64, 64),
+        (32, 32, 32),
+        (64, 16, 16),
+        (128, 8, 8),
+        (128, 4, 4),
+        (128, 4, 4),
+    ]
 
 
 def block_of(kind: str) -> Residual:

@@ -28,7 +28,8 @@ def test_the_table_of_methods_1_4(size: int, expected: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", [1, 7, 30, 33, 100, 300])
 def test_other_sizes_are_refused_with_the_nearest_valid_one(size: int) -> None:
     with pytest.raises(
-        SettingError, match=rf"got {size}\. Resize to {nearest_valid_size(size)}; valid sides: 8, 10"
+        SettingError,
+        match=rf"got {size}\. Resize to {nearest_valid_size(size)}; valid sides: 8, 10",
     ):
         check_size(size)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from equipoise.networks.small_cnn import small_cnn
+from equipoise.networks.backbones import small_cnn
 
 
 def n_parameters(network: nn.Module) -> int:
@@ -23,7 +23,13 @@ def sides(network: nn.Sequential, side: int) -> list[int]:
 def test_golden_parameters_and_shapes_of_paper_s4() -> None:
     network = small_cnn(3, 1, 32)
     assert n_parameters(network) == 108_225
-    assert [n_parameters(m) for m in network if n_parameters(m)] == [896, 8_256, 32_896, 65_664, 513]
+    assert [n_parameters(m) for m in network if n_parameters(m)] == [
+        896,
+        8_256,
+        32_896,
+        65_664,
+        513,
+    ]
     assert sides(network.eval(), 32) == [32, 16, 15, 8, 7, 3, 2]
 
 
@@ -32,7 +38,9 @@ def test_the_last_average_changes_nothing_at_32_px() -> None:
     torch.testing.assert_close(nn.AdaptiveAvgPool2d(2)(maps), maps)
 
 
-@pytest.mark.parametrize("shape", [(12, 12), (16, 16), (19, 31), (20, 20), (28, 28), (64, 64), (48, 80)])
+@pytest.mark.parametrize(
+    "shape", [(12, 12), (16, 16), (19, 31), (20, 20), (28, 28), (64, 64), (48, 80)]
+)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_any_size_gives_logits(channels: int, shape: tuple[int, int]) -> None:
     network = small_cnn(channels, 7, min(shape))

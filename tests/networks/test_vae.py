@@ -29,9 +29,16 @@ def densenet() -> nn.Module:
         return trunk_of(build("densenet121", channels=3, n_classes=2, side=160)).eval()
 
 
-@pytest.mark.parametrize(("side", "expected"), [(64, 2), (157, 5), (188, 5), (224, 7), (317, 10), (348, 10)])
+@pytest.mark.parametrize(
+    ("side", "expected"), [(64, 2), (157, 5), (188, 5), (224, 7), (317, 10), (348, 10)]
+)
 def test_side_of_the_last_map_of_densenet(densenet: nn.Module, side: int, expected: int) -> None:
-    assert densenet(torch.empty(1, 3, side, side, device="meta")).shape == (1, 1024, expected, expected)
+    assert densenet(torch.empty(1, 3, side, side, device="meta")).shape == (
+        1,
+        1024,
+        expected,
+        expected,
+    )
 
 
 @pytest.mark.parametrize(("size", "head_stride"), [(160, 1), (320, 2)])
@@ -50,9 +57,20 @@ def test_both_readings_of_paper_s0(size: int, head_stride: int) -> None:
 
 @pytest.mark.parametrize(
     ("size", "latent_side", "n_doublings"),
-    [(28, 4, 3), (32, 4, 3), (48, 6, 3), (64, 2, 5), (96, 3, 5), (128, 4, 5), (224, 7, 5), (256, 8, 5)],
+    [
+        (28, 4, 3),
+        (32, 4, 3),
+        (48, 6, 3),
+        (64, 2, 5),
+        (96, 3, 5),
+        (128, 4, 5),
+        (224, 7, 5),
+        (256, 8, 5),
+    ],
 )
-def test_sides_that_a_residual_trunk_can_restore(size: int, latent_side: int, n_doublings: int) -> None:
+def test_sides_that_a_residual_trunk_can_restore(
+    size: int, latent_side: int, n_doublings: int
+) -> None:
     plan = design(size, "resnet18")
     assert (plan.latent_side, plan.n_doublings) == (latent_side, n_doublings)
 
@@ -76,7 +94,9 @@ def test_padding_repeats_the_border() -> None:
 
 
 @pytest.mark.parametrize(("size", "side"), [(32, 2), (48, 3), (64, 4), (128, 8)])
-def test_maps_that_are_no_halves_of_one_another_are_averaged_to_one_that_is(size: int, side: int) -> None:
+def test_maps_that_are_no_halves_of_one_another_are_averaged_to_one_that_is(
+    size: int, side: int
+) -> None:
     plan = design(size)
     vae = build_vae(plan).eval()
     images = torch.rand(2, plan.channels, size, size)
@@ -89,7 +109,10 @@ def test_maps_that_are_no_halves_of_one_another_are_averaged_to_one_that_is(size
     ("plan", "message"),
     [
         (design(31), r"images of 31 px .* Resize to one of \[32, 48, 64, "),
-        (design(100), r"'small_cnn', head_stride=1 and 6 decoder blocks cannot restore images of 100 px"),
+        (
+            design(100),
+            r"'small_cnn', head_stride=1 and 6 decoder blocks cannot restore images of 100 px",
+        ),
         (design(320, "resnet18", n_blocks=4), "and 4 decoder blocks cannot"),
     ],
 )

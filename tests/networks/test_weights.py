@@ -82,7 +82,10 @@ def test_torchvision_densenet_loads(tmp_path: Path) -> None:
     torch.save(torchvision_dense_names(file_of(official), old=True), tmp_path / "d.pth")
     network = build_for_imagenet("densenet121", n_classes=2, side=32)
     load_pretrained(network, "densenet121", tmp_path / "d.pth")
-    features, expected = network[1].get_submodule("features").state_dict(), official.get_submodule("features")
+    features, expected = (
+        network[1].get_submodule("features").state_dict(),
+        official.get_submodule("features"),
+    )
     assert all(torch.equal(features[name], value) for name, value in expected.state_dict().items())
 
 
@@ -91,7 +94,9 @@ def test_torchvision_names_of_densenet_are_understood(old: bool) -> None:
     with torch.device("meta"):
         state = densenet121(3, 1000, 224).state_dict()
     theirs = torchvision_dense_names(state, old=old)
-    assert "features.denseblock1.denselayer1." + ("norm.1" if old else "norm1") + ".weight" in theirs
+    assert (
+        "features.denseblock1.denselayer1." + ("norm.1" if old else "norm1") + ".weight" in theirs
+    )
     assert {OFFICIAL["densenet121"].rename(name) for name in theirs} == set(state)
 
 
@@ -159,13 +164,19 @@ def test_a_file_is_fetched_once_and_checked(tmp_path: Path, cache: Path) -> None
     assert torch.equal(download(url)["a"], torch.ones(2))  # from the cache
 
 
-def test_imagenet_means_the_official_file(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imagenet_means_the_official_file(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = mobilenet_v2(3, 1000, 64)
     url = stand_in(tmp_path, file_of(source))
-    monkeypatch.setitem(weights.OFFICIAL, "mobilenet_v2", weights.Official(url, "classifier.", mobilenet_v2))
+    monkeypatch.setitem(
+        weights.OFFICIAL, "mobilenet_v2", weights.Official(url, "classifier.", mobilenet_v2)
+    )
     network = build_for_imagenet("mobilenet_v2", n_classes=2, side=64)
     load_pretrained(network, "mobilenet_v2", "imagenet")
-    assert torch.equal(network[1].state_dict()["features.0.0.weight"], source.state_dict()["features.0.0.weight"])
+    assert torch.equal(
+        network[1].state_dict()["features.0.0.weight"], source.state_dict()["features.0.0.weight"]
+    )
 
 
 def test_a_wrong_checksum_is_refused(tmp_path: Path, cache: Path) -> None:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from tests.experiments.evidence.volume_run import volume_run
 
 from equipoise.atomic import write_json
-from equipoise.experiments.gathering import gather_evidence
-from equipoise.experiments.table import summarize
+from equipoise.evidence.gathering import gather_evidence
 from equipoise.report.html import write_report
+from equipoise.results.image_tables import summarize
 
 GENERATORS = ("dcgan", "cdcgan")
 
@@ -44,13 +44,20 @@ class Fabrication:
 
     @property
     def cells(self) -> list[tuple[str, int, int]]:
-        return [(m, s, r) for m in self.methods for s in range(self.n_splits) for r in range(self.n_seeds)]
+        return [
+            (m, s, r)
+            for m in self.methods
+            for s in range(self.n_splits)
+            for r in range(self.n_seeds)
+        ]
 
 
 def fabricate(folder: Path, spec: Fabrication) -> Path:
     test = [max(n // 4, 4) for n in spec.counts]
     write_json(folder / "study.json", study_facts(spec, test))
-    write_json(folder / "splits.json", [{"name": f"split-{s}", "test": []} for s in range(spec.n_splits)])
+    write_json(
+        folder / "splits.json", [{"name": f"split-{s}", "test": []} for s in range(spec.n_splits)]
+    )
     write_json(folder / "duplicates.json", duplicates(spec))
     labels = np.repeat(np.arange(len(spec.counts)), 12)
     ids = np.array([f"image-{i:04d}" for i in range(len(labels))])
@@ -92,7 +99,13 @@ def study_facts(spec: Fabrication, test: list[int]) -> dict[str, Any]:
         ],
         "seeds": list(range(spec.n_seeds)),
         "versions": {"python": "3.11.9", "torch": "2.13.0", "numpy": "2.4.6"},
-        "machine": {"system": "Linux", "processor": "EPYC", "cores": 2, "memory_gb": 7.8, "python": "3.11.9"},
+        "machine": {
+            "system": "Linux",
+            "processor": "EPYC",
+            "cores": 2,
+            "memory_gb": 7.8,
+            "python": "3.11.9",
+        },
         "facts": {
             "command": "equipoise run films --size 28",
             "notes": list(spec.notes),
@@ -102,7 +115,13 @@ def study_facts(spec: Fabrication, test: list[int]) -> dict[str, Any]:
 
 
 def steps(method: str) -> list[dict[str, Any]]:
-    settings = {"network": "small_cnn", "n_steps": 600, "learning_rate": 0.001, "betas": [0.9, 0.999], "loss": None}
+    settings = {
+        "network": "small_cnn",
+        "n_steps": 600,
+        "learning_rate": 0.001,
+        "betas": [0.9, 0.999],
+        "loss": None,
+    }
     classify = {
         "name": "classify",
         "class": "equipoise.estimators.classifier.ImageClassifier",
@@ -112,7 +131,7 @@ def steps(method: str) -> list[dict[str, Any]]:
         return [classify]
     balance = {
         "name": "balance",
-        "class": "equipoise.resampling.gan.GAN",
+        "class": "equipoise.resampling.gan.oversampler.GAN",
         "settings": {"n_steps": 1500, "alpha": 0.5},
     }
     return [balance, classify]
@@ -129,7 +148,9 @@ def blobs(labels: NDArray[np.int64], spec: Fabrication, *, seed: int) -> NDArray
     rng = np.random.default_rng(seed)
     axis = np.linspace(-1, 1, spec.size)
     center = rng.uniform(-0.25, 0.25, size=(len(labels), 2, 1, 1))
-    width = (0.2 + 0.45 * labels / max(len(spec.counts) - 1, 1))[:, None, None] * rng.uniform(0.8, 1.2)
+    width = (0.2 + 0.45 * labels / max(len(spec.counts) - 1, 1))[:, None, None] * rng.uniform(
+        0.8, 1.2
+    )
     squares = (axis[None, None, :] - center[:, 0]) ** 2 + (axis[None, :, None] - center[:, 1]) ** 2
     unit = 0.15 + 0.7 * np.exp(-squares / width**2) + rng.normal(0, 0.03, size=squares.shape)
     tint = np.array([1.0, 0.72, 0.8])[: spec.channels]
@@ -160,12 +181,19 @@ def write_cell(run: Path, spec: Fabrication, cell: tuple[str, int, int], test: l
         np.savez(folder / "synthetic.npz", images=blobs(labels, spec, seed=7 + seed), labels=labels)
 
 
-def scores(true: NDArray[np.int64], skill: float, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+def scores(
+    true: NDArray[np.int64], skill: float, rng: np.random.Generator
+) -> dict[str, NDArray[Any]]:
     k = int(true.max()) + 1
     logits = rng.normal(size=(len(true), k)) + skill * np.eye(k)[true]
     score = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     ids = np.array([f"image-{i:04d}" for i in range(len(true))])
-    return {"ids": ids, "true": true.astype(np.int64), "score": score, "groups": np.arange(len(true)) // 2}
+    return {
+        "ids": ids,
+        "true": true.astype(np.int64),
+        "score": score,
+        "groups": np.arange(len(true)) // 2,
+    }
 
 
 def record(spec: Fabrication, method: str, split: int, seed: int, *, fails: bool) -> dict[str, Any]:
@@ -182,7 +210,11 @@ def record(spec: Fabrication, method: str, split: int, seed: int, *, fails: bool
         "seed": seed,
         "status": "failed" if fails else "done",
         **(failure if fails else {"error": None, "error_type": None, "traceback": None}),
-        "seconds": {"resample": 41.5 + seed if generates else 0.02, "train": 12.3 + split, "predict": 0.4},
+        "seconds": {
+            "resample": 41.5 + seed if generates else 0.02,
+            "train": 12.3 + split,
+            "predict": 0.4,
+        },
         "resumed": False,
         "peak_memory_mb": 812.0 + seed,
         "peak_device_memory_mb": None,
@@ -200,18 +232,31 @@ def record(spec: Fabrication, method: str, split: int, seed: int, *, fails: bool
 def write_history(path: Path, method: str, rng: np.random.Generator) -> None:
     rows: list[tuple[str, int, str, float]] = []
     for step in range(20, 601, 20):
-        rows.append(("classify", step, "loss", float(0.7 * np.exp(-step / 200) + 0.03 * rng.random())))
-        learned = 1 - np.exp(-step / 150)
-        rows.append(("classify", step, "validation_loss", float(0.7 - 0.3 * learned + 0.05 * rng.random())))
         rows.append(
-            ("classify", step, "validation_balanced_accuracy", float(0.5 + 0.3 * learned + 0.04 * rng.random()))
+            ("classify", step, "loss", float(0.7 * np.exp(-step / 200) + 0.03 * rng.random()))
+        )
+        learned = 1 - np.exp(-step / 150)
+        rows.append(
+            ("classify", step, "validation_loss", float(0.7 - 0.3 * learned + 0.05 * rng.random()))
+        )
+        rows.append(
+            (
+                "classify",
+                step,
+                "validation_balanced_accuracy",
+                float(0.5 + 0.3 * learned + 0.04 * rng.random()),
+            )
         )
     names = ("critic_loss", "generator_loss", "real_score", "fake_score")
     watched = ("training_score", "validation_score", "generated_score")
-    for stage in {"dcgan": ("balance/class 1",), "cdcgan": ("balance/all classes",)}.get(method, ()):
+    for stage in {"dcgan": ("balance/class 1",), "cdcgan": ("balance/all classes",)}.get(
+        method, ()
+    ):
         for step in range(30, 1501, 30):
             values = names + (watched if step % 90 == 0 else ())
-            rows += [(stage, step, name, i + float(0.1 * rng.normal())) for i, name in enumerate(values)]
+            rows += [
+                (stage, step, name, i + float(0.1 * rng.normal())) for i, name in enumerate(values)
+            ]
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("stage", "step", "name", "value"))
@@ -221,7 +266,7 @@ def write_history(path: Path, method: str, rng: np.random.Generator) -> None:
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw 50 bootstraps instead of 2,000: the report shows intervals and does not compute them."""
-    monkeypatch.setattr("equipoise.experiments.tasks.summarize", partial(summarize, n_draws=50))
+    monkeypatch.setattr("equipoise.results.tables.summarize", partial(summarize, n_draws=50))
 
 
 @pytest.fixture(scope="session")
@@ -253,4 +298,6 @@ def volumes_copy(volumes_run: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that fabricates a run folder from the fields of `Fabrication`."""
-    return lambda **fields: fabricate(tmp_path / f"run-{len(list(tmp_path.iterdir()))}", Fabrication(**fields))
+    return lambda **fields: fabricate(
+        tmp_path / f"run-{len(list(tmp_path.iterdir()))}", Fabrication(**fields)
+    )

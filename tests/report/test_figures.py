@@ -41,7 +41,12 @@ def test_an_axis_places_its_ends() -> None:
 
 def test_intervals_that_are_not_known_leave_zero_on_the_axis() -> None:
     assert 0 < interval_axis([math.nan, math.nan]).place(0.0) < 100
-    assert 0 < interval_axis([0.2, 0.4, math.nan]).place(0.0) < interval_axis([0.2, 0.4]).place(0.4) < 100
+    assert (
+        0
+        < interval_axis([0.2, 0.4, math.nan]).place(0.0)
+        < interval_axis([0.2, 0.4]).place(0.4)
+        < 100
+    )
 
 
 def test_no_two_of_thirteen_methods_look_alike() -> None:
@@ -49,11 +54,16 @@ def test_no_two_of_thirteen_methods_look_alike() -> None:
     styles = styles_of(names, ink="method-3")
     assert list(styles) == names
     assert len(set(styles.values())) == 13
-    assert styles["method-3"].color not in {style.color for name, style in styles.items() if name != "method-3"}
+    assert styles["method-3"].color not in {
+        style.color for name, style in styles.items() if name != "method-3"
+    }
 
 
 def test_the_mean_uses_steps_that_all_runs_share() -> None:
-    assert mean_curve([[(1, 0.0), (2, 1.0)], [(1, 1.0), (2, 2.0), (3, 9.0)]]) == [(1, 0.5), (2, 1.5)]
+    assert mean_curve([[(1, 0.0), (2, 1.0)], [(1, 1.0), (2, 2.0), (3, 9.0)]]) == [
+        (1, 0.5),
+        (2, 1.5),
+    ]
     assert mean_curve([[(1, 0.0)], [(2, 1.0)]]) == [(1, 0.0), (2, 1.0)]
 
 
@@ -65,13 +75,17 @@ def test_thinning_keeps_the_ends() -> None:
 
 
 def test_one_run_is_drawn_strong_and_not_faint() -> None:
-    panel = run_panel("loss", {"a": [[(1, 0.5), (2, 0.4)]], "b": []}, {"a": Style("#000")}, x_label="steps")
+    panel = run_panel(
+        "loss", {"a": [[(1, 0.5), (2, 0.4)]], "b": []}, {"a": Style("#000")}, x_label="steps"
+    )
     assert panel is not None
     assert [(line.label, line.faint) for line in panel.lines] == [("a", False)]
 
 
 def test_values_that_are_not_numbers_are_not_drawn() -> None:
-    panel = run_panel("loss", {"a": [[(1, 0.5), (2, math.inf)]]}, {"a": Style("#000")}, x_label="steps")
+    panel = run_panel(
+        "loss", {"a": [[(1, 0.5), (2, math.inf)]]}, {"a": Style("#000")}, x_label="steps"
+    )
     assert panel is not None
     assert list(panel.lines[0].points) == [(1, 0.5)]
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from equipoise.exceptions import DataError
-from equipoise.experiments.table import summarize
 from equipoise.report.classification import AFTER, BEFORE
 from equipoise.report.html import write_report
+from equipoise.results.image_tables import summarize
 
 VOID = {"meta", "link", "img", "br", "wbr", "line", "rect", "circle", "polyline"}
 SEVEN = tuple(f"epithelium of kind {k} with a long name" for k in range(7))
@@ -73,11 +73,19 @@ def test_the_verdict_comes_first_and_names_the_positive_class(make_run: MakeRun)
 
 
 def test_every_class_method_section_and_setting_is_named(make_run: MakeRun) -> None:
-    text = page_of(make_run(class_names=SEVEN, counts=(60, 50, 40, 30, 30, 30, 20), channels=3)).text
+    text = page_of(
+        make_run(class_names=SEVEN, counts=(60, 50, 40, 30, 30, 30, 20), channels=3)
+    ).text
     methods = ("none", "class_weights", "oversampling", "dcgan", "cdcgan")
     for name in (*SEVEN, *methods, *BEFORE.values(), *AFTER.values()):
         assert name in text
-    for setting in ("learning_rate", "0.001", "equipoise run films --size 28", "torch 2.13.0", "split-1"):
+    for setting in (
+        "learning_rate",
+        "0.001",
+        "equipoise run films --size 28",
+        "torch 2.13.0",
+        "split-1",
+    ):
         assert setting in text
 
 
@@ -126,14 +134,23 @@ def test_figures_speak_and_headings_are_in_order(make_run: MakeRun) -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"failed": ("dcgan",)}, "dcgan failed in 1 run; in split-0, seed 0: critic_loss became nan at step 812."),
+        (
+            {"failed": ("dcgan",)},
+            "dcgan failed in 1 run; in split-0, seed 0: critic_loss became nan at step 812.",
+        ),
         ({"broken": ("cdcgan",)}, "cdcgan failed in 4 runs"),
         ({"absent": ("cdcgan",)}, "This study is not finished: 4 of 20 cells are missing."),
-        ({"absent": ("none", "class_weights", "oversampling", "dcgan", "cdcgan")}, "No cell is finished yet"),
+        (
+            {"absent": ("none", "class_weights", "oversampling", "dcgan", "cdcgan")},
+            "No cell is finished yet",
+        ),
         ({"methods": ("none",)}, "There is nothing to compare"),
         ({"synthetic": False}, "No method of this study stored synthetic images."),
         ({"history": False}, "The classifiers recorded nothing."),
-        ({"methods": ("none", "oversampling")}, "No method of this study recorded the training of a generator."),
+        (
+            {"methods": ("none", "oversampling")},
+            "No method of this study recorded the training of a generator.",
+        ),
         ({"n_splits": 1, "n_seeds": 1}, "not enough runs"),
         ({"crossing": True}, "1 pair of duplicate images cross into test (split-0)"),
         ({"notes": ("142 files were converted.",)}, "142 files were converted."),
@@ -142,7 +159,9 @@ def test_figures_speak_and_headings_are_in_order(make_run: MakeRun) -> None:
         ({"dtype": "float32", "channels": 3, "size": 128}, "reduced to 96 here"),
     ],
 )
-def test_what_a_run_lacks_or_has_is_said(make_run: MakeRun, fields: dict[str, Any], expected: str) -> None:
+def test_what_a_run_lacks_or_has_is_said(
+    make_run: MakeRun, fields: dict[str, Any], expected: str
+) -> None:
     assert expected in page_of(make_run(**fields)).text
 
 
@@ -156,7 +175,9 @@ def test_a_run_without_examples_or_scan_is_reported(make_run: MakeRun) -> None:
 
 
 def test_many_classes_of_large_color_images_fit_into_an_email(make_run: MakeRun) -> None:
-    run = make_run(class_names=SEVEN, counts=(60,) * 6 + (20,), channels=3, size=128, n_splits=1, n_seeds=2)
+    run = make_run(
+        class_names=SEVEN, counts=(60,) * 6 + (20,), channels=3, size=128, n_splits=1, n_seeds=2
+    )
     assert write_report(run).stat().st_size < 3_000_000
 
 

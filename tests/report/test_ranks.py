@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from equipoise.experiments.ranking import Ranking
 from equipoise.report.ranks import draw, sentences, write_ranking
+from equipoise.results.ranking import Ranking
 
 RANKING = Ranking(
     metric="auroc",
@@ -38,18 +38,39 @@ def test_methods_hang_from_their_ranks_on_either_side() -> None:
 def test_bars_cover_their_groups_and_the_critical_difference_is_to_scale() -> None:
     diagram = draw(RANKING)
     (first, first_height), (second, second_height) = diagram.bars
-    assert first[0] < diagram.axis.place(1.2) < diagram.axis.place(1.9) < first[1] < diagram.axis.place(3.0)
-    assert second[0] < diagram.axis.place(1.9) < diagram.axis.place(4.1) < second[1] < diagram.axis.place(4.8)
-    assert diagram.TOP < first_height < second_height < min(label.line[2][1] for label in diagram.labels)
+    assert (
+        first[0]
+        < diagram.axis.place(1.2)
+        < diagram.axis.place(1.9)
+        < first[1]
+        < diagram.axis.place(3.0)
+    )
+    assert (
+        second[0]
+        < diagram.axis.place(1.9)
+        < diagram.axis.place(4.1)
+        < second[1]
+        < diagram.axis.place(4.8)
+    )
+    assert (
+        diagram.TOP
+        < first_height
+        < second_height
+        < min(label.line[2][1] for label in diagram.labels)
+    )
     unit = (diagram.axis.end - diagram.axis.start) / 4
     assert abs(diagram.critical[1] - diagram.critical[0] - 2.03 * unit) < 0.1
 
 
 def test_what_a_ranking_says() -> None:
     said = sentences(RANKING)
-    assert said[0].startswith("On 9 data sets the 5 methods do not rank alike in AUROC (Friedman's test: ")
+    assert said[0].startswith(
+        "On 9 data sets the 5 methods do not rank alike in AUROC (Friedman's test: "
+    )
     assert said[0].endswith("F 40.90, p < 0.001).")
-    assert "Not told apart by Wilcoxon's test, corrected over all pairs: good, fair <b>, poor." in said
+    assert (
+        "Not told apart by Wilcoxon's test, corrected over all pairs: good, fair <b>, poor." in said
+    )
     assert said[-1] == "Left out, because not every run has them: rare."
     few = sentences(replace(RANKING, n_sets=4, p=0.3, left_out=()))
     assert "cannot be told apart in AUROC" in few[0]

@@ -12,12 +12,12 @@ import pytest
 from tests.experiments.evidence.volume_run import LOW_GRADE, label_maps
 
 from equipoise.atomic import read_json, write_json
-from equipoise.experiments.segmentation.stored import read_volume_study
-from equipoise.experiments.tasks import write_all_tables
-from equipoise.report.contents import read_contents
 from equipoise.report.html import write_report
+from equipoise.report.run_contents import read_contents
 from equipoise.report.segmentation import AFTER, BEFORE, glance, stages, warnings
 from equipoise.report.volumes import class_counts, further_tables, patients
+from equipoise.results.tables import write_all_tables
+from equipoise.runs.volume_run import read_volume_study
 
 
 class Page(HTMLParser):
@@ -101,13 +101,16 @@ def test_voxels_and_who_has_them_are_counted(volumes_run: Path) -> None:
 def test_metrics_say_how_many_maps_they_leave_out(volumes_run: Path) -> None:
     """Sensitivity needs a truth: the patient without an active part is left out of every method's mean."""
     tables = {
-        table.title: table for table in further_tables(read_contents(volumes_run), read_volume_study(volumes_run))
+        table.title: table
+        for table in further_tables(read_contents(volumes_run), read_volume_study(volumes_run))
     }
     sensitivity = tables["Sensitivity"]
     assert [metric.label for metric in sensitivity.metrics] == ["whole", "core", "active"]
     assert {row[2].note for row in sensitivity.rows.values()} == {"1 of 5 left out"}
     assert {row[0].note for row in sensitivity.rows.values()} == {""}
-    assert re.fullmatch(r"\d+\.\d( ± \d+\.\d)?", tables["Hausdorff-95 (mm)"].rows["random"][0].value)
+    assert re.fullmatch(
+        r"\d+\.\d( ± \d+\.\d)?", tables["Hausdorff-95 (mm)"].rows["random"][0].value
+    )
 
 
 def test_the_dice_of_each_patient_is_the_mean_over_seeds(volumes_copy: Path) -> None:
@@ -126,7 +129,9 @@ def test_the_dice_of_each_patient_is_the_mean_over_seeds(volumes_copy: Path) -> 
     }
     assert strip.title == "Mean Dice"
     assert strip.patients == [0, 1, 2, 3, 4]
-    assert strip.rows["random"] == {int(p): pytest.approx((value + 0.5) / 2) for p, value in measured.items()}
+    assert strip.rows["random"] == {
+        int(p): pytest.approx((value + 0.5) / 2) for p, value in measured.items()
+    }
 
 
 def test_without_the_file_of_patients_there_is_no_chart_of_them(volumes_copy: Path) -> None:
@@ -146,17 +151,24 @@ def test_dense_mode_is_found_inside_a_cascade(volumes_copy: Path) -> None:
     study = read_json(volumes_copy / "study.json")
     study["methods"][2]["steps"][-1]["settings"]["divide"] = {"mode": "dense"}
     write_json(volumes_copy / "study.json", study)
-    assert any("In dense mode (dense, cascade)" in text for text in warnings(read_contents(volumes_copy)))
+    assert any(
+        "In dense mode (dense, cascade)" in text for text in warnings(read_contents(volumes_copy))
+    )
 
 
-def test_what_is_missing_failed_or_was_left_out_is_said_and_names_are_escaped(volumes_copy: Path) -> None:
+def test_what_is_missing_failed_or_was_left_out_is_said_and_names_are_escaped(
+    volumes_copy: Path,
+) -> None:
     study = read_json(volumes_copy / "study.json")
     study["facts"] = {"skipped": ["case 7 has no T2."], "notes": ["Labels were guessed."]}
     study["dataset"]["modalities"] = [evil := "<script>alert(1)</script>", "FLAIR"]
     write_json(volumes_copy / "study.json", study)
     shutil.rmtree(volumes_copy / "cells" / "cascade" / "fold-0")
     cell = volumes_copy / "cells" / "dense" / "fold-1" / "seed-0"
-    write_json(cell / "record.json", {**read_json(cell / "record.json"), "status": "failed", "error": "too dark"})
+    write_json(
+        cell / "record.json",
+        {**read_json(cell / "record.json"), "status": "failed", "error": "too dark"},
+    )
     write_all_tables(volumes_copy)
     said = list(warnings(read_contents(volumes_copy)))
     assert said[0].startswith("This study is not finished: 1 of 6 cells are missing.")
@@ -181,9 +193,15 @@ def test_stages_are_drawn_apart_and_classes_named(volumes_run: Path) -> None:
         "detect": ["cascade"],
         "divide": ["cascade"],
     }
-    assert [panel.title for panel in found[""][1]] == ["validation mean Dice", "hard share of enhancing", "loss"]
+    assert [panel.title for panel in found[""][1]] == [
+        "validation mean Dice",
+        "hard share of enhancing",
+        "loss",
+    ]
     assert "hard share of class 4" in [panel.title for panel in found["divide"][1]]
 
 
 def test_the_patient_without_an_active_part_is_where_it_is_said() -> None:
-    assert [bool(np.any(codes == 4)) for codes in label_maps()] == [i != LOW_GRADE for i in range(5)]
+    assert [bool(np.any(codes == 4)) for codes in label_maps()] == [
+        i != LOW_GRADE for i in range(5)
+    ]

@@ -8,10 +8,16 @@ import pytest
 
 from equipoise.atomic import read_json, write_json
 from equipoise.metrics.classification import METRICS
-from equipoise.report.charts import classifier_panels, confusion, generator_panels, prominent, quantity
-from equipoise.report.contents import read_contents
+from equipoise.report.charts import (
+    classifier_panels,
+    confusion,
+    generator_panels,
+    prominent,
+    quantity,
+)
 from equipoise.report.figures import styles_of
 from equipoise.report.overview import class_counts, warnings
+from equipoise.report.run_contents import read_contents
 from equipoise.report.tables import costs, forests, headline, scores
 
 MakeRun = Callable[..., Path]
@@ -42,7 +48,9 @@ def test_a_forest_holds_all_its_intervals(make_run: MakeRun) -> None:
 
 def test_costs_are_means_and_share_one_scale(make_run: MakeRun) -> None:
     found = costs(read_contents(make_run()))
-    assert found["dcgan"].seconds == pytest.approx({"resample": 42.0, "train": 12.8, "predict": 0.4})
+    assert found["dcgan"].seconds == pytest.approx(
+        {"resample": 42.0, "train": 12.8, "predict": 0.4}
+    )
     assert found["dcgan"].bar == 100
     assert found["none"].bar == pytest.approx(100 * 13.22 / 55.2, abs=0.1)
     assert found["none"].device_memory is None
@@ -52,7 +60,10 @@ def test_counts_and_the_small_class(make_run: MakeRun) -> None:
     c = read_contents(make_run(counts=(600, 40)))
     rare = class_counts(c)[1]
     assert (rare.rare, rare.count, rare.parts["test"]) == (True, "40", "10")
-    assert "Only 10 test images of carcinoma in a split: one image moves its recall by 10.0 points." in warnings(c)
+    assert (
+        "Only 10 test images of carcinoma in a split: one image moves its recall by 10.0 points."
+        in warnings(c)
+    )
 
 
 def test_synthetic_images_that_are_much_alike_are_named(make_run: MakeRun) -> None:
@@ -68,7 +79,8 @@ def test_synthetic_images_that_are_much_alike_are_named(make_run: MakeRun) -> No
 def test_skipped_files_are_counted(make_run: MakeRun) -> None:
     c = read_contents(make_run(skipped=[f"film-{i}.png: truncated" for i in range(7)]))
     assert any(
-        "7 files could not be read" in w and "film-4.png" in w and "film-5.png" not in w for w in warnings(c)
+        "7 files could not be read" in w and "film-4.png" in w and "film-5.png" not in w
+        for w in warnings(c)
     )
 
 
@@ -99,18 +111,24 @@ def test_charts_show_the_baseline_and_the_best_of_many_methods(make_run: MakeRun
     names = ("none", *(f"method-{i}" for i in range(10)))
     many = read_contents(make_run(methods=names, absent=("method-9",), n_splits=1, n_seeds=1))
     shown = prominent(many)
-    means = {m.method: m.metrics["balanced_accuracy"].mean for m in many.results.methods if m.metrics}
+    means = {
+        m.method: m.metrics["balanced_accuracy"].mean for m in many.results.methods if m.metrics
+    }
     left_out = [name for name in means if name not in shown]
     assert len(shown) == 8
     assert shown == [name for name in names if name in shown]
     assert "none" in shown
-    assert max(means[name] for name in left_out) <= min(means[name] for name in shown if name != "none")
+    assert max(means[name] for name in left_out) <= min(
+        means[name] for name in shown if name != "none"
+    )
 
 
 def test_what_is_recorded_beside_the_usual_has_a_panel_of_its_own(make_run: MakeRun) -> None:
     folder = make_run()
     path = folder / "cells" / "dcgan" / "split-0" / "seed-0" / "history.csv"
-    path.write_text(path.read_text() + "balance/class 1,10,penalty,0.5\nbalance/class 1,20,penalty,0.4\n")
+    path.write_text(
+        path.read_text() + "balance/class 1,10,penalty,0.5\nbalance/class 1,20,penalty,0.4\n"
+    )
     [panels] = generator_panels(read_contents(folder), "dcgan").values()
     assert panels[-1].title == "Penalty"
 

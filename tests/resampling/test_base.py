@@ -21,13 +21,19 @@ class MeanImages(Oversampler):
 
     minimum = 2
 
-    def _fit(self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None) -> None:
+    def _fit(
+        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+    ) -> None:
         self.held_ = validation
-        self.means_ = np.stack([X[codes == code].mean(axis=0) for code in range(len(self.classes_))])
+        self.means_ = np.stack(
+            [X[codes == code].mean(axis=0) for code in range(len(self.classes_))]
+        )
         self.limits_ = float(X.min()), float(X.max())
 
     def _generate(self, codes: Labels, seed: int) -> Images:
-        noise = np.random.default_rng(seed).normal(0, 0.1, (len(codes), *self.shape_)) * self.limits_[1]
+        noise = (
+            np.random.default_rng(seed).normal(0, 0.1, (len(codes), *self.shape_)) * self.limits_[1]
+        )
         return np.clip(self.means_[codes] + noise, *self.limits_).astype(self.dtype_)
 
     def _state(self) -> tuple[Mapping[str, torch.Tensor], Mapping[str, Any]]:
@@ -69,7 +75,9 @@ def test_strategies_that_do_not_fit_the_labels_are_refused(strategy: Any) -> Non
 def test_only_classes_that_grow_need_enough_images() -> None:
     images, labels = toy_images((20, 10, 1))
     assert len(MeanImages(sampling_strategy={1: 12}).fit_resample(images, labels)[0]) == 33
-    with pytest.raises(DataError, match="Class 2 has 1 training image and MeanImages needs at least 2"):
+    with pytest.raises(
+        DataError, match="Class 2 has 1 training image and MeanImages needs at least 2"
+    ):
         MeanImages().fit_resample(images, labels)
 
 

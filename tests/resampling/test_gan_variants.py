@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.resampling import gan_fit
-from equipoise.resampling.gan import GANOversampler
-from equipoise.resampling.gan_fit import GANPlan, make_optimizer, sample
-from equipoise.resampling.gan_presets import from_preset
+from equipoise.resampling.gan import fit as gan_fit
+from equipoise.resampling.gan.fit import GANPlan, make_optimizer, sample
+from equipoise.resampling.gan.oversampler import GANOversampler
+from equipoise.resampling.gan.presets import from_preset
 from equipoise.testing.oversamplers import toy_images
 from equipoise.training.adversarial import AdversarialStep
 from equipoise.training.ranges import DATA_RANGES
@@ -22,7 +22,9 @@ TINY: dict[str, Any] = {
 
 
 def test_a_saved_gan_keeps_regularizers_with_their_settings(tmp_path: Path) -> None:
-    gan = from_preset("wgan_gp", **TINY | {"critic_steps": 1, "regularizers": (GradientPenalty(weight=5.0),)})
+    gan = from_preset(
+        "wgan_gp", **TINY | {"critic_steps": 1, "regularizers": (GradientPenalty(weight=5.0),)}
+    )
     fitted = gan.fit(*toy_images((12, 8)))
     fitted.save(tmp_path / "model")
     loaded = GANOversampler.load(tmp_path / "model")
@@ -47,7 +49,9 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[torch.Tensor, torch.T
 
 
 def three_updates(**changes: Any) -> GANOversampler:
-    return GANOversampler(**TINY | {"critic_steps": 3, "batch_size": 5, "conditioning": "one_hot"} | changes)
+    return GANOversampler(
+        **TINY | {"critic_steps": 3, "batch_size": 5, "conditioning": "one_hot"} | changes
+    )
 
 
 @pytest.mark.parametrize(("reuse", "n_rows"), [(False, 15), (True, 5)])
@@ -65,7 +69,9 @@ def test_every_update_of_the_critic_has_real_images_of_its_own(
 ) -> None:
     three_updates(n_steps=2, batch_sampler="natural", alpha="empirical").fit(*toy_images((20, 10)))
     images = torch.cat([images for images, _ in batches]).flatten(1).numpy()
-    assert len(images) == len(np.unique(images, axis=0)) == 30  # 2 x 3 x 5: one pass over the 30 images, each once
+    assert (
+        len(images) == len(np.unique(images, axis=0)) == 30
+    )  # 2 x 3 x 5: one pass over the 30 images, each once
 
 
 def test_a_lazy_regularizer_slows_its_optimizer_down() -> None:
@@ -78,7 +84,9 @@ def test_a_lazy_regularizer_slows_its_optimizer_down() -> None:
 
 
 def test_wgans_optimizer_has_no_momentum() -> None:
-    optimizer = make_optimizer(_plan(optimizer="rmsprop", betas=(0.5, 0.99)), torch.nn.Linear(2, 2), 0.01)
+    optimizer = make_optimizer(
+        _plan(optimizer="rmsprop", betas=(0.5, 0.99)), torch.nn.Linear(2, 2), 0.01
+    )
     assert isinstance(optimizer, torch.optim.RMSprop)
     assert optimizer.param_groups[0]["momentum"] == 0
 

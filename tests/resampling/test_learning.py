@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Labels
-from equipoise.experiments.catalogue.generative import METHODS
-from equipoise.experiments.method import Budget
+from equipoise.experiments.methods.generative import METHODS
+from equipoise.experiments.methods.method import Budget
 from equipoise.training import collapse
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,10 @@ Gray = NDArray[np.float64]
 COMMON, RARE = 0, 1
 N_MADE = 128
 EMPTY = np.array([[40.0, 40.0], [40.0, 40.0]])  # the common class, as the gray levels of quarters
-MODES = np.array([[160.0, 40.0], [40.0, 40.0]]), np.array([[40.0, 40.0], [40.0, 160.0]])  # of the rare class
+MODES = (
+    np.array([[160.0, 40.0], [40.0, 40.0]]),
+    np.array([[40.0, 40.0], [40.0, 160.0]]),
+)  # of the rare class
 HALF_WAY = 30.0  # root mean square over quarters: half of what a mode differs from the common class
 
 
@@ -77,7 +80,9 @@ def shares_of(made: Images) -> Gray:
     half = made.shape[-1] // 2
     quarters = made.reshape(len(made), 1, 2, half, 2, half).mean(axis=(3, 5))
     distances = np.stack([rms(quarters - kind) for kind in (*MODES, EMPTY)], axis=1)
-    shares: Gray = np.mean((distances < HALF_WAY) & (np.arange(3) == distances.argmin(axis=1)[:, None]), axis=0)
+    shares: Gray = np.mean(
+        (distances < HALF_WAY) & (np.arange(3) == distances.argmin(axis=1)[:, None]), axis=0
+    )
     return shares
 
 
@@ -164,7 +169,14 @@ def test_a_denoiser_knows_places_on_larger_maps() -> None:
         ([EMPTY, MODES[0] + MODES[1] - EMPTY], "shares of both"),
         ([*MODES, EMPTY, MODES[0] + MODES[1] - EMPTY], "shares of both"),
     ],
-    ids=["common", "one mode", "hardly the other mode", "blends", "none or both", "half of them wrong"],
+    ids=[
+        "common",
+        "one mode",
+        "hardly the other mode",
+        "blends",
+        "none or both",
+        "half of them wrong",
+    ],
 )
 def test_other_images_do_not_do(kinds: list[Gray], message: str) -> None:
     images, labels = toy(16)

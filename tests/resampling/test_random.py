@@ -15,10 +15,14 @@ from equipoise.resampling.random import RandomOversampler, RandomUndersampler
 BOTH = pytest.mark.parametrize("kind", [RandomOversampler, RandomUndersampler])
 
 
-def numbered(counts: dict[int, int], dtype: Any = np.uint16) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def numbered(
+    counts: dict[int, int], dtype: Any = np.uint16
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Images whose pixels are their row, in a mixed order of classes."""
     labels = np.random.default_rng(0).permutation(np.repeat(list(counts), list(counts.values())))
-    images = np.broadcast_to(np.arange(len(labels), dtype=dtype)[:, None, None, None], (len(labels), 1, 2, 3))
+    images = np.broadcast_to(
+        np.arange(len(labels), dtype=dtype)[:, None, None, None], (len(labels), 1, 2, 3)
+    )
     return images.copy(), labels.astype(np.int64)
 
 
@@ -104,7 +108,9 @@ def test_validation_images_change_nothing_and_input_is_not_written(kind: Any) ->
         (0.5, [0, 1, 2], SettingError, "does not fit the labels"),
     ],
 )
-def test_bad_input_is_named(kind: Any, strategy: Any, labels: list[int], error: Any, said: str) -> None:
+def test_bad_input_is_named(
+    kind: Any, strategy: Any, labels: list[int], error: Any, said: str
+) -> None:
     X = np.zeros((3, 1, 2, 2), dtype=np.uint8)
     with pytest.raises(error, match=said):
         kind(sampling_strategy=strategy).fit_resample(X, np.array(labels))

@@ -7,7 +7,7 @@ import numpy as np
 import psutil
 import pytest
 
-from equipoise.data import interpolation
+from equipoise.data import smote as interpolation
 from equipoise.exceptions import DataError, SettingError
 from equipoise.resampling import smote
 from equipoise.resampling.smote import SMOTEOversampler, bytes_needed
@@ -17,18 +17,30 @@ KINDS = ("smote", "borderline_smote", "adasyn")
 
 
 @pytest.mark.parametrize(("dtype", "rounding"), [("uint8", 0.5), ("uint16", 0.5), ("float32", 0.0)])
-def test_every_new_image_is_within_rounding_of_a_segment_of_its_class(dtype: str, rounding: float) -> None:
+def test_every_new_image_is_within_rounding_of_a_segment_of_its_class(
+    dtype: str, rounding: float
+) -> None:
     images, labels = toy_images(dtype=dtype)
-    images += images.dtype.type(0 if dtype == "uint8" else 3000)  # black is not 0 in a film or a scan
+    images += images.dtype.type(
+        0 if dtype == "uint8" else 3000
+    )  # black is not 0 in a film or a scan
     own = images[labels == RARE].reshape(-1, 64).astype(float)
-    new = SMOTEOversampler().fit(images, labels).generate(np.full(12, RARE)).reshape(-1, 64).astype(float)
+    new = (
+        SMOTEOversampler()
+        .fit(images, labels)
+        .generate(np.full(12, RARE))
+        .reshape(-1, 64)
+        .astype(float)
+    )
     starts, ends = (rows.ravel() for rows in np.indices((len(own), len(own))))
     apart = starts != ends
     start, along = own[starts[apart]], (own[ends] - own[starts])[apart]
     for image in new:
         share = ((image - start) * along).sum(axis=1) / (along**2).sum(axis=1)
         # rounding moves the foot on the segment as well: at most 0.5 |along|_1 / |along|_2^2 of its length
-        slack = rounding * (1 + np.abs(along).max(axis=1) * np.abs(along).sum(axis=1) / (along**2).sum(axis=1))
+        slack = rounding * (
+            1 + np.abs(along).max(axis=1) * np.abs(along).sum(axis=1) / (along**2).sum(axis=1)
+        )
         miss = np.abs(start + np.clip(share, 0, 1)[:, None] * along - image).max(axis=1)
         assert (miss <= slack + 1e-3).any()
 
@@ -44,11 +56,16 @@ def test_classes_that_had_not_to_grow_are_refused_by_name() -> None:
 def test_only_images_on_the_border_are_blended() -> None:
     """Ten dark images of class 1, three among the bright ones of class 0: no new image is dark."""
     rng = np.random.default_rng(0)
-    brightness = np.concatenate([rng.uniform(0, 50, 10), rng.uniform(190, 210, 3), rng.uniform(180, 220, 20)])
+    brightness = np.concatenate(
+        [rng.uniform(0, 50, 10), rng.uniform(190, 210, 3), rng.uniform(180, 220, 20)]
+    )
     images = np.broadcast_to(brightness[:, None, None, None], (33, 1, 4, 4)).astype(np.uint8)
     labels = np.array([1] * 13 + [0] * 20)
     asked = np.ones(60, dtype=int)
-    made = {kind: SMOTEOversampler(kind=kind, k_neighbors=2).fit(images, labels).generate(asked) for kind in KINDS}
+    made = {
+        kind: SMOTEOversampler(kind=kind, k_neighbors=2).fit(images, labels).generate(asked)
+        for kind in KINDS
+    }
     assert made["smote"].min() < 50
     assert made["borderline_smote"].min() >= 190
     assert made["adasyn"].min() >= 190
@@ -66,26 +83,36 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = SMOTEOversampler(kind="adasyn").fit_resample(images, labels)[0]
     monkeypatch.setattr(smote, "CHUNK", 3)
     monkeypatch.setattr(interpolation, "BLOCK_BYTES", 5 * 64 * 4)
-    np.testing.assert_array_equal(SMOTEOversampler(kind="adasyn").fit_resample(images, labels)[0], whole)
+    np.testing.assert_array_equal(
+        SMOTEOversampler(kind="adasyn").fit_resample(images, labels)[0], whole
+    )
 
 
-def test_what_would_not_fit_into_memory_is_refused_before_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_would_not_fit_into_memory_is_refused_before_the_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     images, labels = toy_images()
     needed = bytes_needed(images, n_growing=24, n_new=16)
     assert needed == 64 * (24 + 2 * 16 + 44) + 6 * 4 * 64 * 44
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=needed))
     SMOTEOversampler().fit(images, labels)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=needed - 1))
-    monkeypatch.setattr(smote, "find_neighborhood", lambda *_, **__: pytest.fail("The search began."))
+    monkeypatch.setattr(
+        smote, "find_neighborhood", lambda *_, **__: pytest.fail("The search began.")
+    )
     with pytest.raises(
-        DataError, match=r"needs about 0.0 GiB and 0.0 GiB of memory are free. Read the images smaller"
+        DataError,
+        match=r"needs about 0.0 GiB and 0.0 GiB of memory are free. Read the images smaller",
     ):
         SMOTEOversampler().fit(images, labels)
 
 
 @pytest.mark.parametrize(
     ("setting", "said"),
-    [({"kind": "smoat"}, "Did you mean 'smote'"), ({"k_neighbors": 0}, "k_neighbors of at least 1, got 0")],
+    [
+        ({"kind": "smoat"}, "Did you mean 'smote'"),
+        ({"k_neighbors": 0}, "k_neighbors of at least 1, got 0"),
+    ],
 )
 def test_settings_are_checked_before_any_image_is_read(setting: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingError, match=said):

@@ -53,7 +53,9 @@ def test_the_target_is_a_mean_sign_of_60_percent() -> None:
     ada.probability = torch.tensor(0.5)
     for positive, direction in ((85, 1), (75, -1)):
         before = ada.probability.item()
-        moved = shown(ada, torch.cat([torch.ones(positive), -torch.ones(100 - positive)]), 4) - before
+        moved = (
+            shown(ada, torch.cat([torch.ones(positive), -torch.ones(100 - positive)]), 4) - before
+        )
         assert moved == pytest.approx(direction * 4 * 100 / 500_000, rel=1e-3)
 
 

@@ -21,7 +21,13 @@ from equipoise.training.diffaugment import diffaugment
 from equipoise.training.loop import train
 from equipoise.training.objectives import OBJECTIVES
 from equipoise.training.ranges import UNIT
-from equipoise.training.regularizers import R1, CriticBatch, Dragan, GradientPenalty, MismatchedLabels
+from equipoise.training.regularizers import (
+    R1,
+    CriticBatch,
+    Dragan,
+    GradientPenalty,
+    MismatchedLabels,
+)
 
 LATENT = 6
 
@@ -143,7 +149,9 @@ def test_each_update_of_the_critic_has_its_part_of_the_batch_or_all_of_it(reuse:
     images, labels = batch(12)
     generator = weights(step.generator)
     step(images, labels)
-    assert [len(inputs[0]) for inputs in seen] == [12 if reuse else 4] * 7  # real and fake three times, one of both
+    assert [len(inputs[0]) for inputs in seen] == [
+        12 if reuse else 4
+    ] * 7  # real and fake three times, one of both
     shown = seen[:6:2]
     for part in (0, 1):
         all_shown = [inputs[part] for inputs in shown]
@@ -167,7 +175,9 @@ def test_scalars_are_means_over_the_critics_updates() -> None:
     scalars = step(*batch())
     assert len(rows) == 2
     for name in ("critic_loss", "real_score", "fake_score"):
-        assert scalars[name].item() == pytest.approx((rows[0][name] + rows[1][name]).item() / 2, rel=1e-5)
+        assert scalars[name].item() == pytest.approx(
+            (rows[0][name] + rows[1][name]).item() / 2, rel=1e-5
+        )
 
 
 def test_clipping_bounds_every_parameter_of_the_critic_and_no_buffer() -> None:
@@ -190,7 +200,9 @@ def test_the_factor_of_the_critics_loss_scales_its_gradient_and_not_the_regulari
         step.critic_optimizer = SGD(step.critic.parameters(), lr=1.0)
         before = weights(step.critic)
         step._update_critic(*batch())
-        changes.append(torch.cat([(before[k] - v).flatten() for k, v in weights(step.critic).items()]))
+        changes.append(
+            torch.cat([(before[k] - v).flatten() for k, v in weights(step.critic).items()])
+        )
     whole, half, whole_and_r1, half_and_r1 = changes
     assert torch.allclose(half, whole / 2, atol=1e-6)
     assert torch.allclose(half_and_r1 - half, whole_and_r1 - whole, atol=1e-6)
@@ -200,7 +212,9 @@ def test_the_factor_of_the_critics_loss_scales_its_gradient_and_not_the_regulari
 def test_lazy_r1_is_over_16_updates_what_it_is_when_used_in_each() -> None:
     means = []
     for every in (1, 16):
-        step = make_step(critic_norm="none", regularizers=(R1(gamma=10, every=every),), rate=0.0)  # nothing learns
+        step = make_step(
+            critic_norm="none", regularizers=(R1(gamma=10, every=every),), rate=0.0
+        )  # nothing learns
         images, labels = batch()
         means.append(torch.stack([step(images, labels)["r1"] for _ in range(16)]))
     assert (means[1] != 0).nonzero().flatten().tolist() == [0]
@@ -244,13 +258,21 @@ def test_ada_is_shown_the_scores_of_real_images() -> None:
     assert scalars["real_score"].item() == pytest.approx(torch.cat(seen).mean().item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("settings", [{"clip": 0.01}, {"reuse_batch": True}, {"critic_norm": "spectral"}])
-def test_nothing_in_a_step_waits_for_the_device(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "settings", [{"clip": 0.01}, {"reuse_batch": True}, {"critic_norm": "spectral"}]
+)
+def test_nothing_in_a_step_waits_for_the_device(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Tensors of the device "meta" have no values: whatever looks at one raises."""
-    monkeypatch.setattr(regularizers, "_float32", lambda _images: nullcontext())  # which knows no such device
+    monkeypatch.setattr(
+        regularizers, "_float32", lambda _images: nullcontext()
+    )  # which knows no such device
     ada = AdaptiveAugmentation(DEFAULT, torch.device("meta"))
     terms = (GradientPenalty(), Dragan(), R1(every=2), MismatchedLabels())
-    step = make_step(**{"critic_norm": "layer", "regularizers": terms, "critic_steps": 2, **settings})
+    step = make_step(
+        **{"critic_norm": "layer", "regularizers": terms, "critic_steps": 2, **settings}
+    )
     step.augment, step.observe = ada, ada.observe
     step.label_probabilities = step.label_probabilities.to("meta")
     for network in (step.generator, step.critic):
@@ -279,8 +301,12 @@ def test_every_objective_trains_on_a_toy_without_collapse(objective: str) -> Non
     assert 0.1 < fakes.mean().item() < 0.9  # from 0 toward the 0.5 of the data
 
 
-@pytest.mark.parametrize(("alpha", "expected", "spread"), [(0.25, 2500, 173), (0.5, 5000, 200), (0.75, 7500, 173)])
-def test_fakes_have_label_0_with_probability_alpha(alpha: float, expected: int, spread: int) -> None:
+@pytest.mark.parametrize(
+    ("alpha", "expected", "spread"), [(0.25, 2500, 173), (0.5, 5000, 200), (0.75, 7500, 173)]
+)
+def test_fakes_have_label_0_with_probability_alpha(
+    alpha: float, expected: int, spread: int
+) -> None:
     labels = make_step((alpha, 1 - alpha)).draw(10_000)[1]
     assert abs(int((labels == 0).sum()) - expected) < spread
 
@@ -342,14 +368,18 @@ def test_what_the_best_critic_says_of_true_pairs_when_wrong_labels_may_be_true(
     wrong_label: str, n_classes: int, expected: float
 ) -> None:
     """A perfect generator, classes that images tell apart: D -> 1/2, or 1 / (2 + 1/k) (methods 4.9)."""
-    table = torch.zeros(n_classes, n_classes, requires_grad=True)  # of the class shown and the label said
+    table = torch.zeros(
+        n_classes, n_classes, requires_grad=True
+    )  # of the class shown and the label said
 
     class Tells(nn.Module):
         def forward(self, images: Tensor, labels: Tensor) -> Tensor:
             return table[images, labels]
 
     labels = torch.arange(400) % n_classes
-    same_pairs = CriticBatch(real=labels, labels=labels, fake=labels, fake_labels=labels, n_classes=n_classes)
+    same_pairs = CriticBatch(
+        real=labels, labels=labels, fake=labels, fake_labels=labels, n_classes=n_classes
+    )
     optimizer, means = SGD([table], lr=2.0), []
     torch.manual_seed(0)
     for _ in range(200):
@@ -360,12 +390,17 @@ def test_what_the_best_critic_says_of_true_pairs_when_wrong_labels_may_be_true(
         torch.autograd.backward(loss)
         optimizer.step()
         means.append(table.detach().diagonal().mean())
-    assert torch.sigmoid(torch.stack(means[100:]).mean()).item() == pytest.approx(expected, abs=0.01)
+    assert torch.sigmoid(torch.stack(means[100:]).mean()).item() == pytest.approx(
+        expected, abs=0.01
+    )
 
 
 def test_the_same_seed_gives_identical_losses_for_3_steps() -> None:
     def losses(seed: int) -> list[dict[str, Tensor]]:
-        step, seen = make_step(regularizers=(R1(gamma=1.0, every=1),), augment=diffaugment("translation")), []
+        step, seen = (
+            make_step(regularizers=(R1(gamma=1.0, every=1),), augment=diffaugment("translation")),
+            [],
+        )
 
         def watched(images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
             seen.append(dict(step(images, labels)))
@@ -385,7 +420,9 @@ def test_what_the_generator_learns_comes_through_the_augmentation() -> None:
     step = make_step(critic_norm="none", augment=diffaugment("color,translation,cutout"))
     step._update_generator(8)
     gradients = {name: parameter.grad for name, parameter in step.generator.named_parameters()}
-    assert not [name for name, gradient in gradients.items() if gradient is None or not gradient.any()]
+    assert not [
+        name for name, gradient in gradients.items() if gradient is None or not gradient.any()
+    ]
 
 
 # --- a ring of 8 Gaussians (methods 10.3) ----------------------------------------------------------------------
@@ -407,7 +444,9 @@ class Perceptron(nn.Module):
 def ring(n: int) -> Tensor:
     """Points of radius 1, (n, 1, 1, 2), with deviation 0.1 around eight places."""
     angle = torch.randint(8, (n,)) * torch.pi / 4
-    return (torch.stack([angle.cos(), angle.sin()], dim=1) + 0.1 * torch.randn(n, 2)).reshape(n, 1, 1, 2)
+    return (torch.stack([angle.cos(), angle.sin()], dim=1) + 0.1 * torch.randn(n, 2)).reshape(
+        n, 1, 1, 2
+    )
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -418,7 +457,9 @@ def test_every_objective_spreads_over_a_ring_and_fools_its_critic(objective: str
     """
     torch.manual_seed(0)
     generator, critic = Perceptron(4, (-1, 1, 1, 2)), Perceptron(2, (-1,))
-    optimizers = [Adam(network.parameters(), lr=1e-3, betas=(0.0, 0.9)) for network in (generator, critic)]
+    optimizers = [
+        Adam(network.parameters(), lr=1e-3, betas=(0.0, 0.9)) for network in (generator, critic)
+    ]
     step = AdversarialStep(
         generator=generator,
         critic=critic,
@@ -437,6 +478,8 @@ def test_every_objective_spreads_over_a_ring_and_fools_its_critic(objective: str
         fakes = generator(latent, labels)
         real, fake = critic(ring(512), labels).sort().values, critic(fakes, labels).sort().values
     thresholds = torch.cat([real, fake])
-    right = (1 - torch.searchsorted(real, thresholds) / 512 + torch.searchsorted(fake, thresholds) / 512) / 2
+    right = (
+        1 - torch.searchsorted(real, thresholds) / 512 + torch.searchsorted(fake, thresholds) / 512
+    ) / 2
     assert fakes.std(dim=0).min() > 0.4  # that of the ring is 0.71
     assert 0.5 <= right.max() < 0.9

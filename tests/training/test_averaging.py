@@ -30,7 +30,9 @@ def test_from_0_to_1_as_one_minus_decay_to_the_n() -> None:
     source.load_state_dict(constant(1.0).state_dict())
     for done in range(1, 11):
         average(done, History())
-    assert average.network.get_parameter("weight")[0, 0].item() == pytest.approx(1 - 0.9**10, rel=1e-5)
+    assert average.network.get_parameter("weight")[0, 0].item() == pytest.approx(
+        1 - 0.9**10, rel=1e-5
+    )
 
 
 def test_the_half_life_is_at_most_a_share_of_the_steps_done() -> None:
@@ -54,7 +56,9 @@ def test_buffers_are_copied() -> None:
     average = ExponentialAverage(source)
     source(torch.full((4, 1, 2, 2), 7.0))
     average(1, History())
-    assert torch.equal(average.network.get_buffer("running_mean"), source.get_buffer("running_mean"))
+    assert torch.equal(
+        average.network.get_buffer("running_mean"), source.get_buffer("running_mean")
+    )
 
 
 def test_state_round_trip() -> None:

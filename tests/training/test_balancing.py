@@ -60,7 +60,9 @@ def test_a_critic_that_knows_nothing_loses_log_of_k_plus_1() -> None:
     assert scalars["fake_score"].item() == pytest.approx(log(3), abs=1e-6)
 
 
-def test_targets_are_the_class_generated_and_the_requested_class(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_targets_are_the_class_generated_and_the_requested_class(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     step, seen, asked = make_step(), [], []
 
     def watched(logits: Tensor, target: Tensor) -> Tensor:
@@ -87,7 +89,9 @@ def test_each_update_leaves_the_other_network_alone() -> None:
     step.critic_optimizer.zero_grad()
     step._update_generator(8)
     assert same(critic, weights(step.critic))
-    assert all(parameter.grad is None and parameter.requires_grad for parameter in step.critic.parameters())
+    assert all(
+        parameter.grad is None and parameter.requires_grad for parameter in step.critic.parameters()
+    )
     assert not same(generator, weights(step.generator))
 
 

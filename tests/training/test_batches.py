@@ -55,7 +55,9 @@ def test_places_left_over_in_balanced_batches_go_to_classes_by_lot() -> None:
     rows = balanced(pool(labels, 4))
     counts = np.array([np.bincount(labels[rows(step)], minlength=3) for step in range(300)])
     assert counts.sum(axis=1).tolist() == [4] * 300
-    twice = (counts == 2).sum(axis=0)  # one class of three has two places: 100 times each, 4 sd are 33
+    twice = (counts == 2).sum(
+        axis=0
+    )  # one class of three has two places: 100 times each, 4 sd are 33
     assert (np.abs(twice - 100) < 33).all(), twice
 
 
@@ -86,7 +88,10 @@ def frequencies(sampler: Any, labels: Labels, steps: range) -> np.ndarray:
 
 def assert_within_4_deviations(seen: np.ndarray, shares: np.ndarray) -> None:
     n = seen.sum()
-    assert (np.abs(seen - n * shares) <= 4 * np.sqrt(n * shares * (1 - shares))).all(), (seen / n, shares)
+    assert (np.abs(seen - n * shares) <= 4 * np.sqrt(n * shares * (1 - shares))).all(), (
+        seen / n,
+        shares,
+    )
 
 
 SIZES = np.array([100, 25, 4])
@@ -123,7 +128,9 @@ def test_every_batch_has_as_many_synthetic_rows(
     n_real: int, n_synthetic: int, batch_size: int, share: float | None
 ) -> None:
     synthetic = np.random.default_rng(0).permutation(np.arange(n_real + n_synthetic) < n_synthetic)
-    chosen = pool(synthetic.astype(np.int64), batch_size, synthetic=synthetic, synthetic_share=share)
+    chosen = pool(
+        synthetic.astype(np.int64), batch_size, synthetic=synthetic, synthetic_share=share
+    )
     rows = synthetic_mix(chosen)
     r = n_synthetic / (n_real + n_synthetic) if share is None else share
     expected = min(max(round(r * batch_size), 1), batch_size - 1)
@@ -146,7 +153,9 @@ def test_batches_are_the_images_in_zero_to_one(dtype: type) -> None:
     images: Images = np.arange(6 * 4, dtype=dtype).reshape(6, 1, 2, 2) * 10
     labels = np.arange(6, dtype=np.int64)
     span = value_range(images)
-    batches = ResidentBatches(images, labels, lambda step: np.array([step, 5]), span=span, device=CPU)
+    batches = ResidentBatches(
+        images, labels, lambda step: np.array([step, 5]), span=span, device=CPU
+    )
     unit, codes = batches(2)
     assert unit.dtype == torch.float32
     assert codes.tolist() == [2, 5]

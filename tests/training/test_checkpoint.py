@@ -18,14 +18,17 @@ def fitted() -> tuple[nn.Module, torch.optim.Optimizer]:
 
 def test_parts_and_loop_come_back(tmp_path: Path) -> None:
     network, optimizer = fitted()
-    Checkpoint(tmp_path / "c.pt", {"net": network, "opt": optimizer}).save({"done": 7, "rows": [{"a": 1.5}]})
+    Checkpoint(tmp_path / "c.pt", {"net": network, "opt": optimizer}).save(
+        {"done": 7, "rows": [{"a": 1.5}]}
+    )
     other, other_optimizer = fitted()
     loop = Checkpoint(tmp_path / "c.pt", {"net": other, "opt": other_optimizer}).restore()
     assert loop == {"done": 7, "rows": [{"a": 1.5}]}
     for name, value in network.state_dict().items():
         assert torch.equal(other.state_dict()[name], value)
     assert torch.equal(
-        other_optimizer.state_dict()["state"][0]["exp_avg"], optimizer.state_dict()["state"][0]["exp_avg"]
+        other_optimizer.state_dict()["state"][0]["exp_avg"],
+        optimizer.state_dict()["state"][0]["exp_avg"],
     )
 
 
@@ -53,7 +56,9 @@ def test_due_again_after_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert checkpoint.due()
 
 
-def test_a_save_that_fails_leaves_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_save_that_fails_leaves_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint = Checkpoint(tmp_path / "c.pt", {})
     checkpoint.save({"done": 1})
 

@@ -9,7 +9,10 @@ from equipoise.training.class_gaussians import class_gaussians
 
 def test_without_shrinkage_they_are_sample_means_and_covariances() -> None:
     rng = np.random.default_rng(0)
-    latents, labels = rng.normal(size=(60, 4)) @ rng.normal(size=(4, 4)) + 3, np.repeat([0, 1], [40, 20])
+    latents, labels = (
+        rng.normal(size=(60, 4)) @ rng.normal(size=(4, 4)) + 3,
+        np.repeat([0, 1], [40, 20]),
+    )
     means, factors = class_gaussians(latents, labels, shrinkage=0.0)
     for label in (0, 1):
         mine = latents[labels == label]
@@ -21,7 +24,9 @@ def test_without_shrinkage_they_are_sample_means_and_covariances() -> None:
 
 def test_golden_shrinkage() -> None:
     """S = diag(2, 0) of the points (-1, 0), (1, 0): 0.9 S + 0.1 * tr(S) / 2 * I = diag(1.9, 0.1)."""
-    factors = class_gaussians(np.array([[-1.0, 0.0], [1.0, 0.0]]), np.array([0, 0]), shrinkage=0.1)[1]
+    factors = class_gaussians(np.array([[-1.0, 0.0], [1.0, 0.0]]), np.array([0, 0]), shrinkage=0.1)[
+        1
+    ]
     torch.testing.assert_close(factors[0] @ factors[0].T, torch.tensor([[1.9, 0.0], [0.0, 0.1]]))
 
 

@@ -47,7 +47,9 @@ def test_diversity_of_black_and_white() -> None:
 
 def test_the_same_kind_of_images_has_a_share_of_1() -> None:
     torch.manual_seed(0)
-    assert relative_diversity(torch.rand(40, 1, 8, 8), torch.rand(40, 1, 8, 8)) == pytest.approx(1.0, abs=0.02)
+    assert relative_diversity(torch.rand(40, 1, 8, 8), torch.rand(40, 1, 8, 8)) == pytest.approx(
+        1.0, abs=0.02
+    )
 
 
 def test_real_images_that_are_all_the_same_ask_for_nothing() -> None:

@@ -58,7 +58,9 @@ def test_preconditioning_golden() -> None:
 @given(st.floats(0.002, 80))
 def test_target_and_input_have_unit_variance_at_every_sigma(sigma: float) -> None:
     """(sd^2 (1 - c_skip)^2 + c_skip^2 s^2) / c_out^2 = 1 for data of standard deviation sd = 0.5."""
-    c_skip, c_out, c_in, _ = (float(c) for c in preconditioning(torch.tensor(sigma, dtype=torch.float64)))
+    c_skip, c_out, c_in, _ = (
+        float(c) for c in preconditioning(torch.tensor(sigma, dtype=torch.float64))
+    )
     variance = (SIGMA_DATA**2 * (1 - c_skip) ** 2 + c_skip**2 * sigma**2) / c_out**2
     assert variance == pytest.approx(1, rel=1e-5)
     assert c_in**2 * (SIGMA_DATA**2 + sigma**2) == pytest.approx(1, rel=1e-5)
@@ -99,7 +101,9 @@ def test_edm_with_the_exact_denoiser_of_one_image_draws_it() -> None:
         c_skip, c_out, c_in, _ = (c[:, None, None, None] for c in preconditioning((4 * time).exp()))
         return (only - c_skip * inputs / c_in) / c_out
 
-    torch.testing.assert_close(edm_sample(predict, noise(), 18), only.expand(4, -1, -1, -1), rtol=0, atol=1e-3)
+    torch.testing.assert_close(
+        edm_sample(predict, noise(), 18), only.expand(4, -1, -1, -1), rtol=0, atol=1e-3
+    )
 
 
 def test_edm_with_the_exact_denoiser_of_a_gaussian_draws_its_variance() -> None:
@@ -124,12 +128,16 @@ def test_flow_task_is_a_straight_line() -> None:
 @pytest.mark.parametrize("n_steps", [1, 2, 25])
 def test_exact_velocity_to_one_image_ends_in_it(n_steps: int) -> None:
     only = images(1)
-    drawn = flow_sample(lambda x, time: (only - x) / (1 - time[:, None, None, None]), noise(), n_steps)
+    drawn = flow_sample(
+        lambda x, time: (only - x) / (1 - time[:, None, None, None]), noise(), n_steps
+    )
     torch.testing.assert_close(drawn, only.expand(4, -1, -1, -1), rtol=1e-5, atol=1e-5)
 
 
 def test_logit_normal_times_prefer_the_middle() -> None:
-    uniform, middle = (PROCESSES[f"rectified_flow{name}"].levels(PLACES) for name in ("", "_logit_normal"))
+    uniform, middle = (
+        PROCESSES[f"rectified_flow{name}"].levels(PLACES) for name in ("", "_logit_normal")
+    )
     share = [float(((t > 0.25) & (t < 0.75)).float().mean()) for t in (uniform, middle)]
     assert share == pytest.approx([0.5, 2 * 0.864031 - 1], abs=1e-3)  # Phi(ln 3) = 0.864031
 
@@ -211,7 +219,9 @@ def test_an_untrained_network_is_as_wrong_as_the_variance_of_the_target(name: st
     unit = (torch.randn(500, 1, 8, 8) * SIGMA_DATA) / 2 + 0.5
     loss = DenoisingLoss(process=PROCESSES[name], network=Silent(), n_classes=2, label_drop=0.1)
     expected = 1.25 if name.startswith("rectified_flow") else 1.0
-    assert float(loss(unit, torch.zeros(500, dtype=torch.long))) == pytest.approx(expected, rel=0.03)
+    assert float(loss(unit, torch.zeros(500, dtype=torch.long))) == pytest.approx(
+        expected, rel=0.03
+    )
 
 
 def test_guidance() -> None:

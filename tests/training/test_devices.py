@@ -10,8 +10,12 @@ def pretend(monkeypatch: pytest.MonkeyPatch, *, cuda: int, mps: bool) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
 
-@pytest.mark.parametrize(("cuda", "mps", "best"), [(2, True, "cuda"), (0, True, "mps"), (0, False, "cpu")])
-def test_auto_takes_the_best_there_is(monkeypatch: pytest.MonkeyPatch, cuda: int, mps: bool, best: str) -> None:
+@pytest.mark.parametrize(
+    ("cuda", "mps", "best"), [(2, True, "cuda"), (0, True, "mps"), (0, False, "cpu")]
+)
+def test_auto_takes_the_best_there_is(
+    monkeypatch: pytest.MonkeyPatch, cuda: int, mps: bool, best: str
+) -> None:
     pretend(monkeypatch, cuda=cuda, mps=mps)
     assert resolve_device("auto") == torch.device(best)
 
@@ -20,7 +24,9 @@ def test_named_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, cuda=2, mps=False)
     assert resolve_device("cpu") == torch.device("cpu")
     assert resolve_device("cuda:1") == torch.device("cuda:1")
-    with pytest.raises(SettingError, match=r"'cuda:2' is not available here\. Available: cuda, cpu"):
+    with pytest.raises(
+        SettingError, match=r"'cuda:2' is not available here\. Available: cuda, cpu"
+    ):
         resolve_device("cuda:2")
     with pytest.raises(SettingError, match="'mps' is not available here"):
         resolve_device("mps")

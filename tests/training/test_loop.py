@@ -46,7 +46,11 @@ def test_batches_come_in_order_and_every_step_is_counted() -> None:
 
     done: list[int] = []
     train(
-        lambda images, labels: scalars(1.0), batches, n_steps=5, seed=0, hooks=[lambda d, history: done.append(d)]
+        lambda images, labels: scalars(1.0),
+        batches,
+        n_steps=5,
+        seed=0,
+        hooks=[lambda d, history: done.append(d)],
     )
     assert seen == [0, 1, 2, 3, 4]
     assert done == [1, 2, 3, 4, 5]
@@ -54,14 +58,18 @@ def test_batches_come_in_order_and_every_step_is_counted() -> None:
 
 def test_history_holds_means_over_the_steps_of_a_row() -> None:
     values = iter(range(25))
-    history = train(lambda images, labels: scalars(float(next(values))), empty_batch, n_steps=25, seed=0)
+    history = train(
+        lambda images, labels: scalars(float(next(values))), empty_batch, n_steps=25, seed=0
+    )
     assert history.column("loss") == [(10, 4.5), (20, 14.5), (25, 22.0)]
 
 
 def test_a_hook_stops_the_fit_and_others_still_run() -> None:
     later: list[int] = []
     hooks = [lambda done, history: done == 3, lambda done, history: later.append(done)]
-    history = train(lambda images, labels: scalars(1.0), empty_batch, n_steps=10, seed=0, hooks=hooks)
+    history = train(
+        lambda images, labels: scalars(1.0), empty_batch, n_steps=10, seed=0, hooks=hooks
+    )
     assert later == [1, 2, 3]
     assert history.rows[-1]["step"] == 3
 
@@ -71,7 +79,13 @@ def test_divergence_names_the_scalar_and_its_step(bad_step: int) -> None:
     values = (math.inf if step == bad_step else 0.0 for step in range(1, 100))
     history = History(advice="Do less.")
     with pytest.raises(DivergedError, match=rf"loss became inf at step {bad_step}\. Do less\."):
-        train(lambda images, labels: scalars(next(values)), empty_batch, n_steps=15, seed=0, history=history)
+        train(
+            lambda images, labels: scalars(next(values)),
+            empty_batch,
+            n_steps=15,
+            seed=0,
+            history=history,
+        )
 
 
 def test_chance_of_a_step_depends_on_seed_name_and_step_alone() -> None:
@@ -121,7 +135,12 @@ def test_a_fit_that_had_stopped_early_stays_stopped(tmp_path: Path) -> None:
     for calls in (10, 10):
         checkpoint = Checkpoint(tmp_path / "fit.pt", {"model": step.model}, every_seconds=0)
         train(
-            step, empty_batch, n_steps=50, seed=0, checkpoint=checkpoint, hooks=[lambda done, history: done == 10]
+            step,
+            empty_batch,
+            n_steps=50,
+            seed=0,
+            checkpoint=checkpoint,
+            hooks=[lambda done, history: done == 10],
         )
         assert step.calls == calls
 

@@ -26,7 +26,9 @@ def test_a_blend_lies_between_its_two_images(name: str) -> None:
     assert sorted(blend.partners.tolist()) == list(range(400))
     first, second = images.flatten(1), images[blend.partners].flatten(1)
     difference = first - second
-    own = ((blend.images.flatten(1) - second) * difference).sum(1) / difference.square().sum(1).clamp(min=1e-9)
+    own = ((blend.images.flatten(1) - second) * difference).sum(1) / difference.square().sum(
+        1
+    ).clamp(min=1e-9)
     own = own[blend.partners != torch.arange(400)]
     assert own.min() > -1e-4
     assert own.max() < 1 + 1e-4
@@ -46,7 +48,9 @@ def test_labels_have_weights_between_0_and_1(name: str) -> None:
 def test_mixup_weighs_labels_like_images() -> None:
     images, _, blend = mixed("mixup")
     shares = blend.shares.view(-1, 1, 1, 1)
-    torch.testing.assert_close(blend.images, shares * images + (1 - shares) * images[blend.partners])
+    torch.testing.assert_close(
+        blend.images, shares * images + (1 - shares) * images[blend.partners]
+    )
 
 
 def test_remix_leans_in_mixed_pairs_of_unlike_classes_only() -> None:
@@ -58,13 +62,20 @@ def test_remix_leans_in_mixed_pairs_of_unlike_classes_only() -> None:
     rarer = labels[blend.partners] > labels  # classes are numbered from the largest to the smallest
     assert leant.any()
     assert not leant[labels == labels[blend.partners]].any()
-    torch.testing.assert_close(blend.shares[leant], 1 - rarer[leant].float())  # the rarer label takes all
+    torch.testing.assert_close(
+        blend.shares[leant], 1 - rarer[leant].float()
+    )  # the rarer label takes all
 
 
 @pytest.mark.parametrize(
     ("own", "size", "partner_size", "expected"),
     [
-        (0.4, 30, 10, 0.0),  # 3 times as large and less than half of the image: the rarer partner takes all
+        (
+            0.4,
+            30,
+            10,
+            0.0,
+        ),  # 3 times as large and less than half of the image: the rarer partner takes all
         (0.5, 30, 10, 0.5),  # half is not less than half
         (0.4, 29, 10, 0.4),  # not 3 times as large
         (0.9, 30, 10, 0.9),  # mostly the large class
@@ -81,8 +92,12 @@ def test_the_rule_of_remix(own: float, size: float, partner_size: float, expecte
 
 
 @settings(deadline=None, max_examples=50)
-@given(own=st.floats(0, 1, width=32), sizes=st.tuples(st.integers(1, 10_000), st.integers(1, 10_000)))
+@given(
+    own=st.floats(0, 1, width=32), sizes=st.tuples(st.integers(1, 10_000), st.integers(1, 10_000))
+)
 def test_remix_treats_both_images_of_a_blend_alike(own: float, sizes: tuple[int, int]) -> None:
     first, second = (torch.tensor([float(size)], dtype=torch.float64) for size in sizes)
     share = torch.tensor([own], dtype=torch.float64)
-    torch.testing.assert_close(remix_shares(share, first, second), 1 - remix_shares(1 - share, second, first))
+    torch.testing.assert_close(
+        remix_shares(share, first, second), 1 - remix_shares(1 - share, second, first)
+    )

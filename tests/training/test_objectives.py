@@ -8,7 +8,9 @@ from equipoise.training.objectives import OBJECTIVES, Objective
 
 REAL, FAKE = torch.tensor([2.0, 0.0]), torch.tensor([-1.0, 1.0])
 
-everyone = pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=lambda objective: objective.name)
+everyone = pytest.mark.parametrize(
+    "objective", OBJECTIVES.values(), ids=lambda objective: objective.name
+)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,9 @@ def test_finite_at_extreme_scores(objective: Objective) -> None:
         assert torch.isfinite(gradient(loss, far)).all()
 
 
-@pytest.mark.parametrize("objective", [o for o in OBJECTIVES.values() if o.critic_can_win], ids=lambda o: o.name)
+@pytest.mark.parametrize(
+    "objective", [o for o in OBJECTIVES.values() if o.critic_can_win], ids=lambda o: o.name
+)
 def test_a_critic_that_can_win_has_no_loss_left_when_it_does(objective: Objective) -> None:
     won = {"least_squares": (1.0, 0.0)}.get(objective.name, (50.0, -50.0))
     assert objective.critic_loss(torch.tensor(won[:1]), torch.tensor(won[1:])).item() < 1e-6
@@ -67,7 +71,9 @@ def test_losses_of_scores_are_those_of_probabilities(name: str) -> None:
     torch.testing.assert_close(OBJECTIVES[name].generator_loss(SCORES), generators[name])
 
 
-def test_both_log_losses_pull_the_generator_one_way_and_minimax_stalls_where_the_critic_is_sure() -> None:
+def test_both_log_losses_pull_the_generator_one_way_and_minimax_stalls_where_the_critic_is_sure() -> (
+    None
+):
     """Slopes at a fake's score: -D and -(1 - D), so that they have one sign, and 0 and -1 where D = 0."""
     fake = SCORES.clone().requires_grad_()
     slopes = {

@@ -47,7 +47,9 @@ def rates(name: str, n_steps: int) -> list[float]:
 def test_schedules() -> None:
     assert rates("constant", 4) == [1.0] * 4
     assert rates("step", 8) == pytest.approx([1.0] * 4 + [0.1] * 2 + [0.01] * 2)
-    assert rates("cosine", 4) == pytest.approx([1.0, 0.5 + math.sqrt(0.125), 0.5, 0.5 - math.sqrt(0.125)])
+    assert rates("cosine", 4) == pytest.approx(
+        [1.0, 0.5 + math.sqrt(0.125), 0.5, 0.5 - math.sqrt(0.125)]
+    )
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

@@ -31,7 +31,9 @@ def test_the_bound_is_reached_between_two_gray_levels_and_gray_levels_come_back_
     levels = torch.arange(256) / 127.5 - 1
     torch.testing.assert_close(stored(levels), levels, atol=1e-6, rtol=0)
     between = (levels[1:] + levels[:-1]) / 2
-    torch.testing.assert_close((stored(between) - between).abs(), torch.full((255,), 1 / 255), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        (stored(between) - between).abs(), torch.full((255,), 1 / 255), atol=1e-6, rtol=0
+    )
 
 
 @pytest.mark.parametrize("name", DATA_RANGES)

@@ -64,8 +64,12 @@ def batch(n: int = 6, *, n_classes: int = 2, shape: tuple[int, ...] = (1, 1, 2))
     )
 
 
-@pytest.mark.parametrize("one", [GradientPenalty(weight=1), GradientPenalty(weight=1, interpolation="normal")])
-def test_the_gradient_penalty_of_a_linear_critic_is_its_slopes_distance_from_1(one: Regularizer) -> None:
+@pytest.mark.parametrize(
+    "one", [GradientPenalty(weight=1), GradientPenalty(weight=1, interpolation="normal")]
+)
+def test_the_gradient_penalty_of_a_linear_critic_is_its_slopes_distance_from_1(
+    one: Regularizer,
+) -> None:
     assert one(linear(3.0, 4.0), batch()).item() == pytest.approx(16.0, rel=1e-5)
     assert one(linear(0.6, 0.8), batch()).item() == pytest.approx(0.0, abs=1e-8)
 
@@ -87,7 +91,9 @@ def test_the_gradient_penalty_looks_all_along_the_way_between_the_images() -> No
     real = torch.tensor([1.0, 0.0]).expand(n, 1, 1, 2)
     ends = replace(batch(n), real=real, fake=4 * real)
     # 4 sd of the mean: the variance of 9 u^2 is 81 (1/5 - 1/9) = 7.2
-    assert GradientPenalty(weight=1)(half_square(), ends).item() == pytest.approx(3.0, abs=4 * (7.2 / n) ** 0.5)
+    assert GradientPenalty(weight=1)(half_square(), ends).item() == pytest.approx(
+        3.0, abs=4 * (7.2 / n) ** 0.5
+    )
 
 
 def test_r1_of_a_linear_critic() -> None:
@@ -101,31 +107,45 @@ def test_the_weight_of_r1_follows_from_side_and_batch(side: int, n: int, gamma: 
     assert value == pytest.approx(gamma / 2, rel=1e-5)
 
 
-@pytest.mark.parametrize("one", [GradientPenalty(), Dragan(), R1(gamma=1)], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "one", [GradientPenalty(), Dragan(), R1(gamma=1)], ids=lambda one: one.name
+)
 def test_labels_have_no_part_in_the_slope(one: Regularizer) -> None:
     """A slope of 100 in the planes of the label, which are computed from it, changes nothing."""
 
     def planes(images: Tensor, labels: Tensor) -> Tensor:
-        planes = functional.one_hot(labels, 2).float()[:, :, None, None].expand(-1, -1, *images.shape[2:])
+        planes = (
+            functional.one_hot(labels, 2)
+            .float()[:, :, None, None]
+            .expand(-1, -1, *images.shape[2:])
+        )
         joined = torch.cat([images, planes], dim=1)
         return joined.flatten(1) @ torch.tensor([3.0, 4.0, *[100.0] * 4])
 
-    assert one(Scored(planes), batch()).item() == pytest.approx(one(linear(3.0, 4.0), batch()).item(), rel=1e-5)
+    assert one(Scored(planes), batch()).item() == pytest.approx(
+        one(linear(3.0, 4.0), batch()).item(), rel=1e-5
+    )
 
 
-@pytest.mark.parametrize("one", [GradientPenalty(), Dragan(), R1(gamma=1)], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "one", [GradientPenalty(), Dragan(), R1(gamma=1)], ids=lambda one: one.name
+)
 def test_every_weight_of_the_images_way_gets_a_gradient_of_the_slope(one: Regularizer) -> None:
     critic = nn.Sequential(nn.Flatten(), nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1, bias=False))
     torch.autograd.backward(one(Scored(lambda images, _labels: critic(images)[:, 0]), batch()))
     assert all(
-        bool(parameter.grad.abs().sum() > 0) for parameter in critic.parameters() if parameter.grad is not None
+        bool(parameter.grad.abs().sum() > 0)
+        for parameter in critic.parameters()
+        if parameter.grad is not None
     )
     assert all(parameter.grad is not None for parameter in critic.parameters())
 
 
 def test_a_critic_of_no_slope_has_a_gradient_of_its_slope() -> None:
     weight = torch.zeros(2, requires_grad=True)
-    value = GradientPenalty(weight=1)(Scored(lambda images, _labels: images.flatten(1) @ weight), batch())
+    value = GradientPenalty(weight=1)(
+        Scored(lambda images, _labels: images.flatten(1) @ weight), batch()
+    )
     torch.autograd.backward(value)
     assert value.item() == pytest.approx(1.0, rel=1e-5)
     assert weight.grad is not None
@@ -142,7 +162,9 @@ def test_uniform_interpolation_stays_between_the_images(seed: int) -> None:
     assert (between >= torch.minimum(pair.real, pair.fake) - slack).all()
     assert (between <= torch.maximum(pair.real, pair.fake) + slack).all()
     share = (between - pair.fake) / (pair.real - pair.fake)
-    assert (share.flatten(1).amax(1) - share.flatten(1).amin(1) < 1e-2).all()  # one share for each image
+    assert (
+        share.flatten(1).amax(1) - share.flatten(1).amin(1) < 1e-2
+    ).all()  # one share for each image
 
 
 def test_normal_interpolation_leaves_the_segment() -> None:
@@ -180,8 +202,12 @@ def test_the_critic_loss_of_bagan_gp_without_penalty() -> None:
     """r = (2, 0), f = (-1, 1), wrong = (1, -1): 2.036561 (methods 4.9)."""
     by_label = Scored(lambda _images, labels: torch.tensor([1.0, -1.0])[labels])
     pair = replace(batch(2), labels=torch.tensor([1, 0]))  # so the wrong labels are 0, 1
-    objective = OBJECTIVES["non_saturating"].critic_loss(torch.tensor([2.0, 0.0]), torch.tensor([-1.0, 1.0]))
-    assert (objective + MismatchedLabels()(by_label, pair)).item() == pytest.approx(2.036561, rel=1e-5)
+    objective = OBJECTIVES["non_saturating"].critic_loss(
+        torch.tensor([2.0, 0.0]), torch.tensor([-1.0, 1.0])
+    )
+    assert (objective + MismatchedLabels()(by_label, pair)).item() == pytest.approx(
+        2.036561, rel=1e-5
+    )
 
 
 def test_one_class_has_no_wrong_label() -> None:
@@ -190,7 +216,9 @@ def test_one_class_has_no_wrong_label() -> None:
 
 @pytest.mark.parametrize("name", REGULARIZERS)
 def test_values_are_float32_whatever_the_precision_of_the_fit(name: str) -> None:
-    critic = build_pair("dcgan", Design(size=8, channels=1, n_classes=2, base_channels=4, critic_norm="layer"))[1]
+    critic = build_pair(
+        "dcgan", Design(size=8, channels=1, n_classes=2, base_channels=4, critic_norm="layer")
+    )[1]
     pair, values = batch(shape=(1, 8, 8)), []
     for enabled in (False, True):
         torch.manual_seed(1)
@@ -218,7 +246,10 @@ def test_settings_by_mapping() -> None:
         ({"weight": 5}, "No regularizer named 'None'"),
         ({"name": "r1", "weight": 5}, "Regularizer 'r1' does not take {'weight': 5}"),
         ({"name": "gradient_penalty", "interpolation": "cubic"}, "No interpolation named 'cubic'"),
-        ({"name": "mismatched_labels", "wrong_label": "any"}, "No way to draw wrong labels named 'any'"),
+        (
+            {"name": "mismatched_labels", "wrong_label": "any"},
+            "No way to draw wrong labels named 'any'",
+        ),
     ],
 )
 def test_what_is_no_regularizer_is_refused(given: Any, message: str) -> None:

@@ -13,7 +13,10 @@ def test_scores_of_every_group_where_due_and_no_trace_in_the_critic() -> None:
     critic = build_pair("dcgan", Design(size=8, channels=1, base_channels=4))[1]
     images, labels = torch.rand(6, 1, 8, 8), torch.zeros(6, dtype=torch.long)
     before, chance = {k: v.clone() for k, v in critic.state_dict().items()}, torch.get_rng_state()
-    watch, history = WatchScores(critic, {"validation": lambda: (images, labels)}, every=10), History()
+    watch, history = (
+        WatchScores(critic, {"validation": lambda: (images, labels)}, every=10),
+        History(),
+    )
     for done in range(1, 31):
         watch(done, history)
     assert [step for step, _ in history.column("validation_score")] == [10, 20, 30]

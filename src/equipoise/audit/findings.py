@@ -67,7 +67,9 @@ class Side:
     def only(self, labels: NDArray[np.int64]) -> "Side":
         """Keep the images of some classes."""
         kept = np.isin(self.labels, labels)
-        return Side(labels=self.labels[kept], groups=self.groups[kept], features=self.features[kept])
+        return Side(
+            labels=self.labels[kept], groups=self.groups[kept], features=self.features[kept]
+        )
 
 
 def find(name: str, train: Side, held_out: Side, synthetic: Side, n_copies: int) -> Findings:
@@ -85,7 +87,10 @@ def find(name: str, train: Side, held_out: Side, synthetic: Side, n_copies: int)
 
 
 def _against_train(train: Side, held_out: Side, synthetic: Side) -> dict[str, Any]:
-    to_train, in_train = nearest(synthetic.features, train.features), among(train.features, train.groups)
+    to_train, in_train = (
+        nearest(synthetic.features, train.features),
+        among(train.features, train.groups),
+    )
     found: dict[str, Any] = {
         "authenticity": authenticity(to_train, in_train),
         "nearness_in_train": nearness_ratio(to_train.distance, in_train),
@@ -93,7 +98,10 @@ def _against_train(train: Side, held_out: Side, synthetic: Side) -> dict[str, An
     if len(held_out.labels) < FEWEST:
         return found
     usual = nearest(held_out.features, train.features)
-    attack = [per_patient(nearest(s.features, synthetic.features).distance, s.groups) for s in (train, held_out)]
+    attack = [
+        per_patient(nearest(s.features, synthetic.features).distance, s.groups)
+        for s in (train, held_out)
+    ]
     return found | {
         "authenticity_held_out": authenticity(usual, in_train),
         "nearness": nearness_ratio(to_train.distance, usual.distance),

@@ -74,4 +74,6 @@ def train_in_domain(
         DataError: Bad images or labels, or one class only.
         SettingError: No such device, or no steps.
     """
-    return in_domain(ImageClassifier(**SETTINGS, n_steps=n_steps, seed=seed, device=device).fit(images, labels))
+    return in_domain(
+        ImageClassifier(**SETTINGS, n_steps=n_steps, seed=seed, device=device).fit(images, labels)
+    )

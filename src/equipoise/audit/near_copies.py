@@ -72,7 +72,12 @@ class CopySearch:
 
     @classmethod
     def among(
-        cls, train: ImageDataset, others: ImageDataset, features: Features, extractor: Extractor, rule: Rule
+        cls,
+        train: ImageDataset,
+        others: ImageDataset,
+        features: Features,
+        extractor: Extractor,
+        rule: Rule,
     ) -> "CopySearch":
         """Measure what is usual between images of different patients, on held-out ones if there are any.
 
@@ -109,7 +114,9 @@ class CopySearch:
         if not len(rows):
             return np.empty(0)
         laid, known = standardized(
-            extract(matches.align(images, rows), self.extractor), self.features[matches.row[rows]], by=self.features
+            extract(matches.align(images, rows), self.extractor),
+            self.features[matches.row[rows]],
+            by=self.features,
         )
         return np.asarray(np.linalg.norm(laid - known, axis=1))
 

@@ -11,10 +11,14 @@ from equipoise.features.base import Extractor, extract
 from equipoise.metrics.fidelity import NEIGHBORS, kid_interval, prdc
 from equipoise.randomness import make_rng
 
-FEWEST = 2 * NEIGHBORS + 2  # real images and patients of a class, so that either half of them is enough
+FEWEST = (
+    2 * NEIGHBORS + 2
+)  # real images and patients of a class, so that either half of them is enough
 
 
-def quality(real: ImageDataset, images: Images, labels: Labels, extractor: Extractor) -> list[dict[str, Any]]:
+def quality(
+    real: ImageDataset, images: Images, labels: Labels, extractor: Extractor
+) -> list[dict[str, Any]]:
     """Compare the synthetic images of each class with the real ones.
 
     Args:
@@ -37,7 +41,9 @@ def quality(real: ImageDataset, images: Images, labels: Labels, extractor: Extra
         if min(len(b), len(np.unique(patients))) >= FEWEST:
             half = np.isin(patients, make_rng("halves").permutation(np.unique(patients))[::2])
             facts["kid"] = asdict(kid_interval(a, b, patients=patients))
-            floor = kid_interval(a[half], a[~half], patients=patients[half], fake_patients=patients[~half])
+            floor = kid_interval(
+                a[half], a[~half], patients=patients[half], fake_patients=patients[~half]
+            )
             facts |= {"floor": asdict(floor), "prdc": asdict(prdc(a, b))}
         found.append(facts)
     return found

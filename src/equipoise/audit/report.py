@@ -87,7 +87,9 @@ def audit(
     """
     others = train.subset(slice(0, 0)) if held_out is None else held_out
     labels = _check(train, others, images, labels)
-    t, h, q = (extract(part, extractor, cache=cache) for part in (train.images, others.images, images))
+    t, h, q = (
+        extract(part, extractor, cache=cache) for part in (train.images, others.images, images)
+    )
     real = np.concatenate([t, h])
     search = CopySearch.among(train, others, real, extractor, rule)
     found, doubles = search.look(images), search.look(others.images)
@@ -95,7 +97,9 @@ def audit(
         Side(labels=part.labels, groups=part.groups, features=features)
         for part, features in zip((train, others), standardized(t, h, by=real), strict=True)
     ]
-    sides.append(Side(labels=labels, groups=np.arange(len(labels)), features=standardized(q, by=real)[0]))
+    sides.append(
+        Side(labels=labels, groups=np.arange(len(labels)), features=standardized(q, by=real)[0])
+    )
     overall, *single = _findings(train.class_names, sides, found.copy)
     attacks = dict(_attacks([overall, *single], rule))
     verdict = judge(overall.n_copies, len(labels), attacks, rule)
@@ -114,11 +118,16 @@ def audit(
     )
 
 
-def _findings(class_names: Sequence[str], sides: Sequence[Side], copy: NDArray[np.bool_]) -> Iterator[Findings]:
+def _findings(
+    class_names: Sequence[str], sides: Sequence[Side], copy: NDArray[np.bool_]
+) -> Iterator[Findings]:
     """Look at all classes that have synthetic images together, then at each."""
     labels = sides[-1].labels
     classes = np.unique(labels)
-    for name, scope in [(EVERYTHING, classes), *((class_names[label], np.array([label])) for label in classes)]:
+    for name, scope in [
+        (EVERYTHING, classes),
+        *((class_names[label], np.array([label])) for label in classes),
+    ]:
         train, held_out, synthetic = (side.only(scope) for side in sides)
         yield find(name, train, held_out, synthetic, int(copy[np.isin(labels, scope)].sum()))
 
@@ -153,7 +162,9 @@ def _attacks(findings: list[Findings], rule: Rule) -> Iterator[tuple[str, Member
             yield found.name, attack
 
 
-def _notes(n_held_out: int, tested: list[str], classes: list[Findings], doubles: int, rule: Rule) -> Iterator[str]:
+def _notes(
+    n_held_out: int, tested: list[str], classes: list[Findings], doubles: int, rule: Rule
+) -> Iterator[str]:
     if not n_held_out:
         yield "There are no held-out real images: copies were looked for, but not traces of who was in training."
     elif few := [found.name for found in classes if found.name not in tested and len(classes) > 1]:

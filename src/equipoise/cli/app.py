@@ -11,9 +11,9 @@ import typer
 from equipoise.cli import audit, generate, predict, rank
 from equipoise.cli import options as opt
 from equipoise.cli.execution import conclude, execute, load_study
-from equipoise.cli.families import FAMILIES, show_family
-from equipoise.cli.segmentation import DEFAULT_METHODS as VOLUME_METHODS
-from equipoise.cli.segmentation import TASKS, demo_volumes, run_volumes
+from equipoise.cli.list import FAMILIES, show_family
+from equipoise.cli.run_volumes import DEFAULT_METHODS as VOLUME_METHODS
+from equipoise.cli.run_volumes import TASKS, demo_volumes, run_volumes
 from equipoise.exceptions import EquipoiseError, SettingError
 
 METHODS = "none,class_weights,oversampling,dcgan,cdcgan"
@@ -45,7 +45,9 @@ def main() -> None:
 def _complain(message: str) -> int:
     from rich.console import Console
 
-    Console(stderr=True).print(f"[bold red]Error:[/] {_escape(message)}", soft_wrap=True, highlight=False)
+    Console(stderr=True).print(
+        f"[bold red]Error:[/] {_escape(message)}", soft_wrap=True, highlight=False
+    )
     return 2
 
 
@@ -56,16 +58,20 @@ def _escape(message: str) -> str:
 
 
 @app.command(epilog="Example: [bold]equipoise demo --out runs/demo[/]")
-def demo(*, task: opt.Task = "classification", out: opt.Out = None, workers: opt.Workers = None) -> None:
+def demo(
+    *, task: opt.Task = "classification", out: opt.Out = None, workers: opt.Workers = None
+) -> None:
     """Compare methods on drawn cervical cells, or brain tumors (no data needed, minutes on two cores)."""
     if pick_task(task) == "segmentation":
         return demo_volumes(out or Path("runs/demo-segmentation"), workers=workers)
-    from equipoise.experiments.demonstration import demo_study
+    from equipoise.experiments.demo import demo_study
 
     return execute(demo_study(), out or Path("runs/demo"), workers=workers, device="auto")
 
 
-@app.command(epilog=r"Example: [bold]equipoise run films/ --size 64 --groups 'patient(\d+)' --out runs/films[/]")
+@app.command(
+    epilog=r"Example: [bold]equipoise run films/ --size 64 --groups 'patient(\d+)' --out runs/films[/]"
+)
 def run(
     images: opt.Images,
     *,
@@ -147,11 +153,11 @@ def run(
             workers=workers,
         )
     from equipoise.cli.console import reading_bar
+    from equipoise.data.images.options import ReadOptions
     from equipoise.data.reading import read
-    from equipoise.data.source import ReadOptions
-    from equipoise.experiments.method import Budget
-    from equipoise.experiments.methods import named
-    from equipoise.experiments.plan import Protocol, check_plan, plan_study
+    from equipoise.experiments.image_plan import Protocol, check_plan, plan_study
+    from equipoise.experiments.methods.catalogue import named
+    from equipoise.experiments.methods.method import Budget
 
     protocol = Protocol(
         methods=named(methods or METHODS),
@@ -195,7 +201,9 @@ def run(
 
 @app.command(epilog="Example: [bold]equipoise report runs/films[/]")
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run, finished or not.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder of a run, finished or not.")
+    ],
 ) -> None:
     """Write the tables and the report of a run again, from what is stored."""
     conclude(folder)

@@ -12,7 +12,7 @@ from equipoise.exceptions import DataError
 
 if TYPE_CHECKING:
     from equipoise.data.dataset import ImageDataset
-    from equipoise.data.source import ReadOptions
+    from equipoise.data.images.options import ReadOptions
 
 DEMO = ["equipoise", "demo"]
 RUN = ["equipoise", "run"]
@@ -44,14 +44,24 @@ def read_again(
 
     parameters = parameters_of(asked)
     dataset = read(source, options_of(parameters, progress)).dataset
-    return merge_groups(dataset, find_duplicates(dataset)) if parameters["duplicates"] == "merge" else dataset
+    return (
+        merge_groups(dataset, find_duplicates(dataset))
+        if parameters["duplicates"] == "merge"
+        else dataset
+    )
 
 
-def options_of(parameters: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> "ReadOptions":
+def options_of(
+    parameters: Mapping[str, Any], progress: Callable[[int, int], None] | None
+) -> "ReadOptions":
     """Give the options of reading among the parameters of a command."""
-    from equipoise.data.source import ReadOptions
+    from equipoise.data.images.options import ReadOptions
 
-    given = {field.name: parameters[field.name] for field in fields(ReadOptions) if field.name in parameters}
+    given = {
+        field.name: parameters[field.name]
+        for field in fields(ReadOptions)
+        if field.name in parameters
+    }
     return ReadOptions(**given, progress=progress)
 
 
@@ -89,7 +99,7 @@ def _unclear(asked: Mapping[str, Any], why: str) -> str:
 
 
 def _demo() -> "ImageDataset":
-    from equipoise.experiments.demonstration import demo_study
+    from equipoise.experiments.demo import demo_study
 
     return demo_study().images
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 READING, FEATURES, OUTPUT = "Reading images", "Features", "Output"
 
 Synthetic = Annotated[
-    str, typer.Argument(help="Synthetic images: folder of class folders, or of images.", show_default=False)
+    str,
+    typer.Argument(
+        help="Synthetic images: folder of class folders, or of images.", show_default=False
+    ),
 ]
 Real = Annotated[
     str,
@@ -43,8 +46,12 @@ Extractor = Annotated[
         show_default="a classifier of the real images; 'random' for one class",
     ),
 ]
-Weights = Annotated[Path | None, typer.Option(help="File of its weights.", rich_help_panel=FEATURES)]
-Out = Annotated[Path, typer.Option(help="Folder for audit.json and audit.html.", rich_help_panel=OUTPUT)]
+Weights = Annotated[
+    Path | None, typer.Option(help="File of its weights.", rich_help_panel=FEATURES)
+]
+Out = Annotated[
+    Path, typer.Option(help="Folder for audit.json and audit.html.", rich_help_panel=OUTPUT)
+]
 Override = Annotated[
     str | None,
     typer.Option(
@@ -58,9 +65,9 @@ Override = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: [bold]equipoise audit synthetic/ --real films/train --held-out films/test[/]")(
-        audit
-    )
+    app.command(
+        epilog="Example: [bold]equipoise audit synthetic/ --real films/train --held-out films/test[/]"
+    )(audit)
 
 
 def audit(
@@ -84,11 +91,13 @@ def audit(
     """
     from equipoise.atomic import write_json
     from equipoise.audit.gate import check_reason
-    from equipoise.cli.working_bar import working_bar
+    from equipoise.cli.console import working_bar
     from equipoise.report.audit_page import write_audit_page
 
     check_reason(override_reason)
-    made, train, others = read_all(synthetic, real, held_out, size=size, fit=fit, groups=groups, table=table)
+    made, train, others = read_all(
+        synthetic, real, held_out, size=size, fit=fit, groups=groups, table=table
+    )
     with working_bar():
         make = partial(make_features, name=extractor, weights=weights, device=device)
         facts, found = examine(made, train, others, make)
@@ -104,7 +113,14 @@ def audit(
 
 
 def read_all(
-    synthetic: str, real: str, held_out: str | None, *, size: int, fit: str, groups: str | None, table: Path | None
+    synthetic: str,
+    real: str,
+    held_out: str | None,
+    *,
+    size: int,
+    fit: str,
+    groups: str | None,
+    table: Path | None,
 ) -> "tuple[ImageDataset, ImageDataset, ImageDataset | None]":
     """Read the three sets alike; held-out patients get numbers of their own.
 
@@ -114,8 +130,8 @@ def read_all(
     import numpy as np
 
     from equipoise.cli.console import reading_bar
-    from equipoise.data.collection import in_classes_of, read_collection
-    from equipoise.data.source import ReadOptions
+    from equipoise.data.images.options import ReadOptions
+    from equipoise.data.images.unlabeled import in_classes_of, read_collection
 
     with reading_bar() as progress:
         options = ReadOptions(size=size, fit=fit, groups=groups, progress=progress)
@@ -123,7 +139,9 @@ def read_all(
         train, others = loaded.dataset, None
         options = replace(options, channels="gray" if train.images.shape[1] == 1 else "rgb")
         if held_out is not None:
-            others = in_classes_of(read_collection(held_out, options).dataset, train, name="held-out")
+            others = in_classes_of(
+                read_collection(held_out, options).dataset, train, name="held-out"
+            )
             others = replace(others, groups=others.groups + train.groups.max() + 1)
         elif loaded.source_split is not None:
             learned = np.isin(loaded.source_split, ("train", ""))
@@ -170,7 +188,9 @@ def make_features(real: "ImageDataset", name: str | None, weights: Path | None, 
 
     if name == "classifier" or (name is None and (real.counts > 0).sum() > 1):
         return train_in_domain(real.images, real.labels, seed=0, device=device)
-    return make_extractor(name or "random", weights=weights, device=device, span=value_range(real.images))
+    return make_extractor(
+        name or "random", weights=weights, device=device, span=value_range(real.images)
+    )
 
 
 def decide(found: "Audit", override: str | None) -> Mapping[str, Any]:
@@ -182,7 +202,11 @@ def decide(found: "Audit", override: str | None) -> Mapping[str, Any]:
         release = check_release(found, override)
     except ReleaseError:
         return {"released": False, "release": None, "sentences": list(_sentences(found, None))}
-    return {"released": True, "release": asdict(release), "sentences": list(_sentences(found, release.override))}
+    return {
+        "released": True,
+        "release": asdict(release),
+        "sentences": list(_sentences(found, release.override)),
+    }
 
 
 def _sentences(found: "Audit", override: str | None) -> Iterator[str]:

@@ -9,9 +9,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from equipoise.experiments.comparison import RANKING, Comparison
-from equipoise.experiments.table import MethodResult, Results, Summary
-from equipoise.experiments.tasks import SEGMENTATION
+from equipoise.results.comparison import RANKING, Comparison
+from equipoise.results.image_tables import MethodResult, Results, Summary
+from equipoise.results.tables import SEGMENTATION
+from equipoise.training.progress import listening
 
 WIDTH = 118  # characters of the table in a log, for names
 USUAL_NAME = 14  # of so many
@@ -38,23 +39,39 @@ def show_results(results: Results) -> None:
         console.print(f"[bold]{escape(sentence)}[/]", soft_wrap=True, highlight=False)
     for failure in results.failures:
         where = f"{failure.method}, {failure.split}, seed {failure.seed}"
-        console.print(f"[red]Failed:[/] {escape(where)}: {escape(failure.error)}", soft_wrap=True, highlight=False)
+        console.print(
+            f"[red]Failed:[/] {escape(where)}: {escape(failure.error)}",
+            soft_wrap=True,
+            highlight=False,
+        )
 
 
 def results_table(results: Results) -> Table:
     """Lay out the methods: primary metric, its difference to the baseline, and what else is seen first."""
     shown, about = _shown(results)
     title = f"{about}Mean ± sd; difference in {results.metrics[results.primary_metric].label}."
-    table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(
+        title=escape(title),
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+    )
     table.add_column("method", no_wrap=True)
     for name in shown:
-        table.add_column(results.metrics[name].label.replace(" ", "\n"), justify="right", no_wrap=True)
+        table.add_column(
+            results.metrics[name].label.replace(" ", "\n"), justify="right", no_wrap=True
+        )
     table.add_column(escape(f"minus {results.baseline}\n[95 % interval]"), no_wrap=True)
     table.add_column("p\n(Holm)", justify="right", no_wrap=True)
     table.add_column("verdict", min_width=13)
     for method in results.methods:
         row = _comparison(results, method)
-        table.add_row(escape(method.method), *(_mean(method.metrics[name]) for name in shown), *_difference(row))
+        table.add_row(
+            escape(method.method),
+            *(_mean(method.metrics[name]) for name in shown),
+            *_difference(row),
+        )
     return table
 
 
@@ -90,3 +107,25 @@ def _difference(row: Comparison | None) -> tuple[str, str, str]:
 
 def _p(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+@contextmanager
+def working_bar() -> Iterator[None]:
+    """Show on a terminal what the block reports by `equipoise.training.progress`, until it ends."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(name: str, step: int, n_steps: int) -> None:
+            bar.update(task, description=name, completed=step, total=n_steps)
+
+        with listening(show):
+            yield

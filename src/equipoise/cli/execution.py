@@ -30,21 +30,25 @@ def load_study(path: Path, protocol: str | None = None) -> Any:
         study = defined.get("study")
     if not isinstance(study, Study):
         found = "nothing" if study is None else f"a {type(study).__name__}"
-        raise SettingError(f"Expected {path} to define `study`, an equipoise.experiments.study.Study, got {found}.")
+        raise SettingError(
+            f"Expected {path} to define `study`, an equipoise.experiments.study.Study, got {found}."
+        )
     return study
 
 
 def execute(study: Any, out: Path, *, workers: int | None, device: str) -> None:
     """Train what the folder does not hold yet, gather the evidence, and write tables and report."""
-    from equipoise.experiments.executors import default_executor
-    from equipoise.experiments.progress import watching
-    from equipoise.experiments.store import RunStore
+    from equipoise.experiments.running.executors import default_executor
+    from equipoise.experiments.running.progress import watching
+    from equipoise.runs.store import RunStore
 
     store, executor = RunStore(out), default_executor(device, workers=workers)
     store.check(study)
     with watching(study, store, executor) as observer:
         study.run(store, executor=executor, observer=observer)
-    results = _write_tables(out)  # before the evidence: whatever happens to that, the tables are there
+    results = _write_tables(
+        out
+    )  # before the evidence: whatever happens to that, the tables are there
     _gather(study, store)
     _show(out, results)
 
@@ -52,8 +56,8 @@ def execute(study: Any, out: Path, *, workers: int | None, device: str) -> None:
 def _gather(study: Any, store: Any) -> None:
     from rich.console import Console
 
-    from equipoise.experiments.gathering import gather_evidence
-    from equipoise.experiments.judged import Judged
+    from equipoise.evidence.finished_run import Judged
+    from equipoise.evidence.gathering import gather_evidence
     from equipoise.training.progress import listening
 
     console = Console()
@@ -74,7 +78,7 @@ def conclude(folder: Path) -> None:
 
 
 def _write_tables(folder: Path) -> Any:
-    from equipoise.experiments.tasks import write_all_tables
+    from equipoise.results.tables import write_all_tables
 
     return write_all_tables(folder)
 

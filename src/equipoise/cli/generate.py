@@ -14,23 +14,41 @@ Folder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", 
 Classes = Annotated[
     list[str],
     typer.Option(
-        "--class", help="Class to make; may be repeated, or 'all'.", rich_help_panel=WHAT, show_default=False
+        "--class",
+        help="Class to make; may be repeated, or 'all'.",
+        rich_help_panel=WHAT,
+        show_default=False,
     ),
 ]
-Number = Annotated[int, typer.Option("-n", "--number", help="Images of each class.", rich_help_panel=WHAT)]
-Out = Annotated[Path, typer.Option(help="New folder for them.", rich_help_panel=WHAT, show_default=False)]
+Number = Annotated[
+    int, typer.Option("-n", "--number", help="Images of each class.", rich_help_panel=WHAT)
+]
+Out = Annotated[
+    Path, typer.Option(help="New folder for them.", rich_help_panel=WHAT, show_default=False)
+]
 Seed = Annotated[int, typer.Option(help="Another one makes other images.", rich_help_panel=WHAT)]
 Method = Annotated[
     str | None,
-    typer.Option(help="Whose generator.", rich_help_panel=WHICH, show_default="the best in the primary metric"),
+    typer.Option(
+        help="Whose generator.",
+        rich_help_panel=WHICH,
+        show_default="the best in the primary metric",
+    ),
 ]
 SplitName = Annotated[
     str | None,
-    typer.Option("--split", help="Split that it was trained on.", rich_help_panel=WHICH, show_default="the first"),
+    typer.Option(
+        "--split",
+        help="Split that it was trained on.",
+        rich_help_panel=WHICH,
+        show_default="the first",
+    ),
 ]
 CellSeed = Annotated[
     int | None,
-    typer.Option("--cell-seed", help="Seed of its training.", rich_help_panel=WHICH, show_default="the first"),
+    typer.Option(
+        "--cell-seed", help="Seed of its training.", rich_help_panel=WHICH, show_default="the first"
+    ),
 ]
 Real = Annotated[
     str | None,
@@ -53,7 +71,9 @@ Override = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    example = "Example: [bold]equipoise generate runs/films --class pneumonia -n 200 --out synthetic/[/]"
+    example = (
+        "Example: [bold]equipoise generate runs/films --class pneumonia -n 200 --out synthetic/[/]"
+    )
     app.command(epilog=example)(generate)
 
 
@@ -77,11 +97,11 @@ def generate(
     """
     from rich.console import Console
 
-    from equipoise.cli.working_bar import working_bar
-    from equipoise.experiments.generation import Order
-    from equipoise.experiments.generation import generate as make
-    from equipoise.experiments.generators import choose_generator
-    from equipoise.experiments.store import RunStore
+    from equipoise.cli.console import working_bar
+    from equipoise.deployment.choose_generator import choose_generator
+    from equipoise.deployment.generate import Order
+    from equipoise.deployment.generate import generate as make
+    from equipoise.runs.store import RunStore
 
     store = RunStore(folder)
     order = Order(classes=tuple(classes), n=number, seed=seed, override=override_reason)
@@ -109,7 +129,7 @@ def real_images(store: Any, source: str | None) -> Any:
     """
     from equipoise.cli.asked_before import read_again
     from equipoise.cli.console import reading_bar
-    from equipoise.experiments.real_images import check_images_of, packed_images
+    from equipoise.runs.real_images import check_images_of, packed_images
 
     if source is None and (kept := packed_images(store)) is not None:
         return kept

@@ -16,8 +16,13 @@ Images = Annotated[
         show_default=False,
     ),
 ]
-Size = Annotated[int, typer.Option(help="Side in pixels that images are resized to.", rich_help_panel=DATA)]
-Fit = Annotated[str, typer.Option(help="Keep the aspect and 'pad' or 'crop', or 'stretch'.", rich_help_panel=DATA)]
+Size = Annotated[
+    int, typer.Option(help="Side in pixels that images are resized to.", rich_help_panel=DATA)
+]
+Fit = Annotated[
+    str,
+    typer.Option(help="Keep the aspect and 'pad' or 'crop', or 'stretch'.", rich_help_panel=DATA),
+]
 Channels = Annotated[str, typer.Option(help="'auto', 'gray' or 'rgb'.", rich_help_panel=DATA)]
 Groups = Annotated[
     str | None,
@@ -29,13 +34,19 @@ Groups = Annotated[
 ]
 Table = Annotated[
     Path | None,
-    typer.Option(help="CSV with path, label and optionally patient and split.", rich_help_panel=DATA),
+    typer.Option(
+        help="CSV with path, label and optionally patient and split.", rich_help_panel=DATA
+    ),
 ]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the label.", rich_help_panel=DATA)]
 PathColumn = Annotated[str | None, typer.Option(help="Column of the path.", rich_help_panel=DATA)]
-GroupColumn = Annotated[str | None, typer.Option(help="Column of the patient.", rich_help_panel=DATA)]
+GroupColumn = Annotated[
+    str | None, typer.Option(help="Column of the patient.", rich_help_panel=DATA)
+]
 SplitColumn = Annotated[str | None, typer.Option(help="Column of the split.", rich_help_panel=DATA)]
-OnError = Annotated[str, typer.Option(help="Files that cannot be decoded: 'stop' or 'skip'.", rich_help_panel=DATA)]
+OnError = Annotated[
+    str, typer.Option(help="Files that cannot be decoded: 'stop' or 'skip'.", rich_help_panel=DATA)
+]
 Methods = Annotated[
     str | None,
     typer.Option(
@@ -47,12 +58,18 @@ Methods = Annotated[
     ),
 ]
 Task = Annotated[
-    str, typer.Option(help="'classification' of images or 'segmentation' of volumes.", rich_help_panel=PROTOCOL)
+    str,
+    typer.Option(
+        help="'classification' of images or 'segmentation' of volumes.", rich_help_panel=PROTOCOL
+    ),
 ]
 Seeds = Annotated[
-    int, typer.Option(min=1, help="Trainings of every method on every split.", rich_help_panel=PROTOCOL)
+    int,
+    typer.Option(min=1, help="Trainings of every method on every split.", rich_help_panel=PROTOCOL),
 ]
-Splits = Annotated[int, typer.Option(min=1, help="Repeated patient-grouped hold-outs.", rich_help_panel=PROTOCOL)]
+Splits = Annotated[
+    int, typer.Option(min=1, help="Repeated patient-grouped hold-outs.", rich_help_panel=PROTOCOL)
+]
 Folds = Annotated[
     int | None,
     typer.Option(
@@ -80,21 +97,33 @@ Modalities = Annotated[
     ),
 ]
 N4 = Annotated[
-    bool, typer.Option("--n4", help="Correct the bias field of T1 and T1c first.", rich_help_panel=VOLUMES)
+    bool,
+    typer.Option(
+        "--n4", help="Correct the bias field of T1 and T1c first.", rich_help_panel=VOLUMES
+    ),
 ]
-PatchSize = Annotated[int, typer.Option(min=16, help="Side of patches in pixels.", rich_help_panel=VOLUMES)]
+PatchSize = Annotated[
+    int, typer.Option(min=16, help="Side of patches in pixels.", rich_help_panel=VOLUMES)
+]
 PatchBatch = Annotated[int, typer.Option(min=2, help="Patches in a step.", rich_help_panel=VOLUMES)]
 EpochSteps = Annotated[
     int,
-    typer.Option(min=1, help="Steps between two lists of hard examples and looks.", rich_help_panel=VOLUMES),
+    typer.Option(
+        min=1, help="Steps between two lists of hard examples and looks.", rich_help_panel=VOLUMES
+    ),
 ]
 Width = Annotated[
-    int, typer.Option(min=1, help="Channels of the first layers; 64 in paper S3.", rich_help_panel=VOLUMES)
+    int,
+    typer.Option(
+        min=1, help="Channels of the first layers; 64 in paper S3.", rich_help_panel=VOLUMES
+    ),
 ]
 Precision = Annotated[str, typer.Option(help="'32-true' or 'bf16-mixed'.", rich_help_panel=VOLUMES)]
 Rare = Annotated[
     str | None,
-    typer.Option(help="The positive class.", rich_help_panel=PROTOCOL, show_default="the smallest class"),
+    typer.Option(
+        help="The positive class.", rich_help_panel=PROTOCOL, show_default="the smallest class"
+    ),
 ]
 PrimaryMetric = Annotated[
     str | None,
@@ -115,7 +144,9 @@ DuplicatePolicy = Annotated[
 ]
 OwnSplit = Annotated[
     bool,
-    typer.Option("--own-split/--new-splits", help="Keep the source's test part.", rich_help_panel=PROTOCOL),
+    typer.Option(
+        "--own-split/--new-splits", help="Keep the source's test part.", rich_help_panel=PROTOCOL
+    ),
 ]
 ProtocolName = Annotated[
     str | None,
@@ -131,15 +162,27 @@ Pretrained = Annotated[
     str | None,
     typer.Option(help="'imagenet', or a .safetensors or .pth file.", rich_help_panel=TRAINING),
 ]
-Steps = Annotated[int, typer.Option(min=1, help="Optimizer steps of the classifier.", rich_help_panel=TRAINING)]
-GanSteps = Annotated[int, typer.Option(min=1, help="Generator steps of every GAN.", rich_help_panel=TRAINING)]
-Augmentation = Annotated[
-    str, typer.Option(help="'film' (no flips), 'cell' (any flip) or 'none'.", rich_help_panel=TRAINING)
+Steps = Annotated[
+    int, typer.Option(min=1, help="Optimizer steps of the classifier.", rich_help_panel=TRAINING)
 ]
-Device = Annotated[str, typer.Option(help="'auto', 'cpu', 'cuda' or 'mps'.", rich_help_panel=TRAINING)]
+GanSteps = Annotated[
+    int, typer.Option(min=1, help="Generator steps of every GAN.", rich_help_panel=TRAINING)
+]
+Augmentation = Annotated[
+    str,
+    typer.Option(help="'film' (no flips), 'cell' (any flip) or 'none'.", rich_help_panel=TRAINING),
+]
+Device = Annotated[
+    str, typer.Option(help="'auto', 'cpu', 'cuda' or 'mps'.", rich_help_panel=TRAINING)
+]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Processes.", rich_help_panel=TRAINING, show_default="one per core; on a GPU one"),
+    typer.Option(
+        min=1,
+        help="Processes.",
+        rich_help_panel=TRAINING,
+        show_default="one per core; on a GPU one",
+    ),
 ]
 Note = Annotated[
     list[str] | None,

@@ -10,7 +10,9 @@ from equipoise.exceptions import DataError, SettingError
 
 READING, WHICH, OUTPUT = "Reading", "Networks", "Output"
 TABLE = Path("predictions.csv")
-NOT_SAID = "This run does not say how its images were made square: give --fit pad, crop or stretch. "
+NOT_SAID = (
+    "This run does not say how its images were made square: give --fit pad, crop or stretch. "
+)
 
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)]
 Images = Annotated[
@@ -30,14 +32,21 @@ Out = Annotated[
 ]
 Method = Annotated[
     str | None,
-    typer.Option(help="Whose networks.", rich_help_panel=WHICH, show_default="the best in the primary metric"),
+    typer.Option(
+        help="Whose networks.", rich_help_panel=WHICH, show_default="the best in the primary metric"
+    ),
 ]
 SplitName = Annotated[
-    str | None, typer.Option("--split", help="Of one split.", rich_help_panel=WHICH, show_default="all, averaged")
+    str | None,
+    typer.Option(
+        "--split", help="Of one split.", rich_help_panel=WHICH, show_default="all, averaged"
+    ),
 ]
 CellSeed = Annotated[
     int | None,
-    typer.Option("--cell-seed", help="Of one seed.", rich_help_panel=WHICH, show_default="all, averaged"),
+    typer.Option(
+        "--cell-seed", help="Of one seed.", rich_help_panel=WHICH, show_default="all, averaged"
+    ),
 ]
 Correct = Annotated[
     bool,
@@ -49,10 +58,17 @@ Correct = Annotated[
 ]
 Fit = Annotated[
     str | None,
-    typer.Option(help="'pad', 'crop' or 'stretch'.", rich_help_panel=READING, show_default="as the run's images"),
+    typer.Option(
+        help="'pad', 'crop' or 'stretch'.",
+        rich_help_panel=READING,
+        show_default="as the run's images",
+    ),
 ]
 OnError = Annotated[
-    str, typer.Option(help="Images or cases that cannot be read: 'stop' or 'skip'.", rich_help_panel=READING)
+    str,
+    typer.Option(
+        help="Images or cases that cannot be read: 'stop' or 'skip'.", rich_help_panel=READING
+    ),
 ]
 Labels = Annotated[
     str | None,
@@ -63,7 +79,10 @@ Labels = Annotated[
     ),
 ]
 Force = Annotated[
-    bool, typer.Option("--force", help="Volumes: replace label maps that are there.", rich_help_panel=OUTPUT)
+    bool,
+    typer.Option(
+        "--force", help="Volumes: replace label maps that are there.", rich_help_panel=OUTPUT
+    ),
 ]
 
 
@@ -98,16 +117,25 @@ def predict(
     For research. The run's report says how far these networks can be trusted, and on which patients that was
     measured; on images that they were trained on, or of another clinic, it says nothing.
     """
-    from equipoise.experiments.store import RunStore
-    from equipoise.experiments.tasks import SEGMENTATION, task_of
+    from equipoise.results.tables import SEGMENTATION, task_of
+    from equipoise.runs.store import RunStore
 
     store, which = RunStore(folder), {"method": method, "split": split, "seed": cell_seed}
     if task_of(folder) == SEGMENTATION:
-        _refuse({"--fit": fit, "--correct-priors": correct_priors}, "images, and this run is of volumes")
-        _segment(store, images, which, {"out": out, "labels": labels, "force": force, "on_error": on_error})
+        _refuse(
+            {"--fit": fit, "--correct-priors": correct_priors}, "images, and this run is of volumes"
+        )
+        _segment(
+            store,
+            images,
+            which,
+            {"out": out, "labels": labels, "force": force, "on_error": on_error},
+        )
     else:
         _refuse({"--labels": labels, "--force": force}, "volumes, and this run is of images")
-        _score(store, images, which, out or TABLE, corrected=correct_priors, fit=fit, on_error=on_error)
+        _score(
+            store, images, which, out or TABLE, corrected=correct_priors, fit=fit, on_error=on_error
+        )
 
 
 def _refuse(given: Mapping[str, object], why: str) -> None:
@@ -117,21 +145,31 @@ def _refuse(given: Mapping[str, object], why: str) -> None:
 
 
 def _segment(store: Any, place: Path, which: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    from equipoise.cli.predict_volumes import Wanted, predict_volumes
-    from equipoise.experiments.segmentation.panels import choose_segmenters
+    from equipoise.cli.segment import Wanted, predict_volumes
+    from equipoise.deployment.panels import choose_segmenters
 
     predict_volumes(store, choose_segmenters(store, **which), place, Wanted(**wanted))
 
 
 def _score(
-    store: Any, images: Path, which: Mapping[str, Any], out: Path, *, corrected: bool, **reading: Any
+    store: Any,
+    images: Path,
+    which: Mapping[str, Any],
+    out: Path,
+    *,
+    corrected: bool,
+    **reading: Any,
 ) -> None:
     from rich.console import Console
 
-    from equipoise.cli.console import reading_bar
-    from equipoise.cli.working_bar import working_bar
-    from equipoise.data.unlabeled import read_unlabeled
-    from equipoise.experiments.prediction import check_table, choose_panel, score_images, write_predictions
+    from equipoise.cli.console import reading_bar, working_bar
+    from equipoise.data.images.unlabeled import read_unlabeled
+    from equipoise.deployment.classify import (
+        check_table,
+        choose_panel,
+        score_images,
+        write_predictions,
+    )
 
     panel, asked = choose_panel(store, **which), store.study()
     check_table(out)
@@ -142,7 +180,9 @@ def _score(
         found = read_unlabeled(images, options_like(asked, **reading, progress=progress))
     with working_bar():
         scores = score_images(store, panel, found.images, corrected=corrected)
-    write_predictions(out, found.files, scores, asked["dataset"]["class_names"], corrected=corrected)
+    write_predictions(
+        out, found.files, scores, asked["dataset"]["class_names"], corrected=corrected
+    )
     for line in (*found.notes, *(f"Left out: {one}" for one in found.skipped)):
         console.print(line)
     print(f"{len(found.files)} images: {out}")  # noqa: T201 (scripts read it)
@@ -159,7 +199,7 @@ def options_like(asked: Mapping[str, Any], *, fit: str | None, **given: Any) -> 
     Raises:
         SettingError: The run does not say how it fitted its images, and `fit` is None.
     """
-    from equipoise.data.source import ReadOptions
+    from equipoise.data.images.options import ReadOptions
 
     channels, height, width = asked["dataset"]["shape"]
     return ReadOptions(

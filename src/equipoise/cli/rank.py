@@ -8,23 +8,29 @@ import typer
 
 def add_to(app: typer.Typer) -> None:
     """Give the program this command."""
-    app.command(epilog="Example: [bold]equipoise rank runs/films runs/cells runs/skin --out cd.html[/]")(rank)
+    app.command(
+        epilog="Example: [bold]equipoise rank runs/films runs/cells runs/skin --out cd.html[/]"
+    )(rank)
 
 
 def rank(
     folders: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN RUN RUN ...", help="Folders of runs on different images, 3 or more.", show_default=False
+            metavar="RUN RUN RUN ...",
+            help="Folders of runs on different images, 3 or more.",
+            show_default=False,
         ),
     ],
     *,
     metric: Annotated[str, typer.Option(help="Metric to rank by.")] = "balanced_accuracy",
-    out: Annotated[Path, typer.Option(help="File of the critical-difference diagram.")] = Path("cd.html"),
+    out: Annotated[Path, typer.Option(help="File of the critical-difference diagram.")] = Path(
+        "cd.html"
+    ),
 ) -> None:
     """Rank the methods that several runs share, and draw which of them can be told apart."""
-    from equipoise.experiments.ranking import rank_runs
     from equipoise.report.ranks import sentences, write_ranking
+    from equipoise.results.ranking import rank_runs
 
     ranking = rank_runs(folders, metric)
     _show(ranking.methods, ranking.ranks, sentences(ranking))

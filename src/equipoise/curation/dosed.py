@@ -34,7 +34,12 @@ class DosedOversampler(Resampler):
     """
 
     def __init__(
-        self, generator: Resampler, *, share: float | None = None, per_class: int | None = None, seed: int = 0
+        self,
+        generator: Resampler,
+        *,
+        share: float | None = None,
+        per_class: int | None = None,
+        seed: int = 0,
     ) -> None:
         self.generator = generator
         self.share = share
@@ -68,7 +73,9 @@ class DosedOversampler(Resampler):
         X, y = check_images_and_labels(X, y)
         self.check_settings(min(X.shape[2:]))
         self.generator_ = clone(self.generator).set_params(sampling_strategy=self.totals(y))
-        resampled: Held = self.generator_.fit_resample(X, y, validation=validation, workspace=workspace)
+        resampled: Held = self.generator_.fit_resample(
+            X, y, validation=validation, workspace=workspace
+        )
         return resampled
 
     def totals(self, y: Labels) -> dict[int, int]:

@@ -70,7 +70,9 @@ def _sanity(made: Candidates, real: Reference) -> Margins:
     low, high = real.span
     with np.errstate(invalid="ignore"):
         flat = made.images.reshape(len(made), -1)
-        possible = np.isfinite(flat).all(axis=1) & (flat >= low).all(axis=1) & (flat <= high).all(axis=1)
+        possible = (
+            np.isfinite(flat).all(axis=1) & (flat >= low).all(axis=1) & (flat <= high).all(axis=1)
+        )
         return np.where(possible, spreads(made.images) - real.spread, -np.inf)
 
 
@@ -98,7 +100,9 @@ def _redundancy(made: Candidates, real: Reference) -> Margins:
     if len(made.accepted):
         distance = nearest(made.features, made.accepted).distance
     for start in range(0, len(made), BLOCK):
-        for row, others in enumerate(_distances(made.features[start : start + BLOCK], made.features), start):
+        for row, others in enumerate(
+            _distances(made.features[start : start + BLOCK], made.features), start
+        ):
             if distance[row] >= real.closest:
                 distance[row + 1 :] = np.minimum(distance[row + 1 :], others[row + 1 :])
     return np.asarray(distance - real.closest)

@@ -48,7 +48,9 @@ class Judge:
         A value that is not finite is looked at as 0.
         """
         features = _features(self.classifier, np.nan_to_num(images, posinf=0.0, neginf=0.0))
-        scores = probabilities(last_linear(self.classifier.network_)(features).detach(), self.classifier.loss_)
+        scores = probabilities(
+            last_linear(self.classifier.network_)(features).detach(), self.classifier.loss_
+        )
         standard = (_double(features) - self.center) * self.factor
         return standard, scale_temperature(scores, self.temperature)
 
@@ -73,7 +75,9 @@ class Judge:
         )
 
 
-def fit_judge(classifier: ImageClassifier, X: Images, codes: Labels, *, workspace: Path | None) -> Judge:
+def fit_judge(
+    classifier: ImageClassifier, X: Images, codes: Labels, *, workspace: Path | None
+) -> Judge:
     """Train a classifier on four fifths of the real training images and fit its temperature on the rest.
 
     With a workspace the finished judge is kept there by content: all curated arms of a cell share it, and a killed

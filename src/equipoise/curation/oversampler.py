@@ -106,7 +106,9 @@ class CuratedOversampler(Oversampler):
         for name in self.filters:
             pick(FILTERS, name, "filter")
         if not self.filters or len(set(self.filters)) < len(self.filters):
-            raise SettingError(f"Expected different filters, at least one, got {list(self.filters)}.")
+            raise SettingError(
+                f"Expected different filters, at least one, got {list(self.filters)}."
+            )
         if not self.oversupply >= 1 or not self.rounds >= 1:
             raise SettingError(
                 f"Expected oversupply and rounds of at least 1, got {self.oversupply} and {self.rounds}."
@@ -121,7 +123,9 @@ class CuratedOversampler(Oversampler):
             return self.judge
         return ImageClassifier(batch_sampler="balanced", device=self.device, seed=self.seed)
 
-    def _fit(self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None) -> None:
+    def _fit(
+        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+    ) -> None:
         self.check_settings(min(X.shape[2:]))
         held = None if validation is None else (validation[0], self.classes_[validation[1]])
         self.generator_ = clone(self.generator).set_params(sampling_strategy=self.sampling_strategy)
@@ -148,7 +152,9 @@ class CuratedOversampler(Oversampler):
         for code in np.unique(codes).tolist():
             rows, label = codes == code, int(self.classes_[code])
             images[rows], tally = self._select(code, int(rows.sum()), seed)
-            self.curation_[label] = {name: (asked, kept) for name, (asked, kept) in tally.kept.items()}
+            self.curation_[label] = {
+                name: (asked, kept) for name, (asked, kept) in tally.kept.items()
+            }
             self.filled_[label] = tally.filled
         return images
 
@@ -216,7 +222,9 @@ class CuratedOversampler(Oversampler):
 
     def _state(self) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
         states = {code: reference.state for code, reference in self.references_.items()}
-        tensors = {f"{code}/{name}": t for code, (part, _) in states.items() for name, t in part.items()}
+        tensors = {
+            f"{code}/{name}": t for code, (part, _) in states.items() for name, t in part.items()
+        }
         params = {name: getattr(self, name) for name in ("oversupply", "rounds", "tau", "seed")}
         return tensors, {
             "params": {**params, "filters": list(self.filters)},
@@ -228,7 +236,11 @@ class CuratedOversampler(Oversampler):
     def _set_state(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         self.references_ = {}
         for code, own in facts["references"].items():
-            part = {k.removeprefix(f"{code}/"): t for k, t in tensors.items() if k.startswith(f"{code}/")}
+            part = {
+                k.removeprefix(f"{code}/"): t
+                for k, t in tensors.items()
+                if k.startswith(f"{code}/")
+            }
             self.references_[int(code)] = Reference.of_state(part, own)
         self.curation_ = {
             label: {name: (asked, kept) for name, (asked, kept) in found.items()}

@@ -69,7 +69,9 @@ def learn_reference(
         span: Values of black and white.
         seed: Of the folds of the density ratio.
     """
-    kept = features.astype(np.float32).astype(np.float64)  # as it is saved: loaded, it must judge alike
+    kept = features.astype(np.float32).astype(
+        np.float64
+    )  # as it is saved: loaded, it must judge alike
     return Reference(
         span=span,
         spread=float(np.quantile(spreads(images), QUANTILE)),

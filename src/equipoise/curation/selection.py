@@ -11,8 +11,13 @@ from equipoise.curation.filters import FILTERS, Candidates, Margins
 from equipoise.curation.reference import Reference
 from equipoise.metrics.memorization import Features
 
-LAST = ("sanity", "memorization")  # what these dropped fills a class up only where nothing else is left
-Make = Callable[[int, int, Features], Candidates]  # number of images, round, features of those accepted
+LAST = (
+    "sanity",
+    "memorization",
+)  # what these dropped fills a class up only where nothing else is left
+Make = Callable[
+    [int, int, Features], Candidates
+]  # number of images, round, features of those accepted
 
 
 @dataclass
@@ -73,7 +78,9 @@ def select(n: int, make: Make, real: Reference, rule: Rule) -> tuple[Images, Tal
     return np.concatenate([*kept.images, *dropped.images])[:n], tally
 
 
-def _filtered(made: Candidates, real: Reference, names: Sequence[str], tally: Tally) -> tuple[Rows, Margins]:
+def _filtered(
+    made: Candidates, real: Reference, names: Sequence[str], tally: Tally
+) -> tuple[Rows, Margins]:
     """Give the rows that pass all filters, and (n, 2) how far each came: place of the filter, margin there."""
     rows, ranks = np.arange(len(made)), np.zeros((len(made), 2))
     for place, name in enumerate(names, start=1):
@@ -111,5 +118,8 @@ class _Pile:
     def keep_best(self, n: int) -> None:
         ranks = np.concatenate(self.ranks)
         best = np.lexsort((-ranks[:, 1], -ranks[:, 0]))[:n]
-        self.images, self.parts = [np.concatenate(self.images)[best]], [np.concatenate(self.parts)[best]]
+        self.images, self.parts = (
+            [np.concatenate(self.images)[best]],
+            [np.concatenate(self.parts)[best]],
+        )
         self.ranks = [ranks[best]]

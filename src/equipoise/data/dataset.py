@@ -51,8 +51,12 @@ class ImageDataset:
         for name in ("ids", "masks"):
             array = getattr(self, name)
             if array is not None and len(array) != len(self):
-                raise DataError(f"Expected {len(self)} {name}, one for each image, got {len(array)}.")
-        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.class_names):
+                raise DataError(
+                    f"Expected {len(self)} {name}, one for each image, got {len(array)}."
+                )
+        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(
+            self.class_names
+        ):
             raise DataError(
                 f"Expected labels from 0 to {len(self.class_names) - 1} for {len(self.class_names)} class names, "
                 f"got {self.labels.min()} to {self.labels.max()}."
@@ -85,8 +89,12 @@ class ImageDataset:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of ids, labels, groups, class names, pixels and masks."""
-        names = [str(name) for name in self.ids]  # an array of strings remembers the longest it ever held
-        return fingerprint(names, self.labels, self.groups, self.class_names, self.images, self.masks)
+        names = [
+            str(name) for name in self.ids
+        ]  # an array of strings remembers the longest it ever held
+        return fingerprint(
+            names, self.labels, self.groups, self.class_names, self.images, self.masks
+        )
 
     @property
     def needed_in_train(self) -> set[int]:
@@ -118,7 +126,9 @@ class ImageDataset:
             DataError: The dataset holds synthetic images already.
         """
         if self.synthetic.any():
-            raise DataError("Expected real images only, got synthetic ones. Resample the original training split.")
+            raise DataError(
+                "Expected real images only, got synthetic ones. Resample the original training split."
+            )
         images, labels = resampler.fit_resample(self.images, self.labels, **settings)
         if hasattr(resampler, "sample_indices_"):
             return self.subset(resampler.sample_indices_)
@@ -153,7 +163,10 @@ class ImageDataset:
         folder = Path(folder)
         if not (folder / "dataset.json").is_file():
             raise DataError(f"Expected a saved dataset in {folder}, found no dataset.json.")
-        with (folder / "columns.npz").open("rb") as file, np.load(file, allow_pickle=False) as columns:
+        with (
+            (folder / "columns.npz").open("rb") as file,
+            np.load(file, allow_pickle=False) as columns,
+        ):
             fields = {name: columns[name] for name in columns.files}
         mode: Literal["r"] | None = "r" if memory_map else None
         if (folder / "masks.npy").is_file():
@@ -171,7 +184,10 @@ def concatenate(datasets: Sequence[ImageDataset]) -> ImageDataset:
     Raises:
         DataError: Class names, image shapes or storage types differ, some lack masks, or there is no dataset.
     """
-    kinds = {(d.class_names, d.images.shape[1:], d.images.dtype.str, d.masks is not None) for d in datasets}
+    kinds = {
+        (d.class_names, d.images.shape[1:], d.images.dtype.str, d.masks is not None)
+        for d in datasets
+    }
     if len(kinds) != 1:
         raise DataError(
             f"Expected datasets of one kind (classes, shape, type, masks), got {len(kinds)}: {sorted(kinds)}."

@@ -65,7 +65,9 @@ class Duplicates:
         )
 
 
-def find_duplicates(dataset: ImageDataset, *, max_bits: int = 36, min_correlation: float = 0.97) -> Duplicates:
+def find_duplicates(
+    dataset: ImageDataset, *, max_bits: int = 36, min_correlation: float = 0.97
+) -> Duplicates:
     """Find exact and near duplicates (methods 1.3, rule 4).
 
     Two images are near duplicates if their perceptual hashes differ in few bits and their thumbnails correlate.
@@ -93,7 +95,9 @@ def find_duplicates(dataset: ImageDataset, *, max_bits: int = 36, min_correlatio
     near, distance = _near(dataset.images, distinct, max_bits, min_correlation)
     pairs = np.concatenate([exact, near])
     labels = dataset.labels[pairs]
-    return Duplicates(exact=exact, near=near, distance=distance, conflicting=pairs[labels[:, 0] != labels[:, 1]])
+    return Duplicates(
+        exact=exact, near=near, distance=distance, conflicting=pairs[labels[:, 0] != labels[:, 1]]
+    )
 
 
 def merge_groups(dataset: ImageDataset, duplicates: Duplicates) -> ImageDataset:
@@ -103,7 +107,9 @@ def merge_groups(dataset: ImageDataset, duplicates: Duplicates) -> ImageDataset:
         LeakageError: The dataset holds synthetic images, which are no patient's.
     """
     if dataset.synthetic.any():
-        raise LeakageError("Expected real images only, got synthetic ones. Look for duplicates before resampling.")
+        raise LeakageError(
+            "Expected real images only, got synthetic ones. Look for duplicates before resampling."
+        )
     patients, owner = np.unique(dataset.groups, return_inverse=True)
     a, b = owner[duplicates.pairs].T
     links = coo_array((np.ones(len(a), dtype=np.int8), (a, b)), shape=(len(patients),) * 2)
@@ -143,7 +149,9 @@ def _exact(images: Images) -> Pairs:
     return np.array([(a, b) for b, a in enumerate(owners) if a != b], dtype=np.int64).reshape(-1, 2)
 
 
-def _near(images: Images, rows: Rows, max_bits: int, min_correlation: float) -> tuple[Pairs, NDArray[np.int64]]:
+def _near(
+    images: Images, rows: Rows, max_bits: int, min_correlation: float
+) -> tuple[Pairs, NDArray[np.int64]]:
     """Find near pairs among `rows`: candidates by their hashes, confirmed by their thumbnails."""
     blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
     signs = np.concatenate([_hash_signs(_thumbnails(images[block])) for block in blocks])
@@ -167,7 +175,9 @@ def _close(signs: NDArray[np.float32], max_bits: int) -> tuple[Pairs, NDArray[np
 
 def _hash_signs(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
     """Say for each low frequency, the mean excepted, whether it is above their median (+1) or not (-1)."""
-    low = dctn(thumbnails, axes=(1, 2), norm="ortho")[:, :KEPT, :KEPT].reshape(len(thumbnails), -1)[:, 1:]
+    low = dctn(thumbnails, axes=(1, 2), norm="ortho")[:, :KEPT, :KEPT].reshape(len(thumbnails), -1)[
+        :, 1:
+    ]
     return np.where(low > np.median(low, axis=1, keepdims=True), 1, -1).astype(np.float32)
 
 

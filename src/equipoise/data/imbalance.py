@@ -38,7 +38,11 @@ def binary(counts: Counts, mu: float) -> Counts:
     return counts * np.where(np.arange(len(counts)) == len(counts) - 1, mu, 1.0)
 
 
-IMBALANCES: dict[str, Callable[[Counts, float], Counts]] = {"exp": exponential, "step": step, "binary": binary}
+IMBALANCES: dict[str, Callable[[Counts, float], Counts]] = {
+    "exp": exponential,
+    "step": step,
+    "binary": binary,
+}
 
 
 def thin(dataset: ImageDataset, rows: Rows, *, kind: str, mu: float, seed: int = 0) -> Rows:
@@ -74,7 +78,9 @@ def fraction(dataset: ImageDataset, rows: Rows, share: float, *, seed: int = 0) 
     """
     _check_share("share", share)
     counts = np.bincount(dataset.labels[rows])
-    return keep(dataset, rows, {k: round(share * n) for k, n in enumerate(counts.tolist())}, seed=seed)
+    return keep(
+        dataset, rows, {k: round(share * n) for k, n in enumerate(counts.tolist())}, seed=seed
+    )
 
 
 def keep(dataset: ImageDataset, rows: Rows, targets: Mapping[int, int], *, seed: int = 0) -> Rows:
@@ -84,7 +90,9 @@ def keep(dataset: ImageDataset, rows: Rows, targets: Mapping[int, int], *, seed:
         SettingError: A target names a class that the dataset does not have.
     """
     if strange := sorted(set(targets) - set(range(len(dataset.class_names)))):
-        raise SettingError(f"Expected classes from 0 to {len(dataset.class_names) - 1}, got {strange}.")
+        raise SettingError(
+            f"Expected classes from 0 to {len(dataset.class_names) - 1}, got {strange}."
+        )
     labels = dataset.labels[rows]
     kept = []
     for label in np.unique(labels).tolist():

@@ -40,7 +40,9 @@ class Matches:
     def align(self, images: Images, rows: Rows) -> Images:
         """Mirror and move the (n, c, h, w) images of some rows so that they lie on their references."""
         turned = [images[row][:, :, ::-1] if self.mirrored[row] else images[row] for row in rows]
-        moved = [_move(image, *by) for image, by in zip(turned, self.shift[rows].tolist(), strict=True)]
+        moved = [
+            _move(image, *by) for image, by in zip(turned, self.shift[rows].tolist(), strict=True)
+        ]
         return np.stack(moved)
 
 
@@ -78,12 +80,23 @@ class Likeness:
             DataError: The images are not two-dimensional, or there is no reference.
         """
         if references.ndim != 4 or not len(references):
-            raise DataError(f"Expected at least one image, shape (n, c, h, w), got {references.shape}.")
+            raise DataError(
+                f"Expected at least one image, shape (n, c, h, w), got {references.shape}."
+            )
         codes = _codes(references, shifts=(0,), mirror=False)[:, 0]
-        real = codes if others is None else np.concatenate([codes, _codes(others, shifts=(0,), mirror=False)[:, 0]])
+        real = (
+            codes
+            if others is None
+            else np.concatenate([codes, _codes(others, shifts=(0,), mirror=False)[:, 0]])
+        )
         mean, spread = real.mean(axis=0), real.std(axis=0)
         spread = np.where(spread > 0, spread, 1).astype(np.float32)
-        return cls(codes=_standardized(codes, mean, spread), mean=mean, spread=spread, shape=references.shape[2:])
+        return cls(
+            codes=_standardized(codes, mean, spread),
+            mean=mean,
+            spread=spread,
+            shape=references.shape[2:],
+        )
 
     def match(self, images: Images) -> Matches:
         """Find the most alike reference of each image.
@@ -92,35 +105,46 @@ class Likeness:
             DataError: Images of another size than the references.
         """
         if images.shape[2:] != self.shape:
-            raise DataError(f"Expected images of {self.shape} pixels, got {images.shape[2:]}. Resize all alike.")
+            raise DataError(
+                f"Expected images of {self.shape} pixels, got {images.shape[2:]}. Resize all alike."
+            )
         n_variants, n = 2 * len(SHIFTS) ** 2, len(images)
         best, place = np.empty(n), np.empty(n, dtype=np.int64)
         for start in range(0, n, CODED):
             coded = _codes(images[start : start + CODED], shifts=SHIFTS, mirror=True)
             coded = _standardized(coded, self.mean, self.spread)
             for first in range(0, len(coded), COMPARED):
-                alike = (coded[first : first + COMPARED] @ self.codes.T).reshape(-1, n_variants * len(self.codes))
+                alike = (coded[first : first + COMPARED] @ self.codes.T).reshape(
+                    -1, n_variants * len(self.codes)
+                )
                 rows = slice(start + first, start + first + len(alike))
                 best[rows], place[rows] = alike.max(axis=1), alike.argmax(axis=1)
         variant, row = np.divmod(place, len(self.codes))
         steps = np.array(list(product((False, True), SHIFTS, SHIFTS)), dtype=np.int64)[variant]
         pixels = np.array([_step(side) for side in self.shape])
         return Matches(
-            row=row, likeness=best.clip(-1, 1), mirrored=steps[:, 0].astype(bool), shift=steps[:, 1:] * pixels
+            row=row,
+            likeness=best.clip(-1, 1),
+            mirrored=steps[:, 0].astype(bool),
+            shift=steps[:, 1:] * pixels,
         )
 
 
 def _codes(images: Images, *, shifts: tuple[int, ...], mirror: bool) -> Codes:
     """Code each image under every mirroring and shift: (n, variants, 255), in the order of `product`."""
     down, across = (_frequencies(side, shifts) for side in images.shape[2:])
-    across = np.stack([across, across[:, :, ::-1]] if mirror else [across])  # (mirrorings, shifts, KEPT, w)
+    across = np.stack(
+        [across, across[:, :, ::-1]] if mirror else [across]
+    )  # (mirrorings, shifts, KEPT, w)
     coded = []
     for start in range(0, len(images), CODED):
         gray = images[start : start + CODED].astype(np.float32).mean(axis=1)
         rows = np.einsum("skh,nhw->nskw", down, gray, optimize=True)
         low = np.einsum("nskw,mtlw->nmstkl", rows, across, optimize=True)
         low = low.reshape(len(gray), -1, KEPT * KEPT)
-        visible = np.linalg.norm(low[:, :, 1:], axis=-1, keepdims=True) > ROUNDING * np.abs(low[:, :, :1])
+        visible = np.linalg.norm(low[:, :, 1:], axis=-1, keepdims=True) > ROUNDING * np.abs(
+            low[:, :, :1]
+        )
         coded.append(_unit(np.where(visible, low[:, :, 1:], 0)))  # all but the mean
     return np.concatenate(coded)
 
@@ -128,9 +152,9 @@ def _codes(images: Images, *, shifts: tuple[int, ...], mirror: bool) -> Codes:
 def _frequencies(side: int, shifts: tuple[int, ...]) -> NDArray[np.float32]:
     """Give for each shift the (KEPT, side) matrix that shifts, shrinks to SIDE and transforms one axis."""
     low = dct(np.eye(SIDE), axis=0, norm="ortho")[:KEPT]
-    return np.stack([low @ _shifted(area_weights(side), shift * _step(side)) for shift in shifts]).astype(
-        np.float32
-    )
+    return np.stack(
+        [low @ _shifted(area_weights(side), shift * _step(side)) for shift in shifts]
+    ).astype(np.float32)
 
 
 def _shifted(weights: NDArray[np.float32], pixels: int) -> NDArray[np.float32]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from equipoise.arrays import Rows, fingerprint
 from equipoise.atomic import read_json, write_json
-from equipoise.data.apportion import apportion
 from equipoise.data.dataset import ImageDataset
+from equipoise.data.stratification import apportion
 from equipoise.exceptions import DataError, LeakageError, SettingError
 from equipoise.randomness import make_rng
 
@@ -79,7 +79,9 @@ class Split:
             )
         if missing := sorted(dataset.needed_in_train - dataset.present(self.train)):
             names = ", ".join(f"'{dataset.class_names[label]}'" for label in missing)
-            raise DataError(f"Train of {self.name} has no image of class {names}. Split with hold_out(dataset).")
+            raise DataError(
+                f"Train of {self.name} has no image of class {names}. Split with hold_out(dataset)."
+            )
 
     def _check_rows(self, n: int) -> None:
         for part in PARTS:
@@ -99,7 +101,9 @@ class Split:
                 f"{_listed('Image', dataset.ids[rows])} in both {a} and {b} of {self.name}. "
                 "Give every image to one part, for example with hold_out(dataset)."
             )
-        real_a, real_b = (dataset.groups[rows][~dataset.synthetic[rows]] for rows in (rows_a, rows_b))
+        real_a, real_b = (
+            dataset.groups[rows][~dataset.synthetic[rows]] for rows in (rows_a, rows_b)
+        )
         if len(patients := np.intersect1d(real_a, real_b)):
             raise LeakageError(
                 f"{_listed('Patient', patients)} in both {a} and {b} of {self.name}. "
@@ -108,7 +112,12 @@ class Split:
 
 
 def hold_out(
-    dataset: ImageDataset, *, n_splits: int = 3, test: float = 0.25, validation: float = 0.15, seed: int = 0
+    dataset: ImageDataset,
+    *,
+    n_splits: int = 3,
+    test: float = 0.25,
+    validation: float = 0.15,
+    seed: int = 0,
 ) -> tuple[Split, ...]:
     """Draw splits by patient, independently of one another; every class keeps its share of each part.
 
@@ -134,7 +143,12 @@ def hold_out(
 
 
 def k_fold(
-    dataset: ImageDataset, *, n_folds: int = 5, n_repeats: int = 1, validation: float = 0.15, seed: int = 0
+    dataset: ImageDataset,
+    *,
+    n_folds: int = 5,
+    n_repeats: int = 1,
+    validation: float = 0.15,
+    seed: int = 0,
 ) -> tuple[Split, ...]:
     """Test every patient once in each repeat; gives `n_folds * n_repeats` splits, the folds of a repeat together.
 
@@ -154,7 +168,9 @@ def k_fold(
     for repeat in range(n_repeats):
         for test in apportion(dataset, rows, shares, make_rng(seed, "folds", repeat)).values():
             rng = make_rng(seed, "folds", repeat, len(splits))
-            rest = _carve(dataset, np.setdiff1d(rows, test), validation * n_folds / (n_folds - 1), rng)
+            rest = _carve(
+                dataset, np.setdiff1d(rows, test), validation * n_folds / (n_folds - 1), rng
+            )
             splits.append(Split(name=f"split-{len(splits)}", test=test, **rest))
     return tuple(splits)
 
@@ -188,7 +204,9 @@ def source_splits(
     else:
         rngs = [make_rng(seed, "source", i) for i in range(n_splits)]
         drawn = [_carve(dataset, own["train"], validation, rng) for rng in rngs]
-    splits = tuple(Split(name=f"split-{i}", test=own["test"], **rest) for i, rest in enumerate(drawn))
+    splits = tuple(
+        Split(name=f"split-{i}", test=own["test"], **rest) for i, rest in enumerate(drawn)
+    )
     for split in splits:
         split.check(dataset)
     return splits
@@ -201,8 +219,13 @@ def save_splits(path: Path, splits: Sequence[Split], dataset: Splittable) -> Non
         DataError: Two images have the same id.
     """
     if len(np.unique(dataset.ids)) < len(dataset):
-        raise DataError("Expected a different id for each image, got repeated ones. Give every image its own id.")
-    rows = [{"name": s.name, **{part: dataset.ids[getattr(s, part)].tolist() for part in PARTS}} for s in splits]
+        raise DataError(
+            "Expected a different id for each image, got repeated ones. Give every image its own id."
+        )
+    rows = [
+        {"name": s.name, **{part: dataset.ids[getattr(s, part)].tolist() for part in PARTS}}
+        for s in splits
+    ]
     write_json(Path(path), {"version": 1, "dataset": _identity(dataset), "splits": rows})
 
 
@@ -215,15 +238,23 @@ def load_splits(path: Path, dataset: Splittable) -> tuple[Split, ...]:
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"Expected a file of splits at {path}, found none. Write one with save_splits.")
+        raise DataError(
+            f"Expected a file of splits at {path}, found none. Write one with save_splits."
+        )
     try:
         stored = read_json(path)
         made_for = stored["dataset"]
-        named = [(split["name"], {part: split[part] for part in PARTS}) for split in stored["splits"]]
+        named = [
+            (split["name"], {part: split[part] for part in PARTS}) for split in stored["splits"]
+        ]
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is not a file of splits ({error!r}). Delete it, split again.") from error
+        raise DataError(
+            f"{path} is not a file of splits ({error!r}). Delete it, split again."
+        ) from error
     if made_for != _identity(dataset):
-        raise DataError(f"The splits in {path} are of other images, labels or patients. Delete it, split again.")
+        raise DataError(
+            f"The splits in {path} are of other images, labels or patients. Delete it, split again."
+        )
     splits = tuple(Split(name=name, **_rows(ids, dataset)) for name, ids in named)
     for split in splits:
         split.check(dataset)
@@ -233,27 +264,40 @@ def load_splits(path: Path, dataset: Splittable) -> tuple[Split, ...]:
 def _rows(ids: Mapping[str, list[str]], dataset: Splittable) -> dict[str, Rows]:
     row_of = {name: row for row, name in enumerate(dataset.ids.tolist())}
     if unknown := sorted({name for names in ids.values() for name in names} - set(row_of)):
-        raise DataError(f"{_listed('Image', unknown)} in the file of splits but not in the dataset. Split again.")
-    return {part: np.array(sorted(row_of[name] for name in names), dtype=np.int64) for part, names in ids.items()}
+        raise DataError(
+            f"{_listed('Image', unknown)} in the file of splits but not in the dataset. Split again."
+        )
+    return {
+        part: np.array(sorted(row_of[name] for name in names), dtype=np.int64)
+        for part, names in ids.items()
+    }
 
 
 def _identity(dataset: Splittable) -> str:
     """Hash what splits depend on, in the order of the ids; the pixels do not matter to them."""
     order = np.argsort(dataset.ids)
     return fingerprint(
-        dataset.ids[order].tolist(), dataset.labels[order], dataset.groups[order], dataset.class_names
+        dataset.ids[order].tolist(),
+        dataset.labels[order],
+        dataset.groups[order],
+        dataset.class_names,
     )
 
 
 def _source_parts(dataset: ImageDataset, assigned: NDArray[Any]) -> dict[str, Rows]:
     if assigned.shape != (len(dataset),):
-        raise DataError(f"Expected {len(dataset)} names of parts, one for each image, got {assigned.shape}.")
+        raise DataError(
+            f"Expected {len(dataset)} names of parts, one for each image, got {assigned.shape}."
+        )
     assigned = np.where(assigned == "", "train", assigned)
     if strange := sorted(set(assigned.tolist()) - set(PARTS)):
-        raise DataError(f"Expected every image in train, validation or test, got {strange}. Correct the source.")
+        raise DataError(
+            f"Expected every image in train, validation or test, got {strange}. Correct the source."
+        )
     own = {part: np.flatnonzero(assigned == part).astype(np.int64) for part in PARTS}
     patients, n_parts = np.unique(
-        np.concatenate([np.unique(dataset.groups[rows]) for rows in own.values()]), return_counts=True
+        np.concatenate([np.unique(dataset.groups[rows]) for rows in own.values()]),
+        return_counts=True,
     )
     if len(crossing := patients[n_parts > 1]):
         raise LeakageError(
@@ -262,17 +306,23 @@ def _source_parts(dataset: ImageDataset, assigned: NDArray[Any]) -> dict[str, Ro
         )
     for part in ("train", "test"):
         if not len(own[part]):
-            raise DataError(f"The source's own split has no {part} images. Ignore it, and use hold_out(dataset).")
+            raise DataError(
+                f"The source's own split has no {part} images. Ignore it, and use hold_out(dataset)."
+            )
     return own
 
 
-def _carve(dataset: ImageDataset, rows: Rows, validation: float, rng: np.random.Generator) -> dict[str, Rows]:
+def _carve(
+    dataset: ImageDataset, rows: Rows, validation: float, rng: np.random.Generator
+) -> dict[str, Rows]:
     return apportion(dataset, rows, {"train": 1 - validation, "validation": validation}, rng)
 
 
 def _real_rows(dataset: ImageDataset) -> Rows:
     if n := int(dataset.synthetic.sum()):
-        raise LeakageError(f"Expected real images only, got {n} synthetic. Split first, then add them to train.")
+        raise LeakageError(
+            f"Expected real images only, got {n} synthetic. Split first, then add them to train."
+        )
     return np.arange(len(dataset), dtype=np.int64)
 
 
@@ -290,4 +340,8 @@ def _listed(noun: str, names: Iterable[Any], n_shown: int = 3) -> str:
     """Say "Patients 104 and 211 are", with the first few and the number of the others."""
     names = [str(name) for name in names]
     shown = names[:n_shown] + ([f"{len(names) - n_shown} more"] if len(names) > n_shown else [])
-    return f"{noun} {names[0]} is" if len(names) == 1 else f"{noun}s {', '.join(shown[:-1])} and {shown[-1]} are"
+    return (
+        f"{noun} {names[0]} is"
+        if len(names) == 1
+        else f"{noun}s {', '.join(shown[:-1])} and {shown[-1]} are"
+    )

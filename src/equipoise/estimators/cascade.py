@@ -1,7 +1,7 @@
 """`CascadeSegmenter`: one network finds the tumor, another tells its parts apart."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,13 +11,37 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from equipoise.atomic import atomic_folder
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import Arrays, VolumeDataset
 from equipoise.estimators.patches.frequencies import Frequencies
 from equipoise.estimators.segmenter import Segmenter
-from equipoise.estimators.tumor_threshold import TUMOR, UNDECIDED, best_theta, tune_theta
 from equipoise.exceptions import DataError, SettingError
+from equipoise.metrics.segmentation import dice, overlap
 from equipoise.training.loop import History
 from equipoise.training.persistence import load_fitted, save_fitted
+
+HEALTHY, TUMOR = 0, 1  # classes of the network that finds the tumor
+THETAS = tuple(round(0.05 * i, 2) for i in range(1, 20))
+UNDECIDED = 0.5  # where nothing can tune it, and what equally good ones should be near to
+
+
+def tune_theta(detect: Segmenter, held: VolumeDataset) -> dict[float, float]:
+    """Give for each theta the mean Dice of the whole tumor over held-out cases of the classes healthy and tumor."""
+    cases = [_whole_tumor(detect, held.arrays(row)) for row in range(len(held))]
+    return dict(zip(THETAS, np.mean(cases, axis=0).tolist(), strict=True))
+
+
+def best_theta(tuning: Mapping[float, float]) -> float:
+    """Pick the theta with the best Dice, of equal ones that nearest to 0.5, which is also what nothing gives."""
+    return max(
+        tuning, key=lambda theta: (tuning[theta], -abs(theta - UNDECIDED)), default=UNDECIDED
+    )
+
+
+def _whole_tumor(detect: Segmenter, case: Arrays) -> list[float]:
+    chance, truth = detect.probabilities(case.images, case.mask)[TUMOR], case.codes == TUMOR
+    found = [overlap(truth=truth, prediction=case.mask & (chance >= theta)) for theta in THETAS]
+    return [float(dice(**counts)) for counts in found]
+
 
 DETECT, DIVIDE = "detect", "divide"  # stages, and folders of a saved cascade
 KIND = "cascade"
@@ -70,7 +94,11 @@ class CascadeSegmenter(BaseEstimator):
         self.seed = seed
 
     def fit(
-        self, train: VolumeDataset, *, validation: VolumeDataset | None = None, workspace: Path | None = None
+        self,
+        train: VolumeDataset,
+        *,
+        validation: VolumeDataset | None = None,
+        workspace: Path | None = None,
     ) -> Self:
         """Fit both stages; one that was killed goes on, to the same weights.
 
@@ -93,13 +121,19 @@ class CascadeSegmenter(BaseEstimator):
         tumor = {"healthy": (0,), "tumor": tuple(range(1, train.k))}
         parts = {name: (code,) for code, name in enumerate(train.class_names) if code}
         self.detect_, self.divide_ = (
-            self._stage(stage).fit(train.merged(view), validation=held and held.merged(view), workspace=workspace)
+            self._stage(stage).fit(
+                train.merged(view), validation=held and held.merged(view), workspace=workspace
+            )
             for stage, view in ((self.detect, tumor), (self.divide, parts))
         )
         started = time.perf_counter()
-        self.tuning_ = tune_theta(self.detect_, held.merged(tumor)) if held and self.theta is None else {}
+        self.tuning_ = (
+            tune_theta(self.detect_, held.merged(tumor)) if held and self.theta is None else {}
+        )
         self.theta_ = best_theta(self.tuning_) if self.theta is None else float(self.theta)
-        self.seconds_ = self.detect_.seconds_ + self.divide_.seconds_ + time.perf_counter() - started
+        self.seconds_ = (
+            self.detect_.seconds_ + self.divide_.seconds_ + time.perf_counter() - started
+        )
         return self
 
     def probabilities(self, images: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -123,7 +157,9 @@ class CascadeSegmenter(BaseEstimator):
         """
         check_is_fitted(self, "theta_")
         found = mask & (self.detect_.probabilities(images, mask)[TUMOR] >= self.theta_)
-        shown = mask & found.any(axis=(1, 2), keepdims=True)  # whole slices: windows lie as in `probabilities`
+        shown = mask & found.any(
+            axis=(1, 2), keepdims=True
+        )  # whole slices: windows lie as in `probabilities`
         codes = np.zeros(mask.shape, dtype=np.uint8)
         for z, box, chances in self.divide_.slices(images, shown):
             codes[z, *box] = np.where(found[z][box], 1 + chances.argmax(axis=0), 0)
@@ -133,7 +169,9 @@ class CascadeSegmenter(BaseEstimator):
         """Write a new folder: `model.json` with what is the cascade's own, and a folder for each stage."""
         check_is_fitted(self, "theta_")
         settings = {"theta": self.theta, "device": self.device, "seed": self.seed}
-        facts = {name: getattr(self, name) for name in FACTS} | {"tuning_": list(self.tuning_.items())}
+        facts = {name: getattr(self, name) for name in FACTS} | {
+            "tuning_": list(self.tuning_.items())
+        }
         with atomic_folder(Path(folder)) as temporary:
             save_fitted(temporary, KIND, {}, {"settings": settings, "fitted": facts})
             self.detect_.save(temporary / DETECT)
@@ -148,7 +186,9 @@ class CascadeSegmenter(BaseEstimator):
             SettingError: The device is not there.
         """
         facts = load_fitted(folder, KIND)[1]
-        detect, divide = (Segmenter.load(Path(folder) / name, device=device) for name in (DETECT, DIVIDE))
+        detect, divide = (
+            Segmenter.load(Path(folder) / name, device=device) for name in (DETECT, DIVIDE)
+        )
         loaded = cls(detect=detect, divide=divide, **{**facts["settings"], "device": device})
         loaded.detect_, loaded.divide_ = detect, divide
         for name, restore in FACTS.items():
@@ -165,7 +205,9 @@ class CascadeSegmenter(BaseEstimator):
             SettingError: theta is out of range, or what a stage refuses.
         """
         if self.theta is not None and not 0 <= self.theta <= 1:
-            raise SettingError(f"Expected theta as a chance from 0 to 1, or None to tune it, got {self.theta!r}.")
+            raise SettingError(
+                f"Expected theta as a chance from 0 to 1, or None to tune it, got {self.theta!r}."
+            )
         for stage in (DETECT, DIVIDE):
             if not isinstance(segmenter := getattr(self, stage), Segmenter):
                 raise SettingError(f"Expected {stage} as a Segmenter, got {segmenter!r}.")
@@ -192,7 +234,9 @@ class CascadeSegmenter(BaseEstimator):
         stages = ((FIRST, self.detect_), (SECOND, self.divide_))
         notes = [f"{name}: {note}" for name, stage in stages for note in stage.notes_]
         if self.theta is None and not self.tuning_:
-            notes.append(f"No validation cases: the chance of tumor was cut at {UNDECIDED}, untuned.")
+            notes.append(
+                f"No validation cases: the chance of tumor was cut at {UNDECIDED}, untuned."
+            )
         return tuple(notes)
 
     def _stage(self, segmenter: Segmenter) -> Segmenter:
@@ -201,7 +245,9 @@ class CascadeSegmenter(BaseEstimator):
         return copy
 
 
-FACTS: dict[str, Callable[[Any], Any]] = {  # what `save` keeps beside settings and stages -> how it is read again
+FACTS: dict[
+    str, Callable[[Any], Any]
+] = {  # what `save` keeps beside settings and stages -> how it is read again
     "class_names_": tuple,
     "modalities_": tuple,
     "regions_": lambda regions: {name: tuple(codes) for name, codes in regions.items()},
@@ -217,7 +263,9 @@ def _check_classes(train: VolumeDataset, held: VolumeDataset | None) -> None:
             f"Expected at least 2 classes of tumor to tell apart, got {list(train.class_names)}. Use Segmenter."
         )
     if not train.counts[1:].any():
-        raise DataError("Expected training cases with a tumor, got none. Check label maps and split.")
+        raise DataError(
+            "Expected training cases with a tumor, got none. Check label maps and split."
+        )
     if held and held.class_names != train.class_names:
         raise DataError(
             f"Expected validation cases of the classes {list(train.class_names)}, got {list(held.class_names)}."

@@ -16,12 +16,12 @@ import equipoise
 from equipoise.arrays import Images, Labels, Scores, fingerprint, value_range
 from equipoise.discovery import pick
 from equipoise.estimators.first_stage import build_network, train_network
+from equipoise.estimators.fit_request import Held, Mask, Task, check_mask
 from equipoise.estimators.pretraining import Learned, Pretraining, learn_trunk, load_trunk
 from equipoise.estimators.relearning import RELEARNED
 from equipoise.estimators.scoring import features_in_chunks, logits_of, probabilities
 from equipoise.estimators.second_stage import SECOND_STAGES, Second
 from equipoise.estimators.settings import check_classifier_settings
-from equipoise.estimators.task import Held, Mask, Task, check_mask
 from equipoise.exceptions import DataError
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
@@ -143,16 +143,22 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         started = time.perf_counter()
         X, y = check_images_and_labels(X, y)
         if X.ndim != 4:
-            raise DataError(f"Expected images of shape (n, c, h, w), got {X.shape}. Volumes need a segmenter.")
+            raise DataError(
+                f"Expected images of shape (n, c, h, w), got {X.shape}. Volumes need a segmenter."
+            )
         self.check_settings(min(X.shape[2:]))
         synthetic = check_mask(synthetic, len(X))
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise DataError(f"Expected at least 2 classes to tell apart, got only {self.classes_.tolist()}.")
+            raise DataError(
+                f"Expected at least 2 classes to tell apart, got only {self.classes_.tolist()}."
+            )
         self.counts_ = np.bincount(codes)
         self.real_counts_ = np.bincount(codes[~synthetic], minlength=len(self.classes_))
         self.shape_, self.dtype_, self.span_ = X.shape[1:], X.dtype, value_range(X)
-        task = self._task(X, codes.astype(np.int64), synthetic, self._check_validation(validation), workspace)
+        task = self._task(
+            X, codes.astype(np.int64), synthetic, self._check_validation(validation), workspace
+        )
         if stage := SECOND_STAGES[self.second_stage]:
             stage.check(task)
         learned = learn_trunk(
@@ -229,7 +235,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         loaded = cls(**{**facts["settings"], "device": device})
         loaded.classes_ = np.asarray(facts["classes"], dtype=np.int64)
         loaded.counts_ = np.asarray(facts["counts"], dtype=np.int64)
-        loaded.real_counts_ = loaded.counts_  # a loss that was told others finds its weights among the tensors
+        loaded.real_counts_ = (
+            loaded.counts_
+        )  # a loss that was told others finds its weights among the tensors
         loaded.shape_, loaded.span_ = tuple(facts["shape"]), tuple(facts["span"])
         loaded.dtype_ = np.dtype(facts["dtype"])
         stage = SECOND_STAGES[loaded.second_stage]
@@ -289,11 +297,22 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
     def _fitted_parts(self) -> nn.ModuleDict:
         return nn.ModuleDict({"network": self.network_, "loss": self.loss_})
 
-    def _task(self, X: Images, codes: Labels, synthetic: Mask, held: Held | None, workspace: Path | None) -> Task:
+    def _task(
+        self, X: Images, codes: Labels, synthetic: Mask, held: Held | None, workspace: Path | None
+    ) -> Task:
         """Name the checkpoints after all that the fit depends on, so that only the same fit can find them."""
         images, labels = held or (None, None)
         settings = sorted(self.get_params().items(), key=itemgetter(0))
-        parts = (X, codes, self.classes_, synthetic, images, labels, settings, equipoise.__version__)
+        parts = (
+            X,
+            codes,
+            self.classes_,
+            synthetic,
+            images,
+            labels,
+            settings,
+            equipoise.__version__,
+        )
         return Task(
             images=X,
             codes=codes,
@@ -302,7 +321,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             span=self.span_,
             device=resolve_device(self.device),
             asked=self.get_params(deep=False),
-            file=None if workspace is None else Path(workspace) / f"classifier-{fingerprint(*parts)[:32]}",
+            file=None
+            if workspace is None
+            else Path(workspace) / f"classifier-{fingerprint(*parts)[:32]}",
         )
 
     def _check_kind(self, images: Images, name: str = "images") -> Images:
@@ -322,7 +343,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         labels = check_labels(validation[1], len(images), name="validation labels")
         known = np.isin(labels, self.classes_)
         occurring = np.unique(labels[known])
-        if len(occurring) == 0 or (self.keep_best == "auroc" and len(occurring) < len(self.classes_)):
+        if len(occurring) == 0 or (
+            self.keep_best == "auroc" and len(occurring) < len(self.classes_)
+        ):
             raise DataError(
                 f"Expected validation images of the classes {self.classes_.tolist()} to find the best "
                 f"{self.keep_best}, got images of {occurring.tolist()}. Hold out more, or use keep_best='loss'."

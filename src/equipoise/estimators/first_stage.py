@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from equipoise.discovery import pick
-from equipoise.estimators.objective import RowLoss
+from equipoise.estimators.fit_request import NETWORK, Held, Task
+from equipoise.estimators.row_loss import RowLoss
 from equipoise.estimators.scoring import held_out_scores, logits_of
-from equipoise.estimators.task import NETWORK, Held, Task
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.networks.backbones import build
@@ -33,7 +33,9 @@ KEEP = {  # name -> higher is better
 }
 
 
-def build_network(name: str, *, pretrained: bool, channels: int, n_classes: int, side: int, loss: str) -> nn.Module:
+def build_network(
+    name: str, *, pretrained: bool, channels: int, n_classes: int, side: int, loss: str
+) -> nn.Module:
     """Build a network with the head that its loss is meant for; weights are random, of torch's global generator."""
     network: Any  # torch's stubs lack `to(memory_format=...)`
     if pretrained:

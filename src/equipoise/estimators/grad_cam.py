@@ -48,7 +48,10 @@ def grad_cam(classifier: ImageClassifier, images: Images, labels: Labels) -> Map
     """
     images, codes = _checked(classifier, images, labels)
     maps = np.empty((len(images), *images.shape[2:]), dtype=np.float32)
-    device, rows = next(classifier.network_.parameters()).device, max(1, CHUNK // (maps.shape[1] * maps.shape[2]))
+    device, rows = (
+        next(classifier.network_.parameters()).device,
+        max(1, CHUNK // (maps.shape[1] * maps.shape[2])),
+    )
     for start in range(0, len(images), rows):
         part = slice(start, start + rows)
         batch = channels_last(to_unit(resident(images[part], device), classifier.span_))
@@ -60,8 +63,12 @@ def grad_cam(classifier: ImageClassifier, images: Images, labels: Labels) -> Map
 
 def map_side(classifier: ImageClassifier) -> tuple[int, int]:
     """Give height and width of the last convolutional map: how fine a Grad-CAM can be."""
-    batch = torch.zeros((1, *classifier.shape_), device=next(classifier.network_.parameters()).device)
-    height, width = class_maps(classifier.network_, batch, torch.zeros(1, dtype=torch.int64)).shape[1:]
+    batch = torch.zeros(
+        (1, *classifier.shape_), device=next(classifier.network_.parameters()).device
+    )
+    height, width = class_maps(classifier.network_, batch, torch.zeros(1, dtype=torch.int64)).shape[
+        1:
+    ]
     return int(height), int(width)
 
 

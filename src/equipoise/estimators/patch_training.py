@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from equipoise.data.volumes import IGNORED, Positions, VolumeDataset
+from equipoise.data.volume_dataset import IGNORED, Positions, VolumeDataset
 from equipoise.estimators.patches.base import Drawing
 from equipoise.estimators.patches.frequencies import Frequencies
 from equipoise.estimators.scoring import channels_last
@@ -101,7 +101,11 @@ class _Epochs:
     def __call__(self, done: int, history: History) -> None:
         """Rebuild where an epoch is over, and record what was found."""
         every, n_steps = self.task.asked["epoch_steps"], self.task.asked["n_steps"]
-        if done % every == 0 and done < n_steps and (facts := self.drawing.rebuild(done // every, self._judge)):
+        if (
+            done % every == 0
+            and done < n_steps
+            and (facts := self.drawing.rebuild(done // every, self._judge))
+        ):
             history.add(done, facts)
 
     def _judge(self, positions: Positions) -> NDArray[np.float32]:
@@ -127,7 +131,11 @@ class _Descended:
 def _drawing(task: PatchTask) -> Drawing:
     asked = task.asked
     drawing: Drawing = asked["patch_sampler"].start(
-        task.train, n=asked["batch_size"], size=asked["patch_size"], jitter=jitter_of(asked), seed=asked["seed"]
+        task.train,
+        n=asked["batch_size"],
+        size=asked["patch_size"],
+        jitter=jitter_of(asked),
+        seed=asked["seed"],
     )
     return drawing
 
@@ -139,7 +147,9 @@ def _batches(task: PatchTask, drawing: Drawing) -> Batches:
         drawn = drawing(step)
         if dense:
             patches, target = task.train.patches(drawn.centers, size)
-            task.frequencies.add(drawn.classes, np.where((patches != 0).any(axis=1), target, IGNORED))
+            task.frequencies.add(
+                drawn.classes, np.where((patches != 0).any(axis=1), target, IGNORED)
+            )
         else:  # nothing was moved: what was drawn is in the center
             patches, target = task.train.images(drawn.centers, size), drawn.classes
             task.frequencies.add(drawn.classes)
@@ -171,7 +181,8 @@ def _watch(task: PatchTask) -> KeepBest | None:
     def score() -> dict[str, float]:
         (confusion,) = count(task.slider, task.loss, held, places, as_trained)
         by_region = {
-            f"validation_dice_{name}": value for name, value in region_dice(confusion, held.regions).items()
+            f"validation_dice_{name}": value
+            for name, value in region_dice(confusion, held.regions).items()
         }
         return {METRIC: mean_dice(confusion, held.regions), **by_region}
 

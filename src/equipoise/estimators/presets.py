@@ -32,12 +32,21 @@ class Preset:
     def settings_for(self, n_images: int) -> dict[str, Any]:
         """Give all parameters for a number of real training images: `epochs` passes, one look after each."""
         steps = math.ceil(n_images / self.batch_size)
-        lengths = {"n_steps": self.epochs * steps, "evaluate_every": steps, "batch_size": self.batch_size}
+        lengths = {
+            "n_steps": self.epochs * steps,
+            "evaluate_every": steps,
+            "batch_size": self.batch_size,
+        }
         return {**self.settings, **lengths}
 
 
 def _adam(learning_rate: float, **settings: Any) -> Mapping[str, Any]:
-    fixed = {"optimizer": "adam", "learning_rate": learning_rate, "weight_decay": 0.0, "schedule": "constant"}
+    fixed = {
+        "optimizer": "adam",
+        "learning_rate": learning_rate,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+    }
     return MappingProxyType({**fixed, **settings})
 
 
@@ -51,13 +60,21 @@ PRESETS: Mapping[str, Preset] = {
     "s1_densenet": Preset(
         summary="Paper S1: DenseNet-121, binary cross-entropies, early stop on their validation loss.",
         epochs=30,
-        settings=_adam(1e-3, network="densenet121", loss="two_sigmoid", keep_best="loss", patience=10),
+        settings=_adam(
+            1e-3, network="densenet121", loss="two_sigmoid", keep_best="loss", patience=10
+        ),
         source="Code of paper S1. Ours: no flips, of which the vertical ones show no possible film.",
     ),
     "s2_resnet18": Preset(
         summary="Paper S2: ResNet-18 from ImageNet, a high rate for five epochs.",
         epochs=5,
-        settings=_adam(4e-3, network="resnet18", pretrained="imagenet", loss="two_sigmoid", keep_best="accuracy"),
+        settings=_adam(
+            4e-3,
+            network="resnet18",
+            pretrained="imagenet",
+            loss="two_sigmoid",
+            keep_best="accuracy",
+        ),
         source="Paper S2; magnitudes of its augmentation are not stated. Ours: no flip.",
     ),
     "s2_resnet18_clean": Preset(
@@ -69,7 +86,9 @@ PRESETS: Mapping[str, Preset] = {
     "s4_cnn": Preset(
         summary="Paper S4: the small CNN, early stop.",
         epochs=50,
-        settings=_adam(1e-3, network="small_cnn", augmentation="none", keep_best="loss", patience=10),
+        settings=_adam(
+            1e-3, network="small_cnn", augmentation="none", keep_best="loss", patience=10
+        ),
         source="Paper S4 for the network; optimizer, length and stop are choices of methods 5.",
     ),
     "strong": Preset(

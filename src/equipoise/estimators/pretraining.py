@@ -9,7 +9,7 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from equipoise.arrays import Images, Labels
-from equipoise.estimators.task import Held
+from equipoise.estimators.fit_request import Held
 from equipoise.exceptions import DataError, WeightsError
 from equipoise.networks.backbones import trunk_of
 from equipoise.training.loop import History
@@ -60,7 +60,9 @@ def learn_trunk(
     tensors = learner.trunk(X, y, network=network, validation=validation, workspace=workspace)
     found = getattr(learner, "history_", {})
     histories = found if isinstance(found, Mapping) else {"": found}
-    return Learned(tensors, {f"pretraining {name}".strip(): history for name, history in histories.items()})
+    return Learned(
+        tensors, {f"pretraining {name}".strip(): history for name, history in histories.items()}
+    )
 
 
 def load_trunk(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -76,9 +78,15 @@ def load_trunk(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     problems = {
         "missing": own.keys() - tensors.keys(),
         "unexpected": tensors.keys() - own.keys(),
-        "of another shape": {key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape},
+        "of another shape": {
+            key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape
+        },
     }
-    found = [f"{kind}: {', '.join(sorted(keys)[:5])} ({len(keys)})" for kind, keys in problems.items() if keys]
+    found = [
+        f"{kind}: {', '.join(sorted(keys)[:5])} ({len(keys)})"
+        for kind, keys in problems.items()
+        if keys
+    ]
     if found:
         raise WeightsError(
             f"The pretraining gave tensors that do not fit the trunk of the network. {'; '.join(found)}. "

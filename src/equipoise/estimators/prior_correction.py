@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.estimators.slice_scores import PatchLoss, all_slices, count, mean_dice
 from equipoise.estimators.sliding import Slider
 
@@ -28,7 +28,9 @@ def prior_offset(prior: ArrayLike, drawn: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(np.log(ratio))
 
 
-def tune_tau(slider: Slider, loss: PatchLoss, held: VolumeDataset, offset: NDArray[np.float64]) -> float:
+def tune_tau(
+    slider: Slider, loss: PatchLoss, held: VolumeDataset, offset: NDArray[np.float64]
+) -> float:
     """Find the tau of 0, 0.1, ..., 1 with the best mean Dice of the regions, over all slices of all held-out cases.
 
     Dice is pooled over the patients; of equal ones the smallest tau. Returns 1 where no region occurs.

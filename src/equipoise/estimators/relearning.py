@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.arrays import Labels
-from equipoise.estimators.task import HEAD, Task
+from equipoise.estimators.fit_request import HEAD, Task
 from equipoise.losses import LOSSES
 from equipoise.networks.heads import last_linear, replace_head
 from equipoise.training.batches import Pool
@@ -21,7 +21,9 @@ LEARNING_RATE, WEIGHT_DECAY = 0.1, 5e-4
 RELEARNED = "cross_entropy"  # the loss, whatever that of the first stage was: the batches are balanced already
 
 
-def relearn(network: nn.Module, batches: Batches, features: Callable[[Tensor], Tensor], task: Task) -> History:
+def relearn(
+    network: nn.Module, batches: Batches, features: Callable[[Tensor], Tensor], task: Task
+) -> History:
     """Train a new last layer alone, by SGD whose rate falls from 0.1 to 0 as a cosine.
 
     Args:
@@ -34,7 +36,9 @@ def relearn(network: nn.Module, batches: Batches, features: Callable[[Tensor], T
     """
     head, n_steps = _fresh_head(network, task.asked["seed"]), steps_of(task)
     loss = LOSSES[RELEARNED](torch.as_tensor(np.bincount(task.codes)))
-    optimizer = make_optimizer("sgd", head.parameters(), learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    optimizer = make_optimizer(
+        "sgd", head.parameters(), learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY
+    )
     schedule = make_schedule("cosine", optimizer, n_steps)
     step = LossStep(
         loss=lambda inputs, codes: loss(head(features(inputs)).float(), codes),
@@ -47,8 +51,12 @@ def relearn(network: nn.Module, batches: Batches, features: Callable[[Tensor], T
         batches,
         n_steps=n_steps,
         seed=task.asked["seed"],
-        checkpoint=task.checkpoint(HEAD, {"head": head, "optimizer": optimizer, "schedule": schedule}),
-        history=History(advice="The features are too large for a second stage; use second_stage='none'."),
+        checkpoint=task.checkpoint(
+            HEAD, {"head": head, "optimizer": optimizer, "schedule": schedule}
+        ),
+        history=History(
+            advice="The features are too large for a second stage; use second_stage='none'."
+        ),
         name="classifier head",
     )
 
@@ -71,4 +79,6 @@ def steps_of(task: Task) -> int:
 def pool_of(task: Task, codes: Labels) -> Pool:
     """Give what a batch sampler of the second stage chooses from."""
     asked = task.asked
-    return Pool(labels=codes, batch_size=asked["batch_size"], n_steps=steps_of(task), seed=asked["seed"])
+    return Pool(
+        labels=codes, batch_size=asked["batch_size"], n_steps=steps_of(task), seed=asked["seed"]
+    )

@@ -16,7 +16,9 @@ from equipoise.metrics.classification import aurocs, recalls
 from equipoise.networks.heads import features_of
 from equipoise.training.batches import resident, to_unit
 
-CHUNK = 2**18  # pixels (images x h x w) that pass the network at once, so that memory does not grow with n
+CHUNK = (
+    2**18
+)  # pixels (images x h x w) that pass the network at once, so that memory does not grow with n
 
 
 def logits_of(network: nn.Module, images: Images, span: ValueRange) -> Tensor:
@@ -30,13 +32,17 @@ def features_in_chunks(network: nn.Module, images: Images, span: ValueRange) -> 
 
 
 @torch.no_grad()
-def _in_chunks(network: nn.Module, through: Callable[[Tensor], Tensor], images: Images, span: ValueRange) -> Tensor:
+def _in_chunks(
+    network: nn.Module, through: Callable[[Tensor], Tensor], images: Images, span: ValueRange
+) -> Tensor:
     device = next(network.parameters()).device
     training = network.training
     network.eval()
     rows = max(1, CHUNK // (images.shape[2] * images.shape[3]))
     chunks = (images[start : start + rows] for start in range(0, len(images), rows))
-    found = torch.cat([through(channels_last(to_unit(resident(chunk, device), span))) for chunk in chunks])
+    found = torch.cat(
+        [through(channels_last(to_unit(resident(chunk, device), span))) for chunk in chunks]
+    )
     network.train(training)
     return found
 
@@ -62,7 +68,9 @@ def held_out_scores(logits: Tensor, codes: Labels, loss: ImbalanceLoss) -> dict[
         DivergedError: The logits are not finite.
     """
     if not torch.isfinite(logits).all():
-        raise DivergedError("The logits of the validation images are not finite. Lower the learning rate.")
+        raise DivergedError(
+            "The logits of the validation images are not finite. Lower the learning rate."
+        )
     predictions = Predictions(y_true=codes, y_score=probabilities(logits, loss), positive=0)
     found = {
         "loss": float(loss(logits, torch.as_tensor(codes, device=logits.device))),

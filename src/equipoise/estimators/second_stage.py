@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.arrays import Labels
-from equipoise.data.interpolation import ALTERNATIVES, MINIMUM, Points, interpolate
+from equipoise.data.smote import ALTERNATIVES, MINIMUM, Points, interpolate
+from equipoise.estimators.fit_request import Held, Task
 from equipoise.estimators.relearning import pool_of, relearn
 from equipoise.estimators.scoring import channels_last, features_in_chunks, held_out_scores
-from equipoise.estimators.task import Held, Task
 from equipoise.exceptions import DataError, NoStartError
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.networks.heads import features_of, last_linear
@@ -67,13 +67,17 @@ def crt(network: nn.Module, _loss: ImbalanceLoss, task: Task) -> Second:
     """
     real = ~task.synthetic
     sampler = balanced(pool_of(task, task.codes[real]))
-    images = ResidentBatches(task.images[real], task.codes[real], sampler, span=task.span, device=task.device)
+    images = ResidentBatches(
+        task.images[real], task.codes[real], sampler, span=task.span, device=task.device
+    )
 
     def features(batch: Tensor) -> Tensor:
         with torch.no_grad():
             return features_of(network, channels_last(batch))
 
-    return Second({"head": relearn(network, augmented(images, task.asked["augmentation"]), features, task)})
+    return Second(
+        {"head": relearn(network, augmented(images, task.asked["augmentation"]), features, task)}
+    )
 
 
 def tau_norm(network: nn.Module, loss: ImbalanceLoss, task: Task) -> Second:
@@ -104,7 +108,9 @@ def rescaled(weight: Tensor, tau: float) -> Tensor:
     return weight / lengths**tau
 
 
-def interpolated_features(name: str, network: nn.Module, _loss: ImbalanceLoss, task: Task) -> Second:
+def interpolated_features(
+    name: str, network: nn.Module, _loss: ImbalanceLoss, task: Task
+) -> Second:
     """Fill the classes up with points between features of their images, then learn a new last layer on all.
 
     The features are those of the images as they are, synthetic ones included, without augmentation. A class whose
@@ -117,11 +123,17 @@ def interpolated_features(name: str, network: nn.Module, _loss: ImbalanceLoss, t
     new, new_codes, ways = _new_points(name, features.cpu().numpy(), task.codes, task.asked["seed"])
     points = torch.cat([features, torch.as_tensor(new, device=task.device)])
     codes = np.concatenate([task.codes, new_codes])
-    batches = _rows_of(points, torch.as_tensor(codes, device=task.device), natural(pool_of(task, codes)))
-    return Second({"head": relearn(network, batches, lambda batch: batch, task)}, {"interpolation": ways})
+    batches = _rows_of(
+        points, torch.as_tensor(codes, device=task.device), natural(pool_of(task, codes))
+    )
+    return Second(
+        {"head": relearn(network, batches, lambda batch: batch, task)}, {"interpolation": ways}
+    )
 
 
-def _new_points(name: str, flat: Points, codes: Labels, seed: int) -> tuple[Points, Labels, dict[str, str]]:
+def _new_points(
+    name: str, flat: Points, codes: Labels, seed: int
+) -> tuple[Points, Labels, dict[str, str]]:
     counts = np.bincount(codes)
     found, ways = [(flat[:0], codes[:0])], {}
     for code, n in enumerate(counts.max() - counts):
@@ -163,7 +175,9 @@ def _held(task: Task) -> Held:
 
 
 def _check_points(task: Task) -> None:
-    check_class_sizes(task.codes, MINIMUM, method="interpolation of features", alternatives=ALTERNATIVES)
+    check_class_sizes(
+        task.codes, MINIMUM, method="interpolation of features", alternatives=ALTERNATIVES
+    )
 
 
 def _features(name: str, summary: str) -> SecondStage:
@@ -185,9 +199,13 @@ SECOND_STAGES: dict[str, SecondStage | None] = {
         check=_held,
         relearns=False,
     ),
-    "smote_features": _features("smote", "The last layer is learned again with SMOTE on the features."),
+    "smote_features": _features(
+        "smote", "The last layer is learned again with SMOTE on the features."
+    ),
     "borderline_smote_features": _features(
         "borderline_smote", "The last layer is learned again with Borderline-SMOTE on the features."
     ),
-    "adasyn_features": _features("adasyn", "The last layer is learned again with ADASYN on the features."),
+    "adasyn_features": _features(
+        "adasyn", "The last layer is learned again with ADASYN on the features."
+    ),
 }

@@ -15,7 +15,7 @@ from torch import nn
 
 import equipoise
 from equipoise.arrays import fingerprint
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.estimators.patch_fits import PatchFit, once
 from equipoise.estimators.patch_training import METRIC, PatchTask, train_patches
 from equipoise.estimators.patches.balanced import BalancedPatches
@@ -115,7 +115,11 @@ class Segmenter(BaseEstimator):
         self.seed = seed
 
     def fit(
-        self, train: VolumeDataset, *, validation: VolumeDataset | None = None, workspace: Path | None = None
+        self,
+        train: VolumeDataset,
+        *,
+        validation: VolumeDataset | None = None,
+        workspace: Path | None = None,
     ) -> Self:
         """Learn from cases; a fit that was killed goes on from its checkpoint, to the same weights.
 
@@ -136,12 +140,17 @@ class Segmenter(BaseEstimator):
         self._describe(train)
         self._make_parts()
         key = self._key(train, validation)
-        trained = once(workspace, key, lambda checkpoint: self._train(train, validation, checkpoint))
+        trained = once(
+            workspace, key, lambda checkpoint: self._train(train, validation, checkpoint)
+        )
         started = time.perf_counter()
         self._parts().load_state_dict(dict(trained.tensors))
         self.frequencies_ = Frequencies(train.class_names, self._asked(train))
         self.frequencies_.load_state_dict(
-            {name: torch.tensor(trained.facts[name], dtype=torch.int64) for name in ("drawn", "pixels")}
+            {
+                name: torch.tensor(trained.facts[name], dtype=torch.int64)
+                for name in ("drawn", "pixels")
+            }
         )
         pixels = self.frequencies_.pixels
         self.drawn_ = pixels / pixels.sum() if self._kind.dense else self.frequencies_.asked
@@ -202,7 +211,9 @@ class Segmenter(BaseEstimator):
         check_is_fitted(self, "tau_")
         facts = {name: _plain(getattr(self, name)) for name in FACTS}
         settings = {**self.get_params(deep=False), "patch_sampler": str(self.patch_sampler)}
-        save_fitted(folder, KIND, self._parts().state_dict(), {"settings": settings, "fitted": facts})
+        save_fitted(
+            folder, KIND, self._parts().state_dict(), {"settings": settings, "fitted": facts}
+        )
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> Self:
@@ -236,9 +247,13 @@ class Segmenter(BaseEstimator):
         self.class_names_, self.modalities_ = train.class_names, train.modalities
         self.regions_ = dict(train.regions)
         self.background_ = healthy_class(train) == 0
-        told = np.rint(self.n_steps * self.batch_size * self._asked(train))  # refuses cases without a voxel
+        told = np.rint(
+            self.n_steps * self.batch_size * self._asked(train)
+        )  # refuses cases without a voxel
         self.prior_ = train.counts / train.counts.sum()
-        self.counts_ = np.maximum(told, 1).astype(np.int64)  # a class without a voxel must not break the fit
+        self.counts_ = np.maximum(told, 1).astype(
+            np.int64
+        )  # a class without a voxel must not break the fit
 
     def _asked(self, train: VolumeDataset) -> NDArray[np.float64]:
         return self.patch_sampler.shares(train)  # type: ignore[union-attr]  # not text: see check_settings
@@ -253,11 +268,15 @@ class Segmenter(BaseEstimator):
         self.network_: nn.Module = laid_out(network).to(device).eval()
         counts = torch.as_tensor(self.counts_)
         if self._kind.dense:
-            self.loss_: PatchLoss = pick_loss(self.loss, counts, background=self.background_).to(device)
+            self.loss_: PatchLoss = pick_loss(self.loss, counts, background=self.background_).to(
+                device
+            )
         else:
             self.loss_ = LOSSES[self.loss](counts).to(device)
 
-    def _train(self, train: VolumeDataset, held: VolumeDataset | None, checkpoint: Path | None) -> PatchFit:
+    def _train(
+        self, train: VolumeDataset, held: VolumeDataset | None, checkpoint: Path | None
+    ) -> PatchFit:
         started = time.perf_counter()
         self.network_.train()
         frequencies = Frequencies(train.class_names, self._asked(train))
@@ -281,19 +300,27 @@ class Segmenter(BaseEstimator):
             return 0.0
         if validation is None:
             return 1.0
-        return tune_tau(self._slider, self.loss_, validation, prior_offset(self.prior_, self.drawn_))
+        return tune_tau(
+            self._slider, self.loss_, validation, prior_offset(self.prior_, self.drawn_)
+        )
 
     def _decoded(self, seen: SeenSlice) -> tuple[int, tuple[slice, slice], NDArray[np.float32]]:
-        offset = torch.as_tensor(self.tau_ * prior_offset(self.prior_, self.drawn_), dtype=torch.float32)
+        offset = torch.as_tensor(
+            self.tau_ * prior_offset(self.prior_, self.drawn_), dtype=torch.float32
+        )
         logits = seen.logits + offset.to(seen.logits.device)[:, None, None]
-        chances: NDArray[np.float32] = self.loss_.probabilities(logits.unsqueeze(0))[0].cpu().numpy()
+        chances: NDArray[np.float32] = (
+            self.loss_.probabilities(logits.unsqueeze(0))[0].cpu().numpy()
+        )
         return seen.z, seen.box, chances
 
     def _key(self, train: VolumeDataset, held: VolumeDataset | None) -> str:
         """Name the training after all that it depends on; the prior correction comes after it."""
         settings = {**self.get_params(deep=False), "prior_correction": None}
         contents = (train.fingerprint, held and held.fingerprint)
-        return fingerprint(*contents, sorted(settings.items(), key=itemgetter(0)), equipoise.__version__)
+        return fingerprint(
+            *contents, sorted(settings.items(), key=itemgetter(0)), equipoise.__version__
+        )
 
     def _parts(self) -> nn.ModuleDict:
         return nn.ModuleDict({"network": self.network_, "loss": self.loss_})
@@ -308,7 +335,9 @@ class Segmenter(BaseEstimator):
 
 
 KIND = "segmenter"
-FACTS: dict[str, Callable[[Any], Any]] = {  # what `save` keeps beside settings and weights -> how it is read again
+FACTS: dict[
+    str, Callable[[Any], Any]
+] = {  # what `save` keeps beside settings and weights -> how it is read again
     "class_names_": tuple,
     "modalities_": tuple,
     "regions_": lambda regions: {name: tuple(codes) for name, codes in regions.items()},
@@ -332,7 +361,9 @@ def training_notes(history: History) -> tuple[str, ...]:
         return ()
     best, last = max(scores), scores[-1]
     if best == 0:
-        return ("The network found no part of any region on the validation slices, at no time of the training.",)
+        return (
+            "The network found no part of any region on the validation slices, at no time of the training.",
+        )
     if last < best / 2:
         return (
             f"The training collapsed: the mean Dice on the validation slices fell from {best:.2f} to {last:.2f}. "

@@ -13,8 +13,14 @@ from equipoise.losses.regions import REGION_LOSSES, pick_loss
 from equipoise.networks.patch_networks import CENTER_CNN_VALID, PATCH_NETWORKS, UNET, PatchNetwork
 from equipoise.training.devices import PRECISIONS, resolve_device
 
-MODES = {"center": CENTER_CNN_VALID, "dense": UNET}  # mode -> the network it has where none is asked for
-KEEP = {"mean_dice": True, "last": False}  # what the weights kept are the best in -> whether they are chosen
+MODES = {
+    "center": CENTER_CNN_VALID,
+    "dense": UNET,
+}  # mode -> the network it has where none is asked for
+KEEP = {
+    "mean_dice": True,
+    "last": False,
+}  # what the weights kept are the best in -> whether they are chosen
 
 
 def patch_network(settings: Mapping[str, Any]) -> PatchNetwork:
@@ -28,7 +34,9 @@ def patch_network(settings: Mapping[str, Any]) -> PatchNetwork:
         return usual
     kind = pick(PATCH_NETWORKS, settings["network"], "network")
     if kind.dense != usual.dense:
-        fit = ", ".join(name for name, network in PATCH_NETWORKS.items() if network.dense == usual.dense)
+        fit = ", ".join(
+            name for name, network in PATCH_NETWORKS.items() if network.dense == usual.dense
+        )
         raise SettingError(
             f"Expected a network for mode='{settings['mode']}', got '{kind.name}'. Use one of: {fit}."
         )
@@ -49,7 +57,9 @@ def check_segmenter_settings(settings: Mapping[str, Any]) -> None:
         SettingError: A name is unknown, a number out of range, or two settings contradict each other.
     """
     kind = patch_network(settings)
-    check_whole(settings, width=1, patch_size=1, n_steps=1, epoch_steps=1, batch_size=2, evaluate_every=1)
+    check_whole(
+        settings, width=1, patch_size=1, n_steps=1, epoch_steps=1, batch_size=2, evaluate_every=1
+    )
     check_whole(settings, n_slices=1, stride=1)
     kind.check_size(settings["patch_size"])
     _check_loss(settings)
@@ -58,7 +68,9 @@ def check_segmenter_settings(settings: Mapping[str, Any]) -> None:
     resolve_device(settings["device"])
     if not settings["learning_rate"] > 0:
         raise SettingError(f"Expected a positive learning_rate, got {settings['learning_rate']}.")
-    if not all(callable(getattr(settings["patch_sampler"], name, None)) for name in ("start", "shares")):
+    if not all(
+        callable(getattr(settings["patch_sampler"], name, None)) for name in ("start", "shares")
+    ):
         raise SettingError(
             f"Expected patch_sampler as one of equipoise.estimators.patches, such as BalancedPatches(), got "
             f"{settings['patch_sampler']!r}. A segmenter that was loaded predicts only; make a new one to train."

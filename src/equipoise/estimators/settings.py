@@ -41,7 +41,11 @@ def check_classifier_settings(settings: Mapping[str, Any], side: int) -> None:
         WeightsError: The file of pretrained weights does not exist.
     """
     for name, table in CHOICES.items():
-        pick(table, settings[name], "value for keep_best" if name == "keep_best" else name.replace("_", " "))
+        pick(
+            table,
+            settings[name],
+            "value for keep_best" if name == "keep_best" else name.replace("_", " "),
+        )
     check_side(side)
     resolve_device(settings["device"])
     if settings["pretrained"] is not None:
@@ -56,7 +60,9 @@ def _check_numbers(settings: Mapping[str, Any]) -> None:
     if settings["patience"] is not None:
         check_whole(settings, patience=1)
         if settings["keep_best"] == "last":
-            raise SettingError("Expected no patience with keep_best='last', which judges nothing. Name a metric.")
+            raise SettingError(
+                "Expected no patience with keep_best='last', which judges nothing. Name a metric."
+            )
     rate, decay = settings["learning_rate"], settings["weight_decay"]
     if not rate > 0 or not decay >= 0:
         raise SettingError(
@@ -87,9 +93,13 @@ def _check_stages(settings: Mapping[str, Any], side: int) -> None:
     if (learner := settings["pretraining"]) is None:
         return
     if not callable(getattr(learner, "trunk", None)):
-        raise SettingError(f"Expected pretraining as an estimator with a method `trunk`, got {learner!r}.")
+        raise SettingError(
+            f"Expected pretraining as an estimator with a method `trunk`, got {learner!r}."
+        )
     if settings["pretrained"] is not None:
-        raise SettingError("Expected pretrained or pretraining, got both: the one would undo the other.")
+        raise SettingError(
+            "Expected pretrained or pretraining, got both: the one would undo the other."
+        )
     learner.check_settings(settings["network"], side)
 
 
@@ -102,4 +112,6 @@ def check_whole(settings: Mapping[str, Any], **minima: int) -> None:
     for name, low in minima.items():
         value = settings[name]
         if not (isinstance(value, int | np.integer) and value >= low):
-            raise SettingError(f"Expected {name} as a whole number of at least {low}, got {value!r}.")
+            raise SettingError(
+                f"Expected {name} as a whole number of at least {low}, got {value!r}."
+            )

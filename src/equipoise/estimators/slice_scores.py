@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.estimators.sliding import SeenSlice, Slider
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.losses.regions import DenseLoss
@@ -51,7 +51,9 @@ def count(
     for row, zs in places.items():
         images, codes, mask = dataset.arrays(row)
         kept = codes[list(zs)]
-        total[:, :, 0] += np.bincount(kept[kept < dataset.k], minlength=dataset.k)  # 0 until it has been looked at
+        total[:, :, 0] += np.bincount(
+            kept[kept < dataset.k], minlength=dataset.k
+        )  # 0 until it has been looked at
         for seen in slider.slices(images, mask, zs):
             total += _moved(seen, loss, codes[seen.z], mask[seen.z], offsets)
     return total
@@ -80,7 +82,11 @@ def decide(logits: Tensor, loss: PatchLoss) -> Tensor:
 
 
 def _moved(
-    seen: SeenSlice, loss: PatchLoss, codes: NDArray[np.uint8], mask: NDArray[np.bool_], offsets: Tensor
+    seen: SeenSlice,
+    loss: PatchLoss,
+    codes: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    offsets: Tensor,
 ) -> NDArray[np.int64]:
     """Count the pixels of the mask as they are predicted, and take them away from those predicted 0."""
     t, k = offsets.shape

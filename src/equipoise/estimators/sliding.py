@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
-from equipoise.data.volumes import Positions, VolumeDataset
+from equipoise.data.volume_dataset import Positions, VolumeDataset
 from equipoise.estimators.scoring import channels_last
 from equipoise.networks.patch_networks import PatchNetwork
 
-CHUNK = 2**18  # pixels (patches x s x s) that pass the network at once, so that memory does not grow with the work
+CHUNK = (
+    2**18
+)  # pixels (patches x s x s) that pass the network at once, so that memory does not grow with the work
 Box = tuple[slice, slice]  # along y and x
 Plane = NDArray[Any]  # (c, y, x), one slice of the modalities
 
@@ -70,9 +72,13 @@ class Slider:
         found = []
         with evaluating(self.network):
             for start in range(0, len(positions), step):
-                patches = torch.from_numpy(dataset.images(positions[start : start + step], self.size))
+                patches = torch.from_numpy(
+                    dataset.images(positions[start : start + step], self.size)
+                )
                 logits = self.network(channels_last(patches.to(device)))
-                found.append(logits[:, :, self.size // 2, self.size // 2] if self.kind.dense else logits)
+                found.append(
+                    logits[:, :, self.size // 2, self.size // 2] if self.kind.dense else logits
+                )
         return torch.cat(found).float()
 
     @torch.no_grad()
@@ -84,7 +90,10 @@ class Slider:
         from monai.inferers.utils import sliding_window_inference
 
         lengths = [max(part.stop - part.start, self.size) for part in box]
-        margins = [(length - part.stop + part.start) // 2 for length, part in zip(lengths, box, strict=True)]
+        margins = [
+            (length - part.stop + part.start) // 2
+            for length, part in zip(lengths, box, strict=True)
+        ]
         starts = [part.start - margin for margin, part in zip(margins, box, strict=True)]
         logits = sliding_window_inference(
             self._cut(plane, starts, lengths),
@@ -100,25 +109,39 @@ class Slider:
         """Judge the points of a grid and fill in the pixels between them; they are multiples of the stride."""
         first = [part.start // self.stride * self.stride for part in box]
         lengths = [
-            -(-(part.stop - 1 - low) // self.stride) * self.stride for low, part in zip(first, box, strict=True)
+            -(-(part.stop - 1 - low) // self.stride) * self.stride
+            for low, part in zip(first, box, strict=True)
         ]
-        image = self._cut(plane, [low - self.size // 2 for low in first], [n + self.size for n in lengths])
+        image = self._cut(
+            plane, [low - self.size // 2 for low in first], [n + self.size for n in lengths]
+        )
         if self.kind.slides:
             step = self.stride // self.kind.stride
             grid: Tensor = self.network.grid(image, self.size)[:, :, ::step, ::step].float()  # type: ignore[operator]
         else:
             grid = self._patch_by_patch(image, _needed(mask, first, lengths, self.stride))
-        pixels = interpolate(grid, size=[n + 1 for n in lengths], mode="bilinear", align_corners=True)
-        return _inside(pixels[0], [part.start - low for low, part in zip(first, box, strict=True)], box)
+        pixels = interpolate(
+            grid, size=[n + 1 for n in lengths], mode="bilinear", align_corners=True
+        )
+        return _inside(
+            pixels[0], [part.start - low for low, part in zip(first, box, strict=True)], box
+        )
 
     def _patch_by_patch(self, image: Tensor, needed: Tensor) -> Tensor:
         """Crop the patches whose logits are needed (gy, gx); the others get 0."""
-        patches = image[0].unfold(1, self.size, self.stride).unfold(2, self.size, self.stride).movedim(0, 2)
+        patches = (
+            image[0]
+            .unfold(1, self.size, self.stride)
+            .unfold(2, self.size, self.stride)
+            .movedim(0, 2)
+        )
         rows, columns = (index.to(image.device) for index in torch.nonzero(needed, as_tuple=True))
         step = max(1, CHUNK // self.size**2)
         logits = torch.cat(
             [
-                self.network(channels_last(patches[rows[i : i + step], columns[i : i + step]])).float()
+                self.network(
+                    channels_last(patches[rows[i : i + step], columns[i : i + step]])
+                ).float()
                 for i in range(0, len(rows), step)
             ]
         )
@@ -129,9 +152,14 @@ class Slider:
     def _cut(self, plane: Plane, starts: list[int], lengths: list[int]) -> Tensor:
         """Cut a window that may reach over the border, (1, c, h, w) on the device of the network."""
         window = np.zeros((1, len(plane), *lengths), dtype=np.float32)
-        stops = [min(start + n, side) for start, n, side in zip(starts, lengths, plane.shape[1:], strict=True)]
+        stops = [
+            min(start + n, side)
+            for start, n, side in zip(starts, lengths, plane.shape[1:], strict=True)
+        ]
         (y, x), (to_y, to_x) = [max(start, 0) for start in starts], stops
-        window[0, :, y - starts[0] : to_y - starts[0], x - starts[1] : to_x - starts[1]] = plane[:, y:to_y, x:to_x]
+        window[0, :, y - starts[0] : to_y - starts[0], x - starts[1] : to_x - starts[1]] = plane[
+            :, y:to_y, x:to_x
+        ]
         return channels_last(torch.from_numpy(window).to(_device(self.network)))
 
 

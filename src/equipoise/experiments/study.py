@@ -9,21 +9,21 @@ from sklearn.pipeline import Pipeline
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
-from equipoise.experiments.cell import Cell
-from equipoise.experiments.progress import Observer
-from equipoise.experiments.segmentation.metrics import region_metrics
-from equipoise.experiments.settings import steps_of
-from equipoise.experiments.store import RunStore
+from equipoise.experiments.parameters import steps_of
+from equipoise.experiments.region_metrics import region_metrics
+from equipoise.experiments.running.progress import Observer
 from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
 from equipoise.resampling.base import Resampler
+from equipoise.runs.cell import Cell
+from equipoise.runs.store import RunStore
 
 if TYPE_CHECKING:
     from equipoise.data.duplicates import Duplicates
-    from equipoise.experiments.executors import Executor
+    from equipoise.experiments.running.executors import Executor
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,79}")
 
@@ -151,12 +151,16 @@ class Study:
             SettingError: The folder cannot be written, or another process writes into it.
             KeyboardInterrupt: Stopped by the user; finished cells are kept.
         """
-        from equipoise.experiments.executors import default_executor
+        from equipoise.experiments.running.executors import default_executor
 
         observer = observer or Observer()
         with store.lock():
             store.open(self)
-            kept = [c for c in self.cells() if store.has(c) or (store.has_failed(c) and not retry_failed)]
+            kept = [
+                c
+                for c in self.cells()
+                if store.has(c) or (store.has_failed(c) and not retry_failed)
+            ]
             left = [c for c in self.cells() if c not in set(kept)]
             observer.started(kept, left)
             (executor or default_executor()).run(left, self, store, observer)
@@ -171,7 +175,9 @@ def _check_names(kind: str, names: list[str]) -> None:
                 f"Expected names of {kind}s from letters, digits and . _ + = @ - (they are folders), got {name!r}."
             )
     if len({name.lower() for name in names}) < len(names):
-        raise SettingError(f"Expected different names of {kind}s (case does not count), got {', '.join(names)}.")
+        raise SettingError(
+            f"Expected different names of {kind}s (case does not count), got {', '.join(names)}."
+        )
 
 
 def _check_seeds(seeds: Sequence[int]) -> None:

@@ -65,7 +65,9 @@ def extract(images: Images, extractor: Extractor, *, cache: Path | None = None) 
     """
     images = check_images(images)
     if images.ndim != 4:
-        raise DataError(f"Expected images of shape (n, c, h, w), got {images.shape}. Volumes have no extractor.")
+        raise DataError(
+            f"Expected images of shape (n, c, h, w), got {images.shape}. Volumes have no extractor."
+        )
     features = np.empty((len(images), extractor.dimension))
     for start in range(0, len(images), BLOCK):
         block = images[start : start + BLOCK]
@@ -95,7 +97,9 @@ def _through(block: Images, extractor: Extractor, done: int, n: int) -> NDArray[
         report(f"features: {extractor.name}", done + start, n)
         found[start : start + STEP] = extractor(block[start : start + STEP])
     if not np.isfinite(found).all():
-        raise DataError(f"The features of {extractor.name} are not finite. Check the weights and the images.")
+        raise DataError(
+            f"The features of {extractor.name} are not finite. Check the weights and the images."
+        )
     return found
 
 

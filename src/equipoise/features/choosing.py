@@ -13,7 +13,11 @@ FOLDER = "EQUIPOISE_WEIGHTS"
 
 
 def make_extractor(
-    name: str, *, weights: str | Path | None = None, device: str = "auto", span: ValueRange | None = None
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    span: ValueRange | None = None,
 ) -> Extractor:
     """Make an extractor of `EXTRACTORS`.
 
@@ -38,7 +42,9 @@ def make_extractor(
     if member.files:
         return member.make(weights or found_weights(member.files), device=device, span=span)
     if weights is not None:
-        raise SettingError(f"Expected no weights for the extractor '{name}', which has none, got {weights}.")
+        raise SettingError(
+            f"Expected no weights for the extractor '{name}', which has none, got {weights}."
+        )
     return member.make(device=device, span=span)
 
 
@@ -51,5 +57,7 @@ def found_weights(files: tuple[str, ...]) -> Path | None:
     if not (folder := os.environ.get(FOLDER)):
         return None
     if not Path(folder).is_dir():
-        raise WeightsError(f"Expected a folder of weights at {folder} (${FOLDER}), found none. Unset or mend it.")
+        raise WeightsError(
+            f"Expected a folder of weights at {folder} (${FOLDER}), found none. Unset or mend it."
+        )
     return next((Path(folder) / file for file in files if (Path(folder) / file).exists()), None)

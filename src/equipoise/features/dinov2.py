@@ -72,8 +72,14 @@ def _model(weights: str | Path | None) -> Any:
     try:
         if weights is None:
             return transformers.Dinov2Model.from_pretrained(MODEL, revision=REVISION, **asked)
-        return transformers.Dinov2Model.from_pretrained(Path(weights), local_files_only=True, **asked)
-    except (OSError, ValueError, RuntimeError) as error:  # no connection, no such folder, damaged, does not fit
+        return transformers.Dinov2Model.from_pretrained(
+            Path(weights), local_files_only=True, **asked
+        )
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # no connection, no such folder, damaged, does not fit
         raise WeightsError(
             f"Cannot get {MODEL} from {weights or 'its hub'}: {error}. Download config.json and model.safetensors "
             f"of revision {REVISION} elsewhere and pass their folder (weights='/path/{FILES[0]}')."

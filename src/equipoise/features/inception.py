@@ -18,9 +18,18 @@ from equipoise.training.chance import isolated_chance
 URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
 ARCHIVE = "default_1.pt"
 ARCHIVE_SHA256 = "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34"
-FILES = ("pt_inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.safetensors", ARCHIVE)
+FILES = (
+    "pt_inception-2015-12-05-6726825d.pth",
+    "pt_inception-2015-12-05-6726825d.safetensors",
+    ARCHIVE,
+)
 SIDE, DIMENSION = 299, 2048
-PARTS = ("conv.weight", "bn.bias", "bn.running_mean", "bn.running_var")  # the graph's norms have no scale
+PARTS = (
+    "conv.weight",
+    "bn.bias",
+    "bn.running_mean",
+    "bn.running_var",
+)  # the graph's norms have no scale
 
 
 class InceptionInput(nn.Module):
@@ -78,10 +87,14 @@ def load_inception(network: nn.Module, weights: str | Path | None) -> None:
     if weights is not None and Path(weights).suffix == ".pt":
         stored = read_archive(Path(weights))
     else:
-        stored = download(URL, setting="weights") if weights is None else read_weights(Path(weights))
+        stored = (
+            download(URL, setting="weights") if weights is None else read_weights(Path(weights))
+        )
     with torch.device("meta"):
         whole = fid_inception().state_dict()
-    check_fit({k: v for k, v in stored.items() if not k.startswith("fc.")}, whole, "fc.", weights or URL)
+    check_fit(
+        {k: v for k, v in stored.items() if not k.startswith("fc.")}, whole, "fc.", weights or URL
+    )
     own = network.state_dict()
     network.load_state_dict({**own, **{name: stored[name] for name in own if name in stored}})
 
@@ -97,7 +110,9 @@ def read_archive(path: Path) -> State:
         WeightsError: No such file, or another one.
     """
     if not path.is_file():
-        raise WeightsError(f"Expected a weights file at {path}, found none. Pass a .safetensors or .pth file.")
+        raise WeightsError(
+            f"Expected a weights file at {path}, found none. Pass a .safetensors or .pth file."
+        )
     content = path.read_bytes()
     if (found := hashlib.sha256(content).hexdigest()) != ARCHIVE_SHA256:
         raise WeightsError(
@@ -112,11 +127,15 @@ def read_archive(path: Path) -> State:
 def _in_order(archive: zipfile.ZipFile) -> State:
     with torch.device("meta"):
         network = fid_inception()
-    blocks = [(name, block) for name, block in network.named_modules() if isinstance(block, ConvNorm)]
+    blocks = [
+        (name, block) for name, block in network.named_modules() if isinstance(block, ConvNorm)
+    ]
     state = {f"{name}.bn.weight": torch.ones(block.conv.out_channels) for name, block in blocks}
     for number, (name, part) in enumerate((name, part) for name, _ in blocks for part in PARTS):
         values = np.frombuffer(archive.read(f"out_jit_module/data/{number}"), dtype="<f4").copy()
-        state[f"{name}.{part}"] = torch.from_numpy(values).reshape(network.state_dict()[f"{name}.{part}"].shape)
+        state[f"{name}.{part}"] = torch.from_numpy(values).reshape(
+            network.state_dict()[f"{name}.{part}"].shape
+        )
     return state
 
 
@@ -128,5 +147,8 @@ def _stretch(images: Tensor, axis: int) -> Tensor:
     place = torch.arange(SIDE, device=images.device, dtype=torch.float32) * (old / SIDE)
     low = place.long()
     share = (place - low).view((-1, 1) if axis == 2 else (-1,))
-    below, above = images.index_select(axis, low), images.index_select(axis, (low + 1).clamp_(max=old - 1))
+    below, above = (
+        images.index_select(axis, low),
+        images.index_select(axis, (low + 1).clamp_(max=old - 1)),
+    )
     return below + (above - below) * share

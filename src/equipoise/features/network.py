@@ -42,7 +42,9 @@ class NetworkExtractor:
         span: ValueRange | None = None, device: str = "auto",
     ) -> None:  # fmt: skip
         self.name, self.dimension, self.span, self.side = name, dimension, span, side
-        self.digest = fingerprint(name, preparation, *_weights(network), *map(float, span or BYTE_RANGE))
+        self.digest = fingerprint(
+            name, preparation, *_weights(network), *map(float, span or BYTE_RANGE)
+        )
         self.device = resolve_device(device)
         self.network = network.to(self.device).eval().requires_grad_(False)
 

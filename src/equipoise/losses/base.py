@@ -70,5 +70,7 @@ class LossFactory:
             DataError: Not at least two classes, or a class without an image.
         """
         if counts.ndim != 1 or len(counts) < 2 or bool((counts < 1).any()):
-            raise DataError(f"Expected counts of at least 2 classes, none of them empty, got {counts.tolist()}.")
+            raise DataError(
+                f"Expected counts of at least 2 classes, none of them empty, got {counts.tolist()}."
+            )
         return self.build(counts.to(torch.float32))

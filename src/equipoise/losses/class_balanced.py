@@ -17,7 +17,9 @@ def class_balanced_weights(counts: Tensor, beta: float = BETA) -> Tensor:
 
     Source: methods 2.4 (Cui et al. 2019); counts (1727, 294) give (0.308901, 1.691099).
     """
-    weights = 1 / (1 - beta ** counts.double())  # double: beta^n is 1 to seven digits where n is small
+    weights = 1 / (
+        1 - beta ** counts.double()
+    )  # double: beta^n is 1 to seven digits where n is small
     return (weights * len(counts) / weights.sum()).to(counts.dtype)
 
 

@@ -27,7 +27,9 @@ class LogitAdjustment(ImbalanceLoss):
 
     def terms(self, logits: Tensor, target: Tensor) -> Tensor:
         """Give CE(l + tau log pi, t) of each item."""
-        return cross_entropy(logits + _along_classes(self.offsets, logits), target, reduction="none")
+        return cross_entropy(
+            logits + _along_classes(self.offsets, logits), target, reduction="none"
+        )
 
 
 class PosthocLogitAdjustment(CrossEntropy):

@@ -30,7 +30,9 @@ class DenseLoss(nn.Module, ABC):
         """Give a scalar for logits (n, k, h, w) and classes (n, h, w), -1 where a pixel is ignored."""
         kept = target >= 0
         pixels = logits.movedim(1, -1)[kept]
-        pixels = pixels.to(torch.promote_types(pixels.dtype, torch.float32))  # sums of many: half is too coarse
+        pixels = pixels.to(
+            torch.promote_types(pixels.dtype, torch.float32)
+        )  # sums of many: half is too coarse
         return self.of_pixels(pixels, target[kept]) if len(pixels) else pixels.sum()
 
     @abstractmethod
@@ -118,7 +120,9 @@ def pick_loss(name: str, counts: Tensor, *, background: bool = True) -> DenseLos
     if isinstance(factory, RegionLossFactory):
         return RegionLoss(factory.build(background))
     if factory.head != "linear":
-        raise SettingError(f"Expected a loss of plain logits for label maps, got '{name}', which needs cosines.")
+        raise SettingError(
+            f"Expected a loss of plain logits for label maps, got '{name}', which needs cosines."
+        )
     return ItemLoss(factory(counts))
 
 

@@ -30,7 +30,9 @@ class RealWorldWeightCrossEntropy(ImbalanceLoss):
     w_fn: Tensor
     W_fp: Tensor
 
-    def __init__(self, w_fn: Tensor, W_fp: Tensor | None = None, *, divide_by_classes: bool = False) -> None:
+    def __init__(
+        self, w_fn: Tensor, W_fp: Tensor | None = None, *, divide_by_classes: bool = False
+    ) -> None:
         super().__init__()
         W_fp = torch.zeros(w_fn.numel(), w_fn.numel()) if W_fp is None else W_fp
         _check_prices(w_fn, W_fp)
@@ -51,7 +53,9 @@ def log_one_minus(log_p: Tensor) -> Tensor:
     """Turn log-probabilities (..., k) into log(1 - p) of each class, finite wherever they are finite."""
     k = log_p.shape[-1]
     own = torch.eye(k, dtype=torch.bool, device=log_p.device)
-    return log_p.unsqueeze(-2).expand(*log_p.shape, k).masked_fill(own, -torch.inf).logsumexp(dim=-1)
+    return (
+        log_p.unsqueeze(-2).expand(*log_p.shape, k).masked_fill(own, -torch.inf).logsumexp(dim=-1)
+    )
 
 
 def ratio_weights(counts: Tensor) -> Tensor:
@@ -63,10 +67,14 @@ def _check_prices(w_fn: Tensor, W_fp: Tensor) -> None:
     k = w_fn.numel()
     if k < 2 or w_fn.shape != (k,) or W_fp.shape != (k, k):
         shapes = f"{tuple(w_fn.shape)} and {tuple(W_fp.shape)}"
-        raise SettingError(f"Expected w_fn (k,) and W_fp (k, k) for k of at least 2 classes, got {shapes}.")
+        raise SettingError(
+            f"Expected w_fn (k,) and W_fp (k, k) for k of at least 2 classes, got {shapes}."
+        )
     for name, prices in (("w_fn", w_fn), ("W_fp", W_fp)):
         if not bool((prices.isfinite() & (prices >= 0)).all()):
-            raise SettingError(f"Expected finite weights of at least 0 in {name}, got {prices.tolist()}.")
+            raise SettingError(
+                f"Expected finite weights of at least 0 in {name}, got {prices.tolist()}."
+            )
     if bool(W_fp.diagonal().any()):
         raise SettingError(
             f"Expected a zero diagonal in W_fp, got {W_fp.diagonal().tolist()}. To raise the true class is no "

@@ -44,7 +44,9 @@ class Predictions:
         y_true = check_labels(self.y_true, n, name="y_true")
         low, high = int(y_true.min()), int(y_true.max())
         if low < 0 or high >= k:
-            raise DataError(f"Expected y_true in 0..{k - 1}, as y_score has {k} columns, got {low} to {high}.")
+            raise DataError(
+                f"Expected y_true in 0..{k - 1}, as y_score has {k} columns, got {low} to {high}."
+            )
         if not 0 <= self.positive < k:
             raise SettingError(f"Expected the positive class in 0..{k - 1}, got {self.positive}.")
 
@@ -123,7 +125,15 @@ def check_scores(y_score: Any) -> tuple[int, int]:
     """
     array = np.asarray(y_score)
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
-        raise DataError(f"Expected y_score of shape (n, k) with n >= 1 and k >= 2, got {array.shape}.")
-    if not (np.isfinite(array).all() and (array >= 0).all() and np.allclose(array.sum(axis=1), 1, atol=1e-3)):
-        raise DataError("Expected y_score as probabilities whose rows sum to 1. Apply a softmax to logits first.")
+        raise DataError(
+            f"Expected y_score of shape (n, k) with n >= 1 and k >= 2, got {array.shape}."
+        )
+    if not (
+        np.isfinite(array).all()
+        and (array >= 0).all()
+        and np.allclose(array.sum(axis=1), 1, atol=1e-3)
+    ):
+        raise DataError(
+            "Expected y_score as probabilities whose rows sum to 1. Apply a softmax to logits first."
+        )
     return int(array.shape[0]), int(array.shape[1])

@@ -21,7 +21,9 @@ from equipoise.validation import check_labels
 N_BINS = 15
 EDGES = np.linspace(0.0, 1.0, N_BINS + 1)
 TEMPERATURES = (0.05, 20.0)  # what a fit may answer: without an error the best temperature is 0
-SMALLEST = float(np.finfo(np.float32).tiny)  # a softmax in float32 rounds less to 0, whose log is infinite
+SMALLEST = float(
+    np.finfo(np.float32).tiny
+)  # a softmax in float32 rounds less to 0, whose log is infinite
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,7 +95,9 @@ def fit_temperature(*, y_true: Labels, y_score: Scores) -> float:
     def loss(log_temperature: float) -> float:
         return -float(log_softmax(logits / np.exp(log_temperature), axis=1)[rows, labels].mean())
 
-    found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-8})
+    found = minimize_scalar(
+        loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-8}
+    )
     return float(np.exp(found.x))
 
 
@@ -104,7 +108,9 @@ def scale_temperature(y_score: Scores, temperature: float) -> Scores:
 
 def _positive(p: Predictions) -> tuple[Values, Values]:
     """Give truth (0 or 1) and probability of the positive class, (n,) each."""
-    return (p.y_true == p.positive).astype(np.float64), np.asarray(p.y_score[:, p.positive], dtype=np.float64)
+    return (p.y_true == p.positive).astype(np.float64), np.asarray(
+        p.y_score[:, p.positive], dtype=np.float64
+    )
 
 
 def _in_bins(probability: Values) -> NDArray[np.float64]:

@@ -73,7 +73,9 @@ def signed_ranks(differences: Values) -> float:
     values = values[values != 0]
     if not len(values):
         return 1.0
-    doubled = np.rint(2 * stats.rankdata(np.abs(values))).astype(np.int64)  # whole numbers, half ranks too
+    doubled = np.rint(2 * stats.rankdata(np.abs(values))).astype(
+        np.int64
+    )  # whole numbers, half ranks too
     chances = _sums(doubled)
     small = min(int(doubled[values > 0].sum()), int(doubled[values < 0].sum()))
     return float(min(1.0, 2 * chances[: small + 1].sum()))

@@ -68,7 +68,9 @@ def _mcc(p: Predictions) -> Values:
     support, called = _support(p), _called(p)
     covariance = _sum(_hits(p), 1) * _total(p) - _sum(support * called, 1)
     spread = _sum(support * _others(support), 1) * _sum(called * _others(called), 1)
-    return np.where(_sum(support * _others(support), 1) > 0, _over(covariance, np.sqrt(spread)), np.nan)
+    return np.where(
+        _sum(support * _others(support), 1) > 0, _over(covariance, np.sqrt(spread)), np.nan
+    )
 
 
 def _auroc(p: Predictions) -> Values:

@@ -54,7 +54,9 @@ def compare_areas(first: Predictions, second: Predictions) -> AreaTest:
         DataError: The truths differ, or a class has fewer than 2 images.
     """
     if not np.array_equal(first.y_true, second.y_true):
-        raise DataError("Expected two sets of scores of the same images, got different truths. Sort both by image.")
+        raise DataError(
+            "Expected two sets of scores of the same images, got different truths. Sort both by image."
+        )
     (one, ours), (other, theirs) = (mean_area(p) for p in (first, second))
     error = float(np.sqrt(variance_of(ours - theirs, first.y_true)))
     return AreaTest(first=one, second=other, error=error, p=_p_value(one - other, error))

@@ -24,7 +24,9 @@ Features = NDArray[np.float64]  # (n, d)
 Codes = NDArray[np.int64]  # (n,)
 
 FEWEST = 5  # rows: fewer have no neighborhood to keep
-MOST_COMPONENTS = 50  # van der Maaten and Hinton 2008, section 4.2: speeds t-SNE up and takes noise out
+MOST_COMPONENTS = (
+    50  # van der Maaten and Hinton 2008, section 4.2: speeds t-SNE up and takes noise out
+)
 USUAL_PERPLEXITY = 30.0  # scikit-learn's; van der Maaten and Hinton: 5 to 50
 NEIGHBORS = 15  # of UMAP, its own default
 
@@ -74,7 +76,13 @@ class Embedding:
 
 
 def embed(
-    features: Features, *, part: Codes, label: Codes, method: Codes, how: str = "tsne", seed: int = 0
+    features: Features,
+    *,
+    part: Codes,
+    label: Codes,
+    method: Codes,
+    how: str = "tsne",
+    seed: int = 0,
 ) -> Embedding:
     """Lay all rows out together: sets drawn apart from one another have no common map.
 
@@ -99,9 +107,13 @@ def embed(
             f"Expected finite features (n, d) of at least {FEWEST} images, got shape {features.shape}. Draw more."
         )
     if any(codes.shape != (len(features),) for codes in (part, label, method)):
-        raise DataError(f"Expected part, label and method for each of {len(features)} rows. Select them together.")
+        raise DataError(
+            f"Expected part, label and method for each of {len(features)} rows. Select them together."
+        )
     points, settings = lay_out(reduced(features, seed=seed), seed)
-    return Embedding(points=points.astype(np.float32), part=part, label=label, method=method, settings=settings)
+    return Embedding(
+        points=points.astype(np.float32), part=part, label=label, method=method, settings=settings
+    )
 
 
 def standardized(features: Features, like: Features | None = None) -> Features:
@@ -145,7 +157,9 @@ def mixing(features: Features, part: Codes) -> Mixing:
     counts = np.unique(part, return_counts=True)[1]
     n = len(part)
     if len(features) != n or len(counts) < 2:
-        raise DataError(f"Expected rows of at least two parts, got {n} codes of {len(counts)} for {len(features)}.")
+        raise DataError(
+            f"Expected rows of at least two parts, got {n} codes of {len(counts)} for {len(features)}."
+        )
     nearest = NearestNeighbors(n_neighbors=1).fit(features).kneighbors(return_distance=False)[:, 0]
     chance = float((counts * (n - counts)).sum() / (n * (n - 1)))
     return Mixing(share=float((part[nearest] != part).mean()), chance=chance, n=n)
@@ -170,13 +184,20 @@ def _start(features: Features) -> NDArray[np.float32]:
 
 def _umap(features: Features, seed: int) -> tuple[Features, dict[str, float]]:
     if not has_umap():
-        raise SettingError("UMAP is not installed. Install it with: pip install 'equipoise[umap]', or use t-SNE.")
+        raise SettingError(
+            "UMAP is not installed. Install it with: pip install 'equipoise[umap]', or use t-SNE."
+        )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ImportWarning)  # that TensorFlow is missing, which nothing here needs
+        warnings.simplefilter(
+            "ignore", ImportWarning
+        )  # that TensorFlow is missing, which nothing here needs
         library = importlib.import_module("umap")
     n_neighbors = min(NEIGHBORS, len(features) - 1)
     umap = library.UMAP(n_neighbors=n_neighbors, random_state=_state(seed, "UMAP"), n_jobs=1)
-    return np.asarray(umap.fit_transform(features)), {"n_neighbors": n_neighbors, "min_dist": float(umap.min_dist)}
+    return np.asarray(umap.fit_transform(features)), {
+        "n_neighbors": n_neighbors,
+        "min_dist": float(umap.min_dist),
+    }
 
 
 def has_umap() -> bool:

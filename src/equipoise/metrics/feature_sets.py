@@ -20,11 +20,18 @@ def check_features(*sets: Features, fewest: int = 2) -> list[Features]:
         DataError: Not of shape (n, d), fewer than `fewest` rows, another d, or values that are not finite.
     """
     arrays = [np.asarray(x, dtype=np.float64) for x in sets]
-    if any(x.ndim != 2 or len(x) < fewest or x.shape[1:] != arrays[0].shape[1:] or x.size == 0 for x in arrays):
+    if any(
+        x.ndim != 2 or len(x) < fewest or x.shape[1:] != arrays[0].shape[1:] or x.size == 0
+        for x in arrays
+    ):
         shapes = " and ".join(str(x.shape) for x in arrays)
-        raise DataError(f"Expected features of shape (n, d), n at least {fewest}, d the same, got {shapes}.")
+        raise DataError(
+            f"Expected features of shape (n, d), n at least {fewest}, d the same, got {shapes}."
+        )
     if not all(np.isfinite(x).all() for x in arrays):
-        raise DataError("Expected finite features, got NaN or infinity. Check the images and the extractor.")
+        raise DataError(
+            "Expected finite features, got NaN or infinity. Check the images and the extractor."
+        )
     return arrays
 
 

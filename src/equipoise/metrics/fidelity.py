@@ -70,7 +70,11 @@ def _overlap(a: Features, b: Features) -> float:
 
 
 def kid(
-    real: Features, fake: Features, *, patients: Patients | None = None, fake_patients: Patients | None = None
+    real: Features,
+    fake: Features,
+    *,
+    patients: Patients | None = None,
+    fake_patients: Patients | None = None,
 ) -> float:
     """Give the unbiased squared MMD with the kernel (a'b / d + 1)^3.
 
@@ -101,7 +105,11 @@ class Kid:
 
 
 def kid_interval(
-    real: Features, fake: Features, *, patients: Patients | None = None, fake_patients: Patients | None = None
+    real: Features,
+    fake: Features,
+    *,
+    patients: Patients | None = None,
+    fake_patients: Patients | None = None,
 ) -> Kid:
     """Give `kid` and its 95 % jackknife interval, which leaves out one patient after another, of both sets.
 
@@ -166,12 +174,18 @@ def prdc(real: Features, fake: Features, k: int = NEIGHBORS) -> Prdc:
     if k < 1:
         raise SettingError(f"Expected k of at least 1, got {k}.")
     if min(len(real), len(fake)) <= k:
-        raise DataError(f"Expected more than k = {k} images on each side, got {len(real)} and {len(fake)}.")
+        raise DataError(
+            f"Expected more than k = {k} images on each side, got {len(real)} and {len(fake)}."
+        )
     center = real.mean(axis=0)  # small norms keep the rounding of the distances small
     real, fake = real - center, fake - center
     tie = TIE * max(np.square(x).sum(axis=1).max() for x in (real, fake))
     of_real, of_fake = (_radii(x, k) - tie for x in (real, fake))
-    holders, caught, covered = np.zeros(len(fake)), np.empty(len(real), bool), np.empty(len(real), bool)
+    holders, caught, covered = (
+        np.zeros(len(fake)),
+        np.empty(len(real), bool),
+        np.empty(len(real), bool),
+    )
     for block in blocks(len(real), len(fake)):
         distances = _squared(real[block], fake)
         holders += (inside := distances < of_real[block, None]).sum(axis=0)

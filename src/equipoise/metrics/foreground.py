@@ -87,7 +87,9 @@ def mass_share(maps: NDArray[np.floating], region: Masks) -> Values:
     """
     region = np.broadcast_to(region, maps.shape) if region.ndim == maps.ndim - 1 else region
     if region.shape != maps.shape or maps.ndim != 3:
-        raise DataError(f"Expected maps (n, h, w) and a region of that shape, got {maps.shape} and {region.shape}.")
+        raise DataError(
+            f"Expected maps (n, h, w) and a region of that shape, got {maps.shape} and {region.shape}."
+        )
     if maps.size and not maps.min() >= 0:
         raise DataError(f"Expected maps from 0, got {maps.min()}. Cut off what is negative first.")
     inside = np.where(region, maps, 0).sum(axis=(1, 2), dtype=np.float64)

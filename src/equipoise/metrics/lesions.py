@@ -20,7 +20,9 @@ class LesionCounts:
     fn: int
 
 
-def count_lesions(*, truth: Mask, prediction: Mask, least_voxels: int = LEAST_VOXELS) -> LesionCounts:
+def count_lesions(
+    *, truth: Mask, prediction: Mask, least_voxels: int = LEAST_VOXELS
+) -> LesionCounts:
     """Count lesions: components that touch by a face, an edge or a corner (26 neighbors in a volume).
 
     A lesion of the truth is found if at least one of its voxels is predicted; a predicted one is false if it holds

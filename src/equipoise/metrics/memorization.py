@@ -66,7 +66,9 @@ def standardized(*parts: Features, by: Features) -> list[Features]:
     return [np.where(known, (part - mean) / np.where(known, spread, 1), 0.0) for part in parts]
 
 
-def nearest(queries: Features, references: Features, apart: tuple[Groups, Groups] | None = None) -> Nearest:
+def nearest(
+    queries: Features, references: Features, apart: tuple[Groups, Groups] | None = None
+) -> Nearest:
     """Find the nearest reference of each query by Euclidean distance.
 
     Args:
@@ -78,18 +80,27 @@ def nearest(queries: Features, references: Features, apart: tuple[Groups, Groups
         DataError: No reference, or another number of features.
     """
     if references.ndim != 2 or not len(references) or queries.shape[1:] != references.shape[1:]:
-        raise DataError(f"Expected (n, d) and (m, d) with m > 0, got {queries.shape} and {references.shape}.")
-    rows, squares = np.zeros(len(queries), dtype=np.int64), np.einsum("md,md->m", references, references)
+        raise DataError(
+            f"Expected (n, d) and (m, d) with m > 0, got {queries.shape} and {references.shape}."
+        )
+    rows, squares = (
+        np.zeros(len(queries), dtype=np.int64),
+        np.einsum("md,md->m", references, references),
+    )
     barred = np.zeros(len(queries), dtype=bool)
     for start in range(0, len(queries), BLOCK):
         part = slice(start, start + BLOCK)
-        order = squares - 2 * (queries[part] @ references.T)  # the squared distance less the query's own square
+        order = squares - 2 * (
+            queries[part] @ references.T
+        )  # the squared distance less the query's own square
         if apart is not None:
             order[apart[0][part, None] == apart[1]] = np.inf
         rows[part] = order.argmin(axis=1)
         barred[part] = np.isinf(order.min(axis=1))
     # Once more from the differences: the product loses the small digits, and a copy has distance 0.
-    distance = np.array([np.linalg.norm(q - references[row]) for q, row in zip(queries, rows, strict=True)])
+    distance = np.array(
+        [np.linalg.norm(q - references[row]) for q, row in zip(queries, rows, strict=True)]
+    )
     return Nearest(row=rows, distance=np.where(barred, np.inf, distance.reshape(len(queries))))
 
 
@@ -159,13 +170,18 @@ def copying_score(
     wanted = n_cells or int(np.clip(len(held_out) // PER_CELL, 1, MOST_CELLS))
     cells = KMeans(min(wanted, len(train)), n_init=1, random_state=derive_seed("cells") % 2**32)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct images than cells: fewer cells
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # fewer distinct images than cells: fewer cells
         cells.fit(train)
     of_held, of_generated = cells.predict(held_out), cells.predict(generated)
     shared = np.intersect1d(of_held, of_generated)
     if not len(shared):
         return np.nan
-    z = [mann_whitney_z(generated_distance[of_generated == c], held_out_distance[of_held == c]) for c in shared]
+    z = [
+        mann_whitney_z(generated_distance[of_generated == c], held_out_distance[of_held == c])
+        for c in shared
+    ]
     return float(np.average(z, weights=[np.count_nonzero(of_held == c) for c in shared]))
 
 

@@ -32,7 +32,10 @@ class Side:
     def of(cls, x: Features, owners: Patients, across: Values) -> Self:
         """Add up what `_sums` gave for each image."""
         sizes = np.bincount(owners).astype(np.float64)
-        within, out = (np.bincount(owners, sums).astype(np.float64) for sums in (_sums(x, x, owners)[0], across))
+        within, out = (
+            np.bincount(owners, sums).astype(np.float64)
+            for sums in (_sums(x, x, owners)[0], across)
+        )
         return cls(sizes, within, sizes * (len(x) - sizes), out)
 
     @property
@@ -48,7 +51,9 @@ class Side:
     @property
     def mean_within(self) -> Values:
         """(p,) mean without a patient, whose pairs stand twice in the sum."""
-        return np.asarray((self.within.sum() - 2 * self.within) / (self.pairs.sum() - 2 * self.pairs))
+        return np.asarray(
+            (self.within.sum() - 2 * self.within) / (self.pairs.sum() - 2 * self.pairs)
+        )
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,12 @@ class Mmd:
 
     @classmethod
     def of(
-        cls, real: Features, fake: Features, patients: Patients | None, fake_patients: Patients | None, fewest: int
+        cls,
+        real: Features,
+        fake: Features,
+        patients: Patients | None,
+        fake_patients: Patients | None,
+        fewest: int,
     ) -> Self:
         """Sum the kernel over all pairs, each set without the pairs of one patient (None: none shares a patient).
 
@@ -75,7 +85,11 @@ class Mmd:
     def value(self) -> float:
         """The squared MMD."""
         one, other = self.sides
-        return one.mean + other.mean - 2 * float(one.across.sum() / (one.sizes.sum() * other.sizes.sum()))
+        return (
+            one.mean
+            + other.mean
+            - 2 * float(one.across.sum() / (one.sizes.sum() * other.sizes.sum()))
+        )
 
     @property
     def variance(self) -> float:
@@ -102,8 +116,12 @@ def _sums(a: Features, b: Features, owners: Patients | None = None) -> tuple[Val
 def _numbered(patients: Patients | None, x: Features, fewest: int) -> Patients:
     names = np.arange(len(x)) if patients is None else np.asarray(patients)
     if names.shape != (len(x),):
-        raise DataError(f"Expected patients of shape ({len(x)},), one for each row, got {names.shape}.")
+        raise DataError(
+            f"Expected patients of shape ({len(x)},), one for each row, got {names.shape}."
+        )
     found, numbers = np.unique(names, return_inverse=True)
     if len(found) < fewest:
-        raise DataError(f"Expected images of at least {fewest} patients in each set, got {len(found)}.")
+        raise DataError(
+            f"Expected images of at least {fewest} patients in each set, got {len(found)}."
+        )
     return numbers.astype(np.int64)

@@ -117,7 +117,9 @@ def at_recall(recall: float) -> OperatingPoint:
     return OperatingPoint(
         name=f"recall_{recall:g}",
         label=f"recall {100 * recall:g} % in validation",
-        rule=lambda t, s: _from(threshold_at_recall(t.validation, recall), t, s) if t.has_both else None,
+        rule=lambda t, s: (
+            _from(threshold_at_recall(t.validation, recall), t, s) if t.has_both else None
+        ),
         compared="rare_specificity",
         source="a fixed clinical operating point; the recall in fact reached is measured on test like all else",
     )

@@ -56,7 +56,9 @@ def fit_priors(*, y_true: Labels, y_score: Scores) -> Values:
     n, k = check_scores(y_score)
     shares = np.bincount(check_labels(y_true, n, name="y_true"), minlength=k) / n
     if len(shares) > k or not shares.all():
-        raise DataError(f"Expected images of each of {k} classes to fit their odds, got shares {shares.round(4)}.")
+        raise DataError(
+            f"Expected images of each of {k} classes to fit their odds, got shares {shares.round(4)}."
+        )
     logs = np.log(np.maximum(y_score, SMALLEST))
 
     def loss(offsets: Values) -> tuple[float, Values]:
@@ -68,12 +70,16 @@ def fit_priors(*, y_true: Labels, y_score: Scores) -> Values:
         p = softmax(logs + offsets, axis=1)
         return np.asarray(np.diag(p.mean(axis=0)) - p.T @ p / n)
 
-    found = minimize(loss, np.zeros(k), jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-12})
+    found = minimize(
+        loss, np.zeros(k), jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-12}
+    )
     return np.asarray(softmax(np.log(shares) - found.x))
 
 
 def _shares(values: ArrayLike, k: int, name: str) -> Values:
     shares = np.asarray(values, dtype=np.float64)
     if shares.shape != (k,) or not (np.isfinite(shares) & (shares > 0)).all():
-        raise DataError(f"Expected {name} as {k} positive shares, one for each class, got {shares.tolist()}.")
+        raise DataError(
+            f"Expected {name} as {k} positive shares, one for each class, got {shares.tolist()}."
+        )
     return shares

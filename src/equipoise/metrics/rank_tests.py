@@ -28,7 +28,9 @@ def friedman(ranks: Values, n: int) -> tuple[float, float, float]:
     k = len(ranks)
     chi2 = 12 * n / (k * (k + 1)) * (float((ranks**2).sum()) - k * (k + 1) ** 2 / 4)
     left = n * (k - 1) - chi2
-    f = (n - 1) * chi2 / left if left > 1e-9 else float("inf")  # every data set agrees on every rank
+    f = (
+        (n - 1) * chi2 / left if left > 1e-9 else float("inf")
+    )  # every data set agrees on every rank
     return chi2, f, float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
 
 
@@ -54,5 +56,11 @@ def cliques(values: Values) -> list[tuple[int, int]]:
     pairs = list(combinations(range(k), 2))
     p = holm([signed_ranks(values[:, i] - values[:, j]) for i, j in pairs])
     alike = {pair for pair, value in zip(pairs, p, strict=True) if value >= 1 - CONFIDENCE}
-    spans = [(i, j) for i, j in pairs if all(pair in alike for pair in combinations(range(i, j + 1), 2))]
-    return [(i, j) for i, j in spans if not any(a <= i and j <= b and (a, b) != (i, j) for a, b in spans)]
+    spans = [
+        (i, j) for i, j in pairs if all(pair in alike for pair in combinations(range(i, j + 1), 2))
+    ]
+    return [
+        (i, j)
+        for i, j in spans
+        if not any(a <= i and j <= b and (a, b) != (i, j) for a, b in spans)
+    ]

@@ -29,7 +29,10 @@ def areas(score: Values, truth: NDArray[np.bool_], weights: Values) -> tuple[Val
     through = np.searchsorted(falling, falling[rows], side="right")
     hits_before, hits_through = (hits[:, np.searchsorted(rows, edge)] for edge in (before, through))
     misses = everyone[:, before] - hits_before + everyone[:, through] - hits_through
-    n_true, n_false = hits[:, -1], weights @ ~truth  # summed apart: a difference would hide an exact 0
+    n_true, n_false = (
+        hits[:, -1],
+        weights @ ~truth,
+    )  # summed apart: a difference would hide an exact 0
     share = _divide(sorted_weights[:, rows], n_true[:, None])  # of the true ones, at each true one
     auroc = 1.0 - _divide((share * misses).sum(axis=1), 2.0 * n_false)
     precision = (share * _divide(hits_through, everyone[:, through], empty=0.0)).sum(axis=1)

@@ -16,11 +16,20 @@ Codes = NDArray[np.integer[Any]]
 Regions = Mapping[str, tuple[int, ...]]  # name -> codes of the classes that make it up
 Measures = Mapping[str, Values]  # of one region: name of a measure -> (n,) patients
 
-COUNTED = ("tp", "fp", "fn", "lesion_tp", "lesion_fp", "lesion_fn")  # what can be summed over patients
+COUNTED = (
+    "tp",
+    "fp",
+    "fn",
+    "lesion_tp",
+    "lesion_fp",
+    "lesion_fn",
+)  # what can be summed over patients
 MEASURES = (*COUNTED, "hd95_mm", "nsd")
 
 
-def dice(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, *, empty: Literal["one", "nan"] = "one") -> Values:
+def dice(
+    tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, *, empty: Literal["one", "nan"] = "one"
+) -> Values:
     """Twice the overlap over the sum of both sizes, 2 tp / (2 tp + fp + fn); of any shape, pooled counts too.
 
     Paper S3 prints the union in place of the overlap, which runs from 1 (perfect) to 2 (disjoint).
@@ -151,7 +160,9 @@ class RegionMetric:
             return self.formula({name: weights @ measures[name] for name in COUNTED})
         values = self.formula(measures)
         known = ~np.isnan(values)
-        return _over(weights @ np.where(known, values, 0.0), weights @ known.astype(float), empty=np.nan)
+        return _over(
+            weights @ np.where(known, values, 0.0), weights @ known.astype(float), empty=np.nan
+        )
 
     def left_out(self, measures: Measures) -> int:
         """Count the patients without a value, whom the mean leaves out."""
@@ -228,26 +239,40 @@ def _schemes(
     """Give name -> (codes in the truth, codes in the prediction) of all that is measured."""
     true = regions if truth_regions is None else truth_regions
     if true.keys() != regions.keys():
-        raise SettingError(f"Expected the same regions in both schemes, got {sorted(true)} and {sorted(regions)}.")
+        raise SettingError(
+            f"Expected the same regions in both schemes, got {sorted(true)} and {sorted(regions)}."
+        )
     if class_names is not None and truth_regions is not None:
-        raise SettingError("Classes of two schemes cannot be compared. Leave out class_names or truth_regions.")
+        raise SettingError(
+            "Classes of two schemes cannot be compared. Leave out class_names or truth_regions."
+        )
     found = {name: (list(true[name]), list(regions[name])) for name in regions}
-    classes = {f"class {name}": ([code], [code]) for code, name in enumerate(class_names or ()) if code}
+    classes = {
+        f"class {name}": ([code], [code]) for code, name in enumerate(class_names or ()) if code
+    }
     return found | classes
 
 
-def _any_region(codes: Codes, schemes: Mapping[str, tuple[list[int], list[int]]], side: int) -> Mask:
+def _any_region(
+    codes: Codes, schemes: Mapping[str, tuple[list[int], list[int]]], side: int
+) -> Mask:
     return np.isin(codes, sorted({code for pair in schemes.values() for code in pair[side]}))
 
 
 def _check_maps(truth: Codes, prediction: Codes, spacing_mm: Sequence[float]) -> None:
     for name, codes in (("truth", truth), ("prediction", prediction)):
         if not np.issubdtype(codes.dtype, np.integer):
-            raise DataError(f"Expected {name} as codes of classes, got {codes.dtype}. Take the argmax of scores.")
+            raise DataError(
+                f"Expected {name} as codes of classes, got {codes.dtype}. Take the argmax of scores."
+            )
     if truth.shape != prediction.shape:
-        raise DataError(f"Expected maps on one grid, got truth {truth.shape} and prediction {prediction.shape}.")
+        raise DataError(
+            f"Expected maps on one grid, got truth {truth.shape} and prediction {prediction.shape}."
+        )
     if len(spacing_mm) != truth.ndim or not all(0 < side < np.inf for side in spacing_mm):
-        raise DataError(f"Expected {truth.ndim} spacings above 0 mm, one for each axis, got {tuple(spacing_mm)}.")
+        raise DataError(
+            f"Expected {truth.ndim} spacings above 0 mm, one for each axis, got {tuple(spacing_mm)}."
+        )
 
 
 def _over(top: Values, bottom: Values, *, empty: float) -> Values:

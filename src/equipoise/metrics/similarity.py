@@ -27,7 +27,9 @@ def n_scales(height: int, width: int) -> int:
     """
     side = min(height, width)
     if side < WINDOW:
-        raise DataError(f"Expected images of at least {WINDOW} px for MS-SSIM, got {height} x {width}.")
+        raise DataError(
+            f"Expected images of at least {WINDOW} px for MS-SSIM, got {height} x {width}."
+        )
     return min(len(WEIGHTS), int(np.log2(side / WINDOW)) + 1)
 
 
@@ -51,7 +53,9 @@ def ms_ssim(one: Images, other: Images, *, span: ValueRange) -> Values:
     """
     one, other = check_images(one), check_images(other)
     if one.shape != other.shape or one.ndim != 4:
-        raise DataError(f"Expected two sets of images (n, c, h, w) of one shape, got {one.shape}, {other.shape}.")
+        raise DataError(
+            f"Expected two sets of images (n, c, h, w) of one shape, got {one.shape}, {other.shape}."
+        )
     a, b = (_scales(images, span) for images in (one, other))
     return _similarity(a, b)
 
@@ -88,7 +92,8 @@ def diversity(images: Images, *, span: ValueRange) -> Diversity:
     for i in range(n - 1):
         rest = slice(i + 1, n)
         found = _similarity(
-            [scale.part(slice(i, i + 1)) for scale in scales], [scale.part(rest) for scale in scales]
+            [scale.part(slice(i, i + 1)) for scale in scales],
+            [scale.part(rest) for scale in scales],
         )
         sums[i] += found.sum()
         sums[rest] += found

@@ -14,7 +14,9 @@ Codes = NDArray[np.int64]
 
 CONFIDENCE = 0.95
 POWER = 0.80
-ROUNDING = 1e-9  # a standard error below this is rounding: equal predictions must give p = 1, not 0 / 0
+ROUNDING = (
+    1e-9  # a standard error below this is rounding: equal predictions must give p = 1, not 0 / 0
+)
 
 
 def strata_of_patients(labels: Labels, patients: Codes) -> Codes:
@@ -35,7 +37,9 @@ def strata_of_patients(labels: Labels, patients: Codes) -> Codes:
     return by_count[best].astype(np.int64)
 
 
-def patient_draws(strata: Codes, rng: np.random.Generator, *, n_draws: int, block: int) -> Iterator[Values]:
+def patient_draws(
+    strata: Codes, rng: np.random.Generator, *, n_draws: int, block: int
+) -> Iterator[Values]:
     """Draw weights of patients, stratified: blocks of (at most `block`, m) that add up to `n_draws` rows.
 
     Within each stratum of h patients, h - 1 are drawn with replacement and count h / (h - 1) each, so that the
@@ -173,7 +177,9 @@ def satterthwaite(*parts: tuple[float, float]) -> float:
 
 def detectable_difference(error: float, freedom: float, n_comparisons: int) -> float:
     """Give the true difference found with 80 % power at a standard error, Holm's strictest step included."""
-    reach = stats.t.ppf(1 - (1 - CONFIDENCE) / 2 / n_comparisons, freedom) + stats.t.ppf(POWER, freedom)
+    reach = stats.t.ppf(1 - (1 - CONFIDENCE) / 2 / n_comparisons, freedom) + stats.t.ppf(
+        POWER, freedom
+    )
     return float(error * reach)
 
 

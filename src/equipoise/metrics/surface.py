@@ -57,7 +57,9 @@ class SurfaceDistances:
         return float((distances <= tolerance_mm * (1 + ROUNDING)).mean()) if len(distances) else 1.0
 
 
-def surface_distances(*, truth: Mask, prediction: Mask, spacing_mm: Sequence[float]) -> SurfaceDistances:
+def surface_distances(
+    *, truth: Mask, prediction: Mask, spacing_mm: Sequence[float]
+) -> SurfaceDistances:
     """Measure from each surface to the other.
 
     A voxel of a mask is on its surface if one of its neighbors across a face (6 in a volume) is outside the mask or
@@ -70,7 +72,8 @@ def surface_distances(*, truth: Mask, prediction: Mask, spacing_mm: Sequence[flo
     """
     of_truth, of_prediction = (surface_points(mask, spacing_mm) for mask in (truth, prediction))
     return SurfaceDistances(
-        from_truth=_nearest(of_truth, of_prediction), from_prediction=_nearest(of_prediction, of_truth)
+        from_truth=_nearest(of_truth, of_prediction),
+        from_prediction=_nearest(of_prediction, of_truth),
     )
 
 
@@ -87,7 +90,9 @@ def bounding_box(mask: Mask) -> tuple[slice, ...]:
     """Give the smallest box that holds a mask; of no extent where the mask is empty."""
     box = []
     for axis in range(mask.ndim):
-        hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        hit = np.flatnonzero(
+            mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis))
+        )
         box.append(slice(hit[0], hit[-1] + 1) if len(hit) else slice(0, 0))
     return tuple(box)
 

@@ -23,7 +23,9 @@ def best_threshold(p: Predictions) -> float:
     Of equally good ones it is the lowest, which finds most. There must be images of the positive class and of
     others.
     """
-    false_alarms, found, thresholds = roc_curve(p.y_true == p.positive, _score(p), drop_intermediate=False)
+    false_alarms, found, thresholds = roc_curve(
+        p.y_true == p.positive, _score(p), drop_intermediate=False
+    )
     gain = found - false_alarms  # twice the balanced accuracy less one
     return float(thresholds[np.flatnonzero(gain >= gain.max() - AS_GOOD)[-1]])
 
@@ -41,7 +43,9 @@ def threshold_at_recall(p: Predictions, recall: float) -> float:
     if not 0 < recall <= 1:
         raise SettingError(f"Expected a recall above 0 and up to 1, got {recall}.")
     falling = np.sort(_score(p)[p.y_true == p.positive])[::-1]
-    return float(falling[math.ceil(recall * len(falling) - 1e-9) - 1])  # 0.95 * 20 is 19 but for rounding
+    return float(
+        falling[math.ceil(recall * len(falling) - 1e-9) - 1]
+    )  # 0.95 * 20 is 19 but for rounding
 
 
 def cheapest_threshold(*, missed: float, false_alarm: float) -> float:
@@ -53,18 +57,24 @@ def cheapest_threshold(*, missed: float, false_alarm: float) -> float:
         SettingError: A price that is negative, or none above 0.
     """
     if min(missed, false_alarm) < 0 or missed + false_alarm <= 0:
-        raise SettingError(f"Expected prices of at least 0, one above 0, got {missed} and {false_alarm}.")
+        raise SettingError(
+            f"Expected prices of at least 0, one above 0, got {missed} and {false_alarm}."
+        )
     return false_alarm / (missed + false_alarm)
 
 
 def cost_per_1000(*, missed: float = MISSED, false_alarm: float = FALSE_ALARM) -> Metric:
     """Make the metric of what wrong calls cost per 1,000 images, of which as many are positive as in the test."""
     cheapest_threshold(missed=missed, false_alarm=false_alarm)
-    prices = np.array([[0.0, false_alarm], [missed, 0.0]])  # rows are the truth, the second the positive class
+    prices = np.array(
+        [[0.0, false_alarm], [missed, 0.0]]
+    )  # rows are the truth, the second the positive class
     return Metric(
         name="cost",
         label="cost per 1,000 images",
-        rule=lambda p: 1000 * (p.confusion * prices).sum(axis=(1, 2)) / p.confusion.sum(axis=(1, 2)),
+        rule=lambda p: (
+            1000 * (p.confusion * prices).sum(axis=(1, 2)) / p.confusion.sum(axis=(1, 2))
+        ),
         bounds=(0.0, 1000 * max(missed, false_alarm)),
         higher_is_better=False,
         summary=f"a missed positive costs {missed:g}, a false alarm {false_alarm:g}",

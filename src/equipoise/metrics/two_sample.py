@@ -45,7 +45,11 @@ class TwoSample:
 
 
 def two_sample_test(
-    real: Features, fake: Features, *, patients: Patients | None = None, fake_patients: Patients | None = None
+    real: Features,
+    fake: Features,
+    *,
+    patients: Patients | None = None,
+    fake_patients: Patients | None = None,
 ) -> TwoSample:
     """Train a logistic regression to tell the sets apart, five-fold, and see how it does on what it has not seen.
 
@@ -70,7 +74,9 @@ def two_sample_test(
     """
     real, fake = check_features(real, fake)
     if len(real) != len(fake):
-        raise DataError(f"Expected as many fakes as reals, got {len(fake)} and {len(real)}. Draw equal numbers.")
+        raise DataError(
+            f"Expected as many fakes as reals, got {len(fake)} and {len(real)}. Draw equal numbers."
+        )
     owners = [_owners(names, len(real)) for names in (patients, fake_patients)]
     correct, wins, pairs = 0.0, 0.0, 0.0
     for train, test, truth in _folds(real, fake, owners):
@@ -78,16 +84,23 @@ def two_sample_test(
         score = model.decision_function(test)
         correct += float(np.sum((score > 0) == truth))
         here = int(truth.sum()) * int((~truth).sum())
-        wins, pairs = wins + here * float(areas(score, truth, np.ones((1, len(truth))))[0][0]), pairs + here
+        wins, pairs = (
+            wins + here * float(areas(score, truth, np.ones((1, len(truth))))[0][0]),
+            pairs + here,
+        )
     auroc = wins / pairs
     sizes = [max(1, len(np.unique(names)) // 2) for names in owners]
     z = (auroc - 0.5) / np.sqrt(auroc_variance(0.5, *sizes))
-    return TwoSample(correct / (2 * len(real)), auroc, *auroc_interval(auroc, *sizes), float(stats.norm.sf(z)))
+    return TwoSample(
+        correct / (2 * len(real)), auroc, *auroc_interval(auroc, *sizes), float(stats.norm.sf(z))
+    )
 
 
 def regression() -> Pipeline:
     """Make a logistic regression on standardized features, both classes of equal weight."""
-    return make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, class_weight="balanced", max_iter=2000))
+    return make_pipeline(
+        StandardScaler(), LogisticRegression(C=PENALTY, class_weight="balanced", max_iter=2000)
+    )
 
 
 def auroc_interval(auroc: float, n_true: int, n_false: int) -> tuple[float, float]:
@@ -105,7 +118,11 @@ def _lower_end(auroc: float, n_true: int, n_false: int) -> float:
     if auroc < NEAR:
         return 0.0
     return float(
-        brentq(lambda a: (auroc - a) ** 2 - z**2 * auroc_variance(a, n_true, n_false), 0.0, auroc - NEAR / 2)
+        brentq(
+            lambda a: (auroc - a) ** 2 - z**2 * auroc_variance(a, n_true, n_false),
+            0.0,
+            auroc - NEAR / 2,
+        )
     )
 
 
@@ -129,11 +146,17 @@ def _owners(patients: Patients | None, n: int) -> Patients:
     return names
 
 
-def _folds(real: Features, fake: Features, owners: list[Patients]) -> Iterator[tuple[Train, Features, Truth]]:
+def _folds(
+    real: Features, fake: Features, owners: list[Patients]
+) -> Iterator[tuple[Train, Features, Truth]]:
     """Give what to learn from, what to score, and which of that is fake; each set is cut by itself."""
-    cuts = [GroupKFold(N_FOLDS).split(x, groups=o) for x, o in zip((real, fake), owners, strict=True)]
+    cuts = [
+        GroupKFold(N_FOLDS).split(x, groups=o) for x, o in zip((real, fake), owners, strict=True)
+    ]
     for (real_train, real_test), (fake_train, fake_test) in zip(*cuts, strict=True):
-        train, test = ((real[a], fake[b]) for a, b in ((real_train, fake_train), (real_test, fake_test)))
+        train, test = (
+            (real[a], fake[b]) for a, b in ((real_train, fake_train), (real_test, fake_test))
+        )
         yield (np.concatenate(train), _truth(*train)), np.concatenate(test), _truth(*test)
 
 

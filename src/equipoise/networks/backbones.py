@@ -7,8 +7,38 @@ from torch import nn
 
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError
+from equipoise.networks.initialization import keras
 from equipoise.networks.mobilenet import mobilenet_v2
-from equipoise.networks.small_cnn import small_cnn
+
+
+def small_cnn(channels: int, n_classes: int, side: int) -> nn.Sequential:
+    """Build the skin-lesion CNN: maps of side 32, 16, 15, 8, 7, 3, 2 for 32 px, then one dense layer.
+
+    Args:
+        channels: Input channels.
+        n_classes: Outputs (logits).
+        side: Smaller side of the images in px, at least 12.
+
+    Source: methods 5 (paper S4), 108,225 parameters for three channels and one output. The mixture of paddings
+    (second pool rounds up, third down) is the only one that gives the printed shapes. Ours: dropout 0.25 and
+    0.5 (rates unstated), K logits in place of one, the last map averaged to 2x2 for sides other than 32, no
+    third pool below 20 px, where nothing would be left. Glorot weights, zero biases as in Keras (methods 1.5).
+    """
+    network = nn.Sequential(
+        *(nn.Conv2d(channels, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25)),
+        *(nn.Conv2d(32, 64, 2), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True), nn.Dropout(0.25)),
+        *(
+            nn.Conv2d(64, 128, 2),
+            nn.ReLU(),
+            nn.MaxPool2d(2) if side >= 20 else nn.Identity(),
+            nn.Dropout(0.25),
+        ),
+        *(nn.Conv2d(128, 128, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Dropout(0.5)),
+        nn.Flatten(),
+        nn.Linear(512, n_classes),
+    )
+    return network.apply(keras)
+
 
 SMALL = 64  # px; below it the usual stem (7x7 stride 2, max pool) would leave a last map of 1x1
 SMALLEST = 12  # px; below it the small CNN and DenseNet have no pixel left
@@ -99,7 +129,9 @@ def trunk_of(network: nn.Module) -> nn.Module:
     switching it to evaluation. MONAI's DenseNet applies the ReLU behind its last batch norm in its head, in place.
     """
     if isinstance(network, nn.Sequential):  # small_cnn; a slice keeps the names of its layers
-        pooling = next(i for i, layer in enumerate(network) if isinstance(layer, nn.AdaptiveAvgPool2d))
+        pooling = next(
+            i for i, layer in enumerate(network) if isinstance(layer, nn.AdaptiveAvgPool2d)
+        )
         return network[:pooling]
     if hasattr(network, "features"):
         return network.get_submodule("features")
@@ -116,4 +148,6 @@ def check_side(side: int) -> None:
         DataError: The smaller side is below 12 px.
     """
     if side < SMALLEST:
-        raise DataError(f"Expected images of at least {SMALLEST} px a side, got {side} px. Resize them.")
+        raise DataError(
+            f"Expected images of at least {SMALLEST} px a side, got {side} px. Resize them."
+        )

@@ -91,8 +91,14 @@ def generator(design: Design) -> Generator:
     for before, after in pairwise([smallest, *[8 * base] * (n - 1), 4 * base]):
         body += [nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 5, padding=2, bias=False)]
         body.append(nn.ReLU(inplace=True))
-    body += [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4 * base, design.channels, 2, bias=False), nn.Tanh()]
-    return Generator(ClassGaussians(design.n_classes, latent), stem, Unlabeled(), nn.Sequential(*body))
+    body += [
+        nn.ZeroPad2d((0, 1, 0, 1)),
+        nn.Conv2d(4 * base, design.channels, 2, bias=False),
+        nn.Tanh(),
+    ]
+    return Generator(
+        ClassGaussians(design.n_classes, latent), stem, Unlabeled(), nn.Sequential(*body)
+    )
 
 
 def trunk(design: Design) -> nn.Sequential:

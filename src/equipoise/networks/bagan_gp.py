@@ -70,7 +70,9 @@ def bagan_gp_pair(design: Design) -> tuple[Generator, Critic]:
     generator = Generator(product, stem, Unlabeled(), nn.Sequential(*ups[:-2], nn.Tanh()))
     hidden = 8 * design.base_channels
     label_path = nn.Sequential(
-        nn.Embedding(design.n_classes, hidden), nn.Linear(hidden, features), nn.LeakyReLU(SLOPE, inplace=True)
+        nn.Embedding(design.n_classes, hidden),
+        nn.Linear(hidden, features),
+        nn.LeakyReLU(SLOPE, inplace=True),
     )
     head = nn.Sequential(nn.Linear(features, hidden), nn.Linear(hidden, 1))
     critic = Critic(LabeledFeatures(trunk(design), label_path), head)
@@ -81,7 +83,9 @@ def encoder(design: Design) -> nn.Sequential:
     """Build images (b, c, s, s) in [-1, 1] -> latents (b, latent_size); no normalization anywhere."""
     widths, side = _widths(design)
     last = nn.Linear(widths[-1] * side * side, design.latent_size)
-    return nn.Sequential(trunk(design), last, nn.LeakyReLU(SLOPE, inplace=True)).apply(_first_weights(design))
+    return nn.Sequential(trunk(design), last, nn.LeakyReLU(SLOPE, inplace=True)).apply(
+        _first_weights(design)
+    )
 
 
 def trunk(design: Design) -> nn.Sequential:

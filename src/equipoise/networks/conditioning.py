@@ -146,7 +146,9 @@ def _one_hot(n_classes: int, _side: int = 0) -> Join:
 
 
 def _only_bagan_gp(*_: int) -> Join:
-    raise SettingError("Conditioning 'product' is that of layout 'bagan_gp', which builds it itself. Give both.")
+    raise SettingError(
+        "Conditioning 'product' is that of layout 'bagan_gp', which builds it itself. Give both."
+    )
 
 
 CONDITIONINGS: Mapping[str, Conditioning] = {
@@ -161,7 +163,10 @@ CONDITIONINGS: Mapping[str, Conditioning] = {
         EmbeddedPlane,
     ),
     "embedding_map": Conditioning(
-        "A learned plane beside the smallest map and beside the image.", _nowhere, EmbeddedPlane, EmbeddedPlane
+        "A learned plane beside the smallest map and beside the image.",
+        _nowhere,
+        EmbeddedPlane,
+        EmbeddedPlane,
     ),
     "projection": Conditioning(
         "Batch norms of the generator and the direction of the critic's score are the class's own.",

@@ -34,12 +34,18 @@ def dcgan_pair(design: Design) -> tuple[Generator, Critic]:
     widths = [min(design.max_channels, design.base_channels << i) for i in reversed(range(n))]
     parts = Parts(design, side, critic_norm="batch", initialization="dcgan")
     stem: list[nn.Module] = [nn.Unflatten(1, (parts.latent, 1, 1))]
-    stem += [nn.ConvTranspose2d(parts.latent, widths[0], side, bias=design.bias), parts.generator_norm(widths[0])]
+    stem += [
+        nn.ConvTranspose2d(parts.latent, widths[0], side, bias=design.bias),
+        parts.generator_norm(widths[0]),
+    ]
     stem += [nn.ReLU(inplace=True), *parts.attend(side, widths[0])]
     inputs = [widths[0] + parts.into_map.extra, *widths[1:]]
     body: list[nn.Module] = []
     for i, (before, after) in enumerate(pairwise(inputs), start=1):
-        body += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=design.bias), parts.generator_norm(after)]
+        body += [
+            nn.ConvTranspose2d(before, after, 4, 2, 1, bias=design.bias),
+            parts.generator_norm(after),
+        ]
         body += [nn.ReLU(inplace=True), *parts.attend(side << i, after)]
     body += [nn.ConvTranspose2d(inputs[-1], design.channels, 4, 2, 1, bias=design.bias), nn.Tanh()]
     return parts.pair(stem, body, _halving_critic(parts, widths, side))
@@ -64,7 +70,10 @@ def constant_pair(design: Design) -> tuple[Generator, Critic]:
     _check_constant(design, n)
     side, width = 2 * smallest, design.base_channels
     parts = Parts(design, side, critic_norm="none", initialization="keras")
-    stem: list[nn.Module] = [nn.Linear(parts.latent, width * side * side), nn.LeakyReLU(0.2, inplace=True)]
+    stem: list[nn.Module] = [
+        nn.Linear(parts.latent, width * side * side),
+        nn.LeakyReLU(0.2, inplace=True),
+    ]
     stem += [nn.Unflatten(1, (width, side, side)), *parts.attend(side, width)]
     inputs = [width + parts.into_map.extra, *[width] * (n - 1)]
     body: list[nn.Module] = []
@@ -78,7 +87,9 @@ def constant_pair(design: Design) -> tuple[Generator, Critic]:
 def _constant_critic(parts: Parts, width: int, n: int) -> list[nn.Module]:
     strides = [2 if parts.design.all_stride_2 else 1, *[2] * (n - 1)]
     side, layers = parts.design.size, list[nn.Module]()
-    for i, (before, stride) in enumerate(zip([parts.image, *[width] * (n - 1)], strides, strict=True), start=1):
+    for i, (before, stride) in enumerate(
+        zip([parts.image, *[width] * (n - 1)], strides, strict=True), start=1
+    ):
         side //= stride
         layers += [nn.Conv2d(before, width, 5, stride, 2), *parts.norm(width, first=i == 1)]
         layers += [nn.LeakyReLU(0.2, inplace=True), *parts.attend(side, width)]

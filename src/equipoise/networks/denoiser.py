@@ -16,7 +16,12 @@ from torch.nn import functional
 from equipoise.exceptions import SettingError
 from equipoise.networks.sizes import BASES, check_size, valid_sizes
 
-WIDENING = (1, 2, 2, 4)  # channels of a level as multiples of the first level's; deeper levels are like the last
+WIDENING = (
+    1,
+    2,
+    2,
+    4,
+)  # channels of a level as multiples of the first level's; deeper levels are like the last
 SMALLEST = 8  # maps are halved until their side is at most this
 ATTENDED = 16  # self-attention where the side of a map is at most this
 SLOWEST, FASTEST = 0.25, 64.0  # frequencies, in radians per unit of the noise level
@@ -98,7 +103,9 @@ class Attention(nn.Module):
 
     def forward(self, maps: Tensor, context: Tensor) -> Tensor:
         """(b, c, h, w) -> (b, c, h, w); the context is not needed."""
-        query, key, value = self.query_key_value(self.norm(maps)).flatten(2).chunk(3, dim=1)  # (b, c, places)
+        query, key, value = (
+            self.query_key_value(self.norm(maps)).flatten(2).chunk(3, dim=1)
+        )  # (b, c, places)
         weights = (query.transpose(1, 2) @ key / math.sqrt(query.shape[1])).softmax(dim=2)
         result: Tensor = maps + self.out((value @ weights.transpose(1, 2)).reshape(maps.shape))
         return result
@@ -109,7 +116,9 @@ class Level(nn.Module):
 
     def __init__(self, widths: Sequence[int], side: int, context: int, dropout: float) -> None:
         super().__init__()
-        blocks = [ResidualBlock(before, after, context, dropout) for before, after in pairwise(widths)]
+        blocks = [
+            ResidualBlock(before, after, context, dropout) for before, after in pairwise(widths)
+        ]
         attention = [Attention(widths[-1])] if side <= ATTENDED else []
         self.parts = nn.ModuleList([*blocks, *attention])
 
@@ -136,9 +145,13 @@ class Denoiser(nn.Module):
         context, pixels = 4 * base, design.channels * design.patch**2
         self.level = NoiseLevel(context)
         self.label = nn.Embedding(design.n_classes + 1, context)
-        self.first = nn.Sequential(nn.PixelUnshuffle(design.patch), nn.Conv2d(pixels, base, 3, padding=1))
+        self.first = nn.Sequential(
+            nn.PixelUnshuffle(design.patch), nn.Conv2d(pixels, base, 3, padding=1)
+        )
         self.norm, self.gain = _norm(base), nn.Linear(context, 2 * base)
-        self.last = nn.Sequential(_zero(nn.Conv2d(2 * base, pixels, 3, padding=1)), nn.PixelShuffle(design.patch))
+        self.last = nn.Sequential(
+            _zero(nn.Conv2d(2 * base, pixels, 3, padding=1)), nn.PixelShuffle(design.patch)
+        )
         inputs = [base, *widths[:-1]]
         self.down = nn.ModuleList(
             Level([before] + [width] * n, side, context, dropout)
@@ -154,7 +167,9 @@ class Denoiser(nn.Module):
         """(b, c, s, s), noise levels (b,), labels (b,) in 0..k -> (b, c, s, s), unbounded."""
         context = functional.silu(self.level(level) + self.label(labels))
         start = self.first(images)
-        features = torch.cat([functional.silu(self.norm(self._through(start, context))), start], dim=1)
+        features = torch.cat(
+            [functional.silu(self.norm(self._through(start, context))), start], dim=1
+        )
         result: Tensor = self.last(features * (1 + self.gain(context)[:, :, None, None]))
         return result
 
@@ -183,7 +198,9 @@ def level_sides(size: int, patch: int = 1) -> tuple[int, ...]:
     """
     check_size(size)
     if size % patch or size // patch not in (*BASES, *valid_sizes()):
-        raise SettingError(f"Expected patch to leave a valid side of images of {size} pixels, got {patch}. Give 1.")
+        raise SettingError(
+            f"Expected patch to leave a valid side of images of {size} pixels, got {patch}. Give 1."
+        )
     sides = [size // patch]
     while sides[-1] > SMALLEST:
         sides.append(sides[-1] // 2)

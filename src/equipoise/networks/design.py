@@ -15,7 +15,9 @@ from equipoise.networks.normalization import NORMS, SPECTRAL, constrain_spectra
 class Generator(nn.Module):
     """Makes images from latents: the latent becomes a small map, the map is doubled up to the image."""
 
-    def __init__(self, into_latent: nn.Module, stem: nn.Module, into_map: nn.Module, body: nn.Module) -> None:
+    def __init__(
+        self, into_latent: nn.Module, stem: nn.Module, into_map: nn.Module, body: nn.Module
+    ) -> None:
         super().__init__()
         self.into_latent, self.stem, self.into_map, self.body = into_latent, stem, into_map, body
 
@@ -91,7 +93,9 @@ class Parts:
 
     def __init__(self, design: Design, side: int, *, critic_norm: str, initialization: str) -> None:
         self.design, self.critic_norm = design, design.critic_norm or critic_norm
-        self.initialize = pick(INITIALIZATIONS, design.initialization or initialization, "initialization")
+        self.initialize = pick(
+            INITIALIZATIONS, design.initialization or initialization, "initialization"
+        )
         self._norm = pick(NORMS, self.critic_norm, "critic norm")
         self._conditioning = pick(CONDITIONINGS, design.conditioning, "conditioning")
         self.into_latent = self._conditioning.into_latent(design.n_classes)
@@ -128,5 +132,7 @@ class Parts:
         for network in networks:
             network.apply(self.initialize)
         if self.critic_norm == SPECTRAL:
-            constrain_spectra(networks[1].body)  # not the planes of labels, which are beside the image's way
+            constrain_spectra(
+                networks[1].body
+            )  # not the planes of labels, which are beside the image's way
         return networks

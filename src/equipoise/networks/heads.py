@@ -65,7 +65,9 @@ def features_of(network: nn.Module, images: Tensor) -> Tensor:
         SettingError: The network has no linear layer.
     """
     found: list[Tensor] = []
-    handle = last_linear(network).register_forward_pre_hook(lambda _head, inputs: found.append(inputs[0]))
+    handle = last_linear(network).register_forward_pre_hook(
+        lambda _head, inputs: found.append(inputs[0])
+    )
     try:
         network(images)
     finally:
@@ -74,7 +76,11 @@ def features_of(network: nn.Module, images: Tensor) -> Tensor:
 
 
 def _named_head(network: nn.Module) -> tuple[str, nn.Linear]:
-    layers = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
+    layers = [
+        (name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Linear)
+    ]
     if not layers:
-        raise SettingError(f"Expected a classifier that ends in a linear layer, got {type(network).__name__}.")
+        raise SettingError(
+            f"Expected a classifier that ends in a linear layer, got {type(network).__name__}."
+        )
     return layers[-1]

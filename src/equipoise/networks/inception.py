@@ -18,7 +18,9 @@ TAPS: Mapping[int, str] = {64: "maxpool1", 192: "maxpool2", 768: "Mixed_6e", 204
 class ConvNorm(nn.Module):
     """Convolution without bias, batch norm, ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: Kernel, *, stride: int = 1, padding: Kernel = 0) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: Kernel, *, stride: int = 1, padding: Kernel = 0
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
         self.bn = nn.BatchNorm2d(outputs, eps=1e-3)
@@ -124,7 +126,9 @@ def _block_a(inputs: int, pooled: int) -> Mixed:
         "branch_pool": _same(inputs, pooled),
     }
     double = ("branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3")
-    return Mixed(layers, (("branch1x1",), ("branch5x5_1", "branch5x5_2"), double, ("pool", "branch_pool")))
+    return Mixed(
+        layers, (("branch1x1",), ("branch5x5_1", "branch5x5_2"), double, ("pool", "branch_pool"))
+    )
 
 
 def _block_b(inputs: int) -> Mixed:
@@ -135,7 +139,9 @@ def _block_b(inputs: int) -> Mixed:
         "branch3x3dbl_3": ConvNorm(96, 96, 3, stride=2),
         "pool": nn.MaxPool2d(3, 2),
     }
-    return Mixed(layers, (("branch3x3",), ("branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3"), ("pool",)))
+    return Mixed(
+        layers, (("branch3x3",), ("branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3"), ("pool",))
+    )
 
 
 def _block_c(inputs: int, width: int) -> Mixed:

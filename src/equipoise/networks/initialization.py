@@ -46,4 +46,8 @@ def xavier(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-INITIALIZATIONS: Mapping[str, Callable[[nn.Module], None]] = {"dcgan": dcgan, "keras": keras, "xavier": xavier}
+INITIALIZATIONS: Mapping[str, Callable[[nn.Module], None]] = {
+    "dcgan": dcgan,
+    "keras": keras,
+    "xavier": xavier,
+}

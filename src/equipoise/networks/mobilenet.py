@@ -43,7 +43,9 @@ class MobileNetV2(nn.Module):
     def __init__(self, channels: int, n_classes: int, *, stem_stride: int = 2) -> None:
         super().__init__()
         widths = [32] + [width for _, width, repeats, _ in STAGES for _ in range(repeats)]
-        plans = [(e, stride if i == 0 else 1) for e, _, repeats, stride in STAGES for i in range(repeats)]
+        plans = [
+            (e, stride if i == 0 else 1) for e, _, repeats, stride in STAGES for i in range(repeats)
+        ]
         blocks = [
             InvertedResidual(inputs, outputs, stride=stride, expansion=expansion)
             for (inputs, outputs), (expansion, stride) in zip(pairwise(widths), plans, strict=True)
@@ -68,7 +70,9 @@ def mobilenet_v2(channels: int, n_classes: int, side: int) -> MobileNetV2:
     return MobileNetV2(channels, n_classes, stem_stride=1 if side < 64 else 2)
 
 
-def _conv_norm_relu(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Module:
+def _conv_norm_relu(
+    inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, groups: int = 1
+) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),

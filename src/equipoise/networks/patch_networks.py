@@ -10,7 +10,9 @@ from torch.nn.functional import avg_pool2d
 
 from equipoise.exceptions import SettingError
 
-Build = Callable[[int, int, int], nn.Module]  # channels, number of classes, width of the first layers
+Build = Callable[
+    [int, int, int], nn.Module
+]  # channels, number of classes, width of the first layers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +120,10 @@ def center_cnn(channels: int, n_classes: int, width: int) -> CenterNetwork:
     Source: methods 6.2. The padding makes its logits depend on where the border of the patch is, so that a pass
     over a whole slice does not give them: it has to be shown every patch.
     """
-    pairs = [_pair(i, o, padding=1) for i, o in pairwise((channels, width, 2 * width, 4 * width, 4 * width))]
+    pairs = [
+        _pair(i, o, padding=1)
+        for i, o in pairwise((channels, width, 2 * width, 4 * width, 4 * width))
+    ]
     pools = [nn.MaxPool2d(2) for _ in range(3)]
     layers = [layer for both in zip(pairs, pools, strict=False) for layer in both]
     return CenterNetwork(nn.Sequential(*layers, pairs[-1]), 4 * width, n_classes)
@@ -136,7 +141,9 @@ def center_cnn_valid(channels: int, n_classes: int, width: int) -> SlidingNetwor
     in that it ends with the third pair: a third pool would make the stride 8. The mean runs over the rest, 9 x 9
     for 64 px, and has the center of that map beside it: see `SlidingNetwork`.
     """
-    first, second, third = (_pair(i, o, padding=0) for i, o in pairwise((channels, width, 2 * width, 4 * width)))
+    first, second, third = (
+        _pair(i, o, padding=0) for i, o in pairwise((channels, width, 2 * width, 4 * width))
+    )
     layers = nn.Sequential(first, nn.MaxPool2d(2), second, nn.MaxPool2d(2), third)
     return SlidingNetwork(layers, 4 * width, n_classes)
 
@@ -150,15 +157,21 @@ def unet(channels: int, n_classes: int, width: int) -> nn.Module:
     from monai.networks.nets.basic_unet import BasicUNet
 
     features = (width, width, 2 * width, 4 * width, 8 * width, width)
-    return BasicUNet(spatial_dims=2, in_channels=channels, out_channels=n_classes, features=features)
+    return BasicUNet(
+        spatial_dims=2, in_channels=channels, out_channels=n_classes, features=features
+    )
 
 
 def _pair(inputs: int, outputs: int, *, padding: int) -> nn.Sequential:
-    return nn.Sequential(*_convolution(inputs, outputs, padding), *_convolution(outputs, outputs, padding))
+    return nn.Sequential(
+        *_convolution(inputs, outputs, padding), *_convolution(outputs, outputs, padding)
+    )
 
 
 def _convolution(inputs: int, outputs: int, padding: int) -> tuple[nn.Module, ...]:
-    convolution = nn.Conv2d(inputs, outputs, 3, padding=padding, bias=False)  # the batch norm has one
+    convolution = nn.Conv2d(
+        inputs, outputs, 3, padding=padding, bias=False
+    )  # the batch norm has one
     return convolution, nn.BatchNorm2d(outputs), nn.ReLU()
 
 

@@ -49,12 +49,20 @@ def residual_pair(design: Design) -> tuple[Generator, Critic]:
     side, n = check_size(design.size)
     parts = Parts(design, side, critic_norm="spectral", initialization="xavier")
     up, down = _widths(design, n)
-    stem: list[nn.Module] = [nn.Linear(parts.latent, up[0] * side * side), nn.Unflatten(1, (up[0], side, side))]
+    stem: list[nn.Module] = [
+        nn.Linear(parts.latent, up[0] * side * side),
+        nn.Unflatten(1, (up[0], side, side)),
+    ]
     stem += parts.attend(side, up[0])
     body: list[nn.Module] = []
     for i, (before, after) in enumerate(pairwise([up[0] + parts.into_map.extra, *up[1:]]), start=1):
         body += [_doubling(parts, before, after), *parts.attend(side << i, after)]
-    body += [parts.generator_norm(up[-1]), nn.ReLU(), nn.Conv2d(up[-1], design.channels, 3, padding=1), nn.Tanh()]
+    body += [
+        parts.generator_norm(up[-1]),
+        nn.ReLU(),
+        nn.Conv2d(up[-1], design.channels, 3, padding=1),
+        nn.Tanh(),
+    ]
     return parts.pair(stem, body, _critic(parts, down))
 
 
@@ -90,12 +98,19 @@ def _doubling(parts: Parts, before: int, after: int) -> nn.Module:
 
 def _first(parts: Parts, before: int, after: int) -> nn.Module:
     """Halve the image: no ReLU before the first convolution, which would discard its dark half."""
-    main = [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.Conv2d(after, after, 3, padding=1)]
+    main = [
+        nn.Conv2d(before, after, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(after, after, 3, padding=1),
+    ]
     return Residual([*main, nn.AvgPool2d(2)], [nn.AvgPool2d(2), nn.Conv2d(before, after, 1)])
 
 
 def _halving(parts: Parts, before: int, after: int) -> nn.Module:
-    return Residual([*_main(parts, before, after), nn.AvgPool2d(2)], [nn.AvgPool2d(2), nn.Conv2d(before, after, 1)])
+    return Residual(
+        [*_main(parts, before, after), nn.AvgPool2d(2)],
+        [nn.AvgPool2d(2), nn.Conv2d(before, after, 1)],
+    )
 
 
 def _keeping(parts: Parts, channels: int) -> nn.Module:

@@ -50,7 +50,9 @@ class VAEDesign:
         Only small_cnn needs that, whose maps are not halves of one another: above 32 px, 6 become 4 at 64 px.
         """
         last = last_map(self.trunk, self.padded)[1]
-        return next((side for side in range(last, 0, -1) if self._doublings(side) is not None), last)
+        return next(
+            (side for side in range(last, 0, -1) if self._doublings(side) is not None), last
+        )
 
     @property
     def latent_side(self) -> int:
@@ -64,7 +66,11 @@ class VAEDesign:
 
     def _doublings(self, map_side: int) -> int | None:
         doublings = math.log2(self.padded / -(-map_side // self.head_stride))
-        fits = doublings.is_integer() and doublings <= self.n_blocks and (self.padded - self.size) % 2 == 0
+        fits = (
+            doublings.is_integer()
+            and doublings <= self.n_blocks
+            and (self.padded - self.size) % 2 == 0
+        )
         return int(doublings) if fits else None
 
     def check(self) -> int:
@@ -115,14 +121,22 @@ class VAE(nn.Module):
         features = last_map(design.trunk, design.padded)[0]
         self.mean = nn.Conv2d(features, design.latent_channels, 3, design.head_stride, 1)
         self.log_variance = nn.Conv2d(features, design.latent_channels, 3, design.head_stride, 1)
-        widths = [design.base_channels * 2 ** min(4, left) for left in reversed(range(design.n_blocks))]
+        widths = [
+            design.base_channels * 2 ** min(4, left) for left in reversed(range(design.n_blocks))
+        ]
         inputs = [design.latent_channels, *widths]
-        blocks = [_block(inputs[i], widths[i], doubles=i < n_doublings) for i in range(design.n_blocks)]
-        self.decoder = nn.Sequential(*blocks, nn.Conv2d(inputs[-1], design.channels, 3, padding=1)).apply(_he)
+        blocks = [
+            _block(inputs[i], widths[i], doubles=i < n_doublings) for i in range(design.n_blocks)
+        ]
+        self.decoder = nn.Sequential(
+            *blocks, nn.Conv2d(inputs[-1], design.channels, 3, padding=1)
+        ).apply(_he)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (b, c, s, s) in [0, 1] to mean and log variance, each (b, *latent_shape)."""
-        padded = functional.pad(images, [self.margin] * 4, mode="replicate") if self.margin else images
+        padded = (
+            functional.pad(images, [self.margin] * 4, mode="replicate") if self.margin else images
+        )
         features = functional.relu(self.trunk(padded))
         if features.shape[-1] != self.map_side:
             features = functional.adaptive_avg_pool2d(features, self.map_side)
@@ -131,7 +145,11 @@ class VAE(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         """Map latents (b, *latent_shape) to logits (b, c, s, s); their sigmoid is the image."""
         logits: Tensor = self.decoder(latents)
-        return logits[..., self.margin : -self.margin, self.margin : -self.margin] if self.margin else logits
+        return (
+            logits[..., self.margin : -self.margin, self.margin : -self.margin]
+            if self.margin
+            else logits
+        )
 
 
 def build_vae(design: VAEDesign) -> VAE:

@@ -69,8 +69,12 @@ class ImagenetInput(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         shape = (1, 3, 1, 1)
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(shape), persistent=False)
-        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(shape), persistent=False)
+        self.register_buffer(
+            "mean", torch.tensor([0.485, 0.456, 0.406]).view(shape), persistent=False
+        )
+        self.register_buffer(
+            "deviation", torch.tensor([0.229, 0.224, 0.225]).view(shape), persistent=False
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (b, 1 or 3, h, w) in [0, 1] to (b, 3, h, w) in about [-2.2, 2.7]."""
@@ -118,7 +122,9 @@ def check_source(name: str, source: str | Path) -> None:
     """
     _official(name)
     if source != "imagenet" and not Path(source).is_file():
-        raise WeightsError(f"Expected a weights file at {source}, found none. Pass a .safetensors or .pth file.")
+        raise WeightsError(
+            f"Expected a weights file at {source}, found none. Pass a .safetensors or .pth file."
+        )
 
 
 def read_weights(path: Path) -> State:
@@ -128,13 +134,19 @@ def read_weights(path: Path) -> State:
         WeightsError: No such file, or it does not hold tensors by name.
     """
     if not path.is_file():
-        raise WeightsError(f"Expected a weights file at {path}, found none. Pass a .safetensors or .pth file.")
+        raise WeightsError(
+            f"Expected a weights file at {path}, found none. Pass a .safetensors or .pth file."
+        )
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         return _tensors(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # damaged bytes make torch's unpickler raise anything, KeyError included
-        raise WeightsError(f"Cannot read weights from {path}: {error}. Download the file again.") from error
+    except (
+        Exception
+    ) as error:  # damaged bytes make torch's unpickler raise anything, KeyError included
+        raise WeightsError(
+            f"Cannot read weights from {path}: {error}. Download the file again."
+        ) from error
 
 
 def download(url: str, *, setting: str = "pretrained") -> State:
@@ -174,7 +186,11 @@ def check_fit(body: State, own: State, head: str, source: str | Path) -> None:
         "unexpected": body.keys() - own.keys(),
         "of another shape": {key for key in shared if own[key].shape != body[key].shape},
     }
-    found = [f"{kind}: {', '.join(sorted(keys)[:5])} ({len(keys)})" for kind, keys in problems.items() if keys]
+    found = [
+        f"{kind}: {', '.join(sorted(keys)[:5])} ({len(keys)})"
+        for kind, keys in problems.items()
+        if keys
+    ]
     if found:
         raise WeightsError(
             f"The weights in {source} do not fit this network. Parameters {'; '.join(found)}. "
@@ -189,6 +205,8 @@ def _official(name: str) -> Official:
 
 
 def _tensors(stored: object) -> State:
-    if not isinstance(stored, Mapping) or not all(isinstance(value, Tensor) for value in stored.values()):
+    if not isinstance(stored, Mapping) or not all(
+        isinstance(value, Tensor) for value in stored.values()
+    ):
         raise TypeError("expected tensors by name")
     return stored

@@ -9,15 +9,19 @@ import numpy as np
 import equipoise
 from equipoise.arrays import Images, value_range
 from equipoise.atomic import atomic_file
-from equipoise.report.copies import COLUMNS, cells, couples
+from equipoise.report.formatting import decimal, interval
 from equipoise.report.html import environment
-from equipoise.report.wording import decimal, interval
+from equipoise.report.near_copies import COLUMNS, cells, couples
 
 SHOWN = 24  # pairs: each is a picture in the page
 
 
 def write_audit_page(
-    path: Path, facts: Mapping[str, Any], synthetic: Images, real: Images, class_names: Sequence[str]
+    path: Path,
+    facts: Mapping[str, Any],
+    synthetic: Images,
+    real: Images,
+    class_names: Sequence[str],
 ) -> None:
     """Write one HTML file that needs no other.
 
@@ -29,8 +33,15 @@ def write_audit_page(
         class_names: Names of the classes.
     """
     pairs = facts["audit"]["pairs"][:SHOWN]
-    columns = {key: np.array([pair[key] for pair in pairs]) for key in ("synthetic", "train", "likeness", "copy")}
-    shown = {**columns, "synthetic": synthetic[columns["synthetic"]], "real": real[columns["train"]]}
+    columns = {
+        key: np.array([pair[key] for pair in pairs])
+        for key in ("synthetic", "train", "likeness", "copy")
+    }
+    shown = {
+        **columns,
+        "synthetic": synthetic[columns["synthetic"]],
+        "real": real[columns["train"]],
+    }
     names = [f"{class_names[pair['label']]}, {facts['files'][pair['synthetic']]}" for pair in pairs]
     scopes = [facts["audit"]["overall"], *facts["audit"]["classes"]]
     page = (
@@ -40,7 +51,10 @@ def write_audit_page(
             facts=facts,
             audit=facts["audit"],
             columns=list(COLUMNS.values()),
-            rows={one["name"]: list(cells([one]).values()) for one in (scopes if len(scopes) > 2 else scopes[1:])},
+            rows={
+                one["name"]: list(cells([one]).values())
+                for one in (scopes if len(scopes) > 2 else scopes[1:])
+            },
             quality=[_quality(one) for one in facts["quality"]],
             couples=couples(shown, names, value_range(real)),
             version=equipoise.__version__,
@@ -52,7 +66,8 @@ def write_audit_page(
 
 def _quality(found: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]]]:
     kernel = [
-        (decimal(one["value"]), interval(one["low"], one["high"])) if one else _UNKNOWN for one in _both(found)
+        (decimal(one["value"]), interval(one["low"], one["high"])) if one else _UNKNOWN
+        for one in _both(found)
     ]
     shares = found["prdc"] or dict.fromkeys(("precision", "recall", "density", "coverage"))
     return found["name"], [

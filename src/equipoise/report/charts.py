@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.experiments.curves import Curves
 from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
-from equipoise.report.contents import Contents
 from equipoise.report.figures import Curve, Line, Panel, Style, run_panel, styles_of, unit_panel
-from equipoise.report.wording import sentence_case
+from equipoise.report.formatting import sentence_case
+from equipoise.report.run_contents import Contents
+from equipoise.results.curves import Curves
 
 PANELS = {  # panel -> what of a GAN's history it shows
     "Losses": ("critic_loss", "generator_loss"),
@@ -49,8 +49,15 @@ def prominent(contents: Contents) -> list[str]:
     """Choose the methods that charts show: the baseline and the best means of the primary metric, as asked."""
     results = contents.results
     sign = 1.0 if results.metrics[results.primary_metric].higher_is_better else -1.0
-    scored = {m.method: sign * m.metrics[results.primary_metric].mean for m in results.methods if m.metrics}
-    best = sorted(scored, key=lambda name: (name != results.baseline, -np.nan_to_num(scored[name], nan=-np.inf)))
+    scored = {
+        m.method: sign * m.metrics[results.primary_metric].mean
+        for m in results.methods
+        if m.metrics
+    }
+    best = sorted(
+        scored,
+        key=lambda name: (name != results.baseline, -np.nan_to_num(scored[name], nan=-np.inf)),
+    )
     shown = set(contents.methods if len(contents.methods) <= MOST_DRAWN else best[:MOST_DRAWN])
     return [name for name in contents.methods if name in shown]
 
@@ -58,11 +65,25 @@ def prominent(contents: Contents) -> list[str]:
 def discrimination(curves: Mapping[str, Curves], styles: Mapping[str, Style]) -> list[Panel]:
     """Draw the mean ROC and precision-recall curves of every method."""
     roc = [Line(name, _points(c.grid, c.sensitivity), styles[name]) for name, c in curves.items()]
-    precision = [Line(name, _points(c.grid, c.precision), styles[name]) for name, c in curves.items()]
+    precision = [
+        Line(name, _points(c.grid, c.precision), styles[name]) for name, c in curves.items()
+    ]
     chance = max((c.prevalence for c in curves.values()), default=0.0)
     return [
-        unit_panel("ROC", roc, x_label="1 \N{MINUS SIGN} specificity", y_label="sensitivity", chance=(0.0, 1.0)),
-        unit_panel("Precision-recall", precision, x_label="recall", y_label="precision", chance=(chance, chance)),
+        unit_panel(
+            "ROC",
+            roc,
+            x_label="1 \N{MINUS SIGN} specificity",
+            y_label="sensitivity",
+            chance=(0.0, 1.0),
+        ),
+        unit_panel(
+            "Precision-recall",
+            precision,
+            x_label="recall",
+            y_label="precision",
+            chance=(chance, chance),
+        ),
     ]
 
 
@@ -70,7 +91,9 @@ def _points(x: NDArray[np.float64], y: NDArray[np.float64]) -> Curve:
     return list(zip(x.tolist(), y.tolist(), strict=True))
 
 
-def classifier_panels(contents: Contents, styles: Mapping[str, Style], part: str = "") -> list[Panel]:
+def classifier_panels(
+    contents: Contents, styles: Mapping[str, Style], part: str = ""
+) -> list[Panel]:
     """Draw what the last steps of `styles` recorded, a panel for each quantity, the primary metric first.
 
     Args:
@@ -78,7 +101,9 @@ def classifier_panels(contents: Contents, styles: Mapping[str, Style], part: str
         styles: Methods to draw, and how.
         part: Stage of the last step, of a segmenter that has several.
     """
-    ends = {m["name"]: m["steps"][-1]["name"] for m in contents.study["methods"] if m["name"] in styles}
+    ends = {
+        m["name"]: m["steps"][-1]["name"] for m in contents.study["methods"] if m["name"] in styles
+    }
     stages = {name: f"{end}/{part}" if part else end for name, end in ends.items()}
     runs: dict[str, dict[str, list[Curve]]] = defaultdict(lambda: {name: [] for name in stages})
     for cell, history in contents.histories.items():
@@ -89,7 +114,8 @@ def classifier_panels(contents: Contents, styles: Mapping[str, Style], part: str
     first = f"validation_{contents.study['primary_metric']}"
     names = sorted(runs, key=lambda name: (name != first, not name.startswith("validation"), name))
     return _drawn(
-        run_panel(quantity(name, metrics), runs[name], styles, x_label="optimizer steps") for name in names
+        run_panel(quantity(name, metrics), runs[name], styles, x_label="optimizer steps")
+        for name in names
     )
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from equipoise.experiments.curves import pooled_curves
 from equipoise.metrics.classification import PER_CLASS
 from equipoise.report import charts, images, overview, tables
-from equipoise.report.contents import Contents
 from equipoise.report.figures import styles_of
+from equipoise.report.run_contents import Contents
+from equipoise.results.curves import pooled_curves
 
 BEFORE = {  # name of the template -> heading
     "data": "Data",

@@ -62,5 +62,7 @@ def _straightened(loop: list[Corner]) -> list[Corner]:
 
 def _written(loop: list[Corner]) -> str:
     (x, y), *_ = loop
-    steps = [f"v{b[1] - a[1]}" if a[0] == b[0] else f"h{b[0] - a[0]}" for a, b in pairwise(loop[:-1])]
+    steps = [
+        f"v{b[1] - a[1]}" if a[0] == b[0] else f"h{b[0] - a[0]}" for a, b in pairwise(loop[:-1])
+    ]
     return f"M{x} {y}{''.join(steps)}z"

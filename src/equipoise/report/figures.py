@@ -33,7 +33,10 @@ def styles_of(names: Sequence[str], *, ink: str | None = None) -> dict[str, Styl
     """Give each name a color, `ink` the dark one; dashes tell apart the colors that come twice."""
     colored = [name for name in names if name != ink]
     n = len(OKABE_ITO)
-    styles = {name: Style(OKABE_ITO[i % n], DASHES[i // n % len(DASHES)]) for i, name in enumerate(colored)}
+    styles = {
+        name: Style(OKABE_ITO[i % n], DASHES[i // n % len(DASHES)])
+        for i, name in enumerate(colored)
+    }
     return {name: styles.get(name, Style(INK)) for name in names}
 
 
@@ -109,7 +112,9 @@ class Panel:
         return " ".join(f"{self.x.place(x):g},{self.y.place(y):g}" for x, y in thinned(line.points))
 
 
-def unit_panel(title: str, lines: Sequence[Line], *, x_label: str, y_label: str, chance: Span) -> Panel:
+def unit_panel(
+    title: str, lines: Sequence[Line], *, x_label: str, y_label: str, chance: Span
+) -> Panel:
     """Draw curves whose axes go from 0 to 1, and what chance reaches at 0 and at 1."""
     return Panel(title, x_label, y_label, lines, (0.0, 1.0), (0.0, 1.0), chance)
 
@@ -118,13 +123,18 @@ def run_panel(
     title: str, runs: Mapping[str, Iterable[Curve]], styles: Mapping[str, Style], *, x_label: str
 ) -> Panel | None:
     """Draw the mean of each name's runs over the runs themselves; None where nothing was recorded."""
-    recorded = {name: [run for curve in curves if (run := finite(curve))] for name, curves in runs.items()}
+    recorded = {
+        name: [run for curve in curves if (run := finite(curve))] for name, curves in runs.items()
+    }
     recorded = {name: curves for name, curves in recorded.items() if curves}
     points = [point for curves in recorded.values() for run in curves for point in run]
     if not points:
         return None
     faint = [
-        Line(n, run, styles[n], faint=True) for n, curves in recorded.items() if len(curves) > 1 for run in curves
+        Line(n, run, styles[n], faint=True)
+        for n, curves in recorded.items()
+        if len(curves) > 1
+        for run in curves
     ]
     means = [Line(n, mean_curve(curves), styles[n]) for n, curves in recorded.items()]
     x_span = (0.0, max(x for x, _ in points) or 1.0)

@@ -9,9 +9,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import equipoise
 from equipoise.atomic import atomic_file
 from equipoise.discovery import modules
-from equipoise.report import charts, classification, sections, segmentation, tables, wording
-from equipoise.report.contents import Contents, read_contents
+from equipoise.report import charts, classification, sections, segmentation, tables
+from equipoise.report import formatting as wording
 from equipoise.report.figures import styles_of
+from equipoise.report.run_contents import Contents, read_contents
 
 TEMPLATES = Path(__file__).parent / "templates"
 TASKS = {"classification": classification, "segmentation": segmentation}
@@ -50,7 +51,11 @@ def render(contents: Contents) -> str:
     found, further = _further(contents)
     view = {**_shared(contents), **task.view(contents), "found": found}
     headings = {**task.BEFORE, **further, **task.AFTER}
-    return environment().get_template("page.html").render(view, headings=headings, version=equipoise.__version__)
+    return (
+        environment()
+        .get_template("page.html")
+        .render(view, headings=headings, version=equipoise.__version__)
+    )
 
 
 def environment() -> Environment:

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from equipoise.arrays import Images, ValueRange, value_range
-from equipoise.report.contents import Contents
-from equipoise.report.wording import times
+from equipoise.report.formatting import times
+from equipoise.report.run_contents import Contents
 
 COLUMNS = 4
 MOST_IMAGES = 8
-LARGEST_SIDE = 96  # pixels of a tile: larger images are shown smaller, or the page would grow beyond an e-mail
+LARGEST_SIDE = (
+    96  # pixels of a tile: larger images are shown smaller, or the page would grow beyond an e-mail
+)
 LARGEST_SHOWN = 76  # pixels of a tile on the screen: three sheets fit beside each other
 BUDGET = 1_600_000  # bytes of pixels in all sheets of a page
 
@@ -57,7 +59,10 @@ def gallery(contents: Contents) -> dict[str, list[Exhibit]]:
     most = images_per_sheet(real.images.shape[1:], len(sources) * len(contents.class_names))
     span = value_range(real.images)
     return {
-        name: [_exhibit(method, name, p.of_class(k)[:most], p.origin, span) for method, p in sources.items()]
+        name: [
+            _exhibit(method, name, p.of_class(k)[:most], p.origin, span)
+            for method, p in sources.items()
+        ]
         for k, name in enumerate(contents.class_names)
     }
 
@@ -95,7 +100,9 @@ def contact_sheet(images: Images, span: ValueRange, columns: int = COLUMNS) -> S
     tiles = [_tile(image, span) for image in images]
     height, width = tiles[0].shape[:2]
     rows = -(-len(tiles) // columns)
-    canvas = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, tiles[0].shape[2]), 255, dtype=np.uint8)
+    canvas = np.full(
+        (rows * (height + 1) - 1, columns * (width + 1) - 1, tiles[0].shape[2]), 255, dtype=np.uint8
+    )
     for i, tile in enumerate(tiles):
         top, left = i // columns * (height + 1), i % columns * (width + 1)
         canvas[top : top + height, left : left + width] = tile
@@ -112,7 +119,9 @@ def _tile(image: Images, span: ValueRange) -> NDArray[np.uint8]:
     shrink = LARGEST_SIDE / max(height, width)
     if shrink < 1:
         size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-        tile = np.asarray(_picture(tile).resize(size, Image.Resampling.LANCZOS)).reshape(size[1], size[0], -1)
+        tile = np.asarray(_picture(tile).resize(size, Image.Resampling.LANCZOS)).reshape(
+            size[1], size[0], -1
+        )
     return tile
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.data.splits import PARTS
-from equipoise.report.contents import Contents
 from equipoise.report.figures import OKABE_ITO
-from equipoise.report.wording import extent, plural, times
+from equipoise.report.formatting import extent, plural, times
+from equipoise.report.run_contents import Contents
 
 MUCH_ALIKE = 0.5  # pairwise distance of synthetic images as a share of that of real ones
 FEW_IMAGES = 30  # test images of a class in one split, below which a single image moves recall by over 3 points
@@ -23,7 +23,9 @@ def basis(c: Contents) -> str:
     )
     pairs = [row.n_runs for row in c.results.comparisons if row.metric == c.results.primary_metric]
     runs = (
-        f"{extent(pairs)} paired {'run' if set(pairs) == {1} else 'runs'} of each method" if pairs else "No pairs"
+        f"{extent(pairs)} paired {'run' if set(pairs) == {1} else 'runs'} of each method"
+        if pairs
+        else "No pairs"
     )
     return (
         f"Positive (rare) class: {c.rare_class}. {runs} against the baseline {c.results.baseline} "
@@ -103,8 +105,12 @@ def _small(c: Contents) -> Iterator[str]:
 def _alike(c: Contents) -> Iterator[str]:
     for method in c.methods:
         for label, name in enumerate(c.class_names):
-            made = [r for r in c.done(method) if r["counts_after"][label] > r["counts_before"][label]]
-            shares = [r["diversity"][str(label)] for r in made if str(label) in r.get("diversity", {})]
+            made = [
+                r for r in c.done(method) if r["counts_after"][label] > r["counts_before"][label]
+            ]
+            shares = [
+                r["diversity"][str(label)] for r in made if str(label) in r.get("diversity", {})
+            ]
             if shares and float(np.median(shares)) < MUCH_ALIKE:
                 share = f"{100 * float(np.median(shares)):.0f} % of what real ones do"
                 yield f"The images of {name} that {method} makes are much alike: they differ by {share}."
@@ -134,7 +140,10 @@ def class_counts(c: Contents) -> list[ClassCount]:
             share=f"{n / sum(counts):.1%}",
             bar=round(100 * n / max(counts), 2),
             color=OKABE_ITO[1] if rare else OKABE_ITO[0],
-            parts={part: extent(split["counts"][part][k] for split in c.study["splits"]) for part in PARTS},
+            parts={
+                part: extent(split["counts"][part][k] for split in c.study["splits"])
+                for part in PARTS
+            },
         )
         for k, (name, n) in enumerate(zip(c.class_names, counts, strict=True))
     ]
@@ -152,7 +161,11 @@ def duplicates(c: Contents) -> str:
     return (
         f"{plural(exact, 'pair')} of identical and {plural(near, 'pair')} of nearly identical images"
         + (f", {conflicting} of them with different labels" if conflicting else "")
-        + (". Some lie on both sides of a split." if crossing else ". None lies on both sides of a split.")
+        + (
+            ". Some lie on both sides of a split."
+            if crossing
+            else ". None lies on both sides of a split."
+        )
     )
 
 

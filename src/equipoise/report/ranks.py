@@ -9,13 +9,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import equipoise
 from equipoise.atomic import atomic_file
-from equipoise.experiments.comparison import SIGNIFICANCE
-from equipoise.experiments.ranking import Ranking
 from equipoise.metrics.classic_tests import FEWEST_PAIRS
 from equipoise.metrics.classification import METRICS
 from equipoise.report.figures import Axis, Point, Span
+from equipoise.report.formatting import decimal, p_value, sentence_case
 from equipoise.report.html import TEMPLATES
-from equipoise.report.wording import decimal, p_value, sentence_case
+from equipoise.results.comparison import SIGNIFICANCE
+from equipoise.results.ranking import Ranking
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,10 @@ def draw(ranking: Ranking) -> Diagram:
         for i, (name, rank) in enumerate(zip(ranking.methods, ranking.ranks, strict=True))
     ]
     places = [axis.place(rank) for rank in ranking.ranks]
-    bars = [((places[i] - 4, places[j] + 4), top + 12 + 9 * n) for n, (i, j) in enumerate(ranking.cliques)]
+    bars = [
+        ((places[i] - 4, places[j] + 4), top + 12 + 9 * n)
+        for n, (i, j) in enumerate(ranking.cliques)
+    ]
     width = axis.place(1 + ranking.critical_difference) - axis.start
     return Diagram(axis, labels, bars, (axis.start, axis.start + width), first + row * half)
 
@@ -87,9 +90,13 @@ def sentences(ranking: Ranking) -> list[str]:
         f"Average ranks that differ by less than {ranking.critical_difference:.2f} cannot be told apart (Nemenyi).",
     ]
     if n < FEWEST_PAIRS:
-        said.append(f"With fewer than {FEWEST_PAIRS} data sets no pair can be told apart by Wilcoxon's test.")
+        said.append(
+            f"With fewer than {FEWEST_PAIRS} data sets no pair can be told apart by Wilcoxon's test."
+        )
     groups = [", ".join(ranking.methods[i : j + 1]) for i, j in ranking.cliques]
-    said += [f"Not told apart by Wilcoxon's test, corrected over all pairs: {group}." for group in groups]
+    said += [
+        f"Not told apart by Wilcoxon's test, corrected over all pairs: {group}." for group in groups
+    ]
     if ranking.left_out:
         said.append(f"Left out, because not every run has them: {', '.join(ranking.left_out)}.")
     return said

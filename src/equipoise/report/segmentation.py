@@ -7,9 +7,9 @@ from typing import Any
 
 from equipoise.metrics.segmentation import SEGMENTATION_METRICS
 from equipoise.report import charts, overview, volumes
-from equipoise.report.contents import Contents
 from equipoise.report.figures import Panel, Style, styles_of
-from equipoise.report.wording import extent, plural, times
+from equipoise.report.formatting import extent, plural, times
+from equipoise.report.run_contents import Contents
 
 BEFORE = {  # name of the template -> heading
     "segmentation/data": "Data",
@@ -69,7 +69,10 @@ def _named(panel: Panel, c: Contents) -> Panel:
 def basis(c: Contents) -> str:
     """Say on what the verdict rests."""
     metric = c.results.metrics[c.results.primary_metric].label
-    n_folds, n_seeds = plural(len(c.study["splits"]), "split"), plural(len(c.study["seeds"]), "seed")
+    n_folds, n_seeds = (
+        plural(len(c.study["splits"]), "split"),
+        plural(len(c.study["seeds"]), "seed"),
+    )
     return (
         f"Each of {plural(c.results.test_patients[0], 'patient')} is segmented once for every seed, by a network "
         f"that never saw this patient ({n_folds} by patient, {n_seeds}). The verdict rests on {metric}, named "
@@ -117,7 +120,11 @@ def _few(c: Contents) -> Iterator[str]:
 
 
 def _dense(c: Contents) -> Iterator[str]:
-    dense = [method["name"] for method in c.study["methods"] if "dense" in _modes(method["steps"][-1]["settings"])]
+    dense = [
+        method["name"]
+        for method in c.study["methods"]
+        if "dense" in _modes(method["steps"][-1]["settings"])
+    ]
     if dense:
         yield (
             f"In dense mode ({', '.join(dense)}) every pixel of a patch is learned from: the pixels remain "

@@ -7,13 +7,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from equipoise.experiments.comparison import Comparison
-from equipoise.experiments.table import ClassRow, MethodResult
 from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
-from equipoise.report.contents import Contents
 from equipoise.report.figures import Axis, interval_axis
-from equipoise.report.wording import decimal, extent, flat, interval, known, plural, sentence_case, signed
+from equipoise.report.formatting import (
+    decimal,
+    extent,
+    flat,
+    interval,
+    known,
+    plural,
+    sentence_case,
+    signed,
+)
+from equipoise.report.run_contents import Contents
+from equipoise.results.comparison import Comparison
+from equipoise.results.image_tables import ClassRow, MethodResult
 
 STAGES = {
     "classification": ("resample", "train", "predict"),
@@ -42,7 +51,9 @@ def forests(c: Contents) -> list[Forest]:
     rows: dict[str, list[Comparison]] = defaultdict(list)
     for row in c.results.comparisons:
         rows[row.metric].append(row)
-    return [_forest(c.results.metrics[name], found, c.results.baseline) for name, found in rows.items()]
+    return [
+        _forest(c.results.metrics[name], found, c.results.baseline) for name, found in rows.items()
+    ]
 
 
 def contest_forests(c: Contents) -> list[Forest]:
@@ -96,7 +107,10 @@ def scored(c: Contents) -> list[MethodResult]:
 
 def headline(c: Contents) -> list[Metric]:
     """List the metrics of the main table, the primary one first."""
-    return [c.results.metrics[name] for name in dict.fromkeys((c.results.primary_metric, *c.results.headline))]
+    return [
+        c.results.metrics[name]
+        for name in dict.fromkeys((c.results.primary_metric, *c.results.headline))
+    ]
 
 
 def scores(c: Contents, metrics: Sequence[Metric]) -> dict[str, list[Score]]:
@@ -107,9 +121,13 @@ def scores(c: Contents, metrics: Sequence[Metric]) -> dict[str, list[Score]]:
 
 def _column(metric: Metric, methods: Sequence[MethodResult]) -> list[Score]:
     found = [m.metrics[metric.name] for m in methods]
-    form = partial(decimal, digits=3 if math.isfinite(metric.bounds[1]) else 1)  # lengths in mm have no bound
+    form = partial(
+        decimal, digits=3 if math.isfinite(metric.bounds[1]) else 1
+    )  # lengths in mm have no bound
     means = [form(s.mean) for s in found if known(s.mean)]
-    best = (max if metric.higher_is_better else min)((s.mean for s in found if known(s.mean)), default=None)
+    best = (max if metric.higher_is_better else min)(
+        (s.mean for s in found if known(s.mean)), default=None
+    )
     return [
         Score(
             value=form(s.mean) + (f" ± {form(s.sd)}" if known(s.sd) else ""),
@@ -122,7 +140,9 @@ def _column(metric: Metric, methods: Sequence[MethodResult]) -> list[Score]:
 
 def per_class(c: Contents) -> dict[str, dict[str, ClassRow]]:
     """Give for each class the row of each method."""
-    return {name: {m.method: m.per_class[k] for m in scored(c)} for k, name in enumerate(c.class_names)}
+    return {
+        name: {m.method: m.per_class[k] for m in scored(c)} for k, name in enumerate(c.class_names)
+    }
 
 
 @dataclass(frozen=True)
@@ -192,6 +212,9 @@ def _data(dataset: Mapping[str, Any]) -> str:
 def settings(c: Contents) -> list[dict[str, Any]]:
     """List the steps of each method with their settings laid out flat."""
     return [
-        {"name": m["name"], "steps": [{**step, "settings": flat(step["settings"])} for step in m["steps"]]}
+        {
+            "name": m["name"],
+            "steps": [{**step, "settings": flat(step["settings"])} for step in m["steps"]],
+        }
         for m in c.study["methods"]
     ]

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from equipoise.experiments.segmentation.metrics import DICE, by_size, name_of
-from equipoise.experiments.segmentation.stored import StoredVolumes, read_volume_study
+from equipoise.experiments.region_metrics import DICE, by_size, name_of
 from equipoise.metrics.base import Metric
 from equipoise.metrics.segmentation import SEGMENTATION_METRICS, RegionMetric
-from equipoise.report.contents import Contents
 from equipoise.report.figures import OKABE_ITO, Axis
+from equipoise.report.formatting import known, sentence_case
+from equipoise.report.run_contents import Contents
 from equipoise.report.tables import Score, headline, scores
-from equipoise.report.wording import known, sentence_case
+from equipoise.runs.volume_run import StoredVolumes, read_volume_study
 
 UNIT_AXIS = Axis((0.0, 1.0), 0, 100)  # of Dice, in percent of the width
 
@@ -65,7 +65,9 @@ def measured(c: Contents) -> StoredVolumes:
 def share(part: float) -> str:
     """Write a share of voxels, the small ones with two digits that say something."""
     percent = 100 * part
-    return (f"{percent:.1f}" if percent >= 1 or not percent else f"{percent:.2g}") + "\N{NO-BREAK SPACE}%"
+    return (
+        f"{percent:.1f}" if percent >= 1 or not percent else f"{percent:.2g}"
+    ) + "\N{NO-BREAK SPACE}%"
 
 
 def class_counts(c: Contents, stored: StoredVolumes) -> list[VoxelCount]:
@@ -92,14 +94,20 @@ def _where(stored: StoredVolumes) -> dict[tuple[str, int], set[str]]:
     found: dict[tuple[str, int], set[str]] = {}
     for one in stored.finished:
         measures = one.measures
-        for i, key in enumerate(zip(measures.ids.tolist(), measures.patients.tolist(), strict=True)):
-            found[key] = {name for name, m in measures.regions.items() if m["tp"][i] + m["fn"][i] > 0}
+        for i, key in enumerate(
+            zip(measures.ids.tolist(), measures.patients.tolist(), strict=True)
+        ):
+            found[key] = {
+                name for name, m in measures.regions.items() if m["tp"][i] + m["fn"][i] > 0
+            }
     return found
 
 
 def _of(where: Mapping[tuple[str, int], set[str]], name: str | None, place: int) -> str:
     """Write how many cases (place 0) or patients (1) have a class; every one has healthy tissue (None)."""
-    having = {key[place] for key, present in where.items() if name is None or f"class {name}" in present}
+    having = {
+        key[place] for key, present in where.items() if name is None or f"class {name}" in present
+    }
     return f"{len(having)} of {len({key[place] for key in where})}"
 
 
@@ -118,24 +126,38 @@ def main_table(c: Contents) -> ScoreTable:
 def further_tables(c: Contents, stored: StoredVolumes) -> list[ScoreTable]:
     """Lay out every other metric by region."""
     names = by_size(c.study["dataset"]["regions"])
-    return [_by_part(metric, names, c, stored) for metric in SEGMENTATION_METRICS.values() if metric.name != DICE]
+    return [
+        _by_part(metric, names, c, stored)
+        for metric in SEGMENTATION_METRICS.values()
+        if metric.name != DICE
+    ]
 
 
 def class_table(c: Contents, stored: StoredVolumes) -> ScoreTable | None:
     """Lay out the Dice of each class; None where every class is a region."""
-    names = [f"class {name}" for name in c.class_names[1:] if name not in c.study["dataset"]["regions"]]
+    names = [
+        f"class {name}" for name in c.class_names[1:] if name not in c.study["dataset"]["regions"]
+    ]
     table = _by_part(SEGMENTATION_METRICS[DICE], names, c, stored)
     return replace(table, title="Dice by class") if names else None
 
 
-def _by_part(metric: RegionMetric, parts: Sequence[str], c: Contents, stored: StoredVolumes) -> ScoreTable:
+def _by_part(
+    metric: RegionMetric, parts: Sequence[str], c: Contents, stored: StoredVolumes
+) -> ScoreTable:
     metrics = [c.results.metrics[name_of(metric.name, part)] for part in parts]
     found = scores(c, metrics)
     rows = {
-        method: [replace(s, note=_left_out(metric, p, method, stored)) for s, p in zip(row, parts, strict=True)]
+        method: [
+            replace(s, note=_left_out(metric, p, method, stored))
+            for s, p in zip(row, parts, strict=True)
+        ]
         for method, row in found.items()
     }
-    named = [replace(m, label=part.removeprefix("class ")) for m, part in zip(metrics, parts, strict=True)]
+    named = [
+        replace(m, label=part.removeprefix("class "))
+        for m, part in zip(metrics, parts, strict=True)
+    ]
     return ScoreTable(sentence_case(metric.label), f"{sentence_case(metric.summary)}.", named, rows)
 
 
@@ -157,7 +179,10 @@ def patients(c: Contents) -> list[Strip]:
             if known(value := float(row["value"] or "nan")):
                 values[row["metric"], row["method"], int(row["patient"])].append(value)
     names = dict.fromkeys(metric for metric, _, _ in values)
-    return [Strip(sentence_case(c.results.metrics[name].label), _rows(name, c, values)) for name in names]
+    return [
+        Strip(sentence_case(c.results.metrics[name].label), _rows(name, c, values))
+        for name in names
+    ]
 
 
 def _rows(

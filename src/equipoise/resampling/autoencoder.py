@@ -14,7 +14,7 @@ from equipoise.arrays import Images, Labels, ValueRange, fingerprint
 from equipoise.networks.design import Design
 from equipoise.randomness import make_rng
 from equipoise.resampling.base import Held
-from equipoise.resampling.fitted_cache import Slot
+from equipoise.resampling.fit_cache import Slot
 from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches, resident, to_unit
 from equipoise.training.devices import autocast
 from equipoise.training.loop import Batch, History, train
@@ -110,12 +110,21 @@ def train_autoencoder(
         _batches(plan, images, labels, device),
         n_steps=plan.n_steps,
         seed=plan.seed,
-        hooks=[_WatchErrors(model, _watched(plan, groups, device), every=max(10, plan.n_steps // 200 * 10))],
+        hooks=[
+            _WatchErrors(
+                model, _watched(plan, groups, device), every=max(10, plan.n_steps // 200 * 10)
+            )
+        ],
         checkpoint=checkpoint,
-        history=History(advice=f"{plan.name}: try a lower learning_rate (now {plan.learning_rate:g})."),
+        history=History(
+            advice=f"{plan.name}: try a lower learning_rate (now {plan.learning_rate:g})."
+        ),
         name=plan.name,
     )
-    slot.store(({name: t.cpu() for name, t in model.state_dict().items()}, {"rows": history.rows}), checkpoint)
+    slot.store(
+        ({name: t.cpu() for name, t in model.state_dict().items()}, {"rows": history.rows}),
+        checkpoint,
+    )
     return history
 
 
@@ -130,17 +139,25 @@ class _WatchErrors:
         if done % self.every:
             return
         self.model.eval()
-        history.add(done, {name: float(self.model(*batch).mean()) for name, batch in self.groups.items()})
+        history.add(
+            done, {name: float(self.model(*batch).mean()) for name, batch in self.groups.items()}
+        )
         self.model.train()
 
 
-def _batches(plan: AutoencoderPlan, images: Images, labels: Labels, device: torch.device) -> ResidentBatches:
+def _batches(
+    plan: AutoencoderPlan, images: Images, labels: Labels, device: torch.device
+) -> ResidentBatches:
     sampler = "square_root" if np.unique(labels, return_counts=True)[1].min() < TINY else "natural"
     pool = Pool(labels=labels, batch_size=plan.batch_size, n_steps=plan.n_steps, seed=plan.seed)
-    return ResidentBatches(images, labels, BATCH_SAMPLERS[sampler](pool), span=plan.span, device=device)
+    return ResidentBatches(
+        images, labels, BATCH_SAMPLERS[sampler](pool), span=plan.span, device=device
+    )
 
 
-def _watched(plan: AutoencoderPlan, groups: Mapping[str, Held], device: torch.device) -> dict[str, Batch]:
+def _watched(
+    plan: AutoencoderPlan, groups: Mapping[str, Held], device: torch.device
+) -> dict[str, Batch]:
     """Choose images of each group and class, by "training_error_class_0" and the like."""
     into, chosen = DATA_RANGES[plan.data_range].into, {}
     for name, (images, labels) in groups.items():
@@ -148,5 +165,8 @@ def _watched(plan: AutoencoderPlan, groups: Mapping[str, Held], device: torch.de
             rng = make_rng(plan.seed, "reconstructed", label)
             rows = rng.permutation(np.flatnonzero(labels == label))[:N_WATCHED]
             batch = into(to_unit(resident(images[rows], device), plan.span))
-            chosen[f"{name}_error_class_{label}"] = batch, torch.as_tensor(labels[rows], device=device)
+            chosen[f"{name}_error_class_{label}"] = (
+                batch,
+                torch.as_tensor(labels[rows], device=device),
+            )
     return chosen

@@ -14,7 +14,12 @@ from sklearn.exceptions import NotFittedError
 from equipoise.arrays import Images, Labels
 from equipoise.exceptions import DataError, SettingError
 from equipoise.randomness import make_rng
-from equipoise.validation import check_class_sizes, check_images, check_images_and_labels, check_labels
+from equipoise.validation import (
+    check_class_sizes,
+    check_images,
+    check_images_and_labels,
+    check_labels,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,7 +82,9 @@ class Oversampler(Resampler):
     minimum: ClassVar[int] = 1
     alternatives: ClassVar[str] = "random oversampling or class weights"
 
-    def fit(self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None) -> Self:
+    def fit(
+        self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None
+    ) -> Self:
         """Learn from training images.
 
         Raises:
@@ -88,7 +95,9 @@ class Oversampler(Resampler):
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.wanted_ = wanted(self.sampling_strategy, y)
         growing = y[np.isin(y, list(self.wanted_))]
-        check_class_sizes(growing, self.minimum, method=type(self).__name__, alternatives=self.alternatives)
+        check_class_sizes(
+            growing, self.minimum, method=type(self).__name__, alternatives=self.alternatives
+        )
         self.shape_, self.dtype_ = X.shape[1:], X.dtype
         self._fit(X, codes.astype(np.int64), self._encode_held(validation), workspace)
         return self
@@ -115,7 +124,9 @@ class Oversampler(Resampler):
         """Fit, then return the originals followed by synthetic images; see `Resampler.fit_resample`."""
         self.fit(X, y, validation=validation, workspace=workspace)
         new = np.repeat(list(self.wanted_), list(self.wanted_.values())).astype(np.int64)
-        return np.concatenate([X, self.generate(new, seed=self.seed)]), np.concatenate([np.asarray(y), new])
+        return np.concatenate([X, self.generate(new, seed=self.seed)]), np.concatenate(
+            [np.asarray(y), new]
+        )
 
     def save(self, folder: Path) -> None:
         """Write the fitted oversampler to a new folder: weights as safetensors, everything else as JSON.
@@ -149,7 +160,9 @@ class Oversampler(Resampler):
         tensors, facts = load_fitted(folder, cls.__name__)
         params = facts["params"]
         if isinstance(params["sampling_strategy"], dict):  # JSON turns labels into text
-            params["sampling_strategy"] = {int(label): n for label, n in params["sampling_strategy"].items()}
+            params["sampling_strategy"] = {
+                int(label): n for label, n in params["sampling_strategy"].items()
+            }
         loaded = cls(**params)
         loaded.classes_ = np.array(facts["classes"])
         loaded.wanted_ = dict(facts["wanted"])
@@ -179,7 +192,9 @@ class Oversampler(Resampler):
         return images[known], np.searchsorted(self.classes_, labels[known]).astype(np.int64)
 
     @abstractmethod
-    def _fit(self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None) -> None:
+    def _fit(
+        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+    ) -> None:
         """Learn; `codes` are 0..k-1 in the order of `classes_`."""
 
     @abstractmethod
@@ -206,7 +221,9 @@ def wanted(strategy: Strategy, y: Labels) -> dict[int, int]:
     try:
         asked = check_sampling_strategy(strategy, y, "over-sampling")
     except (ValueError, TypeError, KeyError) as error:
-        raise SettingError(f"sampling_strategy={strategy!r} does not fit the labels: {error}") from error
+        raise SettingError(
+            f"sampling_strategy={strategy!r} does not fit the labels: {error}"
+        ) from error
     return {int(label): int(n) for label, n in asked.items() if n > 0}
 
 

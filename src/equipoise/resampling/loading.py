@@ -1,29 +1,43 @@
 """Read a fitted oversampler of any class from the folder that its `save` wrote."""
 
+import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import equipoise.resampling
 from equipoise.atomic import read_json
-from equipoise.discovery import modules, pick
+from equipoise.discovery import pick
 from equipoise.exceptions import DataError
 from equipoise.resampling.base import Oversampler
 
+OVERSAMPLERS = {  # class -> its module, imported only when a folder names the class
+    "BAGANOversampler": "equipoise.resampling.bagan.oversampler",
+    "CuratedOversampler": "equipoise.curation.oversampler",
+    "DiffusionOversampler": "equipoise.resampling.diffusion.oversampler",
+    "GANOversampler": "equipoise.resampling.gan.oversampler",
+    "SMOTEOversampler": "equipoise.resampling.smote",
+    "VAEOversampler": "equipoise.resampling.vae.oversampler",
+}
+
 
 def load_oversampler(folder: Path) -> Oversampler:
-    """Read an oversampler; its class is named in the folder.
+    """Return the fitted oversampler of a folder, which names its class.
 
-    Known are the classes of `equipoise.resampling` and those of modules that are imported already: a name in a
-    file never makes this import anything.
+    Classes of other packages are recognized once they have been imported: a name in a file never imports anything
+    but the modules of `OVERSAMPLERS`.
 
     Raises:
-        DataError: The folder holds none, or a damaged one.
-        SettingError: It holds one of a class that is not known here.
+        DataError: The folder contains no oversampler, or a damaged one.
+        SettingError: The class is unknown.
     """
     folder = Path(folder)
-    return pick(_classes(), _kind(folder), "oversampler").load(folder)
+    name = _kind(folder)
+    oversampler = pick({**_third_party_oversamplers(), **OVERSAMPLERS}, name, "oversampler")
+    if isinstance(oversampler, str):
+        oversampler = getattr(importlib.import_module(oversampler), name)
+    loaded: Oversampler = oversampler.load(folder)
+    return loaded
 
 
 def _kind(folder: Path) -> str:
@@ -34,14 +48,14 @@ def _kind(folder: Path) -> str:
         stored: Any = read_json(path)
         return str(stored["kind"])
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"Cannot read the saved generator {path}: {error!r}. Train its cell again.") from error
+        raise DataError(
+            f"Cannot read the saved generator {path}: {error!r}. Train its cell again."
+        ) from error
 
 
-def _classes() -> dict[str, type[Oversampler]]:
-    modules(equipoise.resampling)  # imports them
-    found = _concrete(Oversampler)  # type: ignore[type-abstract]  # nothing is made of it
-    known = sorted(found, key=lambda one: one.__module__.startswith("equipoise."))  # ours win
-    return {one.__name__: one for one in known}
+def _third_party_oversamplers() -> dict[str, Any]:
+    subclasses = _concrete(Oversampler)  # type: ignore[type-abstract]  # nothing is instantiated
+    return {subclass.__name__: subclass for subclass in subclasses}
 
 
 def _concrete(parent: type[Oversampler]) -> Iterator[type[Oversampler]]:

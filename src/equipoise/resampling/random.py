@@ -64,6 +64,8 @@ class RandomUndersampler(Resampler):
         try:
             asked = check_sampling_strategy(self.sampling_strategy, y, "under-sampling")
         except (ValueError, TypeError, KeyError) as error:
-            message = f"sampling_strategy={self.sampling_strategy!r} does not fit the labels: {error}"
+            message = (
+                f"sampling_strategy={self.sampling_strategy!r} does not fit the labels: {error}"
+            )
             raise SettingError(message) from error
         return {int(label): int(n) for label, n in asked.items()}

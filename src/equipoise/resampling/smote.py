@@ -9,7 +9,7 @@ import psutil
 from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Labels, quantize, value_range
-from equipoise.data.interpolation import (
+from equipoise.data.smote import (
     BLOCK_BYTES,
     INTERPOLATIONS,
     K_NEIGHBORS,
@@ -67,10 +67,14 @@ class SMOTEOversampler(Oversampler):
         if not self.k_neighbors >= 1:
             raise SettingError(f"Expected k_neighbors of at least 1, got {self.k_neighbors}.")
 
-    def _fit(self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None) -> None:
+    def _fit(
+        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+    ) -> None:
         self.check_settings(X.shape[-1])
         growing = np.flatnonzero(np.isin(self.classes_, list(self.wanted_)))
-        _check_memory(bytes_needed(X, int(np.isin(codes, growing).sum()), sum(self.wanted_.values())))
+        _check_memory(
+            bytes_needed(X, int(np.isin(codes, growing).sum()), sum(self.wanted_.values()))
+        )
         self.span_ = value_range(X)
         self.images_: dict[int, Images] = {}
         self.neighborhoods_: dict[int, Neighborhood] = {}
@@ -108,10 +112,14 @@ class SMOTEOversampler(Oversampler):
 
         arrays: dict[str, NDArray[Any]] = {}
         for code, neighborhood in self.neighborhoods_.items():
-            arrays[f"{code}/images"] = self.images_[code].view(np.uint8)  # bytes: not every torch knows uint16
+            arrays[f"{code}/images"] = self.images_[code].view(
+                np.uint8
+            )  # bytes: not every torch knows uint16
             arrays[f"{code}/weights"] = neighborhood.weights
             arrays[f"{code}/neighbors"] = neighborhood.neighbors
-        return {name: torch.from_numpy(array) for name, array in arrays.items()}, {"span": self.span_}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}, {
+            "span": self.span_
+        }
 
     def _set_state(self, tensors: Mapping[str, "Tensor"], facts: Mapping[str, Any]) -> None:
         low, high = facts["span"]
@@ -120,7 +128,8 @@ class SMOTEOversampler(Oversampler):
         codes = sorted({int(name.partition("/")[0]) for name in arrays})
         self.images_ = {code: arrays[f"{code}/images"].view(self.dtype_) for code in codes}
         self.neighborhoods_ = {
-            code: Neighborhood(arrays[f"{code}/weights"], arrays[f"{code}/neighbors"]) for code in codes
+            code: Neighborhood(arrays[f"{code}/weights"], arrays[f"{code}/neighbors"])
+            for code in codes
         }
 
 

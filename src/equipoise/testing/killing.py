@@ -16,7 +16,10 @@ class Killed(BaseException):
 @contextmanager
 def eager_checkpoints() -> Iterator[None]:
     """Write a checkpoint after every step (the rows of the history that are not due yet are lost)."""
-    with patch.object(Checkpoint, "due", lambda _self: True), patch.object(History, "settled", True):
+    with (
+        patch.object(Checkpoint, "due", lambda _self: True),
+        patch.object(History, "settled", True),
+    ):
         yield
 
 

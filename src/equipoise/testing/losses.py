@@ -18,7 +18,9 @@ def gives_a_scalar_for_any_space(factory: Factory) -> None:
     for shape in SHAPES:
         logits, target = _batch(shape)
         value = factory(COUNTS)(logits, target)
-        assert value.shape == (), f"expected a scalar for spatial shape {shape}, got {tuple(value.shape)}"
+        assert value.shape == (), (
+            f"expected a scalar for spatial shape {shape}, got {tuple(value.shape)}"
+        )
         _finite_with_gradient(value, logits)
 
 
@@ -28,7 +30,9 @@ def averages_terms_that_belong_to_one_item_each(factory: Factory) -> None:
     for shape in SHAPES:
         loss, (logits, target) = factory(COUNTS), _batch(shape)
         terms = loss.terms(logits, target)
-        assert terms.shape == target.shape, f"expected terms {tuple(target.shape)}, got {tuple(terms.shape)}"
+        assert terms.shape == target.shape, (
+            f"expected terms {tuple(target.shape)}, got {tuple(terms.shape)}"
+        )
         torch.testing.assert_close(loss(logits, target), terms.mean())
         torch.testing.assert_close(loss(logits, target, torch.ones(6)), terms.mean())
         of_images = terms.reshape(6, -1).mean(dim=1)
@@ -48,7 +52,9 @@ def treats_equally_frequent_classes_alike(factory: Factory) -> None:
             terms, chances = few.terms(logits, target), few.probabilities(logits)
             torch.testing.assert_close(many.terms(logits, target), terms)
             torch.testing.assert_close(many.probabilities(logits), chances)
-            torch.testing.assert_close(few.terms(logits[:, order], torch.argsort(order)[target]), terms)
+            torch.testing.assert_close(
+                few.terms(logits[:, order], torch.argsort(order)[target]), terms
+            )
             torch.testing.assert_close(few.probabilities(logits[:, order]), chances[:, order])
 
 
@@ -58,8 +64,12 @@ def never_favors_the_more_frequent_class(factory: Factory) -> None:
     for progress in PROGRESS:
         loss.advance(progress)
         terms, chances = loss.terms(logits, torch.arange(3)), loss.probabilities(logits[:1])[0]
-        assert (terms.diff() >= -1e-6).all(), f"a rarer class must not cost less, got {terms} for {COUNTS}"
-        assert (chances.diff() >= -1e-6).all(), f"a rarer class must not be less probable, got {chances}"
+        assert (terms.diff() >= -1e-6).all(), (
+            f"a rarer class must not cost less, got {terms} for {COUNTS}"
+        )
+        assert (chances.diff() >= -1e-6).all(), (
+            f"a rarer class must not be less probable, got {chances}"
+        )
 
 
 def is_finite_at_huge_logits(factory: Factory) -> None:
@@ -74,7 +84,9 @@ def is_finite_at_huge_logits(factory: Factory) -> None:
 def has_the_gradient_of_its_value(factory: Factory) -> None:
     """Numerical and automatic gradients agree in float64, before and after anything is switched."""
     loss, (logits, target) = factory(COUNTS).double(), _batch((2,))
-    cosines = logits.detach().double().tanh().requires_grad_()  # in (-1, 1), so that a scaled softmax has a slope
+    cosines = (
+        logits.detach().double().tanh().requires_grad_()
+    )  # in (-1, 1), so that a scaled softmax has a slope
     for progress in PROGRESS:
         loss.advance(progress)
         assert torch.autograd.gradcheck(lambda values: loss.terms(values, target), cosines)
@@ -90,7 +102,9 @@ def follows_a_permutation_of_classes(factory: Factory) -> None:
         renamed.advance(progress)
         again = renamed(logits[:, order], torch.argsort(order)[target])
         torch.testing.assert_close(again, loss(logits, target))
-        torch.testing.assert_close(renamed.probabilities(logits[:, order]), loss.probabilities(logits)[:, order])
+        torch.testing.assert_close(
+            renamed.probabilities(logits[:, order]), loss.probabilities(logits)[:, order]
+        )
 
 
 def gives_probabilities(factory: Factory) -> None:
@@ -99,7 +113,9 @@ def gives_probabilities(factory: Factory) -> None:
     for shape in SHAPES:
         logits = _batch(shape)[0].detach()
         chances = loss.probabilities(logits)
-        assert chances.shape == logits.shape, f"expected shape {tuple(logits.shape)}, got {tuple(chances.shape)}"
+        assert chances.shape == logits.shape, (
+            f"expected shape {tuple(logits.shape)}, got {tuple(chances.shape)}"
+        )
         for rows in (chances, loss.probabilities(1e4 * logits)):
             assert (rows >= 0).all(), "expected probabilities of at least 0"
             torch.testing.assert_close(rows.sum(dim=1), torch.ones_like(rows[:, 0]))
@@ -107,7 +123,9 @@ def gives_probabilities(factory: Factory) -> None:
         raised = torch.zeros(1, 3)
         raised[0, label] = 0.1
         gain = loss.probabilities(raised) - loss.probabilities(torch.zeros(1, 3))
-        assert gain[0, label] > 0, f"a higher logit of class {label} must make it more probable, got {gain}"
+        assert gain[0, label] > 0, (
+            f"a higher logit of class {label} must make it more probable, got {gain}"
+        )
 
 
 def advances_by_progress_alone(factory: Factory) -> None:
@@ -122,7 +140,9 @@ def advances_by_progress_alone(factory: Factory) -> None:
         jump.advance(progress)
         restored.load_state_dict(steps.state_dict())
         for other in (steps, jump, restored):
-            assert torch.equal(other.terms(logits, target), once), f"another loss at progress {progress}"
+            assert torch.equal(other.terms(logits, target), once), (
+                f"another loss at progress {progress}"
+            )
 
 
 def lives_on_one_device_with_its_counts(factory: Factory) -> None:

@@ -18,7 +18,9 @@ def is_best_when_all_is_right(metric: Metric) -> None:
         y_true, _ = _case(k)
         best = metric.bounds[1 if metric.higher_is_better else 0]
         value = metric.function(y_true=y_true, y_score=np.eye(k)[y_true], positive=0)
-        np.testing.assert_allclose(value, best, atol=1e-12, err_msg=f"{metric.name}, {k} classes, all right")
+        np.testing.assert_allclose(
+            value, best, atol=1e-12, err_msg=f"{metric.name}, {k} classes, all right"
+        )
 
 
 def stays_within_its_bounds(metric: Metric) -> None:
@@ -47,7 +49,9 @@ def does_not_depend_on_names(metric: Metric) -> None:
         y_true, y_score = _case(k)
         new = np.random.default_rng(2).permutation(k)  # class c is called new[c] now
         columns = np.argsort(new)
-        value = metric.function(y_true=new[y_true], y_score=y_score[:, columns], positive=int(new[0]))
+        value = metric.function(
+            y_true=new[y_true], y_score=y_score[:, columns], positive=int(new[0])
+        )
         expected = metric.function(y_true=y_true, y_score=y_score, positive=0)
         np.testing.assert_allclose(value, expected, rtol=1e-12, err_msg=metric.name)
 
@@ -62,7 +66,9 @@ def counts_a_weight_as_copies(metric: Metric) -> None:
         for value, copies in zip(values, weights, strict=True):
             rows = np.repeat(np.arange(len(y_true)), copies)
             expected = metric.function(y_true=y_true[rows], y_score=y_score[rows], positive=1)
-            np.testing.assert_allclose(value, expected, rtol=1e-9, err_msg=f"{metric.name}, {k} classes")
+            np.testing.assert_allclose(
+                value, expected, rtol=1e-9, err_msg=f"{metric.name}, {k} classes"
+            )
 
 
 def never_punishes_an_absent_class(metric: Metric) -> None:
@@ -71,7 +77,9 @@ def never_punishes_an_absent_class(metric: Metric) -> None:
         y_true = np.arange(12) % (k - 1)
         value = metric.function(y_true=y_true, y_score=np.eye(k)[y_true], positive=k - 1)
         best = metric.bounds[1 if metric.higher_is_better else 0]
-        assert np.isnan(value) or np.isclose(value, best), f"{metric.name} is {value} for right predictions"
+        assert np.isnan(value) or np.isclose(value, best), (
+            f"{metric.name} is {value} for right predictions"
+        )
 
 
 def agrees_with(metric: Metric, reference: Reference) -> None:
@@ -82,7 +90,9 @@ def agrees_with(metric: Metric, reference: Reference) -> None:
             for positive in range(k):
                 value = metric.function(y_true=y_true, y_score=y_score, positive=positive)
                 expected = reference(y_true, y_score, positive)
-                np.testing.assert_allclose(value, expected, atol=1e-12, err_msg=f"{metric.name}, {k} classes")
+                np.testing.assert_allclose(
+                    value, expected, atol=1e-12, err_msg=f"{metric.name}, {k} classes"
+                )
 
 
 METRIC_CONTRACT: tuple[Callable[[Metric], None], ...] = (
@@ -100,6 +110,8 @@ def _case(k: int, seed: int = 0) -> tuple[Labels, Scores]:
     rng = np.random.default_rng(seed)
     drawn = rng.choice(k, size=60, p=np.arange(1, k + 1) / (k * (k + 1) / 2))
     y_true = np.concatenate([np.arange(k), drawn]).astype(np.int64)
-    logits = np.round(rng.normal(size=(len(y_true), k)) + np.eye(k)[y_true], 1) + 0.013 * np.arange(k)
+    logits = np.round(rng.normal(size=(len(y_true), k)) + np.eye(k)[y_true], 1) + 0.013 * np.arange(
+        k
+    )
     odds = np.exp(logits)
     return y_true, odds / odds.sum(axis=1, keepdims=True)

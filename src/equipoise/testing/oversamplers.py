@@ -44,7 +44,10 @@ def toy_images(
     """
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(len(counts)), counts).astype(np.int64)
-    unit = rng.normal(0.4, 0.15, size=(len(labels), channels, SIDE, SIDE)) + spacing * labels[:, None, None, None]
+    unit = (
+        rng.normal(0.4, 0.15, size=(len(labels), channels, SIDE, SIDE))
+        + spacing * labels[:, None, None, None]
+    )
     scale = {"uint8": 255, "uint16": 4095, "float32": 1}[dtype]
     images: Images = (np.clip(unit, 0, 1) * scale).astype(dtype)
     return images, labels
@@ -95,7 +98,11 @@ def check_kind(resampler: Resampler, folder: Path) -> None:
     for dtype, channels in (("uint8", 3), ("uint16", 1), ("float32", 1)):
         images, labels = toy_images(dtype=dtype, channels=channels)
         new, new_labels = _resample(resampler, images, labels)
-        assert (new.dtype, new.shape[1:], new_labels.dtype) == (images.dtype, images.shape[1:], labels.dtype)
+        assert (new.dtype, new.shape[1:], new_labels.dtype) == (
+            images.dtype,
+            images.shape[1:],
+            labels.dtype,
+        )
         if dtype != "uint8":
             assert images.min() <= new.min() <= new.max() <= images.max()
 
@@ -121,7 +128,9 @@ def check_validation_is_only_watched(resampler: Resampler, folder: Path) -> None
     """The result is bit-equal with and without validation images."""
     images, labels = toy_images()
     without = _resample(resampler, images, labels)[0]
-    watched = clone(resampler).fit_resample(images, labels, validation=toy_images((4, 4, 4), seed=9))[0]
+    watched = clone(resampler).fit_resample(
+        images, labels, validation=toy_images((4, 4, 4), seed=9)
+    )[0]
     np.testing.assert_array_equal(without, watched)
 
 
@@ -142,8 +151,12 @@ def check_bad_input(resampler: Resampler, folder: Path) -> None:
         (images, np.zeros_like(labels)),
     ]
     messages = [_refusal(resampler, *case) for case in bad]
-    messages.append(_refusal(clone(resampler).set_params(sampling_strategy="autto"), images, labels))
-    messages.append(_refusal(clone(resampler).set_params(sampling_strategy={RARE: 3}), images, labels))
+    messages.append(
+        _refusal(clone(resampler).set_params(sampling_strategy="autto"), images, labels)
+    )
+    messages.append(
+        _refusal(clone(resampler).set_params(sampling_strategy={RARE: 3}), images, labels)
+    )
     assert len(set(messages)) == len(messages), messages
 
 
@@ -158,7 +171,10 @@ def check_too_few_images(oversampler: Oversampler, folder: Path) -> None:
 
 def check_unfitted(oversampler: Oversampler, folder: Path) -> None:
     """Nothing can be generated or saved before `fit`."""
-    for ask in (lambda: oversampler.generate(np.array([0])), lambda: oversampler.save(folder / "model")):
+    for ask in (
+        lambda: oversampler.generate(np.array([0])),
+        lambda: oversampler.save(folder / "model"),
+    ):
         try:
             ask()
         except NotFittedError as error:
@@ -189,7 +205,11 @@ def check_saved(oversampler: Oversampler, folder: Path) -> None:
     """A saved and loaded oversampler generates the same images and keeps its settings."""
     images, labels = toy_images()
     strategy = {RARE: 15}
-    fitted = clone(oversampler).set_params(sampling_strategy=strategy).fit(images, np.array([0, RARE, 2])[labels])
+    fitted = (
+        clone(oversampler)
+        .set_params(sampling_strategy=strategy)
+        .fit(images, np.array([0, RARE, 2])[labels])
+    )
     fitted.save(folder / "model")
     loaded = type(oversampler).load(folder / "model")
     asked = np.full(5, RARE)
@@ -248,7 +268,9 @@ def _refusal(resampler: Resampler, images: Any, labels: Any) -> str:
         clone(resampler).fit_resample(images, labels)
     except (DataError, SettingError) as error:
         return str(error)
-    raise AssertionError(f"Expected DataError or SettingError for {type(images).__name__}, {np.shape(images)}.")
+    raise AssertionError(
+        f"Expected DataError or SettingError for {type(images).__name__}, {np.shape(images)}."
+    )
 
 
 def _chance() -> tuple[object, ...]:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from equipoise.arrays import fingerprint
-from equipoise.data.volumes import Positions, VolumeDataset
+from equipoise.data.volume_dataset import Positions, VolumeDataset
 from equipoise.estimators.patches.base import Drawing, Drawn, PatchSampler
 from equipoise.exceptions import DataError, SettingError
 from equipoise.testing.volumes import volumes_of
@@ -78,8 +78,12 @@ def draws_valid_voxels_of_the_class_it_says(sampler: PatchSampler, cases: ToyCas
             arrays, mine = dataset.arrays(row), voxels[:, 0] == row
             places = tuple(voxels[mine, 1:].T)
             assert (voxels[mine] >= 0).all(), "a voxel lies outside the volume"
-            assert (arrays.codes[places] == classes[mine]).all(), f"a voxel of case {row} is not of its class"
-            assert (arrays.mask[places] | (classes[mine] > 0)).all(), f"a voxel of case {row} is not valid"
+            assert (arrays.codes[places] == classes[mine]).all(), (
+                f"a voxel of case {row} is not of its class"
+            )
+            assert (arrays.mask[places] | (classes[mine] > 0)).all(), (
+                f"a voxel of case {row} is not valid"
+            )
 
 
 def gives_n_patches_in_whole_numbers(sampler: PatchSampler, cases: ToyCases) -> None:
@@ -95,20 +99,28 @@ def moves_patches_and_keeps_the_voxel_inside(sampler: PatchSampler, cases: ToyCa
     centers, voxels, classes = _many(begin(sampler, cases.rare))
     moved = centers - voxels
     assert not moved[:, :2].any(), "expected patches to move along y and x only"
-    assert np.abs(moved).max() == JITTER, f"expected moves of up to {JITTER}, got {np.abs(moved).max()}"
+    assert np.abs(moved).max() == JITTER, (
+        f"expected moves of up to {JITTER}, got {np.abs(moved).max()}"
+    )
     assert moved[:, 2:].min() < 0 < moved[:, 2:].max(), "expected moves in both directions"
     shapes = np.array([volume.shape for volume in cases.rare.volumes])[centers[:, 0]]
-    assert ((centers[:, 1:] >= 0) & (centers[:, 1:] < shapes)).all(), "a center lies outside the volume"
+    assert ((centers[:, 1:] >= 0) & (centers[:, 1:] < shapes)).all(), (
+        "a center lies outside the volume"
+    )
     targets = cases.rare.patches(centers, SIZE)[1]
     y, x = (SIZE // 2 - moved[:, 2:]).T
-    assert (targets[np.arange(len(targets)), y, x] == classes).all(), "a patch does not show its voxel"
+    assert (targets[np.arange(len(targets)), y, x] == classes).all(), (
+        "a patch does not show its voxel"
+    )
 
 
 def centers_patches_where_there_is_no_jitter(sampler: PatchSampler, cases: ToyCases) -> None:
     """Without jitter the target's middle pixel has the drawn class; which voxels are drawn does not change."""
     still, moving = (_many(begin(sampler, cases.odd, jitter=jitter)) for jitter in (0, JITTER))
     assert (still.centers == still.voxels).all()
-    assert (cases.odd.patches(still.centers, SIZE)[1][:, SIZE // 2, SIZE // 2] == still.classes).all()
+    assert (
+        cases.odd.patches(still.centers, SIZE)[1][:, SIZE // 2, SIZE // 2] == still.classes
+    ).all()
     assert (still.voxels == moving.voxels).all()
 
 
@@ -117,7 +129,9 @@ def draws_classes_as_often_as_it_says(sampler: PatchSampler, cases: ToyCases) ->
     for dataset in (cases.rare, cases.odd, cases.healthy):
         shares = sampler.shares(dataset)
         assert abs(shares.sum() - 1) < 1e-12
-        assert not shares[dataset.counts == 0].any(), "expected no share for a class that does not occur"
+        assert not shares[dataset.counts == 0].any(), (
+            "expected no share for a class that does not occur"
+        )
         classes = _many(begin(sampler, dataset, n=2000)).classes
         _within_chance(np.bincount(classes, minlength=dataset.k), len(classes) * shares)
 
@@ -140,7 +154,9 @@ def depends_on_seed_and_step_only(sampler: PatchSampler, cases: ToyCases) -> Non
     for step in (3, 0, 2):
         assert _same(again(step), first[step]), f"another batch at step {step} in another order"
     for name, another in (("step", first[1]), ("seed", other(0))):
-        assert not np.array_equal(first[0].voxels, another.voxels), f"the same voxels with another {name}"
+        assert not np.array_equal(first[0].voxels, another.voxels), (
+            f"the same voxels with another {name}"
+        )
         one, two = (drawn.centers - drawn.voxels for drawn in (first[0], another))
         assert not np.array_equal(one, two), f"patches move alike with another {name}"
 
@@ -210,7 +226,9 @@ def _same(one: Drawn, other: Drawn) -> bool:
 
 def _within_chance(times: NDArray[np.int64], expected: NDArray[np.float64]) -> None:
     deviation = np.sqrt(expected * (1 - expected / expected.sum()))
-    assert (np.abs(times - expected) <= 4 * deviation + 1e-6).all(), f"expected about {expected}, got {times}"
+    assert (np.abs(times - expected) <= 4 * deviation + 1e-6).all(), (
+        f"expected about {expected}, got {times}"
+    )
 
 
 def _learn(drawing: Drawing, dataset: VolumeDataset, *, epoch: int) -> dict[str, float]:
@@ -231,7 +249,9 @@ def _chance() -> tuple[object, ...]:
 
 def _files(dataset: VolumeDataset) -> str:
     paths = sorted(path for volume in dataset.volumes for path in volume.folder.iterdir())
-    return fingerprint([(path.name, path.read_bytes()) for path in paths], dataset.table, dataset.groups)
+    return fingerprint(
+        [(path.name, path.read_bytes()) for path in paths], dataset.table, dataset.groups
+    )
 
 
 def _refusal(error: type[Exception], act: Callable[[], object]) -> str:

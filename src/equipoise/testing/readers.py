@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from equipoise.data.source import Card, Loaded, ReadOptions
+from equipoise.data.images.options import Card, Loaded, ReadOptions
 from equipoise.exceptions import DataError
 
 

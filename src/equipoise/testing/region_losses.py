@@ -18,7 +18,9 @@ def takes_pixels_in_any_order(factory: Factory) -> None:
     logits, target = _batch()
     order = torch.randperm(target.numel(), generator=torch.Generator().manual_seed(1))
     shuffled = logits.movedim(1, -1).reshape(-1, 3)[order].T.unsqueeze(0).unsqueeze(-1)
-    torch.testing.assert_close(factory(COUNTS)(shuffled, target.view(1, -1, 1)[:, order]), _value(factory))
+    torch.testing.assert_close(
+        factory(COUNTS)(shuffled, target.view(1, -1, 1)[:, order]), _value(factory)
+    )
 
 
 def is_least_for_a_perfect_prediction(factory: Factory) -> None:
@@ -58,8 +60,12 @@ def is_finite_with_its_gradient(factory: Factory) -> None:
             value = factory(COUNTS)(guess, true)
             (gradient,) = torch.autograd.grad(value, guess)
             assert value.shape == (), f"expected a scalar, got {tuple(value.shape)}"
-            assert torch.isfinite(value), f"expected a finite loss at logits of {scale}, got {value}"
-            assert torch.isfinite(gradient).all(), f"expected a finite gradient at logits of {scale}"
+            assert torch.isfinite(value), (
+                f"expected a finite loss at logits of {scale}, got {value}"
+            )
+            assert torch.isfinite(gradient).all(), (
+                f"expected a finite gradient at logits of {scale}"
+            )
 
 
 def has_the_gradient_of_its_value(factory: Factory) -> None:

@@ -14,8 +14,17 @@ N = 12
 
 def is_best_when_all_is_right(metric: RegionMetric) -> None:
     """Drawings equal to the truth reach the better of the two bounds."""
-    nothing_wrong = {"fp": 0.0, "fn": 0.0, "lesion_fp": 0.0, "lesion_fn": 0.0, "hd95_mm": 0.0, "nsd": 1.0}
-    measures = random_measures() | {name: np.full(N, value) for name, value in nothing_wrong.items()}
+    nothing_wrong = {
+        "fp": 0.0,
+        "fn": 0.0,
+        "lesion_fp": 0.0,
+        "lesion_fn": 0.0,
+        "hd95_mm": 0.0,
+        "nsd": 1.0,
+    }
+    measures = random_measures() | {
+        name: np.full(N, value) for name, value in nothing_wrong.items()
+    }
     best = metric.bounds[1 if metric.higher_is_better else 0]
     np.testing.assert_allclose(metric.rule(measures, np.ones((1, N))), best, err_msg=metric.name)
 
@@ -26,15 +35,21 @@ def stays_within_its_bounds(metric: RegionMetric) -> None:
     missed = random_measures() | {"tp": np.zeros(N), "lesion_tp": np.zeros(N), "nsd": np.zeros(N)}
     for measures in (random_measures(), missed):
         found = metric.rule(measures, _copies())
-        assert ((found >= low) & (found <= high)).all(), f"{metric.name} is {found}, outside {metric.bounds}"
+        assert ((found >= low) & (found <= high)).all(), (
+            f"{metric.name} is {found}, outside {metric.bounds}"
+        )
 
 
 def does_not_depend_on_order(metric: RegionMetric) -> None:
     """Shuffled patients with their weights give the same value."""
     measures, weights = random_measures(), _copies()
     order = np.random.default_rng(1).permutation(N)
-    value = metric.rule({name: values[order] for name, values in measures.items()}, weights[:, order])
-    np.testing.assert_allclose(value, metric.rule(measures, weights), rtol=1e-12, err_msg=metric.name)
+    value = metric.rule(
+        {name: values[order] for name, values in measures.items()}, weights[:, order]
+    )
+    np.testing.assert_allclose(
+        value, metric.rule(measures, weights), rtol=1e-12, err_msg=metric.name
+    )
 
 
 def counts_a_weight_as_copies(metric: RegionMetric) -> None:
@@ -49,7 +64,9 @@ def counts_a_weight_as_copies(metric: RegionMetric) -> None:
 def gives_one_patient_their_own_value(metric: RegionMetric) -> None:
     """Under a weight for one patient alone, pooled and mean are that patient's value."""
     measures = random_measures()
-    np.testing.assert_allclose(metric.rule(measures, np.eye(N)), metric.formula(measures), err_msg=metric.name)
+    np.testing.assert_allclose(
+        metric.rule(measures, np.eye(N)), metric.formula(measures), err_msg=metric.name
+    )
 
 
 def leaves_out_and_counts_patients_without_a_value(metric: RegionMetric) -> None:
@@ -63,7 +80,9 @@ def leaves_out_and_counts_patients_without_a_value(metric: RegionMetric) -> None
     if without:
         rest = {name: values[1:] for name, values in measures.items()}
         value = metric.rule(measures, np.ones((1, N)))
-        np.testing.assert_allclose(value, metric.rule(rest, np.ones((1, N - 1))), err_msg=metric.name)
+        np.testing.assert_allclose(
+            value, metric.rule(rest, np.ones((1, N - 1))), err_msg=metric.name
+        )
         assert np.isnan(metric.rule(measures, np.eye(N)[:1])).all(), metric.name
 
 
@@ -72,7 +91,10 @@ def agrees_with(metric: RegionMetric, reference: Reference) -> None:
     for seed in range(5):
         measures = random_measures(seed)
         np.testing.assert_allclose(
-            metric.rule(measures, np.ones((1, N)))[0], reference(measures), rtol=1e-12, err_msg=metric.name
+            metric.rule(measures, np.ones((1, N)))[0],
+            reference(measures),
+            rtol=1e-12,
+            err_msg=metric.name,
         )
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.estimators.cascade import CascadeSegmenter
 from equipoise.estimators.segmenter import Segmenter
 from equipoise.exceptions import DataError, SettingError
@@ -49,7 +49,9 @@ def check_codes(segmenter: AnySegmenter, folder: Path) -> None:
     assert (codes.shape, codes.dtype) == (mask.shape, np.uint8)
     assert codes.max() < K
     assert not codes[~mask].any(), "expected 0 outside the mask"
-    assert not fitted.predict(images, np.zeros_like(mask)).any(), "expected 0 where there is no brain"
+    assert not fitted.predict(images, np.zeros_like(mask)).any(), (
+        "expected 0 where there is no brain"
+    )
 
 
 def check_probabilities(segmenter: AnySegmenter, folder: Path) -> None:
@@ -103,7 +105,9 @@ def check_saved(segmenter: AnySegmenter, folder: Path) -> None:
     fitted, (images, _, mask) = _fitted(segmenter, folder)
     fitted.save(folder / "model")
     loaded = type(segmenter).load(folder / "model", device="cpu")
-    np.testing.assert_array_equal(loaded.probabilities(images, mask), fitted.probabilities(images, mask))
+    np.testing.assert_array_equal(
+        loaded.probabilities(images, mask), fitted.probabilities(images, mask)
+    )
     np.testing.assert_array_equal(loaded.predict(images, mask), fitted.predict(images, mask))
     for name in ("class_names_", "modalities_", "regions_", "tau_", "notes_", "seconds_"):
         assert getattr(loaded, name) == getattr(fitted, name), f"{name} was not kept"
@@ -152,7 +156,9 @@ def check_bad_input(segmenter: AnySegmenter, folder: Path) -> None:
     fitted, (images, _, mask) = _fitted(segmenter, folder)
     renamed = data.merged({f"class {code}": (code,) for code in range(K)})
     shape = (4, 16, 16)
-    empty = volumes_of([np.zeros(shape, np.uint8)], folder / "empty", k=K, masks=[np.zeros(shape, bool)])
+    empty = volumes_of(
+        [np.zeros(shape, np.uint8)], folder / "empty", k=K, masks=[np.zeros(shape, bool)]
+    )
     asks: tuple[Callable[[], object], ...] = (
         lambda: fitted.predict(images[:1], mask),
         lambda: fitted.predict(images[0], mask),
@@ -195,7 +201,9 @@ def weights_of(fitted: AnySegmenter) -> dict[str, bytes]:
     }
 
 
-def _fitted(segmenter: AnySegmenter, folder: Path) -> tuple[Any, tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
+def _fitted(
+    segmenter: AnySegmenter, folder: Path
+) -> tuple[Any, tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
     """Fit a copy, and give it with a case that it has not learned from."""
     data = toy_brains(folder / "cases")
     return clone(segmenter).fit(data.subset([0]), validation=data.subset([1])), data.arrays(1)

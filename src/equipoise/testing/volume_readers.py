@@ -14,9 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.data.geometry import Geometry
-from equipoise.data.volume_source import LoadedVolumes, VolumeOptions
-from equipoise.testing.readers import card_is_complete, errors_name_the_file, groups_are_numbers, split_is_named
+from equipoise.data.volumes.geometry import Geometry
+from equipoise.data.volumes.options import LoadedVolumes, VolumeOptions
+from equipoise.testing.readers import (
+    card_is_complete,
+    errors_name_the_file,
+    groups_are_numbers,
+    split_is_named,
+)
 
 SHAPE = (6, 8, 10)
 SPACING_MM = (3.0, 1.0, 2.0)
@@ -78,7 +83,9 @@ def plain_geometry(shape: Sequence[int]) -> Geometry:
     )
 
 
-def draw_case(seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
+def draw_case(
+    seed: int = 0, shape: tuple[int, int, int] = SHAPE
+) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
     """Draw label values 0 to 4 and one raw image, both (z, y, x): brain in the middle, 0 around it."""
     rng = np.random.default_rng(seed)
     labels = np.zeros(shape, dtype=np.uint8)
@@ -90,7 +97,11 @@ def draw_case(seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> tuple[NDArr
 
 
 def write_case(
-    folder: Path, *, seed: int = 0, modalities: Sequence[str] = ("flair", "t1ce"), suffix: str = ".nii.gz"
+    folder: Path,
+    *,
+    seed: int = 0,
+    modalities: Sequence[str] = ("flair", "t1ce"),
+    suffix: str = ".nii.gz",
 ) -> Path:
     """Write a case of `draw_case` as `<modality><suffix>` and `seg<suffix>`: valid voxels 184, 1, 5, 1, 1."""
     labels, image = draw_case(seed)

@@ -7,15 +7,15 @@ import numpy as np
 from imblearn.pipeline import Pipeline
 from numpy.typing import NDArray
 
-from equipoise.data.volume_reading import read_volumes
-from equipoise.data.volume_source import VolumeOptions
-from equipoise.data.volume_splits import patient_folds
+from equipoise.data.patient_folds import patient_folds
+from equipoise.data.reading import read_volumes
+from equipoise.data.volumes.options import VolumeOptions
 from equipoise.estimators.cascade import CascadeSegmenter
 from equipoise.estimators.segmenter import Segmenter
-from equipoise.experiments.executors import InProcess
-from equipoise.experiments.store import RunStore
+from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.study import Study
 from equipoise.randomness import make_rng
+from equipoise.runs.store import RunStore
 
 SHAPE = (22, 20, 7)  # x, y, z
 SCHEME = "brats2013"
@@ -37,7 +37,9 @@ AFFINE[:3, :3] = TURN * [1.5, 1.5, 3.0]
 AFFINE[:3, 3] = (11.0, -7.0, 40.0)
 
 
-def write_case(folder: Path, seed: int, *, values: tuple[int, ...] = (1, 2, 3, 4), label: bool = True) -> Path:
+def write_case(
+    folder: Path, seed: int, *, values: tuple[int, ...] = (1, 2, 3, 4), label: bool = True
+) -> Path:
     """Write flair, t1c, t2 and perhaps seg: a box of brain with a row of tumor cubes, one for each value."""
     rng = make_rng(seed, "case")
     codes = np.zeros(SHAPE, dtype=np.uint8)
@@ -72,7 +74,9 @@ def finished_run(folder: Path) -> tuple[RunStore, Path]:
         splits=folds[:2],
         methods={
             "one": Pipeline([("segment", one)]),
-            "cascade": Pipeline([("segment", CascadeSegmenter(detect=one, divide=one, device="cpu"))]),
+            "cascade": Pipeline(
+                [("segment", CascadeSegmenter(detect=one, divide=one, device="cpu"))]
+            ),
         },
         seeds=(0,),
         primary_metric="mean_dice",

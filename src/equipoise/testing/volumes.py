@@ -1,4 +1,4 @@
-"""Tiny prepared cases for tests: label maps written as `equipoise.data.preparing` writes real ones."""
+"""Tiny prepared cases for tests: label maps written as `equipoise.data.volumes.preparing` writes real ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from equipoise.arrays import fingerprint
 from equipoise.atomic import write_json
-from equipoise.data.label_schemes import LabelScheme, plain
-from equipoise.data.volumes import Volume, VolumeDataset, load_volume
+from equipoise.data.volume_dataset import Volume, VolumeDataset, load_volume
+from equipoise.data.volumes.labels import LabelScheme, plain
 from equipoise.randomness import make_rng
 
 
@@ -29,12 +29,18 @@ def write_volume(
     valid = (mask > 0) | (codes > 0)
     indices = [np.flatnonzero(valid & (codes == code)).astype(np.int32) for code in range(k)]
     arrays: dict[str, NDArray[Any]] = {f"class-{code}": flat for code, flat in enumerate(indices)}
-    arrays |= {"images": images.astype(np.float16), "codes": codes.astype(np.uint8), "mask": mask.astype(np.uint8)}
+    arrays |= {
+        "images": images.astype(np.float16),
+        "codes": codes.astype(np.uint8),
+        "mask": mask.astype(np.uint8),
+    }
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     facts = {"id": id, "shape": list(codes.shape), "spacing_mm": list(spacing_mm)}
     digest = fingerprint(images, codes, mask)
-    write_json(folder / "case.json", {**facts, "counts": [len(flat) for flat in indices], "digest": digest})
+    write_json(
+        folder / "case.json", {**facts, "counts": [len(flat) for flat in indices], "digest": digest}
+    )
     return load_volume(folder)
 
 
@@ -69,7 +75,9 @@ def volumes_of(
         noise = make_rng(seed, "volumes", i).normal(0, 0.3, size=(channels, *array.shape))
         images = np.where(mask, noise + array, 0)
         volumes.append(
-            write_volume(folder / f"case-{i}", images, array, mask, k=len(scheme.values), id=f"case-{i}")
+            write_volume(
+                folder / f"case-{i}", images, array, mask, k=len(scheme.values), id=f"case-{i}"
+            )
         )
     return VolumeDataset(
         volumes=tuple(volumes),

@@ -63,7 +63,11 @@ class AdaptiveAugmentation:
 
     def state_dict(self) -> dict[str, Any]:
         """Return p and what was seen since its last change."""
-        return {"probability": self.probability, "signs": self.signs, "minibatches": self.minibatches}
+        return {
+            "probability": self.probability,
+            "signs": self.signs,
+            "minibatches": self.minibatches,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a state."""
@@ -133,7 +137,9 @@ TRANSFORMS: Mapping[str, Transform] = {
 
 
 def _moved(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
-    return _resampled(images, lambda places: places - down.flatten(1), lambda places: places - right.flatten(1))
+    return _resampled(
+        images, lambda places: places - down.flatten(1), lambda places: places - right.flatten(1)
+    )
 
 
 def _about_center(images: Tensor, factor: Tensor) -> Callable[[Tensor], Tensor]:
@@ -141,7 +147,9 @@ def _about_center(images: Tensor, factor: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda places: (places - center) / factor.flatten(1) + center
 
 
-def _resampled(images: Tensor, rows: Callable[[Tensor], Tensor], columns: Callable[[Tensor], Tensor]) -> Tensor:
+def _resampled(
+    images: Tensor, rows: Callable[[Tensor], Tensor], columns: Callable[[Tensor], Tensor]
+) -> Tensor:
     """Read each image at other rows and columns (as functions of those of the result), bilinearly.
 
     As products with matrices: their gradients, unlike those of `grid_sample` on a GPU, do not depend on the order

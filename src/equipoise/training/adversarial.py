@@ -92,7 +92,12 @@ class AdversarialStep:
         self.critic_updates += 1
         if self.observe is not None:
             self.observe(real.detach())
-        scalars = {"critic_loss": loss, "real_score": real.mean(), "fake_score": fake.mean(), **terms}
+        scalars = {
+            "critic_loss": loss,
+            "real_score": real.mean(),
+            "fake_score": fake.mean(),
+            **terms,
+        }
         return {name: value.detach() for name, value in scalars.items()}
 
     def _lazily(self, regularizer: Regularizer, batch: CriticBatch) -> Tensor:
@@ -110,7 +115,9 @@ class AdversarialStep:
                 parameter.clamp_(-self.clip, self.clip)
 
     def _update_generator(self, n: int) -> Tensor:
-        self.critic.requires_grad_(False)  # its weights need no gradient here, and must collect none
+        self.critic.requires_grad_(
+            False
+        )  # its weights need no gradient here, and must collect none
         images, labels = self._fakes(n)
         loss = self.objective.generator_loss(self._scores(self.augment(images), labels))
         _descend(self.generator_optimizer, loss)

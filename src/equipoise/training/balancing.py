@@ -81,12 +81,16 @@ class BalancingStep:
         with torch.no_grad():
             fakes = self._fakes(n_fakes)[0]
         logits = self._logits(torch.cat([images, fakes]))
-        loss = cross_entropy(logits, torch.cat([labels, labels.new_full((n_fakes,), self.n_classes)]))
+        loss = cross_entropy(
+            logits, torch.cat([labels, labels.new_full((n_fakes,), self.n_classes)])
+        )
         _descend(self.critic_optimizer, loss)
         return self.critic.realness(logits.detach()), loss
 
     def _update_generator(self, n: int) -> Tensor:
-        self.critic.requires_grad_(False)  # its weights need no gradient here, and must collect none
+        self.critic.requires_grad_(
+            False
+        )  # its weights need no gradient here, and must collect none
         fakes, labels = self._fakes(n)
         loss = cross_entropy(self._logits(fakes), labels)
         _descend(self.generator_optimizer, loss)
@@ -107,7 +111,9 @@ class BalancingStep:
     def draw(self, n: int) -> tuple[Tensor, Tensor]:
         """Draw latents (n, latent_size) and labels (n,) of n fakes."""
         device = next(self.generator.parameters()).device
-        return torch.randn(n, self.latent_size, device=device), torch.randint(self.n_classes, (n,), device=device)
+        return torch.randn(n, self.latent_size, device=device), torch.randint(
+            self.n_classes, (n,), device=device
+        )
 
 
 def _descend(optimizer: Optimizer, loss: Tensor) -> None:

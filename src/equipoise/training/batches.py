@@ -84,7 +84,10 @@ def synthetic_mix(pool: Pool) -> BatchSampler:
         return natural(pool)
     share = float(pool.synthetic.mean()) if pool.synthetic_share is None else pool.synthetic_share
     n_synthetic = min(max(round(share * pool.batch_size), 1), pool.batch_size - 1)
-    kinds = [(~pool.synthetic, pool.batch_size - n_synthetic, "real"), (pool.synthetic, n_synthetic, "synthetic")]
+    kinds = [
+        (~pool.synthetic, pool.batch_size - n_synthetic, "real"),
+        (pool.synthetic, n_synthetic, "synthetic"),
+    ]
     walks = [_passes(np.flatnonzero(kind), size, pool.seed, name) for kind, size, name in kinds]
     return lambda step: np.concatenate([walk(step) for walk in walks])
 
@@ -108,7 +111,9 @@ def _passes(members: Rows, batch_size: int, seed: int, name: str) -> BatchSample
 
     def rows(step: int) -> Rows:
         passes, places = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), n)
-        parts = [order(number)[places[passes == number]] for number in range(passes[0], passes[-1] + 1)]
+        parts = [
+            order(number)[places[passes == number]] for number in range(passes[0], passes[-1] + 1)
+        ]
         return np.concatenate(parts)
 
     return rows
@@ -145,7 +150,13 @@ class ResidentBatches:
     """
 
     def __init__(
-        self, images: Images, labels: Labels, sampler: BatchSampler, *, span: ValueRange, device: torch.device
+        self,
+        images: Images,
+        labels: Labels,
+        sampler: BatchSampler,
+        *,
+        span: ValueRange,
+        device: torch.device,
     ) -> None:
         self.images = resident(images, device)
         self.labels = torch.as_tensor(labels, device=device)

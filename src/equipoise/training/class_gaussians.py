@@ -32,7 +32,9 @@ def class_gaussians(
 def _shrunk_covariance(latents: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
     covariance = np.atleast_2d(np.cov(latents, rowvar=False))
     d = len(covariance)
-    shrunk: NDArray[np.float64] = (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / d * np.eye(d)
+    shrunk: NDArray[np.float64] = (1 - shrinkage) * covariance + shrinkage * np.trace(
+        covariance
+    ) / d * np.eye(d)
     return shrunk
 
 

@@ -13,7 +13,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-Predict = Callable[[Tensor, Tensor], Tensor]  # network inputs (b, c, s, s), times (b,) -> outputs (b, c, s, s)
+Predict = Callable[
+    [Tensor, Tensor], Tensor
+]  # network inputs (b, c, s, s), times (b,) -> outputs (b, c, s, s)
 Slope = Callable[[Tensor, float], Tensor]  # state, time -> its derivative
 
 SIGMA_DATA = 0.5
@@ -100,7 +102,9 @@ def guided(network: nn.Module, labels: Tensor, *, null: int, guidance: float) ->
         if guidance in (0.0, 1.0):
             alone: Tensor = network(inputs, time, labels if guidance else nulls).float()
             return alone
-        both = network(inputs.repeat(2, 1, 1, 1), time.repeat(2), torch.cat([labels, nulls])).float()
+        both = network(
+            inputs.repeat(2, 1, 1, 1), time.repeat(2), torch.cat([labels, nulls])
+        ).float()
         conditional, unconditional = both.chunk(2)
         result: Tensor = unconditional + guidance * (conditional - unconditional)
         return result
@@ -177,7 +181,9 @@ def flow_task(images: Tensor, noise: Tensor, time: Tensor) -> Task:
 def flow_sample(predict: Predict, noise: Tensor, n_steps: int) -> Tensor:
     """Follow dx/dt = v(x, t), two predictions a step."""
     times = [i / n_steps for i in range(n_steps + 1)]
-    return heun(lambda state, time: predict(state, state.new_full((len(state),), time)), noise, times)
+    return heun(
+        lambda state, time: predict(state, state.new_full((len(state),), time)), noise, times
+    )
 
 
 # DDPM: Ho et al. 2020, sampled as DDIM: Song et al. 2021

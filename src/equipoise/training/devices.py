@@ -22,10 +22,14 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise SettingError(f"No device named '{name}'. Use auto, cpu, cuda, cuda:0 or mps.") from error
+        raise SettingError(
+            f"No device named '{name}'. Use auto, cpu, cuda, cuda:0 or mps."
+        ) from error
     if (device.index or 0) >= _count(device.type):
         there = [kind for kind in ("cuda", "mps", "cpu") if _count(kind)]
-        raise SettingError(f"Device '{name}' is not available here. Available: {', '.join(there)}; or use 'auto'.")
+        raise SettingError(
+            f"Device '{name}' is not available here. Available: {', '.join(there)}; or use 'auto'."
+        )
     return device
 
 

@@ -23,7 +23,11 @@ def diffaugment(policy: str) -> Transform:
 
     Source: Zhao et al. 2020 (arXiv 2006.10738); brightness, saturation and contrast on [-1, 1] as in its code.
     """
-    steps = [pick(TRANSFORMS, name.strip(), "DiffAugment transform") for name in policy.split(",") if name.strip()]
+    steps = [
+        pick(TRANSFORMS, name.strip(), "DiffAugment transform")
+        for name in policy.split(",")
+        if name.strip()
+    ]
     return lambda images: reduce(lambda seen, transform: transform(seen), steps, images)
 
 

@@ -55,12 +55,16 @@ class History:
         if not self._pending:
             return
         names = list(self._pending[0])
-        values = torch.stack([torch.stack([s[name].detach().float() for name in names]) for s in self._pending])
+        values = torch.stack(
+            [torch.stack([s[name].detach().float() for name in names]) for s in self._pending]
+        )
         values = values.cpu()
         if not torch.isfinite(values).all():
             offset, column = torch.nonzero(~torch.isfinite(values))[0].tolist()
             where = done - len(self._pending) + 1 + offset
-            raise DivergedError(f"{names[column]} became {values[offset, column]} at step {where}. {self.advice}")
+            raise DivergedError(
+                f"{names[column]} became {values[offset, column]} at step {where}. {self.advice}"
+            )
         self._pending.clear()
         self.add(done, dict(zip(names, values.mean(dim=0).tolist(), strict=True)))
 

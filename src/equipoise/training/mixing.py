@@ -26,7 +26,9 @@ class Mixed:
     shares: Tensor
 
 
-Mixing = Callable[[Tensor, Tensor], Mixed]  # images (b, c, *spatial), labels (b,); chance is torch's
+Mixing = Callable[
+    [Tensor, Tensor], Mixed
+]  # images (b, c, *spatial), labels (b,); chance is torch's
 
 
 def mixup(_counts: Tensor) -> Mixing:
@@ -61,7 +63,11 @@ def remix_shares(own: Tensor, sizes: Tensor, partner_sizes: Tensor) -> Tensor:
     return shares.masked_fill((partner_sizes >= KAPPA * sizes) & (1 - own < TAU), 1.0)
 
 
-MIXINGS: dict[str, Callable[[Tensor], Mixing] | None] = {"none": None, "mixup": mixup, "remix": remix}
+MIXINGS: dict[str, Callable[[Tensor], Mixing] | None] = {
+    "none": None,
+    "mixup": mixup,
+    "remix": remix,
+}
 
 
 def _blend(images: Tensor, label_shares: Callable[[Tensor, Tensor], Tensor]) -> Mixed:

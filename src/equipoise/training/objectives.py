@@ -74,5 +74,6 @@ WASSERSTEIN = Objective(
 )
 
 OBJECTIVES: Mapping[str, Objective] = {
-    objective.name: objective for objective in (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
+    objective.name: objective
+    for objective in (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
 }

@@ -10,7 +10,9 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from equipoise.discovery import pick
 
-Schedule = Callable[[float], float]  # part of the training that is done, in [0, 1) -> factor of the learning rate
+Schedule = Callable[
+    [float], float
+]  # part of the training that is done, in [0, 1) -> factor of the learning rate
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -31,7 +33,11 @@ SCHEDULES: dict[str, Schedule] = {
 
 
 def make_optimizer(
-    name: str, parameters: Iterable[nn.Parameter], *, learning_rate: float, weight_decay: float = 0.0
+    name: str,
+    parameters: Iterable[nn.Parameter],
+    *,
+    learning_rate: float,
+    weight_decay: float = 0.0,
 ) -> torch.optim.Optimizer:
     """Make an optimizer for parameters that are on their device already.
 

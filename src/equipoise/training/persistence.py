@@ -11,10 +11,15 @@ from equipoise.atomic import atomic_folder, read_json, write_json
 from equipoise.exceptions import DataError
 
 
-def save_fitted(folder: Path, kind: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+def save_fitted(
+    folder: Path, kind: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
+) -> None:
     """Write `model.safetensors` and `model.json` into a new folder, all or nothing."""
     with atomic_folder(Path(folder)) as temporary:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary / "model.safetensors")
+        save_file(
+            {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
+            temporary / "model.safetensors",
+        )
         write_json(temporary / "model.json", {"kind": kind, "facts": facts})
 
 

@@ -19,7 +19,9 @@ class DataRange:
     back: Callable[[Tensor], Tensor]
 
 
-SYMMETRIC = DataRange(into=lambda images: images * 2 - 1, back=lambda generated: generated / 2 + 0.5)
+SYMMETRIC = DataRange(
+    into=lambda images: images * 2 - 1, back=lambda generated: generated / 2 + 0.5
+)
 UNIT = DataRange(into=lambda images: images, back=lambda generated: generated.clamp(0.0, 1.0))
 
 DATA_RANGES: Mapping[str, DataRange] = {"symmetric": SYMMETRIC, "unit": UNIT}

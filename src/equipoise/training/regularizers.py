@@ -82,7 +82,9 @@ class GradientPenalty:
 
     def between(self, batch: CriticBatch) -> Tensor:
         """Draw one point on the line through each pair of images."""
-        share = INTERPOLATIONS[self.interpolation](len(batch.real), 1, 1, 1, device=batch.real.device)
+        share = INTERPOLATIONS[self.interpolation](
+            len(batch.real), 1, 1, 1, device=batch.real.device
+        )
         return batch.fake + share * (batch.real - batch.fake)
 
 
@@ -128,7 +130,11 @@ class R1:
 
     def __call__(self, critic: nn.Module, batch: CriticBatch) -> Tensor:
         """See `Regularizer`."""
-        gamma = 0.0002 * batch.real.shape[-1] ** 2 / len(batch.real) if self.gamma is None else self.gamma
+        gamma = (
+            0.0002 * batch.real.shape[-1] ** 2 / len(batch.real)
+            if self.gamma is None
+            else self.gamma
+        )
         return gamma / 2 * _squared_slopes(critic, batch.real, batch.labels).mean()
 
 
@@ -186,7 +192,9 @@ def regularizer(given: Given) -> Regularizer:
     try:
         return pick(REGULARIZERS, str(given.get("name")), "regularizer")(**settings)
     except TypeError as error:
-        raise SettingError(f"Regularizer '{given['name']}' does not take {settings}: {error}.") from error
+        raise SettingError(
+            f"Regularizer '{given['name']}' does not take {settings}: {error}."
+        ) from error
 
 
 def as_mapping(given: Given) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 VARIANCE = 0.01  # of the fixed-variance reconstruction, for images in [0, 1]
-ROUNDING = 1 / (12 * 255**2)  # variance of rounding to 8 bits; keeps the logarithm finite for images all alike
+ROUNDING = 1 / (
+    12 * 255**2
+)  # variance of rounding to 8 bits; keeps the logarithm finite for images all alike
 ACTIVE_ABOVE = 0.01  # variance of a latent cell's mean over images
 
 Reconstruction = Callable[[Tensor, Tensor], Tensor]  # logits and images (b, c, h, w) -> scalar

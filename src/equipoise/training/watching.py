@@ -16,7 +16,9 @@ class WatchScores:
     `real_score` and `fake_score` of the step, which use batch statistics. Draws no chance and changes nothing.
     """
 
-    def __init__(self, critic: nn.Module, groups: Mapping[str, Callable[[], Batch]], *, every: int) -> None:
+    def __init__(
+        self, critic: nn.Module, groups: Mapping[str, Callable[[], Batch]], *, every: int
+    ) -> None:
         self.critic, self.groups, self.every = critic, groups, every
 
     def __call__(self, done: int, history: History) -> None:
@@ -24,7 +26,9 @@ class WatchScores:
         if done % self.every:
             return
         self.critic.eval()
-        history.add(done, {f"{name}_score": self._score(*batch()) for name, batch in self.groups.items()})
+        history.add(
+            done, {f"{name}_score": self._score(*batch()) for name, batch in self.groups.items()}
+        )
         self.critic.train()
 
     @torch.no_grad()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.testing.patch_samplers import ToyCases, toy_cases
 from equipoise.testing.volumes import volumes_of
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.estimators.patches.base import Chosen, Drawing, healthy_class, jittered
 
 SHAPES = np.array([[5, 9, 30], [2, 1, 4]])
@@ -10,7 +10,9 @@ SHAPES = np.array([[5, 9, 30], [2, 1, 4]])
 
 @settings(max_examples=50)
 @given(size=st.integers(1, 12), jitter=st.integers(0, 20), seed=st.integers(0, 1000))
-def test_a_moved_patch_holds_its_voxel_and_its_center_is_in_the_volume(size: int, jitter: int, seed: int) -> None:
+def test_a_moved_patch_holds_its_voxel_and_its_center_is_in_the_volume(
+    size: int, jitter: int, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     rows = rng.integers(2, size=30)
     voxels = np.column_stack([rows, rng.integers(SHAPES[rows])])
@@ -26,7 +28,9 @@ def test_every_place_in_the_patch_is_as_likely() -> None:
     """With the largest jitter the voxel lies on every pixel of the patch alike (within 4 standard deviations)."""
     size, n = 4, 8000
     voxels = np.tile([0, 2, 100, 100], (n, 1))
-    centers = jittered(voxels, np.random.default_rng(0), shapes=np.array([[5, 200, 200]]), size=size, jitter=99)
+    centers = jittered(
+        voxels, np.random.default_rng(0), shapes=np.array([[5, 200, 200]]), size=size, jitter=99
+    )
     y, x = (voxels[:, 2:] - (centers[:, 2:] - size // 2)).T
     times = np.bincount(y * size + x, minlength=size**2)
     assert np.abs(times - n / size**2).max() < 4 * np.sqrt(n / size**2)

@@ -3,7 +3,7 @@ import io
 import numpy as np
 import torch
 
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.estimators.patches.balanced import BalancedPatches
 from equipoise.estimators.patches.frequencies import Frequencies
 
@@ -13,8 +13,22 @@ def test_golden_rows() -> None:
     frequencies.add(np.array([0, 1, 1]), np.array([[[0, 0], [-1, 0]], [[0, 1], [0, 0]]]))
     frequencies.add(np.array([0]))
     assert frequencies.rows() == [
-        {"class": "healthy", "asked_share": 0.5, "drawn": 2, "drawn_share": 0.5, "pixels": 6, "pixel_share": 6 / 7},
-        {"class": "edema", "asked_share": 0.5, "drawn": 2, "drawn_share": 0.5, "pixels": 1, "pixel_share": 1 / 7},
+        {
+            "class": "healthy",
+            "asked_share": 0.5,
+            "drawn": 2,
+            "drawn_share": 0.5,
+            "pixels": 6,
+            "pixel_share": 6 / 7,
+        },
+        {
+            "class": "edema",
+            "asked_share": 0.5,
+            "drawn": 2,
+            "drawn_share": 0.5,
+            "pixels": 1,
+            "pixel_share": 1 / 7,
+        },
     ]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from equipoise.data.volumes import Positions, VolumeDataset
+from equipoise.data.volume_dataset import Positions, VolumeDataset
 from equipoise.estimators.patches.base import Classes, Judge
 from equipoise.estimators.patches.hard_example import HardExamplePatches
 from equipoise.estimators.patches.hard_lists import HardDrawing, inner, is_hard
@@ -37,7 +37,9 @@ def answers(classes: Classes, chances: NDArray[np.float64]) -> NDArray[np.float6
 
 
 def start(dataset: VolumeDataset, n: int = 120, **options: Any) -> HardDrawing:
-    return HardExamplePatches(**{"candidates": 1000, **options}).start(dataset, n=n, size=16, jitter=0, seed=0)
+    return HardExamplePatches(**{"candidates": 1000, **options}).start(
+        dataset, n=n, size=16, jitter=0, seed=0
+    )
 
 
 def as_tuples(voxels: Positions) -> list[tuple[int, ...]]:
@@ -72,8 +74,15 @@ def test_golden_lists_of_a_scripted_network(blocks: VolumeDataset) -> None:
         assert set((hard[:, 3] % 3).tolist()) == {0, 1}
         assert (truth(blocks, hard.astype(np.int64)) == code).all()
     # every voxel of the small classes was a candidate: 5,000 draws from at most 432
-    assert {code: len(hard) for code, hard in lists(drawing).items() if code} == {1: 288, 2: 192, 3: 96, 4: 48}
-    assert [facts[f"hard share of class {code}"] for code in range(1, K)] == pytest.approx([2 / 3] * 4)
+    assert {code: len(hard) for code, hard in lists(drawing).items() if code} == {
+        1: 288,
+        2: 192,
+        3: 96,
+        4: 48,
+    }
+    assert [facts[f"hard share of class {code}"] for code in range(1, K)] == pytest.approx(
+        [2 / 3] * 4
+    )
 
 
 def test_nan_is_not_taken_for_easy_or_hard() -> None:
@@ -90,7 +99,9 @@ def test_the_first_epoch_is_balanced(blocks: VolumeDataset) -> None:
 def test_places_are_filled_from_the_hard_list_first(blocks: VolumeDataset) -> None:
     """With all places allowed, the 36 hard voxels of class 4 in two steps, then balanced draws."""
     drawing = start(blocks, hard_fraction=1.0)
-    drawing.rebuild(1, sure_but_of(blocks, lambda voxels: (truth(blocks, voxels) == 4) * (voxels[:, 0] == 0)))
+    drawing.rebuild(
+        1, sure_but_of(blocks, lambda voxels: (truth(blocks, voxels) == 4) * (voxels[:, 0] == 0))
+    )
     hard = as_tuples(lists(drawing)[4])
     assert list(lists(drawing)) == [4]
     assert len(hard) == len(set(hard)) == 36
@@ -114,7 +125,9 @@ def test_at_most_the_fraction_of_the_places_is_hard(blocks: VolumeDataset) -> No
 
 def test_a_class_without_hard_voxels_gets_its_places(blocks: VolumeDataset) -> None:
     drawing = start(blocks)
-    facts = drawing.rebuild(1, sure_but_of(blocks, lambda voxels: np.isin(truth(blocks, voxels), (1, 3))))
+    facts = drawing.rebuild(
+        1, sure_but_of(blocks, lambda voxels: np.isin(truth(blocks, voxels), (1, 3)))
+    )
     assert sorted(lists(drawing)) == [1, 3]
     assert [facts[f"hard share of class {code}"] for code in range(K)] == [0, 1, 0, 1, 0]
     assert np.bincount(drawing(0).classes).tolist() == [24] * K
@@ -126,9 +139,9 @@ def test_lists_are_rebuilt_not_accumulated(blocks: VolumeDataset) -> None:
     drawing(0)
     drawing.rebuild(2, sure_but_of(blocks, lambda voxels: voxels[:, 0] == 1))
     assert all((hard[:, 0] == 1).all() for hard in lists(drawing).values())
-    assert drawing.rebuild(3, sure_but_of(blocks, lambda voxels: voxels[:, 0] < 0)) == dict.fromkeys(
-        (f"hard share of class {code}" for code in range(K)), 0.0
-    )
+    assert drawing.rebuild(
+        3, sure_but_of(blocks, lambda voxels: voxels[:, 0] < 0)
+    ) == dict.fromkeys((f"hard share of class {code}" for code in range(K)), 0.0)
     assert lists(drawing) == {}
 
 
@@ -193,7 +206,9 @@ def test_each_step_serves_the_next_hard_voxels_of_its_classes(
     blocks: VolumeDataset, n: int, percent: int, share: float, proportions: str
 ) -> None:
     """Methods A.6, step by step: h = min(floor(hard_fraction * q_c), remaining hard_c), the rest balanced."""
-    drawing = start(blocks, n=n, candidates=40, hard_fraction=percent / 100, proportions=proportions)
+    drawing = start(
+        blocks, n=n, candidates=40, hard_fraction=percent / 100, proportions=proportions
+    )
     chance = np.random.default_rng(0)
     drawing.rebuild(1, sure_but_of(blocks, lambda voxels: chance.random(len(voxels)) < share))
     remaining = {code: as_tuples(hard) for code, hard in lists(drawing).items()}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from equipoise.data.volumes import Positions, VolumeDataset
+from equipoise.data.volume_dataset import Positions, VolumeDataset
 from equipoise.estimators.patches.balanced import BalancedPatches
 from equipoise.estimators.patches.hard_lists import HardDrawing
 from equipoise.estimators.patches.hard_negative import HardNegativePatches
@@ -73,7 +73,10 @@ def test_it_tells_when_there_are_no_new_ones(blocks: VolumeDataset) -> None:
 
 
 def test_the_cache_has_a_limit_and_keeps_those_that_are_in_it(blocks: VolumeDataset) -> None:
-    drawing, network = start(blocks, candidates=100, capacity=150), Network(lambda voxels: np.ones(len(voxels)))
+    drawing, network = (
+        start(blocks, candidates=100, capacity=150),
+        Network(lambda voxels: np.ones(len(voxels))),
+    )
     drawing.rebuild(1, network)
     first = cache(drawing)
     facts = drawing.rebuild(2, network)
@@ -91,7 +94,9 @@ def test_without_healthy_tissue_it_is_the_balanced_sampler(blocks: VolumeDataset
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("options", [{"candidates": 0}, {"capacity": 0}, {"threshold": -1}, {"hard_fraction": 2}])
+@pytest.mark.parametrize(
+    "options", [{"candidates": 0}, {"capacity": 0}, {"threshold": -1}, {"hard_fraction": 2}]
+)
 def test_settings_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match="Expected"):
         HardNegativePatches(**options)

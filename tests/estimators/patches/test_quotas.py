@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.estimators.patches.quotas import Quotas, equal_shares, natural_minority_shares
 
 WEIGHTS = st.lists(st.integers(0, 1000), min_size=1, max_size=6).filter(any)
@@ -11,7 +11,9 @@ PLACES = st.integers(1, 200)
 
 @settings(max_examples=50)
 @given(weights=WEIGHTS, n=PLACES, start=st.integers(0, 10**6))
-def test_places_add_up_and_are_the_asked_number_rounded_up_or_down(weights: list[int], n: int, start: int) -> None:
+def test_places_add_up_and_are_the_asked_number_rounded_up_or_down(
+    weights: list[int], n: int, start: int
+) -> None:
     shares = np.array(weights) / sum(weights)
     places = Quotas(shares, n)(np.arange(start, start + 20))
     assert (places.sum(axis=1) == n).all()

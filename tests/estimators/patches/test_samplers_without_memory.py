@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.estimators.patches.balanced import BalancedPatches
 from equipoise.estimators.patches.base import Drawn, PatchSampler
 from equipoise.estimators.patches.foreground import ForegroundPatches
@@ -82,7 +82,9 @@ def test_each_patch_is_foreground_by_a_chance_of_its_own(cases: ToyCases) -> Non
 
 def test_foreground_classes_share_alike(blocks: VolumeDataset) -> None:
     classes = many(ForegroundPatches(share=1.0), blocks).classes
-    assert all(within_4_sd(float((classes == code).mean()), 0.25, len(classes)) for code in (1, 2, 3, 4))
+    assert all(
+        within_4_sd(float((classes == code).mean()), 0.25, len(classes)) for code in (1, 2, 3, 4)
+    )
 
 
 def test_in_a_view_of_tumor_only_every_class_is_foreground(blocks: VolumeDataset) -> None:

@@ -8,15 +8,15 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import BaseEstimator
 
 from equipoise.atomic import write_json
-from equipoise.data.label_schemes import BRATS_2013
-from equipoise.data.volume_splits import patient_folds
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.patient_folds import patient_folds
+from equipoise.data.volume_dataset import VolumeDataset
+from equipoise.data.volumes.labels import BRATS_2013
 from equipoise.estimators.patches.frequencies import Frequencies
-from equipoise.experiments.executors import InProcess
-from equipoise.experiments.judged import Judged
-from equipoise.experiments.store import RunStore
+from equipoise.evidence.finished_run import Judged
+from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.study import Study
-from equipoise.experiments.tasks import write_all_tables
+from equipoise.results.tables import write_all_tables
+from equipoise.runs.store import RunStore
 from equipoise.testing.volumes import volumes_of
 from equipoise.training.loop import History
 from equipoise.training.progress import report
@@ -40,7 +40,11 @@ class BrightnessSegmenter(BaseEstimator):
         self.seed = seed
 
     def fit(
-        self, train: VolumeDataset, *, validation: VolumeDataset | None = None, workspace: Path | None = None
+        self,
+        train: VolumeDataset,
+        *,
+        validation: VolumeDataset | None = None,
+        workspace: Path | None = None,
     ) -> Self:
         """Record what a segmenter does."""
         if self.fail:
@@ -48,8 +52,12 @@ class BrightnessSegmenter(BaseEstimator):
         counted = Frequencies(train.class_names, np.full(train.k, 1 / train.k))
         counted.add(np.repeat(np.arange(train.k), [4, 1, 1, 1, 1]))
         if self.mode == "dense":
-            counted.add(np.zeros(0, dtype=np.int64), np.repeat(np.arange(train.k), [92, 2, 2, 2, 2]))
-        history = History(rows=[{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.4, "validation_mean_dice": 0.3}])
+            counted.add(
+                np.zeros(0, dtype=np.int64), np.repeat(np.arange(train.k), [92, 2, 2, 2, 2])
+            )
+        history = History(
+            rows=[{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.4, "validation_mean_dice": 0.3}]
+        )
         history.rows[1]["hard share of class 4"] = 0.75
         self.tau_, self.notes_, self.seed_ = self.tau, (self.note,) if self.note else (), self.seed
         if self.stages:
@@ -89,7 +97,8 @@ def drawn_brains(folder: Path) -> VolumeDataset:
     """The patients as a data set of two modalities, whose borders hold no brain."""
     maps = label_maps()
     masks = [
-        np.pad(np.ones(np.array(codes.shape) - (0, 2, 2), dtype=bool), ((0, 0), (1, 1), (1, 1))) for codes in maps
+        np.pad(np.ones(np.array(codes.shape) - (0, 2, 2), dtype=bool), ((0, 0), (1, 1), (1, 1)))
+        for codes in maps
     ]
     brains = volumes_of(maps, folder, masks=masks, scheme=BRATS_2013)
     return VolumeDataset(
@@ -97,10 +106,15 @@ def drawn_brains(folder: Path) -> VolumeDataset:
     )
 
 
-def volume_study(dataset: VolumeDataset, shifts: dict[str, dict[str, Any]] | None = None, **fields: Any) -> Study:
+def volume_study(
+    dataset: VolumeDataset, shifts: dict[str, dict[str, Any]] | None = None, **fields: Any
+) -> Study:
     """Make a study of segmenters; `shifts` are {name of a method: its settings}."""
     shifts = shifts or {"random": {}, "darker": {"shift": -0.4}}
-    methods = {name: Pipeline([("segment", BrightnessSegmenter(**given))]) for name, given in shifts.items()}
+    methods = {
+        name: Pipeline([("segment", BrightnessSegmenter(**given))])
+        for name, given in shifts.items()
+    }
     given = {
         "name": "blocks",
         "splits": patient_folds(dataset, n_folds=2),
@@ -111,7 +125,9 @@ def volume_study(dataset: VolumeDataset, shifts: dict[str, dict[str, Any]] | Non
     return Study(dataset=dataset, methods=methods, **{**given, **fields})
 
 
-def volume_run(folder: Path, shifts: dict[str, dict[str, Any]] | None = None, **fields: Any) -> Judged:
+def volume_run(
+    folder: Path, shifts: dict[str, dict[str, Any]] | None = None, **fields: Any
+) -> Judged:
     """Run such a study, with its tables."""
     study = volume_study(drawn_brains(folder / "prepared"), shifts, **fields)
     store = RunStore(folder / "run")

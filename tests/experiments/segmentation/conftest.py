@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from imblearn.pipeline import Pipeline
 
-from equipoise.data.volume_splits import patient_folds
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.patient_folds import patient_folds
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.experiments.study import Study
 from equipoise.testing.volumes import volumes_of
 

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from equipoise.atomic import write_json
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.training.progress import report
 
 
@@ -37,7 +37,9 @@ class NearestMeanSegmenter(BaseEstimator):
 
     seen: list[tuple[list[str], list[str]]] = []  # noqa: RUF012 (what fits were given, for the test)
 
-    def __init__(self, *, shift: float = 0.0, n_steps: int = 2, fail: bool = False, seed: int = 0) -> None:
+    def __init__(
+        self, *, shift: float = 0.0, n_steps: int = 2, fail: bool = False, seed: int = 0
+    ) -> None:
         self.shift = shift
         self.n_steps = n_steps
         self.fail = fail
@@ -47,7 +49,11 @@ class NearestMeanSegmenter(BaseEstimator):
         """Nothing can be wrong."""
 
     def fit(
-        self, train: VolumeDataset, *, validation: VolumeDataset | None = None, workspace: Path | None = None
+        self,
+        train: VolumeDataset,
+        *,
+        validation: VolumeDataset | None = None,
+        workspace: Path | None = None,
     ) -> Self:
         if self.fail:
             raise ValueError("it was told to fail")
@@ -55,7 +61,10 @@ class NearestMeanSegmenter(BaseEstimator):
         self.seen.append((train.ids.tolist(), held))
         codes = [train.arrays(row).codes for row in range(len(train))]
         values = [np.asarray(train.arrays(row).images[0], dtype=float) for row in range(len(train))]
-        joined, labels = np.concatenate([v.ravel() for v in values]), np.concatenate([c.ravel() for c in codes])
+        joined, labels = (
+            np.concatenate([v.ravel() for v in values]),
+            np.concatenate([c.ravel() for c in codes]),
+        )
         self.means_ = np.array([joined[labels == k].mean() for k in range(train.k)])
         self.history_ = Log([{"step": 1.0, "loss": 0.5}])
         self.frequencies_ = Rows(train.class_names)

@@ -8,27 +8,39 @@ import numpy as np
 import pytest
 
 from equipoise.atomic import write_json
-from equipoise.report.contents import read_contents
+from equipoise.report.formatting import times
 from equipoise.report.html import write_report
+from equipoise.report.run_contents import read_contents
 from equipoise.report.sections.attention import view
-from equipoise.report.wording import times
 
 MakeRun = Callable[..., Path]
 
 
-def with_maps(run: Path, *, border: float | None = 0.6, cases: bool = True, channels: int = 1) -> Path:
+def with_maps(
+    run: Path, *, border: float | None = 0.6, cases: bool = True, channels: int = 1
+) -> Path:
     folder = run / "evidence" / "attention"
     folder.mkdir(parents=True)
     share = {"method": "none", "answers": "all", "n": 20, "n_without": 2}
     unknown = dict.fromkeys(("mass", "area", "low", "high"))
     shares: list[dict[str, Any]] = [
         {**share, "region": "foreground", "mass": 0.7, "area": 0.4, "low": 0.22, "high": 0.36},
-        {**share, "region": "foreground", "answers": "right", "mass": 0.75, "area": 0.4, "low": 0.25, "high": 0.45},
+        {
+            **share,
+            "region": "foreground",
+            "answers": "right",
+            "mass": 0.75,
+            "area": 0.4,
+            "low": 0.25,
+            "high": 0.45,
+        },
         {**share, "region": "foreground", "answers": "wrong", "n": 0, **unknown},
     ]
     if border is not None:
         low, high = border - 0.4375 - 0.02, border - 0.4375 + 0.02
-        shares.append({**share, "region": "border", "mass": border, "area": 0.4375, "low": low, "high": high})
+        shares.append(
+            {**share, "region": "border", "mass": border, "area": 0.4375, "low": low, "high": high}
+        )
     facts = {"methods": ["none"], "split": "split-0", "seed": 0, "masks": "found", "shares": shares}
     write_json(folder / "attention.json", {**facts, "map_sides": {"none": [3, 4]}})
     if cases:
@@ -86,7 +98,9 @@ def test_shares_are_written_beside_the_area_with_their_interval(make_run: MakeRu
 
 
 @pytest.mark.parametrize(("border", "warned"), [(0.6, True), (0.45, False), (0.3, False)])
-def test_a_classifier_that_looks_at_the_border_is_named(make_run: MakeRun, border: float, warned: bool) -> None:
+def test_a_classifier_that_looks_at_the_border_is_named(
+    make_run: MakeRun, border: float, warned: bool
+) -> None:
     found = view(read_contents(with_maps(make_run(), border=border)))
     assert found is not None
     assert len(found["warnings"]) == warned

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from equipoise.atomic import read_json, write_json
-from equipoise.experiments.comparison import Comparison
-from equipoise.experiments.dose_response import DoseRow
-from equipoise.experiments.rows import write_rows
-from equipoise.report.contents import read_contents
 from equipoise.report.html import write_report
+from equipoise.report.run_contents import read_contents
 from equipoise.report.sections.curation import HEADING, advice, view
+from equipoise.results.comparison import Comparison
+from equipoise.results.dose_response import DoseRow
+from equipoise.runs.csv_records import write_rows
 
 MakeRun = Callable[..., Path]
 NAN = float("nan")
@@ -31,7 +31,10 @@ def dose(size: float, *, knee: int = 0, class_name: str = "", **changes: Any) ->
 def curated(run: Path, method: str) -> None:
     """Write into the records of a method what filters kept of its second class."""
     for path in sorted((run / "cells" / method).glob("*/*/record.json")):
-        kept = {"filters": [["sanity", 50, 45], ["agreement", 45, 9], ["rejection", 0, 0]], "filled": 3}
+        kept = {
+            "filters": [["sanity", 50, 45], ["agreement", 45, 9], ["rejection", 0, 0]],
+            "filled": 3,
+        }
         record = read_json(path) | {"counts_before": [60, 20], "counts_after": [60, 60]}
         write_json(path, record | {"curation": {"1": kept}})
 
@@ -52,15 +55,24 @@ def test_a_run_without_doses_and_filters_has_no_section(make_run: MakeRun) -> No
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([dose(0, knee=1), dose(0.5), dose(2)], "Add none: on the validation images no dose of dcgan improved"),
+        (
+            [dose(0, knee=1), dose(0.5), dose(2)],
+            "Add none: on the validation images no dose of dcgan improved",
+        ),
         (
             [dose(0), dose(0.5, knee=1), dose(2)],
             "Stop at 0.5 synthetic images for each real one (dcgan): more does not help detectably. On the test "
             "images it changes balanced accuracy by +0.040 (95 % interval +0.010 to +0.070) against none.",
         ),
-        ([dose(0), dose(2, knee=1)], "The largest dose of dcgan that was tried, 2 synthetic images for each"),
+        (
+            [dose(0), dose(2, knee=1)],
+            "The largest dose of dcgan that was tried, 2 synthetic images for each",
+        ),
         ([dose(0), dose(0.5, knee=1, difference_low=NAN), dose(2)], "by +0.040 against none."),
-        ([dose(0.5, knee=1, difference=NAN), dose(2)], "Whether it is better than none is not known"),
+        (
+            [dose(0.5, knee=1, difference=NAN), dose(2)],
+            "Whether it is better than none is not known",
+        ),
     ],
 )
 def test_the_advice_is_plain(rows: list[DoseRow], words: str) -> None:
@@ -72,7 +84,9 @@ def test_doses_are_shown(make_run: MakeRun) -> None:
     doses = [(0.0, 0), (0.5, 1), (2.0, 0)]
     rows = [dose(size, knee=knee) for size, knee in doses]
     for name in ("benign <1>", "malignant"):
-        rows += [dose(size, knee=1 - knee, class_name=name, metric="recall") for size, knee in doses]
+        rows += [
+            dose(size, knee=1 - knee, class_name=name, metric="recall") for size, knee in doses
+        ]
     write_rows(run / "dose.csv", DoseRow, rows)
     page = write_report(run).read_text(encoding="utf-8")
     assert "Stop at 0.5 synthetic images for each real one" in page
@@ -112,4 +126,6 @@ def test_the_effect_of_filtering_is_told_with_its_interval(make_run: MakeRun) ->
         f"cdcgan minus dcgan, AUROC: +0.012 (95 % interval {minus}0.010 to +0.034), no detectable difference.",
         "cdcgan minus dcgan, AUROC: +0.012, no detectable difference.",
     ]
-    assert "Filtered against the same number, unfiltered" in write_report(run).read_text(encoding="utf-8")
+    assert "Filtered against the same number, unfiltered" in write_report(run).read_text(
+        encoding="utf-8"
+    )

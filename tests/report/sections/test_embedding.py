@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.atomic import write_json
-from equipoise.report.contents import read_contents
 from equipoise.report.html import write_report
+from equipoise.report.run_contents import read_contents
 from equipoise.report.sections.embedding import view
 
 MakeRun = Callable[..., Path]
@@ -18,7 +18,9 @@ def with_map(run: Path, n_classes: int = 2) -> Path:
     part = np.repeat([0, 1, 2, 2], 6)
     method = np.repeat([-1, -1, 0, 1], 6)
     label = np.arange(24) % n_classes
-    points = np.stack([np.repeat([0.0, 1.0, 2.0, 3.0], 6), np.arange(24)], axis=1).astype(np.float32)
+    points = np.stack([np.repeat([0.0, 1.0, 2.0, 3.0], 6), np.arange(24)], axis=1).astype(
+        np.float32
+    )
     folder = run / "evidence" / "embedding"
     folder.mkdir(parents=True)
     np.savez(folder / "coordinates.npz", points=points, part=part, label=label, method=method)
@@ -43,9 +45,12 @@ def test_each_point_is_drawn_with_its_own_mark(make_run: MakeRun) -> None:
     for chart, place in zip(found["charts"], (2, 3), strict=True):
         clouds = {cloud.mark.key: cloud.points.split() for cloud in chart.clouds}
         assert {key: len(points) for key, points in clouds.items()} == dict.fromkeys(
-            ("training-0", "training-1", "held-out-0", "held-out-1", "synthetic-0", "synthetic-1"), 3
+            ("training-0", "training-1", "held-out-0", "held-out-1", "synthetic-0", "synthetic-1"),
+            3,
         )
-        left = {key: {int(point.split(",")[0]) for point in points} for key, points in clouds.items()}
+        left = {
+            key: {int(point.split(",")[0]) for point in points} for key, points in clouds.items()
+        }
         unit = (320 - 2 * 8) / 23
         for part, x in (("training", 0), ("held-out", 1), ("synthetic", place)):
             assert left[f"{part}-0"] == left[f"{part}-1"] == {round(8 + x * unit)}
@@ -56,7 +61,11 @@ def test_each_point_is_drawn_with_its_own_mark(make_run: MakeRun) -> None:
 
 
 def test_more_classes_are_hollow_but_for_the_rare_one(make_run: MakeRun) -> None:
-    found = view(read_contents(with_map(make_run(class_names=("a", "b", "c"), counts=(60, 50, 20)), n_classes=3)))
+    found = view(
+        read_contents(
+            with_map(make_run(class_names=("a", "b", "c"), counts=(60, 50, 20)), n_classes=3)
+        )
+    )
     assert found is not None
     counts = {cloud.mark.key: len(cloud.points.split()) for cloud in found["charts"][0].clouds}
     assert (counts["training-1"], counts["training-0"]) == (2, 4)

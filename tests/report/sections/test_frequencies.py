@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.report.contents import read_contents
+from equipoise.report.run_contents import read_contents
 from equipoise.report.sections.frequencies import view
 from equipoise.report.volumes import share
 
@@ -57,7 +57,8 @@ def test_without_a_finished_cell_the_section_is_left_out(volumes_copy: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("part", "text"), [(0.912, "91.2"), (0.011, "1.1"), (0.00123, "0.12"), (0.0000456, "0.0046"), (0, "0.0")]
+    ("part", "text"),
+    [(0.912, "91.2"), (0.011, "1.1"), (0.00123, "0.12"), (0.0000456, "0.0046"), (0, "0.0")],
 )
 def test_small_shares_keep_two_digits(part: float, text: str) -> None:
     assert share(part) == f"{text}\N{NO-BREAK SPACE}%"

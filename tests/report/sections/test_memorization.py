@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from equipoise.atomic import make_folder, write_json
-from equipoise.report.contents import read_contents
 from equipoise.report.html import write_report
+from equipoise.report.run_contents import read_contents
 from equipoise.report.sections.memorization import HEADING, view
 
 MakeRun = Callable[..., Path]
@@ -26,7 +26,9 @@ def findings(name: str, copies: int, **changed: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def audit_of(method: str, split: int, copies: int, classes: tuple[str, ...], **changed: Any) -> dict[str, Any]:
+def audit_of(
+    method: str, split: int, copies: int, classes: tuple[str, ...], **changed: Any
+) -> dict[str, Any]:
     return {
         "method": method, "split": f"split-{split}", "seed": 0, "extractor": "random", "digest": "0" * 64,
         "rule": {"likeness": 0.9}, "overall": findings("all classes", copies),
@@ -37,7 +39,9 @@ def audit_of(method: str, split: int, copies: int, classes: tuple[str, ...], **c
     }  # fmt: skip
 
 
-def add_evidence(run: Path, audits: list[dict[str, Any]], channels: int = 1, dtype: str = "uint8") -> None:
+def add_evidence(
+    run: Path, audits: list[dict[str, Any]], channels: int = 1, dtype: str = "uint8"
+) -> None:
     folder = run / "evidence" / "memorization"
     make_folder(folder)
     write_json(folder / "audits.json", audits)
@@ -54,13 +58,21 @@ def test_the_verdict_on_each_method_stands_in_the_report(make_run: MakeRun) -> N
     run = make_run()
     classes = ("normal", "carcinoma")
     add_evidence(
-        run, [audit_of(m, s, 3 * (m == "dcgan" and s == 1), classes) for m in ("dcgan", "cdcgan") for s in (0, 1)]
+        run,
+        [
+            audit_of(m, s, 3 * (m == "dcgan" and s == 1), classes)
+            for m in ("dcgan", "cdcgan")
+            for s in (0, 1)
+        ],
     )
     page = write_report(run).read_text(encoding="utf-8")
     assert HEADING in page
     assert "Not to be released: refused in 1 of 2 runs." in page
     assert "3 of 50 synthetic images are near copies of real training images." in page
-    assert "May be released: in 2 runs, no near copy and no trace of who was in training was found." in page
+    assert (
+        "May be released: in 2 runs, no near copy and no trace of who was in training was found."
+        in page
+    )
     assert "copies are noticed from a share of 5.8" in page
     assert "Too few patients &lt;here&gt;." in page
     assert page.count("a synthetic image and the real training image that it resembles most") == 4
@@ -86,8 +98,12 @@ def test_what_is_not_known_is_a_dash_and_every_kind_of_image_is_shown(
     make_run: MakeRun, channels: int, dtype: str
 ) -> None:
     run = make_run(channels=channels, dtype=dtype)
-    nothing = dict.fromkeys(("nearness", "close", "authenticity", "authenticity_held_out", "copying", "membership"))
-    add_evidence(run, [audit_of("dcgan", 0, 0, ("normal", "carcinoma"), **nothing)], channels, dtype)
+    nothing = dict.fromkeys(
+        ("nearness", "close", "authenticity", "authenticity_held_out", "copying", "membership")
+    )
+    add_evidence(
+        run, [audit_of("dcgan", 0, 0, ("normal", "carcinoma"), **nothing)], channels, dtype
+    )
     found = view(read_contents(run))
     assert found is not None
     assert [value for value, _ in found["rows"]["dcgan"]["carcinoma"]][1:] == ["\N{EN DASH}"] * 5

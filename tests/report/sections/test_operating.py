@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.experiments.comparison import Comparison
-from equipoise.experiments.operating import Operating, write_operating
-from equipoise.report.contents import read_contents
 from equipoise.report.html import write_report
-from equipoise.report.moved_thresholds import sentences
-from equipoise.report.sections.operating import HEADING, view
+from equipoise.report.run_contents import read_contents
+from equipoise.report.sections.operating import HEADING, sentences, view
+from equipoise.results.comparison import Comparison
+from equipoise.results.operating_points import Operating, write_operating
 
 MakeRun = Callable[..., Path]
 METHODS = ("none", "class_weights", "dcgan")
@@ -74,11 +73,20 @@ def test_what_only_moved_the_threshold_is_named() -> None:
 
 def test_many_methods_are_counted_not_listed() -> None:
     rows = [compared(f"m{i}", "largest/balanced_accuracy", "better", 1 - i / 10) for i in range(8)]
-    assert "(better: m0, m1, m2, m3, m4 and 3 more)" in list(sentences(of(*rows), "none", "rare"))[1]
+    assert (
+        "(better: m0, m1, m2, m3, m4 and 3 more)" in list(sentences(of(*rows), "none", "rare"))[1]
+    )
 
 
 def test_runs_that_cannot_tell_say_nothing() -> None:
-    assert list(sentences(of(compared("a", "largest/balanced_accuracy", "not enough runs")), "none", "rare")) == []
+    assert (
+        list(
+            sentences(
+                of(compared("a", "largest/balanced_accuracy", "not enough runs")), "none", "rare"
+            )
+        )
+        == []
+    )
     assert list(sentences(of(), "none", "rare")) == []
 
 
@@ -87,7 +95,10 @@ def test_tables_and_curves(make_run: MakeRun) -> None:
     found = view(contents)
     assert found is not None
     balanced = contents.results.methods[1].metrics["balanced_accuracy"]
-    assert found["rows"]["class_weights"]["largest"].value == f"{balanced.mean:.3f} ± {balanced.sd:.3f}"
+    assert (
+        found["rows"]["class_weights"]["largest"].value
+        == f"{balanced.mean:.3f} ± {balanced.sd:.3f}"
+    )
     assert [table.point.name for table in found["recalls"]] == ["recall_0.95", "recall_0.9"]
     assert [row.comparison is None for row in found["recalls"][0].rows] == [True, False, False]
     assert [panel.title for panel in found["panels"]] == list(METHODS)
@@ -121,7 +132,9 @@ def test_without_its_tables_or_a_finished_run_it_is_left_out(make_run: MakeRun) 
 
 
 def test_only_prominent_methods_are_drawn(make_run: MakeRun) -> None:
-    contents = read_contents(run_with_tables(make_run, methods=("none", *(f"m{i}" for i in range(9))), n_splits=1))
+    contents = read_contents(
+        run_with_tables(make_run, methods=("none", *(f"m{i}" for i in range(9))), n_splits=1)
+    )
     found = view(contents)
     assert found is not None
     assert len(found["panels"]) == 8

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from equipoise.atomic import read_json, write_json
-from equipoise.report.contents import read_contents
 from equipoise.report.html import write_report
+from equipoise.report.run_contents import read_contents
 from equipoise.report.sections.published import view
 
 TABLE = {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from equipoise.atomic import write_json
-from equipoise.report.contents import read_contents
 from equipoise.report.html import write_report
+from equipoise.report.run_contents import read_contents
 from equipoise.report.sections.quality import COLUMNS, view
 
 MakeRun = Callable[..., Path]
@@ -16,9 +16,19 @@ KID = {"dcgan": (0.2, 0.1, 0.3), "cdcgan": (0.04, -0.02, 0.1)}
 FLOOR = (0.01, -0.03, 0.05)
 
 
-def mean(method: str, measure: str, part: tuple[float, float, float], floor: tuple[float, float, float]) -> Any:
+def mean(
+    method: str, measure: str, part: tuple[float, float, float], floor: tuple[float, float, float]
+) -> Any:
     names = ("value", "low", "high", "floor", "floor_low", "floor_high")
-    facts = {"label": 1, "measure": measure, "method": method, "n": [30, 32], "runs": 4, "sd": 0.012, "refused": ""}
+    facts = {
+        "label": 1,
+        "measure": measure,
+        "method": method,
+        "n": [30, 32],
+        "runs": 4,
+        "sd": 0.012,
+        "refused": "",
+    }
     return {**facts, "sources": ["validation"], **dict(zip(names, (*part, *floor), strict=True))}
 
 
@@ -29,11 +39,25 @@ def with_quality(
     means = []
     for method, part in kid.items():
         for measure in COLUMNS:
-            value = {"kid": part, "two_sample": (told, told - 0.05, 1.0)}.get(measure, (0.5, 0.4, 0.6))
-            means.append(mean(method, measure, value, floor if measure == "kid" else (0.55, 0.4, 0.7)) | changes)
+            value = {"kid": part, "two_sample": (told, told - 0.05, 1.0)}.get(
+                measure, (0.5, 0.4, 0.6)
+            )
+            means.append(
+                mean(method, measure, value, floor if measure == "kid" else (0.55, 0.4, 0.7))
+                | changes
+            )
     last = {"label": 1, "measure": "fid", "method": "cdcgan", "n": [30, 30], "runs": 0, "sd": None}
-    means[-1] = {**last, "sources": ["validation"], "refused": "30 images are too few: FID would prefer less."}
-    facts = {"extractor": "classifier", "label_extractor": "random", "baseline": "none", "n_draws": 5}
+    means[-1] = {
+        **last,
+        "sources": ["validation"],
+        "refused": "30 images are too few: FID would prefer less.",
+    }
+    facts = {
+        "extractor": "classifier",
+        "label_extractor": "random",
+        "baseline": "none",
+        "n_draws": 5,
+    }
     (run / "evidence" / "quality").mkdir(parents=True)
     write_json(run / "evidence" / "quality" / "quality.json", {**facts, "means": means})
     return run
@@ -55,21 +79,29 @@ def test_the_nearest_generator_is_measured_against_the_floor(make_run: MakeRun) 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"floor": (-0.2, -0.3, -0.1)}, "No synthetic images of carcinoma come as close to real ones"),
+        (
+            {"floor": (-0.2, -0.3, -0.1)},
+            "No synthetic images of carcinoma come as close to real ones",
+        ),
         ({"floor": (0.1, 0.02, 0.2)}, "dcgan cannot be told from that either. "),
         ({"floor": (0.1, 0.02, 0.2)}, "Even real images of the two sets differ in these features"),
         (
             {"told": 0.6},
             "The images of dcgan and cdcgan are told from real ones not detectably better",
         ),
-        ({"sources": ["training"]}, "validation part holds too few images of carcinoma, so that halves"),
+        (
+            {"sources": ["training"]},
+            "validation part holds too few images of carcinoma, so that halves",
+        ),
         (
             {"refused": "There are too few."},
             "Whether synthetic images of carcinoma look real cannot be said: There",
         ),
     ],
 )
-def test_what_is_said_follows_from_the_numbers(make_run: MakeRun, changes: dict[str, Any], expected: str) -> None:
+def test_what_is_said_follows_from_the_numbers(
+    make_run: MakeRun, changes: dict[str, Any], expected: str
+) -> None:
     assert expected in sentences(with_quality(make_run(), **changes))
 
 

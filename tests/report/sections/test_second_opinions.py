@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 
 from equipoise.atomic import read_json, write_json
-from equipoise.experiments.comparison import Word
-from equipoise.experiments.power import design_of, detectable
-from equipoise.experiments.second_opinions import Opinion
-from equipoise.report.contents import read_contents
 from equipoise.report.html import write_report
-from equipoise.report.reach import foretold, reaches
+from equipoise.report.run_contents import read_contents
 from equipoise.report.sections import second_opinions as section
-from equipoise.report.sections.second_opinions import WHY, view
+from equipoise.report.sections.second_opinions import WHY, foretold, reaches, view
+from equipoise.results.comparison import Word
+from equipoise.results.power import design_of, detectable
+from equipoise.results.textbook_tests import Opinion
 
 MakeRun = Callable[..., Path]
 
@@ -50,12 +49,15 @@ def test_each_test_speaks_a_sentence_and_stands_beside_our_verdict(make_run: Mak
     for group in (balanced, auroc):
         assert list(group["rows"]) == ["class_weights", "oversampling", "dcgan", "cdcgan"]
         assert all(len(cells) == 4 for cells in group["rows"].values())
-    assert "Wilcoxon's signed rank test of balanced accuracy has no answer: it needs six paired runs" in " ".join(
-        found["sentences"]
+    assert (
+        "Wilcoxon's signed rank test of balanced accuracy has no answer: it needs six paired runs"
+        in " ".join(found["sentences"])
     )
 
 
-def test_where_a_test_differs_it_is_said_why(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_a_test_differs_it_is_said_why(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     contents = read_contents(make_run())
     shifted: tuple[Word, Word] = ("better", "no detectable difference")
     verdicts: list[tuple[Word, Word]] = [("better", "better"), *([shifted] * 7)]
@@ -63,13 +65,17 @@ def test_where_a_test_differs_it_is_said_why(make_run: MakeRun, monkeypatch: pyt
     found = view(contents)
     assert found is not None
     (sentence,) = found["sentences"]
-    assert sentence.startswith("DeLong's test of AUROC agrees with our verdict on 1 of 8 methods; it differs on ")
+    assert sentence.startswith(
+        "DeLong's test of AUROC agrees with our verdict on 1 of 8 methods; it differs on "
+    )
     assert "method-5 (better here, no detectable difference by ours); 2 more. " in sentence
     assert sentence.endswith(WHY["delong"])
     monkeypatch.setattr(section, "second_opinions", opinions("delong", verdicts[:1]))
     agreed = view(contents)
     assert agreed is not None
-    assert agreed["sentences"] == ["DeLong's test of AUROC agrees with our verdict on 1 of 1 methods."]
+    assert agreed["sentences"] == [
+        "DeLong's test of AUROC agrees with our verdict on 1 of 1 methods."
+    ]
 
 
 def test_several_images_of_a_patient_are_a_warning(make_run: MakeRun) -> None:
@@ -89,22 +95,32 @@ def test_what_could_be_found_is_foretold_beside_what_was_reached(make_run: MakeR
     contents = read_contents(make_run(counts=(800, 400)))
     text = foretold(contents)
     expected = detectable(design_of(contents.study), "balanced_accuracy")
-    assert f"a true difference of {expected:.3f} in balanced accuracy was expected to be found" in text
-    reached = [row.detectable for row in contents.results.comparisons if row.metric == "balanced_accuracy"]
+    assert (
+        f"a true difference of {expected:.3f} in balanced accuracy was expected to be found" in text
+    )
+    reached = [
+        row.detectable for row in contents.results.comparisons if row.metric == "balanced_accuracy"
+    ]
     assert f"As the runs came out, it is {min(reached):.3f} to {max(reached):.3f}." in text
     assert [reach.label for reach in reaches(contents)] == ["balanced accuracy", "AUROC"]
     assert [len(reach.needs) for reach in reaches(contents)] == [3, 3]
 
 
-def test_a_study_too_small_says_so_and_a_lone_baseline_leaves_the_section_out(make_run: MakeRun) -> None:
+def test_a_study_too_small_says_so_and_a_lone_baseline_leaves_the_section_out(
+    make_run: MakeRun,
+) -> None:
     few = read_contents(make_run(counts=(240, 20)))
     assert "fewer than 6 patients of class carcinoma are tested" in foretold(few)
     assert view(few) is not None
     assert view(read_contents(make_run(methods=("none",)))) is None
 
 
-@pytest.mark.parametrize("fields", [{}, {"failed": ("dcgan",)}, {"absent": ("cdcgan",)}, {"broken": ("none",)}])
-def test_the_page_holds_the_section_whatever_failed(make_run: MakeRun, fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "fields", [{}, {"failed": ("dcgan",)}, {"absent": ("cdcgan",)}, {"broken": ("none",)}]
+)
+def test_the_page_holds_the_section_whatever_failed(
+    make_run: MakeRun, fields: dict[str, Any]
+) -> None:
     page = write_report(make_run(**fields)).read_text(encoding="utf-8")
     assert "What this study could find" in page
     assert "Second opinions, and what this study could find" in page

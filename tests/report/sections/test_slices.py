@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.atomic import read_json, write_json
-from equipoise.report.contents import read_contents
 from equipoise.report.contours import outline
+from equipoise.report.run_contents import read_contents
 from equipoise.report.sections.slices import TRUTH, view
 
 
@@ -49,7 +49,11 @@ def test_other_methods_show_their_own_patients(volumes_run: Path) -> None:
     assert found is not None
     assert list(found["own"]) == ["dense", "cascade"]
     for drawings in found["own"].values():
-        assert {drawing.caption.split(":")[0] for drawing in drawings} == {"Best", "Median", "Worst"}
+        assert {drawing.caption.split(":")[0] for drawing in drawings} == {
+            "Best",
+            "Median",
+            "Worst",
+        }
 
 
 def test_a_page_holds_every_picture_once_and_describes_every_drawing(volumes_page: str) -> None:
@@ -78,7 +82,11 @@ def test_voxels_that_are_not_square_are_drawn_as_they_are(volumes_copy: Path) ->
 def test_a_patient_whom_a_method_has_not_segmented_yet_is_left_out(volumes_copy: Path) -> None:
     folder = volumes_copy / "evidence" / "slices"
     with np.load(folder / "slices.npz") as pixels:
-        kept = {name: pixels[name] for name in pixels.files if not name.endswith("_1") or name.count("_") == 1}
+        kept = {
+            name: pixels[name]
+            for name in pixels.files
+            if not name.endswith("_1") or name.count("_") == 1
+        }
     np.savez(folder / "slices.npz", allow_pickle=False, **kept)
     found = view(read_contents(volumes_copy))
     assert found is not None

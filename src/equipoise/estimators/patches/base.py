@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.data.volumes import Positions, VolumeDataset
+from equipoise.data.volume_dataset import Positions, VolumeDataset
 from equipoise.exceptions import DataError, SettingError
 from equipoise.randomness import make_rng
 
@@ -38,7 +38,9 @@ class PatchSampler(Protocol):
     summary: ClassVar[str]
     source: ClassVar[str]
 
-    def start(self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int) -> "Drawing":
+    def start(
+        self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int
+    ) -> "Drawing":
         """Begin to draw from some cases.
 
         Args:
@@ -89,7 +91,9 @@ class Drawing:
     def __call__(self, step: int) -> Drawn:
         """Draw the patches of a step."""
         voxels, classes = self._choose(make_rng(self._seed, "patches", step), step)
-        rng = make_rng(self._seed, "jitter", step)  # its own, so that jitter does not change which voxels are drawn
+        rng = make_rng(
+            self._seed, "jitter", step
+        )  # its own, so that jitter does not change which voxels are drawn
         centers = jittered(voxels, rng, shapes=self._shapes, size=self._size, jitter=self._jitter)
         return Drawn(centers, voxels, classes)
 
@@ -106,7 +110,12 @@ class Drawing:
 
 
 def jittered(
-    voxels: Positions, rng: np.random.Generator, *, shapes: NDArray[np.int64], size: int, jitter: int
+    voxels: Positions,
+    rng: np.random.Generator,
+    *,
+    shapes: NDArray[np.int64],
+    size: int,
+    jitter: int,
 ) -> Positions:
     """Move voxels (n, 4) along y and x, so that a network does not learn that lesions lie in the middle.
 

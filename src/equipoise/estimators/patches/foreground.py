@@ -5,8 +5,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from equipoise.data.volumes import VolumeDataset
-from equipoise.estimators.patches.base import Chosen, Classes, Drawing, Shares, check_voxels, healthy_class
+from equipoise.data.volume_dataset import VolumeDataset
+from equipoise.estimators.patches.base import (
+    Chosen,
+    Classes,
+    Drawing,
+    Shares,
+    check_voxels,
+    healthy_class,
+)
 from equipoise.estimators.patches.pool import VoxelPool
 from equipoise.exceptions import SettingError
 
@@ -30,15 +37,23 @@ class ForegroundPatches:
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
-            raise SettingError(f"Expected a share of foreground patches from 0 to 1, got {self.share}.")
+            raise SettingError(
+                f"Expected a share of foreground patches from 0 to 1, got {self.share}."
+            )
 
-    def start(self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int) -> Drawing:
+    def start(
+        self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int
+    ) -> Drawing:
         """Begin to draw; see `PatchSampler`."""
         pool, foreground = VoxelPool(dataset), _foreground(dataset)
 
         def choose(rng: np.random.Generator, _step: int) -> Chosen:
             n_foreground = int(rng.binomial(n, self.share)) if len(foreground) else 0
-            forced = pool.of_classes(rng, rng.choice(foreground, size=n_foreground)) if n_foreground else None
+            forced = (
+                pool.of_classes(rng, rng.choice(foreground, size=n_foreground))
+                if n_foreground
+                else None
+            )
             free = pool.of_all(rng, n - n_foreground)
             return (
                 free
@@ -61,5 +76,6 @@ class ForegroundPatches:
 def _foreground(dataset: VolumeDataset) -> Classes:
     """List the classes that occur, but for healthy tissue."""
     return np.array(
-        [code for code in np.flatnonzero(dataset.counts) if code != healthy_class(dataset)], dtype=np.int64
+        [code for code in np.flatnonzero(dataset.counts) if code != healthy_class(dataset)],
+        dtype=np.int64,
     )

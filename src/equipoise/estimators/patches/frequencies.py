@@ -56,11 +56,17 @@ class Frequencies:
             "pixels": self.pixels.tolist(),
             "pixel_share": _shares(self.pixels).tolist(),
         }
-        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        return [
+            dict(zip(columns, values, strict=True))
+            for values in zip(*columns.values(), strict=True)
+        ]
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """Give the counts."""
-        return {"drawn": torch.from_numpy(self.drawn.copy()), "pixels": torch.from_numpy(self.pixels.copy())}
+        return {
+            "drawn": torch.from_numpy(self.drawn.copy()),
+            "pixels": torch.from_numpy(self.pixels.copy()),
+        }
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
         """Go on from stored counts."""

@@ -5,9 +5,16 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from equipoise.data.volumes import Positions, VolumeDataset
+from equipoise.data.volume_dataset import Positions, VolumeDataset
 from equipoise.estimators.patches.base import Judge, Shares
-from equipoise.estimators.patches.hard_lists import Filling, HardDrawing, Learned, Lists, inner, is_hard
+from equipoise.estimators.patches.hard_lists import (
+    Filling,
+    HardDrawing,
+    Learned,
+    Lists,
+    inner,
+    is_hard,
+)
 from equipoise.estimators.patches.pool import VoxelPool
 from equipoise.estimators.patches.quotas import Quotas, equal_shares, natural_minority_shares
 from equipoise.exceptions import SettingError
@@ -35,7 +42,9 @@ class HardExamplePatches:
         replace: Draw from the lists with replacement, so that they are never exhausted (`hard_replace` of A.6).
     """
 
-    summary: ClassVar[str] = "As balanced, but patches that the network got wrong or was unsure of come first."
+    summary: ClassVar[str] = (
+        "As balanced, but patches that the network got wrong or was unsure of come first."
+    )
     source: ClassVar[str] = "methods 6.3, item 3, and A.6 (paper S3)"
 
     candidates: int = 5000
@@ -48,17 +57,25 @@ class HardExamplePatches:
 
     def __post_init__(self) -> None:
         if self.candidates < 1:
-            raise SettingError(f"Expected at least one candidate of each class, got {self.candidates}.")
+            raise SettingError(
+                f"Expected at least one candidate of each class, got {self.candidates}."
+            )
         for name in ("threshold", "hard_fraction", "majority_share"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise SettingError(f"Expected {name} from 0 to 1, got {value}.")
         if self.proportions not in PROPORTIONS:
-            raise SettingError(f"Expected proportions {' or '.join(PROPORTIONS)}, got {self.proportions!r}.")
+            raise SettingError(
+                f"Expected proportions {' or '.join(PROPORTIONS)}, got {self.proportions!r}."
+            )
         if self.majority_share is not None and self.proportions == "equal":
-            raise SettingError("Expected no majority_share with equal proportions. Ask for natural_minority.")
+            raise SettingError(
+                "Expected no majority_share with equal proportions. Ask for natural_minority."
+            )
 
-    def start(self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int) -> HardDrawing:
+    def start(
+        self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int
+    ) -> HardDrawing:
         """Begin to draw; see `PatchSampler`. The first epoch, until `rebuild`, has no lists."""
         pool, quotas = VoxelPool(dataset), Quotas(self.shares(dataset), n)
 
@@ -76,7 +93,9 @@ class HardExamplePatches:
             return equal_shares(dataset)
         return natural_minority_shares(dataset, self.majority_share)
 
-    def _judge(self, pool: VoxelPool, code: int, rng: np.random.Generator, judge: Judge) -> tuple[Positions, float]:
+    def _judge(
+        self, pool: VoxelPool, code: int, rng: np.random.Generator, judge: Judge
+    ) -> tuple[Positions, float]:
         """Give the hard ones of the candidates of a class, and their share (0 where there is no candidate)."""
         voxels = draw_candidates(pool, code, self.candidates, rng)
         if self.exclude_boundary:

@@ -7,14 +7,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.data.volumes import Positions, VolumeDataset
+from equipoise.data.volume_dataset import Positions, VolumeDataset
 from equipoise.estimators.patches.base import Chosen, Classes, Drawing, Judge
 from equipoise.estimators.patches.pool import VoxelPool
 from equipoise.estimators.patches.quotas import Quotas
 from equipoise.exceptions import DivergedError
 from equipoise.randomness import make_rng
 
-Lists = dict[int, Positions]  # class -> its hard voxels (m, 4), in the order in which they are served
+Lists = dict[
+    int, Positions
+]  # class -> its hard voxels (m, 4), in the order in which they are served
 NO_EPOCH = -1
 
 
@@ -75,19 +77,25 @@ class HardDrawing(Drawing):
         """Ask the network about candidates, and make the lists of the next epoch."""
         learned = self._learn(self._lists, make_rng(self._seed, "candidates", epoch), judge)
         rng = make_rng(self._seed, "order of hard voxels", epoch)
-        self._lists = {code: rng.permutation(hard) for code, hard in learned.lists.items() if len(hard)}
+        self._lists = {
+            code: rng.permutation(hard) for code, hard in learned.lists.items() if len(hard)
+        }
         self._first_step = NO_EPOCH
         return learned.facts
 
     def state_dict(self) -> dict[str, Any]:
         """Give the lists and where the epoch began."""
-        lists = {code: torch.from_numpy(hard.astype(np.int32)) for code, hard in self._lists.items()}
+        lists = {
+            code: torch.from_numpy(hard.astype(np.int32)) for code, hard in self._lists.items()
+        }
         return {"first_step": self._first_step, "lists": lists}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up the lists and where the epoch began."""
         self._first_step = int(state["first_step"])
-        self._lists = {int(code): hard.numpy().astype(np.int64) for code, hard in state["lists"].items()}
+        self._lists = {
+            int(code): hard.numpy().astype(np.int64) for code, hard in state["lists"].items()
+        }
 
     def _serve(self, rng: np.random.Generator, step: int) -> Chosen:
         """Take the hard voxels of the step, and balanced draws for the places that remain."""
@@ -97,10 +105,14 @@ class HardDrawing(Drawing):
         served = self._capped(self._quotas(np.arange(self._first_step, step))).sum(axis=0)
         wanted = self._capped(places)
         hard = [self._pick(rng, code, served[code], wanted[code]) for code in self._lists]
-        hard_classes = np.repeat(np.fromiter(self._lists, dtype=np.int64), [len(picked) for picked in hard])
+        hard_classes = np.repeat(
+            np.fromiter(self._lists, dtype=np.int64), [len(picked) for picked in hard]
+        )
         rest = places - np.bincount(hard_classes, minlength=len(places))
         easy = self._pool.of_classes(rng, np.repeat(np.arange(len(places)), rest))
-        return Chosen(np.concatenate([*hard, easy.voxels]), np.concatenate([hard_classes, easy.classes]))
+        return Chosen(
+            np.concatenate([*hard, easy.voxels]), np.concatenate([hard_classes, easy.classes])
+        )
 
     def _pick(self, rng: np.random.Generator, code: int, served: int, wanted: int) -> Positions:
         hard = self._lists[code]
@@ -110,10 +122,14 @@ class HardDrawing(Drawing):
 
     def _capped(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         share = self._filling.fraction * places
-        return np.asarray(np.floor(share + 1e-9), dtype=np.int64)  # 0.29 * 100 is a hair less than 29
+        return np.asarray(
+            np.floor(share + 1e-9), dtype=np.int64
+        )  # 0.29 * 100 is a hair less than 29
 
 
-def is_hard(probabilities: NDArray[np.floating[Any]], classes: Classes, threshold: float) -> NDArray[np.bool_]:
+def is_hard(
+    probabilities: NDArray[np.floating[Any]], classes: Classes, threshold: float
+) -> NDArray[np.bool_]:
     """Say which voxels are hard: misclassified, or right with less than the threshold (methods 6.3, item 3).
 
     Args:
@@ -125,7 +141,9 @@ def is_hard(probabilities: NDArray[np.floating[Any]], classes: Classes, threshol
         DivergedError: A probability is NaN or infinite.
     """
     if not np.isfinite(probabilities).all():
-        raise DivergedError("Expected finite probabilities of candidate patches, got NaN. Lower the learning rate.")
+        raise DivergedError(
+            "Expected finite probabilities of candidate patches, got NaN. Lower the learning rate."
+        )
     of_truth = probabilities[np.arange(len(classes)), classes]
     return np.asarray((probabilities.argmax(axis=1) != classes) | (of_truth < threshold))
 

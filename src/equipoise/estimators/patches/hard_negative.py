@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from equipoise.data.volumes import Positions, VolumeDataset
+from equipoise.data.volume_dataset import Positions, VolumeDataset
 from equipoise.estimators.patches.base import Judge, Shares, healthy_class
 from equipoise.estimators.patches.hard_example import draw_candidates
 from equipoise.estimators.patches.hard_lists import Filling, HardDrawing, Learned, Lists, is_hard
@@ -33,7 +33,9 @@ class HardNegativePatches:
         capacity: Voxels in the cache at most; those already there stay.
     """
 
-    summary: ClassVar[str] = "As balanced, but healthy patches that look like tumor to the network come first."
+    summary: ClassVar[str] = (
+        "As balanced, but healthy patches that look like tumor to the network come first."
+    )
     source: ClassVar[str] = "methods 6.3, item 4 (Felzenszwalb et al. 2010)"
 
     candidates: int = 5000
@@ -49,7 +51,9 @@ class HardNegativePatches:
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingError(f"Expected {name} from 0 to 1, got {getattr(self, name)}.")
 
-    def start(self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int) -> HardDrawing:
+    def start(
+        self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int
+    ) -> HardDrawing:
         """Begin to draw; see `PatchSampler`. The first epoch, until `rebuild`, has no cache."""
         pool, quotas = VoxelPool(dataset), Quotas(self.shares(dataset), n)
         healthy = healthy_class(dataset)
@@ -57,10 +61,18 @@ class HardNegativePatches:
         def learn(lists: Lists, rng: np.random.Generator, judge: Judge) -> Learned:
             if healthy is None or healthy not in pool.occurring:
                 return Learned({}, {})
-            return self._renew(pool, healthy, lists.get(healthy, np.empty((0, 4), dtype=np.int64)), rng, judge)
+            return self._renew(
+                pool, healthy, lists.get(healthy, np.empty((0, 4), dtype=np.int64)), rng, judge
+            )
 
         return HardDrawing(
-            pool, quotas, learn, Filling(self.hard_fraction, replace=False), size=size, jitter=jitter, seed=seed
+            pool,
+            quotas,
+            learn,
+            Filling(self.hard_fraction, replace=False),
+            size=size,
+            jitter=jitter,
+            seed=seed,
         )
 
     def shares(self, dataset: VolumeDataset) -> Shares:
@@ -68,7 +80,12 @@ class HardNegativePatches:
         return equal_shares(dataset)
 
     def _renew(
-        self, pool: VoxelPool, healthy: int, cache: Positions, rng: np.random.Generator, judge: Judge
+        self,
+        pool: VoxelPool,
+        healthy: int,
+        cache: Positions,
+        rng: np.random.Generator,
+        judge: Judge,
     ) -> Learned:
         """Drop what has become easy and add what is newly hard."""
         fresh = draw_candidates(pool, healthy, self.candidates, rng)
@@ -78,7 +95,9 @@ class HardNegativePatches:
         kept, new = cache[hard[: len(cache)]], fresh[hard[len(cache) :]]
         entering = rng.permutation(new)[: self.capacity - len(kept)]
         facts = {
-            f"hard share of class {healthy}": float(hard[len(cache) :].mean()) if len(fresh) else 0.0,
+            f"hard share of class {healthy}": float(hard[len(cache) :].mean())
+            if len(fresh)
+            else 0.0,
             "kept hard voxels": float(len(kept)),
             "dropped hard voxels": float(len(cache) - len(kept)),
             "new hard voxels": float(len(new)),

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.data.volumes import Positions, VolumeDataset
+from equipoise.data.volume_dataset import Positions, VolumeDataset
 from equipoise.estimators.patches.base import Chosen, Classes, check_voxels
 
 
@@ -22,7 +22,9 @@ class VoxelPool:
         self._table = dataset.table
         self._up_to = dataset.table.ravel().cumsum()  # voxels up to this class of this case
         self._n_cases = (dataset.table > 0).sum(axis=0)
-        self._cases = np.argsort(dataset.table == 0, axis=0, kind="stable").T  # (k, n), those with the class first
+        self._cases = np.argsort(
+            dataset.table == 0, axis=0, kind="stable"
+        ).T  # (k, n), those with the class first
 
     def of_classes(self, rng: np.random.Generator, classes: Classes) -> Chosen:
         """Draw a voxel of each class (n,): a case among those that contain the class, then one of its voxels there.
@@ -39,10 +41,13 @@ class VoxelPool:
         places = np.searchsorted(self._up_to, numbers, side="right")
         rows, classes = np.divmod(places, self._table.shape[1])
         return Chosen(
-            self._find(rows, classes, numbers - self._up_to[places] + self._table[rows, classes]), classes
+            self._find(rows, classes, numbers - self._up_to[places] + self._table[rows, classes]),
+            classes,
         )
 
-    def _find(self, rows: NDArray[np.int64], classes: Classes, ranks: NDArray[np.int64]) -> Positions:
+    def _find(
+        self, rows: NDArray[np.int64], classes: Classes, ranks: NDArray[np.int64]
+    ) -> Positions:
         """Look up voxels by rank, all those of a class of a case at once and in the order of the list."""
         order = np.lexsort((ranks, classes, rows))
         keys = (rows * self._table.shape[1] + classes)[order]
@@ -50,5 +55,7 @@ class VoxelPool:
         for members in np.split(order, np.flatnonzero(np.diff(keys)) + 1):
             if len(members):
                 first = members[0]
-                voxels[members] = self.dataset.voxels(int(rows[first]), int(classes[first]), ranks[members])
+                voxels[members] = self.dataset.voxels(
+                    int(rows[first]), int(classes[first]), ranks[members]
+                )
         return voxels

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.estimators.patches.base import Shares, check_voxels
 
 GOLDEN = (5**0.5 - 1) / 2  # multiples of it, modulo 1, fill the unit interval evenly
@@ -63,4 +63,6 @@ def natural_minority_shares(dataset: VolumeDataset, majority: float | None) -> S
     if not minor.any():
         return equal
     share = float(equal[largest]) if majority is None else majority
-    return np.asarray(np.where(np.arange(dataset.k) == largest, share, (1 - share) * minor / minor.sum()))
+    return np.asarray(
+        np.where(np.arange(dataset.k) == largest, share, (1 - share) * minor / minor.sum())
+    )

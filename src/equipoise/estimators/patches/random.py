@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from equipoise.data.volumes import VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.estimators.patches.base import Drawing, Shares, check_voxels
 from equipoise.estimators.patches.pool import VoxelPool
 
@@ -22,10 +22,19 @@ class RandomPatches:
     summary: ClassVar[str] = "Every voxel of the brain has the same chance: rare classes stay rare."
     source: ClassVar[str] = "methods 6.3, item 1 (paper S3)"
 
-    def start(self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int) -> Drawing:
+    def start(
+        self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int
+    ) -> Drawing:
         """Begin to draw; see `PatchSampler`."""
         pool = VoxelPool(dataset)
-        return Drawing(lambda rng, _step: pool.of_all(rng, n), dataset, n=n, size=size, jitter=jitter, seed=seed)
+        return Drawing(
+            lambda rng, _step: pool.of_all(rng, n),
+            dataset,
+            n=n,
+            size=size,
+            jitter=jitter,
+            seed=seed,
+        )
 
     def shares(self, dataset: VolumeDataset) -> Shares:
         """Give the shares of valid voxels."""

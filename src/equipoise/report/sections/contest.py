@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from equipoise.report.contents import Contents
+from equipoise.report.run_contents import Contents
 from equipoise.report.tables import contest_forests
 
 HEADING = "Synthetic images against cheap controls"

@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from equipoise.experiments.comparison import Comparison
-from equipoise.experiments.dose_response import DoseRow
-from equipoise.experiments.rows import read_rows
 from equipoise.metrics.classification import METRICS
-from equipoise.report.contents import Contents
 from equipoise.report.figures import INK, OKABE_ITO, Line, Panel, Style, number, padded
-from equipoise.report.wording import interval, known, signed
+from equipoise.report.formatting import interval, known, signed
+from equipoise.report.run_contents import Contents
+from equipoise.results.comparison import Comparison
+from equipoise.results.dose_response import DoseRow
+from equipoise.runs.csv_records import read_rows
 
 HEADING = "How many synthetic images, and which"
 ORDER = 50
-AXES = {"share": "synthetic images for each real one", "per_class": "synthetic images in each class"}
+AXES = {
+    "share": "synthetic images for each real one",
+    "per_class": "synthetic images in each class",
+}
 TEST, VALIDATION, KNEE = Style(OKABE_ITO[0]), Style(OKABE_ITO[1], "7 3"), Style(INK, "2 3")
 
 
@@ -40,9 +43,14 @@ def view(contents: Contents) -> dict[str, Any] | None:
     """Give doses, keep rates and the effect of filtering; None where the run has neither."""
     doses, effects = contents.folder / "dose.csv", contents.folder / "curation.csv"
     found = {
-        "ladders": [_ladder(rows) for rows in _by_ladder(read_rows(doses, DoseRow) if doses.is_file() else [])],
+        "ladders": [
+            _ladder(rows)
+            for rows in _by_ladder(read_rows(doses, DoseRow) if doses.is_file() else [])
+        ],
         "kept": _kept(contents),
-        "effects": [_effect(row) for row in (read_rows(effects, Comparison) if effects.is_file() else [])],
+        "effects": [
+            _effect(row) for row in (read_rows(effects, Comparison) if effects.is_file() else [])
+        ],
     }
     return found if any(found.values()) else None
 
@@ -51,7 +59,9 @@ def _by_ladder(rows: Sequence[DoseRow]) -> list[list[DoseRow]]:
     ladders: dict[tuple[str, str], list[DoseRow]] = defaultdict(list)
     for row in rows:
         ladders[row.base, row.unit].append(row)
-    return [some for some in ladders.values() if not some[0].class_name]  # else the primary metric is not known
+    return [
+        some for some in ladders.values() if not some[0].class_name
+    ]  # else the primary metric is not known
 
 
 def _ladder(rows: Sequence[DoseRow]) -> dict[str, Any]:
@@ -67,7 +77,9 @@ def _ladder(rows: Sequence[DoseRow]) -> dict[str, Any]:
         "advice": advice(main),
         "panel": _panel(main),
         "rows": main,
-        "classes": [{"name": name, "knee": _at(_knee(some)), "rows": some} for name, some in classes.items()],
+        "classes": [
+            {"name": name, "knee": _at(_knee(some)), "rows": some} for name, some in classes.items()
+        ],
         "tests": [[some[place] for some in classes.values()] for place in range(len(main))],
     }
 
@@ -104,7 +116,9 @@ def _panel(rows: Sequence[DoseRow]) -> Panel:
     values = [v for row in rows for v in (row.validation, row.test, row.low, row.high) if known(v)]
     y_span, x_span = padded(values), (0.0, rows[-1].dose or 1.0)
     whiskers = [
-        Line("", [(row.dose, row.low), (row.dose, row.high)], TEST, faint=True) for row in rows if known(row.low)
+        Line("", [(row.dose, row.low), (row.dose, row.high)], TEST, faint=True)
+        for row in rows
+        if known(row.low)
     ]
     knee = _knee(rows).dose
     lines = [

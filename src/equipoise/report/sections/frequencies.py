@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from equipoise.experiments.cell import Cell
-from equipoise.experiments.store import RunStore
-from equipoise.report.contents import Contents
+from equipoise.report.formatting import decimal, interval, known
+from equipoise.report.run_contents import Contents
 from equipoise.report.volumes import share
-from equipoise.report.wording import decimal, interval, known
+from equipoise.runs.cell import Cell
+from equipoise.runs.store import RunStore
 
 HEADING = "What the networks were shown"
 ORDER = 30
@@ -36,14 +36,19 @@ def view(contents: Contents) -> dict[str, Any] | None:
     found = _read(contents)
     if not found:
         return None
-    tables: dict[tuple[str, ...], list[Shares]] = defaultdict(list)  # by their classes: stages differ in them
+    tables: dict[tuple[str, ...], list[Shares]] = defaultdict(
+        list
+    )  # by their classes: stages differ in them
     for (method, stage), values in found.items():
         title = f"{method}, {stage}" if stage else method
         tables[tuple(values)].append(Shares(title, method, dict(_rows(values))))
     counts = contents.study["dataset"]["counts"]
     return {
         "tables": tables,
-        "true": {name: share(n / sum(counts)) for name, n in zip(contents.class_names, counts, strict=True)},
+        "true": {
+            name: share(n / sum(counts))
+            for name, n in zip(contents.class_names, counts, strict=True)
+        },
         "taus": dict(_taus(contents)),
     }
 
@@ -55,11 +60,15 @@ def _read(c: Contents) -> dict[Stage, dict[str, dict[str, list[float]]]]:
         lambda: defaultdict(lambda: defaultdict(list))
     )
     for record in c.done():
-        path = store.path(Cell(record["method"], record["split"], record["seed"])) / "frequencies.csv"
+        path = (
+            store.path(Cell(record["method"], record["split"], record["seed"])) / "frequencies.csv"
+        )
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 for column in COLUMNS:
-                    found[record["method"], row["stage"]][row["class"]][column].append(float(row[column] or "nan"))
+                    found[record["method"], row["stage"]][row["class"]][column].append(
+                        float(row[column] or "nan")
+                    )
     return found
 
 
@@ -68,7 +77,13 @@ def _rows(values: Values) -> Iterator[tuple[str, list[tuple[str, float]]]]:
     for column, text in COLUMNS.items():
         means = [_mean(columns[column]) for columns in values.values()]
         if any(map(known, means)):
-            yield text, [(share(mean), round(100 * mean, 2)) if known(mean) else ("", 0.0) for mean in means]
+            yield (
+                text,
+                [
+                    (share(mean), round(100 * mean, 2)) if known(mean) else ("", 0.0)
+                    for mean in means
+                ],
+            )
 
 
 def _mean(found: Sequence[float]) -> float:

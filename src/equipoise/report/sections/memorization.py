@@ -7,10 +7,10 @@ import numpy as np
 
 from equipoise.arrays import value_range
 from equipoise.atomic import read_json
-from equipoise.experiments.gathering import stored
-from equipoise.report.contents import Contents
-from equipoise.report.copies import COLUMNS, Couple, cells, couples
-from equipoise.report.wording import plural
+from equipoise.evidence.gathering import stored
+from equipoise.report.formatting import plural
+from equipoise.report.near_copies import COLUMNS, Couple, cells, couples
+from equipoise.report.run_contents import Contents
 
 HEADING = "May the synthetic images be released?"
 ORDER = 60
@@ -28,7 +28,10 @@ def view(contents: Contents) -> dict[str, Any] | None:
     methods = {name: [one for one in facts if one["method"] == name] for name in contents.methods}
     methods = {name: of for name, of in methods.items() if of}
     return {
-        "verdicts": {name: (all(one["passed"] for one in of), list(_verdict(of))) for name, of in methods.items()},
+        "verdicts": {
+            name: (all(one["passed"] for one in of), list(_verdict(of)))
+            for name, of in methods.items()
+        },
         "columns": list(COLUMNS.values()),
         "rows": {name: _rows(of) for name, of in methods.items()},
         "notes": sorted({note for of in methods.values() for one in of for note in one["notes"]}),
@@ -55,7 +58,9 @@ def _rows(facts: Facts) -> dict[str, Any]:
     """Give for each class, the whole first where there are several, its cells over the runs of a method."""
     found: dict[str, list[Any]] = {}
     for one in facts:
-        for scope in [one["overall"], *one["classes"]] if len(one["classes"]) > 1 else one["classes"]:
+        for scope in (
+            [one["overall"], *one["classes"]] if len(one["classes"]) > 1 else one["classes"]
+        ):
             found.setdefault(scope["name"], []).append(scope)
     return {name: list(cells(scopes).values()) for name, scopes in found.items()}
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from equipoise.experiments.table import Summary
-from equipoise.report.contents import Contents
-from equipoise.report.wording import decimal
+from equipoise.report.formatting import decimal
+from equipoise.report.run_contents import Contents
+from equipoise.results.image_tables import Summary
 
 HEADING = "Beside the published numbers"
 ORDER = 10
@@ -49,16 +49,23 @@ def _table(table: Mapping[str, Any], c: Contents) -> PublishedTable:
     return PublishedTable(
         caption=table["caption"],
         columns=[label for label, _ in table["columns"]],
-        rows={row["arm"]: list(_entries(row, metrics, found.get(row["method"], {}))) for row in table["rows"]},
+        rows={
+            row["arm"]: list(_entries(row, metrics, found.get(row["method"], {})))
+            for row in table["rows"]
+        },
         notes=table.get("notes", []),
         compared=any(metrics),
     )
 
 
-def _entries(row: Mapping[str, Any], metrics: list[str | None], ours: Mapping[str, Summary]) -> Iterator[Entry]:
+def _entries(
+    row: Mapping[str, Any], metrics: list[str | None], ours: Mapping[str, Summary]
+) -> Iterator[Entry]:
     for value, metric in zip(row["values"], metrics, strict=True):
         summary = None if metric is None else ours.get(metric)
-        yield Entry("" if value is None else decimal(value, 3 if value < LARGE else 1), _ours(summary))
+        yield Entry(
+            "" if value is None else decimal(value, 3 if value < LARGE else 1), _ours(summary)
+        )
 
 
 def _ours(summary: Summary | None) -> str:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from equipoise.atomic import read_json
-from equipoise.experiments.gathering import stored
-from equipoise.report.contents import Contents
+from equipoise.evidence.gathering import stored
 from equipoise.report.figures import Axis, interval_axis
-from equipoise.report.wording import MINUS, extent, interval
+from equipoise.report.formatting import MINUS, extent, interval
+from equipoise.report.run_contents import Contents
 
 HEADING = "How good the synthetic images are"
 ORDER = 40
@@ -72,10 +72,16 @@ def view(contents: Contents) -> dict[str, Any] | None:
         return None
     facts = read_json(path)
     rare = contents.results.rare_class
-    labels = sorted({mean["label"] for mean in facts["means"]}, key=lambda label: (label != rare, label))
-    by_label = {label: [mean for mean in facts["means"] if mean["label"] == label] for label in labels}
+    labels = sorted(
+        {mean["label"] for mean in facts["means"]}, key=lambda label: (label != rare, label)
+    )
+    by_label = {
+        label: [mean for mean in facts["means"] if mean["label"] == label] for label in labels
+    }
     return {
-        "classes": [_of_class(contents.class_names[label], means) for label, means in by_label.items()],
+        "classes": [
+            _of_class(contents.class_names[label], means) for label, means in by_label.items()
+        ],
         "columns": list(COLUMNS.values()),
         "extractor": facts["extractor"],
         "label_extractor": facts["label_extractor"],
@@ -88,7 +94,9 @@ def _of_class(name: str, means: Sequence[Mean]) -> OfClass:
     found = {(mean["method"], mean["measure"]): mean for mean in means}
     methods = list(dict.fromkeys(mean["method"] for mean in means))
     rows = [_row(mean) for mean in _known(means, "kid")]
-    ends = [end for row in rows for end in (row.value, row.low, row.high, row.floor_low, row.floor_high)]
+    ends = [
+        end for row in rows for end in (row.value, row.low, row.high, row.floor_low, row.floor_high)
+    ]
     return OfClass(
         name=name,
         sentences=list(_sentences(name, means)),
@@ -96,7 +104,9 @@ def _of_class(name: str, means: Sequence[Mean]) -> OfClass:
         table={m: [_entry(found[m, measure]) for measure in COLUMNS] for m in methods},
         rows=rows,
         axis=interval_axis(ends) if rows else None,
-        refusals=list(dict.fromkeys(f"{COLUMNS[m['measure']]}: {m['refused']}" for m in means if m["refused"])),
+        refusals=list(
+            dict.fromkeys(f"{COLUMNS[m['measure']]}: {m['refused']}" for m in means if m["refused"])
+        ),
     )
 
 
@@ -108,14 +118,18 @@ def _sentences(name: str, means: Sequence[Mean]) -> Iterator[str]:
     else:
         yield _closest(name, nearest)
     told = _known(means, "two_sample")
-    if at_once := [m["method"] for m in told if m["value"] >= AT_ONCE and m["low"] > m["floor_high"]]:
+    if at_once := [
+        m["method"] for m in told if m["value"] >= AT_ONCE and m["low"] > m["floor_high"]
+    ]:
         yield f"A simple classifier tells the images of {_listed(at_once)} from real ones nearly always."
     if hidden := [m["method"] for m in told if m["low"] <= m["floor_high"]]:
         yield (
             f"The images of {_listed(hidden)} are told from real ones not detectably better than real ones from "
             "each other."
         )
-    if taught := max(_known(means, "train_synthetic"), key=lambda mean: float(mean["value"]), default=None):
+    if taught := max(
+        _known(means, "train_synthetic"), key=lambda mean: float(mean["value"]), default=None
+    ):
         yield (
             f"A classifier that learned {name} from the images of {taught['method']}, the best in this, reaches an "
             f"AUROC of {_short(taught['value'])} on real ones; with as many real images it reaches "

@@ -1,17 +1,75 @@
 """What other tests say beside our verdict, and what the study could find: foretold and reached."""
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from equipoise.experiments.comparison import RANKING
-from equipoise.experiments.outlook import TARGETS
-from equipoise.experiments.second_opinions import Opinion, second_opinions
-from equipoise.experiments.table import Results
-from equipoise.experiments.verdict import MOST_NAMED
 from equipoise.metrics.classification import METRICS
-from equipoise.report.contents import Contents
-from equipoise.report.reach import foretold, reaches
-from equipoise.report.wording import sentence_case
+from equipoise.report.formatting import decimal, interval, known, sentence_case
+from equipoise.report.run_contents import Contents
+from equipoise.results.comparison import RANKING
+from equipoise.results.image_tables import Results
+from equipoise.results.image_verdict import MOST_NAMED
+from equipoise.results.power import (
+    ACCURACY,
+    SPREADS,
+    TARGETS,
+    design_of,
+    detectable,
+    needs,
+    obstacle,
+)
+from equipoise.results.textbook_tests import Opinion, second_opinions
+
+
+@dataclass(frozen=True)
+class Reach:
+    """One metric: the difference foretold, those reached (smallest to largest over methods), and seeds needed."""
+
+    label: str
+    foretold: str
+    reached: str
+    needs: Sequence[str]
+
+
+def reaches(c: Contents) -> list[Reach]:
+    """Give what could be found in each metric that can be foretold."""
+    return [_reach(metric, c) for metric in SPREADS]
+
+
+def foretold(c: Contents) -> str:
+    """Say what was to be expected before anything was trained, and what came of it."""
+    if problem := obstacle(design_of(c.study), c.class_names):
+        return f"Before anything was trained it was clear that no method can be told from the baseline: {problem}."
+    expected, reached = decimal(detectable(design_of(c.study), ACCURACY)), _reached(ACCURACY, c)
+    first = (
+        f"Before anything was trained, a true difference of {expected} in {METRICS[ACCURACY].label} was expected "
+        "to be found four times in five."
+    )
+    return f"{first} As the runs came out, it is {reached}." if reached else first
+
+
+def _reach(metric: str, c: Contents) -> Reach:
+    design = design_of(c.study)
+    return Reach(
+        label=METRICS[metric].label,
+        foretold=decimal(detectable(design, metric)),
+        reached=_reached(metric, c),
+        needs=[need.text for need in needs(design, metric)],
+    )
+
+
+def _reached(metric: str, c: Contents) -> str:
+    """Write the smallest and the largest difference that was detectable; nothing where none is known."""
+    found = [
+        row.detectable
+        for row in c.results.comparisons
+        if row.metric == metric and known(row.detectable)
+    ]
+    low, high = min(found, default=math.nan), max(found, default=math.nan)
+    return decimal(low) if found and decimal(low) == decimal(high) else interval(low, high)
+
 
 HEADING = "Second opinions, and what this study could find"
 ORDER = 30
@@ -48,7 +106,10 @@ def view(contents: Contents) -> dict[str, Any] | None:
     return {
         "sentences": [_sentence(rows) for rows in _by_test(opinions).values()],
         "several": _several(contents),
-        "groups": [_group(name, opinions, results) for name in dict.fromkeys((results.primary_metric, RANKING))],
+        "groups": [
+            _group(name, opinions, results)
+            for name in dict.fromkeys((results.primary_metric, RANKING))
+        ],
         "foretold": foretold(contents),
         "targets": TARGETS,
         "reaches": reaches(contents),
@@ -96,9 +157,13 @@ def _several(c: Contents) -> str:
 
 def _group(metric: str, opinions: Sequence[Opinion], results: Results) -> dict[str, Any]:
     """Lay out one metric: for each method our verdict, then that of each test that was held against it."""
-    mcnemar = metric == results.primary_metric  # accuracy is neither metric, and is held against the primary one
+    mcnemar = (
+        metric == results.primary_metric
+    )  # accuracy is neither metric, and is held against the primary one
     beside = [o for o in opinions if o.metric == metric or (mcnemar and o.test == "mcnemar")]
-    columns = {o.test: NAMES[o.test] + (" (accuracy)" if o.metric != metric else "") for o in beside}
+    columns = {
+        o.test: NAMES[o.test] + (" (accuracy)" if o.metric != metric else "") for o in beside
+    }
     ours = [row for row in results.comparisons if row.metric == metric]
     return {
         "label": sentence_case(METRICS[metric].label),

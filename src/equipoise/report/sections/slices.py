@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.atomic import read_json
-from equipoise.experiments.gathering import stored
-from equipoise.experiments.segmentation.metrics import by_size
-from equipoise.report.contents import Contents
+from equipoise.evidence.gathering import stored
+from equipoise.experiments.region_metrics import by_size
 from equipoise.report.contours import outline
 from equipoise.report.figures import Style
+from equipoise.report.formatting import decimal, sentence_case
 from equipoise.report.images import png
-from equipoise.report.wording import decimal, sentence_case
+from equipoise.report.run_contents import Contents
 
 HEADING = "What the methods draw"
 ORDER = 20
@@ -22,7 +22,10 @@ TASKS = ("segmentation",)
 # Bright on dark tissue, and of different brightness; the largest region first.
 COLORS = ("#56b4e9", "#e69f00", "#f0e442", "#cc79a7", "#ffffff", "#009e73")
 TRUTH = "4 3"  # dashes
-REASONS = {"most tumor": "The slice with most tumor.", "most errors": "The slice where they err most."}
+REASONS = {
+    "most tumor": "The slice with most tumor.",
+    "most errors": "The slice where they err most.",
+}
 COARSE = 100  # pixels: images with fewer show their pixels
 
 Codes = NDArray[np.uint8]
@@ -89,10 +92,15 @@ def view(contents: Contents) -> dict[str, Any] | None:
         "truth": TRUTH,
         "reference": reference,
         "patients": _shared(scene, reference),
-        "own": {name: list(_own(scene, name)) for name in scene.facts["methods"] if name != reference},
+        "own": {
+            name: list(_own(scene, name)) for name in scene.facts["methods"] if name != reference
+        },
         "pictures": _pictures(scene),
         "left_out": len(contents.methods) - len(scene.facts["methods"]),
-        "coarse": max(max(codes.shape) for name, codes in pixels.items() if name.startswith("truth")) < COARSE,
+        "coarse": max(
+            max(codes.shape) for name, codes in pixels.items() if name.startswith("truth")
+        )
+        < COARSE,
     }
 
 
@@ -102,7 +110,10 @@ def _shared(scene: Scene, reference: str) -> dict[str, list[Row]]:
     for exhibit in _of(scene, reference):
         patient = scene.facts["slices"][exhibit["slice"]]["patient"]
         title = f"{sentence_case(exhibit['role'])} patient of {reference}: patient {patient}"
-        drawings = [*_plain(scene, exhibit["slice"]), *_drawn(scene, exhibit["slice"], scene.facts["methods"])]
+        drawings = [
+            *_plain(scene, exhibit["slice"]),
+            *_drawn(scene, exhibit["slice"], scene.facts["methods"]),
+        ]
         score = f"mean Dice {decimal(exhibit['mean_dice'], 2)}"
         rows.setdefault(f"{title} ({score})", []).append(Row(REASONS[exhibit["reason"]], drawings))
     return rows
@@ -126,7 +137,9 @@ def _plain(scene: Scene, i: int) -> Iterator[Drawing]:
     """Give the slice without lines in each modality that was kept, then what the doctors drew."""
     for m, modality in enumerate(scene.facts["modalities"]):
         yield _drawing(scene, i, modality, "no lines", picture=m)
-    yield _drawing(scene, i, "The doctors", "dashed", lines=_lines(scene, scene.pixels[f"truth_{i}"], TRUTH))
+    yield _drawing(
+        scene, i, "The doctors", "dashed", lines=_lines(scene, scene.pixels[f"truth_{i}"], TRUTH)
+    )
 
 
 def _drawn(scene: Scene, i: int, methods: Sequence[str]) -> Iterator[Drawing]:
@@ -136,7 +149,9 @@ def _drawn(scene: Scene, i: int, methods: Sequence[str]) -> Iterator[Drawing]:
         if codes is None:
             continue
         dice = scene.facts["dice"][name][str(scene.facts["slices"][i]["patient"])]
-        note = "Dice " + ", ".join(f"{region} {decimal(dice[region], 2)}" for region, _ in scene.regions)
+        note = "Dice " + ", ".join(
+            f"{region} {decimal(dice[region], 2)}" for region, _ in scene.regions
+        )
         lines = [*_lines(scene, scene.pixels[f"truth_{i}"], TRUTH), *_lines(scene, codes, "")]
         yield _drawing(scene, i, name, note, method=name, lines=lines)
 
@@ -163,7 +178,9 @@ def _drawing(
 def _lines(scene: Scene, codes: Codes, dash: str) -> list[Line]:
     """Outline every region that a map (h, w) has."""
     paths = {name: outline(np.isin(codes, parts)) for name, parts in scene.regions}
-    return [Line(path, Style(scene.styles[name].color, dash)) for name, path in paths.items() if path]
+    return [
+        Line(path, Style(scene.styles[name].color, dash)) for name, path in paths.items() if path
+    ]
 
 
 def _pictures(scene: Scene) -> list[dict[str, Any]]:

@@ -1,0 +1,131 @@
+"""What every reader is asked for and what it gives back."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.data.dataset import ImageDataset
+from equipoise.data.images.resizing import FILTERS, FITS
+from equipoise.discovery import unknown
+from equipoise.exceptions import SettingError
+
+SIDES = (8, 1024)  # pixels
+CHANNELS = ("auto", "gray", "rgb")
+ON_ERROR = ("stop", "skip")
+COLUMN_ROLES = ("path", "label", "group", "split")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A reader in three lines, for `equipoise list readers`."""
+
+    name: str
+    summary: str
+    example: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    r"""How images are read; the same for every reader.
+
+    Attributes:
+        size: Side in pixels of the square that images are resized to, 8 to 1024; None keeps the files' own size,
+            which must then be one and the same.
+        fit: "pad" keeps the aspect and fills with black, "crop" keeps it and cuts the central square, "stretch"
+            does not keep it. See `equipoise.data.images.resizing`.
+        filter: Resampling filter: "bicubic", "lanczos", "bilinear", "area" or "nearest"; all but the last
+            antialias.
+        channels: "gray", "rgb", or "auto": gray if every file is, a color file whose three channels are equal
+            throughout counting as gray, and otherwise rgb.
+        groups: Regular expression, searched in a file's path relative to its class folder (the whole path as
+            written, for a table). Its first group, or else the whole match, names the patient: r"(patient\d+)".
+        table: CSV with one row per image; paths are relative to the images' folder.
+        path_column: Its column of paths; found by name if None (path, file, image, filename).
+        label_column: Its column of classes; found by name if None (label, class, target).
+        group_column: Its column of patients; found by name if None (patient, group, patient_id, ...).
+        split_column: Its column of train, validation, test; found by name if None (split).
+        on_error: "stop" at files that cannot be decoded, or "skip" them; either way all of them are named.
+        workers: Decoding threads; one per core if None.
+        cache: Folder of decoded images; "auto" is $EQUIPOISE_CACHE or the user's cache folder, "off" or None is
+            none.
+        progress: Called with (files done, files in all); what it writes to standard error is lost.
+
+    Raises:
+        SettingError: A name is not known, a number is out of range, or `groups` is no regular expression.
+    """
+
+    size: int | None = None
+    fit: str = "pad"
+    filter: str = "bicubic"
+    channels: str = "auto"
+    groups: str | None = None
+    table: Path | str | None = None
+    path_column: str | None = None
+    label_column: str | None = None
+    group_column: str | None = None
+    split_column: str | None = None
+    on_error: str = "stop"
+    workers: int | None = None
+    cache: Path | str | None = "auto"
+    progress: Callable[[int, int], None] | None = None
+
+    def __post_init__(self) -> None:
+        choices = {"fit": FITS, "filter": FILTERS, "channels": CHANNELS, "on_error": ON_ERROR}
+        for name, known in choices.items():
+            if (value := getattr(self, name)) not in known:
+                raise SettingError(unknown(value, known, name))
+        if self.size is not None and not SIDES[0] <= self.size <= SIDES[1]:
+            raise SettingError(
+                f"Expected a size from {SIDES[0]} to {SIDES[1]} pixels, got {self.size}."
+            )
+        if self.workers is not None and self.workers < 1:
+            raise SettingError(f"Expected at least 1 worker, got {self.workers}.")
+        if self.groups is not None and self.group_column is not None:
+            raise SettingError(
+                "Expected patients from groups or from group_column, got both. Leave one out."
+            )
+        self._check_groups()
+
+    def _check_groups(self) -> None:
+        try:
+            re.compile(self.groups or "")
+        except re.error as error:
+            raise SettingError(
+                f"Expected a regular expression for groups (--groups), got {self.groups!r}: {error}. "
+                r"For example, 'patient(\d+)' finds 12 in patient12_b.png."
+            ) from error
+
+    def refuse_columns(self, reader: str) -> None:
+        """Say that a reader has no table, if a column of one was named.
+
+        Raises:
+            SettingError: A column was named.
+        """
+        for role in COLUMN_ROLES:
+            if getattr(self, f"{role}_column") is not None:
+                raise SettingError(
+                    f"{role}_column (--{role}-column) names a column of a table, and the {reader} reader has none. "
+                    "Give the table (--table FILE.csv), or leave the column out."
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A dataset as it was read.
+
+    Attributes:
+        dataset: The images; those of single files are sorted by id.
+        source_split: (n,) "train", "validation", "test", or "" where the source does not say; None if it never
+            does.
+        skipped: "file: reason" for each file that could not be decoded, with on_error="skip".
+        notes: Sentences for the report: what was assumed, converted or left out.
+    """
+
+    dataset: ImageDataset
+    source_split: NDArray[np.str_] | None = None
+    skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

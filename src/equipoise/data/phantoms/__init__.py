@@ -1,0 +1,1 @@
+"""Drawn images and volumes, for demos and tests."""

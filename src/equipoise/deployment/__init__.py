@@ -1,0 +1,1 @@
+"""What leaves a finished run: predictions for new images, released synthetic images."""

@@ -1,0 +1,1 @@
+"""What else can be learned from a finished run than its scores."""

@@ -1,0 +1,154 @@
+"""All ways of segmenting by name, and the budget that they share."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from imblearn.pipeline import Pipeline
+from sklearn.base import BaseEstimator
+
+from equipoise.discovery import pick
+from equipoise.experiments.methods.method import check_names
+
+if TYPE_CHECKING:
+    from equipoise.estimators.segmenter import Segmenter
+
+STEP = "segment"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeBudget:
+    """What every arm of a comparison may spend.
+
+    Attributes:
+        n_steps: Optimizer steps; a cascade divides them between its two networks.
+        epoch_steps: Steps between two lists of hard examples, and between two looks at the validation slices.
+        batch_size: Patches in a step.
+        dense_batch_size: The same of a U-Net, which learns from every pixel of a patch and takes longer for it.
+        candidates: Voxels of each class that are judged for a list of hard examples.
+        patch_size: Their side in px.
+        width: Channels of a network's first layers.
+        learning_rate: Its first value.
+        n_slices: Validation slices of a look.
+        precision: "32-true" or "bf16-mixed" while training.
+        device: "auto", "cpu", "cuda", ...
+    """
+
+    n_steps: int = 600
+    epoch_steps: int = 100
+    batch_size: int = 120
+    dense_batch_size: int = 24
+    candidates: int = 1000
+    patch_size: int = 64
+    width: int = 16
+    learning_rate: float = 1e-3
+    n_slices: int = 16
+    precision: str = "32-true"
+    device: str = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeMethod:
+    """A named way of segmenting.
+
+    Attributes:
+        name: As it is asked for; also a folder name.
+        summary: One line for lists.
+        segmenter: Makes the segmenter.
+    """
+
+    name: str
+    summary: str
+    segmenter: Callable[[VolumeBudget], BaseEstimator]
+
+    def build(self, budget: VolumeBudget) -> Pipeline:
+        """Make the pipeline."""
+        return Pipeline([(STEP, self.segmenter(budget))])
+
+
+def make_segmenter(budget: VolumeBudget, sampler: str = "balanced", **settings: Any) -> "Segmenter":
+    """Make a segmenter within a budget; `settings` are those that the method is about."""
+    from equipoise.estimators.patches.table import PATCH_SAMPLERS
+    from equipoise.estimators.segmenter import Segmenter
+
+    patch_sampler = pick(PATCH_SAMPLERS, sampler, "patch sampler")
+    if hasattr(patch_sampler, "candidates"):
+        patch_sampler = replace(patch_sampler, candidates=budget.candidates)  # type: ignore[type-var]  # all are dataclasses
+    dense = settings.get("mode") == "dense"
+    segmenter = Segmenter(
+        width=budget.width,
+        patch_size=budget.patch_size,
+        n_steps=budget.n_steps,
+        epoch_steps=budget.epoch_steps,
+        evaluate_every=budget.epoch_steps,
+        batch_size=budget.dense_batch_size if dense else budget.batch_size,
+        learning_rate=budget.learning_rate,
+        n_slices=budget.n_slices,
+        precision=budget.precision,
+        device=budget.device,
+        patch_sampler=patch_sampler,
+    )
+    segmenter.set_params(**settings)
+    return segmenter
+
+
+def _drawn(name: str, summary: str, sampler: str, **settings: Any) -> VolumeMethod:
+    return VolumeMethod(
+        name=name,
+        summary=summary,
+        segmenter=lambda budget: make_segmenter(budget, sampler, **settings),
+    )
+
+
+def _cascade(budget: VolumeBudget) -> BaseEstimator:
+    from equipoise.estimators.cascade import CascadeSegmenter
+
+    half = replace(budget, n_steps=max(1, budget.n_steps // 2))
+    return CascadeSegmenter(
+        detect=make_segmenter(half), divide=make_segmenter(half), device=budget.device
+    )
+
+
+_METHODS = (
+    _drawn("random", "Patches around random voxels of the brain (paper S3).", "random"),
+    _drawn("balanced", "As many patches of each class (paper S3).", "balanced"),
+    _drawn("hard_example", "As balanced; what the network got wrong or was unsure of comes first.", "hard_example"),
+    _drawn("hard_negative", "As balanced; healthy tissue that was taken for tumor comes first.", "hard_negative"),
+    _drawn("foreground", "A third of the patches around tumor voxels (nnU-Net).", "foreground"),
+    _drawn("class_weights", "Random patches; the loss weighs every class alike.", "random", loss="class_weights"),
+    _drawn(
+        "balanced_corrected",
+        "As balanced; predictions are corrected for the class shares, as far as validation asks for it.",
+        "balanced",
+        prior_correction=True,
+    ),
+    _drawn(
+        "hard_example_corrected",
+        "As hard_example; predictions are corrected for the class shares.",
+        "hard_example",
+        prior_correction=True,
+    ),
+    VolumeMethod(
+        name="cascade",
+        summary="One network finds the tumor, another tells its parts apart, half of the steps each.",
+        segmenter=_cascade,
+    ),
+    _drawn("unet_random", "U-Net on all pixels of random patches.", "random", mode="dense"),
+    _drawn("unet_balanced", "U-Net on all pixels of balanced patches.", "balanced", mode="dense"),
+    _drawn("unet_foreground", "U-Net, a third of the patches around tumor.", "foreground", mode="dense"),
+    _drawn("unet_dice", "U-Net with the Dice loss.", "foreground", mode="dense", loss="dice"),
+    _drawn("unet_ce_dice", "U-Net, cross-entropy plus Dice (nnU-Net).", "foreground", mode="dense", loss="ce_dice"),
+    _drawn("unet_tversky", "U-Net with the focal Tversky loss.", "foreground", mode="dense", loss="focal_tversky"),
+)  # fmt: skip
+VOLUME_METHODS: dict[str, VolumeMethod] = {method.name: method for method in _METHODS}
+DEFAULT_METHODS = ("random", "balanced", "hard_example", "balanced_corrected")
+
+
+def build_volume_methods(names: Iterable[str], budget: VolumeBudget) -> dict[str, Pipeline]:
+    """Make methods by name, in the order of the names.
+
+    Raises:
+        SettingError: A name is unknown or comes twice, or there is none.
+    """
+    names = check_names(names, VOLUME_METHODS)
+    return {name: pick(VOLUME_METHODS, name, "method for volumes").build(budget) for name in names}

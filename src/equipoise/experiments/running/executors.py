@@ -1,0 +1,114 @@
+"""Where cells are trained: in this process, or in several worker processes that may die without harm."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from typing import Any, Protocol
+
+import psutil
+
+from equipoise.exceptions import SettingError
+from equipoise.experiments.running.environment import available_cores
+from equipoise.experiments.running.progress import Observer
+from equipoise.experiments.running.train_cell import finish
+from equipoise.experiments.running.workers import Worker, pack_images
+from equipoise.experiments.study import Study
+from equipoise.runs.cell import Cell
+from equipoise.runs.store import RunStore
+
+WORKER_BYTES = 1.5 * 2**30  # a worker with torch and a small network; only used to choose how many
+
+
+class Executor(Protocol):
+    """Trains cells and stores them."""
+
+    @property
+    def n_workers(self) -> int:
+        """Cells that are trained at once."""
+
+    @property
+    def n_threads(self) -> int:
+        """CPU threads of each."""
+
+    def run(self, cells: Sequence[Cell], study: Study, store: RunStore, observer: Observer) -> None:
+        """Train cells in order; a failed cell is stored as such and does not stop the others."""
+
+
+def default_executor(device: str = "auto", *, workers: int | None = None) -> Executor:
+    """Choose one worker per core on a CPU, as far as memory goes, and one process on a GPU.
+
+    Every worker computes on one thread: a result does not depend on how many workers there were.
+
+    Raises:
+        SettingError: `workers` is below 1, or there is no such device.
+    """
+    if workers is not None and workers < 1:
+        raise SettingError(f"Expected at least 1 worker, got {workers}.")
+    from equipoise.training.devices import resolve_device
+
+    n_workers = workers or (_affordable_workers() if resolve_device(device).type == "cpu" else 1)
+    return Processes(n_workers) if n_workers > 1 else InProcess()
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """Trains one cell after the other in this process, on `n_threads` threads."""
+
+    n_threads: int = 1
+    n_workers: int = field(default=1, init=False)
+
+    def run(self, cells: Sequence[Cell], study: Study, store: RunStore, observer: Observer) -> None:
+        """See `Executor`."""
+        import torch
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.n_threads)
+        try:
+            for cell in cells:
+                observer.began(cell)
+                finish(
+                    cell, study, store, lambda *report, cell=cell: observer.stepped(cell, *report)
+                )
+                observer.ended(cell, store.record(cell))
+        finally:
+            torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Trains cells in `n_workers` processes of `n_threads` threads each.
+
+    The images reach the workers as one memory-mapped file. A worker that dies (out of memory, kill -9) leaves a
+    failed cell behind and another takes its place; when this process dies, its workers end within an instant.
+
+    Raises:
+        SettingError: The methods cannot be sent to another process, or workers do not start.
+    """
+
+    n_workers: int
+    n_threads: int = 1
+
+    def run(self, cells: Sequence[Cell], study: Study, store: RunStore, observer: Observer) -> None:
+        """See `Executor`."""
+        if not cells:
+            return
+        pack_images(study, store)
+        waiting, workers, n_workers = deque(cells), set[Worker](), min(self.n_workers, len(cells))
+        try:
+            while waiting or workers:
+                while waiting and len(workers) < n_workers:
+                    workers.add(Worker(study, store, self.n_threads, waiting, observer))
+                by_connection: dict[Any, Worker] = {worker.connection: worker for worker in workers}
+                for connection in wait(list(by_connection)):
+                    worker = by_connection[connection]
+                    if not worker.listen():
+                        workers.remove(worker)
+        finally:
+            for worker in workers:
+                worker.kill()
+
+
+def _affordable_workers() -> int:
+    by_memory = int(psutil.virtual_memory().available // WORKER_BYTES)
+    return max(1, min(available_cores(), by_memory))

@@ -1,1 +1,0 @@
-"""Studies of volumes: what differs from studies of images; runner, store and executors are the same."""

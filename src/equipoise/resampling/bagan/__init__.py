@@ -1,0 +1,1 @@
+"""Oversampling with the original BAGAN."""

@@ -1,0 +1,1 @@
+"""Oversampling with diffusion models and rectified flows."""

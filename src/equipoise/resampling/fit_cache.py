@@ -1,0 +1,64 @@
+"""Where a fit is kept: finished ones are found again by content, killed ones go on from their checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from equipoise.training.checkpoint import Checkpoint, Stateful
+from equipoise.training.persistence import load_fitted, save_fitted
+
+Tensors = Mapping[str, Tensor]
+Fitted = tuple[Tensors, Mapping[str, Any]]  # and JSON values by name
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of one fit in a workspace.
+
+    Attributes:
+        workspace: The folder; None keeps nothing.
+        kind: What is fitted; part of the names on disk.
+        key: `arrays.fingerprint` of all that the fit depends on.
+    """
+
+    workspace: Path | None
+    kind: str
+    key: str
+
+    def load(self) -> Fitted | None:
+        """Return the finished fit, or None where there is none yet."""
+        if self.workspace is None or not self._folder(self.workspace).is_dir():
+            return None
+        fitted = load_fitted(self._folder(self.workspace), self.kind)
+        self._checkpoint_file(self.workspace).unlink(
+            missing_ok=True
+        )  # a kill may have left it behind
+        return fitted
+
+    def checkpoint(self, parts: Mapping[str, Stateful]) -> Checkpoint | None:
+        """Make the checkpoint of the fit, or None where nothing is kept."""
+        return (
+            None
+            if self.workspace is None
+            else Checkpoint(self._checkpoint_file(self.workspace), parts)
+        )
+
+    def store(self, fitted: Fitted, checkpoint: Checkpoint | None) -> None:
+        """Keep a finished fit; its checkpoint is no longer needed."""
+        if self.workspace is None:
+            return
+        if not self._folder(
+            self.workspace
+        ).is_dir():  # another process may have been faster with the same fit
+            save_fitted(self._folder(self.workspace), self.kind, *fitted)
+        if checkpoint is not None:
+            checkpoint.finish()
+
+    def _folder(self, workspace: Path) -> Path:
+        return Path(workspace) / f"{self.kind}-{self.key[:24]}"
+
+    def _checkpoint_file(self, workspace: Path) -> Path:
+        return Path(workspace) / f"{self.kind}-{self.key[:24]}.checkpoint.pt"

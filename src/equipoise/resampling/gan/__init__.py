@@ -1,0 +1,1 @@
+"""Oversampling with generative adversarial networks."""

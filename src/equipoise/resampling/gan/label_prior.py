@@ -1,0 +1,59 @@
+"""The label prior q of a conditional generator's fakes, from the one setting `alpha` (methods 4.5)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.discovery import pick
+from equipoise.exceptions import SettingError
+
+Alpha = str | float | Sequence[float]
+Prior = NDArray[np.float64]
+
+PRIORS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "uniform": np.ones_like,
+    "empirical": lambda counts: counts,
+    "inverse": lambda counts: 1.0 / counts,
+}
+
+
+def label_probabilities(alpha: Alpha, counts: Sequence[int]) -> Prior:
+    """Say how often a fake has each label while a conditional generator is trained.
+
+    Args:
+        alpha: "uniform", "empirical" (the training frequencies), "inverse" (proportional to 1 / count), the
+            probability of the larger class (two classes only; paper S2's alpha), or k probabilities.
+        counts: (k,) training images of each class.
+
+    Returns:
+        (k,) probabilities that sum to 1.
+
+    Raises:
+        SettingError: `alpha` is none of these.
+    """
+    sizes = np.asarray(counts, dtype=np.float64)
+    if isinstance(alpha, str):
+        weights = pick(PRIORS, alpha, "label prior (alpha)")(sizes)
+        return np.asarray(weights / weights.sum(), dtype=np.float64)
+    given = np.asarray(alpha, dtype=np.float64)
+    if given.ndim == 0:
+        return _for_two_classes(float(given), sizes)
+    if given.shape != sizes.shape or (given < 0).any() or not np.isclose(given.sum(), 1.0):
+        raise SettingError(
+            f"Expected alpha as {len(sizes)} probabilities that sum to 1, one for each class, got {alpha!r}."
+        )
+    return np.asarray(given / given.sum(), dtype=np.float64)
+
+
+def _for_two_classes(alpha: float, sizes: Prior) -> Prior:
+    if len(sizes) != 2:
+        raise SettingError(
+            f"A single alpha needs 2 classes, got {len(sizes)}. Give {len(sizes)} probabilities, or 'uniform'."
+        )
+    if not 0.0 <= alpha <= 1.0:
+        raise SettingError(
+            f"Expected alpha between 0 and 1 (the probability of the larger class), got {alpha}."
+        )
+    return np.array([alpha, 1.0 - alpha] if sizes[0] >= sizes[1] else [1.0 - alpha, alpha])

@@ -1,0 +1,1 @@
+"""Oversampling with a variational autoencoder."""

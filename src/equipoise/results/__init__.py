@@ -1,0 +1,1 @@
+"""Tables and the verdict of a finished run, computed from its stored predictions."""

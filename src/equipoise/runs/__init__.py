@@ -1,0 +1,1 @@
+"""A run on disk: how its cells are stored and read."""

@@ -1,0 +1,133 @@
+"""Class folders, with and without train, val and test folders above them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from equipoise.data.images.options import ReadOptions
+from equipoise.data.images.readers.folder import read, recognizes
+from equipoise.exceptions import DataError, SettingError
+
+OPTIONS = ReadOptions(cache="off")
+
+
+def write(root: Path, *files: str) -> None:
+    for i, file in enumerate(files):
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(
+            np.full((8, 8), 10 * i + 10, dtype=np.uint8) + np.eye(8, dtype=np.uint8)
+        ).save(path)
+
+
+def two_classes(root: Path) -> Path:
+    write(root, "ill/a.png", "ill/b.png", "healthy/a.png", "healthy/day2/c.PNG", "healthy/b.png")
+    return root
+
+
+def test_folders_are_the_classes_in_alphabetical_order(tmp_path: Path) -> None:
+    loaded = read(two_classes(tmp_path), OPTIONS)
+    assert loaded.dataset.class_names == ("healthy", "ill")
+    assert loaded.dataset.ids.tolist() == [
+        "healthy/a.png", "healthy/b.png", "healthy/day2/c.PNG", "ill/a.png", "ill/b.png",
+    ]  # fmt: skip
+    assert loaded.dataset.labels.tolist() == [0, 0, 0, 1, 1]
+    assert loaded.dataset.images[:, 0, 0, 0].tolist() == [31, 51, 41, 11, 21]
+    assert loaded.source_split is None
+
+
+def test_a_folder_is_recognized_unless_a_table_describes_it(tmp_path: Path) -> None:
+    assert recognizes(tmp_path, OPTIONS)
+    assert not recognizes(tmp_path, ReadOptions(table="t.csv"))
+    assert not recognizes(tmp_path / "absent", OPTIONS)
+
+
+def test_patients_are_searched_below_the_class_folder(tmp_path: Path) -> None:
+    write(tmp_path, "class1/p7_a.png", "class1/p8_a.png", "class2/p7_b.png", "class2/p9_b.png")
+    loaded = read(tmp_path, ReadOptions(cache="off", groups=r"(\d)"))
+    assert loaded.dataset.groups.tolist() == [0, 1, 0, 2]
+
+
+def test_other_files_are_counted_in_a_note(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    for name in (
+        ".DS_Store",
+        "ill/Thumbs.db",
+        "ill/.hidden.png",
+        "healthy/notes.txt",
+        "__MACOSX/x/y.png",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    loaded = read(tmp_path, OPTIONS)
+    assert len(loaded.dataset) == 5
+    assert "Files left out, not images in a class folder (5)" in loaded.notes[0]
+    assert "Thumbs.db" in loaded.notes[0]
+
+
+def test_split_folders_become_the_source_split(tmp_path: Path) -> None:
+    for part, n in (("Train", 3), ("valid", 1), ("TEST", 2)):
+        write(tmp_path, *(f"{part}/{name}/{i}.png" for name in ("a", "b") for i in range(n)))
+    loaded = read(tmp_path, OPTIONS)
+    assert loaded.dataset.class_names == ("a", "b")
+    assert loaded.source_split is not None
+    parts = dict(zip(loaded.dataset.ids.tolist(), loaded.source_split.tolist(), strict=True))
+    assert parts["Train/a/0.png"] == "train"
+    assert parts["valid/b/0.png"] == "validation"
+    assert parts["TEST/b/1.png"] == "test"
+
+
+def test_a_class_may_be_absent_from_test(tmp_path: Path) -> None:
+    write(
+        tmp_path, "train/a/1.png", "train/a/2.png", "train/b/1.png", "train/b/2.png", "test/a/1.png"
+    )
+    assert read(tmp_path, OPTIONS).dataset.class_names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("files", "folders", "message"),
+    [
+        ((), (), "Expected a class folder .* none .0 images"),
+        (("a.png", "b.png"), (), r"Expected a class folder .* none .2 images.*--table"),
+        (("a/1.png", "a/2.png"), ("b",), "class folder .*/b, found none. Remove"),
+        (("a/1.png", "a/2.png"), (), "at least 2 classes in .* got 1: a"),
+        (("a/1.png", "a/2.png", "b/1.png"), (), "Class 'b' .* has 1 image,"),
+        (("train/a/1.png", "train/a/2.png", "other/b/1.png"), (), "got both: other, train"),
+        (("test/a/1.png", "val/a/2.png"), (), "Expected a train folder in .* got test, val"),
+        (("train/a/1.png", "train/a/2.png", "train/b/1.png", "train/b/2.png", "test/c/1.png", "test/c/2.png"),
+         (), "got none there of c"),
+        (("train/a/1.png", "train/a/2.png", "train/b/1.png", "train/b/2.png"), ("test",), "class folder .*/test"),
+    ],
+)  # fmt: skip
+def test_bad_folders_are_named(
+    files: tuple[str, ...], folders: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    write(tmp_path, *files)
+    for folder in folders:
+        (tmp_path / folder).mkdir()
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, OPTIONS)
+
+
+def test_a_column_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="label_column"):
+        read(two_classes(tmp_path), ReadOptions(label_column="finding"))
+
+
+def test_the_test_part_of_kermany_has_its_counts(shared: Path) -> None:
+    loaded = read(shared / "data" / "kermany_cxr" / "test", ReadOptions(size=32, cache="off"))
+    assert dict(zip(loaded.dataset.class_names, loaded.dataset.counts.tolist(), strict=True)) == {
+        "NORMAL": 234,
+        "PNEUMONIA": 390,
+    }
+    assert loaded.dataset.images.shape == (624, 1, 32, 32)
+
+
+@pytest.mark.slow
+def test_kermany_has_its_counts_and_its_split(shared: Path) -> None:
+    loaded = read(shared / "data" / "kermany_cxr", ReadOptions(size=32, cache="off"))
+    assert loaded.dataset.counts.tolist() == [1575, 4265]
+    assert loaded.source_split is not None
+    assert (loaded.source_split == "test").sum() == 624

@@ -1,0 +1,198 @@
+"""Headers of image files, and the reason for each file that cannot be read."""
+
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from equipoise.data.images.decoding import decode
+from equipoise.data.images.file import Header, UnreadableError, read_header
+from equipoise.data.images.loading import quiet
+from equipoise.exceptions import DataError
+
+RNG = np.random.default_rng(0)
+GRAY = RNG.integers(0, 256, size=(40, 30), dtype=np.uint8)
+
+
+def save(path: Path, pixels: NDArray[Any] = GRAY, **settings: Any) -> Path:
+    Image.fromarray(pixels).save(path, **settings)
+    return path
+
+
+def empty(path: Path) -> Path:
+    path.write_bytes(b"")
+    return path
+
+
+def text(path: Path) -> Path:
+    path.write_text("not an image")
+    return path
+
+
+def truncated_png(path: Path) -> Path:
+    path.write_bytes(save(path).read_bytes()[:600])
+    return path
+
+
+def truncated_jpeg(path: Path) -> Path:
+    save(path, format="JPEG")
+    path.write_bytes(path.read_bytes()[:700])
+    return path
+
+
+def truncated_tiff(path: Path) -> Path:
+    save(path, format="TIFF")
+    path.write_bytes(path.read_bytes()[:500])
+    return path
+
+
+def truncated_compressed_tiff(path: Path) -> Path:
+    save(path, format="TIFF", compression="tiff_lzw")
+    content = bytearray(path.read_bytes())
+    content[40:200] = bytes(160)
+    path.write_bytes(content)
+    return path
+
+
+def tiff_with_an_empty_frame(path: Path) -> Path:
+    content = bytearray(save(path, format="TIFF").read_bytes())
+    (n_tags,) = struct.unpack("<H", content[8:10])
+    end = 10 + 12 * n_tags
+    content[end : end + 4] = struct.pack("<I", len(content))  # where the next frame lies
+    path.write_bytes(content + bytes(6))
+    return path
+
+
+def deep_cmyk(path: Path) -> Path:
+    Image.new("CMYK", (8, 8)).save(path, format="TIFF")
+    path.write_bytes(
+        path.read_bytes().replace(
+            struct.pack("<4H", 8, 8, 8, 8), struct.pack("<4H", 16, 16, 16, 16)
+        )
+    )
+    return path
+
+
+def one_pixel(path: Path) -> Path:
+    return save(path, GRAY[:1, :1])
+
+
+def two_frames(path: Path) -> Path:
+    Image.fromarray(GRAY).save(
+        path, format="TIFF", save_all=True, append_images=[Image.fromarray(GRAY)]
+    )
+    return path
+
+
+def nan_tiff(path: Path) -> Path:
+    pixels = GRAY.astype(np.float32)
+    pixels[3, 3] = np.nan
+    return save(path, pixels, format="TIFF")
+
+
+def signed_tiff(path: Path) -> Path:
+    return save(path, GRAY.astype(np.int32), format="TIFF")
+
+
+def bomb(path: Path) -> Path:
+    """A PNG of 60 bytes that claims 12,000 x 12,000 pixels."""
+    head = struct.pack(">IIBBBBB", 12_000, 12_000, 8, 0, 0, 0, 0)
+    return _png(path, head)
+
+
+def huge_bomb(path: Path) -> Path:
+    return _png(path, struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0))
+
+
+def folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def absent(path: Path) -> Path:
+    return path
+
+
+def _png(path: Path, head: bytes) -> Path:
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
+    body = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(body))
+    return path
+
+
+BAD: dict[Callable[[Path], Path], str] = {
+    empty: "empty",
+    text: "not a PNG",
+    truncated_png: "damaged",
+    truncated_jpeg: "damaged",
+    truncated_tiff: "damaged",
+    truncated_compressed_tiff: "damaged",
+    tiff_with_an_empty_frame: "damaged",
+    deep_cmyk: "16-bit CMYK color",
+    one_pixel: "1 x 1 pixels",
+    two_frames: "2 frames",
+    nan_tiff: "NaN",
+    signed_tiff: "32-bit integers",
+    bomb: "more than 100,000,000 pixels",
+    huge_bomb: "more than 100,000,000 pixels",
+    folder: "Is a directory",
+    absent: "No such file",
+}
+
+
+@pytest.mark.parametrize("make", BAD, ids=lambda make: make.__name__)
+def test_bad_file_is_named_with_its_reason_and_nothing_else_is_printed(
+    make: Callable[[Path], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = make(tmp_path / "film.png")
+    with quiet(), pytest.raises(UnreadableError, match=r"film\.png") as caught:
+        decode(path)
+    assert BAD[make] in caught.value.reason
+    assert caught.value.reason.endswith(".")
+    assert "film.png" not in caught.value.reason.replace(str(path), "")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_header_tells_the_upright_size(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(tmp_path / "turned.jpg", GRAY, exif=exif)
+    assert read_header(path) == Header(1, np.dtype(np.uint8), 30, 40, False)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    data=st.data(),
+    name=st.sampled_from(["f.png", "f.jpg", "f.bmp", "f.tif", "lzw.tif", "deep.png"]),
+)
+def test_any_damage_gives_an_image_or_a_data_error(
+    data: st.DataObject, name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    if name == "lzw.tif":
+        save(path, compression="tiff_lzw")
+    else:
+        save(path, GRAY.astype(np.uint16) * 257 if "deep" in name else GRAY)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
+    with quiet():
+        try:
+            n_channels = len(decode(path))
+        except DataError:
+            n_channels = 0
+    assert n_channels in (0, 1, 3)

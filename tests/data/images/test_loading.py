@@ -1,0 +1,148 @@
+"""Files of a listing become one array, and every file that cannot be read is named."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from equipoise.data.images.listing import Listing, Row, list_rows
+from equipoise.data.images.loading import load
+from equipoise.data.images.options import ReadOptions
+from equipoise.exceptions import DataError
+
+RNG = np.random.default_rng(0)
+
+
+def listing_of(root: Path) -> Listing:
+    files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    return list_rows(
+        root, [Row(file=file, label=file.split("/")[0], patient=file) for file in files]
+    )
+
+
+def write(root: Path, n: int = 3, *, shape: tuple[int, ...] = (24, 20)) -> Path:
+    for name in ("ill", "well"):
+        (root / name).mkdir(parents=True)
+        for i in range(n):
+            Image.fromarray(RNG.integers(0, 256, size=shape, dtype=np.uint8)).save(
+                root / name / f"{i}.png"
+            )
+    return root
+
+
+def options(**settings: object) -> ReadOptions:
+    return ReadOptions(**{"cache": "off", "size": 16, **settings})  # type: ignore[arg-type]  # the settings vary
+
+
+def test_the_result_does_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+    listing = listing_of(write(tmp_path, 8))
+    one, four = (load(listing, options(workers=n)).dataset for n in (1, 4))
+    assert one.fingerprint == four.fingerprint
+    assert one.images.shape == (16, 1, 16, 16)
+
+
+def test_progress_counts_to_the_end(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    load(
+        listing_of(write(tmp_path)),
+        options(progress=lambda done, total: seen.append((done, total))),
+    )
+    assert seen == [(i + 1, 6) for i in range(6)]
+
+
+def test_files_keep_their_size_if_none_is_asked_for(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    images = load(listing_of(root), options(size=None)).dataset.images
+    with Image.open(root / "ill/0.png") as picture:
+        np.testing.assert_array_equal(images[0, 0], np.asarray(picture))
+
+
+def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
+    for path in write(tmp_path).rglob("*.png"):
+        cv2.imwrite(str(path), RNG.integers(0, 4096, size=(24, 20), dtype=np.uint16))
+    images = load(listing_of(tmp_path), options()).dataset.images
+    assert images.dtype == np.uint16
+    assert images.max() > 255
+
+
+def break_two(root: Path) -> None:
+    (root / "ill/0.png").write_text("no image")
+    (root / "well/1.png").write_bytes((root / "well/1.png").read_bytes()[:200])
+
+
+def test_all_unreadable_files_are_named_at_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    break_two(write(tmp_path))
+    expected = r"Cannot read 2 of 6 images in .* ill/0.png: it is not a PNG.*well/1.png: it is damaged.*--on-error skip"
+    with pytest.raises(DataError, match=expected):
+        load(listing_of(tmp_path), options())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_unreadable_files_may_be_skipped(tmp_path: Path) -> None:
+    break_two(write(tmp_path))
+    loaded = load(listing_of(tmp_path), options(on_error="skip"))
+    assert loaded.dataset.ids.tolist() == ["ill/1.png", "ill/2.png", "well/0.png", "well/2.png"]
+    assert loaded.dataset.groups.tolist() == [1, 2, 3, 5]
+    assert [text.split(":")[0] for text in loaded.skipped] == ["ill/0.png", "well/1.png"]
+    with Image.open(tmp_path / "well/2.png") as picture:
+        kept = load(listing_of(tmp_path), options(on_error="skip", size=None)).dataset
+        np.testing.assert_array_equal(kept.images[3, 0], np.asarray(picture))
+
+
+def test_a_class_that_skipping_leaves_too_small_is_refused(tmp_path: Path) -> None:
+    break_two(write(tmp_path, 2))
+    with pytest.raises(DataError, match=r"Class .ill. .* has 1 image,"):
+        load(listing_of(tmp_path), options(on_error="skip"))
+
+
+def test_nothing_to_read_is_an_error_also_when_skipping(tmp_path: Path) -> None:
+    for path in write(tmp_path).rglob("*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="Cannot read 6 of 6 images"):
+        load(listing_of(tmp_path), options(on_error="skip"))
+
+
+def test_color_files_that_are_gray_become_gray(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    for path in (root / "ill").iterdir():
+        with Image.open(path) as picture:
+            picture.convert("RGB").save(path)
+    loaded = load(listing_of(root), options())
+    assert loaded.dataset.images.shape == (6, 1, 16, 16)
+    assert "All color files have three equal channels; one of them was kept." in loaded.notes
+    assert load(listing_of(root), options(channels="rgb")).dataset.images.shape == (6, 3, 16, 16)
+
+
+def test_one_color_file_makes_all_color(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    Image.fromarray(RNG.integers(0, 256, size=(24, 20, 3), dtype=np.uint8)).save(root / "ill/0.png")
+    loaded = load(listing_of(root), options())
+    assert loaded.dataset.images.shape == (6, 3, 16, 16)
+    assert "5 of 6 files are gray and were given three equal channels." in loaded.notes
+
+
+def test_constant_images_are_noted_although_padding_hides_them(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    Image.new("L", (20, 24), 9).save(root / "ill/0.png")
+    notes = load(listing_of(root), options()).notes
+    assert "Images with one value in all pixels (1): ill/0.png. Look at them." in notes
+
+
+def test_an_orientation_behind_the_pixels_is_found_out(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(root / "ill/0.png") as picture:
+        picture.save(root / "ill/0.png", exif=exif)
+    content = (root / "ill/0.png").read_bytes()
+    start = content.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4], "big")
+    tail = content[end:-12]
+    (root / "ill/0.png").write_bytes(content[:start] + tail + content[start:end] + content[-12:])
+    with pytest.raises(DataError, match=r"ill/0.png: its orientation stands behind its pixels"):
+        load(listing_of(root), options(size=None))
+    assert load(listing_of(root), options()).dataset.images.shape == (6, 1, 16, 16)

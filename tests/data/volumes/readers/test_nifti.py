@@ -1,0 +1,91 @@
+"""Folders of case folders."""
+
+from pathlib import Path
+
+import pytest
+
+from equipoise.data.volumes.options import VolumeOptions
+from equipoise.data.volumes.readers.nifti import find_case, read, recognizes
+from equipoise.exceptions import DataError
+from equipoise.testing.volume_readers import draw_case, write_case, write_image
+
+LABELS, IMAGE = draw_case()
+
+
+def options(root: Path) -> VolumeOptions:
+    return VolumeOptions(cache=root / "cache")
+
+
+def test_cases_lie_at_any_depth_beside_other_files(tmp_path: Path) -> None:
+    root = tmp_path / "brains"
+    write_case(root / "b")
+    write_case(root / "high/grade/a", suffix=".mha")
+    (root / "manifest.csv").write_text("case\nb\n")
+    (root / "b/license.txt").write_text("free")
+    (root / "b/._flair.nii.gz").write_bytes(b"no volume")
+    dataset = read(root, options(tmp_path)).dataset
+    assert dataset.ids.tolist() == ["b", "high/grade/a"]
+    assert dataset.table.tolist() == [[184, 1, 5, 1, 1]] * 2
+
+
+def test_one_case_folder_is_named_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_case(tmp_path / "p7")
+    assert read(tmp_path / "p7", options(tmp_path)).dataset.ids.tolist() == ["p7"]
+    monkeypatch.chdir(tmp_path / "p7")
+    assert read(Path(), options(tmp_path)).dataset.ids.tolist() == ["p7"]
+
+
+def test_names_of_the_challenges(tmp_path: Path) -> None:
+    folder = tmp_path / "BraTS19_1"
+    for name in ("flair", "t1", "t1ce", "t2"):
+        write_image(folder / f"BraTS19_1_{name}.nii.gz", IMAGE)
+    write_image(folder / "BraTS19_1_seg.nii.gz", LABELS)
+    write_image(folder / "BraTS19_1_adc.nii.gz", IMAGE)
+    case = find_case(folder)
+    assert sorted(case.images) == ["FLAIR", "T1", "T1c", "T2", "adc"]
+    assert case.label_file == folder / "BraTS19_1_seg.nii.gz"
+
+
+def test_a_folder_without_volumes_is_not_recognized(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/film.png").write_bytes(b"")
+    assert not recognizes(tmp_path, VolumeOptions())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "flair_2.nii.gz",
+            r"Case p1: flair.nii.gz, flair_2.nii.gz all look like its FLAIR\. Move all but one",
+        ),
+        ("truth.nii", r"Case p1: seg.nii.gz, truth.nii all look like its label"),
+        (
+            "mask.nii.gz",
+            r"Case p1: mask.nii.gz may be a mask of the brain or of the tumor\. Rename it",
+        ),
+    ],
+)
+def test_files_that_nobody_can_tell_apart(name: str, message: str, tmp_path: Path) -> None:
+    write_image(write_case(tmp_path / "brains/p1") / name, LABELS)
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / "brains", options(tmp_path))
+
+
+def test_a_case_without_a_label_file_is_for_prediction_only(tmp_path: Path) -> None:
+    folder = write_case(tmp_path / "brains/p1")
+    write_case(tmp_path / "brains/p2")
+    (folder / "seg.nii.gz").unlink()
+    case = find_case(folder)
+    assert (case.id, case.label_file, sorted(case.images)) == ("p1", None, ["FLAIR", "T1c"])
+    with pytest.raises(DataError, match=r"a label file in every case, found none in p1\. Add"):
+        read(tmp_path / "brains", options(tmp_path))
+
+
+def test_what_is_no_case(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"Expected the folder of a case at .*nowhere, found none"):
+        find_case(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"Expected the images of a case .* found none"):
+        find_case(tmp_path)

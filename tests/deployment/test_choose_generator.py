@@ -1,0 +1,149 @@
+"""Which generator of a run is used, and why."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from equipoise.atomic import write_json
+from equipoise.curation.oversampler import CuratedOversampler
+from equipoise.deployment.choose_generator import choose_generator
+from equipoise.estimators.classifier import ImageClassifier
+from equipoise.exceptions import DataError, SettingError
+from equipoise.metrics.classification import METRICS
+from equipoise.resampling.smote import SMOTEOversampler
+from equipoise.results.image_tables import summarize
+from equipoise.runs.cell import Cell
+from equipoise.runs.store import RunStore
+
+WriteRun = Callable[..., Path]
+ARMS = {"none": (2.0, 0.0), "weak": (0.5, 0.0), "strong": (3.0, 0.0), "weights": (4.0, 0.0)}
+
+
+def keep_generators(folder: Path, *cells: tuple[str, str, int]) -> RunStore:
+    """Put what says that a generator was saved into these cells; choosing reads no more of it."""
+    store = RunStore(folder)
+    for cell in cells:
+        write_json(store.path(Cell(*cell)) / "generator" / "model.json", {"kind": "GANOversampler"})
+    return store
+
+
+def both(
+    split: str = "split-0", seed: int = 0
+) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
+    return ("weak", split, seed), ("strong", split, seed)
+
+
+def test_the_best_method_that_kept_a_generator_is_chosen_and_the_reason_given(
+    write_run: WriteRun,
+) -> None:
+    """ "weights" is better still, but makes no images; the number is that of the table."""
+    store = keep_generators(write_run(ARMS, n_splits=2, n_seeds=2), *both(), *both(seed=1))
+    choice = choose_generator(store)
+    assert choice.cell == Cell("strong", "split-0", 0)
+    results = summarize(store.folder, n_draws=2)
+    mean = next(
+        method.metrics["balanced_accuracy"].mean
+        for method in results.methods
+        if method.method == "strong"
+    )
+    assert choice.reason == (
+        "strong has the best balanced accuracy of the 2 methods that kept a generator "
+        f"({mean:.3f}, mean of 4 tests)."
+    )
+
+
+def test_of_a_metric_that_is_better_when_lower_the_lowest_is_chosen(write_run: WriteRun) -> None:
+    store = keep_generators(write_run(ARMS, primary_metric="brier"), *both())
+    assert not METRICS["brier"].higher_is_better
+    assert choose_generator(store).cell.method == "strong"
+
+
+def test_one_that_was_asked_for_is_taken(write_run: WriteRun) -> None:
+    store = keep_generators(
+        write_run(ARMS, n_splits=2, n_seeds=3), *both("split-1", 2), ("weak", "split-0", 1)
+    )
+    choice = choose_generator(store, method="weak")
+    assert (choice.cell, choice.reason) == (Cell("weak", "split-0", 1), "weak was asked for.")
+    assert choose_generator(store, method="weak", split="split-1").cell == Cell(
+        "weak", "split-1", 2
+    )
+    assert choose_generator(store, method="weak", seed=2).cell == Cell("weak", "split-1", 2)
+    assert choose_generator(store).cell == Cell("strong", "split-1", 2)
+
+
+def test_the_only_one_needs_no_comparison(write_run: WriteRun) -> None:
+    store = keep_generators(write_run(ARMS), ("weak", "split-0", 0))
+    assert (
+        choose_generator(store).reason
+        == "weak is the only method of this run that kept a generator."
+    )
+
+
+def test_a_failed_cell_has_no_generator(write_run: WriteRun) -> None:
+    store = keep_generators(write_run(ARMS, failed=[("strong", "split-0", 0)]), *both())
+    assert choose_generator(store).cell.method == "weak"
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"method": "stron"}, "No method named 'stron'. Did you mean 'strong'?"),
+        ({"method": "weights"}, "'weights' kept no generator in this run.* strong, weak"),
+        ({"split": "split-7"}, "No finished split of strong named 'split-7'.*split-0"),
+        ({"seed": 9}, "No finished seed of strong named '9'.* Available: 0"),
+        ({"method": "weak", "split": "split-1"}, "No finished split of weak.*Available: split-0"),
+    ],
+)
+def test_what_is_not_there_is_named(
+    write_run: WriteRun, asked: dict[str, object], words: str
+) -> None:
+    store = keep_generators(write_run(ARMS, n_splits=2), *both())
+    with pytest.raises(SettingError, match=words):
+        choose_generator(store, **asked)  # type: ignore[arg-type]
+
+
+def test_a_run_without_generators_says_how_to_get_one(write_run: WriteRun, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"kept a generator.*run the study again"):
+        choose_generator(RunStore(write_run(ARMS)))
+    with pytest.raises(DataError, match=r"no study\.json"):
+        choose_generator(RunStore(tmp_path / "nowhere"))
+
+
+def test_a_link_out_of_the_run_is_refused(write_run: WriteRun, tmp_path: Path) -> None:
+    store = keep_generators(write_run(ARMS), ("weak", "split-0", 0))
+    (tmp_path / "elsewhere").mkdir()
+    write_json(tmp_path / "elsewhere" / "model.json", {"kind": "GANOversampler"})
+    (store.path(Cell("strong", "split-0", 0)) / "generator").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"generator of 'strong, split-0, seed 0' inside"):
+        choose_generator(store)
+
+
+@pytest.mark.slow
+def test_a_generator_with_filters_is_known_although_it_lies_in_a_higher_layer(
+    tmp_path: Path,
+) -> None:
+    """In a process of its own: here others may have imported its class."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from equipoise.runs.cell import Cell\n"
+        "from equipoise.deployment.choose_generator import load_generator\n"
+        "from equipoise.runs.store import RunStore\n"
+        "assert 'equipoise.curation.oversampler' not in sys.modules\n"
+        "found = load_generator(RunStore(sys.argv[1]), Cell('curated', 'split-0', 0))\n"
+        "assert type(found).__name__ == 'CuratedOversampler', found\n"
+    )
+    store = RunStore(tmp_path)
+    judge = ImageClassifier(n_steps=2, batch_sampler="balanced", device="cpu")
+    rng, labels = np.random.default_rng(0), np.repeat([0, 1], [24, 12])
+    images = np.clip(
+        rng.normal(90 + 60 * labels[:, None, None, None], 25, (36, 1, 28, 28)), 0, 255
+    ).astype(np.uint8)
+    curated = CuratedOversampler(SMOTEOversampler(), filters=("sanity",), judge=judge).fit(
+        images, labels
+    )
+    curated.save(store.path(Cell("curated", "split-0", 0)) / "generator")
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

@@ -1,0 +1,96 @@
+"""Evidence: gathered once, again when the cells have changed, whole or not at all."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from equipoise.evidence import gathering
+from equipoise.evidence.finished_run import Judged
+from equipoise.evidence.gathering import Card, gather_evidence, kinds, stored
+from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.study import Study
+from equipoise.runs.store import RunStore
+
+MakeStudy = Callable[..., Study]
+
+
+@pytest.fixture
+def kind(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The only kind of evidence: counts how often it was gathered."""
+
+    def gather(run: Judged, folder: Path) -> None:
+        made.calls += 1
+        if made.trouble:
+            raise made.trouble
+        (folder / "cells.txt").write_text(str(len(run.cells)))
+
+    made = SimpleNamespace(
+        CARD=Card(summary="how many cells there are"), gather=gather, calls=0, trouble=None
+    )
+    monkeypatch.setattr(gathering, "kinds", lambda: {"count": made})
+    return made
+
+
+def run_of(study: Study, folder: Path) -> Judged:
+    store = RunStore(folder)
+    study.run(store, executor=InProcess())
+    return Judged(study, store)
+
+
+def test_it_is_gathered_once_and_again_for_new_cells(
+    make_study: MakeStudy, kind: Any, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    run = run_of(make_study(seeds=(0,)), tmp_path)
+    for _ in range(2):
+        gather_evidence(run, told.append)
+    assert (kind.calls, told) == (1, ["how many cells there are"])
+    gather_evidence(run_of(make_study(seeds=(0, 1)), tmp_path))
+    path = stored(tmp_path, "count", "cells.txt")
+    assert kind.calls == 2
+    assert path is not None
+    assert path.read_text() == "12"
+
+
+def test_a_newer_version_is_gathered_anew(make_study: MakeStudy, kind: Any, tmp_path: Path) -> None:
+    run = run_of(make_study(seeds=(0,)), tmp_path)
+    gather_evidence(run)
+    kind.CARD = Card(summary=kind.CARD.summary, version=2)
+    gather_evidence(run)
+    assert kind.calls == 2
+
+
+def test_a_kind_of_another_task_is_not_gathered(
+    make_study: MakeStudy, kind: Any, tmp_path: Path
+) -> None:
+    kind.CARD = Card(summary=kind.CARD.summary, task="segmentation")
+    gather_evidence(run_of(make_study(seeds=(0,)), tmp_path))
+    assert kind.calls == 0
+    assert not (tmp_path / "evidence").exists()
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt(), ValueError("a bug")])
+def test_what_was_stopped_leaves_nothing_behind(
+    trouble: BaseException, make_study: MakeStudy, kind: Any, tmp_path: Path
+) -> None:
+    run = run_of(make_study(seeds=(0,)), tmp_path)
+    kind.trouble = trouble
+    with pytest.raises(type(trouble)):
+        gather_evidence(run)
+    assert stored(tmp_path, "count", "cells.txt") is None
+    assert list((tmp_path / "evidence").iterdir()) == []
+    kind.trouble = None
+    gather_evidence(run)
+    assert stored(tmp_path, "count", "cells.txt") is not None
+
+
+def test_every_kind_has_a_card_and_a_test_of_its_own() -> None:
+    found = kinds()
+    assert {"quality", "memorization", "embedding", "attention", "slices"} <= found.keys()
+    for name, module in found.items():
+        assert isinstance(module, ModuleType)
+        assert module.CARD.summary
+        assert (Path(__file__).parent / "evidence" / f"test_{name}.py").is_file()

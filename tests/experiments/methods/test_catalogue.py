@@ -1,0 +1,108 @@
+import pytest
+
+from equipoise.exceptions import SettingError
+from equipoise.experiments.methods.catalogue import METHODS, WITHIN_BUDGET, build_methods, named
+from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.parameters import steps_of
+
+BUDGET = Budget(
+    network="resnet18",
+    n_steps=7,
+    batch_size=5,
+    gan_steps=9,
+    gan_channels=8,
+    learning_rate=0.5,
+    device="cpu",
+)
+ABOUT_THE_CLASSIFIER = {
+    "loss",
+    "mixing",
+    "batch_sampler",
+    "second_stage",
+    "pretraining",
+    "synthetic_weight",
+}
+
+
+def test_all_arms_share_one_classifier_but_for_what_they_are_about() -> None:
+    methods = build_methods(METHODS, BUDGET)
+    settings = {name: steps_of(method)[-1]["settings"] for name, method in methods.items()}
+    for own in settings.values():
+        for name, value in own.items():
+            assert name in ABOUT_THE_CLASSIFIER or value == settings["none"][name], name
+    assert settings["none"]["n_steps"] == 7
+    assert settings["none"]["network"] == "resnet18"
+    assert settings["none"]["device"] == "cpu"
+    assert settings["none"]["loss"] == "cross_entropy"
+
+
+def test_no_two_methods_are_the_same() -> None:
+    methods = build_methods(METHODS, BUDGET)
+    assert len({str(steps_of(method)) for method in methods.values()}) == len(METHODS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_can_work_on_small_images(name: str) -> None:
+    for _, step in METHODS[name].build(BUDGET).steps:
+        step.check_settings(32)
+
+
+def test_generators_share_their_budget() -> None:
+    methods = build_methods(["dcgan", "cdcgan"], BUDGET)
+    one, other = (steps_of(method)[0]["settings"] for method in methods.values())
+    assert one.pop("conditioning") == "per_class"
+    assert other.pop("conditioning") == "embedding"
+    assert one == other
+    assert (one["n_steps"], one["base_channels"], one["device"]) == (9, 8, "cpu")
+
+
+def test_names_are_read_from_a_list_or_stand_for_all() -> None:
+    assert named(" none,cdcgan ,") == ("none", "cdcgan")
+    assert named("all") == WITHIN_BUDGET
+    assert WITHIN_BUDGET[0] == "none"
+    assert set(METHODS) - set(WITHIN_BUDGET) == {
+        name for name in METHODS if name[:3] in ("s0_", "s1_", "s2_", "s4_")
+    }
+
+
+@pytest.mark.parametrize("name", ["dcgan", "cdcgan", "edm"])
+def test_a_curated_arm_differs_by_its_filters_alone(name: str) -> None:
+    plain, curated = (
+        steps_of(m) for m in build_methods([name, f"{name}_curated"], BUDGET).values()
+    )
+    assert curated[1] == plain[1]
+    generator, judge = (curated[0]["settings"][part] for part in ("generator", "judge"))
+    assert {"class": plain[0]["class"], **plain[0]["settings"]} == generator
+    assert {key: judge[key] for key in ("network", "n_steps", "batch_sampler", "device")} == {
+        "network": "resnet18",
+        "n_steps": 7,
+        "batch_sampler": "balanced",
+        "device": "cpu",
+    }
+
+
+def test_every_game_has_as_many_updates() -> None:
+    assert Budget(gan_steps=600).rounds(1) == 600
+    assert Budget(gan_steps=600).rounds(5) == 200
+    assert Budget(gan_steps=1).rounds(5) == 1
+
+
+def test_every_method_says_what_it_does_and_what_it_needs() -> None:
+    for name, method in METHODS.items():
+        assert method.name == name
+        assert method.summary.endswith(".")
+        assert method.minimum >= 1
+    assert METHODS["dcgan"].minimum > METHODS["oversampling"].minimum
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["none", "overssampling"], "Did you mean 'oversampling'"),
+        ([], "at least one method. Available: .*cdcgan"),
+        (["none", "none"], "once"),
+    ],
+)
+def test_wrong_names_are_refused(names: list[str], words: str) -> None:
+    with pytest.raises(SettingError, match=words):
+        build_methods(names, BUDGET)

@@ -1,0 +1,114 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from imblearn.pipeline import Pipeline
+
+from equipoise.exceptions import SettingError
+from equipoise.experiments.running import executors
+from equipoise.experiments.running.executors import InProcess, Processes, default_executor
+from equipoise.experiments.running.progress import Observer
+from equipoise.experiments.study import Study
+from equipoise.runs.cell import Cell
+from equipoise.runs.store import RunStore
+
+MakeStudy = Callable[..., Study]
+TIMES = ("seconds", "peak_memory_mb", "peak_device_memory_mb")
+
+
+class Logbook(Observer):
+    def __init__(self) -> None:
+        self.began_cells: list[Cell] = []
+        self.ended_cells: list[Cell] = []
+        self.steps: set[tuple[str, int]] = set()
+
+    def began(self, cell: Cell) -> None:
+        self.began_cells.append(cell)
+
+    def stepped(self, cell: Cell, fit: str, step: int, n_steps: int) -> None:
+        self.steps.add((fit, n_steps))
+
+    def ended(self, cell: Cell, record: Any) -> None:
+        self.ended_cells.append(cell)
+
+
+def comparable(store: RunStore, cells: Sequence[Cell]) -> list[Any]:
+    records = [store.record(cell) for cell in cells]
+    kept = [{key: value for key, value in record.items() if key not in TIMES} for record in records]
+    names = ("predictions.npz", "history.csv", "classifier/model.json")
+    return [kept, [(store.path(cell) / name).read_bytes() for cell in cells for name in names]]
+
+
+def test_workers_give_the_same_bytes_and_survive_one_that_dies(
+    make_study: MakeStudy, fakes: Any, tmp_path: Path
+) -> None:
+    study = make_study(seeds=(0,), splits=make_study().splits[:1])
+    here, there = RunStore(tmp_path / "here"), RunStore(tmp_path / "there")
+    study.run(here, executor=InProcess())
+    methods = {"dies": Pipeline([("classify", fakes.NearestMean(trouble="dies"))]), **study.methods}
+    log = Logbook()
+    make_study(seeds=(0,), methods=methods, splits=study.splits).run(
+        there, executor=Processes(2), observer=log
+    )
+    cells = list(study.cells())
+    assert comparable(there, cells) == comparable(here, cells)
+    dead = there.record(Cell("dies", "split-0", 0))
+    assert dead["status"] == "failed"
+    assert "killed by SIGKILL" in dead["error"]
+    assert "fewer --workers" in dead["error"]
+    assert sorted(map(str, log.ended_cells)) == sorted(map(str, log.began_cells))
+    assert len(log.ended_cells) == 4
+    assert ("generator", 20) in log.steps
+
+
+def test_a_worker_that_cannot_start_is_told_and_not_waited_for(
+    make_study: MakeStudy, fakes: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    study = make_study(methods={"none": Pipeline([("classify", fakes.Unloadable())])})
+    with pytest.raises(SettingError, match="__name__ == '__main__'"):
+        study.run(RunStore(tmp_path), executor=Processes(2))
+    assert "a worker that cannot start" in capfd.readouterr().err
+
+
+def test_methods_that_cannot_travel_are_named(
+    make_study: MakeStudy, fakes: Any, tmp_path: Path
+) -> None:
+    local = type("Local", (fakes.NearestMean,), {})
+    study = make_study(methods={"none": Pipeline([("classify", local())])})
+    with pytest.raises(SettingError, match=r"Cannot send the methods .*Local"):
+        study.run(RunStore(tmp_path), executor=Processes(2))
+
+
+def test_threads_are_put_back(make_study: MakeStudy, tmp_path: Path) -> None:
+    import torch
+
+    torch.set_num_threads(2)
+    study = make_study(seeds=(0,))
+    study.run(RunStore(tmp_path), executor=InProcess())
+    assert torch.get_num_threads() == 2
+    assert RunStore(tmp_path).record(Cell("none", "split-0", 0))["threads"] == 1
+
+
+def test_the_default_uses_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "available_cores", lambda: 2)
+    assert default_executor("cpu") == Processes(2)
+    assert default_executor("cpu", workers=1) == InProcess()
+    assert default_executor("cpu", workers=3) == Processes(3)
+    monkeypatch.setattr(executors, "available_cores", lambda: 1)
+    assert default_executor("cpu") == InProcess()
+    with pytest.raises(SettingError, match="at least 1 worker"):
+        default_executor("cpu", workers=0)
+    with pytest.raises(SettingError, match="No device named"):
+        default_executor("gpu")
+
+
+def test_memory_bounds_the_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    monkeypatch.setattr(executors, "available_cores", lambda: 64)
+    memory = SimpleNamespace(available=4 * 2**30)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    assert default_executor("cpu") == Processes(2)
+    assert np.isclose(executors.WORKER_BYTES, 1.5 * 2**30)

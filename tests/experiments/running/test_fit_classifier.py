@@ -1,0 +1,95 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from imblearn.pipeline import Pipeline
+
+from equipoise.data.dataset import ImageDataset
+from equipoise.data.splits import hold_out
+from equipoise.estimators.classifier import ImageClassifier
+from equipoise.experiments.running.fit_classifier import fit_cell
+from equipoise.experiments.running.fit_watch import Outcome
+from equipoise.experiments.study import Study
+from equipoise.runs.cell import Cell
+from equipoise.training.checkpoint import Checkpoint
+
+
+def quiet(_name: str, _step: int, _n_steps: int) -> None:
+    """Listen to nothing."""
+
+
+@pytest.mark.parametrize(("method", "n_synthetic"), [("none", 0), ("fewer", 0), ("copies", None)])
+def test_the_classifier_is_told_which_images_are_synthetic(
+    make_study: Callable[..., Study],
+    fakes: Any,
+    tmp_path: Path,
+    method: str,
+    n_synthetic: int | None,
+) -> None:
+    study = make_study()
+    outcome = fit_cell(Cell(method, "split-0", 0), study, tmp_path, quiet)
+    (fit,) = fakes.NearestMean.fits
+    before, after = (sum(outcome.record[f"counts_{when}"]) for when in ("before", "after"))
+    n_new = after - before if n_synthetic is None else n_synthetic
+    real = len(fit["X"]) - n_new
+    np.testing.assert_array_equal(fit["synthetic"], np.arange(len(fit["X"])) >= real)
+    assert (n_new > 0) == (method == "copies")
+
+
+def test_what_filters_kept_is_recorded(
+    make_study: Callable[..., Study], fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell("copies", "split-0", 0)
+    assert fit_cell(cell, make_study(), tmp_path, quiet).record["curation"] == {}
+    found = {1: {"sanity": (9, 7), "agreement": (7, 3)}}
+    monkeypatch.setattr(fakes.NoisyCopies, "curation_", found, raising=False)
+    monkeypatch.setattr(fakes.NoisyCopies, "filled_", {1: 2}, raising=False)
+    assert fit_cell(cell, make_study(), tmp_path, quiet).record["curation"] == {
+        "1": {"filters": [["sanity", 9, 7], ["agreement", 7, 3]], "filled": 2}
+    }
+
+
+@pytest.fixture
+def staged(toy: ImageDataset) -> Study:
+    """A study of a classifier whose last layer is learned again."""
+    classifier = ImageClassifier(
+        n_steps=12,
+        batch_size=8,
+        second_stage="crt",
+        second_stage_steps=12,
+        device="cpu",
+        augmentation="none",
+    )
+    methods = {"none": Pipeline([("classify", classifier)])}
+    return Study(name="staged", dataset=toy, splits=hold_out(toy), methods=methods, seeds=(0,))
+
+
+def fit_staged(study: Study, folder: Path) -> Outcome:
+    return fit_cell(Cell("none", study.splits[0].name, 0), study, folder, quiet)
+
+
+def test_both_stages_of_a_classifier_are_recorded(staged: Study, tmp_path: Path) -> None:
+    outcome = fit_staged(staged, tmp_path)
+    assert {(stage, step) for stage, step, name, _ in outcome.history if name == "loss"} == {
+        *(("classify", step) for step in (10, 12)),
+        *(("classify/head", step) for step in (10, 12)),
+    }
+    assert not outcome.record["resumed"]
+
+
+def test_a_cell_that_goes_on_in_the_second_stage_is_resumed(
+    staged: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fit_staged(staged, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "due", lambda self: self.path.name.endswith("-head.pt"))
+        patch.setattr("equipoise.estimators.fit_request.Task.finish", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fit_staged(staged, tmp_path / "killed")
+    again = fit_staged(staged, tmp_path / "killed")
+    assert again.record["resumed"]
+    assert again.history == whole.history
+    for name, values in whole.predictions.items():
+        np.testing.assert_array_equal(again.predictions[name], values)

@@ -1,0 +1,55 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.forecast import estimate
+from equipoise.experiments.running.probes import VolumeProbe
+from equipoise.experiments.study import Study
+from equipoise.runs.store import RunStore
+
+MakeStudy = Callable[..., Study]
+
+
+class Clock:
+    """Every fit takes as many seconds as it has steps and 3 more, every segmentation of a case 2."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch, volume_fakes: object) -> Clock:
+    made = Clock()
+    fake = volume_fakes.NearestMeanSegmenter  # type: ignore[attr-defined]
+    fit, predict = fake.fit, fake.predict
+
+    def slow_fit(self, *arguments, **named):  # type: ignore[no-untyped-def]
+        made.now += 3 + self.n_steps
+        return fit(self, *arguments, **named)
+
+    def slow_predict(self, images, mask):  # type: ignore[no-untyped-def]
+        made.now += 2
+        return predict(self, images, mask)
+
+    monkeypatch.setattr(fake, "fit", slow_fit)
+    monkeypatch.setattr(fake, "predict", slow_predict)
+    return made
+
+
+def test_steps_and_test_cases_are_extrapolated(make_volume_study: MakeStudy, clock: Clock) -> None:
+    study = make_volume_study()
+    step = study.methods["random"].steps[-1][1].set_params(n_steps=100)
+    n_test = len(study.splits[0].test)
+    assert VolumeProbe(study, clock).seconds(step) == pytest.approx(3 + 100 + 2 * n_test)
+
+
+def test_a_study_of_volumes_has_a_forecast(make_volume_study: MakeStudy, tmp_path: Path) -> None:
+    study, store = make_volume_study(), RunStore(tmp_path / "run")
+    forecast = estimate(study, store, InProcess())
+    assert set(forecast.seconds) == set(study.methods)
+    assert len(forecast.left) == 12

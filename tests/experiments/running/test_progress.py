@@ -1,0 +1,116 @@
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from imblearn.pipeline import Pipeline
+from rich.console import Console
+
+from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.forecast import Forecast
+from equipoise.experiments.running.progress import Pace, duration, watching
+from equipoise.experiments.study import Study
+from equipoise.runs.cell import Cell
+from equipoise.runs.store import RunStore
+
+MakeStudy = Callable[..., Study]
+
+
+def watched(study: Study, folder: Path, *, terminal: bool) -> str:
+    store, executor = RunStore(folder), InProcess()
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=100, color_system=None)
+    with watching(study, store, executor, console) as observer:
+        study.run(store, executor=executor, observer=observer)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_pace_follows_the_measured_times() -> None:
+    cells = [Cell("a", "split-0", seed) for seed in range(4)]
+    now = 0.0
+    pace = Pace(Forecast(seconds={"a": 10.0}, left=cells, n_kept=0, n_workers=1), clock=lambda: now)
+    pace.waiting = list(cells)
+    assert pace.remaining() == 40
+    pace.began(cells[0])
+    now = 4.0
+    assert pace.remaining() == 36
+    now = 20.0
+    assert pace.ended(cells[0], done=True) == 20
+    assert pace.remaining() == 60  # twice as slow as forecast
+    pace.began(cells[1])
+    now = 21.0
+    pace.ended(cells[1], done=False)
+    assert pace.remaining() == 40  # a failure teaches nothing
+
+
+def test_a_log_has_a_line_for_each_cell(make_study: MakeStudy, fakes: Any, tmp_path: Path) -> None:
+    methods = {
+        **make_study().methods,
+        "bad": Pipeline([("classify", fakes.NearestMean(trouble="no [memory]"))]),
+    }
+    study = make_study(methods=methods, seeds=(0,))
+    lines = watched(study, tmp_path, terminal=False).splitlines()
+    assert lines[0].startswith("8 cells to train, one after the other: about ")
+    assert lines[1].startswith("Expected: ")  # what the study can find; see test_outlook.py
+    assert lines[2].startswith("  1/8 none, split-0, seed 0: ")
+    assert lines[2].endswith(" left")
+    assert lines[9].startswith("  8/8 bad, split-1, seed 0: failed: no [memory]")
+    again = watched(study, tmp_path, terminal=False).splitlines()
+    assert again[0].startswith("6 finished, 2 cells to train")
+    assert again[2] == "6 of 8 cells are finished already."
+
+
+def test_a_terminal_shows_the_fit_and_keeps_failures(
+    make_study: MakeStudy, fakes: Any, tmp_path: Path
+) -> None:
+    methods = {
+        "copies": make_study().methods["copies"],
+        "bad": Pipeline([("classify", fakes.NearestMean(trouble="no"))]),
+    }
+    study = make_study(methods=methods, seeds=(0,))
+    text = watched(study, tmp_path, terminal=True)
+    assert "bad, split-1, seed 0: failed: no" in text
+    assert "copies, split-1, seed 0: 0 s" not in text
+    assert "Study" in text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_an_interrupt_says_how_to_go_on(
+    make_study: MakeStudy,
+    fakes: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    terminal: bool,
+) -> None:
+    study = make_study(
+        methods={"halt": Pipeline([("classify", fakes.NearestMean(trouble="stopped"))])}
+    )
+    console = Console(force_terminal=terminal, width=100, color_system=None)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        watching(study, RunStore(tmp_path), InProcess(), console) as observer,
+    ):
+        study.run(RunStore(tmp_path), executor=InProcess(), observer=observer)
+    assert "Stopped. Finished cells are kept; the same command goes on" in capsys.readouterr().out
+
+
+def test_a_long_forecast_is_announced(make_study: MakeStudy, fakes: Any, tmp_path: Path) -> None:
+    methods = {f"method-{i}": Pipeline([("classify", fakes.NearestMean())]) for i in range(9)}
+    study = make_study(methods=methods, seeds=(0,))
+    assert watched(study, tmp_path, terminal=False).startswith("Trying each of 9 methods")
+
+
+def test_nothing_to_do_is_said(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = make_study(seeds=(0,))
+    study.run(RunStore(tmp_path), executor=InProcess())
+    assert watched(study, tmp_path, terminal=False).startswith("All 6 cells are finished.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "0 s"), (89, "89 s"), (91, "2 min"), (5300, "88 min"), (7800, "2 h 10 min")],
+)
+def test_durations_are_for_people(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,71 @@
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from imblearn.pipeline import Pipeline
+from sklearn.base import BaseEstimator
+
+from equipoise.exceptions import SettingError
+from equipoise.experiments.parameters import as_json, differences, seeded, steps_of
+
+
+@dataclass
+class Penalty:
+    weight: float
+
+
+class Nested(BaseEstimator):
+    def __init__(self, inner: Any = None, seed: int = 0) -> None:
+        self.inner = inner
+        self.seed = seed
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.float64(0.5), 0.5),
+        (np.arange(2), [0, 1]),
+        (Path("a/b"), "a/b"),
+        ({1: (2, None)}, {"1": [2, None]}),
+        (range(2), [0, 1]),
+        (Counter, "collections.Counter"),
+        (partial(Counter, a=1), {"function": "collections.Counter", "arguments": [], "a": 1}),
+    ],
+)
+def test_parameters_become_json(value: Any, expected: Any) -> None:
+    assert as_json(value) == expected
+
+
+def test_objects_become_their_class_and_fields() -> None:
+    assert as_json(Penalty(2.0)) == {"class": f"{__name__}.Penalty", "weight": 2.0}
+    assert as_json(Nested(Nested()))["inner"] == {
+        "class": f"{__name__}.Nested",
+        "inner": None,
+        "seed": 0,
+    }
+
+
+@pytest.mark.parametrize("value", [lambda: 0, object(), Counter().items()])
+def test_what_cannot_be_compared_is_refused(value: Any) -> None:
+    with pytest.raises(SettingError, match="top of a module"):
+        as_json(value)
+
+
+def test_every_seed_is_set_and_the_original_stays() -> None:
+    method = Pipeline([("a", Nested(Nested())), ("b", Nested())])
+    copy = seeded(method, 7)
+    first, second = (step["settings"] for step in steps_of(copy))
+    assert (first["seed"], first["inner"]["seed"], second["seed"]) == (7, 7, 7)
+    assert steps_of(method)[0]["settings"]["seed"] == 0
+
+
+def test_differences_name_the_place() -> None:
+    stored = {"steps": [{"name": "balance", "n": 1}], "same": 3}
+    asked = {"steps": [{"name": "balance", "n": 2}], "same": 3, "new": None}
+    assert list(differences(stored, asked)) == ["steps, balance, n: stored 1, asked 2"]
+    assert list(differences([1], [1, 2], at="x")) == ["x: stored [1], asked [1, 2]"]
+    assert list(differences(stored, stored)) == []

@@ -1,0 +1,302 @@
+"""GANOversampler beyond the contracts: settings, cache, resume, record, collapse, sampling."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from equipoise.arrays import Images, Labels
+from equipoise.exceptions import (
+    CollapseError,
+    DataError,
+    DivergedError,
+    EquipoiseError,
+    SettingError,
+)
+from equipoise.networks.convolutional import build_pair
+from equipoise.resampling.gan import fit as gan_fit
+from equipoise.resampling.gan.oversampler import GANOversampler
+from equipoise.testing.oversamplers import toy_images
+from equipoise.training import collapse
+from equipoise.training.checkpoint import Checkpoint
+from equipoise.training.progress import listening
+
+TINY: dict[str, Any] = {
+    "n_steps": 4,
+    "batch_size": 6,
+    "base_channels": 4,
+    "latent_size": 40,
+    "learning_rate": 0.01,
+}
+
+
+def tiny(**changes: Any) -> GANOversampler:
+    return GANOversampler(**{**TINY, "device": "cpu", **changes})
+
+
+@pytest.fixture
+def toy_pair() -> tuple[Images, Labels]:
+    return toy_images((20, 10, 14))
+
+
+@pytest.fixture
+def no_training(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    def forbid() -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise AssertionError("trained although the finished fit is there")
+
+        monkeypatch.setattr(gan_fit, "train", refuse)
+
+    return forbid
+
+
+def test_per_class_trains_one_pair_for_each_class_that_grows(
+    toy_pair: tuple[Images, Labels],
+) -> None:
+    fitted = tiny().fit(*toy_pair)
+    assert list(fitted.history_) == ["class 1", "class 2"]
+    assert set(fitted.diversity_) == {1, 2}
+    with pytest.raises(DataError, match="No generator was trained for class 0"):
+        fitted.generate(np.array([0]))
+
+
+def test_a_conditional_generator_makes_every_class(toy_pair: tuple[Images, Labels]) -> None:
+    fitted = tiny(conditioning="embedding").fit(*toy_pair)
+    assert list(fitted.history_) == ["all classes"]
+    assert fitted.generate(np.array([0, 1, 2])).shape == (3, 1, 8, 8)
+
+
+def test_a_class_of_one_image_that_need_not_grow_takes_part() -> None:
+    images, labels = toy_images((20, 10, 1))
+    fitted = tiny(conditioning="embedding", sampling_strategy={1: 12}).fit(images, labels)
+    assert fitted.diversity_[2] == 1.0  # nothing to compare with
+
+
+def test_a_second_fit_of_the_same_content_is_loaded(
+    toy_pair: tuple[Images, Labels], tmp_path: Path, no_training: Callable[[], None]
+) -> None:
+    first = tiny().fit(*toy_pair, workspace=tmp_path)
+    no_training()
+    second = tiny(sampling_strategy={1: 12}).fit(
+        *toy_pair, workspace=tmp_path
+    )  # another dose, the same generator
+    asked = np.ones(3, dtype=np.int64)
+    np.testing.assert_array_equal(first.generate(asked), second.generate(asked))
+    assert first.history_["class 1"].rows == second.history_["class 1"].rows
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"learning_rate": 0.02}, {"n_steps": 5}, {"diffaugment": "cutout"}]
+)
+def test_other_settings_are_another_fit(
+    toy_pair: tuple[Images, Labels],
+    tmp_path: Path,
+    no_training: Callable[[], None],
+    change: dict[str, Any],
+) -> None:
+    tiny().fit(*toy_pair, workspace=tmp_path)
+    no_training()
+    with pytest.raises(AssertionError, match="trained although"):
+        tiny(**change).fit(*toy_pair, workspace=tmp_path)
+
+
+def test_other_images_are_another_fit(
+    toy_pair: tuple[Images, Labels], tmp_path: Path, no_training: Callable[[], None]
+) -> None:
+    tiny().fit(*toy_pair, workspace=tmp_path)
+    images = toy_pair[0].copy()
+    images[25, 0, 0, 0] ^= 1
+    no_training()
+    with pytest.raises(AssertionError, match="trained although"):
+        tiny().fit(images, toy_pair[1], workspace=tmp_path)
+
+
+class _Stop(BaseException):
+    pass
+
+
+def test_a_class_that_was_finished_before_the_kill_is_not_trained_again(
+    toy_pair: tuple[Images, Labels], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Checkpoint, "due", lambda _self: True)
+    seen: list[tuple[str, int]] = []
+
+    def stop_in_class_2(name: str, step: int, _n_steps: int) -> None:
+        seen.append((name, step))
+        if (name, step) == ("class 2", 13):
+            raise _Stop
+
+    with listening(stop_in_class_2), pytest.raises(_Stop):
+        tiny(n_steps=22).fit(*toy_pair, workspace=tmp_path)
+    seen.clear()
+    with listening(lambda name, step, _n: seen.append((name, step))):
+        continued = tiny(n_steps=22).fit(*toy_pair, workspace=tmp_path)
+    assert seen == [
+        ("class 2", step) for step in range(11, 23)
+    ]  # the last checkpoint was written at step 10
+    whole = tiny(n_steps=22).fit(*toy_pair)
+    asked = np.array([1, 2, 2])
+    np.testing.assert_array_equal(continued.generate(asked), whole.generate(asked))
+    assert continued.history_["class 2"].rows == whole.history_["class 2"].rows
+
+
+def test_the_record_has_losses_and_scores_of_real_fake_and_held_out_images(
+    toy_pair: tuple[Images, Labels],
+) -> None:
+    fitted = tiny(n_steps=40).fit(*toy_pair, validation=toy_images((4, 4, 4), seed=5))
+    history = fitted.history_["class 1"]
+    for name in ("critic_loss", "generator_loss", "real_score", "fake_score"):
+        assert [step for step, _ in history.column(name)] == [10, 20, 30, 40]
+    for name in ("training_score", "generated_score", "validation_score"):
+        assert len(history.column(name)) == 4
+
+
+def test_held_out_scores_are_of_that_class_only(toy_pair: tuple[Images, Labels]) -> None:
+    only_class_2 = toy_images((4, 4, 4), seed=5)[0][8:], np.full(4, 2)
+    history = tiny(n_steps=10).fit(*toy_pair, validation=only_class_2).history_
+    assert not history["class 1"].column("validation_score")
+    assert history["class 2"].column("validation_score")
+
+
+def test_an_image_does_not_depend_on_how_many_are_asked_for(
+    toy_pair: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = tiny(conditioning="embedding").fit(*toy_pair)
+    many = fitted.generate(np.full(150, 1), seed=3)
+    np.testing.assert_array_equal(fitted.generate(np.array([2, 1, 0, 1]), seed=3)[[1, 3]], many[:2])
+    monkeypatch.setattr(gan_fit, "CHUNK", 7)
+    assert np.abs(fitted.generate(np.full(150, 1), seed=3).astype(int) - many).max() <= 1
+
+
+def test_images_of_different_classes_share_no_latents(toy_pair: tuple[Images, Labels]) -> None:
+    fitted = tiny().fit(*toy_pair)
+    images = fitted.generate(np.array([1, 2]), seed=0)
+    assert not np.array_equal(images[0], images[1])
+
+
+def test_float_images_keep_the_range_of_the_training_images() -> None:
+    images, labels = toy_images(dtype="float32")
+    images = images * 40 - 7
+    new = tiny().fit_resample(images, labels)[0]
+    assert new.dtype == np.float32
+    assert images.min() <= new.min() <= new.max() <= images.max()
+
+
+def test_classes_to_grow_that_the_generator_never_sees_are_refused(
+    toy_pair: tuple[Images, Labels],
+) -> None:
+    with pytest.raises(SettingError, match=r"Class 1 has to grow, but alpha=.* never shows it"):
+        tiny(conditioning="embedding", alpha=(0.5, 0.0, 0.5)).fit(*toy_pair)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"objective": "hinges"}, "No objective named 'hinges'. Did you mean 'hinge'"),
+        ({"layout": "dcgam"}, "No layout named 'dcgam'. Did you mean 'dcgan'"),
+        ({"conditioning": "none"}, "No conditioning named 'none'"),
+        ({"batch_sampler": "fair"}, "No batch sampler named 'fair'"),
+        ({"diffaugment": "flip"}, "No DiffAugment transform named 'flip'"),
+        ({"precision": "16"}, "No precision named '16'"),
+        ({"device": "gpu7"}, "No device named 'gpu7'"),
+        ({"alpha": 0.5}, "alpha=0.5 needs a conditional generator"),
+        ({"n_steps": 0}, "Expected n_steps of at least 1, got 0"),
+        ({"batch_size": 1}, "Expected batch_size of at least 2, got 1"),
+        ({"latent_size": 0}, "Expected latent_size of at least 1"),
+        ({"learning_rate": 0.0}, "Expected learning_rate between 0 and 1, got 0.0"),
+        ({"ema_decay": 1.0}, "Expected ema_decay between 0 and 1, got 1.0"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(
+    toy_pair: tuple[Images, Labels], change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingError, match=message):
+        tiny(**change).fit(*toy_pair)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((44, 1, 8, 10), "square images"),
+        ((44, 1, 8, 8, 8), "square images"),
+        ((44, 1, 30, 30), "Resize to 32"),
+    ],
+)
+def test_images_that_do_not_fit_the_networks_are_refused(
+    toy_pair: tuple[Images, Labels], shape: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(EquipoiseError, match=message):
+        tiny().fit(np.zeros(shape, dtype=np.uint8), toy_pair[1])
+
+
+def test_a_generator_of_one_image_is_refused_and_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_training: Callable[[], None]
+) -> None:
+    monkeypatch.setattr(gan_fit, "relative_diversity", lambda _generated, _real: 0.01)
+    images, labels = toy_images((20, 10))
+    message = "one image of class 1 whatever its latent.*differ by 1.0%.*class 1: try diffaugment"
+    with pytest.raises(CollapseError, match=message):
+        tiny().fit(images, labels, workspace=tmp_path)
+    no_training()
+    with pytest.raises(CollapseError, match=message):
+        tiny().fit(images, labels, workspace=tmp_path)
+
+
+def test_a_critic_that_wins_ends_the_fit(
+    toy_pair: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collapse, "WON_BELOW", 1e9)
+    monkeypatch.setattr(collapse, "WON_FOR", 20)
+    with pytest.raises(CollapseError, match=r"The critic has won.* up to step 20, .*class 1: try"):
+        tiny(n_steps=40).fit(*toy_pair)
+    tiny(n_steps=40, objective="wasserstein", clip=0.1).fit(
+        *toy_pair
+    )  # whose critic has no loss to be left without
+
+
+def test_a_loss_that_is_not_finite_ends_the_fit_with_advice(
+    toy_pair: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> Any:
+        generator, critic = build_pair(*arguments)
+        next(critic.parameters()).data.fill_(float("nan"))
+        return generator, critic
+
+    monkeypatch.setattr(gan_fit, "build_pair", broken)
+    with pytest.raises(
+        DivergedError,
+        match=r"critic_loss became nan at step 1\. .*a lower learning_rate \(now 0.01\)",
+    ):
+        tiny().fit(*toy_pair)
+
+
+def test_bfloat16_trains(toy_pair: tuple[Images, Labels]) -> None:
+    assert len(tiny(precision="bf16-mixed").fit_resample(*toy_pair)[0]) == 60
+
+
+@settings(deadline=None, max_examples=5)
+@given(
+    st.lists(st.integers(8, 12), min_size=2, max_size=4), st.sampled_from(["per_class", "one_hot"])
+)
+def test_any_class_counts_are_balanced(counts: list[int], conditioning: str) -> None:
+    images, labels = toy_images(tuple(counts))
+    new_labels = tiny(n_steps=2, conditioning=conditioning).fit_resample(images, labels)[1]
+    assert set(np.bincount(new_labels).tolist()) == {max(counts)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("conditioning", ["per_class", "embedding"])
+def test_generators_learn_the_gray_level_of_each_class(conditioning: str) -> None:
+    images, labels = toy_images((80, 30, 50), seed=1, spacing=0.1)
+    gan = tiny(
+        conditioning=conditioning, n_steps=600, batch_size=32, base_channels=16, learning_rate=1e-3
+    )
+    fitted = gan.fit(images, labels)
+    for label in (1, 2):
+        made = fitted.generate(np.full(64, label))
+        assert made.mean() == pytest.approx(images[labels == label].mean(), abs=13)
+        assert 0.5 < fitted.diversity_[label] < 2.0

@@ -1,0 +1,140 @@
+"""Presets say what appendix B of methods.md says, and every one of them is a GAN that may be trained."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from equipoise.exceptions import SettingError
+from equipoise.networks.convolutional import build_pair
+from equipoise.resampling.gan.presets import GAN_PRESETS, METHODS, from_preset
+from equipoise.testing.oversamplers import toy_images
+from equipoise.training.regularizers import GradientPenalty, MismatchedLabels
+
+APPENDIX_B: dict[str, dict[str, Any]] = {  # rows of the table; betas where the optimizer has them
+    "s1_dcgan": {
+        "latent_size": 128,
+        "batch_size": 32,
+        "learning_rate": 2e-3,
+        "n_epochs": 200,
+        "critic_steps": 1,
+    },
+    "s1_lsgan": {
+        "latent_size": 128,
+        "batch_size": 32,
+        "learning_rate": 2e-3,
+        "critic_loss_scale": 0.5,
+    },
+    "s1_wgan_clip": {"batch_size": 64, "learning_rate": 5e-5, "optimizer": "rmsprop", "clip": 0.01},
+    "s1_wgangp": {"batch_size": 32, "learning_rate": 2e-4, "n_epochs": 100, "critic_steps": 2},
+    "s1_sngan": {"batch_size": 64, "learning_rate": 2e-4, "betas": (0.0, 0.9), "critic_steps": 5},
+    "s1_bagan_gp": {
+        "batch_size": 128,
+        "learning_rate": 2e-4,
+        "betas": (0.5, 0.9),
+        "warm_start_epochs": 50,
+    },
+    "s2_dcgan": {"latent_size": 100, "batch_size": 128, "learning_rate": 2e-4, "n_epochs": 160},
+    "s2_dcgan_literal": {"learning_rate": 2e-3, "data_range": "unit", "conditioning": "per_class"},
+    "s2_cdcgan": {"latent_size": 100, "learning_rate": 2e-4, "n_epochs": 48, "alpha": 0.5},
+    "s2_cdcgan_literal": {"learning_rate": 2e-3, "data_range": "unit", "batch_sampler": "natural"},
+    "s4_dcgan": {
+        "latent_size": 100,
+        "batch_size": 128,
+        "learning_rate": 2e-4,
+        "betas": (0.5, 0.999),
+    },
+    "strong_gan_literal": {
+        "learning_rate": 1e-4,
+        "critic_learning_rate": 4e-4,
+        "n_steps": 30_000,
+        "batch_size": 64,
+    },
+}
+
+
+@pytest.mark.parametrize("name", APPENDIX_B)
+def test_presets_of_papers_are_rows_of_appendix_b(name: str) -> None:
+    given = from_preset(name).get_params(deep=False)
+    assert {key: given[key] for key in APPENDIX_B[name]} == APPENDIX_B[name]
+
+
+@pytest.mark.parametrize("name", GAN_PRESETS)
+def test_every_preset_may_be_trained(name: str) -> None:
+    from_preset(name, base_channels=2).check_settings(32)
+
+
+def test_regularizers_of_bagan_gp_and_its_reference() -> None:
+    assert from_preset("s1_bagan_gp").regularizers == (
+        GradientPenalty(weight=10),
+        MismatchedLabels(),
+    )
+    wrong, penalty = (
+        MismatchedLabels(wrong_label="uniform"),
+        GradientPenalty(interpolation="normal"),
+    )
+    assert from_preset("s1_bagan_gp_literal").regularizers == (penalty, wrong)
+    assert from_preset("s1_wgangp").regularizers == (GradientPenalty(weight=5),)
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "channels", "n_classes", "sizes"),
+    [
+        ("s1_dcgan", 64, 3, 3, (3_831_619, 2_769_729)),
+        ("s2_dcgan", 128, 1, 1, (1_879_681, 1_650_433)),
+        ("s4_dcgan", 32, 3, 1, (370_624, 167_872)),
+    ],
+)
+def test_networks_of_papers_have_their_numbers_of_weights(
+    name: str, side: int, channels: int, n_classes: int, sizes: tuple[int, int]
+) -> None:
+    gan = from_preset(name)
+    gan.shape_ = (channels, side, side)
+    pair = build_pair(gan.layout, gan._design(range(n_classes)))
+    assert tuple(sum(p.numel() for p in network.parameters()) for network in pair) == sizes
+
+
+def test_overrides_win() -> None:
+    gan = from_preset("wgan_gp", n_steps=7, critic_steps=2)
+    assert (gan.n_steps, gan.critic_steps, gan.objective) == (7, 2, "wasserstein")
+
+
+def test_unknown_presets_are_refused() -> None:
+    with pytest.raises(SettingError, match=r"No GAN preset named 'wgan'. Did you mean 'wgan_gp'"):
+        from_preset("wgan")
+
+
+def test_methods_leave_steps_and_sizes_to_the_budget() -> None:
+    left = {"n_steps", "n_epochs", "batch_size", "base_channels", "precision", "device"}
+    assert not any(left & set(settings) for settings in METHODS.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("s1_dcgan", 63), ("s1_wgangp", 16), ("s1_bagan_gp", 16)]
+)
+def test_epochs_are_passes_of_the_critic_over_the_images(name: str, expected: int) -> None:
+    """10 images, 200 (or 100) epochs: batches of 32; 2 batches of 32 for each step; one of 128 for each step."""
+    gan = from_preset(name)
+    assert gan.n_epochs is not None
+    assert gan._n_steps(10) == expected
+    assert gan._n_steps(10) == math.ceil(
+        gan.n_epochs * 10 / {"s1_dcgan": 32, "s1_wgangp": 64}.get(name, 128)
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_learn_the_gray_level_of_each_class(name: str) -> None:
+    """8 px, about 1,200 updates in all: finite losses, images that differ, as bright as real ones."""
+    images, labels = toy_images((80, 30, 50), seed=1, spacing=0.1)
+    gan = from_preset(
+        name, base_channels=8, batch_size=32, latent_size=32, device="cpu", warm_start_steps=100
+    )
+    fitted = gan.set_params(n_steps=max(200, 1200 // (1 + gan.critic_steps))).fit(images, labels)
+    for label in (1, 2):
+        made = fitted.generate(np.full(64, label))
+        assert made.mean() == pytest.approx(images[labels == label].mean(), abs=20)
+        assert 0.3 < fitted.diversity_[label] < 2.5
+    rows = [row for history in fitted.history_.values() for row in history.rows]
+    assert all(math.isfinite(value) for row in rows for value in row.values())

@@ -1,0 +1,176 @@
+"""Settings that cannot work, alone or together, are refused before any image is read."""
+
+from typing import Any
+
+import pytest
+
+from equipoise.exceptions import SettingError
+from equipoise.resampling.gan.label_prior import label_probabilities
+from equipoise.resampling.gan.oversampler import GANOversampler
+from equipoise.resampling.gan.presets import from_preset
+from equipoise.resampling.gan.settings import check_label_mix
+from equipoise.training.regularizers import R1, GradientPenalty
+
+CONDITIONAL = {"conditioning": "one_hot"}
+WASSERSTEIN = {"objective": "wasserstein"}
+
+
+def check(**settings: Any) -> None:
+    GANOversampler(**settings).check_settings(16)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimizer": "adan"}, "No optimizer named 'adan'. Did you mean 'adam'"),
+        ({"data_range": "units"}, "No data range named 'units'. Did you mean 'unit'"),
+        ({"warm_start": "vae"}, "No warm start named 'vae'"),
+        ({"critic_norm": "bach"}, "No critic norm named 'bach'. Did you mean 'batch'"),
+        ({"initialization": "he"}, "No initialization named 'he'"),
+        ({"ada": "scale,blur"}, "No ADA transform named 'blur'"),
+        ({"critic_steps": 0}, "Expected critic_steps of at least 1, got 0"),
+        ({"warm_start_steps": 0}, "Expected warm_start_steps of at least 1, got 0"),
+        ({"n_epochs": 0}, "Expected n_epochs above 0, got 0"),
+        ({"warm_start_epochs": -1}, "Expected warm_start_epochs above 0, got -1"),
+        ({"critic_loss_scale": 0.0}, "Expected critic_loss_scale above 0, got 0.0"),
+        ({**WASSERSTEIN, "clip": -0.01}, "Expected clip above 0, got -0.01"),
+        ({"critic_learning_rate": 1.5}, "Expected critic_learning_rate between 0 and 1, got 1.5"),
+        (
+            {"betas": (0.5, 1.0)},
+            r"Expected betas as two numbers of at least 0 and below 1, got \(0.5, 1.0\)",
+        ),
+        (
+            {"regularizers": "r1"},
+            r"Expected regularizers as a tuple, for example \('r1',\), got 'r1'",
+        ),
+        ({"regularizers": ("r2",)}, "No regularizer named 'r2'"),
+        (
+            {**CONDITIONAL, "regularizers": (R1(), "r1")},
+            "Expected every regularizer once, got 'r1' more than once",
+        ),
+    ],
+)
+def test_unknown_names_and_numbers_out_of_range(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        check(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {**WASSERSTEIN, "regularizers": ("gradient_penalty",)},
+            "batch norm makes every score depend on the whole",
+        ),
+        (
+            {"regularizers": ("dragan",)},
+            "'dragan' needs the slope of each score at its own image, and batch norm",
+        ),
+        (
+            {"regularizers": (R1(gamma=1),)},
+            "'r1' needs the slope .* Give critic_norm='layer', 'instance' or 'none'",
+        ),
+        (
+            WASSERSTEIN,
+            "'wasserstein' needs a critic of bounded slope.* clip=0.01, .* or critic_norm='spectral'",
+        ),
+        ({"clip": 0.01}, "clip=0.01 belongs to objective='wasserstein'"),
+        (
+            {
+                **WASSERSTEIN,
+                "clip": 0.01,
+                "critic_norm": "layer",
+                "regularizers": (GradientPenalty(),),
+            },
+            "Give either clip or the regularizer 'gradient_penalty': both bound",
+        ),
+        (
+            {**WASSERSTEIN, "clip": 0.01, "critic_norm": "spectral"},
+            "either clip or critic_norm='spectral'",
+        ),
+        (
+            {**WASSERSTEIN, "clip": 0.01, "layout": "residual"},
+            "either clip or critic_norm='spectral'",
+        ),
+        (
+            {"regularizers": ("mismatched_labels",)},
+            "needs wrong labels to choose from: give conditioning",
+        ),
+        ({"alpha": "inverse"}, "alpha='inverse' needs a conditional generator"),
+        ({"ada": "scale", "diffaugment": "cutout"}, "Give either ada or diffaugment"),
+        (
+            {**CONDITIONAL, "ada": "scale", "objective": "least_squares"},
+            "ada counts real images with a score above 0",
+        ),
+        (
+            {**WASSERSTEIN, "clip": 0.01, "ada": "scale"},
+            "objective='wasserstein' 0 does not lie between",
+        ),
+        (
+            {"warm_start": "autoencoder"},
+            "needs the encoder of layout 'bagan_gp', got layout='dcgan'",
+        ),
+        ({"layout": "constant", "conditioning": "projection"}, "'constant' has none"),
+        ({"layout": "bagan_gp", "conditioning": "one_hot"}, "labels enter by a product"),
+        ({"layout": "dcgan", "conditioning": "product"}, "that of layout 'bagan_gp'"),
+    ],
+)
+def test_settings_that_make_no_sense_together(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        check(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {**WASSERSTEIN, "clip": 0.01},
+        {**WASSERSTEIN, "critic_norm": "spectral"},
+        {**WASSERSTEIN, "layout": "residual"},
+        {**WASSERSTEIN, "layout": "constant", "regularizers": ("gradient_penalty",)},
+        {"critic_norm": "instance", "regularizers": ("dragan",)},
+        {"layout": "residual", "regularizers": ("r1",)},
+        {"ada": "scale", "objective": "hinge"},
+        {**CONDITIONAL, "regularizers": ("mismatched_labels",)},
+        {"layout": "bagan_gp", "conditioning": "product", "warm_start": "autoencoder_and_critic"},
+    ],
+)
+def test_settings_that_belong_together(settings: dict[str, Any]) -> None:
+    check(**settings)
+
+
+def test_looking_at_the_networks_leaves_the_callers_chance_alone() -> None:
+    import torch
+
+    before = torch.get_rng_state()
+    check(critic_norm="spectral")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    "refused", [{"alpha": 0.25}, {"alpha": "inverse"}, {"batch_sampler": "natural"}]
+)
+def test_a_mix_of_labels_that_batch_norm_would_betray_is_refused(refused: dict[str, Any]) -> None:
+    settings = from_preset("cdcgan", base_channels=1, **refused)
+    fakes = label_probabilities(settings.alpha, [30, 10]).tolist()
+    params = settings.get_params(deep=False)
+    with pytest.raises(
+        SettingError, match="labels of fakes as frequent as in batches of real images"
+    ):
+        check_label_mix(params, 16, fakes, [30, 10])
+    for allowed in (
+        {"layout": "constant"},
+        {"critic_norm": "layer"},
+        {"conditioning": "projection"},
+    ):
+        check_label_mix({**params, **allowed}, 16, fakes, [30, 10])
+
+
+def test_equal_mixes_of_labels_are_allowed() -> None:
+    for settings in ({}, {"alpha": 0.5}, {"alpha": "empirical", "batch_sampler": "natural"}):
+        made = from_preset("cdcgan", base_channels=1, **settings)
+        check_label_mix(
+            made.get_params(deep=False),
+            16,
+            label_probabilities(made.alpha, [30, 10]).tolist(),
+            [30, 10],
+        )

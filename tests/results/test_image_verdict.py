@@ -1,0 +1,134 @@
+"""The two sentences say what the tables hold, and no more."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from equipoise.metrics.classification import METRICS
+from equipoise.results.image_tables import Results, summarize
+from equipoise.results.image_verdict import sentences
+
+WriteRun = Callable[..., Path]
+EQUAL = {"none": (1.2, -1.0), "other": (1.2, -1.02)}
+ARMS = {"none": (1.2, -1.0), "shifted": (1.2, 0.0), "separating": (2.6, -1.0), "bad": (0.2, -1.0)}
+EFFECT = r"[+-]0\.\d{3} \[[+-]0\.\d{3}, [+-]0\.\d{3}\]"
+
+
+def results_of(folder: Path) -> Results:
+    return summarize(folder, n_draws=200)
+
+
+def test_gains_losses_and_a_mere_shift(write_run: WriteRun) -> None:
+    first, second = results_of(write_run(ARMS, n_splits=3, counts=(150, 60))).verdict
+    facts = r"\(positive class: class-1; 9 paired runs; 95 % intervals in brackets\)"
+    assert re.fullmatch(
+        rf"Better than none in balanced accuracy {facts}: separating {EFFECT} and shifted {EFFECT}\.",
+        first,
+    )
+    assert re.fullmatch(
+        rf"AUROC, which no threshold moves, confirms separating {EFFECT} and does not confirm shifted "
+        r"\+0\.000 \[\+0\.000, \+0\.000\]: a gain that may be only a shift of the operating point; "
+        rf"worse than none in balanced accuracy: bad {EFFECT}\.",
+        second,
+    )
+
+
+def test_many_gains_are_counted_behind_the_first_five(write_run: WriteRun) -> None:
+    arms = {"none": (1.2, -1.0), **{f"arm-{i}": (2.6, -1.0) for i in range(8)}}
+    first, _ = results_of(write_run(arms, n_splits=3, counts=(150, 60))).verdict
+    assert len(re.findall(rf"arm-\d {EFFECT}", first)) == 5
+    assert first.endswith(" and 3 more.")
+
+
+def test_no_detectable_gain_says_how_large_a_one_could_have_been_found(write_run: WriteRun) -> None:
+    results = results_of(write_run(EQUAL))
+    least = results.comparisons[0].detectable
+    assert results.verdict == (
+        "No method is detectably better than none in balanced accuracy (positive class: class-1; 3 paired runs); "
+        f"a true difference of {least:.3f} would have been found four times in five.",
+        "AUROC, which no threshold moves, shows no detectable gain either.",
+    )
+
+
+def test_a_gain_in_auroc_alone_is_told(write_run: WriteRun) -> None:
+    arms = {"none": (0.8, -6.0), "separating": (3.0, -9.0)}  # both call everything the common class
+    first, second = results_of(write_run(arms, n_splits=3)).verdict
+    assert first.startswith("No method is detectably better than none in balanced accuracy")
+    assert re.fullmatch(
+        rf"AUROC, which no threshold moves, is better with separating {EFFECT}\.", second
+    )
+
+
+def test_a_loss_in_auroc_behind_an_equal_primary_metric_is_told(write_run: WriteRun) -> None:
+    arms = {"none": (3.0, -9.0), "blurring": (0.8, -6.0)}
+    _, second = results_of(write_run(arms, n_splits=3)).verdict
+    assert re.fullmatch(
+        rf"AUROC, which no threshold moves, is worse with blurring {EFFECT}\.", second
+    )
+
+
+def test_auroc_as_the_primary_metric_is_told_once(write_run: WriteRun) -> None:
+    first, second = results_of(write_run(ARMS, n_splits=3, primary_metric="auroc")).verdict
+    assert re.fullmatch(rf"Better than none in AUROC \(.*\): separating {EFFECT}\.", first)
+    assert re.fullmatch(rf"Worse than none in AUROC: bad {EFFECT}\.", second)
+
+
+def test_one_run_cannot_tell(write_run: WriteRun) -> None:
+    assert results_of(write_run(EQUAL, n_seeds=1)).verdict == (
+        "No method can be told from none in balanced accuracy (positive class: class-1): "
+        "a single run of each cannot show one; ask for more seeds or splits.",
+        "Every run finished.",
+    )
+
+
+def test_too_few_patients_cannot_tell(write_run: WriteRun) -> None:
+    first, _ = results_of(write_run(ARMS, counts=(60, 4))).verdict
+    assert first == (
+        "No method can be told from none in balanced accuracy (positive class: class-1): "
+        "the test images hold 4 patients of class class-1, and fewer than 6 cannot show a difference."
+    )
+
+
+def test_too_few_runs_to_find_a_difference_of_any_size(write_run: WriteRun) -> None:
+    results = results_of(write_run(EQUAL))
+    blind = replace(
+        results, comparisons=tuple(replace(row, detectable=1.2) for row in results.comparisons)
+    )
+    first, _ = sentences(blind, METRICS["balanced_accuracy"], METRICS["auroc"])
+    assert first.endswith(
+        "(positive class: class-1; 3 paired runs); these are too few to find a difference of any size."
+    )
+
+
+def test_a_baseline_without_a_finished_run_is_the_reason(write_run: WriteRun) -> None:
+    first, second = results_of(
+        write_run(EQUAL, failed=[("none", "split-0", seed) for seed in range(3)])
+    ).verdict
+    assert first.endswith("no run of none has finished.")
+    assert second == "None failed in 3 runs."
+
+
+def test_the_baseline_alone(write_run: WriteRun) -> None:
+    first, _ = results_of(write_run({"none": (1.2, -1.0)})).verdict
+    assert (
+        first
+        == "Only none was asked for, so there is nothing to compare (positive class: class-1)."
+    )
+
+
+def test_failed_and_missing_runs_are_told(write_run: WriteRun) -> None:
+    folder = write_run(
+        {**EQUAL, "third": (1.2, -1.0)},
+        failed=[("other", "split-0", 0)],
+        missing=[("third", "split-0", 2)],
+        n_seeds=4,
+    )
+    first, second = results_of(folder).verdict
+    assert "; 3 paired runs)" in first
+    assert second.endswith("; other failed in 1 run; 1 of 12 runs not finished yet.")
+
+
+def test_runs_that_differ_between_methods_are_told(write_run: WriteRun) -> None:
+    folder = write_run({**EQUAL, "third": (1.2, -1.0)}, failed=[("other", "split-0", 0)])
+    assert "2 to 3 paired runs" in results_of(folder).verdict[0]

@@ -1,0 +1,83 @@
+"""What a study can find, in words."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.progress import watching
+from equipoise.experiments.study import Study
+from equipoise.results.power import (
+    ACCURACY,
+    TARGETS,
+    design_of,
+    detectable,
+    needs,
+    outlook,
+    seeds_in_words,
+    seeds_needed,
+)
+from equipoise.runs.store import RunStore
+
+
+def asked(
+    *, test: tuple[int, ...] = (400, 200), splits: int = 3, seeds: int = 3, methods: int = 3
+) -> dict[str, Any]:
+    counts = {"counts": {"test": list(test)}}
+    dataset = {"n_images": 4 * sum(test), "n_groups": 4 * sum(test), "class_names": ["many", "few"]}
+    names = [{"name": f"method-{i}"} for i in range(methods)]
+    return {
+        "dataset": dataset,
+        "splits": [counts] * splits,
+        "seeds": list(range(seeds)),
+        "methods": names,
+    }
+
+
+def test_it_says_what_is_found_and_what_it_takes() -> None:
+    study = asked(splits=1)
+    design = design_of(study)
+    text = outlook(study)
+    assert f"a true difference of {detectable(design, ACCURACY):.3f} in balanced accuracy" in text
+    assert f"and of {detectable(design, 'auroc'):.3f} in AUROC is found four times in five." in text
+    for need in needs(design, ACCURACY):
+        assert need.n_seeds == seeds_needed(design, ACCURACY, need.difference)
+        assert need.text in text
+
+
+def test_why_no_number_of_seeds_suffices() -> None:
+    small, few_splits = (
+        needs(design_of(asked(test=test, splits=2)), ACCURACY) for test in ((60, 20), (9000, 9000))
+    )
+    assert [need.text for need in small] == [
+        "no number suffices (the test set is too small)"
+    ] * len(TARGETS)
+    assert few_splits[0].text == "no number suffices (more splits are needed)"
+    assert seeds_in_words(small) == f"for 0.02 or 0.05 or 0.10: {small[0].text}"
+
+
+def test_a_study_that_cannot_answer_says_why() -> None:
+    assert "fewer than 6 patients of class few" in outlook(asked(test=(400, 4), splits=1))
+    assert "a single run of each shows no difference" in outlook(asked(splits=1, seeds=1))
+    assert outlook(asked(methods=1)) == ""
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_it_is_said_before_a_run_and_not_when_all_is_done(
+    make_study: Callable[..., Study], tmp_path: Path, *, again: bool
+) -> None:
+    study, store, console = (
+        make_study(seeds=(0,)),
+        RunStore(tmp_path),
+        Console(file=io.StringIO(), width=100),
+    )
+    for _ in range(1 + again):
+        console.file = io.StringIO()
+        with watching(study, store, InProcess(), console) as observer:
+            study.run(store, executor=InProcess(), observer=observer)
+    assert isinstance(console.file, io.StringIO)
+    assert ("Expected: " in console.file.getvalue()) != again

@@ -1,0 +1,83 @@
+"""Methods ranked over data sets: Demsar's example, SciPy, and runs that cannot be ranked."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from numpy.testing import assert_allclose
+
+from equipoise.exceptions import DataError, SettingError
+from equipoise.results.ranking import rank_runs
+
+# Ranks 3 2 1, 3 1 2, 3 2 1, 3 2 1, 1 2 3, on average 2.6, 1.8, 1.6.
+VALUES = [[0.1, 0.2, 0.3], [0.1, 0.3, 0.2], [0.5, 0.6, 0.7], [0.2, 0.4, 0.9], [0.9, 0.8, 0.7]]
+
+
+def write_table(
+    folder: Path, values: dict[str, float | None], metric: str = "balanced_accuracy"
+) -> Path:
+    folder.mkdir(parents=True)
+    with (folder / "table.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("method", "metric", "mean"))
+        writer.writerows(
+            (name, metric, "" if value is None else value) for name, value in values.items()
+        )
+    return folder
+
+
+def folders(
+    tmp_path: Path, values: Sequence[Sequence[float]], metric: str = "balanced_accuracy"
+) -> list[Path]:
+    names = [f"method-{i}" for i in range(len(values[0]))]
+    return [
+        write_table(tmp_path / f"set-{i}", dict(zip(names, row, strict=True)), metric)
+        for i, row in enumerate(values)
+    ]
+
+
+def test_runs_are_ranked_by_the_methods_they_share(tmp_path: Path) -> None:
+    """chi2 = 12 x 5 / 12 (6.76 + 3.24 + 2.56 - 12) = 2.8, F = 4 x 2.8 / (10 - 2.8), CD = 2.344 sqrt(12 / 30)."""
+    runs = folders(tmp_path, VALUES)
+    text = (
+        runs[0] / "table.csv"
+    ).read_text() + "method-9,balanced_accuracy,0.9\nmethod-8,balanced_accuracy,\n"
+    (runs[0] / "table.csv").write_text(text)
+    ranking = rank_runs(runs)
+    assert ranking.methods == ("method-2", "method-1", "method-0")
+    assert_allclose(ranking.ranks, [1.6, 1.8, 2.6])
+    assert (ranking.n_sets, ranking.left_out) == (5, ("method-9",))
+    assert_allclose([ranking.chi2, ranking.f], [2.8, 14 / 9])
+    assert_allclose(ranking.critical_difference, 1.482, atol=5e-4)
+    assert ranking.cliques == ((0, 2),)
+
+
+def test_a_metric_that_should_be_small_is_ranked_from_below(tmp_path: Path) -> None:
+    runs = folders(tmp_path, [[0.1, 0.2, 0.3]] * 3, metric="brier")
+    assert rank_runs(runs, "brier").methods[0] == "method-0"
+    runs = folders(tmp_path / "other", [[0.1, 0.2, 0.3]] * 3)
+    assert rank_runs(runs).methods[0] == "method-2"
+
+
+def test_the_published_studies_can_be_ranked() -> None:
+    results = Path(__file__).parents[2] / "docs" / "results"
+    ranking = rank_runs(
+        [results / name for name in ("all_methods", "covid_xray", "herlev_two", "herlev_seven")]
+    )
+    assert set(ranking.methods) == {"none", "class_weights", "oversampling", "dcgan", "cdcgan"}
+    assert ranking.cliques == ((0, 4),)
+
+
+def test_what_cannot_be_ranked_is_refused(tmp_path: Path) -> None:
+    runs = folders(tmp_path, [[0.1, 0.2, 0.3]] * 3)
+    with pytest.raises(DataError, match="at least 3 different run folders, got 2"):
+        rank_runs(runs[:2])
+    with pytest.raises(DataError, match="at least 3 different run folders, got 4"):
+        rank_runs([*runs, runs[0]])
+    with pytest.raises(DataError, match=r"got method-0\. Run the same"):
+        rank_runs([*runs, write_table(tmp_path / "other", {"method-0": 0.3, "else": 0.2})])
+    with pytest.raises(DataError, match=r"no table\.csv"):
+        rank_runs([*runs, tmp_path])
+    with pytest.raises(SettingError, match="metric"):
+        rank_runs(runs, "balanced_acuracy")

@@ -1,0 +1,170 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from equipoise.exceptions import DataError
+from equipoise.experiments.region_metrics import by_size, region_metrics
+from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.study import Study
+from equipoise.metrics.segmentation import MEASURES
+from equipoise.results.tables import summarize_run, task_of, write_all_tables
+from equipoise.results.volume_tables import summarize_volumes, under_omissions, write_volume_tables
+from equipoise.runs.case_measures import Measures, join, read_measures, write_measures
+from equipoise.runs.image_run import read_study
+from equipoise.runs.store import RunStore
+
+MakeStudy = Callable[..., Study]
+
+
+@pytest.fixture
+def run(make_volume_study: MakeStudy, tmp_path: Path) -> Path:
+    """A finished run: two methods, three folds of two patients, two seeds."""
+    make_volume_study().run(RunStore(tmp_path / "run"), executor=InProcess())
+    return tmp_path / "run"
+
+
+def measures(
+    dice: list[float], *, patients: list[int] | None = None, size: float = 100.0
+) -> Measures:
+    """Cases whose only region has this Dice, with as much drawn as there is."""
+    tp = np.array(dice) * size
+    zeros = np.zeros(len(dice))
+    found = {**dict.fromkeys(MEASURES, zeros), "tp": tp, "fp": size - tp, "fn": size - tp}
+    return Measures(
+        ids=np.array([f"case-{i}" for i in range(len(dice))]),
+        patients=np.arange(len(dice)) if patients is None else np.array(patients),
+        regions={"whole": found},
+    )
+
+
+def test_means_and_intervals_are_over_patients(run: Path) -> None:
+    results = summarize_volumes(run)
+    assert results.headline == ("mean_dice", "dice_label_1", "dice_label_2")
+    method = results.methods[0]
+    assert (method.method, method.n_runs, method.metrics["mean_dice"].n_runs) == ("random", 6, 2)
+    rows = [
+        line.split(",")
+        for line in (_written(run, results) / "patients.csv").read_text().splitlines()[1:]
+    ]
+    values = [
+        float(value)
+        for name, seed, _, metric, value in rows
+        if (name, seed, metric) == ("random", "0", "mean_dice")
+    ]
+    assert len(values) == 6
+    summary = method.metrics["mean_dice"]
+    low, high = stats.t.interval(0.95, 5, np.mean(values), stats.sem(values))
+    assert (summary.mean, summary.low, summary.high) == pytest.approx(
+        (np.mean(values), low, high), abs=1e-5
+    )
+
+
+def _written(run: Path, results: object) -> Path:
+    write_volume_tables(results, run)  # type: ignore[arg-type]
+    return run
+
+
+def test_the_comparison_is_the_paired_t_test_over_patients(run: Path) -> None:
+    results = summarize_volumes(run)
+    write_volume_tables(results, run)
+    rows = [line.split(",") for line in (run / "patients.csv").read_text().splitlines()[1:]]
+    by_method = {
+        name: {
+            p: float(v)
+            for m, s, p, metric, v in rows
+            if (m, s, metric) == (name, "1", "dice_label_2")
+        }
+        for name in ("random", "brighter")
+    }
+    differences = [by_method["brighter"][p] - by_method["random"][p] for p in by_method["random"]]
+    (row,) = [row for row in results.comparisons if row.metric == "dice_label_2"]
+    assert row.difference == pytest.approx(np.mean(differences), abs=1e-5)
+    assert row.p == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=1e-4)
+    assert (row.method, row.baseline, row.n_runs) == ("brighter", "random", 12)
+
+
+def test_tables_are_the_same_bytes_each_time(run: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        results = summarize_run(run)
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "study.json").write_bytes((run / "study.json").read_bytes())
+        write_volume_tables(results, tmp_path / name)
+    assert (tmp_path / "a" / "table.csv").read_bytes() == (
+        tmp_path / "b" / "table.csv"
+    ).read_bytes()
+    write_all_tables(run)
+    assert {path.name for path in run.glob("*.csv")} == {
+        "table.csv",
+        "comparisons.csv",
+        "patients.csv",
+        "costs.csv",
+    }
+
+
+def test_an_unfinished_run_compares_what_both_have(run: Path, make_volume_study: MakeStudy) -> None:
+    record = run / "cells" / "brighter" / "fold-1" / "seed-0" / "record.json"
+    record.unlink()
+    results = summarize_volumes(run)
+    assert results.n_missing == 1
+    assert {row.n_runs for row in results.comparisons} == {10}
+    assert "1 of 12 runs not finished yet" in results.verdict[1]
+
+
+def test_a_patient_of_several_cases_is_left_out_whole() -> None:
+    metric = region_metrics(["whole"])["dice_whole"]
+    found = under_omissions(metric, measures([0.2, 0.4, 0.9], patients=[5, 5, 8]), np.array([5, 8]))
+    assert found.tolist() == pytest.approx([0.5, 0.9, 0.3])
+
+
+def test_no_case_no_value() -> None:
+    """Pooled counts of nobody would give the Dice of two empty sets, which is 1."""
+    metric = region_metrics(["whole"])["dice_pooled_whole"]
+    assert np.isnan(under_omissions(metric, measures([0.2], patients=[3]), np.array([3]))[1])
+
+
+def test_measures_survive_the_disk(tmp_path: Path) -> None:
+    one = measures([0.25, 1.0])
+    one.regions["whole"]["hd95_mm"][1] = np.nan
+    write_measures(one, tmp_path / "measures.csv")
+    other = read_measures(tmp_path / "measures.csv")
+    assert other.ids.tolist() == one.ids.tolist()
+    for key in MEASURES:
+        np.testing.assert_allclose(other.regions["whole"][key], one.regions["whole"][key])
+
+
+def test_folds_are_joined_in_the_order_of_names() -> None:
+    a, b = measures([0.1, 0.3]).subset([1]), measures([0.1, 0.3]).subset([0])
+    assert join([a, b]).ids.tolist() == ["case-0", "case-1"]
+
+
+def test_metrics_have_names_that_suit_columns() -> None:
+    names = list(region_metrics(["whole", "core"], ["edema", "non-enhancing"]))
+    assert names[:5] == [
+        "mean_dice",
+        "dice_whole",
+        "dice_core",
+        "dice_class_edema",
+        "dice_class_non-enhancing",
+    ]
+    assert len(names) == len(set(names)) == 1 + 7 * 4
+
+
+def test_regions_are_read_from_the_largest_and_equal_ones_by_their_codes() -> None:
+    """Names would put label 10 before label 2."""
+    assert by_size({"active": [4], "core": [1, 3, 4], "whole": [1, 2, 3, 4]}) == [
+        "whole",
+        "core",
+        "active",
+    ]
+    assert by_size({"label 10": [2], "label 2": [1]}) == ["label 2", "label 10"]
+
+
+def test_runs_say_what_they_are_about(run: Path, tmp_path: Path) -> None:
+    assert task_of(run) == "segmentation"
+    with pytest.raises(DataError, match="Expected a run on images, got one on volumes"):
+        read_study(run)
+    with pytest.raises(DataError, match=r"found no study\.json"):
+        task_of(tmp_path / "nowhere")
