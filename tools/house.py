@@ -158,7 +158,7 @@ def import_graph(files: Sequence[SourceFile]) -> dict[str, set[str]]:
     modules = {file.module: file for file in files}
     graph: dict[str, set[str]] = {}
     for file in files:
-        imported = set()
+        imported: set[str] = set()
         for node in ast.walk(file.tree):
             imported.update(_imported_names(node))
         targets = set()
