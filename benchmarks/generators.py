@@ -23,7 +23,7 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.phantoms.datasets import chest_films
 from equipoise.experiments.methods import generative
 from equipoise.experiments.methods.catalogue import METHODS
-from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.environment import available_cores, machine, versions
 from equipoise.experiments.running.peak_memory import PeakMemory
 from equipoise.resampling.base import Oversampler

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.reading import read
-from equipoise.experiments.image_plan import Protocol, plan_study, thinned
+from equipoise.experiments.image_plan import plan_study, thinned
 from equipoise.experiments.methods.catalogue import WITHIN_BUDGET
-from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.protocol import Budget, Protocol
 
 IMAGES = Path("../shared/data/kermany_cxr")
 KEPT = {"NORMAL": 600, "PNEUMONIA": 60}  # training images

@@ -13,8 +13,8 @@ from pathlib import Path
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.reading import read
-from equipoise.experiments.image_plan import Protocol, plan_study
-from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.image_plan import plan_study
+from equipoise.experiments.protocol import Budget, Protocol
 
 IMAGES = Path("../shared/data/covid_xray")
 FRAME = 8  # the frame is 1/8 of the side

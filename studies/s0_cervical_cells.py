@@ -20,10 +20,11 @@ from equipoise.data.dataset import ImageDataset, concatenate
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.reading import read
 from equipoise.data.splits import Split, hold_out
-from equipoise.experiments.image_plan import Protocol, plan_study, thinned
+from equipoise.experiments.image_plan import plan_study, thinned
 from equipoise.experiments.methods.catalogue import METHODS, STRONG_CONTROLS
 from equipoise.experiments.methods.generative import pretraining
-from equipoise.experiments.methods.method import Budget, Method
+from equipoise.experiments.methods.method import Method
+from equipoise.experiments.protocol import Budget, Protocol
 from equipoise.experiments.study import Study
 
 IMAGES = Path("../shared/data/herlev_papsmear")

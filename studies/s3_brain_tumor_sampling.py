@@ -23,9 +23,10 @@ from equipoise.data.phantoms.brains import write_brains
 from equipoise.data.reading import read_volumes
 from equipoise.data.volumes.options import LoadedVolumes, VolumeOptions
 from equipoise.estimators.patches.hard_example import HardExamplePatches
-from equipoise.experiments.methods.segmentation import STEP, VolumeBudget, make_segmenter
+from equipoise.experiments.methods.segmentation import STEP, make_segmenter
+from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
 from equipoise.experiments.study import Study
-from equipoise.experiments.volume_plan import VolumeProtocol, plan_volume_study
+from equipoise.experiments.volume_plan import plan_volume_study
 
 COMMAND = "equipoise run studies/s3_brain_tumor_sampling.py"
 VOLUMES = Path(os.environ.get("EQUIPOISE_DATA", "../shared/data")) / "brats2013"

@@ -18,10 +18,11 @@ from imblearn.pipeline import Pipeline
 
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.data.reading import read
-from equipoise.experiments.image_plan import Protocol, plan_study
+from equipoise.experiments.image_plan import plan_study
 from equipoise.experiments.methods.catalogue import METHODS, STRONG_CONTROLS
 from equipoise.experiments.methods.doses import dosed
-from equipoise.experiments.methods.method import Budget, Method
+from equipoise.experiments.methods.method import Method
+from equipoise.experiments.protocol import Budget, Protocol
 from equipoise.experiments.study import Study
 
 IMAGES = Path("../shared/data/skin_mal_benign")

@@ -90,7 +90,7 @@ def test_a_study_file_is_run(
     (tmp_path / "my_study.py").write_text(
         "from equipoise.data.phantoms.datasets import cells\n"
         "from equipoise.data.splits import hold_out\n"
-        "from equipoise.experiments.methods.method import Budget\n"
+        "from equipoise.experiments.protocol import Budget\n"
         "from equipoise.experiments.methods.catalogue import build_methods\n"
         "from equipoise.experiments.study import Study\n"
         "dataset = cells((40, 30), size=32)\n"

@@ -85,7 +85,7 @@ def test_the_demo_is_drawn_again() -> None:
 STUDY = """
 from equipoise.data.phantoms.datasets import cells
 from equipoise.data.splits import hold_out
-from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.protocol import Budget
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.study import Study
 

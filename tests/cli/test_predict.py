@@ -16,7 +16,7 @@ from equipoise.data.splits import hold_out
 from equipoise.deployment.classify import choose_panel, score_images
 from equipoise.exceptions import SettingError
 from equipoise.experiments.methods.catalogue import build_methods
-from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.study import Study
 from equipoise.runs.store import RunStore

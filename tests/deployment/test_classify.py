@@ -17,7 +17,7 @@ from equipoise.deployment.classify import (
 )
 from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.methods.catalogue import build_methods
-from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.study import Study
 from equipoise.metrics.priors import correct_priors, fit_priors

@@ -17,7 +17,7 @@ import numpy as np
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
 from equipoise.experiments.methods.catalogue import build_methods
-from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.executors import default_executor
 from equipoise.experiments.study import Study
 from equipoise.runs.store import RunStore

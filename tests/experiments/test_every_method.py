@@ -12,7 +12,7 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
 from equipoise.experiments.methods import curated, generative, papers
 from equipoise.experiments.methods.catalogue import METHODS, WITHIN_BUDGET, build_methods
-from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.fit_classifier import fit_cell
 from equipoise.experiments.running.fit_watch import Outcome
 from equipoise.experiments.study import Study

@@ -8,8 +8,8 @@ from equipoise.data.images.options import Loaded
 from equipoise.data.phantoms.datasets import chest_films
 from equipoise.exceptions import DataError, LeakageError, SettingError
 from equipoise.experiments.demo import demo_study
-from equipoise.experiments.image_plan import DEFAULT_METHODS, Protocol, check_plan, plan_study
-from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.image_plan import check_plan, plan_study
+from equipoise.experiments.protocol import Budget, Protocol
 
 CHEAP = Protocol(methods=("none", "oversampling"), n_seeds=2, n_splits=2)
 
@@ -118,5 +118,5 @@ def test_a_class_too_small_for_a_method_is_refused_before_anything_trains() -> N
 
 def test_the_demo_compares_the_default_methods() -> None:
     study = demo_study()
-    assert tuple(study.methods) == DEFAULT_METHODS
+    assert tuple(study.methods) == Protocol().methods
     assert study.dataset.class_names[study.positive] == "abnormal"

@@ -6,12 +6,9 @@ import pytest
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.data.volumes.options import LoadedVolumes
 from equipoise.exceptions import SettingError
-from equipoise.experiments.methods.segmentation import (
-    VOLUME_METHODS,
-    VolumeBudget,
-    build_volume_methods,
-)
-from equipoise.experiments.volume_plan import VolumeProtocol, check_volume_plan, plan_volume_study
+from equipoise.experiments.methods.segmentation import VOLUME_METHODS, build_volume_methods
+from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
+from equipoise.experiments.volume_plan import check_volume_plan, plan_volume_study
 from equipoise.testing.volumes import volumes_of
 
 BUDGET = VolumeBudget(

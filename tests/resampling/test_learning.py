@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Labels
 from equipoise.experiments.methods.generative import METHODS
-from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.protocol import Budget
 from equipoise.training import collapse
 
 pytestmark = pytest.mark.slow

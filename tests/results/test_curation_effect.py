@@ -8,8 +8,8 @@ from equipoise.atomic import read_json, write_json
 from equipoise.curation.oversampler import CuratedOversampler
 from equipoise.experiments.description import _unseeded
 from equipoise.experiments.methods.catalogue import build_methods
-from equipoise.experiments.methods.method import Budget
 from equipoise.experiments.parameters import steps_of
+from equipoise.experiments.protocol import Budget
 from equipoise.metrics.classification import METRICS
 from equipoise.results.comparison import Comparison
 from equipoise.results.curation_effect import CURATED, curation_effect, find_pairs, write_curation

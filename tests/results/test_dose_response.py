@@ -9,8 +9,8 @@ from equipoise.atomic import read_json, write_json
 from equipoise.curation.dosed import DosedOversampler
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.methods.doses import DOSED, find_ladders
-from equipoise.experiments.methods.method import Budget
 from equipoise.experiments.parameters import steps_of
+from equipoise.experiments.protocol import Budget
 from equipoise.metrics.classification import METRICS
 from equipoise.results.dose_response import DoseRow, dose_response, fall_behind, write_dose
 from equipoise.runs.csv_records import read_rows

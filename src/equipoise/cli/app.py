@@ -155,9 +155,9 @@ def run(
     from equipoise.cli.console import reading_bar
     from equipoise.data.images.options import ReadOptions
     from equipoise.data.reading import read
-    from equipoise.experiments.image_plan import Protocol, check_plan, plan_study
+    from equipoise.experiments.image_plan import check_plan, plan_study
     from equipoise.experiments.methods.catalogue import named
-    from equipoise.experiments.methods.method import Budget
+    from equipoise.experiments.protocol import Budget, Protocol
 
     protocol = Protocol(
         methods=named(methods or METHODS),

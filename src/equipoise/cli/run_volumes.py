@@ -36,12 +36,8 @@ def run_volumes(
     from equipoise.cli.console import reading_bar
     from equipoise.data.reading import read_volumes
     from equipoise.data.volumes.options import VolumeOptions
-    from equipoise.experiments.methods.segmentation import VolumeBudget
-    from equipoise.experiments.volume_plan import (
-        VolumeProtocol,
-        check_volume_plan,
-        plan_volume_study,
-    )
+    from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
+    from equipoise.experiments.volume_plan import check_volume_plan, plan_volume_study
 
     asked, spent = VolumeProtocol(**protocol), VolumeBudget(**budget)
     check_volume_plan(asked, spent)

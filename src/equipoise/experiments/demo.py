@@ -9,12 +9,10 @@ from equipoise.data.phantoms.datasets import cells
 from equipoise.data.reading import read_volumes
 from equipoise.data.splits import hold_out
 from equipoise.data.volumes.options import VolumeOptions
-from equipoise.experiments.image_plan import DEFAULT_METHODS
 from equipoise.experiments.methods.catalogue import build_methods
-from equipoise.experiments.methods.method import Budget
-from equipoise.experiments.methods.segmentation import VolumeBudget
+from equipoise.experiments.protocol import Budget, Protocol, VolumeBudget, VolumeProtocol
 from equipoise.experiments.study import Study
-from equipoise.experiments.volume_plan import VolumeProtocol, plan_volume_study
+from equipoise.experiments.volume_plan import plan_volume_study
 
 COUNTS = (600, 100)  # normal and abnormal cells
 BUDGET = Budget(n_steps=400, gan_steps=300, gan_channels=32, augmentation="cell")
@@ -27,7 +25,7 @@ def demo_study() -> Study:
         name="Demo: drawn cervical cells",
         dataset=dataset,
         splits=hold_out(dataset, n_splits=4, seed=0),
-        methods=build_methods(DEFAULT_METHODS, BUDGET),
+        methods=build_methods(Protocol().methods, BUDGET),
         seeds=(0,),
         duplicates=find_duplicates(dataset),
         facts={

@@ -1,7 +1,7 @@
 """From images that were read to a study that may run: splits, the duplicate scan, the methods."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,42 +15,11 @@ from equipoise.data.splits import Split, hold_out, source_splits
 from equipoise.discovery import pick, unknown
 from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.methods.catalogue import build_methods
-from equipoise.experiments.methods.method import Budget
+from equipoise.experiments.protocol import Budget, Protocol
 from equipoise.experiments.study import Study
 from equipoise.metrics.classification import METRICS
 
-DEFAULT_METHODS = ("none", "class_weights", "oversampling", "dcgan", "cdcgan")
 DUPLICATE_POLICIES = ("refuse", "merge", "report")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Protocol:
-    """How methods are compared.
-
-    Attributes:
-        methods: Names of `equipoise.experiments.methods.catalogue.METHODS`; the first is the baseline.
-        n_seeds: Trainings of every method on every split.
-        n_splits: Repeated hold-outs; ignored where the source has a test set of its own.
-        seed: First seed, also the seed of the splits.
-        test: Share of the images (whole patients) held out for the test.
-        validation: Share of the images (whole patients) held out for model selection.
-        duplicates: What to do when two copies of an image lie on both sides of a split: "refuse" (stop before
-            anything trains), "merge" (treat them as one patient) or "report" (go on and show them).
-        use_source_split: Keep the train and test parts that the source came with.
-        rare_class: Name of the positive class; the smallest class where None.
-        primary_metric: The metric on which the verdict rests, named before anything is trained.
-    """
-
-    methods: Sequence[str] = DEFAULT_METHODS
-    n_seeds: int = 3
-    n_splits: int = 3
-    seed: int = 0
-    test: float = 0.25
-    validation: float = 0.15
-    duplicates: str = "refuse"
-    use_source_split: bool = True
-    rare_class: str | None = None
-    primary_metric: str = "balanced_accuracy"
 
 
 def check_plan(protocol: Protocol, budget: Budget, *, size: int) -> None:

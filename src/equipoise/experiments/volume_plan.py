@@ -1,42 +1,18 @@
 """From volumes that were read to a study that may run: folds of patients and the methods."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from equipoise.data.patient_folds import patient_folds
 from equipoise.data.splits import Split
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.data.volumes.options import LoadedVolumes
-from equipoise.experiments.methods.segmentation import (
-    DEFAULT_METHODS,
-    VolumeBudget,
-    build_volume_methods,
-)
-from equipoise.experiments.region_metrics import MEAN_DICE
+from equipoise.experiments.methods.segmentation import build_volume_methods
+from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
 from equipoise.experiments.study import Study
 
 MOST_FOLDS = 5
 VALIDATION = 0.2  # share of the patients that are not tested, at least one
-
-
-@dataclass(frozen=True, kw_only=True)
-class VolumeProtocol:
-    """How methods are compared on volumes.
-
-    Attributes:
-        methods: Names of `VOLUME_METHODS`; the first is the baseline.
-        n_seeds: Trainings of every method on every fold.
-        n_folds: Folds of patients; None for five, or one for each patient where there are fewer.
-        seed: First seed, also the seed of the folds.
-        primary_metric: The metric on which the verdict rests, named before anything is trained.
-    """
-
-    methods: Sequence[str] = DEFAULT_METHODS
-    n_seeds: int = 3
-    n_folds: int | None = None
-    seed: int = 0
-    primary_metric: str = MEAN_DICE
 
 
 def check_volume_plan(protocol: VolumeProtocol, budget: VolumeBudget) -> None:

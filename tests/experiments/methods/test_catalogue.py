@@ -2,8 +2,8 @@ import pytest
 
 from equipoise.exceptions import SettingError
 from equipoise.experiments.methods.catalogue import METHODS, WITHIN_BUDGET, build_methods, named
-from equipoise.experiments.methods.method import Budget
 from equipoise.experiments.parameters import steps_of
+from equipoise.experiments.protocol import Budget
 
 BUDGET = Budget(
     network="resnet18",

@@ -6,8 +6,8 @@ from equipoise.curation.dosed import DosedOversampler
 from equipoise.exceptions import SettingError
 from equipoise.experiments.methods.catalogue import METHODS, build_methods
 from equipoise.experiments.methods.doses import dosed
-from equipoise.experiments.methods.method import Budget
 from equipoise.experiments.parameters import steps_of
+from equipoise.experiments.protocol import Budget
 
 BUDGET = Budget(n_steps=7, gan_steps=9, device="cpu")
 

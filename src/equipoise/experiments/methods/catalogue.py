@@ -6,7 +6,8 @@ from imblearn.pipeline import Pipeline
 
 from equipoise.experiments.methods import classical, curated, generative, losses, papers
 from equipoise.experiments.methods.doses import find_method
-from equipoise.experiments.methods.method import Budget, Method, check_names
+from equipoise.experiments.methods.method import Method, check_names
+from equipoise.experiments.protocol import Budget
 
 FAMILIES = (losses, classical, generative, curated)
 WITHIN_BUDGET = tuple(method.name for family in FAMILIES for method in family.METHODS)

@@ -1,6 +1,7 @@
 """Methods without a generator: repeating, leaving out, interpolating, and training the last layer again."""
 
-from equipoise.experiments.methods.method import Budget, Method
+from equipoise.experiments.methods.method import Method
+from equipoise.experiments.protocol import Budget
 from equipoise.resampling.base import Resampler
 from equipoise.resampling.random import RandomOversampler, RandomUndersampler
 

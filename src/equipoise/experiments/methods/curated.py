@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from equipoise.experiments.methods import generative
-from equipoise.experiments.methods.method import Budget, Method
+from equipoise.experiments.methods.method import Method
+from equipoise.experiments.protocol import Budget
 from equipoise.resampling.base import Resampler
 
 BASES = ("dcgan", "cdcgan", "edm")

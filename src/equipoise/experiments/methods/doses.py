@@ -9,7 +9,8 @@ from typing import Any
 
 from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
-from equipoise.experiments.methods.method import Budget, Method
+from equipoise.experiments.methods.method import Method
+from equipoise.experiments.protocol import Budget
 from equipoise.resampling.base import Resampler
 
 DOSED = "equipoise.curation.dosed.DosedOversampler"  # by name: reading a run needs none of its machinery

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from equipoise.experiments.methods.method import Budget, Method
+from equipoise.experiments.methods.method import Method
+from equipoise.experiments.protocol import Budget
 from equipoise.resampling.base import Resampler
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`Method`, a named way of rebalancing, and the `Budget` that all methods of a comparison share."""
+"""`Method`: a named way of rebalancing."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -7,50 +7,11 @@ from typing import TYPE_CHECKING, Any
 from imblearn.pipeline import Pipeline
 
 from equipoise.exceptions import SettingError
+from equipoise.experiments.protocol import Budget
 from equipoise.resampling.base import Resampler
 
 if TYPE_CHECKING:
     from equipoise.estimators.classifier import ImageClassifier
-
-
-@dataclass(frozen=True, kw_only=True)
-class Budget:
-    """What every arm of a comparison may spend: one classifier, one number of steps, one size of generators.
-
-    Attributes:
-        network: Of the classifier; one of `equipoise.networks.backbones.NETWORKS`.
-        pretrained: None, "imagenet", or a file of weights.
-        n_steps: Optimizer steps of the classifier.
-        batch_size: Images in each of them.
-        learning_rate: Of the classifier.
-        augmentation: Of the classifier; one of `equipoise.training.augmentation.AUGMENTATIONS`.
-        gan_steps: Rounds of a GAN: one update of each network. Generators of other kinds get as many updates.
-        gan_batch_size: Images in each of them.
-        gan_channels: Channels of a generator at half the image side.
-        gan_precision: "32-true" or "bf16-mixed", of every generator.
-        device: "auto", "cpu", "cuda", ...
-    """
-
-    network: str = "small_cnn"
-    pretrained: str | None = None
-    n_steps: int = 600
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    augmentation: str = "film"
-    gan_steps: int = 1500
-    gan_batch_size: int = 32
-    gan_channels: int = 32
-    gan_precision: str = "32-true"
-    device: str = "auto"
-
-    @property
-    def updates(self) -> int:
-        """Updates of networks that every generator may make in all."""
-        return 2 * self.gan_steps
-
-    def rounds(self, critic_steps: int) -> int:
-        """Rounds of a game of `critic_steps` updates of the critic and one of the generator."""
-        return max(1, self.updates // (critic_steps + 1))
 
 
 def _unchanged(_budget: Budget) -> Mapping[str, Any]:

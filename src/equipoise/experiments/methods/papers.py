@@ -8,7 +8,8 @@ The classifier is that of the budget in all of them, so that arms of a compariso
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from equipoise.experiments.methods.method import Budget, Method
+from equipoise.experiments.methods.method import Method
+from equipoise.experiments.protocol import Budget
 from equipoise.resampling.base import Resampler
 
 S0_STEPS = 19_200  # 300 passes over the paper's 2,021 cells in batches of 32

@@ -1,4 +1,4 @@
-"""All ways of segmenting by name, and the budget that they share."""
+"""All ways of segmenting by name."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -9,42 +9,12 @@ from sklearn.base import BaseEstimator
 
 from equipoise.discovery import pick
 from equipoise.experiments.methods.method import check_names
+from equipoise.experiments.protocol import VolumeBudget
 
 if TYPE_CHECKING:
     from equipoise.estimators.segmenter import Segmenter
 
 STEP = "segment"
-
-
-@dataclass(frozen=True, kw_only=True)
-class VolumeBudget:
-    """What every arm of a comparison may spend.
-
-    Attributes:
-        n_steps: Optimizer steps; a cascade divides them between its two networks.
-        epoch_steps: Steps between two lists of hard examples, and between two looks at the validation slices.
-        batch_size: Patches in a step.
-        dense_batch_size: The same of a U-Net, which learns from every pixel of a patch and takes longer for it.
-        candidates: Voxels of each class that are judged for a list of hard examples.
-        patch_size: Their side in px.
-        width: Channels of a network's first layers.
-        learning_rate: Its first value.
-        n_slices: Validation slices of a look.
-        precision: "32-true" or "bf16-mixed" while training.
-        device: "auto", "cpu", "cuda", ...
-    """
-
-    n_steps: int = 600
-    epoch_steps: int = 100
-    batch_size: int = 120
-    dense_batch_size: int = 24
-    candidates: int = 1000
-    patch_size: int = 64
-    width: int = 16
-    learning_rate: float = 1e-3
-    n_slices: int = 16
-    precision: str = "32-true"
-    device: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +111,6 @@ _METHODS = (
     _drawn("unet_tversky", "U-Net with the focal Tversky loss.", "foreground", mode="dense", loss="focal_tversky"),
 )  # fmt: skip
 VOLUME_METHODS: dict[str, VolumeMethod] = {method.name: method for method in _METHODS}
-DEFAULT_METHODS = ("random", "balanced", "hard_example", "balanced_corrected")
 
 
 def build_volume_methods(names: Iterable[str], budget: VolumeBudget) -> dict[str, Pipeline]:

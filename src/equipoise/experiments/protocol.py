@@ -1,0 +1,145 @@
+"""What a comparison compares and what each method may spend: plain records, quick to import.
+
+The command line takes its defaults from these fields.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """How methods are compared on images.
+
+    Attributes:
+        methods: Names of `equipoise.experiments.methods.catalogue.METHODS`; the first is the
+            baseline.
+        n_seeds: Trainings of every method on every split.
+        n_splits: Repeated hold-outs; ignored where the source has a test set of its own.
+        seed: First seed, also the seed of the splits.
+        test: Share of the images (whole patients) held out for the test.
+        validation: Share of the images (whole patients) held out for model selection.
+        duplicates: What to do when copies of an image lie on both sides of a split: "refuse" (stop
+            before anything trains), "merge" (treat them as one patient) or "report" (go on and show
+            them).
+        use_source_split: Keep the train and test parts that the source came with.
+        rare_class: Name of the positive class; the smallest class where None.
+        primary_metric: The metric on which the verdict rests, named before anything is trained.
+
+    Example:
+        >>> Protocol(n_seeds=5).methods
+        ('none', 'class_weights', 'oversampling', 'dcgan', 'cdcgan')
+    """
+
+    methods: Sequence[str] = ("none", "class_weights", "oversampling", "dcgan", "cdcgan")
+    n_seeds: int = 3
+    n_splits: int = 3
+    seed: int = 0
+    test: float = 0.25
+    validation: float = 0.15
+    duplicates: str = "refuse"
+    use_source_split: bool = True
+    rare_class: str | None = None
+    primary_metric: str = "balanced_accuracy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What every method of a comparison on images may spend: one classifier, one number of steps.
+
+    Attributes:
+        network: Of the classifier; one of `equipoise.networks.backbones.NETWORKS`.
+        pretrained: None, "imagenet", or a file of weights.
+        n_steps: Optimizer steps of the classifier.
+        batch_size: Images in each of them.
+        learning_rate: Of the classifier.
+        augmentation: Of the classifier; one of `equipoise.training.augmentation.AUGMENTATIONS`.
+        gan_steps: Rounds of a GAN: one update of each network. Generators of other kinds get as
+            many updates.
+        gan_batch_size: Images in each round.
+        gan_channels: Channels of a generator at half the image side.
+        gan_precision: "32-true" or "bf16-mixed", of every generator.
+        device: "auto", "cpu", "cuda", ...
+
+    Example:
+        >>> Budget(gan_steps=600).rounds(critic_steps=5)
+        200
+    """
+
+    network: str = "small_cnn"
+    pretrained: str | None = None
+    n_steps: int = 600
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    augmentation: str = "film"
+    gan_steps: int = 1500
+    gan_batch_size: int = 32
+    gan_channels: int = 32
+    gan_precision: str = "32-true"
+    device: str = "auto"
+
+    @property
+    def updates(self) -> int:
+        """Updates of networks that every generator may make in all."""
+        return 2 * self.gan_steps
+
+    def rounds(self, critic_steps: int) -> int:
+        """Return the rounds of a game of `critic_steps` updates of the critic and one of the generator."""
+        return max(1, self.updates // (critic_steps + 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeProtocol:
+    """How methods are compared on volumes.
+
+    Attributes:
+        methods: Names of `equipoise.experiments.methods.segmentation.VOLUME_METHODS`; the first is
+            the baseline.
+        n_seeds: Trainings of every method on every fold.
+        n_folds: Folds of patients; None for five, or one for each patient where there are fewer.
+        seed: First seed, also the seed of the folds.
+        primary_metric: The metric on which the verdict rests, named before anything is trained.
+
+    Example:
+        >>> VolumeProtocol().methods
+        ('random', 'balanced', 'hard_example', 'balanced_corrected')
+    """
+
+    methods: Sequence[str] = ("random", "balanced", "hard_example", "balanced_corrected")
+    n_seeds: int = 3
+    n_folds: int | None = None
+    seed: int = 0
+    primary_metric: str = "mean_dice"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeBudget:
+    """What every method of a comparison on volumes may spend.
+
+    Attributes:
+        n_steps: Optimizer steps; a cascade divides them between its two networks.
+        epoch_steps: Steps between two lists of hard examples, and between two validation
+            evaluations.
+        batch_size: Patches in a step.
+        dense_batch_size: The same for a U-Net, which learns from every pixel of a patch and takes
+            longer for each.
+        candidates: Voxels of each class that are scored for a list of hard examples.
+        patch_size: Side of a patch in pixels.
+        width: Channels of a network's first layers.
+        learning_rate: Its first value.
+        n_slices: Slices of a validation evaluation.
+        precision: "32-true" or "bf16-mixed" while training.
+        device: "auto", "cpu", "cuda", ...
+    """
+
+    n_steps: int = 600
+    epoch_steps: int = 100
+    batch_size: int = 120
+    dense_batch_size: int = 24
+    candidates: int = 1000
+    patch_size: int = 64
+    width: int = 16
+    learning_rate: float = 1e-3
+    n_slices: int = 16
+    precision: str = "32-true"
+    device: str = "auto"
