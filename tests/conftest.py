@@ -8,6 +8,8 @@ import pytest
 
 from equipoise.data.dataset import ImageDataset
 
+pytest_plugins = ("tests.fixtures.studies", "tests.fixtures.volume_studies")
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -21,7 +21,7 @@ Call = Callable[..., tuple[int, str, str]]
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A finished run that packed its images, as worker processes make it do; no test changes it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parents[1] / "experiments"))
+        patch.syspath_prepend(str(Path(__file__).parents[1] / "fixtures"))
         fakes = importlib.import_module("generator_fakes")
         dataset = fakes.noise_dataset()
         store = fakes.finished_run(tmp_path_factory.mktemp("generate") / "run", dataset)

@@ -26,12 +26,14 @@ from equipoise.training.progress import listening
 
 REASON = "Shown to nobody but the two authors, to test the gate."
 
+FAKES = Path(__file__).parents[1] / "fixtures"
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A finished run that no test changes, its images, and the module that made it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parent))
+        patch.syspath_prepend(str(FAKES))
         fakes = importlib.import_module("generator_fakes")
         store = fakes.finished_run(
             tmp_path_factory.mktemp("generation") / "run", facts={"command": "equipoise run x"}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.experiments.evidence.volume_run import volume_run
+from tests.fixtures.volume_run import volume_run
 
 from equipoise.atomic import write_json
 from equipoise.evidence.gathering import gather_evidence

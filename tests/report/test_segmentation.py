@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.experiments.evidence.volume_run import LOW_GRADE, label_maps
+from tests.fixtures.volume_run import LOW_GRADE, label_maps
 
 from equipoise.atomic import read_json, write_json
 from equipoise.report.html import write_report

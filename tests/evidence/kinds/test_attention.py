@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from tests.conftest import toy_dataset
-from tests.experiments.evidence.small_run import small_run
+from tests.fixtures.small_run import small_run
 
 from equipoise.atomic import read_json
 from equipoise.estimators.grad_cam import grad_cam

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.conftest import toy_dataset
-from tests.experiments.evidence.small_run import small_run
+from tests.fixtures.small_run import small_run
 
 from equipoise.atomic import read_json
 from equipoise.audit.in_domain import in_domain

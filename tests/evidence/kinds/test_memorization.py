@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.conftest import toy_dataset
-from tests.experiments.evidence.small_run import small_methods, small_run
+from tests.fixtures.small_run import small_methods, small_run
 
 from equipoise.atomic import read_json
 from equipoise.evidence.finished_run import Judged

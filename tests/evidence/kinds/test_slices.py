@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.experiments.evidence.volume_run import volume_run
+from tests.fixtures.volume_run import volume_run
 
 from equipoise.atomic import read_json
 from equipoise.evidence.finished_run import Judged
