@@ -1,0 +1,371 @@
+"""`StudyDescription`: what was requested of a run, as `study.json` stores it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from equipoise.atomic import JsonObject, JsonValue, read_json
+from equipoise.exceptions import DataError
+
+CLASSIFICATION = "classification"
+SEGMENTATION = "segmentation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepDescription:
+    """One step of a method: a resampler, a classifier or a segmenter.
+
+    Attributes:
+        name: Name of the step in its pipeline.
+        class_name: Full name of its class, `module.Class`.
+        settings: Every parameter as a JSON value.
+    """
+
+    name: str
+    class_name: str
+    settings: JsonObject = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Build the description from its JSON object."""
+        return cls(name=value["name"], class_name=value["class"], settings=dict(value["settings"]))
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the JSON object."""
+        return {"name": self.name, "class": self.class_name, "settings": dict(self.settings)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodDescription:
+    """A method and its steps, in the order of its pipeline; the last one is the estimator."""
+
+    name: str
+    steps: tuple[StepDescription, ...] = ()
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Build the description from its JSON object."""
+        steps = tuple(StepDescription.from_json(step) for step in value["steps"])
+        return cls(name=value["name"], steps=steps)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the JSON object."""
+        return {"name": self.name, "steps": [step.to_json() for step in self.steps]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitDescription:
+    """The size of a split, and the hash of its ids.
+
+    Attributes:
+        name: Name of the split.
+        n_train: Number of training images (of volumes: cases).
+        n_validation: Number of validation images.
+        n_test: Number of test images.
+        counts: {"train", "validation", "test": number of images (of volumes: voxels) of each class}.
+        fingerprint: Hash of the ids of the three parts.
+    """
+
+    name: str
+    n_train: int
+    n_validation: int
+    n_test: int
+    counts: Mapping[str, tuple[int, ...]]
+    fingerprint: str
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Build the description from its JSON object."""
+        return cls(
+            name=value["name"],
+            n_train=value["train"],
+            n_validation=value["validation"],
+            n_test=value["test"],
+            counts={part: tuple(counts) for part, counts in value["counts"].items()},
+            fingerprint=value["fingerprint"],
+        )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the JSON object."""
+        return {
+            "name": self.name,
+            "train": self.n_train,
+            "validation": self.n_validation,
+            "test": self.n_test,
+            "counts": {part: list(counts) for part, counts in self.counts.items()},
+            "fingerprint": self.fingerprint,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetDescription:
+    """What images and volumes have in common.
+
+    Attributes:
+        fingerprint: Hash of everything in the data set.
+        n_images: Number of images, or of cases.
+        n_groups: Number of patients.
+        class_names: Name of each class.
+        counts: Number of images, or of voxels, of each class.
+    """
+
+    task: ClassVar[str]
+
+    fingerprint: str
+    n_images: int
+    n_groups: int
+    class_names: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "ImageDatasetDescription | VolumeDatasetDescription":
+        """Build the description of images or of volumes from its JSON object."""
+        shared = {
+            "fingerprint": value["fingerprint"],
+            "n_images": value["n_images"],
+            "n_groups": value["n_groups"],
+            "class_names": tuple(value["class_names"]),
+            "counts": tuple(value["counts"]),
+        }
+        if "modalities" not in value:
+            return ImageDatasetDescription(
+                **shared, shape=tuple(value["shape"]), dtype=value["dtype"]
+            )
+        return VolumeDatasetDescription(
+            **shared,
+            modalities=tuple(value["modalities"]),
+            scheme=value["scheme"],
+            values=tuple(value["values"]),
+            regions={name: tuple(codes) for name, codes in value["regions"].items()},
+            images=value.get("images"),
+            n4=value.get("n4"),
+        )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the JSON object."""
+        return {
+            "fingerprint": self.fingerprint,
+            "n_images": self.n_images,
+            "n_groups": self.n_groups,
+            "class_names": list(self.class_names),
+            "counts": list(self.counts),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageDatasetDescription(DatasetDescription):
+    """A data set of images.
+
+    Attributes:
+        shape: (channels, height, width) of every image.
+        dtype: NumPy name of the type in which pixels are stored.
+    """
+
+    task: ClassVar[str] = CLASSIFICATION
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the JSON object."""
+        return {**super().to_json(), "shape": list(self.shape), "dtype": self.dtype}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeDatasetDescription(DatasetDescription):
+    """A data set of labeled volumes.
+
+    Attributes:
+        modalities: Names of the channels, in order.
+        scheme: Name of the label scheme.
+        values: Number of each class in the label files.
+        regions: {name: class codes that form the region}.
+        images: {SHA-256 of an image file: id of its case}; None for runs of earlier versions.
+        n4: Whether the bias field was corrected; None for runs of earlier versions.
+    """
+
+    task: ClassVar[str] = SEGMENTATION
+
+    modalities: tuple[str, ...]
+    scheme: str
+    values: tuple[int, ...]
+    regions: Mapping[str, tuple[int, ...]]
+    images: Mapping[str, str] | None = None
+    n4: bool | None = None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the JSON object."""
+        value: dict[str, JsonValue] = {
+            **super().to_json(),
+            "modalities": list(self.modalities),
+            "scheme": self.scheme,
+            "values": list(self.values),
+            "regions": {name: list(codes) for name, codes in self.regions.items()},
+        }
+        if self.images is not None:
+            value["images"] = dict(self.images)
+        if self.n4 is not None:
+            value["n4"] = self.n4
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyDescription:
+    """Everything that the results of a run depend on, and what its report shows of it.
+
+    Attributes:
+        name: Title of the report.
+        dataset: The images or volumes.
+        rare_class: Index of the positive class.
+        baseline: Name of the method that the others are compared with.
+        primary_metric: Name of the metric on which the verdict rests.
+        methods: The methods, in the requested order.
+        splits: The splits, in the requested order.
+        seeds: The seeds, in increasing order.
+        versions: {library: version}.
+        machine: System, processor, cores, memory in GB and version of Python.
+        facts: Anything else, as JSON values: "command", "notes", "skipped", "published".
+        reading: The options with which the images were read; None for runs of earlier versions.
+
+    Example:
+        >>> description = StudyDescription.from_json({
+        ...     "name": "cells", "baseline": "none", "primary_metric": "auroc", "rare_class": 1,
+        ...     "dataset": {"fingerprint": "c0ffee", "n_images": 50, "n_groups": 20,
+        ...                 "class_names": ["normal", "abnormal"], "counts": [40, 10],
+        ...                 "shape": [1, 32, 32], "dtype": "uint8"},
+        ...     "methods": [{"name": "none", "steps": []}], "splits": [], "seeds": [0, 1],
+        ...     "versions": {}, "machine": {}, "facts": {},
+        ... })
+        >>> description.task, description.images.shape, description.method_names
+        ('classification', (1, 32, 32), ('none',))
+        >>> description.to_json()["seeds"]
+        [0, 1]
+    """
+
+    name: str
+    dataset: ImageDatasetDescription | VolumeDatasetDescription
+    rare_class: int
+    baseline: str
+    primary_metric: str
+    methods: tuple[MethodDescription, ...]
+    splits: tuple[SplitDescription, ...]
+    seeds: tuple[int, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    machine: JsonObject = field(default_factory=dict)
+    facts: JsonObject = field(default_factory=dict)
+    reading: JsonObject | None = None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Build the description from the content of `study.json`, also of runs of earlier versions.
+
+        Raises:
+            KeyError: A key is missing that every version has written.
+        """
+        return cls(
+            name=value["name"],
+            dataset=DatasetDescription.from_json(value["dataset"]),
+            rare_class=value["rare_class"],
+            baseline=value["baseline"],
+            primary_metric=value["primary_metric"],
+            methods=tuple(MethodDescription.from_json(method) for method in value["methods"]),
+            splits=tuple(SplitDescription.from_json(split) for split in value["splits"]),
+            seeds=tuple(value["seeds"]),
+            versions=dict(value["versions"]),
+            machine=dict(value["machine"]),
+            facts=dict(value["facts"]),
+            reading=value.get("reading"),
+        )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the content of `study.json`."""
+        value: dict[str, JsonValue] = {
+            "name": self.name,
+            "task": self.task,
+            "dataset": self.dataset.to_json(),
+            "rare_class": self.rare_class,
+            "baseline": self.baseline,
+            "primary_metric": self.primary_metric,
+            "methods": [method.to_json() for method in self.methods],
+            "splits": [split.to_json() for split in self.splits],
+            "seeds": list(self.seeds),
+            "versions": dict(self.versions),
+            "machine": dict(self.machine),
+            "facts": dict(self.facts),
+        }
+        if self.reading is not None:
+            value["reading"] = dict(self.reading)
+        return value
+
+    @property
+    def task(self) -> str:
+        """What the study is about, "classification" of images or "segmentation" of volumes."""
+        return self.dataset.task
+
+    @property
+    def images(self) -> ImageDatasetDescription:
+        """The data set of a study of images.
+
+        Raises:
+            DataError: This one is about volumes.
+        """
+        if not isinstance(self.dataset, ImageDatasetDescription):
+            raise DataError(f"Expected a run on images, got one on volumes (run '{self.name}').")
+        return self.dataset
+
+    @property
+    def volumes(self) -> VolumeDatasetDescription:
+        """The data set of a study of volumes.
+
+        Raises:
+            DataError: This one is about images.
+        """
+        if not isinstance(self.dataset, VolumeDatasetDescription):
+            raise DataError(f"Expected a run on volumes, got one on images (run '{self.name}').")
+        return self.dataset
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class."""
+        return self.dataset.class_names
+
+    @property
+    def method_names(self) -> tuple[str, ...]:
+        """Names of the methods, in the requested order."""
+        return tuple(method.name for method in self.methods)
+
+    @property
+    def command(self) -> str | None:
+        """The command that started the run; None where it was started from Python."""
+        command = self.facts.get("command")
+        return None if command is None else str(command)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader of the images noted."""
+        return _texts(self.facts.get("notes"))
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """The files that could not be read and were left out, with the reasons."""
+        return _texts(self.facts.get("skipped"))
+
+
+def read_description(folder: Path) -> StudyDescription:
+    """Read `study.json` of a run.
+
+    Raises:
+        DataError: The folder holds no run, or its description cannot be read.
+    """
+    path = folder / "study.json"
+    if not path.is_file():
+        raise DataError(f"Expected the folder of a run, found no study.json in {folder}.")
+    try:
+        return StudyDescription.from_json(read_json(path))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"Cannot read {path}: {error}. Delete the folder and run again.") from error
+
+
+def _texts(value: JsonValue) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
