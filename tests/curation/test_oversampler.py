@@ -11,7 +11,7 @@ from equipoise.arrays import Images, Labels
 from equipoise.curation.oversampler import JUDGE, CuratedOversampler
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import DataError, SettingError
-from equipoise.resampling.base import Held, Oversampler
+from equipoise.resampling.base import LabeledImages, Oversampler
 from equipoise.resampling.gan.presets import from_preset
 from equipoise.resampling.loading import load_oversampler
 from equipoise.testing.oversamplers import toy_images
@@ -25,7 +25,7 @@ class Marked(Oversampler):
     """Makes flat images, copies of training images, images of the other class and good ones, by lot."""
 
     def _fit(
-        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
     ) -> None:
         self.images = [X[codes == code] for code in range(2)]
 

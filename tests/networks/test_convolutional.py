@@ -7,7 +7,15 @@ from torch import nn
 from equipoise.networks.convolutional import build_pair
 from equipoise.networks.design import Design
 
-S1 = Design(size=64, channels=3, n_classes=3, conditioning="one_hot", latent_size=128, bias=True)
+S1 = Design(
+    size=64,
+    channels=3,
+    n_classes=3,
+    conditioning="one_hot",
+    latent_size=128,
+    base_channels=64,
+    bias=True,
+)
 S2 = Design(size=128, channels=1, base_channels=128)
 S2_ALL_STRIDE_2 = Design(size=128, channels=1, base_channels=128, all_stride_2=True)
 S4 = Design(size=32, channels=3, base_channels=32)

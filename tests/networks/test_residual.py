@@ -29,7 +29,7 @@ def maps(design: Design) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
 
 
 def test_parameters_of_the_paper_at_32_px() -> None:
-    design = Design(size=32, channels=3, latent_size=128)
+    design = Design(size=32, channels=3, latent_size=128, base_channels=64)
     # generator: linear 528,384, three blocks of 1,246,976, last norm and convolution 512 + 6,915
     # critic: blocks of 151,680, 311,680 and twice 295,168, linear 129
     counts = [
@@ -39,7 +39,7 @@ def test_parameters_of_the_paper_at_32_px() -> None:
 
 
 def test_maps_of_the_paper_at_32_px() -> None:
-    generator, critic = maps(Design(size=32, channels=1))
+    generator, critic = maps(Design(size=32, channels=1, base_channels=64))
     assert generator == [(256, 8, 8), (256, 16, 16), (256, 32, 32)]
     assert critic == [(128, 16, 16), (128, 8, 8), (128, 8, 8), (128, 8, 8)]
 

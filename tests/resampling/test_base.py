@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from equipoise.arrays import Images, Labels
 from equipoise.exceptions import DataError, SettingError
-from equipoise.resampling.base import Held, Oversampler, wanted
+from equipoise.resampling.base import LabeledImages, Oversampler, wanted
 from equipoise.testing.oversamplers import CHECKS, toy_images
 
 
@@ -22,7 +22,7 @@ class MeanImages(Oversampler):
     minimum = 2
 
     def _fit(
-        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
     ) -> None:
         self.held_ = validation
         self.means_ = np.stack(

@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from equipoise.arrays import Images, Labels
 from equipoise.exceptions import SettingError
-from equipoise.resampling.base import Held, Resampler
+from equipoise.resampling.base import LabeledImages, Resampler
 from equipoise.validation import check_images_and_labels
 
 
@@ -67,13 +67,18 @@ class DosedOversampler(Resampler):
         self.generator.check_settings(side)
 
     def fit_resample(
-        self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None
-    ) -> Held:
+        self,
+        X: Images,
+        y: Labels,
+        *,
+        validation: LabeledImages | None = None,
+        workspace: Path | None = None,
+    ) -> LabeledImages:
         """Return the originals followed by the dose; see `Resampler.fit_resample`."""
         X, y = check_images_and_labels(X, y)
         self.check_settings(min(X.shape[2:]))
         self.generator_ = clone(self.generator).set_params(sampling_strategy=self.totals(y))
-        resampled: Held = self.generator_.fit_resample(
+        resampled: LabeledImages = self.generator_.fit_resample(
             X, y, validation=validation, workspace=workspace
         )
         return resampled

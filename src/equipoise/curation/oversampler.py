@@ -20,7 +20,7 @@ from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.memorization import Features
 from equipoise.randomness import derive_seed, make_rng
-from equipoise.resampling.base import Held, Oversampler, Strategy
+from equipoise.resampling.base import LabeledImages, Oversampler, Strategy
 from equipoise.resampling.loading import load_oversampler
 from equipoise.training.loop import History
 from equipoise.training.persistence import load_fitted
@@ -124,7 +124,7 @@ class CuratedOversampler(Oversampler):
         return ImageClassifier(batch_sampler="balanced", device=self.device, seed=self.seed)
 
     def _fit(
-        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
     ) -> None:
         self.check_settings(min(X.shape[2:]))
         held = None if validation is None else (validation[0], self.classes_[validation[1]])

@@ -40,35 +40,29 @@ class Critic(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Design:
-    """What a pair of networks is built from.
+class Networks:
+    """What a user chooses of a pair of networks, whatever the images.
 
     Attributes:
-        size: Side s of the square images.
-        channels: Channels c of the images.
-        n_classes: Number of labels; 1 with conditioning "none".
-        conditioning: A name in `CONDITIONINGS`.
         latent_size: Length of the latent vector.
         base_channels: Channels at side s/2; doubled at each halving ("dcgan", "residual" above 32 px), or the same
-            everywhere ("constant"). See `residual_pair` for its sides up to 32 px.
+            everywhere ("constant"). See `residual_pair` for its sides up to 32 px. Paper S4 has 32 at 32 px, paper
+            S1 64 at 64 px.
         max_channels: Most channels of a map (not "constant").
         bias: Whether convolutions have biases ("dcgan" only; paper S1 has, S4 has not). The critic's always have
             where `critic_norm` is not "batch".
-        all_stride_2: Whether the critic's first convolution halves too ("constant" only; see methods 4.4).
-        critic_norm: A name in `NORMS`; None is the layout's own: "batch" ("dcgan"), "none" ("constant") or
-            "spectral" ("residual").
+        all_stride_2: Whether the critic's first convolution halves too ("constant" only): paper S2's text reads so,
+            the notebook that it builds on does not.
+        critic_norm: A name in `NORMS`: "batch", "layer", "instance", "spectral" or "none"; None is the layout's
+            own: "batch" ("dcgan"), "none" ("constant") or "spectral" ("residual").
         critic_first_norm: Whether a norm follows the critic's first convolution ("residual" has none there). Papers
-            S1 and S4 have it, Radford et al. 2016 have not.
+            S1 and S4 have it, Radford et al. (2016) do not.
         attention: Whether both networks have self-attention, in their map of `attention_side`.
-        initialization: A name in `INITIALIZATIONS`; None is the layout's own.
+        initialization: A name in `INITIALIZATIONS`: "dcgan", "keras" or "xavier"; None is the layout's own.
     """
 
-    size: int
-    channels: int
-    n_classes: int = 1
-    conditioning: str = "none"
     latent_size: int = 100
-    base_channels: int = 64
+    base_channels: int = 32
     max_channels: int = 512
     bias: bool = False
     all_stride_2: bool = False
@@ -76,6 +70,33 @@ class Design:
     critic_first_norm: bool = True
     attention: bool = False
     initialization: str | None = None
+
+    def design(self, *, size: int, channels: int, n_classes: int, conditioning: str) -> "Design":
+        """Return the design of these networks for images of shape (channels, size, size)."""
+        return Design(
+            size=size,
+            channels=channels,
+            n_classes=n_classes,
+            conditioning=conditioning,
+            **vars(self),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design(Networks):
+    """What a pair of networks is built from: the user's choice, the shape of the images and their labels.
+
+    Attributes:
+        size: Side s of the square images.
+        channels: Channels c of the images.
+        n_classes: Number of labels; 1 with conditioning "none".
+        conditioning: A name in `CONDITIONINGS`.
+    """
+
+    size: int
+    channels: int
+    n_classes: int = 1
+    conditioning: str = "none"
 
 
 class Parts:

@@ -13,7 +13,7 @@ from equipoise import __version__
 from equipoise.arrays import Images, Labels, ValueRange, fingerprint
 from equipoise.networks.design import Design
 from equipoise.randomness import make_rng
-from equipoise.resampling.base import Held
+from equipoise.resampling.base import LabeledImages
 from equipoise.resampling.fit_cache import Slot
 from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches, resident, to_unit
 from equipoise.training.devices import autocast
@@ -70,7 +70,7 @@ def train_autoencoder(
     model: Autoencoder,
     images: Images,
     labels: Labels,
-    held: Held | None,
+    held: LabeledImages | None,
     *,
     device: torch.device,
     workspace: Path | None,
@@ -156,7 +156,7 @@ def _batches(
 
 
 def _watched(
-    plan: AutoencoderPlan, groups: Mapping[str, Held], device: torch.device
+    plan: AutoencoderPlan, groups: Mapping[str, LabeledImages], device: torch.device
 ) -> dict[str, Batch]:
     """Choose images of each group and class, by "training_error_class_0" and the like."""
     into, chosen = DATA_RANGES[plan.data_range].into, {}

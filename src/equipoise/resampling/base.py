@@ -24,7 +24,7 @@ from equipoise.validation import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-Held = tuple[Images, Labels]  # real validation images and labels, for monitoring only
+LabeledImages = tuple[Images, Labels]  # real validation images and labels, for monitoring only
 Strategy = str | float | Mapping[int, int]
 
 
@@ -50,8 +50,13 @@ class Resampler(BaseEstimator, ABC):
 
     @abstractmethod
     def fit_resample(
-        self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None
-    ) -> Held:
+        self,
+        X: Images,
+        y: Labels,
+        *,
+        validation: LabeledImages | None = None,
+        workspace: Path | None = None,
+    ) -> LabeledImages:
         """Return rebalanced images and labels.
 
         Args:
@@ -83,7 +88,12 @@ class Oversampler(Resampler):
     alternatives: ClassVar[str] = "random oversampling or class weights"
 
     def fit(
-        self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None
+        self,
+        X: Images,
+        y: Labels,
+        *,
+        validation: LabeledImages | None = None,
+        workspace: Path | None = None,
     ) -> Self:
         """Learn from training images.
 
@@ -119,8 +129,13 @@ class Oversampler(Resampler):
         return check_images(self._generate(codes, seed), name="generated images")
 
     def fit_resample(
-        self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None
-    ) -> Held:
+        self,
+        X: Images,
+        y: Labels,
+        *,
+        validation: LabeledImages | None = None,
+        workspace: Path | None = None,
+    ) -> LabeledImages:
         """Fit, then return the originals followed by synthetic images; see `Resampler.fit_resample`."""
         self.fit(X, y, validation=validation, workspace=workspace)
         new = np.repeat(list(self.wanted_), list(self.wanted_.values())).astype(np.int64)
@@ -178,7 +193,7 @@ class Oversampler(Resampler):
         if not hasattr(self, "classes_"):
             raise NotFittedError(f"This {type(self).__name__} is not fitted yet. Call fit first.")
 
-    def _encode_held(self, validation: Held | None) -> Held | None:
+    def _encode_held(self, validation: LabeledImages | None) -> LabeledImages | None:
         if validation is None:
             return None
         images = check_images(validation[0], name="validation images")
@@ -193,7 +208,7 @@ class Oversampler(Resampler):
 
     @abstractmethod
     def _fit(
-        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
     ) -> None:
         """Learn; `codes` are 0..k-1 in the order of `classes_`."""
 

@@ -8,7 +8,7 @@ from imblearn.utils import check_sampling_strategy
 
 from equipoise.arrays import Images, Labels
 from equipoise.exceptions import DataError, SettingError
-from equipoise.resampling.base import Held, Resampler, rng_of, wanted
+from equipoise.resampling.base import LabeledImages, Resampler, rng_of, wanted
 from equipoise.validation import check_images_and_labels
 
 
@@ -23,8 +23,13 @@ class RandomOversampler(Resampler):
     """
 
     def fit_resample(
-        self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None
-    ) -> Held:
+        self,
+        X: Images,
+        y: Labels,
+        *,
+        validation: LabeledImages | None = None,
+        workspace: Path | None = None,
+    ) -> LabeledImages:
         """Return the originals followed by repeated images; see `Resampler.fit_resample`."""
         X, y = check_images_and_labels(X, y)
         rng = rng_of(self.seed, "oversample")
@@ -45,8 +50,13 @@ class RandomUndersampler(Resampler):
     """
 
     def fit_resample(
-        self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None
-    ) -> Held:
+        self,
+        X: Images,
+        y: Labels,
+        *,
+        validation: LabeledImages | None = None,
+        workspace: Path | None = None,
+    ) -> LabeledImages:
         """Return the kept images; see `Resampler.fit_resample`."""
         X, y = check_images_and_labels(X, y)
         if len(counts := Counter(y.tolist())) < 2:

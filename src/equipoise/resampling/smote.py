@@ -20,7 +20,7 @@ from equipoise.data.smote import (
 )
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
-from equipoise.resampling.base import Held, Oversampler, Strategy, rng_of
+from equipoise.resampling.base import LabeledImages, Oversampler, Strategy, rng_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +68,7 @@ class SMOTEOversampler(Oversampler):
             raise SettingError(f"Expected k_neighbors of at least 1, got {self.k_neighbors}.")
 
     def _fit(
-        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
     ) -> None:
         self.check_settings(X.shape[-1])
         growing = np.flatnonzero(np.isin(self.classes_, list(self.wanted_)))

@@ -16,7 +16,7 @@ from equipoise.networks.bagan import bagan_networks
 from equipoise.networks.design import Design, Generator
 from equipoise.randomness import make_rng
 from equipoise.resampling.autoencoder import Autoencoder, AutoencoderPlan, train_autoencoder
-from equipoise.resampling.base import Held
+from equipoise.resampling.base import LabeledImages
 from equipoise.resampling.fit_cache import Fitted, Slot
 from equipoise.resampling.gan.fit import CHUNK, N_COMPARED, N_WATCHED, sample
 from equipoise.training.averaging import ExponentialAverage
@@ -70,7 +70,7 @@ def fit_bagan(
     plan: BAGANPlan,
     images: Images,
     labels: Labels,
-    held: Held | None,
+    held: LabeledImages | None,
     *,
     device: torch.device,
     workspace: Path | None,
@@ -104,7 +104,7 @@ class _Fit:
         plan: BAGANPlan,
         images: Images,
         labels: Labels,
-        held: Held | None,
+        held: LabeledImages | None,
         device: torch.device,
     ) -> None:
         self.plan, self.images, self.labels, self.held, self.device = (

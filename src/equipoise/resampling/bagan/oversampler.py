@@ -13,7 +13,7 @@ from equipoise.networks.design import Design, Generator
 from equipoise.networks.sizes import check_size
 from equipoise.randomness import make_rng
 from equipoise.resampling.bagan.fit import NAME, BAGANPlan, fit_bagan, restore_generator
-from equipoise.resampling.base import Held, Oversampler, Strategy
+from equipoise.resampling.base import LabeledImages, Oversampler, Strategy
 from equipoise.resampling.fit_cache import Fitted, Tensors
 from equipoise.resampling.gan.fit import sample
 from equipoise.training.batches import BATCH_SAMPLERS
@@ -119,7 +119,7 @@ class BAGANOversampler(Oversampler):
         check_size(side)
 
     def _fit(
-        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
     ) -> None:
         if X.ndim != 4 or X.shape[2] != X.shape[3]:
             raise DataError(

@@ -13,7 +13,7 @@ from equipoise import __version__
 from equipoise.arrays import Images, Labels, Rows, ValueRange, fingerprint
 from equipoise.networks.denoiser import Denoiser, DenoiserDesign
 from equipoise.randomness import make_rng
-from equipoise.resampling.base import Held
+from equipoise.resampling.base import LabeledImages
 from equipoise.resampling.fit_cache import Fitted, Slot
 from equipoise.training.averaging import ExponentialAverage
 from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches, resident, to_unit
@@ -69,7 +69,7 @@ def fit_denoiser(
     plan: DiffusionPlan,
     images: Images,
     labels: Labels,
-    held: Held | None,
+    held: LabeledImages | None,
     *,
     device: torch.device,
     workspace: Path | None,
@@ -115,7 +115,7 @@ class _Fit:
         plan: DiffusionPlan,
         images: Images,
         labels: Labels,
-        held: Held | None,
+        held: LabeledImages | None,
         device: torch.device,
     ) -> None:
         self.plan, self.images, self.labels, self.device = plan, images, labels, device
@@ -161,7 +161,7 @@ class _Fit:
         slot.store(fitted, checkpoint)
         return fitted
 
-    def _rest(self) -> Held:
+    def _rest(self) -> LabeledImages:
         """Give the images and labels that are learned from."""
         rows = np.setdiff1d(np.arange(len(self.labels)), self.aside)
         return self.images[rows], self.labels[rows]

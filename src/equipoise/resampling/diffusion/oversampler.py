@@ -13,7 +13,7 @@ from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
 from equipoise.networks.denoiser import Denoiser, DenoiserDesign, level_sides
 from equipoise.randomness import make_rng
-from equipoise.resampling.base import Held, Oversampler, Strategy
+from equipoise.resampling.base import LabeledImages, Oversampler, Strategy
 from equipoise.resampling.diffusion.fit import (
     CHUNK,
     NAME,
@@ -162,7 +162,7 @@ class DiffusionOversampler(Oversampler):
         level_sides(side, self.patch)
 
     def _fit(
-        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
     ) -> None:
         if X.ndim != 4 or X.shape[2] != X.shape[3]:
             raise DataError(

@@ -15,7 +15,7 @@ from equipoise.arrays import Images, Labels, ValueRange, fingerprint
 from equipoise.networks.convolutional import build_pair
 from equipoise.networks.design import Critic, Design, Generator
 from equipoise.randomness import make_rng
-from equipoise.resampling.base import Held
+from equipoise.resampling.base import LabeledImages
 from equipoise.resampling.fit_cache import Fitted, Slot
 from equipoise.resampling.gan.warm_start import start_from_autoencoder
 from equipoise.training.adaptive_augmentation import AdaptiveAugmentation
@@ -124,7 +124,7 @@ def fit_generator(
     plan: GANPlan,
     images: Images,
     labels: Labels,
-    held: Held | None,
+    held: LabeledImages | None,
     *,
     device: torch.device,
     workspace: Path | None,
@@ -163,7 +163,7 @@ class _Fit:
         plan: GANPlan,
         images: Images,
         labels: Labels,
-        held: Held | None,
+        held: LabeledImages | None,
         *,
         device: torch.device,
         workspace: Path | None,

@@ -12,7 +12,7 @@ from equipoise.arrays import Images, Labels, quantize, value_range
 from equipoise.exceptions import DataError, SettingError
 from equipoise.networks.design import Design
 from equipoise.randomness import make_rng
-from equipoise.resampling.base import Held, Oversampler, Strategy
+from equipoise.resampling.base import LabeledImages, Oversampler, Strategy
 from equipoise.resampling.fit_cache import Fitted, Tensors
 from equipoise.resampling.gan.fit import (
     FittedGenerator,
@@ -212,7 +212,7 @@ class GANOversampler(Oversampler):
         check_gan_settings(self.get_params(deep=False), side)
 
     def _fit(
-        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
     ) -> None:
         _check_square(X)
         self.check_settings(X.shape[2])
@@ -355,7 +355,7 @@ class GANOversampler(Oversampler):
             self.fitted_[name] = self._restore(group["codes"], own, group)
 
 
-def _only(members: Sequence[int], images: Images, codes: Labels) -> Held:
+def _only(members: Sequence[int], images: Images, codes: Labels) -> LabeledImages:
     """Keep the images of some classes, labeled 0, 1, ... in the order of `members`."""
     rows = np.isin(codes, members)
     return images[rows], np.searchsorted(members, codes[rows]).astype(np.int64)

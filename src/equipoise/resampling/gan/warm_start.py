@@ -10,7 +10,7 @@ from equipoise.arrays import Images, Labels
 from equipoise.networks.bagan_gp import encoder
 from equipoise.networks.design import Critic, Generator
 from equipoise.resampling.autoencoder import Autoencoder, AutoencoderPlan, train_autoencoder
-from equipoise.resampling.base import Held
+from equipoise.resampling.base import LabeledImages
 from equipoise.training.chance import isolated_chance
 from equipoise.training.loop import History
 
@@ -30,7 +30,7 @@ def start_from_autoencoder(
     *,
     device: torch.device,
     workspace: Path | None,
-    held: Held | None,
+    held: LabeledImages | None,
 ) -> History:
     """Teach a generator to rebuild images from their encoding and label, before the game starts.
 

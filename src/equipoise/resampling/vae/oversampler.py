@@ -12,7 +12,7 @@ from equipoise.arrays import Images, Labels, Rows, quantize
 from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 from equipoise.randomness import make_rng
-from equipoise.resampling.base import Held, Oversampler, Strategy
+from equipoise.resampling.base import LabeledImages, Oversampler, Strategy
 from equipoise.resampling.fit_cache import Fitted, Tensors
 from equipoise.resampling.vae.fit import decode, encode, fit_vae, restore_vae
 from equipoise.resampling.vae.latents import MODES, Drawn, Encoded, Wish
@@ -115,7 +115,7 @@ class VAEOversampler(Oversampler):
         return self._stored(mean.flatten(1))
 
     def _fit(
-        self, X: Images, codes: Labels, validation: Held | None, workspace: Path | None
+        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
     ) -> None:
         self.check_settings(X.shape[2])
         plan = plan_vae(self, self.trunk, X)

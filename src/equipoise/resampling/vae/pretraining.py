@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from equipoise.arrays import Images, Labels
-from equipoise.resampling.base import Held
+from equipoise.resampling.base import LabeledImages
 from equipoise.resampling.fit_cache import Tensors
 from equipoise.resampling.vae.fit import fit_vae
 from equipoise.resampling.vae.plan import check_vae_settings, plan_vae
@@ -74,7 +74,7 @@ class VAEPretraining(BaseEstimator):
         y: Labels,
         *,
         network: str,
-        validation: Held | None = None,
+        validation: LabeledImages | None = None,
         workspace: Path | None = None,
     ) -> Tensors:
         """Fit, or find the finished fit, and return the trunk's tensors for `trunk_of(network).load_state_dict`.
