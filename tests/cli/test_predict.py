@@ -18,6 +18,7 @@ from equipoise.exceptions import SettingError
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.store import RunStore
 
@@ -37,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
         facts={"command": "equipoise run films --size 32 --fit crop"},
     )
     store = RunStore(tmp_path_factory.mktemp("predict") / "run")
-    study.run(store, executor=InProcess())
+    run_study(study, store, executor=InProcess())
     return store
 
 

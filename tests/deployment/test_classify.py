@@ -19,6 +19,7 @@ from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.metrics.priors import correct_priors, fit_priors
 from equipoise.runs.cell import Cell
@@ -39,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
         seeds=(0,),
     )
     store = RunStore(tmp_path_factory.mktemp("prediction") / "run")
-    study.run(store, executor=InProcess())
+    run_study(study, store, executor=InProcess())
     return store
 
 

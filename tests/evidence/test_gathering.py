@@ -11,6 +11,7 @@ from equipoise.evidence import gathering
 from equipoise.evidence.finished_run import Judged
 from equipoise.evidence.gathering import Card, gather_evidence, kinds, stored
 from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.store import RunStore
 
@@ -36,7 +37,7 @@ def kind(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def run_of(study: Study, folder: Path) -> Judged:
     store = RunStore(folder)
-    study.run(store, executor=InProcess())
+    run_study(study, store, executor=InProcess())
     return Judged(study, store)
 
 

@@ -9,7 +9,6 @@ import signal
 import sys
 import unittest.mock
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,8 @@ from equipoise.data.splits import hold_out
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.executors import default_executor
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
-from equipoise.runs.store import RunStore
 from equipoise.training import loop
 from equipoise.training.checkpoint import Checkpoint
 
@@ -72,4 +71,4 @@ if __name__ in ("__main__", "__mp_main__"):  # worker processes log too
 if __name__ == "__main__":
     folder, _, n_seeds, n_workers = sys.argv[1:5]
     executor = default_executor("cpu", workers=int(n_workers))
-    make_real_study(int(n_seeds)).run(RunStore(Path(folder)), executor=executor)
+    run_study(make_real_study(int(n_seeds)), folder, executor=executor)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.runner import run_study
 from equipoise.results.image_tables import summarize, write_tables
 from equipoise.runs.store import RunStore
 
@@ -109,7 +110,9 @@ def undisturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[in
     script = importlib.import_module("kill_study")
 
     def run(n_seeds: int) -> Path:
-        script.make_real_study(n_seeds).run(RunStore(tmp_path / "whole"), executor=InProcess())
+        run_study(
+            script.make_real_study(n_seeds), RunStore(tmp_path / "whole"), executor=InProcess()
+        )
         return tmp_path / "whole"
 
     return run

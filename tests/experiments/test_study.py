@@ -11,7 +11,8 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
 from equipoise.exceptions import EquipoiseError, LeakageError, SettingError
 from equipoise.experiments.running.executors import InProcess
-from equipoise.experiments.running.progress import Observer
+from equipoise.experiments.running.protocols import Observer
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
 from equipoise.runs.store import RunStore
@@ -36,7 +37,7 @@ class Diary(Observer):
 
 def run(study: Study, folder: Path, **settings: Any) -> tuple[RunStore, Diary]:
     store, diary = RunStore(folder), Diary()
-    study.run(store, executor=InProcess(), observer=diary, **settings)
+    run_study(study, store, executor=InProcess(), observer=diary, **settings)
     return store, diary
 
 

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 
 from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import paired_test
@@ -281,7 +282,7 @@ def test_what_the_tables_hold(write_run: WriteRun, tmp_path: Path) -> None:
 
 def test_what_a_study_writes_is_read(make_study: Callable[..., Study], tmp_path: Path) -> None:
     store = RunStore(tmp_path / "run")
-    make_study().run(store, executor=InProcess())
+    run_study(make_study(), store, executor=InProcess())
     results = summarize(store.folder)
     assert [(m.method, m.n_runs) for m in results.methods] == [
         ("none", 4),

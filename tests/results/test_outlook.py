@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from equipoise.experiments.description import describe
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.progress import watching
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.results.power import (
     ACCURACY,
@@ -77,7 +79,9 @@ def test_it_is_said_before_a_run_and_not_when_all_is_done(
     )
     for _ in range(1 + again):
         console.file = io.StringIO()
-        with watching(study, store, InProcess(), console) as observer:
-            study.run(store, executor=InProcess(), observer=observer)
+        with watching(
+            study, store, InProcess(), console, outlook=lambda: outlook(describe(study))
+        ) as observer:
+            run_study(study, store, executor=InProcess(), observer=observer)
     assert isinstance(console.file, io.StringIO)
     assert ("Expected: " in console.file.getvalue()) != again

@@ -8,6 +8,7 @@ from scipy import stats
 from equipoise.exceptions import DataError
 from equipoise.experiments.region_metrics import by_size, region_metrics
 from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.metrics.segmentation import MEASURES
 from equipoise.results.tables import summarize_run, task_of, write_all_tables
@@ -22,7 +23,7 @@ MakeStudy = Callable[..., Study]
 @pytest.fixture
 def run(make_volume_study: MakeStudy, tmp_path: Path) -> Path:
     """A finished run: two methods, three folds of two patients, two seeds."""
-    make_volume_study().run(RunStore(tmp_path / "run"), executor=InProcess())
+    run_study(make_volume_study(), RunStore(tmp_path / "run"), executor=InProcess())
     return tmp_path / "run"
 
 

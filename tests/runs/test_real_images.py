@@ -8,7 +8,7 @@ import pytest
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.exceptions import DataError
-from equipoise.experiments.running.workers import pack_images
+from equipoise.experiments.running.train_cell import pack_images
 from equipoise.experiments.study import Study
 from equipoise.runs.real_images import check_images_of, packed_images
 from equipoise.runs.store import RunStore
@@ -19,7 +19,7 @@ def store(make_study: Callable[..., Study], tmp_path: Path) -> RunStore:
     """A run that packed its images for worker processes."""
     study, store = make_study(), RunStore(tmp_path / "run")
     store.open(study)
-    pack_images(study, store)
+    pack_images(study.images, store)
     return store
 
 

@@ -16,6 +16,7 @@ from equipoise.data.duplicates import find_duplicates
 from equipoise.data.splits import hold_out
 from equipoise.exceptions import DataError, SettingError, StaleRunError
 from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
 from equipoise.runs.store import RunStore
@@ -25,7 +26,7 @@ MakeStudy = Callable[..., Study]
 
 def finished(study: Study, folder: Path) -> RunStore:
     store = RunStore(folder)
-    study.run(store, executor=InProcess())
+    run_study(study, store, executor=InProcess())
     return store
 
 

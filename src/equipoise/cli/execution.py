@@ -38,14 +38,21 @@ def load_study(path: Path, protocol: str | None = None) -> Any:
 
 def execute(study: Any, out: Path, *, workers: int | None, device: str) -> None:
     """Train what the folder does not hold yet, gather the evidence, and write tables and report."""
+    from equipoise.experiments.description import describe
     from equipoise.experiments.running.executors import default_executor
     from equipoise.experiments.running.progress import watching
+    from equipoise.experiments.running.runner import run_study
+    from equipoise.results.power import outlook
     from equipoise.runs.store import RunStore
 
     store, executor = RunStore(out), default_executor(device, workers=workers)
     store.check(study)
-    with watching(study, store, executor) as observer:
-        study.run(store, executor=executor, observer=observer)
+
+    def detectable_difference() -> str:
+        return outlook(describe(study)) if study.task == "classification" else ""
+
+    with watching(study, store, executor, outlook=detectable_difference) as observer:
+        run_study(study, store, executor=executor, observer=observer)
     results = _write_tables(
         out
     )  # before the evidence: whatever happens to that, the tables are there

@@ -14,16 +14,13 @@ from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.parameters import steps_of
 from equipoise.experiments.region_metrics import region_metrics
-from equipoise.experiments.running.progress import Observer
 from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
 from equipoise.resampling.base import Resampler
 from equipoise.runs.cell import Cell
-from equipoise.runs.store import RunStore
 
 if TYPE_CHECKING:
     from equipoise.data.duplicates import Duplicates
-    from equipoise.experiments.running.executors import Executor
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,79}")
 
@@ -131,39 +128,6 @@ class Study:
             for split in self.splits:
                 for method in self.methods:
                     yield Cell(method, split.name, int(seed))
-
-    def run(
-        self, store: RunStore, *, executor: "Executor | None" = None, observer: Observer | None = None,
-        retry_failed: bool = True,
-    ) -> None:  # fmt: skip
-        """Train what the folder does not hold yet. Stopped at any moment, the same call goes on from there.
-
-        A cell that fails is stored with its traceback and the others go on; it is tried again by the next call.
-
-        Args:
-            store: The folder.
-            executor: Where cells are trained; `default_executor()` where None.
-            observer: Is told how far the study is.
-            retry_failed: Try cells again that failed in an earlier call.
-
-        Raises:
-            StaleRunError: The folder holds results made with other settings.
-            SettingError: The folder cannot be written, or another process writes into it.
-            KeyboardInterrupt: Stopped by the user; finished cells are kept.
-        """
-        from equipoise.experiments.running.executors import default_executor
-
-        observer = observer or Observer()
-        with store.lock():
-            store.open(self)
-            kept = [
-                c
-                for c in self.cells()
-                if store.has(c) or (store.has_failed(c) and not retry_failed)
-            ]
-            left = [c for c in self.cells() if c not in set(kept)]
-            observer.started(kept, left)
-            (executor or default_executor()).run(left, self, store, observer)
 
 
 def _check_names(kind: str, names: list[str]) -> None:

@@ -11,7 +11,7 @@ DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipF
 
 
 def packed_images(store: RunStore) -> ImageDataset | None:
-    """Read the images that `equipoise.experiments.running.workers.pack_images` wrote; None where there are none.
+    """Read the images that `equipoise.experiments.running.train_cell.pack_images` wrote; None where there are none.
 
     Raises:
         DataError: They are damaged, or not the images of the run.

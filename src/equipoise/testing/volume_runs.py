@@ -13,6 +13,7 @@ from equipoise.data.volumes.options import VolumeOptions
 from equipoise.estimators.cascade import CascadeSegmenter
 from equipoise.estimators.segmenter import Segmenter
 from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.randomness import make_rng
 from equipoise.runs.store import RunStore
@@ -82,7 +83,7 @@ def finished_run(folder: Path) -> tuple[RunStore, Path]:
         primary_metric="mean_dice",
     )
     store = RunStore(folder / "run")
-    study.run(store, executor=InProcess())
+    run_study(study, store, executor=InProcess())
     return store, folder / "cases"
 
 

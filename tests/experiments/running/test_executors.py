@@ -9,7 +9,8 @@ from imblearn.pipeline import Pipeline
 from equipoise.exceptions import SettingError
 from equipoise.experiments.running import executors
 from equipoise.experiments.running.executors import InProcess, Processes, default_executor
-from equipoise.experiments.running.progress import Observer
+from equipoise.experiments.running.protocols import Observer
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
 from equipoise.runs.store import RunStore
@@ -46,11 +47,14 @@ def test_workers_give_the_same_bytes_and_survive_one_that_dies(
 ) -> None:
     study = make_study(seeds=(0,), splits=make_study().splits[:1])
     here, there = RunStore(tmp_path / "here"), RunStore(tmp_path / "there")
-    study.run(here, executor=InProcess())
+    run_study(study, here, executor=InProcess())
     methods = {"dies": Pipeline([("classify", fakes.NearestMean(trouble="dies"))]), **study.methods}
     log = Logbook()
-    make_study(seeds=(0,), methods=methods, splits=study.splits).run(
-        there, executor=Processes(2), observer=log
+    run_study(
+        make_study(seeds=(0,), methods=methods, splits=study.splits),
+        there,
+        executor=Processes(2),
+        observer=log,
     )
     cells = list(study.cells())
     assert comparable(there, cells) == comparable(here, cells)
@@ -68,7 +72,7 @@ def test_a_worker_that_cannot_start_is_told_and_not_waited_for(
 ) -> None:
     study = make_study(methods={"none": Pipeline([("classify", fakes.Unloadable())])})
     with pytest.raises(SettingError, match="__name__ == '__main__'"):
-        study.run(RunStore(tmp_path), executor=Processes(2))
+        run_study(study, RunStore(tmp_path), executor=Processes(2))
     assert "a worker that cannot start" in capfd.readouterr().err
 
 
@@ -78,7 +82,7 @@ def test_methods_that_cannot_travel_are_named(
     local = type("Local", (fakes.NearestMean,), {})
     study = make_study(methods={"none": Pipeline([("classify", local())])})
     with pytest.raises(SettingError, match=r"Cannot send the methods .*Local"):
-        study.run(RunStore(tmp_path), executor=Processes(2))
+        run_study(study, RunStore(tmp_path), executor=Processes(2))
 
 
 def test_threads_are_put_back(make_study: MakeStudy, tmp_path: Path) -> None:
@@ -86,7 +90,7 @@ def test_threads_are_put_back(make_study: MakeStudy, tmp_path: Path) -> None:
 
     torch.set_num_threads(2)
     study = make_study(seeds=(0,))
-    study.run(RunStore(tmp_path), executor=InProcess())
+    run_study(study, RunStore(tmp_path), executor=InProcess())
     assert torch.get_num_threads() == 2
     assert RunStore(tmp_path).record(Cell("none", "split-0", 0))["threads"] == 1
 

@@ -10,6 +10,7 @@ from imblearn.pipeline import Pipeline
 from equipoise.exceptions import SettingError, StaleRunError
 from equipoise.experiments.running.executors import InProcess, Processes
 from equipoise.experiments.running.fit_segmenter import segment_cell
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.metrics.segmentation import dice
 from equipoise.resampling.random import RandomUndersampler
@@ -40,7 +41,7 @@ def test_a_cell_learns_from_its_training_patients_only(
 def test_what_is_stored_can_be_measured_again(make_volume_study: MakeStudy, tmp_path: Path) -> None:
     """A metric is a function of stored files: the label maps give what measures.csv says."""
     study, store = make_volume_study(seeds=(0,)), RunStore(tmp_path / "run")
-    study.run(store, executor=InProcess())
+    run_study(study, store, executor=InProcess())
     cell = next(study.cells())
     with np.load(store.path(cell) / "predictions.npz", allow_pickle=False) as stored:
         drawn, case = stored["map_0"] == 2, str(stored["test_ids"][0])
@@ -63,8 +64,8 @@ def test_processes_and_this_process_store_the_same(
     make_volume_study: MakeStudy, tmp_path: Path
 ) -> None:
     study = make_volume_study(seeds=(0,))
-    study.run(RunStore(tmp_path / "one"), executor=InProcess())
-    study.run(RunStore(tmp_path / "two"), executor=Processes(2))
+    run_study(study, RunStore(tmp_path / "one"), executor=InProcess())
+    run_study(study, RunStore(tmp_path / "two"), executor=Processes(2))
     for cell in study.cells():
         files = [RunStore(tmp_path / name).path(cell) for name in ("one", "two")]
         for file in ("predictions.npz", "measures.csv", "frequencies.csv", "history.csv"):
@@ -78,7 +79,7 @@ def test_a_failed_cell_is_kept_and_the_others_go_on(
     study = make_volume_study(seeds=(0,))
     study = make_volume_study(seeds=(0,), methods={**study.methods, "broken": broken})
     store = RunStore(tmp_path / "run")
-    study.run(store, executor=InProcess())
+    run_study(study, store, executor=InProcess())
     assert [store.has(cell) for cell in study.cells() if cell.method != "broken"] == [True] * 6
     assert all(store.has_failed(cell) for cell in study.cells() if cell.method == "broken")
 
@@ -87,10 +88,10 @@ def test_other_settings_are_refused_in_the_same_folder(
     make_volume_study: MakeStudy, volume_fakes: Any, tmp_path: Path
 ) -> None:
     store = RunStore(tmp_path / "run")
-    make_volume_study(seeds=(0,)).run(store, executor=InProcess())
+    run_study(make_volume_study(seeds=(0,)), store, executor=InProcess())
     other = {"random": Pipeline([("segment", volume_fakes.NearestMeanSegmenter(shift=0.1))])}
     with pytest.raises(StaleRunError, match=r"shift: stored 0\.0, asked 0\.1"):
-        make_volume_study(methods=other).run(store, executor=InProcess())
+        run_study(make_volume_study(methods=other), store, executor=InProcess())
 
 
 def test_methods_for_volumes_are_one_segmenter(

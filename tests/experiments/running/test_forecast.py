@@ -11,13 +11,10 @@ from imblearn.pipeline import Pipeline
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.experiments.running.executors import InProcess, Processes
-from equipoise.experiments.running.forecast import (
-    LEAST_PER_CLASS,
-    busy_cores,
-    estimate,
-    makespan,
-    some_of_each,
-)
+from equipoise.experiments.running.forecast import estimate, makespan
+from equipoise.experiments.running.load_generator import busy_cores
+from equipoise.experiments.running.probes import LEAST_PER_CLASS, stratified_sample
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.store import RunStore
 
@@ -42,7 +39,7 @@ def test_time_is_extrapolated_from_a_few_steps(
         {"none": OF_CLASSIFIER, "copies": OF_CLASSIFIER + OF_COPIES}
     )
     assert forecast.total == pytest.approx(4 * (2 * OF_CLASSIFIER + OF_COPIES))
-    assert (len(forecast.left), forecast.n_kept) == (8, 0)
+    assert (len(forecast.remaining), forecast.n_finished) == (8, 0)
 
 
 def test_equal_steps_are_tried_once_and_for_few_steps(
@@ -86,10 +83,10 @@ def test_neighbors_end_with_the_block() -> None:
 
 def test_finished_cells_cost_nothing(make_study: MakeStudy, fakes: Any, tmp_path: Path) -> None:
     study, store = make_study(seeds=(0,)), RunStore(tmp_path)
-    study.run(store, executor=InProcess())
+    run_study(study, store, executor=InProcess())
     fakes.NearestMean.fits.clear()
     forecast = estimate(study, store, InProcess(), clock=fakes.Watch.read)
-    assert (forecast.total, forecast.n_kept, fakes.NearestMean.fits) == (0, 6, [])
+    assert (forecast.total, forecast.n_finished, fakes.NearestMean.fits) == (0, 6, [])
 
 
 def test_what_cannot_be_trained_does_not_stop_the_estimate(
@@ -124,5 +121,5 @@ def test_a_probe_of_much_data_keeps_every_class() -> None:
         groups=np.arange(len(labels)),
         ids=np.arange(len(labels)).astype(str),
     )
-    kept = np.bincount(labels[some_of_each(np.arange(len(labels)), dataset)])
+    kept = np.bincount(labels[stratified_sample(np.arange(len(labels)), dataset)])
     assert kept.tolist() == [1792, 199, LEAST_PER_CLASS]

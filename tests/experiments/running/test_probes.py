@@ -52,4 +52,4 @@ def test_a_study_of_volumes_has_a_forecast(make_volume_study: MakeStudy, tmp_pat
     study, store = make_volume_study(), RunStore(tmp_path / "run")
     forecast = estimate(study, store, InProcess())
     assert set(forecast.seconds) == set(study.methods)
-    assert len(forecast.left) == 12
+    assert len(forecast.remaining) == 12

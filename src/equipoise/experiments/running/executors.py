@@ -4,51 +4,17 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
 
 from equipoise.exceptions import SettingError
 from equipoise.experiments.running.environment import available_cores
-from equipoise.experiments.running.progress import Observer
-from equipoise.experiments.running.train_cell import finish
-from equipoise.experiments.running.workers import Worker, pack_images
-from equipoise.experiments.study import Study
+from equipoise.experiments.running.protocols import CellTask, Executor, Observer
+from equipoise.experiments.running.workers import Worker
 from equipoise.runs.cell import Cell
-from equipoise.runs.store import RunStore
 
 WORKER_BYTES = 1.5 * 2**30  # a worker with torch and a small network; only used to choose how many
-
-
-class Executor(Protocol):
-    """Trains cells and stores them."""
-
-    @property
-    def n_workers(self) -> int:
-        """Cells that are trained at once."""
-
-    @property
-    def n_threads(self) -> int:
-        """CPU threads of each."""
-
-    def run(self, cells: Sequence[Cell], study: Study, store: RunStore, observer: Observer) -> None:
-        """Train cells in order; a failed cell is stored as such and does not stop the others."""
-
-
-def default_executor(device: str = "auto", *, workers: int | None = None) -> Executor:
-    """Choose one worker per core on a CPU, as far as memory goes, and one process on a GPU.
-
-    Every worker computes on one thread: a result does not depend on how many workers there were.
-
-    Raises:
-        SettingError: `workers` is below 1, or there is no such device.
-    """
-    if workers is not None and workers < 1:
-        raise SettingError(f"Expected at least 1 worker, got {workers}.")
-    from equipoise.training.devices import resolve_device
-
-    n_workers = workers or (_affordable_workers() if resolve_device(device).type == "cpu" else 1)
-    return Processes(n_workers) if n_workers > 1 else InProcess()
 
 
 @dataclass(frozen=True)
@@ -58,21 +24,19 @@ class InProcess:
     n_threads: int = 1
     n_workers: int = field(default=1, init=False)
 
-    def run(self, cells: Sequence[Cell], study: Study, store: RunStore, observer: Observer) -> None:
+    def run(self, cells: Sequence[Cell], task: CellTask, observer: Observer) -> None:
         """See `Executor`."""
         import torch
 
-        before = torch.get_num_threads()
+        threads_before = torch.get_num_threads()
         torch.set_num_threads(self.n_threads)
         try:
             for cell in cells:
                 observer.began(cell)
-                finish(
-                    cell, study, store, lambda *report, cell=cell: observer.stepped(cell, *report)
-                )
-                observer.ended(cell, store.record(cell))
+                task.train(cell, lambda *report, cell=cell: observer.stepped(cell, *report))
+                observer.ended(cell, task.record(cell))
         finally:
-            torch.set_num_threads(before)
+            torch.set_num_threads(threads_before)
 
 
 @dataclass(frozen=True)
@@ -80,7 +44,7 @@ class Processes:
     """Trains cells in `n_workers` processes of `n_threads` threads each.
 
     The images reach the workers as one memory-mapped file. A worker that dies (out of memory, kill -9) leaves a
-    failed cell behind and another takes its place; when this process dies, its workers end within an instant.
+    failed cell behind and is replaced; when this process dies, its workers end at once.
 
     Raises:
         SettingError: The methods cannot be sent to another process, or workers do not start.
@@ -89,16 +53,18 @@ class Processes:
     n_workers: int
     n_threads: int = 1
 
-    def run(self, cells: Sequence[Cell], study: Study, store: RunStore, observer: Observer) -> None:
+    def run(self, cells: Sequence[Cell], task: CellTask, observer: Observer) -> None:
         """See `Executor`."""
         if not cells:
             return
-        pack_images(study, store)
-        waiting, workers, n_workers = deque(cells), set[Worker](), min(self.n_workers, len(cells))
+        portable = task.portable()
+        waiting = deque(cells)
+        workers: set[Worker] = set()
+        n_workers = min(self.n_workers, len(cells))
         try:
             while waiting or workers:
                 while waiting and len(workers) < n_workers:
-                    workers.add(Worker(study, store, self.n_threads, waiting, observer))
+                    workers.add(Worker(task, portable, self.n_threads, waiting, observer))
                 by_connection: dict[Any, Worker] = {worker.connection: worker for worker in workers}
                 for connection in wait(list(by_connection)):
                     worker = by_connection[connection]
@@ -109,6 +75,24 @@ class Processes:
                 worker.kill()
 
 
-def _affordable_workers() -> int:
-    by_memory = int(psutil.virtual_memory().available // WORKER_BYTES)
-    return max(1, min(available_cores(), by_memory))
+def default_executor(device: str = "auto", *, workers: int | None = None) -> Executor:
+    """Choose one worker per core on a CPU, as far as memory allows, and one process on a GPU.
+
+    Every worker computes on one thread, so that a result does not depend on the number of workers.
+
+    Args:
+        device: "auto", "cpu", "cuda", ...
+        workers: Number of workers; chosen where None.
+
+    Raises:
+        SettingError: `workers` is below 1, or there is no such device.
+    """
+    if workers is not None and workers < 1:
+        raise SettingError(f"Expected at least 1 worker, got {workers}.")
+    from equipoise.training.devices import resolve_device
+
+    if workers is None and resolve_device(device).type == "cpu":
+        by_memory = int(psutil.virtual_memory().available // WORKER_BYTES)
+        workers = max(1, min(available_cores(), by_memory))
+    n_workers = workers or 1
+    return Processes(n_workers) if n_workers > 1 else InProcess()

@@ -1,35 +1,172 @@
-"""How long a study of volumes will take: the probe of `equipoise.experiments.running.forecast` on volumes."""
+"""Probes: train a step of a method for a few optimizer steps, and extrapolate to all of them."""
 
-from dataclasses import dataclass
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 
-from equipoise.experiments.running.forecast import Probe
+from equipoise.arrays import Rows
+from equipoise.data.dataset import ImageDataset
+from equipoise.experiments.parameters import SEED, parameters
+from equipoise.experiments.study import Study
+
+Clock = Callable[[], float]  # seconds
+
+STEPS = "n_steps"  # parameter of everything that trains, nested estimators included
+PROBE_SECONDS = 1.5  # of one such parameter; after this no longer probe is begun
+PROBED_IMAGES = 64  # synthetic images generated to time one
+MOST_IMAGES = 2000  # training images of a probe
+LEAST_PER_CLASS = 32  # of each class among them
 
 
-@dataclass
-class VolumeProbe(Probe):
-    """Measures the segmenters of methods on the first split; equal ones once."""
+class Probe(ABC):
+    """Times the steps of methods on the first split of a study; equal steps are timed once.
 
-    def __post_init__(self) -> None:
-        split, volumes = self.study.splits[0], self.study.volumes
-        self.scale = 1.0  # what a fit costs beside its steps is measured on all training volumes
-        self.volumes, self.validation = (
-            volumes.subset(split.train),
-            volumes.subset(split.validation),
-        )
-        self.n_test = len(split.test)
+    A fit is modeled as a constant and a price for each optimizer step of every `n_steps` parameter in it.
 
-    def _fit(self, step: Any, asked: dict[str, int]) -> tuple[float, Any]:
-        copy = clone(step).set_params(**asked)
+    Args:
+        study: Its first split is probed.
+        clock: Returns seconds; replaced in tests.
+    """
+
+    scale = 1.0  # training images of the split / training images of a probe
+
+    def __init__(self, study: Study, clock: Clock) -> None:
+        self.study = study
+        self.clock = clock
+        self.n_test = len(study.splits[0].test)
+        self._seconds: dict[str, float] = {}  # by class and settings of the step
+
+    @abstractmethod
+    def fit(self, step: Any, n_steps: dict[str, int]) -> tuple[float, Any]:
+        """Fit a clone of a step with other numbers of steps; return its seconds and the fitted clone."""
+
+    @abstractmethod
+    def application_seconds(self, step: Any, fitted: Any) -> float:
+        """Estimate the seconds of everything that is not training: scoring, segmenting, generating."""
+
+    def seconds(self, step: Any) -> float:
+        """Estimate one full run of a step; 0 for a step that trains nothing and for one that fails."""
+        if not step_counts(step):
+            return 0.0
+        settings = parameters(step)
+        settings.pop(SEED, None)
+        key = json.dumps([type(step).__qualname__, settings], sort_keys=True)
+        if key not in self._seconds:
+            try:
+                self._seconds[key] = self._measure(step)
+            except Exception:  # noqa: BLE001 (the cell will meet the same error, which is stored and shown there)
+                self._seconds[key] = 0.0
+        return self._seconds[key]
+
+    def _measure(self, step: Any) -> float:
+        n_steps = step_counts(step)
+        single = dict.fromkeys(n_steps, 1)
+        self.fit(step, single)  # warm-up: imports, caches, kernels
+        shortest, fitted = self.fit(step, single)
+        per_step = {}
+        for name in n_steps:
+            per_step[name] = self._seconds_per_step(step, name, shortest)
+        constant = max(0.0, shortest - sum(per_step.values()))
+        trained = constant * self.scale
+        for name, n in n_steps.items():
+            trained += per_step[name] * n
+        return float(trained + self.application_seconds(step, fitted))
+
+    def _seconds_per_step(self, step: Any, name: str, shortest: float) -> float:
+        """Time one more optimizer step of parameter `name`, doubling their number until the time is long enough."""
+        n_steps = step_counts(step)
+        single = dict.fromkeys(n_steps, 1)
+        deadline = self.clock() + PROBE_SECONDS
+        n = 2
+        seconds, _ = self.fit(step, {**single, name: n})
+        while self.clock() < deadline and n < n_steps[name]:
+            n *= 2
+            seconds, _ = self.fit(step, {**single, name: n})
+        return max(0.0, (seconds - shortest) / (n - 1))
+
+
+class ImageProbe(Probe):
+    """Probes classifiers and generators on a stratified sample of the training images."""
+
+    def __init__(self, study: Study, clock: Clock) -> None:
+        super().__init__(study, clock)
+        split = study.splits[0]
+        rows = stratified_sample(split.train, study.images)
+        self.scale = len(split.train) / len(rows)
+        self.train = study.images.subset(rows)
+        self.validation = study.images.subset(split.validation)
+
+    def fit(self, step: Any, n_steps: dict[str, int]) -> tuple[float, Any]:
+        """See `Probe`."""
+        copy = clone(step).set_params(**n_steps)
+        fit = copy.fit if hasattr(copy, "fit") else copy.fit_resample
         start = self.clock()
-        copy.fit(self.volumes, validation=self.validation, workspace=None)
+        validation = (self.validation.images, self.validation.labels)
+        fit(self.train.images, self.train.labels, validation=validation, workspace=None)
         return self.clock() - start, copy
 
-    def _scoring(self, step: Any, fitted: Any) -> float:
-        """Estimate the segmentation of the test volumes from that of one; looks on the way are left out."""
+    def application_seconds(self, step: Any, fitted: Any) -> float:
+        """Estimate predicting (while training and at the end) and generating all synthetic images."""
+        seconds = 0.0
+        if hasattr(fitted, "predict_proba"):
+            start = self.clock()
+            fitted.predict_proba(self.validation.images)
+            per_image = (self.clock() - start) / len(self.validation)
+            n_evaluations = step.n_steps // getattr(step, "evaluate_every", step.n_steps)
+            n_images = (n_evaluations + 1) * len(self.validation) + self.n_test
+            seconds += per_image * n_images
+        n_wanted = getattr(fitted, "wanted_", {})  # label -> synthetic images to generate
+        if n_wanted and hasattr(fitted, "generate"):
+            start = self.clock()
+            fitted.generate(np.full(PROBED_IMAGES, next(iter(n_wanted))))
+            per_image = (self.clock() - start) / PROBED_IMAGES
+            seconds += per_image * sum(n_wanted.values()) * self.scale
+        return float(seconds)
+
+
+class VolumeProbe(Probe):
+    """Probes segmenters on all training volumes."""
+
+    def __init__(self, study: Study, clock: Clock) -> None:
+        super().__init__(study, clock)
+        split = study.splits[0]
+        self.train = study.volumes.subset(split.train)
+        self.validation = study.volumes.subset(split.validation)
+
+    def fit(self, step: Any, n_steps: dict[str, int]) -> tuple[float, Any]:
+        """See `Probe`."""
+        copy = clone(step).set_params(**n_steps)
+        start = self.clock()
+        copy.fit(self.train, validation=self.validation, workspace=None)
+        return self.clock() - start, copy
+
+    def application_seconds(self, step: Any, fitted: Any) -> float:
+        """Estimate segmenting the test volumes from one validation volume; evaluations on the way are left out."""
         arrays = self.validation.arrays(0)
         start = self.clock()
         fitted.predict(arrays.images, arrays.mask)
         return (self.clock() - start) * self.n_test
+
+
+def step_counts(step: Any) -> dict[str, int]:
+    """Return the number of optimizer steps of everything that trains inside a step of a method, by parameter name."""
+    counts = {}
+    for name, value in step.get_params(deep=True).items():
+        if name.split("__")[-1] == STEPS:
+            counts[name] = int(value)
+    return counts
+
+
+def stratified_sample(rows: Rows, dataset: ImageDataset) -> Rows:
+    """Return about `MOST_IMAGES` of the rows, in the proportions of the classes but enough of each."""
+    labels = dataset.labels[rows]
+    share = MOST_IMAGES / len(rows)
+    samples = []
+    for label in np.unique(labels):
+        of_class = rows[labels == label]
+        samples.append(of_class[: max(LEAST_PER_CLASS, int(share * len(of_class)))])
+    return np.sort(np.concatenate(samples))

@@ -1,9 +1,9 @@
-"""Show how far a study is: a live bar on a terminal, plain lines elsewhere, silence in tests."""
+"""Show how far a study is: live bars on a terminal, one line per cell elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,85 +16,74 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from equipoise.experiments.description import describe
 from equipoise.experiments.running.forecast import Forecast, estimate, makespan
-from equipoise.results.power import outlook
+from equipoise.experiments.running.protocols import Executor, Observer
+from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
-
-if TYPE_CHECKING:
-    from equipoise.experiments.running.executors import Executor
-    from equipoise.experiments.study import Study
-    from equipoise.runs.store import RunStore
+from equipoise.runs.store import RunStore
 
 MANY = 8  # methods; the forecast of fewer is quick
 
 
-class Observer:
-    """Is told how a study goes; this one keeps silent."""
-
-    def started(self, kept: Sequence[Cell], left: Sequence[Cell]) -> None:
-        """Take the cells that are finished already and those that will be trained, in order."""
-
-    def began(self, cell: Cell) -> None:
-        """Take the cell whose training begins."""
-
-    def stepped(self, cell: Cell, fit: str, step: int, n_steps: int) -> None:
-        """Take how far the fit inside a cell has come."""
-
-    def ended(self, cell: Cell, record: Mapping[str, Any]) -> None:
-        """Take the stored record of a finished or failed cell."""
-
-
 class Pace:
-    """The remaining time: the forecast first, then corrected by the time that finished cells took."""
+    """The remaining time: the forecast, corrected by the time that finished cells took.
+
+    Args:
+        forecast: Seconds of a cell of each method, and how many run at once.
+        clock: Returns seconds; replaced in tests.
+    """
 
     def __init__(self, forecast: Forecast, clock: Callable[[], float] = time.monotonic) -> None:
-        self.forecast, self.clock = forecast, clock
+        self.forecast = forecast
+        self.clock = clock
         self.waiting: list[Cell] = []
-        self.running: dict[Cell, float] = {}
-        self.taken = self.predicted = 0.0
+        self.started_at: dict[Cell, float] = {}  # of the running cells
+        self.measured = 0.0  # seconds of the finished cells
+        self.predicted = 0.0  # what the forecast had promised for them
 
     def began(self, cell: Cell) -> None:
-        """Note when a cell begins."""
-        self.waiting = [c for c in self.waiting if c != cell]
-        self.running[cell] = self.clock()
+        """Note that a cell begins now."""
+        self.waiting = [waiting for waiting in self.waiting if waiting != cell]
+        self.started_at[cell] = self.clock()
 
     def ended(self, cell: Cell, *, done: bool) -> float:
-        """Return the seconds that a cell took; a failed one teaches nothing about the others."""
-        taken = self.clock() - self.running.pop(cell, self.clock())
+        """Return the seconds that a cell took; those of a failed one do not correct the forecast."""
+        now = self.clock()
+        seconds = now - self.started_at.pop(cell, now)
         if done:
-            self.taken += taken
+            self.measured += seconds
             self.predicted += self.forecast.seconds[cell.method]
-        return taken
+        return seconds
 
     def remaining(self) -> float:
         """Estimate the seconds until the last cell ends."""
-        factor = self.taken / self.predicted if self.predicted else 1.0
-        begun = [
-            self._whole(c, factor) - (self.clock() - start) for c, start in self.running.items()
-        ]
-        durations = [max(0.0, rest) for rest in begun] + [
-            self._whole(c, factor) for c in self.waiting
-        ]
+        factor = self.measured / self.predicted if self.predicted else 1.0
+        now = self.clock()
+        durations = []
+        for cell, start in self.started_at.items():
+            whole = factor * self.forecast.seconds[cell.method]
+            durations.append(max(0.0, whole - (now - start)))
+        for cell in self.waiting:
+            durations.append(factor * self.forecast.seconds[cell.method])
         return makespan(durations, self.forecast.n_workers)
 
-    def _whole(self, cell: Cell, factor: float) -> float:
-        return factor * self.forecast.seconds[cell.method]
 
-
-class Lines(Observer):
-    """One line for each finished cell."""
+class ProgressLines(Observer):
+    """Prints one line for each finished cell."""
 
     def __init__(self, console: Console, pace: Pace) -> None:
-        self.console, self.pace = console, pace
-        self.n_done = self.n_cells = 0
+        self.console = console
+        self.pace = pace
+        self.n_done = 0
+        self.n_cells = 0
 
-    def started(self, kept: Sequence[Cell], left: Sequence[Cell]) -> None:
+    def started(self, finished: Sequence[Cell], remaining: Sequence[Cell]) -> None:
         """See `Observer`."""
-        self.n_done, self.n_cells = len(kept), len(kept) + len(left)
-        self.pace.waiting = list(left)
-        if kept and left:
-            self.say(f"{len(kept)} of {self.n_cells} cells are finished already.")
+        self.n_done = len(finished)
+        self.n_cells = len(finished) + len(remaining)
+        self.pace.waiting = list(remaining)
+        if finished and remaining:
+            self.print(f"{len(finished)} of {self.n_cells} cells are already finished.")
 
     def began(self, cell: Cell) -> None:
         """See `Observer`."""
@@ -102,112 +91,130 @@ class Lines(Observer):
 
     def ended(self, cell: Cell, record: Mapping[str, Any]) -> None:
         """See `Observer`."""
-        done = record["status"] == "done"
-        taken = self.pace.ended(cell, done=done)
+        failed = record["status"] == "failed"
+        seconds = self.pace.ended(cell, done=not failed)
         self.n_done += 1
-        result = f"{duration(taken)}" if done else f"[red]failed[/]: {escape(record['error'])}"
-        left = f", {duration(self.pace.remaining())} left" if self.n_done < self.n_cells else ""
-        self.say(f"{self.n_done:>3}/{self.n_cells} {cell}: {result}{left}", bad=not done)
+        result = f"[red]failed[/]: {escape(record['error'])}" if failed else duration(seconds)
+        if self.n_done < self.n_cells:
+            result += f", {duration(self.pace.remaining())} left"
+        self.print(f"{self.n_done:>3}/{self.n_cells} {cell}: {result}", failed=failed)
 
-    def say(self, line: str, *, bad: bool = False) -> None:
-        """Print one line of markup; `bad` ones tell of a failure."""
+    def print(self, line: str, *, failed: bool = False) -> None:
+        """Print one line of markup; `failed` marks lines about failures."""
         self.console.print(line, highlight=False, soft_wrap=True)
 
 
-class Bars(Lines):
-    """One bar for the study and one for each running cell; lines for failures only."""
+class ProgressBars(ProgressLines):
+    """Shows a bar for the study and one for each running cell; prints lines for failures only."""
 
     def __init__(self, bars: Progress, pace: Pace) -> None:
         super().__init__(bars.console, pace)
         self.bars = bars
-        self.study = bars.add_task("Study", total=None, note="")
-        self.tasks: dict[Cell, TaskID] = {}
+        self.study_bar = bars.add_task("Study", total=None, note="")
+        self.cell_bars: dict[Cell, TaskID] = {}
 
-    def started(self, kept: Sequence[Cell], left: Sequence[Cell]) -> None:
+    def started(self, finished: Sequence[Cell], remaining: Sequence[Cell]) -> None:
         """See `Observer`."""
-        super().started(kept, left)
+        super().started(finished, remaining)
         self._refresh()
 
     def began(self, cell: Cell) -> None:
         """See `Observer`."""
         super().began(cell)
-        self.tasks[cell] = self.bars.add_task(str(cell), total=None, note="")
+        self.cell_bars[cell] = self.bars.add_task(str(cell), total=None, note="")
 
     def stepped(self, cell: Cell, fit: str, step: int, n_steps: int) -> None:
         """See `Observer`."""
-        self.bars.update(self.tasks[cell], completed=step, total=n_steps, note=escape(fit))
+        bar = self.cell_bars[cell]
+        self.bars.update(bar, completed=step, total=n_steps, note=escape(fit))
         self._refresh()
 
     def ended(self, cell: Cell, record: Mapping[str, Any]) -> None:
         """See `Observer`."""
         super().ended(cell, record)
-        self.bars.remove_task(self.tasks.pop(cell))
+        self.bars.remove_task(self.cell_bars.pop(cell))
         self._refresh()
 
-    def say(self, line: str, *, bad: bool = False) -> None:
-        """Print what went wrong only; the bar shows the rest."""
-        if bad:
-            super().say(line, bad=bad)
+    def print(self, line: str, *, failed: bool = False) -> None:
+        """Print failures only; the bars show the rest."""
+        if failed:
+            super().print(line, failed=failed)
 
     def _refresh(self) -> None:
         note = f"{duration(self.pace.remaining())} left"
-        self.bars.update(self.study, completed=self.n_done, total=self.n_cells, note=note)
+        self.bars.update(self.study_bar, completed=self.n_done, total=self.n_cells, note=note)
 
 
 @contextmanager
 def watching(
-    study: "Study", store: "RunStore", executor: "Executor", console: Console | None = None
+    study: Study,
+    store: RunStore,
+    executor: Executor,
+    console: Console | None = None,
+    *,
+    outlook: Callable[[], str] | None = None,
 ) -> Iterator[Observer]:
-    """Say how long a study will take and what it can find, then show how it goes while the block runs it."""
+    """Announce how long a study will take, then show its progress while the block runs it.
+
+    Args:
+        study: Its unfinished cells are forecast.
+        store: Where finished cells lie.
+        executor: Where the cells will be trained.
+        console: Where to print; standard output where None.
+        outlook: Returns what the study can detect, in one line, "" for nothing; called if any cell remains.
+    """
     console = console or Console()
+    n_methods = len(study.methods)
     try:
-        if len(study.methods) > MANY:
-            console.print(
-                f"Trying each of {len(study.methods)} methods for some seconds to say how long they will take."
-            )
+        if n_methods > MANY:
+            console.print(f"Timing a few steps of each of {n_methods} methods.")
         forecast = estimate(study, store, executor)
         console.print(announcement(forecast), highlight=False)
-        if forecast.left and study.task == "classification" and (reach := outlook(describe(study))):
-            console.print(escape(reach), highlight=False, soft_wrap=True)
+        line = outlook() if forecast.remaining and outlook is not None else ""
+        if line:
+            console.print(escape(line), highlight=False, soft_wrap=True)
         with _display(console, Pace(forecast)) as observer:
             yield observer
     except KeyboardInterrupt:
-        console.print(
-            "Stopped. Finished cells are kept; the same command goes on from there.", soft_wrap=True
-        )
+        message = "Stopped. Finished cells are kept; the same command continues from there."
+        console.print(message, soft_wrap=True)
         raise
 
 
 @contextmanager
 def _display(console: Console, pace: Pace) -> Iterator[Observer]:
     if not console.is_terminal:
-        yield Lines(console, pace)
+        yield ProgressLines(console, pace)
         return
-    columns = (
+    with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-    )
-    with Progress(
-        *columns, TextColumn("{task.fields[note]}"), console=console, transient=True
+        TextColumn("{task.fields[note]}"),
+        console=console,
+        transient=True,
     ) as bars:
-        yield Bars(bars, pace)
+        yield ProgressBars(bars, pace)
 
 
 def announcement(forecast: Forecast) -> str:
-    """Say before the start how much there is to do."""
-    if not forecast.left:
-        return f"All {forecast.n_kept} cells are finished."
-    kept = f"{forecast.n_kept} finished, " if forecast.n_kept else ""
-    workers = f"{forecast.n_workers} at a time" if forecast.n_workers > 1 else "one after the other"
-    return (
-        f"{kept}{len(forecast.left)} cells to train, {workers}: about {duration(forecast.total)}."
-    )
+    """Return one line on how much there is to do."""
+    n_workers = forecast.n_workers
+    if not forecast.remaining:
+        return f"All {forecast.n_finished} cells are finished."
+    finished = f"{forecast.n_finished} finished, " if forecast.n_finished else ""
+    at_once = f"{n_workers} at a time" if n_workers > 1 else "one after the other"
+    total = duration(forecast.total)
+    return f"{finished}{len(forecast.remaining)} cells to train, {at_once}: about {total}."
 
 
 def duration(seconds: float) -> str:
-    """Write seconds for people: 8 s, 3 min, 2 h 10 min."""
+    """Format seconds for people: 8 s, 3 min, 2 h 10 min.
+
+    >>> duration(7800)
+    '2 h 10 min'
+    """
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,0 +1,66 @@
+"""The interfaces between a study, whatever trains its cells, and whoever watches."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from equipoise.runs.cell import Cell
+from equipoise.training.progress import Listener
+
+
+class Observer:
+    """Receives the progress of a study. This base class ignores everything; override what you need."""
+
+    def started(self, finished: Sequence[Cell], remaining: Sequence[Cell]) -> None:
+        """Receive the cells that are already finished and those that will be trained, in order."""
+
+    def began(self, cell: Cell) -> None:
+        """Receive a cell when its training begins."""
+
+    def stepped(self, cell: Cell, fit: str, step: int, n_steps: int) -> None:
+        """Receive the progress of the fit named `fit` inside a cell: `step` of `n_steps` done."""
+
+    def ended(self, cell: Cell, record: Mapping[str, Any]) -> None:
+        """Receive the stored record of a finished or failed cell."""
+
+
+class CellTask(Protocol):
+    """The work that an executor distributes: train one cell of a study and store the result."""
+
+    def train(self, cell: Cell, listener: Listener) -> None:
+        """Train a cell and store it. An exception is stored as a failed cell and not raised."""
+
+    def fail(self, cell: Cell, reason: str) -> None:
+        """Store a cell as failed because the worker died, unless the worker had already stored it."""
+
+    def record(self, cell: Cell) -> Mapping[str, Any]:
+        """Return the stored record of a finished or failed cell."""
+
+    def portable(self) -> "PortableTask":
+        """Return the task in a form that is cheap to pickle, for another process or machine."""
+
+
+class PortableTask(Protocol):
+    """A `CellTask` on its way to a worker: picklable, without images."""
+
+    def open(self) -> CellTask:
+        """Open the images and return the task. Called once in each worker."""
+
+
+class Executor(Protocol):
+    """Trains cells: in this process, in worker processes, or on a cluster.
+
+    An implementation calls `task.train(cell, listener)` for every cell, wherever it likes, and tells the observer:
+    `began` before, `stepped` from the listener, `ended` with `task.record(cell)` after. For a cell whose worker died
+    it calls `task.fail`. It needs to know neither the study nor the run folder.
+    """
+
+    @property
+    def n_workers(self) -> int:
+        """Number of cells that are trained at once."""
+
+    @property
+    def n_threads(self) -> int:
+        """CPU threads of each worker."""
+
+    def run(self, cells: Sequence[Cell], task: CellTask, observer: Observer) -> None:
+        """Train the cells in order; a failed cell does not stop the others."""

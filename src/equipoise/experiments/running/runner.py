@@ -1,0 +1,54 @@
+"""`run_study`: train the cells of a study into a run folder."""
+
+from pathlib import Path
+
+from equipoise.experiments.running.executors import default_executor
+from equipoise.experiments.running.protocols import Executor, Observer
+from equipoise.experiments.running.train_cell import StudyTask
+from equipoise.experiments.study import Study
+from equipoise.runs.cell import Cell
+from equipoise.runs.store import RunStore
+
+
+def run_study(
+    study: Study,
+    store: RunStore | str | Path,
+    *,
+    executor: Executor | None = None,
+    observer: Observer | None = None,
+    retry_failed: bool = True,
+) -> RunStore:
+    """Train every cell of a study that its run folder does not contain yet.
+
+    A run that was stopped at any moment continues with the same call. A cell that fails is stored with its traceback
+    while the others go on; the next call tries it again.
+
+    Args:
+        study: Methods, splits, seeds and data.
+        store: The run folder, created where it does not exist.
+        executor: Where cells are trained; `default_executor()` where None.
+        observer: Receives the progress; nobody where None.
+        retry_failed: Whether to train cells again that failed in an earlier call.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        StaleRunError: The folder contains results made with other settings.
+        SettingError: The folder cannot be written, or another process is writing into it.
+        KeyboardInterrupt: Stopped by the user; finished cells are kept.
+    """
+    if not isinstance(store, RunStore):
+        store = RunStore(store)
+    executor = executor or default_executor()
+    observer = observer or Observer()
+    with store.lock():
+        store.open(study)
+        finished: list[Cell] = []
+        remaining: list[Cell] = []
+        for cell in study.cells():
+            skipped = store.has(cell) or (store.has_failed(cell) and not retry_failed)
+            (finished if skipped else remaining).append(cell)
+        observer.started(finished, remaining)
+        executor.run(remaining, StudyTask(study, store), observer)
+    return store
