@@ -19,9 +19,9 @@ from equipoise.resampling.smote import SMOTEOversampler
 from equipoise.resampling.vae.oversampler import VAEOversampler
 from equipoise.testing.oversamplers import (
     COUNTS,
-    check_global_chance,
+    check_global_randomness,
     check_originals_first,
-    check_validation_is_only_watched,
+    check_validation_is_not_learned_from,
     toy_images,
 )
 from equipoise.training.progress import listening
@@ -33,7 +33,7 @@ SHORT: dict[str, Any] = {
     "base_channels": 4,
     "device": "cpu",
 }
-CHECKS = (check_originals_first, check_global_chance, check_validation_is_only_watched)
+CHECKS = (check_originals_first, check_global_randomness, check_validation_is_not_learned_from)
 
 
 def gan(preset: str = "dcgan") -> GANOversampler:

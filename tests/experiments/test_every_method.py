@@ -16,7 +16,7 @@ from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.fit_classifier import fit_cell
 from equipoise.experiments.running.fit_watch import Outcome
 from equipoise.experiments.study import Study
-from equipoise.testing.killing import Killed, eager_checkpoints
+from equipoise.testing.probes import Killed, eager_checkpoints
 from equipoise.training import collapse
 
 BUDGET = Budget(

@@ -1,4 +1,4 @@
-"""What every loss obeys: `for check in LOSS_CONTRACT: check(factory)`."""
+"""The contract of every loss: `for check in LOSS_CONTRACT: check(factory)`."""
 
 from collections.abc import Callable
 
@@ -13,26 +13,26 @@ SHAPES = ((), (5,), (4, 3), (2, 3, 4))  # none, a line, an image, a volume
 PROGRESS = (0.0, 0.5, 0.9, 1.0)
 
 
-def gives_a_scalar_for_any_space(factory: Factory) -> None:
-    """Logits (n, k, *spatial) and a target (n, *spatial) give one finite number with a gradient."""
+def gives_a_scalar_for_any_spatial_shape(factory: Factory) -> None:
+    """Logits (n, k, *spatial) and targets (n, *spatial) give a finite scalar with a gradient."""
     for shape in SHAPES:
         logits, target = _batch(shape)
         value = factory(COUNTS)(logits, target)
-        assert value.shape == (), (
-            f"expected a scalar for spatial shape {shape}, got {tuple(value.shape)}"
-        )
+        assert value.shape == (), f"not a scalar for spatial shape {shape}: {tuple(value.shape)}"
         _finite_with_gradient(value, logits)
 
 
-def averages_terms_that_belong_to_one_item_each(factory: Factory) -> None:
-    """The value is the mean of the terms (n, *spatial), times the weights (n,); a term knows its own image only."""
+def averages_terms_of_single_items(factory: Factory) -> None:
+    """The value is the mean of the weighted terms, and a term depends on its own image only.
+
+    Terms have shape (n, *spatial), weights (n,).
+    """
     weights = torch.tensor([0.0, 1.0, 2.0, 0.5, 1.0, 3.0])
     for shape in SHAPES:
-        loss, (logits, target) = factory(COUNTS), _batch(shape)
+        loss = factory(COUNTS)
+        logits, target = _batch(shape)
         terms = loss.terms(logits, target)
-        assert terms.shape == target.shape, (
-            f"expected terms {tuple(target.shape)}, got {tuple(terms.shape)}"
-        )
+        assert terms.shape == target.shape, f"{tuple(terms.shape)} for {tuple(target.shape)}"
         torch.testing.assert_close(loss(logits, target), terms.mean())
         torch.testing.assert_close(loss(logits, target, torch.ones(6)), terms.mean())
         of_images = terms.reshape(6, -1).mean(dim=1)
@@ -41,7 +41,7 @@ def averages_terms_that_belong_to_one_item_each(factory: Factory) -> None:
 
 
 def treats_equally_frequent_classes_alike(factory: Factory) -> None:
-    """Where no class is rarer there is nothing to rebalance: neither the common count nor the names matter."""
+    """With equal counts, neither their size nor the order of classes matters."""
     order = torch.tensor([2, 0, 1])
     for shape in SHAPES:
         logits, target = _batch(shape)
@@ -49,31 +49,29 @@ def treats_equally_frequent_classes_alike(factory: Factory) -> None:
         for progress in PROGRESS:
             few.advance(progress)
             many.advance(progress)
-            terms, chances = few.terms(logits, target), few.probabilities(logits)
+            terms = few.terms(logits, target)
+            probabilities = few.probabilities(logits)
             torch.testing.assert_close(many.terms(logits, target), terms)
-            torch.testing.assert_close(many.probabilities(logits), chances)
-            torch.testing.assert_close(
-                few.terms(logits[:, order], torch.argsort(order)[target]), terms
-            )
-            torch.testing.assert_close(few.probabilities(logits[:, order]), chances[:, order])
+            torch.testing.assert_close(many.probabilities(logits), probabilities)
+            permuted = logits[:, order]
+            torch.testing.assert_close(few.terms(permuted, torch.argsort(order)[target]), terms)
+            torch.testing.assert_close(few.probabilities(permuted), probabilities[:, order])
 
 
 def never_favors_the_more_frequent_class(factory: Factory) -> None:
-    """A network that knows nothing pays no less for a rare class, and no common class is predicted for it."""
-    loss, logits = factory(COUNTS), torch.zeros(3, 3)
+    """At equal logits a rare class costs at least as much and is at least as probable."""
+    loss = factory(COUNTS)
+    logits = torch.zeros(3, 3)
     for progress in PROGRESS:
         loss.advance(progress)
-        terms, chances = loss.terms(logits, torch.arange(3)), loss.probabilities(logits[:1])[0]
-        assert (terms.diff() >= -1e-6).all(), (
-            f"a rarer class must not cost less, got {terms} for {COUNTS}"
-        )
-        assert (chances.diff() >= -1e-6).all(), (
-            f"a rarer class must not be less probable, got {chances}"
-        )
+        terms = loss.terms(logits, torch.arange(3))
+        probabilities = loss.probabilities(logits[:1])[0]
+        assert (terms.diff() >= -1e-6).all(), f"a rarer class costs less: {terms} for {COUNTS}"
+        assert (probabilities.diff() >= -1e-6).all(), f"rarer, less probable: {probabilities}"
 
 
 def is_finite_at_huge_logits(factory: Factory) -> None:
-    """Logits of 1e4, for the right and for the wrong class, give a finite value and gradient in float32."""
+    """Logits of 1e4, right or wrong, give a finite value and gradient in float32."""
     for right in (1e4, -1e4):
         logits = torch.full((3, 3), -right)
         logits[torch.arange(3), torch.arange(3)] = right
@@ -82,41 +80,39 @@ def is_finite_at_huge_logits(factory: Factory) -> None:
 
 
 def has_the_gradient_of_its_value(factory: Factory) -> None:
-    """Numerical and automatic gradients agree in float64, before and after anything is switched."""
-    loss, (logits, target) = factory(COUNTS).double(), _batch((2,))
-    cosines = (
-        logits.detach().double().tanh().requires_grad_()
-    )  # in (-1, 1), so that a scaled softmax has a slope
+    """Numerical and automatic gradients agree in float64, at every stage of training."""
+    loss = factory(COUNTS).double()
+    logits, target = _batch((2,))
+    # in (-1, 1), so that the softmax of a cosine loss is not saturated
+    cosines = logits.detach().double().tanh().requires_grad_()
     for progress in PROGRESS:
         loss.advance(progress)
         assert torch.autograd.gradcheck(lambda values: loss.terms(values, target), cosines)
 
 
 def follows_a_permutation_of_classes(factory: Factory) -> None:
-    """Renaming the classes everywhere changes nothing."""
+    """Renumbering the classes everywhere changes nothing."""
     logits, target = _batch((4, 3))
     order = torch.tensor([2, 0, 1])
-    loss, renamed = factory(COUNTS), factory(COUNTS[order])
+    loss = factory(COUNTS)
+    permuted = factory(COUNTS[order])
     for progress in PROGRESS:
         loss.advance(progress)
-        renamed.advance(progress)
-        again = renamed(logits[:, order], torch.argsort(order)[target])
-        torch.testing.assert_close(again, loss(logits, target))
-        torch.testing.assert_close(
-            renamed.probabilities(logits[:, order]), loss.probabilities(logits)[:, order]
-        )
+        permuted.advance(progress)
+        value = permuted(logits[:, order], torch.argsort(order)[target])
+        torch.testing.assert_close(value, loss(logits, target))
+        probabilities = permuted.probabilities(logits[:, order])
+        torch.testing.assert_close(probabilities, loss.probabilities(logits)[:, order])
 
 
 def gives_probabilities(factory: Factory) -> None:
-    """Rows sum to 1, whatever the logits; a class with a higher logit than before is more probable than before."""
+    """Probabilities sum to 1 for any logits; raising a logit makes its class more probable."""
     loss = factory(COUNTS)
     for shape in SHAPES:
         logits = _batch(shape)[0].detach()
-        chances = loss.probabilities(logits)
-        assert chances.shape == logits.shape, (
-            f"expected shape {tuple(logits.shape)}, got {tuple(chances.shape)}"
-        )
-        for rows in (chances, loss.probabilities(1e4 * logits)):
+        probabilities = loss.probabilities(logits)
+        assert probabilities.shape == logits.shape, tuple(probabilities.shape)
+        for rows in (probabilities, loss.probabilities(1e4 * logits)):
             assert (rows >= 0).all(), "expected probabilities of at least 0"
             torch.testing.assert_close(rows.sum(dim=1), torch.ones_like(rows[:, 0]))
     for label in range(3):
@@ -124,29 +120,28 @@ def gives_probabilities(factory: Factory) -> None:
         raised[0, label] = 0.1
         gain = loss.probabilities(raised) - loss.probabilities(torch.zeros(1, 3))
         assert gain[0, label] > 0, (
-            f"a higher logit of class {label} must make it more probable, got {gain}"
+            f"a higher logit of class {label} changed its probability by {gain}"
         )
 
 
 def advances_by_progress_alone(factory: Factory) -> None:
-    """The same progress twice is progress once, a jump is as good as steps, and a state dict holds what it did."""
+    """The loss depends on the latest progress only, and the state dict restores it."""
     logits, target = _batch(())
     steps = factory(COUNTS)
     for progress in PROGRESS:
         steps.advance(progress)
-        once = steps.terms(logits, target)
+        expected = steps.terms(logits, target)
         steps.advance(progress)
-        jump, restored = factory(COUNTS), factory(COUNTS)
+        jump = factory(COUNTS)
         jump.advance(progress)
+        restored = factory(COUNTS)
         restored.load_state_dict(steps.state_dict())
-        for other in (steps, jump, restored):
-            assert torch.equal(other.terms(logits, target), once), (
-                f"another loss at progress {progress}"
-            )
+        for loss in (steps, jump, restored):
+            assert torch.equal(loss.terms(logits, target), expected), f"differs at {progress}"
 
 
 def lives_on_one_device_with_its_counts(factory: Factory) -> None:
-    """Nothing that depends on the counts stays behind when the module moves: all tensors are buffers."""
+    """Everything derived from the counts moves with the module: all tensors are buffers."""
     loss = factory(COUNTS).to("meta")
     logits, target = (tensor.to("meta") for tensor in _batch((4, 3)))
     for progress in PROGRESS:
@@ -156,8 +151,8 @@ def lives_on_one_device_with_its_counts(factory: Factory) -> None:
 
 
 LOSS_CONTRACT: tuple[Callable[[Factory], None], ...] = (
-    gives_a_scalar_for_any_space,
-    averages_terms_that_belong_to_one_item_each,
+    gives_a_scalar_for_any_spatial_shape,
+    averages_terms_of_single_items,
     treats_equally_frequent_classes_alike,
     never_favors_the_more_frequent_class,
     is_finite_at_huge_logits,

@@ -12,19 +12,19 @@ Reference = Callable[[Labels, Scores, int], float]  # y_true, y_score, positive
 CLASSES = (2, 3, 7)
 
 
-def is_best_when_all_is_right(metric: Metric) -> None:
-    """Certain and right predictions reach the better of the two bounds."""
+def is_best_for_correct_predictions(metric: Metric) -> None:
+    """Certain, correct predictions reach the better of the two bounds."""
     for k in CLASSES:
         y_true, _ = _case(k)
         best = metric.bounds[1 if metric.higher_is_better else 0]
         value = metric.function(y_true=y_true, y_score=np.eye(k)[y_true], positive=0)
         np.testing.assert_allclose(
-            value, best, atol=1e-12, err_msg=f"{metric.name}, {k} classes, all right"
+            value, best, atol=1e-12, err_msg=f"{metric.name}, {k} classes, all correct"
         )
 
 
 def stays_within_its_bounds(metric: Metric) -> None:
-    """Random, constant and wholly wrong predictions stay within the bounds."""
+    """Random, constant and completely wrong predictions stay within the bounds."""
     low, high = metric.bounds
     for k in CLASSES:
         y_true, y_score = _case(k)
@@ -43,11 +43,11 @@ def does_not_depend_on_order(metric: Metric) -> None:
         np.testing.assert_allclose(value, expected, rtol=1e-12, err_msg=metric.name)
 
 
-def does_not_depend_on_names(metric: Metric) -> None:
-    """Renaming the classes everywhere, the positive one included, changes nothing."""
+def does_not_depend_on_class_numbers(metric: Metric) -> None:
+    """Renumbering the classes everywhere, the positive one included, changes nothing."""
     for k in CLASSES:
         y_true, y_score = _case(k)
-        new = np.random.default_rng(2).permutation(k)  # class c is called new[c] now
+        new = np.random.default_rng(2).permutation(k)  # class c becomes class new[c]
         columns = np.argsort(new)
         value = metric.function(
             y_true=new[y_true], y_score=y_score[:, columns], positive=int(new[0])
@@ -57,7 +57,7 @@ def does_not_depend_on_names(metric: Metric) -> None:
 
 
 def counts_a_weight_as_copies(metric: Metric) -> None:
-    """An image of weight 3 counts as three images, one of weight 0 as none; every row of weights on its own."""
+    """An image of weight 3 counts as three, one of weight 0 as none, for each row of weights."""
     for k in CLASSES:
         y_true, y_score = _case(k)
         weights = np.random.default_rng(3).integers(0, 4, size=(3, len(y_true)))
@@ -72,13 +72,13 @@ def counts_a_weight_as_copies(metric: Metric) -> None:
 
 
 def never_punishes_an_absent_class(metric: Metric) -> None:
-    """Without one image of the positive class the value is NaN, or the best where none is needed."""
+    """Without images of the positive class the value is NaN, or the best possible one."""
     for k in CLASSES:
         y_true = np.arange(12) % (k - 1)
         value = metric.function(y_true=y_true, y_score=np.eye(k)[y_true], positive=k - 1)
         best = metric.bounds[1 if metric.higher_is_better else 0]
         assert np.isnan(value) or np.isclose(value, best), (
-            f"{metric.name} is {value} for right predictions"
+            f"{metric.name} is {value} for correct predictions"
         )
 
 
@@ -96,22 +96,24 @@ def agrees_with(metric: Metric, reference: Reference) -> None:
 
 
 METRIC_CONTRACT: tuple[Callable[[Metric], None], ...] = (
-    is_best_when_all_is_right,
+    is_best_for_correct_predictions,
     stays_within_its_bounds,
     does_not_depend_on_order,
-    does_not_depend_on_names,
+    does_not_depend_on_class_numbers,
     counts_a_weight_as_copies,
     never_punishes_an_absent_class,
 )
 
 
 def _case(k: int, seed: int = 0) -> tuple[Labels, Scores]:
-    """Make scores that lean to the truth: some images tie, no two classes of one image do; all classes occur."""
+    """Draw labels of all classes, and scores that favor the true one.
+
+    Scores tie between images, never within an image.
+    """
     rng = np.random.default_rng(seed)
-    drawn = rng.choice(k, size=60, p=np.arange(1, k + 1) / (k * (k + 1) / 2))
-    y_true = np.concatenate([np.arange(k), drawn]).astype(np.int64)
-    logits = np.round(rng.normal(size=(len(y_true), k)) + np.eye(k)[y_true], 1) + 0.013 * np.arange(
-        k
-    )
+    labels = rng.choice(k, size=60, p=np.arange(1, k + 1) / (k * (k + 1) / 2))
+    y_true = np.concatenate([np.arange(k), labels]).astype(np.int64)
+    logits = np.round(rng.normal(size=(len(y_true), k)) + np.eye(k)[y_true], 1)
+    logits += 0.013 * np.arange(k)
     odds = np.exp(logits)
     return y_true, odds / odds.sum(axis=1, keepdims=True)

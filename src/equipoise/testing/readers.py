@@ -1,4 +1,4 @@
-"""What every reader must do, as checks on a small source of its kind.
+"""The contract of every reader of images, as checks on a small source of its kind.
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_my_reader(check, tmp_path):
@@ -15,10 +15,11 @@ import numpy as np
 
 from equipoise.data.images.options import Card, Loaded, ReadOptions
 from equipoise.exceptions import DataError
+from equipoise.testing.probes import refusal
 
 
 class AnySource(Protocol):
-    """What the checks that readers of images and of volumes share need to know."""
+    """A source as the checks shared by readers of images and of volumes see it."""
 
     @property
     def reader(self) -> ModuleType:
@@ -26,7 +27,7 @@ class AnySource(Protocol):
 
     @property
     def spoil(self) -> Callable[[], str]:
-        """Damages a file of the source and returns the name that the error must contain."""
+        """Damage a file of the source and return the name that the error must contain."""
 
     def read(self) -> Any:
         """Read the source."""
@@ -34,15 +35,15 @@ class AnySource(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A small source on disk, what is in it, and how to break it.
+    """A small source on disk, its contents, and a way to damage it.
 
     Attributes:
         reader: The module under test, with `CARD`, `recognizes` and `read`.
-        path: What a user gives; the reader recognizes it.
-        options: How it is read.
+        path: The path that a user gives; the reader recognizes it.
+        options: Options with which it is read.
         counts: Number of images of each class, in the order of the classes.
         dtype: Storage type of the images.
-        spoil: Damages a file of the source and returns the name that the error must contain.
+        spoil: Damages a file and returns the name that the error must contain.
     """
 
     reader: ModuleType
@@ -60,7 +61,7 @@ class Source:
 
 
 def card_is_complete(source: AnySource) -> None:
-    """The card bears the name of the file and says how the reader is used."""
+    """The card contains the name of the module and an example of its use."""
     card = source.reader.CARD
     assert isinstance(card, Card)
     assert card.name == source.reader.__name__.rpartition(".")[2]
@@ -69,13 +70,13 @@ def card_is_complete(source: AnySource) -> None:
 
 
 def recognizes_its_source(source: Source) -> None:
-    """The reader takes its own source, and no path where nothing is."""
+    """The reader recognizes its own source, and no missing path."""
     assert source.reader.recognizes(source.path, source.options) is True
     assert source.reader.recognizes(source.path / "nowhere", ReadOptions()) is False
 
 
 def ids_are_unique(source: Source) -> None:
-    """Ids are text, no two are the same, and none shows where the source lies on this machine."""
+    """Ids are text, unique, and do not contain the folder of the source."""
     ids = source.read().dataset.ids
     assert ids.dtype.kind == "U"
     assert len(set(ids.tolist())) == len(ids)
@@ -83,20 +84,20 @@ def ids_are_unique(source: Source) -> None:
 
 
 def counts_are_those_of_the_source(source: Source) -> None:
-    """No image is lost, invented or given to another class."""
+    """No image is lost, added or moved to another class."""
     dataset = source.read().dataset
     assert dict(zip(dataset.class_names, dataset.counts.tolist(), strict=True)) == source.counts
 
 
 def storage_type_is_kept(source: Source) -> None:
-    """Images are (n, c, h, w) of the type in which they are stored."""
+    """Images have shape (n, c, h, w) and the type in which they are stored."""
     images = source.read().dataset.images
     assert images.dtype == source.dtype
     assert images.ndim == 4
 
 
-def size_is_obeyed(source: Source) -> None:
-    """A size that is asked for is the size of every image."""
+def size_is_respected(source: Source) -> None:
+    """Every image gets the requested size."""
     size = 12
     loaded = source.reader.read(source.path, ReadOptions(**{**vars(source.options), "size": size}))
     assert loaded.dataset.images.shape[2:] == (size, size)
@@ -104,15 +105,15 @@ def size_is_obeyed(source: Source) -> None:
 
 
 def groups_are_numbers(source: AnySource) -> None:
-    """Patients are whole numbers from 0, never names."""
+    """Patients are the numbers 0, 1, ..., never names."""
     dataset = source.read().dataset
     assert dataset.groups.dtype == np.int64
     assert dataset.groups.min() == 0
     assert len(np.unique(dataset.groups)) == dataset.groups.max() + 1
 
 
-def split_is_named(source: AnySource) -> None:
-    """A source's own split has the names that `equipoise.data.splits` knows."""
+def split_has_valid_parts(source: AnySource) -> None:
+    """The split of a source has no part but train, validation and test."""
     loaded = source.read()
     if loaded.source_split is not None:
         assert loaded.source_split.shape == (len(loaded.dataset),)
@@ -121,20 +122,16 @@ def split_is_named(source: AnySource) -> None:
 
 def reading_twice_gives_the_same(source: Source) -> None:
     """The result depends on the source only."""
-    once, again = source.read(), source.read()
-    assert once.dataset.fingerprint == again.dataset.fingerprint
-    assert (once.notes, once.skipped) == (again.notes, again.skipped)
+    first = source.read()
+    second = source.read()
+    assert first.dataset.fingerprint == second.dataset.fingerprint
+    assert (first.notes, first.skipped) == (second.notes, second.skipped)
 
 
 def errors_name_the_file(source: AnySource) -> None:
-    """A damaged file ends in one `DataError` that names it."""
+    """A damaged file raises a `DataError` that names it."""
     name = source.spoil()
-    try:
-        source.read()
-    except DataError as error:
-        message = str(error)
-    else:
-        raise AssertionError(f"Expected a DataError that names {name}, got none.")
+    message = refusal(source.read, DataError, otherwise=f"{name} is damaged")
     assert name in message, message
 
 
@@ -144,9 +141,9 @@ CHECKS = (
     ids_are_unique,
     counts_are_those_of_the_source,
     storage_type_is_kept,
-    size_is_obeyed,
+    size_is_respected,
     groups_are_numbers,
-    split_is_named,
+    split_has_valid_parts,
     reading_twice_gives_the_same,
     errors_name_the_file,
 )

@@ -1,4 +1,4 @@
-"""What every loss of label maps obeys: `for check in REGION_LOSS_CONTRACT: check(factory)`."""
+"""The contract of losses of label maps: `for check in REGION_LOSS_CONTRACT: check(factory)`."""
 
 from collections.abc import Callable
 
@@ -10,34 +10,33 @@ from equipoise.losses.regions import DenseLoss
 
 Factory = Callable[[Tensor], DenseLoss]
 COUNTS = torch.tensor([70, 20, 10])
-SURE = 30.0  # logit of a pixel that is as good as certain in float32
+CERTAIN = 30.0  # logit of a pixel that is practically certain in float32
 
 
-def takes_pixels_in_any_order(factory: Factory) -> None:
-    """Neither the order of pixels nor the patch that one lies in matters."""
+def does_not_depend_on_the_order_of_pixels(factory: Factory) -> None:
+    """Neither the order of pixels nor their grouping into patches matters."""
     logits, target = _batch()
     order = torch.randperm(target.numel(), generator=torch.Generator().manual_seed(1))
     shuffled = logits.movedim(1, -1).reshape(-1, 3)[order].T.unsqueeze(0).unsqueeze(-1)
-    torch.testing.assert_close(
-        factory(COUNTS)(shuffled, target.view(1, -1, 1)[:, order]), _value(factory)
-    )
+    value = factory(COUNTS)(shuffled, target.view(1, -1, 1)[:, order])
+    torch.testing.assert_close(value, factory(COUNTS)(logits, target))
 
 
 def is_least_for_a_perfect_prediction(factory: Factory) -> None:
-    """No other prediction costs less, whether or not every class is there, and one wrong pixel costs more."""
+    """No other prediction costs less, also where a class is absent; one wrong pixel costs more."""
     logits, target = _batch()
     for true in (target, torch.where(target == 2, 1, target)):
-        loss, perfect = factory(COUNTS), _certain(true)
-        least = loss(perfect, true)
+        loss = factory(COUNTS)
+        least = loss(_certain(true), true)
         row, y, x = torch.nonzero(true > 0)[0].tolist()
         wrong = true.clone()
         wrong[row, y, x] = 0
         for other in (logits, 3 * logits, _certain(wrong), torch.zeros_like(logits)):
-            assert loss(other, true) > least, f"expected more than {least} for another prediction"
+            assert loss(other, true) > least, f"another prediction costs no more than {least}"
 
 
 def ignores_pixels_without_a_class(factory: Factory) -> None:
-    """Whatever is predicted there, even infinity, the value is the same and the gradient there is 0."""
+    """Predictions where the target is -1, even infinite ones, have no effect and no gradient."""
     logits, target = _batch()
     ignored = (target < 0).unsqueeze(1).expand_as(logits)
     other = logits.detach().masked_fill(ignored, torch.inf).requires_grad_()
@@ -52,20 +51,16 @@ def ignores_pixels_without_a_class(factory: Factory) -> None:
 
 
 def is_finite_with_its_gradient(factory: Factory) -> None:
-    """For logits of 1e4, right or wrong, for classes that are absent, and for a single class."""
+    """Value and gradient are finite for logits of 1e4, right or wrong, and for absent classes."""
     logits, target = _batch()
     for true in (target, torch.where(target == 2, 0, target), torch.zeros_like(target)):
         for scale in (0.0, 1.0, 1e4, -1e4):
-            guess = (scale * (_certain(true) / SURE + 0.1 * logits)).detach().requires_grad_()
+            guess = (scale * (_certain(true) / CERTAIN + 0.1 * logits)).detach().requires_grad_()
             value = factory(COUNTS)(guess, true)
             (gradient,) = torch.autograd.grad(value, guess)
             assert value.shape == (), f"expected a scalar, got {tuple(value.shape)}"
-            assert torch.isfinite(value), (
-                f"expected a finite loss at logits of {scale}, got {value}"
-            )
-            assert torch.isfinite(gradient).all(), (
-                f"expected a finite gradient at logits of {scale}"
-            )
+            assert torch.isfinite(value), f"{value} at logits of {scale}"
+            assert torch.isfinite(gradient).all(), f"gradient at logits of {scale}"
 
 
 def has_the_gradient_of_its_value(factory: Factory) -> None:
@@ -75,39 +70,34 @@ def has_the_gradient_of_its_value(factory: Factory) -> None:
     assert torch.autograd.gradcheck(lambda values: loss(values, target), logits.double())
 
 
-def learns_what_is_true(factory: Factory) -> None:
-    """From nothing known, a small step down the gradient raises the mean probability of the true class."""
+def favors_the_true_class(factory: Factory) -> None:
+    """From zero logits, a small gradient step raises the mean probability of the true class."""
     _, target = _batch()
     logits = torch.zeros(*target.shape, 3).movedim(-1, 1).requires_grad_()
     loss = factory(COUNTS)
     (gradient,) = torch.autograd.grad(loss(logits, target), logits)
-    right = one_hot(target.clamp_min(0), 3).movedim(-1, 1) * (target >= 0).unsqueeze(1)
-    gain = (-gradient * right).sum()
-    assert gain > 0, f"expected the true classes to gain, got {gain}"
+    true = one_hot(target.clamp_min(0), 3).movedim(-1, 1) * (target >= 0).unsqueeze(1)
+    gain = (-gradient * true).sum()
+    assert gain > 0, f"the true classes gain {gain}"
 
 
 REGION_LOSS_CONTRACT: tuple[Callable[[Factory], None], ...] = (
-    takes_pixels_in_any_order,
+    does_not_depend_on_the_order_of_pixels,
     is_least_for_a_perfect_prediction,
     ignores_pixels_without_a_class,
     is_finite_with_its_gradient,
     has_the_gradient_of_its_value,
-    learns_what_is_true,
+    favors_the_true_class,
 )
 
 
 def _batch(side: int = 5) -> tuple[Tensor, Tensor]:
-    """Logits (4, 3, side, side) and targets with pixels that are ignored."""
+    """Return logits (4, 3, side, side) and targets (4, side, side), some of them -1 (ignored)."""
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(4, 3, side, side, generator=generator).requires_grad_()
     return logits, torch.randint(-1, 3, (4, side, side), generator=generator)
 
 
-def _value(factory: Factory) -> Tensor:
-    value: Tensor = factory(COUNTS)(*_batch())
-    return value
-
-
 def _certain(target: Tensor) -> Tensor:
-    """Logits that are sure of the target, and say class 0 where it is ignored."""
-    return SURE * one_hot(target.clamp_min(0), 3).movedim(-1, 1).float()
+    """Return logits that are certain of the target, and of class 0 where it is ignored."""
+    return CERTAIN * one_hot(target.clamp_min(0), 3).movedim(-1, 1).float()

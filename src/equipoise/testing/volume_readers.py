@@ -1,4 +1,4 @@
-"""What every reader of volumes must do, as checks on a small source of its kind.
+"""The contract of every reader of volumes, as checks on a small source of its kind.
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_my_reader(check, tmp_path):
@@ -20,7 +20,7 @@ from equipoise.testing.readers import (
     card_is_complete,
     errors_name_the_file,
     groups_are_numbers,
-    split_is_named,
+    split_has_valid_parts,
 )
 
 SHAPE = (6, 8, 10)
@@ -30,14 +30,14 @@ ORIGIN = (5.0, -7.0, 11.0)
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeSource:
-    """A small source on disk, what is in it, and how to break it.
+    """A small source on disk, its contents, and a way to damage it.
 
     Attributes:
         reader: The module under test, with `CARD`, `recognizes` and `read`.
-        path: What a user gives; the reader recognizes it.
-        options: How it is read; `cache` lies in a folder of the test.
+        path: The path that a user gives; the reader recognizes it.
+        options: Options with which it is read; `cache` is in a folder of the test.
         counts: Valid voxels of each class over all cases.
-        spoil: Damages a file of the source and returns the name that the error must contain.
+        spoil: Damages a file and returns the name that the error must contain.
     """
 
     reader: ModuleType
@@ -61,7 +61,7 @@ def write_image(
     origin: Sequence[float] = ORIGIN,
     direction: Sequence[float] = (1, 0, 0, 0, 1, 0, 0, 0, 1),
 ) -> Path:
-    """Write a (z, y, x) array in a geometry in which no two axes are alike."""
+    """Write a (z, y, x) array with a geometry in which no two axes are alike."""
     import SimpleITK
 
     image = SimpleITK.GetImageFromArray(array)
@@ -74,7 +74,7 @@ def write_image(
 
 
 def plain_geometry(shape: Sequence[int]) -> Geometry:
-    """Make a geometry of 1 mm voxels along the axes."""
+    """Return a geometry of 1 mm voxels along the axes."""
     return Geometry(
         shape=(shape[0], shape[1], shape[2]),
         spacing_mm=(1.0, 1.0, 1.0),
@@ -86,7 +86,7 @@ def plain_geometry(shape: Sequence[int]) -> Geometry:
 def draw_case(
     seed: int = 0, shape: tuple[int, int, int] = SHAPE
 ) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
-    """Draw label values 0 to 4 and one raw image, both (z, y, x): brain in the middle, 0 around it."""
+    """Draw label values 0 to 4 and one raw image, both (z, y, x): brain surrounded by zeros."""
     rng = np.random.default_rng(seed)
     labels = np.zeros(shape, dtype=np.uint8)
     labels[2, 2:4, 2:6] = [[1, 2, 2, 3], [4, 2, 2, 2]]
@@ -103,7 +103,10 @@ def write_case(
     modalities: Sequence[str] = ("flair", "t1ce"),
     suffix: str = ".nii.gz",
 ) -> Path:
-    """Write a case of `draw_case` as `<modality><suffix>` and `seg<suffix>`: valid voxels 184, 1, 5, 1, 1."""
+    """Write a case of `draw_case` as `<modality><suffix>` and `seg<suffix>`.
+
+    Its classes have 184, 1, 5, 1 and 1 valid voxels.
+    """
     labels, image = draw_case(seed)
     for factor, name in enumerate(modalities, start=1):
         write_image(folder / f"{name}{suffix}", image * factor)
@@ -112,13 +115,13 @@ def write_case(
 
 
 def recognizes_its_source(source: VolumeSource) -> None:
-    """The reader takes its own source, and no path where nothing is."""
+    """The reader recognizes its own source, and no missing path."""
     assert source.reader.recognizes(source.path, source.options) is True
     assert source.reader.recognizes(source.path / "nowhere", VolumeOptions()) is False
 
 
 def ids_are_unique_and_sorted(source: VolumeSource) -> None:
-    """Ids are text, in order, no two are the same, and none shows where the source lies on this machine."""
+    """Ids are sorted text, unique, and do not contain the folder of the source."""
     ids = source.read().dataset.ids
     assert ids.dtype.kind == "U"
     assert sorted(set(ids.tolist())) == ids.tolist()
@@ -126,7 +129,7 @@ def ids_are_unique_and_sorted(source: VolumeSource) -> None:
 
 
 def counts_are_those_of_the_source(source: VolumeSource) -> None:
-    """No voxel is lost, invented or given to another class; each listed voxel is of its class."""
+    """No voxel is lost, added or moved to another class; every listed voxel has its class."""
     dataset = source.read().dataset
     assert tuple(dataset.counts.tolist()) == source.counts
     for row in range(len(dataset)):
@@ -137,7 +140,7 @@ def counts_are_those_of_the_source(source: VolumeSource) -> None:
 
 
 def images_are_normalized(source: VolumeSource) -> None:
-    """Every channel has mean 0 and standard deviation 1 in the brain, and is exactly 0 outside."""
+    """Every channel has mean 0 and standard deviation 1 in the brain and is exactly 0 outside."""
     dataset = source.read().dataset
     for row in range(len(dataset)):
         images, codes, mask = dataset.arrays(row)
@@ -150,11 +153,13 @@ def images_are_normalized(source: VolumeSource) -> None:
 
 def reading_twice_gives_the_same(source: VolumeSource) -> None:
     """The result depends on the source only, not on whether it was cached."""
-    once, again = source.read(), source.read()
-    elsewhere = replace(source.options, cache=Path(str(source.options.cache)) / "other")
-    anew = source.reader.read(source.path, elsewhere)
-    assert once.dataset.fingerprint == again.dataset.fingerprint == anew.dataset.fingerprint
-    assert (once.notes, once.skipped) == (again.notes, again.skipped) == (anew.notes, anew.skipped)
+    first = source.read()
+    cached = source.read()
+    other_cache = replace(source.options, cache=Path(str(source.options.cache)) / "other")
+    uncached = source.reader.read(source.path, other_cache)
+    for loaded in (cached, uncached):
+        assert loaded.dataset.fingerprint == first.dataset.fingerprint
+        assert (loaded.notes, loaded.skipped) == (first.notes, first.skipped)
 
 
 CHECKS = (
@@ -164,7 +169,7 @@ CHECKS = (
     counts_are_those_of_the_source,
     images_are_normalized,
     groups_are_numbers,
-    split_is_named,
+    split_has_valid_parts,
     reading_twice_gives_the_same,
     errors_name_the_file,
 )

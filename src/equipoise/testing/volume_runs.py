@@ -1,4 +1,4 @@
-"""A tiny finished run of volumes, whose NIfTI files an independent program (nibabel) wrote, on an oblique grid."""
+"""A tiny finished run on volumes: NIfTI files on an oblique grid, written by nibabel."""
 
 from pathlib import Path
 
@@ -32,16 +32,16 @@ TINY = {
     "stride": 8,
     "device": "cpu",
 }
-TURN = np.array([[0.8, 0.6, 0.0], [0.6, -0.8, 0.0], [0.0, 0.0, 1.0]])  # mirrored and turned about z
+ROTATION = np.array([[0.8, 0.6, 0.0], [0.6, -0.8, 0.0], [0.0, 0.0, 1.0]])  # about z, mirrored
 AFFINE = np.eye(4)
-AFFINE[:3, :3] = TURN * [1.5, 1.5, 3.0]
+AFFINE[:3, :3] = ROTATION * [1.5, 1.5, 3.0]
 AFFINE[:3, 3] = (11.0, -7.0, 40.0)
 
 
 def write_case(
     folder: Path, seed: int, *, values: tuple[int, ...] = (1, 2, 3, 4), label: bool = True
 ) -> Path:
-    """Write flair, t1c, t2 and perhaps seg: a box of brain with a row of tumor cubes, one for each value."""
+    """Write flair, t1c, t2 and, with `label`, seg: a box of brain with one tumor cube per value."""
     rng = make_rng(seed, "case")
     codes = np.zeros(SHAPE, dtype=np.uint8)
     for i, value in enumerate(values):
@@ -58,25 +58,25 @@ def write_case(
 
 
 def finished_run(folder: Path) -> tuple[RunStore, Path]:
-    """Make a run of two methods on FLAIR and T1c of three patients, the last of whom no split tests.
+    """Run two methods on FLAIR and T1c of three patients, the last of whom no split tests.
 
     Returns:
-        The run, and the folder of the case folders a, b and c.
+        The run, and the folder that contains the case folders a, b and c.
     """
     for seed, name in enumerate("abc"):
         write_case(folder / "cases" / name, seed)
     options = VolumeOptions(labels=SCHEME, modalities=("FLAIR", "T1c"), cache=folder / "cache")
     dataset = read_volumes(folder / "cases", options).dataset
-    one = Segmenter(**TINY)  # type: ignore[arg-type]
+    segmenter = Segmenter(**TINY)  # type: ignore[arg-type]
     folds = sorted(patient_folds(dataset), key=lambda split: int(split.test[0]))
     study = Study(
         name="brains",
         dataset=dataset,
         splits=folds[:2],
         methods={
-            "one": Pipeline([("segment", one)]),
+            "one": Pipeline([("segment", segmenter)]),
             "cascade": Pipeline(
-                [("segment", CascadeSegmenter(detect=one, divide=one, device="cpu"))]
+                [("segment", CascadeSegmenter(detect=segmenter, divide=segmenter, device="cpu"))]
             ),
         },
         seeds=(0,),

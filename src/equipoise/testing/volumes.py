@@ -1,4 +1,4 @@
-"""Tiny prepared cases for tests: label maps written as `equipoise.data.volumes.preparing` writes real ones."""
+"""Tiny prepared cases for tests, written like those of `equipoise.data.volumes.preparing`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,23 +24,28 @@ def write_volume(
     id: str,  # noqa: A002 (the name of the field of `Volume`)
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0),
 ) -> Volume:
-    """Write one prepared case: images (c, z, y, x), codes and mask (z, y, x), of k stored classes."""
+    """Write one prepared case of k stored classes.
+
+    Images have shape (c, z, y, x), codes and mask (z, y, x).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     valid = (mask > 0) | (codes > 0)
-    indices = [np.flatnonzero(valid & (codes == code)).astype(np.int32) for code in range(k)]
-    arrays: dict[str, NDArray[Any]] = {f"class-{code}": flat for code, flat in enumerate(indices)}
-    arrays |= {
-        "images": images.astype(np.float16),
-        "codes": codes.astype(np.uint8),
-        "mask": mask.astype(np.uint8),
+    counts = []
+    for code in range(k):
+        flat_indices = np.flatnonzero(valid & (codes == code)).astype(np.int32)
+        np.save(folder / f"class-{code}.npy", flat_indices)
+        counts.append(len(flat_indices))
+    np.save(folder / "images.npy", images.astype(np.float16))
+    np.save(folder / "codes.npy", codes.astype(np.uint8))
+    np.save(folder / "mask.npy", mask.astype(np.uint8))
+    description = {
+        "id": id,
+        "shape": list(codes.shape),
+        "spacing_mm": list(spacing_mm),
+        "counts": counts,
+        "digest": fingerprint(images, codes, mask),
     }
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
-    facts = {"id": id, "shape": list(codes.shape), "spacing_mm": list(spacing_mm)}
-    digest = fingerprint(images, codes, mask)
-    write_json(
-        folder / "case.json", {**facts, "counts": [len(flat) for flat in indices], "digest": digest}
-    )
+    write_json(folder / "case.json", description)
     return load_volume(folder)
 
 
@@ -55,29 +60,31 @@ def volumes_of(
     scheme: LabelScheme | None = None,
     seed: int = 0,
 ) -> VolumeDataset:
-    """Write label maps (z, y, x) as cases whose images are noise around the class, and open them.
+    """Write label maps (z, y, x) as cases whose images are noise around the class code; open them.
 
     Args:
         codes: Label map of each case.
         folder: Where case-0, case-1, ... are written.
-        k: Classes; None for those up to the largest code. Not asked for where a `scheme` is given.
+        k: Number of classes; None for those up to the largest code. Ignored with a `scheme`.
         masks: Brain of each case; None for the whole volume.
         channels: Modalities.
         groups: Patient of each case; None for one patient each.
         scheme: Label scheme; None for a plain one of the values 0 to k - 1.
         seed: Seed of the noise.
     """
+    if k is None:
+        k = max(int(array.max()) for array in codes) + 1
     if scheme is None:
-        scheme = plain(range(max(int(array.max()) for array in codes) + 1 if k is None else k))
-    masks = [np.ones(array.shape, dtype=bool) for array in codes] if masks is None else masks
+        scheme = plain(range(k))
+    if masks is None:
+        masks = [np.ones(array.shape, dtype=bool) for array in codes]
     volumes = []
     for i, (array, mask) in enumerate(zip(codes, masks, strict=True)):
         noise = make_rng(seed, "volumes", i).normal(0, 0.3, size=(channels, *array.shape))
         images = np.where(mask, noise + array, 0)
+        name = f"case-{i}"
         volumes.append(
-            write_volume(
-                folder / f"case-{i}", images, array, mask, k=len(scheme.values), id=f"case-{i}"
-            )
+            write_volume(folder / name, images, array, mask, k=len(scheme.values), id=name)
         )
     return VolumeDataset(
         volumes=tuple(volumes),
