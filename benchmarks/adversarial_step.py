@@ -4,8 +4,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.timing import Pair, side_by_side
-from equipoise.networks.convolutional import build_pair
 from equipoise.networks.design import Design
+from equipoise.networks.layouts import build_pair
 from equipoise.training.adversarial import AdversarialStep
 from equipoise.training.objectives import OBJECTIVES
 

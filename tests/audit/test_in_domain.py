@@ -7,7 +7,6 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import DataError
 from equipoise.features.base import extract
-from equipoise.networks.heads import last_linear
 from equipoise.training.progress import listening
 
 
@@ -21,7 +20,7 @@ def fitted() -> ImageClassifier:
 def test_features_are_what_the_last_layer_sees(fitted: ImageClassifier, toy: ImageDataset) -> None:
     extractor = in_domain(fitted)
     features = extract(toy.images, extractor)
-    head = last_linear(fitted.network_)
+    head = fitted.head_
     logits = features @ head.weight.detach().numpy().T + head.bias.detach().numpy()
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(shares, fitted.predict_proba(toy.images), atol=1e-5)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from equipoise.networks.mobilenet import mobilenet_v2
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
@@ -22,7 +23,6 @@ from equipoise.features.choosing import make_extractor
 from equipoise.features.network import NetworkExtractor
 from equipoise.features.table import EXTRACTORS
 from equipoise.networks.inception import fid_inception
-from equipoise.networks.mobilenet import mobilenet_v2
 from equipoise.training.chance import isolated_chance
 
 SIDE = 20

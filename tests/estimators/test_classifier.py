@@ -24,8 +24,8 @@ from equipoise.exceptions import DataError, DivergedError, SettingError, Weights
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss, LossFactory
 from equipoise.losses.cross_entropy import CrossEntropy
-from equipoise.networks.backbones import trunk_of
-from equipoise.networks.heads import HEADS, last_linear
+from equipoise.networks.backbones import find_backbone
+from equipoise.networks.heads import HEADS
 from equipoise.resampling.random import RandomOversampler
 from equipoise.training.batches import ResidentBatches
 from equipoise.training.checkpoint import Checkpoint
@@ -179,7 +179,7 @@ def test_every_loss_brings_its_head_and_its_probabilities(
     toy: ImageDataset, held: Any, tmp_path: Path, name: str
 ) -> None:
     fitted = quick(loss=name).fit(toy.images, toy.labels, validation=held)
-    assert type(last_linear(fitted.network_)) is HEADS[LOSSES[name].head]
+    assert type(fitted.head_) is HEADS[LOSSES[name].head]
     scores = fitted.predict_proba(toy.images)
     logits = logits_of(fitted.network_, toy.images, fitted.span_).double()
     np.testing.assert_array_equal(scores, fitted.loss_.probabilities(logits).numpy())
@@ -263,12 +263,13 @@ def test_a_second_stage_follows_the_first(
     first = quick(loss=loss).fit(toy.images, toy.labels, validation=held, synthetic=MASK)
     both = quick(loss=loss, second_stage=stage, second_stage_steps=12)
     both.fit(toy.images, toy.labels, validation=held, synthetic=MASK)
-    assert same(trunk_of(both.network_).state_dict(), trunk_of(first.network_).state_dict())
+    trunk = find_backbone(both.network).trunk
+    assert same(trunk(both.network_).state_dict(), trunk(first.network_).state_dict())
     assert both.history_.rows == first.history_.rows
     relearns = stage != "tau_norm"
     assert list(both.histories_) == (["", "head"] if relearns else [""])
     assert type(both.loss_) is type(LOSSES["cross_entropy" if relearns else loss](torch.ones(2)))
-    assert type(last_linear(both.network_)) is torch.nn.Linear
+    assert type(both.head_) is torch.nn.Linear
     both.save(tmp_path / "net")
     loaded = ImageClassifier.load(tmp_path / "net", device="cpu")
     np.testing.assert_array_equal(loaded.predict_proba(toy.images), both.predict_proba(toy.images))

@@ -14,7 +14,7 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.estimators.grad_cam import class_maps, enlarged, grad_cam, map_side
 from equipoise.exceptions import DataError
-from equipoise.networks.backbones import NETWORKS, build
+from equipoise.networks.backbones import BACKBONES, build, find_backbone
 
 LAST = {  # MONAI finds its layer by name
     "small_cnn": "13",
@@ -55,19 +55,22 @@ def test_behind_a_mean_and_a_linear_head_it_is_the_class_activation_map() -> Non
     maps = network.features(images)
     expected = torch.einsum("nk,nkhw->nhw", network.head.weight[codes], maps).relu() / 35
     assert expected.max() > 0
-    torch.testing.assert_close(class_maps(network, images, codes), expected.detach())
+    torch.testing.assert_close(
+        class_maps(network, network.features, images, codes), expected.detach()
+    )
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_it_is_monai_s_map_for_a_class_of_each_image(name: str) -> None:
     network, images = random_network(name), torch.rand(3, 3, 20, 20)
+    layer = find_backbone(name).last_map_of(network)
     monai: Any = GradCAM(nn_module=network, target_layers=LAST[name])
     expected = {
         c: monai.compute_map(images.clone().requires_grad_(), class_idx=c)[:, 0] for c in range(3)
     }
     assert all(maps.shape == expected[0].shape for maps in expected.values())
     for codes in ([0, 1, 2], [1, 2, 0]):
-        own = class_maps(network, images, torch.tensor(codes))
+        own = class_maps(network, layer, images, torch.tensor(codes))
         torch.testing.assert_close(
             own, torch.stack([expected[c][i] for i, c in enumerate(codes)]), rtol=1e-4, atol=1e-7
         )
@@ -77,10 +80,14 @@ def test_it_is_monai_s_map_for_a_class_of_each_image(name: str) -> None:
 @pytest.mark.parametrize("name", ["small_cnn", "resnet18", "densenet121", "mobilenet_v2"])
 def test_network_gradients_mode_and_hooks_are_left_alone(name: str) -> None:
     network = random_network(name, channels=1, n_classes=2).train()
+    layer = find_backbone(name).last_map_of(network)
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     with torch.no_grad():
         first = class_maps(
-            network, torch.rand(2, 1, 20, 20, generator=torch.manual_seed(5)), torch.tensor([0, 1])
+            network,
+            layer,
+            torch.rand(2, 1, 20, 20, generator=torch.manual_seed(5)),
+            torch.tensor([0, 1]),
         )
     assert network.training
     assert all(layer.training for layer in network.modules())
@@ -88,7 +95,10 @@ def test_network_gradients_mode_and_hooks_are_left_alone(name: str) -> None:
     assert not any(layer._forward_hooks for layer in network.modules())
     assert all(torch.equal(before[key], tensor) for key, tensor in network.state_dict().items())
     second = class_maps(
-        network, torch.rand(2, 1, 20, 20, generator=torch.manual_seed(5)), torch.tensor([0, 1])
+        network,
+        layer,
+        torch.rand(2, 1, 20, 20, generator=torch.manual_seed(5)),
+        torch.tensor([0, 1]),
     )
     assert torch.equal(first, second)
     assert not first.requires_grad
@@ -100,15 +110,18 @@ def test_a_frozen_network_has_the_same_maps() -> None:
         torch.rand(6, 3, 20, 20),
         torch.arange(6) % 3,
     )
-    free = class_maps(network, images, codes)
+    layer = find_backbone("small_cnn").last_map_of(network)
+    free = class_maps(network, layer, images, codes)
     assert free.max() > 0
-    assert torch.equal(class_maps(network.requires_grad_(requires_grad=False), images, codes), free)
+    network.requires_grad_(requires_grad=False)
+    assert torch.equal(class_maps(network, layer, images, codes), free)
 
 
 def test_an_error_on_the_way_leaves_no_hook_and_the_mode() -> None:
     network = random_network("small_cnn").train()
+    layer = find_backbone("small_cnn").last_map_of(network)
     with pytest.raises(RuntimeError):
-        class_maps(network, torch.rand(1, 1, 20, 20), torch.tensor([0]))
+        class_maps(network, layer, torch.rand(1, 1, 20, 20), torch.tensor([0]))
     assert network.training
     assert not any(layer._forward_hooks for layer in network.modules())
 

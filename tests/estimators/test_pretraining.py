@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator
-from torch import Tensor
+from torch import Tensor, nn
 
 from equipoise.arrays import Images, Labels
 from equipoise.data.dataset import ImageDataset
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.estimators.pretraining import load_trunk
 from equipoise.exceptions import DataError, SettingError, WeightsError
-from equipoise.networks.backbones import build, trunk_of
+from equipoise.networks.backbones import build, find_backbone
 from equipoise.training.loop import History
 
 State = dict[str, Tensor]
+BACKBONE = find_backbone("small_cnn")
 
 
 class Scrambled(BaseEstimator):
@@ -44,10 +45,14 @@ class Scrambled(BaseEstimator):
         return self.given[-1]
 
 
+def trunk_of(name: str, network: nn.Module) -> nn.Module:
+    return find_backbone(name).trunk(network)
+
+
 def scrambled(network: str, side: int = 16, seed: int = 0) -> State:
     """A trunk whose every tensor differs from those of a fresh network, running statistics too."""
     torch.manual_seed(seed)
-    state = trunk_of(build(network, channels=1, n_classes=2, side=side)).state_dict()
+    state = trunk_of(network, build(network, channels=1, n_classes=2, side=side)).state_dict()
     return {
         name: (value + torch.rand(value.shape) + 1).to(value.dtype) for name, value in state.items()
     }
@@ -58,8 +63,8 @@ def test_every_tensor_of_the_trunk_is_copied_and_the_head_stays(name: str) -> No
     network, other = (build(name, channels=1, n_classes=2, side=16).eval() for _ in range(2))
     tensors = scrambled(name)
     fresh = {key: value.clone() for key, value in network.state_dict().items()}
-    load_trunk(network, tensors)
-    loaded = trunk_of(network).state_dict()
+    load_trunk(find_backbone(name), network, tensors)
+    loaded = trunk_of(name, network).state_dict()
     assert loaded.keys() == tensors.keys()
     assert all(
         torch.equal(loaded[key], tensors[key]) for key in tensors
@@ -68,16 +73,16 @@ def test_every_tensor_of_the_trunk_is_copied_and_the_head_stays(name: str) -> No
         key for key, value in network.state_dict().items() if not torch.equal(value, fresh[key])
     }
     assert len(changed) == len(tensors)  # and no other, so not the head
-    trunk_of(other).load_state_dict(tensors)
+    trunk_of(name, other).load_state_dict(tensors)
     with torch.no_grad():
         images = torch.rand(2, 1, 16, 16)
-        assert torch.equal(trunk_of(network)(images), trunk_of(other)(images))
+        assert torch.equal(trunk_of(name, network)(images), trunk_of(name, other)(images))
 
 
 def test_nothing_is_shared_with_the_pretrained_trunk() -> None:
     network, tensors = build("small_cnn", channels=1, n_classes=2, side=16), scrambled("small_cnn")
     before = {key: value.clone() for key, value in tensors.items()}
-    load_trunk(network, tensors)
+    load_trunk(BACKBONE, network, tensors)
     with torch.no_grad():
         for value in network.state_dict().values():
             value.zero_()
@@ -91,7 +96,7 @@ def test_a_trunk_that_does_not_fit_is_named() -> None:
     with pytest.raises(
         WeightsError, match=r"missing: 4\.bias \(1\); unexpected: 99.* shape: 0\.weight \(1\)"
     ):
-        load_trunk(network, wrong)
+        load_trunk(BACKBONE, network, wrong)
 
 
 # --- in a classifier ---------------------------------------------------------------------------------------
@@ -111,7 +116,7 @@ def quick(**settings: Any) -> ImageClassifier:
 
 def test_the_classifier_starts_from_the_trunk(toy: ImageDataset) -> None:
     fitted = quick(learning_rate=1e-12, weight_decay=0.0).fit(toy.images, toy.labels)
-    found = trunk_of(fitted.network_).state_dict()
+    found = trunk_of("small_cnn", fitted.network_).state_dict()
     for key, value in scrambled("small_cnn").items():
         torch.testing.assert_close(found[key], value, atol=1e-10, rtol=0)
     assert fitted.histories_["pretraining"].rows == [{"step": 5, "loss": 1.0}]

@@ -25,7 +25,8 @@ from equipoise.estimators.second_stage import (
 )
 from equipoise.exceptions import DataError
 from equipoise.losses.cross_entropy import CrossEntropy
-from equipoise.networks.heads import CosineLinear, last_linear
+from equipoise.networks.backbone import Backbone
+from equipoise.networks.heads import CosineLinear
 from equipoise.training.steps import LossStep
 
 STAGES: dict[str, SecondStage] = {
@@ -43,6 +44,23 @@ def network(head: Callable[[int, int], nn.Module] = nn.Linear) -> nn.Sequential:
     return nn.Sequential(*body, nn.Flatten(), head(6, 2)).eval()
 
 
+def linear(layer: nn.Module) -> nn.Linear:
+    assert type(layer) is nn.Linear
+    return layer
+
+
+def toy_backbone(head: str) -> Backbone:
+    return Backbone(
+        name="toy",
+        summary="",
+        source="",
+        build=lambda *_: network(),
+        trunk=lambda fitted: fitted,
+        head=head,
+        last_map="2",
+    )
+
+
 @pytest.fixture
 def task(toy: ImageDataset) -> Task:
     asked = {"second_stage_steps": 30, "n_steps": 80, "batch_size": 8, "seed": 0}
@@ -53,6 +71,7 @@ def task(toy: ImageDataset) -> Task:
         held=(toy.images[::5], toy.labels[::5]),
         span=(0.0, 255.0),
         device=torch.device("cpu"),
+        backbone=toy_backbone("6"),
         asked={**asked, "augmentation": "none", "precision": "32-true"},
         file=None,
     )
@@ -65,20 +84,20 @@ def body_of(fitted: nn.Sequential) -> dict[str, Tensor]:
 @pytest.mark.parametrize("name", STAGES)
 def test_nothing_but_the_last_layer_changes(task: Task, name: str) -> None:
     fitted = network()
-    before, bias = body_of(fitted), last_linear(fitted).bias.clone()
+    before, bias = body_of(fitted), linear(fitted[6]).bias.clone()
     STAGES[name].run(fitted, LOSS, task)
     assert not fitted.training
     for key, value in body_of(fitted).items():
         assert torch.equal(value, before[key]), key  # running statistics too
-    assert not torch.equal(last_linear(fitted).bias, bias)
+    assert not torch.equal(linear(fitted[6]).bias, bias)
 
 
 @pytest.mark.parametrize("name", RELEARNING)
 def test_a_new_last_layer_learns_to_tell_the_classes_apart(task: Task, name: str) -> None:
     fitted = network(head=CosineLinear)
     second = STAGES[name].run(fitted, LOSS, task)
-    assert type(last_linear(fitted)) is nn.Linear
-    logits = last_linear(fitted)(features_in_chunks(fitted, task.images, task.span)).detach()
+    features = features_in_chunks(task.backbone, fitted, task.images, task.span)
+    logits = linear(fitted[6])(features).detach()
     assert held_out_scores(logits, task.codes, LOSS)["balanced_accuracy"] > 0.9
     assert [step for step, _ in second.histories["head"].column("loss")] == [10, 20, 30]
 
@@ -95,8 +114,8 @@ def test_the_new_last_layer_starts_small_whatever_the_old_one_was(
     monkeypatch.setattr(LossStep, "__call__", watch)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            crt(wide, LOSS, task)
-        starts.append(last_linear(wide))
+            crt(wide, LOSS, replace(task, backbone=toy_backbone("1")))
+        starts.append(linear(wide[1]))
     weight = starts[0].weight.detach().clone()
     assert weight.std() == pytest.approx(0.01, rel=0.02)  # methods A.8: N(0, 0.01), 102,400 draws
     assert weight.mean().abs() < 4 * 0.01 / 320
@@ -165,7 +184,8 @@ def test_tau_is_the_first_that_is_best_on_the_validation_images(task: Task) -> N
     images = np.zeros((2, 1, 1, 2), dtype=np.float32)
     images[:, 0, 0] = [[0.9, 0.1], [0.4, 0.8]]
     held = (images, np.array([0, 1]))
-    second = tau_norm(fitted.eval(), LOSS, replace(task, held=held, span=(0.0, 1.0)))
+    task = replace(task, held=held, span=(0.0, 1.0), backbone=toy_backbone("head"))
+    second = tau_norm(fitted.eval(), LOSS, task)
     expected = min(tau for tau in TAUS if 8 ** (1 - tau) * 0.4 < 0.8)
     assert second.facts == {"tau": pytest.approx(expected)}
     assert expected == pytest.approx(0.7)  # 8^(1/3) = 2, so more than 2/3 on a grid of twentieths
@@ -185,7 +205,7 @@ def test_classes_are_filled_up_with_points_between_features(
         task, images=rng.permutation(task.images)
     )  # so that classes lie among one another
     fitted = network()
-    features = features_in_chunks(fitted, mixed_up.images, mixed_up.span).numpy()
+    features = features_in_chunks(task.backbone, fitted, mixed_up.images, mixed_up.span).numpy()
     pools: list[Tensor] = []
     original = LossStep.__call__
 

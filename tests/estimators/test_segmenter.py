@@ -19,7 +19,7 @@ from equipoise.estimators.prior_correction import prior_offset
 from equipoise.estimators.segmenter import Segmenter, training_notes
 from equipoise.exceptions import DataError, DivergedError, SettingError
 from equipoise.metrics.segmentation import dice, overlap
-from equipoise.networks.heads import CosineLinear, last_linear
+from equipoise.networks.heads import CosineLinear
 from equipoise.networks.patch_networks import PATCH_NETWORKS
 from equipoise.testing.volumes import volumes_of
 from equipoise.training.checkpoint import Checkpoint
@@ -163,7 +163,7 @@ def test_the_loss_is_told_the_counts_of_what_is_drawn(train: VolumeDataset) -> N
 
 def test_a_loss_brings_its_last_layer(train: VolumeDataset, tmp_path: Path) -> None:
     fitted = quick(loss="ldam_drw").fit(train)
-    assert isinstance(last_linear(fitted.network_), CosineLinear)
+    assert isinstance(fitted.network_.head, CosineLinear)
     fitted.save(tmp_path / "model")
     assert same(Segmenter.load(tmp_path / "model", device="cpu"), fitted)
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
-from equipoise.networks.heads import replace_head
+from equipoise.networks.heads import replace_linear
 
 REBALANCING = (
     "class_weights",
@@ -56,7 +56,7 @@ def recalls(name: str, seed: int) -> Tensor:
     torch.manual_seed(seed)
     points, target = draw((950, 50), seed)
     network = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 2))
-    replace_head(network, LOSSES[name].head)
+    replace_linear(network, "2", LOSSES[name].head)
     loss = LOSSES[name](torch.bincount(target))
     learn(network, loss, points, target)
     points, target = draw((2000, 2000), 1000 + seed)

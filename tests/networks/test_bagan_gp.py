@@ -9,9 +9,9 @@ from torch import nn
 
 from equipoise.exceptions import SettingError
 from equipoise.networks.bagan_gp import LabeledFeatures, LabelProduct, bagan_gp_pair, encoder
-from equipoise.networks.convolutional import build_pair
 from equipoise.networks.design import Design
 from equipoise.networks.initialization import CONVOLUTIONS
+from equipoise.networks.layouts import build_pair
 
 
 def design(size: int = 16, channels: int = 1, n_classes: int = 2, **changes: Any) -> Design:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from equipoise.exceptions import SettingError
 from equipoise.networks.attention import SelfAttention, attention_side
 from equipoise.networks.conditioning import CONDITIONINGS, Projection
-from equipoise.networks.convolutional import build_pair
 from equipoise.networks.design import Critic, Design, Generator
 from equipoise.networks.initialization import INITIALIZATIONS
+from equipoise.networks.layouts import build_pair
 from equipoise.networks.normalization import NORMS
 
 LAYOUTS = ("dcgan", "constant", "residual")

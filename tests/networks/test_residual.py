@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from equipoise.networks.convolutional import build_pair
 from equipoise.networks.design import Design
+from equipoise.networks.layouts import build_pair
 from equipoise.networks.residual import Residual, SumPool
 
 

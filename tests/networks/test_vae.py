@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from equipoise.exceptions import SettingError
-from equipoise.networks.backbones import build, trunk_of
+from equipoise.networks.backbones import build, find_backbone
 from equipoise.networks.vae import VAE, VAEDesign, build_vae, last_map
 
 
@@ -26,7 +26,8 @@ def n_parameters(module: nn.Module) -> int:
 @pytest.fixture(scope="module")
 def densenet() -> nn.Module:
     with torch.device("meta"):
-        return trunk_of(build("densenet121", channels=3, n_classes=2, side=160)).eval()
+        network = build("densenet121", channels=3, n_classes=2, side=160)
+        return find_backbone("densenet121").trunk(network).eval()
 
 
 @pytest.mark.parametrize(

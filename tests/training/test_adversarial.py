@@ -12,8 +12,8 @@ from scipy.stats import chisquare
 from torch import Tensor, nn
 from torch.optim import SGD, Adam
 
-from equipoise.networks.convolutional import build_pair
 from equipoise.networks.design import Design
+from equipoise.networks.layouts import build_pair
 from equipoise.training import regularizers
 from equipoise.training.adaptive_augmentation import DEFAULT, AdaptiveAugmentation
 from equipoise.training.adversarial import AdversarialStep

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equipoise.exceptions import SettingError
-from equipoise.networks.convolutional import build_pair
 from equipoise.networks.design import Design
+from equipoise.networks.layouts import build_pair
 from equipoise.training.objectives import OBJECTIVES
 from equipoise.training.regularizers import (
     R1,

@@ -2,8 +2,8 @@
 
 import torch
 
-from equipoise.networks.convolutional import build_pair
 from equipoise.networks.design import Design
+from equipoise.networks.layouts import build_pair
 from equipoise.training.loop import History
 from equipoise.training.watching import WatchScores
 

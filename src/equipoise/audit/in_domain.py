@@ -9,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 from equipoise.arrays import Images, Labels, fingerprint
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.features.base import Extractor
-from equipoise.networks.heads import last_linear
 
 SETTINGS: dict[str, Any] = {"keep_best": "last", "batch_sampler": "balanced"}
 
@@ -27,7 +26,7 @@ class InDomain:
     def __init__(self, classifier: ImageClassifier) -> None:
         self.classifier = classifier
         network = classifier.network_
-        self.dimension = last_linear(network).in_features
+        self.dimension = classifier.head_.in_features
         state = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
         weights = [part for name in sorted(state) for part in (name, state[name])]
         kind = (classifier.network, classifier.shape_, classifier.dtype_.name, classifier.span_)

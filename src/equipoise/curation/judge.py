@@ -17,7 +17,7 @@ from equipoise.estimators.classifier import ImageClassifier
 from equipoise.estimators.scoring import features_in_chunks, probabilities
 from equipoise.metrics.calibration import fit_temperature, scale_temperature
 from equipoise.metrics.memorization import Features
-from equipoise.networks.heads import last_linear
+from equipoise.networks.backbones import find_backbone
 from equipoise.randomness import make_rng
 from equipoise.training.loop import History
 
@@ -48,9 +48,8 @@ class Judge:
         A value that is not finite is looked at as 0.
         """
         features = _features(self.classifier, np.nan_to_num(images, posinf=0.0, neginf=0.0))
-        scores = probabilities(
-            last_linear(self.classifier.network_)(features).detach(), self.classifier.loss_
-        )
+        logits = self.classifier.head_(features).detach()
+        scores = probabilities(logits, self.classifier.loss_)
         standard = (_double(features) - self.center) * self.factor
         return standard, scale_temperature(scores, self.temperature)
 
@@ -116,7 +115,8 @@ def _train(classifier: ImageClassifier, X: Images, codes: Labels, workspace: Pat
 
 
 def _features(judge: ImageClassifier, images: Images) -> Tensor:
-    return features_in_chunks(judge.network_, images, judge.span_)
+    backbone = find_backbone(judge.network)
+    return features_in_chunks(backbone, judge.network_, images, judge.span_)
 
 
 def _double(features: Tensor) -> Features:

@@ -25,8 +25,7 @@ from equipoise.estimators.settings import check_classifier_settings
 from equipoise.exceptions import DataError
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
-from equipoise.networks.heads import last_linear
-from equipoise.networks.weights import load_pretrained
+from equipoise.networks.backbones import find_backbone
 from equipoise.training.chance import isolated_chance
 from equipoise.training.devices import resolve_device
 from equipoise.training.persistence import load_fitted, save_fitted
@@ -37,7 +36,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
     """Learns to tell classes apart from images (n, c, h, w) in storage type, with one or three channels.
 
     Args:
-        network: One of `equipoise.networks.backbones.NETWORKS`.
+        network: One of `equipoise.networks.backbones.BACKBONES`.
         pretrained: None for random weights, "imagenet" for the official ones, or the path of a local file.
         pretraining: None, or what learns the first weights of the trunk from the real training images; see
             `equipoise.estimators.pretraining.Pretraining`.
@@ -202,9 +201,16 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "network_")
         X = self._check_kind(X)
         if len(X) == 0:
-            return np.empty((0, last_linear(self.network_).in_features), dtype=np.float32)
-        found: NDArray[np.float32] = features_in_chunks(self.network_, X, self.span_).cpu().numpy()
-        return found
+            return np.empty((0, self.head_.in_features), dtype=np.float32)
+        backbone = find_backbone(self.network)
+        features = features_in_chunks(backbone, self.network_, X, self.span_)
+        return np.asarray(features.cpu().numpy())
+
+    @property
+    def head_(self) -> nn.Linear:
+        """The last layer of `network_`: its inputs are `features`, its outputs the logits."""
+        check_is_fitted(self, "network_")
+        return find_backbone(self.network).head_of(self.network_)
 
     def save(self, folder: Path) -> None:
         """Write `model.safetensors` and `model.json` (settings, classes, kind of images) into a new folder.
@@ -275,9 +281,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         with isolated_chance(self.seed, "classifier", "first weights"):
             network = self._build(self.loss)
         if self.pretrained is not None:
-            load_pretrained(network, self.network, self.pretrained)
+            find_backbone(self.network).load_weights(network, self.pretrained)
         if learned.tensors is not None:
-            load_trunk(network, learned.tensors)
+            load_trunk(find_backbone(self.network), network, learned.tensors)
         return network.train()
 
     def _build(self, loss: str) -> nn.Module:
@@ -320,6 +326,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             held=held,
             span=self.span_,
             device=resolve_device(self.device),
+            backbone=find_backbone(self.network),
             asked=self.get_params(deep=False),
             file=None
             if workspace is None

@@ -12,9 +12,7 @@ from equipoise.estimators.row_loss import RowLoss
 from equipoise.estimators.scoring import held_out_scores, logits_of
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
-from equipoise.networks.backbones import build
-from equipoise.networks.heads import replace_head
-from equipoise.networks.weights import build_for_imagenet
+from equipoise.networks.backbones import build, find_backbone
 from equipoise.training.augmentation import augmented
 from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches
 from equipoise.training.devices import autocast
@@ -37,12 +35,13 @@ def build_network(
     name: str, *, pretrained: bool, channels: int, n_classes: int, side: int, loss: str
 ) -> nn.Module:
     """Build a network with the head that its loss is meant for; weights are random, of torch's global generator."""
+    backbone = find_backbone(name)
     network: Any  # torch's stubs lack `to(memory_format=...)`
     if pretrained:
-        network = build_for_imagenet(name, n_classes=n_classes, side=side)
+        network = backbone.build_pretrained(n_classes, side)
     else:
         network = build(name, channels=channels, n_classes=n_classes, side=side)
-    replace_head(network, pick(LOSSES, loss, "loss").head)
+    backbone.replace_head(network, pick(LOSSES, loss, "loss").head)
     laid_out: nn.Module = network.to(memory_format=torch.channels_last)
     return laid_out
 

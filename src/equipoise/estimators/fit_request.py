@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Labels, ValueRange
 from equipoise.exceptions import DataError
+from equipoise.networks.backbone import Backbone
 from equipoise.training.checkpoint import Checkpoint, Stateful
 
 Held = tuple[Images, Labels]  # real validation images and their labels
@@ -29,6 +30,7 @@ class Task:
         held: Validation images and codes, or None.
         span: Values of black and white.
         device: Where the network is.
+        backbone: Record of the network that is trained.
         asked: Parameters of the `ImageClassifier`.
         file: Path of the checkpoints without its ending; None keeps none.
     """
@@ -39,6 +41,7 @@ class Task:
     held: Held | None
     span: ValueRange
     device: torch.device
+    backbone: Backbone
     asked: Mapping[str, Any]
     file: Path | None
 

@@ -23,7 +23,7 @@ from equipoise.arrays import Images, Labels
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.estimators.scoring import CHUNK, channels_last
 from equipoise.exceptions import DataError
-from equipoise.networks.backbones import trunk_of
+from equipoise.networks.backbones import find_backbone
 from equipoise.training.batches import resident, to_unit
 from equipoise.training.progress import report
 from equipoise.validation import check_images, check_labels
@@ -47,6 +47,7 @@ def grad_cam(classifier: ImageClassifier, images: Images, labels: Labels) -> Map
         DataError: Images of another kind, or labels that were not learned.
     """
     images, codes = _checked(classifier, images, labels)
+    network, layer = classifier.network_, _last_map_layer(classifier)
     maps = np.empty((len(images), *images.shape[2:]), dtype=np.float32)
     device, rows = (
         next(classifier.network_.parameters()).device,
@@ -55,7 +56,7 @@ def grad_cam(classifier: ImageClassifier, images: Images, labels: Labels) -> Map
     for start in range(0, len(images), rows):
         part = slice(start, start + rows)
         batch = channels_last(to_unit(resident(images[part], device), classifier.span_))
-        low = class_maps(classifier.network_, batch, torch.as_tensor(codes[part], device=device))
+        low = class_maps(network, layer, batch, torch.as_tensor(codes[part], device=device))
         maps[part] = enlarged(low, images.shape[2:]).cpu().numpy()
         report("Grad-CAM", min(start + rows, len(images)), len(images))
     return maps
@@ -66,18 +67,27 @@ def map_side(classifier: ImageClassifier) -> tuple[int, int]:
     batch = torch.zeros(
         (1, *classifier.shape_), device=next(classifier.network_.parameters()).device
     )
-    height, width = class_maps(classifier.network_, batch, torch.zeros(1, dtype=torch.int64)).shape[
-        1:
-    ]
-    return int(height), int(width)
+    layer = _last_map_layer(classifier)
+    maps = class_maps(classifier.network_, layer, batch, torch.zeros(1, dtype=torch.int64))
+    return int(maps.shape[1]), int(maps.shape[2])
 
 
-def class_maps(network: nn.Module, images: Tensor, codes: Tensor) -> Tensor:
-    """Give relu(sum_k alpha_k A_k) of images (n, c, h, w) in [0, 1] for logits `codes` (n,): (n, h', w')."""
+def class_maps(network: nn.Module, layer: nn.Module, images: Tensor, codes: Tensor) -> Tensor:
+    """Compute relu(sum_k alpha_k A_k) of images (n, c, h, w) in [0, 1] for logits `codes` (n,).
+
+    Args:
+        network: A classifier.
+        layer: Its layer whose output is the last map A.
+        images: (n, c, h, w) in [0, 1].
+        codes: (n,) classes 0..k-1.
+
+    Returns:
+        (n, h', w') maps, at least 0.
+    """
     training = network.training
     network.eval()  # each image by itself: no batch statistics, no dropout
     try:
-        with torch.enable_grad(), _last_map(network) as found:
+        with torch.enable_grad(), _last_map(layer) as found:
             logits = network(images)
             chosen = logits.gather(1, codes.to(logits.device)[:, None]).sum()
             (gradient,) = torch.autograd.grad(chosen, found[0])
@@ -95,7 +105,7 @@ def enlarged(maps: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 @contextmanager
-def _last_map(network: nn.Module) -> Iterator[list[Tensor]]:
+def _last_map(layer: nn.Module) -> Iterator[list[Tensor]]:
     """Catch the last map on its way, cut off from the trunk: gradients need not flow through it."""
     found: list[Tensor] = []
 
@@ -103,18 +113,15 @@ def _last_map(network: nn.Module) -> Iterator[list[Tensor]]:
         found.append(output.detach().requires_grad_())
         return found[0]
 
-    handle = _last_layer(network).register_forward_hook(catch)
+    handle = layer.register_forward_hook(catch)
     try:
         yield found
     finally:
         handle.remove()
 
 
-def _last_layer(network: nn.Module) -> nn.Module:
-    """Find the layer that gives the last map. The ReLU behind a DenseNet's trunk stands in its head."""
-    if hasattr(network, "class_layers"):
-        return network.get_submodule("class_layers.relu")
-    return list(trunk_of(network).children())[-1]
+def _last_map_layer(classifier: ImageClassifier) -> nn.Module:
+    return find_backbone(classifier.network).last_map_of(classifier.network_)
 
 
 def _checked(classifier: ImageClassifier, images: Images, labels: Labels) -> tuple[Images, Labels]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from equipoise.arrays import Images, Labels
 from equipoise.estimators.fit_request import Held
 from equipoise.exceptions import DataError, WeightsError
-from equipoise.networks.backbones import trunk_of
+from equipoise.networks.backbone import Backbone
 from equipoise.training.loop import History
 
 
@@ -26,7 +26,8 @@ class Pretraining(Protocol):
     ) -> Mapping[str, Tensor]:
         """Learn from real training images and give all tensors of the state dict of the network's trunk.
 
-        The trunk is `equipoise.networks.backbones.trunk_of(network)`, built for the channels and the side of `X`.
+        The trunk is that of its record in `equipoise.networks.backbones.BACKBONES`, built for the
+        channels and the side of `X`.
         """
 
 
@@ -65,7 +66,7 @@ def learn_trunk(
     )
 
 
-def load_trunk(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+def load_trunk(backbone: Backbone, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy tensors into the trunk of a network, running statistics of batch norm included; the head stays.
 
     Raises:
@@ -73,7 +74,7 @@ def load_trunk(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
     Source: methods 3.6.
     """
-    trunk = trunk_of(network)
+    trunk = backbone.trunk(network)
     own = trunk.state_dict()
     problems = {
         "missing": own.keys() - tensors.keys(),

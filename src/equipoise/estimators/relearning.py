@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from equipoise.arrays import Labels
 from equipoise.estimators.fit_request import HEAD, Task
 from equipoise.losses import LOSSES
-from equipoise.networks.heads import last_linear, replace_head
+from equipoise.networks.backbone import Backbone
 from equipoise.training.batches import Pool
 from equipoise.training.chance import isolated_chance
 from equipoise.training.devices import autocast
@@ -34,7 +34,8 @@ def relearn(
 
     Source: methods A.8: weights N(0, 0.01), biases 0, weight decay 5e-4.
     """
-    head, n_steps = _fresh_head(network, task.asked["seed"]), steps_of(task)
+    head = _fresh_head(task.backbone, network, task.asked["seed"])
+    n_steps = steps_of(task)
     loss = LOSSES[RELEARNED](torch.as_tensor(np.bincount(task.codes)))
     optimizer = make_optimizer(
         "sgd", head.parameters(), learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY
@@ -61,10 +62,10 @@ def relearn(
     )
 
 
-def _fresh_head(network: nn.Module, seed: int) -> nn.Linear:
+def _fresh_head(backbone: Backbone, network: nn.Module, seed: int) -> nn.Linear:
     with isolated_chance(seed, "classifier", "second stage"):
-        replace_head(network, "linear")
-        head = last_linear(network)
+        backbone.replace_head(network, "linear")
+        head = backbone.head_of(network)
         nn.init.normal_(head.weight, 0.0, 0.01)
         nn.init.zeros_(head.bias)
     return head

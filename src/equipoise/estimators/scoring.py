@@ -13,7 +13,7 @@ from equipoise.exceptions import DivergedError
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.metrics.base import Predictions
 from equipoise.metrics.classification import aurocs, recalls
-from equipoise.networks.heads import features_of
+from equipoise.networks.backbone import Backbone
 from equipoise.training.batches import resident, to_unit
 
 CHUNK = (
@@ -26,9 +26,11 @@ def logits_of(network: nn.Module, images: Images, span: ValueRange) -> Tensor:
     return _in_chunks(network, network, images, span)
 
 
-def features_in_chunks(network: nn.Module, images: Images, span: ValueRange) -> Tensor:
+def features_in_chunks(
+    backbone: Backbone, network: nn.Module, images: Images, span: ValueRange
+) -> Tensor:
     """Give what goes into the last layer of a network in evaluation mode, (n, d) on its device."""
-    return _in_chunks(network, partial(features_of, network), images, span)
+    return _in_chunks(network, partial(backbone.features, network), images, span)
 
 
 @torch.no_grad()

@@ -20,7 +20,6 @@ from equipoise.estimators.relearning import pool_of, relearn
 from equipoise.estimators.scoring import channels_last, features_in_chunks, held_out_scores
 from equipoise.exceptions import DataError, NoStartError
 from equipoise.losses.base import ImbalanceLoss
-from equipoise.networks.heads import features_of, last_linear
 from equipoise.training.augmentation import augmented
 from equipoise.training.batches import BatchSampler, ResidentBatches, balanced, natural
 from equipoise.training.loop import Batch, Batches, History
@@ -73,7 +72,7 @@ def crt(network: nn.Module, _loss: ImbalanceLoss, task: Task) -> Second:
 
     def features(batch: Tensor) -> Tensor:
         with torch.no_grad():
-            return features_of(network, channels_last(batch))
+            return task.backbone.features(network, channels_last(batch))
 
     return Second(
         {"head": relearn(network, augmented(images, task.asked["augmentation"]), features, task)}
@@ -89,7 +88,8 @@ def tau_norm(network: nn.Module, loss: ImbalanceLoss, task: Task) -> Second:
     Source: methods 2.7; Kang et al. 2020.
     """
     images, codes = _held(task)
-    head, features = last_linear(network), features_in_chunks(network, images, task.span)
+    head = task.backbone.head_of(network)
+    features = features_in_chunks(task.backbone, network, images, task.span)
 
     def score(tau: float) -> float:
         logits = features @ rescaled(head.weight.detach(), tau).T
@@ -119,7 +119,7 @@ def interpolated_features(
 
     Source: methods 2.6 (embedding space).
     """
-    features = features_in_chunks(network, task.images, task.span).float()
+    features = features_in_chunks(task.backbone, network, task.images, task.span).float()
     new, new_codes, ways = _new_points(name, features.cpu().numpy(), task.codes, task.asked["seed"])
     points = torch.cat([features, torch.as_tensor(new, device=task.device)])
     codes = np.concatenate([task.codes, new_codes])

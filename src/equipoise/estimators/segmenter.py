@@ -28,7 +28,7 @@ from equipoise.estimators.sliding import SeenSlice, Slider
 from equipoise.exceptions import DataError
 from equipoise.losses import LOSSES
 from equipoise.losses.regions import pick_loss
-from equipoise.networks.heads import replace_head
+from equipoise.networks.heads import replace_linear
 from equipoise.networks.patch_networks import PatchNetwork, laid_out
 from equipoise.training.chance import isolated_chance
 from equipoise.training.devices import resolve_device
@@ -263,8 +263,8 @@ class Segmenter(BaseEstimator):
         device = resolve_device(self.device)
         with isolated_chance(self.seed, "segmenter", "first weights"):
             network = self._kind.build(len(self.modalities_), len(self.class_names_), self.width)
-            if not self._kind.dense:
-                replace_head(network, LOSSES[self.loss].head)
+            if self._kind.head is not None:
+                replace_linear(network, self._kind.head, LOSSES[self.loss].head)
         self.network_: nn.Module = laid_out(network).to(device).eval()
         counts = torch.as_tensor(self.counts_)
         if self._kind.dense:

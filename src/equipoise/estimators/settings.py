@@ -10,8 +10,7 @@ from equipoise.estimators.first_stage import KEEP
 from equipoise.estimators.second_stage import SECOND_STAGES
 from equipoise.exceptions import SettingError
 from equipoise.losses import LOSSES
-from equipoise.networks.backbones import NETWORKS, check_side
-from equipoise.networks.weights import check_source
+from equipoise.networks.backbones import BACKBONES
 from equipoise.training.augmentation import AUGMENTATIONS
 from equipoise.training.batches import BATCH_SAMPLERS
 from equipoise.training.devices import PRECISIONS, resolve_device
@@ -19,7 +18,7 @@ from equipoise.training.mixing import MIXINGS
 from equipoise.training.optimizers import OPTIMIZERS, SCHEDULES
 
 CHOICES: dict[str, Mapping[str, object]] = {
-    "network": NETWORKS,
+    "network": BACKBONES,
     "loss": LOSSES,
     "batch_sampler": BATCH_SAMPLERS,
     "mixing": MIXINGS,
@@ -46,10 +45,11 @@ def check_classifier_settings(settings: Mapping[str, Any], side: int) -> None:
             settings[name],
             "value for keep_best" if name == "keep_best" else name.replace("_", " "),
         )
-    check_side(side)
+    backbone = BACKBONES[settings["network"]]
+    backbone.check_side(side)
     resolve_device(settings["device"])
     if settings["pretrained"] is not None:
-        check_source(settings["network"], settings["pretrained"])
+        backbone.check_weights(settings["pretrained"])
     _check_numbers(settings)
     _check_synthetic(settings)
     _check_stages(settings, side)

@@ -48,7 +48,7 @@ class Budget:
     """What every method of a comparison on images may spend: one classifier, one number of steps.
 
     Attributes:
-        network: Of the classifier; one of `equipoise.networks.backbones.NETWORKS`.
+        network: Of the classifier; one of `equipoise.networks.backbones.BACKBONES`.
         pretrained: None, "imagenet", or a file of weights.
         n_steps: Optimizer steps of the classifier.
         batch_size: Images in each of them.

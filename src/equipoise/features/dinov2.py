@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from equipoise.arrays import ValueRange
 from equipoise.exceptions import WeightsError
 from equipoise.features.network import NetworkExtractor, Stretched
-from equipoise.networks.weights import ImagenetInput
+from equipoise.networks.weights import InputNormalization
 
 MODEL = "facebook/dinov2-small"
 REVISION = "ed25f3a31f01632728cabb09d1542f84ab7b0056"
@@ -51,7 +51,7 @@ def dinov2(
     model = _model(weights)
     return NetworkExtractor(
         "dinov2",
-        nn.Sequential(Stretched(SIDE), ImagenetInput(), ClassToken(model)),
+        nn.Sequential(Stretched(SIDE), InputNormalization(), ClassToken(model)),
         dimension=model.config.hidden_size,
         preparation="224 px bilinear with antialiasing, ImageNet mean and deviation, class token",
         side=SIDE,

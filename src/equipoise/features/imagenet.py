@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from equipoise.arrays import ValueRange
 from equipoise.features.network import NetworkExtractor, Stretched
-from equipoise.networks.weights import build_for_imagenet, load_pretrained
+from equipoise.networks.backbones import find_backbone
 from equipoise.training.chance import isolated_chance
 
 NETWORK = "mobilenet_v2"
@@ -44,12 +44,13 @@ def imagenet(
         WeightsError: The weights cannot be had or do not fit; says what to do.
         SettingError: No such device.
     """
+    backbone = find_backbone(NETWORK)
     with isolated_chance("imagenet", "overwritten weights"):
-        network = build_for_imagenet(NETWORK, n_classes=2, side=SIDE)
-    load_pretrained(network, NETWORK, "imagenet" if weights is None else weights)
+        network = backbone.build_pretrained(n_classes=2, side=SIDE)
+    backbone.load_weights(network, "imagenet" if weights is None else weights)
     return NetworkExtractor(
         "imagenet",
-        nn.Sequential(Stretched(SIDE), network[0], PooledMap(network[1].get_submodule("features"))),
+        nn.Sequential(Stretched(SIDE), network[0], PooledMap(backbone.trunk(network[1]))),
         dimension=DIMENSION,
         preparation="224 px bilinear with antialiasing, ImageNet mean and deviation, mean over the last map",
         side=SIDE,

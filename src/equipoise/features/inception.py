@@ -16,6 +16,7 @@ from equipoise.networks.weights import State, check_fit, download, read_weights
 from equipoise.training.chance import isolated_chance
 
 URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
+SHA256 = "6726825d"  # its first digits
 ARCHIVE = "default_1.pt"
 ARCHIVE_SHA256 = "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34"
 FILES = (
@@ -88,7 +89,9 @@ def load_inception(network: nn.Module, weights: str | Path | None) -> None:
         stored = read_archive(Path(weights))
     else:
         stored = (
-            download(URL, setting="weights") if weights is None else read_weights(Path(weights))
+            download(URL, SHA256, setting="weights")
+            if weights is None
+            else read_weights(Path(weights))
         )
     with torch.device("meta"):
         whole = fid_inception().state_dict()

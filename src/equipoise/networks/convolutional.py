@@ -1,26 +1,12 @@
 """Plain convolutional generators and critics for any valid side (methods 1.4, 4.3 to 4.6), and all layouts."""
 
-from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from torch import nn
 
-from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
-from equipoise.networks.bagan_gp import bagan_gp_pair
 from equipoise.networks.design import Critic, Design, Generator, Parts
-from equipoise.networks.residual import residual_pair
 from equipoise.networks.sizes import check_size
-
-
-def build_pair(layout: str, design: Design) -> tuple[Generator, Critic]:
-    """Build a generator and its critic with the first weights of their layout, drawn from torch's chance.
-
-    Raises:
-        SettingError: No such layout, conditioning, norm or initialization, the image side is not valid, or the
-            layout has no place for what is asked.
-    """
-    return pick(LAYOUTS, layout, "layout")(design)
 
 
 def dcgan_pair(design: Design) -> tuple[Generator, Critic]:
@@ -107,11 +93,3 @@ def _check_constant(design: Design, n_doublings: int) -> None:
             f"Layout 'constant' has no map smaller than {design.size} px for attention: give attention=False, or "
             "images of 16 px or more."
         )
-
-
-LAYOUTS: Mapping[str, Callable[[Design], tuple[Generator, Critic]]] = {
-    "dcgan": dcgan_pair,
-    "constant": constant_pair,
-    "residual": residual_pair,
-    "bagan_gp": bagan_gp_pair,
-}

@@ -1,4 +1,4 @@
-"""The last layer of a classifier: find it, exchange it, take what goes into it."""
+"""The last layer of a classifier: which kinds there are, how it is replaced, what goes into it."""
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +9,15 @@ from equipoise.exceptions import SettingError
 
 
 class CosineLinear(nn.Linear):
-    """Gives the cosine between the features and a direction for each class, in [-1, 1]; it has no bias.
+    """Maps features (n, d) to the cosines with one direction per class, (n, k) in [-1, 1]; no bias.
 
-    Source: methods 2.3 (Cao et al. 2019, their `NormedLinear`). The directions start uniform on the sphere, theirs
-    uniform in the cube and then scaled to length 1.
+    Source: Cao et al. (2019), `NormedLinear` of their code. The initial directions are uniform on
+    the sphere; theirs are uniform in the cube, then scaled to length 1.
+
+    Example:
+        >>> head = CosineLinear(4, 3)
+        >>> head(torch.ones(2, 4)).abs().max() <= 1
+        tensor(True)
     """
 
     def __init__(self, in_features: int, out_features: int) -> None:
@@ -31,56 +36,48 @@ class CosineLinear(nn.Linear):
 HEADS: dict[str, type[nn.Linear]] = {"linear": nn.Linear, "cosine": CosineLinear}
 
 
-def last_linear(network: nn.Module) -> nn.Linear:
-    """Find the layer of a classifier that gives its logits.
+def linear_called(network: nn.Module, name: str) -> nn.Linear:
+    """Return the linear layer of a network by its name.
 
     Raises:
-        SettingError: The network has no linear layer.
+        SettingError: The layer of that name is not linear.
     """
-    return _named_head(network)[1]
+    layer = network.get_submodule(name)
+    if not isinstance(layer, nn.Linear):
+        raise SettingError(
+            f"Expected a linear layer called '{name}', got {type(layer).__name__}. Correct the "
+            "name in the record of the network."
+        )
+    return layer
 
 
-def replace_head(network: nn.Module, kind: str) -> None:
-    """Put a fresh head of that kind in the place of another; one that is there already stays.
+def replace_linear(network: nn.Module, name: str, kind: str) -> None:
+    """Replace the linear layer called `name` by a new one of a kind in `HEADS`.
 
-    Its weights come from torch's global generator.
+    A layer that is of this kind already stays. Random weights come from torch's global generator.
 
     Raises:
-        SettingError: No such kind, or the network has no linear layer.
+        SettingError: No such kind, or the layer of that name is not linear.
     """
     head = pick(HEADS, kind, "head")
-    name, old = _named_head(network)
-    if type(old) is not head:
-        owner, _, own_name = name.rpartition(".")
-        new = head(old.in_features, old.out_features).to(old.weight)
-        setattr(network.get_submodule(owner), own_name, new)
+    old = linear_called(network, name)
+    if type(old) is head:
+        return
+    parent, _, child = name.rpartition(".")
+    new = head(old.in_features, old.out_features).to(old.weight)
+    setattr(network.get_submodule(parent), child, new)
 
 
-def features_of(network: nn.Module, images: Tensor) -> Tensor:
-    """Pass images (n, c, h, w) through a classifier and give what goes into its head, (n, d).
+def features_before(layer: nn.Module, network: nn.Module, images: Tensor) -> Tensor:
+    """Pass images (n, c, h, w) through a network and return the input of one of its layers."""
+    inputs_seen: list[Tensor] = []
 
-    `last_linear(network)(features)` are its logits. Gradients flow where the caller has not switched them off.
+    def record(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        inputs_seen.append(inputs[0])
 
-    Raises:
-        SettingError: The network has no linear layer.
-    """
-    found: list[Tensor] = []
-    handle = last_linear(network).register_forward_pre_hook(
-        lambda _head, inputs: found.append(inputs[0])
-    )
+    handle = layer.register_forward_pre_hook(record)
     try:
         network(images)
     finally:
         handle.remove()
-    return found[0]
-
-
-def _named_head(network: nn.Module) -> tuple[str, nn.Linear]:
-    layers = [
-        (name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Linear)
-    ]
-    if not layers:
-        raise SettingError(
-            f"Expected a classifier that ends in a linear layer, got {type(network).__name__}."
-        )
-    return layers[-1]
+    return inputs_seen[0]

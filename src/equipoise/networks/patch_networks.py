@@ -24,6 +24,7 @@ class PatchNetwork:
         build: Channels, classes and width to a network with random weights, of torch's global generator.
         dense: True where it maps patches (n, c, s, s) to logits for each pixel (n, k, s, s); else to (n, k), about
             the pixel [s // 2, s // 2] of the patch.
+        head: Name of its last linear layer; None where it has none.
         slides: Whether it has a method `grid`, which gives from one pass over a larger image the logits of all
             patches that start at multiples of `stride`.
         stride: Pixels of the patch for each of its smallest map.
@@ -36,6 +37,7 @@ class PatchNetwork:
     name: str
     build: Build
     dense: bool = False
+    head: str | None = None
     slides: bool = False
     stride: int
     multiple: int
@@ -178,6 +180,7 @@ def _convolution(inputs: int, outputs: int, padding: int) -> tuple[nn.Module, ..
 CENTER_CNN = PatchNetwork(
     name="center_cnn",
     build=center_cnn,
+    head="head",
     stride=8,
     multiple=8,
     smallest=16,
@@ -187,6 +190,7 @@ CENTER_CNN = PatchNetwork(
 CENTER_CNN_VALID = PatchNetwork(
     name="center_cnn_valid",
     build=center_cnn_valid,
+    head="head",
     slides=True,
     stride=4,
     multiple=8,  # or the center of the last map would lie beside that of the patch

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equipoise.exceptions import SettingError
-from equipoise.networks.backbones import build, trunk_of
+from equipoise.networks.backbones import build, find_backbone
 
 SMALLEST = 32  # px; smaller images are padded to it
 SIDES = (32, 40, 48, 56, 64, 96, 128, 160, 192, 224, 256, 320)  # proposed where a side does not fit
@@ -21,7 +21,7 @@ class VAEDesign:
     """What a VAE is built from.
 
     Attributes:
-        trunk: The name of the classification network whose convolutions encode; see `backbones.NETWORKS`.
+        trunk: The name of the classification network whose convolutions encode; see `backbones.BACKBONES`.
         size: Side of the square images in px. Even sides below 32 are padded to 32 inside the network.
         channels: Of the images.
         latent_channels: Channels of the latent map.
@@ -105,7 +105,7 @@ class VAE(nn.Module):
     trunk (small_cnn has some): latents of an evaluation would be others than those the decoder has learned.
 
     Args:
-        trunk: Images (b, channels, h, w) in [0, 1] to maps; see `backbones.trunk_of`.
+        trunk: Images (b, channels, h, w) in [0, 1] to maps; see `Backbone.trunk`.
         design: What it is built from.
 
     Raises:
@@ -170,7 +170,8 @@ def last_map(trunk: str, side: int) -> tuple[int, int]:
 
 
 def _trunk(name: str, channels: int, side: int) -> nn.Module:
-    return trunk_of(build(name, channels=channels, n_classes=2, side=side))
+    network = build(name, channels=channels, n_classes=2, side=side)
+    return find_backbone(name).trunk(network)
 
 
 def _block(inputs: int, outputs: int, *, doubles: bool) -> nn.Sequential:

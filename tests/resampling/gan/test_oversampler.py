@@ -17,7 +17,7 @@ from equipoise.exceptions import (
     EquipoiseError,
     SettingError,
 )
-from equipoise.networks.convolutional import build_pair
+from equipoise.networks.layouts import build_pair
 from equipoise.resampling.gan import fit as gan_fit
 from equipoise.resampling.gan.oversampler import GANOversampler
 from equipoise.testing.oversamplers import toy_images

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from equipoise.exceptions import SettingError
-from equipoise.networks.convolutional import build_pair
+from equipoise.networks.layouts import build_pair
 from equipoise.resampling.gan.presets import GAN_PRESETS, METHODS, from_preset
 from equipoise.testing.oversamplers import toy_images
 from equipoise.training.regularizers import GradientPenalty, MismatchedLabels

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from equipoise.arrays import Images, Labels
 from equipoise.networks.bagan_gp import LabelProduct, encoder
-from equipoise.networks.convolutional import build_pair
 from equipoise.networks.design import Critic, Design, Generator
+from equipoise.networks.layouts import build_pair
 from equipoise.resampling.autoencoder import Autoencoder, AutoencoderPlan, train_autoencoder
 from equipoise.resampling.gan.oversampler import GANOversampler
 from equipoise.resampling.gan.presets import from_preset

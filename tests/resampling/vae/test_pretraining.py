@@ -12,7 +12,7 @@ from torch import nn
 from equipoise.arrays import Images, Labels
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import SettingError
-from equipoise.networks.backbones import build, trunk_of
+from equipoise.networks.backbones import build, find_backbone
 from equipoise.resampling.vae import fit as vae_fit
 from equipoise.resampling.vae.fit import fit_vae, restore_vae
 from equipoise.resampling.vae.oversampler import VAEOversampler
@@ -49,7 +49,7 @@ def test_the_classifier_sees_what_the_encoder_sees(
     tensors = VAEPretraining(**TINY).trunk(*films, network="mobilenet_v2", workspace=tmp_path)
     classifier = fresh("mobilenet_v2")
     before = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
-    trunk = trunk_of(classifier)
+    trunk = find_backbone("mobilenet_v2").trunk(classifier)
     assert set(tensors) == set(trunk.state_dict())
     trunk.load_state_dict(dict(tensors))
 
@@ -80,7 +80,7 @@ def test_training_the_classifier_does_not_change_the_vae(
     pretraining = VAEPretraining(**TINY)
     tensors = pretraining.trunk(*films, network="small_cnn")
     before = {name: tensor.clone() for name, tensor in tensors.items()}
-    trunk = trunk_of(fresh("small_cnn"))
+    trunk = find_backbone("small_cnn").trunk(fresh("small_cnn"))
     trunk.load_state_dict(dict(tensors))
     with torch.no_grad():
         for parameter in trunk.parameters():
@@ -108,10 +108,9 @@ def test_a_classifier_starts_from_the_trunk(films: tuple[Images, Labels]) -> Non
     )
     classifier.set_params(learning_rate=1e-9, weight_decay=0.0, keep_best="last").fit(*films)
     learned = VAEPretraining(**TINY)
+    trunk = find_backbone("small_cnn").trunk(classifier.network_)
     for name, tensor in learned.trunk(*films, network="small_cnn").items():
-        torch.testing.assert_close(
-            trunk_of(classifier.network_).state_dict()[name], tensor, atol=1e-6, rtol=0.0
-        )
+        torch.testing.assert_close(trunk.state_dict()[name], tensor, atol=1e-6, rtol=0.0)
     assert classifier.histories_["pretraining"].rows == learned.history_.rows
 
 

@@ -12,8 +12,8 @@ from torch.optim import Adam, Optimizer, RMSprop
 
 from equipoise import __version__
 from equipoise.arrays import Images, Labels, ValueRange, fingerprint
-from equipoise.networks.convolutional import build_pair
 from equipoise.networks.design import Critic, Design, Generator
+from equipoise.networks.layouts import build_pair
 from equipoise.randomness import make_rng
 from equipoise.resampling.base import LabeledImages
 from equipoise.resampling.fit_cache import Fitted, Slot

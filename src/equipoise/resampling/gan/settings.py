@@ -10,8 +10,8 @@ from torch.nn.utils.parametrize import is_parametrized
 from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 from equipoise.networks.conditioning import CONDITIONINGS
-from equipoise.networks.convolutional import LAYOUTS, build_pair
 from equipoise.networks.design import Design
+from equipoise.networks.layouts import LAYOUTS, build_pair
 from equipoise.resampling.gan.fit import OPTIMIZERS
 from equipoise.resampling.gan.warm_start import WARM_STARTS
 from equipoise.training.adaptive_augmentation import AdaptiveAugmentation

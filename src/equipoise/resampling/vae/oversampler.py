@@ -38,7 +38,7 @@ class VAEOversampler(Oversampler):
             in turn; paper S0), "interpolate" (between two images of the class), "class_gaussian" (one normal
             distribution for the class), "prior" (shows any class) or a SMOTE between near images of the class.
         temperature: Factor of the standard deviations in the modes that have any; 0 gives reconstructions.
-        trunk: The classification network whose convolutions encode; see `backbones.NETWORKS`.
+        trunk: The classification network whose convolutions encode; see `backbones.BACKBONES`.
         head_stride: See `VAEDesign`; paper S0's literal reading is 2 at 320 px.
         latent_channels: Channels of the latent map.
         base_channels: Channels of the decoder's last block; earlier ones have up to 16 times as many.

@@ -77,12 +77,12 @@ class VAEPretraining(BaseEstimator):
         validation: LabeledImages | None = None,
         workspace: Path | None = None,
     ) -> Tensors:
-        """Fit, or find the finished fit, and return the trunk's tensors for `trunk_of(network).load_state_dict`.
+        """Fit, or find the finished fit, and return the trunk's tensors for `Backbone.trunk(network).load_state_dict`.
 
         Args:
             X: (n, c, s, s) real training images in storage type.
             y: (n,) labels; not looked at.
-            network: The classifier's network, one of `backbones.NETWORKS`.
+            network: The classifier's network, one of `backbones.BACKBONES`.
             validation: Real held-out images and labels; only watched.
             workspace: Folder of finished fits and checkpoints.
 

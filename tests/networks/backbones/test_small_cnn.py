@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from equipoise.networks.backbones import small_cnn
+from equipoise.networks.backbones.small_cnn import small_cnn
 
 
 def n_parameters(network: nn.Module) -> int:

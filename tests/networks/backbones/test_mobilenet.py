@@ -5,8 +5,8 @@ from safetensors.torch import load_file
 from sklearn.datasets import load_sample_image
 from torch.nn.functional import interpolate
 
-from equipoise.networks.mobilenet import MobileNetV2, mobilenet_v2
-from equipoise.networks.weights import ImagenetInput
+from equipoise.networks.backbones.mobilenet import MobileNetV2, mobilenet_v2
+from equipoise.networks.weights import InputNormalization
 
 OFFICIAL_FILE = "weights/mobilenet_v2-b0353104.safetensors"
 
@@ -33,7 +33,7 @@ def test_official_weights_see_a_palace(shared: Path) -> None:
     )
     images = interpolate(picture, (224, 224), mode="bilinear", antialias=True)
     with torch.no_grad():
-        scores = network(ImagenetInput()(images)).softmax(dim=1)[0]
+        scores = network(InputNormalization()(images)).softmax(dim=1)[0]
     assert scores.argmax() == 698
     assert scores.max() > 0.4
 

@@ -1,0 +1,163 @@
+"""A backbone that is added as a record is all that a classifier needs of a network."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from equipoise.data.dataset import ImageDataset
+from equipoise.estimators.classifier import ImageClassifier
+from equipoise.estimators.grad_cam import grad_cam, map_side
+from equipoise.exceptions import DataError, SettingError, WeightsError
+from equipoise.networks.backbone import Backbone
+from equipoise.networks.backbones import BACKBONES, build, find_backbone
+from equipoise.networks.vae import VAEDesign, build_vae
+from equipoise.networks.weights import InputStatistics, Weights
+from equipoise.resampling.vae.pretraining import VAEPretraining
+
+
+class Toy(nn.Module):
+    """Its head is not its last linear layer, and its parts have names of their own."""
+
+    def __init__(self, channels: int, n_classes: int) -> None:
+        super().__init__()
+        stem = nn.Conv2d(channels, 8, 3, stride=4, padding=1)
+        self.body = nn.Sequential(stem, nn.BatchNorm2d(8), nn.ReLU())
+        self.logits = nn.Linear(8, n_classes)
+        self.unused = nn.Linear(1, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.logits(self.body(images).mean(dim=(2, 3)))
+        return logits
+
+
+def build_toy(channels: int, n_classes: int, side: int) -> nn.Module:
+    return Toy(channels, n_classes)
+
+
+def body_of(network: nn.Module) -> nn.Module:
+    return network.get_submodule("body")
+
+
+STATISTICS = InputStatistics((0.5, 0.5, 0.5), (0.25, 0.5, 1.0), side=96)
+TOY = Backbone(
+    name="toy",
+    summary="A convolution.",
+    source="This test",
+    build=build_toy,
+    trunk=body_of,
+    head="logits",
+    last_map="body.2",
+    smallest_side=16,
+    weights={
+        "toy_data": Weights(
+            url="https://example.org/toy-0123abcd.safetensors",
+            sha256="0123abcd",
+            license="MIT",
+            statistics=STATISTICS,
+            build=build_toy,
+            head="logits.",
+        )
+    },
+)
+
+
+@pytest.fixture(autouse=True)
+def _toy_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BACKBONES, "toy", TOY)
+
+
+def classifier(**settings: object) -> ImageClassifier:
+    return ImageClassifier(network="toy", n_steps=8, batch_size=8, device="cpu", **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("stage", ["none", "crt", "tau_norm", "smote_features"])
+def test_it_trains_predicts_explains_and_has_second_stages(toy: ImageDataset, stage: str) -> None:
+    validation = (toy.images[::3], toy.labels[::3])
+    fitted = classifier(second_stage=stage, loss="cross_entropy")
+    fitted.fit(toy.images, toy.labels, validation=validation)
+    scores = fitted.predict_proba(toy.images)
+    features = torch.from_numpy(fitted.features(toy.images))
+    assert features.shape == (52, 8)
+    logits = fitted.head_(features).detach()
+    np.testing.assert_allclose(scores, logits.softmax(dim=1).numpy(), atol=1e-6)
+    assert fitted.head_ is fitted.network_.get_submodule("logits")
+    assert map_side(fitted) == (4, 4)
+    assert grad_cam(fitted, toy.images[:3], toy.labels[:3]).shape == (3, 16, 16)
+
+
+def test_a_loss_with_cosines_and_a_saved_model(toy: ImageDataset, tmp_path: Path) -> None:
+    fitted = classifier(loss="ldam").fit(toy.images, toy.labels)
+    assert type(fitted.head_).__name__ == "CosineLinear"
+    fitted.save(tmp_path / "model")
+    loaded = ImageClassifier.load(tmp_path / "model", device="cpu")
+    expected = fitted.predict_proba(toy.images)
+    np.testing.assert_array_equal(loaded.predict_proba(toy.images), expected)
+
+
+def test_it_encodes_for_a_vae_and_learns_from_one(toy: ImageDataset) -> None:
+    design = VAEDesign(trunk="toy", size=32, channels=1, latent_channels=2, base_channels=2)
+    with torch.no_grad():
+        mean, _ = build_vae(design).encode(torch.rand(2, 1, 32, 32))
+    assert mean.shape == (2, 2, 8, 8)
+    pretraining = VAEPretraining(n_steps=1, batch_size=4, latent_channels=2, base_channels=2)
+    fitted = classifier(pretraining=pretraining.set_params(device="cpu"))
+    assert "pretraining" in fitted.fit(toy.images, toy.labels).histories_
+
+
+def test_pretrained_weights_come_with_their_statistics(toy: ImageDataset, tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    file = tmp_path / "toy.safetensors"
+    source = Toy(3, 1000)
+    save_file(source.state_dict(), file)
+    network = TOY.build_pretrained(2, 16).eval()
+    TOY.load_weights(network, file)
+    gray = torch.rand(2, 1, 16, 16)
+    deviation = torch.tensor([0.25, 0.5, 1.0]).view(1, 3, 1, 1)
+    with torch.no_grad():
+        expected = source.eval().body((gray - 0.5) / deviation).mean(dim=(2, 3))
+        torch.testing.assert_close(TOY.features(network, gray), expected)
+    fitted = classifier(pretrained=str(file)).fit(toy.images, toy.labels)
+    assert fitted.head_ is fitted.network_.get_submodule("1.logits")
+    assert grad_cam(fitted, toy.images[:3], toy.labels[:3]).shape == (3, 16, 16)
+
+
+def test_a_head_of_that_kind_stays_and_another_comes_from_the_seed() -> None:
+    network = build("small_cnn", channels=1, n_classes=3, side=16)
+    small_cnn = find_backbone("small_cnn")
+    first = small_cnn.head_of(network)
+    small_cnn.replace_head(network, "linear")
+    assert small_cnn.head_of(network) is first
+    weights = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        network = build("small_cnn", channels=1, n_classes=3, side=16).double()
+        small_cnn.replace_head(network, "cosine")
+        weights.append(small_cnn.head_of(network).weight)
+    assert weights[0].dtype == torch.float64
+    assert torch.equal(*weights)
+
+
+def test_gradients_reach_the_features_and_no_hook_is_left() -> None:
+    network = Toy(1, 2)
+    total = TOY.features(network, torch.rand(2, 1, 16, 16)).sum()
+    (gradient,) = torch.autograd.grad(total, next(network.parameters()))
+    assert gradient.abs().sum() > 0
+    assert not network.logits._forward_pre_hooks
+
+
+def test_refuses_what_the_record_does_not_have(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"16 px.*toy.* 15 px"):
+        TOY.check_side(15)
+    with pytest.raises(SettingError, match=r"No head named 'cosinus'.*'cosine'"):
+        TOY.replace_head(Toy(1, 2), "cosinus")
+    with pytest.raises(SettingError, match="'body', got Sequential"):
+        Backbone(**{**vars(TOY), "head": "body"}).head_of(Toy(1, 2))
+    with pytest.raises(SettingError, match="'small_cnn' has no pretrained weights"):
+        find_backbone("small_cnn").check_weights("imagenet")
+    TOY.check_weights("toy_data")
+    with pytest.raises(WeightsError, match=r"absent\.pth"):
+        TOY.check_weights(tmp_path / "absent.pth")
