@@ -555,7 +555,7 @@ def test_pretrained_weights_are_where_the_training_starts(
 def test_absent_weights_are_named(toy: ImageDataset, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"gone\.pth, found none"):
         quick(network="resnet18", pretrained=tmp_path / "gone.pth").fit(toy.images, toy.labels)
-    with pytest.raises(SettingError, match="pretrained weights named 'small_cnn'"):
+    with pytest.raises(SettingError, match="'small_cnn' has no pretrained weights"):
         quick(pretrained="imagenet").fit(toy.images, toy.labels)
 
 
