@@ -1,4 +1,4 @@
-"""The reader is chosen by what lies at the path."""
+"""The reader of images or volumes is chosen by what is at the path."""
 
 from pathlib import Path
 from typing import Any
@@ -8,33 +8,51 @@ import pytest
 from PIL import Image
 
 from equipoise.data.images.options import ReadOptions
-from equipoise.data.reading import read
+from equipoise.data.reading import read, read_volumes
+from equipoise.data.volumes.options import VolumeOptions
 from equipoise.exceptions import DataError
+from equipoise.testing.volume_readers import write_case
 
 
-def test_nothing_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"Expected images at .*nowhere, found nothing.*folder: a folder with"
-    ):
-        read(tmp_path / "nowhere")
-
-
-def test_an_unknown_kind_is_said_with_the_readers(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("function", "readers"),
+    [(read, "folder: .*medmnist: .*table: "), (read_volumes, "nifti: .*table: ")],
+)
+def test_an_absent_path_and_an_unknown_kind_list_the_readers(
+    function: Any, readers: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=rf"nowhere, found nothing.*{readers}"):
+        function(tmp_path / "nowhere")
     (tmp_path / "films.zip").write_bytes(b"PK")
-    with pytest.raises(
-        DataError, match=r"No reader recognizes .*films.zip.*folder: .*medmnist: .*table: "
-    ):
-        read(tmp_path / "films.zip")
+    with pytest.raises(DataError, match=rf"No reader .*films\.zip.*{readers}"):
+        function(tmp_path / "films.zip")
 
 
-def test_folder_table_and_npz_are_told_apart(tmp_path: Path) -> None:
+def test_a_folder_without_volumes_is_not_recognized(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("text")
+    with pytest.raises(DataError, match=r"No reader .*volumes.* nifti: "):
+        read_volumes(tmp_path)
+
+
+def test_a_string_and_the_home_folder_are_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_case(tmp_path / "brains/p1")
+    loaded = read_volumes("~/brains", VolumeOptions(cache=tmp_path / "cache"))
+    assert loaded.dataset.ids.tolist() == ["p1"]
+
+
+def test_folder_table_and_npz_are_distinguished(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, size=(12, 8, 8), dtype=np.uint8)
     labels = np.tile([0, 1], 6)
+    lines = ["file,label"]
     for i, image in enumerate(pixels):
-        (tmp_path / str(labels[i])).mkdir(exist_ok=True)
-        Image.fromarray(image).save(tmp_path / str(labels[i]) / f"{i:02d}.png")
-    lines = [f"{label}/{i:02d}.png,{label}\n" for i, label in enumerate(labels)]
-    (tmp_path / "t.csv").write_text("file,label\n" + "".join(lines))
+        file = f"{labels[i]}/{i:02d}.png"
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / file)
+        lines.append(f"{file},{labels[i]}")
+    (tmp_path / "t.csv").write_text("\n".join(lines))
     arrays: dict[str, Any] = {}
     for part, rows in {"train": slice(0, 8), "val": slice(8, 10), "test": slice(10, 12)}.items():
         arrays |= {f"{part}_images": pixels[rows], f"{part}_labels": labels[rows]}

@@ -1,30 +1,122 @@
-"""CSV tables as people save them: commas, semicolons or tabs, with or without a byte order mark."""
+"""CSV tables as people save them: commas, semicolons or tabs, with or without a byte order mark.
+
+Both table readers (images and volumes) read their table here, find its columns and resolve its
+paths.
+"""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from equipoise.data.images.listing import first_few
+from equipoise.discovery import unknown
 from equipoise.exceptions import DataError
 
-Numbered = list[tuple[int, dict[str, str]]]  # line number, and what stands in each column
+
+@dataclass(frozen=True, kw_only=True)
+class TableRow:
+    """One row of a table.
+
+    Attributes:
+        line: Line number in the file.
+        cells: Column -> stripped content of its cell, "" if the cell is empty.
+    """
+
+    line: int
+    cells: Mapping[str, str]
 
 
-def read_csv(table: Path) -> tuple[Sequence[str], Numbered]:
-    """Read the columns and the numbered rows of a table with a header.
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table with a header: its file, the names of its columns, and its rows."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+
+    def find_column(
+        self, role: str, names: Sequence[str], requested: str | None, *, required: bool
+    ) -> str | None:
+        """Return the requested column, or else the first one with a usual name, in any case.
+
+        Args:
+            role: Role of the column, for error messages: the option is called `<role>_column`.
+            names: Usual names of such a column, in lower case.
+            requested: Column that the user named, or None.
+            required: Whether the table must have such a column.
+
+        Raises:
+            DataError: The requested column, or a required one, is missing.
+        """
+        if requested is not None:
+            if requested not in self.columns:
+                raise DataError(f"{self.path}: {unknown(requested, self.columns, 'column')}")
+            return requested
+        by_lower_name = {column.strip().lower(): column for column in self.columns}
+        for name in names:
+            if name in by_lower_name:
+                return by_lower_name[name]
+        if not required:
+            return None
+        raise DataError(
+            f"Expected a column of the {role} in {self.path} ({', '.join(names)}), got the columns "
+            f"{first_few(self.columns, 12) or 'none'}. Name it with {role}_column "
+            f"(--{role}-column)."
+        )
+
+
+def read_table(path: Path) -> Table:
+    r"""Read a table with a header.
 
     Raises:
-        DataError: There is no file, or it is no table in UTF-8.
+        DataError: There is no file, or it is not a table in UTF-8.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "labels.csv")
+        ...     _ = path.write_text("file;label\na.png; benign\n")
+        ...     table = read_table(path)
+        >>> table.columns
+        ('file', 'label')
+        >>> table.rows[0]
+        TableRow(line=2, cells={'file': 'a.png', 'label': 'benign'})
     """
-    if not table.is_file():
-        raise DataError(f"Expected a CSV table at {table}, found none. Check the path.")
+    if not path.is_file():
+        raise DataError(f"Expected a CSV table at {path}, found none. Check the path.")
+    rows = []
     try:
-        text = table.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
         separator = max(",;\t", key=text.partition("\n")[0].count)
         reader = csv.DictReader(io.StringIO(text), delimiter=separator, strict=True)
-        numbered = [(reader.line_num, row) for row in reader]
+        columns = tuple(reader.fieldnames or ())
+        for row in reader:
+            cells = {column: (row[column] or "").strip() for column in columns}
+            rows.append(TableRow(line=reader.line_num, cells=cells))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(
-            f"Expected {table} to be a CSV table in UTF-8, it is not ({error}). Save it again."
+            f"Expected {path} to be a CSV table in UTF-8, it is not ({error}). Save it again."
         ) from error
-    return reader.fieldnames or [], numbered
+    return Table(path=path, columns=columns, rows=tuple(rows))
+
+
+def table_and_root(path: Path, table: Path | str | None) -> tuple[Path, Path]:
+    """Return the path of the table, and the folder that the paths in it are relative to.
+
+    Args:
+        path: The folder of the files if a table is given separately, otherwise the table itself.
+        table: The `table` option.
+    """
+    if table is not None:
+        return Path(table).expanduser(), path
+    return path, path.parent
+
+
+def resolve_cell(cell: str, root: Path) -> Path:
+    """Return the absolute path that a cell names, with symbolic links followed.
+
+    Backslashes, as in tables made on Windows, separate folders too. The path may be outside `root`.
+    """
+    return (root.resolve() / cell.replace("\\", "/")).resolve()

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from equipoise.data.images.options import Card, Loaded, ReadOptions
+from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
 from equipoise.exceptions import DataError
 from equipoise.testing.probes import refusal
 
@@ -63,7 +63,7 @@ class Source:
 def card_is_complete(source: AnySource) -> None:
     """The card contains the name of the module and an example of its use."""
     card = source.reader.CARD
-    assert isinstance(card, Card)
+    assert isinstance(card, ReaderCard)
     assert card.name == source.reader.__name__.rpartition(".")[2]
     assert card.summary
     assert card.example.startswith("equipoise run ")

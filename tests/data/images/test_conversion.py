@@ -1,4 +1,4 @@
-"""What files have in common, and the sentences about what was converted."""
+"""Common shape and type of files, conversion of images, and the notes about it."""
 
 import numpy as np
 import pytest
@@ -46,11 +46,9 @@ def test_without_a_size_the_common_one_is_kept() -> None:
     assert agree(named(FILM, FILM), ReadOptions()) == Target(1, UINT8, 40, 30)
 
 
-def test_several_sizes_without_one_asked_for_are_refused() -> None:
+def test_several_sizes_are_refused_if_none_is_requested() -> None:
     headers = named(FILM, FILM, FILM._replace(height=41))
-    with pytest.raises(
-        DataError, match=r"got 2 sizes, for example 30 x 40 and 30 x 41 \(2\.png\).*--size 64"
-    ):
+    with pytest.raises(DataError, match=r"2 sizes.* 30 x 40 and 30 x 41 \(2\.png\).*--size 64"):
         agree(headers, ReadOptions())
 
 
@@ -59,9 +57,7 @@ def test_several_depths_are_refused_with_the_rare_files(
     dtype: np.dtype[np.generic], words: str
 ) -> None:
     headers = named(FILM, FILM._replace(dtype=dtype), FILM)
-    with pytest.raises(
-        DataError, match=rf"8 bits \(2 files: 0.png, 2.png\) and {words} \(1 files: 1.png\)"
-    ):
+    with pytest.raises(DataError, match=rf"8 bits \(2 .*0.png, 2.png\).*{words} \(1 .*1.png\)"):
         agree(headers, ReadOptions(size=16))
 
 
@@ -73,17 +69,16 @@ def test_gray_to_rgb_and_back_is_the_same(dtype: type) -> None:
     np.testing.assert_array_equal(conform(color, 1, ReadOptions()), image)
 
 
-def test_color_to_gray_weighs_as_the_eye_does() -> None:
-    red, green, blue = (
-        np.eye(3)[k].reshape(3, 1, 1).repeat(8, 1).repeat(8, 2) * 255 for k in range(3)
-    )
-    values = [
-        conform(c.astype(np.uint8), 1, ReadOptions(size=8))[0, 0, 0] for c in (red, green, blue)
-    ]
+def test_color_becomes_gray_by_the_luma_weights() -> None:
+    values = []
+    for channel in range(3):
+        color = np.zeros((3, 8, 8), dtype=np.uint8)
+        color[channel] = 255
+        values.append(conform(color, 1, ReadOptions(size=8))[0, 0, 0])
     assert values == [76, 150, 29]
 
 
-def test_gray_and_constant_images_are_told() -> None:
+def test_gray_and_constant_images_are_recognized() -> None:
     gray = (
         np.random.default_rng(0)
         .integers(0, 256, size=(2, 1, 8, 8), dtype=np.uint8)
@@ -99,17 +94,13 @@ def test_gray_and_constant_images_are_told() -> None:
 def test_notes_count_what_was_done() -> None:
     headers = named(FILM, COLOR._replace(alpha=True), FILM._replace(height=10, width=10))
     options = ReadOptions(size=16)
-    assert describe(headers, agree(headers, options), options) == (
-        "2 of 3 files are gray and were given three equal channels.",
-        "1 of 3 files have an alpha channel; what is transparent was laid on black.",
-        "2 of 3 images are not square and were padded with black.",
-        "1 of 3 images are smaller than 16 pixels and were enlarged.",
-    )
+    notes = describe(headers, agree(headers, options), options)
+    assert [note[:6] for note in notes] == ["2 of 3", "1 of 3", "2 of 3", "1 of 3"]
+    for note, word in zip(notes, ("gray", "alpha", "padded", "smaller than 16"), strict=True):
+        assert word in note
     gray = ReadOptions(size=10, channels="gray", fit="crop")
-    assert (
-        describe(headers, agree(headers, gray), gray)[0]
-        == "1 of 3 files are color and were turned to gray."
-    )
+    note = describe(headers, agree(headers, gray), gray)[0]
+    assert note.startswith("1 of 3 files are color")
 
 
 def test_files_as_they_should_be_need_no_note() -> None:
@@ -119,6 +110,5 @@ def test_files_as_they_should_be_need_no_note() -> None:
 
 
 def test_constant_images_are_counted_and_named() -> None:
-    assert describe_constant(["a", "b"]) == (
-        "Images with one value in all pixels (2): a, b. Look at them.",
-    )
+    (note,) = describe_constant(["a", "b"])
+    assert "(2): a, b." in note

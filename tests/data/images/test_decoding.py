@@ -1,4 +1,4 @@
-"""Every kind of image file becomes (c, h, w) in its storage type, with the values that it holds."""
+"""Every kind of image file is decoded to (c, h, w) in its storage type, with its own values."""
 
 import struct
 import zlib
@@ -98,7 +98,7 @@ def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "channels"), [("LA", 1), ("RGBA", 3)])
-def test_alpha_is_laid_on_black(mode: str, channels: int, tmp_path: Path) -> None:
+def test_alpha_is_composited_on_black(mode: str, channels: int, tmp_path: Path) -> None:
     pixels = np.full((8, 8, channels + 1), 200, dtype=np.uint8)
     pixels[..., -1] = 255
     pixels[2, 3, -1], pixels[4, 5, -1] = 0, 51
@@ -110,7 +110,7 @@ def test_alpha_is_laid_on_black(mode: str, channels: int, tmp_path: Path) -> Non
     assert (decoded[:, 4, 5] == 40).all()  # 200 x 51 / 255
 
 
-def test_sixteen_bit_alpha_is_laid_on_black(tmp_path: Path) -> None:
+def test_sixteen_bit_alpha_is_composited_on_black(tmp_path: Path) -> None:
     opacity = np.full((9, 7, 1), 65535, dtype=np.uint16)
     opacity[0, 0] = 0
     cv2.imwrite(
@@ -142,7 +142,9 @@ def test_orientation_agrees_with_pillow(orientation: int, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("orientation", [3, 6])
-def test_sixteen_bit_color_is_turned_upright(orientation: int, suffix: str, tmp_path: Path) -> None:
+def test_sixteen_bit_color_is_rotated_upright(
+    orientation: int, suffix: str, tmp_path: Path
+) -> None:
     path = tmp_path / f"cell{suffix}"
     if suffix == ".tif":
         write_tiff(path, DEEP_COLOR, orientation)
@@ -153,12 +155,12 @@ def test_sixteen_bit_color_is_turned_upright(orientation: int, suffix: str, tmp_
     np.testing.assert_array_equal(decode(path), first(upright(DEEP_COLOR, orientation)))
 
 
-def test_what_opencv_cannot_decode_is_named(
+def test_a_file_that_opencv_cannot_decode_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cv2.imwrite(str(tmp_path / "cell.tif"), DEEP_COLOR)
     monkeypatch.setattr(cv2, "imdecode", lambda *_: None)
-    with pytest.raises(UnreadableError, match=r"cell.tif: OpenCV cannot decode this TIFF"):
+    with pytest.raises(UnreadableError, match=r"cell.tif: OpenCV .*TIFF"):
         decode(tmp_path / "cell.tif")
 
 

@@ -54,7 +54,7 @@ def test_any_finite_float_comes_back_bit_for_bit(
 
 
 @pytest.mark.parametrize(("dtype", "channels"), KINDS)
-def test_each_file_says_that_it_is_synthetic(dtype: str, channels: int, tmp_path: Path) -> None:
+def test_each_file_is_marked_as_synthetic(dtype: str, channels: int, tmp_path: Path) -> None:
     path = tmp_path / "image"
     path.write_bytes(encode(noise(dtype, channels), NOTE))
     with Image.open(path) as image:
@@ -65,7 +65,7 @@ def test_each_file_says_that_it_is_synthetic(dtype: str, channels: int, tmp_path
         image.load()  # checks every chunk's checksum
 
 
-def test_what_no_file_keeps_is_refused() -> None:
+def test_arrays_without_a_file_format_are_refused() -> None:
     with pytest.raises(DataError, match="gray float32"):
         suffix_for(np.zeros((2, 3, 8, 8), np.float32))
     with pytest.raises(DataError, match="slices"):

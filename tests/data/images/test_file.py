@@ -1,6 +1,8 @@
-"""Headers of image files, and the reason for each file that cannot be read."""
+"""Headers of image files, reasons of unreadable ones, and silence while files are decoded."""
 
+import os
 import struct
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from equipoise.data.images.decoding import decode
-from equipoise.data.images.file import Header, UnreadableError, read_header
-from equipoise.data.images.loading import quiet
+from equipoise.data.images.file import Header, UnreadableError, quiet, read_header
 from equipoise.exceptions import DataError
 
 RNG = np.random.default_rng(0)
@@ -73,11 +74,8 @@ def tiff_with_an_empty_frame(path: Path) -> Path:
 
 def deep_cmyk(path: Path) -> Path:
     Image.new("CMYK", (8, 8)).save(path, format="TIFF")
-    path.write_bytes(
-        path.read_bytes().replace(
-            struct.pack("<4H", 8, 8, 8, 8), struct.pack("<4H", 16, 16, 16, 16)
-        )
-    )
+    eight, sixteen = struct.pack("<4H", *[8] * 4), struct.pack("<4H", *[16] * 4)
+    path.write_bytes(path.read_bytes().replace(eight, sixteen))
     return path
 
 
@@ -164,7 +162,7 @@ def test_bad_file_is_named_with_its_reason_and_nothing_else_is_printed(
     assert capfd.readouterr() == ("", "")
 
 
-def test_header_tells_the_upright_size(tmp_path: Path) -> None:
+def test_header_has_the_upright_size(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     path = save(tmp_path / "turned.jpg", GRAY, exif=exif)
@@ -178,7 +176,7 @@ def test_header_tells_the_upright_size(tmp_path: Path) -> None:
     data=st.data(),
     name=st.sampled_from(["f.png", "f.jpg", "f.bmp", "f.tif", "lzw.tif", "deep.png"]),
 )
-def test_any_damage_gives_an_image_or_a_data_error(
+def test_any_damage_yields_an_image_or_a_data_error(
     data: st.DataObject, name: str, tmp_path: Path
 ) -> None:
     path = tmp_path / name
@@ -196,3 +194,32 @@ def test_any_damage_gives_an_image_or_a_data_error(
         except DataError:
             n_channels = 0
     assert n_channels in (0, 1, 3)
+
+
+# ---- quiet ----
+
+
+def test_standard_error_is_muted_and_comes_back(capfd: pytest.CaptureFixture[str]) -> None:
+    with quiet():
+        os.write(2, b"noise of a library\n")
+    os.write(2, b"message of the program\n")
+    assert capfd.readouterr().err == "message of the program\n"
+
+
+def test_standard_error_comes_back_after_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyError), quiet():
+        raise KeyError
+    os.write(2, b"message of the program\n")
+    assert capfd.readouterr().err == "message of the program\n"
+
+
+def test_other_warnings_are_not_silenced() -> None:
+    with quiet(), pytest.warns(UserWarning, match="not Pillow's"):
+        warnings.warn("not Pillow's", stacklevel=1)
+
+
+def test_a_program_without_standard_error_can_be_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.__stderr__", None)
+    with quiet():
+        inside = True
+    assert inside

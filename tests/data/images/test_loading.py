@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from equipoise.data.images.listing import Listing, Row, list_rows
+from equipoise.data.images.listing import ListedImage, Listing, list_images
 from equipoise.data.images.loading import load
 from equipoise.data.images.options import ReadOptions
 from equipoise.exceptions import DataError
@@ -17,8 +17,8 @@ RNG = np.random.default_rng(0)
 
 def listing_of(root: Path) -> Listing:
     files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    return list_rows(
-        root, [Row(file=file, label=file.split("/")[0], patient=file) for file in files]
+    return list_images(
+        root, [ListedImage(file=file, label=file.split("/")[0], patient=file) for file in files]
     )
 
 
@@ -38,21 +38,18 @@ def options(**settings: object) -> ReadOptions:
 
 def test_the_result_does_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
     listing = listing_of(write(tmp_path, 8))
-    one, four = (load(listing, options(workers=n)).dataset for n in (1, 4))
-    assert one.fingerprint == four.fingerprint
-    assert one.images.shape == (16, 1, 16, 16)
+    single, several = (load(listing, options(workers=n)).dataset for n in (1, 4))
+    assert single.fingerprint == several.fingerprint
+    assert single.images.shape == (16, 1, 16, 16)
 
 
 def test_progress_counts_to_the_end(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    load(
-        listing_of(write(tmp_path)),
-        options(progress=lambda done, total: seen.append((done, total))),
-    )
-    assert seen == [(i + 1, 6) for i in range(6)]
+    calls: list[tuple[int, int]] = []
+    load(listing_of(write(tmp_path)), options(progress=lambda *counts: calls.append(counts)))
+    assert calls == [(i + 1, 6) for i in range(6)]
 
 
-def test_files_keep_their_size_if_none_is_asked_for(tmp_path: Path) -> None:
+def test_files_keep_their_size_if_none_is_requested(tmp_path: Path) -> None:
     root = write(tmp_path)
     images = load(listing_of(root), options(size=None)).dataset.images
     with Image.open(root / "ill/0.png") as picture:
@@ -76,7 +73,7 @@ def test_all_unreadable_files_are_named_at_once(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     break_two(write(tmp_path))
-    expected = r"Cannot read 2 of 6 images in .* ill/0.png: it is not a PNG.*well/1.png: it is damaged.*--on-error skip"
+    expected = r"2 of 6 .* ill/0.png: .*not a PNG.*well/1.png: .*damaged.*--on-error skip"
     with pytest.raises(DataError, match=expected):
         load(listing_of(tmp_path), options())
     assert capfd.readouterr() == ("", "")
@@ -89,20 +86,20 @@ def test_unreadable_files_may_be_skipped(tmp_path: Path) -> None:
     assert loaded.dataset.groups.tolist() == [1, 2, 3, 5]
     assert [text.split(":")[0] for text in loaded.skipped] == ["ill/0.png", "well/1.png"]
     with Image.open(tmp_path / "well/2.png") as picture:
-        kept = load(listing_of(tmp_path), options(on_error="skip", size=None)).dataset
-        np.testing.assert_array_equal(kept.images[3, 0], np.asarray(picture))
+        unresized = load(listing_of(tmp_path), options(on_error="skip", size=None)).dataset
+        np.testing.assert_array_equal(unresized.images[3, 0], np.asarray(picture))
 
 
 def test_a_class_that_skipping_leaves_too_small_is_refused(tmp_path: Path) -> None:
     break_two(write(tmp_path, 2))
-    with pytest.raises(DataError, match=r"Class .ill. .* has 1 image,"):
+    with pytest.raises(DataError, match=r"ill.* 1 image,"):
         load(listing_of(tmp_path), options(on_error="skip"))
 
 
 def test_nothing_to_read_is_an_error_also_when_skipping(tmp_path: Path) -> None:
     for path in write(tmp_path).rglob("*.png"):
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="Cannot read 6 of 6 images"):
+    with pytest.raises(DataError, match="6 of 6 images"):
         load(listing_of(tmp_path), options(on_error="skip"))
 
 
@@ -113,7 +110,7 @@ def test_color_files_that_are_gray_become_gray(tmp_path: Path) -> None:
             picture.convert("RGB").save(path)
     loaded = load(listing_of(root), options())
     assert loaded.dataset.images.shape == (6, 1, 16, 16)
-    assert "All color files have three equal channels; one of them was kept." in loaded.notes
+    assert any("three equal channels" in note for note in loaded.notes)
     assert load(listing_of(root), options(channels="rgb")).dataset.images.shape == (6, 3, 16, 16)
 
 
@@ -122,17 +119,17 @@ def test_one_color_file_makes_all_color(tmp_path: Path) -> None:
     Image.fromarray(RNG.integers(0, 256, size=(24, 20, 3), dtype=np.uint8)).save(root / "ill/0.png")
     loaded = load(listing_of(root), options())
     assert loaded.dataset.images.shape == (6, 3, 16, 16)
-    assert "5 of 6 files are gray and were given three equal channels." in loaded.notes
+    assert any(note.startswith("5 of 6 files are gray") for note in loaded.notes)
 
 
 def test_constant_images_are_noted_although_padding_hides_them(tmp_path: Path) -> None:
     root = write(tmp_path)
     Image.new("L", (20, 24), 9).save(root / "ill/0.png")
     notes = load(listing_of(root), options()).notes
-    assert "Images with one value in all pixels (1): ill/0.png. Look at them." in notes
+    assert any("(1): ill/0.png." in note for note in notes)
 
 
-def test_an_orientation_behind_the_pixels_is_found_out(tmp_path: Path) -> None:
+def test_an_orientation_behind_the_pixels_is_noticed(tmp_path: Path) -> None:
     root = write(tmp_path)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -143,6 +140,6 @@ def test_an_orientation_behind_the_pixels_is_found_out(tmp_path: Path) -> None:
     end = start + 12 + int.from_bytes(content[start : start + 4], "big")
     tail = content[end:-12]
     (root / "ill/0.png").write_bytes(content[:start] + tail + content[start:end] + content[-12:])
-    with pytest.raises(DataError, match=r"ill/0.png: its orientation stands behind its pixels"):
+    with pytest.raises(DataError, match=r"ill/0.png: .*orientation.*--size"):
         load(listing_of(root), options(size=None))
     assert load(listing_of(root), options()).dataset.images.shape == (6, 1, 16, 16)

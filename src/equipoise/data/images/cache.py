@@ -1,4 +1,7 @@
-"""Decoded images kept on disk, so that a second run starts at once; the folder may be deleted at any time."""
+"""Store decoded images on disk, so that a second run starts at once.
+
+The folder may be deleted at any time.
+"""
 
 import os
 import zipfile
@@ -18,46 +21,65 @@ from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.exceptions import SettingError
 
 VERSION = 1  # raise it when decoding or resizing changes
-# What reading a damaged entry raises; an entry that reads well must also bear its seal.
+# What reading a damaged entry raises; an entry that can be read must also match its seal.
 DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile)
 
 
-def cache_folder(asked: Path | str | None) -> Path | None:
-    """Find the cache: `asked`, or for "auto" $EQUIPOISE_CACHE or the user's cache folder; None if it is off."""
-    if asked == "auto":
-        asked = os.environ.get("EQUIPOISE_CACHE") or user_cache_dir("equipoise")
-    return None if asked in (None, "off") else Path(asked).expanduser()
+def cache_folder(cache: Path | str | None) -> Path | None:
+    """Return the folder of the cache, or None if it is off.
+
+    Args:
+        cache: A folder; "off" or None; or "auto", which is $EQUIPOISE_CACHE or the user's cache
+            folder.
+    """
+    if cache == "auto":
+        cache = os.environ.get("EQUIPOISE_CACHE") or user_cache_dir("equipoise")
+    return None if cache in (None, "off") else Path(cache).expanduser()
 
 
-def cached(listing: Listing, options: ReadOptions, make: Callable[[], Loaded]) -> Loaded:
-    """Give what `make` made before of the same files and options, or else make it and keep it.
+def cached(listing: Listing, options: ReadOptions, compute: Callable[[], Loaded]) -> Loaded:
+    """Return the stored result for the same files and options, or else compute and store it.
 
-    A damaged entry is made anew. Where the cache cannot be written, a note says so.
+    A damaged entry is computed again. If the cache cannot be written, a note says so.
     """
     folder = cache_folder(options.cache)
     if folder is None:
-        return make()
+        return compute()
     entry = folder / "images" / key(listing, options)
-    if (loaded := _load(entry)) is not None:
-        return loaded
-    loaded = make()
+    stored = _load_entry(entry)
+    if stored is not None:
+        return stored
+    loaded = compute()
+    about = {
+        "seal": _seal(loaded),
+        "source_split": None if loaded.source_split is None else loaded.source_split.tolist(),
+        "skipped": loaded.skipped,
+        "notes": loaded.notes,
+    }
     try:
-        _save(loaded, entry)
+        with atomic_folder(entry) as temporary:
+            loaded.dataset.save(temporary / "dataset")
+            write_json(temporary / "loaded.json", about)
     except (OSError, SettingError) as error:
-        return replace(
-            loaded, notes=(*loaded.notes, f"The decoded images could not be cached: {error}")
-        )
+        note = f"The decoded images could not be cached: {error}"
+        return replace(loaded, notes=(*loaded.notes, note))
     return loaded
 
 
 def key(listing: Listing, options: ReadOptions) -> str:
-    """Hash what decides the result: the files' names, sizes and times, labels, patients, splits and options."""
-    stats = [(listing.root / file).stat() for file in listing.files]
+    """Hash everything that determines the result: files, labels, patients, splits and options.
+
+    A file counts by its name, size and time of modification.
+    """
+    files = []
+    for file in listing.files:
+        stat = (listing.root / file).stat()
+        files.append((file, stat.st_size, stat.st_mtime_ns))
     return fingerprint(
         VERSION,
         PIL.__version__,
         str(listing.root.resolve()),
-        [(file, s.st_size, s.st_mtime_ns) for file, s in zip(listing.files, stats, strict=True)],
+        files,
         listing.labels,
         listing.class_names,
         listing.groups,
@@ -66,26 +88,15 @@ def key(listing: Listing, options: ReadOptions) -> str:
     )
 
 
-def _save(loaded: Loaded, entry: Path) -> None:
-    with atomic_folder(entry) as folder:
-        loaded.dataset.save(folder / "dataset")
-        about = {
-            "seal": _seal(loaded),
-            "source_split": None if loaded.source_split is None else loaded.source_split.tolist(),
-            "skipped": loaded.skipped,
-            "notes": loaded.notes,
-        }
-        write_json(folder / "loaded.json", about)
-
-
-def _load(entry: Path) -> Loaded | None:
+def _load_entry(entry: Path) -> Loaded | None:
+    """Load an entry of the cache; None if it is absent or damaged."""
     if not entry.is_dir():
         return None
     try:
-        about, dataset = read_json(entry / "loaded.json"), ImageDataset.load(entry / "dataset")
+        about = read_json(entry / "loaded.json")
         split = about["source_split"]
         loaded = Loaded(
-            dataset=dataset,
+            dataset=ImageDataset.load(entry / "dataset"),
             source_split=None if split is None else np.array(split),
             skipped=tuple(about["skipped"]),
             notes=tuple(about["notes"]),

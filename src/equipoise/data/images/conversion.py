@@ -1,4 +1,4 @@
-"""What the files of a dataset have in common, what has to be converted, and the sentences that say so."""
+"""Find a common shape and storage type for the files of a dataset, and convert images to it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -14,12 +14,13 @@ from equipoise.exceptions import DataError
 
 T = TypeVar("T")
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's mode "L"
-KINDS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "float"}
+DEPTHS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "float"}
 FITTED = {
     "pad": "padded with black",
     "crop": "cropped to their center",
     "stretch": "stretched, which changes their aspect",
 }
+CONVERTED = {1: "color and were converted to gray", 3: "gray and were given three equal channels"}
 
 
 class Target(NamedTuple):
@@ -32,58 +33,82 @@ class Target(NamedTuple):
 
 
 def agree(headers: Mapping[str, Header], options: ReadOptions) -> Target:
-    """Find the shape and storage type for files whose headers are given by name.
+    """Return the common shape and storage type of files, given their headers by name.
 
     Raises:
-        DataError: The files mix 8 bits with 16 or float, or differ in size while `options.size` is None.
+        DataError: The files mix 8 bits with 16 or float, or differ in size while `options.size` is
+            None.
     """
-    dtype = _one_type(headers)
+    files_by_type = _group_files(headers, lambda header: header.dtype.name)
+    if len(files_by_type) > 1:
+        depths = []
+        for name, files in files_by_type.items():
+            depths.append(f"{DEPTHS[name]} ({len(files)} files: {first_few(files, 3)})")
+        raise DataError(
+            f"Expected files of one depth, got {' and '.join(depths)}. "
+            "Convert them to one depth, or leave the few out: "
+            "a mixture would reveal to a model which source an image is from."
+        )
+    dtype = next(iter(headers.values())).dtype
     colored = any(header.channels == 3 for header in headers.values())
     channels = {"auto": 3 if colored else 1, "gray": 1, "rgb": 3}[options.channels]
-    height, width = (options.size, options.size) if options.size else _one_size(headers)
+    if options.size:
+        return Target(channels, dtype, options.size, options.size)
+    files_by_size = _group_files(headers, lambda header: (header.height, header.width))
+    if len(files_by_size) > 1:
+        (common, _), (other, files) = list(files_by_size.items())[:2]
+        raise DataError(
+            f"Expected files of one size, got {len(files_by_size)} sizes, for example "
+            f"{common[1]} x {common[0]} and {other[1]} x {other[0]} ({files[0]}). "
+            "Give a size to resize them to, for example size=64 (--size 64)."
+        )
+    height, width = next(iter(files_by_size))
     return Target(channels, dtype, height, width)
 
 
 def conform(image: Images, channels: int, options: ReadOptions) -> Images:
-    """Give an image of (c, h, w) the channels, and the size if one is asked for, of the others."""
-    converted = _to_channels(image, channels)
+    """Convert a (c, h, w) image to `channels`, and resize it if a size is requested.
+
+    Gray becomes RGB by repetition, RGB becomes gray by the weights of ITU-R BT.601.
+    """
+    if len(image) != channels and channels == 3:
+        image = np.repeat(image, 3, axis=0)
+    elif len(image) != channels:
+        gray = np.tensordot(LUMA, image, axes=1)[None]
+        image = (gray if image.dtype == np.float32 else np.rint(gray)).astype(image.dtype)
     if options.size is None:
-        return converted
-    return resize(converted, options.size, fit=options.fit, resample=options.filter)
+        return image
+    return resize(image, options.size, fit=options.fit, resample=options.filter)
 
 
 def is_gray(images: Images) -> bool:
-    """Tell whether all images of (n, 3, h, w) have three equal channels."""
+    """Return whether all images of (n, 3, h, w) have three equal channels."""
     return all(np.array_equal(x[0], x[1]) and np.array_equal(x[0], x[2]) for x in images)
 
 
 def is_constant(image: Images) -> bool:
-    """Tell whether all pixels of (c, h, w) are the same."""
+    """Return whether all pixels of (c, h, w) are the same."""
     return bool((image == image[:, :1, :1]).all())
 
 
 def describe(
     headers: Mapping[str, Header], target: Target, options: ReadOptions
 ) -> tuple[str, ...]:
-    """Say how many files were converted, laid on black, reshaped and enlarged."""
-    n = len(headers)
-    n_color = sum(header.channels == 3 for header in headers.values())
-    n_alpha = sum(header.alpha for header in headers.values())
-    n_oblong = sum(header.height != header.width for header in headers.values())
-    n_small = sum(max(header.height, header.width) < target.height for header in headers.values())
-    converted = n_color if target.channels == 1 else n - n_color
-    name = {1: "color and were turned to gray", 3: "gray and were given three equal channels"}[
-        target.channels
-    ]
-    facts = {
-        f"files are {name}": converted,
-        "files have an alpha channel; what is transparent was laid on black": n_alpha,
-        f"images are not square and were {FITTED[options.fit]}": n_oblong if options.size else 0,
-        f"images are smaller than {target.height} pixels and were enlarged": n_small
-        if options.size
-        else 0,
+    """Describe how many files were converted, composited on black, reshaped and enlarged."""
+    n_converted = n_alpha = n_oblong = n_small = 0
+    for header in headers.values():
+        n_converted += header.channels != target.channels
+        n_alpha += header.alpha
+        n_oblong += header.height != header.width
+        n_small += max(header.height, header.width) < target.height
+    n_files = {
+        f"files are {CONVERTED[target.channels]}": n_converted,
+        "files have an alpha channel; transparent pixels were composited on black": n_alpha,
     }
-    return tuple(f"{count} of {n} {fact}." for fact, count in facts.items() if count)
+    if options.size:
+        n_files[f"images are not square and were {FITTED[options.fit]}"] = n_oblong
+        n_files[f"images are smaller than {target.height} pixels and were enlarged"] = n_small
+    return tuple(f"{n} of {len(headers)} {change}." for change, n in n_files.items() if n)
 
 
 def describe_constant(names: Sequence[str]) -> tuple[str, ...]:
@@ -91,48 +116,13 @@ def describe_constant(names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         return ()
     return (
-        f"Images with one value in all pixels ({len(names)}): {first_few(names)}. Look at them.",
+        f"Constant images, all pixels the same ({len(names)}): {first_few(names)}. Check them.",
     )
 
 
-def _to_channels(image: Images, channels: int) -> Images:
-    """Repeat gray to RGB, or weigh RGB to gray (ITU-R BT.601), where the image has other channels."""
-    if len(image) == channels:
-        return image
-    if channels == 3:
-        return np.repeat(image, 3, axis=0)
-    gray = np.tensordot(LUMA, image, axes=1)[None]
-    return (gray if image.dtype == np.float32 else np.rint(gray)).astype(image.dtype)
-
-
-def _files_by(headers: Mapping[str, Header], kind: Callable[[Header], T]) -> dict[T, list[str]]:
-    """Group the files' names by what `kind` says of their headers; the most common first."""
+def _group_files(headers: Mapping[str, Header], key: Callable[[Header], T]) -> dict[T, list[str]]:
+    """Group the files' names by a key of their headers, the most common first."""
     files: dict[T, list[str]] = {}
     for name, header in headers.items():
-        files.setdefault(kind(header), []).append(name)
+        files.setdefault(key(header), []).append(name)
     return dict(sorted(files.items(), key=lambda item: -len(item[1])))
-
-
-def _one_type(headers: Mapping[str, Header]) -> np.dtype[Any]:
-    names = _files_by(headers, lambda header: header.dtype.name)
-    if len(names) == 1:
-        return next(iter(headers.values())).dtype
-    kinds = [
-        f"{KINDS[kind]} ({len(files)} files: {first_few(files, 3)})"
-        for kind, files in names.items()
-    ]
-    raise DataError(
-        f"Expected files of one depth, got {' and '.join(kinds)}. Convert them to one depth, or leave the few out: "
-        "a mixture would show a model which file came from where."
-    )
-
-
-def _one_size(headers: Mapping[str, Header]) -> tuple[int, int]:
-    names = _files_by(headers, lambda header: (header.height, header.width))
-    if len(names) == 1:
-        return next(iter(names))
-    (common, _), (other, files) = list(names.items())[:2]
-    raise DataError(
-        f"Expected files of one size, got {len(names)} sizes, for example {common[1]} x {common[0]} and "
-        f"{other[1]} x {other[0]} ({files[0]}). Give a size to resize them to, for example size=64 (--size 64)."
-    )

@@ -1,6 +1,10 @@
-"""An image file before its pixels are decoded: what it holds, and why it cannot be read if it cannot."""
+"""An image file before its pixels are decoded: its header, or the reason why it cannot be read."""
 
+import os
 import struct
+import sys
+import threading
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,14 +26,14 @@ GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;
 DEEP_COLOR_MODES = frozenset({"RGB", "RGBA"})  # gray with alpha of 16 bits is "RGBA" to Pillow
 BITS_PER_SAMPLE = 258  # TIFF tag
 # What Pillow's parsers raise on damaged files.
-DAMAGE = (
-    SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError, MemoryError,
-    RuntimeError, struct.error, zlib.error, Image.DecompressionBombError,
-)  # fmt: skip
+PARSER_ERRORS = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
+DAMAGE = (*PARSER_ERRORS, EOFError, MemoryError, RuntimeError, struct.error, zlib.error)
+
+_SILENCE_LOCK = threading.RLock()  # warning filters and standard error belong to the whole process
 
 
 class UnreadableError(DataError):
-    """A file that cannot be decoded; `reason` says why and what to do, without the path."""
+    """A file that cannot be decoded; `reason` says why and how to fix it, without the path."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"Cannot read {path}: {reason}")
@@ -37,7 +41,7 @@ class UnreadableError(DataError):
 
 
 class Header(NamedTuple):
-    """What a file holds, known without decoding its pixels."""
+    """Channels, storage type, upright size in pixels and alpha of a file, without its pixels."""
 
     channels: int
     dtype: np.dtype[Any]
@@ -50,8 +54,16 @@ def read_header(path: Path) -> Header:
     """Read channels, storage type and upright size of an image file.
 
     Raises:
-        UnreadableError: Not an image, damaged, too small or too large, of several frames, or of a type without a
-            storage type.
+        UnreadableError: Not an image, damaged, too small or too large, of several frames, or of a
+            type without a storage type.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("RGB", (40, 30)).save(Path(folder, "cell.png"))
+        ...     header = read_header(Path(folder, "cell.png"))
+        >>> header.channels, header.height, header.width
+        (3, 30, 40)
     """
     with opened(path) as image:
         return header_of(image, path)
@@ -61,47 +73,88 @@ def read_header(path: Path) -> Header:
 def opened(path: Path) -> Iterator[ImageFile]:
     """Open an image; whatever Pillow raises until the block ends becomes an `UnreadableError`."""
     try:
-        _refuse_empty(path)
         with Image.open(path, formats=FORMATS) as image:
             yield image
     except UnreadableError:
         raise
     except UnidentifiedImageError as error:
-        raise UnreadableError(
-            path, "it is not a PNG, JPEG, BMP or TIFF image. Convert or remove it."
-        ) from error
+        reason = "it is not a PNG, JPEG, BMP or TIFF image. Convert or remove it."
+        if path.stat().st_size == 0:
+            reason = "the file is empty (0 bytes). Copy it again."
+        raise UnreadableError(path, reason) from error
     except Image.DecompressionBombError as error:
         raise UnreadableError(path, _too_large()) from error
     except OSError as error:
-        raise UnreadableError(path, _os_reason(error)) from error
+        reason = f"{error.strerror}. Check it."
+        if error.errno is None:  # of Pillow, not of the operating system
+            reason = f"it is damaged ({error}). Copy it again."
+        raise UnreadableError(path, reason) from error
     except DAMAGE as error:
         raise UnreadableError(path, f"it is damaged ({error}). Copy it again.") from error
 
 
-def _refuse_empty(path: Path) -> None:
-    if path.stat().st_size == 0:
-        raise UnreadableError(path, "the file is empty (0 bytes). Copy it again.")
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence Pillow's warnings, and libraries that write to standard error past Python (libtiff).
+
+    Enter it in the thread that starts the decoding ones. Everything that any thread writes to
+    standard error meanwhile is lost.
+    """
+    with _SILENCE_LOCK, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        if sys.__stderr__ is None:  # a program without a terminal
+            yield
+            return
+        sys.__stderr__.flush()
+        stderr = sys.__stderr__.fileno()
+        saved_stderr = os.dup(stderr)
+        null_device = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null_device, stderr)
+            yield
+        finally:
+            os.dup2(saved_stderr, stderr)
+            os.close(saved_stderr)
+            os.close(null_device)
 
 
 def header_of(image: ImageFile, path: Path) -> Header:
-    """Check and describe an open image; only before `load`."""
+    """Check an open image and return its header; call it before `load`.
+
+    Raises:
+        UnreadableError: See `read_header`.
+    """
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise UnreadableError(path, _too_large())
     if min(width, height) < MIN_SIDE:
-        reason = f"it has {width} x {height} pixels, expected at least {MIN_SIDE} x {MIN_SIDE}. Remove it."
-        raise UnreadableError(path, reason)
-    n_frames = getattr(image, "n_frames", 1)
-    if (
-        n_frames > 1 and image.format != "MPO"
-    ):  # a camera's MPO holds a preview beside the photograph
         raise UnreadableError(
-            path, f"it has {n_frames} frames, expected 1. Save each frame as a file of its own."
+            path,
+            f"it has {width} x {height} pixels, expected at least {MIN_SIDE} x {MIN_SIDE}. "
+            "Remove it.",
         )
-    if _lies_sideways(image):
+    n_frames = getattr(image, "n_frames", 1)
+    has_preview = image.format == "MPO"  # of a camera; the preview is the second frame
+    if n_frames > 1 and not has_preview:
+        raise UnreadableError(
+            path, f"it has {n_frames} frames, expected 1. Save each frame as a separate file."
+        )
+    if _is_sideways(image):
         width, height = height, width
     channels = 1 if image.mode in GRAY_MODES else 3
-    return Header(channels, _storage_type(image, path), height, width, _has_alpha(image))
+    is_plain = image.mode == "1" or image.mode.startswith("I")  # modes without transparency
+    alpha = not is_plain and bool(image.has_transparency_data)
+    return Header(channels, _storage_type(image, path), height, width, alpha)
+
+
+def orientation_of(image: ImageFile) -> int:
+    """Return the EXIF orientation, 1 (upright) to 8; this decodes a PNG."""
+    return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+
+
+def is_deep_color(image: ImageFile) -> bool:
+    """Return whether a color file has 16 bits per channel; call it before `load`."""
+    return image.mode in DEEP_COLOR_MODES and _bits(image) == 16
 
 
 def _storage_type(image: ImageFile, path: Path) -> np.dtype[Any]:
@@ -109,57 +162,33 @@ def _storage_type(image: ImageFile, path: Path) -> np.dtype[Any]:
         return np.dtype(np.float32)
     if image.mode == "I" and image.format != "PNG":  # older Pillow calls 16-bit PNG "I"
         raise UnreadableError(
-            path, "it holds signed or 32-bit integers. Save it as unsigned 16-bit or as float32."
+            path, "it has signed or 32-bit integers. Save it as unsigned 16-bit or as float32."
         )
     if image.mode.startswith("I") or is_deep_color(image):
         return np.dtype(np.uint16)
     if _bits(image) > 8:
         raise UnreadableError(
-            path, f"it holds {_bits(image)}-bit {image.mode} color. Save it as 16-bit RGB."
+            path, f"it has {_bits(image)}-bit {image.mode} color. Save it as 16-bit RGB."
         )
     return np.dtype(np.uint8)
 
 
-def _has_alpha(image: ImageFile) -> bool:
-    return (
-        image.mode != "1" and not image.mode.startswith("I") and bool(image.has_transparency_data)
-    )
-
-
-def _lies_sideways(image: ImageFile) -> bool:
+def _is_sideways(image: ImageFile) -> bool:
+    """Return whether the orientation exchanges height and width."""
     if image.format == "TIFF":
-        return False  # Pillow turns its size itself
+        return False  # Pillow corrects its size already
     if image.format == "PNG" and "exif" not in image.info:
         return False  # `getexif` would decode the pixels to look behind them
     return orientation_of(image) >= 5
 
 
-def orientation_of(image: ImageFile) -> int:
-    """Give the EXIF orientation, 1 (upright) to 8; decodes a PNG."""
-    return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-
-
 def _bits(image: ImageFile) -> int:
-    """Give the bits per channel in the file, which Pillow's mode hides; only before `load`."""
+    """Return the bits per channel in the file, which Pillow's mode hides; call it before `load`."""
     if tags := getattr(image, "tag_v2", None):
         return int(max(tags.get(BITS_PER_SAMPLE, (1,))))
     tile = image.tile[0][3] if image.tile else ""
     return 16 if ";16" in str(tile) else 8
 
 
-def is_deep_color(image: ImageFile) -> bool:
-    """Tell whether a color file has 16 bits per channel; only before `load`."""
-    return image.mode in DEEP_COLOR_MODES and _bits(image) == 16
-
-
-def _os_reason(error: OSError) -> str:
-    """Tell the system's errors, which have a number, from Pillow's, which have none."""
-    return (
-        f"it is damaged ({error}). Copy it again."
-        if error.errno is None
-        else f"{error.strerror}. Check it."
-    )
-
-
 def _too_large() -> str:
-    return f"it has more than {MAX_PIXELS:,} pixels. Make it smaller, or cut it into pieces."
+    return f"it has more than {MAX_PIXELS:,} pixels. Scale it down, or cut it into pieces."

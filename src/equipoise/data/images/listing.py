@@ -1,8 +1,9 @@
-"""Which files there are, of which class, patient and split: what the readers of single files find out."""
+"""The files of a source with their classes, patients and splits."""
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +13,28 @@ from equipoise.arrays import Labels
 from equipoise.exceptions import DataError
 
 SPLIT_NAMES = {
-    "train": "train", "training": "train",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
 NO_PATIENTS = (
-    "No patient ids were given, so every image counts as a patient of its own. If patients have several images, "
-    "the comparison leaks: name them with groups (--groups REGEX) or a table (--table CSV)."
+    "No patient ids were given, so every image counts as a separate patient. If patients have "
+    "several images, the comparison leaks: name them with groups (--groups REGEX) or a table "
+    "(--table CSV)."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One image file: its path relative to the root with "/", class, patient and split ("" if unknown)."""
+class ListedImage:
+    """One image file: path relative to the root with "/", class, patient and split.
+
+    Patient and split are "" if they are not known.
+    """
 
     file: str
     label: str
@@ -34,14 +44,14 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Listing:
-    """The files of a source, sorted by path, so that the same files give the same dataset whoever lists them.
+    """The files of a source, sorted by path, so that their order on disk does not matter.
 
     Attributes:
         root: Folder that the paths are relative to.
         files: n paths relative to `root`, with "/"; they become the ids.
         labels: (n,) indices into `class_names`.
         class_names: k names.
-        groups: (n,) patients as numbers; their names are never kept.
+        groups: (n,) patients as numbers; their names are never stored.
         splits: (n,) "train", "validation", "test" or ""; None if the source has no split.
         notes: Sentences for the report.
     """
@@ -55,92 +65,122 @@ class Listing:
     notes: tuple[str, ...]
 
 
-def list_rows(root: Path, rows: Iterable[Row], notes: Sequence[str] = ()) -> Listing:
-    """Sort rows, number classes by name and patients by name, and check that a comparison is possible.
+def list_images(root: Path, images: Iterable[ListedImage], notes: Sequence[str] = ()) -> Listing:
+    """Sort images, number classes and patients by name, and check that a comparison is possible.
 
     Raises:
-        DataError: Fewer than two classes, a class that is too small, or one that is not in the train split.
+        DataError: Fewer than two classes, a class that is too small, or one that is not in the
+            train split.
+
+    Example:
+        >>> images = []
+        >>> for i in range(4):
+        ...     images.append(ListedImage(file=f"{i}.png", label="ab"[i % 2], patient="p"))
+        >>> listing = list_images(Path("films"), images)
+        >>> listing.class_names, listing.labels.tolist(), listing.groups.tolist()
+        (('a', 'b'), [0, 1, 0, 1], [0, 0, 0, 0])
     """
-    rows = sorted(rows, key=lambda row: row.file)
-    class_names = tuple(sorted({row.label for row in rows}, key=_by_number))
-    index = {name: label for label, name in enumerate(class_names)}
-    labels = np.array([index[row.label] for row in rows], dtype=np.int64)
-    splits = np.array([row.split for row in rows]) if any(row.split for row in rows) else None
-    check_classes(labels, class_names, splits, source=root)
-    patients = [row.patient for row in rows]
-    has_patients = any(patients)
+    files: list[str] = []
+    names: list[str] = []
+    patients: list[str] = []
+    splits: list[str] = []
+    for image in sorted(images, key=attrgetter("file")):
+        files.append(image.file)
+        names.append(image.label)
+        patients.append(image.patient)
+        splits.append(image.split)
+    class_names = tuple(sorted(set(names), key=_numbers_first))
+    labels = np.array(list(map(class_names.index, names)), dtype=np.int64)
+    splits_or_none = np.array(splits) if any(splits) else None
+    check_classes(labels, class_names, splits_or_none, source=root)
+    if any(patients):
+        groups = np.unique(np.array(patients), return_inverse=True)[1].astype(np.int64)
+    else:
+        groups = np.arange(len(files), dtype=np.int64)
+        notes = (*notes, NO_PATIENTS)
     return Listing(
         root=root,
-        files=tuple(row.file for row in rows),
+        files=tuple(files),
         labels=labels,
         class_names=class_names,
-        groups=_numbers(patients) if has_patients else np.arange(len(rows), dtype=np.int64),
-        splits=splits,
-        notes=(*notes, *(() if has_patients else (NO_PATIENTS,))),
+        groups=groups,
+        splits=splits_or_none,
+        notes=tuple(notes),
     )
 
 
 def check_classes(
     labels: Labels, class_names: Sequence[str], splits: NDArray[np.str_] | None, *, source: Path
 ) -> None:
-    """Refuse classes that cannot be compared or split.
+    """Check that classes can be compared and split.
 
     Raises:
-        DataError: Fewer than two classes, a class with fewer than two images, or a class with no image in the train
-            part of the source's own split.
+        DataError: Fewer than two classes, a class with fewer than two images, or a class with no
+            image in the train part of the source's own split.
     """
     if len(class_names) < 2:
         raise DataError(
-            f"Expected at least 2 classes in {source}, got {len(class_names)}: {first_few(class_names)}. "
-            "Give the folder above the class folders, or a table with two labels or more."
+            f"Expected at least 2 classes in {source}, got {len(class_names)}: "
+            f"{first_few(class_names)}. "
+            "Give the folder above the class folders, or a table with at least two labels."
         )
     counts = np.bincount(labels, minlength=len(class_names))
     for name, count in zip(class_names, counts.tolist(), strict=True):
         if count < 2:
             raise DataError(
-                f"Class '{name}' of {source} has {count} image{'s' * (count != 1)}, and at least 2 are needed to "
-                "train and to test. Add images, merge the class into another one, or remove it."
+                f"Class '{name}' of {source} has {count} image{'s' * (count != 1)}, and at least 2 "
+                "are needed to train and to test. Add images, merge the class into another one, or "
+                "remove it."
             )
     if splits is None:
         return
     trained = set(labels[np.isin(splits, ("train", ""))].tolist())
     if absent := [name for label, name in enumerate(class_names) if label not in trained]:
         raise DataError(
-            f"Expected every class of {source} in its train split, got none there of {first_few(absent)}. "
+            f"Expected every class of {source} in its train split, got none there of "
+            f"{first_few(absent)}. "
             "Correct the spelling of the class, or move some of its patients to train."
         )
 
 
 def find_patients(files: Sequence[str], pattern: str) -> list[str]:
-    """Search the patient in each path: the pattern's first group, or else the whole match.
+    r"""Search for the patient in each path: the pattern's first group, or else the whole match.
 
     Raises:
-        DataError: Files that do not match.
+        DataError: Some files do not match.
+
+    Example:
+        >>> find_patients(["benign/p12_a.png", "malignant/p7_b.png"], r"p(\d+)")
+        ['12', '7']
     """
-    matches = [re.search(pattern, file) for file in files]
-    names = ["" if match is None else _patient(match) for match in matches]
-    if missed := [file for file, name in zip(files, names, strict=True) if not name]:
+    patients = []
+    unmatched = []
+    for file in files:
+        match = re.search(pattern, file)
+        first_group = match[1] if match is not None and match.re.groups else None
+        patient = first_group or (match[0] if match is not None else "")
+        patients.append(patient)
+        if not patient:
+            unmatched.append(file)
+    if unmatched:
         raise DataError(
-            f"groups (--groups) {pattern!r} finds no patient in {len(missed)} of {len(files)} files: "
-            f"{first_few(missed)}. Change the expression, or rename the files."
+            f"groups (--groups) {pattern!r} finds no patient in {len(unmatched)} of {len(files)} "
+            f"files: {first_few(unmatched)}. Change the expression, or rename the files."
         )
-    return names
-
-
-def _patient(match: re.Match[str]) -> str:
-    return (match[1] if match.re.groups else None) or match[0]
+    return patients
 
 
 def first_few(names: Sequence[str], n_shown: int = 5) -> str:
-    """Say "a, b, c and 12 more"."""
-    rest = len(names) - n_shown
-    return ", ".join(names[:n_shown]) + (f" and {rest} more" if rest > 0 else "")
+    """Return the names for a message, with the number of those left out.
+
+    Example:
+        >>> first_few(["a", "b", "c", "d"], n_shown=2)
+        'a, b and 2 more'
+    """
+    n_more = len(names) - n_shown
+    return ", ".join(names[:n_shown]) + (f" and {n_more} more" if n_more > 0 else "")
 
 
-def _numbers(patients: Sequence[str]) -> NDArray[np.int64]:
-    return np.unique(np.array(patients), return_inverse=True)[1].astype(np.int64)
-
-
-def _by_number(name: str) -> tuple[bool, int, str]:
-    """Sort 2 before 10 and words by the alphabet."""
+def _numbers_first(name: str) -> tuple[bool, int, str]:
+    """Sort key of class names: numbers by value (2 before 10), then words by the alphabet."""
     return (False, int(name), name) if name.isdecimal() else (True, 0, name)

@@ -1,16 +1,12 @@
 """Decode the files of a listing in parallel into one array, allocated once."""
 
 import os
-import sys
-import threading
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -26,78 +22,115 @@ from equipoise.data.images.conversion import (
     is_gray,
 )
 from equipoise.data.images.decoding import decode
-from equipoise.data.images.file import UnreadableError, read_header
+from equipoise.data.images.file import Header, UnreadableError, quiet, read_header
 from equipoise.data.images.listing import Listing, check_classes, first_few
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.exceptions import DataError
-
-_ONE_AT_A_TIME = threading.RLock()  # warning filters and standard error belong to the whole process
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence Pillow's warnings, and libtiff, which writes to the process's standard error past Python.
-
-    For the thread that starts the decoding ones. Whatever is written to standard error meanwhile is lost.
-    """
-    with _ONE_AT_A_TIME, warnings.catch_warnings(), _muted():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield
-
-
-@contextmanager
-def _muted() -> Iterator[None]:
-    if sys.__stderr__ is None:  # a program without a terminal
-        yield
-        return
-    sys.__stderr__.flush()
-    error = sys.__stderr__.fileno()
-    kept, nowhere = os.dup(error), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, error)
-        yield
-    finally:
-        os.dup2(kept, error)
-        os.close(kept)
-        os.close(nowhere)
-
 
 A = TypeVar("A")
 T = TypeVar("T")
 
 
-class Decoded(NamedTuple):
-    """Images of the files that could be decoded, in order, and why the others could not."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decoded:
+    """The files of a listing after decoding.
+
+    Attributes:
+        images: (m, c, h, w) of the files that could be decoded, in the order of the listing.
+        unreadable: File -> reason, for the others.
+        notes: Sentences for the report: what was converted.
+    """
 
     images: Images
-    unreadable: dict[str, str]
+    unreadable: Mapping[str, str]
     notes: tuple[str, ...]
 
 
 def load(listing: Listing, options: ReadOptions) -> Loaded:
-    """Decode, convert and resize the files of a listing, or take them from the cache.
+    """Decode, convert and resize the files of a listing, or load them from the cache.
 
-    Pillow releases the interpreter lock, so threads decode in parallel; memory holds the result and one original
-    per thread. JPEGs are decoded in full: Pillow's faster reduced decoding would change the pixels.
+    Pillow releases the interpreter lock, so threads decode in parallel; memory holds the result and
+    one original per thread. JPEGs are decoded in full: Pillow's faster reduced decoding would
+    change the pixels.
 
     Raises:
-        DataError: Files cannot be decoded (all are counted, the first few named), mix 8 bits with 16 or float, or
-            differ in size where no size is asked for; or a class is too small without the skipped ones.
+        DataError: Files cannot be decoded (all are counted, the first few named), mix 8 bits with
+            16 or float, or differ in size when no size is requested; or a class is too small
+            without the skipped files.
     """
-    loaded = cached(listing, options, partial(_assemble, listing, options))
+    loaded = cached(listing, options, partial(_load_uncached, listing, options))
     return replace(loaded, notes=(*listing.notes, *loaded.notes))
 
 
-def _assemble(listing: Listing, options: ReadOptions) -> Loaded:
-    images, unreadable, notes = decode_all(listing, options)
-    if unreadable and (options.on_error == "stop" or not len(images)):
-        raise _unreadable(unreadable, listing)
-    rows = np.flatnonzero([file not in unreadable for file in listing.files])
-    labels, splits = listing.labels[rows], None if listing.splits is None else listing.splits[rows]
+def decode_all(listing: Listing, options: ReadOptions) -> Decoded:
+    """Read all headers, allocate the result, then decode into it; files that fail are collected.
+
+    Raises:
+        DataError: No file can be read, or files mix 8 bits with 16 or float, or differ in size when
+            no size is requested.
+    """
+    headers: dict[str, Header] = {}
+    unreadable: dict[str, str] = {}
+    constant: list[str] = []
+    decoded_rows: list[int] = []
+    with quiet(), ThreadPoolExecutor(options.workers or os.cpu_count()) as pool:
+        paths = list(map(listing.root.joinpath, listing.files))
+        header_outcomes = pool.map(partial(_attempt, read_header), paths)
+        for file, header in zip(listing.files, header_outcomes, strict=True):
+            if isinstance(header, UnreadableError):
+                unreadable[file] = header.reason
+            else:
+                headers[file] = header
+        if not headers:
+            raise unreadable_error(unreadable, len(listing.files), listing.root)
+        target = agree(headers, options)
+        shape = (len(headers), target.channels, target.height, target.width)
+        images = np.zeros(shape, dtype=target.dtype)
+        fill = partial(_fill, images, list(map(listing.root.joinpath, headers)), options)
+        outcomes = pool.map(partial(_attempt, fill), range(len(images)))
+        for row, (file, is_blank) in enumerate(zip(headers, outcomes, strict=True)):
+            if options.progress is not None:
+                options.progress(row + 1, len(images))
+            if isinstance(is_blank, UnreadableError):
+                unreadable[file] = is_blank.reason
+                continue
+            decoded_rows.append(row)
+            if is_blank:
+                constant.append(file)
+    notes = describe(headers, target, options) + describe_constant(constant)
+    if len(decoded_rows) < len(images):
+        images = images[decoded_rows]
+    return Decoded(images=images, unreadable=dict(sorted(unreadable.items())), notes=notes)
+
+
+def unreadable_error(reasons: Mapping[str, str], n_files: int, root: Path) -> DataError:
+    """Return the error for files that cannot be decoded.
+
+    Args:
+        reasons: File -> reason.
+        n_files: Number of all files.
+        root: Folder that the files are in.
+    """
+    some = first_few(list(map(": ".join, reasons.items())))
+    return DataError(
+        f"Cannot read {len(reasons)} of {n_files} images in {root}. {some} "
+        "Repair or remove them, or leave them out with on_error='skip' (--on-error skip)."
+    )
+
+
+def _load_uncached(listing: Listing, options: ReadOptions) -> Loaded:
+    decoded = decode_all(listing, options)
+    images = decoded.images
+    notes = decoded.notes
+    if decoded.unreadable and (options.on_error == "stop" or not len(images)):
+        raise unreadable_error(decoded.unreadable, len(listing.files), listing.root)
+    rows = np.flatnonzero([file not in decoded.unreadable for file in listing.files])
+    labels = listing.labels[rows]
+    splits = None if listing.splits is None else listing.splits[rows]
     check_classes(labels, listing.class_names, splits, source=listing.root)
     if options.channels == "auto" and images.shape[1] == 3 and is_gray(images):
         images = images[:, :1].copy()
-        notes = (*notes, "All color files have three equal channels; one of them was kept.")
+        notes = (*notes, "All color files have three equal channels; only one of them was kept.")
     dataset = ImageDataset(
         images=images,
         labels=labels,
@@ -105,83 +138,26 @@ def _assemble(listing: Listing, options: ReadOptions) -> Loaded:
         groups=listing.groups[rows],
         ids=np.array(listing.files)[rows],
     )
-    skipped = tuple(f"{file}: {reason}" for file, reason in unreadable.items())
+    skipped = tuple(map(": ".join, decoded.unreadable.items()))
     return Loaded(dataset=dataset, source_split=splits, skipped=skipped, notes=notes)
 
 
-def decode_all(listing: Listing, options: ReadOptions) -> Decoded:
-    """Read all headers, allocate the result, then decode into it; files that fail are collected on the way.
-
-    Raises:
-        DataError: No file can be read, or they mix 8 bits with 16 or float, or differ in size where none is asked.
-    """
-    with quiet(), ThreadPoolExecutor(options.workers or os.cpu_count()) as pool:
-        paths = [listing.root / file for file in listing.files]
-        headers, unreadable = _sift(listing.files, pool.map(partial(_attempt, read_header), paths))
-        if not headers:
-            raise _unreadable(unreadable, listing)
-        target = agree(headers, options)
-        images = np.zeros(
-            (len(headers), target.channels, target.height, target.width), dtype=target.dtype
-        )
-        fill = partial(_fill, images, [listing.root / file for file in headers], options)
-        outcomes = pool.map(partial(_attempt, fill), range(len(images)))
-        constant, damaged = _sift(headers, _counted(outcomes, len(images), options.progress))
-    notes = describe(headers, target, options) + describe_constant(
-        [file for file in constant if constant[file]]
-    )
-    if damaged:
-        images = images[[file not in damaged for file in headers]]
-    return Decoded(images, dict(sorted((unreadable | damaged).items())), notes)
-
-
 def _fill(images: Images, paths: Sequence[Path], options: ReadOptions, row: int) -> bool:
-    """Decode one file into its row; True if all its pixels are the same."""
+    """Decode one file into its row, and return whether all its pixels are the same."""
     pixels = decode(paths[row])
     image = conform(pixels, images.shape[1], options)
     if image.shape != images.shape[1:]:
-        reason = (
-            "its orientation stands behind its pixels. Save it upright, or give a size (--size)."
+        raise UnreadableError(
+            paths[row],
+            "its orientation is stored after its pixels. Save it upright, or give a size (--size).",
         )
-        raise UnreadableError(paths[row], reason)
     images[row] = image
     return is_constant(pixels)
 
 
 def _attempt(function: Callable[[A], T], argument: A) -> T | UnreadableError:
-    """Return what a function raises for a file, so that one bad file does not end the others."""
+    """Return the result or the error for a file, so that one bad file does not end the others."""
     try:
         return function(argument)
     except UnreadableError as error:
         return error
-
-
-def _sift(
-    names: Iterable[str], outcomes: Iterable[T | UnreadableError]
-) -> tuple[dict[str, T], dict[str, str]]:
-    """Part what files gave from why they gave nothing."""
-    good: dict[str, T] = {}
-    bad: dict[str, str] = {}
-    for name, outcome in zip(names, outcomes, strict=True):
-        if isinstance(outcome, UnreadableError):
-            bad[name] = outcome.reason
-        else:
-            good[name] = outcome
-    return good, bad
-
-
-def _counted(
-    outcomes: Iterable[T], total: int, progress: Callable[[int, int], None] | None
-) -> Iterator[T]:
-    for done, outcome in enumerate(outcomes, 1):
-        if progress is not None:
-            progress(done, total)
-        yield outcome
-
-
-def _unreadable(reasons: Mapping[str, str], listing: Listing) -> DataError:
-    some = first_few([f"{file}: {reason}" for file, reason in reasons.items()])
-    return DataError(
-        f"Cannot read {len(reasons)} of {len(listing.files)} images in {listing.root}. {some} "
-        "Repair or remove them, or leave them out with on_error='skip' (--on-error skip)."
-    )

@@ -20,7 +20,7 @@ COLUMN_ROLES = ("path", "label", "group", "split")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class ReaderCard:
     """A reader in three lines, for `equipoise list readers`."""
 
     name: str

@@ -1,4 +1,4 @@
-"""New images without classes: a folder of any depth, or one file."""
+"""Read images without labels: a folder of any depth, or one file."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,23 +7,25 @@ import numpy as np
 
 from equipoise.arrays import Images
 from equipoise.data.dataset import ImageDataset
-from equipoise.data.images.listing import SPLIT_NAMES, Listing, find_patients, first_few
-from equipoise.data.images.loading import decode_all
+from equipoise.data.images.listing import SPLIT_NAMES, Listing, find_patients
+from equipoise.data.images.loading import decode_all, unreadable_error
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.data.images.readers.folder import is_image
 from equipoise.data.reading import read
 from equipoise.exceptions import DataError
 
+SINGLE_CLASS = "images"  # name of the class if there are no class folders
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Unlabeled:
-    """Images as they were read.
+class UnlabeledImages:
+    """Images without labels, as they were read.
 
     Attributes:
         files: n paths relative to the folder, with "/", sorted.
         images: (n, c, h, w) in storage type.
         skipped: "file: reason" for each file that could not be decoded, with on_error="skip".
-        notes: Sentences: what was converted.
+        notes: Sentences for the report: what was converted.
     """
 
     files: tuple[str, ...]
@@ -32,113 +34,139 @@ class Unlabeled:
     notes: tuple[str, ...]
 
 
-def read_unlabeled(path: Path | str, options: ReadOptions) -> Unlabeled:
+def read_unlabeled(path: Path | str, options: ReadOptions) -> UnlabeledImages:
     """Read every image below a folder, whatever its folders are called, or one file.
 
     Args:
-        path: The folder or file; hidden files, and files that are no images by their suffix, are left out.
-        options: Size, fit, filter, channels, on_error, workers and progress count; "auto" channels are rgb as soon
-            as one file has color.
+        path: The folder or file. Hidden files, and files that are not images by their suffix, are
+            left out.
+        options: Size, fit, filter, channels, on_error, workers and progress are used; "auto"
+            channels are rgb as soon as one file has color.
 
     Raises:
-        DataError: There are no images, or they cannot be decoded, or see `equipoise.data.images.loading.load`.
+        DataError: There are no images, or they cannot be decoded, or see
+            `equipoise.data.images.loading.load`.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for i in range(3):
+        ...         Image.new("L", (20, 30), i).save(Path(folder, f"{i}.png"))
+        ...     unlabeled = read_unlabeled(folder, ReadOptions(size=16))
+        >>> unlabeled.files, unlabeled.images.shape
+        (('0.png', '1.png', '2.png'), (3, 1, 16, 16))
+
+    See Also:
+        equipoise.data.reading.read: For labeled images.
+        read_collection: For images in class folders that nothing is trained on.
     """
     path = Path(path).expanduser()
-    root, files = (path.parent, [path.name]) if path.is_file() else (path, _files(path))
+    if path.is_file():
+        root, files = path.parent, [path.name]
+    else:
+        root, files = path, []
+        for file in path.rglob("*"):
+            if file.is_file() and is_image(file.relative_to(path)):
+                files.append(file.relative_to(path).as_posix())
+        files.sort()
     if not files:
         raise DataError(
             f"Expected images (PNG, JPEG, BMP or TIFF) in {path}, found none. Check the path."
         )
-    found = decode_all(_listing(root, files), options)
-    skipped = tuple(f"{file}: {reason}" for file, reason in found.unreadable.items())
-    if skipped and (options.on_error == "stop" or not len(found.images)):
-        raise DataError(
-            f"Cannot read {len(skipped)} of {len(files)} images in {root}. {first_few(skipped)} "
-            "Repair or remove them, or leave them out with on_error='skip' (--on-error skip)."
-        )
-    kept = tuple(file for file in files if file not in found.unreadable)
-    return Unlabeled(files=kept, images=found.images, skipped=skipped, notes=found.notes)
-
-
-def _files(folder: Path) -> list[str]:
-    inside = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    return sorted(file.as_posix() for file in inside if is_image(file))
-
-
-def _listing(root: Path, files: list[str]) -> Listing:
-    """Make the list that files are decoded from; its one class means nothing."""
-    n = len(files)
-    return Listing(
+    listing = Listing(
         root=root,
         files=tuple(files),
-        labels=np.zeros(n, dtype=np.int64),
+        labels=np.zeros(len(files), dtype=np.int64),  # labels, class and groups are not used
         class_names=("",),
-        groups=np.arange(n, dtype=np.int64),
+        groups=np.arange(len(files), dtype=np.int64),
         splits=None,
         notes=(),
     )
-
-
-ONE_CLASS = "images"  # name of the class where there are no class folders
+    decoded = decode_all(listing, options)
+    unreadable = decoded.unreadable
+    if unreadable and (options.on_error == "stop" or not len(decoded.images)):
+        raise unreadable_error(unreadable, len(files), root)
+    return UnlabeledImages(
+        files=tuple(file for file in files if file not in unreadable),
+        images=decoded.images,
+        skipped=tuple(map(": ".join, unreadable.items())),
+        notes=decoded.notes,
+    )
 
 
 def read_collection(path: Path | str, options: ReadOptions) -> Loaded:
-    """Read images that nothing is trained on, so that a class of one image will do.
+    """Read images that nothing is trained on, so that a class of one image is enough.
 
-    In a folder the first level names the classes, the second where the first is train, val and test; images that
-    lie in the folder itself are one class. Everything else is read by `equipoise.data.reading.read`.
+    In a folder the first level names the classes, or the second if the first is train, val and
+    test; images directly in the folder are one class. Everything else is read by
+    `equipoise.data.reading.read`.
 
     Args:
-        path: A folder, or anything that `read` takes.
+        path: A folder, or anything that `read` accepts.
         options: How to read.
 
     Raises:
-        DataError: There are no images, some lie in class folders and some beside them, or they cannot be decoded.
+        DataError: There are no images, some are in class folders and some beside them, or they
+            cannot be decoded.
     """
     path = Path(path).expanduser()
     if not path.is_dir() or options.table is not None:
         return read(path, options)
-    found = read_unlabeled(path, options)
-    folders = [Path(file).parts[:-1] for file in found.files]
-    splits = np.array(
-        [SPLIT_NAMES.get(folder[0].lower(), "") if folder else "" for folder in folders]
-    )
-    inner = [folder[1:] if split else folder for folder, split in zip(folders, splits, strict=True)]
-    names = [folder[0] if folder else ONE_CLASS for folder in inner]
-    if all(inner) != any(inner):
+    unlabeled = read_unlabeled(path, options)
+    names: list[str] = []
+    splits: list[str] = []
+    n_in_folders = 0
+    for file in unlabeled.files:
+        folders = Path(file).parts[:-1]
+        split = SPLIT_NAMES.get(folders[0].lower(), "") if folders else ""
+        class_folders = folders[1:] if split else folders
+        n_in_folders += bool(class_folders)
+        names.append(class_folders[0] if class_folders else SINGLE_CLASS)
+        splits.append(split)
+    if 0 < n_in_folders < len(names):
         raise DataError(
-            f"Expected in {path} either class folders or images, got both. Sort all into class folders."
+            f"Expected in {path} either class folders or images, got both. "
+            "Sort all images into class folders."
         )
     class_names, labels = np.unique(names, return_inverse=True)
-    patients = find_patients(found.files, options.groups) if options.groups else found.files
+    patients = find_patients(unlabeled.files, options.groups) if options.groups else unlabeled.files
     dataset = ImageDataset(
-        images=found.images,
+        images=unlabeled.images,
         labels=labels.astype(np.int64),
         class_names=tuple(class_names.tolist()),
         groups=np.unique(patients, return_inverse=True)[1].astype(np.int64),
-        ids=np.array(found.files),
+        ids=np.array(unlabeled.files),
     )
     return Loaded(
         dataset=dataset,
-        source_split=splits if splits.any() else None,
-        skipped=found.skipped,
-        notes=found.notes,
+        source_split=np.array(splits) if any(splits) else None,
+        skipped=unlabeled.skipped,
+        notes=unlabeled.notes,
     )
 
 
 def in_classes_of(dataset: ImageDataset, reference: ImageDataset, *, name: str) -> ImageDataset:
-    """Number the classes of a dataset as another one does; where both have one class, their names do not matter.
+    """Return a dataset with its classes numbered as in a reference dataset.
+
+    If both have one class, the names of the classes do not matter.
+
+    Args:
+        dataset: The dataset to renumber.
+        reference: Its class names become those of the result.
+        name: What the images of `dataset` are, for the error message.
 
     Raises:
-        DataError: It has a class that the other does not have.
+        DataError: The dataset has a class that the reference does not have.
     """
-    known = reference.class_names
-    if len(known) == len(dataset.class_names) == 1:
-        return replace(dataset, class_names=known)
-    if strange := sorted(set(dataset.class_names) - set(known)):
+    class_names = reference.class_names
+    if len(class_names) == len(dataset.class_names) == 1:
+        return replace(dataset, class_names=class_names)
+    if unexpected := sorted(set(dataset.class_names) - set(class_names)):
         raise DataError(
-            f"Expected the {name} images in the classes of the real ones ({', '.join(known)}), got also "
-            f"{', '.join(strange)}. Give their folders the same names."
+            f"Expected the {name} images in the classes of the real ones "
+            f"({', '.join(class_names)}), got also {', '.join(unexpected)}. "
+            "Give their folders the same names."
         )
-    codes = np.array([known.index(one) for one in dataset.class_names])
-    return replace(dataset, class_names=known, labels=codes[dataset.labels])
+    codes = np.array(list(map(class_names.index, dataset.class_names)))  # old label -> new label
+    return replace(dataset, class_names=class_names, labels=codes[dataset.labels])

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.atomic import atomic_file
-from equipoise.data.images.loading import quiet
+from equipoise.data.images.file import quiet
 from equipoise.data.volumes.geometry import DIMENSIONS, TOLERANCE, Geometry
 from equipoise.exceptions import DataError, SettingError
 
@@ -26,8 +26,8 @@ def check_whole(path: Path) -> None:
     """Read a .nii, .nii.gz or .mha file to its end.
 
     Raises:
-        DataError: It is shorter than its header says, its compressed part is damaged, it is no NIfTI file, or it
-            keeps its voxels in another file, which might lie anywhere.
+        DataError: It is shorter than its header says, its compressed part is damaged, it is no
+            NIfTI file, or it keeps its voxels in another file, which might lie anywhere.
     """
     try:
         if path.suffix.lower() == ".mha":
@@ -125,8 +125,8 @@ def read_volume(path: Path) -> VolumeFile:
     """Read a .nii, .nii.gz or .mha file.
 
     Raises:
-        DataError: The file is absent, damaged or of another kind, has not three dimensions or one value for each
-            voxel, is skewed, or keeps its voxels in another file.
+        DataError: The file is absent, damaged or of another kind, has not three dimensions or one
+            value for each voxel, is skewed, or keeps its voxels in another file.
     """
     if not suffix_of(path):
         raise DataError(f"Expected a volume ({', '.join(SUFFIXES)}), got {path}. Convert the file.")

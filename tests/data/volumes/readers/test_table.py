@@ -32,8 +32,8 @@ def table(root: Path, text: str = GOOD) -> Path:
     return path
 
 
-def options(root: Path, **others: str) -> VolumeOptions:
-    return VolumeOptions(cache=root.parent / "cache", **others)  # type: ignore[arg-type]
+def options(root: Path, **settings: str) -> VolumeOptions:
+    return VolumeOptions(cache=root.parent / "cache", **settings)  # type: ignore[arg-type]
 
 
 def test_columns_are_found_by_name(root: Path) -> None:
@@ -44,7 +44,7 @@ def test_columns_are_found_by_name(root: Path) -> None:
     assert dataset.modalities == ("FLAIR", "T1c")
     assert loaded.source_split is not None
     assert loaded.source_split.tolist() == ["train", "validation", "test"]
-    assert "Columns of t.csv left out, not files of volumes: age." in loaded.notes
+    assert any("t.csv" in note and "age" in note for note in loaded.notes)
     assert "jane" not in repr(loaded)
     assert dataset.volumes[0].facts["sha256"].keys() == {"FLAIR", "T1c", "label", "mask"}
 
@@ -56,10 +56,10 @@ def test_columns_may_be_named_and_the_table_may_lie_elsewhere(root: Path) -> Non
         .replace("/", "\\")
     )
     named = {"case_column": "scan", "patient_column": "who", "label_column": "truth"}
-    asked = options(
+    named_options = options(
         root, **named, mask_column="brain", split_column="part", table=str(table(root.parent, text))
     )
-    loaded = read(root, asked)
+    loaded = read(root, named_options)
     assert loaded.dataset.groups.tolist() == [0, 0, 1]
     assert loaded.dataset.fingerprint == read(table(root), options(root)).dataset.fingerprint
 
@@ -74,23 +74,23 @@ def test_patients_and_split_may_be_absent(root: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (GOOD, "case,label\n", "one line per case in .*t.csv, found only a header"),
+        (GOOD, "case,label\n", "t.csv.*only a header"),
         (
             "case,",
             "scan,",
-            r"Expected a column 'case' in .*t.csv, got the columns scan, patient.*case_column",
+            r"case.*t.csv.* scan, patient.*case_column",
         ),
-        (",label,", ",truth,", r"Expected a column 'label' .*label_column"),
-        ("x2,jane", ",jane", "has 1 lines without a case"),
-        ("x2,", "x1,", "names cases twice: x1"),
-        ("x2,jane", "x2,", "names no patient for some cases: x2"),
-        (",val,", ",holdout,", "splits that are not known: holdout. Use train, training"),
+        (",label,", ",truth,", r"label.*label_column"),
+        ("x2,jane", ",jane", "t.csv has 1 .*without a case"),
+        ("x2,", "x1,", "twice: x1"),
+        ("x2,jane", "x2,", "patient.*: x2"),
+        (",val,", ",holdout,", r"holdout\..* train, training"),
         ("b/flair", "../secret", r"case x2: ../secret.nii.gz leaves the folder"),
         ("b/flair", "/etc/flair", r"case x2: /etc/flair.nii.gz leaves the folder"),
-        ("b/flair", "b/none", r"case x2: .* has no file b/none.nii.gz\. Correct"),
-        ("T1-Gd", "t2_flair", "the columns flair and t2_flair are the same modality"),
-        (",b/seg.nii.gz", ",", r"a label file in every case, found none in x2"),
-        ("x2,jane", '"x2', "CSV table in UTF-8"),
+        ("b/flair", "b/none", r"case x2: .* b/none.nii.gz"),
+        ("T1-Gd", "t2_flair", "flair and t2_flair .*modality"),
+        (",b/seg.nii.gz", ",", r"label file.* x2"),
+        ("x2,jane", '"x2', "t.csv.*UTF-8"),
     ],
 )
 def test_bad_tables_are_named(old: str, new: str, message: str, root: Path) -> None:
@@ -100,9 +100,7 @@ def test_bad_tables_are_named(old: str, new: str, message: str, root: Path) -> N
 
 
 def test_a_named_column_that_is_absent_is_refused(root: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"t.csv: No column named 'patiant'. Did you mean 'patient'\?"
-    ):
+    with pytest.raises(DataError, match=r"t.csv: .*'patiant'.*'patient'"):
         read(table(root), options(root, patient_column="patiant"))
 
 

@@ -1,14 +1,20 @@
-"""One folder per class, also below train, validation and test folders."""
+"""Read a folder with one folder per class, optionally below train, validation and test folders."""
 
 from pathlib import Path
 
 from equipoise.data.images.file import SUFFIXES
-from equipoise.data.images.listing import SPLIT_NAMES, Row, find_patients, first_few, list_rows
+from equipoise.data.images.listing import (
+    SPLIT_NAMES,
+    ListedImage,
+    find_patients,
+    first_few,
+    list_images,
+)
 from equipoise.data.images.loading import load
-from equipoise.data.images.options import Card, Loaded, ReadOptions
+from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
 from equipoise.exceptions import DataError
 
-CARD = Card(
+CARD = ReaderCard(
     name="folder",
     summary="a folder with one folder per class, also below train, val and test folders",
     example=r"equipoise run films/ --groups '(patient\d+)'",
@@ -16,59 +22,93 @@ CARD = Card(
 
 
 def recognizes(path: Path, options: ReadOptions) -> bool:
-    """Take any folder that no table describes."""
+    """Return whether the path is a folder that no table describes."""
     return path.is_dir() and options.table is None
 
 
 def read(path: Path, options: ReadOptions) -> Loaded:
     """Read class folders; the names of the folders are the classes, in alphabetical order.
 
-    Images may lie deeper in a class folder. Hidden files, and files that are no images by their suffix, are left
-    out and counted in a note. Where the first level is train, val (valid, validation, dev) and test, in any case,
-    it becomes the source's split.
+    Images may be deeper in a class folder. Hidden files, and files that are not images by their
+    suffix, are left out and counted in a note. If the first level is train, val (valid, validation,
+    dev) and test, in any case, it becomes the source's split.
 
     Raises:
-        DataError: No class folders, an empty one, fewer than two classes, a class that is too small or has no
-            training image, files without a patient, or files that cannot be decoded.
+        DataError: No class folders, an empty one, fewer than two classes, a class that is too small
+            or has no training image, files without a patient, or files that cannot be decoded.
         SettingError: A column of a table was named.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for file in ("benign/0.png", "benign/1.png", "cancer/0.png", "cancer/1.png"):
+        ...         Path(folder, file).parent.mkdir(exist_ok=True)
+        ...         Image.new("L", (16, 16)).save(Path(folder, file))
+        ...     dataset = read(Path(folder), ReadOptions(cache="off")).dataset
+        >>> dataset.class_names, dataset.labels.tolist()
+        (('benign', 'cancer'), [0, 0, 1, 1])
+
+    See Also:
+        equipoise.data.images.readers.table.read: For files whose folders are not their classes.
     """
     options.refuse_columns(CARD.name)
-    found = [
-        (folder, file, split)
-        for parent, split in _parts(path).items()
-        for folder in _class_folders(parent)
-        for file in _images_in(folder)
+    files: list[Path] = []
+    class_folders: list[Path] = []
+    splits: list[str] = []
+    for parent, split in _split_folders(path).items():
+        for class_folder in _class_folders(parent):
+            inside = _images_in(class_folder)
+            files += inside
+            class_folders += [class_folder] * len(inside)
+            splits += [split] * len(inside)
+    inner_paths = [
+        file.relative_to(class_folder).as_posix()
+        for file, class_folder in zip(files, class_folders, strict=True)
     ]
-    inner = [file.relative_to(folder).as_posix() for folder, file, _ in found]
-    patients = find_patients(inner, options.groups) if options.groups else [""] * len(found)
-    rows = [
-        Row(file=file.relative_to(path).as_posix(), label=folder.name, patient=patient, split=split)
-        for (folder, file, split), patient in zip(found, patients, strict=True)
-    ]
-    return load(list_rows(path, rows, _left_out(path, rows)), options)
+    patients = find_patients(inner_paths, options.groups) if options.groups else [""] * len(files)
+    images = []
+    for file, class_folder, split, patient in zip(
+        files, class_folders, splits, patients, strict=True
+    ):
+        relative = file.relative_to(path).as_posix()
+        images.append(
+            ListedImage(file=relative, label=class_folder.name, patient=patient, split=split)
+        )
+    left_out = []
+    for file in set(path.rglob("*")).difference(files):
+        if file.is_file():
+            left_out.append(file.relative_to(path).as_posix())
+    left_out.sort()
+    note = f"Files left out, not images in a class folder ({len(left_out)}): {first_few(left_out)}."
+    return load(list_images(path, images, (note,) if left_out else ()), options)
 
 
-def _parts(root: Path) -> dict[Path, str]:
-    """Find the folders above the class folders and the split that each stands for ("" for the root itself)."""
+def is_image(file: Path) -> bool:
+    """Return whether a path, relative to the folder that is read, is a visible image file."""
+    return file.suffix.lower() in SUFFIXES and all(map(_is_visible, file.parts))
+
+
+def _split_folders(root: Path) -> dict[Path, str]:
+    """Return the folders above the class folders -> their split ("" for the root itself)."""
     folders = _subfolders(root)
-    parts = {
-        folder: SPLIT_NAMES[folder.name.lower()]
-        for folder in folders
-        if folder.name.lower() in SPLIT_NAMES
-    }
-    if not parts:
+    splits: dict[Path, str] = {}
+    for folder in folders:
+        if folder.name.lower() in SPLIT_NAMES:
+            splits[folder] = SPLIT_NAMES[folder.name.lower()]
+    if not splits:
         return {root: ""}
     names = first_few([folder.name for folder in folders])
-    if len(parts) < len(folders):
+    if len(splits) < len(folders):
         raise DataError(
-            f"Expected in {root} either class folders or train, val and test folders, got both: {names}. "
-            "Move the others away, or rename the class that is called like a split."
+            f"Expected in {root} either class folders or train, val and test folders, got both: "
+            f"{names}. Move the others away, or rename the class that is called like a split."
         )
-    if "train" not in parts.values():
+    if "train" not in splits.values():
         raise DataError(
             f"Expected a train folder in {root}, got {names}. Rename the folder of training images."
         )
-    return parts
+    return splits
 
 
 def _class_folders(parent: Path) -> list[Path]:
@@ -76,43 +116,29 @@ def _class_folders(parent: Path) -> list[Path]:
         return folders
     n_images = sum(is_image(Path(file.name)) for file in parent.iterdir())
     raise DataError(
-        f"Expected a class folder for each class in {parent}, found none ({n_images} images lie there directly). "
-        "Sort the images into one folder per class, or list them with their labels in a table (--table FILE.csv)."
+        f"Expected a class folder for each class in {parent}, found none ({n_images} images are "
+        "directly in it). Sort the images into one folder per class, or list them with their "
+        "labels in a table (--table FILE.csv)."
     )
+
+
+def _images_in(class_folder: Path) -> list[Path]:
+    files = []
+    for file in class_folder.rglob("*"):
+        if file.is_file() and is_image(file.relative_to(class_folder)):
+            files.append(file)
+    if not files:
+        raise DataError(
+            f"Expected images (PNG, JPEG, BMP or TIFF) in the class folder {class_folder}, "
+            "found none. Remove the folder, or add its images."
+        )
+    return files
 
 
 def _subfolders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and _is_visible(path.name))
 
 
-def _images_in(folder: Path) -> list[Path]:
-    files = [
-        file for file in folder.rglob("*") if file.is_file() and is_image(file.relative_to(folder))
-    ]
-    if not files:
-        raise DataError(
-            f"Expected images (PNG, JPEG, BMP or TIFF) in the class folder {folder}, found none. "
-            "Remove the folder, or put its images in."
-        )
-    return files
-
-
-def _left_out(root: Path, rows: list[Row]) -> tuple[str, ...]:
-    taken = {row.file for row in rows}
-    files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    others = [file for file in files if file not in taken]
-    return (
-        (f"Files left out, not images in a class folder ({len(others)}): {first_few(others)}.",)
-        if others
-        else ()
-    )
-
-
-def is_image(file: Path) -> bool:
-    """Tell images from other files, and from those of systems, by the path inside the folder that is read."""
-    return file.suffix.lower() in SUFFIXES and all(_is_visible(part) for part in file.parts)
-
-
 def _is_visible(name: str) -> bool:
-    """Tell files of people from files of systems (.DS_Store, ._film.png, __MACOSX)."""
+    """Return False for hidden and system names (.DS_Store, ._a.png, __MACOSX)."""
     return not name.startswith((".", "__MACOSX"))

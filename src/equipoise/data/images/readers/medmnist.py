@@ -1,4 +1,4 @@
-"""An .npz in MedMNIST layout, on disk or downloaded by name."""
+"""Read an .npz file in MedMNIST layout, on disk or downloaded by name."""
 
 import hashlib
 import http.client
@@ -8,7 +8,8 @@ import shutil
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,188 +23,239 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.cache import cache_folder
 from equipoise.data.images.conversion import conform, describe_constant, is_constant
 from equipoise.data.images.listing import NO_PATIENTS, check_classes
-from equipoise.data.images.options import Card, Loaded, ReadOptions
+from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
 from equipoise.validation import check_images
 
-SIZES = (28, 64, 128, 224)  # pixels
-SECONDS = 60
-
-
-def official_sets() -> Mapping[str, Any]:
-    """Give what the package says of each set, or nothing if the package is not installed."""
-    try:
-        info: Mapping[str, Any] = importlib.import_module("medmnist").INFO
-    except ImportError:
-        return {}
-    return info
-
-
-def official_names(file: Path) -> tuple[str, ...] | None:
-    """Give the class names of an official file (pneumoniamnist.npz, bloodmnist_64.npz); None if it is not known."""
-    about = official_sets().get(re.sub(r"_\d+$", "", file.stem))
-    return (
-        None if about is None else tuple(about["label"][str(k)] for k in range(len(about["label"])))
-    )
-
-
-def download(name: str, size: int, folder: Path) -> Path:
-    """Download a set once and check its MD5; a file that is there already is not downloaded again.
-
-    The package knows the address, but its own download needs torchvision, hence the few lines here.
-
-    Raises:
-        SettingError: The package is not installed, or does not know the name or size.
-        DataError: The address cannot be reached, or what came is damaged.
-    """
-    known = official_sets()
-    if not known:
-        raise SettingError(
-            "medmnist:NAME needs the medmnist package. Install it: pip install 'equipoise[medmnist]'."
-        )
-    about, suffix = pick(known, name, "MedMNIST set"), "" if size == SIZES[0] else f"_{size}"
-    if f"url{suffix}" not in about:
-        raise SettingError(f"Expected a size of {name} from {SIZES} pixels, got {size}.")
-    path = folder / f"{name}{suffix}.npz"
-    if not path.is_file():
-        _download(about[f"url{suffix}"], about[f"MD5{suffix}"], path)
-    return path
-
-
-def _download(url: str, md5: str, path: Path) -> None:
-    if not url.startswith("https://"):
-        raise DataError(f"Expected an https address to download from, got {url}.")
-    try:
-        with atomic_file(path) as temporary:
-            with (
-                urllib.request.urlopen(url, timeout=SECONDS) as source,  # noqa: S310 (https only)
-                temporary.open("wb") as target,
-            ):
-                shutil.copyfileobj(source, target)
-            with temporary.open("rb") as file:
-                came = hashlib.file_digest(
-                    file, lambda: hashlib.md5(usedforsecurity=False)
-                ).hexdigest()
-            if came != md5:
-                raise DataError(
-                    f"Expected MD5 {md5} of {url}, got {came}. Try again, or download it by hand."
-                )
-    except (OSError, http.client.HTTPException) as error:
-        raise DataError(
-            f"Cannot download {url}: {error}. Where the network does not allow it, copy the file here by other "
-            f"means and give its path: equipoise run {path.name}"
-        ) from error
-
-
-CARD = Card(
+CARD = ReaderCard(
     name="medmnist",
     summary="an .npz file in MedMNIST layout, or medmnist:NAME@SIZE to download one",
     example="equipoise run medmnist:pneumoniamnist@64 --size 64",
 )
 PARTS = {"train": "train", "val": "validation", "test": "test"}
-ARRAYS = tuple(f"{part}_{what}" for part in PARTS for what in ("images", "labels"))
-# What NumPy raises on files that are damaged, encrypted, or hold one array or pickled objects.
-DAMAGE = (
-    OSError,
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
+ARRAYS = (
+    "train_images",
+    "train_labels",
+    "val_images",
+    "val_labels",
+    "test_images",
+    "test_labels",
 )
 ADDRESS = re.compile(r"medmnist:(\w+)(?:@(\d+))?")
+SIZES = (28, 64, 128, 224)  # pixels
+TIMEOUT_SECONDS = 60
+# What NumPy raises on files that are damaged, encrypted, or contain one array or pickled objects.
+VALUE_ERRORS = (ValueError, LookupError, TypeError, RuntimeError)
+DAMAGE = (*VALUE_ERRORS, OSError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfficialSet:
+    """What the `medmnist` package knows of a set.
+
+    Attributes:
+        class_names: k names.
+        downloads: Side of the images in pixels -> address and MD5 of the file.
+    """
+
+    class_names: tuple[str, ...]
+    downloads: Mapping[int, tuple[str, str]]
 
 
 def recognizes(path: Path, options: ReadOptions) -> bool:
-    """Take an .npz file, and names of sets to download."""
+    """Return whether the path is an .npz file or the name of a set to download."""
     return path.suffix.lower() == ".npz" or str(path).startswith("medmnist:")
 
 
 def read(path: Path, options: ReadOptions) -> Loaded:
-    """Read {train,val,test}_{images,labels}: images (n, h, w) or (n, h, w, 3), labels (n,) or (n, 1) from 0.
+    """Read the arrays {train,val,test}_{images,labels} of an .npz file.
 
-    The parts become the source's split and ids are "train/000000" and so on. Classes have their official names if
-    the `medmnist` package is installed and knows the file, else "0", "1", ... A downloaded file is kept in the
-    cache folder (the user's, if the cache is off).
+    Images have shape (n, h, w) or (n, h, w, 3), labels (n,) or (n, 1), numbered from 0.
+
+    The parts become the source's split, and the ids are "train/000000" and so on. Classes have
+    their official names if the `medmnist` package is installed and knows the file, else "0", "1",
+    ... A downloaded file is stored in the cache folder (the user's, if the cache is off).
+
+    Source: Yang et al. (2023), MedMNIST v2, for the layout.
 
     Raises:
-        DataError: An array is missing or of another shape, several labels per image, volumes, a class that is too
-            small or not in train; or the download fails.
+        DataError: An array is missing or of another shape, several labels per image, volumes, a
+            class that is too small or not in train; or the download fails.
         SettingError: `groups` or a column was given, or the package or the set does not exist.
+
+    Example:
+        >>> import tempfile
+        >>> arrays = {}
+        >>> for part in PARTS:
+        ...     arrays[f"{part}_images"] = np.zeros((4, 28, 28, 3), dtype=np.uint8)
+        ...     arrays[f"{part}_labels"] = np.array([[0], [0], [1], [1]])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(Path(folder, "toy.npz"), **arrays)
+        ...     loaded = read(Path(folder, "toy.npz"), ReadOptions())
+        >>> loaded.dataset.images.shape, loaded.source_split[::4].tolist()
+        ((12, 3, 28, 28), ['train', 'validation', 'test'])
     """
     options.refuse_columns(CARD.name)
     if options.groups is not None:
         raise SettingError(
-            f"groups (--groups) looks for patients in file names, and {path} holds none. Leave it out."
+            f"groups (--groups) searches for patients in file names, and {path} has none. "
+            "Leave it out."
         )
     if str(path).startswith("medmnist:"):
-        path = _downloaded(str(path), options)
-    arrays = _load(path)
-    images = np.concatenate([_channels_first(arrays[f"{part}_images"], path) for part in PARTS])
-    labels = np.concatenate([_one_label(arrays[f"{part}_labels"], path) for part in PARTS])
-    n_images = {part: len(arrays[f"{part}_labels"]) for part in PARTS}
-    splits = np.repeat(list(PARTS.values()), list(n_images.values()))
-    class_names = _class_names(path, int(labels.max(initial=0)) + 1)
-    check_classes(labels, class_names, splits, source=path)
+        match = ADDRESS.fullmatch(str(path))
+        if match is None:
+            raise SettingError(
+                "Expected an address like medmnist:pneumoniamnist or medmnist:bloodmnist@64, "
+                f"got {path}."
+            )
+        folder = cache_folder(options.cache) or Path(user_cache_dir("equipoise"))
+        path = download(match[1], int(match[2] or SIZES[0]), folder / "medmnist")
+    arrays = _load_arrays(path)
+    image_parts, label_parts = [], []
+    splits: list[str] = []
+    ids: list[str] = []
+    for part, split in PARTS.items():
+        image_parts.append(_channels_first(arrays[f"{part}_images"], path))
+        label_parts.append(_flat_labels(arrays[f"{part}_labels"], path))
+        n = len(label_parts[-1])
+        splits += [split] * n
+        ids += [f"{split}/{i:06d}" for i in range(n)]
+    images = np.concatenate(image_parts)  # (n, c, h, w)
+    labels = np.concatenate(label_parts)  # (n,)
+    n_labels = int(labels.max(initial=0)) + 1
+    class_names = official_names(path)
+    if class_names is None or len(class_names) < n_labels:
+        class_names = tuple(map(str, range(n_labels)))
+    source_split = np.array(splits)
+    check_classes(labels, class_names, source_split, source=path)
     channels = {"auto": images.shape[1], "gray": 1, "rgb": 3}[options.channels]
+    conformed = np.stack([conform(image, channels, options) for image in images])
     dataset = ImageDataset(
-        images=np.stack([conform(image, channels, options) for image in images]),
+        images=conformed,
         labels=labels,
         class_names=class_names,
         groups=np.arange(len(labels), dtype=np.int64),
-        ids=np.array([f"{PARTS[part]}/{i:06d}" for part, n in n_images.items() for i in range(n)]),
+        ids=np.array(ids),
     )
-    constant = dataset.ids[[is_constant(image) for image in images]].tolist()
-    return Loaded(
-        dataset=dataset, source_split=splits, notes=(NO_PATIENTS, *describe_constant(constant))
-    )
+    constant = dataset.ids[list(map(is_constant, images))].tolist()
+    notes = (NO_PATIENTS, *describe_constant(constant))
+    return Loaded(dataset=dataset, source_split=source_split, notes=notes)
 
 
-def _downloaded(address: str, options: ReadOptions) -> Path:
-    match = ADDRESS.fullmatch(address)
-    if match is None:
+def official_sets() -> dict[str, OfficialSet]:
+    """Return the sets that the `medmnist` package knows; none if it is not installed."""
+    try:
+        info = importlib.import_module("medmnist").INFO
+    except ImportError:
+        return {}
+    sets = {}
+    for name, about in info.items():
+        downloads = {}
+        for size in SIZES:
+            suffix = _size_suffix(size)
+            if f"url{suffix}" in about:
+                downloads[size] = (about[f"url{suffix}"], about[f"MD5{suffix}"])
+        labels = about["label"]
+        class_names = tuple(labels[str(k)] for k in range(len(labels)))
+        sets[name] = OfficialSet(class_names=class_names, downloads=downloads)
+    return sets
+
+
+def official_names(file: Path) -> tuple[str, ...] | None:
+    """Return the class names of an official file (bloodmnist_64.npz), or None if unknown."""
+    official = official_sets().get(re.sub(r"_\d+$", "", file.stem))
+    return None if official is None else official.class_names
+
+
+def download(name: str, size: int, folder: Path) -> Path:
+    """Download a set once and check its MD5; a file that exists already is not downloaded again.
+
+    The package knows the address, but its own download needs torchvision, so this one is separate.
+
+    Raises:
+        SettingError: The package is not installed, or does not know the name or size.
+        DataError: The address cannot be reached, or the downloaded file is damaged.
+    """
+    sets = official_sets()
+    if not sets:
         raise SettingError(
-            f"Expected an address like medmnist:pneumoniamnist or medmnist:bloodmnist@64, got {address}."
+            "medmnist:NAME needs the medmnist package. "
+            "Install it: pip install 'equipoise[medmnist]'."
         )
-    folder = cache_folder(options.cache) or Path(user_cache_dir("equipoise"))
-    return download(match[1], int(match[2] or SIZES[0]), folder / "medmnist")
+    downloads = pick(sets, name, "MedMNIST set").downloads
+    if size not in downloads:
+        raise SettingError(f"Expected a size of {name} from {SIZES} pixels, got {size}.")
+    url, md5 = downloads[size]
+    path = folder / f"{name}{_size_suffix(size)}.npz"
+    if not path.is_file():
+        _fetch(url, md5, path)
+    return path
 
 
-def _load(path: Path) -> Mapping[str, NDArray[Any]]:
+def _size_suffix(size: int) -> str:
+    return "" if size == SIZES[0] else f"_{size}"
+
+
+def _fetch(url: str, md5: str, path: Path) -> None:
+    if not url.startswith("https://"):
+        raise DataError(f"Expected an https address to download from, got {url}.")
+    try:
+        with atomic_file(path) as temporary:
+            with (
+                urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as source,  # noqa: S310 (https only)
+                temporary.open("wb") as target,
+            ):
+                shutil.copyfileobj(source, target)
+            with temporary.open("rb") as file:
+                digest = hashlib.file_digest(file, _md5).hexdigest()
+            if digest != md5:
+                raise DataError(
+                    f"Expected MD5 {md5} of {url}, got {digest}. Try again, or download it by hand."
+                )
+    except (OSError, http.client.HTTPException) as error:
+        raise DataError(
+            f"Cannot download {url}: {error}. If the network does not allow it, copy the file here "
+            f"by other means and give its path: equipoise run {path.name}"
+        ) from error
+
+
+def _md5() -> Any:
+    return hashlib.md5(usedforsecurity=False)
+
+
+def _load_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
+    """Load the six arrays, and check that they fit one another."""
     if not path.is_file():
         raise DataError(f"Expected an .npz file at {path}, found none. Check the path.")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            _refuse_missing(stored.files, path)
-            arrays = {name: stored[name] for name in ARRAYS}
-    except DataError:
-        raise
+            names = stored.files
+            arrays = {name: stored[name] for name in ARRAYS if name in names}
     except DAMAGE as error:
         raise DataError(
             f"Cannot read {path} as .npz of numbers ({error}). Copy or save it again."
         ) from error
-    for part in PARTS:
-        n_images, n_labels = (arrays[f"{part}_{what}"].shape[:1] for what in ("images", "labels"))
-        if n_images != n_labels:
-            raise DataError(
-                f"Expected one label per image in {path}, got {n_labels} for {n_images} in {part}."
-            )
-    if len(shapes := {arrays[f"{part}_images"].shape[1:] for part in PARTS}) > 1:
-        raise DataError(
-            f"Expected images of one shape in {path}, got {sorted(shapes)}. Resize them before saving."
-        )
-    return arrays
-
-
-def _refuse_missing(names: Sequence[str], path: Path) -> None:
-    if missing := [name for name in ARRAYS if name not in names]:
+    if missing := [name for name in ARRAYS if name not in arrays]:
         raise DataError(
             f"Expected the arrays {', '.join(ARRAYS)} in {path}, got {', '.join(names) or 'none'}: "
             f"{', '.join(missing)} missing. Store them with np.savez."
         )
+    shapes = set()
+    for part in PARTS:
+        images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
+        if images.shape[:1] != labels.shape[:1]:
+            raise DataError(
+                f"Expected one label per image in {path}, got {labels.shape[:1]} for "
+                f"{images.shape[:1]} in {part}."
+            )
+        shapes.add(images.shape[1:])
+    if len(shapes) > 1:
+        raise DataError(
+            f"Expected images of one shape in {path}, got {sorted(shapes)}. "
+            "Resize them before saving."
+        )
+    return arrays
 
 
 def _channels_first(images: NDArray[Any], path: Path) -> Images:
@@ -217,7 +269,8 @@ def _channels_first(images: NDArray[Any], path: Path) -> Images:
     )
 
 
-def _one_label(labels: NDArray[Any], path: Path) -> Labels:
+def _flat_labels(labels: NDArray[Any], path: Path) -> Labels:
+    """Return labels as (n,) int64."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
@@ -230,12 +283,3 @@ def _one_label(labels: NDArray[Any], path: Path) -> Labels:
             f"Expected labels 0, 1, ... as whole numbers in {path}, got {labels.dtype}."
         )
     return labels.astype(np.int64)
-
-
-def _class_names(path: Path, n_labels: int) -> tuple[str, ...]:
-    official = official_names(path)
-    return (
-        official
-        if official and len(official) >= n_labels
-        else tuple(str(k) for k in range(n_labels))
-    )

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from equipoise.data.images.listing import first_few
-from equipoise.data.images.options import Card
+from equipoise.data.images.options import ReaderCard
 from equipoise.data.volumes.file import suffix_of
 from equipoise.data.volumes.loading import load_cases
 from equipoise.data.volumes.options import LoadedVolumes, RawCase, VolumeOptions
 from equipoise.data.volumes.roles import LABEL, MASK, UNCLEAR, is_volume, role_of
 from equipoise.exceptions import DataError
 
-CARD = Card(
+CARD = ReaderCard(
     name="nifti",
     summary="a folder of case folders with .nii, .nii.gz or .mha files (flair, t1, t1c, t2, seg, brainmask)",
     example="equipoise run brains/ --task segmentation",
@@ -30,12 +30,13 @@ def recognizes(path: Path, options: VolumeOptions) -> bool:
 def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
     """Read all cases below a folder; what a file is, is told by its name (`equipoise.data.volumes.roles`).
 
-    Every folder that itself holds volumes is a case, named by its path below `path`, or by the name of `path` if it
-    is that folder. Files that are no volumes are passed over. Unless `options.groups` says otherwise, each case is
-    a patient.
+    Every folder that itself holds volumes is a case, named by its path below `path`, or by the name
+    of `path` if it is that folder. Files that are no volumes are passed over. Unless
+    `options.groups` says otherwise, each case is a patient.
 
     Raises:
-        DataError: Two files of a case are the same thing, or a mask may be of anything; or see `load_cases`.
+        DataError: Two files of a case are the same thing, or a mask may be of anything; or see
+            `load_cases`.
     """
     files = sorted(file for file in path.rglob("*") if _is_volume_in(path, file))
     folders = sorted({file.parent for file in files})

@@ -1,165 +1,169 @@
-"""A CSV table with the files of each case, and optionally its patient and split."""
+"""Read a CSV table with the files of each case, and optionally its patient, mask and split."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from equipoise.data.csv_table import read_csv
+from equipoise.data.csv_table import Table, TableRow, read_table, resolve_cell, table_and_root
 from equipoise.data.images.listing import SPLIT_NAMES, first_few
-from equipoise.data.images.options import Card
+from equipoise.data.images.options import ReaderCard
 from equipoise.data.volumes.file import suffix_of
 from equipoise.data.volumes.loading import load_cases
 from equipoise.data.volumes.options import COLUMN_ROLES, LoadedVolumes, RawCase, VolumeOptions
 from equipoise.data.volumes.roles import LABEL, MASK, UNCLEAR, role_of
-from equipoise.discovery import unknown
 from equipoise.exceptions import DataError
 
-CARD = Card(
+CARD = ReaderCard(
     name="table",
-    summary="a CSV with case, label and a column of files for each modality, perhaps patient, mask, split",
+    summary="a CSV with case, label and a column of files for each modality, "
+    "perhaps patient, mask, split",
     example="equipoise run brains.csv --task segmentation",
 )
-
-NO_MODALITY = (LABEL, MASK, UNCLEAR)
-Cells = Mapping[str, str]  # column -> what stands there, "" if nothing
+REQUIRED = ("case", "label")
 
 
 def recognizes(path: Path, options: VolumeOptions) -> bool:
-    """Take what a table describes, and a table itself."""
+    """Return whether a table is given, or the path is a table."""
     return options.table is not None or path.suffix.lower() == ".csv"
 
 
 def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
-    """Read the cases that a table names; paths are relative to `path` (if it is the table, to its folder).
+    r"""Read the cases that a table names.
 
-    The table has a header and one line per case. The columns case, label, patient, mask and split are found by
-    name, in capitals or not, unless they are named in the options; the first two must be there. Each other column
-    whose cells are all volumes (or empty) is a modality, named as in `equipoise.data.volumes.roles`. Each path must
-    stay inside the folder, symbolic links followed.
+    Paths are relative to `path`, or to the folder of the table if `path` is the table.
+
+    The table has a header and one line per case. The columns case, label, patient, mask and split
+    are found by name, in any case, unless they are named in the options; the first two are
+    required. Each other column whose cells are all volumes (or empty) is a modality, named as in
+    `equipoise.data.volumes.roles`. Each path must stay inside the folder, with symbolic links
+    followed.
 
     Raises:
-        DataError: The table or a column is missing, or the table is empty or no table; a case without a name,
-            twice, or without a patient among others with one; an unknown split; a path that is absent or outside;
-            two columns of one modality; or see `load_cases`.
+        DataError: The table or a column is missing, or the table is empty or not a table; a case
+            without a name, twice, or without a patient among others with one; an unknown split; a
+            path that is absent or outside; two columns of one modality; or see `load_cases`.
+
+    Example:
+        >>> import tempfile
+        >>> from equipoise.data.phantoms.brains import write_brains
+        >>> lines = ["case,flair,label,patient"]
+        >>> with tempfile.TemporaryDirectory() as name:
+        ...     folder = write_brains(Path(name, "brains"), 2, side=16, depth=8)
+        ...     for i in range(2):
+        ...         lines.append("scan-{0},{1}/flair.nii.gz,{1}/seg.nii.gz,p7".format(
+        ...             i, f"patient-{i:03d}"))
+        ...     _ = Path(folder, "cases.csv").write_text("\n".join(lines))
+        ...     options = VolumeOptions(cache=Path(name, "cache"))
+        ...     dataset = read(folder / "cases.csv", options).dataset
+        >>> dataset.ids.tolist(), dataset.groups.tolist(), dataset.modalities
+        (['scan-0', 'scan-1'], [0, 0], ('FLAIR',))
+
+    See Also:
+        equipoise.data.volumes.readers.nifti.read: For one folder per case.
+        equipoise.data.images.readers.table.read: For images.
     """
-    table, root = (
-        (Path(options.table).expanduser(), path)
-        if options.table is not None
-        else (path, path.parent)
-    )
-    columns, lines = _read_lines(table)
-    named = {role: _find_column(role, columns, options, table) for role in COLUMN_ROLES}
-    modalities, left_out = _modalities(columns, lines, set(named.values()), table)
-    _check(lines, named, table)
-    cases = [_case(line, named, modalities, root, table) for line in lines]
-    note = f"Columns of {table.name} left out, not files of volumes: {', '.join(left_out)}."
+    table_path, root = table_and_root(path, options.table)
+    table = read_table(table_path)
+    if not table.rows:
+        raise DataError(
+            f"Expected one line per case in {table_path}, found only a header. Fill the table."
+        )
+    columns = {}
+    for role in COLUMN_ROLES:
+        requested = getattr(options, f"{role}_column")
+        columns[role] = table.find_column(role, (role,), requested, required=role in REQUIRED)
+    modalities: dict[str, str] = {}  # modality -> column
+    left_out = []
+    for column in table.columns:
+        modality = role_of(column)
+        if column in columns.values():
+            continue
+        if modality in (LABEL, MASK, UNCLEAR) or not _has_volumes(table, column):
+            left_out.append(column)
+        elif modality in modalities:
+            raise DataError(
+                f"{table_path}: the columns {modalities[modality]} and {column} are the same "
+                "modality. Remove one of them."
+            )
+        else:
+            modalities[modality] = column
+    _check_cases(table, columns)
+    cases = []
+    for row in table.rows:
+        cells = {role: _cell(row, column) for role, column in columns.items()}
+        images = {}
+        for modality, column in modalities.items():
+            file = _file(row.cells[column], cells["case"], root, table_path)
+            if file is not None:
+                images[modality] = file
+        cases.append(
+            RawCase(
+                id=cells["case"],
+                patient=cells["patient"],
+                images=images,
+                label_file=_file(cells["label"], cells["case"], root, table_path),
+                mask_file=_file(cells["mask"], cells["case"], root, table_path),
+                split=SPLIT_NAMES.get(cells["split"].lower(), ""),
+            )
+        )
+    note = f"Columns of {table_path.name} left out, not files of volumes: {', '.join(left_out)}."
     return load_cases(cases, options, (note,) if left_out else ())
 
 
-def _read_lines(table: Path) -> tuple[Sequence[str], list[Cells]]:
-    columns, numbered = read_csv(table)
-    if not numbered:
+def _has_volumes(table: Table, column: str) -> bool:
+    """Return whether a column has cells, and all that are not empty are names of volumes."""
+    suffixes = [suffix_of(Path(row.cells[column])) for row in table.rows if row.cells[column]]
+    return bool(suffixes) and all(suffixes)
+
+
+def _check_cases(table: Table, columns: Mapping[str, str | None]) -> None:
+    """Refuse cases without a name or named twice, some without a patient, and unknown splits."""
+    case_column = str(columns["case"])
+    n_times: Counter[str] = Counter()
+    nameless: list[str] = []
+    unknown_splits: set[str] = set()
+    for row in table.rows:
+        case = row.cells[case_column]
+        n_times[case] += 1
+        if not _cell(row, columns["patient"]):
+            nameless.append(case)
+        split = _cell(row, columns["split"])
+        if split and split.lower() not in SPLIT_NAMES:
+            unknown_splits.add(split)
+    if n_empty := n_times.pop("", 0):
+        raise DataError(f"{table.path} has {n_empty} lines without a case. Name each case.")
+    if repeated := sorted(case for case, n in n_times.items() if n > 1):
         raise DataError(
-            f"Expected one line per case in {table}, found only a header. Fill the table."
+            f"{table.path} names cases twice: {first_few(repeated)}. Keep one line per case."
         )
-    return columns, [
-        {name: (row.get(name) or "").strip() for name in columns} for _, row in numbered
-    ]
-
-
-def _find_column(
-    role: str, columns: Sequence[str], options: VolumeOptions, table: Path
-) -> str | None:
-    asked: str | None = getattr(options, f"{role}_column")
-    if asked is not None:
-        if asked not in columns:
-            raise DataError(f"{table}: {unknown(asked, columns, 'column')}")
-        return asked
-    found = {name.strip().lower(): name for name in columns}.get(role)
-    if found is None and role in ("case", "label"):
+    if 0 < len(nameless) < len(table.rows):
         raise DataError(
-            f"Expected a column '{role}' in {table}, got the columns {first_few(columns, 12)}. Name it with "
-            f"{role}_column."
+            f"{table.path} names no patient for some cases: {first_few(nameless)}. Fill them in."
         )
-    return found
-
-
-def _modalities(
-    columns: Sequence[str], lines: Sequence[Cells], taken: set[str | None], table: Path
-) -> tuple[dict[str, str], list[str]]:
-    """Find modality -> column, and the columns that are none."""
-    free = [name for name in columns if name not in taken]
-    files = [
-        name for name in free if _are_volumes(name, lines) and role_of(name) not in NO_MODALITY
-    ]
-    found: dict[str, str] = {}
-    for name in files:
-        if (other := found.setdefault(role_of(name), name)) != name:
-            raise DataError(
-                f"{table}: the columns {other} and {name} are the same modality. Remove one of them."
-            )
-    return found, [name for name in free if name not in files]
-
-
-def _are_volumes(column: str, lines: Sequence[Cells]) -> bool:
-    cells = [line[column] for line in lines if line[column]]
-    return bool(cells) and all(suffix_of(Path(cell)) for cell in cells)
-
-
-def _check(lines: Sequence[Cells], named: Mapping[str, str | None], table: Path) -> None:
-    """Refuse cases without a name or named twice, patients of some cases only, and splits that are not known."""
-    roles = ("case", "patient", "split")
-    cases, patients, splits = (
-        [line.get(named[role] or "", "") for line in lines] for role in roles
-    )
-    if not all(cases):
-        raise DataError(f"{table} has {cases.count('')} lines without a case. Name each case.")
-    if twice := sorted(case for case, n in Counter(cases).items() if n > 1):
-        raise DataError(f"{table} names cases twice: {first_few(twice)}. Keep one line per case.")
-    if any(patients) and not all(patients):
-        nameless = [case for case, patient in zip(cases, patients, strict=True) if not patient]
+    if unknown_splits:
         raise DataError(
-            f"{table} names no patient for some cases: {first_few(nameless)}. Fill them in."
-        )
-    if strange := sorted({split for split in splits if split and split.lower() not in SPLIT_NAMES}):
-        known = ", ".join(SPLIT_NAMES)
-        raise DataError(
-            f"{table} has splits that are not known: {first_few(strange)}. Use {known}."
+            f"{table.path} has splits that are not known: {first_few(sorted(unknown_splits))}. "
+            f"Use {', '.join(SPLIT_NAMES)}."
         )
 
 
-def _case(
-    line: Cells,
-    named: Mapping[str, str | None],
-    modalities: Mapping[str, str],
-    root: Path,
-    table: Path,
-) -> RawCase:
-    cells = {role: line.get(column or "", "") for role, column in named.items()}
-    case = cells["case"]
-    images = {name: _file(line[column], case, root, table) for name, column in modalities.items()}
-    return RawCase(
-        id=case,
-        patient=cells["patient"],
-        images={name: file for name, file in images.items() if file is not None},
-        label_file=_file(cells["label"], case, root, table),
-        mask_file=_file(cells["mask"], case, root, table),
-        split=SPLIT_NAMES.get(cells["split"].lower(), ""),
-    )
+def _cell(row: TableRow, column: str | None) -> str:
+    return row.cells[column] if column else ""
 
 
-def _file(cell: str, case: str, root: Path, table: Path) -> Path | None:
-    """Find a file below the root; the backslashes of a table made on Windows are understood."""
+def _file(cell: str, case: str, root: Path, table_path: Path) -> Path | None:
+    """Return the file that a cell names, or None if the cell is empty."""
     if not cell:
         return None
-    base = root.resolve()
-    path = (base / cell.replace("\\", "/")).resolve()
-    if not path.is_relative_to(base):
+    path = resolve_cell(cell, root)
+    if not path.is_relative_to(root.resolve()):
         raise DataError(
-            f"{table}, case {case}: {cell} leaves the folder {root}. Copy the file into the folder."
+            f"{table_path}, case {case}: {cell} leaves the folder {root}. "
+            "Copy the file into the folder."
         )
     if not path.is_file():
         raise DataError(
-            f"{table}, case {case}: {root} has no file {cell}. Correct the path, or empty the cell."
+            f"{table_path}, case {case}: {root} has no file {cell}. "
+            "Correct the path, or empty the cell."
         )
     return path
