@@ -27,6 +27,10 @@ class TableRow:
     line: int
     cells: Mapping[str, str]
 
+    def cell(self, column: str | None) -> str:
+        """Return the content of a cell, "" if the table has no such column."""
+        return self.cells[column] if column else ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -36,35 +40,41 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[TableRow, ...]
 
-    def find_column(
-        self, role: str, names: Sequence[str], requested: str | None, *, required: bool
-    ) -> str | None:
-        """Return the requested column, or else the first one with a usual name, in any case.
+    def find_columns(
+        self, usual_names: Mapping[str, Sequence[str]], options: object, *, required: Sequence[str]
+    ) -> dict[str, str | None]:
+        """Return role -> column, None where the table has no such column.
+
+        A column is the one that the options name (`<role>_column`), or else the first one with a
+        usual name, in any case.
 
         Args:
-            role: Role of the column, for error messages: the option is called `<role>_column`.
-            names: Usual names of such a column, in lower case.
-            requested: Column that the user named, or None.
-            required: Whether the table must have such a column.
+            usual_names: Role -> usual names of its column, in lower case.
+            options: Options of the reader.
+            required: Roles whose column the table must have.
 
         Raises:
-            DataError: The requested column, or a required one, is missing.
+            DataError: A column that the options name, or a required one, is missing.
         """
-        if requested is not None:
-            if requested not in self.columns:
-                raise DataError(f"{self.path}: {unknown(requested, self.columns, 'column')}")
-            return requested
         by_lower_name = {column.strip().lower(): column for column in self.columns}
-        for name in names:
-            if name in by_lower_name:
-                return by_lower_name[name]
-        if not required:
-            return None
-        raise DataError(
-            f"Expected a column of the {role} in {self.path} ({', '.join(names)}), got the columns "
-            f"{first_few(self.columns, 12) or 'none'}. Name it with {role}_column "
-            f"(--{role}-column)."
-        )
+        columns: dict[str, str | None] = {}
+        for role, names in usual_names.items():
+            requested = getattr(options, f"{role}_column")
+            if requested is not None and requested not in self.columns:
+                raise DataError(f"{self.path}: {unknown(requested, self.columns, 'column')}")
+            usual = next(filter(None, map(by_lower_name.get, names)), None)
+            columns[role] = usual if requested is None else requested
+            if columns[role] is None and role in required:
+                raise DataError(
+                    f"Expected a column of the {role} in {self.path} ({', '.join(names)}), got the "
+                    f"columns {first_few(self.columns, 12) or 'none'}. Name it with {role}_column "
+                    f"(--{role}-column)."
+                )
+        return columns
+
+    def cells(self, column: str | None) -> list[str]:
+        """Return the cells of a column, all "" if the table has no such column."""
+        return [row.cell(column) for row in self.rows]
 
 
 def read_table(path: Path) -> Table:

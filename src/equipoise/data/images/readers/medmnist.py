@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +104,7 @@ def read(path: Path, options: ReadOptions) -> Loaded:
             "Leave it out."
         )
     if str(path).startswith("medmnist:"):
-        match = ADDRESS.fullmatch(str(path))
-        if match is None:
-            raise SettingError(
-                "Expected an address like medmnist:pneumoniamnist or medmnist:bloodmnist@64, "
-                f"got {path}."
-            )
-        folder = cache_folder(options.cache) or Path(user_cache_dir("equipoise"))
-        path = download(match[1], int(match[2] or SIZES[0]), folder / "medmnist")
+        path = _download_address(str(path), options)
     arrays = _load_arrays(path)
     image_parts, label_parts = [], []
     splits: list[str] = []
@@ -193,6 +187,18 @@ def download(name: str, size: int, folder: Path) -> Path:
     return path
 
 
+def _download_address(address: str, options: ReadOptions) -> Path:
+    """Download "medmnist:NAME" or "medmnist:NAME@SIZE" to the cache folder."""
+    match = ADDRESS.fullmatch(address)
+    if match is None:
+        raise SettingError(
+            "Expected an address like medmnist:pneumoniamnist or medmnist:bloodmnist@64, "
+            f"got {address}."
+        )
+    folder = cache_folder(options.cache) or Path(user_cache_dir("equipoise"))
+    return download(match[1], int(match[2] or SIZES[0]), folder / "medmnist")
+
+
 def _size_suffix(size: int) -> str:
     return "" if size == SIZES[0] else f"_{size}"
 
@@ -208,7 +214,8 @@ def _fetch(url: str, md5: str, path: Path) -> None:
             ):
                 shutil.copyfileobj(source, target)
             with temporary.open("rb") as file:
-                digest = hashlib.file_digest(file, _md5).hexdigest()
+                new_md5 = partial(hashlib.md5, usedforsecurity=False)
+                digest = hashlib.file_digest(file, new_md5).hexdigest()
             if digest != md5:
                 raise DataError(
                     f"Expected MD5 {md5} of {url}, got {digest}. Try again, or download it by hand."
@@ -218,10 +225,6 @@ def _fetch(url: str, md5: str, path: Path) -> None:
             f"Cannot download {url}: {error}. If the network does not allow it, copy the file here "
             f"by other means and give its path: equipoise run {path.name}"
         ) from error
-
-
-def _md5() -> Any:
-    return hashlib.md5(usedforsecurity=False)
 
 
 def _load_arrays(path: Path) -> Mapping[str, NDArray[Any]]:

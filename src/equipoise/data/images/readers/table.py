@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from equipoise.data.csv_table import TableRow, read_table, resolve_cell, table_and_root
+from equipoise.data.csv_table import Table, TableRow, read_table, resolve_cell, table_and_root
 from equipoise.data.images.listing import (
     SPLIT_NAMES,
     ListedImage,
@@ -74,10 +74,7 @@ def read(path: Path, options: ReadOptions) -> Loaded:
             "Check the path."
         )
     table = read_table(table_path)
-    columns = {}
-    for role, names in COLUMNS.items():
-        requested = getattr(options, f"{role}_column")
-        columns[role] = table.find_column(role, names, requested, required=role in REQUIRED)
+    columns = table.find_columns(COLUMNS, options, required=REQUIRED)
     path_column, label_column = str(columns["path"]), str(columns["label"])
     rows = table.rows
     if not rows:
@@ -85,43 +82,40 @@ def read(path: Path, options: ReadOptions) -> Loaded:
             f"Expected one line per image in {table_path}, found only a header. Fill the table."
         )
     for column in (path_column, label_column):
-        problem = f"{table_path} has no value in column '{column}'"
         empty = [row for row in rows if not row.cells[column]]
+        problem = f"{table_path} has no value in column '{column}'"
         _refuse(empty, path_column, problem, "Fill it in, or remove the lines.")
     files = _relative_paths(rows, path_column, root, table_path)
     if options.groups:
-        patients = find_patients([row.cells[path_column] for row in rows], options.groups)
+        patients = find_patients(table.cells(path_column), options.groups)
     else:
-        patients = _cells(rows, columns["group"])
-        if any(patients):
-            problem = f"{table_path} has images without a patient among others with one"
-            nameless = [row for row, patient in zip(rows, patients, strict=True) if not patient]
-            _refuse(nameless, path_column, problem, "Fill them in.")
-    splits = _cells(rows, columns["split"])
-    unknown = [
-        row
-        for row, split in zip(rows, splits, strict=True)
-        if split and split.lower() not in SPLIT_NAMES
-    ]
-    names = first_few(sorted(set(map(repr, _cells(unknown, columns["split"])))))
-    fix = f"Use {', '.join(SPLIT_NAMES)}, or rename the column."
-    _refuse(unknown, path_column, f"{table_path} has splits that are not known ({names})", fix)
+        patients = _patients_in(table, columns["group"], path_column)
     images = []
+    unknown_rows: list[TableRow] = []
+    unknown_splits: set[str] = set()
+    splits = table.cells(columns["split"])
     for row, file, patient, split in zip(rows, files, patients, splits, strict=True):
-        images.append(
-            ListedImage(
-                file=file,
-                label=row.cells[label_column],
-                patient=patient,
-                split=SPLIT_NAMES.get(split.lower(), ""),
-            )
-        )
+        if split and split.lower() not in SPLIT_NAMES:
+            unknown_rows.append(row)
+            unknown_splits.add(repr(split))
+        known_split = SPLIT_NAMES.get(split.lower(), "")
+        label = row.cells[label_column]
+        images.append(ListedImage(file=file, label=label, patient=patient, split=known_split))
+    names = first_few(sorted(unknown_splits))
+    problem = f"{table_path} has splits that are not known ({names})"
+    fix = f"Use {', '.join(SPLIT_NAMES)}, or rename the column."
+    _refuse(unknown_rows, path_column, problem, fix)
     return load(list_images(root, images), options)
 
 
-def _cells(rows: Sequence[TableRow], column: str | None) -> list[str]:
-    """Return the cells of a column, "" throughout if there is no such column."""
-    return [row.cells[column] if column else "" for row in rows]
+def _patients_in(table: Table, column: str | None, path_column: str) -> list[str]:
+    """Return the patients of a column: all rows have one, or none has."""
+    patients = table.cells(column)
+    if any(patients):
+        nameless = [row for row in table.rows if not row.cell(column)]
+        problem = f"{table.path} has images without a patient among others with one"
+        _refuse(nameless, path_column, problem, "Fill them in.")
+    return patients
 
 
 def _relative_paths(

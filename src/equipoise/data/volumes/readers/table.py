@@ -1,10 +1,10 @@
 """Read a CSV table with the files of each case, and optionally its patient, mask and split."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 
-from equipoise.data.csv_table import Table, TableRow, read_table, resolve_cell, table_and_root
+from equipoise.data.csv_table import Table, read_table, resolve_cell, table_and_root
 from equipoise.data.images.listing import SPLIT_NAMES, first_few
 from equipoise.data.images.options import ReaderCard
 from equipoise.data.volumes.file import suffix_of
@@ -68,29 +68,13 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
         raise DataError(
             f"Expected one line per case in {table_path}, found only a header. Fill the table."
         )
-    columns = {}
-    for role in COLUMN_ROLES:
-        requested = getattr(options, f"{role}_column")
-        columns[role] = table.find_column(role, (role,), requested, required=role in REQUIRED)
-    modalities: dict[str, str] = {}  # modality -> column
-    left_out = []
-    for column in table.columns:
-        modality = role_of(column)
-        if column in columns.values():
-            continue
-        if modality in (LABEL, MASK, UNCLEAR) or not _has_volumes(table, column):
-            left_out.append(column)
-        elif modality in modalities:
-            raise DataError(
-                f"{table_path}: the columns {modalities[modality]} and {column} are the same "
-                "modality. Remove one of them."
-            )
-        else:
-            modalities[modality] = column
+    usual_names = {role: (role,) for role in COLUMN_ROLES}
+    columns = table.find_columns(usual_names, options, required=REQUIRED)
+    modalities, left_out = _find_modalities(table, set(columns.values()))
     _check_cases(table, columns)
     cases = []
     for row in table.rows:
-        cells = {role: _cell(row, column) for role, column in columns.items()}
+        cells = {role: row.cell(column) for role, column in columns.items()}
         images = {}
         for modality, column in modalities.items():
             file = _file(row.cells[column], cells["case"], root, table_path)
@@ -110,10 +94,26 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
     return load_cases(cases, options, (note,) if left_out else ())
 
 
-def _has_volumes(table: Table, column: str) -> bool:
-    """Return whether a column has cells, and all that are not empty are names of volumes."""
-    suffixes = [suffix_of(Path(row.cells[column])) for row in table.rows if row.cells[column]]
-    return bool(suffixes) and all(suffixes)
+def _find_modalities(table: Table, taken: Set[str | None]) -> tuple[dict[str, str], list[str]]:
+    """Return modality -> column, and the columns that are neither modalities nor taken."""
+    modalities: dict[str, str] = {}
+    left_out = []
+    for column in table.columns:
+        if column in taken:
+            continue
+        modality = role_of(column)
+        suffixes = [suffix_of(Path(cell)) for cell in table.cells(column) if cell]
+        has_volumes = bool(suffixes) and all(suffixes)
+        if not has_volumes or modality in (LABEL, MASK, UNCLEAR):
+            left_out.append(column)
+        elif modality in modalities:
+            raise DataError(
+                f"{table.path}: the columns {modalities[modality]} and {column} are the same "
+                "modality. Remove one of them."
+            )
+        else:
+            modalities[modality] = column
+    return modalities, left_out
 
 
 def _check_cases(table: Table, columns: Mapping[str, str | None]) -> None:
@@ -125,9 +125,9 @@ def _check_cases(table: Table, columns: Mapping[str, str | None]) -> None:
     for row in table.rows:
         case = row.cells[case_column]
         n_times[case] += 1
-        if not _cell(row, columns["patient"]):
+        if not row.cell(columns["patient"]):
             nameless.append(case)
-        split = _cell(row, columns["split"])
+        split = row.cell(columns["split"])
         if split and split.lower() not in SPLIT_NAMES:
             unknown_splits.add(split)
     if n_empty := n_times.pop("", 0):
@@ -145,10 +145,6 @@ def _check_cases(table: Table, columns: Mapping[str, str | None]) -> None:
             f"{table.path} has splits that are not known: {first_few(sorted(unknown_splits))}. "
             f"Use {', '.join(SPLIT_NAMES)}."
         )
-
-
-def _cell(row: TableRow, column: str | None) -> str:
-    return row.cells[column] if column else ""
 
 
 def _file(cell: str, case: str, root: Path, table_path: Path) -> Path | None:
