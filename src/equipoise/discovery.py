@@ -1,19 +1,59 @@
-"""Find the members of a family by name, and say what there is when a name is wrong."""
+"""Families of methods, losses, readers, ...: what they are, and picking a member by name."""
 
 import difflib
 import importlib
+import inspect
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from types import ModuleType
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from equipoise.exceptions import SettingError
 
 T = TypeVar("T")
 
 
+def summarize(member: object) -> str:
+    """Return one line about a member: its settings, `summary`, `source`, or its docstring's first line."""
+    if isinstance(member, Mapping):
+        return ", ".join(f"{name}={value}" for name, value in member.items())
+    text = getattr(member, "summary", "") or getattr(member, "source", "")
+    return str(text or inspect.getdoc(member) or "").split("\n", maxsplit=1)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family(Generic[T]):
+    """A table of interchangeable members, as `equipoise list NAME` shows it.
+
+    The module of a table names its family in a constant `FAMILY = Family(name="...", ...)`. The
+    command line finds these constants in the source, so the name and the summary are literals.
+
+    Attributes:
+        name: What users type.
+        summary: One line for `equipoise list`.
+        members: The table, or a function that returns it where that takes imports.
+        line: Returns the line about a member.
+
+    Example:
+        >>> letters = Family(name="letters", summary="Some.", members={"a": {"upper": "A"}})
+        >>> letters.lines()
+        {'a': 'upper=A'}
+    """
+
+    name: str
+    summary: str
+    members: Mapping[str, T] | Callable[[], Mapping[str, T]]
+    line: Callable[[T], str] = summarize
+
+    def lines(self) -> dict[str, str]:
+        """Return a line about each member, by its name."""
+        members = self.members() if callable(self.members) else self.members
+        return {name: self.line(member) for name, member in members.items()}
+
+
 def pick(table: Mapping[str, T], name: str, kind: str) -> T:
-    """Look up a family member.
+    """Return a member of a table.
 
     Raises:
         SettingError: No such name; the message proposes the nearest and lists all.
@@ -24,7 +64,7 @@ def pick(table: Mapping[str, T], name: str, kind: str) -> T:
 
 
 def unknown(name: str, names: Iterable[str], kind: str) -> str:
-    """Say that a name is not known, what it may have meant, and what there is."""
+    """Return a message: the name is unknown, the nearest one, and all that there are."""
     names = sorted(names)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
@@ -32,7 +72,7 @@ def unknown(name: str, names: Iterable[str], kind: str) -> str:
 
 
 def modules(package: ModuleType) -> dict[str, ModuleType]:
-    """Import the modules of a package; a family of files (readers) is found this way."""
+    """Import the modules of a package; readers are found this way."""
     names = sorted(
         m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")
     )

@@ -1,13 +1,84 @@
-"""What `equipoise list` shows: the members of each family, one line each. Imports nothing before it is asked."""
+"""The command `list`: the families of methods, losses, readers, ..., and the members of each."""
 
+import ast
 import importlib
-import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import equipoise
+from equipoise.discovery import Family, pick
+
+PACKAGE = Path(equipoise.__file__).parent
+NAME = "FAMILY"
+
+FamilyName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[FAMILY]",
+        help="One of those that `equipoise list` alone prints, for example methods.",
+        show_default=False,
+    ),
+]
 
 
-def show_family(family: str) -> None:
-    """Print one line for each member of a family."""
+@dataclass(frozen=True)
+class FamilyEntry:
+    """Where a family is defined, and its summary, as the source says."""
+
+    module: str
+    summary: str
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="list", epilog="Example: [bold]equipoise list methods[/]")(list_family)
+
+
+def list_family(family: FamilyName = None) -> None:
+    """List all families, or the members of one, a line each."""
+    families = find_families()
+    if family is None:
+        show_lines({name: entry.summary for name, entry in families.items()})
+        return
+    module = importlib.import_module(pick(families, family, "family").module)
+    definition: Family[object] = module.FAMILY
+    show_lines(definition.lines())
+
+
+def find_families() -> dict[str, FamilyEntry]:
+    """Return all families by name; read from the source, because importing it takes seconds."""
+    families: dict[str, FamilyEntry] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if f"\n{NAME} = " not in text:
+            continue
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        module = ".".join(parts).removesuffix(".__init__")
+        name, summary = read_definition(text)
+        families[name] = FamilyEntry(module, summary)
+    return dict(sorted(families.items()))
+
+
+def read_definition(source: str) -> tuple[str, str]:
+    """Return name and summary in the statement `FAMILY = Family(name="...", summary="...", ...)`."""
+    for node in ast.parse(source).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="FAMILY")], value=ast.Call(keywords=keywords)):
+                literals = {
+                    word.arg: word.value.value
+                    for word in keywords
+                    if isinstance(word.value, ast.Constant)
+                }
+                return str(literals["name"]), str(literals["summary"])
+    raise ValueError(f"Expected {NAME} = Family(name=..., summary=...), found none.")
+
+
+def show_lines(lines: Mapping[str, str]) -> None:
+    """Print names in bold, and the line about each."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -15,90 +86,6 @@ def show_family(family: str) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    for name, summary in FAMILIES[family]().items():
-        table.add_row(escape(name), escape(summary))
+    for name, line in lines.items():
+        table.add_row(escape(name), escape(line))
     Console().print(table)
-
-
-def _methods() -> dict[str, str]:
-    from equipoise.experiments.methods.catalogue import METHODS
-
-    return {name: f"{method.summary}{_needs(method.minimum)}" for name, method in METHODS.items()}
-
-
-def _needs(minimum: int) -> str:
-    return f" From {minimum} images of a class." if minimum > 1 else ""
-
-
-def _cards(package: str) -> Callable[[], dict[str, str]]:
-    """List the modules of a package of readers by their cards."""
-
-    def members() -> dict[str, str]:
-        from equipoise.discovery import modules
-
-        found = modules(importlib.import_module(f"equipoise.data.{package}")).values()
-        return {
-            module.CARD.name: f"{module.CARD.summary}\nExample: {module.CARD.example}"
-            for module in found
-        }
-
-    return members
-
-
-def _metrics() -> dict[str, str]:
-    from equipoise.metrics.classification import METRICS
-
-    return {name: metric.source for name, metric in METRICS.items()}
-
-
-def _table(module: str, name: str) -> Callable[[], dict[str, str]]:
-    """List a table of a module by what its members say of themselves."""
-
-    def members() -> dict[str, str]:
-        table = getattr(importlib.import_module(f"equipoise.{module}"), name)
-        return {key: _summary(member) for key, member in table.items()}
-
-    return members
-
-
-def _summary(member: Any) -> str:
-    if isinstance(member, Mapping):
-        return ", ".join(f"{name}={value}" for name, value in member.items())
-    text = (
-        getattr(member, "summary", "")
-        or getattr(member, "source", "")
-        or inspect.getdoc(member)
-        or ""
-    )
-    return str(text).split("\n", maxsplit=1)[0]
-
-
-FAMILIES: dict[str, Callable[[], dict[str, str]]] = {
-    "methods": _methods,
-    "volume_methods": _table("experiments.methods.segmentation", "VOLUME_METHODS"),
-    "readers": _cards("images.readers"),
-    "volume_readers": _cards("volumes.readers"),
-    "losses": _table("losses", "LOSSES"),
-    "metrics": _metrics,
-    "volume_metrics": _table("metrics.segmentation", "SEGMENTATION_METRICS"),
-    "networks": _table("networks.backbones", "BACKBONES"),
-    "batch_samplers": _table("training.batches", "BATCH_SAMPLERS"),
-    "augmentations": _table("training.augmentation", "AUGMENTATIONS"),
-    "objectives": _table("training.objectives", "OBJECTIVES"),
-    "regularizers": _table("training.regularizers", "REGULARIZERS"),
-    "layouts": _table("networks.layouts", "LAYOUTS"),
-    "conditionings": _table("networks.conditioning", "CONDITIONINGS"),
-    "critic_norms": _table("networks.normalization", "NORMS"),
-    "initializations": _table("networks.initialization", "INITIALIZATIONS"),
-    "mixings": _table("training.mixing", "MIXINGS"),
-    "second_stages": _table("estimators.second_stage", "SECOND_STAGES"),
-    "extractors": _table("features.table", "EXTRACTORS"),
-    "latent_modes": _table("resampling.vae.latents", "MODES"),
-    "processes": _table("training.denoising", "PROCESSES"),
-    "gan_presets": _table("resampling.gan.presets", "GAN_PRESETS"),
-    "classifier_presets": _table("estimators.presets", "PRESETS"),
-    "label_schemes": _table("data.volumes.labels", "LABEL_SCHEMES"),
-    "patch_samplers": _table("estimators.patches.table", "PATCH_SAMPLERS"),
-    "patch_networks": _table("networks.patch_networks", "PATCH_NETWORKS"),
-    "region_losses": _table("losses.regions", "REGION_LOSSES"),
-}

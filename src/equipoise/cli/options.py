@@ -1,35 +1,74 @@
-"""The options of the commands, named once, with the help that the terminal shows."""
+"""The options that several commands share, and all options of `run`, with the help of each.
 
+Defaults are those of the records that the options fill.
+"""
+
+import inspect
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-DATA, PROTOCOL, TRAINING, OUTPUT = "Reading images", "Comparison", "Training budget", "Output"
+from equipoise.data.images.options import ReadOptions
+from equipoise.data.volumes.options import VolumeOptions
+from equipoise.discovery import unknown
+from equipoise.exceptions import SettingError
+from equipoise.experiments.protocol import Budget, Protocol, VolumeBudget, VolumeProtocol
+
+Options = TypeVar("Options")
+Progress = Callable[[int, int], None]
+
+DATA = "Reading images"
+PROTOCOL = "Comparison"
+TRAINING = "Training budget"
+OUTPUT = "Output"
 VOLUMES = "Segmentation (--task segmentation)"
+CLASSIFICATION, SEGMENTATION = "classification", "segmentation"
+SIDE = 64  # pixels; on the command line images always get one size
+
+_READING = ReadOptions()
+_PROTOCOL = Protocol()
+_BUDGET = Budget()
+_VOLUME_READING = VolumeOptions()
+_VOLUME_PROTOCOL = VolumeProtocol()
+_VOLUME_BUDGET = VolumeBudget()
+_METHODS = ",".join(_PROTOCOL.methods)
+_VOLUME_METHODS = ",".join(_VOLUME_PROTOCOL.methods)
 
 Images = Annotated[
     str,
     typer.Argument(
-        help="Folder of class folders, CSV table, MedMNIST .npz, a STUDY.py that defines `study`; or, with --task "
-        "segmentation, a folder of case folders or a CSV table of cases.",
+        help="Folder of class folders, CSV table, MedMNIST .npz, or a STUDY.py that defines "
+        "`study`; with --task segmentation, a folder of case folders or a CSV table of cases.",
         show_default=False,
     ),
 ]
 Size = Annotated[
-    int, typer.Option(help="Side in pixels that images are resized to.", rich_help_panel=DATA)
+    int,
+    typer.Option(
+        help="Side of the square images in pixels; all are resized to it.", rich_help_panel=DATA
+    ),
 ]
 Fit = Annotated[
     str,
-    typer.Option(help="Keep the aspect and 'pad' or 'crop', or 'stretch'.", rich_help_panel=DATA),
+    typer.Option(
+        help="Make images square: 'pad', 'crop' (both keep the aspect ratio) or 'stretch'.",
+        rich_help_panel=DATA,
+    ),
 ]
 Channels = Annotated[str, typer.Option(help="'auto', 'gray' or 'rgb'.", rich_help_panel=DATA)]
 Groups = Annotated[
     str | None,
     typer.Option(
-        help="Regular expression that finds the patient in a file's path; its first group is the patient.",
+        help="Regular expression that finds the patient in a file's path; its first group names "
+        "the patient.",
         rich_help_panel=DATA,
-        show_default="every image is a patient",
+        show_default="each image is a patient of its own",
     ),
 ]
 Table = Annotated[
@@ -50,11 +89,10 @@ OnError = Annotated[
 Methods = Annotated[
     str | None,
     typer.Option(
-        help="Methods, separated by commas, the baseline first, or 'all'. See: equipoise list methods, or "
-        "volume_methods.",
+        help="Methods, separated by commas, the baseline first; or 'all'. "
+        "See: equipoise list methods, equipoise list volume_methods.",
         rich_help_panel=PROTOCOL,
-        show_default="none,class_weights,oversampling,dcgan,cdcgan; of volumes random,balanced,hard_example,"
-        "balanced_corrected",
+        show_default=f"{_METHODS}; of volumes {_VOLUME_METHODS}",
     ),
 ]
 Task = Annotated[
@@ -76,22 +114,22 @@ Folds = Annotated[
         min=2,
         help="Folds of patients.",
         rich_help_panel=VOLUMES,
-        show_default="5, or one for each of fewer patients",
+        show_default="5, or one per patient if there are fewer",
     ),
 ]
 LabelNames = Annotated[
     str | None,
     typer.Option(
         "--labels",
-        help="What the numbers in label maps mean: see equipoise list label_schemes, or 'plain'.",
+        help="Meaning of the numbers in label files: see equipoise list label_schemes; or 'plain'.",
         rich_help_panel=VOLUMES,
-        show_default="guessed from the numbers, and said",
+        show_default="guessed from the numbers; a note says how",
     ),
 ]
 Modalities = Annotated[
     str | None,
     typer.Option(
-        help="Channels, separated by commas, as FLAIR,T1c.",
+        help="Channels, separated by commas, for example FLAIR,T1c.",
         rich_help_panel=VOLUMES,
         show_default="those that every case has",
     ),
@@ -99,17 +137,21 @@ Modalities = Annotated[
 N4 = Annotated[
     bool,
     typer.Option(
-        "--n4", help="Correct the bias field of T1 and T1c first.", rich_help_panel=VOLUMES
+        "--n4", help="Correct the bias field of T1 and T1c (N4).", rich_help_panel=VOLUMES
     ),
 ]
 PatchSize = Annotated[
     int, typer.Option(min=16, help="Side of patches in pixels.", rich_help_panel=VOLUMES)
 ]
-PatchBatch = Annotated[int, typer.Option(min=2, help="Patches in a step.", rich_help_panel=VOLUMES)]
+PatchBatch = Annotated[
+    int, typer.Option(min=2, help="Patches per optimizer step.", rich_help_panel=VOLUMES)
+]
 EpochSteps = Annotated[
     int,
     typer.Option(
-        min=1, help="Steps between two lists of hard examples and looks.", rich_help_panel=VOLUMES
+        min=1,
+        help="Steps between validation evaluations and new hard-example lists.",
+        rich_help_panel=VOLUMES,
     ),
 ]
 Width = Annotated[
@@ -131,28 +173,31 @@ PrimaryMetric = Annotated[
         "--metric",
         help="Metric that decides the verdict.",
         rich_help_panel=PROTOCOL,
-        show_default="balanced_accuracy; mean_dice of volumes",
+        show_default=f"{_PROTOCOL.primary_metric}; of volumes {_VOLUME_PROTOCOL.primary_metric}",
     ),
 ]
 DuplicatePolicy = Annotated[
     str,
     typer.Option(
         "--duplicates",
-        help="Copies across a split: 'refuse', 'merge' into one patient, or 'report' and go on.",
+        help="Copies on both sides of a split: 'refuse' to run, 'merge' into one patient, or 'report' "
+        "and go on.",
         rich_help_panel=PROTOCOL,
     ),
 ]
 OwnSplit = Annotated[
     bool,
     typer.Option(
-        "--own-split/--new-splits", help="Keep the source's test part.", rich_help_panel=PROTOCOL
+        "--own-split/--new-splits",
+        help="Keep the test set that the source came with.",
+        rich_help_panel=PROTOCOL,
     ),
 ]
 ProtocolName = Annotated[
     str | None,
     typer.Option(
         "--protocol",
-        help="Of a STUDY.py that has several, as 'clean' or 'literal'.",
+        help="Protocol of a STUDY.py that has several, for example 'clean' or 'literal'.",
         rich_help_panel=PROTOCOL,
         show_default="the first",
     ),
@@ -160,7 +205,10 @@ ProtocolName = Annotated[
 Network = Annotated[str, typer.Option(help="Classifier network.", rich_help_panel=TRAINING)]
 Pretrained = Annotated[
     str | None,
-    typer.Option(help="'imagenet', or a .safetensors or .pth file.", rich_help_panel=TRAINING),
+    typer.Option(
+        help="Initial weights: 'imagenet', or a .safetensors or .pth file.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Steps = Annotated[
     int, typer.Option(min=1, help="Optimizer steps of the classifier.", rich_help_panel=TRAINING)
@@ -179,7 +227,7 @@ Workers = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Processes.",
+        help="Worker processes.",
         rich_help_panel=TRAINING,
         show_default="one per core; on a GPU one",
     ),
@@ -187,7 +235,8 @@ Workers = Annotated[
 Note = Annotated[
     list[str] | None,
     typer.Option(
-        help="What a reader must know about these images; leads the report's warnings. May be repeated.",
+        help="What a reader must know about these images; shown first among the report's "
+        "warnings. May be repeated.",
         rich_help_panel=OUTPUT,
         show_default=False,
     ),
@@ -196,3 +245,125 @@ Out = Annotated[
     Path | None,
     typer.Option(help="Folder of the run.", rich_help_panel=OUTPUT, show_default="runs/NAME"),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """All options of `run`."""
+
+    images: Images
+    task: Task = CLASSIFICATION
+    size: Size = SIDE
+    fit: Fit = _READING.fit
+    channels: Channels = _READING.channels
+    groups: Groups = None
+    table: Table = None
+    label_column: LabelColumn = None
+    path_column: PathColumn = None
+    group_column: GroupColumn = None
+    split_column: SplitColumn = None
+    on_error: OnError = _READING.on_error
+    methods: Methods = None
+    seeds: Seeds = _PROTOCOL.n_seeds
+    splits: Splits = _PROTOCOL.n_splits
+    rare: Rare = None
+    metric: PrimaryMetric = None
+    duplicates: DuplicatePolicy = _PROTOCOL.duplicates
+    own_split: OwnSplit = _PROTOCOL.use_source_split
+    network: Network = _BUDGET.network
+    pretrained: Pretrained = None
+    steps: Steps = _BUDGET.n_steps
+    gan_steps: GanSteps = _BUDGET.gan_steps
+    augmentation: Augmentation = _BUDGET.augmentation
+    folds: Folds = None
+    labels: LabelNames = None
+    modalities: Modalities = None
+    n4: N4 = _VOLUME_READING.n4
+    patch_size: PatchSize = _VOLUME_BUDGET.patch_size
+    patch_batch: PatchBatch = _VOLUME_BUDGET.batch_size
+    epoch_steps: EpochSteps = _VOLUME_BUDGET.epoch_steps
+    width: Width = _VOLUME_BUDGET.width
+    precision: Precision = _VOLUME_BUDGET.precision
+    device: Device = _BUDGET.device
+    workers: Workers = None
+    protocol_name: ProtocolName = None
+    note: Note = None
+    out: Out = None
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of the run: --out, or one in runs/ named after the images."""
+        return self.out or Path("runs") / folder_name(self.images)
+
+    def read_options(self, progress: Progress | None = None) -> ReadOptions:
+        """Return how images are read."""
+        return ReadOptions(
+            size=self.size,
+            fit=self.fit,
+            channels=self.channels,
+            groups=self.groups,
+            table=self.table,
+            label_column=self.label_column,
+            path_column=self.path_column,
+            group_column=self.group_column,
+            split_column=self.split_column,
+            on_error=self.on_error,
+            progress=progress,
+        )
+
+    def volume_options(self, progress: Progress | None = None) -> VolumeOptions:
+        """Return how volumes are read."""
+        return VolumeOptions(
+            labels=self.labels,
+            modalities=comma_list(self.modalities) or None,
+            n4=self.n4,
+            groups=self.groups,
+            table=self.table,
+            on_error=self.on_error,
+            progress=progress,
+        )
+
+
+def command_of(function: Callable[[Options], None], record: type[Options]) -> Callable[..., None]:
+    """Return a command for Typer whose options are the fields of a record.
+
+    Args:
+        function: What the command does with the record; its docstring is the help.
+        record: A dataclass whose fields are annotated with `typer.Option` or `typer.Argument`.
+    """
+
+    def command(**values: Any) -> None:
+        function(record(**values))
+
+    command.__name__ = function.__name__
+    command.__doc__ = function.__doc__
+    command.__signature__ = inspect.signature(record)  # type: ignore[attr-defined]
+    return command
+
+
+def pick_task(task: str) -> str:
+    """Return the name of a task if there is such a task.
+
+    Raises:
+        SettingError: No such task.
+    """
+    tasks = (CLASSIFICATION, SEGMENTATION)
+    if task not in tasks:
+        raise SettingError(unknown(task, tasks, "task"))
+    return task
+
+
+def comma_list(text: str | None) -> tuple[str, ...]:
+    """Return the names in a list with commas, for example "FLAIR, T1c"."""
+    names = [name.strip() for name in (text or "").split(",")]
+    return tuple(name for name in names if name)
+
+
+def folder_name(images: str) -> str:
+    """Return a folder name for a run on images: My-Films for /data/My Films/."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(images).resolve().stem).strip("-.") or "run"
+
+
+def typed_command() -> str:
+    """Return the command as the user typed it, quoted for a shell."""
+    return shlex.join(["equipoise", *sys.argv[1:]])

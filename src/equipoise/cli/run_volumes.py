@@ -1,13 +1,11 @@
-"""`run` and `demo` with --task segmentation: volumes in the place of images."""
+"""What `run` and `demo` do with --task segmentation."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from equipoise.cli.execution import execute
-
-TASKS = ("classification", "segmentation")
-DEFAULT_METHODS = "random,balanced,hard_example,balanced_corrected"
+from equipoise.cli.options import RunOptions, comma_list, typed_command
+from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
 
 
 def demo_volumes(out: Path, *, workers: int | None) -> None:
@@ -17,32 +15,41 @@ def demo_volumes(out: Path, *, workers: int | None) -> None:
     execute(demo_volume_study(out), out, workers=workers, device="auto")
 
 
-def run_volumes(
-    source: str, out: Path, *, command: str, reading: dict[str, Any], protocol: dict[str, Any],
-    budget: dict[str, Any], notes: list[str], workers: int | None,
-) -> None:  # fmt: skip
-    """Compare methods on volumes and write the report.
-
-    Args:
-        source: Folder of case folders, or a table.
-        out: Folder of the run.
-        command: As the user typed it.
-        reading: Fields of `VolumeOptions`.
-        protocol: Fields of `VolumeProtocol`.
-        budget: Fields of `VolumeBudget`.
-        notes: What a reader must know about these volumes.
-        workers: Processes.
-    """
+def run_volumes(options: RunOptions) -> None:
+    """Read volumes, plan the study and run it."""
     from equipoise.cli.console import reading_bar
     from equipoise.data.reading import read_volumes
-    from equipoise.data.volumes.options import VolumeOptions
-    from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
     from equipoise.experiments.volume_plan import check_volume_plan, plan_volume_study
 
-    asked, spent = VolumeProtocol(**protocol), VolumeBudget(**budget)
-    check_volume_plan(asked, spent)
+    protocol, budget = volume_protocol(options), volume_budget(options)
+    check_volume_plan(protocol, budget)
     with reading_bar("Preparing cases") as progress:
-        loaded = read_volumes(source, VolumeOptions(**reading, progress=progress))
-    loaded = replace(loaded, notes=(*notes, *loaded.notes))
-    study = plan_volume_study(loaded, asked, spent, name=out.name, facts={"command": command})
-    execute(study, out, workers=workers, device=spent.device)
+        loaded = read_volumes(options.images, options.volume_options(progress))
+    loaded = replace(loaded, notes=(*(options.note or ()), *loaded.notes))
+    facts = {"command": typed_command()}
+    study = plan_volume_study(loaded, protocol, budget, name=options.run_folder.name, facts=facts)
+    execute(study, options.run_folder, workers=options.workers, device=options.device)
+
+
+def volume_protocol(options: RunOptions) -> VolumeProtocol:
+    """Return how methods are compared on volumes."""
+    default = VolumeProtocol()
+    return VolumeProtocol(
+        methods=comma_list(options.methods) if options.methods else default.methods,
+        n_seeds=options.seeds,
+        n_folds=options.folds,
+        primary_metric=options.metric or default.primary_metric,
+    )
+
+
+def volume_budget(options: RunOptions) -> VolumeBudget:
+    """Return what each method may spend on volumes."""
+    return VolumeBudget(
+        n_steps=options.steps,
+        epoch_steps=options.epoch_steps,
+        batch_size=options.patch_batch,
+        patch_size=options.patch_size,
+        width=options.width,
+        precision=options.precision,
+        device=options.device,
+    )

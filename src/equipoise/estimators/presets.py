@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from equipoise.discovery import Family
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
@@ -106,3 +108,8 @@ PRESETS: Mapping[str, Preset] = {
         source="Methods, appendix B; its momentum is Nesterov's here.",
     ),
 }
+FAMILY = Family(
+    name="classifier_presets",
+    summary="Published settings of a classifier.",
+    members=PRESETS,
+)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from equipoise.arrays import Labels
 from equipoise.data.smote import ALTERNATIVES, MINIMUM, Points, interpolate
+from equipoise.discovery import Family
 from equipoise.estimators.fit_request import Held, Task
 from equipoise.estimators.relearning import pool_of, relearn
 from equipoise.estimators.scoring import channels_last, features_in_chunks, held_out_scores
@@ -209,3 +210,8 @@ SECOND_STAGES: dict[str, SecondStage | None] = {
         "adasyn", "The last layer is learned again with ADASYN on the features."
     ),
 }
+FAMILY = Family(
+    name="second_stages",
+    summary="What follows the training of a classifier.",
+    members=SECOND_STAGES,
+)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from equipoise.discovery import Family
 from equipoise.features import dinov2, imagenet, inception, pixels, random_network
 from equipoise.features.base import Extractor
 
@@ -68,3 +69,8 @@ EXTRACTORS: Mapping[str, Member] = {
         make=pixels.pixels,
     ),
 }
+FAMILY = Family(
+    name="extractors",
+    summary="Feature extractors of images: --extractor of `equipoise audit`.",
+    members=EXTRACTORS,
+)

@@ -1,5 +1,6 @@
 """Losses for imbalanced classes, by name; one file for each family."""
 
+from equipoise.discovery import Family
 from equipoise.losses.base import LossFactory
 from equipoise.losses.class_balanced import CLASS_BALANCED
 from equipoise.losses.cross_entropy import CLASS_WEIGHTS, CROSS_ENTROPY
@@ -26,3 +27,8 @@ LOSSES: dict[str, LossFactory] = {
         TWO_SIGMOID,
     )
 }
+FAMILY = Family(
+    name="losses",
+    summary="Losses of a classifier.",
+    members=LOSSES,
+)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from equipoise.discovery import pick
+from equipoise.discovery import Family, pick
 from equipoise.exceptions import SettingError
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss, LossFactory
@@ -208,3 +208,8 @@ REGION_LOSSES: dict[str, RegionLossFactory] = {
         ),
     )
 }
+FAMILY = Family(
+    name="region_losses",
+    summary="Losses of a segmenter in dense mode.",
+    members=REGION_LOSSES,
+)

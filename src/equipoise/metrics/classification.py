@@ -7,6 +7,7 @@ in other folds would not be comparable (paper S1's code counts it as 0).
 
 import numpy as np
 
+from equipoise.discovery import Family
 from equipoise.metrics.base import Metric, Predictions, Values
 from equipoise.metrics.calibration import ece
 
@@ -238,3 +239,9 @@ METRICS: dict[str, Metric] = {
         ),
     )
 }
+FAMILY = Family(
+    name="metrics",
+    summary="Metrics of a study of images: --metric.",
+    members=METRICS,
+    line=lambda metric: metric.source,
+)

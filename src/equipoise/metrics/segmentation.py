@@ -7,6 +7,7 @@ from typing import Any, Literal, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equipoise.discovery import Family
 from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.base import Values
 from equipoise.metrics.lesions import count_lesions
@@ -231,6 +232,11 @@ SEGMENTATION_METRICS: dict[str, RegionMetric] = {
         ),
     )
 }
+FAMILY = Family(
+    name="volume_metrics",
+    summary="Metrics of a study of volumes, for each region.",
+    members=SEGMENTATION_METRICS,
+)
 
 
 def _schemes(

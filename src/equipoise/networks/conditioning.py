@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equipoise.discovery import Family
 from equipoise.exceptions import SettingError
 from equipoise.networks.chain import Labeled
 
@@ -183,3 +184,8 @@ CONDITIONINGS: Mapping[str, Conditioning] = {
         _only_bagan_gp,
     ),
 }
+FAMILY = Family(
+    name="conditionings",
+    summary="Where a GAN is told the class.",
+    members=CONDITIONINGS,
+)

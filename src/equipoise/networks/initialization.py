@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
+from equipoise.discovery import Family
+
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
@@ -51,3 +53,8 @@ INITIALIZATIONS: Mapping[str, Callable[[nn.Module], None]] = {
     "keras": keras,
     "xavier": xavier,
 }
+FAMILY = Family(
+    name="initializations",
+    summary="Initial weights of a GAN.",
+    members=INITIALIZATIONS,
+)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from equipoise.discovery import pick
+from equipoise.discovery import Family, pick
 from equipoise.networks.bagan_gp import bagan_gp_pair
 from equipoise.networks.convolutional import constant_pair, dcgan_pair
 from equipoise.networks.design import Critic, Design, Generator
@@ -14,6 +14,11 @@ LAYOUTS: Mapping[str, Callable[[Design], tuple[Generator, Critic]]] = {
     "residual": residual_pair,
     "bagan_gp": bagan_gp_pair,
 }
+FAMILY = Family(
+    name="layouts",
+    summary="Pairs of generator and critic.",
+    members=LAYOUTS,
+)
 
 
 def build_pair(layout: str, design: Design) -> tuple[Generator, Critic]:

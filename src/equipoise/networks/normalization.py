@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from equipoise.discovery import Family
+
 SPECTRAL = "spectral"
 
 
@@ -40,6 +42,11 @@ NORMS: Mapping[str, Callable[[int], list[nn.Module]]] = {
     "none": nothing,
     SPECTRAL: spectral,
 }
+FAMILY = Family(
+    name="critic_norms",
+    summary="Normalizations of a GAN's critic.",
+    members=NORMS,
+)
 
 
 def constrain_spectra(network: nn.Module) -> None:

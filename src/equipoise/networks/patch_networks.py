@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from equipoise.discovery import Family
 from equipoise.exceptions import SettingError
 
 Build = Callable[
@@ -210,6 +211,11 @@ UNET = PatchNetwork(
 )
 
 PATCH_NETWORKS = {network.name: network for network in (CENTER_CNN, CENTER_CNN_VALID, UNET)}
+FAMILY = Family(
+    name="patch_networks",
+    summary="Networks of a segmenter.",
+    members=PATCH_NETWORKS,
+)
 
 
 def laid_out(network: nn.Module) -> nn.Module:

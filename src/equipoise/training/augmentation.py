@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from equipoise.discovery import pick
+from equipoise.discovery import Family, pick
 from equipoise.training.loop import Batch, Batches
 
 Augmentation = Callable[[Tensor], Tensor]  # images (b, c, h, w) in [0, 1] -> the same
@@ -40,6 +40,11 @@ def cell() -> Augmentation:
 
 
 AUGMENTATIONS: dict[str, Callable[[], Augmentation]] = {"none": none, "film": film, "cell": cell}
+FAMILY = Family(
+    name="augmentations",
+    summary="Augmentations of a classifier's images: --augmentation.",
+    members=AUGMENTATIONS,
+)
 
 
 def augmented(batches: Batches, policy: str) -> Batches:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equipoise.arrays import Images, Labels, Rows, ValueRange
+from equipoise.discovery import Family
 from equipoise.randomness import make_rng
 from equipoise.training.loop import Batch
 
@@ -99,6 +100,11 @@ BATCH_SAMPLERS: dict[str, Callable[[Pool], BatchSampler]] = {
     "progressive": progressive,
     "synthetic_mix": synthetic_mix,
 }
+FAMILY = Family(
+    name="batch_samplers",
+    summary="Ways of drawing the images of a batch.",
+    members=BATCH_SAMPLERS,
+)
 
 
 def _passes(members: Rows, batch_size: int, seed: int, name: str) -> BatchSampler:

@@ -13,6 +13,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from equipoise.discovery import Family
+
 Predict = Callable[
     [Tensor, Tensor], Tensor
 ]  # network inputs (b, c, s, s), times (b,) -> outputs (b, c, s, s)
@@ -238,3 +240,8 @@ PROCESSES: Mapping[str, Process] = {
     "rectified_flow_logit_normal": replace(_FLOW, levels=lambda u: _normal_quantile(u).sigmoid()),
     "ddpm": Process(levels=whole_levels, task=ddpm_task, sample=ddim_sample, sampling_steps=50),
 }
+FAMILY = Family(
+    name="processes",
+    summary="Diffusion processes.",
+    members=PROCESSES,
+)

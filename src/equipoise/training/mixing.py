@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from equipoise.discovery import Family
+
 ALPHA = 0.2  # of the Beta distribution that the shares come from: most blends are nearly one of the two images
 KAPPA = 3.0  # one class has to be at least so many times the other before Remix leans
 TAU = 0.5  # the rarer label takes all only where the other image has less than this share
@@ -68,6 +70,11 @@ MIXINGS: dict[str, Callable[[Tensor], Mixing] | None] = {
     "mixup": mixup,
     "remix": remix,
 }
+FAMILY = Family(
+    name="mixings",
+    summary="Ways of blending training images.",
+    members=MIXINGS,
+)
 
 
 def _blend(images: Tensor, label_shares: Callable[[Tensor, Tensor], Tensor]) -> Mixed:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from equipoise.discovery import Family
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -77,3 +79,8 @@ OBJECTIVES: Mapping[str, Objective] = {
     objective.name: objective
     for objective in (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
 }
+FAMILY = Family(
+    name="objectives",
+    summary="Objectives of a GAN.",
+    members=OBJECTIVES,
+)

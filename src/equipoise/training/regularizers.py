@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from equipoise.discovery import pick
+from equipoise.discovery import Family, pick
 from equipoise.exceptions import SettingError
 
 INSIDE_THE_ROOT = 1e-12  # the root of 0 has no gradient
@@ -174,6 +174,11 @@ class MismatchedLabels:
 REGULARIZERS: Mapping[str, Callable[..., Regularizer]] = {
     kind.name: kind for kind in (GradientPenalty, Dragan, R1, MismatchedLabels)
 }
+FAMILY = Family(
+    name="regularizers",
+    summary="Regularizers of a GAN's critic.",
+    members=REGULARIZERS,
+)
 
 Given = str | Mapping[str, Any] | Regularizer  # a name, {"name": ..., settings}, or the regularizer
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.data.volumes.file import VolumeFile
+from equipoise.discovery import Family
 from equipoise.exceptions import DataError
 
 
@@ -59,6 +60,11 @@ MSD_BRAIN = LabelScheme(
 )
 
 LABEL_SCHEMES = {scheme.name: scheme for scheme in (BRATS_2013, BRATS_2017, MSD_BRAIN)}
+FAMILY = Family(
+    name="label_schemes",
+    summary="Meanings of the numbers in label files: --labels.",
+    members=LABEL_SCHEMES,
+)
 
 
 def plain(values: Sequence[int]) -> LabelScheme:

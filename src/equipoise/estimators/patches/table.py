@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from equipoise.discovery import Family
 from equipoise.estimators.patches.balanced import BalancedPatches
 from equipoise.estimators.patches.base import PatchSampler
 from equipoise.estimators.patches.foreground import ForegroundPatches
@@ -16,3 +17,8 @@ PATCH_SAMPLERS: Mapping[str, PatchSampler] = {
     "hard_negative": HardNegativePatches(),
     "foreground": ForegroundPatches(),
 }
+FAMILY = Family(
+    name="patch_samplers",
+    summary="Ways of drawing the patches of a segmenter.",
+    members=PATCH_SAMPLERS,
+)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from imblearn.pipeline import Pipeline
 
+from equipoise.discovery import Family
 from equipoise.experiments.methods import classical, curated, generative, losses, papers
 from equipoise.experiments.methods.doses import find_method
 from equipoise.experiments.methods.method import Method, check_names
@@ -11,9 +12,22 @@ from equipoise.experiments.protocol import Budget
 
 FAMILIES = (losses, classical, generative, curated)
 WITHIN_BUDGET = tuple(method.name for family in FAMILIES for method in family.METHODS)
+
+
+def _line(method: Method) -> str:
+    needs = f" From {method.minimum} images of a class." if method.minimum > 1 else ""
+    return f"{method.summary}{needs}"
+
+
 METHODS: dict[str, Method] = {
     method.name: method for family in (*FAMILIES, papers) for method in family.METHODS
 }
+FAMILY = Family(
+    name="methods",
+    summary="Ways of rebalancing images: --methods of `equipoise run`.",
+    members=METHODS,
+    line=_line,
+)
 STRONG_CONTROLS = (
     "oversampling",
     "balanced_softmax",

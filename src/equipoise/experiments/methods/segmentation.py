@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from imblearn.pipeline import Pipeline
 from sklearn.base import BaseEstimator
 
-from equipoise.discovery import pick
+from equipoise.discovery import Family, pick
 from equipoise.experiments.methods.method import check_names
 from equipoise.experiments.protocol import VolumeBudget
 
@@ -111,6 +111,11 @@ _METHODS = (
     _drawn("unet_tversky", "U-Net with the focal Tversky loss.", "foreground", mode="dense", loss="focal_tversky"),
 )  # fmt: skip
 VOLUME_METHODS: dict[str, VolumeMethod] = {method.name: method for method in _METHODS}
+FAMILY = Family(
+    name="volume_methods",
+    summary="Ways of drawing patches of volumes: --methods with --task segmentation.",
+    members=VOLUME_METHODS,
+)
 
 
 def build_volume_methods(names: Iterable[str], budget: VolumeBudget) -> dict[str, Pipeline]:

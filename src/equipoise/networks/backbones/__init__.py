@@ -7,7 +7,7 @@ import sys
 
 from torch import nn
 
-from equipoise.discovery import modules, pick
+from equipoise.discovery import Family, modules, pick
 from equipoise.networks.backbone import Backbone
 
 
@@ -20,6 +20,11 @@ def _all_backbones() -> dict[str, Backbone]:
 
 
 BACKBONES = _all_backbones()
+FAMILY = Family(
+    name="networks",
+    summary="Networks of a classifier: --network.",
+    members=BACKBONES,
+)
 
 
 def find_backbone(name: str) -> Backbone:

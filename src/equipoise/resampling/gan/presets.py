@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from equipoise.discovery import pick
+from equipoise.discovery import Family, pick
 from equipoise.resampling.gan.oversampler import GANOversampler
 from equipoise.training.adaptive_augmentation import DEFAULT as ADA
 from equipoise.training.regularizers import R1, Dragan, GradientPenalty, MismatchedLabels
@@ -123,6 +123,11 @@ U(-0.05, 0.05), for the same reason.
 """
 
 GAN_PRESETS: Mapping[str, Settings] = {**PAPERS, **METHODS}
+FAMILY = Family(
+    name="gan_presets",
+    summary="Published settings of a GAN.",
+    members=GAN_PRESETS,
+)
 
 
 def from_preset(name: str, **overrides: Any) -> GANOversampler:

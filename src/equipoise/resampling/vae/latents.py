@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from equipoise.arrays import Labels, Rows
 from equipoise.data.smote import INTERPOLATIONS, interpolate
+from equipoise.discovery import Family
 from equipoise.randomness import make_rng
 
 Latents = NDArray[np.float32]  # (n, d)
@@ -102,6 +103,11 @@ MODES: dict[str, Callable[[Encoded, Wish], Drawn]] = {
     "prior": prior,
     **{name: neighbors(name) for name in INTERPOLATIONS},
 }
+FAMILY = Family(
+    name="latent_modes",
+    summary="Ways of drawing latents of a VAE.",
+    members=MODES,
+)
 
 
 def _in_turn(encoded: Encoded, wish: Wish) -> Rows:

@@ -1,1 +1,12 @@
-"""Readers of volumes: each module is one way in which cases lie on disk."""
+"""One reader for each way in which cases lie on disk; a reader is found by its file name."""
+
+import sys
+
+from equipoise.discovery import Family, modules
+
+FAMILY = Family(
+    name="volume_readers",
+    summary="Readers of volumes: what `equipoise run --task segmentation` accepts.",
+    members=lambda: modules(sys.modules[__name__]),
+    line=lambda reader: f"{reader.CARD.summary}\nExample: {reader.CARD.example}",
+)
