@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from equipoise.networks.mobilenet import mobilenet_v2
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
@@ -22,6 +21,7 @@ from equipoise.features.base import Extractor, extract, seconds_for
 from equipoise.features.choosing import make_extractor
 from equipoise.features.network import NetworkExtractor
 from equipoise.features.table import EXTRACTORS
+from equipoise.networks.backbones.mobilenet import mobilenet_v2
 from equipoise.networks.inception import fid_inception
 from equipoise.training.chance import isolated_chance
 
