@@ -18,13 +18,13 @@ def called(y_score: Scores) -> Labels:
     return np.asarray(y_score.argmax(axis=1))
 
 
-def one(function: Callable[..., float], **settings: object) -> Reference:
-    """Make a reference for the positive class alone out of a scikit-learn function of hard predictions."""
+def binary(function: Callable[..., float], **settings: object) -> Reference:
+    """Build a reference for the positive class from a scikit-learn function of hard predictions."""
     return lambda y, s, p: float(function(y == p, called(s) == p, **settings))
 
 
 def expected_calibration_error(y: Labels, score: Scores, positive: int) -> float:
-    """Weigh scikit-learn's bins, which are of the same kind, by a count of our own."""
+    """Weigh the bins of scikit-learn, which have the same edges, by our own counts."""
     p = score[:, positive]
     observed, predicted = calibration_curve(y == positive, p, n_bins=15)
     counts = [((p > low / 15) & (p <= (low + 1) / 15)).sum() for low in range(15)]
@@ -46,11 +46,11 @@ REFERENCES: dict[str, Reference] = {
         np.eye(s.shape[1])[y], s, average="macro"
     ),
     "worst_class_recall": lambda y, s, p: min(sk.recall_score(y, called(s), average=None)),
-    "rare_recall": one(sk.recall_score),
-    "rare_precision": one(sk.precision_score, zero_division=0),
-    "rare_specificity": one(specificity_score),
+    "rare_recall": binary(sk.recall_score),
+    "rare_precision": binary(sk.precision_score, zero_division=0),
+    "rare_specificity": binary(specificity_score),
     "rare_npv": lambda y, s, p: sk.precision_score(y != p, called(s) != p, zero_division=0),
-    "rare_f1": one(sk.f1_score),
+    "rare_f1": binary(sk.f1_score),
     "g_mean": lambda y, s, p: geometric_mean_score(y, called(s), average="multiclass"),
     "brier": lambda y, s, p: sk.brier_score_loss(
         y, s, scale_by_half=True, labels=np.arange(s.shape[1])

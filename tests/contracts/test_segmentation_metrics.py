@@ -1,4 +1,4 @@
-"""Every metric of segmentation obeys the contract and agrees with scikit-learn on the voxels written out."""
+"""Every segmentation metric obeys the contract and agrees with scikit-learn on all voxels."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from equipoise.testing.segmentation import REGION_METRIC_CONTRACT, Reference, ag
 
 
 def pooled(function: Callable[..., float], *names: str) -> Reference:
-    """Write all patients' voxels (or lesions) out and ask scikit-learn."""
+    """Build a reference from scikit-learn on the voxels (or lesions) of all patients."""
 
     def reference(measures: Measures) -> float:
         tp, fp, fn = (int(measures[name].sum()) for name in names)
@@ -23,14 +23,14 @@ def pooled(function: Callable[..., float], *names: str) -> Reference:
 
 
 def mean(function: Callable[..., float]) -> Reference:
-    """Average scikit-learn's values of single patients."""
-    one = pooled(function, "tp", "fp", "fn")
+    """Build a reference that averages the values of single patients."""
+    of_patient = pooled(function, "tp", "fp", "fn")
 
     def reference(measures: Measures) -> float:
-        patients = range(len(measures["tp"]))
-        return float(
-            np.mean([one({name: v[[i]] for name, v in measures.items()}) for i in patients])
-        )
+        values = []
+        for i in range(len(measures["tp"])):
+            values.append(of_patient({name: v[[i]] for name, v in measures.items()}))
+        return float(np.mean(values))
 
     return reference
 

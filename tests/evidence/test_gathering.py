@@ -94,4 +94,4 @@ def test_every_kind_has_a_card_and_a_test_of_its_own() -> None:
     for name, module in found.items():
         assert isinstance(module, ModuleType)
         assert module.CARD.summary
-        assert (Path(__file__).parent / "evidence" / f"test_{name}.py").is_file()
+        assert (Path(__file__).parent / "kinds" / f"test_{name}.py").is_file()

@@ -1,4 +1,4 @@
-"""Predictions refuse what they cannot mean."""
+"""Predictions refuse arrays of other shapes and ranges."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ RIGHT: dict[str, Any] = {"y_true": np.array([0, 1]), "y_score": np.eye(2), "posi
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"y_true": np.array([0, 1, 1])}, DataError, r"y_true of shape \(2,\)"),
-        ({"y_true": np.array([0.0, 1.0])}, DataError, "whole numbers"),
-        ({"y_true": np.array([0, 2])}, DataError, r"y_true in 0\.\.1, .*got 0 to 2"),
-        ({"y_true": np.array([-1, 1])}, DataError, "got -1 to 1"),
-        ({"y_score": np.array([0.2, 0.8])}, DataError, r"shape \(n, k\)"),
-        ({"y_score": np.ones((2, 1))}, DataError, "k >= 2"),
+        ({"y_true": np.array([0, 1, 1])}, DataError, r"y_true.*\(2,\).*\(3,\)"),
+        ({"y_true": np.array([0.0, 1.0])}, DataError, "y_true.*float64"),
+        ({"y_true": np.array([0, 2])}, DataError, r"y_true.*0\.\.1.*0 to 2"),
+        ({"y_true": np.array([-1, 1])}, DataError, "-1 to 1"),
+        ({"y_score": np.array([0.2, 0.8])}, DataError, r"y_score.*\(2,\)"),
+        ({"y_score": np.ones((2, 1))}, DataError, r"y_score.*\(2, 1\)"),
         ({"y_score": np.array([[3.0, -2.0], [0.0, 1.0]])}, DataError, "softmax"),
-        ({"y_score": np.array([[0.5, 0.2], [0.0, 1.0]])}, DataError, "sum to 1"),
-        ({"y_score": np.array([[np.nan, 1.0], [0.0, 1.0]])}, DataError, "probabilities"),
-        ({"positive": 2}, SettingError, r"positive class in 0\.\.1, got 2"),
-        ({"positive": -1}, SettingError, "got -1"),
+        ({"y_score": np.array([[0.5, 0.2], [0.0, 1.0]])}, DataError, "y_score.*sum to 1"),
+        ({"y_score": np.array([[np.nan, 1.0], [0.0, 1.0]])}, DataError, "y_score"),
+        ({"positive": 2}, SettingError, r"0\.\.1.*2"),
+        ({"positive": -1}, SettingError, "-1"),
     ],
 )
 def test_bad_predictions_are_refused(

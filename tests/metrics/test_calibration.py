@@ -27,27 +27,22 @@ def two_classes(truth: list[int], probability: list[float]) -> Predictions:
     return Predictions(y_true=np.array(truth), y_score=np.stack([1 - p, p], axis=1), positive=1)
 
 
-def drawn(k: int, n: int, seed: int = 0) -> tuple[Labels, Scores]:
-    """Draw probabilities, and each class with the probability that it was given."""
+def calibrated(k: int, n: int, seed: int = 0) -> tuple[Labels, Scores]:
+    """Draw probabilities, and each class with its probability."""
     rng = np.random.default_rng(seed)
     score = softmax(1.5 * rng.normal(size=(n, k)), axis=1)
     return (score.cumsum(axis=1) < rng.random(n)[:, None]).sum(axis=1), score
 
 
 def test_reliability_by_hand() -> None:
-    found = reliability(two_classes([0, 1, 0, 1, 1], [0.0, 1 / 15, 0.10, 0.12, 1.0]))
+    curve = reliability(two_classes([0, 1, 0, 1, 1], [0.0, 1 / 15, 0.10, 0.12, 1.0]))
     assert N_BINS == 15
-    assert found.n.tolist() == [
-        2,
-        2,
-        *[0] * 12,
-        1,
-    ]  # an edge belongs to the lower bin, 0 to the first
-    assert_allclose(found.predicted[[0, 1, 14]], [1 / 30, 0.11, 1.0])
-    assert_allclose(found.observed[[0, 1, 14]], [0.5, 0.5, 1.0])
-    assert np.isnan(
-        [found.predicted[2:14], found.observed[2:14], found.low[2:14], found.high[2:14]]
-    ).all()
+    # An edge belongs to the lower bin, 0 to the first.
+    assert curve.n.tolist() == [2, 2, *[0] * 12, 1]
+    assert_allclose(curve.predicted[[0, 1, 14]], [1 / 30, 0.11, 1.0])
+    assert_allclose(curve.observed[[0, 1, 14]], [0.5, 0.5, 1.0])
+    for column in (curve.predicted, curve.observed, curve.low, curve.high):
+        assert np.isnan(column[2:14]).all()
 
 
 def test_calibration_error_by_hand() -> None:
@@ -55,13 +50,11 @@ def test_calibration_error_by_hand() -> None:
     assert_allclose(ece(p), (2 * (0.5 - 1 / 30) + 2 * (0.5 - 0.11) + 0) / 5)
 
 
-def test_calibration_error_is_small_where_probabilities_are_what_they_say_and_large_where_not() -> (
-    None
-):
-    y_true, y_score = drawn(3, 20_000)
+def test_calibration_errors_of_calibrated_and_of_overconfident_scores() -> None:
+    y_true, y_score = calibrated(3, 20_000)
     assert ece(Predictions(y_true=y_true, y_score=y_score, positive=2))[0] < 0.015
-    sure = scale_temperature(y_score, 0.3)
-    assert ece(Predictions(y_true=y_true, y_score=sure, positive=2))[0] > 0.1
+    overconfident = scale_temperature(y_score, 0.3)
+    assert ece(Predictions(y_true=y_true, y_score=overconfident, positive=2))[0] > 0.1
 
 
 def test_a_weight_stands_for_a_part_of_an_image() -> None:
@@ -72,16 +65,15 @@ def test_a_weight_stands_for_a_part_of_an_image() -> None:
         positive=1,
         weights=np.full((1, 6), 0.5),
     )
-    for one, other in zip(
-        vars(reliability(p)).values(), vars(reliability(twice)).values(), strict=True
-    ):
-        assert_allclose(one, other)
+    expected = vars(reliability(p))
+    for name, column in vars(reliability(twice)).items():
+        assert_allclose(column, expected[name])
 
 
-@pytest.mark.parametrize(("found", "n"), [(0, 7), (3, 7), (7, 7), (61, 200)])
-def test_wilson_is_that_of_scipy(found: int, n: int) -> None:
-    expected = binomtest(found, n).proportion_ci(0.95, method="wilson")
-    low, high = wilson(np.array([found / n]), np.array([float(n)]))
+@pytest.mark.parametrize(("k", "n"), [(0, 7), (3, 7), (7, 7), (61, 200)])
+def test_wilson_is_that_of_scipy(k: int, n: int) -> None:
+    expected = binomtest(k, n).proportion_ci(0.95, method="wilson")
+    low, high = wilson(np.array([k / n]), np.array([float(n)]))
     assert_allclose([low[0], high[0]], [expected.low, expected.high], atol=1e-12)
 
 
@@ -91,29 +83,29 @@ def test_wilson_intervals_cover_shares_that_a_bootstrap_cannot() -> None:
     assert ((low <= share) & (share <= high)).mean() >= 0.90
 
 
-def test_temperature_in_closed_form() -> (
-    None
-):  # the same score for all: T turns 0.9 into the share that is right
+def test_temperature_in_closed_form() -> None:
+    """Equal scores for all images: T turns 0.9 into the share of correct ones."""
     p = two_classes([1] * 7 + [0] * 3, [0.9] * 10)
     expected = logit(0.9) / logit(0.7)
-    found = fit_temperature(y_true=p.y_true, y_score=p.y_score)
-    assert_allclose(found, expected, rtol=1e-5)
-    assert_allclose(scale_temperature(p.y_score, found)[:, 1], 0.7, rtol=1e-5)
+    temperature = fit_temperature(y_true=p.y_true, y_score=p.y_score)
+    assert_allclose(temperature, expected, rtol=1e-5)
+    assert_allclose(scale_temperature(p.y_score, temperature)[:, 1], 0.7, rtol=1e-5)
 
 
 @pytest.mark.parametrize("k", [2, 3, 7])
 @pytest.mark.parametrize("sharpened", [0.5, 1.0, 4.0])
 def test_temperature_undoes_a_scaling_of_the_logits(k: int, sharpened: float) -> None:
-    y_true, y_score = drawn(k, 4000)
-    found = fit_temperature(y_true=y_true, y_score=scale_temperature(y_score, 1 / sharpened))
-    assert_allclose(found, sharpened * fit_temperature(y_true=y_true, y_score=y_score), rtol=1e-4)
-    assert_allclose(found, sharpened, rtol=0.1)
+    y_true, y_score = calibrated(k, 4000)
+    temperature = fit_temperature(y_true=y_true, y_score=scale_temperature(y_score, 1 / sharpened))
+    of_plain = fit_temperature(y_true=y_true, y_score=y_score)
+    assert_allclose(temperature, sharpened * of_plain, rtol=1e-4)
+    assert_allclose(temperature, sharpened, rtol=0.1)
 
 
 @given(st.integers(2, 5), st.floats(0.1, 10), st.integers(0, 100))
 @settings(deadline=None, max_examples=30)
 def test_scaling_keeps_order_and_sums(k: int, temperature: float, seed: int) -> None:
-    _, y_score = drawn(k, 8, seed)
+    _, y_score = calibrated(k, 8, seed)
     scaled = scale_temperature(y_score, temperature)
     assert_allclose(scaled.sum(axis=1), 1)
     assert (scaled.argsort(axis=1) == y_score.argsort(axis=1)).all()

@@ -10,7 +10,7 @@ from equipoise.metrics.classification import METRICS, PER_CLASS
 
 
 def from_confusion(counts: list[list[int]]) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:
-    """Make certain predictions that have this confusion matrix (rows are the truth)."""
+    """Build certain predictions with this confusion matrix (rows are the truth)."""
     k = len(counts)
     y_true = np.repeat(np.arange(k), [sum(row) for row in counts])
     y_pred = np.concatenate([np.repeat(np.arange(k), row) for row in counts])
@@ -21,7 +21,7 @@ def value(name: str, counts: list[list[int]], positive: int = 0) -> float:
     return METRICS[name].function(**from_confusion(counts), positive=positive)  # type: ignore[arg-type]
 
 
-# Paper S4, confusion matrices of methods 8.5; classes are malignant (positive), benign.
+# Mukhedkar and Kim, Tables 2 to 4, as confusion matrices; malignant (positive), benign.
 S4 = {
     "real": [[288, 12], [122, 238]],
     "+120": [[283, 17], [98, 262]],
@@ -42,7 +42,7 @@ S4 = {
         ("g_mean", 0.7967),
     ],
 )
-def test_golden_numbers_of_methods_7_1(name: str, expected: float) -> None:
+def test_golden_numbers_of_a_table_of_paper_s4(name: str, expected: float) -> None:
     assert_allclose(value(name, S4["real"]), expected, atol=5e-5)
 
 
@@ -60,9 +60,8 @@ def test_golden_numbers_of_methods_7_1(name: str, expected: float) -> None:
 def test_table_of_paper_s4(arm: str, class_code: int, expected: tuple[float, float, float]) -> None:
     p = Predictions(**from_confusion(S4[arm]), positive=0)  # type: ignore[arg-type]
     row = [PER_CLASS[name](p)[0, class_code] for name in ("precision", "recall", "f1")]
-    assert_allclose(
-        row, expected, atol=0.005 + 1e-3
-    )  # printed with two decimals, some of them cut off
+    # Printed with two decimals, some of them truncated.
+    assert_allclose(row, expected, atol=0.005 + 1e-3)
 
 
 @pytest.mark.parametrize(("arm", "expected"), [("real", 0.811), ("+120", 0.836), ("+480", 0.838)])
@@ -126,11 +125,8 @@ def test_npv_needs_images_of_other_classes_and_is_zero_where_all_was_called_posi
 
 
 def test_npv_of_the_positive_class_takes_the_others_together() -> None:
-    counts = [
-        [5, 2, 1],
-        [1, 5, 3],
-        [2, 4, 8],
-    ]  # 3 missed; 5 + 3 + 4 + 8 rightly not called the first
+    # 3 missed; 5 + 3 + 4 + 8 correctly not called the first.
+    counts = [[5, 2, 1], [1, 5, 3], [2, 4, 8]]
     assert_allclose(value("rare_npv", counts), 20 / 23)
 
 
@@ -140,9 +136,9 @@ def test_ties_between_classes_go_to_the_first() -> None:
     assert METRICS["rare_recall"].function(**tie, positive=0) == 1.0
 
 
-# Paper S2, second table of methods 8.3: TP, FN, FP, TN with pneumonia positive; what they amount to (precision,
-# sensitivity, specificity, F1, accuracy, balanced accuracy); what the paper prints as precision, recall,
-# specificity and F1 (the two rows that its printing broke as methods 8.3 repairs them).
+# Sun and Li, Figures 7 and 8: TP, FN, FP, TN with pneumonia positive, reconstructed; the metrics
+# of these counts (precision, sensitivity, specificity, F1, accuracy, balanced accuracy); what they
+# print as precision, recall, specificity and F1 (two rows with misprints are repaired).
 S2 = {
     "scratch": (
         (380, 10, 107, 127),
@@ -203,7 +199,7 @@ def test_second_table_of_paper_s2(arm: str) -> None:
 
 
 @pytest.mark.parametrize("arm", S2)
-def test_the_recall_that_paper_s2_prints_is_the_npv(arm: str) -> None:  # methods 8.3
+def test_the_recall_that_paper_s2_prints_is_the_npv(arm: str) -> None:
     (tp, fn, fp, tn), _, printed = S2[arm]
     assert_allclose(value("rare_npv", [[tp, fn], [fp, tn]]), printed[1], atol=0.0008)
 

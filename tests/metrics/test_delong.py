@@ -1,4 +1,4 @@
-"""DeLong's test: the published formulas, written out pair by pair, and simulated studies."""
+"""DeLong's test against the published formulas pair by pair, and on simulated studies."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def two_classes(truth: NDArray[np.int64], score: Floats) -> Predictions:
 def reference(
     truth: NDArray[np.int64], first: Floats, second: Floats
 ) -> tuple[float, float, float]:
-    """Give both areas and the variance of their difference as DeLong et al. print them (1988, eq. 1 to 8)."""
+    """Compute both areas and the variance of their difference: DeLong et al. (1988), Eq. 1 to 8."""
     areas, of_true, of_false = [], [], []
     for score in (first, second):
         x, y = score[truth == 1], score[truth == 0]
@@ -46,14 +46,17 @@ def test_it_is_the_published_test_ties_included(
     truth = rng.permutation(np.repeat([1, 0], [n_true, n_false]))
     first, second = rng.integers(n_values, size=(2, len(truth))) / n_values
     test = compare_areas(two_classes(truth, first), two_classes(truth, second))
-    one, other, variance = reference(truth, first, second)
-    assert_allclose([test.first, test.second, test.error**2], [one, other, variance], atol=1e-12)
+    area, other_area, variance = reference(truth, first, second)
+    expected = [area, other_area, variance]
+    assert_allclose([test.first, test.second, test.error**2], expected, atol=1e-12)
     if variance > 1e-12:
-        assert_allclose(test.p, 2 * stats.norm.sf(abs(one - other) / np.sqrt(variance)), rtol=1e-6)
+        assert_allclose(
+            test.p, 2 * stats.norm.sf(abs(area - other_area) / np.sqrt(variance)), rtol=1e-6
+        )
 
 
 def test_by_hand() -> None:
-    """Truth 1 1 0 0, scores 3 1 2 0: the first positive beats both (1), the second one (1/2); area 3/4."""
+    """Truth 1 1 0 0, scores 3 1 2 0: the first positive beats both, the second one; area 3/4."""
     area, influence = influences(
         np.array([3.0, 1.0, 2.0, 0.0]), np.array([True, True, False, False])
     )
@@ -85,33 +88,35 @@ def test_monotone_transforms_and_the_order_of_images_change_nothing() -> None:
 
 def test_equal_scores_differ_by_nothing_and_perfect_ones_cannot_be_tested() -> None:
     truth = np.array([0, 0, 0, 1, 1])
-    some, perfect, reversed_ = np.array([0.1, 0.6, 0.3, 0.5, 0.7]), truth * 0.8, 1 - truth * 0.8
-    assert compare_areas(two_classes(truth, some), two_classes(truth, some)).p == 1
+    scores, perfect, reversed_ = np.array([0.1, 0.6, 0.3, 0.5, 0.7]), truth * 0.8, 1 - truth * 0.8
+    assert compare_areas(two_classes(truth, scores), two_classes(truth, scores)).p == 1
     assert np.isnan(compare_areas(two_classes(truth, perfect), two_classes(truth, reversed_)).p)
 
 
 def test_too_few_images_and_other_images_are_refused() -> None:
     scores = np.array([0.2, 0.4, 0.6])
-    one, two = np.array([0, 0, 1]), np.array([0, 1, 1])
-    with pytest.raises(DataError, match="with and without the class, got 1 and 2"):
-        compare_areas(two_classes(one, scores), two_classes(one, scores))
+    truth, other_truth = np.array([0, 0, 1]), np.array([0, 1, 1])
+    with pytest.raises(DataError, match=r"2 images.*1 and 2"):
+        compare_areas(two_classes(truth, scores), two_classes(truth, scores))
     with pytest.raises(DataError, match="different truths"):
-        compare_areas(two_classes(one, scores), two_classes(two, scores))
+        compare_areas(two_classes(truth, scores), two_classes(other_truth, scores))
 
 
 @pytest.mark.parametrize("k", [2, 3])
 def test_the_error_is_that_of_the_bootstrap_within_classes(k: int) -> None:
     rng = np.random.default_rng(2)
     truth = np.repeat(np.arange(k), [40, 60, 30][:k])
-    first, second = (
-        softmax(rng.normal(size=(len(truth), k)) + skill * np.eye(k)[truth]) for skill in (1.0, 1.5)
-    )
-    one, other = (Predictions(y_true=truth, y_score=s, positive=k - 1) for s in (first, second))
-    weights = np.concatenate(
-        [rng.multinomial(m := int((truth == c).sum()), [1 / m] * m, 3000) for c in range(k)], 1
-    )
-    drawn = [METRICS["auroc"].rule(p.reweighted(weights.astype(np.float64))) for p in (one, other)]
-    assert_allclose(compare_areas(one, other).error, (drawn[0] - drawn[1]).std(), rtol=0.08)
+    pair = []
+    for skill in (1.0, 1.5):
+        score = softmax(rng.normal(size=(len(truth), k)) + skill * np.eye(k)[truth])
+        pair.append(Predictions(y_true=truth, y_score=score, positive=k - 1))
+    of_class = []  # (3000, images of the class) weights of each
+    for c in range(k):
+        size = int((truth == c).sum())
+        of_class.append(rng.multinomial(size, [1 / size] * size, 3000))
+    weights = np.concatenate(of_class, axis=1).astype(np.float64)
+    first, second = (METRICS["auroc"].rule(p.reweighted(weights)) for p in pair)
+    assert_allclose(compare_areas(*pair).error, (first - second).std(), rtol=0.08)
 
 
 def softmax(logits: Floats) -> Floats:
@@ -119,7 +124,7 @@ def softmax(logits: Floats) -> Floats:
 
 
 def coverage(n_studies: int, skill: float) -> float:
-    """Binormal scores of 20 positives and 60 negatives, correlated: areas Phi(mu / sqrt 2)."""
+    """Simulate correlated binormal scores, 20 positive, 60 negative: areas Phi(mu / sqrt 2)."""
     rng, truth = np.random.default_rng(3), np.repeat([1, 0], [20, 60])
     expected = float(np.diff(stats.norm.cdf(np.array([1.0, skill]) / np.sqrt(2)))[0])
     covered = 0

@@ -1,3 +1,5 @@
+"""The jackknife over patients against standard errors and t tests of SciPy."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -27,10 +29,11 @@ def test_for_a_mean_it_is_the_usual_standard_error(values: Values) -> None:
 
 @given(numbers.filter(lambda values: values.std() > 1e-3))
 def test_for_a_mean_difference_it_is_the_paired_t_test(values: Values) -> None:
-    test, known = jackknife_test(without_each(values)), stats.ttest_1samp(values, 0)
-    interval = known.confidence_interval()
+    test = jackknife_test(without_each(values))
+    expected = stats.ttest_1samp(values, 0)
+    interval = expected.confidence_interval()
     assert (test.low, test.high) == pytest.approx((interval.low, interval.high), abs=1e-9)
-    assert test.p == pytest.approx(known.pvalue, abs=1e-9)
+    assert test.p == pytest.approx(expected.pvalue, abs=1e-9)
     assert jackknife_interval(without_each(values)) == pytest.approx(
         (interval.low, interval.high), abs=1e-9
     )
@@ -40,7 +43,7 @@ def test_all_cases_of_a_patient_go_together() -> None:
     assert leaving_out(np.array([4, 4, 7])).tolist() == [[1, 1, 1], [0, 0, 1], [1, 1, 0]]
 
 
-def test_two_patients_cannot_tell() -> None:
+def test_two_patients_have_no_interval() -> None:
     test = jackknife_test(np.array([0.3, 0.2, 0.4]))
     assert test.difference == 0.3
     assert np.isnan([test.low, test.high, test.p]).all()

@@ -1,4 +1,4 @@
-"""Counts of lesions, drawn by hand and against SimpleITK's components."""
+"""Counts of lesions, by hand and against the components of SimpleITK."""
 
 import numpy as np
 import pytest
@@ -18,16 +18,18 @@ SHEET = """
 """
 
 
-def drawn(letters: str, sheet: str = SHEET) -> Mask:
+def mask_of(letters: str, sheet: str = SHEET) -> Mask:
     rows = sheet.split()
     return np.array([[cell in letters for cell in row] for row in rows])
 
 
-def counted(
+def counts_of(
     truth: str, prediction: str, sheet: str = SHEET, least_voxels: int = 1
 ) -> tuple[int, int, int]:
     counts = count_lesions(
-        truth=drawn(truth, sheet), prediction=drawn(prediction, sheet), least_voxels=least_voxels
+        truth=mask_of(truth, sheet),
+        prediction=mask_of(prediction, sheet),
+        least_voxels=least_voxels,
     )
     return counts.tp, counts.fp, counts.fn
 
@@ -44,28 +46,28 @@ def counted(
         ("", "", (0, 0, 0)),
     ],
 )
-def test_found_made_up_and_missed(
+def test_detected_false_and_missed(
     truth: str, prediction: str, expected: tuple[int, int, int]
 ) -> None:
-    assert counted(truth, prediction) == expected
+    assert counts_of(truth, prediction) == expected
 
 
 def test_components_below_the_least_size_count_on_neither_side() -> None:
-    assert counted("AC", "A", least_voxels=2) == (1, 0, 0)  # C of one voxel is not missed
-    assert counted("A", "AC", least_voxels=2) == (1, 0, 0)  # nor made up
-    assert counted("A", "", least_voxels=4) == (0, 0, 1)
-    assert counted("A", "", least_voxels=5) == (0, 0, 0)
+    assert counts_of("AC", "A", least_voxels=2) == (1, 0, 0)  # C of one voxel is not missed
+    assert counts_of("A", "AC", least_voxels=2) == (1, 0, 0)  # nor false
+    assert counts_of("A", "", least_voxels=4) == (0, 0, 1)
+    assert counts_of("A", "", least_voxels=5) == (0, 0, 0)
 
 
 def test_an_overlap_with_a_component_below_the_least_size_counts() -> None:
-    sheet = "ab.Dd."  # a whole lesion is 'ab'; a large drawing over a tiny true one is 'Dd'
-    assert counted("ab", "a", sheet, least_voxels=2) == (1, 0, 0)
-    assert counted("d", "Dd", sheet, least_voxels=2) == (0, 0, 0)
+    sheet = "ab.Dd."  # a whole lesion is 'ab'; a large prediction over a tiny true one is 'Dd'
+    assert counts_of("ab", "a", sheet, least_voxels=2) == (1, 0, 0)
+    assert counts_of("d", "Dd", sheet, least_voxels=2) == (0, 0, 0)
 
 
-def test_one_drawing_over_two_lesions_finds_both_and_is_not_false() -> None:
-    assert counted("ab", "a-b", "a-b") == (2, 0, 0)
-    assert counted("a-b", "ab", "a-b") == (1, 0, 0)
+def test_a_prediction_over_two_lesions_detects_both_and_is_not_false() -> None:
+    assert counts_of("ab", "a-b", "a-b") == (2, 0, 0)
+    assert counts_of("a-b", "ab", "a-b") == (1, 0, 0)
 
 
 def test_lesions_that_touch_by_a_corner_are_one() -> None:
@@ -78,13 +80,12 @@ def test_lesions_that_touch_by_a_corner_are_one() -> None:
 
 
 def by_simpleitk(truth: Mask, prediction: Mask, least_voxels: int) -> tuple[int, int]:
-    """Count lesions of the truth that were found and missed."""
+    """Count lesions of the truth that were detected and missed."""
     image = SimpleITK.GetImageFromArray(truth.astype(np.uint8))
-    found_by_it = SimpleITK.ConnectedComponent(image, True)
-    components = SimpleITK.GetArrayFromImage(found_by_it)
+    components = SimpleITK.GetArrayFromImage(SimpleITK.ConnectedComponent(image, True))
     lesions = [components == i + 1 for i in range(components.max())]
-    found = [prediction[lesion].any() for lesion in lesions if lesion.sum() >= least_voxels]
-    return int(np.sum(found)), len(found) - int(np.sum(found))
+    hit = [prediction[lesion].any() for lesion in lesions if lesion.sum() >= least_voxels]
+    return int(np.sum(hit)), len(hit) - int(np.sum(hit))
 
 
 @given(arrays(np.int8, SHAPE, elements={"min_value": 0, "max_value": 5}))

@@ -1,4 +1,4 @@
-"""Memorization against brute force, closed forms, SciPy and the two sets whose answer is known: Q = T and Q = H."""
+"""Memorization against brute force, closed forms, SciPy, and the two limits Q = T and Q = H."""
 
 import numpy as np
 import pytest
@@ -39,9 +39,9 @@ def test_nearest_is_the_smallest_of_all_distances(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BLOCK", block)
-    found, every = nearest(Q, T), cdist(Q, T)
-    assert np.array_equal(found.row, every.argmin(axis=1))
-    assert np.allclose(found.distance, every.min(axis=1), rtol=1e-12)
+    match, every = nearest(Q, T), cdist(Q, T)
+    assert np.array_equal(match.row, every.argmin(axis=1))
+    assert np.allclose(match.distance, every.min(axis=1), rtol=1e-12)
 
 
 def test_a_copy_has_distance_zero_even_far_from_the_origin() -> None:
@@ -54,14 +54,17 @@ def test_neighbors_among_themselves_leave_out_the_own_patient() -> None:
     every = cdist(T, T)
     every[groups[:, None] == groups] = np.inf
     assert np.allclose(among(T, groups), every.min(axis=1))
-    np.fill_diagonal(alone := cdist(T, T), np.inf)
-    assert np.allclose(among(T), alone.min(axis=1))
+    without_self = cdist(T, T)
+    np.fill_diagonal(without_self, np.inf)
+    assert np.allclose(among(T), without_self.min(axis=1))
     assert np.array_equal(among(T, np.zeros(90, dtype=np.int64)), np.full(90, np.inf))
 
 
-def test_features_of_no_or_another_kind_are_refused() -> None:
+def test_features_of_another_shape_are_refused() -> None:
     for references in (T[:0], T[:, :3]):
-        with pytest.raises(DataError, match="Expected"):
+        with pytest.raises(
+            DataError, match=rf"\(70, 5\) and \({len(references)}, {references.shape[1]}\)"
+        ):
             nearest(Q, references)
 
 
@@ -78,10 +81,8 @@ def test_the_training_images_themselves_are_not_authentic() -> None:
 
 
 def test_authenticity_by_its_definition_on_a_line() -> None:
-    train = np.array([[0.0], [1.0], [3.0]])  # their neighbors lie at 1, 1 and 2
-    generated = np.array(
-        [[-0.5], [-2.0], [4.9], [6.0]]
-    )  # nearest: 0 at 0.5, 0 at 2, 3 at 1.9, 3 at 3
+    train = np.array([[0.0], [1.0], [3.0]])  # nearest neighbors at distance 1, 1 and 2
+    generated = np.array([[-0.5], [-2.0], [4.9], [6.0]])  # 0.5 from 0, 2 from 0, 1.9 and 3 from 3
     assert authenticity(nearest(generated, train), among(train)) == 50
 
 
@@ -89,15 +90,15 @@ def test_authenticity_by_its_definition_on_a_line() -> None:
     ("d", "overlap"), [(1, 1 / 2), (2, 2 / 3 - np.sqrt(3) / (2 * np.pi)), (3, 5 / 16)]
 )
 def test_authenticity_of_a_perfect_sampler_depends_on_the_dimension(d: int, overlap: float) -> None:
-    """Not 50, as methods 10.6 says. With r the distance from q to t, q is authentic if some other training point is
-    within r of t but not within r of q. Two balls of radius r whose centers are r apart share the part `overlap`;
-    integrating the empty-ball probabilities of uniform points gives (1 - overlap) / (2 - overlap): 1/2 for large d.
+    """It is 50 % only in many dimensions.
+
+    With r the distance from q to t, q is authentic if some other training point is within r of t
+    but not within r of q. Two balls of radius r whose centers are r apart share the part `overlap`;
+    integrating the empty-ball probabilities of uniform points gives (1 - overlap) / (2 - overlap).
     """
     rng = np.random.default_rng(d)
-    train, generated = (
-        rng.random((3000, d)),
-        0.1 + 0.8 * rng.random((4000, d)),
-    )  # away from the borders
+    train = rng.random((3000, d))
+    generated = 0.1 + 0.8 * rng.random((4000, d))  # away from the borders
     share = authenticity(nearest(generated, train), among(train)) / 100
     assert share == pytest.approx((1 - overlap) / (2 - overlap), abs=0.03)
 
@@ -109,9 +110,8 @@ def test_copies_are_nearer_than_real_images_and_a_shifted_cloud_is_not() -> None
     assert nearness_ratio(nearest(Q + 5, T).distance, usual) > 1
     assert np.isnan(nearness_ratio(usual, np.zeros(3)))
     assert share_close(nearest(T, T).distance, usual) == 1
-    assert share_close(usual, usual) == pytest.approx(
-        1 / 60
-    )  # the smallest of 60 is below their 1 % quantile
+    # The smallest of 60 is below their 1 % quantile.
+    assert share_close(usual, usual) == pytest.approx(1 / 60)
 
 
 @given(
@@ -119,7 +119,7 @@ def test_copies_are_nearer_than_real_images_and_a_shifted_cloud_is_not() -> None
     st.lists(st.integers(0, 20), min_size=1, max_size=30),
 )
 @settings(max_examples=50, deadline=None)
-def test_u_is_that_of_scipy_with_ties_and_turns_its_sign(
+def test_u_is_that_of_scipy_with_ties_and_changes_its_sign(
     first: list[int], second: list[int]
 ) -> None:
     a, b = np.array(first, dtype=float), np.array(second, dtype=float)
@@ -148,7 +148,7 @@ def test_the_copying_score_of_copies_in_one_cell_is_the_extreme_of_u() -> None:
     assert c_t(T, 1) == pytest.approx(-np.sqrt(3 * n * m / (n + m + 1)))
 
 
-def test_equal_images_make_fewer_cells_and_cells_without_both_kinds_say_nothing() -> None:
+def test_equal_images_make_fewer_cells_and_cells_without_both_kinds_give_nan() -> None:
     same = np.ones((10, 2))
     assert copying_score(same, same, same, np.zeros(10), np.zeros(10), n_cells=3) == 0
     two = np.repeat([[0.0], [100.0]], 10, axis=0)
@@ -158,46 +158,42 @@ def test_equal_images_make_fewer_cells_and_cells_without_both_kinds_say_nothing(
 
 def test_the_attack_has_the_auc_of_scikit_learn_and_the_interval_of_delong() -> None:
     members, others = np.abs(normal(40, 1, 5))[:, 0], np.abs(normal(30, 1, 6))[:, 0] + 0.3
-    found = membership(members, others)
+    attack = membership(members, others)
     truth = np.repeat([1, 0], [40, 30])
-    assert found.auc == pytest.approx(roc_auc_score(truth, -np.concatenate([members, others])))
+    assert attack.auc == pytest.approx(roc_auc_score(truth, -np.concatenate([members, others])))
     wins = (members[:, None] < others) + 0.5 * (members[:, None] == others)
     error = np.sqrt(wins.mean(axis=1).var(ddof=1) / 40 + wins.mean(axis=0).var(ddof=1) / 30)
-    assert found.high - found.low == pytest.approx(2 * 1.959964 * error, rel=1e-5)
-    assert found.p_auc == pytest.approx(mannwhitneyu(members, others, alternative="less").pvalue)
+    assert attack.high - attack.low == pytest.approx(2 * 1.959964 * error, rel=1e-5)
+    assert attack.p_auc == pytest.approx(mannwhitneyu(members, others, alternative="less").pvalue)
 
 
-def test_the_chance_to_catch_many_is_that_of_drawing_orders_at_random() -> None:
+def test_the_p_value_of_many_caught_is_that_of_random_orders() -> None:
     """Ten members and five others: how often do at least four members precede all others?"""
-    found = membership(
+    attack = membership(
         np.array([1, 2, 3, 4, 20, 21, 22, 23, 24, 25.0]), np.array([10, 11, 12, 13, 14.0])
     )
     rng = np.random.default_rng(0)
     first = (np.array([rng.permutation(15) < 10 for _ in range(4000)]).argmin(axis=1) >= 4).sum()
-    assert found.caught == 0.4
-    assert binomtest(int(first), 4000, found.p_caught).pvalue > 0.001
+    assert attack.caught == 0.4
+    assert binomtest(int(first), 4000, attack.p_caught).pvalue > 0.001
 
 
-def test_knowing_nothing_and_everything() -> None:
+def test_an_attack_without_and_with_all_information() -> None:
     same = membership(np.ones(20), np.ones(30))
     assert (same.auc, same.p_auc, same.caught, same.p_caught) == (0.5, 1, 0, 1)
-    told = membership(np.zeros(20), np.ones(30))
-    assert (told.auc, told.low, told.high, told.caught) == (1, 1, 1, 1)
-    assert max(told.p_auc, told.p_caught) < 1e-6
+    perfect = membership(np.zeros(20), np.ones(30))
+    assert (perfect.auc, perfect.low, perfect.high, perfect.caught) == (1, 1, 1, 1)
+    assert max(perfect.p_auc, perfect.p_caught) < 1e-6
 
 
 def test_p_values_keep_their_level() -> None:
     rng = np.random.default_rng(1)
-    found = [membership(rng.random(40), rng.random(25)) for _ in range(150)]
-    for p in ([one.p_auc for one in found], [one.p_caught for one in found]):
-        assert (
-            binomtest(int((np.array(p) <= 0.05).sum()), 150, 0.05, alternative="greater").pvalue
-            > 0.01
-        )
+    attacks = [membership(rng.random(40), rng.random(25)) for _ in range(150)]
+    for p in ([attack.p_auc for attack in attacks], [attack.p_caught for attack in attacks]):
+        n_alarms = int((np.array(p) <= 0.05).sum())
+        assert binomtest(n_alarms, 150, 0.05, alternative="greater").pvalue > 0.01
 
 
-def test_a_patient_is_as_near_as_his_nearest_image() -> None:
-    assert per_patient(np.array([3.0, 1.0, 2.0, 5.0]), np.array([7, 7, 2, 7])).tolist() == [
-        2.0,
-        1.0,
-    ]
+def test_a_patient_is_as_near_as_the_nearest_image() -> None:
+    distances = per_patient(np.array([3.0, 1.0, 2.0, 5.0]), np.array([7, 7, 2, 7]))
+    assert distances.tolist() == [2.0, 1.0]

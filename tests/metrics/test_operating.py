@@ -1,4 +1,4 @@
-"""Operating points: what each decides, how that is measured, and that a mere shift of the odds changes nothing."""
+"""Operating points: their calls, the measures of these, invariance to a shift of the odds."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ from equipoise.testing.metrics import METRIC_CONTRACT
 UNMOVED = [name for name in POINTS if name != "largest"]
 
 
-def drawn(k: int, n: int, seed: int, positive: int) -> Predictions:
+def simulated(k: int, n: int, seed: int, positive: int) -> Predictions:
     rng = np.random.default_rng(seed)
     y_true = np.concatenate([np.arange(k), rng.integers(k, size=n - k)])
     y_score = softmax(rng.normal(size=(n, k)) + np.eye(k)[y_true], axis=1)
@@ -44,7 +44,7 @@ def calls(point: OperatingPoint, validation: Predictions, test: Predictions) -> 
     return list(called.tolist())
 
 
-def judged(name: str, validation: Predictions, test: Predictions) -> Predictions:
+def measured(name: str, validation: Predictions, test: Predictions) -> Predictions:
     return of_counts(POINTS[name].decide(Tuning(validation), test).sum(axis=0)[None])
 
 
@@ -54,7 +54,7 @@ def judged(name: str, validation: Predictions, test: Predictions) -> Predictions
 def test_a_method_that_only_moves_the_threshold_ties(
     name: str, shift: float, seed: int, positive: int
 ) -> None:
-    validation, test = drawn(2, 40, seed, positive), drawn(2, 40, seed + 1000, positive)
+    validation, test = simulated(2, 40, seed, positive), simulated(2, 40, seed + 1000, positive)
     odds = np.exp([0.0, shift])
     expected = calls(POINTS[name], validation, test)
     assert calls(POINTS[name], moved(validation, odds), moved(test, odds)) == expected
@@ -63,14 +63,18 @@ def test_a_method_that_only_moves_the_threshold_ties(
 @given(st.lists(st.floats(-3, 3), min_size=4, max_size=4), st.integers(0, 100))
 @settings(deadline=None, max_examples=20)
 def test_correction_undoes_shifted_odds_of_many_classes(shifts: list[float], seed: int) -> None:
-    validation, test, odds = drawn(4, 60, seed, 3), drawn(4, 60, seed + 1000, 3), np.exp(shifts)
+    validation, test, odds = (
+        simulated(4, 60, seed, 3),
+        simulated(4, 60, seed + 1000, 3),
+        np.exp(shifts),
+    )
     for name in ("corrected", "least_cost"):
         expected = calls(POINTS[name], validation, test)
         assert calls(POINTS[name], moved(validation, odds), moved(test, odds)) == expected
 
 
-def test_without_a_threshold_the_shift_shows() -> None:
-    validation, test = drawn(2, 40, 0, 1), drawn(2, 40, 1, 1)
+def test_the_largest_probability_is_not_invariant_to_the_shift() -> None:
+    validation, test = simulated(2, 40, 0, 1), simulated(2, 40, 1, 1)
     assert (
         calls(POINTS["largest"], validation, moved(test, np.array([1.0, 5.0])))
         != test.y_score.argmax(axis=1).tolist()
@@ -79,38 +83,37 @@ def test_without_a_threshold_the_shift_shows() -> None:
 
 @pytest.mark.parametrize("k", [2, 5])
 def test_the_largest_probability_is_the_prediction_of_the_metrics(k: int) -> None:
-    validation, test = drawn(k, 40, 0, 1), drawn(k, 80, 1, 1)
-    decided = judged("largest", validation, test)
+    validation, test = simulated(k, 40, 0, 1), simulated(k, 80, 1, 1)
+    decided = measured("largest", validation, test)
     for name in ("rare_recall", "rare_specificity", "rare_precision", "rare_npv"):
         assert_allclose(MEASURES[name].rule(decided), METRICS[name].rule(test))
     recall, specificity = (METRICS[f"rare_{m}"].rule(test) for m in ("recall", "specificity"))
     assert_allclose(MEASURES["balanced_accuracy"].rule(decided), (recall + specificity) / 2)
 
 
-def test_what_is_chosen_on_validation_holds_there() -> None:
-    p = drawn(3, 200, 0, 2)
+def test_points_reach_in_validation_what_they_are_chosen_for() -> None:
+    p = simulated(3, 200, 0, 2)
     for recall in (0.9, 0.95):
         assert (
             recall
-            <= MEASURES["rare_recall"].rule(judged(f"recall_{recall:g}", p, p))[0]
+            <= MEASURES["rare_recall"].rule(measured(f"recall_{recall:g}", p, p))[0]
             < recall + 0.03
         )
-    score = {name: MEASURES["balanced_accuracy"].rule(judged(name, p, p))[0] for name in POINTS}
+    score = {name: MEASURES["balanced_accuracy"].rule(measured(name, p, p))[0] for name in POINTS}
     assert score["best_threshold"] == max(score.values())
 
 
-def test_prices_move_the_call_from_few_to_all() -> None:
-    p, cheap, dear = drawn(2, 200, 0, 1), (1.0, 50.0), (50.0, 1.0)
-    n = [
-        sum(calls(at_least_cost(missed=m, false_alarm=f), p, p))
-        for m, f in (cheap, (5.0, 1.0), dear)
-    ]
-    assert n[0] < n[1] < n[2]
+def test_costs_move_the_calls_from_few_to_all() -> None:
+    p = simulated(2, 200, 0, 1)
+    n_called = []
+    for missed, false_alarm in ((1.0, 50.0), (5.0, 1.0), (50.0, 1.0)):
+        n_called.append(sum(calls(at_least_cost(missed=missed, false_alarm=false_alarm), p, p)))
+    assert n_called[0] < n_called[1] < n_called[2]
 
 
 def test_counts_are_as_good_as_the_images_themselves() -> None:
-    test = drawn(2, 40, 1, 1)
-    kinds = POINTS["best_threshold"].decide(Tuning(drawn(2, 40, 0, 1)), test)
+    test = simulated(2, 40, 1, 1)
+    kinds = POINTS["best_threshold"].decide(Tuning(simulated(2, 40, 0, 1)), test)
     weights = np.random.default_rng(0).integers(0, 3, size=(2, 40))
     for value, row in enumerate(weights):
         rows = np.repeat(np.arange(40), row)
@@ -123,24 +126,23 @@ def test_counts_are_as_good_as_the_images_themselves() -> None:
 
 
 def test_nothing_is_chosen_without_validation_images_of_a_class() -> None:
-    test = drawn(3, 30, 0, 2)
+    test = simulated(3, 30, 0, 2)
 
     def chosen(absent: int) -> set[str]:
         rows = test.y_true != absent
         without = Predictions(y_true=test.y_true[rows], y_score=test.y_score[rows], positive=2)
-        found = {
-            n: [m.rule(judged(n, without, test))[0] for m in MEASURES.values()] for n in POINTS
-        }
-        assert all(np.isnan(values).all() or np.isfinite(values).all() for values in found.values())
-        return {name for name, values in found.items() if np.isfinite(values).all()}
+        finite = set()
+        for name in POINTS:
+            p = measured(name, without, test)
+            values = [measure.rule(p)[0] for measure in MEASURES.values()]
+            assert np.isnan(values).all() or np.isfinite(values).all()
+            if np.isfinite(values).all():
+                finite.add(name)
+        return finite
 
     assert chosen(2) == {"largest"}
-    assert chosen(0) == {
-        "largest",
-        "best_threshold",
-        "recall_0.95",
-        "recall_0.9",
-    }  # odds of three need all three
+    # Odds of three classes need all three.
+    assert chosen(0) == {"largest", "best_threshold", "recall_0.95", "recall_0.9"}
 
 
 @pytest.mark.parametrize(
@@ -153,6 +155,6 @@ def test_cost_obeys_the_contract_of_metrics_for_two_classes(
     check(MEASURES["cost"])
 
 
-def test_points_are_compared_on_what_they_measure() -> None:
+def test_points_are_compared_by_a_measure() -> None:
     assert {point.compared for point in POINTS.values()} <= MEASURES.keys()
     assert all(name == point.name for name, point in POINTS.items())

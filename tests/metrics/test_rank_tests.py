@@ -1,13 +1,18 @@
-"""Tests by ranks: Demsar's example, SciPy, and how often they cry wolf."""
+"""Tests by ranks: the example of Demsar (2006), SciPy, false alarms."""
+
+from itertools import combinations
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
+from equipoise.metrics.classic_tests import signed_ranks
 from equipoise.metrics.rank_tests import average_ranks, cliques, critical_difference, friedman
+from equipoise.metrics.statistics import holm
 
-# Demsar 2006, table 6: AUROC of C4.5 without and with m, cf, m+cf on 14 data sets. The last two of the voting data
-# are printed alike (.975) and ranked 2 and 3.
+# Demsar (2006), Table 6: AUROC of C4.5 without and with m, cf, m+cf on 14 data sets. The last two
+# of the voting data are printed equal (.975) and ranked 2 and 3.
 DEMSAR = np.array(
     [
         [0.763, 0.768, 0.771, 0.798], [0.599, 0.591, 0.590, 0.569], [0.954, 0.971, 0.968, 0.967],
@@ -47,17 +52,25 @@ def test_equal_methods_are_rarely_called_different() -> None:
     assert 0.02 <= alarms <= 0.085
 
 
-def test_groups_hold_neighbors_that_cannot_be_told_apart() -> None:
+def test_groups_are_neighbors_that_do_not_differ() -> None:
     noise = 0.01 * np.random.default_rng(2).random((12, 4))
     assert cliques(noise + np.array([0.9, 0.9, 0.5, 0.5])) == [(0, 1), (2, 3)]
     assert cliques(noise + np.array([0.9, 0.7, 0.5, 0.3])) == []
-    assert cliques(noise[:5] + np.array([0.9, 0.7, 0.5, 0.3])) == [
-        (0, 3)
-    ]  # five data sets show nothing
-    chain = np.array([0.10, 0.05, 0.0]) + 0.2 * np.random.default_rng(4).normal(size=(40, 3)).round(
-        2
-    )
-    groups = cliques(chain)
-    assert all(
-        not (a <= i and j <= b) for (i, j) in groups for (a, b) in groups if (a, b) != (i, j)
-    )
+    # Five data sets show no difference.
+    assert cliques(noise[:5] + np.array([0.9, 0.7, 0.5, 0.3])) == [(0, 3)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_groups_equal_their_definition(seed: int) -> None:
+    """Spans without a pair that differs, but those inside a larger one."""
+    values = np.random.default_rng(seed).normal(size=(40, 5)).round(2) * 0.2
+    values += np.linspace(0.12, 0, 5)
+    pairs = list(combinations(range(5), 2))
+    p = holm([signed_ranks(values[:, i] - values[:, j]) for i, j in pairs])
+    equal = {pair for pair, value in zip(pairs, p, strict=True) if value >= 0.05}
+    spans = [(i, j) for i, j in pairs if set(combinations(range(i, j + 1), 2)) <= equal]
+    expected = []
+    for i, j in spans:
+        if not any(a <= i and j <= b and (a, b) != (i, j) for a, b in spans):
+            expected.append((i, j))
+    assert cliques(values) == expected

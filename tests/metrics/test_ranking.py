@@ -18,12 +18,12 @@ cases = st.lists(
 def test_areas_equal_scikit_learn(case: list[tuple[bool, int, int]]) -> None:
     truth, score, weight = (np.array(column) for column in zip(*case, strict=True))
     auroc, precision = areas(score / 5, truth, weight[None].astype(np.float64))
-    seen = weight > 0
-    if truth[seen].any() and not truth[seen].all():
+    counted = weight > 0
+    if truth[counted].any() and not truth[counted].all():
         assert_allclose(auroc[0], roc_auc_score(truth, score, sample_weight=weight), atol=1e-12)
     else:
         assert np.isnan(auroc[0])
-    if truth[seen].any():
+    if truth[counted].any():
         assert_allclose(
             precision[0], average_precision_score(truth, score, sample_weight=weight), atol=1e-12
         )

@@ -1,4 +1,4 @@
-"""Draws of patients, intervals that cover, tests that rarely cry wolf."""
+"""Draws of patients, coverage of intervals, false alarms of tests."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def all_draws(strata: Codes, n_draws: int, seed: int = 0, block: int = 64) -> Fl
     )
 
 
-# --- draws ----------------------------------------------------------------------------------------------------
+# --- draws ---
 
 
 def test_a_patient_belongs_to_the_rarest_class_among_its_images() -> None:
@@ -55,7 +55,7 @@ def test_the_variance_over_draws_is_that_of_a_mean() -> None:
     assert_allclose(means.var(), values.var(ddof=1) / 6, rtol=0.03)
 
 
-def test_the_interval_covers_the_truth_of_bernoulli_sets() -> None:  # methods 10.6
+def test_the_interval_covers_the_truth_of_bernoulli_sets() -> None:
     rng, covered = np.random.default_rng(1), 0
     for _ in range(200):
         hits = rng.random(60) < 0.7
@@ -88,18 +88,18 @@ def test_an_interval_leaves_out_undefined_draws() -> None:
     assert np.isnan(percentile_interval(np.array([np.nan, np.nan]))).all()
 
 
-def test_a_mean_leaves_out_what_is_not_known() -> None:
+def test_a_mean_leaves_out_nan() -> None:
     assert_allclose(mean_known(np.array([[1.0, np.nan], [3.0, np.nan]])), [2.0, np.nan])
 
 
-# --- correction -----------------------------------------------------------------------------------------------
+# --- correction ---
 
 
 def test_holm_by_hand() -> None:
     assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
 
 
-def test_holm_does_not_count_what_was_not_tested() -> None:
+def test_holm_does_not_count_nan() -> None:
     assert_allclose(holm([0.02, float("nan"), 0.9]), [0.04, np.nan, 0.9])
 
 
@@ -112,10 +112,10 @@ def test_holm_lies_between_no_correction_and_bonferroni(p: list[float]) -> None:
     assert (np.diff(corrected[np.argsort(p, kind="stable")]) >= 0).all()
 
 
-# --- paired test ----------------------------------------------------------------------------------------------
+# --- paired test ---
 
 
-def test_one_run_cannot_tell() -> None:
+def test_a_single_run_has_no_interval() -> None:
     result = paired_test(np.array([0.3]), np.full((1, 9), 0.3), np.array([0]), n_patients=50)
     assert result.difference == 0.3
     assert np.isnan([result.low, result.high, result.p, result.detectable]).all()
@@ -129,7 +129,7 @@ def test_without_test_sampling_it_is_the_paired_t_test() -> None:
     assert_allclose([result.low, result.high], expected.confidence_interval(0.95))
 
 
-def test_without_training_chance_it_is_the_bootstrap_of_patients() -> None:
+def test_without_training_randomness_it_is_the_bootstrap_of_patients() -> None:
     draws = np.random.default_rng(3).normal(0.2, 0.1, size=4000)
     result = paired_test(
         np.full(3, 0.2), np.tile(draws, (3, 1)), np.zeros(3, dtype=np.int64), n_patients=10_000
@@ -142,11 +142,9 @@ def test_seeds_of_a_split_count_as_one_run() -> None:
     splits = np.repeat([0, 1, 2], 4)
     repeated = np.repeat(once, 4) + np.tile([-0.01, 0.01, -0.02, 0.02], 3)
     assert_allclose(unit_means(repeated, splits), once)
-    one, many = (
-        paired_test(d, np.tile(d[:, None], 5), s, n_patients=50)
-        for d, s in ((once, np.arange(3)), (repeated, splits))
-    )
-    assert_allclose([many.low, many.high, many.p], [one.low, one.high, one.p])
+    test = paired_test(repeated, np.tile(repeated[:, None], 5), splits, n_patients=50)
+    expected = paired_test(once, np.tile(once[:, None], 5), np.arange(3), n_patients=50)
+    assert_allclose([test.low, test.high, test.p], [expected.low, expected.high, expected.p])
 
 
 def test_equal_predictions_differ_by_nothing() -> None:
@@ -161,18 +159,15 @@ def test_rounding_is_no_difference() -> None:
 
 def test_swapping_the_methods_mirrors_the_result() -> None:
     rng = np.random.default_rng(4)
-    differences, draws, splits = (
-        rng.normal(size=6),
-        rng.normal(size=(6, 50)),
-        np.repeat([0, 1, 2], 2),
-    )
-    one = paired_test(differences, draws, splits, n_patients=20)
-    other = paired_test(-differences, -draws, splits, n_patients=20)
-    assert_allclose([one.low, one.high, one.p], [-other.high, -other.low, other.p])
+    differences, draws = rng.normal(size=6), rng.normal(size=(6, 50))
+    splits = np.repeat([0, 1, 2], 2)
+    test = paired_test(differences, draws, splits, n_patients=20)
+    swapped = paired_test(-differences, -draws, splits, n_patients=20)
+    assert_allclose([test.low, test.high, test.p], [-swapped.high, -swapped.low, swapped.p])
 
 
 @pytest.mark.parametrize("n_comparisons", [1, 4])
-def test_a_detectable_difference_is_found_four_times_in_five(n_comparisons: int) -> None:
+def test_a_detectable_difference_is_detected_four_times_in_five(n_comparisons: int) -> None:
     rng, size = np.random.default_rng(5), 9
 
     def run(shift: float) -> tuple[float, float]:
@@ -183,11 +178,11 @@ def test_a_detectable_difference_is_found_four_times_in_five(n_comparisons: int)
         return result.p, result.detectable
 
     shift = float(np.mean([run(0.0)[1] for _ in range(200)]))
-    found = np.mean([run(shift)[0] < 0.05 / n_comparisons for _ in range(400)])
-    assert 0.70 <= found <= 0.90
+    power = np.mean([run(shift)[0] < 0.05 / n_comparisons for _ in range(400)])
+    assert 0.70 <= power <= 0.90
 
 
-# --- simulated studies: two methods that are equally good by construction -----------------------------------------
+# --- simulated studies: two methods that are equally good by construction ---
 
 
 def simulated(
@@ -199,11 +194,12 @@ def simulated(
     n: int = 200,
     width: int = 6,
 ) -> tuple[Floats, Floats, Codes, int]:
-    """Simulate balanced accuracies of two nearest-mean classifiers, one on each half of the features.
+    """Simulate balanced accuracies of two nearest-mean classifiers, one per half of the features.
 
-    Both halves are equally informative, so their expected difference is 0 over data sets and trainings; a
-    training's chance is noise on the direction and the threshold, as of seeds. The more features share the
-    information (`width`), the more a classifier depends on its training images.
+    Both halves are equally informative, so their expected difference is 0 over data sets and
+    trainings; the randomness of training is noise on the direction and the threshold, as of seeds.
+    The more features share the information (`width`), the more a classifier depends on its training
+    images.
     """
     y = (np.arange(n) < n // 5).astype(np.int64)
     X = rng.normal(size=(n, 2, width)) + 0.5 * np.sqrt(6 / width) * y[:, None, None]
@@ -244,7 +240,7 @@ def _splits(
 def _accuracies(
     rng: np.random.Generator, X: Floats, y: Codes, part: tuple[Codes, Codes], weights: Floats
 ) -> Floats:
-    """Train once, on half of the features; give the balanced accuracy under each weighting."""
+    """Train once, on half of the features; compute the balanced accuracy under each weighting."""
     train, test = part
     low, high = (X[train][y[train] == c].mean(axis=0) for c in (0, 1))
     normal = high - low
@@ -253,11 +249,11 @@ def _accuracies(
     )
     threshold = normal @ (low + high) / 2 + 0.1 * rng.normal()
     right = ((X[test] @ normal > threshold) == (y[test] == 1)).astype(np.float64)
-    seen, truth = weights[:, test], y[test]
-    shares = [
-        seen[:, truth == c] @ right[truth == c] / seen[:, truth == c].sum(axis=1) for c in (0, 1)
-    ]
-    return np.asarray((shares[0] + shares[1]) / 2)
+    recalls = []
+    for c in (0, 1):
+        of_class = weights[:, test[y[test] == c]]
+        recalls.append(of_class @ right[y[test] == c] / of_class.sum(axis=1))
+    return np.asarray((recalls[0] + recalls[1]) / 2)
 
 
 def false_alarms(n_studies: int, **design: object) -> float:

@@ -1,4 +1,4 @@
-"""Distances between surfaces: closed forms, MONAI, and what an empty mask means."""
+"""Distances between surfaces: closed forms, MONAI, and empty masks."""
 
 import math
 
@@ -32,7 +32,7 @@ def voxel(*place: int) -> Mask:
 @pytest.mark.parametrize("shift", [0, 1, 2, 5, 6, 11])
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_two_cubes_shifted_by_d_voxels_are_d_spacings_apart(shift: int, axis: int) -> None:
-    """A whole face, 16 % of the surface, lies d spacings from the other cube and nothing lies farther."""
+    """A face, 16 % of the surface, lies d spacings from the other cube, nothing farther."""
     spacing = (3.0, 0.5, 0.7)
     place = [0, 0, 0]
     place[axis] = shift
@@ -54,17 +54,17 @@ def test_the_larger_directed_percentile_counts_not_that_of_both_directions_toget
     line = np.zeros((1, 21), dtype=bool)
     line[0, 0] = True
     distances = surface_distances(truth=line, prediction=np.ones_like(line), spacing_mm=(1.0, 1.0))
-    assert distances.hd95_mm == pytest.approx(
-        19
-    )  # 0, ..., 20 one way and 0 the other; together it were 18.95
+    # 0, ..., 20 one way and 0 the other; both pooled would give 18.95.
+    assert distances.hd95_mm == pytest.approx(19)
     assert distances.nsd() == pytest.approx(3 / 22)  # voxels 0 and 1 one way, 0 the other
 
 
 def test_ten_steps_of_a_tenth_are_within_a_millimeter_despite_rounding() -> None:
     line = np.zeros((1, 40), dtype=bool)
-    one, other = line.copy(), line.copy()
-    one[0, 13], other[0, 23] = True, True
-    distances = surface_distances(truth=one, prediction=other, spacing_mm=(1.0, 0.1))
+    truth, prediction = line.copy(), line.copy()
+    truth[0, 13] = True
+    prediction[0, 23] = True
+    distances = surface_distances(truth=truth, prediction=prediction, spacing_mm=(1.0, 0.1))
     assert distances.from_truth[0] > 1  # 23 * 0.1 - 13 * 0.1
     assert distances.nsd() == 1
 
@@ -73,9 +73,9 @@ def test_both_empty_is_right_and_one_empty_has_no_distance() -> None:
     both = surface_distances(truth=EMPTY, prediction=EMPTY, spacing_mm=SPACINGS[0])
     assert (both.hd95_mm, both.nsd()) == (0, 1)
     for truth, prediction in ((EMPTY, voxel(1, 1, 1)), (voxel(1, 1, 1), EMPTY)):
-        one = surface_distances(truth=truth, prediction=prediction, spacing_mm=SPACINGS[0])
-        assert math.isnan(one.hd95_mm)
-        assert one.nsd() == 0
+        distances = surface_distances(truth=truth, prediction=prediction, spacing_mm=SPACINGS[0])
+        assert math.isnan(distances.hd95_mm)
+        assert distances.nsd() == 0
 
 
 def test_the_surface_of_a_cube_is_all_but_its_inside_and_the_image_border_is_outside() -> None:
@@ -96,9 +96,8 @@ def test_nothing_of_a_mask_lies_outside_its_box_and_every_side_touches(mask: Mas
     assert [side.stop - 1 for side in box] == places.max(axis=0).tolist()
 
 
-@pytest.mark.filterwarnings(
-    "ignore::FutureWarning:monai"
-)  # an argument that MONAI itself gives and deprecates
+# MONAI itself passes an argument that it deprecates.
+@pytest.mark.filterwarnings("ignore::FutureWarning:monai")
 @pytest.mark.parametrize("spacing", SPACINGS)
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
 def test_agrees_with_monai(share: float, spacing: tuple[float, float, float]) -> None:
@@ -115,9 +114,9 @@ def test_agrees_with_monai(share: float, spacing: tuple[float, float, float]) ->
 
 @given(masks, masks)
 @settings(max_examples=30, deadline=None)
-def test_swapped_masks_are_as_far_apart(one: Mask, other: Mask) -> None:
-    there = surface_distances(truth=one, prediction=other, spacing_mm=SPACINGS[1])
-    back = surface_distances(truth=other, prediction=one, spacing_mm=SPACINGS[1])
+def test_swapped_masks_are_as_far_apart(first: Mask, second: Mask) -> None:
+    there = surface_distances(truth=first, prediction=second, spacing_mm=SPACINGS[1])
+    back = surface_distances(truth=second, prediction=first, spacing_mm=SPACINGS[1])
     np.testing.assert_equal((there.hd95_mm, there.nsd()), (back.hd95_mm, back.nsd()))
     assert 0 <= there.nsd() <= 1
     assert not there.hd95_mm < 0

@@ -1,4 +1,4 @@
-"""The classifier two-sample test: power, false alarms, patients; the interval of an AUROC."""
+"""The classifier two-sample test: power, false alarms, patients."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from equipoise.exceptions import DataError
-from equipoise.metrics.two_sample import PENALTY, auroc_interval, auroc_variance, two_sample_test
+from equipoise.metrics.two_sample import PENALTY, two_sample_test
 
 Array = NDArray[np.float64]
 
@@ -19,10 +19,10 @@ def normal(n: int, *, seed: int = 0, mean: float = 0.0, d: int = 6) -> Array:
     return np.random.default_rng(seed).normal(mean, 1, size=(n, d))
 
 
-def test_equal_sets_are_not_told_apart_and_far_ones_are() -> None:
+def test_equal_sets_are_not_distinguished_and_distant_ones_are() -> None:
     same = [two_sample_test(normal(30, seed=i), normal(30, seed=100 + i)) for i in range(16)]
-    assert abs(np.mean([one.auroc for one in same]) - 0.5) < 0.1
-    assert np.mean([one.p < 0.05 for one in same]) <= 0.125  # see the slow test
+    assert abs(np.mean([test.auroc for test in same]) - 0.5) < 0.1
+    assert np.mean([test.p < 0.05 for test in same]) <= 0.125  # see the slow test
     far = two_sample_test(normal(30), normal(30, seed=1, mean=2))
     assert far.auroc > 0.98
     assert far.accuracy > 0.95
@@ -40,15 +40,15 @@ def test_false_alarms_and_coverage(n: int, per_patient: int, d: int) -> None:
         of_patient = np.repeat(rng.normal(size=(patients, 8)), n // patients, axis=0)
         return np.asarray(np.maximum((of_patient + 0.5 * rng.normal(size=(n, 8))) @ mix, 0))
 
-    found = [two_sample_test(draw(n // per_patient), draw(n), patients=owners) for _ in range(150)]
-    assert np.mean([one.p < 0.05 for one in found]) <= 0.08
-    assert np.mean([one.low <= 0.5 <= one.high for one in found]) >= 0.91
+    tests = [two_sample_test(draw(n // per_patient), draw(n), patients=owners) for _ in range(150)]
+    assert np.mean([test.p < 0.05 for test in tests]) <= 0.08
+    assert np.mean([test.low <= 0.5 <= test.high for test in tests]) >= 0.91
 
 
 def test_the_score_is_that_of_folds_written_out() -> None:
-    """30 images of 10 patients, of which each fold tests two; singles of the other set in turns of six."""
+    """Pooled by hand over the five folds of scikit-learn: 30 single images of each set."""
     real, fake = normal(30), normal(30, seed=1, mean=0.5)
-    found = two_sample_test(real, fake)
+    test = two_sample_test(real, fake)
     x, y = np.concatenate([real, fake]), np.arange(60) >= 30
     fold = np.concatenate([_folds(30), _folds(30)])
     areas, right = [], 0
@@ -60,12 +60,12 @@ def test_the_score_is_that_of_folds_written_out() -> None:
         score = model.decision_function(scaler.transform(x[fold == k]))
         areas.append(roc_auc_score(y[fold == k], score))
         right += int(((score > 0) == y[fold == k]).sum())
-    assert found.auroc == pytest.approx(np.mean(areas))
-    assert found.accuracy == pytest.approx(right / 60)
+    assert test.auroc == pytest.approx(np.mean(areas))
+    assert test.accuracy == pytest.approx(right / 60)
 
 
 def _folds(n: int) -> NDArray[np.int64]:
-    """Scikit-learn's folds of single images, from its own class."""
+    """Return the fold of each of n single images, from scikit-learn's own class."""
     from sklearn.model_selection import GroupKFold
 
     fold = np.empty(n, dtype=np.int64)
@@ -75,7 +75,7 @@ def _folds(n: int) -> NDArray[np.int64]:
 
 
 def test_a_patient_is_in_one_fold_only() -> None:
-    """Eight images of a patient, all alike, differ from all others: a leak would tell every set apart."""
+    """Eight equal images of each patient: a leak would distinguish every pair of sets."""
     rng, owners = np.random.default_rng(2), np.repeat(np.arange(6), 8)
     pairs = [[np.repeat(rng.normal(size=(6, 40)), 8, axis=0) for _ in range(2)] for _ in range(5)]
     grouped = [two_sample_test(a, b, patients=owners, fake_patients=owners).auroc for a, b in pairs]
@@ -93,42 +93,15 @@ def test_fewer_patients_give_a_wider_interval() -> None:
     assert together.high - together.low > alone.high - alone.low
 
 
-@pytest.mark.parametrize(("m", "n"), [(20, 20), (5, 60)])
-def test_the_interval_of_an_auroc(m: int, n: int) -> None:
-    """Null variance of Mann and Whitney; ends solve their own equation; never empty, mirrored, inside 0 to 1."""
-    assert auroc_variance(0.5, m, n) == pytest.approx((m + n + 1) / (12 * m * n))
-    low, high = auroc_interval(0.8, m, n)
-    for end in (low, high):
-        assert abs(0.8 - end) / np.sqrt(auroc_variance(end, m, n)) == pytest.approx(
-            1.959964, rel=1e-5
-        )
-    assert auroc_interval(0.2, m, n) == pytest.approx((1 - high, 1 - low))
-    low, high = auroc_interval(1.0, m, n)
-    assert 0.5 < low < 1 == high
-    assert auroc_interval(0.0, m, n) == pytest.approx((0, 1 - low))
-
-
-def test_the_interval_covers_in_95_percent() -> None:
-    """Two normal distributions whose AUROC is 0.8; 200 sets of 12 and 40."""
-    rng = np.random.default_rng(0)
-    shift = 0.8416212 * np.sqrt(2)
-    truth = np.arange(52) < 12
-    found = [
-        auroc_interval(roc_auc_score(truth, rng.normal(size=52) + shift * truth), 12, 40)
-        for _ in range(200)
-    ]
-    assert 0.91 <= np.mean([low <= 0.8 <= high for low, high in found]) <= 0.99
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (partial(two_sample_test, normal(10), normal(9)), "as many fakes as reals, got 9 and 10"),
+        (partial(two_sample_test, normal(10), normal(9)), "9 and 10"),
         (
             partial(two_sample_test, normal(10), normal(10), patients=np.arange(10) // 3),
-            "at least 5 different",
+            "at least 5.*10, 4 different",
         ),
-        (partial(two_sample_test, normal(10), normal(10), patients=np.arange(9)), "got 9"),
+        (partial(two_sample_test, normal(10), normal(10), patients=np.arange(9)), "10 rows.*got 9"),
     ],
 )
 def test_bad_input_is_refused(call: partial[object], message: str) -> None:

@@ -10,7 +10,8 @@ from equipoise.arrays import Labels
 from equipoise.evidence.realism import FEWEST, MOST, Finding, Part
 from equipoise.metrics.feature_sets import Features, Patients
 from equipoise.metrics.ranking import areas
-from equipoise.metrics.two_sample import auroc_interval, regression
+from equipoise.metrics.sampling_variance import auroc_interval
+from equipoise.metrics.two_sample import regression
 
 FEWEST_TESTED = 5  # held-out patients on each side: with fewer an interval spans most of the scale
 LABEL_MEASURES = ("train_synthetic", "test_synthetic")

@@ -1,4 +1,4 @@
-"""What a metric is, and the predictions that it is computed from."""
+"""Metrics of classification as records, and the predictions that they are computed from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,20 +18,28 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Scores of n images with known classes, seen under b weightings of the images.
+    """Scores of n images with known classes, under b weightings of the images.
 
-    One weighting of ones gives the plain metric; a bootstrap passes b resamplings at once, so that a thousand
-    draws cost a few matrix products.
+    One weighting of ones gives the plain metric; a bootstrap passes b weightings at once, so that
+    a thousand draws cost a few matrix products.
 
     Attributes:
         y_true: (n,) codes 0..k-1.
-        y_score: (n, k) probabilities, rows sum to 1; the predicted class is the largest (the first on a tie).
+        y_score: (n, k) probabilities, rows sum to 1; the predicted class is the largest (the first
+            on a tie).
         positive: Code of the positive class.
         weights: (b, n) >= 0, how often each image counts; None counts each once.
 
     Raises:
         DataError: Shapes or ranges differ from the above.
         SettingError: `positive` is not one of the k classes.
+
+    Example:
+        >>> import numpy as np
+        >>> scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
+        >>> predictions = Predictions(y_true=np.array([0, 1, 1]), y_score=scores, positive=1)
+        >>> predictions.confusion.astype(int).tolist()
+        [[[1, 0], [1, 1]]]
     """
 
     y_true: Labels
@@ -45,7 +53,8 @@ class Predictions:
         low, high = int(y_true.min()), int(y_true.max())
         if low < 0 or high >= k:
             raise DataError(
-                f"Expected y_true in 0..{k - 1}, as y_score has {k} columns, got {low} to {high}."
+                f"Expected y_true in 0..{k - 1}, because y_score has {k} columns, "
+                f"got {low} to {high}."
             )
         if not 0 <= self.positive < k:
             raise SettingError(f"Expected the positive class in 0..{k - 1}, got {self.positive}.")
@@ -57,7 +66,7 @@ class Predictions:
 
     @cached_property
     def weighting(self) -> Values:
-        """(b, n) weights, a row of ones where none were given."""
+        """(b, n) weights; a single row of ones if no weights were passed."""
         return np.ones((1, len(self.y_true))) if self.weights is None else self.weights
 
     @cached_property
@@ -69,13 +78,16 @@ class Predictions:
 
     @cached_property
     def areas(self) -> tuple[Values, Values]:
-        """(b, k) one-vs-rest AUROC and (b, k) average precision of each class; NaN where a class is absent."""
-        columns = range(self.n_classes)
-        parts = [areas(self.y_score[:, c], self.y_true == c, self.weighting) for c in columns]
-        return np.stack([a for a, _ in parts], axis=1), np.stack([a for _, a in parts], axis=1)
+        """(b, k) one-vs-rest AUROC and (b, k) average precision; NaN if the class is absent."""
+        shape = (len(self.weighting), self.n_classes)
+        auroc, precision = np.empty(shape), np.empty(shape)
+        for c in range(self.n_classes):
+            is_class = self.y_true == c
+            auroc[:, c], precision[:, c] = areas(self.y_score[:, c], is_class, self.weighting)
+        return auroc, precision
 
     def reweighted(self, weights: Values) -> Self:
-        """Give the same predictions under other weights (b, n)."""
+        """Return the same predictions under other weights, (b, n)."""
         return replace(self, weights=weights)
 
 
@@ -86,11 +98,11 @@ class Metric:
     Attributes:
         name: Key in the table of metrics and in every stored file.
         label: Name in sentences and figures.
-        rule: Weighted predictions (of images, or measures of volumes) to (b,) values; NaN where a class that it
-            needs is absent, never 0.
+        rule: Weighted predictions (of images, or measures of volumes) to (b,) values; NaN if a
+            class that it needs is absent, never 0.
         bounds: Lowest and highest value.
         higher_is_better: Direction.
-        summary: What it tells, in one line.
+        summary: What it measures, in one line.
         source: Where it is defined.
     """
 
@@ -103,7 +115,9 @@ class Metric:
     higher_is_better: bool = True
 
     def function(self, *, y_true: Labels, y_score: Scores, positive: int) -> float:
-        """Compute the metric; keywords only, because swapped arguments silently swap precision and recall.
+        """Compute the metric.
+
+        All arguments are keywords: swapped arrays would silently swap precision and recall.
 
         Args:
             y_true: (n,) codes 0..k-1.
@@ -113,6 +127,15 @@ class Metric:
         Raises:
             DataError: Arrays of another shape or range.
             SettingError: `positive` is not one of the k classes.
+
+        Example:
+            >>> import numpy as np
+            >>> from equipoise.metrics.classification import METRICS
+            >>> scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
+            >>> METRICS["rare_recall"].function(
+            ...     y_true=np.array([0, 1, 1]), y_score=scores, positive=1
+            ... )
+            0.5
         """
         return float(self.rule(Predictions(y_true=y_true, y_score=y_score, positive=positive))[0])
 
@@ -121,19 +144,18 @@ def check_scores(y_score: Any) -> tuple[int, int]:
     """Return (n, k) of probabilities of shape (n, k).
 
     Raises:
-        DataError: Empty, fewer than two classes, not finite, outside 0..1, or rows that do not sum to 1.
+        DataError: Empty, fewer than two classes, not finite, outside 0..1, or rows that do not
+            sum to 1 within 0.001.
     """
     array = np.asarray(y_score)
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
         raise DataError(
             f"Expected y_score of shape (n, k) with n >= 1 and k >= 2, got {array.shape}."
         )
-    if not (
-        np.isfinite(array).all()
-        and (array >= 0).all()
-        and np.allclose(array.sum(axis=1), 1, atol=1e-3)
-    ):
+    in_range = bool(np.isfinite(array).all() and (array >= 0).all())
+    if not in_range or not np.allclose(array.sum(axis=1), 1, atol=1e-3):
         raise DataError(
-            "Expected y_score as probabilities whose rows sum to 1. Apply a softmax to logits first."
+            "Expected y_score as probabilities whose rows sum to 1. "
+            "Apply a softmax to logits first."
         )
     return int(array.shape[0]), int(array.shape[1])

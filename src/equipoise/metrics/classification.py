@@ -1,8 +1,18 @@
 """Classification metrics: the table `METRICS`, and the same quantities for each class.
 
-Rules (methods 7.1): hard predictions are the largest score; a fraction whose denominator is empty because nothing
-was predicted is 0; a metric that needs a class without a test image is NaN, because a mean over other classes
-in other folds would not be comparable (paper S1's code counts it as 0).
+Hard predictions are the class with the largest score. A fraction with nothing predicted in its
+denominator is 0. A metric that needs a class without a test image is NaN, because a mean over the
+remaining classes would not be comparable between folds (the code of Sharma et al., CSC2516,
+counts such a class as 0).
+
+Example:
+    >>> import numpy as np
+    >>> scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.2, 0.8]])
+    >>> predictions = Predictions(y_true=np.array([0, 0, 1, 1]), y_score=scores, positive=1)
+    >>> METRICS["balanced_accuracy"].rule(predictions).tolist()
+    [0.5]
+    >>> aurocs(predictions).tolist()
+    [[0.75, 0.75]]
 """
 
 import numpy as np
@@ -13,34 +23,34 @@ from equipoise.metrics.calibration import ece
 
 
 def recalls(p: Predictions) -> Values:
-    """(b, k) share of each class that is found: sensitivity."""
+    """Compute (b, k) TP / (TP + FN) of each class, its sensitivity; NaN if the class is absent."""
     return _over(_hits(p), _support(p), empty=np.nan)
 
 
 def precisions(p: Predictions) -> Values:
-    """(b, k) share of the images called a class that are of it; NaN where the class is absent."""
+    """Compute (b, k) TP / (TP + FP) of each class; NaN if the class is absent."""
     return np.where(_support(p) > 0, _over(_hits(p), _called(p)), np.nan)
 
 
 def specificities(p: Predictions) -> Values:
-    """(b, k) share of the other classes' images that are not called this class."""
-    others = _others(_support(p))
+    """Compute (b, k) TN / (TN + FP) of each class; NaN if no other class is present."""
+    negatives = _of_other_classes(_support(p))
     false_alarms = _called(p) - _hits(p)
-    return _over(others - false_alarms, others, empty=np.nan)
+    return _over(negatives - false_alarms, negatives, empty=np.nan)
 
 
 def f1_scores(p: Predictions) -> Values:
-    """(b, k) harmonic mean of precision and recall of each class."""
+    """Compute (b, k) harmonic means of precision and recall; NaN if the class is absent."""
     return _over(2 * _hits(p), _called(p) + _support(p), empty=np.nan) + 0 * recalls(p)
 
 
 def aurocs(p: Predictions) -> Values:
-    """(b, k) one-vs-rest area under the ROC curve of each class."""
+    """Compute (b, k) one-vs-rest areas under the ROC curve; NaN if either side is absent."""
     return p.areas[0]
 
 
 def auprcs(p: Predictions) -> Values:
-    """(b, k) one-vs-rest average precision of each class."""
+    """Compute (b, k) one-vs-rest average precisions; NaN if the class is absent."""
     return p.areas[1]
 
 
@@ -54,37 +64,30 @@ PER_CLASS = {
 }
 
 
-def _accuracy(p: Predictions) -> Values:
-    return _over(_sum(_hits(p), 1), _total(p))
-
-
 def _npv(p: Predictions) -> Values:
-    """Divide those rightly not called positive by all who were not; NaN where no image is of another class."""
-    missed, others = _support(p) - _hits(p), _others(_support(p))
-    cleared = others - (_called(p) - _hits(p))
-    return np.where(others > 0, _over(cleared, cleared + missed), np.nan)[:, p.positive]
+    """Compute (b,) TN / (TN + FN) of the positive class; NaN if no image is of another class."""
+    missed = _support(p) - _hits(p)
+    negatives = _of_other_classes(_support(p))
+    cleared = negatives - (_called(p) - _hits(p))
+    return np.where(negatives > 0, _over(cleared, cleared + missed), np.nan)[:, p.positive]
 
 
 def _mcc(p: Predictions) -> Values:
-    support, called = _support(p), _called(p)
+    support, called = _support(p), _called(p)  # (b, k) images of each class, and calls
     covariance = _sum(_hits(p), 1) * _total(p) - _sum(support * called, 1)
-    spread = _sum(support * _others(support), 1) * _sum(called * _others(called), 1)
-    return np.where(
-        _sum(support * _others(support), 1) > 0, _over(covariance, np.sqrt(spread)), np.nan
-    )
+    true_spread = _sum(support * _of_other_classes(support), 1)
+    called_spread = _sum(called * _of_other_classes(called), 1)
+    correlation = _over(covariance, np.sqrt(true_spread * called_spread))
+    return np.where(true_spread > 0, correlation, np.nan)
 
 
 def _auroc(p: Predictions) -> Values:
     return aurocs(p)[:, p.positive] if p.n_classes == 2 else np.asarray(aurocs(p).mean(axis=1))
 
 
-def _g_mean(p: Predictions) -> Values:
-    return np.asarray(np.prod(recalls(p), axis=1) ** (1 / p.n_classes))
-
-
 def _brier(p: Predictions) -> Values:
     error = ((p.y_score - np.eye(p.n_classes)[p.y_true]) ** 2).sum(axis=1) / 2
-    return _over(p.weighting @ error, _sum(p.weighting, 1))
+    return _over(p.weighting @ error, _total(p))
 
 
 def _hits(p: Predictions) -> Values:
@@ -103,8 +106,8 @@ def _total(p: Predictions) -> Values:
     return _sum(p.weighting, 1)
 
 
-def _others(counts: Values) -> Values:
-    """Add the other classes' counts; not total minus own, whose rounding would hide an exact 0."""
+def _of_other_classes(counts: Values) -> Values:
+    """Sum the counts of the other classes; total minus own would round an exact 0 away."""
     return np.asarray(counts @ (1.0 - np.eye(counts.shape[1])))
 
 
@@ -113,7 +116,7 @@ def _sum(values: Values, axis: int) -> Values:
 
 
 def _over(top: Values, bottom: Values, *, empty: float = 0.0) -> Values:
-    """Divide; `empty` where there is nothing to divide by."""
+    """Divide; `empty` where the denominator is 0."""
     result = np.full(top.shape, empty)
     np.divide(top, bottom, out=result, where=bottom > 0)
     return result
@@ -125,23 +128,23 @@ METRICS: dict[str, Metric] = {
         Metric(
             name="accuracy",
             label="accuracy",
-            rule=_accuracy,
-            summary="share of images called right; a constant answer already reaches the majority's share",
-            source="methods 7.1",
+            rule=lambda p: _over(_sum(_hits(p), 1), _total(p)),
+            summary="share of correct calls; a constant answer reaches the majority's share",
+            source="correct calls over all calls",
         ),
         Metric(
             name="balanced_accuracy",
             label="balanced accuracy",
             rule=lambda p: recalls(p).mean(axis=1),
             summary="mean recall over the classes; a constant answer gives 1/k",
-            source="paper S0 eq. 2; methods 7.1",
+            source="Brodersen et al. (2010); Kupas and Harangi, Eq. 2",
         ),
         Metric(
             name="macro_f1",
             label="macro F1",
             rule=lambda p: f1_scores(p).mean(axis=1),
             summary="mean F1 over the classes",
-            source="methods 7.1",
+            source="van Rijsbergen (1979), averaged over classes",
         ),
         Metric(
             name="mcc",
@@ -149,93 +152,93 @@ METRICS: dict[str, Metric] = {
             rule=_mcc,
             bounds=(-1.0, 1.0),
             summary="Matthews correlation of truth and prediction; a constant answer gives 0",
-            source="Gorodkin 2004 (k classes); methods 7.1",
+            source="Matthews (1975); Gorodkin (2004) for k classes",
         ),
         Metric(
             name="auroc",
             label="AUROC",
             rule=_auroc,
-            summary="area under the ROC curve, no threshold: positive class of two, else macro one-vs-rest",
-            source="methods 7.1",
+            summary="area under the ROC curve: positive class of two, else macro one-vs-rest",
+            source="Hanley and McNeil (1982); macro one-vs-rest for more than two classes",
         ),
         Metric(
             name="auprc",
             label="AUPRC",
             rule=lambda p: auprcs(p)[:, p.positive],
-            summary="average precision of the positive class, no threshold; chance gives its prevalence",
-            source="methods 7.1",
+            summary="average precision of the positive class; random scores give its prevalence",
+            source="average precision, sum of (R_i - R_(i-1)) P_i; not interpolated",
         ),
         Metric(
             name="macro_auprc",
             label="macro AUPRC",
             rule=lambda p: auprcs(p).mean(axis=1),
             summary="mean one-vs-rest average precision over the classes",
-            source="methods 7.1",
+            source="as auprc, averaged over classes",
         ),
         Metric(
             name="worst_class_recall",
             label="worst-class recall",
             rule=lambda p: recalls(p).min(axis=1),
-            summary="recall of the class that fares worst",
-            source="methods 7.1",
+            summary="recall of the class with the lowest recall",
+            source="minimum of TP / (TP + FN)",
         ),
         Metric(
             name="rare_recall",
             label="rare-class recall",
             rule=lambda p: recalls(p)[:, p.positive],
-            summary="share of the positive class that is found (sensitivity)",
-            source="methods 7.1",
+            summary="share of the positive class that is detected (sensitivity)",
+            source="TP / (TP + FN)",
         ),
         Metric(
             name="rare_precision",
             label="rare-class precision",
             rule=lambda p: precisions(p)[:, p.positive],
-            summary="share of the positive calls that are right",
-            source="methods 7.1",
+            summary="share of the positive calls that are correct",
+            source="TP / (TP + FP)",
         ),
         Metric(
             name="rare_specificity",
             label="rare-class specificity",
             rule=lambda p: specificities(p)[:, p.positive],
             summary="share of the other images that are not called positive",
-            source="methods 7.1",
+            source="TN / (TN + FP)",
         ),
         Metric(
             name="rare_npv",
             label="rare-class NPV",
             rule=_npv,
-            summary="negative predictive value: share of the images not called positive that are indeed not",
-            source="methods 7.1",
+            summary="negative predictive value: share of the negative calls that are correct",
+            source="TN / (TN + FN)",
         ),
         Metric(
             name="rare_f1",
             label="rare-class F1",
             rule=lambda p: f1_scores(p)[:, p.positive],
             summary="harmonic mean of the positive class's precision and recall",
-            source="methods 7.1",
+            source="2 TP / (2 TP + FP + FN)",
         ),
         Metric(
             name="g_mean",
             label="G-mean",
-            rule=_g_mean,
-            summary="geometric mean of the recalls; 0 as soon as one class is never found",
-            source="methods 7.1",
+            rule=lambda p: np.asarray(np.prod(recalls(p), axis=1) ** (1 / p.n_classes)),
+            summary="geometric mean of the recalls; 0 as soon as one class is never detected",
+            source="Kubat and Matwin (1997), over k classes",
         ),
         Metric(
             name="brier",
             label="Brier score",
             rule=_brier,
             higher_is_better=False,
-            summary="half the squared distance of the probabilities from the truth (two classes: the usual Brier)",
-            source="Brier 1950; methods 7.1, halved so that it ends at 1 for every k",
+            summary="half the squared distance of probabilities and truth (usual for two classes)",
+            source="Brier (1950), halved so that it ends at 1 for every k",
         ),
         Metric(
             name="ece",
             label="calibration error",
             rule=ece,
             higher_is_better=False,
-            summary="mean distance of the positive class's probability from its observed share, in 15 bins",
-            source="methods 7.1; of the positive class, where Guo et al. 2017 take the predicted one",
+            summary="mean distance of the positive class's probability and observed share, 15 bins",
+            source="Guo et al. (2017), Eq. 3, of the positive class instead of the predicted one",
         ),
     )
 }

@@ -1,8 +1,8 @@
-"""DeLong's test of two correlated AUROCs: the textbook's answer to "does this classifier rank better?".
+"""DeLong's test of two correlated AUROCs: does one classifier rank better than another?
 
-Assumptions: images are independent of one another. Several images of a patient are not; the test then believes in
-more evidence than there is, and its p values are too small. The classifiers are taken as they are: the test speaks
-of these two sets of scores on other images, not of other trainings.
+Images count as independent. Several images of a patient are not; then the p values are too small.
+The classifiers are taken as they are: the test is about these two sets of scores on other images,
+not about other trainings.
 """
 
 from dataclasses import dataclass
@@ -17,19 +17,20 @@ from equipoise.metrics.base import Predictions
 
 Values = NDArray[np.float64]
 
-FEWEST = 2  # images of a side: one has no variance
+FEWEST = 2  # images of a side: a single image has no variance
+ROUNDING = 1e-12  # differences and errors below this are rounding
 
 
 @dataclass(frozen=True, kw_only=True)
 class AreaTest:
-    """Two AUROCs of the same images.
+    """Two AUROCs on the same images, compared.
 
     Attributes:
         first: AUROC of the first classifier.
         second: AUROC of the second.
         error: Standard error of first minus second.
-        p: Two-sided p value of no difference; 1 where the areas are equal and do not vary, NaN where they differ
-            and do not vary (one separates the classes perfectly), for which there is no test.
+        p: Two-sided p value of no difference; 1 if the areas are equal and do not vary, NaN if they
+            differ and do not vary (one separates the classes perfectly): there is no test then.
     """
 
     first: float
@@ -44,40 +45,68 @@ class AreaTest:
 
 
 def compare_areas(first: Predictions, second: Predictions) -> AreaTest:
-    """Test whether two classifiers differ in AUROC on the same images (DeLong et al. 1988, Biometrics 44:837).
+    """Test whether two classifiers differ in AUROC on the same images.
 
-    The area is that of `METRICS["auroc"]`: the positive class of two, else the mean one-vs-rest area of all
-    classes. For two classes this is DeLong's test as published. For more, the influence of an image on the mean
-    area is the mean of its influences, whose variance is taken within each class [own extension, equal for two].
+    The area is that of `METRICS["auroc"]`: the positive class of two, else the mean one-vs-rest
+    area of all classes.
 
     Raises:
         DataError: The truths differ, or a class has fewer than 2 images.
+
+    Source: DeLong et al. (1988), Biometrics 44:837, for two classes. The extension to more is ours:
+    the influence of an image on the mean area is the mean of its influences, with the variance
+    computed within each class; it is the same test for two.
+
+    Example:
+        >>> import numpy as np
+        >>> y_true = np.array([0, 0, 0, 1, 1, 1])
+        >>> def predictions(score):
+        ...     scores = np.stack([1 - score, score], axis=1)
+        ...     return Predictions(y_true=y_true, y_score=scores, positive=1)
+        >>> sharp = predictions(np.array([0.1, 0.2, 0.6, 0.5, 0.8, 0.9]))
+        >>> blunt = predictions(np.array([0.4, 0.6, 0.5, 0.5, 0.4, 0.6]))
+        >>> test = compare_areas(sharp, blunt)
+        >>> round(test.first, 3), test.second, round(test.p, 2)
+        (0.889, 0.5, 0.22)
     """
     if not np.array_equal(first.y_true, second.y_true):
         raise DataError(
-            "Expected two sets of scores of the same images, got different truths. Sort both by image."
+            "Expected two sets of scores of the same images, got different truths. "
+            "Sort both by image."
         )
-    (one, ours), (other, theirs) = (mean_area(p) for p in (first, second))
-    error = float(np.sqrt(variance_of(ours - theirs, first.y_true)))
-    return AreaTest(first=one, second=other, error=error, p=_p_value(one - other, error))
+    first_area, first_influence = mean_area(first)
+    second_area, second_influence = mean_area(second)
+    difference = first_area - second_area
+    error = float(np.sqrt(variance_of(first_influence - second_influence, first.y_true)))
+    if error >= ROUNDING:
+        p = float(2 * stats.norm.sf(abs(difference) / error))
+    else:  # no image moves the difference
+        p = 1.0 if abs(difference) < ROUNDING else float("nan")
+    return AreaTest(first=first_area, second=second_area, error=error, p=p)
 
 
 def mean_area(predictions: Predictions) -> tuple[float, Values]:
-    """Give the AUROC of `METRICS["auroc"]` and (n,) the influence of each image on it."""
+    """Compute the AUROC of `METRICS["auroc"]` and the (n,) influence of each image on it."""
     p = predictions
     columns = [p.positive] if p.n_classes == 2 else range(p.n_classes)
-    parts = [influences(p.y_score[:, c], p.y_true == c) for c in columns]
-    return float(np.mean([area for area, _ in parts])), np.mean([each for _, each in parts], axis=0)
+    class_areas = []
+    class_influences = []  # (n,) of each column
+    for c in columns:
+        area, influence = influences(p.y_score[:, c], p.y_true == c)
+        class_areas.append(area)
+        class_influences.append(influence)
+    return float(np.mean(class_areas)), np.mean(class_influences, axis=0)
 
 
 def influences(score: Values, truth: NDArray[np.bool_]) -> tuple[float, Values]:
-    """Give the AUROC of a score and how much each image moves it, by midranks (Sun and Xu 2014, IEEE SPL 21:1389).
+    """Compute the AUROC of a score and how much each image moves it.
 
-    An image's placement is the share of the other side that it is ranked right against, ties half; the area is
-    their mean, and an influence is the placement minus the area, over the number of images of its side.
+    An image's placement is the share of the other side that it is ranked correctly against, ties
+    half; the area is the mean placement, and an influence is the placement minus the area, over the
+    number of images of its side.
 
     Args:
-        score: (n,) higher means more likely true; ties allowed.
+        score: (n,) higher means more likely positive; ties allowed.
         truth: (n,) True where the class is present.
 
     Returns:
@@ -85,31 +114,34 @@ def influences(score: Values, truth: NDArray[np.bool_]) -> tuple[float, Values]:
 
     Raises:
         DataError: Fewer than 2 images of a side.
+
+    Source: DeLong et al. (1988), by the midranks of Sun and Xu (2014), IEEE Signal Processing
+    Letters 21:1389.
+
+    Example:
+        >>> import numpy as np
+        >>> area, influence = influences(np.arange(4.0), np.array([False, True, False, True]))
+        >>> area, influence.tolist()
+        (0.75, [0.125, -0.125, -0.125, 0.125])
     """
     n_true, n_false = int(truth.sum()), int((~truth).sum())
     if min(n_true, n_false) < FEWEST:
         raise DataError(
-            f"Expected at least {FEWEST} images with and without the class, got {n_true} and {n_false}. "
-            "DeLong's test needs a variance on either side."
+            f"Expected at least {FEWEST} images with and without the class, got {n_true} and "
+            f"{n_false}. DeLong's test needs a variance on either side."
         )
-    everyone = stats.rankdata(score)
+    ranks = stats.rankdata(score)
     placements = np.empty(len(score))
-    placements[truth] = (everyone[truth] - stats.rankdata(score[truth])) / n_false
-    placements[~truth] = 1 - (everyone[~truth] - stats.rankdata(score[~truth])) / n_true
+    placements[truth] = (ranks[truth] - stats.rankdata(score[truth])) / n_false
+    placements[~truth] = 1 - (ranks[~truth] - stats.rankdata(score[~truth])) / n_true
     area = float(placements[truth].mean())
     return area, (placements - area) / np.where(truth, n_true, n_false)
 
 
 def variance_of(influence: Values, y_true: Labels) -> float:
-    """Give the variance of a sum of (n,) influences whose images were drawn class by class."""
+    """Compute the variance of a sum of (n,) influences of images that were drawn class by class."""
     total = 0.0
     for label in np.unique(y_true):
-        own = influence[y_true == label]
-        total += float(own.var(ddof=1)) * len(own)
+        of_class = influence[y_true == label]
+        total += float(of_class.var(ddof=1)) * len(of_class)
     return total
-
-
-def _p_value(difference: float, error: float) -> float:
-    if error < 1e-12:  # rounding: no image moves the difference
-        return 1.0 if abs(difference) < 1e-12 else float("nan")
-    return float(2 * stats.norm.sf(abs(difference) / error))

@@ -1,4 +1,4 @@
-"""Sets of feature vectors: their shape, and a walk through pairs of them in bounded memory."""
+"""Sets of feature vectors: their types and shape, and blocks of pairs in bounded memory."""
 
 from collections.abc import Iterator
 
@@ -16,26 +16,46 @@ BLOCK = 4_000_000  # pairs at once: 32 MB
 def check_features(*sets: Features, fewest: int = 2) -> list[Features]:
     """Return sets of feature vectors as float64 if they are finite and of one length.
 
+    Args:
+        sets: (n, d) each.
+        fewest: Rows that each must have at least.
+
     Raises:
-        DataError: Not of shape (n, d), fewer than `fewest` rows, another d, or values that are not finite.
+        DataError: Not of shape (n, d), fewer than `fewest` rows, another d, or values that are not
+            finite.
+
+    Example:
+        >>> check_features([[0, 1], [2, 3]])[0].dtype
+        dtype('float64')
     """
-    arrays = [np.asarray(x, dtype=np.float64) for x in sets]
-    if any(
-        x.ndim != 2 or len(x) < fewest or x.shape[1:] != arrays[0].shape[1:] or x.size == 0
-        for x in arrays
-    ):
-        shapes = " and ".join(str(x.shape) for x in arrays)
+    arrays = []
+    fits = True
+    for features in sets:
+        array = np.asarray(features, dtype=np.float64)
+        arrays.append(array)
+        same_length = array.shape[1:] == arrays[0].shape[1:]
+        fits &= array.ndim == 2 and len(array) >= fewest and array.size > 0 and same_length
+    if not fits:
+        shapes = " and ".join(str(array.shape) for array in arrays)
         raise DataError(
             f"Expected features of shape (n, d), n at least {fewest}, d the same, got {shapes}."
         )
-    if not all(np.isfinite(x).all() for x in arrays):
-        raise DataError(
-            "Expected finite features, got NaN or infinity. Check the images and the extractor."
-        )
+    for array in arrays:
+        if not np.isfinite(array).all():
+            raise DataError(
+                "Expected finite features, got NaN or infinity. "
+                "Check the images and the feature extractor."
+            )
     return arrays
 
 
 def blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Cut the rows of an (n_rows, n_columns) matrix into slices of at most `BLOCK` values."""
+    """Cut the rows of an (n_rows, n_columns) matrix into slices of at most `BLOCK` values.
+
+    Example:
+        >>> list(blocks(5, BLOCK // 2))
+        [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
     step = max(1, BLOCK // n_columns)
-    return (slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step))
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))

@@ -1,4 +1,4 @@
-"""Lesions found, made up and missed: connected components instead of voxels."""
+"""Lesions detected, missed and falsely predicted: connected components instead of voxels."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,13 @@ LEAST_VOXELS = 10  # 0.01 ml at 1 mm
 
 @dataclass(frozen=True, kw_only=True)
 class LesionCounts:
-    """Lesions of one patient: `tp` of the truth were found, `fn` missed; `fp` were predicted where none is."""
+    """Lesions of one patient.
+
+    Attributes:
+        tp: True lesions that were detected.
+        fp: Predicted lesions where there is none.
+        fn: True lesions that were missed.
+    """
 
     tp: int
     fp: int
@@ -23,20 +29,29 @@ class LesionCounts:
 def count_lesions(
     *, truth: Mask, prediction: Mask, least_voxels: int = LEAST_VOXELS
 ) -> LesionCounts:
-    """Count lesions: components that touch by a face, an edge or a corner (26 neighbors in a volume).
+    """Count lesions: components connected by a face, an edge or a corner (26 neighbors in 3-D).
 
-    A lesion of the truth is found if at least one of its voxels is predicted; a predicted one is false if it holds
-    no voxel of the truth. Components of fewer than `least_voxels` are not counted on either side, yet an overlap
-    with one counts: a speck inside a lesion finds it, and marking a tiny true lesion is no error.
-
-    Source: Kuijf et al. 2019 (WMH challenge), whose precision counts the predicted lesions that hit; here every
-    lesion of the truth counts once, so that F1 = 2 tp / (2 tp + fp + fn). It counts lesions of every size; a least
-    size is an idea of BraTS 2023, which takes 50 voxels and dilates first.
+    A true lesion is detected if at least one of its voxels is predicted; a predicted one is false
+    if it contains no true voxel. Components of fewer than `least_voxels` are not counted on either
+    side, but an overlap with one counts: a speck inside a lesion detects it, and marking a tiny
+    true lesion is no error.
 
     Args:
         truth: Mask of any number of axes.
         prediction: Mask of the same shape.
         least_voxels: Size from which a component counts as a lesion, at least 1.
+
+    Source: Kuijf et al. (2019), the WMH challenge, whose precision counts the predicted lesions
+    that hit; here every true lesion counts once, so that F1 = 2 tp / (2 tp + fp + fn). They count
+    lesions of every size; the least size is an idea of BraTS 2023, which takes 50 voxels and
+    dilates first.
+
+    Example:
+        >>> import numpy as np
+        >>> truth = np.array([1, 1, 0, 0, 1, 1, 0, 0], dtype=bool)
+        >>> prediction = np.array([0, 1, 0, 0, 0, 0, 0, 1], dtype=bool)
+        >>> count_lesions(truth=truth, prediction=prediction, least_voxels=1)
+        LesionCounts(tp=1, fp=1, fn=1)
     """
     hit, real = _overlapped(truth, prediction, least_voxels)
     right, called = _overlapped(prediction, truth, least_voxels)
@@ -44,7 +59,7 @@ def count_lesions(
 
 
 def _overlapped(mask: Mask, other: Mask, least_voxels: int) -> tuple[int, int]:
-    """Count the lesions of a mask that the other one overlaps, and all of them."""
+    """Count the lesions of a mask that the other one overlaps, and all lesions of the mask."""
     components: NDArray[np.int32]
     components, n = label(mask, structure=np.ones((3,) * mask.ndim))
     large = np.bincount(components[mask], minlength=n + 1) >= least_voxels

@@ -1,4 +1,4 @@
-"""The unbiased squared MMD of two sets of features with the cubic kernel of KID, and its jackknife variance."""
+"""Unbiased squared MMD of two sets of features with the cubic kernel of KID, and its variance."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -13,12 +13,12 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Side:
-    """Kernel sums of the patients of one set: with the others of the set, and with the other set.
+class PatientSums:
+    """Kernel sums of the patients of one set: within that set, and across to the other set.
 
     Attributes:
         sizes: (p,) images of each patient.
-        within: (p,) sum over pairs of an image of the patient and one of another patient of the set.
+        within: (p,) sum over pairs of an image of the patient and one of another patient.
         pairs: (p,) number of these pairs.
         across: (p,) sum over pairs of an image of the patient and one of the other set.
     """
@@ -30,13 +30,21 @@ class Side:
 
     @classmethod
     def of(cls, x: Features, owners: Patients, across: Values) -> Self:
-        """Add up what `_sums` gave for each image."""
+        """Sum over the images of each patient.
+
+        Args:
+            x: (n, d) features of the set.
+            owners: (n,) codes 0..p-1 of their patients.
+            across: (n,) kernel sums of each image with the other set.
+        """
         sizes = np.bincount(owners).astype(np.float64)
-        within, out = (
-            np.bincount(owners, sums).astype(np.float64)
-            for sums in (_sums(x, x, owners)[0], across)
+        within_of_image, _ = _sums(x, x, owners)
+        return cls(
+            sizes=sizes,
+            within=np.bincount(owners, within_of_image).astype(np.float64),
+            pairs=sizes * (len(x) - sizes),
+            across=np.bincount(owners, across).astype(np.float64),
         )
-        return cls(sizes, within, sizes * (len(x) - sizes), out)
 
     @property
     def mean(self) -> float:
@@ -45,12 +53,12 @@ class Side:
 
     @property
     def mean_across(self) -> Values:
-        """(p,) mean over the images that are left without a patient, times the size of the other set."""
+        """(p,) mean over the images that are left without a patient, times the other set's size."""
         return np.asarray((self.across.sum() - self.across) / (self.sizes.sum() - self.sizes))
 
     @property
     def mean_within(self) -> Values:
-        """(p,) mean without a patient, whose pairs stand twice in the sum."""
+        """(p,) mean without a patient, whose pairs occur twice in the sum."""
         return np.asarray(
             (self.within.sum() - 2 * self.within) / (self.pairs.sum() - 2 * self.pairs)
         )
@@ -58,9 +66,22 @@ class Side:
 
 @dataclass(frozen=True)
 class Mmd:
-    """The squared MMD of two sets, and its jackknife variance."""
+    """Squared MMD of two sets with the kernel (a'b / d + 1)^3, and its jackknife variance.
 
-    sides: tuple[Side, Side]
+    Source: Gretton et al. (2012), JMLR 13:723, Eq. 3, with the kernel of Binkowski et al. (2018).
+    Pairs of images of one patient are left out, which is ours.
+
+    Example:
+        >>> import numpy as np
+        >>> x, y = np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> Mmd.of(x, y, None, None, fewest=2).value
+        -2.375
+
+    See Also:
+        `equipoise.metrics.fidelity.kid`: the same number as a function.
+    """
+
+    sides: tuple[PatientSums, PatientSums]
 
     @classmethod
     def of(
@@ -71,38 +92,46 @@ class Mmd:
         fake_patients: Patients | None,
         fewest: int,
     ) -> Self:
-        """Sum the kernel over all pairs, each set without the pairs of one patient (None: none shares a patient).
+        """Sum the kernel over all pairs but those of one patient within a set.
+
+        Args:
+            real: (n, d).
+            fake: (m, d).
+            patients: (n,) patient of each row of `real`; None if each row is its own patient.
+            fake_patients: (m,) the same of `fake`.
+            fewest: Patients that each set must have at least.
 
         Raises:
-            DataError: Other shapes, values that are not finite, or images of fewer than `fewest` patients in a set.
+            DataError: Other shapes, values that are not finite, or images of fewer than `fewest`
+                patients in a set.
         """
         real, fake = check_features(real, fake)
-        owners = (_numbered(patients, real, fewest), _numbered(fake_patients, fake, fewest))
-        rows, columns = _sums(real, fake)
-        return cls((Side.of(real, owners[0], rows), Side.of(fake, owners[1], columns)))
+        real_owners = _patient_codes(patients, real, fewest)
+        fake_owners = _patient_codes(fake_patients, fake, fewest)
+        of_real, of_fake = _sums(real, fake)
+        real_side = PatientSums.of(real, real_owners, of_real)
+        return cls((real_side, PatientSums.of(fake, fake_owners, of_fake)))
 
     @property
     def value(self) -> float:
-        """The squared MMD."""
-        one, other = self.sides
-        return (
-            one.mean
-            + other.mean
-            - 2 * float(one.across.sum() / (one.sizes.sum() * other.sizes.sum()))
-        )
+        """The squared MMD; may be negative."""
+        real, fake = self.sides
+        across = float(real.across.sum() / (real.sizes.sum() * fake.sizes.sum()))
+        return real.mean + fake.mean - 2 * across
 
     @property
     def variance(self) -> float:
-        """Its variance: patients left out one after another, of the one set and of the other."""
+        """Its jackknife variance: one patient at a time left out, of both sets."""
         total = 0.0
-        for one, other in (self.sides, self.sides[::-1]):
-            without = one.mean_within + other.mean - 2 * one.mean_across / other.sizes.sum()
+        for side, other_side in (self.sides, self.sides[::-1]):
+            across = 2 * side.mean_across / other_side.sizes.sum()
+            without = side.mean_within + other_side.mean - across  # (p,) MMD without each patient
             total += (len(without) - 1) * float(without.var())
         return total
 
 
 def _sums(a: Features, b: Features, owners: Patients | None = None) -> tuple[Values, Values]:
-    """Sum the kernel over rows (n,) and over columns (m,), without the pairs of one owner where these are given."""
+    """Sum the kernel over rows, (n,), and columns, (m,), without pairs of one owner if given."""
     rows, columns = np.empty(len(a)), np.zeros(len(b))
     for block in blocks(len(a), len(b)):
         kernel = (a[block] @ b.T / a.shape[1] + 1) ** 3
@@ -113,15 +142,15 @@ def _sums(a: Features, b: Features, owners: Patients | None = None) -> tuple[Val
     return rows, columns
 
 
-def _numbered(patients: Patients | None, x: Features, fewest: int) -> Patients:
+def _patient_codes(patients: Patients | None, x: Features, fewest: int) -> Patients:
     names = np.arange(len(x)) if patients is None else np.asarray(patients)
     if names.shape != (len(x),):
         raise DataError(
             f"Expected patients of shape ({len(x)},), one for each row, got {names.shape}."
         )
-    found, numbers = np.unique(names, return_inverse=True)
-    if len(found) < fewest:
+    unique_names, codes = np.unique(names, return_inverse=True)
+    if len(unique_names) < fewest:
         raise DataError(
-            f"Expected images of at least {fewest} patients in each set, got {len(found)}."
+            f"Expected images of at least {fewest} patients in each set, got {len(unique_names)}."
         )
-    return numbers.astype(np.int64)
+    return codes.astype(np.int64)

@@ -1,7 +1,7 @@
-"""Operating points: when is an image called positive? Chosen on validation predictions, judged on test predictions.
+"""Operating points: rules that call an image positive, chosen on validation and applied to test.
 
-Everything is about the positive class against all others together, for two classes and for more: whether an image
-is called positive. So balanced accuracy here is the mean of recall and specificity of the positive class.
+Everything is about the positive class against all other classes together, for two classes and for
+more. So balanced accuracy here is the mean of recall and specificity of the positive class.
 """
 
 from collections.abc import Callable
@@ -31,13 +31,22 @@ RECALLS = (0.95, 0.90)
 
 @dataclass(frozen=True, eq=False)
 class Tuning:
-    """Validation predictions of one classifier, and what is chosen by them."""
+    """Validation predictions of a classifier, and what is fitted to them.
+
+    Example:
+        >>> import numpy as np
+        >>> y_score = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
+        >>> y_true = np.array([0, 0, 1, 1])
+        >>> tuning = Tuning(Predictions(y_true=y_true, y_score=y_score, positive=1))
+        >>> POINTS["best_threshold"].rule(tuning, np.array([[0.7, 0.3], [0.75, 0.25]])).tolist()
+        [True, False]
+    """
 
     validation: Predictions
 
     @property
     def has_both(self) -> bool:
-        """Whether there are images of the positive class and of others; without, no threshold can be chosen."""
+        """Whether there are images of the positive class and of others: a threshold needs both."""
         positive = self.validation.y_true == self.validation.positive
         return bool(positive.any() and not positive.all())
 
@@ -49,13 +58,13 @@ class Tuning:
 
     @cached_property
     def trained(self) -> Values | None:
-        """(k,) shares as if trained with which the scores are; None where a class has no validation image."""
+        """(k,) class shares that the scores imply; None if a class has no validation image."""
         if not self.shares.all():
             return None
         return fit_priors(y_true=self.validation.y_true, y_score=self.validation.y_score)
 
     def corrected(self, y_score: Scores) -> Scores | None:
-        """Correct scores, (n, k), to the class shares of the validation images; None as `trained`."""
+        """Correct (n, k) scores to the class shares of the validation images; None as `trained`."""
         if self.trained is None:
             return None
         return correct_priors(y_score, trained=self.trained, target=self.shares)
@@ -76,13 +85,14 @@ MEASURES: dict[str, Metric] = {
 
 @dataclass(frozen=True, kw_only=True)
 class OperatingPoint:
-    """A rule that says which images are called positive.
+    """A rule that decides which images are called positive.
 
     Attributes:
         name: Key in the table of points and in stored files.
         label: Name in sentences and tables.
-        rule: What was chosen on validation, and scores (n, k), to (n,) calls; None where validation lacks a class.
-        compared: The measure that methods are compared on at this point.
+        rule: What was chosen on validation, and scores (n, k), to (n,) calls; None if validation
+            lacks a class.
+        compared: The measure by which methods are compared at this point.
         source: Where it is defined.
     """
 
@@ -93,56 +103,96 @@ class OperatingPoint:
     source: str
 
     def decide(self, tuning: Tuning, test: Predictions) -> Values:
-        """Give each test image a 1 in the column of its kind (`KINDS`), (n, 4); NaN where nothing can be chosen."""
+        """Mark each test image in the column of its kind (`KINDS`), (n, 4); NaN without a rule."""
         called = self.rule(tuning, test.y_score)
         if called is None:
             return np.full((len(test.y_true), 4), np.nan)
         return np.asarray(np.eye(4)[2 * (test.y_true == test.positive) + called])
 
 
-KINDS = ((0, 0), (0, 1), (1, 0), (1, 1))  # truth and call: left alone, false alarm, missed, found
+# (truth, call): true negative, false positive, false negative, true positive.
+KINDS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
 def of_counts(counts: Values) -> Predictions:
-    """Make predictions out of numbers of images, (b, 4), in the order of `KINDS`: four images that weigh as much.
+    """Build predictions from numbers of images, (b, 4) in the order of `KINDS`.
 
-    Every measure of calls can be computed from them, of many runs and draws at once.
+    They are four images that weigh as much as the counts. Every measure of calls can be computed
+    from them, of many runs and draws at once.
+
+    Example:
+        >>> import numpy as np
+        >>> MEASURES["rare_recall"].rule(of_counts(np.array([[90.0, 10.0, 2.0, 8.0]]))).tolist()
+        [0.8]
     """
     truth, called = np.array(KINDS).T
     return Predictions(y_true=truth, y_score=np.eye(2)[called], positive=1, weights=counts)
 
 
 def at_recall(recall: float) -> OperatingPoint:
-    """Make the point at which a share of the positive class, above 0 and up to 1, is found in validation."""
+    """Build the point with a recall of the positive class, above 0 and up to 1, in validation.
+
+    Example:
+        >>> at_recall(0.95).name
+        'recall_0.95'
+    """
+
+    def rule(tuning: Tuning, y_score: Scores) -> Called | None:
+        if not tuning.has_both:
+            return None
+        return _from(threshold_at_recall(tuning.validation, recall), tuning, y_score)
+
     return OperatingPoint(
         name=f"recall_{recall:g}",
         label=f"recall {100 * recall:g} % in validation",
-        rule=lambda t, s: (
-            _from(threshold_at_recall(t.validation, recall), t, s) if t.has_both else None
-        ),
+        rule=rule,
         compared="rare_specificity",
-        source="a fixed clinical operating point; the recall in fact reached is measured on test like all else",
+        source="a fixed recall in validation; the recall in test is measured like everything else",
     )
 
 
 def at_least_cost(*, missed: float = MISSED, false_alarm: float = FALSE_ALARM) -> OperatingPoint:
-    """Make the point at which the cheaper call is made by corrected probabilities."""
+    """Build the point of the cheaper call by corrected probabilities.
+
+    Args:
+        missed: Cost of a positive image that is not called.
+        false_alarm: Cost of another image that is called positive.
+
+    Source: Elkan (2001), Eq. 2, on probabilities corrected as in Saerens et al. (2002), Eq. 2.4.
+
+    Example:
+        >>> at_least_cost(missed=9.0, false_alarm=1.0).compared
+        'cost'
+    """
     threshold = cheapest_threshold(missed=missed, false_alarm=false_alarm)
+
+    def rule(tuning: Tuning, y_score: Scores) -> Called | None:
+        corrected = tuning.corrected(y_score)
+        return None if corrected is None else _from(threshold, tuning, corrected)
+
     return OperatingPoint(
         name="least_cost",
         label="least expected cost",
-        rule=lambda t, s: None if (p := t.corrected(s)) is None else _from(threshold, t, p),
+        rule=rule,
         compared="cost",
-        source="methods 2.2, 7.5 (Elkan 2001); the prices are an assumption",
+        source="Elkan (2001), Eq. 2; the costs are an assumption",
     )
 
 
-def _largest(t: Tuning, y_score: Scores | None) -> Called | None:
-    return None if y_score is None else np.asarray(y_score.argmax(axis=1) == t.validation.positive)
+def _largest(tuning: Tuning, y_score: Scores | None) -> Called | None:
+    if y_score is None:
+        return None
+    return np.asarray(y_score.argmax(axis=1) == tuning.validation.positive)
 
 
-def _from(threshold: float, t: Tuning, y_score: Scores) -> Called:
-    return np.asarray(y_score[:, t.validation.positive] >= threshold)
+def _best_threshold(tuning: Tuning, y_score: Scores) -> Called | None:
+    if not tuning.has_both:
+        return None
+    return _from(best_threshold(tuning.validation), tuning, y_score)
+
+
+def _from(threshold: float, tuning: Tuning, y_score: Scores) -> Called:
+    return np.asarray(y_score[:, tuning.validation.positive] >= threshold)
 
 
 POINTS: dict[str, OperatingPoint] = {
@@ -153,21 +203,21 @@ POINTS: dict[str, OperatingPoint] = {
             label="largest probability",
             rule=_largest,
             compared="balanced_accuracy",
-            source="methods 7.5 (a): 0.5 for two classes",
+            source="the usual decision; 0.5 for two classes",
         ),
         OperatingPoint(
             name="best_threshold",
             label="own best threshold",
-            rule=lambda t, s: _from(best_threshold(t.validation), t, s) if t.has_both else None,
+            rule=_best_threshold,
             compared="balanced_accuracy",
-            source="methods 7.5 (b): best balanced accuracy in validation",
+            source="Youden (1950): best balanced accuracy in validation",
         ),
         OperatingPoint(
             name="corrected",
             label="corrected class shares",
-            rule=lambda t, s: _largest(t, t.corrected(s)),
+            rule=lambda tuning, y_score: _largest(tuning, tuning.corrected(y_score)),
             compared="balanced_accuracy",
-            source="methods 7.5 (c): largest probability after prior correction; see `equipoise.metrics.priors`",
+            source="Saerens et al. (2002), Eq. 2.4, from shares fitted to validation predictions",
         ),
         *(at_recall(recall) for recall in RECALLS),
         at_least_cost(),

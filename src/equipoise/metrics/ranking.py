@@ -1,4 +1,4 @@
-"""Areas under the ROC and precision-recall curves under many weightings at once."""
+"""Areas under the ROC and precision-recall curves, under many weightings at once."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,41 +7,60 @@ Values = NDArray[np.float64]
 
 
 def areas(score: Values, truth: NDArray[np.bool_], weights: Values) -> tuple[Values, Values]:
-    """Give AUROC and average precision of a score, for each row of weights.
+    """Compute AUROC and average precision of a score, for each row of weights.
 
-    Equal to scikit-learn's `roc_auc_score` and `average_precision_score` with `sample_weight` (ties share one
-    threshold); sorts once and accumulates all weightings together.
+    Equal to scikit-learn's `roc_auc_score` and `average_precision_score` with `sample_weight`
+    (ties share one threshold), but sorts once and accumulates all weightings together.
 
     Args:
-        score: (n,) higher means more likely true.
+        score: (n,) higher means more likely positive.
         truth: (n,) True where the class is present.
         weights: (b, n) >= 0.
 
     Returns:
-        (b,) AUROC and (b,) average precision; AUROC is NaN where either side has no weight, average precision
-        where the true side has none.
+        (b,) AUROC and (b,) average precision, both in 0..1. AUROC is NaN if either side has no
+        weight, average precision if the positive side has none.
+
+    Source: Hanley and McNeil (1982), Radiology 143:29: AUROC as the probability that a positive
+    image outranks a negative one, ties counted half.
+
+    Example:
+        >>> import numpy as np
+        >>> score = np.array([0.9, 0.7, 0.6, 0.2])
+        >>> auroc, precision = areas(score, np.array([True, False, True, False]), np.ones((1, 4)))
+        >>> auroc.tolist(), precision.round(3).tolist()
+        ([0.75], [0.833])
+
+    See Also:
+        `equipoise.metrics.delong.influences`: one AUROC, and how much each image moves it.
     """
     order = np.argsort(-score, kind="stable")
-    falling, rows = -score[order], np.flatnonzero(truth[order])
+    falling = -score[order]
+    rows = np.flatnonzero(truth[order])  # (p,) positions of the positives, best score first
     sorted_weights = weights[:, order]
-    everyone, hits = _accumulate(sorted_weights), _accumulate(sorted_weights[:, rows])
-    before = np.searchsorted(falling, falling[rows], side="left")
-    through = np.searchsorted(falling, falling[rows], side="right")
-    hits_before, hits_through = (hits[:, np.searchsorted(rows, edge)] for edge in (before, through))
-    misses = everyone[:, before] - hits_before + everyone[:, through] - hits_through
-    n_true, n_false = (
-        hits[:, -1],
-        weights @ ~truth,
-    )  # summed apart: a difference would hide an exact 0
-    share = _divide(sorted_weights[:, rows], n_true[:, None])  # of the true ones, at each true one
-    auroc = 1.0 - _divide((share * misses).sum(axis=1), 2.0 * n_false)
-    precision = (share * _divide(hits_through, everyone[:, through], empty=0.0)).sum(axis=1)
-    auroc[n_true <= 0] = precision[n_true <= 0] = np.nan
+    true_weights = sorted_weights[:, rows]
+    all_weight = _weight_in_front(sorted_weights)  # (b, n + 1)
+    true_weight = _weight_in_front(true_weights)  # (b, p + 1)
+
+    before = np.searchsorted(falling, falling[rows], side="left")  # first of each tie
+    through = np.searchsorted(falling, falling[rows], side="right")  # behind the last of each tie
+    true_before = true_weight[:, np.searchsorted(rows, before)]
+    true_through = true_weight[:, np.searchsorted(rows, through)]
+    false_ahead = all_weight[:, before] - true_before + all_weight[:, through] - true_through
+
+    n_true = true_weight[:, -1]
+    n_false = weights @ ~truth  # summed separately: total minus n_true would hide an exact 0
+    share = _divide(true_weights, n_true[:, None])  # of the positive weight, at each positive
+    auroc = 1.0 - _divide((share * false_ahead).sum(axis=1), 2.0 * n_false)
+    precision_here = _divide(true_through, all_weight[:, through], empty=0.0)
+    precision = (share * precision_here).sum(axis=1)
+    auroc[n_true <= 0] = np.nan
+    precision[n_true <= 0] = np.nan
     return np.clip(auroc, 0.0, 1.0), np.clip(precision, 0.0, 1.0)
 
 
-def _accumulate(weights: Values) -> Values:
-    """Give the weight in front of each position, (b, m + 1)."""
+def _weight_in_front(weights: Values) -> Values:
+    """Sum the weights before each position, (b, m + 1)."""
     total = np.zeros((weights.shape[0], weights.shape[1] + 1))
     np.cumsum(weights, axis=1, out=total[:, 1:])
     return total

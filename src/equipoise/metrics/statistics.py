@@ -1,4 +1,4 @@
-"""Bootstrap over patients, the paired comparison of two methods, and the correction for many comparisons."""
+"""Bootstrap over patients, paired comparison of two methods, correction for many comparisons."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,12 @@ Codes = NDArray[np.int64]
 
 CONFIDENCE = 0.95
 POWER = 0.80
-ROUNDING = (
-    1e-9  # a standard error below this is rounding: equal predictions must give p = 1, not 0 / 0
-)
+# A standard error below this is rounding: equal predictions must give p = 1, not 0 / 0.
+ROUNDING = 1e-9
 
 
 def strata_of_patients(labels: Labels, patients: Codes) -> Codes:
-    """Give the stratum of each patient: the rarest class among the patient's images.
+    """Compute the stratum of each patient: the rarest class among the patient's images.
 
     Args:
         labels: (n,) class of each image.
@@ -28,6 +27,11 @@ def strata_of_patients(labels: Labels, patients: Codes) -> Codes:
 
     Returns:
         (m,) class code of each patient.
+
+    Example:
+        >>> import numpy as np
+        >>> strata_of_patients(np.array([0, 0, 0, 1]), np.array([0, 1, 2, 2])).tolist()
+        [0, 0, 1]
     """
     counts = np.bincount(labels)
     by_count = np.argsort(counts, kind="stable")
@@ -40,42 +44,76 @@ def strata_of_patients(labels: Labels, patients: Codes) -> Codes:
 def patient_draws(
     strata: Codes, rng: np.random.Generator, *, n_draws: int, block: int
 ) -> Iterator[Values]:
-    """Draw weights of patients, stratified: blocks of (at most `block`, m) that add up to `n_draws` rows.
+    """Draw bootstrap weights of patients, stratified.
 
-    Within each stratum of h patients, h - 1 are drawn with replacement and count h / (h - 1) each, so that the
-    variance over draws is unbiased in small strata too (Rao and Wu 1988, JASA 83:231). Methods 7.4 draws h,
-    whose variance is too small by the factor (h - 1) / h. A patient alone in a stratum always counts once.
+    Within each stratum of h patients, h - 1 are drawn with replacement and count h / (h - 1) each,
+    so that the variance over draws is unbiased in small strata too; drawing h would make it too
+    small by the factor (h - 1) / h. A patient alone in a stratum always counts once.
+
+    Args:
+        strata: (m,) stratum of each patient.
+        rng: Consumed block by block, strata in increasing order.
+        n_draws: Rows in total.
+        block: Rows at once.
+
+    Yields:
+        (at most `block`, m) weights that add up to `n_draws` rows.
+
+    Source: Rao and Wu (1988), JASA 83:231.
+
+    Example:
+        >>> import numpy as np
+        >>> strata, rng = np.array([0, 0, 0, 1]), np.random.default_rng(0)
+        >>> (weights,) = patient_draws(strata, rng, n_draws=2, block=10)
+        >>> weights.tolist()
+        [[0.0, 1.5, 1.5, 1.0], [1.5, 1.5, 0.0, 1.0]]
     """
     for start in range(0, n_draws, block):
-        weights = np.ones((min(block, n_draws - start), len(strata)))
+        n_rows = min(block, n_draws - start)
+        weights = np.ones((n_rows, len(strata)))
         for stratum in np.unique(strata):
             members = np.flatnonzero(strata == stratum)
-            if len(members) > 1:
-                weights[:, members] = _draw(len(members), len(weights), rng)
+            h = len(members)
+            if h == 1:
+                continue
+            # Member i of row r is number r * h + i, so that a single bincount counts all rows.
+            picks = rng.integers(h, size=(n_rows, h - 1)) + h * np.arange(n_rows)[:, None]
+            counts = np.bincount(picks.ravel(), minlength=n_rows * h).reshape(n_rows, h)
+            weights[:, members] = counts * (h / (h - 1))
         yield weights
 
 
-def _draw(size: int, n_draws: int, rng: np.random.Generator) -> Values:
-    picks = rng.integers(size, size=(n_draws, size - 1)) + size * np.arange(n_draws)[:, None]
-    counts = np.bincount(picks.ravel(), minlength=n_draws * size).reshape(n_draws, size)
-    return np.asarray(counts * (size / (size - 1)), dtype=np.float64)
-
-
 def percentile_interval(draws: Values) -> tuple[float, float]:
-    """Give the central 95 % of the draws (NaN draws left out; NaN where none is left).
+    """Compute the central 95 % of the draws; NaN draws are left out, NaN if none is left.
 
-    It shows test sampling only. Where a metric is at its bound in every draw (9 of 9 found) the interval has no
-    width although 9 patients cannot prove it: no bootstrap can show what the sample never contained.
+    It shows test sampling only. Where a metric is at its bound in every draw (9 of 9 detected) the
+    interval has no width although 9 patients cannot prove it: no bootstrap can show what the sample
+    never contained.
+
+    Source: Efron and Tibshirani (1993), chapter 13.
+
+    Example:
+        >>> import numpy as np
+        >>> low, high = percentile_interval(np.arange(101.0))
+        >>> round(low, 1), round(high, 1)
+        (2.5, 97.5)
     """
-    kept = draws[np.isfinite(draws)]
-    if not len(kept):
+    finite = draws[np.isfinite(draws)]
+    if not len(finite):
         return float("nan"), float("nan")
-    low, high = np.quantile(kept, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    low, high = np.quantile(finite, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Correct p values for their number (Holm 1979); NaN stays NaN and does not count."""
+    """Correct p values for their number; NaN stays NaN and does not count.
+
+    Source: Holm (1979), as adjusted p values.
+
+    Example:
+        >>> holm([0.01, 0.5, 0.03, float("nan")])
+        [0.03, 0.5, 0.06, nan]
+    """
     values = np.asarray(p, dtype=np.float64)
     tested = np.flatnonzero(np.isfinite(values))
     order = tested[np.argsort(values[tested], kind="stable")]
@@ -86,10 +124,16 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def mean_known(values: Values) -> Values:
-    """Average over the first axis, leaving out NaN; NaN where nothing is left."""
-    known = np.isfinite(values)
-    total = np.where(known, values, 0.0).sum(axis=0)
-    count = np.asarray(known.sum(axis=0), dtype=np.float64)
+    """Average over the first axis, leaving out NaN; NaN if nothing is left.
+
+    Example:
+        >>> import numpy as np
+        >>> mean_known(np.array([[1.0, np.nan], [3.0, np.nan]])).tolist()
+        [2.0, nan]
+    """
+    finite = np.isfinite(values)
+    total = np.where(finite, values, 0.0).sum(axis=0)
+    count = np.asarray(finite.sum(axis=0), dtype=np.float64)
     mean = np.full(count.shape, np.nan)
     np.divide(total, count, out=mean, where=count > 0)
     return mean
@@ -97,14 +141,14 @@ def mean_known(values: Values) -> Values:
 
 @dataclass(frozen=True, kw_only=True)
 class PairedTest:
-    """A mean difference with its 95 % interval; all but `difference` are NaN where one run cannot tell.
+    """A mean difference with its 95 % interval; all but `difference` are NaN with a single run.
 
     Attributes:
         difference: Mean of method minus baseline.
         low: Lower end of the interval.
         high: Upper end.
         p: Two-sided p value of no difference.
-        detectable: Smallest true difference that this study would have found with 80 % power.
+        detectable: Smallest true difference that this study would have detected with 80 % power.
     """
 
     difference: float
@@ -115,11 +159,17 @@ class PairedTest:
 
 
 def unit_means(values: Values, splits: Codes) -> Values:
-    """Average (runs, ...) over the seeds of each split; leave the runs as they are where there is one split."""
+    """Average (runs, ...) over the seeds of each split; return the runs if there is a single split.
+
+    Example:
+        >>> import numpy as np
+        >>> unit_means(np.array([1.0, 3.0, 5.0]), np.array([0, 0, 1])).tolist()
+        [2.0, 5.0]
+    """
     names = np.unique(splits)
     if len(names) == 1:
         return values
-    return np.stack([np.asarray(values[splits == name].mean(axis=0)) for name in names])
+    return np.stack([values[splits == name].mean(axis=0) for name in names])
 
 
 def paired_test(
@@ -127,34 +177,46 @@ def paired_test(
 ) -> PairedTest:
     """Test whether two methods differ, from runs that share their split and seed.
 
-    Two things make a difference vary: which runs were made, and which patients were tested. Seeds on one test
-    set show only the first, a bootstrap of one run only the second, so both are added:
+    A difference varies for two reasons: which runs were made, and which patients were tested. Seeds
+    on one test set show only the first, a bootstrap of a single run only the second, so both are
+    added:
 
         se^2 = S^2 / m + V
 
-    m independent runs: the splits, with the seeds of a split averaged (they share training and test images);
-    the seeds where there is one split. S^2: variance of their m differences. V: variance of the mean
-    difference over bootstrap draws of the patients, the same patients drawn for every run. The interval is
-    Student's t with the degrees of freedom of Satterthwaite (1946) for m - 1 behind S^2 / m and
-    `n_patients` - 1 behind V.
+    m independent runs: the splits, with the seeds of a split averaged (they share training and test
+    images); the seeds if there is a single split. S^2: variance of their m differences. V: variance
+    of the mean difference over bootstrap draws of the patients, the same patients for every run.
+    The interval is Student's t with the degrees of freedom of Satterthwaite (1946) for m - 1 behind
+    S^2 / m and `n_patients` - 1 behind V.
 
-    With several splits S^2 holds test sampling too, and V adds it again. That is deliberate: training sets of
-    different splits overlap, so S^2 / m is too small. Nadeau and Bengio (2003) enlarge it by the factor
-    1 + m n_test / n_train instead and keep m - 1 degrees of freedom, which are 2 for three splits.
+    With several splits S^2 includes test sampling, and V adds it again. That is deliberate:
+    training sets of different splits overlap, so S^2 / m is too small. Nadeau and Bengio (2003)
+    enlarge it by the factor 1 + m n_test / n_train instead and keep m - 1 degrees of freedom, which
+    are 2 for three splits.
 
-    Simulated (tests/metrics/test_statistics.py: two trained classifiers, equally good by construction, 1,500
-    studies for each of 26 designs): false alarms 1 to 5 % with 1, 2, 3 or 5 hold-outs or 3, 5 or 10 folds and
-    1 to 5 seeds, but 5 to 8 % with two folds. Nadeau and Bengio: 1 to 6 %, with intervals 1.1 to 5 times as
-    wide, and 12 to 52 % where there is one split, for which it was not made. A paired t test over all runs: 5
-    to 52 %. With one split the statement is about models trained on these training images; only several splits
-    speak of others.
+    Simulated (tests/metrics/test_statistics.py: two trained classifiers, equally good by
+    construction, 1,500 studies for each of 26 designs): false alarms 1 to 5 % with 1, 2, 3 or 5
+    hold-outs or 3, 5 or 10 folds and 1 to 5 seeds, but 5 to 8 % with two folds. Nadeau and Bengio:
+    1 to 6 %, with intervals 1.1 to 5 times as wide, and 12 to 52 % with a single split, for which
+    their test was not made. A paired t test over all runs: 5 to 52 %. With a single split the
+    statement is about models trained on these training images; only several splits extend it to
+    others.
 
     Args:
         differences: (runs,) method minus baseline, at least 1, finite.
-        draws: (runs, b) the same under b draws of patients; NaN where a draw leaves a class out.
+        draws: (runs, b) the same under b draws of patients; NaN if a draw leaves a class out.
         splits: (runs,) split of each run.
-        n_patients: Test patients of the class that has fewest.
-        n_comparisons: Comparisons that share the 5 %; `detectable` allows for Holm's strictest step.
+        n_patients: Test patients of the class with the fewest.
+        n_comparisons: Comparisons that share the 5 %; `detectable` uses Holm's strictest step.
+
+    Example:
+        >>> import numpy as np
+        >>> draws = np.random.default_rng(0).normal(0.05, 0.01, size=(3, 200))
+        >>> test = paired_test(
+        ...     np.array([0.04, 0.05, 0.06]), draws, np.array([0, 1, 2]), n_patients=30
+        ... )
+        >>> round(test.difference, 3), test.p < 0.01
+        (0.05, True)
     """
     units = unit_means(differences, splits)
     difference = float(units.mean())
@@ -168,7 +230,14 @@ def paired_test(
 
 
 def satterthwaite(*parts: tuple[float, float]) -> float:
-    """Give the degrees of freedom of a sum of variances (Satterthwaite 1946) from (variance, its own degrees)."""
+    """Compute the degrees of freedom of a sum of variances from pairs of (variance, its degrees).
+
+    Source: Satterthwaite (1946), Biometrics Bulletin 2:110.
+
+    Example:
+        >>> satterthwaite((1.0, 10.0), (1.0, 10.0))
+        20.0
+    """
     total = sum(variance for variance, _ in parts)
     if total == 0:
         return float(min(freedom for _, freedom in parts))
@@ -176,15 +245,25 @@ def satterthwaite(*parts: tuple[float, float]) -> float:
 
 
 def detectable_difference(error: float, freedom: float, n_comparisons: int) -> float:
-    """Give the true difference found with 80 % power at a standard error, Holm's strictest step included."""
-    reach = stats.t.ppf(1 - (1 - CONFIDENCE) / 2 / n_comparisons, freedom) + stats.t.ppf(
-        POWER, freedom
-    )
-    return float(error * reach)
+    """Compute the true difference that is detected with 80 % power, at Holm's strictest step.
+
+    error * (t_(1 - 0.025 / n_comparisons) + t_0.8), Student's t with `freedom` degrees.
+
+    Example:
+        >>> round(detectable_difference(0.01, 1000.0, 1), 4)
+        0.028
+    """
+    critical = stats.t.ppf(1 - (1 - CONFIDENCE) / 2 / n_comparisons, freedom)
+    return float(error * (critical + stats.t.ppf(POWER, freedom)))
 
 
 def t_test(difference: float, error: float, freedom: float, n_comparisons: int) -> PairedTest:
-    """Test a difference that has a standard error with some degrees of freedom against zero (Student's t)."""
+    """Test a difference against zero, given standard error and degrees of freedom (Student's t).
+
+    Example:
+        >>> round(t_test(0.02, 0.01, 20.0, 1).p, 3)
+        0.059
+    """
     half = error * stats.t.ppf((1 + CONFIDENCE) / 2, freedom)
     p = 2 * stats.t.sf(abs(difference) / max(error, ROUNDING), freedom)
     return PairedTest(

@@ -1,7 +1,7 @@
-"""From which score on an image is called positive: chosen by balanced accuracy, by recall or by prices.
+"""Thresholds for calling an image positive: by balanced accuracy, by recall or by cost.
 
-A threshold chosen on predictions is a score that one of their images has, and "called positive" means at least that
-score. A method whose scores are another's in the same order therefore decides exactly alike.
+A threshold chosen on predictions is a score of one of their images, and "called positive" means at
+least that score. Two methods whose scores are in the same order therefore decide exactly alike.
 """
 
 import math
@@ -12,26 +12,38 @@ from sklearn.metrics import roc_curve
 from equipoise.exceptions import SettingError
 from equipoise.metrics.base import Metric, Predictions, Values
 
-# Assumptions, not measurements: methods 2.2 leaves prices to the user. Who knows better ones should use them.
+# Assumed costs, not measurements: pass better ones if you have them.
 MISSED, FALSE_ALARM = 5.0, 1.0
-AS_GOOD = 1e-12  # balanced accuracies this near are equal but for rounding
+AS_GOOD = 1e-12  # balanced accuracies this close are equal up to rounding
 
 
 def best_threshold(p: Predictions) -> float:
-    """Find the score of the positive class from which calling positive has the best balanced accuracy.
+    """Find the threshold of the positive class's score with the best balanced accuracy.
 
-    Of equally good ones it is the lowest, which finds most. There must be images of the positive class and of
-    others.
+    Among equally good thresholds it is the lowest, which detects most.
+
+    Args:
+        p: Predictions with images of the positive class and of others.
+
+    Source: Youden (1950), whose index J = sensitivity + specificity - 1 it maximizes.
+
+    Example:
+        >>> import numpy as np
+        >>> score = np.array([0.1, 0.2, 0.3, 0.6])
+        >>> y_score = np.stack([1 - score, score], axis=1)
+        >>> y_true = np.array([0, 0, 1, 1])
+        >>> best_threshold(Predictions(y_true=y_true, y_score=y_score, positive=1))
+        0.3
     """
-    false_alarms, found, thresholds = roc_curve(
+    false_alarms, recall, thresholds = roc_curve(
         p.y_true == p.positive, _score(p), drop_intermediate=False
     )
-    gain = found - false_alarms  # twice the balanced accuracy less one
-    return float(thresholds[np.flatnonzero(gain >= gain.max() - AS_GOOD)[-1]])
+    youden = recall - false_alarms  # 2 * balanced accuracy - 1
+    return float(thresholds[np.flatnonzero(youden >= youden.max() - AS_GOOD)[-1]])
 
 
 def threshold_at_recall(p: Predictions, recall: float) -> float:
-    """Find the highest score from which calling positive finds at least a share of the positive class.
+    """Find the highest threshold that detects at least a share of the positive class.
 
     Args:
         p: Predictions with an image of the positive class.
@@ -39,46 +51,78 @@ def threshold_at_recall(p: Predictions, recall: float) -> float:
 
     Raises:
         SettingError: Another share.
+
+    Example:
+        >>> import numpy as np
+        >>> score = np.array([0.1, 0.2, 0.3, 0.6])
+        >>> y_score = np.stack([1 - score, score], axis=1)
+        >>> predictions = Predictions(y_true=np.ones(4, int), y_score=y_score, positive=1)
+        >>> threshold_at_recall(predictions, 0.75)
+        0.2
     """
     if not 0 < recall <= 1:
         raise SettingError(f"Expected a recall above 0 and up to 1, got {recall}.")
     falling = np.sort(_score(p)[p.y_true == p.positive])[::-1]
-    return float(
-        falling[math.ceil(recall * len(falling) - 1e-9) - 1]
-    )  # 0.95 * 20 is 19 but for rounding
+    # 0.95 * 20 may come out above 19 by rounding.
+    return float(falling[math.ceil(recall * len(falling) - 1e-9) - 1])
 
 
 def cheapest_threshold(*, missed: float, false_alarm: float) -> float:
-    """Give the probability from which calling positive costs less than not, in the long run (Elkan 2001).
+    """Compute the probability from which calling positive costs less than not, on average.
 
-    Calling costs (1 - p) `false_alarm` on average, not calling p `missed`; right calls are free.
+    Calling costs (1 - p) `false_alarm`, not calling p `missed`; correct calls are free. They are
+    equal at p = `false_alarm` / (`missed` + `false_alarm`).
 
     Raises:
-        SettingError: A price that is negative, or none above 0.
+        SettingError: A negative cost, or none above 0.
+
+    Source: Elkan (2001), Eq. 2, with free correct calls.
+
+    Example:
+        >>> cheapest_threshold(missed=9.0, false_alarm=1.0)
+        0.1
     """
     if min(missed, false_alarm) < 0 or missed + false_alarm <= 0:
         raise SettingError(
-            f"Expected prices of at least 0, one above 0, got {missed} and {false_alarm}."
+            f"Expected costs of at least 0 and at least one above 0, got missed={missed} and "
+            f"false_alarm={false_alarm}."
         )
     return false_alarm / (missed + false_alarm)
 
 
 def cost_per_1000(*, missed: float = MISSED, false_alarm: float = FALSE_ALARM) -> Metric:
-    """Make the metric of what wrong calls cost per 1,000 images, of which as many are positive as in the test."""
+    """Build the metric of the cost of wrong calls per 1,000 images, at the test set's prevalence.
+
+    Args:
+        missed: Cost of a positive image that is not called.
+        false_alarm: Cost of another image that is called positive.
+
+    Raises:
+        SettingError: A negative cost, or none above 0.
+
+    Source: Elkan (2001), Eq. 1, with free correct calls.
+
+    Example:
+        >>> import numpy as np
+        >>> y_score = np.eye(2)[[0, 0, 1, 0]]
+        >>> cost_per_1000().function(y_true=np.array([0, 0, 0, 1]), y_score=y_score, positive=1)
+        1500.0
+    """
     cheapest_threshold(missed=missed, false_alarm=false_alarm)
-    prices = np.array(
-        [[0.0, false_alarm], [missed, 0.0]]
-    )  # rows are the truth, the second the positive class
+    costs = np.array([[0.0, false_alarm], [missed, 0.0]])  # rows: truth; columns: call
+
+    def cost(p: Predictions) -> Values:
+        counts = p.confusion  # (b, 2, 2)
+        return np.asarray(1000 * (counts * costs).sum(axis=(1, 2)) / counts.sum(axis=(1, 2)))
+
     return Metric(
         name="cost",
         label="cost per 1,000 images",
-        rule=lambda p: (
-            1000 * (p.confusion * prices).sum(axis=(1, 2)) / p.confusion.sum(axis=(1, 2))
-        ),
+        rule=cost,
         bounds=(0.0, 1000 * max(missed, false_alarm)),
         higher_is_better=False,
         summary=f"a missed positive costs {missed:g}, a false alarm {false_alarm:g}",
-        source="methods 2.2, 7.5; the prices are an assumption",
+        source="Elkan (2001), Eq. 1; the costs are an assumption",
     )
 
 
