@@ -1,4 +1,4 @@
-"""Prepared cases: patches, ranks and views against whole arrays in memory."""
+"""Prepared cases: patches, ranks, views and runs of elements against whole arrays in memory."""
 
 import gc
 import os
@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from equipoise.data.volume_dataset import OPEN_FILES, VolumeDataset, find_scheme, load_volume
-from equipoise.data.volumes.labels import BRATS_2013, LABEL_SCHEMES
+from equipoise.data.volume_dataset import OPEN_FILES, VolumeDataset, load_volume, read_runs
+from equipoise.data.volumes.labels import BRATS_2013
 from equipoise.exceptions import DataError
 from equipoise.testing.volumes import volumes_of
 
@@ -151,30 +151,27 @@ def test_the_fingerprint_changes_with_all_that_matters(
     other_pixels = volumes_of(
         CASES, tmp_path, masks=MASKS, groups=[4, 7], scheme=BRATS_2013, seed=1
     )
-    others = (
+    variants = (
         dataset.subset([1, 0]),
         dataset.merged({"healthy": (0,), "tumor": (1, 2, 3, 4)}),
         other_pixels,
         replace(dataset, groups=np.array([4, 4])),
         replace(dataset, modalities=("T2", "T1")),
     )
-    assert len({one.fingerprint for one in (dataset, *others)}) == 6
+    assert len({variant.fingerprint for variant in (dataset, *variants)}) == 6
 
 
 def test_a_case_is_described_by_its_folder(dataset: VolumeDataset) -> None:
     volume = dataset.volumes[1]
     assert load_volume(volume.folder) == volume
     assert volume.shape == SHAPES[1]
-    assert volume.facts["id"] == "case-1"
-    for name, scheme in LABEL_SCHEMES.items():
-        assert find_scheme(name, scheme.values) is scheme
-    assert find_scheme("plain", [0, 5]).values == (0, 5)
+    assert volume.record.id == "case-1"
 
 
 def test_cases_and_patients_must_match(dataset: VolumeDataset) -> None:
-    with pytest.raises(DataError, match="Expected 2 patients, one for each case, got 1"):
+    with pytest.raises(DataError, match=r"2 patients.* got 1"):
         replace(dataset, groups=np.array([0]))
-    with pytest.raises(DataError, match="got case-0 more than once"):
+    with pytest.raises(DataError, match="case-0 more than once"):
         dataset.subset([0, 0])
 
 
@@ -212,3 +209,32 @@ def test_a_drawn_voxel_is_the_center_of_its_patch(
     size = data.draw(st.integers(1, 20))
     _, targets = dataset.patches(dataset.voxels(row, code, np.array([rank])), size)
     assert targets[0, size // 2, size // 2] == code
+
+
+# ---- runs of elements of .npy files ----
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "int32"])
+def test_runs_are_those_of_the_flat_array(tmp_path: Path, dtype: str) -> None:
+    array = np.arange(5 * 6 * 7).reshape(5, 6, 7).astype(dtype)
+    np.save(tmp_path / "a.npy", array)
+    runs = [(0, 210), (209, 1), (17, 30), (3, 0)]
+    for run, (start, n) in zip(read_runs(str(tmp_path / "a.npy"), runs), runs, strict=True):
+        assert run.dtype == array.dtype
+        np.testing.assert_array_equal(run, array.ravel()[start : start + n])
+
+
+def test_arrays_that_cannot_be_read_in_runs_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "short.npy", np.arange(10))
+    np.save(tmp_path / "columns.npy", np.asfortranarray(np.ones((3, 4))))
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    with (tmp_path / "new.npy").open("wb") as file:
+        np.lib.format.write_array(file, np.arange(3), version=(2, 0))
+    for name, words in {
+        "short": "ends too early",
+        "columns": "C order",
+        "objects": "C order",
+        "new": "version 1.0",
+    }.items():
+        with pytest.raises(DataError, match=rf"{name}.*{words}|{words}.*{name}"):
+            list(read_runs(str(tmp_path / f"{name}.npy"), [(8, 5)]))

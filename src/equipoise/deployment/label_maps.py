@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.data.volume_dataset import find_scheme
 from equipoise.data.volumes.file import read_volume
 from equipoise.data.volumes.geometry import Geometry
-from equipoise.data.volumes.labels import LabelScheme, encode
+from equipoise.data.volumes.labels import LabelScheme, encode, find_scheme
 from equipoise.data.volumes.options import RawCase
 from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.segmentation import measure_case

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from equipoise.atomic import read_json
 from equipoise.data.volume_dataset import Volume
-from equipoise.data.volumes.geometry import Geometry
 from equipoise.data.volumes.options import RawCase
 from equipoise.data.volumes.preparing import prepare, uncropped
 from equipoise.deployment.classify import Panel
@@ -47,9 +46,9 @@ def segment_case(store: RunStore, panel: Panel, case: RawCase) -> LabelMap:
             Path(name, "case"),
             n4=bool(asked.get("n4", False)),
         )
-        facts, codes = volume.facts, _vote(store, panel, volume)
-    whole = uncropped(codes, {**facts, "values": range(len(scheme.values))})
-    return LabelMap(codes=whole, scheme=scheme, geometry=Geometry.of_case(facts))
+        record, codes = volume.record, _vote(store, panel, volume)
+    whole = uncropped(codes, replace(record, values=tuple(range(len(scheme.values)))))
+    return LabelMap(codes=whole, scheme=scheme, geometry=record.geometry)
 
 
 def load_segmenter(store: RunStore, cell: Cell) -> Any:

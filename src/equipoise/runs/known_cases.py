@@ -16,14 +16,14 @@ def describe_cases(dataset: VolumeDataset) -> dict[str, Any]:
     Returns:
         "images": SHA-256 of each image file -> name of its case; "n4": whether the bias field was corrected.
     """
-    facts = [volume.facts for volume in dataset.volumes]
+    records = [volume.record for volume in dataset.volumes]
     images = {
-        digest: one["id"]
-        for one in facts
-        for modality, digest in one.get("sha256", {}).items()
+        digest: record.id
+        for record in records
+        for modality, digest in record.sha256.items()
         if modality in dataset.modalities
     }
-    return {"images": images, "n4": any(one.get("n4", False) for one in facts)}
+    return {"images": images, "n4": any(record.n4 for record in records)}
 
 
 def known_as(case: RawCase, asked: Mapping[str, Any], names: set[str]) -> str | None:

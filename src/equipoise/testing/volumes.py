@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.arrays import fingerprint
-from equipoise.atomic import write_json
 from equipoise.data.volume_dataset import Volume, VolumeDataset, load_volume
+from equipoise.data.volumes.case_record import CaseRecord
+from equipoise.data.volumes.geometry import Geometry
 from equipoise.data.volumes.labels import LabelScheme, plain
 from equipoise.randomness import make_rng
 
@@ -38,14 +39,29 @@ def write_volume(
     np.save(folder / "images.npy", images.astype(np.float16))
     np.save(folder / "codes.npy", codes.astype(np.uint8))
     np.save(folder / "mask.npy", mask.astype(np.uint8))
-    description = {
-        "id": id,
-        "shape": list(codes.shape),
-        "spacing_mm": list(spacing_mm),
-        "counts": counts,
-        "digest": fingerprint(images, codes, mask),
-    }
-    write_json(folder / "case.json", description)
+    CaseRecord(
+        id=id,
+        digest=fingerprint(images, codes, mask),
+        shape=mask.shape,
+        start=(0, 0, 0),
+        geometry=Geometry(
+            shape=mask.shape,
+            spacing_mm=spacing_mm,
+            origin=(0.0, 0.0, 0.0),
+            direction=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0),
+        ),
+        counts=tuple(counts),
+        values=tuple(range(k)),
+        scheme="plain",
+        modalities=tuple(f"channel {i}" for i in range(len(images))),
+        n4=False,
+        sha256={},
+        tumor_outside_brain=0,
+        air_in_mask=0,
+        has_background=True,
+        has_labels=True,
+        version=1,
+    ).save(folder)
     return load_volume(folder)
 
 

@@ -28,9 +28,7 @@ def test_files_are_read_in_the_order_of_the_modalities(tmp_path: Path) -> None:
 
 def test_a_missing_modality_names_the_case_and_what_it_has(tmp_path: Path) -> None:
     case = find_case(write_case(tmp_path / "p1"))
-    with pytest.raises(
-        DataError, match=r"Case p1 has no T1 and no T2, .*it has FLAIR, T1c\. Add the file"
-    ):
+    with pytest.raises(DataError, match=r"p1 has no T1 and no T2.* has FLAIR, T1c\."):
         read_files(case, ("T1", "FLAIR", "T2"))
 
 
@@ -49,9 +47,7 @@ def test_files_of_other_geometry_are_named_with_both_values(
 ) -> None:
     folder = write_case(tmp_path / "p1")
     write_image(folder / f"{name}.nii.gz", array, **geometry)
-    with pytest.raises(
-        DataError, match=rf"Case p1: .*{values}, in flair.nii.gz and {name}.nii.gz\. Resample"
-    ):
+    with pytest.raises(DataError, match=rf"p1: .*{values}, in flair.nii.gz and {name}.nii.gz"):
         read_files(find_case(folder), MODALITIES)
 
 
@@ -61,7 +57,7 @@ def test_a_value_that_is_not_finite_is_refused(tmp_path: Path) -> None:
     broken = IMAGE.astype(np.float32)
     broken[0, 0, 0] = np.nan
     write_image(folder / "flair.mha", broken)
-    with pytest.raises(DataError, match=r"Case p1: flair.mha holds NaN or infinity"):
+    with pytest.raises(DataError, match=r"p1: flair.mha .*NaN"):
         read_files(find_case(folder), MODALITIES)
     write_image(tmp_path / "a.nii", broken)
     assert read_volume(tmp_path / "a.nii").array[0, 0, 0] == 0
@@ -72,5 +68,5 @@ def test_hashes_are_those_of_the_bytes(tmp_path: Path) -> None:
     hashes = hash_files(find_case(folder), ("FLAIR",))
     assert hashes.keys() == {"FLAIR", "label"}
     assert hashes["FLAIR"] == hashlib.sha256((folder / "flair.nii.gz").read_bytes()).hexdigest()
-    with pytest.raises(DataError, match=r"Cannot read the volume .*absent.nii: No such file"):
+    with pytest.raises(DataError, match=r"absent.nii: No such file"):
         file_digest(folder / "absent.nii")

@@ -1,5 +1,6 @@
-"""Volumes and label maps in files; nibabel is the second reader."""
+"""Volumes and label maps in files, with nibabel as the second reader, and damage ITK overlooks."""
 
+import gzip
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from equipoise.data.volumes.file import read_volume, suffix_of, write_label_map
+from equipoise.data.volumes.file import check_whole, read_volume, suffix_of, write_label_map
 from equipoise.exceptions import DataError, SettingError
 from equipoise.testing.volume_readers import (
     ORIGIN,
@@ -80,21 +81,16 @@ def test_no_text_of_the_source_header_reaches_the_label_map(tmp_path: Path) -> N
     nibabel.save(image, tmp_path / "a.nii")
     write_label_map(tmp_path / "b.nii", LABELS, read_volume(tmp_path / "a.nii").geometry)
     header = nibabel.load(tmp_path / "b.nii").header
-    assert [bytes(header[key].item()) for key in ("descrip", "db_name", "aux_file")] == [
-        b"",
-        b"",
-        b"",
-    ]
+    for key in ("descrip", "db_name", "aux_file"):
+        assert bytes(header[key].item()) == b""
     assert b"DOE" not in (tmp_path / "b.nii").read_bytes()
 
 
 def test_label_maps_that_cannot_be_written(tmp_path: Path) -> None:
     geometry = plain_geometry(LABELS.shape)
-    with pytest.raises(SettingError, match=r"ends in .nii.gz, .nii, .mha, got .*labels.png"):
+    with pytest.raises(SettingError, match=r".nii.gz, .nii, .mha.* .*labels.png"):
         write_label_map(tmp_path / "labels.png", LABELS, geometry)
-    with pytest.raises(
-        DataError, match=r"shape \(z, y, x\) \(6, 8, 10\) .*uint8 of \(5, 8, 10\).*uncropped"
-    ):
+    with pytest.raises(DataError, match=r"\(6, 8, 10\) .*uint8 of \(5, 8, 10\).*uncropped"):
         write_label_map(tmp_path / "a.nii", LABELS[1:], geometry)
     with pytest.raises(DataError, match="got int64"):
         write_label_map(tmp_path / "a.nii", LABELS.astype(np.int64), geometry)
@@ -124,13 +120,13 @@ def test_skewed_axes_are_refused_with_a_way_out(tmp_path: Path) -> None:
     image = nibabel.Nifti1Image(IMAGE.T, None)
     image.set_sform(affine, 2)
     nibabel.save(image, tmp_path / "a.nii")
-    with pytest.raises(DataError, match=r"a.nii are not at right angles .*Resample .*set_sform"):
+    with pytest.raises(DataError, match=r"a.nii .*right angles.*set_sform"):
         read_volume(tmp_path / "a.nii")
     path = write_image(tmp_path / "a.mha", IMAGE)
     path.write_bytes(
         path.read_bytes().replace(b"TransformMatrix = 1 0 0 0 1", b"TransformMatrix = 1 0 0 9 1")
     )
-    with pytest.raises(DataError, match=r"a.mha are not at right angles"):
+    with pytest.raises(DataError, match=r"a.mha .*right angles"):
         read_volume(path)
 
 
@@ -139,7 +135,7 @@ def test_other_dimensions_are_refused(shape: tuple[int, ...], tmp_path: Path) ->
     nibabel.save(nibabel.Nifti1Image(np.ones(shape, np.uint8), np.eye(4)), tmp_path / "a.nii.gz")
     with pytest.raises(
         DataError,
-        match=rf"3 dimensions in .*a.nii.gz, got {len(shape)}: \(4, 5.*Save each modality",
+        match=rf"3 dimensions .*a.nii.gz, got {len(shape)}: \(4, 5",
     ):
         read_volume(tmp_path / "a.nii.gz")
 
@@ -149,14 +145,14 @@ def test_color_is_refused(tmp_path: Path) -> None:
 
     image = SimpleITK.GetImageFromArray(np.zeros((4, 5, 6, 3), np.uint8), isVector=True)
     SimpleITK.WriteImage(image, str(tmp_path / "a.mha"))
-    with pytest.raises(DataError, match=r"one value for each voxel in .*a.mha, got 3"):
+    with pytest.raises(DataError, match=r"a.mha, got 3"):
         read_volume(tmp_path / "a.mha")
 
 
-def test_absent_and_strange_files(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"Expected a volume at .*a.nii, found none"):
+def test_absent_files_and_other_suffixes(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a.nii, found none"):
         read_volume(tmp_path / "a.nii")
-    with pytest.raises(DataError, match=r"Expected a volume \(.nii.gz, .nii, .mha\), got .*a.dcm"):
+    with pytest.raises(DataError, match=r"\.nii\.gz, \.nii, \.mha\), got .*a.dcm"):
         read_volume(tmp_path / "a.dcm")
 
 
@@ -173,3 +169,83 @@ def test_the_real_outside_patient_as_nibabel_reads_it(shared: Path, tmp_path: Pa
     np.testing.assert_allclose(
         nibabel.load(tmp_path / "labels.nii.gz").affine, reference.affine, atol=1e-5
     )
+
+
+# ---- damage ----
+
+
+def write_plain(path: Path, compress: bool = True) -> Path:
+    import SimpleITK
+
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(IMAGE), str(path), useCompression=compress)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.mha"])
+@pytest.mark.parametrize("n_left", [0, 2, 300, -1])
+def test_a_file_that_was_cut_is_refused(name: str, n_left: int, tmp_path: Path) -> None:
+    path = write_plain(tmp_path / name)
+    check_whole(path)
+    path.write_bytes(path.read_bytes()[:n_left])
+    with pytest.raises(DataError, match=rf"{name}.*damaged"):
+        read_volume(path)
+
+
+def test_plain_metaimages_that_were_cut_are_refused_by_itk(tmp_path: Path) -> None:
+    path = write_plain(tmp_path / "a.mha", compress=False)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"a.mha.*damaged"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.mha"])
+def test_a_changed_byte_of_a_compressed_file_is_noticed(name: str, tmp_path: Path) -> None:
+    path = write_plain(tmp_path / name)
+    content = bytearray(path.read_bytes())
+    content[-200] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=name):
+        read_volume(path)
+
+
+def test_a_short_volume_that_was_compressed_whole_is_refused(tmp_path: Path) -> None:
+    plain = write_plain(tmp_path / "a.nii").read_bytes()
+    (tmp_path / "b.nii.gz").write_bytes(gzip.compress(plain[:-100]))
+    with pytest.raises(DataError, match=f"expected {len(plain)} bytes, got {len(plain) - 100}"):
+        check_whole(tmp_path / "b.nii.gz")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_both_byte_orders(order: str, tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(IMAGE.T, np.eye(4), nibabel.Nifti1Header(endianness=order))
+    nibabel.save(image, tmp_path / "a.nii")
+    start = (348).to_bytes(4, "little" if order == "<" else "big")
+    assert (tmp_path / "a.nii").read_bytes()[:4] == start
+    np.testing.assert_array_equal(read_volume(tmp_path / "a.nii").array, IMAGE)
+    (tmp_path / "a.nii").write_bytes((tmp_path / "a.nii").read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"expected .* bytes, got"):
+        check_whole(tmp_path / "a.nii")
+
+
+def test_nifti_2_is_refused_because_itk_cannot_read_it(tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti2Image(IMAGE.T, np.eye(4)), tmp_path / "a.nii")
+    with pytest.raises(DataError, match=r"NIfTI-2.* NIfTI-1"):
+        read_volume(tmp_path / "a.nii")
+
+
+def test_a_web_page_is_not_a_volume(tmp_path: Path) -> None:
+    (tmp_path / "a.nii").write_text("<html>" * 100)
+    with pytest.raises(DataError, match=r"a.nii.*NIfTI-1 header"):
+        check_whole(tmp_path / "a.nii")
+    (tmp_path / "a.nii.gz").write_text("<html>" * 100)
+    with pytest.raises(DataError, match=r"a.nii.gz"):
+        check_whole(tmp_path / "a.nii.gz")
+
+
+def test_a_header_that_names_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret.raw").write_bytes(IMAGE.tobytes())
+    path = write_plain(tmp_path / "a.mha", compress=False)
+    header = path.read_bytes().partition(b"LOCAL")[0]
+    path.write_bytes(header + b"secret.raw\n")
+    with pytest.raises(DataError, match=r"a.mha.*another file"):
+        read_volume(path)

@@ -16,7 +16,7 @@ ONE = Geometry(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected"),
     [
         ({}, ""),
         ({"origin": (0.0009, -239, 1)}, ""),
@@ -26,7 +26,7 @@ ONE = Geometry(
         ({"direction": (-1, 0, 0, 0, 1, 0, 0, 0, 1)}, "direction (1.0, 0.0,"),
     ],
 )
-def test_differences(change: dict[str, Any], said: str) -> None:
+def test_differences(change: dict[str, Any], expected: str) -> None:
     difference = ONE.difference(replace(ONE, **change))
-    assert difference.startswith(said)
-    assert bool(difference) == bool(said)
+    assert difference.startswith(expected)
+    assert bool(difference) == bool(expected)

@@ -1,4 +1,4 @@
-"""The numbers in label files."""
+"""The values in label files, and what they mean."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from equipoise.data.volumes.file import VolumeFile
-from equipoise.data.volumes.labels import LABEL_SCHEMES, encode, guess_scheme, label_values, plain
+from equipoise.data.volumes.labels import (
+    LABEL_SCHEMES,
+    encode,
+    find_scheme,
+    guess_scheme,
+    label_values,
+    plain,
+)
 from equipoise.exceptions import DataError
 from equipoise.testing.volume_readers import plain_geometry
 
@@ -40,7 +47,7 @@ def test_guesses(values: tuple[int, ...], name: str) -> None:
 
 
 def test_no_tumor_anywhere_is_refused() -> None:
-    with pytest.raises(DataError, match="got only 0 in all of them"):
+    with pytest.raises(DataError, match="only 0"):
         guess_scheme({0})
 
 
@@ -52,21 +59,64 @@ def test_values_become_codes() -> None:
 
 
 def test_values_outside_the_table_are_named_with_the_schemes_that_fit() -> None:
-    message = r"Case p1: expected the label values 0, 1, 2, 4 of 'brats2017' in seg.nii.gz, got also 3\. .* "
-    with pytest.raises(DataError, match=message + "brats2013, plain"):
+    message = r"p1: .* 0, 1, 2, 4 of 'brats2017' in seg.nii.gz, .* 3\. .* brats2013, plain"
+    with pytest.raises(DataError, match=message):
         encode(file([0, 3, 4]), LABEL_SCHEMES["brats2017"], "p1")
-    with pytest.raises(DataError, match=r"got also 7\. Schemes that fit all its values: plain\."):
+    with pytest.raises(DataError, match=r" 7\. .*: plain\."):
         encode(file([0, 7]), LABEL_SCHEMES["brats2013"], "p1")
 
 
 @pytest.mark.parametrize("wrong", [0.5, -1, 256, np.nan, np.inf])
-def test_what_is_no_label_is_refused(wrong: float) -> None:
-    with pytest.raises(
-        DataError, match=rf"Case p1: expected whole numbers .*seg.nii.gz, got {wrong:g}\. "
-    ):
+def test_values_that_are_not_labels_are_refused(wrong: float) -> None:
+    with pytest.raises(DataError, match=rf"p1: .* 255 .*seg.nii.gz, got {wrong:g}\. "):
         label_values(file([0, 1, wrong]), "p1")
 
 
 def test_a_long_list_is_cut() -> None:
-    with pytest.raises(DataError, match=r"got 0.5, 1.5, .*7.5, \.\.\.\. If it was interpolated"):
+    with pytest.raises(DataError, match=r"got 0.5, 1.5, .*7.5, \.\.\.\. "):
         label_values(file(np.arange(100) + 0.5), "p1")
+
+
+# ---- schemes ----
+
+
+@pytest.mark.parametrize(
+    ("name", "regions"),
+    [
+        ("brats2013", {"whole": {1, 2, 3, 4}, "core": {1, 3, 4}, "active": {4}}),
+        ("brats2017", {"whole": {1, 2, 4}, "core": {1, 4}, "active": {4}}),  # merges 1 and 3
+        ("msd_brain", {"whole": {1, 2, 3}, "core": {2, 3}, "active": {3}}),  # 1 is edema there
+    ],
+)
+def test_regions_as_values_of_label_files(name: str, regions: dict[str, set[int]]) -> None:
+    scheme = LABEL_SCHEMES[name]
+    assert {
+        key: {scheme.values[code] for code in codes} for key, codes in scheme.regions.items()
+    } == regions
+    edema = scheme.values[scheme.class_names.index("edema")]
+    assert edema in regions["whole"] - regions["core"]
+    assert scheme.class_names[scheme.regions["active"][0]] == "enhancing"
+
+
+@pytest.mark.parametrize("name", LABEL_SCHEMES)
+def test_schemes_are_whole(name: str) -> None:
+    scheme = LABEL_SCHEMES[name]
+    assert scheme.name == name
+    assert len(scheme.values) == len(set(scheme.values)) == len(scheme.class_names)
+    assert (scheme.values[0], scheme.class_names[0]) == (0, "healthy")
+    assert scheme.summary.startswith("0 healthy, 1 ")
+
+
+def test_plain_values_are_classes_and_regions() -> None:
+    scheme = plain([0, 3, 7])
+    assert scheme.class_names == ("healthy", "label 3", "label 7")
+    assert scheme.regions == {"label 3": (1,), "label 7": (2,)}
+    for wrong in ([0], [0, 1, 1]):
+        with pytest.raises(DataError, match=r"two .*label values.*\[0"):
+            plain(wrong)
+
+
+def test_a_stored_scheme_is_found_by_name_or_built_from_its_values() -> None:
+    for name, scheme in LABEL_SCHEMES.items():
+        assert find_scheme(name, scheme.values) is scheme
+    assert find_scheme("plain", [0, 5]).values == (0, 5)

@@ -1,4 +1,4 @@
-"""From cases to a dataset: the cache, the choice of modalities and labels, patients, and what is said about it."""
+"""From cases to a dataset: the cache, the choice of modalities and labels, patients, and notes."""
 
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import pytest
 from equipoise.data.reading import read_volumes
 from equipoise.data.volumes import case_files
 from equipoise.data.volumes import loading as volume_loading
+from equipoise.data.volumes.loading import NO_PATIENTS
 from equipoise.data.volumes.options import LoadedVolumes, VolumeOptions
 from equipoise.exceptions import DataError
 from equipoise.testing.volume_readers import draw_case, write_case, write_image
@@ -52,7 +53,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["images.npy", "case.json", "class-1.npy"])
-def test_a_damaged_entry_is_made_anew(damage: str, tmp_path: Path) -> None:
+def test_a_damaged_entry_is_prepared_again(damage: str, tmp_path: Path) -> None:
     root = brains(tmp_path)
     first = load(root).dataset
     (first.volumes[0].folder / damage).write_bytes(b"")
@@ -67,33 +68,29 @@ def test_modalities_that_not_every_case_has_are_left_out_and_named(tmp_path: Pat
     write_image(root / "p1/adc.nii.gz", IMAGE)
     loaded = load(root)
     assert loaded.dataset.modalities == ("FLAIR", "T1c")
-    assert "Modalities left out because not every case has them: T2, adc." in loaded.notes
+    assert any("T2, adc." in note for note in loaded.notes)
 
 
-def test_modalities_that_are_asked_for_are_in_that_order_and_must_be_there(tmp_path: Path) -> None:
+def test_requested_modalities_are_in_that_order_and_required(tmp_path: Path) -> None:
     root = brains(tmp_path)
     assert load(root, modalities=("T1c", "FLAIR")).dataset.modalities == ("T1c", "FLAIR")
     (root / "p1/flair.nii.gz").unlink()
-    with pytest.raises(DataError, match=r"Case p1 has no FLAIR, .* it has T1c"):
+    with pytest.raises(DataError, match=r"p1 has no FLAIR.* has T1c"):
         load(root, modalities=("T1c", "FLAIR"))
 
 
 def test_cases_that_share_no_modality_are_refused(tmp_path: Path) -> None:
     write_case(tmp_path / "brains/p0", modalities=("t1",))
     write_case(tmp_path / "brains/p1", modalities=("t2",))
-    with pytest.raises(
-        DataError, match=r"a modality that every case has, got none\. p0: T1, p1: T2\. Check"
-    ):
+    with pytest.raises(DataError, match=r"modality .* none\. p0: T1, p1: T2\."):
         load(tmp_path / "brains")
 
 
-def test_a_guess_of_the_labels_is_said(tmp_path: Path) -> None:
+def test_a_guess_of_the_labels_is_noted(tmp_path: Path) -> None:
     loaded = load(brains(tmp_path))
     assert loaded.dataset.scheme.name == "brats2013"
-    guess = "The label files hold 0, 1, 2, 3, 4, which was taken for 'brats2013': 0 healthy, 1 necrosis, "
-    assert any(
-        note.startswith(guess) and "name the scheme with labels" in note for note in loaded.notes
-    )
+    guess = "0, 1, 2, 3, 4, which was taken for 'brats2013': 0 healthy, 1 necrosis, "
+    assert any(guess in note and "--labels" in note for note in loaded.notes)
     named = load(tmp_path / "brains", labels="brats2013")
     assert named.dataset.fingerprint == loaded.dataset.fingerprint
     assert not any("taken for" in note for note in named.notes)
@@ -105,7 +102,7 @@ def test_labels_may_be_plain(tmp_path: Path) -> None:
     assert dataset.counts.tolist() == [368, 2, 10, 2, 2]
 
 
-def test_all_faults_are_named_or_skipped(tmp_path: Path) -> None:
+def test_all_problems_are_named_or_skipped(tmp_path: Path) -> None:
     root = brains(tmp_path, 3)
     for i in (0, 2):
         write_image(root / f"p{i}/flair.nii.gz", IMAGE[:-1])
@@ -113,7 +110,7 @@ def test_all_faults_are_named_or_skipped(tmp_path: Path) -> None:
         load(root)
     loaded = load(root, on_error="skip")
     assert loaded.dataset.ids.tolist() == ["p1"]
-    assert [fault[:8] for fault in loaded.skipped] == ["Case p0:", "Case p2:"]
+    assert [problem[:8] for problem in loaded.skipped] == ["Case p0:", "Case p2:"]
     write_image(root / "p1/flair.nii.gz", IMAGE[:-1])
     with pytest.raises(DataError, match="Case p1"):
         load(root, on_error="skip")
@@ -125,13 +122,13 @@ def test_patients_are_numbers_in_the_order_of_their_names(tmp_path: Path) -> Non
     loaded = load(tmp_path / "brains", groups=r"^\w")
     assert loaded.dataset.ids.tolist() == ["a/only", "b/first", "b/second"]
     assert loaded.dataset.groups.tolist() == [0, 1, 1]
-    assert not any("No patients" in note for note in loaded.notes)
+    assert NO_PATIENTS not in loaded.notes
     alone = load(tmp_path / "brains")
     assert alone.dataset.groups.tolist() == [0, 1, 2]
-    assert any("every case counts as a patient of its own" in note for note in alone.notes)
+    assert NO_PATIENTS in alone.notes
 
 
-def test_what_was_noticed_is_said_once_with_the_cases(tmp_path: Path) -> None:
+def test_observations_are_noted_once_with_the_cases(tmp_path: Path) -> None:
     root = brains(tmp_path, 4)
     write_image(root / "p0/seg.nii.gz", np.zeros_like(LABELS))
     outside = LABELS.copy()
@@ -139,19 +136,17 @@ def test_what_was_noticed_is_said_once_with_the_cases(tmp_path: Path) -> None:
     write_image(root / "p1/seg.nii.gz", outside)
     write_image(root / "p2/brainmask.nii.gz", np.ones_like(LABELS))
     write_image(root / "p3/flair.nii.gz", np.random.default_rng(0).normal(size=IMAGE.shape))
-    assert load(root).notes[2:] == (
-        "Cases without any tumor (1): p0.",
-        "Cases with tumor voxels outside the brain, which are kept (1): p1.",
-        "Cases whose brain mask also covers air, which was left out (1): p2.",
-        "Cases without a constant background: unless they have a brain mask, all of the volume counts as brain "
-        "(1): p3.",
-    )
+    notes = load(root).notes[2:]
+    cases = [note.rpartition(" (1): ")[2] for note in notes]
+    assert cases == ["p0.", "p1.", "p2.", "p3."]
+    for note, words in zip(notes, ("tumor", "outside the brain", "air", "background"), strict=True):
+        assert words in note
 
 
-def test_progress_is_told(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    load(brains(tmp_path), progress=lambda *numbers: told.append(numbers))
-    assert told == [(1, 2), (2, 2)]
+def test_progress_is_reported(tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    load(brains(tmp_path), progress=lambda *counts: calls.append(counts))
+    assert calls == [(1, 2), (2, 2)]
 
 
 @pytest.mark.slow
@@ -166,12 +161,8 @@ def test_the_real_cases(shared: Path, tmp_path: Path) -> None:
         [23030, 35416, 3882, 18354],
         [41838, 109935, 22228, 43379],
     ]
-    assert [volume.facts["tumor_outside_brain"] for volume in loaded.dataset.volumes] == [
-        120,
-        14,
-        2,
-        481,
-    ]
+    outside = [volume.record.tumor_outside_brain for volume in loaded.dataset.volumes]
+    assert outside == [120, 14, 2, 481]
 
 
 @pytest.mark.slow
@@ -180,6 +171,4 @@ def test_the_real_outside_patient(shared: Path, tmp_path: Path) -> None:
     assert loaded.dataset.scheme.name == "msd_brain"
     assert loaded.dataset.modalities == ("FLAIR", "T1", "T1c", "T2")
     assert loaded.dataset.table[0, 1:].tolist() == [122275, 32168, 42366]
-    assert (
-        "Cases whose brain mask also covers air, which was left out (1): BRATS_009." in loaded.notes
-    )
+    assert any("air" in note and "(1): BRATS_009." in note for note in loaded.notes)

@@ -14,14 +14,14 @@ from equipoise.exceptions import SettingError
     [
         (
             {"labels": "brats13"},
-            r"No label scheme named 'brats13'. Did you mean 'brats2013'\?.*plain",
+            r"'brats13'.*'brats2013'.*plain",
         ),
-        ({"on_error": "ignore"}, "No on_error named 'ignore'"),
-        ({"groups": "("}, r"Expected a regular expression for groups, got '\('"),
-        ({"modalities": ()}, "at least one modality, got none"),
+        ({"on_error": "ignore"}, "on_error.*'ignore'"),
+        ({"groups": "("}, r"regular expression.* groups.*'\('"),
+        ({"modalities": ()}, "modality.*none"),
     ],
 )
-def test_what_is_refused(options: dict[str, Any], message: str) -> None:
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         VolumeOptions(**options)
 
@@ -34,5 +34,5 @@ def test_where_prepared_cases_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         == VolumeOptions(cache="auto").prepared_folder
         == tmp_path / "b/volumes"
     )
-    with pytest.raises(SettingError, match=r"got 'off': volumes are read from it in pieces"):
+    with pytest.raises(SettingError, match=r"cache.*'off'"):
         _ = VolumeOptions(cache="off").prepared_folder

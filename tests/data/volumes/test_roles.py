@@ -1,4 +1,4 @@
-"""What a file is, by its name."""
+"""Roles of files by their names."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_roles(name: str, role: str) -> None:
     assert role_of(name) == role
 
 
-def test_the_name_of_the_case_says_nothing() -> None:
+def test_the_name_of_the_case_is_ignored() -> None:
     assert role_of("seg-study_07_t1", "seg-study_07") == "T1"
     assert role_of("p7_adc", "p7") == "adc"
     assert role_of("T1c", "T1") == "T1c"

@@ -1,9 +1,9 @@
-"""The files of a case: read together and checked against each other, and hashed."""
+"""Read the files of a case together, check them against each other, and hash them."""
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,34 +12,42 @@ from equipoise.data.volumes.options import RawCase
 from equipoise.exceptions import DataError
 
 
-class Files(NamedTuple):
-    """What was read of a case: images in the order of the modalities, label map and brain mask or None."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CaseVolumes:
+    """The volumes of a case: images in the order of the modalities, label map and brain mask."""
 
     images: list[VolumeFile]
     labels: VolumeFile | None
     mask: VolumeFile | None
 
 
-def read_files(case: RawCase, modalities: Sequence[str]) -> Files:
+def read_files(case: RawCase, modalities: Sequence[str]) -> CaseVolumes:
     """Read the modalities, the label map and the brain mask of a case.
 
     Raises:
-        DataError: A modality is missing, a file cannot be read or holds values that are not finite, or two files
-            differ in shape or geometry; the message names the case and the files.
+        DataError: A modality is missing, a file cannot be read or has values that are not finite,
+            or two files differ in shape or geometry; the message names the case and the files.
     """
-    read = {role: read_volume(path) for role, path in _used(case, modalities).items()}
-    first = next(iter(read.values()))
-    for file in read.values():
-        if difference := first.geometry.difference(file.geometry):
+    volumes: dict[str, VolumeFile] = {}
+    for role, path in _files_used(case, modalities).items():
+        volumes[role] = read_volume(path)
+    first = next(iter(volumes.values()))
+    for volume in volumes.values():
+        if difference := first.geometry.difference(volume.geometry):
             raise DataError(
-                f"Case {case.id}: expected one geometry, got two: {difference}, in {first.path.name} and "
-                f"{file.path.name}. Resample one of them onto the grid of the other."
+                f"Case {case.id}: expected one geometry, got two: {difference}, in "
+                f"{first.path.name} and {volume.path.name}. "
+                "Resample one of them onto the grid of the other."
             )
-        if not np.isfinite(file.array).all():
+        if not np.isfinite(volume.array).all():
             raise DataError(
-                f"Case {case.id}: {file.path.name} holds NaN or infinity. Set those voxels to 0."
+                f"Case {case.id}: {volume.path.name} has NaN or infinity. Set those voxels to 0."
             )
-    return Files([read[name] for name in modalities], read.get("label"), read.get("mask"))
+    return CaseVolumes(
+        images=list(map(volumes.__getitem__, modalities)),
+        labels=volumes.get("label"),
+        mask=volumes.get("mask"),
+    )
 
 
 def hash_files(case: RawCase, modalities: Sequence[str]) -> dict[str, str]:
@@ -48,7 +56,7 @@ def hash_files(case: RawCase, modalities: Sequence[str]) -> dict[str, str]:
     Raises:
         DataError: A modality is missing, or a file cannot be read.
     """
-    return {role: file_digest(file) for role, file in _used(case, modalities).items()}
+    return {role: file_digest(path) for role, path in _files_used(case, modalities).items()}
 
 
 def file_digest(path: Path) -> str:
@@ -66,16 +74,17 @@ def file_digest(path: Path) -> str:
         ) from error
 
 
-def _used(case: RawCase, modalities: Sequence[str]) -> dict[str, Path]:
+def _files_used(case: RawCase, modalities: Sequence[str]) -> dict[str, Path]:
+    """Return modality, "label" or "mask" -> file."""
     if missing := [name for name in modalities if name not in case.images]:
         raise DataError(
-            f"Case {case.id} has no {' and no '.join(missing)}, which other cases have or you asked for; it has "
-            f"{', '.join(case.images) or 'no image'}. Add the file, leave the modality out (modalities), or remove "
-            "the case."
+            f"Case {case.id} has no {' and no '.join(missing)}, which other cases have or you "
+            f"requested; it has {', '.join(case.images) or 'no image'}. Add the file, leave the "
+            "modality out (modalities), or remove the case."
         )
-    named = {name: case.images[name] for name in modalities}
-    return named | {
-        role: file
-        for role, file in (("label", case.label_file), ("mask", case.mask_file))
-        if file is not None
-    }
+    files = {name: case.images[name] for name in modalities}
+    if case.label_file is not None:
+        files["label"] = case.label_file
+    if case.mask_file is not None:
+        files["mask"] = case.mask_file
+    return files

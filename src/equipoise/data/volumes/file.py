@@ -1,4 +1,4 @@
-"""One volume in a file (NIfTI or MetaImage): reading it with its geometry, and writing label maps."""
+"""Read volumes (NIfTI or MetaImage) with their geometry, check them, and write label maps."""
 
 import gzip
 import math
@@ -7,7 +7,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,94 +17,17 @@ from equipoise.data.images.file import quiet
 from equipoise.data.volumes.geometry import DIMENSIONS, TOLERANCE, Geometry
 from equipoise.exceptions import DataError, SettingError
 
-CHUNK = 1 << 20  # bytes
-NIFTI_HEADER = 348  # bytes, which it states first
-METAIMAGE_HEADER = 1 << 16  # bytes; real ones are far shorter
-
-
-def check_whole(path: Path) -> None:
-    """Read a .nii, .nii.gz or .mha file to its end.
-
-    Raises:
-        DataError: It is shorter than its header says, its compressed part is damaged, it is no
-            NIfTI file, or it keeps its voxels in another file, which might lie anywhere.
-    """
-    try:
-        if path.suffix.lower() == ".mha":
-            _check_metaimage(path)
-        else:
-            _check_nifti(path)
-    except DataError:
-        raise
-    except (OSError, EOFError, ValueError, OverflowError, zlib.error, struct.error) as error:
-        raise damaged(path, str(error)) from error
-
-
-def damaged(path: Path, reason: str) -> DataError:
-    """Make the error of a file that cannot be read."""
-    return DataError(f"Cannot read the volume {path}, is it damaged? ({reason}) Copy it again.")
-
-
-def _check_nifti(path: Path) -> None:
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        header = file.read(NIFTI_HEADER)
-        n_bytes = len(header) + _remaining(file)
-    expected = _expected_bytes(header)
-    if n_bytes < expected:
-        raise EOFError(f"expected {expected} bytes, got {n_bytes}")
-
-
-def _expected_bytes(header: bytes) -> int:
-    """Give the length that a NIfTI header states: where voxels start, and how many there are of how many bits."""
-    order = next(
-        (order for order in "<>" if struct.unpack_from(f"{order}i", header)[0] == NIFTI_HEADER),
-        None,
-    )
-    if order is None:
-        raise EOFError("it has no NIfTI-1 header; NIfTI-2 files must be saved as NIfTI-1")
-    sides = struct.unpack_from(f"{order}8h", header, 40)
-    (bits,), (start,) = (
-        struct.unpack_from(f"{order}h", header, 72),
-        struct.unpack_from(f"{order}f", header, 108),
-    )
-    n_voxels: int = math.prod(sides[1 : 1 + sides[0]])
-    return int(start) + n_voxels * int(bits) // 8
-
-
-def _check_metaimage(path: Path) -> None:
-    """Check what ITK does not; it does notice itself where plain voxels are missing."""
-    with path.open("rb") as file:
-        found = re.search(
-            rb"ElementDataFile\s*=\s*([^\r\n]*)\r?\n", header := file.read(METAIMAGE_HEADER)
-        )
-        if found is None:
-            raise EOFError("it has no MetaImage header")
-        if found[1].strip() != b"LOCAL":
-            raise DataError(
-                f"Expected the voxels inside {path}, its header names another file. Save it again as one .mha file."
-            )
-        if re.search(rb"CompressedData\s*=\s*True", header[: found.start()], re.IGNORECASE):
-            file.seek(found.end())
-            stream = zlib.decompressobj()
-            while chunk := file.read(CHUNK):
-                stream.decompress(chunk)
-            if not stream.eof:
-                raise EOFError("its compressed part ends too early")
-
-
-def _remaining(file: BinaryIO | gzip.GzipFile) -> int:
-    n_bytes = 0
-    while chunk := file.read(CHUNK):
-        n_bytes += len(chunk)
-    return n_bytes
-
-
 SUFFIXES = (".nii.gz", ".nii", ".mha")
+CHUNK = 1 << 20  # bytes
+NIFTI_HEADER = 348  # bytes, which the header states first
+METAIMAGE_HEADER = 1 << 16  # bytes; real ones are far shorter
+DATA_FILE = re.compile(rb"ElementDataFile\s*=\s*([^\r\n]*)\r?\n")
+COMPRESSED = re.compile(rb"CompressedData\s*=\s*True", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VolumeFile:
-    """A volume as it was read: its path, its (z, y, x) array in the type of the file, and its geometry."""
+    """A volume as it was read: path, (z, y, x) array in the type of the file, and geometry."""
 
     path: Path
     array: NDArray[Any]
@@ -117,7 +40,12 @@ class VolumeFile:
 
 
 def suffix_of(path: Path) -> str:
-    """Give the suffix of a volume file, ".nii.gz" as one; "" if it is none."""
+    """Return the suffix of a volume file, or "" if the path is not one.
+
+    Example:
+        >>> suffix_of(Path("p7/FLAIR.nii.gz")), suffix_of(Path("notes.txt"))
+        ('.nii.gz', '')
+    """
     return next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), "")
 
 
@@ -125,9 +53,22 @@ def read_volume(path: Path) -> VolumeFile:
     """Read a .nii, .nii.gz or .mha file.
 
     Raises:
-        DataError: The file is absent, damaged or of another kind, has not three dimensions or one
-            value for each voxel, is skewed, or keeps its voxels in another file.
+        DataError: The file is absent, damaged or of another kind, does not have three dimensions
+            and one value for each voxel, is skewed, or stores its voxels in another file.
+
+    Example:
+        >>> import tempfile
+        >>> geometry = Geometry(shape=(2, 4, 4), spacing_mm=(5, 1, 1), origin=(0, 0, 0),
+        ...                     direction=(1, 0, 0, 0, 1, 0, 0, 0, 1))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "seg.nii.gz")
+        ...     write_label_map(path, np.zeros((2, 4, 4), dtype=np.uint8), geometry)
+        ...     volume = read_volume(path)
+        >>> volume.array.shape, volume.spacing_mm
+        ((2, 4, 4), (5.0, 1.0, 1.0))
     """
+    import SimpleITK
+
     if not suffix_of(path):
         raise DataError(f"Expected a volume ({', '.join(SUFFIXES)}), got {path}. Convert the file.")
     if not path.is_file():
@@ -142,21 +83,42 @@ def read_volume(path: Path) -> VolumeFile:
     )
     axes = np.reshape(geometry.direction, (DIMENSIONS, DIMENSIONS))
     if not np.allclose(axes @ axes.T, np.eye(DIMENSIONS), atol=TOLERANCE):
-        raise DataError(_skewed(path))
-    return VolumeFile(path=path, array=_array(image), geometry=geometry)
+        raise _skewed(path)
+    return VolumeFile(path=path, array=SimpleITK.GetArrayFromImage(image), geometry=geometry)
+
+
+def check_whole(path: Path) -> None:
+    """Check a .nii, .nii.gz or .mha file by reading it to its end.
+
+    Raises:
+        DataError: The file is shorter than its header says, its compressed part is damaged, it is
+            not a NIfTI file, or it stores its voxels in another file, which might be anywhere.
+    """
+    try:
+        if path.suffix.lower() == ".mha":
+            _check_metaimage(path)
+        else:
+            _check_nifti(path)
+    except DataError:
+        raise
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error, struct.error) as error:
+        raise _damaged(path, str(error)) from error
 
 
 def write_label_map(path: Path, values: NDArray[np.uint8], geometry: Geometry) -> None:
-    """Write a label map in the geometry of a case; nothing else of the case's files is carried over.
+    """Write a label map in the geometry of a case; nothing else of the case's files is copied.
 
     Args:
-        path: .nii, .nii.gz or .mha; appears whole or not at all.
+        path: .nii, .nii.gz or .mha; it appears whole or not at all.
         values: (z, y, x) label values, 0 to 255, of the whole volume.
-        geometry: That of the case's images.
+        geometry: Geometry of the case's images.
 
     Raises:
         SettingError: Another suffix, or the folder cannot be written.
         DataError: Another shape than the geometry's, or another type than uint8.
+
+    See Also:
+        equipoise.data.volumes.preparing.uncropped: Put the codes of a crop back into the volume.
     """
     import SimpleITK
 
@@ -167,23 +129,67 @@ def write_label_map(path: Path, values: NDArray[np.uint8], geometry: Geometry) -
         )
     if values.shape != geometry.shape or values.dtype != np.uint8:
         raise DataError(
-            f"Expected uint8 labels of shape (z, y, x) {geometry.shape} for {path}, got {values.dtype} of "
-            f"{values.shape}. Put the crop back into the whole volume first (equipoise.data.volumes.preparing.uncropped)."
+            f"Expected uint8 labels of shape (z, y, x) {geometry.shape} for {path}, got "
+            f"{values.dtype} of {values.shape}. Put the crop back into the whole volume first "
+            "(equipoise.data.volumes.preparing.uncropped)."
         )
     image = SimpleITK.GetImageFromArray(values)
     image.SetSpacing(geometry.spacing_mm[::-1])
     image.SetOrigin(geometry.origin)
     image.SetDirection(geometry.direction)
     with atomic_file(path) as temporary:
-        suffixed = temporary.with_name(temporary.name + suffix)  # SimpleITK goes by the suffix
+        with_suffix = temporary.with_name(temporary.name + suffix)  # it selects SimpleITK's format
         try:
-            SimpleITK.WriteImage(image, str(suffixed), useCompression=True)
-            suffixed.replace(temporary)
+            SimpleITK.WriteImage(image, str(with_suffix), useCompression=True)
+            with_suffix.replace(temporary)
         finally:
-            suffixed.unlink(missing_ok=True)
+            with_suffix.unlink(missing_ok=True)
+
+
+def _check_nifti(path: Path) -> None:
+    """Compare the size of a file, decompressed, with the one that its header states."""
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        header = file.read(NIFTI_HEADER)
+        n_bytes = len(header)
+        while chunk := file.read(CHUNK):
+            n_bytes += len(chunk)
+    if struct.unpack_from("<i", header)[0] == NIFTI_HEADER:
+        order = "<"
+    elif struct.unpack_from(">i", header)[0] == NIFTI_HEADER:
+        order = ">"
+    else:
+        raise EOFError("it has no NIfTI-1 header; NIfTI-2 files must be saved as NIfTI-1")
+    n_axes, *sides = struct.unpack_from(f"{order}8h", header, 40)
+    (bits,) = struct.unpack_from(f"{order}h", header, 72)  # of a voxel
+    (start,) = struct.unpack_from(f"{order}f", header, 108)  # byte of the first voxel
+    expected = int(start) + math.prod(sides[:n_axes]) * int(bits) // 8
+    if n_bytes < expected:
+        raise EOFError(f"expected {expected} bytes, got {n_bytes}")
+
+
+def _check_metaimage(path: Path) -> None:
+    """Check what ITK does not check; ITK itself notices if uncompressed voxels are missing."""
+    with path.open("rb") as file:
+        header = file.read(METAIMAGE_HEADER)
+        data_file = DATA_FILE.search(header)
+        if data_file is None:
+            raise EOFError("it has no MetaImage header")
+        if data_file[1].strip() != b"LOCAL":
+            raise DataError(
+                f"Expected the voxels inside {path}, its header names another file. "
+                "Save it again as one .mha file."
+            )
+        if COMPRESSED.search(header[: data_file.start()]):
+            file.seek(data_file.end())
+            stream = zlib.decompressobj()
+            while chunk := file.read(CHUNK):
+                stream.decompress(chunk)
+            if not stream.eof:
+                raise EOFError("its compressed part ends too early")
 
 
 def _decode(path: Path) -> Any:
+    """Decode an image of three dimensions with one value for each voxel."""
     import SimpleITK
 
     reader = SimpleITK.ImageFileReader()
@@ -191,39 +197,34 @@ def _decode(path: Path) -> Any:
     try:
         with quiet():
             reader.ReadImageInformation()
-            _check_kind(path, reader)
-            return reader.Execute()
+            size, n_values = reader.GetSize(), reader.GetNumberOfComponents()
+            image = reader.Execute() if len(size) == DIMENSIONS and n_values == 1 else None
     except RuntimeError as error:
         if "orthonormal" in str(error):
-            raise DataError(_skewed(path)) from error
+            raise _skewed(path) from error
         reason = str(error).strip().splitlines()[-1].strip()
-        raise damaged(path, reason) from error
-
-
-def _check_kind(path: Path, reader: Any) -> None:
-    size, n_values = reader.GetSize(), reader.GetNumberOfComponents()
+        raise _damaged(path, reason) from error
     if len(size) != DIMENSIONS:
         raise DataError(
             f"Expected 3 dimensions in {path}, got {len(size)}: {tuple(size)} (x, y, z, ...). "
-            "Save each modality or time point as a file of its own."
+            "Save each modality or time point as a separate file."
         )
     if n_values != 1:
         raise DataError(
             f"Expected one value for each voxel in {path}, got {n_values} (color, or vectors). "
             "Save one component as a gray volume."
         )
+    return image
 
 
-def _array(image: Any) -> NDArray[Any]:
-    import SimpleITK
-
-    array: NDArray[Any] = SimpleITK.GetArrayFromImage(image)
-    return array
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(f"Cannot read the volume {path}, is it damaged? ({reason}) Copy it again.")
 
 
-def _skewed(path: Path) -> str:
-    return (
-        f"The axes of {path} are not at right angles (non-orthonormal direction cosines), so distances in mm are "
-        "not defined along them. Resample it to a rectangular grid, or correct its header: in nibabel, "
-        "image.set_sform(image.get_qform()) where the qform is right, then save it again."
+def _skewed(path: Path) -> DataError:
+    return DataError(
+        f"The axes of {path} are not at right angles (non-orthonormal direction cosines), so "
+        "distances in mm are not defined along them. Resample it to a rectangular grid, or correct "
+        "its header: in nibabel, image.set_sform(image.get_qform()) if the qform is right, then "
+        "save it again."
     )

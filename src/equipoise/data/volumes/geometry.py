@@ -1,8 +1,7 @@
-"""Where the voxels of a volume lie in the patient."""
+"""The position of the voxels of a volume in the patient."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -12,13 +11,13 @@ DIMENSIONS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """Where voxels lie in the patient.
+    """Shape, spacing, position and orientation of a volume.
 
     Attributes:
         shape: Voxels along (z, y, x).
         spacing_mm: Distance between voxels along (z, y, x).
-        origin: Place of voxel (0, 0, 0) in mm, (x, y, z) in LPS as SimpleITK gives it.
-        direction: The 9 direction cosines, by rows, as SimpleITK gives them.
+        origin: Position of voxel (0, 0, 0) in mm, (x, y, z) in LPS, as in SimpleITK.
+        direction: The 9 direction cosines, by rows, as in SimpleITK.
     """
 
     shape: tuple[int, int, int]
@@ -26,24 +25,24 @@ class Geometry:
     origin: tuple[float, ...]
     direction: tuple[float, ...]
 
-    @classmethod
-    def of_case(cls, facts: Mapping[str, Any]) -> Self:
-        """Take the geometry of the source, before it was cropped, from the facts of a prepared case."""
-        return cls(
-            shape=tuple(facts["full_shape"]),
-            spacing_mm=tuple(facts["spacing_mm"]),
-            origin=tuple(facts["origin"]),
-            direction=tuple(facts["direction"]),
-        )
-
     def difference(self, other: Self) -> str:
-        """Say the first thing in which two geometries differ, "" if they agree within 0.001 mm or cosine."""
+        """Describe the first difference, "" if the geometries agree within 0.001 mm or cosine.
+
+        Example:
+            >>> identity = (1, 0, 0, 0, 1, 0, 0, 0, 1)
+            >>> a = Geometry(shape=(4, 5, 6), spacing_mm=(3, 1, 1), origin=(0, 0, 0),
+            ...              direction=identity)
+            >>> b = Geometry(shape=(4, 5, 6), spacing_mm=(3, 1, 2), origin=(0, 0, 0),
+            ...              direction=identity)
+            >>> a.difference(b)
+            'spacing_mm (3.0, 1.0, 1.0) and (3.0, 1.0, 2.0)'
+        """
         if self.shape != other.shape:
             return f"shape (z, y, x) {self.shape} and {other.shape}"
         for name in ("spacing_mm", "origin", "direction"):
-            one, two = getattr(self, name), getattr(other, name)
-            if not np.allclose(one, two, rtol=0, atol=TOLERANCE):
-                return f"{name} {_rounded(one)} and {_rounded(two)}"
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if not np.allclose(mine, theirs, rtol=0, atol=TOLERANCE):
+                return f"{name} {_rounded(mine)} and {_rounded(theirs)}"
         return ""
 
 

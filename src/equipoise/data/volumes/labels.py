@@ -1,4 +1,4 @@
-"""The numbers in label files: reading them, guessing what they mean, and turning them into class codes."""
+"""The values in label files: their meaning, the scheme they fit, and their class codes."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,22 @@ from equipoise.data.volumes.file import VolumeFile
 from equipoise.discovery import Family
 from equipoise.exceptions import DataError
 
+MAX_VALUE = 255  # label maps are written in 8 bits
+MAX_LISTED = 8  # values in a message
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelScheme:
-    """A table of labels.
+    """A table of label values, classes and regions.
+
+    The text of all fields is part of the fingerprint of a dataset: rewording one makes every stored
+    run on volumes look as if it were of other data.
 
     Attributes:
-        name: How it is asked for.
-        values: (k,) number in the label files of each class; that of class 0, healthy tissue, first.
-        class_names: (k,) names.
-        regions: Name -> codes (positions in `values`) of the classes that make it up; the most difficult last.
+        name: Name in the options.
+        values: (k,) value of each class in the label files; that of class 0, healthy tissue, first.
+        class_names: k names.
+        regions: Name -> codes (positions in `values`) of its classes; the most difficult last.
         source: Where it is defined.
     """
 
@@ -32,11 +38,10 @@ class LabelScheme:
     @property
     def summary(self) -> str:
         """One line for lists."""
-        return ", ".join(
-            f"{value} {name}" for value, name in zip(self.values, self.class_names, strict=True)
-        )
+        return ", ".join(map("{} {}".format, self.values, self.class_names))
 
 
+# Regions: Menze et al. (2015); later challenges merge values 1 and 3.
 BRATS_2013 = LabelScheme(
     name="brats2013",
     values=(0, 1, 2, 3, 4),
@@ -58,7 +63,6 @@ MSD_BRAIN = LabelScheme(
     regions={"whole": (1, 2, 3), "core": (2, 3), "active": (3,)},
     source="Medical Segmentation Decathlon, task 1",
 )
-
 LABEL_SCHEMES = {scheme.name: scheme for scheme in (BRATS_2013, BRATS_2017, MSD_BRAIN)}
 FAMILY = Family(
     name="label_schemes",
@@ -68,84 +72,102 @@ FAMILY = Family(
 
 
 def plain(values: Sequence[int]) -> LabelScheme:
-    """Make a scheme from the numbers found in label files: every class but the first is a region of its own.
+    """Build a scheme from the values in label files: every class but the first is a region.
 
     Raises:
-        DataError: Fewer than two values, or the same one twice.
+        DataError: Fewer than two values, or a repeated one.
+
+    Example:
+        >>> scheme = plain([0, 3, 7])
+        >>> scheme.summary, scheme.regions
+        ('0 healthy, 3 label 3, 7 label 7', {'label 3': (1,), 'label 7': (2,)})
     """
-    values = tuple(int(value) for value in values)
+    values = tuple(map(int, values))
     if len(values) < 2 or len(set(values)) < len(values):
         raise DataError(
-            f"Expected at least two different label values, got {list(values)}. Check the label files."
+            f"Expected at least two different label values, got {list(values)}. "
+            "Check the label files."
         )
-    names = ("healthy", *(f"label {value}" for value in values[1:]))
-    regions = {name: (code,) for code, name in enumerate(names) if code}
+    names = ["healthy"]
+    regions = {}
+    for code, value in enumerate(values[1:], start=1):
+        names.append(f"label {value}")
+        regions[f"label {value}"] = (code,)
     return LabelScheme(
-        name="plain", values=values, class_names=names, regions=regions, source="the label files"
+        name="plain",
+        values=values,
+        class_names=tuple(names),
+        regions=regions,
+        source="the label files",
     )
 
 
-HIGHEST = 255  # label maps are written in 8 bits
-FIRST_SHOWN = 8
+def find_scheme(name: str, values: Sequence[int]) -> LabelScheme:
+    """Return a scheme by its stored name and values; a "plain" one is built from the values."""
+    return LABEL_SCHEMES[name] if name in LABEL_SCHEMES else plain(values)
 
 
 def label_values(file: VolumeFile, case: str) -> tuple[int, ...]:
-    """Give the different values of a label file, increasing; floats are taken if they are whole numbers.
+    """Return the distinct values of a label file, increasing; whole numbers may be stored as float.
 
     Raises:
-        DataError: A value is no whole number from 0 to 255.
+        DataError: A value is not a whole number from 0 to 255.
     """
     values = np.unique(file.array)
-    wrong = values[~((values >= 0) & (values <= HIGHEST) & (values == np.floor(values)))]
-    if len(wrong):
+    is_label = (values >= 0) & (values <= MAX_VALUE) & (values == np.floor(values))
+    if not is_label.all():
         raise DataError(
-            f"Case {case}: expected whole numbers from 0 to {HIGHEST} in the label file {file.path}, got "
-            f"{_list(wrong.tolist())}. If it was interpolated, resample it with nearest neighbors; if it is an "
-            "image, give the file another name."
+            f"Case {case}: expected whole numbers from 0 to {MAX_VALUE} in the label file "
+            f"{file.path}, got {_listed(values[~is_label].tolist())}. If it was interpolated, "
+            "resample it with nearest neighbors; if it is an image, give the file another name."
         )
-    return tuple(int(value) for value in values)
+    return tuple(map(int, values))
 
 
 def guess_scheme(values: Collection[int]) -> LabelScheme:
     """Guess what the values of all label files of a source mean.
 
-    3 and 4 together are brats2013, 4 without 3 is brats2017, 3 without 4 is msd_brain (where 1 is edema!); anything
-    else is a class for each value.
+    3 and 4 together are brats2013, 4 without 3 is brats2017, 3 without 4 is msd_brain (in which 1
+    is edema!); anything else is a class for each value.
 
     Raises:
         DataError: No value but 0.
+
+    Example:
+        >>> guess_scheme([0, 1, 2, 4]).name, guess_scheme([0, 1]).name
+        ('brats2017', 'plain')
     """
-    found = set(values) | {0}
-    if len(found) < 2:
+    present = {0, *values}
+    if len(present) < 2:
         raise DataError(
             "Expected label maps with a tumor, got only 0 in all of them. Check the label files."
         )
-    name = {(True, True): "brats2013", (False, True): "brats2017", (True, False): "msd_brain"}.get(
-        (3 in found, 4 in found)
-    )
-    if name is not None and found <= set(LABEL_SCHEMES[name].values):
+    names = {(True, True): "brats2013", (False, True): "brats2017", (True, False): "msd_brain"}
+    name = names.get((3 in present, 4 in present))
+    if name is not None and present <= set(LABEL_SCHEMES[name].values):
         return LABEL_SCHEMES[name]
-    return plain(sorted(found))
+    return plain(sorted(present))
 
 
 def encode(file: VolumeFile, scheme: LabelScheme, case: str) -> NDArray[np.uint8]:
-    """Turn label values into class codes (z, y, x).
+    """Convert label values to class codes (z, y, x).
 
     Raises:
-        DataError: Values that the scheme does not know; the message says which schemes do.
+        DataError: Values that the scheme does not have; the message names the schemes that do.
     """
-    found = label_values(file, case)
-    if strange := sorted(set(found) - set(scheme.values)):
-        fitting = [name for name, known in LABEL_SCHEMES.items() if set(found) <= set(known.values)]
+    present = set(label_values(file, case))
+    if unexpected := sorted(present.difference(scheme.values)):
+        fitting = [name for name, other in LABEL_SCHEMES.items() if present <= set(other.values)]
         raise DataError(
-            f"Case {case}: expected the label values {_list(scheme.values)} of '{scheme.name}' in {file.path}, got "
-            f"also {_list(strange)}. Schemes that fit all its values: {', '.join((*fitting, 'plain'))}."
+            f"Case {case}: expected the label values {_listed(scheme.values)} of '{scheme.name}' "
+            f"in {file.path}, got also {_listed(unexpected)}. "
+            f"Schemes that fit all its values: {', '.join((*fitting, 'plain'))}."
         )
-    codes = np.zeros(HIGHEST + 1, dtype=np.uint8)
+    codes = np.zeros(MAX_VALUE + 1, dtype=np.uint8)  # value -> code
     codes[list(scheme.values)] = np.arange(len(scheme.values))
     return codes[file.array.astype(np.uint8)]
 
 
-def _list(values: Collection[float]) -> str:
-    shown = [f"{value:g}" for value in list(values)[:FIRST_SHOWN]]
-    return ", ".join(shown) + (", ..." if len(values) > FIRST_SHOWN else "")
+def _listed(values: Collection[float]) -> str:
+    shown = map("{:g}".format, list(values)[:MAX_LISTED])
+    return ", ".join(shown) + (", ..." if len(values) > MAX_LISTED else "")

@@ -1,7 +1,8 @@
-"""What a volume file is (a modality, the label map, the brain mask), told by its name.
+"""Recognize a volume file by its name: a modality, the label map or the brain mask.
 
-A name is cut into words at everything that is no letter or digit; the name of the case's folder, where a file
-repeats it, is left away first. The first line of `ROLES` that is found decides; capitals do not matter:
+A name is split into words at everything that is not a letter or digit; the name of the case's
+folder at its beginning is ignored. The first line of `ROLES` that matches decides; case does not
+matter:
 
     label   seg, segmentation, label, labels, truth, gt, OT, OTMultiClass, ground truth, tumor mask
     mask    brainmask, brain mask, covered, coverage, bet mask, bet (if no modality is named)
@@ -19,11 +20,9 @@ from equipoise.data.volumes.file import suffix_of
 LABEL = "label"
 MASK = "mask"
 UNCLEAR = "unclear"  # a mask of what?
+LABEL_WORDS = "seg|segmentation|labels?|truth|gt|ot|otmulticlass|ground_?truth"
 ROLES = (
-    (
-        LABEL,
-        r"seg|segmentation|labels?|truth|gt|ot|otmulticlass|ground_?truth|(tumou?r|lesion)_?mask|mask_of_tumou?r",
-    ),
+    (LABEL, rf"{LABEL_WORDS}|(tumou?r|lesion)_?mask|mask_of_tumou?r"),
     (MASK, r"brain_?mask|covered|coverage|bet_?mask"),
     (UNCLEAR, r"mask"),
     ("FLAIR", r"flair|t2_?f|t2_?flair"),
@@ -35,18 +34,30 @@ ROLES = (
 
 
 def is_volume(path: Path) -> bool:
-    """Tell volumes from other files and from those of systems (._scan.nii), by the path below the folder read."""
+    """Return whether a path, relative to the folder that is read, is a visible volume file.
+
+    Example:
+        >>> is_volume(Path("p7/flair.nii.gz")), is_volume(Path("p7/._flair.nii.gz"))
+        (True, False)
+    """
     hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
     return bool(suffix_of(path)) and not hidden
 
 
 def role_of(name: str, case: str = "") -> str:
-    """Say what a file of a case is: "label", "mask", "unclear" (a mask of what?) or the name of a modality.
+    """Return the role of a file: "label", "mask", "unclear" (a mask of what?) or a modality.
 
     Args:
         name: File name without suffix, or the column of a table.
         case: Name of the case's folder.
+
+    Example:
+        >>> role_of("BraTS19_1_t1ce", case="BraTS19_1"), role_of("OTMultiClass"), role_of("adc")
+        ('T1c', 'label', 'adc')
     """
-    own = re.sub(rf"^{re.escape(case)}[\W_]+", "", name)
-    words = f"_{re.sub(r'[^a-z0-9]+', '_', own.lower())}_"
-    return next((role for role, pattern in ROLES if re.search(f"_({pattern})_", words)), own)
+    without_case = re.sub(rf"^{re.escape(case)}[\W_]+", "", name)
+    words = f"_{re.sub(r'[^a-z0-9]+', '_', without_case.lower())}_"
+    for role, pattern in ROLES:
+        if re.search(f"_({pattern})_", words):
+            return role
+    return without_case

@@ -59,16 +59,16 @@ def test_a_folder_without_volumes_is_not_recognized(tmp_path: Path) -> None:
     [
         (
             "flair_2.nii.gz",
-            r"Case p1: flair.nii.gz, flair_2.nii.gz all look like its FLAIR\. Move all but one",
+            r"p1: flair.nii.gz, flair_2.nii.gz .*FLAIR",
         ),
-        ("truth.nii", r"Case p1: seg.nii.gz, truth.nii all look like its label"),
+        ("truth.nii", r"p1: seg.nii.gz, truth.nii .*label"),
         (
             "mask.nii.gz",
-            r"Case p1: mask.nii.gz may be a mask of the brain or of the tumor\. Rename it",
+            r"p1: mask.nii.gz .*brain.*tumor",
         ),
     ],
 )
-def test_files_that_nobody_can_tell_apart(name: str, message: str, tmp_path: Path) -> None:
+def test_ambiguous_files_are_refused(name: str, message: str, tmp_path: Path) -> None:
     write_image(write_case(tmp_path / "brains/p1") / name, LABELS)
     with pytest.raises(DataError, match=message):
         read(tmp_path / "brains", options(tmp_path))
@@ -80,12 +80,12 @@ def test_a_case_without_a_label_file_is_for_prediction_only(tmp_path: Path) -> N
     (folder / "seg.nii.gz").unlink()
     case = find_case(folder)
     assert (case.id, case.label_file, sorted(case.images)) == ("p1", None, ["FLAIR", "T1c"])
-    with pytest.raises(DataError, match=r"a label file in every case, found none in p1\. Add"):
+    with pytest.raises(DataError, match=r"label file .* p1\. "):
         read(tmp_path / "brains", options(tmp_path))
 
 
-def test_what_is_no_case(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"Expected the folder of a case at .*nowhere, found none"):
+def test_folders_that_are_not_cases(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"folder of a case at .*nowhere"):
         find_case(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"Expected the images of a case .* found none"):
+    with pytest.raises(DataError, match=r"images of a case .* found none"):
         find_case(tmp_path)

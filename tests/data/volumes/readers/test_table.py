@@ -46,7 +46,7 @@ def test_columns_are_found_by_name(root: Path) -> None:
     assert loaded.source_split.tolist() == ["train", "validation", "test"]
     assert any("t.csv" in note and "age" in note for note in loaded.notes)
     assert "jane" not in repr(loaded)
-    assert dataset.volumes[0].facts["sha256"].keys() == {"FLAIR", "T1c", "label", "mask"}
+    assert dataset.volumes[0].record.sha256.keys() == {"FLAIR", "T1c", "label", "mask"}
 
 
 def test_columns_may_be_named_and_the_table_may_lie_elsewhere(root: Path) -> None:
