@@ -1,4 +1,4 @@
-"""`ImageDataset`: subset and concatenate are inverse, the fingerprint sees everything, nothing is lost on disk."""
+"""`ImageDataset`: subset and concatenate, the fingerprint, resampling, saving and loading."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -72,9 +72,7 @@ def test_nothing_is_lost_on_disk(
 
 
 def test_a_folder_without_a_dataset_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"Expected a saved dataset in .*nothing, found no dataset\.json"
-    ):
+    with pytest.raises(DataError, match=r"nothing.* no dataset\.json"):
         ImageDataset.load(tmp_path / "nothing")
 
 
@@ -91,7 +89,7 @@ def changed(array: NDArray[Any], value: Any) -> NDArray[Any]:
 
 def test_the_fingerprint_sees_every_field(toy: ImageDataset) -> None:
     masks = np.zeros((len(toy), 16, 16), dtype=np.int64)
-    others = [
+    variants = [
         toy,
         toy.subset(np.arange(len(toy))[::-1]),
         toy.subset(np.arange(len(toy) - 1)),
@@ -104,7 +102,7 @@ def test_the_fingerprint_sees_every_field(toy: ImageDataset) -> None:
         replace(toy, masks=masks),
         replace(toy, masks=changed(masks, 1)),
     ]
-    assert len({dataset.fingerprint for dataset in others}) == len(others)
+    assert len({variant.fingerprint for variant in variants}) == len(variants)
 
 
 def test_the_fingerprint_ignores_how_arrays_are_stored(toy: ImageDataset) -> None:
@@ -133,14 +131,14 @@ def test_counts_rare_class_and_ratio(toy: ImageDataset) -> None:
 
 
 class Doubler:
-    """Adds the mirrored images behind the originals."""
+    """Appends the mirrored images to the originals."""
 
     def fit_resample(self, X: Images, y: Labels, **settings: Any) -> tuple[Images, Labels]:
         self.settings = settings
         return np.concatenate([X, X[..., ::-1]]), np.concatenate([y, y])
 
 
-def test_new_images_are_nobodys_and_named(toy: ImageDataset) -> None:
+def test_new_images_have_no_patient_and_new_names(toy: ImageDataset) -> None:
     doubler = Doubler()
     result = toy.resample(doubler, workspace=Path("w"))
     assert doubler.settings == {"workspace": Path("w")}
@@ -162,7 +160,7 @@ def test_copies_keep_their_patients_and_names(toy: ImageDataset) -> None:
 
 
 def test_synthetic_images_are_not_resampled_again(toy: ImageDataset) -> None:
-    with pytest.raises(DataError, match="real images only, got synthetic ones"):
+    with pytest.raises(DataError, match=r"real images only.*synthetic"):
         toy.resample(Doubler()).resample(Doubler())
 
 
@@ -170,28 +168,28 @@ def test_synthetic_images_are_not_resampled_again(toy: ImageDataset) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        ({"ids": np.array(["a"])}, "Expected 52 ids, one for each image, got 1"),
-        ({"masks": np.zeros((3, 16, 16))}, "Expected 52 masks, one for each image, got 3"),
+        ({"ids": np.array(["a"])}, "52 ids.* got 1"),
+        ({"masks": np.zeros((3, 16, 16))}, "52 masks.* got 3"),
         (
             {"groups": np.zeros(51, dtype=np.int64)},
-            r"Expected groups of shape \(52,\), .* got \(51,\)",
+            r"groups of shape \(52,\).* got \(51,\)",
         ),
-        ({"groups": np.full(52, "p1")}, "Expected groups as whole numbers, got <U2"),
-        ({"labels": np.zeros(52)}, "Expected labels as whole numbers, got float64"),
-        ({"labels": np.full(52, 2)}, "Expected labels from 0 to 1 for 2 class names, got 2 to 2"),
+        ({"groups": np.full(52, "p1")}, "groups .*<U2"),
+        ({"labels": np.zeros(52)}, "labels .*float64"),
+        ({"labels": np.full(52, 2)}, "0 to 1 for 2 class.* got 2 to 2"),
         ({"labels": np.full(52, -1)}, "got -1 to -1"),
         (
             {"images": np.zeros((52, 16, 16), dtype=np.uint8)},
-            r"Expected images of shape \(n, c, h, w\)",
+            r"images of shape \(n, c, h, w\)",
         ),
     ],
 )
 def test_fields_that_do_not_fit_are_refused(
-    toy: ImageDataset, change: dict[str, Any], said: str
+    toy: ImageDataset, change: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         replace(toy, **change)
 
 
@@ -205,10 +203,10 @@ def test_fields_that_do_not_fit_are_refused(
     ],
 )
 def test_datasets_of_two_kinds_do_not_join(toy: ImageDataset, change: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match=r"Expected datasets of one kind .*, got 2"):
+    with pytest.raises(DataError, match=r"masks\), got 2"):
         concatenate([toy, replace(toy, **change)])
 
 
 def test_no_datasets_do_not_join() -> None:
-    with pytest.raises(DataError, match="got 0"):
+    with pytest.raises(DataError, match=r"masks\), got 0"):
         concatenate([])

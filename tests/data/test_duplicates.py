@@ -1,4 +1,4 @@
-"""Copies are found, look-alikes are not, and what crosses a split is named, merged or refused."""
+"""Copies are found, similar images are not, and pairs that cross a split are named or merged."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ def rows(*numbers: int) -> NDArray[np.int64]:
 def with_copies(
     dataset: ImageDataset, change: Change, originals: NDArray[np.int64]
 ) -> ImageDataset:
-    """Add changed copies of some rows behind the others, as new patients."""
+    """Append changed copies of some rows, as new patients."""
     copies = dataset.subset(originals)
     copies = replace(
         copies,
@@ -79,29 +79,29 @@ def test_changed_copies_are_near_duplicates(
 ) -> None:
     originals = np.arange(0, 60, 3)
     dataset = with_copies(draw([40, 20], size=48), change, originals)
-    found = find_duplicates(dataset)
-    assert len(found.exact) == 0
-    pairs = {tuple(pair) for pair in found.near.tolist()}
+    duplicates = find_duplicates(dataset)
+    assert len(duplicates.exact) == 0
+    pairs = {tuple(pair) for pair in duplicates.near.tolist()}
     expected = set(zip(originals.tolist(), range(60, 80), strict=True))
     assert pairs <= expected
     assert len(pairs) >= 0.95 * len(expected)
-    assert found.distance.shape == (len(pairs),)
-    assert (found.distance <= 36).all()
+    assert duplicates.distance.shape == (len(pairs),)
+    assert (duplicates.distance <= 36).all()
 
 
 @pytest.mark.parametrize("draw", [cells, chest_films])
 @pytest.mark.parametrize("size", [28, 48])
 def test_different_phantoms_are_no_duplicates(draw: Callable[..., ImageDataset], size: int) -> None:
-    found = find_duplicates(draw([300, 60], size=size))
-    assert found.pairs.shape == (0, 2)
+    duplicates = find_duplicates(draw([300, 60], size=size))
+    assert duplicates.pairs.shape == (0, 2)
 
 
 def test_exact_copies_are_paired_with_the_first(toy: ImageDataset) -> None:
     dataset = toy.subset(rows(0, 1, 0, 2, 0, 2))
-    found = find_duplicates(dataset)
-    assert found.exact.tolist() == [[0, 2], [0, 4], [3, 5]]
-    assert len(found.near) == 0
-    assert found.pairs.dtype == np.int64
+    duplicates = find_duplicates(dataset)
+    assert duplicates.exact.tolist() == [[0, 2], [0, 4], [3, 5]]
+    assert len(duplicates.near) == 0
+    assert duplicates.pairs.dtype == np.int64
 
 
 def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,12 +114,12 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_blank_images_are_equal_or_nothing(toy: ImageDataset, dtype: type) -> None:
+def test_blank_images_are_exact_duplicates_or_none(toy: ImageDataset, dtype: type) -> None:
     levels: NDArray[Any] = np.array([0, 0, 7, 9], dtype=dtype)
     images = np.broadcast_to(levels[:, None, None, None], (4, 1, 16, 16))
-    found = find_duplicates(replace(toy.subset(rows(0, 1, 2, 3)), images=images))
-    assert found.exact.tolist() == [[0, 1]]
-    assert len(found.near) == 0
+    duplicates = find_duplicates(replace(toy.subset(rows(0, 1, 2, 3)), images=images))
+    assert duplicates.exact.tolist() == [[0, 1]]
+    assert len(duplicates.near) == 0
 
 
 def test_every_storage_type_and_shape_is_compared_alike(toy: ImageDataset) -> None:
@@ -137,16 +137,14 @@ def test_every_storage_type_and_shape_is_compared_alike(toy: ImageDataset) -> No
 
 def test_copies_with_different_labels_are_counted(toy: ImageDataset) -> None:
     dataset = toy.subset(rows(0, 1, 0, 1))
-    found = find_duplicates(replace(dataset, labels=rows(0, 0, 1, 0)))
-    assert found.exact.tolist() == [[0, 2], [1, 3]]
-    assert found.conflicting.tolist() == [[0, 2]]
+    duplicates = find_duplicates(replace(dataset, labels=rows(0, 0, 1, 0)))
+    assert duplicates.exact.tolist() == [[0, 2], [1, 3]]
+    assert duplicates.conflicting.tolist() == [[0, 2]]
 
 
 def test_volumes_are_refused(toy: ImageDataset) -> None:
     volumes = np.zeros((len(toy), 1, 4, 4, 4), dtype=np.uint8)
-    with pytest.raises(
-        DataError, match=r"Expected images of shape \(n, c, h, w\), got \(52, 1, 4, 4, 4\)"
-    ):
+    with pytest.raises(DataError, match=r"\(n, c, h, w\), got \(52, 1, 4, 4, 4\)"):
         find_duplicates(replace(toy, images=volumes))
 
 
@@ -156,60 +154,60 @@ NONE = np.empty((0, 2), dtype=np.int64)
 SPLIT = Split(name="split-1", train=rows(0, 1, 2), validation=rows(3, 4), test=rows(5, 6))
 
 
-def known(*pairs: tuple[int, int]) -> Duplicates:
+def exact_pairs(*pairs: tuple[int, int]) -> Duplicates:
     return Duplicates(exact=np.array(pairs), near=NONE, distance=rows(), conflicting=NONE)
 
 
-def test_crossings_into_test_and_into_validation_are_told_apart() -> None:
-    found = known((0, 1), (0, 3), (2, 5), (4, 6), (5, 6), (3, 4), (0, 9)).crossing(SPLIT)
-    assert found.into_test.tolist() == [[2, 5], [4, 6]]
-    assert found.into_validation.tolist() == [[0, 3]]
+def test_crossings_into_test_and_into_validation_are_separate() -> None:
+    crossing = exact_pairs((0, 1), (0, 3), (2, 5), (4, 6), (5, 6), (3, 4), (0, 9)).crossing(SPLIT)
+    assert crossing.into_test.tolist() == [[2, 5], [4, 6]]
+    assert crossing.into_validation.tolist() == [[0, 3]]
 
 
 def test_no_duplicates_cross_nothing(toy: ImageDataset) -> None:
-    nothing = Duplicates(exact=NONE, near=NONE, distance=rows(), conflicting=NONE)
+    no_duplicates = Duplicates(exact=NONE, near=NONE, distance=rows(), conflicting=NONE)
     assert (
-        len(nothing.crossing(SPLIT).into_test) == len(nothing.crossing(SPLIT).into_validation) == 0
+        len(no_duplicates.crossing(SPLIT).into_test)
+        == len(no_duplicates.crossing(SPLIT).into_validation)
+        == 0
     )
-    np.testing.assert_array_equal(merge_groups(toy, nothing).groups, toy.groups)
-    refuse_crossing(toy, nothing, [SPLIT])
+    np.testing.assert_array_equal(merge_groups(toy, no_duplicates).groups, toy.groups)
+    refuse_crossing(toy, no_duplicates, [SPLIT])
 
 
 def test_crossing_into_test_is_refused_by_name(toy: ImageDataset) -> None:
-    refuse_crossing(toy, known((0, 1), (0, 3)), [SPLIT])
+    refuse_crossing(toy, exact_pairs((0, 1), (0, 3)), [SPLIT])
     with pytest.raises(
-        LeakageError, match=r"2 pairs .* cross into test of split-1: image-0002 = image-0005; "
-    ) as told:
-        refuse_crossing(toy, known((2, 5), (4, 6)), [SPLIT])
-    assert "--duplicates merge" in str(told.value)
-    assert "--duplicates report" in str(told.value)
-    with pytest.raises(
-        LeakageError, match=r"4 pairs .*; image-0001 = image-0006 and 1 more\. Keep"
-    ):
-        refuse_crossing(toy, known((2, 5), (4, 6), (1, 6), (0, 5)), [SPLIT])
+        LeakageError, match=r"2 pairs .* test of split-1: image-0002 = image-0005; "
+    ) as error:
+        refuse_crossing(toy, exact_pairs((2, 5), (4, 6)), [SPLIT])
+    assert "--duplicates merge" in str(error.value)
+    assert "--duplicates report" in str(error.value)
+    with pytest.raises(LeakageError, match=r"4 pairs .*; image-0001 = image-0006 and 1 more"):
+        refuse_crossing(toy, exact_pairs((2, 5), (4, 6), (1, 6), (0, 5)), [SPLIT])
 
 
 def test_merged_patients_are_never_separated(toy: ImageDataset) -> None:
     dataset = with_copies(toy, lambda image: image, np.arange(0, 52, 4))
-    found = find_duplicates(dataset)
-    assert len(found.exact) == 13
-    with pytest.raises(LeakageError, match="cross into test"):
-        refuse_crossing(dataset, found, hold_out(dataset))
-    merged = merge_groups(dataset, found)
+    duplicates = find_duplicates(dataset)
+    assert len(duplicates.exact) == 13
+    with pytest.raises(LeakageError, match="into test"):
+        refuse_crossing(dataset, duplicates, hold_out(dataset))
+    merged = merge_groups(dataset, duplicates)
     splits = hold_out(merged, n_splits=10)
-    refuse_crossing(merged, found, splits)
-    assert all(len(found.crossing(split).into_validation) == 0 for split in splits)
+    refuse_crossing(merged, duplicates, splits)
+    assert all(len(duplicates.crossing(split).into_validation) == 0 for split in splits)
 
 
 def test_merging_follows_chains_and_keeps_the_smallest_number(toy: ImageDataset) -> None:
     dataset = replace(toy.subset(np.arange(7)), groups=rows(40, 30, 20, 20, 7, 7, 99))
-    merged = merge_groups(dataset, known((0, 1), (1, 2), (4, 5)))
+    merged = merge_groups(dataset, exact_pairs((0, 1), (1, 2), (4, 5)))
     assert merged.groups.tolist() == [20, 20, 20, 20, 7, 7, 99]
 
 
 def test_synthetic_images_are_not_merged(toy: ImageDataset) -> None:
     with pytest.raises(LeakageError, match="real images only"):
-        merge_groups(replace(toy, groups=np.full(len(toy), SYNTHETIC)), known((0, 1)))
+        merge_groups(replace(toy, groups=np.full(len(toy), SYNTHETIC)), exact_pairs((0, 1)))
 
 
 # ---- real images ----
@@ -232,18 +230,18 @@ def load_gray(folder: Path) -> ImageDataset:
 
 
 @pytest.mark.slow
-def test_known_duplicates_of_real_films_are_found_and_no_others(shared: Path) -> None:
+def test_listed_duplicates_of_real_films_are_found_and_no_others(shared: Path) -> None:
     dataset = load_gray(shared / "data" / "kermany_cxr")
     with (shared / "data" / "kermany_cxr" / "duplicates.csv").open() as file:
         listed = [(row["file_a"], row["file_b"]) for row in csv.DictReader(file)]
-    found = find_duplicates(dataset)
-    pairs = {frozenset(dataset.ids[pair]) for pair in found.pairs}
+    duplicates = find_duplicates(dataset)
+    pairs = {frozenset(dataset.ids[pair]) for pair in duplicates.pairs}
     assert pairs <= {frozenset(pair) for pair in listed}
     assert {name for pair in pairs for name in pair} == {name for pair in listed for name in pair}
 
 
-def test_real_cells_are_told_apart(shared: Path) -> None:
+def test_real_cells_are_distinguished(shared: Path) -> None:
     dataset = load_gray(shared / "data" / "herlev_papsmear")
-    found = find_duplicates(dataset)
-    assert len(found.pairs) <= 5
-    assert (dataset.groups[found.pairs[:, 0]] == dataset.groups[found.pairs[:, 1]]).all()
+    duplicates = find_duplicates(dataset)
+    assert len(duplicates.pairs) <= 5
+    assert (dataset.groups[duplicates.pairs[:, 0]] == dataset.groups[duplicates.pairs[:, 1]]).all()

@@ -1,4 +1,4 @@
-"""Class sizes after thinning follow the formulas; only training rows are taken, and sweeps are nested."""
+"""Thinning follows the formulas, takes training rows only, and is nested over a sweep."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from equipoise.data.splits import hold_out
 from equipoise.exceptions import SettingError
 
 
-def labelled(counts: list[int]) -> ImageDataset:
+def labeled(counts: list[int]) -> ImageDataset:
     labels = np.random.default_rng(1).permutation(np.repeat(np.arange(len(counts)), counts))
     return ImageDataset(
         images=np.zeros((len(labels), 1, 2, 2), dtype=np.uint8),
@@ -46,12 +46,12 @@ def counted(dataset: ImageDataset, rows: NDArray[np.int64]) -> list[int]:
 def test_class_sizes_follow_the_formulas(
     counts: list[int], kind: str, mu: float, expected: list[int]
 ) -> None:
-    dataset = labelled(counts)
+    dataset = labeled(counts)
     assert counted(dataset, thin(dataset, np.arange(len(dataset)), kind=kind, mu=mu)) == expected
 
 
-def test_classes_that_are_not_in_train_stay_away() -> None:
-    dataset = labelled([20, 20, 20])
+def test_classes_that_are_not_in_train_stay_absent() -> None:
+    dataset = labeled([20, 20, 20])
     rows = np.flatnonzero(dataset.labels != 1)
     assert counted(dataset, thin(dataset, rows, kind="exp", mu=0.1)) == [20, 0, 2]
     assert counted(dataset, fraction(dataset, rows, 0.25)) == [5, 0, 5]
@@ -67,18 +67,19 @@ def test_classes_that_are_not_in_train_stay_away() -> None:
 def test_thinning_takes_training_rows_and_nests(
     counts: list[int], kind: str, small: float, seed: int
 ) -> None:
-    dataset = labelled(counts)
+    dataset = labeled(counts)
     rows = np.sort(np.random.default_rng(seed).permutation(len(dataset))[: 1 + len(dataset) // 2])
     few = thin(dataset, rows, kind=kind, mu=small / 2, seed=seed)
     more = thin(dataset, rows, kind=kind, mu=small, seed=seed)
     assert set(few) <= set(more) <= set(rows)
     assert (np.diff(more) > 0).all()
     before, after = counted(dataset, rows), counted(dataset, few)
-    assert all(min(n, 2) <= kept <= n for n, kept in zip(before, after, strict=True))
+    for n_before, n_after in zip(before, after, strict=True):
+        assert min(n_before, 2) <= n_after <= n_before
 
 
 def test_fraction_is_stratified_nested_and_keeps_two() -> None:
-    dataset = labelled([200, 40, 3])
+    dataset = labeled([200, 40, 3])
     rows = np.arange(len(dataset))
     halves = [fraction(dataset, rows, share, seed=5) for share in (0.1, 0.5, 1.0)]
     assert [counted(dataset, half) for half in halves] == [[20, 4, 2], [100, 20, 2], [200, 40, 3]]
@@ -87,29 +88,29 @@ def test_fraction_is_stratified_nested_and_keeps_two() -> None:
 
 
 def test_only_named_classes_are_thinned() -> None:
-    dataset = labelled([50, 40])
+    dataset = labeled([50, 40])
     rows = np.arange(90)
     assert counted(dataset, keep(dataset, rows, {0: 12})) == [12, 40]
     assert counted(dataset, keep(dataset, rows, {0: 0, 1: 999})) == [2, 40]
-    with pytest.raises(SettingError, match=r"classes from 0 to 1, got \[2\]"):
+    with pytest.raises(SettingError, match=r"0 to 1, got \[2\]"):
         keep(dataset, rows, {2: 5})
 
 
 def test_validation_and_test_are_untouched(toy: ImageDataset) -> None:
     (split,) = hold_out(toy, n_splits=1)
-    kept = thin(toy, split.train, kind="binary", mu=0.4)
-    assert set(kept) <= set(split.train)
-    assert not set(kept) & (set(split.validation) | set(split.test))
+    thinned = thin(toy, split.train, kind="binary", mu=0.4)
+    assert set(thinned) <= set(split.train)
+    assert not set(thinned) & (set(split.validation) | set(split.test))
 
 
 @pytest.mark.parametrize("mu", [0.0, -0.1, 1.01, float("nan")])
 def test_shares_out_of_range_are_refused(toy: ImageDataset, mu: float) -> None:
-    with pytest.raises(SettingError, match="Expected mu above 0 and at most 1"):
+    with pytest.raises(SettingError, match="mu above 0"):
         thin(toy, np.arange(9), kind="exp", mu=mu)
-    with pytest.raises(SettingError, match="Expected share above 0 and at most 1"):
+    with pytest.raises(SettingError, match="share above 0"):
         fraction(toy, np.arange(9), mu)
 
 
 def test_an_unknown_kind_is_named(toy: ImageDataset) -> None:
-    with pytest.raises(SettingError, match=r"No imbalance named 'steps'\. Did you mean 'step'"):
+    with pytest.raises(SettingError, match=r"'steps'.*'step'"):
         thin(toy, np.arange(9), kind="steps", mu=0.5)

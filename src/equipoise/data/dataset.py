@@ -29,12 +29,32 @@ class ImageDataset:
     """Images in their storage type with labels, patients and stable names.
 
     Attributes:
-        images: (n, c, *spatial), uint8, uint16 or float32, c = 1 or 3; `np.memmap` allowed.
+        images: (n, c, *spatial), uint8, uint16 or float32, c = 1 or 3; may be an `np.memmap`.
         labels: (n,) int64, indices into `class_names`.
         class_names: k names.
         groups: (n,) int64, the patient (slide, lesion); -1 marks a synthetic image.
         ids: (n,) stable names, written into stored predictions.
         masks: (n, *spatial) int64, or None.
+
+    Raises:
+        DataError: Arrays of another shape or type, or labels out of range.
+
+    Example:
+        >>> dataset = ImageDataset(
+        ...     images=np.zeros((5, 1, 8, 8), dtype=np.uint8),
+        ...     labels=np.array([0, 0, 0, 1, 1]),
+        ...     class_names=("normal", "abnormal"),
+        ...     groups=np.array([7, 7, 8, 8, 9]),
+        ...     ids=np.array(["a", "b", "c", "d", "e"]),
+        ... )
+        >>> dataset.counts.tolist(), dataset.rare_class, dataset.imbalance_ratio
+        ([3, 2], 1, 1.5)
+        >>> dataset.subset(dataset.groups == 8).ids.tolist()
+        ['c', 'd']
+
+    See Also:
+        equipoise.data.reading.read: Read a dataset from files.
+        equipoise.data.volume_dataset.VolumeDataset: For volumes with label maps.
     """
 
     images: Images
@@ -54,11 +74,10 @@ class ImageDataset:
                 raise DataError(
                     f"Expected {len(self)} {name}, one for each image, got {len(array)}."
                 )
-        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(
-            self.class_names
-        ):
+        k = len(self.class_names)
+        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < k:
             raise DataError(
-                f"Expected labels from 0 to {len(self.class_names) - 1} for {len(self.class_names)} class names, "
+                f"Expected labels from 0 to {k - 1} for {k} class names, "
                 f"got {self.labels.min()} to {self.labels.max()}."
             )
 
@@ -77,7 +96,7 @@ class ImageDataset:
 
     @property
     def rare_class(self) -> int:
-        """The class with the fewest images (the first of them on a tie): the positive class of every metric."""
+        """The class with the fewest images (the first on a tie), positive class of all metrics."""
         return int(np.argmin(np.where(self.counts > 0, self.counts, np.iinfo(np.int64).max)))
 
     @property
@@ -89,24 +108,20 @@ class ImageDataset:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of ids, labels, groups, class names, pixels and masks."""
-        names = [
-            str(name) for name in self.ids
-        ]  # an array of strings remembers the longest it ever held
-        return fingerprint(
-            names, self.labels, self.groups, self.class_names, self.images, self.masks
-        )
+        ids = list(map(str, self.ids))  # the type of an array depends on the longest string
+        return fingerprint(ids, self.labels, self.groups, self.class_names, self.images, self.masks)
 
     @property
     def needed_in_train(self) -> set[int]:
-        """Every class that occurs: one that is not learned cannot be judged."""
+        """Every class that occurs: one that is not learned cannot be tested."""
         return self.present(slice(None))
 
     def present(self, rows: Any) -> set[int]:
-        """Say which classes occur in some rows."""
+        """Return the classes that occur in some rows."""
         return set(self.labels[rows].tolist())
 
     def subset(self, rows: Any) -> Self:
-        """Keep `rows` (indices or a boolean mask), in that order; an index may repeat."""
+        """Return images in the order of `rows`: indices, which may repeat, or a boolean mask."""
         return replace(
             self,
             images=self.images[rows],
@@ -119,15 +134,17 @@ class ImageDataset:
     def resample(self, resampler: SupportsResample, **settings: Any) -> Self:
         """Rebalance with a resampler; patients and names travel along.
 
-        A resampler that picks rows tells which in `sample_indices_`; rows that another one adds behind the
-        originals are synthetic: they get the patient -1 and the names synthetic-000000, synthetic-000001, ...
+        A resampler that selects rows has them in `sample_indices_`. Rows that another one appends
+        to the originals are synthetic: they get the patient -1 and the names synthetic-000000,
+        synthetic-000001, ...
 
         Raises:
-            DataError: The dataset holds synthetic images already.
+            DataError: The dataset has synthetic images already.
         """
         if self.synthetic.any():
             raise DataError(
-                "Expected real images only, got synthetic ones. Resample the original training split."
+                "Expected real images only, got synthetic ones. "
+                "Resample the original training split."
             )
         images, labels = resampler.fit_resample(self.images, self.labels, **settings)
         if hasattr(resampler, "sample_indices_"):
@@ -144,7 +161,7 @@ class ImageDataset:
         )
 
     def save(self, folder: Path) -> None:
-        """Write the dataset to a folder: images.npy, masks.npy if there are masks, columns.npz, dataset.json."""
+        """Write images.npy, columns.npz, dataset.json, and masks.npy if there are masks."""
         with atomic_folder(Path(folder)) as temporary:
             np.save(temporary / "images.npy", self.images)
             if self.masks is not None:
@@ -155,49 +172,63 @@ class ImageDataset:
 
     @classmethod
     def load(cls, folder: Path, *, memory_map: bool = False) -> Self:
-        """Read a dataset that `save` wrote; `memory_map` leaves the pixels on disk until they are used.
+        """Load a dataset that `save` wrote; `memory_map` leaves pixels on disk until they are used.
 
         Raises:
-            DataError: The folder does not hold a saved dataset.
+            DataError: There is no saved dataset in the folder.
         """
         folder = Path(folder)
         if not (folder / "dataset.json").is_file():
             raise DataError(f"Expected a saved dataset in {folder}, found no dataset.json.")
+        mode: Literal["r"] | None = "r" if memory_map else None
+        masks = None
+        if (folder / "masks.npy").is_file():
+            masks = np.load(folder / "masks.npy", mmap_mode=mode, allow_pickle=False)
         with (
             (folder / "columns.npz").open("rb") as file,
             np.load(file, allow_pickle=False) as columns,
         ):
-            fields = {name: columns[name] for name in columns.files}
-        mode: Literal["r"] | None = "r" if memory_map else None
-        if (folder / "masks.npy").is_file():
-            fields["masks"] = np.load(folder / "masks.npy", mmap_mode=mode, allow_pickle=False)
-        return cls(
-            images=np.load(folder / "images.npy", mmap_mode=mode, allow_pickle=False),
-            class_names=tuple(read_json(folder / "dataset.json")["class_names"]),
-            **fields,
-        )
+            return cls(
+                images=np.load(folder / "images.npy", mmap_mode=mode, allow_pickle=False),
+                labels=columns["labels"],
+                class_names=tuple(read_json(folder / "dataset.json")["class_names"]),
+                groups=columns["groups"],
+                ids=columns["ids"],
+                masks=masks,
+            )
 
 
 def concatenate(datasets: Sequence[ImageDataset]) -> ImageDataset:
-    """Join datasets of the same classes, shape and storage type, in order; all with masks or all without.
+    """Join datasets of the same classes, shape and storage type, in order; all with masks or none.
 
     Raises:
-        DataError: Class names, image shapes or storage types differ, some lack masks, or there is no dataset.
+        DataError: Class names, image shapes or storage types differ, only some have masks, or there
+            is no dataset.
+
+    Example:
+        >>> from equipoise.data.phantoms.datasets import cells
+        >>> dataset = cells((4, 2), size=28)
+        >>> len(concatenate([dataset, dataset.subset([0, 1])]))
+        8
     """
-    kinds = {
-        (d.class_names, d.images.shape[1:], d.images.dtype.str, d.masks is not None)
-        for d in datasets
-    }
+    kinds = set()
+    masks = []
+    for dataset in datasets:
+        has_masks = dataset.masks is not None
+        shape, dtype = dataset.images.shape[1:], dataset.images.dtype.str
+        kinds.add((dataset.class_names, shape, dtype, has_masks))
+        if dataset.masks is not None:
+            masks.append(dataset.masks)
     if len(kinds) != 1:
         raise DataError(
-            f"Expected datasets of one kind (classes, shape, type, masks), got {len(kinds)}: {sorted(kinds)}."
+            f"Expected datasets of one kind (classes, shape, type, masks), got {len(kinds)}: "
+            f"{sorted(kinds)}."
         )
-    masks = [d.masks for d in datasets if d.masks is not None]
     return ImageDataset(
-        images=np.concatenate([d.images for d in datasets]),
-        labels=np.concatenate([d.labels for d in datasets]),
+        images=np.concatenate([dataset.images for dataset in datasets]),
+        labels=np.concatenate([dataset.labels for dataset in datasets]),
         class_names=datasets[0].class_names,
-        groups=np.concatenate([d.groups for d in datasets]),
-        ids=np.concatenate([d.ids for d in datasets]),
+        groups=np.concatenate([dataset.groups for dataset in datasets]),
+        ids=np.concatenate([dataset.ids for dataset in datasets]),
         masks=np.concatenate(masks) if masks else None,
     )

@@ -1,7 +1,7 @@
-"""The same image twice: find copies, say which cross a split, keep them together."""
+"""Find copies of the same image, report which cross a split, and keep them together."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from equipoise.exceptions import DataError, LeakageError
 Pairs = NDArray[np.int64]  # (m, 2) rows, the smaller first
 
 SIDE = 32  # pixels of a thumbnail
-KEPT = 16  # lowest frequencies of it along each axis that make the hash
+N_LOW = 16  # lowest frequencies of it along each axis that make the hash
 BLOCK = 1024  # images at a time, to bound the memory
 
 
@@ -41,7 +41,7 @@ class Duplicates:
 
     Attributes:
         exact: (m, 2) equal pixels; every copy is paired with the first of its kind.
-        near: (m, 2) nearly equal, among images of which no earlier exact copy exists.
+        near: (m, 2) nearly equal, among images without an earlier exact copy.
         distance: (m,) number of bits, of 255, in which the hashes of a near pair differ.
         conflicting: (m, 2) those of both kinds whose labels differ.
     """
@@ -57,23 +57,27 @@ class Duplicates:
         return np.concatenate([self.exact, self.near])
 
     def crossing(self, split: Split) -> Crossing:
-        """Tell which pairs the split separates; a pair with a row that the split leaves out does not cross."""
-        learned = np.concatenate([split.train, split.validation])
+        """Return the pairs that a split separates; both rows have to be in the split."""
+        in_train = np.isin(self.pairs, split.train)
+        in_validation = np.isin(self.pairs, split.validation)
+        in_test = np.isin(self.pairs, split.test)
+        into_test = _one_each(in_train | in_validation, in_test)
         return Crossing(
-            into_test=self.pairs[_joins(self.pairs, learned, split.test)],
-            into_validation=self.pairs[_joins(self.pairs, split.train, split.validation)],
+            into_test=self.pairs[into_test],
+            into_validation=self.pairs[_one_each(in_train, in_validation)],
         )
 
 
 def find_duplicates(
     dataset: ImageDataset, *, max_bits: int = 36, min_correlation: float = 0.97
 ) -> Duplicates:
-    """Find exact and near duplicates (methods 1.3, rule 4).
+    """Find exact and near duplicates.
 
-    Two images are near duplicates if their perceptual hashes differ in few bits and their thumbnails correlate.
-    The defaults find copies that were compressed, resized, made paler or noisier. Among 10,933 chest films,
-    skin lesions and cervical cells they find 31 near pairs, all of one patient each (6,575 patients). Copies that
-    were mirrored, turned, or cropped by more than about 1 % on each side are not found.
+    Two images are near duplicates if their perceptual hashes differ in few bits and their
+    thumbnails correlate. The defaults find copies that were compressed, resized, made paler or
+    noisier. Among 10,933 chest films, skin lesions and cervical cells they find 31 near pairs, all
+    of one patient each (6,575 patients). Copies that were mirrored, rotated, or cropped by more
+    than about 1 % on each side are not found.
 
     Args:
         dataset: Images (n, c, h, w).
@@ -83,32 +87,53 @@ def find_duplicates(
     Raises:
         DataError: The images are not two-dimensional.
 
-    Source: the DCT hash (Zauner 2010), with 16 x 16 in place of 8 x 8 frequencies: 64 bits do not tell one chest
-    film from another.
+    Source: the DCT hash of Zauner (2010). Difference: 16 x 16 in place of 8 x 8 frequencies,
+    because 64 bits do not distinguish one chest film from another.
+
+    Example:
+        >>> from equipoise.data.phantoms.datasets import cells
+        >>> dataset = cells((20, 10), size=32)
+        >>> find_duplicates(dataset.subset([0, 1, 2, 0])).exact.tolist()
+        [[0, 3]]
+
+    See Also:
+        equipoise.data.likeness.Likeness: Also finds mirrored and shifted copies.
     """
-    if dataset.images.ndim != 4:
+    images = dataset.images
+    if images.ndim != 4:
         raise DataError(
-            f"Expected images of shape (n, c, h, w), got {dataset.images.shape}. Pass slices of volumes."
+            f"Expected images of shape (n, c, h, w), got {images.shape}. Pass slices of volumes."
         )
-    exact = _exact(dataset.images)
-    distinct = np.setdiff1d(np.arange(len(dataset)), exact[:, 1])
-    near, distance = _near(dataset.images, distinct, max_bits, min_correlation)
+    first_row: dict[bytes, int] = {}
+    exact_pairs = []
+    for row, image in enumerate(images):
+        digest = hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()
+        first = first_row.setdefault(digest, row)
+        if first != row:
+            exact_pairs.append((first, row))
+    exact = np.array(exact_pairs, dtype=np.int64).reshape(-1, 2)
+    distinct = np.array(list(first_row.values()), dtype=np.int64)
+    near, distance = _find_near(images, distinct, max_bits)
+    is_confirmed = _correlation(images, near) >= min_correlation
+    near, distance = near[is_confirmed], distance[is_confirmed]
     pairs = np.concatenate([exact, near])
     labels = dataset.labels[pairs]
-    return Duplicates(
-        exact=exact, near=near, distance=distance, conflicting=pairs[labels[:, 0] != labels[:, 1]]
-    )
+    conflicting = pairs[labels[:, 0] != labels[:, 1]]
+    return Duplicates(exact=exact, near=near, distance=distance, conflicting=conflicting)
 
 
 def merge_groups(dataset: ImageDataset, duplicates: Duplicates) -> ImageDataset:
-    """Give the patients of duplicates one number (the smallest of theirs), so that no split separates them.
+    """Merge the patients of duplicates, so that no split separates them.
+
+    The merged patient has the smallest of their numbers.
 
     Raises:
-        LeakageError: The dataset holds synthetic images, which are no patient's.
+        LeakageError: The dataset has synthetic images, which have no patient.
     """
     if dataset.synthetic.any():
         raise LeakageError(
-            "Expected real images only, got synthetic ones. Look for duplicates before resampling."
+            "Expected real images only, got synthetic ones. "
+            "Search for duplicates before resampling."
         )
     patients, owner = np.unique(dataset.groups, return_inverse=True)
     a, b = owner[duplicates.pairs].T
@@ -119,75 +144,76 @@ def merge_groups(dataset: ImageDataset, duplicates: Duplicates) -> ImageDataset:
 
 
 def refuse_crossing(dataset: ImageDataset, duplicates: Duplicates, splits: Sequence[Split]) -> None:
-    """Make sure that no test image has a duplicate among the images that train or choose the model.
+    """Check that no test image has a duplicate among the images that train or validate.
 
     Raises:
         LeakageError: Some have; names the first pairs and the ways out.
     """
     for split in splits:
         into_test = duplicates.crossing(split).into_test
-        if len(into_test):
-            shown = "; ".join(" = ".join(dataset.ids[pair]) for pair in into_test[:3])
-            shown += f" and {len(into_test) - 3} more" if len(into_test) > 3 else ""
+        n = len(into_test)
+        if n:
+            shown = "; ".join(map(" = ".join, dataset.ids[into_test[:3]]))
+            more = f" and {n - 3} more" if n > 3 else ""
             raise LeakageError(
-                f"{len(into_test)} pair{'s' * (len(into_test) != 1)} of duplicate images cross into test of "
-                f"{split.name}: {shown}. Keep them in one part with --duplicates merge (merge_groups), or continue "
-                "and show them in the report with --duplicates report."
+                f"{n} pair{'s' * (n != 1)} of duplicate images cross into test of {split.name}: "
+                f"{shown}{more}. Keep them in one part with --duplicates merge (merge_groups), or "
+                "continue and show them in the report with --duplicates report."
             )
 
 
-def _joins(pairs: Pairs, a: Rows, b: Rows) -> NDArray[np.bool_]:
-    in_a, in_b = np.isin(pairs, a), np.isin(pairs, b)
+def area_weights(n: int) -> NDArray[np.float32]:
+    """Return the share (SIDE, n) of each of `n` pixels in each of SIDE equal intervals.
+
+    Rows sum to 1.
+    """
+    edges = np.arange(SIDE + 1)[:, None] * n / SIDE
+    pixels = np.arange(n)
+    overlap = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
+    return np.asarray(overlap.clip(min=0) * SIDE / n, dtype=np.float32)
+
+
+def _one_each(in_a: NDArray[np.bool_], in_b: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pairs (m,) that have one row in a and one in b, given (m, 2) memberships."""
     return (in_a[:, 0] & in_b[:, 1]) | (in_b[:, 0] & in_a[:, 1])
 
 
-def _exact(images: Images) -> Pairs:
-    """Pair each later copy with the first."""
-    first: dict[bytes, int] = {}
-    digests = (hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest() for image in images)
-    owners = [first.setdefault(digest, row) for row, digest in enumerate(digests)]
-    return np.array([(a, b) for b, a in enumerate(owners) if a != b], dtype=np.int64).reshape(-1, 2)
+def _find_near(images: Images, rows: Rows, max_bits: int) -> tuple[Pairs, NDArray[np.int64]]:
+    """Find pairs among `rows` whose hashes differ in few bits, and the number of these bits.
 
-
-def _near(
-    images: Images, rows: Rows, max_bits: int, min_correlation: float
-) -> tuple[Pairs, NDArray[np.int64]]:
-    """Find near pairs among `rows`: candidates by their hashes, confirmed by their thumbnails."""
-    blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
-    signs = np.concatenate([_hash_signs(_thumbnails(images[block])) for block in blocks])
-    pairs, bits = _close(signs, max_bits)
-    pairs = rows[pairs]
-    keep = _correlation(images, pairs) >= min_correlation
-    return pairs[keep], bits[keep]
-
-
-def _close(signs: NDArray[np.float32], max_bits: int) -> tuple[Pairs, NDArray[np.int64]]:
-    """Compare all hashes: the product of two vectors of n signs is n - 2 * (number of differing signs)."""
-    found, distances = [np.empty((0, 2), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    A hash has for each low frequency, except the mean, whether it is above their median (+1) or not
+    (-1). The product of two hashes of n signs is n - 2 * (number of differing signs).
+    """
+    hashes = []
+    for block in _blocks(rows):
+        frequencies = dctn(_thumbnails(images[block]), axes=(1, 2), norm="ortho")
+        low = frequencies[:, :N_LOW, :N_LOW].reshape(len(block), -1)[:, 1:]
+        signs = np.where(low > np.median(low, axis=1, keepdims=True), 1, -1)
+        hashes.append(signs.astype(np.float32))
+    signs = np.concatenate(hashes)  # (n, N_LOW ** 2 - 1)
+    pairs = [np.empty((0, 2), dtype=np.int64)]
+    distances = [np.empty(0, dtype=np.int64)]
     for start in range(0, len(signs), BLOCK):
         product = signs[start : start + BLOCK] @ signs[start:].T
         bits = np.rint((signs.shape[1] - product) / 2).astype(np.int64)
         a, b = np.nonzero(np.triu(bits <= max_bits, k=1))
-        found.append(np.stack([a, b], axis=1) + start)
+        pairs.append(rows[np.stack([a, b], axis=1) + start])
         distances.append(bits[a, b])
-    return np.concatenate(found), np.concatenate(distances)
-
-
-def _hash_signs(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Say for each low frequency, the mean excepted, whether it is above their median (+1) or not (-1)."""
-    low = dctn(thumbnails, axes=(1, 2), norm="ortho")[:, :KEPT, :KEPT].reshape(len(thumbnails), -1)[
-        :, 1:
-    ]
-    return np.where(low > np.median(low, axis=1, keepdims=True), 1, -1).astype(np.float32)
+    return np.concatenate(pairs), np.concatenate(distances)
 
 
 def _correlation(images: Images, pairs: Pairs) -> NDArray[np.float32]:
-    """Correlate the thumbnails of each pair; 0 where one of them is blank."""
-    parts = [np.empty(0, dtype=np.float32)]
-    for start in range(0, len(pairs), BLOCK):
-        a, b = (_standardized(_thumbnails(images[rows])) for rows in pairs[start : start + BLOCK].T)
-        parts.append((a * b).mean(axis=(1, 2)))
-    return np.concatenate(parts)
+    """Correlate the thumbnails of each pair; 0 if one of them is blank."""
+    correlations = [np.empty(0, dtype=np.float32)]
+    for block in _blocks(pairs):
+        a = _standardized(_thumbnails(images[block[:, 0]]))
+        b = _standardized(_thumbnails(images[block[:, 1]]))
+        correlations.append((a * b).mean(axis=(1, 2)))
+    return np.concatenate(correlations)
+
+
+def _blocks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
 
 
 def _standardized(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -197,15 +223,7 @@ def _standardized(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _thumbnails(images: Images) -> NDArray[np.float32]:
-    """Average the channels and the area under each pixel of a SIDE x SIDE grid; (n, SIDE, SIDE)."""
+    """Average the channels and the area under each pixel of a SIDE x SIDE grid: (n, SIDE, SIDE)."""
     gray = images.astype(np.float32).mean(axis=1)
     rows, columns = area_weights(images.shape[2]), area_weights(images.shape[3])
     return np.asarray(rows @ gray @ columns.T, dtype=np.float32)
-
-
-def area_weights(n: int) -> NDArray[np.float32]:
-    """Share of each of `n` pixels in each of SIDE equal intervals; rows sum to 1."""
-    edges = np.arange(SIDE + 1)[:, None] * n / SIDE
-    pixels = np.arange(n)
-    overlap = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
-    return np.asarray(overlap.clip(min=0) * SIDE / n, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Folds of patients for volumes: each patient is tested once, others choose the model, the rest train it."""
+"""Folds of patients for volumes: each patient is tested once, others validate, the rest train."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,109 +20,135 @@ def patient_folds(
     validation: int | float = 1,
     seed: int = 0,
 ) -> tuple[Split, ...]:
-    """Test every patient in exactly one fold; all cases of a patient stay together.
+    """Split cases so that every patient is tested in exactly one fold, with all of their cases.
 
-    The patients of a rare class are spread over the folds (a class may still be absent from a test part, where its
-    results are then not available), and the folds take turns at validation. A class that some patient outside the
-    test part has stays in train if that can be: its last patient does not go to validation. Where all patients of a
-    class are tested together, train has none of it, and `Split.check` says so.
+    The patients of a rare class are spread over the folds (a class may still be absent from a test
+    part, where its results are then not available), and patients take turns at validation. A class
+    that some patient outside the test part has stays in train if possible: its last patient does
+    not validate. If all patients of a class are tested together, train has none of it, and
+    `Split.check` reports that.
 
     Args:
         dataset: Cases with their patients.
         n_folds: 2 or more; None leaves one patient out at a time.
-        validation: Patients that choose the model in each fold, or their share of those that are not tested.
+        validation: Number of patients that validate in each fold, or their share of those that are
+            not tested.
         seed: The same seed gives the same folds.
 
     Raises:
         DataError: Fewer than three patients.
-        SettingError: More folds than patients, or a validation part that is empty or leaves nobody to train on.
+        SettingError: More folds than patients, or a validation part that is empty or leaves nobody
+            to train on.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from equipoise.testing.volumes import volumes_of
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     dataset = volumes_of([np.ones((1, 4, 4), dtype=int)] * 4, Path(folder), k=2)
+        ...     folds = patient_folds(dataset)
+        >>> sorted(fold.test.tolist() for fold in folds)
+        [[0], [1], [2], [3]]
+
+    See Also:
+        equipoise.data.splits.k_fold: Folds of images.
     """
-    names, owner = np.unique(dataset.groups, return_inverse=True)
-    if len(names) < 3:
+    patients, owner = np.unique(dataset.groups, return_inverse=True)
+    n = len(patients)
+    if n < 3:
         raise DataError(
-            f"Expected 3 patients or more, one each for train, validation and test, got {len(names)}. Add patients."
+            "Expected 3 patients or more, one each for train, validation and test, "
+            f"got {n}. Add patients."
         )
-    n_folds = len(names) if n_folds is None else n_folds
-    if not 2 <= n_folds <= len(names):
-        raise SettingError(
-            f"Expected 2 to {len(names)} folds, the number of patients, got {n_folds}."
+    n_folds = n if n_folds is None else n_folds
+    if not 2 <= n_folds <= n:
+        raise SettingError(f"Expected 2 to {n} folds, the number of patients, got {n_folds}.")
+    present = np.zeros((n, dataset.k), dtype=bool)
+    np.logical_or.at(present, owner, dataset.table > 0)
+    fold_of = _assign_folds(present, n_folds, make_rng(seed, "patient folds"))
+    folds = [np.flatnonzero(fold_of == fold) for fold in range(n_folds)]
+    validators = _choose_validators(present, folds, validation)
+    splits = []
+    for i, (tested, validating) in enumerate(zip(folds, validators, strict=True)):
+        in_test = np.isin(owner, tested)
+        in_validation = np.isin(owner, validating)
+        splits.append(
+            Split(
+                name=f"fold-{i}",
+                train=_rows(~in_test & ~in_validation),
+                validation=_rows(in_validation),
+                test=_rows(in_test),
+            )
         )
-    present = np.stack(
-        [dataset.table[owner == patient].sum(axis=0) > 0 for patient in range(len(names))]
-    )
-    folds = _folds(present, n_folds, make_rng(seed, "patient folds"))
-    held = _validation(present, folds, validation)
-    return tuple(
-        _split(f"fold-{i}", owner, test, chosen)
-        for i, (test, chosen) in enumerate(zip(folds, held, strict=True))
-    )
+    return tuple(splits)
 
 
-def _folds(present: Presence, n_folds: int, rng: np.random.Generator) -> list[Patients]:
-    """Deal out the patients, those of the rarest class first, to the fold that has fewest of that class.
+def _rows(mask: NDArray[np.bool_]) -> Rows:
+    return np.flatnonzero(mask).astype(np.int64)
 
-    Folds differ by at most one patient in size; among equals the smaller one is chosen, then a lot decides.
+
+def _assign_folds(present: Presence, n_folds: int, rng: np.random.Generator) -> Patients:
+    """Return the fold of each patient: those of the rarest class first, to the fold with fewest.
+
+    Folds differ by at most one patient in size; among equals the smaller fold is chosen, then one
+    at random.
     """
-    fold = np.full(len(present), -1, dtype=np.int64)
-    size = np.zeros(n_folds, dtype=np.int64)
-    room = np.array([len(part) for part in np.array_split(fold, n_folds)])
-    have = np.zeros((n_folds, present.shape[1]), dtype=np.int64)
+    fold_of = np.full(len(present), -1, dtype=np.int64)
+    sizes = np.zeros(n_folds, dtype=np.int64)
+    max_sizes = np.array(list(map(len, np.array_split(fold_of, n_folds))))
+    n_of_class = np.zeros((n_folds, present.shape[1]), dtype=np.int64)
     for code in [*np.argsort(present.sum(axis=0), kind="stable"), None]:
-        waiting = fold < 0 if code is None else (fold < 0) & present[:, code]
-        for patient in rng.permutation(np.flatnonzero(waiting)):
-            of_class = size if code is None else have[:, code]
-            place = np.lexsort((rng.permutation(n_folds), size, of_class, size >= room))[0]
-            fold[patient] = place
-            size[place] += 1
-            have[place] += present[patient]
-    return [np.flatnonzero(fold == place) for place in range(n_folds)]
+        unassigned = fold_of < 0 if code is None else (fold_of < 0) & present[:, code]
+        for patient in rng.permutation(np.flatnonzero(unassigned)):
+            n_like = sizes if code is None else n_of_class[:, code]
+            tie_break = rng.permutation(n_folds)
+            fold = np.lexsort((tie_break, sizes, n_like, sizes >= max_sizes))[0]
+            fold_of[patient] = fold
+            sizes[fold] += 1
+            n_of_class[fold] += present[patient]
+    return fold_of
 
 
-def _validation(
+def _choose_validators(
     present: Presence, folds: list[Patients], validation: int | float
 ) -> list[list[int]]:
-    """Choose who validates each fold: who costs train no class, has done so least, and is next in turn."""
+    """Choose the patients that validate each fold.
+
+    Preferred are, in this order, patients that cost train fewest classes, that have validated least
+    often, and that are next in turn.
+    """
     turn = np.concatenate(folds)
-    times = np.zeros(len(present), dtype=np.int64)
-    chosen: list[list[int]] = []
+    n_times = np.zeros(len(present), dtype=np.int64)
+    validators = []
     start = 0
-    for test in folds:
-        start += len(test)
-        train = np.roll(turn, -start)[: len(turn) - len(test)].tolist()
-        chosen.append([])
-        for _ in range(_number(validation, len(train))):
-            lost = [_n_lost(present, train, patient) for patient in train]
-            best = train.pop(int(np.lexsort((times[train], lost))[0]))
-            times[best] += 1
-            chosen[-1].append(best)
-    return chosen
+    for tested in folds:
+        start += len(tested)
+        train = np.roll(turn, -start)[: len(turn) - len(tested)].tolist()
+        chosen = []
+        for _ in range(_number_of_validators(validation, len(train))):
+            n_owners = present[train].sum(axis=0)  # (k,) patients of train with each class
+            n_lost = (present[train] & (n_owners == 1)).sum(axis=1)  # classes if a patient leaves
+            best = train.pop(int(np.lexsort((n_times[train], n_lost))[0]))
+            n_times[best] += 1
+            chosen.append(best)
+        validators.append(chosen)
+    return validators
 
 
-def _n_lost(present: Presence, train: list[int], patient: int) -> int:
-    """Count the classes that only this patient brings to train."""
-    return int((present[patient] & (present[train].sum(axis=0) == 1)).sum())
-
-
-def _number(validation: int | float, n_rest: int) -> int:
-    """Give the number of patients for validation, of `n_rest` that are not tested."""
-    whole = isinstance(validation, int)
-    if not (whole or 0 < validation < 1):
+def _number_of_validators(validation: int | float, n_rest: int) -> int:
+    """Return the number of patients that validate, of `n_rest` that are not tested."""
+    if isinstance(validation, int):
+        n = int(validation)
+    elif 0 < validation < 1:
+        n = max(round(validation * n_rest), 1)
+    else:
         raise SettingError(
             f"Expected validation as a whole number or a share between 0 and 1, got {validation}."
         )
-    n = int(validation) if whole else max(round(validation * n_rest), 1)
     if not 1 <= n < n_rest:
         raise SettingError(
-            f"Expected at least 1 patient for validation and 1 for train, got {n} for validation of the {n_rest} "
-            "that are left when a fold is tested. Change validation, or use more folds."
+            "Expected at least 1 patient for validation and 1 for train, got "
+            f"{n} for validation of the {n_rest} that are left when a fold is tested. "
+            "Change validation, or use more folds."
         )
     return n
-
-
-def _split(name: str, owner: NDArray[np.intp], test: Patients, validation: list[int]) -> Split:
-    parts: dict[str, Rows] = {
-        "test": np.flatnonzero(np.isin(owner, test)).astype(np.int64),
-        "validation": np.flatnonzero(np.isin(owner, validation)).astype(np.int64),
-        "train": np.flatnonzero(~np.isin(owner, [*test, *validation])).astype(np.int64),
-    }
-    return Split(name=name, **parts)

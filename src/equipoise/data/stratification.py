@@ -9,7 +9,7 @@ from equipoise.arrays import Rows
 from equipoise.data.dataset import ImageDataset
 from equipoise.exceptions import DataError
 
-ATTEMPTS = 50  # draws before a class that shares its patients with rarer ones is given up
+ATTEMPTS = 50  # random assignments before giving up on classes that share their patients
 
 
 def apportion(
@@ -17,9 +17,11 @@ def apportion(
 ) -> dict[str, Rows]:
     """Divide `rows` by patient into named parts; every class that occurs is in every part.
 
-    Source: iterative stratification (Sechidis et al. 2011), with patients in the place of images, the largest
-    first, and a lot among the parts that still have room, so that repeated splits differ in their large patients.
-    scikit-learn's StratifiedGroupKFold makes equal parts only and may leave a part without a rare class.
+    Source: iterative stratification, Sechidis et al. (2011), Algorithm 1. Differences: patients
+    take the place of images, those with most images of a class go first, and the part is drawn at
+    random in proportion to its room, so that repeated splits differ in their large patients.
+    scikit-learn's `StratifiedGroupKFold` makes equal parts only, and may leave a part without a
+    rare class.
 
     Args:
         dataset: Real images.
@@ -29,56 +31,68 @@ def apportion(
 
     Raises:
         DataError: A class has fewer patients than there are parts.
+
+    Example:
+        >>> from equipoise.data.phantoms.datasets import cells
+        >>> dataset = cells((30, 12), size=28)
+        >>> shares = {"train": 0.75, "test": 0.25}
+        >>> parts = apportion(dataset, np.arange(42), shares, np.random.default_rng(0))
+        >>> np.intersect1d(dataset.groups[parts["train"]], dataset.groups[parts["test"]]).size
+        0
     """
     patients, owner = np.unique(dataset.groups[rows], return_inverse=True)
     table = np.zeros((len(patients), len(dataset.class_names)), dtype=np.int64)
     np.add.at(table, (owner, dataset.labels[rows]), 1)
-    _check_patients(dataset, table, list(shares))
+    n_patients = (table > 0).sum(axis=0)  # (k,)
+    for name, n in zip(dataset.class_names, n_patients.tolist(), strict=True):
+        if 0 < n < len(shares):
+            raise DataError(
+                f"Class '{name}' has {n} patient{'s' * (n != 1)} and needs {len(shares)} or more, "
+                f"one for each of {', '.join(shares)}. "
+                "Merge it with another class, leave it out, or use fewer folds."
+            )
     for _ in range(ATTEMPTS):
         part, complete = _assign(table, np.array(list(shares.values())), rng)
         if complete:
             return {name: rows[part[owner] == p] for p, name in enumerate(shares)}
     raise DataError(
-        f"Found no way to give each of {', '.join(shares)} images of every class: too few patients hold the rare "
-        "classes together with others. Merge the rarest classes, or use fewer folds."
+        f"Found no way to give each of {', '.join(shares)} images of every class: too few patients "
+        "have the rare classes together with others. Merge the rarest classes, or use fewer folds."
     )
-
-
-def _check_patients(dataset: ImageDataset, table: NDArray[np.int64], parts: list[str]) -> None:
-    for name, n in zip(dataset.class_names, (table > 0).sum(axis=0).tolist(), strict=True):
-        if 0 < n < len(parts):
-            raise DataError(
-                f"Class '{name}' has {n} patient{'s' * (n != 1)} and needs {len(parts)} or more, one for each of "
-                f"{', '.join(parts)}. Merge it with another class, leave it out, or use fewer folds."
-            )
 
 
 def _assign(
     table: NDArray[np.int64], shares: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], bool]:
-    """Give each patient (a row of class counts) to a part, and say whether every part has every class.
+    """Assign each patient to a part; return the parts and whether every part has every class.
 
-    The class with the fewest patients goes first. The last patients of a class are kept for the parts without it.
+    The class with the fewest patients goes first. The last patients of a class are reserved for the
+    parts that do not have it yet.
+
+    Args:
+        table: (patients, k) number of images.
+        shares: (parts,) share of each part.
+        rng: Draws the order of equal patients, and the parts.
     """
     part = np.full(len(table), -1, dtype=np.int64)
-    lacking = shares[:, None] * table.sum(
-        axis=0
-    )  # (parts, classes) images that each part should still get
+    # (parts, k) images that each part should still get
+    lacking = shares[:, None] * table.sum(axis=0)
     present = np.zeros(lacking.shape, dtype=bool)
     for label in np.argsort((table > 0).sum(axis=0), kind="stable"):
         free = rng.permutation(np.flatnonzero((table[:, label] > 0) & (part < 0)))
         free = free[np.argsort(-table[free, label], kind="stable")]
-        for left, patient in zip(range(len(free), 0, -1), free, strict=True):
+        for n_left, patient in zip(range(len(free), 0, -1), free, strict=True):
+            size = table[patient, label]
             absent = ~present[:, label]
-            eligible = np.flatnonzero(absent) if absent.sum() >= left else np.arange(len(shares))
-            p = eligible[_draw(lacking[eligible, label], table[patient, label], rng)]
+            reserved = absent.sum() >= n_left
+            eligible = np.flatnonzero(absent) if reserved else np.arange(len(shares))
+            room = lacking[eligible, label]
+            room = np.where(room >= size, room, 0.0)
+            if room.any():
+                p = eligible[rng.choice(len(room), p=room / room.sum())]
+            else:
+                p = eligible[lacking[eligible, label].argmax()]
             part[patient] = p
             lacking[p] -= table[patient]
             present[p] |= table[patient] > 0
     return part, bool(present[:, table.any(axis=0)].all())
-
-
-def _draw(lacking: NDArray[np.float64], size: int, rng: np.random.Generator) -> int:
-    """Draw a part that has room for `size` images, in proportion to the room; else take the one that lacks most."""
-    room = np.where(lacking >= size, lacking, 0.0)
-    return int(rng.choice(len(room), p=room / room.sum()) if room.any() else lacking.argmax())

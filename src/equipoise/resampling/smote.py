@@ -15,7 +15,7 @@ from equipoise.data.smote import (
     K_NEIGHBORS,
     MINIMUM,
     Neighborhood,
-    draw_lines,
+    draw_segments,
     find_neighborhood,
 )
 from equipoise.discovery import pick
@@ -100,7 +100,7 @@ class SMOTEOversampler(Oversampler):
                 f"Nothing was learned about class {label}, which had not to grow. Name it in sampling_strategy."
             )
         flat = self.images_[code].reshape(len(self.images_[code]), -1)
-        lines = draw_lines(self.neighborhoods_[code], len(rows), rng_of(seed, f"smote {label}"))
+        lines = draw_segments(self.neighborhoods_[code], len(rows), rng_of(seed, f"smote {label}"))
         low, high = self.span_
         for start in range(0, len(rows), CHUNK):
             part = slice(start, start + CHUNK)

@@ -1,4 +1,4 @@
-"""The embedded data: fixed by the seed, stable when more is drawn, at any size, with patients and a signal."""
+"""Drawn images: fixed by the seed, stable when more are drawn, with patients and a signal."""
 
 from collections.abc import Callable
 
@@ -91,7 +91,7 @@ def test_films_of_the_sick_are_brighter_in_the_lungs() -> None:
 
 
 @BOTH
-def test_pixels_alone_tell_something_but_not_all(draw: Draw, channels: int) -> None:
+def test_pixels_alone_are_informative_but_not_sufficient(draw: Draw, channels: int) -> None:
     train, test = draw([200, 200], size=32, seed=0), draw([100, 100], size=32, seed=1)
     flat = [d.images[:, :, ::2, ::2].reshape(len(d), -1) / 255 for d in (train, test)]
     model = LogisticRegression(C=0.01, max_iter=500).fit(flat[0], train.labels)
@@ -100,7 +100,7 @@ def test_pixels_alone_tell_something_but_not_all(draw: Draw, channels: int) -> N
 
 @BOTH
 @pytest.mark.parametrize(
-    ("counts", "size", "said"),
+    ("counts", "size", "message"),
     [
         ([5], 32, "classes, got 1"),
         ([5] * 8, 32, "classes, got 8"),
@@ -109,8 +109,8 @@ def test_pixels_alone_tell_something_but_not_all(draw: Draw, channels: int) -> N
         ([5, 5], 257, "from 28 to 256 pixels, got 257"),
     ],
 )
-def test_impossible_wishes_are_refused(
-    draw: Draw, channels: int, counts: list[int], size: int, said: str
+def test_impossible_requests_are_refused(
+    draw: Draw, channels: int, counts: list[int], size: int, message: str
 ) -> None:
-    with pytest.raises(SettingError, match=said):
+    with pytest.raises(SettingError, match=message):
         draw(counts, size=size)

@@ -1,4 +1,4 @@
-"""What the phantoms are drawn with: chance by name, soft shapes, smooth random fields, for many images at once.
+"""Tools to draw phantoms: named random numbers, soft shapes, smooth random fields, many at once.
 
 Shapes live on the square from -1 to 1, y downward.
 """
@@ -18,8 +18,14 @@ Points = NDArray[np.complex64]  # the same, x + iy
 Solid = NDArray[np.floating[Any]]  # (z, y, x), one volume
 
 
-class Chance:
-    """Random numbers by name: the first n of a name are the same however many are drawn."""
+class NamedRandom:
+    """Random numbers by name: the first n of a name are the same however many are drawn.
+
+    Example:
+        >>> random = NamedRandom(0, "cells")
+        >>> bool((random.normal("size", 3) == random.normal("size", 5)[:3]).all())
+        True
+    """
 
     def __init__(self, *parts: object) -> None:
         self.parts = parts
@@ -34,91 +40,115 @@ class Chance:
         return np.float32(low) + np.float32(high - low) * unit
 
     def point(self, name: str, n: int, spread: float) -> NDArray[np.complex64]:
-        """Draw points x + iy around the origin, of deviation `spread` along each axis."""
+        """Draw points x + iy around the origin, of standard deviation `spread` along each axis."""
         return np.asarray(np.float32(spread) * self.normal(name, n, 2).view(np.complex64)[:, 0])
 
-    def turn(self, name: str, n: int) -> NDArray[np.complex64]:
+    def direction(self, name: str, n: int) -> NDArray[np.complex64]:
         """Draw directions: points on the unit circle."""
         return np.asarray(np.exp(1j * self.uniform(name, 0, 2 * np.pi, n)), dtype=np.complex64)
 
     def field(self, name: str, n: int, size: int, bumps: int) -> Plane:
-        """Draw n smooth fields of mean 0 and deviation 1, with about `bumps` hills and valleys along each side."""
+        """Draw n smooth fields of mean 0 and standard deviation 1.
+
+        Each side has about `bumps` hills and valleys.
+        """
         weights = _interpolation(size, bumps + 2)
-        return np.asarray(
-            weights @ self.normal(name, n, bumps + 2, bumps + 2) @ weights.T, dtype=np.float32
-        )
+        knots = self.normal(name, n, bumps + 2, bumps + 2)
+        return np.asarray(weights @ knots @ weights.T, dtype=np.float32)
 
     def solid(self, name: str, shape: tuple[int, int, int], bumps: tuple[int, int, int]) -> Solid:
-        """Draw one smooth field in space, (z, y, x), of mean 0 and deviation 1; `bumps` along each side."""
-        z, y, x = (_interpolation(size, n + 2) for size, n in zip(shape, bumps, strict=True))
-        knots = self.normal(name, *(n + 2 for n in bumps))
-        return np.asarray(
-            np.einsum("zc,yb,xa,cba->zyx", z, y, x, knots, optimize=True), dtype=np.float32
-        )
+        """Draw one smooth field in space, (z, y, x), of mean 0 and standard deviation 1.
+
+        The axes have about `bumps` hills and valleys.
+        """
+        n_z, n_y, n_x = (n + 2 for n in bumps)
+        z = _interpolation(shape[0], n_z)
+        y = _interpolation(shape[1], n_y)
+        x = _interpolation(shape[2], n_x)
+        knots = self.normal(name, n_z, n_y, n_x)
+        field = np.einsum("zc,yb,xa,cba->zyx", z, y, x, knots, optimize=True)
+        return np.asarray(field, dtype=np.float32)
 
 
 def plane(values: NDArray[Any]) -> NDArray[Any]:
-    """Turn one number per image into a plane, (n, 1, 1), in single precision."""
+    """Return one number per image as a plane, (n, 1, 1), in single precision."""
     kind = np.complex64 if np.iscomplexobj(values) else np.float32
     return values.astype(kind).reshape(-1, 1, 1)
 
 
 def grid(size: int) -> Points:
-    """Give the pixel centers, (1, size, size), as x + iy: a shift is a difference, a turn is a product."""
+    """Return the pixel centers, (1, size, size), as x + iy.
+
+    A shift is then a difference, a rotation is a product.
+
+    Example:
+        >>> grid(2)[0].tolist()
+        [[(-0.5-0.5j), (0.5-0.5j)], [(-0.5+0.5j), (0.5+0.5j)]]
+    """
     axis = (np.arange(size) + 0.5) * (2 / size) - 1
     return np.asarray((axis[None, :] + 1j * axis[:, None])[None], dtype=np.complex64)
 
 
 def stretched(points: Points, stretch: Values) -> Points:
-    """Make what is drawn there longer along x and, by as much, shorter along y."""
-    return np.asarray(
-        points.real / plane(stretch) + 1j * points.imag * plane(stretch), dtype=np.complex64
-    )
+    """Stretch what is drawn at the points along x and, by as much, compress it along y."""
+    x, y = points.real / plane(stretch), points.imag * plane(stretch)
+    return np.asarray(x + 1j * y, dtype=np.complex64)
 
 
 def soft(distance: Plane, width: float, size: int) -> Plane:
-    """Fill where the signed distance is positive: 0 outside, 1 inside, an edge of `width` or of one pixel."""
+    """Fill a shape with a soft edge: 0 outside, 1 inside, where the signed distance is positive.
+
+    The edge has `width`, or one pixel if that is more.
+    """
     t = np.clip(distance / np.float32(max(width, 2 / size)) + np.float32(0.5), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
 
 
 def outline(points: Points, radius: Values, waves: NDArray[np.float32]) -> Plane:
-    """Give about the signed distance to a closed wavy line around the origin; positive inside.
+    """Return the approximate signed distance to a closed wavy line around the origin.
+
+    It is positive inside.
 
     Args:
         points: Where to measure.
         radius: Mean radius.
-        waves: (n, m, 2) cosine and sine parts of 2, 3, ... waves around the line, as shares of the radius.
+        waves: (n, m, 2) cosine and sine parts of 2, 3, ... waves around the line, as shares of the
+            radius.
     """
     distance = np.abs(points) + np.float32(1e-6)
     direction = points / distance  # its powers are the waves; far cheaper than angles
     power, ripple = direction, np.ones_like(distance)
     for wave in range(waves.shape[1]):
         power = power * direction
-        ripple = (
-            ripple + plane(waves[:, wave, 0]) * power.real + plane(waves[:, wave, 1]) * power.imag
-        )
+        cosine, sine = plane(waves[:, wave, 0]), plane(waves[:, wave, 1])
+        ripple = ripple + cosine * power.real + sine * power.imag
     return np.asarray(plane(radius) * ripple - distance, dtype=np.float32)
 
 
-def expose(chance: Chance, light: NDArray[np.float32], *, blur: Values, noise: float) -> Images:
-    """Turn light (n, c, size, size), 0 to 1, into bytes through a lens out of focus and a noisy camera.
+def expose(
+    random: NamedRandom, light: NDArray[np.float32], *, blur: Values, noise: float
+) -> Images:
+    """Convert light (n, c, size, size), 0 to 1, to bytes, as by a blurred lens and a noisy camera.
 
     Args:
-        chance: Draws the noise.
-        light: What the camera sees.
+        random: Draws the noise.
+        light: What the camera receives.
         blur: Share of the blurred picture, 0 to 1.
-        noise: Deviation.
+        noise: Standard deviation.
     """
     width = 1.2 * light.shape[-1] / 64
     share = blur.astype(np.float32).reshape(-1, 1, 1, 1)
-    seen = light + share * (gaussian_filter(light, (0, 0, width, width), truncate=2.5) - light)
-    seen += np.float32(noise) * chance.normal("noise", *seen.shape)
-    return np.asarray(np.rint(np.clip(seen, 0, 1) * 255), dtype=np.uint8)
+    blurred = gaussian_filter(light, (0, 0, width, width), truncate=2.5)
+    received = light + share * (blurred - light)
+    received += np.float32(noise) * random.normal("noise", *received.shape)
+    return np.asarray(np.rint(np.clip(received, 0, 1) * 255), dtype=np.uint8)
 
 
 def _interpolation(size: int, knots: int) -> NDArray[np.float32]:
-    """Weights (size, knots) of Gaussian bumps, each row of norm 1, so that noise at the knots keeps deviation 1."""
+    """Return weights (size, knots) of Gaussian bumps.
+
+    Each row has norm 1, so that noise at the knots keeps its standard deviation.
+    """
     position = (np.arange(size) + 0.5) / size * (knots - 2) + 0.5
     weights = np.exp(-0.5 * ((position[:, None] - np.arange(knots)) / 0.55) ** 2)
     return np.asarray(weights / np.linalg.norm(weights, axis=1, keepdims=True), dtype=np.float32)

@@ -59,13 +59,7 @@ def load_cases(
             options.progress(n_done, len(cases))
     if problems and (options.on_error == "stop" or not volumes):
         raise DataError("\n".join(problems))
-    names = [case.id for case in prepared]
-    patients = [case.patient for case in prepared]
-    if options.groups is not None:
-        patients = find_patients(names, options.groups)
-    elif not all(patients):
-        patients = names
-        notes.append(NO_PATIENTS)
+    patients = _choose_patients(prepared, options, notes)
     splits = np.array([case.split for case in prepared])
     dataset = VolumeDataset(
         volumes=tuple(volumes),
@@ -131,6 +125,20 @@ def _choose_scheme(
         f"{', '.join((*LABEL_SCHEMES, PLAIN))}."
     )
     return scheme
+
+
+def _choose_patients(
+    cases: Sequence[RawCase], options: VolumeOptions, notes: list[str]
+) -> list[str]:
+    """Return the patient of each case; without any, each case is a patient, and that is noted."""
+    names = [case.id for case in cases]
+    if options.groups is not None:
+        return find_patients(names, options.groups)
+    patients = [case.patient for case in cases]
+    if all(patients):
+        return patients
+    notes.append(NO_PATIENTS)
+    return names
 
 
 def _cached_label_values(case: RawCase, options: VolumeOptions) -> tuple[int, ...]:

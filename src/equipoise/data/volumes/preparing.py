@@ -66,14 +66,12 @@ def prepare(
     """
     files = read_files(case, modalities)
     brain = _find_brain(case, files)
-    codes = np.zeros(brain.shape, dtype=np.uint8)
-    if files.labels is not None:
-        codes = encode(files.labels, scheme, case.id)
+    labels = files.labels
+    codes = np.zeros_like(brain, np.uint8) if labels is None else encode(labels, scheme, case.id)
     box = _bounding_box(brain | (codes > 0))
     images = []
     for name, file in zip(modalities, files.images, strict=True):
-        corrects_bias = n4 and name in BIASED
-        images.append(_normalize(case, file, brain, corrects_bias=corrects_bias)[box])
+        images.append(_normalize(case, file, brain, corrects_bias=n4 and name in BIASED)[box])
     arrays = {"images": np.stack(images), "codes": codes[box], "mask": brain[box].astype(np.uint8)}
     counts = []
     for code in range(len(scheme.values)):
@@ -81,8 +79,8 @@ def prepare(
         valid = brain[box] & of_class if code == 0 else of_class  # a tumor may be outside the brain
         arrays[f"class-{code}"] = np.flatnonzero(valid).astype(np.int32)
         counts.append(len(arrays[f"class-{code}"]))
-    n_air = 0 if files.mask is None else int(((files.mask.array > 0) & ~brain).sum())
     z, y, x = (side.start for side in box)
+    in_mask = brain if files.mask is None else files.mask.array > 0
     record = CaseRecord(
         id=case.id,
         digest=source_digest(case, scheme, modalities, n4=n4),
@@ -96,9 +94,9 @@ def prepare(
         n4=n4,
         sha256=hash_files(case, modalities),
         tumor_outside_brain=int(((codes > 0) & ~brain).sum()),
-        air_in_mask=n_air,
+        air_in_mask=int((in_mask & ~brain).sum()),
         has_background=all(find_background(file.array) is not None for file in files.images),
-        has_labels=files.labels is not None,
+        has_labels=labels is not None,
         version=VERSION,
     )
     with atomic_folder(folder) as temporary:

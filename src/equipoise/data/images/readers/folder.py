@@ -57,8 +57,7 @@ def read(path: Path, options: ReadOptions) -> Loaded:
     class_folders: list[Path] = []
     splits: list[str] = []
     for parent, split in _split_folders(path).items():
-        for class_folder in _class_folders(parent):
-            inside = _images_in(class_folder)
+        for class_folder, inside in _images_by_class(parent).items():
             files += inside
             class_folders += [class_folder] * len(inside)
             splits += [split] * len(inside)
@@ -111,28 +110,27 @@ def _split_folders(root: Path) -> dict[Path, str]:
     return splits
 
 
-def _class_folders(parent: Path) -> list[Path]:
-    if folders := _subfolders(parent):
-        return folders
-    n_images = sum(is_image(Path(file.name)) for file in parent.iterdir())
-    raise DataError(
-        f"Expected a class folder for each class in {parent}, found none ({n_images} images are "
-        "directly in it). Sort the images into one folder per class, or list them with their "
-        "labels in a table (--table FILE.csv)."
-    )
-
-
-def _images_in(class_folder: Path) -> list[Path]:
-    files = []
-    for file in class_folder.rglob("*"):
-        if file.is_file() and is_image(file.relative_to(class_folder)):
-            files.append(file)
-    if not files:
+def _images_by_class(parent: Path) -> dict[Path, list[Path]]:
+    """Return class folder -> its images."""
+    images: dict[Path, list[Path]] = {}
+    for class_folder in _subfolders(parent):
+        images[class_folder] = []
+        for file in class_folder.rglob("*"):
+            if file.is_file() and is_image(file.relative_to(class_folder)):
+                images[class_folder].append(file)
+        if not images[class_folder]:
+            raise DataError(
+                f"Expected images (PNG, JPEG, BMP or TIFF) in the class folder {class_folder}, "
+                "found none. Remove the folder, or add its images."
+            )
+    if not images:
+        n_images = sum(is_image(Path(file.name)) for file in parent.iterdir())
         raise DataError(
-            f"Expected images (PNG, JPEG, BMP or TIFF) in the class folder {class_folder}, "
-            "found none. Remove the folder, or add its images."
+            f"Expected a class folder for each class in {parent}, found none ({n_images} images "
+            "are directly in it). Sort the images into one folder per class, or list them with their "
+            "labels in a table (--table FILE.csv)."
         )
-    return files
+    return images
 
 
 def _subfolders(folder: Path) -> list[Path]:
