@@ -1,4 +1,4 @@
-"""What every reader is asked for and what it gives back."""
+"""Options of all readers of images, and what a reader returns."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ COLUMN_ROLES = ("path", "label", "group", "split")
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderCard:
-    """A reader in three lines, for `equipoise list readers`."""
+    """Name, summary and example of a reader, for `equipoise list readers`."""
 
     name: str
     summary: str
@@ -33,29 +33,38 @@ class ReadOptions:
     r"""How images are read; the same for every reader.
 
     Attributes:
-        size: Side in pixels of the square that images are resized to, 8 to 1024; None keeps the files' own size,
-            which must then be one and the same.
-        fit: "pad" keeps the aspect and fills with black, "crop" keeps it and cuts the central square, "stretch"
-            does not keep it. See `equipoise.data.images.resizing`.
-        filter: Resampling filter: "bicubic", "lanczos", "bilinear", "area" or "nearest"; all but the last
-            antialias.
-        channels: "gray", "rgb", or "auto": gray if every file is, a color file whose three channels are equal
-            throughout counting as gray, and otherwise rgb.
-        groups: Regular expression, searched in a file's path relative to its class folder (the whole path as
-            written, for a table). Its first group, or else the whole match, names the patient: r"(patient\d+)".
+        size: Side in pixels of the square that images are resized to, 8 to 1024; None keeps the size
+            of the files, which must then be the same for all.
+        fit: "pad" keeps the aspect and fills with black, "crop" keeps it and takes the central
+            square, "stretch" changes it. See `equipoise.data.images.resizing`.
+        filter: Resampling filter: "bicubic", "lanczos", "bilinear", "area" or "nearest"; all but the
+            last antialias.
+        channels: "gray", "rgb", or "auto": gray if every file is gray, where a color file with three
+            equal channels throughout counts as gray, and otherwise rgb.
+        groups: Regular expression, searched in the path of a file relative to its class folder (the
+            whole path as written, for a table). Its first group, or else the whole match, is the
+            patient: r"(patient\d+)".
         table: CSV with one row per image; paths are relative to the images' folder.
         path_column: Its column of paths; found by name if None (path, file, image, filename).
         label_column: Its column of classes; found by name if None (label, class, target).
-        group_column: Its column of patients; found by name if None (patient, group, patient_id, ...).
+        group_column: Its column of patients; found by name if None (patient, group, patient_id,
+            ...).
         split_column: Its column of train, validation, test; found by name if None (split).
-        on_error: "stop" at files that cannot be decoded, or "skip" them; either way all of them are named.
+        on_error: "stop" at files that cannot be decoded, or "skip" them; either way all of them are
+            named.
         workers: Decoding threads; one per core if None.
-        cache: Folder of decoded images; "auto" is $EQUIPOISE_CACHE or the user's cache folder, "off" or None is
-            none.
-        progress: Called with (files done, files in all); what it writes to standard error is lost.
+        cache: Folder of decoded images; "auto" is $EQUIPOISE_CACHE or the user's cache folder, "off"
+            or None is none.
+        progress: Called with (files done, files in all); anything it writes to standard error is
+            lost.
 
     Raises:
-        SettingError: A name is not known, a number is out of range, or `groups` is no regular expression.
+        SettingError: A name is not known, a number is out of range, or `groups` is not a regular
+            expression.
+
+    Example:
+        >>> ReadOptions(size=64, groups=r"(patient\d+)").fit
+        'pad'
     """
 
     size: int | None = None
@@ -75,9 +84,10 @@ class ReadOptions:
 
     def __post_init__(self) -> None:
         choices = {"fit": FITS, "filter": FILTERS, "channels": CHANNELS, "on_error": ON_ERROR}
-        for name, known in choices.items():
-            if (value := getattr(self, name)) not in known:
-                raise SettingError(unknown(value, known, name))
+        for name, available in choices.items():
+            value = getattr(self, name)
+            if value not in available:
+                raise SettingError(unknown(value, available, name))
         if self.size is not None and not SIDES[0] <= self.size <= SIDES[1]:
             raise SettingError(
                 f"Expected a size from {SIDES[0]} to {SIDES[1]} pixels, got {self.size}."
@@ -88,28 +98,19 @@ class ReadOptions:
             raise SettingError(
                 "Expected patients from groups or from group_column, got both. Leave one out."
             )
-        self._check_groups()
-
-    def _check_groups(self) -> None:
-        try:
-            re.compile(self.groups or "")
-        except re.error as error:
-            raise SettingError(
-                f"Expected a regular expression for groups (--groups), got {self.groups!r}: {error}. "
-                r"For example, 'patient(\d+)' finds 12 in patient12_b.png."
-            ) from error
+        check_groups(self.groups)
 
     def refuse_columns(self, reader: str) -> None:
-        """Say that a reader has no table, if a column of one was named.
+        """Check that no column is named, for a reader that has no table.
 
         Raises:
-            SettingError: A column was named.
+            SettingError: A column is named.
         """
         for role in COLUMN_ROLES:
             if getattr(self, f"{role}_column") is not None:
                 raise SettingError(
-                    f"{role}_column (--{role}-column) names a column of a table, and the {reader} reader has none. "
-                    "Give the table (--table FILE.csv), or leave the column out."
+                    f"{role}_column (--{role}-column) names a column of a table, and the {reader} "
+                    "reader has none. Give the table (--table FILE.csv), or leave the column out."
                 )
 
 
@@ -119,8 +120,8 @@ class Loaded:
 
     Attributes:
         dataset: The images; those of single files are sorted by id.
-        source_split: (n,) "train", "validation", "test", or "" where the source does not say; None if it never
-            does.
+        source_split: (n,) "train", "validation", "test", or "" if the source does not say; None if
+            it never does.
         skipped: "file: reason" for each file that could not be decoded, with on_error="skip".
         notes: Sentences for the report: what was assumed, converted or left out.
     """
@@ -129,3 +130,18 @@ class Loaded:
     source_split: NDArray[np.str_] | None = None
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def check_groups(groups: str | None) -> None:
+    """Check that the pattern of patients is a regular expression.
+
+    Raises:
+        SettingError: It is not.
+    """
+    try:
+        re.compile(groups or "")
+    except re.error as error:
+        raise SettingError(
+            f"Expected a regular expression for groups (--groups), got {groups!r}: {error}. "
+            r"For example, 'patient(\d+)' finds 12 in patient12_b.png."
+        ) from error

@@ -1,6 +1,5 @@
-"""What every reader of volumes is asked for and what it gives back."""
+"""Options of all readers of volumes, and what a reader returns."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.data.images.cache import cache_folder
-from equipoise.data.images.options import ON_ERROR
+from equipoise.data.images.options import ON_ERROR, check_groups
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.data.volumes.labels import LABEL_SCHEMES
 from equipoise.discovery import unknown
 from equipoise.exceptions import SettingError
 
-PLAIN = "plain"  # a class for each value that the label files hold
+PLAIN = "plain"  # a class for each value in the label files
 COLUMN_ROLES = ("case", "patient", "label", "mask", "split")
 
 
@@ -24,26 +23,31 @@ class VolumeOptions:
     r"""How volumes are read; the same for every reader.
 
     Attributes:
-        labels: What the numbers in label files mean: a name of `LABEL_SCHEMES`, or "plain", a class for each number
-            found; None guesses from the numbers found, and a note says what was guessed.
-        modalities: Names of the channels, in order, as they are called after reading (FLAIR, T1, T1c, T2, or a
-            file's own name); None takes those that every case has.
+        labels: Meaning of the values in label files: a name of `LABEL_SCHEMES`, or "plain", a class
+            for each value; None guesses from the values, and a note says what was guessed.
+        modalities: Names of the channels, in order, as they are called after reading (FLAIR, T1,
+            T1c, T2, or a file's own name); None takes those that every case has.
         table: CSV with one row per case; its paths are relative to the folder that is read.
         case_column: Its column of case names; "case" if None.
         patient_column: Its column of patients; "patient" if None.
         label_column: Its column of label files; "label" if None.
         mask_column: Its column of brain masks; "mask" if None.
         split_column: Its column of train, validation, test; "split" if None.
-        groups: Regular expression, searched in a case's name. Its first group, or else the whole match, names the
-            patient; None takes the table's patients, or each case for a patient.
+        groups: Regular expression, searched in a case's name. Its first group, or else the whole
+            match, is the patient; None takes the table's patients, or each case as a patient.
         n4: Correct the bias field of T1 and T1c by N4; they must be raw, above 0 in the brain.
-        on_error: "stop" at cases that cannot be prepared, or "skip" them; either way all of them are named.
-        cache: Folder of prepared cases; None is $EQUIPOISE_CACHE or the user's cache folder. It cannot be off:
-            volumes are read from it in pieces.
+        on_error: "stop" at cases that cannot be prepared, or "skip" them; either way all of them are
+            named.
+        cache: Folder of prepared cases; None is $EQUIPOISE_CACHE or the user's cache folder. It
+            cannot be off: volumes are read from it in pieces.
         progress: Called with (cases done, cases in all).
 
     Raises:
-        SettingError: A name is not known, or `groups` is no regular expression.
+        SettingError: A name is not known, or `groups` is not a regular expression.
+
+    Example:
+        >>> VolumeOptions(labels="brats2013", modalities=("FLAIR", "T1c")).n4
+        False
     """
 
     labels: str | None = None
@@ -61,20 +65,16 @@ class VolumeOptions:
     progress: Callable[[int, int], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.labels is not None and self.labels not in (known := (PLAIN, *LABEL_SCHEMES)):
-            raise SettingError(unknown(self.labels, known, "label scheme"))
+        schemes = (PLAIN, *LABEL_SCHEMES)
+        if self.labels is not None and self.labels not in schemes:
+            raise SettingError(unknown(self.labels, schemes, "label scheme"))
         if self.on_error not in ON_ERROR:
             raise SettingError(unknown(self.on_error, ON_ERROR, "on_error"))
         if self.modalities is not None and not self.modalities:
             raise SettingError(
                 "Expected at least one modality, got none. Name some, or leave modalities out."
             )
-        try:
-            re.compile(self.groups or "")
-        except re.error as error:
-            raise SettingError(
-                f"Expected a regular expression for groups, got {self.groups!r}: {error}."
-            ) from error
+        check_groups(self.groups)
 
     @property
     def prepared_folder(self) -> Path:
@@ -83,9 +83,11 @@ class VolumeOptions:
         Raises:
             SettingError: The cache is off.
         """
-        if (folder := cache_folder(self.cache or "auto")) is None:
+        folder = cache_folder(self.cache or "auto")
+        if folder is None:
             raise SettingError(
-                "Expected a cache folder, got 'off': volumes are read from it in pieces. Name one."
+                "Expected a cache folder, got 'off': volumes are read from it in pieces. "
+                "Name a folder."
             )
         return folder / "volumes"
 
@@ -95,12 +97,12 @@ class RawCase:
     """The files of a case.
 
     Attributes:
-        id: Its name: its folder below the folder read, or what a table calls it.
-        patient: Name of the patient, "" if not known; it is never kept.
+        id: Its name: its path below the folder that is read, or its name in a table.
+        patient: Name of the patient, "" if not known; it is never stored.
         images: Modality -> file.
-        label_file: Label map, None where a prediction is wanted.
-        mask_file: Brain mask, None where there is none.
-        split: "train", "validation", "test", or "" where the source does not say.
+        label_file: Label map, None for a case to predict.
+        mask_file: Brain mask, or None.
+        split: "train", "validation", "test", or "" if the source does not say.
     """
 
     id: str
