@@ -95,7 +95,7 @@ def test_the_way_along_a_segment_is_uniform() -> None:
 
 
 def test_border_of_a_hand_made_example() -> None:
-    """Eleven points of each class on a line; who is in danger is counted by hand.
+    """Eleven points of each class on a line; those in danger are counted by hand.
 
     Class 1 is at 0, 1, ..., 10, class 0 at 10.4, 11.4, ..., 20.4. Of the 10 nearest neighbors of 10
     the other class has 10.4, 11.4, 12.4, 13.4, 14.4 (distances 0.4 to 4.4; those of its class 1, 2,

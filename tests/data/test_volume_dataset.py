@@ -72,9 +72,9 @@ def test_valid_voxels_are_those_of_the_brain_and_of_tumors(dataset: VolumeDatase
             valid = (CASES[row] == code) & (MASKS[row] | (code > 0))
             assert dataset.table[row, code] == valid.sum()
             ranks = np.arange(valid.sum())
-            found = dataset.voxels(row, code, ranks)
-            np.testing.assert_array_equal(found[:, 1:], np.argwhere(valid))
-            assert set(found[:, 0]) <= {row}
+            positions = dataset.voxels(row, code, ranks)
+            np.testing.assert_array_equal(positions[:, 1:], np.argwhere(valid))
+            assert set(positions[:, 0]) <= {row}
     np.testing.assert_array_equal(dataset.counts, dataset.table.sum(axis=0))
 
 
@@ -98,13 +98,13 @@ def test_a_view_unites_classes_and_leaves_others_out(dataset: VolumeDataset) -> 
     np.testing.assert_array_equal(
         view.table, dataset.table[:, [1, 2]] + [[dataset.table[0, 3], 0], [dataset.table[1, 3], 0]]
     )
-    found = view.voxels(1, 0, np.arange(view.table[1, 0]))
+    positions = view.voxels(1, 0, np.arange(view.table[1, 0]))
     united = np.argwhere(np.isin(CASES[1], (1, 3)))
-    assert sorted(map(tuple, found[:, 1:])) == sorted(map(tuple, united))
-    _, targets = view.patches(found[:3], 32)
+    assert sorted(map(tuple, positions[:, 1:])) == sorted(map(tuple, united))
+    _, targets = view.patches(positions[:3], 32)
     truth = np.select([np.isin(CASES[1], (1, 3)), CASES[1] == 2], [0, 1], -1)
     _, height, width = SHAPES[1]
-    z, y, x = found[0, 1:]
+    z, y, x = positions[0, 1:]
     inside = targets[0, 16 - y : 16 - y + height, 16 - x : 16 - x + width]
     np.testing.assert_array_equal(inside, truth[z])
     assert targets[0, 0, 0] == -1  # outside the volume is healthy, which this view leaves out

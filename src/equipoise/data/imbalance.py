@@ -1,4 +1,4 @@
-"""Make a training split rarer on purpose: a chosen imbalance, or a fraction of the data.
+"""Reduce a training split on purpose: to a chosen imbalance, or to a fraction of the data.
 
 All functions take and return rows of the training split; validation and test stay as they are. They
 draw images, not patients: a patient may lose some images, none moves to another part. The rows kept
@@ -52,7 +52,7 @@ IMBALANCES: dict[str, Callable[[Counts, float], Counts]] = {
 
 
 def thin(dataset: ImageDataset, rows: Rows, *, kind: str, mu: float, seed: int = 0) -> Rows:
-    """Make the classes of a training split imbalanced.
+    """Reduce the classes of a training split to a chosen imbalance.
 
     Source: Cui et al. (2019) for "exp", Buda et al. (2018) for "step". Difference: classes are
     ordered by size, the largest first, not by their numbers, so that the rare class stays the rare

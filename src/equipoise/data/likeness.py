@@ -87,8 +87,8 @@ class Likeness:
     shape: tuple[int, ...]
 
     @classmethod
-    def of(cls, references: Images, others: Images | None = None) -> Self:
-        """Code references, and measure mean and spread on them and on `others`, also real images.
+    def of(cls, references: Images, more_real: Images | None = None) -> Self:
+        """Code references, and measure mean and spread on them and on more real images.
 
         Raises:
             DataError: The images are not two-dimensional, or there is no reference.
@@ -99,8 +99,8 @@ class Likeness:
             )
         codes = _codes(references, shifts=(0,), mirror=False)[:, 0]
         real = codes
-        if others is not None:
-            real = np.concatenate([codes, _codes(others, shifts=(0,), mirror=False)[:, 0]])
+        if more_real is not None:
+            real = np.concatenate([codes, _codes(more_real, shifts=(0,), mirror=False)[:, 0]])
         mean, spread = real.mean(axis=0), real.std(axis=0)
         spread = np.where(spread > 0, spread, 1).astype(np.float32)
         return cls(

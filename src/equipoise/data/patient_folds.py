@@ -37,7 +37,7 @@ def patient_folds(
 
     Raises:
         DataError: Fewer than three patients.
-        SettingError: More folds than patients, or a validation part that is empty or leaves nobody
+        SettingError: More folds than patients, or a validation part that is empty or leaves no one
             to train on.
 
     Example:

@@ -82,8 +82,8 @@ def test_geometry_is_anisotropic_tilted_and_the_same_for_a_patients_images(brain
 
 def test_same_seed_same_bytes_whatever_the_number(brains: Path, tmp_path: Path) -> None:
     again = hashes(write_brains(tmp_path / "again", 2, **SMALL))
-    drawn = hashes(brains)
-    assert again == {name: drawn[name] for name in again}
+    of_twelve = hashes(brains)
+    assert again == {name: of_twelve[name] for name in again}
     other = hashes(write_brains(tmp_path / "other", 2, seed=1, **SMALL))
     assert not set(other.values()) & set(again.values())
 

@@ -60,7 +60,7 @@ def test_classes_are_listed_once_in_order(tmp_path: Path) -> None:
 
 
 def test_tumor_outside_the_brain_is_kept_inside_the_box(tmp_path: Path) -> None:
-    """As in the four real cases: 2 to 481 voxels lie outside the mask that comes with them."""
+    """As in the four real cases: 2 to 481 voxels are outside the mask that comes with them."""
     folder = write_case(tmp_path / "p1")
     labels = LABELS.copy()
     labels[2, 3, 9] = 4

@@ -33,14 +33,14 @@ class ReadOptions:
     r"""How images are read; the same for every reader.
 
     Attributes:
-        size: Side in pixels of the square that images are resized to, 8 to 1024; None keeps the size
-            of the files, which must then be the same for all.
+        size: Side in pixels of the square that images are resized to, 8 to 1024; None keeps the
+            size of the files, which must then be the same for all.
         fit: "pad" keeps the aspect and fills with black, "crop" keeps it and takes the central
             square, "stretch" changes it. See `equipoise.data.images.resizing`.
-        filter: Resampling filter: "bicubic", "lanczos", "bilinear", "area" or "nearest"; all but the
-            last antialias.
-        channels: "gray", "rgb", or "auto": gray if every file is gray, where a color file with three
-            equal channels throughout counts as gray, and otherwise rgb.
+        filter: Resampling filter: "bicubic", "lanczos", "bilinear", "area" or "nearest"; all but
+            the last antialias.
+        channels: "gray", "rgb", or "auto": gray if every file is gray, where a color file with
+            three equal channels throughout counts as gray, and otherwise rgb.
         groups: Regular expression, searched in the path of a file relative to its class folder (the
             whole path as written, for a table). Its first group, or else the whole match, is the
             patient: r"(patient\d+)".
@@ -53,8 +53,8 @@ class ReadOptions:
         on_error: "stop" at files that cannot be decoded, or "skip" them; either way all of them are
             named.
         workers: Decoding threads; one per core if None.
-        cache: Folder of decoded images; "auto" is $EQUIPOISE_CACHE or the user's cache folder, "off"
-            or None is none.
+        cache: Folder of decoded images; "auto" is $EQUIPOISE_CACHE or the user's cache folder,
+            "off" or None is none.
         progress: Called with (files done, files in all); anything it writes to standard error is
             lost.
 

@@ -1,4 +1,4 @@
-"""Drawn brain tumors in the files and folders of real ones, as many patients as requested.
+"""Drawn brain tumors in the files and folders of real ones, for any number of patients.
 
 They need no download and no permission. They stand in for real scans in the demo and in tests: no
 result on them says anything about medicine. Classes overlap and healthy tissue imitates tumor on
@@ -126,9 +126,10 @@ def paint_brain(head: Head, brain: Brain, codes: Codes) -> NDArray[np.int16]:
     steps = []
     for k, mm in enumerate(head.spacing_mm):
         steps.append(WANDER_MM / mm * head.field(f"wander {k}", 14))
-    shown = map_coordinates(codes, np.indices(head.shape) + np.stack(steps), order=0)
+    visible_codes = map_coordinates(codes, np.indices(head.shape) + np.stack(steps), order=0)
     tissue = brain.tissue.copy()  # rows of MEANS
-    tissue[shown > 0] = shown[shown > 0] + (N_HEALTHY - 1)
+    is_tumor = visible_codes > 0
+    tissue[is_tumor] = visible_codes[is_tumor] + (N_HEALTHY - 1)
     means = MEANS + PATIENT_SPREAD * head.random.normal("means", *MEANS.shape)
     images = np.empty((len(MODALITIES), *head.shape))
     for c, name in enumerate(MODALITIES):

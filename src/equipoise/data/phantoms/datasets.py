@@ -1,6 +1,6 @@
 """Drawn, labeled images with patients: Pap-smear-like cells and chest-film-like films.
 
-They need no download and no permission, and there are as many as requested. They stand in for real
+They need no download and no permission, and any number can be drawn. They stand in for real
 images in the demo and in tests: no result on them says anything about medicine. Classes overlap on
 purpose, so that methods differ.
 """

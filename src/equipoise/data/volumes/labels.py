@@ -169,5 +169,5 @@ def encode(file: VolumeFile, scheme: LabelScheme, case: str) -> NDArray[np.uint8
 
 
 def _listed(values: Collection[float]) -> str:
-    shown = map("{:g}".format, list(values)[:MAX_LISTED])
-    return ", ".join(shown) + (", ..." if len(values) > MAX_LISTED else "")
+    texts = map("{:g}".format, list(values)[:MAX_LISTED])
+    return ", ".join(texts) + (", ..." if len(values) > MAX_LISTED else "")

@@ -36,8 +36,8 @@ class VolumeOptions:
         groups: Regular expression, searched in a case's name. Its first group, or else the whole
             match, is the patient; None takes the table's patients, or each case as a patient.
         n4: Correct the bias field of T1 and T1c by N4; they must be raw, above 0 in the brain.
-        on_error: "stop" at cases that cannot be prepared, or "skip" them; either way all of them are
-            named.
+        on_error: "stop" at cases that cannot be prepared, or "skip" them; either way all of them
+            are named.
         cache: Folder of prepared cases; None is $EQUIPOISE_CACHE or the user's cache folder. It
             cannot be off: volumes are read from it in pieces.
         progress: Called with (cases done, cases in all).

@@ -9,7 +9,7 @@ matter:
     FLAIR   flair, t2f, t2flair        T1c  t1c, t1ce, t1gd, t1-gd, t1post
     T1      t1, t1n, t1w               T2   t2, t2w
 
-Anything else is a modality of its own name.
+Anything else is a modality with the name of the file.
 """
 
 import re

@@ -127,8 +127,8 @@ def _images_by_class(parent: Path) -> dict[Path, list[Path]]:
         n_images = sum(is_image(Path(file.name)) for file in parent.iterdir())
         raise DataError(
             f"Expected a class folder for each class in {parent}, found none ({n_images} images "
-            "are directly in it). Sort the images into one folder per class, or list them with their "
-            "labels in a table (--table FILE.csv)."
+            "are directly in it). Sort the images into one folder per class, or list them with "
+            "their labels in a table (--table FILE.csv)."
         )
     return images
 

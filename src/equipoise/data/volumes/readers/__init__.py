@@ -1,4 +1,4 @@
-"""One reader for each way in which cases lie on disk; a reader is found by its file name."""
+"""Readers of volumes: one module for each layout of files on disk."""
 
 import sys
 
