@@ -297,7 +297,7 @@ class VolumeDataset:
             depth, height, width = volume.shape
             targets: list[tuple[int, int, _Window]] = []  # patch, channel, window
             runs: list[tuple[int, int]] = []  # whole rows of the volume that the windows touch
-            for i in np.flatnonzero(positions[:, 0] == row):
+            for i in np.flatnonzero(positions[:, 0] == row).tolist():
                 window = _Window.around(positions[i, 1:].tolist(), size, volume.shape)
                 for channel in range(n_channels):
                     first_row = (channel * depth + window.z) * height + window.y.start

@@ -8,6 +8,7 @@ background.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,20 +73,20 @@ def prepare(
     images = []
     for name, file in zip(modalities, files.images, strict=True):
         images.append(_normalize(case, file, brain, corrects_bias=n4 and name in BIASED)[box])
-    arrays = {"images": np.stack(images), "codes": codes[box], "mask": brain[box].astype(np.uint8)}
+    arrays: dict[str, NDArray[Any]] = {"images": np.stack(images), "codes": codes[box]}
+    arrays["mask"] = brain[box].astype(np.uint8)
     counts = []
     for code in range(len(scheme.values)):
         of_class = codes[box] == code
         valid = brain[box] & of_class if code == 0 else of_class  # a tumor may be outside the brain
         arrays[f"class-{code}"] = np.flatnonzero(valid).astype(np.int32)
         counts.append(len(arrays[f"class-{code}"]))
-    z, y, x = (side.start for side in box)
     in_mask = brain if files.mask is None else files.mask.array > 0
     record = CaseRecord(
         id=case.id,
         digest=source_digest(case, scheme, modalities, n4=n4),
         shape=images[0].shape,
-        start=(z, y, x),
+        start=(box[0].start, box[1].start, box[2].start),
         geometry=files.images[0].geometry,
         counts=tuple(counts),
         values=scheme.values,
