@@ -17,16 +17,16 @@ def test_pick_returns_the_member() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("focl", "No loss named 'focl'. Did you mean 'focal'? Available: cross_entropy, focal."),
         ("xyz", "No loss named 'xyz'. Available: cross_entropy, focal."),
     ],
 )
-def test_pick_says_what_there_is(name: str, said: str) -> None:
-    with pytest.raises(SettingError) as told:
+def test_pick_says_what_there_is(name: str, message: str) -> None:
+    with pytest.raises(SettingError) as error:
         pick(TABLE, name, "loss")
-    assert str(told.value) == said == unknown(name, TABLE, "loss")
+    assert str(error.value) == message == unknown(name, TABLE, "loss")
 
 
 def test_modules_of_a_package_are_found_by_file(

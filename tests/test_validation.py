@@ -22,7 +22,7 @@ def test_good_images_pass_unchanged(shape: tuple[int, ...], dtype: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "said"),
+    ("images", "message"),
     [
         ([[1]], r"as a NumPy array, got list\. Use np\.asarray"),
         (
@@ -42,11 +42,11 @@ def test_good_images_pass_unchanged(shape: tuple[int, ...], dtype: Any) -> None:
         (np.full((2, 1, 8, 8), np.inf, dtype=np.float32), "Expected finite photos"),
     ],
 )
-def test_bad_images_are_named(images: Any, said: str) -> None:
-    with pytest.raises(DataError, match=said) as told:
+def test_bad_images_are_named(images: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message) as error:
         check_images(images, name="photos")
-    assert "photos" in str(told.value)
-    assert isinstance(told.value, EquipoiseError)
+    assert "photos" in str(error.value)
+    assert isinstance(error.value, EquipoiseError)
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 5], np.array([0, 1, 5], dtype=np.uint8), (0, 1, 5)])
@@ -57,34 +57,32 @@ def test_good_labels_become_int64(labels: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
+    ("labels", "message"),
     [
         ([0, 1], r"Expected labels of shape \(3,\), one for each image, got \(2,\)"),
         ([[0], [1], [1]], r"got \(3, 1\)"),
         (3, r"got \(\)"),
-        ([0.0, 1.0, 2.0], "whole numbers, got float64"),
-        ([True, False, True], "whole numbers, got bool"),
-        (["a", "b", "c"], r"whole numbers, got <U1\. Encode names"),
+        ([0.0, 1.0, 2.0], "float64"),
+        ([True, False, True], "bool"),
+        (["a", "b", "c"], "<U1"),
     ],
 )
-def test_bad_labels_are_named(labels: Any, said: str) -> None:
-    with pytest.raises(DataError, match=said):
+def test_bad_labels_are_named(labels: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         check_labels(labels, 3)
 
 
 def test_images_and_labels_together() -> None:
     images, labels = check_images_and_labels(np.zeros((2, 1, 4, 4), dtype=np.uint8), [0, 1])
     assert (len(images), labels.tolist()) == (2, [0, 1])
-    with pytest.raises(DataError, match="at least one image, got none"):
+    with pytest.raises(DataError, match="at least one image"):
         check_images_and_labels(np.zeros((0, 1, 4, 4), dtype=np.uint8), [])
 
 
 def test_small_classes_are_refused_with_a_way_out() -> None:
     labels = np.array([0, 0, 0, 3, 3, 7])
     check_class_sizes(labels, 1, method="SMOTE", alternatives="copies")
-    with pytest.raises(
-        DataError, match=r"^Class 3 has 2 training images and SMOTE needs at least 3\. .*use copies"
-    ):
+    with pytest.raises(DataError, match=r"Class 3 .* 2 .*SMOTE.* 3.*copies"):
         check_class_sizes(labels, 3, method="SMOTE", alternatives="copies")
-    with pytest.raises(DataError, match=r"^Class 7 has 1 training image and SMOTE"):
+    with pytest.raises(DataError, match=r"Class 7 .* 1 .*SMOTE"):
         check_class_sizes(labels, 2, method="SMOTE", alternatives="copies")

@@ -1,4 +1,4 @@
-"""Image arrays in their storage type: names of the types, value ranges, quantization and fingerprints."""
+"""Image arrays in their storage type: type names, value ranges, quantization and fingerprints."""
 
 import hashlib
 from collections.abc import Iterable
@@ -17,10 +17,14 @@ STORAGE_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 
 def value_range(images: Images) -> ValueRange:
-    """Give the values that stand for black and white.
+    """Return the values that represent black and white.
 
-    uint8 always spans 0..255. uint16 and float32 images use the extremes of the images given, because a
-    12-bit film stored in 16 bits would otherwise look black; measure it on training images only.
+    For uint8 they are 0 and 255. For uint16 and float32 they are the extremes of the given images,
+    because a 12-bit film stored in 16 bits would otherwise look black; pass training images only.
+
+    Example:
+        >>> value_range(np.array([[[[100, 900]]]], dtype=np.uint16))
+        (100.0, 900.0)
     """
     if images.dtype == np.uint8:
         return 0.0, 255.0
@@ -29,7 +33,7 @@ def value_range(images: Images) -> ValueRange:
 
 
 def quantize(unit: NDArray[np.floating[Any]], dtype: np.dtype[Any], span: ValueRange) -> Images:
-    """Turn values in [0, 1] (clamped) into the storage type, with the range that `value_range` measured."""
+    """Convert values in [0, 1] (clipped) to a storage type, with a range from `value_range`."""
     low, high = span
     values = np.clip(unit, 0.0, 1.0) * (high - low) + low
     if np.issubdtype(dtype, np.integer):
@@ -38,7 +42,7 @@ def quantize(unit: NDArray[np.floating[Any]], dtype: np.dtype[Any], span: ValueR
 
 
 def fingerprint(*parts: Any) -> str:
-    """Hash arrays (type, shape and bytes) and anything else by its `repr`; 64 hexadecimal digits."""
+    """Return the SHA-256 of arrays (dtype, shape and bytes) and of the `repr` of anything else."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
@@ -52,7 +56,7 @@ def fingerprint(*parts: Any) -> str:
 
 
 def _chunks(array: NDArray[Any], rows: int = 1024) -> Iterable[NDArray[Any]]:
-    """Walk the first axis so that a memory-mapped array is never read whole."""
+    """Yield blocks of the first axis, so that a memory-mapped array is never read whole."""
     if array.ndim == 0:
         return [array]
     return (array[start : start + rows] for start in range(0, len(array), rows))

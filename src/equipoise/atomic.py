@@ -1,4 +1,4 @@
-"""Write files and folders so that a reader sees all of them or nothing, whatever interrupts."""
+"""Write files and folders atomically: a reader sees all or nothing, whatever interrupts."""
 
 import json
 import os
@@ -17,7 +17,7 @@ JsonObject: TypeAlias = Mapping[str, JsonValue]
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; it takes the name `path` when the block ends without error."""
+    """Yield a temporary path beside `path` that is renamed to `path` if the block succeeds."""
     make_folder(path.parent)
     temporary = _beside(path)
     try:
@@ -30,7 +30,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path`; it replaces `path` when the block ends without error."""
+    """Yield a temporary folder beside `path` that replaces `path` if the block succeeds."""
     make_folder(path.parent)
     temporary = _beside(path)
     temporary.mkdir()
@@ -47,7 +47,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON that a person can read and two runs can compare (sorted keys, one final newline)."""
+    """Write readable, reproducible JSON: sorted keys, indented, one final newline."""
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -76,7 +76,7 @@ def make_folder(path: Path) -> None:
 
 
 def _beside(path: Path) -> Path:
-    """Name a temporary file or folder; made by plain `open` and `mkdir`, it gets the user's usual permissions."""
+    """Return a temporary path; created by `open` or `mkdir`, it gets the usual permissions."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 

@@ -1,4 +1,4 @@
-"""Families of methods, losses, readers, ...: what they are, and picking a member by name."""
+"""Families of interchangeable members, and looking up a member by name."""
 
 import difflib
 import importlib
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def summarize(member: object) -> str:
-    """Return one line about a member: its settings, `summary`, `source`, or its docstring's first line."""
+    """Return one line about a member: its settings, summary, source, or docstring."""
     if isinstance(member, Mapping):
         return ", ".join(f"{name}={value}" for name, value in member.items())
     text = getattr(member, "summary", "") or getattr(member, "source", "")
@@ -53,10 +53,10 @@ class Family(Generic[T]):
 
 
 def pick(table: Mapping[str, T], name: str, kind: str) -> T:
-    """Return a member of a table.
+    """Return the member of a family with the given name.
 
     Raises:
-        SettingError: No such name; the message proposes the nearest and lists all.
+        SettingError: There is no such name; the message suggests the closest one and lists all.
     """
     if name in table:
         return table[name]
@@ -64,15 +64,15 @@ def pick(table: Mapping[str, T], name: str, kind: str) -> T:
 
 
 def unknown(name: str, names: Iterable[str], kind: str) -> str:
-    """Return a message: the name is unknown, the nearest one, and all that there are."""
+    """Return the error message for an unknown name: the closest name and all available ones."""
     names = sorted(names)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
+    closest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean '{closest[0]}'?" if closest else ""
     return f"No {kind} named '{name}'.{hint} Available: {', '.join(names)}."
 
 
 def modules(package: ModuleType) -> dict[str, ModuleType]:
-    """Import the modules of a package; readers are found this way."""
+    """Import the modules of a package and return them by name, in alphabetical order."""
     names = sorted(
         m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")
     )

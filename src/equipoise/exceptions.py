@@ -1,8 +1,8 @@
-"""Every error that equipoise raises on purpose: what was expected, what came, how to fix it."""
+"""The errors that equipoise raises: what was expected, what was received, how to fix it."""
 
 
 class EquipoiseError(Exception):
-    """Base of all errors that a user can cause and mend; the command line prints them without a traceback."""
+    """Base of all errors that a user can cause and fix; the command line prints no traceback."""
 
 
 class DataError(EquipoiseError, ValueError):
@@ -10,11 +10,11 @@ class DataError(EquipoiseError, ValueError):
 
 
 class NoStartError(DataError):
-    """A class has no image from which a method that looks for its border could start."""
+    """A class has no image near other classes, where a borderline method could start."""
 
 
 class LeakageError(EquipoiseError, ValueError):
-    """Information would cross from the test or validation images into training."""
+    """Information would leak from test or validation images into training."""
 
 
 class SettingError(EquipoiseError, ValueError):
@@ -22,11 +22,11 @@ class SettingError(EquipoiseError, ValueError):
 
 
 class WeightsError(EquipoiseError, RuntimeError):
-    """Pretrained weights are missing, damaged or do not fit the network."""
+    """Pretrained weights are missing, damaged, or do not match the network."""
 
 
 class StaleRunError(EquipoiseError, RuntimeError):
-    """A run folder was made with other settings than those asked for now."""
+    """A run folder was created with settings that differ from the requested ones."""
 
 
 class DivergedError(EquipoiseError, FloatingPointError):
@@ -34,8 +34,8 @@ class DivergedError(EquipoiseError, FloatingPointError):
 
 
 class CollapseError(EquipoiseError, RuntimeError):
-    """A generator stopped learning: its critic won, or all its images are alike."""
+    """A generator stopped learning: its critic won, or all its images look the same."""
 
 
 class ReleaseError(EquipoiseError, RuntimeError):
-    """Synthetic images may not be released: they repeat patients' images, or betray who was in training."""
+    """Synthetic images may not be released: they copy or reveal training images."""

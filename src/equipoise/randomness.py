@@ -1,4 +1,4 @@
-"""Seeds and generators that depend on names, not on the order of calls."""
+"""Seeds and random generators that depend on names, not on the order of calls."""
 
 import hashlib
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def derive_seed(*parts: Any) -> int:
-    """Make a 63-bit seed from any parts, so that each use of chance has a stream of its own.
+    """Return a 63-bit seed, a hash of the parts, so that each purpose has its own random stream.
 
     >>> derive_seed(0, "split", 3) == derive_seed(0, "split", 3) != derive_seed(0, "split", 4)
     True
@@ -20,5 +20,5 @@ def derive_seed(*parts: Any) -> int:
 
 
 def make_rng(*parts: Any) -> np.random.Generator:
-    """Make a NumPy generator from any parts, for example `make_rng(seed, "oversample")`."""
+    """Return a NumPy generator seeded by `derive_seed`, as in `make_rng(seed, "oversample")`."""
     return np.random.default_rng(derive_seed(*parts))

@@ -1,4 +1,4 @@
-"""Checks at the border: arrays that reach an estimator or a resampler are what they claim to be."""
+"""Validate arrays that reach an estimator or a resampler."""
 
 from collections import Counter
 from typing import Any
@@ -13,15 +13,15 @@ def check_images(images: Any, *, name: str = "images") -> Images:
     """Return `images` if they have shape (n, c, *spatial) and a storage type.
 
     Raises:
-        DataError: Not an array, no channel axis, not 1 or 3 channels, another type, or values not finite.
+        DataError: Not an array, no channel axis, not 1 or 3 channels, another type, or not finite.
     """
     if not isinstance(images, np.ndarray):
-        raise DataError(
-            f"Expected {name} as a NumPy array, got {type(images).__name__}. Use np.asarray(images)."
-        )
+        kind = type(images).__name__
+        raise DataError(f"Expected {name} as a NumPy array, got {kind}. Use np.asarray(images).")
     if images.ndim < 4:
         raise DataError(
-            f"Expected {name} of shape (n, c, h, w), got {images.shape}. Add a channel axis with X[:, None]."
+            f"Expected {name} of shape (n, c, h, w), got {images.shape}. "
+            "Add a channel axis with X[:, None]."
         )
     if images.shape[1] not in (1, 3):
         raise DataError(
@@ -33,7 +33,7 @@ def check_images(images: Any, *, name: str = "images") -> Images:
         )
     if images.dtype == np.float32 and not np.isfinite(images).all():
         raise DataError(
-            f"Expected finite {name}, got NaN or infinity. Remove or repair those images."
+            f"Expected finite {name}, got NaN or infinity. Remove or repair these images."
         )
     return images
 
@@ -42,20 +42,18 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
     """Return `labels` as int64 of shape (n,).
 
     Raises:
-        DataError: Another shape, not whole numbers, or another count than the images.
+        DataError: Wrong shape, not integers, or not as many as there are images.
     """
     array = np.asarray(labels)
     if array.ndim != 1 or len(array) != n:
         raise DataError(f"Expected {name} of shape ({n},), one for each image, got {array.shape}.")
     if not np.issubdtype(array.dtype, np.integer):
-        raise DataError(
-            f"Expected {name} as whole numbers, got {array.dtype}. Encode names as 0..k-1."
-        )
+        raise DataError(f"Expected {name} as integers, got {array.dtype}. Encode names as 0..k-1.")
     return array.astype(np.int64, copy=False)
 
 
 def check_images_and_labels(images: Any, labels: Any) -> tuple[Images, Labels]:
-    """Check both, and that there is at least one image.
+    """Check images and labels, and that there is at least one image.
 
     Raises:
         DataError: See `check_images` and `check_labels`; or there is no image.
@@ -67,14 +65,14 @@ def check_images_and_labels(images: Any, labels: Any) -> tuple[Images, Labels]:
 
 
 def check_class_sizes(labels: Labels, minimum: int, *, method: str, alternatives: str) -> None:
-    """Refuse classes that are too small for a method.
+    """Check that every class has enough images for a method.
 
     Raises:
-        DataError: A class has fewer than `minimum` images; names the class and what to use instead.
+        DataError: A class has fewer than `minimum` images; the message names it and alternatives.
     """
     for label, count in sorted(Counter(labels.tolist()).items()):
         if count < minimum:
             raise DataError(
-                f"Class {label} has {count} training image{'s' * (count != 1)} and {method} needs at least "
-                f"{minimum}. Merge the class, or use {alternatives} for it."
+                f"Class {label} has {count} training image{'s' * (count != 1)} and {method} needs "
+                f"at least {minimum}. Merge the class, or use {alternatives} for it."
             )
