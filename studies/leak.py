@@ -24,7 +24,8 @@ from equipoise.metrics.classification import METRICS, aurocs
 from equipoise.metrics.statistics import paired_test, patient_draws, strata_of_patients
 from equipoise.randomness import make_rng
 from equipoise.results.bootstrap_scores import N_DRAWS
-from equipoise.runs.image_run import Finished, read_study
+from equipoise.runs.image_run import FinishedCell
+from equipoise.runs.run import open_run
 
 RESULTS = Path("docs/results")
 CLEAN, LEAKY = (
@@ -34,7 +35,7 @@ CLEAN, LEAKY = (
 POSING = "posing-"
 
 Values = NDArray[np.float64]
-Runs = Mapping[str, Finished]  # by split
+Runs = Mapping[str, FinishedCell]  # by split
 
 
 def measure(clean: Path, leaky: Path) -> dict[str, Any]:
@@ -60,10 +61,10 @@ def measure(clean: Path, leaky: Path) -> dict[str, Any]:
 
 
 def _runs(folder: Path, method: str) -> Runs:
-    return {one.cell.split: one for one in read_study(folder).finished if one.cell.method == method}
+    return {one.cell.split: one for one in open_run(folder).images.cells_of(method)}
 
 
-def _scores(fair: Finished, leaking: Finished, i: int) -> dict[str, dict[str, Values]]:
+def _scores(fair: FinishedCell, leaking: FinishedCell, i: int) -> dict[str, dict[str, Values]]:
     """Give both metrics of clean, leaky on all and leaky on real images: plain, then under draws of patients."""
     real = np.array([not name.startswith(POSING) for name in leaking.ids])
     if not np.array_equal(leaking.ids[real], fair.ids):

@@ -11,9 +11,10 @@ from pathlib import Path
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import holm
 from equipoise.results.bootstrap_scores import score
-from equipoise.results.comparison import Comparison, compare_pairs
+from equipoise.results.comparison import compare_pairs
+from equipoise.results.records import Comparison
 from equipoise.runs.csv_records import write_rows
-from equipoise.runs.image_run import read_study
+from equipoise.runs.run import open_run
 
 RESULTS = Path("docs/results")
 JUDGED = ("rare_recall", "rare_specificity", "rare_precision", "balanced_accuracy", "auroc")
@@ -21,7 +22,7 @@ JUDGED = ("rare_recall", "rare_specificity", "rare_precision", "balanced_accurac
 
 def compare(run: Path, asked: list[tuple[str, str]]) -> list[Comparison]:
     """Compare every pair on every metric of `JUDGED`; `p_holm` is corrected over them all."""
-    study = read_study(run)
+    study = open_run(run).images
     scores = score(study)
     rows = [row for name in JUDGED for row in compare_pairs(asked, METRICS[name], study, scores)]
     corrected = holm([row.p for row in rows])

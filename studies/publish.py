@@ -15,8 +15,10 @@ from typing import Any
 
 from equipoise.atomic import read_json, write_json
 from equipoise.evidence.gathering import stored
-from equipoise.results.curves import pooled_curves
-from equipoise.results.image_tables import Results, summarize, write_tables
+from equipoise.results.curves import mean_curves
+from equipoise.results.image_tables import summarize, write_image_tables
+from equipoise.results.records import Results
+from equipoise.runs.run import open_run
 from studies.tables import contest, means, pairs, published, quality, recalls, releases
 
 RESULTS = Path("docs/results")
@@ -38,8 +40,8 @@ EVIDENCE = {
 
 def publish(run: Path, reading: str, *others: Path) -> Path:
     """Write the folder of a run in docs/results."""
-    results, target = summarize(run), RESULTS / run.name
-    write_tables(results, run)
+    results, target = summarize(open_run(run)), RESULTS / run.name
+    write_image_tables(results, run)
     target.mkdir(parents=True, exist_ok=True)
     for name in (*TABLES, *(name for name in FURTHER if (run / f"{name}.csv").is_file())):
         shutil.copyfile(run / f"{name}.csv", target / f"{name}.csv")
@@ -49,8 +51,8 @@ def publish(run: Path, reading: str, *others: Path) -> Path:
     _copy_evidence(run, target)
     page = list(_page(run, results, asked, reading))
     for other in others:
-        against = summarize(other)
-        write_tables(against, other)
+        against = summarize(open_run(other))
+        write_image_tables(against, other)
         shutil.copyfile(
             other / "comparisons.csv", target / f"comparisons_with_{against.baseline}.csv"
         )
@@ -107,7 +109,7 @@ def _write_curves(run: Path, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("method", "grid", "sensitivity_at_fpr", "precision_at_recall"))
-        for method, curves in pooled_curves(run, points=51).items():
+        for method, curves in mean_curves(open_run(run).images, points=51).items():
             for row in zip(curves.grid, curves.sensitivity, curves.precision, strict=True):
                 writer.writerow((method, *(f"{value:.4f}" for value in row)))
 

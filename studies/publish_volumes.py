@@ -18,11 +18,11 @@ import numpy as np
 
 from equipoise.atomic import read_json, write_json
 from equipoise.experiments.region_metrics import by_size
-from equipoise.results.comparison import Comparison
-from equipoise.results.image_tables import Results
+from equipoise.results.records import Comparison, Results
 from equipoise.results.tables import write_all_tables
 from equipoise.results.volume_tables import summarize_volumes
 from equipoise.runs.csv_records import write_csv, write_rows
+from equipoise.runs.run import open_run
 from studies.publish import RESULTS
 from studies.tables import header, means, pairs, published
 
@@ -34,7 +34,7 @@ def publish(
     run: Path, reading: str, *, outside: Path | None = None, against: str | None = None
 ) -> Path:
     """Write the folder of a run in docs/results."""
-    results, target = write_all_tables(run), RESULTS / run.name
+    results, target = write_all_tables(open_run(run)), RESULTS / run.name
     target.mkdir(parents=True, exist_ok=True)
     for name in TABLES:
         shutil.copyfile(run / f"{name}.csv", target / f"{name}.csv")
@@ -51,7 +51,7 @@ def publish(
         shutil.copyfile(outside, target / "outside.csv")
     page = list(_page(run, results, asked, reading))
     if against is not None:
-        other = summarize_volumes(run, baseline=against)
+        other = summarize_volumes(open_run(run), baseline=against)
         write_rows(target / f"comparisons_with_{against}.csv", Comparison, other.comparisons)
         page += [f"\n## Against {against}, paired by patient\n", *pairs(other)]
     if outside is not None:

@@ -6,8 +6,7 @@ from typing import Any
 
 from equipoise.atomic import read_json
 from equipoise.evidence.gathering import stored
-from equipoise.results.comparison import Comparison
-from equipoise.results.image_tables import Results, Summary
+from equipoise.results.records import Comparison, Results, Summary
 
 SHOWN = (
     "balanced_accuracy",

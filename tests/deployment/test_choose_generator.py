@@ -17,6 +17,7 @@ from equipoise.metrics.classification import METRICS
 from equipoise.resampling.smote import SMOTEOversampler
 from equipoise.results.image_tables import summarize
 from equipoise.runs.cell import Cell
+from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 
 WriteRun = Callable[..., Path]
@@ -44,7 +45,7 @@ def test_the_best_method_that_kept_a_generator_is_chosen_and_the_reason_given(
     store = keep_generators(write_run(ARMS, n_splits=2, n_seeds=2), *both(), *both(seed=1))
     choice = choose_generator(store)
     assert choice.cell == Cell("strong", "split-0", 0)
-    results = summarize(store.folder, n_draws=2)
+    results = summarize(open_run(store.folder), n_draws=2)
     mean = next(
         method.metrics["balanced_accuracy"].mean
         for method in results.methods

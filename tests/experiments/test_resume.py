@@ -16,7 +16,8 @@ import pytest
 
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.runner import run_study
-from equipoise.results.image_tables import summarize, write_tables
+from equipoise.results.image_tables import summarize, write_image_tables
+from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 
 SCRIPT = Path(__file__).with_name("kill_study.py")
@@ -82,7 +83,7 @@ class Command:
 def results(folder: Path) -> dict[str, Any]:
     """Read all that must not depend on having been killed."""
     store = RunStore(folder)
-    write_tables(summarize(folder), folder)
+    write_image_tables(summarize(open_run(folder)), folder)
     names = (
         "predictions.npz",
         "history.csv",

@@ -16,6 +16,7 @@ from equipoise.exceptions import DataError
 from equipoise.report.classification import AFTER, BEFORE
 from equipoise.report.html import write_report
 from equipoise.results.image_tables import summarize
+from equipoise.runs.run import open_run
 
 VOID = {"meta", "link", "img", "br", "wbr", "line", "rect", "circle", "polyline"}
 SEVEN = tuple(f"epithelium of kind {k} with a long name" for k in range(7))
@@ -64,7 +65,7 @@ def page_of(run: Path) -> Page:
 def test_the_verdict_comes_first_and_names_the_positive_class(make_run: MakeRun) -> None:
     run = make_run()
     page = page_of(run)
-    first, second = summarize(run, n_draws=50).verdict
+    first, second = summarize(open_run(run), n_draws=50).verdict
     opening = page.text.split("Contents")[0]
     assert f"{first} {second}" in opening
     assert "Positive (rare) class: carcinoma. 4 paired runs" in opening

@@ -17,7 +17,7 @@ from equipoise.report.run_contents import read_contents
 from equipoise.report.segmentation import AFTER, BEFORE, glance, stages, warnings
 from equipoise.report.volumes import class_counts, further_tables, patients
 from equipoise.results.tables import write_all_tables
-from equipoise.runs.volume_run import read_volume_study
+from equipoise.runs.run import open_run
 
 
 class Page(HTMLParser):
@@ -87,14 +87,14 @@ def test_the_same_files_give_the_same_bytes(volumes_copy: Path, volumes_page: st
 
 def test_voxels_and_who_has_them_are_counted(volumes_run: Path) -> None:
     contents = read_contents(volumes_run)
-    rows = {row.name: row for row in class_counts(contents, read_volume_study(volumes_run))}
+    rows = {row.name: row for row in class_counts(contents, contents.run.volumes)}
     for code, name in ((1, "necrosis"), (2, "edema"), (4, "enhancing")):
         assert rows[name].count == f"{sum(int((codes == code).sum()) for codes in label_maps()):,}"
     assert (rows["enhancing"].patients, rows["edema"].cases) == ("4 of 5", "5 of 5")
     assert [row.name for row in rows.values() if row.rare] == ["necrosis"]
-    total = sum(contents.study["dataset"]["counts"])
+    total = sum(contents.description.dataset.counts)
     assert glance(contents)["rarest class, of all voxels"].startswith(
-        f"{100 * min(contents.study['dataset']['counts']) / total:.2g}"
+        f"{100 * min(contents.description.dataset.counts) / total:.2g}"
     )
 
 
@@ -102,7 +102,7 @@ def test_metrics_say_how_many_maps_they_leave_out(volumes_run: Path) -> None:
     """Sensitivity needs a truth: the patient without an active part is left out of every method's mean."""
     tables = {
         table.title: table
-        for table in further_tables(read_contents(volumes_run), read_volume_study(volumes_run))
+        for table in further_tables(read_contents(volumes_run), open_run(volumes_run).volumes)
     }
     sensitivity = tables["Sensitivity"]
     assert [metric.label for metric in sensitivity.metrics] == ["whole", "core", "active"]
@@ -169,7 +169,7 @@ def test_what_is_missing_failed_or_was_left_out_is_said_and_names_are_escaped(
         cell / "record.json",
         {**read_json(cell / "record.json"), "status": "failed", "error": "too dark"},
     )
-    write_all_tables(volumes_copy)
+    write_all_tables(open_run(volumes_copy))
     said = list(warnings(read_contents(volumes_copy)))
     assert said[0].startswith("This study is not finished: 1 of 6 cells are missing.")
     assert "dense failed in 1 run; in fold-1, seed 0: too dark" in said
@@ -180,7 +180,7 @@ def test_what_is_missing_failed_or_was_left_out_is_said_and_names_are_escaped(
 def test_a_run_without_a_finished_cell_is_reported(volumes_copy: Path) -> None:
     shutil.rmtree(volumes_copy / "cells")
     shutil.rmtree(volumes_copy / "evidence")
-    write_all_tables(volumes_copy)
+    write_all_tables(open_run(volumes_copy))
     text = write_report(volumes_copy).read_text()
     assert "No cell is finished yet, so there is no result to show." in text
     assert "The segmenters recorded nothing." in text

@@ -107,7 +107,7 @@ def test_curves_of_classifiers_and_generators_are_told_apart(make_run: MakeRun) 
 
 def test_charts_show_the_baseline_and_the_best_of_many_methods(make_run: MakeRun) -> None:
     few = read_contents(make_run())
-    assert prominent(few) == few.methods
+    assert prominent(few) == list(few.methods)
     names = ("none", *(f"method-{i}" for i in range(10)))
     many = read_contents(make_run(methods=names, absent=("method-9",), n_splits=1, n_seeds=1))
     shown = prominent(many)
@@ -134,7 +134,7 @@ def test_what_is_recorded_beside_the_usual_has_a_panel_of_its_own(make_run: Make
 
 
 def test_synthetic_images_come_in_the_order_of_the_methods(make_run: MakeRun) -> None:
-    assert list(read_contents(make_run(failed=("dcgan",))).synthetic) == ["dcgan", "cdcgan"]
+    assert list(read_contents(make_run(failed=("dcgan",))).run.synthetic) == ["dcgan", "cdcgan"]
 
 
 def test_names_of_quantities() -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.results.bootstrap_scores import score
-from equipoise.results.champion import Contest, hold_contest
-from equipoise.runs.image_run import read_study
+from equipoise.results.champion import hold_contest
+from equipoise.results.records import Contest
+from equipoise.runs.run import open_run
 
 WriteRun = Callable[..., Path]
 
@@ -21,8 +22,8 @@ def add_images(folder: Path, *methods: str) -> None:
 
 
 def contest_of(folder: Path) -> Contest | None:
-    study = read_study(folder)
-    return hold_contest(study, score(study, n_draws=200))
+    run = open_run(folder).images
+    return hold_contest(run, score(run, n_draws=200))
 
 
 def test_the_best_on_validation_meets_every_control(write_run: WriteRun) -> None:

@@ -11,10 +11,11 @@ from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.parameters import steps_of
 from equipoise.experiments.protocol import Budget
 from equipoise.metrics.classification import METRICS
-from equipoise.results.comparison import Comparison
 from equipoise.results.curation_effect import CURATED, curation_effect, find_pairs, write_curation
+from equipoise.results.records import Comparison
 from equipoise.runs.csv_records import read_rows
-from equipoise.runs.image_run import read_study
+from equipoise.runs.description import MethodDescription
+from equipoise.runs.run import open_run
 
 WriteRun = Callable[..., Path]
 ARMS = {"none": (0.5, 0.0), "dcgan": (0.8, 0.0), "dcgan_curated": (1.6, 0.0)}
@@ -50,7 +51,8 @@ def test_pairs_differ_in_the_filters_alone() -> None:
         "dcgan_curated@0.5",
         "dcgan@2",
     )
-    assert find_pairs(asked(*names)) == [
+    methods = [MethodDescription.from_json(method) for method in asked(*names)]
+    assert find_pairs(methods) == [
         ("dcgan_curated", "dcgan"),
         ("dcgan_curated@0.5", "dcgan@0.5"),
     ]
@@ -58,12 +60,12 @@ def test_pairs_differ_in_the_filters_alone() -> None:
 
 def test_the_effect_is_curated_minus_uncurated(write_run: WriteRun) -> None:
     folder = with_steps(write_run(ARMS, n_splits=2))
-    rows = curation_effect(folder, n_draws=50)
+    rows = curation_effect(open_run(folder).images, n_draws=50)
     assert [(row.method, row.baseline, row.metric) for row in rows] == [
         ("dcgan_curated", "dcgan", "balanced_accuracy"),
         ("dcgan_curated", "dcgan", "auroc"),
     ]
-    finished = read_study(folder).finished
+    finished = open_run(folder).images.finished
     means = {
         name: sum(
             METRICS["auroc"].rule(one.predictions)[0] for one in finished if one.cell.method == name
@@ -78,13 +80,13 @@ def test_the_effect_is_curated_minus_uncurated(write_run: WriteRun) -> None:
 
 def test_without_the_uncurated_arm_there_is_nothing_to_tell(write_run: WriteRun) -> None:
     folder = with_steps(write_run({"none": (0.5, 0.0), "dcgan_curated": (0.8, 0.0)}))
-    write_curation(folder)
+    write_curation(curation_effect(open_run(folder).images), folder)
     assert not (folder / "curation.csv").exists()
 
 
 def test_the_table_reads_back(write_run: WriteRun) -> None:
     folder = with_steps(write_run(ARMS, counts=(20, 10)))
-    write_curation(folder)
+    write_curation(curation_effect(open_run(folder).images), folder)
     assert [row.method for row in read_rows(folder / "curation.csv", Comparison)] == [
         "dcgan_curated"
     ] * 2

@@ -14,7 +14,7 @@ from equipoise.experiments.protocol import Budget
 from equipoise.metrics.classification import METRICS
 from equipoise.results.dose_response import DoseRow, dose_response, fall_behind, write_dose
 from equipoise.runs.csv_records import read_rows
-from equipoise.runs.image_run import read_study
+from equipoise.runs.run import open_run
 
 WriteRun = Callable[..., Path]
 HELPFUL = {
@@ -39,6 +39,10 @@ def with_doses(folder: Path) -> Path:
         folder / "study.json", {**study, "methods": asked(*(m["name"] for m in study["methods"]))}
     )
     return folder
+
+
+def rows_of(folder: Path) -> list[DoseRow]:
+    return dose_response(open_run(folder).images, n_draws=60)
 
 
 def test_the_dosed_resampler_is_known_by_name() -> None:
@@ -71,13 +75,13 @@ def test_doses_of_one_generator_and_one_unit_form_a_ladder() -> None:
 
 def test_a_run_without_doses_has_no_curve(write_run: WriteRun) -> None:
     folder = write_run({"none": (1.0, 0.0), "dcgan": (1.5, 0.0)})
-    assert dose_response(folder) == []
-    write_dose(folder)
+    assert rows_of(folder) == []
+    write_dose([], folder)
     assert not (folder / "dose.csv").exists()
 
 
 def test_the_knee_is_where_the_gain_ends(write_run: WriteRun) -> None:
-    rows = dose_response(with_doses(write_run(HELPFUL, n_seeds=3, n_splits=2)), n_draws=60)
+    rows = rows_of(with_doses(write_run(HELPFUL, n_seeds=3, n_splits=2)))
     main = [row for row in rows if not row.class_name]
     assert [row.dose for row in main] == [0.0, 0.25, 0.5, 2.0]
     assert [row.knee for row in main] == [0, 0, 1, 0]
@@ -89,9 +93,7 @@ def test_the_knee_is_where_the_gain_ends(write_run: WriteRun) -> None:
 
 def test_images_that_do_not_help_are_not_advised(write_run: WriteRun) -> None:
     arms = {"none": (1.0, 0.0), "dcgan@0.5": (1.0, 0.0), "dcgan@2": (0.4, 0.0)}
-    main = [
-        row for row in dose_response(with_doses(write_run(arms)), n_draws=60) if not row.class_name
-    ]
+    main = [row for row in rows_of(with_doses(write_run(arms))) if not row.class_name]
     assert [row.knee for row in main] == [1, 0, 0]
 
 
@@ -99,8 +101,8 @@ def test_scores_are_means_over_the_runs_that_all_doses_have(write_run: WriteRun)
     folder = with_doses(
         write_run(HELPFUL, missing=[("dcgan@2", "split-0", 1)], primary_metric="brier")
     )
-    rows = dose_response(folder, n_draws=40)
-    shared = [one for one in read_study(folder).finished if one.cell.seed != 1]
+    rows = rows_of(folder)
+    shared = [one for one in open_run(folder).images.finished if one.cell.seed != 1]
     rule = METRICS["brier"].rule
     for row in rows[:4]:
         own = [one for one in shared if one.cell.method == row.method]
@@ -114,13 +116,13 @@ def test_scores_are_means_over_the_runs_that_all_doses_have(write_run: WriteRun)
 
 def test_the_test_images_choose_nothing(write_run: WriteRun) -> None:
     folder = with_doses(write_run(HELPFUL))
-    before = dose_response(folder, n_draws=40)
+    before = rows_of(folder)
     for path in folder.glob("cells/*/*/*/predictions.npz"):
         with np.load(path) as stored:
             arrays = dict(stored)
         arrays["test_score"] = arrays["test_score"][:, ::-1]
         np.savez(path, allow_pickle=False, **arrays)
-    after = dose_response(folder, n_draws=40)
+    after = rows_of(folder)
     assert [row.test for row in after] != [row.test for row in before]
     for name in ("knee", "behind", "error", "validation"):
         assert [getattr(row, name) for row in after] == [getattr(row, name) for row in before]
@@ -147,13 +149,10 @@ def test_seeds_of_a_split_are_one_unit_and_one_run_has_its_patients_only() -> No
     assert alone[0] == pytest.approx(np.std(draws[1] - draws[0], ddof=1))
 
 
-def test_the_table_reads_back(write_run: WriteRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "equipoise.results.dose_response.dose_response", lambda f: dose_response(f, n_draws=20)
-    )
+def test_the_table_reads_back(write_run: WriteRun) -> None:
     folder = with_doses(write_run(HELPFUL))
-    write_dose(folder)
+    write_dose(rows_of(folder), folder)
     rows = read_rows(folder / "dose.csv", DoseRow)
     assert [(row.method, row.knee, row.dose) for row in rows[:4]] == [
-        (row.method, row.knee, row.dose) for row in dose_response(folder, n_draws=20)[:4]
+        (row.method, row.knee, row.dose) for row in rows_of(folder)[:4]
     ]

@@ -18,9 +18,10 @@ from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import paired_test
 from equipoise.results import image_tables as table
 from equipoise.results.bootstrap_scores import score
-from equipoise.results.comparison import Comparison
-from equipoise.results.image_tables import Results, write_tables
-from equipoise.runs.image_run import read_study
+from equipoise.results.image_tables import write_image_tables
+from equipoise.results.records import Comparison, Results
+from equipoise.runs.cell import Cell
+from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 
 WriteRun = Callable[..., Path]
@@ -35,7 +36,7 @@ ARMS = {
 
 def summarize(folder: Path) -> Results:
     """Summarize with fewer draws than a user gets, for speed."""
-    return table.summarize(folder, n_draws=200)
+    return table.summarize(open_run(folder), n_draws=200)
 
 
 def row(results: Results, method: str, metric: str = "balanced_accuracy") -> Comparison:
@@ -107,7 +108,7 @@ def test_the_words_of_the_comparisons(write_run: WriteRun) -> None:
 
 def test_a_comparison_is_the_paired_test_of_its_runs(write_run: WriteRun) -> None:
     folder = write_run(ARMS, n_splits=2, counts=(60, 9))
-    study = read_study(folder)
+    study = open_run(folder).images
     scores = score(study, n_draws=200)
     none, other = (
         [i for i, f in enumerate(study.finished) if f.cell.method == m]
@@ -176,8 +177,8 @@ def test_failed_and_missing_cells_are_counted_and_the_rest_is_paired(write_run: 
         missing=[("none", "split-0", 0), ("bad", "split-0", 1)],
     )
     results = summarize(folder)
-    assert (results.n_asked, results.n_missing) == (20, 2)
-    assert [(f.method, f.split, f.seed) for f in results.failures] == [("bad", "split-0", 2)]
+    assert (results.n_requested, results.n_missing) == (20, 2)
+    assert [f.cell for f in results.failures] == [Cell("bad", "split-0", 2)]
     assert "became NaN" in results.failures[0].error
     assert row(results, "separating").n_runs == 3
     assert row(results, "bad").n_runs == 1
@@ -197,7 +198,7 @@ def test_a_run_in_which_everything_failed_still_has_tables(
     assert len(results.failures) == 6
     assert {c.verdict for c in results.comparisons} == {"not enough runs"}
     assert results.methods[0].metrics["auroc"].n_runs == 0
-    write_tables(results, tmp_path / "out")
+    write_image_tables(results, tmp_path / "out")
     assert read(tmp_path / "out" / "table.csv")[0]["mean"] == ""
     assert read(tmp_path / "out" / "per_class.csv") == []
 
@@ -249,7 +250,7 @@ def test_tables_are_the_same_bytes_whatever_the_run_took(
 ) -> None:
     for name in ("a", "b"):
         folder = write_run(ARMS, n_splits=2, failed=[("bad", "split-1", 0)], name=name)
-        write_tables(summarize(folder), tmp_path / f"tables-{name}")
+        write_image_tables(summarize(folder), tmp_path / f"tables-{name}")
     for file in ("table.csv", "comparisons.csv", "per_class.csv"):
         first, second = ((tmp_path / f"tables-{name}" / file).read_bytes() for name in ("a", "b"))
         assert first == second
@@ -259,7 +260,7 @@ def test_tables_are_the_same_bytes_whatever_the_run_took(
 
 def test_what_the_tables_hold(write_run: WriteRun, tmp_path: Path) -> None:
     results = summarize(write_run(ARMS))
-    write_tables(results, tmp_path / "tables")
+    write_image_tables(results, tmp_path / "tables")
     lines = read(tmp_path / "tables" / "table.csv")
     assert len(lines) == len(ARMS) * len(METRICS)
     assert list(lines[0]) == ["method", "n_failed", "metric", "mean", "sd", "low", "high", "n_runs"]
@@ -289,7 +290,7 @@ def test_what_a_study_writes_is_read(make_study: Callable[..., Study], tmp_path:
         ("fewer", 4),
         ("copies", 4),
     ]
-    assert (results.n_asked, results.n_missing, results.failures) == (12, 0, ())
+    assert (results.n_requested, results.n_missing, results.failures) == (12, 0, ())
     assert results.class_names == ("class-0", "class-1")
     assert results.rare_class == 1
     assert set(results.methods[0].seconds) == {"resample", "train", "predict"}
@@ -299,5 +300,5 @@ def test_what_a_study_writes_is_read(make_study: Callable[..., Study], tmp_path:
 def test_a_large_study_is_summarized_in_seconds(write_run: WriteRun) -> None:
     folder = write_run(ARMS, n_splits=3, n_seeds=3, counts=(900, 100))
     start = time.process_time()
-    table.summarize(folder)
+    table.summarize(open_run(folder))
     assert time.process_time() - start < 15

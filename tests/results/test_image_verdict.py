@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from equipoise.metrics.classification import METRICS
-from equipoise.results.image_tables import Results, summarize
+from equipoise.results.image_tables import summarize
 from equipoise.results.image_verdict import sentences
+from equipoise.results.records import Results
+from equipoise.runs.run import open_run
 
 WriteRun = Callable[..., Path]
 EQUAL = {"none": (1.2, -1.0), "other": (1.2, -1.02)}
@@ -16,7 +18,7 @@ EFFECT = r"[+-]0\.\d{3} \[[+-]0\.\d{3}, [+-]0\.\d{3}\]"
 
 
 def results_of(folder: Path) -> Results:
-    return summarize(folder, n_draws=200)
+    return summarize(open_run(folder), n_draws=200)
 
 
 def test_gains_losses_and_a_mere_shift(write_run: WriteRun) -> None:
@@ -27,7 +29,7 @@ def test_gains_losses_and_a_mere_shift(write_run: WriteRun) -> None:
         first,
     )
     assert re.fullmatch(
-        rf"AUROC, which no threshold moves, confirms separating {EFFECT} and does not confirm shifted "
+        rf"AUROC, which no threshold changes, confirms separating {EFFECT} and does not confirm shifted "
         r"\+0\.000 \[\+0\.000, \+0\.000\]: a gain that may be only a shift of the operating point; "
         rf"worse than none in balanced accuracy: bad {EFFECT}\.",
         second,
@@ -47,7 +49,7 @@ def test_no_detectable_gain_says_how_large_a_one_could_have_been_found(write_run
     assert results.verdict == (
         "No method is detectably better than none in balanced accuracy (positive class: class-1; 3 paired runs); "
         f"a true difference of {least:.3f} would have been found four times in five.",
-        "AUROC, which no threshold moves, shows no detectable gain either.",
+        "AUROC, which no threshold changes, shows no detectable gain either.",
     )
 
 
@@ -56,7 +58,7 @@ def test_a_gain_in_auroc_alone_is_told(write_run: WriteRun) -> None:
     first, second = results_of(write_run(arms, n_splits=3)).verdict
     assert first.startswith("No method is detectably better than none in balanced accuracy")
     assert re.fullmatch(
-        rf"AUROC, which no threshold moves, is better with separating {EFFECT}\.", second
+        rf"AUROC, which no threshold changes, is better with separating {EFFECT}\.", second
     )
 
 
@@ -64,7 +66,7 @@ def test_a_loss_in_auroc_behind_an_equal_primary_metric_is_told(write_run: Write
     arms = {"none": (3.0, -9.0), "blurring": (0.8, -6.0)}
     _, second = results_of(write_run(arms, n_splits=3)).verdict
     assert re.fullmatch(
-        rf"AUROC, which no threshold moves, is worse with blurring {EFFECT}\.", second
+        rf"AUROC, which no threshold changes, is worse with blurring {EFFECT}\.", second
     )
 
 
@@ -76,8 +78,8 @@ def test_auroc_as_the_primary_metric_is_told_once(write_run: WriteRun) -> None:
 
 def test_one_run_cannot_tell(write_run: WriteRun) -> None:
     assert results_of(write_run(EQUAL, n_seeds=1)).verdict == (
-        "No method can be told from none in balanced accuracy (positive class: class-1): "
-        "a single run of each cannot show one; ask for more seeds or splits.",
+        "No method can be distinguished from none in balanced accuracy (positive class: class-1): "
+        "a single run of each cannot show a difference; use more seeds or splits.",
         "Every run finished.",
     )
 
@@ -85,7 +87,7 @@ def test_one_run_cannot_tell(write_run: WriteRun) -> None:
 def test_too_few_patients_cannot_tell(write_run: WriteRun) -> None:
     first, _ = results_of(write_run(ARMS, counts=(60, 4))).verdict
     assert first == (
-        "No method can be told from none in balanced accuracy (positive class: class-1): "
+        "No method can be distinguished from none in balanced accuracy (positive class: class-1): "
         "the test images hold 4 patients of class class-1, and fewer than 6 cannot show a difference."
     )
 
@@ -113,7 +115,7 @@ def test_the_baseline_alone(write_run: WriteRun) -> None:
     first, _ = results_of(write_run({"none": (1.2, -1.0)})).verdict
     assert (
         first
-        == "Only none was asked for, so there is nothing to compare (positive class: class-1)."
+        == "Only none was requested, so there is nothing to compare (positive class: class-1)."
     )
 
 

@@ -10,33 +10,34 @@ from numpy.testing import assert_allclose, assert_array_less
 from sklearn.metrics import balanced_accuracy_score, precision_score, recall_score
 
 from equipoise.metrics.operating import MEASURES, POINTS
-from equipoise.results.comparison import Comparison
 from equipoise.results.image_tables import summarize
 from equipoise.results.operating_points import (
     TABLES,
-    Operating,
+    OperatingTables,
     PointRow,
-    judge_operating,
     read_operating,
+    tabulate_operating,
     write_operating,
 )
+from equipoise.results.records import Comparison
+from equipoise.runs.run import open_run
 
 WriteRun = Callable[..., Path]
 ARMS = {"none": (1.2, -1.0), "shifted": (1.2, 0.0), "separating": (2.6, -1.0)}
 N_DRAWS = 60
 
 
-def judge(folder: Path) -> Operating:
-    return judge_operating(folder, n_draws=N_DRAWS)
+def tables_of(folder: Path) -> OperatingTables:
+    return tabulate_operating(open_run(folder).images, n_draws=N_DRAWS)
 
 
-def row(found: Operating, method: str, point: str, measure: str) -> PointRow:
+def row(found: OperatingTables, method: str, point: str, measure: str) -> PointRow:
     return next(
         r for r in found.points if (r.method, r.point, r.measure) == (method, point, measure)
     )
 
 
-def against_baseline(found: Operating, method: str, point: str) -> Comparison:
+def against_baseline(found: OperatingTables, method: str, point: str) -> Comparison:
     metric = f"{point}/{POINTS[point].compared}"
     return next(c for c in found.comparisons if (c.method, c.metric) == (method, metric))
 
@@ -49,7 +50,7 @@ def stored(folder: Path, method: str, seed: int) -> dict[str, np.ndarray]:
 def test_a_method_that_only_moves_the_threshold_ties_everywhere_but_at_a_half(
     write_run: WriteRun,
 ) -> None:
-    found = judge(write_run(ARMS, n_seeds=4, counts=(300, 120)))
+    found = tables_of(write_run(ARMS, n_seeds=4, counts=(300, 120)))
     assert against_baseline(found, "shifted", "largest").verdict == "better"
     for point in POINTS.keys() - {"largest"}:
         c = against_baseline(found, "shifted", point)
@@ -70,7 +71,7 @@ def test_a_method_that_only_moves_the_threshold_ties_everywhere_but_at_a_half(
 
 def test_at_a_half_it_is_the_main_table(write_run: WriteRun) -> None:
     folder = write_run(ARMS, n_splits=2)
-    found, results = judge(folder), summarize(folder, n_draws=N_DRAWS)
+    found, results = tables_of(folder), summarize(open_run(folder), n_draws=N_DRAWS)
     for method in results.methods:
         for measure in MEASURES.keys() - {"cost"}:
             ours, theirs = row(found, method.method, "largest", measure), method.metrics[measure]
@@ -113,15 +114,17 @@ def test_thresholds_are_chosen_on_validation_and_judged_on_test(write_run: Write
         )
         expected.append([*found, balanced_accuracy_score(truth, called)])
     measures = ("rare_specificity", "rare_recall", "rare_precision", "balanced_accuracy")
-    means = [row(judge(folder), "separating", "recall_0.95", m).mean for m in measures]
+    means = [row(tables_of(folder), "separating", "recall_0.95", m).mean for m in measures]
     assert_allclose(means, np.mean(expected, axis=0))
 
 
 def test_calibration_before_and_after(write_run: WriteRun) -> None:
     folder = write_run(ARMS, n_splits=2, counts=(200, 80))
-    found = judge(folder)
+    found = tables_of(folder)
     of = {(c.method, c.version): c for c in found.calibration}
-    main = {m.method: m.metrics["ece"] for m in summarize(folder, n_draws=N_DRAWS).methods}
+    main = {
+        m.method: m.metrics["ece"] for m in summarize(open_run(folder), n_draws=N_DRAWS).methods
+    }
     for method in ARMS:
         as_trained = of[method, "as_trained"]
         assert_allclose([as_trained.ece, as_trained.ece_sd], [main[method].mean, main[method].sd])
@@ -138,7 +141,7 @@ def test_calibration_before_and_after(write_run: WriteRun) -> None:
 
 
 def test_each_test_image_counts_once_in_the_reliability_curve(write_run: WriteRun) -> None:
-    found = judge(write_run(ARMS, n_splits=2, n_seeds=3, counts=(50, 20)))
+    found = tables_of(write_run(ARMS, n_splits=2, n_seeds=3, counts=(50, 20)))
     for method in ARMS:
         for version in ("as_trained", "temperature", "corrected"):
             bins = [r for r in found.reliability if (r.method, r.version) == (method, version)]
@@ -154,7 +157,7 @@ def test_each_test_image_counts_once_in_the_reliability_curve(write_run: WriteRu
 
 def test_more_classes_are_the_positive_one_against_all_others(write_run: WriteRun) -> None:
     folder = write_run(ARMS, counts=(50, 30, 12))
-    found = judge(folder)
+    found = tables_of(folder)
     values = [
         balanced_accuracy_score(arrays["test_true"] == 2, arrays["test_score"].argmax(axis=1) == 2)
         for arrays in (stored(folder, "none", seed) for seed in range(3))
@@ -166,8 +169,8 @@ def test_more_classes_are_the_positive_one_against_all_others(write_run: WriteRu
 def test_the_tables_come_back_from_their_files(write_run: WriteRun) -> None:
     folder = write_run(ARMS)
     assert read_operating(folder) is None
-    write_operating(folder, n_draws=N_DRAWS)
-    found, expected = read_operating(folder), judge(folder)
+    write_operating(tables_of(folder), folder)
+    found, expected = read_operating(folder), tables_of(folder)
     assert found is not None
     for name in TABLES:
         rows, wanted = getattr(found, name), getattr(expected, name)
@@ -185,7 +188,7 @@ def test_the_same_bytes_for_the_same_predictions(write_run: WriteRun) -> None:
         write_run(ARMS, failed=[("shifted", "split-0", 1)], name=name) for name in ("a", "b")
     ]
     for folder in folders:
-        write_operating(folder, n_draws=N_DRAWS)
+        write_operating(tables_of(folder), folder)
     for file, _ in TABLES.values():
         first, second = ((folder / file).read_bytes() for folder in folders)
         assert first == second
@@ -194,10 +197,10 @@ def test_the_same_bytes_for_the_same_predictions(write_run: WriteRun) -> None:
 
 def test_torn_folders(write_run: WriteRun) -> None:
     cells = {(m, "split-0", s) for m in ARMS for s in range(3)}
-    nothing = judge(write_run(ARMS, failed=cells, name="nothing"))
+    nothing = tables_of(write_run(ARMS, failed=cells, name="nothing"))
     assert {r.n_runs for r in nothing.points} == {r.n_runs for r in nothing.calibration} == {0}
     assert nothing.reliability == []
-    some = judge(
+    some = tables_of(
         write_run(
             ARMS, missing=[("none", "split-0", 0)], failed=[("shifted", "split-0", 1)], name="some"
         )
@@ -218,7 +221,7 @@ def test_without_the_positive_class_in_validation_nothing_is_chosen_there(
                 for n in arrays.files
             }
         np.savez(path, allow_pickle=False, **kept)
-    found = judge(folder)
+    found = tables_of(folder)
     assert {r.point for r in found.points if r.n_runs} == {"largest"}
     assert {c.version for c in found.calibration if c.n_runs} == {"as_trained", "temperature"}
     assert {c.metric for c in found.comparisons if c.verdict != "not enough runs"} == {
@@ -227,7 +230,7 @@ def test_without_the_positive_class_in_validation_nothing_is_chosen_there(
 
 
 def test_without_the_positive_class_in_test_only_specificity_is_known(write_run: WriteRun) -> None:
-    found = judge(write_run(ARMS, counts_of={"split-0": (60, 0)}))
+    found = tables_of(write_run(ARMS, counts_of={"split-0": (60, 0)}))
     known = {r.measure for r in found.points if r.n_runs}
     assert known == {"rare_specificity", "rare_npv", "cost"}
 
@@ -237,5 +240,5 @@ def test_a_large_study_is_judged_in_seconds(write_run: WriteRun) -> None:
     arms = {f"method-{i}": (1.2, i / 10) for i in range(9)} | {"none": (1.2, 0.0)}
     folder = write_run(arms, n_splits=3, n_seeds=5, counts=(480, 120))
     start = time.process_time()
-    judge_operating(folder)
+    tabulate_operating(open_run(folder).images)
     assert time.process_time() - start < 15

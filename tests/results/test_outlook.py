@@ -3,10 +3,10 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
+from tests.fixtures.studies import description_of
 
 from equipoise.experiments.description import describe
 from equipoise.experiments.running.executors import InProcess
@@ -16,44 +16,41 @@ from equipoise.experiments.study import Study
 from equipoise.results.power import (
     ACCURACY,
     TARGETS,
-    design_of,
     detectable,
     needs,
     outlook,
     seeds_in_words,
     seeds_needed,
+    size_of,
 )
+from equipoise.runs.description import StudyDescription
 from equipoise.runs.store import RunStore
 
 
 def asked(
     *, test: tuple[int, ...] = (400, 200), splits: int = 3, seeds: int = 3, methods: int = 3
-) -> dict[str, Any]:
-    counts = {"counts": {"test": list(test)}}
-    dataset = {"n_images": 4 * sum(test), "n_groups": 4 * sum(test), "class_names": ["many", "few"]}
-    names = [{"name": f"method-{i}"} for i in range(methods)]
-    return {
-        "dataset": dataset,
-        "splits": [counts] * splits,
-        "seeds": list(range(seeds)),
-        "methods": names,
-    }
+) -> StudyDescription:
+    names = [f"method-{i}" for i in range(methods)]
+    splits_ = [f"split-{i}" for i in range(splits)]
+    value = description_of(names, splits_, seeds, test, "balanced_accuracy")
+    value["dataset"]["class_names"] = ["many", "few"]
+    return StudyDescription.from_json(value)
 
 
 def test_it_says_what_is_found_and_what_it_takes() -> None:
     study = asked(splits=1)
-    design = design_of(study)
+    size = size_of(study)
     text = outlook(study)
-    assert f"a true difference of {detectable(design, ACCURACY):.3f} in balanced accuracy" in text
-    assert f"and of {detectable(design, 'auroc'):.3f} in AUROC is found four times in five." in text
-    for need in needs(design, ACCURACY):
-        assert need.n_seeds == seeds_needed(design, ACCURACY, need.difference)
+    assert f"a true difference of {detectable(size, ACCURACY):.3f} in balanced accuracy" in text
+    assert f"and of {detectable(size, 'auroc'):.3f} in AUROC is found four times in five." in text
+    for need in needs(size, ACCURACY):
+        assert need.n_seeds == seeds_needed(size, ACCURACY, need.difference)
         assert need.text in text
 
 
 def test_why_no_number_of_seeds_suffices() -> None:
     small, few_splits = (
-        needs(design_of(asked(test=test, splits=2)), ACCURACY) for test in ((60, 20), (9000, 9000))
+        needs(size_of(asked(test=test, splits=2)), ACCURACY) for test in ((60, 20), (9000, 9000))
     )
     assert [need.text for need in small] == [
         "no number suffices (the test set is too small)"
@@ -80,7 +77,11 @@ def test_it_is_said_before_a_run_and_not_when_all_is_done(
     for _ in range(1 + again):
         console.file = io.StringIO()
         with watching(
-            study, store, InProcess(), console, outlook=lambda: outlook(describe(study))
+            study,
+            store,
+            InProcess(),
+            console,
+            outlook=lambda: outlook(StudyDescription.from_json(describe(study))),
         ) as observer:
             run_study(study, store, executor=InProcess(), observer=observer)
     assert isinstance(console.file, io.StringIO)

@@ -4,7 +4,6 @@ import csv
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,26 +12,27 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 from scipy import stats
+from tests.fixtures.studies import description_of
 
-from equipoise.atomic import read_json
 from equipoise.metrics.sampling_variance import area_variance, recall_variance
 from equipoise.metrics.statistics import paired_test, patient_draws
 from equipoise.results.power import (
     ACCURACY,
     ASSUMED,
     MOST_SEEDS,
-    Design,
-    design_of,
+    StudySize,
     detectable,
     seeds_needed,
+    size_of,
 )
+from equipoise.runs.description import StudyDescription, read_description
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 STUDIES = ("all_methods", "covid_border_control", "covid_xray", "herlev_seven", "herlev_two")
-ONE = Design(
+ONE = StudySize(
     n_test=(120.0, 40.0),
     overlap=1.0,
     images_per_patient=1.0,
@@ -43,21 +43,15 @@ ONE = Design(
 THREE = replace(ONE, overlap=0.25, n_splits=3)
 
 
-def asked(**fields: Any) -> dict[str, Any]:
-    test = {"counts": {"test": [30, 10]}}
-    dataset = {"n_images": 160, "n_groups": 80, "class_names": ["many", "few"]}
-    methods = [{"name": name} for name in ("none", "one", "other")]
-    return {
-        "dataset": dataset,
-        "splits": [test] * 2,
-        "seeds": [0, 1, 2],
-        "methods": methods,
-        **fields,
-    }
+def described(n_splits: int = 2) -> StudyDescription:
+    splits = [f"split-{i}" for i in range(n_splits)]
+    value = description_of(("none", "one", "other"), splits, 3, (30, 10), ACCURACY)
+    value["dataset"]["n_groups"] = 80  # of 160 images
+    return StudyDescription.from_json(value)
 
 
 def test_a_design_is_read_from_what_is_asked() -> None:
-    assert design_of(asked()) == Design(
+    assert size_of(described()) == StudySize(
         n_test=(30.0, 10.0),
         overlap=0.25,
         images_per_patient=2.0,
@@ -66,9 +60,9 @@ def test_a_design_is_read_from_what_is_asked() -> None:
         n_comparisons=2,
     )
     assert_allclose(
-        design_of(asked()).fewest_patients, 10 * 2 / 1.25 / 2
+        size_of(described()).fewest_patients, 10 * 2 / 1.25 / 2
     )  # 16 images in two splits, 8 patients
-    assert design_of(asked(splits=[{"counts": {"test": [30, 10]}}])).overlap == 1
+    assert size_of(described(n_splits=1)).overlap == 1
 
 
 def test_it_is_the_paired_test_with_the_expected_variances() -> None:
@@ -113,28 +107,28 @@ def test_images_of_a_patient_count_less_than_patients() -> None:
 
 
 @pytest.mark.parametrize(
-    "design",
+    "size",
     [replace(ONE, n_seeds=1), replace(ONE, n_comparisons=0), replace(ONE, n_test=(120.0, 0.0))],
 )
-def test_nothing_can_be_foretold_of_a_study_that_cannot_answer(design: Design) -> None:
-    assert math.isnan(detectable(design, ACCURACY))
-    if design.n_seeds > 1:
-        assert seeds_needed(design, ACCURACY, 0.9) is None
+def test_nothing_can_be_foretold_of_a_study_that_cannot_answer(size: StudySize) -> None:
+    assert math.isnan(detectable(size, ACCURACY))
+    if size.n_seeds > 1:
+        assert seeds_needed(size, ACCURACY, 0.9) is None
 
 
 @given(st.integers(12, 300), st.integers(1, 5), st.integers(2, 30), st.sampled_from(list(ASSUMED)))
 @settings(deadline=None, max_examples=20)
 def test_what_can_be_found_has_bounds(n: int, n_splits: int, n_seeds: int, metric: str) -> None:
     overlap = 0.25 if n_splits > 1 else 1.0
-    design = replace(
+    size = replace(
         ONE, n_test=(2.0 * n, 1.0 * n), n_splits=n_splits, n_seeds=n_seeds, overlap=overlap
     )
-    reach = detectable(design, metric)
+    reach = detectable(size, metric)
     assert 0 < reach < math.inf
-    assert detectable(replace(design, n_comparisons=9), metric) > reach
+    assert detectable(replace(size, n_comparisons=9), metric) > reach
     assert (
         detectable(
-            design, metric, replace(ASSUMED[metric], correlation=1.0, seed_sd=0.0, split_sd=0.0)
+            size, metric, replace(ASSUMED[metric], correlation=1.0, seed_sd=0.0, split_sd=0.0)
         )
         == 0
     )
@@ -142,10 +136,10 @@ def test_what_can_be_found_has_bounds(n: int, n_splits: int, n_seeds: int, metri
 
 @pytest.mark.parametrize("metric", list(ASSUMED))
 def test_more_of_anything_finds_more(metric: str) -> None:
-    for design in (ONE, THREE):
-        reach = detectable(design, metric)
-        assert detectable(replace(design, n_test=(480.0, 160.0)), metric) < reach
-        assert detectable(replace(design, n_seeds=9), metric) < reach
+    for size in (ONE, THREE):
+        reach = detectable(size, metric)
+        assert detectable(replace(size, n_test=(480.0, 160.0)), metric) < reach
+        assert detectable(replace(size, n_seeds=9), metric) < reach
     assert detectable(replace(THREE, n_splits=6), metric) < detectable(THREE, metric)
 
 
@@ -188,20 +182,20 @@ def parts(
 
 def measured(name: str, metric: str) -> Floats:
     """Give (comparisons, 4): S, the S that test sampling leaves (negative: none), level and correlation."""
-    study, table = read_json(RESULTS / name / "study.json"), rows(RESULTS / name / "table.csv")
+    table = rows(RESULTS / name / "table.csv")
     level = {row["method"]: float(row["mean"]) for row in table if row["metric"] == metric}
-    design = design_of(study)
-    m = design.n_splits if design.n_splits > 1 else design.n_seeds
+    size = size_of(read_description(RESULTS / name))
+    m = size.n_splits if size.n_splits > 1 else size.n_seeds
     spread = {ACCURACY: recall_variance, "auroc": area_variance}[metric]
     found = []
     compared = [row for row in rows(RESULTS / name / "comparisons.csv") if row["metric"] == metric]
     for row in compared:
         if row["low"] != row["high"]:
-            runs, patients = parts(row, len(compared), m, design.fewest_patients)
+            runs, patients = parts(row, len(compared), m, size.fewest_patients)
             mean = (level[row["method"]] + level[row["baseline"]]) / 2
-            overlapping = (1 + (design.n_splits - 1) * design.overlap) / design.n_splits
-            expected = 2 * spread(np.array(design.n_test), max(mean, 0.5)) * overlapping
-            rest = runs - patients / overlapping if design.n_splits > 1 else runs
+            overlapping = (1 + (size.n_splits - 1) * size.overlap) / size.n_splits
+            expected = 2 * spread(np.array(size.n_test), max(mean, 0.5)) * overlapping
+            rest = runs - patients / overlapping if size.n_splits > 1 else runs
             found.append(
                 (runs, math.copysign(math.sqrt(abs(rest)), rest), mean, 1 - patients / expected)
             )
@@ -224,65 +218,59 @@ def test_a_forecast_is_right_by_a_factor_of_three(name: str, metric: str) -> Non
     """Against what the five studies reached: these are estimates from 3 runs, which vary as much themselves."""
     compared = [row for row in rows(RESULTS / name / "comparisons.csv") if row["metric"] == metric]
     reached = float(np.median([float(row["detectable"]) for row in compared]))
-    assert (
-        1 / 3
-        < detectable(design_of(read_json(RESULTS / name / "study.json")), metric) / reached
-        < 3
-    )
+    assert 1 / 3 < detectable(size_of(read_description(RESULTS / name)), metric) / reached < 3
 
 
 # --- simulated studies under the assumptions ----------------------------------------------------------------------
 
 
-def power(design: Design, *, n_studies: int) -> float:
+def power(size: StudySize, *, n_studies: int) -> float:
     """Run studies whose true difference is the one foretold; give the share that finds it."""
     rng, assumed, shift, found = (
         np.random.default_rng(0),
         ASSUMED[ACCURACY],
-        detectable(design, ACCURACY),
+        detectable(size, ACCURACY),
         0,
     )
     spread = math.sqrt(
         2 * (1 - assumed.correlation) * assumed.level * (1 - assumed.level)
     )  # of an image
-    strata = np.repeat([0, 1], [round(n / design.overlap) for n in design.n_test])
+    strata = np.repeat([0, 1], [round(n / size.overlap) for n in size.n_test])
     for _ in range(n_studies):
         image = shift + spread * rng.normal(size=len(strata))
         weights = next(patient_draws(strata, rng, n_draws=100, block=100))
         weights = np.concatenate([np.ones((1, len(strata))), weights])
         runs = [
             row
-            for _ in range(design.n_splits)
-            for row in split_runs(rng, design, strata, image, weights)
+            for _ in range(size.n_splits)
+            for row in split_runs(rng, size, strata, image, weights)
         ]
-        values, splits = np.stack(runs), np.repeat(np.arange(design.n_splits), design.n_seeds)
-        fewest = round(design.fewest_patients)
+        values, splits = np.stack(runs), np.repeat(np.arange(size.n_splits), size.n_seeds)
+        fewest = round(size.fewest_patients)
         found += (
             paired_test(values[:, 0], values[:, 1:], splits, n_patients=fewest).p
-            < 0.05 / design.n_comparisons
+            < 0.05 / size.n_comparisons
         )
     return found / n_studies
 
 
 def split_runs(
-    rng: np.random.Generator, design: Design, strata: Codes, image: Floats, weights: Floats
+    rng: np.random.Generator, size: StudySize, strata: Codes, image: Floats, weights: Floats
 ) -> list[Floats]:
     """Give the differences of the runs of one split, each plain and under every draw."""
     assumed = ASSUMED[ACCURACY]
-    tested = [
-        rng.permutation(np.flatnonzero(strata == c))[: round(design.n_test[c])] for c in (0, 1)
-    ]
+    tested = [rng.permutation(np.flatnonzero(strata == c))[: round(size.n_test[c])] for c in (0, 1)]
     recalls = [weights[:, rows] @ image[rows] / weights[:, rows].sum(axis=1) for rows in tested]
-    trained = assumed.split_sd * rng.normal() if design.n_splits > 1 else 0.0
+    trained = assumed.split_sd * rng.normal() if size.n_splits > 1 else 0.0
     return [
         (recalls[0] + recalls[1]) / 2 + trained + assumed.seed_sd * rng.normal()
-        for _ in range(design.n_seeds)
+        for _ in range(size.n_seeds)
     ]
 
 
-@pytest.mark.parametrize("design", [ONE, THREE])
-def test_what_is_foretold_is_found_about_four_times_in_five(design: Design) -> None:
-    assert 0.68 <= power(design, n_studies=100) <= 0.95
+@pytest.mark.parametrize("size", [ONE, THREE])
+def test_what_is_foretold_is_found_about_four_times_in_five(size: StudySize) -> None:
+    assert 0.68 <= power(size, n_studies=100) <= 0.95
 
 
 @pytest.mark.slow
@@ -291,5 +279,5 @@ def test_what_is_foretold_is_found_about_four_times_in_five(design: Design) -> N
     [(1, 2), (1, 3), (1, 10), (3, 1), (3, 3), (3, 10), (5, 1), (5, 3), (5, 10)],
 )
 def test_what_is_foretold_is_found_in_many_studies(n_splits: int, n_seeds: int) -> None:
-    design = replace(ONE if n_splits == 1 else THREE, n_splits=n_splits, n_seeds=n_seeds)
-    assert (0.67 if n_splits * n_seeds == 2 else 0.74) <= power(design, n_studies=800) <= 0.89
+    size = replace(ONE if n_splits == 1 else THREE, n_splits=n_splits, n_seeds=n_seeds)
+    assert (0.67 if n_splits * n_seeds == 2 else 0.74) <= power(size, n_studies=800) <= 0.89

@@ -17,7 +17,8 @@ from equipoise.metrics.classic_tests import corrected_t, majority_p, mcnemar, si
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.delong import compare_areas
 from equipoise.metrics.statistics import holm
-from equipoise.results.image_tables import Results, summarize
+from equipoise.results.image_tables import summarize
+from equipoise.results.records import Results
 from equipoise.results.textbook_tests import (
     FILE,
     TESTS,
@@ -28,7 +29,8 @@ from equipoise.results.textbook_tests import (
     write_second_opinions,
 )
 from equipoise.runs.csv_records import read_rows
-from equipoise.runs.image_run import Finished, read_study
+from equipoise.runs.image_run import FinishedCell
+from equipoise.runs.run import open_run
 
 WriteRun = Callable[..., Path]
 ARMS = {
@@ -51,21 +53,23 @@ def asked(
         folder / "study.json",
         {**study, "splits": [{**s, "train": 100, "test": 40} for s in study["splits"]]},
     )
-    results = summarize(folder, n_draws=100)
-    return folder, results, second_opinions(folder, results.comparisons)
+    results = summarize(open_run(folder), n_draws=100)
+    return folder, results, second_opinions(open_run(folder).images, results.comparisons)
 
 
 def one(opinions: Sequence[Opinion], method: str, test: str, metric: str) -> Opinion:
     return next(o for o in opinions if (o.method, o.test, o.metric) == (method, test, metric))
 
 
-def cells(folder: Path, method: str, split: str) -> list[Finished]:
+def cells(folder: Path, method: str, split: str) -> list[FinishedCell]:
     return [
-        f for f in read_study(folder).finished if (f.cell.method, f.cell.split) == (method, split)
+        f
+        for f in open_run(folder).images.finished
+        if (f.cell.method, f.cell.split) == (method, split)
     ]
 
 
-def averaged(runs: list[Finished]) -> Predictions:
+def averaged(runs: list[FinishedCell]) -> Predictions:
     return replace(
         runs[0].predictions, y_score=np.mean([run.predictions.y_score for run in runs], axis=0)
     )
@@ -172,7 +176,7 @@ def test_equal_methods_are_rarely_called_different(write_run: WriteRun) -> None:
     folder, _, _ = asked(
         write_run, {"none": (1.2, 0.0), "other": (1.2, 0.0)}, n_seeds=1, counts=(40, 20)
     )
-    finished = pairs_of(read_study(folder), "other")["split-0"][0][0]
+    finished = pairs_of(open_run(folder).images, "other")["split-0"][0][0]
     for _ in range(60):
         y = finished.predictions.y_true
         pair = []
@@ -189,10 +193,10 @@ def test_equal_methods_are_rarely_called_different(write_run: WriteRun) -> None:
 
 
 def test_the_file_is_the_same_each_time_and_reads_back(write_run: WriteRun) -> None:
-    folder, results, opinions = asked(write_run, n_splits=2)
-    write_second_opinions(folder, results.comparisons)
+    folder, _, opinions = asked(write_run, n_splits=2)
+    write_second_opinions(opinions, folder)
     once = (folder / FILE).read_bytes()
-    write_second_opinions(folder, results.comparisons)
+    write_second_opinions(opinions, folder)
     assert (folder / FILE).read_bytes() == once
     read = read_rows(folder / FILE, Opinion)
     assert [(o.method, o.test, o.metric, o.agreement) for o in read] == [

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,20 +12,21 @@ from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.metrics.segmentation import MEASURES
-from equipoise.results.tables import summarize_run, task_of, write_all_tables
+from equipoise.results.records import Results
+from equipoise.results.tables import write_all_tables
 from equipoise.results.volume_tables import summarize_volumes, under_omissions, write_volume_tables
 from equipoise.runs.case_measures import Measures, join, read_measures, write_measures
-from equipoise.runs.image_run import read_study
+from equipoise.runs.run import Run, open_run
 from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]
 
 
 @pytest.fixture
-def run(make_volume_study: MakeStudy, tmp_path: Path) -> Path:
+def run(make_volume_study: MakeStudy, tmp_path: Path) -> Run:
     """A finished run: two methods, three folds of two patients, two seeds."""
     run_study(make_volume_study(), RunStore(tmp_path / "run"), executor=InProcess())
-    return tmp_path / "run"
+    return open_run(tmp_path / "run")
 
 
 def measures(
@@ -41,7 +43,7 @@ def measures(
     )
 
 
-def test_means_and_intervals_are_over_patients(run: Path) -> None:
+def test_means_and_intervals_are_over_patients(run: Run) -> None:
     results = summarize_volumes(run)
     assert results.headline == ("mean_dice", "dice_label_1", "dice_label_2")
     method = results.methods[0]
@@ -63,15 +65,15 @@ def test_means_and_intervals_are_over_patients(run: Path) -> None:
     )
 
 
-def _written(run: Path, results: object) -> Path:
-    write_volume_tables(results, run)  # type: ignore[arg-type]
-    return run
+def _written(run: Run, results: Results) -> Path:
+    write_volume_tables(results, run)
+    return run.folder
 
 
-def test_the_comparison_is_the_paired_t_test_over_patients(run: Path) -> None:
+def test_the_comparison_is_the_paired_t_test_over_patients(run: Run) -> None:
     results = summarize_volumes(run)
     write_volume_tables(results, run)
-    rows = [line.split(",") for line in (run / "patients.csv").read_text().splitlines()[1:]]
+    rows = [line.split(",") for line in (run.folder / "patients.csv").read_text().splitlines()[1:]]
     by_method = {
         name: {
             p: float(v)
@@ -87,17 +89,12 @@ def test_the_comparison_is_the_paired_t_test_over_patients(run: Path) -> None:
     assert (row.method, row.baseline, row.n_runs) == ("brighter", "random", 12)
 
 
-def test_tables_are_the_same_bytes_each_time(run: Path, tmp_path: Path) -> None:
+def test_tables_are_the_same_bytes_each_time(run: Run, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        results = summarize_run(run)
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "study.json").write_bytes((run / "study.json").read_bytes())
-        write_volume_tables(results, tmp_path / name)
-    assert (tmp_path / "a" / "table.csv").read_bytes() == (
-        tmp_path / "b" / "table.csv"
-    ).read_bytes()
-    write_all_tables(run)
-    assert {path.name for path in run.glob("*.csv")} == {
+        write_all_tables(open_run(shutil.copytree(run.folder, tmp_path / name)))
+    for table in ("table.csv", "comparisons.csv", "patients.csv"):
+        assert (tmp_path / "a" / table).read_bytes() == (tmp_path / "b" / table).read_bytes()
+    assert {path.name for path in (tmp_path / "a").glob("*.csv")} == {
         "table.csv",
         "comparisons.csv",
         "patients.csv",
@@ -105,10 +102,10 @@ def test_tables_are_the_same_bytes_each_time(run: Path, tmp_path: Path) -> None:
     }
 
 
-def test_an_unfinished_run_compares_what_both_have(run: Path, make_volume_study: MakeStudy) -> None:
-    record = run / "cells" / "brighter" / "fold-1" / "seed-0" / "record.json"
+def test_an_unfinished_run_compares_what_both_have(run: Run, make_volume_study: MakeStudy) -> None:
+    record = run.folder / "cells" / "brighter" / "fold-1" / "seed-0" / "record.json"
     record.unlink()
-    results = summarize_volumes(run)
+    results = summarize_volumes(open_run(run.folder))
     assert results.n_missing == 1
     assert {row.n_runs for row in results.comparisons} == {10}
     assert "1 of 12 runs not finished yet" in results.verdict[1]
@@ -163,9 +160,9 @@ def test_regions_are_read_from_the_largest_and_equal_ones_by_their_codes() -> No
     assert by_size({"label 10": [2], "label 2": [1]}) == ["label 2", "label 10"]
 
 
-def test_runs_say_what_they_are_about(run: Path, tmp_path: Path) -> None:
-    assert task_of(run) == "segmentation"
-    with pytest.raises(DataError, match="Expected a run on images, got one on volumes"):
-        read_study(run)
-    with pytest.raises(DataError, match=r"found no study\.json"):
-        task_of(tmp_path / "nowhere")
+def test_runs_say_what_they_are_about(run: Run, tmp_path: Path) -> None:
+    assert run.description.task == "segmentation"
+    with pytest.raises(DataError, match="on volumes"):
+        _ = run.images
+    with pytest.raises(DataError, match=r"no study\.json"):
+        open_run(tmp_path / "nowhere")

@@ -9,9 +9,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from equipoise.results.comparison import RANKING, Comparison
-from equipoise.results.image_tables import MethodResult, Results, Summary
-from equipoise.results.tables import SEGMENTATION
+from equipoise.results.records import RANKING, Comparison, MethodResult, Results, Summary
+from equipoise.runs.description import SEGMENTATION
 from equipoise.training.progress import listening
 
 WIDTH = 118  # characters of the table in a log, for names
@@ -38,9 +37,8 @@ def show_results(results: Results) -> None:
     for sentence in (*results.verdict, *([results.contest.sentence] if results.contest else [])):
         console.print(f"[bold]{escape(sentence)}[/]", soft_wrap=True, highlight=False)
     for failure in results.failures:
-        where = f"{failure.method}, {failure.split}, seed {failure.seed}"
         console.print(
-            f"[red]Failed:[/] {escape(where)}: {escape(failure.error)}",
+            f"[red]Failed:[/] {escape(str(failure.cell))}: {escape(failure.error)}",
             soft_wrap=True,
             highlight=False,
         )

@@ -1,11 +1,15 @@
 """What `run`, `demo` and `report` do with a study: train it, gather evidence, write tables and report."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from equipoise.exceptions import SettingError
+
+if TYPE_CHECKING:
+    from equipoise.results.records import Results
+    from equipoise.runs.run import Run
 
 
 def load_study(path: Path, protocol: str | None = None) -> Any:
@@ -43,21 +47,24 @@ def execute(study: Any, out: Path, *, workers: int | None, device: str) -> None:
     from equipoise.experiments.running.progress import watching
     from equipoise.experiments.running.runner import run_study
     from equipoise.results.power import outlook
+    from equipoise.runs.description import StudyDescription
     from equipoise.runs.store import RunStore
 
     store, executor = RunStore(out), default_executor(device, workers=workers)
     store.check(study)
 
     def detectable_difference() -> str:
-        return outlook(describe(study)) if study.task == "classification" else ""
+        return (
+            outlook(StudyDescription.from_json(describe(study)))
+            if study.task == "classification"
+            else ""
+        )
 
     with watching(study, store, executor, outlook=detectable_difference) as observer:
         run_study(study, store, executor=executor, observer=observer)
-    results = _write_tables(
-        out
-    )  # before the evidence: whatever happens to that, the tables are there
+    run, results = _write_tables(out)  # before the evidence, so that its failure cannot cost them
     _gather(study, store)
-    _show(out, results)
+    _show(run, results)
 
 
 def _gather(study: Any, store: Any) -> None:
@@ -81,20 +88,22 @@ def _gather(study: Any, store: Any) -> None:
 
 def conclude(folder: Path) -> None:
     """Write and show what a run holds."""
-    _show(folder, _write_tables(folder))
+    _show(*_write_tables(folder))
 
 
-def _write_tables(folder: Path) -> Any:
+def _write_tables(folder: Path) -> "tuple[Run, Results]":
     from equipoise.results.tables import write_all_tables
+    from equipoise.runs.run import open_run
 
-    return write_all_tables(folder)
+    run = open_run(folder)
+    return run, write_all_tables(run)
 
 
-def _show(folder: Path, results: Any) -> None:
+def _show(run: "Run", results: "Results") -> None:
     from equipoise.cli.console import show_results
     from equipoise.report.html import write_report
 
     show_results(results)
-    print(f"Report: {write_report(folder)}")  # noqa: T201 (the one line that scripts read)
+    print(f"Report: {write_report(run, results)}")  # noqa: T201 (the one line that scripts read)
     if results.failures:
         raise typer.Exit(code=1)

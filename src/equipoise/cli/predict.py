@@ -117,11 +117,11 @@ def predict(
     For research. The run's report says how far these networks can be trusted, and on which patients that was
     measured; on images that they were trained on, or of another clinic, it says nothing.
     """
-    from equipoise.results.tables import SEGMENTATION, task_of
+    from equipoise.runs.description import SEGMENTATION, read_description
     from equipoise.runs.store import RunStore
 
     store, which = RunStore(folder), {"method": method, "split": split, "seed": cell_seed}
-    if task_of(folder) == SEGMENTATION:
+    if read_description(folder).task == SEGMENTATION:
         _refuse(
             {"--fit": fit, "--correct-priors": correct_priors}, "images, and this run is of volumes"
         )

@@ -10,7 +10,8 @@ from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
 from equipoise.results.best_method import best_method, narrow
 from equipoise.runs.cell import Cell
-from equipoise.runs.image_run import StoredStudy, read_study
+from equipoise.runs.image_run import ImageRun
+from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 
 if TYPE_CHECKING:
@@ -41,10 +42,8 @@ def choose_generator(
         DataError: No run, or no cell of it kept a generator.
         SettingError: No such method, split or seed, or it kept no generator.
     """
-    study = read_study(store.folder)
-    kept = [
-        one.cell for one in study.finished if (_folder(store, one.cell) / "model.json").is_file()
-    ]
+    run = open_run(store.folder).images
+    kept = [f.cell for f in run.finished if (_folder(store, f.cell) / "model.json").is_file()]
     kept = [
         cell for cell in store.cells() if cell in set(kept)
     ]  # in the order in which they were trained
@@ -55,10 +54,10 @@ def choose_generator(
         )
     if method is None:
         method, reason = best_method(
-            study, list(dict.fromkeys(cell.method for cell in kept)), "that kept a generator"
+            run, list(dict.fromkeys(cell.method for cell in kept)), "that kept a generator"
         )
     else:
-        _check_kept(study, kept, method)
+        _check_kept(run, kept, method)
         reason = f"{method} was asked for."
     own = [cell for cell in kept if cell.method == method]
     return Choice(narrow(own, split=split, seed=seed)[0], reason)
@@ -96,8 +95,8 @@ def _folder(store: RunStore, cell: Cell) -> Path:
     return folder
 
 
-def _check_kept(study: StoredStudy, kept: Sequence[Cell], method: str) -> None:
-    pick(dict.fromkeys(study.methods), method, "method")
+def _check_kept(run: ImageRun, kept: Sequence[Cell], method: str) -> None:
+    pick(dict.fromkeys(run.methods), method, "method")
     there = sorted({cell.method for cell in kept})
     if method not in there:
         raise SettingError(

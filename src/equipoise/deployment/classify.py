@@ -14,7 +14,7 @@ from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.priors import correct_priors, fit_priors
 from equipoise.results.best_method import best_method, narrow
 from equipoise.runs.cell import Cell
-from equipoise.runs.image_run import read_study
+from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 from equipoise.training.progress import report
 
@@ -47,11 +47,11 @@ def choose_panel(
         DataError: No run, or no finished cell.
         SettingError: No such method, split or seed, or none of it has finished.
     """
-    study = read_study(store.folder)
+    run = open_run(store.folder).images
     return panel_of(
-        [one.cell for one in study.finished],
-        study.methods,
-        lambda names: best_method(study, names, FINISHED),
+        [finished.cell for finished in run.finished],
+        run.methods,
+        lambda names: best_method(run, names, FINISHED),
         folder=store.folder,
         method=method,
         split=split,

@@ -11,9 +11,10 @@ from equipoise.exceptions import DataError, LeakageError
 from equipoise.metrics.segmentation import dice, measure_case, ppv, sensitivity
 from equipoise.runs.cell import Cell
 from equipoise.runs.csv_records import write_rows
+from equipoise.runs.description import VolumeDatasetDescription
 from equipoise.runs.known_cases import case_names, describe_cases
+from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
-from equipoise.runs.volume_run import read_volume_study
 from equipoise.training.progress import report
 
 
@@ -45,9 +46,9 @@ def measure_outside(store: RunStore, dataset: VolumeDataset) -> list[OutsideRow]
         LeakageError: A case is one of the run's.
         SettingError: No region that both schemes name.
     """
-    study = read_volume_study(store.folder)
-    _check(store, study.asked["dataset"], dataset)
-    cells = [one.cell for one in study.finished]
+    run = open_run(store.folder).volumes
+    _check(store, run.dataset, dataset)
+    cells = [finished.cell for finished in run.finished]
     if not cells:
         raise DataError(
             f"No cell of {store.folder} has finished, so there is no network. Run the study first."
@@ -91,14 +92,14 @@ def _measured(store: RunStore, cell: Cell, dataset: VolumeDataset) -> Iterator[O
             )
 
 
-def _check(store: RunStore, asked: dict[str, object], dataset: VolumeDataset) -> None:
-    if list(dataset.modalities) != asked["modalities"]:
+def _check(store: RunStore, stored: VolumeDatasetDescription, dataset: VolumeDataset) -> None:
+    if dataset.modalities != stored.modalities:
         raise DataError(
-            f"Expected outside cases with the modalities {asked['modalities']} of the run, in this order, got "
+            f"Expected outside cases with the modalities {list(stored.modalities)} of the run, in this order, got "
             f"{list(dataset.modalities)}. Name them when reading (modalities)."
         )
-    stored: dict[str, str] = asked.get("images", {})  # type: ignore[assignment]
-    same = {name for digest, name in describe_cases(dataset)["images"].items() if digest in stored}
+    images = stored.images or {}
+    same = {name for digest, name in describe_cases(dataset)["images"].items() if digest in images}
     if known := sorted(same | (case_names(store.folder) & set(dataset.ids.tolist()))):
         raise LeakageError(
             f"Expected cases that the run does not have, got {', '.join(known)}. Leave them out."

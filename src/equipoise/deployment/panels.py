@@ -10,10 +10,11 @@ from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 from equipoise.experiments.region_metrics import region_metrics
 from equipoise.metrics.statistics import mean_known
-from equipoise.results.best_method import best_by
+from equipoise.results.best_method import best_with_reason
 from equipoise.runs.known_cases import case_names, known_as, tested_in
+from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
-from equipoise.runs.volume_run import StoredVolumes, read_volume_study
+from equipoise.runs.volume_run import VolumeRun
 
 
 def choose_segmenters(
@@ -25,12 +26,11 @@ def choose_segmenters(
         DataError: No run, or no finished cell.
         SettingError: No such method, split or seed, or none of it has finished.
     """
-    study = read_volume_study(store.folder)
-    finished = [one.cell for one in study.finished]
+    run = open_run(store.folder).volumes
     return panel_of(
-        finished,
-        study.methods,
-        lambda names: _best(study, names),
+        [finished.cell for finished in run.finished],
+        run.methods,
+        lambda names: _best(run, names),
         folder=store.folder,
         method=method,
         split=split,
@@ -64,14 +64,10 @@ def leave_out_trained(store: RunStore, panel: Panel, case: RawCase) -> tuple[Pan
     )
 
 
-def _best(study: StoredVolumes, names: Sequence[str]) -> tuple[str, str]:
-    regions = study.asked["dataset"]["regions"]
-    metric = pick(
-        region_metrics(regions, study.asked["dataset"]["class_names"][1:]),
-        study.asked["primary_metric"],
-        "metric",
-    )
-    seeds = {name: study.seeds(name) for name in names}
+def _best(run: VolumeRun, names: Sequence[str]) -> tuple[str, str]:
+    metrics = region_metrics(run.dataset.regions, run.dataset.class_names[1:])
+    metric = pick(metrics, run.description.primary_metric, "metric")
+    seeds = {name: run.seeds(name) for name in names}
     means = {
         name: float(mean_known(np.array([metric.rule(m)[0] for m in found.values()])))
         for name, found in seeds.items()
@@ -81,4 +77,4 @@ def _best(study: StoredVolumes, names: Sequence[str]) -> tuple[str, str]:
         n = max(len(measures.ids) for measures in seeds[name].values())
         return f"on {n} test case{'s' * (n != 1)}"
 
-    return best_by(metric, means, basis, FINISHED)
+    return best_with_reason(metric, means, basis, FINISHED)

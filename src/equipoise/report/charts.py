@@ -12,6 +12,7 @@ from equipoise.metrics.classification import METRICS
 from equipoise.report.figures import Curve, Line, Panel, Style, run_panel, styles_of, unit_panel
 from equipoise.report.formatting import sentence_case
 from equipoise.report.run_contents import Contents
+from equipoise.results.best_method import best_first
 from equipoise.results.curves import Curves
 
 PANELS = {  # panel -> what of a GAN's history it shows
@@ -48,17 +49,13 @@ def _shaded(n: int, total: int) -> Shaded:
 def prominent(contents: Contents) -> list[str]:
     """Choose the methods that charts show: the baseline and the best means of the primary metric, as asked."""
     results = contents.results
-    sign = 1.0 if results.metrics[results.primary_metric].higher_is_better else -1.0
-    scored = {
-        m.method: sign * m.metrics[results.primary_metric].mean
-        for m in results.methods
-        if m.metrics
-    }
-    best = sorted(
-        scored,
-        key=lambda name: (name != results.baseline, -np.nan_to_num(scored[name], nan=-np.inf)),
-    )
-    shown = set(contents.methods if len(contents.methods) <= MOST_DRAWN else best[:MOST_DRAWN])
+    if len(contents.methods) <= MOST_DRAWN:
+        return list(contents.methods)
+    primary = results.primary_metric
+    means = {m.method: m.metrics[primary].mean for m in results.methods if m.metrics}
+    ranked = best_first(results.metrics[primary], means)
+    first = [results.baseline] if results.baseline in means else []
+    shown = list(dict.fromkeys([*first, *ranked]))[:MOST_DRAWN]
     return [name for name in contents.methods if name in shown]
 
 
@@ -101,17 +98,15 @@ def classifier_panels(
         styles: Methods to draw, and how.
         part: Stage of the last step, of a segmenter that has several.
     """
-    ends = {
-        m["name"]: m["steps"][-1]["name"] for m in contents.study["methods"] if m["name"] in styles
-    }
+    ends = {m.name: m.steps[-1].name for m in contents.description.methods if m.name in styles}
     stages = {name: f"{end}/{part}" if part else end for name, end in ends.items()}
     runs: dict[str, dict[str, list[Curve]]] = defaultdict(lambda: {name: [] for name in stages})
-    for cell, history in contents.histories.items():
+    for cell, history in contents.run.histories.items():
         for (stage, name), curve in history.items():
             if stage == stages.get(cell.method):
                 runs[name][cell.method].append(curve)
     metrics = contents.results.metrics
-    first = f"validation_{contents.study['primary_metric']}"
+    first = f"validation_{contents.results.primary_metric}"
     names = sorted(runs, key=lambda name: (name != first, not name.startswith("validation"), name))
     return _drawn(
         run_panel(quantity(name, metrics), runs[name], styles, x_label="optimizer steps")
@@ -122,8 +117,8 @@ def classifier_panels(
 def generator_panels(contents: Contents, method: str) -> dict[str, list[Panel]]:
     """Draw what the generators of a method recorded, by the title of the fit."""
     fits: dict[str, dict[str, list[Curve]]] = defaultdict(lambda: defaultdict(list))
-    last = next(m["steps"][-1]["name"] for m in contents.study["methods"] if m["name"] == method)
-    for cell, history in contents.histories.items():
+    last = next(m.steps[-1].name for m in contents.description.methods if m.name == method)
+    for cell, history in contents.run.histories.items():
         for (stage, name), curve in history.items():
             if cell.method == method and stage != last:
                 fits[_title(stage, contents.class_names)][name].append(curve)

@@ -6,7 +6,7 @@ from equipoise.metrics.classification import PER_CLASS
 from equipoise.report import charts, images, overview, tables
 from equipoise.report.figures import styles_of
 from equipoise.report.run_contents import Contents
-from equipoise.results.curves import pooled_curves
+from equipoise.results.curves import mean_curves
 
 BEFORE = {  # name of the template -> heading
     "data": "Data",
@@ -42,7 +42,7 @@ def _overview(c: Contents) -> dict[str, Any]:
 def _results(c: Contents) -> dict[str, Any]:
     styles = styles_of(c.methods, ink=c.results.baseline)
     shown = {name: styles[name] for name in charts.prominent(c)}
-    curves = {name: found for name, found in pooled_curves(c.folder).items() if name in shown}
+    curves = {name: found for name, found in mean_curves(c.run.images).items() if name in shown}
     main = tables.headline(c)
     others = [metric for metric in c.results.metrics.values() if metric not in main]
     return {
@@ -62,5 +62,5 @@ def _pictures(c: Contents) -> dict[str, Any]:
     return {
         "gallery": images.gallery(c),
         "gallery_note": images.note(c),
-        "has_synthetic": bool(c.synthetic),
+        "has_synthetic": bool(c.run.synthetic),
     }

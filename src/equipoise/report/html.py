@@ -13,6 +13,8 @@ from equipoise.report import charts, classification, sections, segmentation, tab
 from equipoise.report import formatting as wording
 from equipoise.report.figures import styles_of
 from equipoise.report.run_contents import Contents, read_contents
+from equipoise.results.records import Results
+from equipoise.runs.run import Run
 
 TEMPLATES = Path(__file__).parent / "templates"
 TASKS = {"classification": classification, "segmentation": segmentation}
@@ -29,17 +31,22 @@ FILTERS = (
 )
 
 
-def write_report(folder: Path) -> Path:
+def write_report(run: str | Path | Run, results: Results | None = None) -> Path:
     """Write `report.html` into the folder of a run, finished or not, and return its path.
 
     The file needs no network and no other file. The same stored files give the same bytes.
+
+    Args:
+        run: The run, or its folder.
+        results: What `equipoise.results.tables.write_all_tables` returned; computed where None.
 
     Raises:
         DataError: The folder holds no run.
         SettingError: The folder cannot be written.
     """
-    path = Path(folder) / "report.html"
-    page = render(read_contents(Path(folder)))
+    contents = read_contents(run, results)
+    path = contents.folder / "report.html"
+    page = render(contents)
     with atomic_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path
@@ -92,10 +99,10 @@ def _shared(c: Contents) -> dict[str, Any]:
     shown = {name: styles[name] for name in charts.prominent(c)}
     return {
         "task": c.results.task,
-        "title": c.study["name"],
+        "title": c.description.name,
         "verdict": c.results.verdict,
         "contest": c.results.contest,
-        "n_splits": len(c.study["splits"]),
+        "n_splits": len(c.description.splits),
         "class_names": c.class_names,
         "rare_class": c.rare_class,
         "baseline": c.results.baseline,
@@ -106,9 +113,9 @@ def _shared(c: Contents) -> dict[str, Any]:
         "scored": tables.scored(c),
         "costs": tables.costs(c),
         "cost_note": tables.cost_note(c),
-        "command": c.study["facts"].get("command"),
+        "command": c.description.command,
         "provenance": tables.provenance(c),
         "settings": tables.settings(c),
-        "splits": c.study["splits"],
-        "failed": c.failed,
+        "splits": c.description.splits,
+        "failed": c.run.failed,
     }

@@ -52,10 +52,10 @@ class Exhibit:
 
 def gallery(contents: Contents) -> dict[str, list[Exhibit]]:
     """Show for each class real images, then those of every method that made some."""
-    real = contents.examples
+    real = contents.run.examples
     if real is None:
         return {}
-    sources = {"": real, **contents.synthetic}
+    sources = {"": real, **contents.run.synthetic}
     most = images_per_sheet(real.images.shape[1:], len(sources) * len(contents.class_names))
     span = value_range(real.images)
     return {
@@ -76,7 +76,7 @@ def _exhibit(method: str, name: str, images: Images, origin: str, span: ValueRan
 
 def note(contents: Contents) -> str:
     """Say how large the images are on the page."""
-    sides = contents.study["dataset"]["shape"][1:]
+    sides = contents.description.images.shape[1:]
     if max(sides) <= LARGEST_SIDE:
         return f"Every stored pixel ({times(*sides)}) is shown."
     return f"The images have {times(*sides)} pixels; their larger side is reduced to {LARGEST_SIDE} here."

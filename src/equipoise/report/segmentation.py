@@ -28,7 +28,7 @@ FEW_PATIENTS = 6  # below, Student's t over patients rests on its assumption mor
 
 def view(c: Contents) -> dict[str, Any]:
     """Give what the templates of this task need beside what all of them get."""
-    stored = volumes.measured(c)
+    stored = c.run.volumes
     return {
         "unit": "Cases",
         "basis": basis(c),
@@ -42,14 +42,14 @@ def view(c: Contents) -> dict[str, Any]:
         "patients": volumes.patients(c),
         "stages": stages(c),
         "measures": list(SEGMENTATION_METRICS.values()),
-        "corrected": any(record.get("tau") for record in c.done()),
+        "corrected": any(record.tau for record in c.volume_records()),
     }
 
 
 def stages(c: Contents) -> dict[str, tuple[dict[str, Style], list[Panel]]]:
     """Draw the training of each stage, "" where a segmenter has only one, with the methods that have it."""
     recorded: dict[str, set[str]] = {name: set() for name in c.methods}
-    for cell, history in c.histories.items():
+    for cell, history in c.run.histories.items():
         recorded[cell.method] |= {stage.partition("/")[2] for stage, _ in history}
     all_styles = styles_of(c.methods, ink=c.results.baseline)
     styles = {name: all_styles[name] for name in charts.prominent(c)}
@@ -70,8 +70,8 @@ def basis(c: Contents) -> str:
     """Say on what the verdict rests."""
     metric = c.results.metrics[c.results.primary_metric].label
     n_folds, n_seeds = (
-        plural(len(c.study["splits"]), "split"),
-        plural(len(c.study["seeds"]), "seed"),
+        plural(len(c.description.splits), "split"),
+        plural(len(c.description.seeds), "seed"),
     )
     return (
         f"Each of {plural(c.results.test_patients[0], 'patient')} is segmented once for every seed, by a network "
@@ -83,17 +83,17 @@ def basis(c: Contents) -> str:
 
 def glance(c: Contents) -> dict[str, str]:
     """Give the study in numbers."""
-    dataset = c.study["dataset"]
-    counts = [n for n in dataset["counts"] if n]
+    dataset = c.description.volumes
+    counts = [n for n in dataset.counts if n]
     return {
-        "cases": f"{dataset['n_images']:,}",
-        "patients": f"{dataset['n_groups']:,}",
-        "modalities": ", ".join(dataset["modalities"]),
-        "classes": str(len(dataset["class_names"])),
+        "cases": f"{dataset.n_images:,}",
+        "patients": f"{dataset.n_groups:,}",
+        "modalities": ", ".join(dataset.modalities),
+        "classes": str(len(dataset.class_names)),
         "rarest class, of all voxels": volumes.share(min(counts) / sum(counts)),
-        "splits and seeds": times(len(c.study["splits"]), len(c.study["seeds"])),
-        "cells done": f"{len(c.done())} of {c.n_cells}",
-        "cells failed": str(len(c.failed)),
+        "splits and seeds": times(len(c.description.splits), len(c.description.seeds)),
+        "cells done": f"{len(c.finished())} of {len(c.run.cells)}",
+        "cells failed": str(len(c.run.failed)),
     }
 
 
@@ -104,10 +104,9 @@ def warnings(c: Contents) -> Iterator[str]:
     yield from _few(c)
     yield from _dense(c)
     yield from _notes(c)
-    facts = c.study["facts"]
-    for reason in facts.get("skipped", []):
+    for reason in c.description.skipped:
         yield f"A case was left out: {reason}"
-    yield from facts.get("notes", [])
+    yield from c.description.notes
 
 
 def _few(c: Contents) -> Iterator[str]:
@@ -121,9 +120,9 @@ def _few(c: Contents) -> Iterator[str]:
 
 def _dense(c: Contents) -> Iterator[str]:
     dense = [
-        method["name"]
-        for method in c.study["methods"]
-        if "dense" in _modes(method["steps"][-1]["settings"])
+        method.name
+        for method in c.description.methods
+        if "dense" in _modes(method.steps[-1].settings)
     ]
     if dense:
         yield (
@@ -143,7 +142,7 @@ def _modes(settings: Any) -> set[str]:
 def _notes(c: Contents) -> Iterator[str]:
     """Give each sentence that segmenters noted once, with how often it came."""
     for method in c.methods:
-        records = c.done(method)
-        for note in dict.fromkeys(note for record in records for note in record.get("notes", [])):
-            n = sum(note in record["notes"] for record in records)
+        records = c.volume_records(method)
+        for note in dict.fromkeys(note for record in records for note in record.notes):
+            n = sum(note in record.notes for record in records)
             yield f"{method}, in {extent([n])} of {plural(len(records), 'cell')}: {note}"

@@ -21,8 +21,8 @@ from equipoise.report.formatting import (
     signed,
 )
 from equipoise.report.run_contents import Contents
-from equipoise.results.comparison import Comparison
-from equipoise.results.image_tables import ClassRow, MethodResult
+from equipoise.results.records import ClassRow, Comparison, MethodResult
+from equipoise.runs.description import ImageDatasetDescription, VolumeDatasetDescription
 
 STAGES = {
     "classification": ("resample", "train", "predict"),
@@ -172,13 +172,13 @@ def costs(c: Contents) -> dict[str, Cost]:
 
 
 def _device_memory(c: Contents, method: str) -> float | None:
-    found = [r["peak_device_memory_mb"] for r in c.done(method)]
+    found = [r.peak_device_memory_mb for r in c.finished(method)]
     return max((mb for mb in found if mb is not None), default=None)
 
 
 def cost_note(c: Contents) -> str:
     """Say how the cost was measured and what is missing from it."""
-    resumed = sum(r["resumed"] for r in c.done())
+    resumed = sum(r.resumed for r in c.finished())
     return "Mean seconds of a run, and the largest memory of the process over all runs." + (
         f" {plural(resumed, 'run')} {RESUMED[c.results.task]}" if resumed else ""
     )
@@ -186,35 +186,34 @@ def cost_note(c: Contents) -> str:
 
 def provenance(c: Contents) -> dict[str, str]:
     """Give everything that a repetition needs besides command and settings."""
-    study = c.study
-    tried = c.records
+    study, finished = c.description, c.finished()
     return {
-        "Seeds": ", ".join(str(seed) for seed in study["seeds"]),
-        "Data": _data(study["dataset"]),
-        "Data fingerprint": study["dataset"]["fingerprint"],
-        "Versions": ", ".join(f"{name} {version}" for name, version in study["versions"].items()),
+        "Seeds": ", ".join(str(seed) for seed in study.seeds),
+        "Data": _data(study.dataset),
+        "Data fingerprint": study.dataset.fingerprint,
+        "Versions": ", ".join(f"{name} {version}" for name, version in study.versions.items()),
         "Machine": "{system}, {processor}, {cores} cores, {memory_gb} GB, Python {python}".format_map(
-            study["machine"]
+            study.machine
         ),
-        "Device": ", ".join(sorted({r["device"] for r in tried})) or "\N{EN DASH}",
-        "Threads of a run": extent(r["threads"] for r in tried),
+        "Device": ", ".join(sorted({r.device for r in finished})) or "\N{EN DASH}",
+        "Threads of a run": extent(r.threads for r in finished),
     }
 
 
-def _data(dataset: Mapping[str, Any]) -> str:
-    if "dtype" in dataset:
-        return f"{dataset['n_images']:,} images, stored as {dataset['dtype']}"
-    cases = plural(dataset["n_images"], "case")
-    values = ", ".join(map(str, dataset["values"]))
-    return f"{cases} of {', '.join(dataset['modalities'])}; labels {values} (scheme {dataset['scheme']})"
+def _data(dataset: ImageDatasetDescription | VolumeDatasetDescription) -> str:
+    if isinstance(dataset, ImageDatasetDescription):
+        return f"{dataset.n_images:,} images, stored as {dataset.dtype}"
+    cases = plural(dataset.n_images, "case")
+    values = ", ".join(map(str, dataset.values))
+    return f"{cases} of {', '.join(dataset.modalities)}; labels {values} (scheme {dataset.scheme})"
 
 
 def settings(c: Contents) -> list[dict[str, Any]]:
     """List the steps of each method with their settings laid out flat."""
     return [
         {
-            "name": m["name"],
-            "steps": [{**step, "settings": flat(step["settings"])} for step in m["steps"]],
+            "name": method.name,
+            "steps": [replace(step, settings=flat(step.settings)) for step in method.steps],
         }
-        for m in c.study["methods"]
+        for method in c.description.methods
     ]

@@ -13,7 +13,7 @@ from equipoise.report.figures import OKABE_ITO, Axis
 from equipoise.report.formatting import known, sentence_case
 from equipoise.report.run_contents import Contents
 from equipoise.report.tables import Score, headline, scores
-from equipoise.runs.volume_run import StoredVolumes, read_volume_study
+from equipoise.runs.volume_run import VolumeRun
 
 UNIT_AXIS = Axis((0.0, 1.0), 0, 100)  # of Dice, in percent of the width
 
@@ -57,11 +57,6 @@ class Strip:
         return sorted({patient for found in self.rows.values() for patient in found})
 
 
-def measured(c: Contents) -> StoredVolumes:
-    """Read what was measured on every case."""
-    return read_volume_study(c.folder)
-
-
 def share(part: float) -> str:
     """Write a share of voxels, the small ones with two digits that say something."""
     percent = 100 * part
@@ -70,9 +65,9 @@ def share(part: float) -> str:
     ) + "\N{NO-BREAK SPACE}%"
 
 
-def class_counts(c: Contents, stored: StoredVolumes) -> list[VoxelCount]:
+def class_counts(c: Contents, stored: VolumeRun) -> list[VoxelCount]:
     """Count the voxels of each class, and the cases and patients that have any."""
-    counts = c.study["dataset"]["counts"]
+    counts = c.description.dataset.counts
     where = _where(stored)
     return [
         VoxelCount(
@@ -89,7 +84,7 @@ def class_counts(c: Contents, stored: StoredVolumes) -> list[VoxelCount]:
     ]
 
 
-def _where(stored: StoredVolumes) -> dict[tuple[str, int], set[str]]:
+def _where(stored: VolumeRun) -> dict[tuple[str, int], set[str]]:
     """Give for each tested case and its patient the regions and classes that the truth has."""
     found: dict[tuple[str, int], set[str]] = {}
     for one in stored.finished:
@@ -113,7 +108,7 @@ def _of(where: Mapping[tuple[str, int], set[str]], name: str | None, place: int)
 
 def regions(c: Contents) -> dict[str, str]:
     """Say of which classes each region is made."""
-    found = c.study["dataset"]["regions"]
+    found = c.description.volumes.regions
     return {name: " + ".join(c.class_names[k] for k in found[name]) for name in by_size(found)}
 
 
@@ -123,9 +118,9 @@ def main_table(c: Contents) -> ScoreTable:
     return ScoreTable("Dice by region", "", metrics, scores(c, metrics))
 
 
-def further_tables(c: Contents, stored: StoredVolumes) -> list[ScoreTable]:
+def further_tables(c: Contents, stored: VolumeRun) -> list[ScoreTable]:
     """Lay out every other metric by region."""
-    names = by_size(c.study["dataset"]["regions"])
+    names = by_size(c.description.volumes.regions)
     return [
         _by_part(metric, names, c, stored)
         for metric in SEGMENTATION_METRICS.values()
@@ -133,17 +128,17 @@ def further_tables(c: Contents, stored: StoredVolumes) -> list[ScoreTable]:
     ]
 
 
-def class_table(c: Contents, stored: StoredVolumes) -> ScoreTable | None:
+def class_table(c: Contents, stored: VolumeRun) -> ScoreTable | None:
     """Lay out the Dice of each class; None where every class is a region."""
     names = [
-        f"class {name}" for name in c.class_names[1:] if name not in c.study["dataset"]["regions"]
+        f"class {name}" for name in c.class_names[1:] if name not in c.description.volumes.regions
     ]
     table = _by_part(SEGMENTATION_METRICS[DICE], names, c, stored)
     return replace(table, title="Dice by class") if names else None
 
 
 def _by_part(
-    metric: RegionMetric, parts: Sequence[str], c: Contents, stored: StoredVolumes
+    metric: RegionMetric, parts: Sequence[str], c: Contents, stored: VolumeRun
 ) -> ScoreTable:
     metrics = [c.results.metrics[name_of(metric.name, part)] for part in parts]
     found = scores(c, metrics)
@@ -161,7 +156,7 @@ def _by_part(
     return ScoreTable(sentence_case(metric.label), f"{sentence_case(metric.summary)}.", named, rows)
 
 
-def _left_out(metric: RegionMetric, part: str, method: str, stored: StoredVolumes) -> str:
+def _left_out(metric: RegionMetric, part: str, method: str, stored: VolumeRun) -> str:
     """Say how many of a method's label maps have no such number; the mean is over the others."""
     found = list(stored.seeds(method).values())
     n = sum(metric.left_out(measures.regions[part]) for measures in found)

@@ -1,5 +1,6 @@
-"""The best method of a run, and its cells by split and seed, for commands that use what a run kept."""
+"""The best method by the primary metric, and its cells by split and seed."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -10,39 +11,65 @@ from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import mean_known
 from equipoise.runs.cell import Cell
-from equipoise.runs.image_run import StoredStudy
+from equipoise.runs.image_run import ImageRun
 
 
-def best_method(study: StoredStudy, methods: Sequence[str], which: str) -> tuple[str, str]:
-    """Give the method with the best mean of the primary metric over its finished cells, and says so.
+def best_first(metric: Metric, means: Mapping[str, float]) -> list[str]:
+    """Sort methods by their mean of a metric, the best first.
+
+    Equal ones keep their order; those whose mean is not defined come last.
+
+    Example:
+        >>> best_first(METRICS["brier"], {"a": 0.3, "b": float("nan"), "c": 0.1})
+        ['c', 'a', 'b']
+    """
+    sign = 1.0 if metric.higher_is_better else -1.0
+
+    def loss(name: str) -> float:
+        return -sign * means[name] if math.isfinite(means[name]) else math.inf
+
+    return sorted(means, key=loss)
+
+
+def best_method(run: ImageRun, methods: Sequence[str], which: str) -> tuple[str, str]:
+    """Choose the method with the best mean of the primary metric over its finished cells.
 
     Args:
-        study: What the run stored.
+        run: The stored predictions.
         methods: At least one to choose from; the first of several equal ones is chosen.
         which: What these methods have in common, for the sentence: "that kept a generator".
+
+    Returns:
+        The method, and a sentence that says why.
     """
-    runs = [one.cell.method for one in study.finished]
-    return best_by(
-        pick(METRICS, study.primary_metric, "metric"),
-        _means(study, methods),
-        lambda name: f"mean of {runs.count(name)} test{'s' * (runs.count(name) != 1)}",
-        which,
-    )
+    metric = pick(METRICS, run.primary_metric, "metric")
+    n_cells, means = {}, {}
+    for method in methods:
+        values = [float(metric.rule(cell.predictions)[0]) for cell in run.cells_of(method)]
+        n_cells[method] = len(values)
+        means[method] = float(mean_known(np.array(values)))
+
+    def basis(method: str) -> str:
+        return f"mean of {n_cells[method]} test{'s' * (n_cells[method] != 1)}"
+
+    return best_with_reason(metric, means, basis, which)
 
 
-def best_by(
+def best_with_reason(
     metric: Metric, means: Mapping[str, float], basis: Callable[[str], str], which: str
 ) -> tuple[str, str]:
-    """Give the method with the best mean of a metric, the first of several equal ones, and say so.
+    """Choose the method with the best mean of a metric.
 
     Args:
         metric: What is compared.
-        means: Of each method; one that is not known comes last.
-        basis: What the mean of a method rests on.
+        means: The mean of each method, NaN where it is not defined.
+        basis: Describes what the mean of a method rests on.
         which: See `best_method`.
+
+    Returns:
+        The method, and a sentence that says why.
     """
-    sign = 1 if metric.higher_is_better else -1
-    best = max(means, key=lambda name: sign * means[name] if np.isfinite(means[name]) else -np.inf)
+    best = best_first(metric, means)[0]
     if len(means) == 1:
         return best, f"{best} is the only method of this run {which}."
     return best, (
@@ -52,25 +79,23 @@ def best_by(
 
 
 def narrow(cells: Sequence[Cell], *, split: str | None, seed: int | None) -> list[Cell]:
-    """Keep the cells of a split and of a seed, where one is asked for; `cells` are of one method.
+    """Select the cells of a split and of a seed, where one is requested.
+
+    Args:
+        cells: Finished cells of one method.
+        split: Name of a split; any where None.
+        seed: A seed; any where None.
 
     Raises:
-        SettingError: There is none; says what there is.
+        SettingError: There is none; names those that there are.
     """
-    for kind, asked in (("split", split), ("seed", seed)):
-        known = [str(getattr(cell, kind)) for cell in cells]
-        if asked is not None and str(asked) not in known:
-            raise SettingError(
-                unknown(str(asked), set(known), f"finished {kind} of {cells[0].method}")
-            )
-        cells = [cell for cell in cells if asked in (None, getattr(cell, kind))]
-    return list(cells)
-
-
-def _means(study: StoredStudy, methods: Sequence[str]) -> Mapping[str, float]:
-    rule = METRICS[study.primary_metric].rule
-    values: dict[str, list[float]] = {name: [] for name in methods}
-    for one in study.finished:
-        if one.cell.method in values:
-            values[one.cell.method].append(float(rule(one.predictions)[0]))
-    return {name: float(mean_known(np.array(found))) for name, found in values.items()}
+    selected = list(cells)
+    for kind, requested in (("split", split), ("seed", seed)):
+        if requested is None:
+            continue
+        available = {str(getattr(cell, kind)) for cell in selected}
+        if str(requested) not in available:
+            expected = f"finished {kind} of {cells[0].method}"
+            raise SettingError(unknown(str(requested), available, expected))
+        selected = [cell for cell in selected if getattr(cell, kind) == requested]
+    return selected

@@ -1,4 +1,4 @@
-"""Every metric of every finished cell, plain and under draws of the test patients."""
+"""Every metric of every finished cell, plain and under bootstrap draws of the test patients."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -10,21 +10,20 @@ from equipoise.metrics.base import Values
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import patient_draws, strata_of_patients
 from equipoise.randomness import make_rng
-from equipoise.runs.image_run import Finished, StoredStudy
+from equipoise.runs.image_run import FinishedCell, ImageRun
 
-N_DRAWS = 2000  # methods 7.4
-Measure = Callable[
-    [Finished, Values], Values
-]  # a run and weights of its test images (b, n) to (metrics, b)
+N_DRAWS = 2000  # for percentiles of 2.5 % and 97.5 % (Efron and Tibshirani 1993, section 14.3)
 
-CACHED = (
-    2**17
-)  # weights in one block: larger ones leave the processor's cache and take twice as long
+# Measures a cell under weights of its test images: (cell, (b, n)) -> (metrics, b).
+Measure = Callable[[FinishedCell, Values], Values]
+
+# Weights in one block: more leave the processor's cache and take twice as long.
+WEIGHTS_PER_BLOCK = 2**17
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """Metrics of the finished cells of a study, in their order.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BootstrapScores:
+    """Metrics of finished cells, in the order of `ImageRun.finished`.
 
     Attributes:
         values: {metric: (runs,)}; NaN where the test images lack a class that the metric needs.
@@ -37,53 +36,67 @@ class Scores:
     patients_per_class: NDArray[np.int64]
 
 
-def score(study: StoredStudy, *, n_draws: int = N_DRAWS) -> Scores:
+def score(run: ImageRun, *, n_draws: int = N_DRAWS) -> BootstrapScores:
     """Compute all metrics of all cells under draws of the test patients."""
-    return score_by(_metrics, METRICS, study, n_draws=n_draws)
+    return score_by(all_metrics, METRICS, run, n_draws=n_draws)
 
 
-def score_by(
-    measure: Measure, names: Collection[str], study: StoredStudy, *, n_draws: int
-) -> Scores:
-    """Compute what `measure` gives, by name; the draws depend on the test images alone, never on a method."""
-    if not study.finished:
-        return _nothing(names, len(study.class_names), n_draws)
-    finished = study.finished
-    labels, patients = _test_images(finished)
-    known, codes = np.unique(patients, return_inverse=True)
-    columns = [np.searchsorted(known, one.patients) for one in finished]
-    drawn: list[list[NDArray[np.float64]]] = [[] for _ in finished]
-    block = max(1, CACHED // max(len(known), *map(len, columns)))
-    strata = strata_of_patients(labels, codes)
-    for weights in patient_draws(strata, make_rng("patients"), n_draws=n_draws, block=block):
-        for run, (one, column) in enumerate(zip(finished, columns, strict=True)):
-            drawn[run].append(measure(one, weights[:, column]))
-    draws = np.stack([np.concatenate(blocks, axis=1) for blocks in drawn], axis=1)
-    values = np.concatenate([measure(one, np.ones((1, len(one.ids)))) for one in finished], axis=1)
-    pairs = np.unique(np.stack([labels, patients]), axis=1)
-    return Scores(
-        values=dict(zip(names, values, strict=True)),
-        draws=dict(zip(names, draws, strict=True)),
-        patients_per_class=np.bincount(pairs[0], minlength=len(study.class_names)),
-    )
-
-
-def _metrics(one: Finished, weights: Values) -> Values:
-    predictions = one.predictions.reweighted(weights)
+def all_metrics(finished: FinishedCell, weights: Values) -> Values:
+    """Compute every metric of `METRICS` under weights (b, n) of the test images: (metrics, b)."""
+    predictions = finished.predictions.reweighted(weights)
     return np.stack([metric.rule(predictions) for metric in METRICS.values()])
 
 
-def _test_images(finished: Sequence[Finished]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give class and patient of every test image, each image once although many cells tested it."""
-    _, first = np.unique(np.concatenate([one.ids for one in finished]), return_index=True)
-    labels = np.concatenate([one.predictions.y_true for one in finished])
-    patients = np.concatenate([one.patients for one in finished])
-    return labels[first], patients[first]
+def score_by(
+    measure: Measure, names: Collection[str], run: ImageRun, *, n_draws: int
+) -> BootstrapScores:
+    """Compute a measure of every finished cell, plain and under draws of the test patients.
 
+    The draws depend on the test images alone, never on a method.
 
-def _nothing(names: Collection[str], k: int, n_draws: int) -> Scores:
-    return Scores(
-        values={name: np.empty(0) for name in names},
-        draws={name: np.empty((0, n_draws)) for name in names},
-        patients_per_class=np.zeros(k, dtype=np.int64),
+    Args:
+        measure: What is computed.
+        names: Names of its rows.
+        run: The cells.
+        n_draws: Number b of draws.
+    """
+    if not run.finished:
+        return BootstrapScores(
+            values=dict.fromkeys(names, np.empty(0)),
+            draws=dict.fromkeys(names, np.empty((0, n_draws))),
+            patients_per_class=np.zeros(len(run.class_names), dtype=np.int64),
+        )
+    labels, patients = _test_images(run.finished)
+    known_patients, codes = np.unique(patients, return_inverse=True)
+    # Cells of one split were tested on the same images, so that they share columns and weights.
+    columns: dict[str, NDArray[np.intp]] = {}
+    for cell in run.finished:
+        columns[cell.cell.split] = np.searchsorted(known_patients, cell.patients)
+    block = max(1, WEIGHTS_PER_BLOCK // max(len(known_patients), *map(len, columns.values())))
+    strata = strata_of_patients(labels, codes)
+    draws = np.empty((len(names), len(run.finished), n_draws))
+    start = 0
+    for weights in patient_draws(strata, make_rng("patients"), n_draws=n_draws, block=block):
+        stop = start + len(weights)
+        of_split = {split: weights[:, column] for split, column in columns.items()}
+        for row, cell in enumerate(run.finished):
+            draws[:, row, start:stop] = measure(cell, of_split[cell.cell.split])
+        start = stop
+    plain = [measure(cell, np.ones((1, len(cell.ids)))) for cell in run.finished]
+    values = np.concatenate(plain, axis=1)  # (metrics, runs)
+    pairs = np.unique(np.stack([labels, patients]), axis=1)
+    return BootstrapScores(
+        values=dict(zip(names, values, strict=True)),
+        draws=dict(zip(names, draws, strict=True)),
+        patients_per_class=np.bincount(pairs[0], minlength=len(run.class_names)),
     )
+
+
+def _test_images(
+    finished: Sequence[FinishedCell],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return class and patient of every test image, each image once although many cells tested it."""
+    _, first = np.unique(np.concatenate([cell.ids for cell in finished]), return_index=True)
+    labels = np.concatenate([cell.predictions.y_true for cell in finished])
+    patients = np.concatenate([cell.patients for cell in finished])
+    return labels[first], patients[first]

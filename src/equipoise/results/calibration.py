@@ -1,18 +1,17 @@
-"""Are the probabilities of a method what they say, as trained and after what validation images can mend?"""
+"""Are the probabilities of a method calibrated, as trained and after corrections fitted on validation images?"""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from equipoise.arrays import Scores
 from equipoise.metrics.base import Predictions
 from equipoise.metrics.calibration import EDGES, fit_temperature, reliability, scale_temperature
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.operating import Tuning
 from equipoise.runs.cell import Cell
-from equipoise.runs.image_run import Finished, StoredStudy
+from equipoise.runs.image_run import FinishedCell, ImageRun
 
 VERSIONS = ("as_trained", "temperature", "corrected")
 
@@ -22,13 +21,14 @@ class CalibrationRow:
     """How well the test probabilities of a method are calibrated, in one version; means over its runs.
 
     Attributes:
-        version: "as_trained", "temperature" (scaled) or "corrected" (to the class shares of the validation images).
+        version: "as_trained", "temperature" (scaled) or "corrected" (to the class shares of the
+            validation images).
         ece: Expected calibration error of the positive class; NaN without a run.
         ece_sd: Its standard deviation over the runs; NaN below two.
         brier: Brier score of all classes.
         brier_sd: Its standard deviation.
-        fitted: Of "temperature" the temperature (geometric mean), of "corrected" the share of the positive class
-            as if trained with; NaN of the first version.
+        fitted: For "temperature" the temperature (geometric mean), for "corrected" the share of the
+            positive class with which the scores behave as if trained; NaN for the first version.
         n_runs: Runs that have this version: a correction needs validation images of each class.
     """
 
@@ -68,117 +68,109 @@ class ReliabilityRow:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Calibrated:
-    """A finished cell with its test predictions in each version that it has, and what was fitted for them."""
+class CalibratedCell:
+    """The test predictions of a finished cell in each version that it has, and what was fitted for them."""
 
-    run: Finished
+    finished: FinishedCell
     versions: Mapping[str, Predictions]
     fitted: Mapping[str, float]
 
 
-def calibrate(study: StoredStudy, tunings: Mapping[Cell, Tuning]) -> list[Calibrated]:
-    """Mend the test probabilities of every finished cell by its own validation images."""
-    return [_calibrated(one, tunings[one.cell]) for one in study.finished]
+def calibrate(run: ImageRun, tunings: Mapping[Cell, Tuning]) -> list[CalibratedCell]:
+    """Correct the test probabilities of every finished cell by its own validation images."""
+    calibrated = []
+    for finished in run.finished:
+        tuning = tunings[finished.cell]
+        test, validation = finished.predictions, finished.validation
+        temperature = fit_temperature(y_true=validation.y_true, y_score=validation.y_score)
+        scaled = scale_temperature(test.y_score, temperature)
+        versions = {"as_trained": test, "temperature": replace(test, y_score=scaled)}
+        corrected = tuning.corrected(test.y_score)
+        if corrected is not None:
+            versions["corrected"] = replace(test, y_score=corrected)
+        share = math.nan if tuning.trained is None else float(tuning.trained[test.positive])
+        fitted = {"as_trained": math.nan, "temperature": temperature, "corrected": share}
+        calibrated.append(CalibratedCell(finished=finished, versions=versions, fitted=fitted))
+    return calibrated
 
 
-def _calibrated(one: Finished, tuning: Tuning) -> Calibrated:
-    test, validation = one.predictions, one.validation
-    temperature = fit_temperature(y_true=validation.y_true, y_score=validation.y_score)
-    scores: dict[str, Scores | None] = {
-        "as_trained": test.y_score,
-        "temperature": scale_temperature(test.y_score, temperature),
-        "corrected": tuning.corrected(test.y_score),
-    }
-    share = math.nan if tuning.trained is None else float(tuning.trained[test.positive])
-    return Calibrated(
-        run=one,
-        versions={
-            name: replace(test, y_score=found)
-            for name, found in scores.items()
-            if found is not None
-        },
-        fitted={"as_trained": math.nan, "temperature": temperature, "corrected": share},
-    )
+def calibration_rows(
+    methods: Sequence[str], calibrated: Sequence[CalibratedCell]
+) -> Iterator[CalibrationRow]:
+    """Yield a row for each method and version, averaged over the runs of the method."""
+    for method in methods:
+        for version in VERSIONS:
+            cells = _cells_with(method, version, calibrated)
+            ece = [_measured("ece", cell.versions[version]) for cell in cells]
+            brier = [_measured("brier", cell.versions[version]) for cell in cells]
+            fitted = np.array([cell.fitted[version] for cell in cells])
+            if version == "temperature":
+                mean_fitted = float(np.exp(_mean(np.log(fitted))))
+            else:
+                mean_fitted = _mean(fitted)
+            yield CalibrationRow(
+                method=method,
+                version=version,
+                ece=_mean(ece),
+                ece_sd=_sd(ece),
+                brier=_mean(brier),
+                brier_sd=_sd(brier),
+                fitted=mean_fitted,
+                n_runs=len(cells),
+            )
 
 
-def calibration_rows(methods: Sequence[str], runs: Sequence[Calibrated]) -> list[CalibrationRow]:
-    """Average over the runs of each method."""
-    return [
-        _row(
-            method,
-            version,
-            [run for run in runs if run.run.cell.method == method and version in run.versions],
-        )
-        for method in methods
-        for version in VERSIONS
-    ]
+def reliability_rows(
+    methods: Sequence[str], calibrated: Sequence[CalibratedCell]
+) -> Iterator[ReliabilityRow]:
+    """Yield the bins of the reliability curve of each method and version, its runs taken together."""
+    for method in methods:
+        for version in VERSIONS:
+            cells = _cells_with(method, version, calibrated)
+            if not cells:
+                continue
+            curve = reliability(_joined(cells, version))
+            for i in np.flatnonzero(curve.n > 0):
+                yield ReliabilityRow(
+                    method=method,
+                    version=version,
+                    start=float(EDGES[i]),
+                    end=float(EDGES[i + 1]),
+                    n=float(curve.n[i]),
+                    predicted=float(curve.predicted[i]),
+                    observed=float(curve.observed[i]),
+                    low=float(curve.low[i]),
+                    high=float(curve.high[i]),
+                )
 
 
-def _row(method: str, version: str, runs: Sequence[Calibrated]) -> CalibrationRow:
-    values = {
-        m: [float(METRICS[m].rule(run.versions[version])[0]) for run in runs]
-        for m in ("ece", "brier")
-    }
-    fitted = np.array([run.fitted[version] for run in runs])
-    return CalibrationRow(
-        method=method,
-        version=version,
-        ece=_mean(values["ece"]),
-        ece_sd=_sd(values["ece"]),
-        brier=_mean(values["brier"]),
-        brier_sd=_sd(values["brier"]),
-        fitted=float(np.exp(_mean(np.log(fitted)))) if version == "temperature" else _mean(fitted),
-        n_runs=len(runs),
-    )
+def _cells_with(
+    method: str, version: str, calibrated: Sequence[CalibratedCell]
+) -> list[CalibratedCell]:
+    of_method = [cell for cell in calibrated if cell.finished.cell.method == method]
+    return [cell for cell in of_method if version in cell.versions]
 
 
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return float(np.mean(found)) if found else math.nan
+def _measured(metric: str, predictions: Predictions) -> float:
+    return float(METRICS[metric].rule(predictions)[0])
+
+
+def _mean(values: Sequence[float] | np.ndarray) -> float:
+    return float(np.mean(values)) if len(values) else math.nan
 
 
 def _sd(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
 
-def reliability_rows(
-    methods: Sequence[str], runs: Sequence[Calibrated]
-) -> Iterator[ReliabilityRow]:
-    """Lay the reliability curve of each method and version out, its runs taken together."""
-    for method in methods:
-        for version in VERSIONS:
-            some = [
-                run for run in runs if run.run.cell.method == method and version in run.versions
-            ]
-            if some:
-                yield from _curve(method, version, _together(some, version))
-
-
-def _together(runs: Sequence[Calibrated], version: str) -> Predictions:
-    """Put the test images of all runs into one set, where an image that r runs tested has the weight 1 / r."""
-    parts = [run.versions[version] for run in runs]
-    _, image, copies = np.unique(
-        np.concatenate([run.run.ids for run in runs]), return_inverse=True, return_counts=True
-    )
+def _joined(cells: Sequence[CalibratedCell], version: str) -> Predictions:
+    """Join the test images of all runs, where an image that r runs tested has the weight 1 / r."""
+    parts = [cell.versions[version] for cell in cells]
+    ids = np.concatenate([cell.finished.ids for cell in cells])
+    _, image, copies = np.unique(ids, return_inverse=True, return_counts=True)
     return Predictions(
         y_true=np.concatenate([part.y_true for part in parts]),
         y_score=np.concatenate([part.y_score for part in parts]),
         positive=parts[0].positive,
         weights=(1 / copies[image])[None],
     )
-
-
-def _curve(method: str, version: str, p: Predictions) -> Iterator[ReliabilityRow]:
-    found = reliability(p)
-    for i in np.flatnonzero(found.n > 0):
-        yield ReliabilityRow(
-            method=method,
-            version=version,
-            start=float(EDGES[i]),
-            end=float(EDGES[i + 1]),
-            n=float(found.n[i]),
-            predicted=float(found.predicted[i]),
-            observed=float(found.observed[i]),
-            low=float(found.low[i]),
-            high=float(found.high[i]),
-        )

@@ -1,10 +1,10 @@
-"""Every finished cell of a run at its operating points: chosen on its validation images, judged on its test images.
+"""Every finished cell at its operating points: chosen on validation images, measured on test images.
 
-Intervals and tests take a threshold as it was chosen: they draw the test patients again, not the validation
-patients. The chance of the choice shows only in the runs, as far as splits have validation images of their own.
+Intervals and tests take a threshold as it was chosen: they draw the test patients again, not the
+validation patients. The variance of the choice shows only between runs whose validation images differ.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from equipoise.metrics.base import Metric, Values
 from equipoise.metrics.operating import KINDS, MEASURES, POINTS, OperatingPoint, Tuning, of_counts
-from equipoise.results.bootstrap_scores import N_DRAWS, Scores, score_by
+from equipoise.results.bootstrap_scores import N_DRAWS, BootstrapScores, score_by
 from equipoise.results.calibration import (
     CalibrationRow,
     ReliabilityRow,
@@ -21,11 +21,12 @@ from equipoise.results.calibration import (
     calibration_rows,
     reliability_rows,
 )
-from equipoise.results.comparison import Comparison, compare_on
+from equipoise.results.comparison import compare_on
 from equipoise.results.image_tables import summarize_runs
+from equipoise.results.records import Comparison
 from equipoise.runs.cell import Cell
 from equipoise.runs.csv_records import read_rows, write_rows
-from equipoise.runs.image_run import Finished, StoredStudy, read_study
+from equipoise.runs.image_run import FinishedCell, ImageRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +52,15 @@ class PointRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operating:
+class OperatingTables:
     """The tables of the operating points and of calibration.
 
     Attributes:
-        comparisons: Each point's methods against the baseline, Holm within the point; `metric` is "point/measure".
+        points: Every measure of every method at every point.
+        comparisons: Each point's methods against the baseline, Holm within the point; `metric` is
+            "point/measure".
+        calibration: How well the probabilities are calibrated.
+        reliability: The bins of the reliability curves.
     """
 
     points: list[PointRow]
@@ -72,96 +77,77 @@ TABLES = {
 }
 
 
-def judge_operating(folder: Path, *, n_draws: int = N_DRAWS) -> Operating:
-    """Compute the tables of a run folder, complete or not; nothing but stored predictions is read.
-
-    Raises:
-        DataError: No run folder, or cells of one split were tested on different images.
-    """
-    study = read_study(Path(folder))
-    tunings = {one.cell: Tuning(one.validation) for one in study.finished}
-    kinds = {one.cell: _decide(tunings[one.cell], one) for one in study.finished}
+def tabulate_operating(run: ImageRun, *, n_draws: int = N_DRAWS) -> OperatingTables:
+    """Compute the tables of a run, complete or not, from its stored predictions."""
+    tunings = {cell.cell: Tuning(cell.validation) for cell in run.finished}
+    kinds = {cell.cell: _kinds_of(cell, tunings[cell.cell]) for cell in run.finished}
     names = [f"{point}/{kind}" for point in POINTS for kind in KINDS]
-    scores = _measured(score_by(partial(_count, kinds), names, study, n_draws=n_draws))
-    calibrated = calibrate(study, tunings)
-    return Operating(
-        points=_point_rows(study, scores),
-        comparisons=[
-            row for point in POINTS.values() for row in compare_on(_compared(point), study, scores)
-        ],
-        calibration=calibration_rows(study.methods, calibrated),
-        reliability=list(reliability_rows(study.methods, calibrated)),
+    counts = score_by(partial(_count_kinds, kinds), names, run, n_draws=n_draws)
+    scores = replace(counts, values=_measures(counts.values), draws=_measures(counts.draws))
+    comparisons: list[Comparison] = []
+    for point in POINTS.values():
+        comparisons += compare_on(_compared_measure(point), run, scores)
+    calibrated = calibrate(run, tunings)
+    return OperatingTables(
+        points=list(_point_rows(run, scores)),
+        comparisons=comparisons,
+        calibration=list(calibration_rows(run.methods, calibrated)),
+        reliability=list(reliability_rows(run.methods, calibrated)),
     )
 
 
-def write_operating(folder: Path, *, n_draws: int = N_DRAWS) -> None:
+def write_operating(tables: OperatingTables, folder: Path) -> None:
     """Write the tables beside table.csv; the same predictions give the same bytes."""
-    found = judge_operating(folder, n_draws=n_draws)
     for name, (file, record) in TABLES.items():
-        write_rows(Path(folder) / file, record, getattr(found, name))
+        write_rows(folder / file, record, getattr(tables, name))
 
 
-def read_operating(folder: Path) -> Operating | None:
+def read_operating(folder: Path) -> OperatingTables | None:
     """Read what `write_operating` wrote, with its six decimals; None where a table is missing."""
-    paths = {name: (Path(folder) / file, record) for name, (file, record) in TABLES.items()}
-    if not all(path.is_file() for path, _ in paths.values()):
+    paths = {name: Path(folder) / file for name, (file, _) in TABLES.items()}
+    if not all(path.is_file() for path in paths.values()):
         return None
-    return Operating(**{name: read_rows(path, record) for name, (path, record) in paths.items()})
+    return OperatingTables(
+        points=read_rows(paths["points"], PointRow),
+        comparisons=read_rows(paths["comparisons"], Comparison),
+        calibration=read_rows(paths["calibration"], CalibrationRow),
+        reliability=read_rows(paths["reliability"], ReliabilityRow),
+    )
 
 
-KEYS = {f"{point}/{measure}": (point, measure) for point in POINTS for measure in MEASURES}
-
-
-def _compared(point: OperatingPoint) -> Metric:
+def _compared_measure(point: OperatingPoint) -> Metric:
     measure = MEASURES[point.compared]
     return replace(measure, name=f"{point.name}/{measure.name}")
 
 
-def _decide(tuning: Tuning, one: Finished) -> Values:
-    """Give the kind of each test image at every point, (n, points x kinds)."""
-    return np.concatenate(
-        [point.decide(tuning, one.predictions) for point in POINTS.values()], axis=1
-    )
+def _kinds_of(cell: FinishedCell, tuning: Tuning) -> Values:
+    """Return the kind of each test image at every point, one-hot, (n, points x kinds)."""
+    decisions = [point.decide(tuning, cell.predictions) for point in POINTS.values()]
+    return np.concatenate(decisions, axis=1)
 
 
-def _count(kinds: Mapping[Cell, Values], one: Finished, weights: Values) -> Values:
-    """Give (points x kinds, b) weighted numbers of images."""
-    return np.asarray((weights @ kinds[one.cell]).T)
-
-
-def _measured(counted: Scores) -> Scores:
-    """Turn numbers of images into measures."""
-    return replace(counted, values=_measures(counted.values), draws=_measures(counted.draws))
+def _count_kinds(kinds: Mapping[Cell, Values], cell: FinishedCell, weights: Values) -> Values:
+    """Return the weighted numbers of images (points x kinds, b) under weights (b, n)."""
+    return np.asarray((weights @ kinds[cell.cell]).T)
 
 
 def _measures(counts: Mapping[str, Values]) -> dict[str, Values]:
-    found: dict[str, Values] = {}
+    """Compute every measure at every point from numbers of images."""
+    measures: dict[str, Values] = {}
     for point in POINTS:
         of_kinds = np.stack([counts[f"{point}/{kind}"] for kind in KINDS], axis=-1)
-        p = of_counts(of_kinds.reshape(-1, len(KINDS)))
-        found |= {
-            f"{point}/{name}": m.rule(p).reshape(of_kinds.shape[:-1])
-            for name, m in MEASURES.items()
-        }
-    return found
+        predictions = of_counts(of_kinds.reshape(-1, len(KINDS)))
+        for name, measure in MEASURES.items():
+            values = measure.rule(predictions)
+            measures[f"{point}/{name}"] = values.reshape(of_kinds.shape[:-1])
+    return measures
 
 
-def _point_rows(study: StoredStudy, scores: Scores) -> list[PointRow]:
-    rows = {
-        name: np.array(
-            [i for i, one in enumerate(study.finished) if one.cell.method == name], dtype=np.int64
-        )
-        for name in study.methods
-    }
-    return [
-        _point_row(name, key, scores.values[key][i], scores.draws[key][i])
-        for name, i in rows.items()
-        for key in KEYS
-    ]
-
-
-def _point_row(method: str, key: str, values: Values, draws: Values) -> PointRow:
-    point, measure = KEYS[key]
-    return PointRow(
-        method=method, point=point, measure=measure, **vars(summarize_runs(values, draws))
-    )
+def _point_rows(run: ImageRun, scores: BootstrapScores) -> Iterator[PointRow]:
+    for method in run.methods:
+        rows = run.rows_of(method)
+        for point in POINTS:
+            for measure in MEASURES:
+                key = f"{point}/{measure}"
+                summary = summarize_runs(scores.values[key][rows], scores.draws[key][rows])
+                yield PointRow(method=method, point=point, measure=measure, **vars(summary))

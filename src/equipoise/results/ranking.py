@@ -1,4 +1,4 @@
-"""Methods ranked over several data sets: Friedman's test, the critical difference, and who cannot be told apart."""
+"""Rank methods over several data sets: Friedman's test, critical difference, indistinguishable groups."""
 
 import csv
 from collections.abc import Sequence
@@ -13,8 +13,6 @@ from equipoise.exceptions import DataError
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.rank_tests import average_ranks, cliques, critical_difference, friedman
 
-Values = NDArray[np.float64]
-
 FEWEST_SETS, FEWEST_METHODS = 3, 3
 
 
@@ -28,10 +26,13 @@ class Ranking:
         ranks: Average rank of each; 1 is the best of all on every data set.
         n_sets: Number of data sets.
         chi2: Friedman's statistic.
-        f: The same as Iman and Davenport's F with k - 1 and (k - 1)(n - 1) degrees of freedom.
+        f: The same as the F of Iman and Davenport (1980) with k - 1 and (k - 1)(n - 1) degrees of
+            freedom.
         p: p value of F: that all methods are alike.
-        critical_difference: Nemenyi's: average ranks that differ by less cannot be told apart at 5 %.
-        cliques: Groups of neighbors in rank, (first, last) position, no two of which differ by Wilcoxon and Holm.
+        critical_difference: Nemenyi's: average ranks that differ by less are not distinguishable at
+            5 %.
+        cliques: Groups of neighbors in rank, (first, last) position, no two of which differ by
+            Wilcoxon's test with Holm's correction.
         left_out: Methods that not every data set has.
     """
 
@@ -50,31 +51,40 @@ class Ranking:
 def rank_runs(folders: Sequence[Path], metric: str = "balanced_accuracy") -> Ranking:
     """Rank the methods that all runs share by their mean of a metric, as written in each run's table.csv.
 
-    The runs should be of different data sets: two of one data set count as two witnesses although they are one.
+    The runs should be of different data sets: a data set with two runs is counted twice.
+
+    Source: Demsar (2006).
 
     Raises:
         SettingError: Unknown metric.
-        DataError: Fewer than 3 runs, fewer than 3 methods in common, a run named twice, or no table.csv in it.
+        DataError: Fewer than 3 runs, fewer than 3 methods in common, a run named twice, or no
+            table.csv in it.
     """
-    rule = pick(METRICS, metric, "metric")
+    higher_is_better = pick(METRICS, metric, "metric").higher_is_better
     if len({folder.resolve() for folder in folders}) < max(FEWEST_SETS, len(folders)):
         raise DataError(
-            f"Expected at least {FEWEST_SETS} different run folders, got {len(folders)}. Add data sets."
+            f"Expected at least {FEWEST_SETS} different run folders, got {len(folders)}. "
+            "Add runs on other data sets."
         )
-    means = [_means(folder, metric) for folder in folders]
-    every = list(dict.fromkeys(name for found in means for name in found))
-    shared = [name for name in every if all(name in found for found in means)]
+    means = [_read_means(folder, metric) for folder in folders]
+    names = list(dict.fromkeys(name for of_run in means for name in of_run))
+    shared = [name for name in names if all(name in of_run for of_run in means)]
     if len(shared) < FEWEST_METHODS:
         raise DataError(
             f"Expected at least {FEWEST_METHODS} methods with a finished run in every folder, got "
             f"{', '.join(shared) or 'none'}. Run the same --methods on every data set."
         )
-    values = np.array([[found[name] for name in shared] for found in means])
-    better = values if rule.higher_is_better else -values
-    return _rank(better, shared, metric, [name for name in every if name not in shared])
+    values = np.empty((len(folders), len(shared)))
+    for row, of_run in enumerate(means):
+        values[row] = [of_run[name] for name in shared]
+    left_out = [name for name in names if name not in shared]
+    return _rank(values if higher_is_better else -values, shared, metric, left_out)
 
 
-def _rank(values: Values, names: Sequence[str], metric: str, left_out: Sequence[str]) -> Ranking:
+def _rank(
+    values: NDArray[np.float64], names: Sequence[str], metric: str, left_out: Sequence[str]
+) -> Ranking:
+    """Rank methods from values (n data sets, k methods), where higher is better."""
     ranks = average_ranks(values)
     order = np.argsort(ranks, kind="stable")
     n, k = values.shape
@@ -93,13 +103,17 @@ def _rank(values: Values, names: Sequence[str], metric: str, left_out: Sequence[
     )
 
 
-def _means(folder: Path, metric: str) -> dict[str, float]:
+def _read_means(folder: Path, metric: str) -> dict[str, float]:
     """Read the mean of each method that has one."""
     path = folder / "table.csv"
     if not path.is_file():
         raise DataError(
-            f"Expected the folder of a run, found no table.csv in {folder}. Write it: equipoise report."
+            f"Expected the folder of a run, found no table.csv in {folder}. "
+            "Write it with: equipoise report."
         )
+    means = {}
     with path.open(newline="", encoding="utf-8") as file:
-        lines = [line for line in csv.DictReader(file) if line["metric"] == metric and line["mean"]]
-    return {line["method"]: float(line["mean"]) for line in lines}
+        for line in csv.DictReader(file):
+            if line["metric"] == metric and line["mean"]:
+                means[line["method"]] = float(line["mean"])
+    return means

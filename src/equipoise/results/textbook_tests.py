@@ -1,4 +1,4 @@
-"""The textbook's tests on the stored predictions of a method and the baseline: a p value for each split, or one."""
+"""The textbook's tests of a method against the baseline: a p value for each split, or one for all."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.atomic import read_json
 from equipoise.metrics.base import Predictions
 from equipoise.metrics.classic_tests import (
     FEWEST_PAIRS,
@@ -20,123 +19,25 @@ from equipoise.metrics.classic_tests import (
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.delong import FEWEST, compare_areas
 from equipoise.metrics.statistics import PairedTest, holm
-from equipoise.results.comparison import RANKING, Comparison, Word, judge
+from equipoise.results.comparison import verdict_of
+from equipoise.results.records import RANKING, Comparison, VerdictWord
 from equipoise.runs.csv_records import write_rows
-from equipoise.runs.image_run import Finished, StoredStudy, read_study
+from equipoise.runs.image_run import FinishedCell, ImageRun
 
 Values = NDArray[np.float64]
-Pairs = Mapping[
-    str, Sequence[tuple[Finished, Finished]]
-]  # split -> (method, baseline) of each common seed
+PairedCells = Sequence[tuple[FinishedCell, FinishedCell]]  # method and baseline, one pair a seed
+Pairs = Mapping[str, PairedCells]  # by split
+
+FILE = "second_opinions.csv"
+NO_ANSWER = "not enough runs"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A mean difference and the p values behind it: one for each split that was tested, one for all, or none."""
+    """A mean difference and its p values: one for each split that was tested, one for all, or none."""
 
     difference: float = math.nan
     p: tuple[float, ...] = ()
-
-
-Ask = Callable[[Pairs, str, float], Answer]  # pairs, name of a metric, n_test / n_train
-
-
-def pairs_of(study: StoredStudy, method: str) -> Pairs:
-    """Pair the finished cells of a method and of the baseline that share split and seed."""
-    known = {(one.cell.method, one.cell.split, one.cell.seed): one for one in study.finished}
-    pairs: dict[str, list[tuple[Finished, Finished]]] = {}
-    for (name, split, seed), one in known.items():
-        if name == method and (study.baseline, split, seed) in known:
-            pairs.setdefault(split, []).append((one, known[study.baseline, split, seed]))
-    return pairs
-
-
-def _delong(pairs: Pairs, _metric: str, _ratio: float) -> Answer:
-    """Ask DeLong on each split whose classes have two images."""
-    tests = [
-        compare_areas(ours, theirs)
-        for ours, theirs in map(_averaged, pairs.values())
-        if _testable(ours)
-    ]
-    return join_splits([test.difference for test in tests], [test.p for test in tests])
-
-
-def _testable(predictions: Predictions) -> bool:
-    return bool((np.bincount(predictions.y_true, minlength=predictions.n_classes) >= FEWEST).all())
-
-
-def _mcnemar(pairs: Pairs, _metric: str, _ratio: float) -> Answer:
-    """Ask McNemar on each split; a call is the class with the largest score."""
-    differences, p = [], []
-    for both in map(_averaged, pairs.values()):
-        ours, theirs = (one.y_score.argmax(axis=1) == one.y_true for one in both)
-        test = mcnemar(ours, theirs)
-        differences.append((test.only_first - test.only_second) / len(ours))
-        p.append(test.p)
-    return join_splits(differences, p)
-
-
-def _averaged(runs: Sequence[tuple[Finished, Finished]]) -> tuple[Predictions, Predictions]:
-    """Average the scores over the seeds of a split: one answer for each image, so that no image counts twice.
-
-    The alternatives are worse: one test for each seed would need another combination of dependent p values, and
-    stacking the seeds would treat three answers about one patient as three patients.
-    """
-    ours, theirs = ([run.predictions for run in side] for side in zip(*runs, strict=True))
-    return _mean(ours), _mean(theirs)
-
-
-def _mean(predictions: Sequence[Predictions]) -> Predictions:
-    return replace(predictions[0], y_score=np.mean([one.y_score for one in predictions], axis=0))
-
-
-def join_splits(differences: Sequence[float], p: Sequence[float]) -> Answer:
-    """Join splits; one that points the other way than the mean does not support it, whatever its own p value."""
-    if not differences:
-        return Answer()
-    mean = float(np.mean(differences))
-    known = [(d, value) for d, value in zip(differences, p, strict=True) if math.isfinite(value)]
-    return Answer(mean, tuple(value if d * mean > 0 else 1.0 for d, value in known))
-
-
-def _wilcoxon(pairs: Pairs, metric: str, _ratio: float) -> Answer:
-    """Ask Wilcoxon about all runs."""
-    differences = np.array([d for values in _differences(pairs, metric) for d in values])
-    enough = len(differences) >= FEWEST_PAIRS
-    return Answer(_mean_of(differences), (signed_ranks(differences),) if enough else ())
-
-
-def _corrected_t(pairs: Pairs, metric: str, ratio: float) -> Answer:
-    """Ask the corrected t test about the splits, seeds averaged."""
-    means = np.array([values.mean() for values in _differences(pairs, metric)])
-    return Answer(_mean_of(means), (corrected_t(means, ratio=ratio),) if len(means) > 1 else ())
-
-
-def _differences(pairs: Pairs, metric: str) -> list[Values]:
-    """Give for each split the differences of its seeds, without splits that lack a class."""
-    rule = METRICS[metric].rule
-    values = [
-        np.array([(rule(ours.predictions) - rule(theirs.predictions))[0] for ours, theirs in runs])
-        for runs in pairs.values()
-    ]
-    return [found for found in values if np.isfinite(found).all()]
-
-
-def _mean_of(values: Values) -> float:
-    return float(values.mean()) if len(values) else math.nan
-
-
-TESTS: dict[str, Ask] = {
-    "delong": _delong,
-    "mcnemar": _mcnemar,
-    "wilcoxon": _wilcoxon,
-    "corrected_t": _corrected_t,
-}
-SPEAKS_OF = {"delong": RANKING, "mcnemar": "accuracy"}  # the others speak of any metric
-
-
-FILE = "second_opinions.csv"
-NO_ANSWER = "not enough runs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,15 +46,16 @@ class Opinion:
 
     Attributes:
         test: Key of `TESTS`.
-        metric: What the test speaks of.
-        difference: Mean of method minus baseline over splits (DeLong, McNemar: seeds averaged first) or runs.
-        p: Two-sided p value, see `majority_p`; NaN where the test has too little to work with.
+        metric: What the test is about.
+        difference: Mean of method minus baseline over splits (DeLong, McNemar: seeds averaged first)
+            or runs.
+        p: Two-sided p value, see `majority_p`; NaN where the test has too few data.
         p_low: Smallest p value of a split; equal to `p` where the test takes all runs at once.
         p_high: Largest.
         p_holm: `p` corrected over the methods.
         verdict: What follows from `p_holm`.
-        ours: Our own verdict: on the same metric, for McNemar on the primary one.
-        agreement: "agrees", "differs", or "no answer" where one of the two could not be asked.
+        ours: The verdict of equipoise: on the same metric, for McNemar on the primary one.
+        agreement: "agrees", "differs", or "no answer" where one of the two has none.
     """
 
     method: str
@@ -165,55 +67,163 @@ class Opinion:
     p_low: float
     p_high: float
     p_holm: float
-    verdict: Word
-    ours: Word
+    verdict: VerdictWord
+    ours: VerdictWord
     agreement: str
 
 
-def second_opinions(folder: Path, comparisons: Sequence[Comparison]) -> list[Opinion]:
-    """Ask every test of `TESTS` about every method of a run.
+def second_opinions(run: ImageRun, comparisons: Sequence[Comparison]) -> list[Opinion]:
+    """Apply every test of `TESTS` to every method of a run.
 
     Args:
-        folder: The run.
-        comparisons: Our own, of `summarize`.
-
-    Raises:
-        DataError: No run folder, or cells of one split were tested on different images.
+        run: The stored predictions.
+        comparisons: Those of equipoise, `Results.comparisons`.
     """
-    study, ratio = read_study(Path(folder)), _ratio(Path(folder))
-    pairs = {name: pairs_of(study, name) for name in study.methods if name != study.baseline}
+    # n_test / n_train, the mean over the splits
+    ratio = float(np.mean([split.n_test / split.n_train for split in run.description.splits]))
+    pairs = {name: pairs_of(run, name) for name in run.methods if name != run.baseline}
     opinions: list[Opinion] = []
-    for test, ask in TESTS.items():
-        for metric in (
-            [SPEAKS_OF[test]]
-            if test in SPEAKS_OF
-            else dict.fromkeys((study.primary_metric, RANKING))
-        ):
-            answers = {name: ask(found, metric, ratio) for name, found in pairs.items()}
-            on = metric if metric in (study.primary_metric, RANKING) else study.primary_metric
-            ours = {row.method: row for row in comparisons if row.metric == on}
+    for test, apply in TESTS.items():
+        for metric in _metrics_of(test, run.primary_metric):
+            answers = {name: apply(paired, metric, ratio) for name, paired in pairs.items()}
+            compared = metric if metric in (run.primary_metric, RANKING) else run.primary_metric
+            ours = {row.method: row for row in comparisons if row.metric == compared}
             opinions += _opinions(test, metric, answers, ours)
     return opinions
 
 
-def write_second_opinions(folder: Path, comparisons: Sequence[Comparison]) -> None:
-    """Write second_opinions.csv into the folder of a run: the same bytes for the same predictions."""
-    write_rows(Path(folder) / FILE, Opinion, second_opinions(folder, comparisons))
+def write_second_opinions(opinions: Sequence[Opinion], folder: Path) -> None:
+    """Write second_opinions.csv: the same bytes for the same predictions."""
+    write_rows(folder / FILE, Opinion, opinions)
 
 
-def _ratio(folder: Path) -> float:
-    """Give n_test / n_train, the mean over the splits."""
-    splits = read_json(folder / "study.json")["splits"]
-    return float(np.mean([split["test"] / split["train"] for split in splits]))
+def pairs_of(run: ImageRun, method: str) -> Pairs:
+    """Pair the finished cells of a method and of the baseline that share split and seed."""
+    finished = {cell.cell: cell for cell in run.finished}
+    pairs: dict[str, list[tuple[FinishedCell, FinishedCell]]] = {}
+    for cell in run.cells_of(method):
+        baseline = finished.get(replace(cell.cell, method=run.baseline))
+        if baseline is not None:
+            pairs.setdefault(cell.cell.split, []).append((cell, baseline))
+    return pairs
+
+
+def delong(pairs: Pairs, metric: str, ratio: float) -> Answer:
+    """Test AUROC on each split with at least two images of every class (DeLong et al. 1988)."""
+    differences, p = [], []
+    for cells in pairs.values():
+        ours, theirs = _averaged(cells)
+        counts = np.bincount(ours.y_true, minlength=ours.n_classes)
+        if (counts >= FEWEST).all():
+            test = compare_areas(ours, theirs)
+            differences.append(test.difference)
+            p.append(test.p)
+    return join_splits(differences, p)
+
+
+def mcnemar_by_split(pairs: Pairs, metric: str, ratio: float) -> Answer:
+    """Test accuracy on each split (McNemar 1947); the predicted class is the largest score."""
+    differences, p = [], []
+    for cells in pairs.values():
+        ours, theirs = (side.y_score.argmax(axis=1) == side.y_true for side in _averaged(cells))
+        test = mcnemar(ours, theirs)
+        differences.append((test.only_first - test.only_second) / len(ours))
+        p.append(test.p)
+    return join_splits(differences, p)
+
+
+def wilcoxon(pairs: Pairs, metric: str, ratio: float) -> Answer:
+    """Test a metric over all runs (Wilcoxon 1945)."""
+    of_splits = _differences(pairs, metric)
+    differences = np.concatenate(of_splits) if of_splits else np.empty(0)
+    enough = len(differences) >= FEWEST_PAIRS
+    return Answer(_mean_of(differences), (signed_ranks(differences),) if enough else ())
+
+
+def corrected_t_over_splits(pairs: Pairs, metric: str, ratio: float) -> Answer:
+    """Test a metric over the splits, seeds averaged (Nadeau and Bengio 2003)."""
+    means = np.array([differences.mean() for differences in _differences(pairs, metric)])
+    return Answer(_mean_of(means), (corrected_t(means, ratio=ratio),) if len(means) > 1 else ())
+
+
+# (pairs, name of a metric, n_test / n_train) -> answer
+TESTS: dict[str, Callable[[Pairs, str, float], Answer]] = {
+    "delong": delong,
+    "mcnemar": mcnemar_by_split,
+    "wilcoxon": wilcoxon,
+    "corrected_t": corrected_t_over_splits,
+}
+
+
+def join_splits(differences: Sequence[float], p: Sequence[float]) -> Answer:
+    """Join the answers of splits.
+
+    A split whose difference has another sign than the mean does not support it: its p value counts as 1.
+    """
+    if not differences:
+        return Answer()
+    mean = float(np.mean(differences))
+    supporting = []
+    for difference, value in zip(differences, p, strict=True):
+        if math.isfinite(value):
+            supporting.append(value if difference * mean > 0 else 1.0)
+    return Answer(mean, tuple(supporting))
+
+
+def _metrics_of(test: str, primary_metric: str) -> Sequence[str]:
+    """Return the metrics that a test is applied to: its own, or the primary metric and `RANKING`."""
+    if test == "delong":
+        return [RANKING]
+    if test == "mcnemar":
+        return ["accuracy"]
+    return list(dict.fromkeys((primary_metric, RANKING)))
+
+
+def _averaged(cells: PairedCells) -> tuple[Predictions, Predictions]:
+    """Average the scores over the seeds of a split: one answer for each image, so that none counts twice.
+
+    The alternatives are worse: one test for each seed would need another combination of dependent p values,
+    and stacking the seeds would treat three answers about one patient as three patients.
+    """
+    ours, theirs = zip(*cells, strict=True)
+    return _mean_scores(ours), _mean_scores(theirs)
+
+
+def _mean_scores(cells: Sequence[FinishedCell]) -> Predictions:
+    scores = np.mean([cell.predictions.y_score for cell in cells], axis=0)
+    return replace(cells[0].predictions, y_score=scores)
+
+
+def _differences(pairs: Pairs, metric: str) -> list[Values]:
+    """Return for each split the differences of its seeds, without splits where one is not defined."""
+    rule = METRICS[metric].rule
+    of_splits = []
+    for cells in pairs.values():
+        values = [(rule(a.predictions) - rule(b.predictions))[0] for a, b in cells]
+        differences = np.array(values)  # (seeds,)
+        if np.isfinite(differences).all():
+            of_splits.append(differences)
+    return of_splits
+
+
+def _mean_of(values: Values) -> float:
+    return float(values.mean()) if len(values) else math.nan
 
 
 def _opinions(
     test: str, metric: str, answers: Mapping[str, Answer], ours: Mapping[str, Comparison]
 ) -> Iterator[Opinion]:
-    """Join the splits of each method, correct over the methods, and hold each verdict against ours."""
-    p = [majority_p(np.array(answer.p)) if answer.p else math.nan for answer in answers.values()]
+    """Join the splits of each method, correct over the methods, and compare with our verdicts."""
+    p = []
+    for answer in answers.values():
+        p.append(majority_p(np.array(answer.p)) if answer.p else math.nan)
     for (name, answer), value, corrected in zip(answers.items(), p, holm(p), strict=True):
-        verdict = judge(PairedTest(difference=answer.difference), corrected, METRICS[metric])
+        verdict = verdict_of(PairedTest(difference=answer.difference), corrected, METRICS[metric])
+        our_verdict = ours[name].verdict
+        if NO_ANSWER in (verdict, our_verdict):
+            agreement = "no answer"
+        else:
+            agreement = "agrees" if verdict == our_verdict else "differs"
         yield Opinion(
             method=name,
             baseline=ours[name].baseline,
@@ -225,12 +235,6 @@ def _opinions(
             p_high=max(answer.p, default=math.nan),
             p_holm=corrected,
             verdict=verdict,
-            ours=ours[name].verdict,
-            agreement=_agreement(verdict, ours[name].verdict),
+            ours=our_verdict,
+            agreement=agreement,
         )
-
-
-def _agreement(theirs: Word, ours: Word) -> str:
-    if NO_ANSWER in (theirs, ours):
-        return "no answer"
-    return "agrees" if theirs == ours else "differs"

@@ -1,8 +1,7 @@
 """From what was measured on the test cases to the tables of a study of volumes and its verdict."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,72 +11,95 @@ from equipoise.experiments.region_metrics import MEAN_DICE, by_size, dice_names,
 from equipoise.metrics.base import Metric
 from equipoise.metrics.jackknife import jackknife_interval, jackknife_test, leaving_out
 from equipoise.metrics.statistics import PairedTest, mean_known
-from equipoise.results.comparison import Comparison, conclude
-from equipoise.results.image_tables import MethodResult, Results, Summary, write_costs
-from equipoise.results.volume_verdict import sentences
+from equipoise.results.comparison import conclude
+from equipoise.results.method_tables import mean_seconds, peak_memory, write_method_tables
+from equipoise.results.records import Comparison, MethodResult, Results, Summary
+from equipoise.results.volume_verdict import volume_sentences
 from equipoise.runs.case_measures import Measures, Values
-from equipoise.runs.csv_records import column_names, write_csv, write_rows
-from equipoise.runs.volume_run import StoredVolumes, read_volume_study
+from equipoise.runs.csv_records import write_csv
+from equipoise.runs.run import Run
+from equipoise.runs.volume_run import VolumeRun
 
 
-def summarize_volumes(folder: Path, *, baseline: str | None = None) -> Results:
-    """Compute the tables of a study of volumes, complete or not; nothing but stored files is read.
+def summarize_volumes(run: Run, *, baseline: str | None = None) -> Results:
+    """Compute the tables of a study of volumes, complete or not, from its stored measures.
 
-    Every patient is tested once for each seed, by a network that never saw it; a metric of a seed is taken over
-    the test patients of all folds, the mean over seeds is shown, and intervals leave out patients.
+    Every patient is tested once for each seed, by a network that never saw it. A metric of a seed is
+    computed over the test patients of all folds and averaged over seeds; intervals come from leaving
+    out one patient after another.
 
     Args:
-        folder: Of the run.
+        run: The run.
         baseline: What the others are compared with; that of the study where None.
 
     Raises:
-        DataError: No run folder.
+        DataError: A run on images.
         SettingError: The study's primary metric or the baseline is unknown.
     """
-    study = read_volume_study(Path(folder))
-    asked, dataset = study.asked, study.asked["dataset"]
-    baseline = (
-        asked["baseline"]
-        if baseline is None
-        else pick({n: n for n in study.methods}, baseline, "method")
-    )
-    regions = by_size(dataset["regions"])
-    metrics = region_metrics(regions, dataset["class_names"][1:])
-    primary, dice = pick(metrics, asked["primary_metric"], "metric"), dice_names(regions)
-    compared = dict.fromkeys((primary.name, *dice))
+    volumes, description = run.volumes, run.description
+    baseline = description.baseline if baseline is None else baseline
+    pick(dict.fromkeys(volumes.methods), baseline, "method")
+    regions = by_size(volumes.dataset.regions)
+    metrics = region_metrics(regions, volumes.dataset.class_names[1:])
+    primary = pick(metrics, description.primary_metric, "metric")
+    dice = dice_names(regions)
+    comparisons: list[Comparison] = []
+    for name in dict.fromkeys((primary.name, *dice)):
+        comparisons += _compare(metrics[name], volumes, baseline)
+    patients: set[int] = set()
+    for cell in volumes.finished:
+        patients |= set(cell.measures.patients.tolist())
     results = Results(
-        task="segmentation",
+        task=description.task,
         metrics=metrics,
         headline=tuple(dict.fromkeys((primary.name, MEAN_DICE, *dice))),
-        methods=tuple(_method(name, study, metrics) for name in study.methods),
-        comparisons=tuple(
-            row for name in compared for row in _compare(metrics[name], study, baseline)
-        ),
+        methods=tuple(_method_result(name, run, metrics) for name in volumes.methods),
+        comparisons=tuple(comparisons),
         verdict=("", ""),
-        failures=study.failures,
-        class_names=tuple(dataset["class_names"]),
-        rare_class=int(asked["rare_class"]),
+        failures=run.failed,
+        class_names=volumes.dataset.class_names,
+        rare_class=description.rare_class,
         baseline=baseline,
         primary_metric=primary.name,
-        test_patients=(len({p for one in study.finished for p in one.measures.patients.tolist()}),),
-        n_asked=len(study.cells),
-        n_missing=len(study.cells) - len(study.finished) - len(study.failures),
+        test_patients=(len(patients),),
+        n_requested=len(run.cells),
+        n_missing=run.n_missing,
     )
-    return replace(results, verdict=sentences(results, len(asked["seeds"])))
+    return replace(results, verdict=volume_sentences(results, len(description.seeds)))
 
 
-def _method(name: str, study: StoredVolumes, metrics: Mapping[str, Metric]) -> MethodResult:
-    cells, seeds = study.of(name), study.seeds(name)
-    stages = list(dict.fromkeys(stage for one in cells for stage in one.seconds))
+def under_omissions(metric: Metric, measures: Measures, patients: NDArray[np.int64]) -> Values:
+    """Compute a metric of all cases, and again without each of m patients.
+
+    Returns:
+        (1 + m,) values; leaving out a patient without cases changes nothing.
+    """
+    weights = leaving_out(patients)[:, np.searchsorted(patients, measures.patients)]
+    return metric.rule(measures.reweighted(weights))
+
+
+def write_volume_tables(results: Results, run: Run) -> None:
+    """Write table.csv, comparisons.csv, costs.csv and patients.csv, the Dice of every patient.
+
+    All but costs.csv have the same bytes for the same measures.
+    """
+    write_method_tables(results, run.folder)
+    header = ("method", "seed", "patient", "metric", "value")
+    write_csv(run.folder / "patients.csv", header, _patient_rows(run.volumes))
+
+
+def _method_result(method: str, run: Run, metrics: Mapping[str, Metric]) -> MethodResult:
+    seeds = list(run.volumes.seeds(method).values())
+    records = run.finished_of(method)
     return MethodResult(
-        method=name,
-        n_runs=len(cells),
-        n_failed=sum(failure.method == name for failure in study.failures),
-        metrics={m: _summary(metric, list(seeds.values())) for m, metric in metrics.items()},
+        method=method,
+        n_runs=len(records),
+        n_failed=len(run.failed_of(method)),
+        metrics={name: _summary(metric, seeds) for name, metric in metrics.items()},
         per_class=(),
         confusion=np.zeros((0, 0), dtype=np.int64),
-        seconds={stage: float(np.mean([one.seconds[stage] for one in cells])) for stage in stages},
-        peak_memory_mb=max((one.peak_memory_mb for one in cells), default=np.nan),
+        seconds=mean_seconds(records),
+        peak_memory_mb=peak_memory(records),
     )
 
 
@@ -87,33 +109,28 @@ def _summary(metric: Metric, seeds: Sequence[Measures]) -> Summary:
     patients = np.unique(np.concatenate([measures.patients for measures in seeds]))
     values = np.stack([under_omissions(metric, measures, patients) for measures in seeds])
     low, high = np.clip(jackknife_interval(mean_known(values)), *metric.bounds)
-    known = values[np.isfinite(values[:, 0]), 0]
+    defined = values[np.isfinite(values[:, 0]), 0]  # of all patients, one for each seed
     return Summary(
         mean=float(mean_known(values)[0]),
-        sd=float(known.std(ddof=1)) if len(known) > 1 else np.nan,
+        sd=float(defined.std(ddof=1)) if len(defined) > 1 else np.nan,
         low=float(low),
         high=float(high),
-        n_runs=len(known),
+        n_runs=len(defined),
     )
 
 
-def under_omissions(metric: Metric, measures: Measures, patients: NDArray[np.int64]) -> Values:
-    """Compute a metric (1 + m,) of all cases, and without each of m patients; one without cases changes nothing."""
-    weights = leaving_out(patients)[:, np.searchsorted(patients, measures.patients)]
-    return metric.rule(measures.reweighted(weights))
-
-
-def _compare(metric: Metric, study: StoredVolumes, baseline: str) -> list[Comparison]:
+def _compare(metric: Metric, run: VolumeRun, baseline: str) -> list[Comparison]:
     """Compare every other method with the baseline on the cases and seeds that both have."""
-    pairs = [(name, baseline) for name in study.methods if name != baseline]
-    shared = [_shared(study.seeds(ours), study.seeds(theirs)) for ours, theirs in pairs]
-    tests = [_test(metric, found, n_comparisons=len(pairs)) for found in shared]
-    return conclude(
-        pairs, tests, [sum(len(ours.ids) for ours, _ in found) for found in shared], metric
-    )
+    pairs = [(name, baseline) for name in run.methods if name != baseline]
+    tests, n_cases = [], []
+    for method, _ in pairs:
+        shared = _shared_cases(run.seeds(method), run.seeds(baseline))
+        tests.append(_test(metric, shared, n_comparisons=len(pairs)))
+        n_cases.append(sum(len(ours.ids) for ours, _ in shared))
+    return conclude(pairs, tests, n_cases, metric)
 
 
-def _shared(
+def _shared_cases(
     ours: Mapping[int, Measures], theirs: Mapping[int, Measures]
 ) -> list[tuple[Measures, Measures]]:
     pairs = []
@@ -130,50 +147,22 @@ def _test(
     if not pairs:
         return PairedTest(difference=np.nan)
     patients = np.unique(np.concatenate([ours.patients for ours, _ in pairs]))
-    differences = [
-        under_omissions(metric, ours, patients) - under_omissions(metric, theirs, patients)
-        for ours, theirs in pairs
-    ]
+    differences = []  # (1 + m,) for each seed
+    for ours, theirs in pairs:
+        ours_values = under_omissions(metric, ours, patients)
+        differences.append(ours_values - under_omissions(metric, theirs, patients))
     return jackknife_test(mean_known(np.stack(differences)), n_comparisons=n_comparisons)
 
 
-def write_volume_tables(results: Results, folder: Path) -> None:
-    """Write table.csv and comparisons.csv (the same bytes for the same predictions), patients.csv and costs.csv."""
-    folder = Path(folder)
-    write_csv(
-        folder / "table.csv",
-        ("method", "n_failed", "metric", *column_names(Summary)),
-        [
-            (m.method, m.n_failed, name, *astuple(row))
-            for m in results.methods
-            for name, row in m.metrics.items()
-        ],
-    )
-    write_rows(folder / "comparisons.csv", Comparison, results.comparisons)
-    write_csv(
-        folder / "patients.csv",
-        ("method", "seed", "patient", "metric", "value"),
-        _per_patient(folder),
-    )
-    write_costs(results, folder)
-
-
-def _per_patient(folder: Path) -> list[tuple[str, int, int, str, float]]:
-    """List the Dice of every region in every patient; patients are numbers here."""
-    study = read_volume_study(folder)
-    regions = by_size(study.asked["dataset"]["regions"])
+def _patient_rows(run: VolumeRun) -> Iterator[tuple[str, int, int, str, float]]:
+    """Yield the Dice of every region in every patient; patients are numbers here."""
+    regions = by_size(run.dataset.regions)
     metrics = region_metrics(regions)
-    dice = [metrics[name] for name in (MEAN_DICE, *dice_names(regions))]
-    return [
-        (
-            method,
-            seed,
-            int(patient),
-            metric.name,
-            float(metric.rule(measures.subset(measures.patients == patient))[0]),
-        )
-        for method in study.methods
-        for seed, measures in study.seeds(method).items()
-        for patient in np.unique(measures.patients)
-        for metric in dice
-    ]
+    names = (MEAN_DICE, *dice_names(regions))
+    for method in run.methods:
+        for seed, measures in run.seeds(method).items():
+            for patient in np.unique(measures.patients):
+                of_patient = measures.subset(measures.patients == patient)
+                for name in names:
+                    value = float(metrics[name].rule(of_patient)[0])
+                    yield method, seed, int(patient), name, value

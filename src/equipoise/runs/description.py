@@ -351,6 +351,14 @@ class StudyDescription:
         """The files that could not be read and were left out, with the reasons."""
         return _texts(self.facts.get("skipped"))
 
+    @property
+    def published(self) -> tuple[JsonObject, ...]:
+        """The tables of a paper that the report shows beside the results."""
+        tables = self.facts.get("published")
+        if not isinstance(tables, list):
+            return ()
+        return tuple(table for table in tables if isinstance(table, dict))
+
 
 def read_description(folder: Path) -> StudyDescription:
     """Read `study.json` of a run.

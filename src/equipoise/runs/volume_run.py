@@ -1,78 +1,64 @@
-"""Read what a study of volumes left on disk: the test cases of all folds, method by method and seed by seed."""
+"""`VolumeRun`: what was measured on the test cases of a study of volumes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import cached_property
 
-from equipoise.runs.case_measures import Measures, join, read_measures
+from equipoise.runs.case_measures import Measures, join
 from equipoise.runs.cell import Cell
-from equipoise.runs.image_run import Failure, asked_cells, read_asked, read_record
+from equipoise.runs.description import StudyDescription, VolumeDatasetDescription
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SegmentedCell:
-    """A finished cell: what was measured on its test cases, and what it cost."""
+    """What was measured on the test cases of a finished cell.
+
+    Attributes:
+        cell: Method, split and seed.
+        measures: Agreement of its label maps with the reference, case by case.
+    """
 
     cell: Cell
     measures: Measures
-    seconds: dict[str, float]
-    peak_memory_mb: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class StoredVolumes:
-    """The folder of a study of volumes, finished or not; `asked` is `study.json`."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VolumeRun:
+    """The finished cells of a study of volumes.
 
-    asked: dict[str, Any]
-    cells: tuple[Cell, ...]
+    Attributes:
+        description: What was requested.
+        finished: The finished cells, in the order of `Run.cells`.
+    """
+
+    description: StudyDescription
     finished: tuple[SegmentedCell, ...]
-    failures: tuple[Failure, ...]
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Names of the methods, in the asked order."""
-        return tuple(method["name"] for method in self.asked["methods"])
+        """Names of the methods, in the requested order."""
+        return self.description.method_names
 
-    def of(self, method: str) -> list[SegmentedCell]:
-        """List the finished cells of a method."""
-        return [one for one in self.finished if one.cell.method == method]
+    @property
+    def dataset(self) -> VolumeDatasetDescription:
+        """Modalities, classes and regions of the volumes."""
+        return self.description.volumes
 
-    def seeds(self, method: str) -> dict[int, Measures]:
-        """Join, for each seed of a method, the test cases of its finished folds."""
-        cells = self.of(method)
-        seeds = sorted({one.cell.seed for one in cells})
-        return {
-            seed: join([one.measures for one in cells if one.cell.seed == seed]) for seed in seeds
-        }
+    def cells_of(self, method: str) -> list[SegmentedCell]:
+        """Return the finished cells of a method."""
+        return [finished for finished in self.finished if finished.cell.method == method]
 
+    def seeds(self, method: str) -> Mapping[int, Measures]:
+        """Return, for each seed of a method, the test cases of its finished folds together."""
+        return self._measures_by_seed.get(method, {})
 
-def read_volume_study(folder: Path) -> StoredVolumes:
-    """Read the folder of a study of volumes.
-
-    Raises:
-        DataError: No run folder.
-    """
-    asked = read_asked(folder)
-    cells = tuple(asked_cells(asked))
-    records = {cell: record for cell in cells if (record := read_record(folder, cell)) is not None}
-    return StoredVolumes(
-        asked=asked,
-        cells=cells,
-        finished=tuple(
-            _finished(folder, cell, r) for cell, r in records.items() if r["status"] == "done"
-        ),
-        failures=tuple(
-            Failure(method=cell.method, split=cell.split, seed=cell.seed, error=record["error"])
-            for cell, record in records.items()
-            if record["status"] == "failed"
-        ),
-    )
-
-
-def _finished(folder: Path, cell: Cell, record: dict[str, Any]) -> SegmentedCell:
-    return SegmentedCell(
-        cell=cell,
-        measures=read_measures(folder / "cells" / cell.folder / "measures.csv"),
-        seconds={stage: float(value) for stage, value in record["seconds"].items()},
-        peak_memory_mb=float(record["peak_memory_mb"]),
-    )
+    @cached_property
+    def _measures_by_seed(self) -> dict[str, dict[int, Measures]]:
+        joined: dict[str, dict[int, Measures]] = {}
+        for method in self.methods:
+            cells = self.cells_of(method)
+            joined[method] = {}
+            for seed in sorted({finished.cell.seed for finished in cells}):
+                parts = [finished.measures for finished in cells if finished.cell.seed == seed]
+                joined[method][seed] = join(parts)
+        return joined

@@ -11,8 +11,8 @@ from equipoise.atomic import read_json, write_json
 from equipoise.report.html import write_report
 from equipoise.report.run_contents import read_contents
 from equipoise.report.sections.curation import HEADING, advice, view
-from equipoise.results.comparison import Comparison
 from equipoise.results.dose_response import DoseRow
+from equipoise.results.records import Comparison
 from equipoise.runs.csv_records import write_rows
 
 MakeRun = Callable[..., Path]

@@ -8,8 +8,9 @@ import pytest
 from equipoise.report.html import write_report
 from equipoise.report.run_contents import read_contents
 from equipoise.report.sections.operating import HEADING, sentences, view
-from equipoise.results.comparison import Comparison
-from equipoise.results.operating_points import Operating, write_operating
+from equipoise.results.operating_points import OperatingTables, tabulate_operating, write_operating
+from equipoise.results.records import Comparison
+from equipoise.runs.run import open_run
 
 MakeRun = Callable[..., Path]
 METHODS = ("none", "class_weights", "dcgan")
@@ -18,7 +19,7 @@ SMALL = {"methods": METHODS, "synthetic": False, "history": False}
 
 def run_with_tables(make_run: MakeRun, **fields: object) -> Path:
     folder = make_run(**{**SMALL, **fields})
-    write_operating(folder, n_draws=40)
+    write_operating(tabulate_operating(open_run(folder).images, n_draws=40), folder)
     return folder
 
 
@@ -38,8 +39,8 @@ def compared(method: str, metric: str, verdict: str, difference: float = 0.1) ->
     )
 
 
-def of(*rows: Comparison) -> Operating:
-    return Operating(points=[], comparisons=list(rows), calibration=[], reliability=[])
+def of(*rows: Comparison) -> OperatingTables:
+    return OperatingTables(points=[], comparisons=list(rows), calibration=[], reliability=[])
 
 
 def test_what_only_moved_the_threshold_is_named() -> None:

@@ -11,14 +11,14 @@ from equipoise.report.html import write_report
 from equipoise.report.run_contents import read_contents
 from equipoise.report.sections import second_opinions as section
 from equipoise.report.sections.second_opinions import WHY, foretold, reaches, view
-from equipoise.results.comparison import Word
-from equipoise.results.power import design_of, detectable
+from equipoise.results.power import detectable, size_of
+from equipoise.results.records import VerdictWord
 from equipoise.results.textbook_tests import Opinion
 
 MakeRun = Callable[..., Path]
 
 
-def opinions(test: str, verdicts: Sequence[tuple[Word, Word]]) -> Any:
+def opinions(test: str, verdicts: Sequence[tuple[VerdictWord, VerdictWord]]) -> Any:
     def made(*_: object) -> list[Opinion]:
         return [
             Opinion(
@@ -59,8 +59,8 @@ def test_where_a_test_differs_it_is_said_why(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contents = read_contents(make_run())
-    shifted: tuple[Word, Word] = ("better", "no detectable difference")
-    verdicts: list[tuple[Word, Word]] = [("better", "better"), *([shifted] * 7)]
+    shifted: tuple[VerdictWord, VerdictWord] = ("better", "no detectable difference")
+    verdicts: list[tuple[VerdictWord, VerdictWord]] = [("better", "better"), *([shifted] * 7)]
     monkeypatch.setattr(section, "second_opinions", opinions("delong", verdicts))
     found = view(contents)
     assert found is not None
@@ -94,7 +94,7 @@ def test_several_images_of_a_patient_are_a_warning(make_run: MakeRun) -> None:
 def test_what_could_be_found_is_foretold_beside_what_was_reached(make_run: MakeRun) -> None:
     contents = read_contents(make_run(counts=(800, 400)))
     text = foretold(contents)
-    expected = detectable(design_of(contents.study), "balanced_accuracy")
+    expected = detectable(size_of(contents.description), "balanced_accuracy")
     assert (
         f"a true difference of {expected:.3f} in balanced accuracy was expected to be found" in text
     )

@@ -13,7 +13,8 @@ from equipoise.evidence.finished_run import Judged
 from equipoise.evidence.gathering import Card
 from equipoise.experiments.region_metrics import DICE, MEAN_DICE, name_of, region_metrics
 from equipoise.runs.case_measures import Measures
-from equipoise.runs.volume_run import SegmentedCell, StoredVolumes, read_volume_study
+from equipoise.runs.run import open_run
+from equipoise.runs.volume_run import SegmentedCell, VolumeRun
 
 CARD = Card(summary="slices of the best, the median and the worst patient", task="segmentation")
 MOST_METHODS = 6  # the reference and the best of the others: more drawings of one slice cannot be compared by eye
@@ -60,7 +61,7 @@ class Album:
     """Slices found so far, each once."""
 
     run: Judged
-    study: StoredVolumes
+    study: VolumeRun
     methods: Sequence[str]
     slices: list[Slice] = field(default_factory=list)
     cases: dict[int, int] = field(default_factory=dict)  # patient -> row of the case that is shown
@@ -82,7 +83,7 @@ class Album:
     def cell(self, method: str, patient: int) -> SegmentedCell | None:
         """Find the first finished cell of a method that segmented the patient."""
         name = self.run.study.volumes.ids[self.cases[patient]]
-        return next((one for one in self.study.of(method) if name in one.measures.ids), None)
+        return next((one for one in self.study.cells_of(method) if name in one.measures.ids), None)
 
     def drawn(self, method: str, patient: int) -> Codes | None:
         """Give a method's label map of the patient, that of the first seed."""
@@ -100,7 +101,7 @@ class Album:
 
 def gather(run: Judged, folder: Path) -> None:
     """Choose slices and write them, and nothing that tells whose they are; nothing where no cell is finished."""
-    study = read_volume_study(run.store.folder)
+    study = open_run(run.store.folder).volumes
     scores = {name: found for name in study.methods if (found := _mean_dice(run, study, name))}
     if not scores:
         return
@@ -121,7 +122,7 @@ def gather(run: Judged, folder: Path) -> None:
     write_json(folder / "slices.json", facts)
 
 
-def _mean_dice(run: Judged, study: StoredVolumes, method: str) -> dict[int, float]:
+def _mean_dice(run: Judged, study: VolumeRun, method: str) -> dict[int, float]:
     """Give the mean Dice of each patient whom a method segmented, mean over its seeds."""
     rule = region_metrics(run.study.volumes.regions)[MEAN_DICE].rule
     found: dict[int, list[float]] = {}

@@ -9,8 +9,9 @@ from equipoise.metrics.classification import METRICS
 from equipoise.report.figures import INK, OKABE_ITO, Line, Panel, Style, number, padded
 from equipoise.report.formatting import interval, known, signed
 from equipoise.report.run_contents import Contents
-from equipoise.results.comparison import Comparison
 from equipoise.results.dose_response import DoseRow
+from equipoise.results.records import Comparison
+from equipoise.runs.cell_record import ClassCuration
 from equipoise.runs.csv_records import read_rows
 
 HEADING = "How many synthetic images, and which"
@@ -133,21 +134,23 @@ def _panel(rows: Sequence[DoseRow]) -> Panel:
 
 def _kept(contents: Contents) -> list[Kept]:
     """Sum what filters kept over the finished runs of each method."""
-    parts: dict[tuple[str, str], list[tuple[dict[str, Any], int]]] = defaultdict(list)
-    for record in contents.done():
-        for label, found in record.get("curation", {}).items():
-            added = record["counts_after"][int(label)] - record["counts_before"][int(label)]
-            parts[record["method"], contents.class_names[int(label)]].append((found, added))
-    return [Kept(*key, _summed(some), sum(f["filled"] for f, _ in some), sum(n for _, n in some))
-            for key, some in parts.items()]  # fmt: skip
+    parts: dict[tuple[str, str], list[tuple[ClassCuration, int]]] = defaultdict(list)
+    for record in contents.image_records():
+        for label, curation in record.curation.items():
+            added = record.counts_after[label] - record.counts_before[label]
+            parts[record.cell.method, contents.class_names[label]].append((curation, added))
+    return [
+        Kept(*key, _summed(some), sum(c.n_filled for c, _ in some), sum(n for _, n in some))
+        for key, some in parts.items()
+    ]
 
 
-def _summed(parts: Sequence[tuple[dict[str, Any], int]]) -> list[tuple[str, int, int]]:
+def _summed(parts: Sequence[tuple[ClassCuration, int]]) -> list[tuple[str, int, int]]:
     totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for found, _ in parts:
-        for name, shown, kept in found["filters"]:
-            totals[name][0] += shown
-            totals[name][1] += kept
+    for curation, _ in parts:
+        for filter_ in curation.filters:
+            totals[filter_.name][0] += filter_.n_shown
+            totals[filter_.name][1] += filter_.n_kept
     return [(name, shown, kept) for name, (shown, kept) in totals.items()]
 
 

@@ -10,8 +10,6 @@ from typing import Any
 from equipoise.report.formatting import decimal, interval, known
 from equipoise.report.run_contents import Contents
 from equipoise.report.volumes import share
-from equipoise.runs.cell import Cell
-from equipoise.runs.store import RunStore
 
 HEADING = "What the networks were shown"
 ORDER = 30
@@ -42,7 +40,7 @@ def view(contents: Contents) -> dict[str, Any] | None:
     for (method, stage), values in found.items():
         title = f"{method}, {stage}" if stage else method
         tables[tuple(values)].append(Shares(title, method, dict(_rows(values))))
-    counts = contents.study["dataset"]["counts"]
+    counts = contents.description.dataset.counts
     return {
         "tables": tables,
         "true": {
@@ -55,18 +53,15 @@ def view(contents: Contents) -> dict[str, Any] | None:
 
 def _read(c: Contents) -> dict[Stage, dict[str, dict[str, list[float]]]]:
     """Read the shares of all cells, in the order of the methods."""
-    store = RunStore(c.folder)
     found: dict[Stage, dict[str, dict[str, list[float]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
-    for record in c.done():
-        path = (
-            store.path(Cell(record["method"], record["split"], record["seed"])) / "frequencies.csv"
-        )
+    for record in c.finished():
+        path = c.run.path(record.cell) / "frequencies.csv"
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 for column in COLUMNS:
-                    found[record["method"], row["stage"]][row["class"]][column].append(
+                    found[record.cell.method, row["stage"]][row["class"]][column].append(
                         float(row[column] or "nan")
                     )
     return found
@@ -93,7 +88,7 @@ def _mean(found: Sequence[float]) -> float:
 def _taus(c: Contents) -> Iterator[tuple[str, str]]:
     """Write tau of the methods whose prior correction did anything: its mean, smallest and largest."""
     for name in c.methods:
-        taus = [record["tau"] for record in c.done(name)]
+        taus = [record.tau for record in c.volume_records(name)]
         if any(taus):
             ends = interval(min(taus), max(taus), lambda tau: decimal(tau, 2))
             yield name, f"{decimal(fmean(taus), 2)} (cells from {ends})"

@@ -20,13 +20,13 @@ from equipoise.report.figures import (
 from equipoise.report.formatting import decimal, interval, known, plural
 from equipoise.report.run_contents import Contents
 from equipoise.results.calibration import VERSIONS, CalibrationRow, ReliabilityRow
-from equipoise.results.comparison import Comparison
-from equipoise.results.operating_points import Operating, PointRow, read_operating
+from equipoise.results.operating_points import OperatingTables, PointRow, read_operating
+from equipoise.results.records import Comparison
 
 MOST_NAMED = 5  # methods in one sentence; the tables hold all
 
 
-def sentences(found: Operating, baseline: str, rare_class: str) -> Iterator[str]:
+def sentences(found: OperatingTables, baseline: str, rare_class: str) -> Iterator[str]:
     """Say which methods differ from the baseline at which operating point; nothing where runs cannot tell."""
     largest, best, corrected = (
         compared_at(found, p) for p in ("largest", "best_threshold", "corrected")
@@ -47,7 +47,7 @@ def sentences(found: Operating, baseline: str, rare_class: str) -> Iterator[str]
         yield f"{where}, {_differing(rows, baseline, 'specificity')}."
 
 
-def compared_at(found: Operating, point: str) -> list[Comparison]:
+def compared_at(found: OperatingTables, point: str) -> list[Comparison]:
     """List the comparisons with the baseline at an operating point."""
     metric = f"{point}/{POINTS[point].compared}"
     return [row for row in found.comparisons if row.metric == metric]
@@ -149,11 +149,11 @@ def view(contents: Contents) -> dict[str, Any] | None:
 
 def _share(c: Contents, part: str) -> float:
     """Give the positive class's share of the images of a part, over all splits."""
-    counts = [split["counts"][part] for split in c.study["splits"]]
+    counts = [split.counts[part] for split in c.description.splits]
     return float(sum(n[c.results.rare_class] for n in counts) / sum(map(sum, counts)))
 
 
-def _row(method: str, points: Points, found: Operating) -> dict[str, Measured]:
+def _row(method: str, points: Points, found: OperatingTables) -> dict[str, Measured]:
     """Give what each point is compared on, by the name of the point."""
     rows = {}
     for name, point in POINTS.items():
@@ -175,7 +175,7 @@ def _measured(row: PointRow, verdict: str = "") -> Measured:
 
 
 def _at_recall(
-    point: OperatingPoint, methods: Sequence[str], points: Points, found: Operating
+    point: OperatingPoint, methods: Sequence[str], points: Points, found: OperatingTables
 ) -> RecallTable:
     compared = {row.method: row for row in compared_at(found, point.name)}
     rows = [
@@ -194,12 +194,12 @@ def _at_recall(
     return RecallTable(point, rows, axis)
 
 
-def _calibration(method: str, found: Operating) -> dict[str, CalibrationRow]:
+def _calibration(method: str, found: OperatingTables) -> dict[str, CalibrationRow]:
     rows = {row.version: row for row in found.calibration if row.method == method}
     return {version: rows[version] for version in VERSIONS}
 
 
-def _panels(c: Contents, found: Operating) -> Iterator[Panel]:
+def _panels(c: Contents, found: OperatingTables) -> Iterator[Panel]:
     """Draw the reliability curve of the prominent methods, with Wilson intervals, and the corrected one dotted."""
     styles = styles_of(c.methods, ink=c.results.baseline)
     for method in charts.prominent(c):

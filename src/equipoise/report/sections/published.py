@@ -6,7 +6,7 @@ from typing import Any
 
 from equipoise.report.formatting import decimal
 from equipoise.report.run_contents import Contents
-from equipoise.results.image_tables import Summary
+from equipoise.results.records import Summary
 
 HEADING = "Beside the published numbers"
 ORDER = 10
@@ -39,7 +39,7 @@ def view(contents: Contents) -> dict[str, Any] | None:
     Each has `caption`, `columns` [[label, name of our metric or null]], `rows` [{arm, method (ours) or null, values
     (a number or null for each column)}] and `notes`.
     """
-    tables = contents.study["facts"].get("published")
+    tables = contents.description.published
     return {"tables": [_table(table, contents) for table in tables]} if tables else None
 
 

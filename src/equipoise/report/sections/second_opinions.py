@@ -8,18 +8,17 @@ from typing import Any
 from equipoise.metrics.classification import METRICS
 from equipoise.report.formatting import decimal, interval, known, sentence_case
 from equipoise.report.run_contents import Contents
-from equipoise.results.comparison import RANKING
-from equipoise.results.image_tables import Results
-from equipoise.results.image_verdict import MOST_NAMED
+from equipoise.results.phrases import MOST_NAMED
 from equipoise.results.power import (
     ACCURACY,
     SPREADS,
     TARGETS,
-    design_of,
     detectable,
     needs,
     obstacle,
+    size_of,
 )
+from equipoise.results.records import RANKING, Results
 from equipoise.results.textbook_tests import Opinion, second_opinions
 
 
@@ -40,9 +39,9 @@ def reaches(c: Contents) -> list[Reach]:
 
 def foretold(c: Contents) -> str:
     """Say what was to be expected before anything was trained, and what came of it."""
-    if problem := obstacle(design_of(c.study), c.class_names):
+    if problem := obstacle(size_of(c.description), c.class_names):
         return f"Before anything was trained it was clear that no method can be told from the baseline: {problem}."
-    expected, reached = decimal(detectable(design_of(c.study), ACCURACY)), _reached(ACCURACY, c)
+    expected, reached = decimal(detectable(size_of(c.description), ACCURACY)), _reached(ACCURACY, c)
     first = (
         f"Before anything was trained, a true difference of {expected} in {METRICS[ACCURACY].label} was expected "
         "to be found four times in five."
@@ -51,12 +50,12 @@ def foretold(c: Contents) -> str:
 
 
 def _reach(metric: str, c: Contents) -> Reach:
-    design = design_of(c.study)
+    size = size_of(c.description)
     return Reach(
         label=METRICS[metric].label,
-        foretold=decimal(detectable(design, metric)),
+        foretold=decimal(detectable(size, metric)),
         reached=_reached(metric, c),
-        needs=[need.text for need in needs(design, metric)],
+        needs=[need.text for need in needs(size, metric)],
     )
 
 
@@ -102,7 +101,7 @@ def view(contents: Contents) -> dict[str, Any] | None:
     results = contents.results
     if not results.comparisons:
         return None
-    opinions = second_opinions(contents.folder, results.comparisons)
+    opinions = second_opinions(contents.run.images, results.comparisons)
     return {
         "sentences": [_sentence(rows) for rows in _by_test(opinions).values()],
         "several": _several(contents),
@@ -146,7 +145,7 @@ def _difference(rows: Sequence[Opinion]) -> Iterator[str]:
 
 def _several(c: Contents) -> str:
     """Warn where patients have several images."""
-    n_images, n_patients = c.study["dataset"]["n_images"], c.study["dataset"]["n_groups"]
+    n_images, n_patients = c.description.dataset.n_images, c.description.dataset.n_groups
     if n_images == n_patients:
         return ""
     return (

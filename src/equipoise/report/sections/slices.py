@@ -84,7 +84,7 @@ def view(contents: Contents) -> dict[str, Any] | None:
         return None
     with np.load(paths[1], allow_pickle=False) as arrays:
         pixels = {name: arrays[name] for name in arrays.files}
-    found = contents.study["dataset"]["regions"]
+    found = contents.description.volumes.regions
     scene = Scene(read_json(paths[0]), pixels, [(name, found[name]) for name in by_size(found)])
     reference = scene.facts["reference"]
     return {

@@ -1,0 +1,68 @@
+"""Phrases that the verdicts share: lists, counts, effects with their intervals."""
+
+from collections.abc import Callable, Sequence
+
+from equipoise.results.records import Comparison, MethodResult, Results, VerdictWord
+
+MOST_NAMED = 5  # methods in one clause; the tables hold all
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Join parts as "a, b and c"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def plural(n: int, thing: str) -> str:
+    """Return a number and the thing counted: "1 run", "3 runs"."""
+    return f"{n} {thing}{'s' * (n != 1)}"
+
+
+def capitalized(text: str) -> str:
+    """Return a text with a capital first letter, and the rest as it is."""
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def with_verdict(verdict: VerdictWord, rows: Sequence[Comparison]) -> list[Comparison]:
+    """Select by verdict, largest difference first."""
+    selected = [row for row in rows if row.verdict == verdict]
+    return sorted(selected, key=lambda row: -abs(row.difference))
+
+
+def effects(
+    rows: Sequence[Comparison], name: Callable[[Comparison], str] = lambda row: row.method
+) -> str:
+    """Name the first methods with their differences and intervals, and count the rest."""
+    parts = []
+    for row in rows[:MOST_NAMED]:
+        interval = f"[{_signed(row.low)}, {_signed(row.high)}]"
+        parts.append(f"{name(row)} {_signed(row.difference)} {interval}")
+    if len(rows) > MOST_NAMED:
+        parts.append(f"{len(rows) - MOST_NAMED} more")
+    return listed(parts)
+
+
+def detectable_in_words(rows: Sequence[Comparison], span: float) -> str:
+    """Describe how large a true difference the study would have found.
+
+    Args:
+        rows: Comparisons on one metric; the least sensitive one counts.
+        span: Upper minus lower bound of the metric.
+    """
+    detectable = max(row.detectable for row in rows)
+    if detectable >= span:
+        return "these are too few to find a difference of any size"
+    return f"a true difference of {detectable:.3f} would have been found four times in five"
+
+
+def incomplete(results: Results) -> list[str]:
+    """Describe which methods failed, and how many cells are missing."""
+    failed: list[MethodResult] = [m for m in results.methods if m.n_failed]
+    parts = [f"{m.method} failed in {plural(m.n_failed, 'run')}" for m in failed]
+    if results.n_missing:
+        requested = plural(results.n_requested, "run")
+        parts.append(f"{results.n_missing} of {requested} not finished yet")
+    return parts
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 3) + 0.0:+.3f}"  # + 0.0 turns -0.0 into 0.0

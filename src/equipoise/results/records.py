@@ -1,0 +1,167 @@
+"""The results of a run as records: summaries, comparisons, the contest, and everything that a report shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.metrics.base import Metric
+from equipoise.metrics.classification import METRICS
+from equipoise.runs.cell_record import FailedCellRecord
+
+VerdictWord = Literal["better", "worse", "no detectable difference", "not enough runs"]
+
+RANKING = "auroc"  # compared beside the primary metric: no threshold changes it
+HEADLINE = ("balanced_accuracy", "auroc", "auprc", "rare_recall", "rare_precision", "macro_f1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """One metric of one method.
+
+    Attributes:
+        mean: Mean over the runs where the metric is defined; NaN without one.
+        sd: Standard deviation over those runs; NaN below two.
+        low: Lower end of the 95 % bootstrap interval of the mean over test patients. It does not
+            include the variance between trainings.
+        high: Upper end.
+        n_runs: Number of those runs.
+    """
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    n_runs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassRow:
+    """One class of one method: means over the runs that have the class; NaN where none has.
+
+    Attributes:
+        support: Test images of the class, each split counted once.
+    """
+
+    name: str
+    precision: float
+    recall: float
+    specificity: float
+    f1: float
+    auroc: float
+    auprc: float
+    support: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodResult:
+    """All results of one method.
+
+    Attributes:
+        metrics: {name of metric: summary}, for every metric in `Results.metrics`.
+        per_class: A row for each class; empty where no run finished.
+        confusion: (k, k) counts summed over the runs; rows are the truth, columns the prediction.
+        seconds: {stage: mean over the runs}.
+        peak_memory_mb: Largest over the runs; NaN where none finished.
+    """
+
+    method: str
+    n_runs: int
+    n_failed: int
+    metrics: Mapping[str, Summary]
+    per_class: tuple[ClassRow, ...]
+    confusion: NDArray[np.int64]
+    seconds: Mapping[str, float]
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One method against the baseline on one metric, paired over splits and seeds.
+
+    Attributes:
+        difference: Mean of method minus baseline; NaN without a common run.
+        low: Lower end of its 95 % interval, not corrected for the number of comparisons.
+        high: Upper end.
+        p: Two-sided p value.
+        p_holm: The same, corrected over the methods compared on this metric.
+        verdict: "better" and "worse" only where `p_holm` < 0.05.
+        detectable: Smallest true difference that would have been found with 80 % power,
+            correction included.
+        n_runs: Runs (split, seed) that both have.
+
+    See Also:
+        `equipoise.metrics.statistics.paired_test`, which computes it for images.
+    """
+
+    method: str
+    baseline: str
+    metric: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    verdict: VerdictWord
+    detectable: float
+    n_runs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """The best method that adds synthetic images, chosen on validation images, against each control.
+
+    Attributes:
+        champion: That method.
+        n_challengers: Number of methods that add synthetic images.
+        controls: Methods that add none: those of `STRONG_CONTROLS`, or where there is none all but
+            the baseline.
+        rows: Champion minus control on the primary metric and on `RANKING`, Holm within each.
+        sentence: The outcome on the primary metric.
+    """
+
+    champion: str
+    n_challengers: int
+    controls: tuple[str, ...]
+    rows: tuple[Comparison, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """Everything that tables, terminal and report show.
+
+    Attributes:
+        verdict: Two sentences; see `equipoise.results.image_verdict.sentences`.
+        failures: The records of the failed cells.
+        rare_class: Index of the positive class.
+        test_patients: Patients of each class among the test images of all splits.
+        n_requested: Number of requested cells.
+        n_missing: Of these, neither finished nor failed yet.
+        contest: Synthetic images against the cheap controls; None where the study lacks either.
+        task: "classification" or "segmentation".
+        metrics: Every metric in the tables, by name.
+        headline: Names of those that a reader sees first.
+    """
+
+    methods: tuple[MethodResult, ...]
+    comparisons: tuple[Comparison, ...]
+    verdict: tuple[str, str]
+    failures: tuple[FailedCellRecord, ...]
+    class_names: tuple[str, ...]
+    rare_class: int
+    baseline: str
+    primary_metric: str
+    test_patients: tuple[int, ...]
+    n_requested: int
+    n_missing: int
+    contest: Contest | None = None
+    task: str = "classification"
+    metrics: Mapping[str, Metric] = field(default_factory=lambda: METRICS)
+    headline: tuple[str, ...] = HEADLINE
+
+    def compared_on(self, metric: str) -> list[Comparison]:
+        """Return the comparisons on a metric."""
+        return [row for row in self.comparisons if row.metric == metric]

@@ -1,0 +1,197 @@
+"""`open_run`: the one reader of a run folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.arrays import Images, Labels
+from equipoise.atomic import read_json
+from equipoise.runs.case_measures import read_measures
+from equipoise.runs.cell import Cell
+from equipoise.runs.cell_record import (
+    FailedCellRecord,
+    FinishedCellRecord,
+    TriedCellRecord,
+    read_cell_record,
+)
+from equipoise.runs.description import StudyDescription, read_description
+from equipoise.runs.duplicate_pairs import DuplicatePairs
+from equipoise.runs.histories import History, read_history
+from equipoise.runs.image_run import FinishedCell, ImageRun
+from equipoise.runs.volume_run import SegmentedCell, VolumeRun
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoredImages:
+    """Some images of a run.
+
+    Attributes:
+        images: (n, channels, height, width) in their storage type.
+        labels: (n,) class of each image.
+        origin: Where they are from, for captions.
+    """
+
+    images: Images
+    labels: Labels
+    origin: str
+
+    def of_class(self, label: int) -> Images:
+        """Return the images of one class, in stored order."""
+        return np.asarray(self.images[self.labels == label])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Run:
+    """The folder of a run, finished or not; what is large is read on first use and only once.
+
+    Attributes:
+        folder: Where the run is stored.
+        description: What was requested.
+        cells: All requested cells, method by method, split by split, seed by seed.
+        records: The records of the cells that were tried, in the order of `cells`.
+
+    See Also:
+        `equipoise.runs.store.RunStore`, which writes the folder.
+    """
+
+    folder: Path
+    description: StudyDescription
+    cells: tuple[Cell, ...]
+    records: Mapping[Cell, TriedCellRecord]
+
+    def path(self, cell: Cell) -> Path:
+        """Return the folder of a cell."""
+        return self.folder / "cells" / cell.folder
+
+    @cached_property
+    def finished(self) -> tuple[FinishedCellRecord, ...]:
+        """The records of the finished cells."""
+        return tuple(r for r in self.records.values() if isinstance(r, FinishedCellRecord))
+
+    @cached_property
+    def failed(self) -> tuple[FailedCellRecord, ...]:
+        """The records of the failed cells."""
+        return tuple(r for r in self.records.values() if isinstance(r, FailedCellRecord))
+
+    def finished_of(self, method: str) -> list[FinishedCellRecord]:
+        """Return the records of the finished cells of a method."""
+        return [record for record in self.finished if record.cell.method == method]
+
+    def failed_of(self, method: str) -> list[FailedCellRecord]:
+        """Return the records of the failed cells of a method."""
+        return [record for record in self.failed if record.cell.method == method]
+
+    @property
+    def n_missing(self) -> int:
+        """Number of requested cells that neither finished nor failed yet."""
+        return len(self.cells) - len(self.records)
+
+    @cached_property
+    def images(self) -> ImageRun:
+        """The predictions of a study of images.
+
+        Raises:
+            DataError: The run is on volumes, or the cells of a split were tested on different images.
+        """
+        self.description.images  # noqa: B018 (raises where the run is on volumes)
+        finished = []
+        for record in self.finished:
+            arrays = read_arrays(self.path(record.cell) / "predictions.npz")
+            rare_class = self.description.rare_class
+            finished.append(FinishedCell.from_arrays(record.cell, arrays, rare_class=rare_class))
+        adding = dict.fromkeys(cell.method for cell in self.cells_with_synthetic)
+        run = ImageRun(description=self.description, finished=tuple(finished), adding=tuple(adding))
+        run.check_paired()
+        return run
+
+    @cached_property
+    def volumes(self) -> VolumeRun:
+        """The measures of a study of volumes.
+
+        Raises:
+            DataError: The run is on images.
+        """
+        self.description.volumes  # noqa: B018 (raises where the run is on images)
+        finished = []
+        for record in self.finished:
+            measures = read_measures(self.path(record.cell) / "measures.csv")
+            finished.append(SegmentedCell(cell=record.cell, measures=measures))
+        return VolumeRun(description=self.description, finished=tuple(finished))
+
+    @cached_property
+    def histories(self) -> Mapping[Cell, History]:
+        """What the fits of each tried cell recorded while they were trained."""
+        paths = {cell: self.path(cell) / "history.csv" for cell in self.records}
+        return {cell: read_history(path) for cell, path in paths.items() if path.is_file()}
+
+    @cached_property
+    def duplicates(self) -> DuplicatePairs | None:
+        """The pairs of duplicate images; None where the images were not scanned."""
+        path = self.folder / "duplicates.json"
+        return DuplicatePairs.from_json(read_json(path)) if path.is_file() else None
+
+    @cached_property
+    def examples(self) -> StoredImages | None:
+        """Real training images of the first split; None where none were stored."""
+        path = self.folder / "examples.npz"
+        return _read_images(path, "training images of the first split") if path.is_file() else None
+
+    @cached_property
+    def cells_with_synthetic(self) -> tuple[Cell, ...]:
+        """The finished cells that kept synthetic images."""
+        cells = (record.cell for record in self.finished)
+        return tuple(cell for cell in cells if (self.path(cell) / "synthetic.npz").is_file())
+
+    @cached_property
+    def synthetic(self) -> Mapping[str, StoredImages]:
+        """Synthetic images of the first cell of each method that kept some."""
+        first: dict[str, StoredImages] = {}
+        for cell in self.cells_with_synthetic:
+            if cell.method not in first:
+                origin = f"{cell.split}, seed {cell.seed}"
+                first[cell.method] = _read_images(self.path(cell) / "synthetic.npz", origin)
+        return first
+
+
+def open_run(folder: str | Path) -> Run:
+    """Open the folder of a run, finished or not.
+
+    Reading needs no lock: a cell's folder appears complete or not at all.
+
+    Raises:
+        DataError: The folder holds no run, or its description or a record cannot be read.
+    """
+    folder = Path(folder)
+    description = read_description(folder)
+    cells = requested_cells(description)
+    records: dict[Cell, TriedCellRecord] = {}
+    for cell in cells:
+        path = folder / "cells" / cell.folder / "record.json"
+        if path.is_file():
+            records[cell] = read_cell_record(path)
+    return Run(folder=folder, description=description, cells=cells, records=records)
+
+
+def requested_cells(description: StudyDescription) -> tuple[Cell, ...]:
+    """Return all requested cells, method by method, split by split, seed by seed."""
+    cells = []
+    for method in description.method_names:
+        for split in description.splits:
+            cells += [Cell(method, split.name, seed) for seed in description.seeds]
+    return tuple(cells)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read all arrays of an npz file."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _read_images(path: Path, origin: str) -> StoredImages:
+    arrays = read_arrays(path)
+    return StoredImages(images=arrays["images"], labels=arrays["labels"], origin=origin)
