@@ -273,7 +273,7 @@ def test_what_the_tables_hold(write_run: WriteRun, tmp_path: Path) -> None:
     ]
     assert len(read(tmp_path / "tables" / "per_class.csv")) == len(ARMS) * 2
     costs = read(tmp_path / "tables" / "costs.csv")
-    assert costs[1] == {
+    assert costs[2] == {
         "method": "none",
         "stage": "train",
         "seconds": "2.000000",
