@@ -102,12 +102,11 @@ def _method_result(method: str, run: Run, scores: BootstrapScores) -> MethodResu
 
 
 def _class_rows(cells: Sequence[FinishedCell], names: Sequence[str]) -> Iterator[ClassRow]:
-    means = {}
+    values = {}  # {measure: (runs, k)}
     for measure, rule in PER_CLASS.items():
-        values = np.stack([rule(cell.predictions)[0] for cell in cells])  # (runs, k)
-        means[measure] = mean_known(values)
+        values[measure] = np.stack([rule(cell.predictions)[0] for cell in cells])
     truth_of_split = {cell.cell.split: cell.predictions.y_true for cell in cells}
     support = np.bincount(np.concatenate(list(truth_of_split.values())), minlength=len(names))
     for c, name in enumerate(names):
-        of_class = {measure: float(mean[c]) for measure, mean in means.items()}
+        of_class = {measure: float(mean_known(v[:, c])) for measure, v in values.items()}
         yield ClassRow(name=name, support=int(support[c]), **of_class)

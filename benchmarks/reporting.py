@@ -1,0 +1,194 @@
+"""What tables and report of a large study cost: CPU seconds, reads of predictions, bootstrap draws.
+
+Usage: python -m benchmarks.reporting [--cells METHODS SPLITS SEEDS] [--json FILE]
+
+The run is written to a temporary folder with random predictions; nothing is trained.
+"""
+
+import argparse
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from equipoise.atomic import write_json
+from equipoise.experiments.running.environment import machine, versions
+from equipoise.report.html import write_report
+from equipoise.results import bootstrap_scores
+from equipoise.results.tables import write_all_tables
+from equipoise.runs.cell_record import ImageCellRecord
+from equipoise.runs.description import (
+    ImageDatasetDescription,
+    MethodDescription,
+    SplitDescription,
+    StepDescription,
+    StudyDescription,
+)
+from equipoise.runs.run import open_run, requested_cells
+
+CELLS = (18, 5, 5)  # methods, splits, seeds: 450 cells
+TEST = (160, 40)  # test images of each class in a split, two of each patient
+VALIDATION = (80, 20)
+N_PATIENTS = 500
+
+
+def measure(n_methods: int, n_splits: int, n_seeds: int) -> dict[str, Any]:
+    """Write a run, then its tables and report, and count what that takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_run(Path(folder), n_methods, n_splits, n_seeds)
+        with counted() as counts:
+            start = time.process_time()
+            run = open_run(folder)
+            results = write_all_tables(run)
+            tables = time.process_time() - start
+            write_report(run, results)
+            whole = time.process_time() - start
+    return {
+        "cells": n_methods * n_splits * n_seeds,
+        "cpu_seconds": round(whole, 1),
+        "cpu_seconds_of_tables": round(tables, 1),
+        "reads_of_predictions": counts["reads"],
+        "bootstraps": counts["bootstraps"],
+    }
+
+
+def write_run(folder: Path, n_methods: int, n_splits: int, n_seeds: int) -> None:
+    """Write the folder of a finished run of images whose predictions are random."""
+    description = describe(n_methods, n_splits, n_seeds)
+    write_json(folder / "study.json", description.to_json())
+    rng = np.random.default_rng(0)
+    tested = [rng.permutation(N_PATIENTS)[: sum(TEST) // 2] for _ in range(n_splits)]
+    for cell in requested_cells(description):
+        record = ImageCellRecord(
+            cell=cell,
+            steps=(),
+            fingerprint="0" * 64,
+            versions=description.versions,
+            machine=description.machine,
+            threads=1,
+            device="cpu",
+            seconds={"resample": 0.0, "train": 60.0, "predict": 1.0},
+            resumed=False,
+            peak_memory_mb=500.0,
+            counts_before=(480, 120),
+            counts_after=(480, 120),
+        )
+        place = folder / "cells" / cell.folder
+        write_json(place / "record.json", record.to_json())
+        skill = 1.0 + 0.05 * description.method_names.index(cell.method)
+        patients = tested[int(cell.split.removeprefix("split-"))]
+        arrays = random_part("test", TEST, patients, skill, rng)
+        arrays |= random_part("validation", VALIDATION, patients + N_PATIENTS, skill, rng)
+        np.savez_compressed(place / "predictions.npz", allow_pickle=False, **arrays)
+        write_history(place / "history.csv", rng)
+
+
+def describe(n_methods: int, n_splits: int, n_seeds: int) -> StudyDescription:
+    """Describe the study: the first method is the baseline."""
+    step = StepDescription(name="classify", class_name="ImageClassifier", settings={"n_steps": 400})
+    names = ["none", *(f"method-{i}" for i in range(1, n_methods))]
+    split = {
+        "n_train": 600,
+        "n_validation": sum(VALIDATION),
+        "n_test": sum(TEST),
+        "counts": {"train": (480, 120), "validation": VALIDATION, "test": TEST},
+        "fingerprint": "0" * 64,
+    }
+    return StudyDescription(
+        name="benchmark",
+        dataset=ImageDatasetDescription(
+            fingerprint="0" * 64,
+            n_images=2 * N_PATIENTS,
+            n_groups=N_PATIENTS,
+            class_names=("normal", "abnormal"),
+            counts=(800, 200),
+            shape=(1, 32, 32),
+            dtype="uint8",
+        ),
+        rare_class=1,
+        baseline="none",
+        primary_metric="balanced_accuracy",
+        methods=tuple(MethodDescription(name=name, steps=(step,)) for name in names),
+        splits=tuple(SplitDescription(name=f"split-{i}", **split) for i in range(n_splits)),  # type: ignore[arg-type]
+        seeds=tuple(range(n_seeds)),
+        versions=versions(),
+        machine=machine(),
+    )
+
+
+def random_part(
+    part: str,
+    counts: tuple[int, ...],
+    patients: np.ndarray,
+    skill: float,
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """Draw the predictions of some images, two of each patient."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    groups = np.repeat(patients, 2)[: len(labels)]
+    logits = rng.normal(size=(len(labels), len(counts))) + skill * np.eye(len(counts))[labels]
+    score = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    ids = [f"image-{group:05d}-{i % 2}" for i, group in enumerate(groups)]
+    return {
+        f"{part}_ids": np.array(ids),
+        f"{part}_true": labels,
+        f"{part}_score": score,
+        f"{part}_groups": groups,
+    }
+
+
+def write_history(path: Path, rng: np.random.Generator) -> None:
+    """Write 20 values of the loss and of three validation metrics."""
+    names = ("loss", "validation_loss", "validation_auroc", "validation_balanced_accuracy")
+    lines = ["stage,step,name,value"]
+    for step in range(20, 420, 20):
+        lines += [f"classify,{step},{name},{rng.random()}" for name in names]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def counted() -> Iterator[Counter[str]]:
+    """Count the reads of predictions and the bootstraps that begin inside the block."""
+    counts: Counter[str] = Counter()
+    load: Callable[..., Any] = np.load
+    draw: Callable[..., Any] = bootstrap_scores.patient_draws
+
+    def counted_load(file: Any, *args: Any, **kwargs: Any) -> Any:
+        counts["reads"] += Path(str(file)).name == "predictions.npz"
+        return load(file, *args, **kwargs)
+
+    def counted_draws(*args: Any, **kwargs: Any) -> Any:
+        counts["bootstraps"] += 1
+        return draw(*args, **kwargs)
+
+    with (
+        patch.object(np, "load", counted_load),
+        patch.object(bootstrap_scores, "patient_draws", counted_draws),
+    ):
+        yield counts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", nargs=3, type=int, default=CELLS, metavar="N")
+    parser.add_argument("--json", type=Path, help="file for the numbers")
+    arguments = parser.parse_args()
+    row = measure(*arguments.cells)
+    print(
+        f"{row['cells']} cells: {row['cpu_seconds']} CPU seconds for tables and report, of which "
+        f"{row['cpu_seconds_of_tables']} for the tables; {row['reads_of_predictions']} reads of "
+        f"predictions, {row['bootstraps']} bootstraps"
+    )
+    if arguments.json:
+        facts = {"command": "python -m benchmarks.reporting", "machine": machine(), **row}
+        write_json(arguments.json, facts)
+
+
+if __name__ == "__main__":
+    main()
