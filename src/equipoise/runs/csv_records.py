@@ -1,52 +1,80 @@
-"""Tables of a run as CSV: written the same for the same numbers, and read back as the records they were."""
+"""Tables of a run as CSV: the same bytes for the same numbers, read back as the records they were."""
 
 import csv
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from equipoise.atomic import atomic_file
 
-Row = TypeVar("Row")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Field = str | int | float
+Row = TypeVar("Row", bound="DataclassInstance")
 
 
-def write_rows(path: Path, record: type, rows: Iterable[Any]) -> None:
-    """Write dataclass instances, a column for each field."""
-    write_csv(path, column_names(record), [astuple(row) for row in rows])
+def write_rows(
+    path: Path, record: type["DataclassInstance"], rows: Iterable["DataclassInstance"]
+) -> None:
+    """Write dataclass instances, a column for each field.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from tempfile import TemporaryDirectory
+        >>> @dataclass(frozen=True)
+        ... class Score:
+        ...     method: str
+        ...     auroc: float
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "scores.csv"
+        ...     write_rows(path, Score, [Score("none", 0.75), Score("smote", math.nan)])
+        ...     text = path.read_text()
+        ...     rows = read_rows(path, Score)
+        >>> text.splitlines()
+        ['method,auroc', 'none,0.750000', 'smote,']
+        >>> rows[1]
+        Score(method='smote', auroc=nan)
+    """
+    write_csv(path, column_names(record), map(astuple, rows))
 
 
-def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
+def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
     """Write lines; numbers have six decimals, and a field is empty where its number is not defined."""
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows([_text(value) for value in line] for line in lines)
+        for line in lines:
+            writer.writerow(map(_text, line))
 
 
 def read_rows(path: Path, record: type[Row]) -> list[Row]:
-    """Read what `write_rows` wrote; a record's fields are text, whole numbers or numbers (NaN where empty)."""
-    kinds: dict[str, Any] = {field.name: field.type for field in fields(record)}  # type: ignore[arg-type]
+    """Read what `write_rows` wrote.
+
+    The fields of the record are text, whole numbers, or numbers (NaN where empty).
+    """
+    rows = []
     with path.open(newline="", encoding="utf-8") as file:
-        return [
-            record(**{name: _value(line[name], kinds[name]) for name in kinds})
-            for line in csv.DictReader(file)
-        ]
+        for line in csv.DictReader(file):
+            values: dict[str, Field] = {}
+            for field in fields(record):
+                text = line[field.name]
+                if field.type is float:
+                    values[field.name] = float(text or "nan")
+                else:
+                    values[field.name] = int(text) if field.type is int else text
+            rows.append(record(**values))
+    return rows
 
 
-def column_names(record: type) -> tuple[str, ...]:
-    """List the fields of a dataclass."""
+def column_names(record: type["DataclassInstance"]) -> tuple[str, ...]:
+    """Return the names of the fields of a dataclass."""
     return tuple(field.name for field in fields(record))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
     return f"{value:.6f}" if math.isfinite(value) else ""
-
-
-def _value(text: str, kind: Any) -> Any:
-    if kind is float:
-        return float(text or "nan")
-    return int(text) if kind is int else text
