@@ -19,8 +19,8 @@ import numpy as np
 
 from equipoise.atomic import write_json
 from equipoise.experiments.running.environment import machine, versions
+from equipoise.metrics.statistics import patient_draws
 from equipoise.report.html import write_report
-from equipoise.results import bootstrap_scores
 from equipoise.results.tables import write_all_tables
 from equipoise.runs.cell_record import ImageCellRecord
 from equipoise.runs.description import (
@@ -157,7 +157,6 @@ def counted() -> Iterator[Counter[str]]:
     """Count the reads of predictions and the bootstraps that begin inside the block."""
     counts: Counter[str] = Counter()
     load: Callable[..., Any] = np.load
-    draw: Callable[..., Any] = bootstrap_scores.patient_draws
 
     def counted_load(file: Any, *args: Any, **kwargs: Any) -> Any:
         counts["reads"] += Path(str(file)).name == "predictions.npz"
@@ -165,11 +164,11 @@ def counted() -> Iterator[Counter[str]]:
 
     def counted_draws(*args: Any, **kwargs: Any) -> Any:
         counts["bootstraps"] += 1
-        return draw(*args, **kwargs)
+        return patient_draws(*args, **kwargs)
 
     with (
         patch.object(np, "load", counted_load),
-        patch.object(bootstrap_scores, "patient_draws", counted_draws),
+        patch("equipoise.results.bootstrap_scores.patient_draws", counted_draws),
     ):
         yield counts
 

@@ -23,40 +23,29 @@ def hold_contest(run: ImageRun, scores: BootstrapScores) -> Contest | None:
     The champion has the best mean primary metric on the VALIDATION images; it is compared on the test
     images. Choosing and testing on the same images would favor the side with more methods.
     """
-    controls = _controls(run)
-    if not (run.adding and controls):
-        return None
-    champion = _best_on_validation(run)
-    pairs = [(champion, control) for control in controls]
-    rows = []
-    for name in dict.fromkeys((run.primary_metric, RANKING)):
-        rows += compare_pairs(pairs, METRICS[name], run, scores)
-    decisive = [row for row in rows if row.metric == run.primary_metric]
-    return Contest(
-        champion=champion,
-        n_challengers=len(run.adding),
-        controls=controls,
-        rows=tuple(rows),
-        sentence=_sentence(champion, decisive, run),
-    )
-
-
-def _controls(run: ImageRun) -> tuple[str, ...]:
-    """Return the finished methods that add no image: the strong ones, or all where there is none."""
     finished = {cell.cell.method for cell in run.finished} - {*run.adding, run.baseline}
     controls = [name for name in run.methods if name in finished]
-    strong = [name for name in controls if name in STRONG_CONTROLS]
-    return tuple(strong or controls)
-
-
-def _best_on_validation(run: ImageRun) -> str:
-    metric = METRICS[run.primary_metric]
-    means = {}
+    controls = [name for name in controls if name in STRONG_CONTROLS] or controls
+    if not (run.adding and controls):
+        return None
+    metric, means = METRICS[run.primary_metric], {}
     for method in run.adding:
         values = np.array([metric.rule(cell.validation)[0] for cell in run.cells_of(method)])
         defined = values[np.isfinite(values)]
         means[method] = float(np.mean(defined)) if len(defined) else np.nan
-    return best_first(metric, means)[0]
+    champion = best_first(metric, means)[0]
+    pairs = [(champion, control) for control in controls]
+    decisive = compare_pairs(pairs, metric, run, scores)
+    rows = list(decisive)
+    if metric.name != RANKING:
+        rows += compare_pairs(pairs, METRICS[RANKING], run, scores)
+    return Contest(
+        champion=champion,
+        n_challengers=len(run.adding),
+        controls=tuple(controls),
+        rows=tuple(rows),
+        sentence=_sentence(champion, decisive, run),
+    )
 
 
 def _sentence(champion: str, rows: Sequence[Comparison], run: ImageRun) -> str:

@@ -36,12 +36,33 @@ def compare_on(metric: Metric, run: ImageRun, scores: BootstrapScores) -> list[C
 def compare_pairs(
     pairs: Sequence[tuple[str, str]], metric: Metric, run: ImageRun, scores: BootstrapScores
 ) -> list[Comparison]:
-    """Compare the first method of each pair with the second; correct for the number of pairs."""
+    """Compare the first method of each pair with the second; correct for the number of pairs.
+
+    A class with fewer than `FEWEST_PATIENTS` test patients leaves the difference without a test.
+    """
+    values, draws = scores.values[metric.name], scores.draws[metric.name]
+    present = scores.patients_per_class[scores.patients_per_class > 0]
+    fewest = int(present.min(initial=np.iinfo(np.int64).max))
     tests, n_runs = [], []
     for method, baseline in pairs:
-        rows = _paired_rows(method, baseline, metric.name, run, scores)
-        tests.append(_test(rows, metric.name, run, scores, n_comparisons=len(pairs)))
-        n_runs.append(len(rows))
+        ours, theirs = _paired_rows(method, baseline, run, np.isfinite(values)).T
+        differences = values[ours] - values[theirs]  # (runs,)
+        n_runs.append(len(differences))
+        if not len(differences):
+            tests.append(PairedTest(difference=math.nan))
+        elif fewest < FEWEST_PATIENTS:
+            tests.append(PairedTest(difference=float(differences.mean())))
+        else:
+            names = [run.finished[row].cell.split for row in ours]
+            _, splits = np.unique(names, return_inverse=True)
+            test = paired_test(
+                differences,
+                draws[ours] - draws[theirs],
+                splits,
+                n_patients=fewest,
+                n_comparisons=len(pairs),
+            )
+            tests.append(test)
     return conclude(pairs, tests, n_runs, metric)
 
 
@@ -85,12 +106,12 @@ def verdict_of(test: PairedTest, p_holm: float, metric: Metric) -> VerdictWord:
 
 
 def _paired_rows(
-    method: str, baseline: str, metric: str, run: ImageRun, scores: BootstrapScores
+    method: str, baseline: str, run: ImageRun, defined: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Return the rows (runs, 2) of method and baseline in `scores`, for each run where both are defined."""
+    """Return the rows (runs, 2) of method and baseline, for each run where the metric of both is defined."""
     row_of = {}
     for row, finished in enumerate(run.finished):
-        if np.isfinite(scores.values[metric][row]):
+        if defined[row]:
             row_of[finished.cell] = row
     pairs = []
     for cell, row in row_of.items():
@@ -98,29 +119,3 @@ def _paired_rows(
         if cell.method == method and partner in row_of:
             pairs.append((row, row_of[partner]))
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
-
-
-def _test(
-    pairs: NDArray[np.int64],
-    metric: str,
-    run: ImageRun,
-    scores: BootstrapScores,
-    *,
-    n_comparisons: int,
-) -> PairedTest:
-    if not len(pairs):
-        return PairedTest(difference=math.nan)
-    ours, theirs = pairs.T
-    differences = scores.values[metric][ours] - scores.values[metric][theirs]
-    fewest = int(scores.patients_per_class[scores.patients_per_class > 0].min())
-    if fewest < FEWEST_PATIENTS:
-        return PairedTest(difference=float(differences.mean()))
-    names = [run.finished[row].cell.split for row in ours]
-    _, splits = np.unique(names, return_inverse=True)
-    return paired_test(
-        differences,
-        scores.draws[metric][ours] - scores.draws[metric][theirs],
-        splits,
-        n_patients=fewest,
-        n_comparisons=n_comparisons,
-    )

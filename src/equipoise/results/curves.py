@@ -1,13 +1,11 @@
 """ROC and precision-recall curves of the positive class, averaged over the runs of each method."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from equipoise.metrics.base import Predictions
 from equipoise.runs.image_run import ImageRun
 
 Values = NDArray[np.float64]
@@ -43,46 +41,53 @@ def mean_curves(run: ImageRun, *, points: int = 101) -> dict[str, Curves]:
     grid = np.linspace(0.0, 1.0, points)
     curves = {}
     for method in run.methods:
-        usable = []
+        sensitivity, precision, shares = [], [], []
         for cell in run.cells_of(method):
-            positive = _is_positive(cell.predictions)
+            positive = cell.predictions.y_true == cell.predictions.positive
             if positive.any() and not positive.all():
-                usable.append(cell.predictions)
-        if usable:
-            curves[method] = _average(usable, grid)
+                score = cell.predictions.y_score[:, cell.predictions.positive]
+                sensitivity.append(roc_on_grid(positive, score, grid))
+                precision.append(precision_on_grid(positive, score, grid))
+                shares.append(positive.mean())
+        if shares:
+            curves[method] = Curves(
+                grid=grid,
+                sensitivity=np.mean(sensitivity, axis=0),
+                precision=np.mean(precision, axis=0),
+                prevalence=float(np.mean(shares)),
+                n_runs=len(shares),
+            )
     return curves
 
 
-def _average(predictions: Sequence[Predictions], grid: Values) -> Curves:
-    return Curves(
-        grid=grid,
-        sensitivity=np.mean([_roc(p, grid) for p in predictions], axis=0),
-        precision=np.mean([_precision(p, grid) for p in predictions], axis=0),
-        prevalence=float(np.mean([_is_positive(p).mean() for p in predictions])),
-        n_runs=len(predictions),
-    )
+def roc_on_grid(positive: NDArray[np.bool_], score: Values, grid: Values) -> Values:
+    """Interpolate the true positive rate at false positive rates `grid`.
 
+    Args:
+        positive: (n,) whether each image is of the positive class; some are and some are not.
+        score: (n,) probability of the positive class.
+        grid: (points,) from 0 to 1.
 
-def _roc(predictions: Predictions, grid: Values) -> Values:
-    score = predictions.y_score[:, predictions.positive]
-    false_positives, sensitivity, _ = roc_curve(
-        _is_positive(predictions), score, drop_intermediate=False
-    )
+    Example:
+        >>> positive, score = np.array([True, True, False]), np.array([0.9, 0.2, 0.4])
+        >>> roc_on_grid(positive, score, np.array([0.0, 0.5, 1.0])).tolist()
+        [0.0, 0.5, 1.0]
+    """
+    false_positives, sensitivity, _ = roc_curve(positive, score, drop_intermediate=False)
     # A vertical step has one x and many y: np.interp takes the last y. The curve starts at (0, 0).
     curve = np.interp(grid, false_positives, sensitivity)
     curve[0] = 0.0
     return np.asarray(curve)
 
 
-def _precision(predictions: Predictions, grid: Values) -> Values:
-    score = predictions.y_score[:, predictions.positive]
-    precision, recall, _ = precision_recall_curve(_is_positive(predictions), score)
+def precision_on_grid(positive: NDArray[np.bool_], score: Values, grid: Values) -> Values:
+    """Return the precision of the largest threshold that reaches each recall of `grid`.
+
+    Arguments are those of `roc_on_grid`.
+    """
+    precision, recall, _ = precision_recall_curve(positive, score)
     # In order of rising recall. The last point (recall 0, precision 1) is left out: it is a
     # convention of scikit-learn, not a threshold.
     recall, precision = recall[-2::-1], precision[-2::-1]
-    first = np.searchsorted(recall, grid - 1e-12, side="left")  # threshold that reaches each recall
+    first = np.searchsorted(recall, grid - 1e-12, side="left")
     return np.asarray(precision[np.minimum(first, len(recall) - 1)])
-
-
-def _is_positive(predictions: Predictions) -> NDArray[np.bool_]:
-    return np.asarray(predictions.y_true == predictions.positive)

@@ -14,7 +14,7 @@ from equipoise.metrics.classification import METRICS, recalls
 from equipoise.metrics.statistics import mean_known, unit_means
 from equipoise.results.bootstrap_scores import N_DRAWS, BootstrapScores, score_by
 from equipoise.results.comparison import compare_pairs
-from equipoise.results.image_tables import summarize_runs
+from equipoise.results.method_tables import summarize_runs
 from equipoise.results.records import Comparison
 from equipoise.runs.csv_records import write_rows
 from equipoise.runs.image_run import FinishedCell, ImageRun
@@ -72,9 +72,21 @@ def dose_response(run: ImageRun, *, n_draws: int = N_DRAWS) -> list[DoseRow]:
     validation patients. What all doses share in a split would make every dose look alike. Nothing is
     smoothed: a curve through few doses would show the smoother's shape.
     """
+    primary, recall = METRICS[run.primary_metric], METRICS["rare_recall"]
+    metrics = {"": primary}
+    for class_name in run.class_names:
+        metrics[class_name] = replace(recall, name=f"recall of {class_name}")
+    names = [metric.name for metric in metrics.values()]
+    measure = partial(_primary_and_recalls, primary)
     rows: list[DoseRow] = []
     for ladder in find_ladders([m.to_json() for m in run.description.methods]):
-        rows += _ladder_rows(ladder, run, n_draws)
+        shared = run.shared_by(list(ladder.doses))
+        if not shared.finished:
+            continue
+        test = score_by(measure, names, shared, n_draws=n_draws)
+        validation = score_by(measure, names, shared.on_validation(), n_draws=n_draws)
+        for class_name, metric in metrics.items():
+            rows += _curve(ladder, shared, class_name, metric, validation=validation, test=test)
     return rows
 
 
@@ -112,49 +124,6 @@ def fall_behind(
         if np.isfinite(differences).sum() > 1:
             within[row] = np.nanvar(differences, ddof=1)
     return means, better * (means[best] - means), np.sqrt(between + within)
-
-
-def _ladder_rows(ladder: Ladder, run: ImageRun, n_draws: int) -> Iterator[DoseRow]:
-    shared = _shared_runs(run, list(ladder.doses))
-    if not shared.finished:
-        return
-    primary, recall = METRICS[run.primary_metric], METRICS["rare_recall"]
-    metrics = {"": primary}
-    for class_name in run.class_names:
-        metrics[class_name] = replace(recall, name=f"recall of {class_name}")
-    measure = partial(_primary_and_recalls, primary)
-    names = [metric.name for metric in metrics.values()]
-    test = score_by(measure, names, shared, n_draws=n_draws)
-    validation = score_by(measure, names, _on_validation(shared), n_draws=n_draws)
-    for class_name, metric in metrics.items():
-        yield from _curve(ladder, shared, class_name, metric, validation=validation, test=test)
-
-
-def _shared_runs(run: ImageRun, methods: Sequence[str]) -> ImageRun:
-    """Select the finished cells of runs (split, seed) that all the methods have, method by method."""
-    cells = {(f.cell.method, f.cell.split, f.cell.seed): f for f in run.finished}
-    shared = {(split, seed) for _, split, seed in cells}
-    for method in methods:
-        shared &= {(split, seed) for name, split, seed in cells if name == method}
-    finished = []
-    for method in methods:
-        for split, seed in sorted(shared):
-            finished.append(cells[method, split, seed])
-    return replace(run, finished=tuple(finished))
-
-
-def _on_validation(run: ImageRun) -> ImageRun:
-    """Return a run whose validation images stand in the place of its test images."""
-    finished = []
-    for cell in run.finished:
-        moved = replace(
-            cell,
-            predictions=cell.validation,
-            patients=cell.validation_patients,
-            ids=cell.validation_ids,
-        )
-        finished.append(moved)
-    return replace(run, finished=tuple(finished))
 
 
 def _primary_and_recalls(primary: Metric, cell: FinishedCell, weights: Values) -> Values:

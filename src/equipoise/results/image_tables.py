@@ -1,22 +1,25 @@
 """From stored predictions to the tables of a study of images and its verdict."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equipoise.discovery import pick
 from equipoise.metrics.classification import METRICS, PER_CLASS
-from equipoise.metrics.statistics import mean_known, percentile_interval
+from equipoise.metrics.statistics import mean_known
 from equipoise.results.bootstrap_scores import N_DRAWS, BootstrapScores, score
 from equipoise.results.champion import hold_contest
 from equipoise.results.comparison import compare_all
 from equipoise.results.image_verdict import sentences
-from equipoise.results.method_tables import mean_seconds, peak_memory, write_method_tables
-from equipoise.results.records import RANKING, ClassRow, MethodResult, Results, Summary
+from equipoise.results.method_tables import (
+    mean_seconds,
+    peak_memory,
+    summarize_runs,
+    write_method_tables,
+)
+from equipoise.results.records import RANKING, ClassRow, MethodResult, Results
 from equipoise.runs.csv_records import column_names, write_csv
 from equipoise.runs.image_run import FinishedCell
 from equipoise.runs.run import Run
@@ -54,17 +57,6 @@ def summarize(
         contest=hold_contest(images, scores),
     )
     return replace(results, verdict=sentences(results, primary, METRICS[RANKING]))
-
-
-def summarize_runs(values: NDArray[np.float64], draws: NDArray[np.float64]) -> Summary:
-    """Summarize a metric over runs from its values (runs,) and its bootstrap draws (runs, b)."""
-    defined = np.isfinite(values)
-    n_runs = int(defined.sum())
-    if n_runs == 0:
-        return Summary(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, n_runs=0)
-    low, high = percentile_interval(mean_known(draws[defined]))
-    sd = float(values[defined].std(ddof=1)) if n_runs > 1 else math.nan
-    return Summary(mean=float(values[defined].mean()), sd=sd, low=low, high=high, n_runs=n_runs)
 
 
 def write_image_tables(results: Results, folder: Path) -> None:

@@ -1,7 +1,5 @@
 """The verdict of a study of images in two plain sentences."""
 
-from collections.abc import Sequence
-
 from equipoise.metrics.base import Metric
 from equipoise.results.comparison import FEWEST_PATIENTS
 from equipoise.results.phrases import (
@@ -13,7 +11,7 @@ from equipoise.results.phrases import (
     plural,
     with_verdict,
 )
-from equipoise.results.records import Comparison, Results
+from equipoise.results.records import Results
 
 
 def sentences(results: Results, primary: Metric, ranking: Metric) -> tuple[str, str]:
@@ -29,7 +27,12 @@ def sentences(results: Results, primary: Metric, ranking: Metric) -> tuple[str, 
         primary: The metric on which the verdict rests.
         ranking: The metric without threshold.
     """
-    return _primary_sentence(results, primary), _second_sentence(results, primary, ranking)
+    parts = [] if primary.name == ranking.name else _agreement(results, primary, ranking)
+    if worse := with_verdict("worse", results.compared_on(primary.name)):
+        parts.append(f"worse than {results.baseline} in {primary.label}: {effects(worse)}")
+    parts += incomplete(results)
+    second = capitalized("; ".join(parts or ["every run finished"]))
+    return _primary_sentence(results, primary), f"{second}."
 
 
 def _primary_sentence(results: Results, primary: Metric) -> str:
@@ -43,7 +46,9 @@ def _primary_sentence(results: Results, primary: Metric) -> str:
             f"No method can be distinguished from {baseline} in {primary.label} "
             f"(positive class: {rare}): {_obstacle(results)}."
         )
-    basis = f"positive class: {rare}; {_paired_runs(tested)}"
+    n_runs = [row.n_runs for row in tested]
+    fewest = "" if min(n_runs) == max(n_runs) else f"{min(n_runs)} to "
+    basis = f"positive class: {rare}; {fewest}{plural(max(n_runs), 'paired run')}"
     if better := with_verdict("better", tested):
         return (
             f"Better than {baseline} in {primary.label} ({basis}; 95 % intervals in brackets): "
@@ -66,20 +71,6 @@ def _obstacle(results: Results) -> str:
             f"{FEWEST_PATIENTS} cannot show a difference"
         )
     return "a single run of each cannot show a difference; use more seeds or splits"
-
-
-def _paired_runs(rows: Sequence[Comparison]) -> str:
-    counts = [row.n_runs for row in rows]
-    most = plural(max(counts), "paired run")
-    return most if min(counts) == max(counts) else f"{min(counts)} to {most}"
-
-
-def _second_sentence(results: Results, primary: Metric, ranking: Metric) -> str:
-    parts = [] if primary.name == ranking.name else _agreement(results, primary, ranking)
-    if worse := with_verdict("worse", results.compared_on(primary.name)):
-        parts.append(f"worse than {results.baseline} in {primary.label}: {effects(worse)}")
-    parts += incomplete(results)
-    return f"{capitalized('; '.join(parts or ['every run finished']))}."
 
 
 def _agreement(results: Results, primary: Metric, ranking: Metric) -> list[str]:

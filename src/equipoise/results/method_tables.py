@@ -1,4 +1,4 @@
-"""What the tables of images and of volumes share: methods by metric, comparisons, costs."""
+"""From the runs of a method to its row in the tables: metrics, comparisons, costs."""
 
 import math
 from collections.abc import Sequence
@@ -6,10 +6,23 @@ from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from equipoise.metrics.statistics import mean_known, percentile_interval
 from equipoise.results.records import Comparison, Results, Summary
 from equipoise.runs.cell_record import FinishedCellRecord
 from equipoise.runs.csv_records import column_names, write_csv, write_rows
+
+
+def summarize_runs(values: NDArray[np.float64], draws: NDArray[np.float64]) -> Summary:
+    """Summarize a metric over runs from its values (runs,) and its bootstrap draws (runs, b)."""
+    defined = np.isfinite(values)
+    n_runs = int(defined.sum())
+    if n_runs == 0:
+        return Summary(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, n_runs=0)
+    low, high = percentile_interval(mean_known(draws[defined]))
+    sd = float(values[defined].std(ddof=1)) if n_runs > 1 else math.nan
+    return Summary(mean=float(values[defined].mean()), sd=sd, low=low, high=high, n_runs=n_runs)
 
 
 def mean_seconds(records: Sequence[FinishedCellRecord]) -> dict[str, float]:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.metrics.base import Metric, Values
-from equipoise.metrics.operating import KINDS, MEASURES, POINTS, OperatingPoint, Tuning, of_counts
+from equipoise.metrics.base import Values
+from equipoise.metrics.operating import KINDS, MEASURES, POINTS, Tuning, of_counts
 from equipoise.results.bootstrap_scores import N_DRAWS, BootstrapScores, score_by
 from equipoise.results.calibration import (
     CalibrationRow,
@@ -22,7 +22,7 @@ from equipoise.results.calibration import (
     reliability_rows,
 )
 from equipoise.results.comparison import compare_on
-from equipoise.results.image_tables import summarize_runs
+from equipoise.results.method_tables import summarize_runs
 from equipoise.results.records import Comparison
 from equipoise.runs.cell import Cell
 from equipoise.runs.csv_records import read_rows, write_rows
@@ -79,21 +79,39 @@ TABLES = {
 
 def tabulate_operating(run: ImageRun, *, n_draws: int = N_DRAWS) -> OperatingTables:
     """Compute the tables of a run, complete or not, from its stored predictions."""
-    tunings = {cell.cell: Tuning(cell.validation) for cell in run.finished}
-    kinds = {cell.cell: _kinds_of(cell, tunings[cell.cell]) for cell in run.finished}
+    tunings, kinds = {}, {}
+    for cell in run.finished:
+        tuning = Tuning(cell.validation)
+        tunings[cell.cell] = tuning
+        # The kind of each test image at every point, one-hot: (n, points x kinds).
+        decisions = [point.decide(tuning, cell.predictions) for point in POINTS.values()]
+        kinds[cell.cell] = np.concatenate(decisions, axis=1)
     names = [f"{point}/{kind}" for point in POINTS for kind in KINDS]
     counts = score_by(partial(_count_kinds, kinds), names, run, n_draws=n_draws)
     scores = replace(counts, values=_measures(counts.values), draws=_measures(counts.draws))
     comparisons: list[Comparison] = []
     for point in POINTS.values():
-        comparisons += compare_on(_compared_measure(point), run, scores)
+        compared = MEASURES[point.compared]
+        compared = replace(compared, name=f"{point.name}/{compared.name}")
+        comparisons += compare_on(compared, run, scores)
     calibrated = calibrate(run, tunings)
     return OperatingTables(
-        points=list(_point_rows(run, scores)),
+        points=list(point_rows(run, scores)),
         comparisons=comparisons,
         calibration=list(calibration_rows(run.methods, calibrated)),
         reliability=list(reliability_rows(run.methods, calibrated)),
     )
+
+
+def point_rows(run: ImageRun, scores: BootstrapScores) -> Iterator[PointRow]:
+    """Yield every measure of every method at every point; `scores` are by "point/measure"."""
+    for method in run.methods:
+        rows = run.rows_of(method)
+        for point in POINTS:
+            for measure in MEASURES:
+                key = f"{point}/{measure}"
+                summary = summarize_runs(scores.values[key][rows], scores.draws[key][rows])
+                yield PointRow(method=method, point=point, measure=measure, **vars(summary))
 
 
 def write_operating(tables: OperatingTables, folder: Path) -> None:
@@ -115,17 +133,6 @@ def read_operating(folder: Path) -> OperatingTables | None:
     )
 
 
-def _compared_measure(point: OperatingPoint) -> Metric:
-    measure = MEASURES[point.compared]
-    return replace(measure, name=f"{point.name}/{measure.name}")
-
-
-def _kinds_of(cell: FinishedCell, tuning: Tuning) -> Values:
-    """Return the kind of each test image at every point, one-hot, (n, points x kinds)."""
-    decisions = [point.decide(tuning, cell.predictions) for point in POINTS.values()]
-    return np.concatenate(decisions, axis=1)
-
-
 def _count_kinds(kinds: Mapping[Cell, Values], cell: FinishedCell, weights: Values) -> Values:
     """Return the weighted numbers of images (points x kinds, b) under weights (b, n)."""
     return np.asarray((weights @ kinds[cell.cell]).T)
@@ -141,13 +148,3 @@ def _measures(counts: Mapping[str, Values]) -> dict[str, Values]:
             values = measure.rule(predictions)
             measures[f"{point}/{name}"] = values.reshape(of_kinds.shape[:-1])
     return measures
-
-
-def _point_rows(run: ImageRun, scores: BootstrapScores) -> Iterator[PointRow]:
-    for method in run.methods:
-        rows = run.rows_of(method)
-        for point in POINTS:
-            for measure in MEASURES:
-                key = f"{point}/{measure}"
-                summary = summarize_runs(scores.values[key][rows], scores.draws[key][rows])
-                yield PointRow(method=method, point=point, measure=measure, **vars(summary))

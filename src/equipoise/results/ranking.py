@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -78,13 +78,18 @@ def rank_runs(folders: Sequence[Path], metric: str = "balanced_accuracy") -> Ran
     for row, of_run in enumerate(means):
         values[row] = [of_run[name] for name in shared]
     left_out = [name for name in names if name not in shared]
-    return _rank(values if higher_is_better else -values, shared, metric, left_out)
+    ranking = rank_methods(values if higher_is_better else -values, shared, metric)
+    return replace(ranking, left_out=tuple(left_out))
 
 
-def _rank(
-    values: NDArray[np.float64], names: Sequence[str], metric: str, left_out: Sequence[str]
-) -> Ranking:
-    """Rank methods from values (n data sets, k methods), where higher is better."""
+def rank_methods(values: NDArray[np.float64], names: Sequence[str], metric: str) -> Ranking:
+    """Rank methods by their values on several data sets.
+
+    Args:
+        values: (n data sets, k methods), where higher is better.
+        names: (k,) names of the methods.
+        metric: Name of what was measured.
+    """
     ranks = average_ranks(values)
     order = np.argsort(ranks, kind="stable")
     n, k = values.shape
@@ -99,7 +104,7 @@ def _rank(
         p=p,
         critical_difference=critical_difference(k, n),
         cliques=tuple(cliques(values[:, order])),
-        left_out=tuple(left_out),
+        left_out=(),
     )
 
 

@@ -30,6 +30,7 @@ Pairs = Mapping[str, PairedCells]  # by split
 
 FILE = "second_opinions.csv"
 NO_ANSWER = "not enough runs"
+METRIC_OF = {"delong": [RANKING], "mcnemar": ["accuracy"]}  # the other tests take any metric
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,12 @@ def second_opinions(run: ImageRun, comparisons: Sequence[Comparison]) -> list[Op
     # n_test / n_train, the mean over the splits
     ratio = float(np.mean([split.n_test / split.n_train for split in run.description.splits]))
     pairs = {name: pairs_of(run, name) for name in run.methods if name != run.baseline}
+    both = dict.fromkeys((run.primary_metric, RANKING))
     opinions: list[Opinion] = []
     for test, apply in TESTS.items():
-        for metric in _metrics_of(test, run.primary_metric):
+        for metric in METRIC_OF.get(test, both):
             answers = {name: apply(paired, metric, ratio) for name, paired in pairs.items()}
-            compared = metric if metric in (run.primary_metric, RANKING) else run.primary_metric
+            compared = metric if metric in both else run.primary_metric
             ours = {row.method: row for row in comparisons if row.metric == compared}
             opinions += _opinions(test, metric, answers, ours)
     return opinions
@@ -168,15 +170,6 @@ def join_splits(differences: Sequence[float], p: Sequence[float]) -> Answer:
         if math.isfinite(value):
             supporting.append(value if difference * mean > 0 else 1.0)
     return Answer(mean, tuple(supporting))
-
-
-def _metrics_of(test: str, primary_metric: str) -> Sequence[str]:
-    """Return the metrics that a test is applied to: its own, or the primary metric and `RANKING`."""
-    if test == "delong":
-        return [RANKING]
-    if test == "mcnemar":
-        return ["accuracy"]
-    return list(dict.fromkeys((primary_metric, RANKING)))
 
 
 def _averaged(cells: PairedCells) -> tuple[Predictions, Predictions]:

@@ -45,7 +45,7 @@ def summarize_volumes(run: Run, *, baseline: str | None = None) -> Results:
     dice = dice_names(regions)
     comparisons: list[Comparison] = []
     for name in dict.fromkeys((primary.name, *dice)):
-        comparisons += _compare(metrics[name], volumes, baseline)
+        comparisons += compare_volumes(metrics[name], volumes, baseline)
     patients: set[int] = set()
     for cell in volumes.finished:
         patients |= set(cell.measures.patients.tolist())
@@ -78,6 +78,43 @@ def under_omissions(metric: Metric, measures: Measures, patients: NDArray[np.int
     return metric.rule(measures.reweighted(weights))
 
 
+def summarize_seeds(metric: Metric, seeds: Sequence[Measures]) -> Summary:
+    """Summarize a metric over seeds, each of which has segmented the test cases of all folds."""
+    if not seeds:
+        return Summary(mean=np.nan, sd=np.nan, low=np.nan, high=np.nan, n_runs=0)
+    patients = np.unique(np.concatenate([measures.patients for measures in seeds]))
+    values = np.stack([under_omissions(metric, measures, patients) for measures in seeds])
+    low, high = np.clip(jackknife_interval(mean_known(values)), *metric.bounds)
+    defined = values[np.isfinite(values[:, 0]), 0]  # of all patients, one for each seed
+    return Summary(
+        mean=float(mean_known(values)[0]),
+        sd=float(defined.std(ddof=1)) if len(defined) > 1 else np.nan,
+        low=float(low),
+        high=float(high),
+        n_runs=len(defined),
+    )
+
+
+def compare_volumes(metric: Metric, run: VolumeRun, baseline: str) -> list[Comparison]:
+    """Compare every other method with the baseline on the cases and seeds that both have."""
+    pairs = [(name, baseline) for name in run.methods if name != baseline]
+    tests, n_cases = [], []
+    for method, _ in pairs:
+        shared = _shared_cases(run.seeds(method), run.seeds(baseline))
+        n_cases.append(sum(len(ours.ids) for ours, _ in shared))
+        if not shared:
+            tests.append(PairedTest(difference=np.nan))
+            continue
+        patients = np.unique(np.concatenate([ours.patients for ours, _ in shared]))
+        differences = []  # (1 + m,) for each seed
+        for ours, theirs in shared:
+            ours_values = under_omissions(metric, ours, patients)
+            differences.append(ours_values - under_omissions(metric, theirs, patients))
+        means = mean_known(np.stack(differences))
+        tests.append(jackknife_test(means, n_comparisons=len(pairs)))
+    return conclude(pairs, tests, n_cases, metric)
+
+
 def write_volume_tables(results: Results, run: Run) -> None:
     """Write table.csv, comparisons.csv, costs.csv and patients.csv, the Dice of every patient.
 
@@ -95,39 +132,12 @@ def _method_result(method: str, run: Run, metrics: Mapping[str, Metric]) -> Meth
         method=method,
         n_runs=len(records),
         n_failed=len(run.failed_of(method)),
-        metrics={name: _summary(metric, seeds) for name, metric in metrics.items()},
+        metrics={name: summarize_seeds(metric, seeds) for name, metric in metrics.items()},
         per_class=(),
         confusion=np.zeros((0, 0), dtype=np.int64),
         seconds=mean_seconds(records),
         peak_memory_mb=peak_memory(records),
     )
-
-
-def _summary(metric: Metric, seeds: Sequence[Measures]) -> Summary:
-    if not seeds:
-        return Summary(mean=np.nan, sd=np.nan, low=np.nan, high=np.nan, n_runs=0)
-    patients = np.unique(np.concatenate([measures.patients for measures in seeds]))
-    values = np.stack([under_omissions(metric, measures, patients) for measures in seeds])
-    low, high = np.clip(jackknife_interval(mean_known(values)), *metric.bounds)
-    defined = values[np.isfinite(values[:, 0]), 0]  # of all patients, one for each seed
-    return Summary(
-        mean=float(mean_known(values)[0]),
-        sd=float(defined.std(ddof=1)) if len(defined) > 1 else np.nan,
-        low=float(low),
-        high=float(high),
-        n_runs=len(defined),
-    )
-
-
-def _compare(metric: Metric, run: VolumeRun, baseline: str) -> list[Comparison]:
-    """Compare every other method with the baseline on the cases and seeds that both have."""
-    pairs = [(name, baseline) for name in run.methods if name != baseline]
-    tests, n_cases = [], []
-    for method, _ in pairs:
-        shared = _shared_cases(run.seeds(method), run.seeds(baseline))
-        tests.append(_test(metric, shared, n_comparisons=len(pairs)))
-        n_cases.append(sum(len(ours.ids) for ours, _ in shared))
-    return conclude(pairs, tests, n_cases, metric)
 
 
 def _shared_cases(
@@ -139,19 +149,6 @@ def _shared_cases(
         if len(a):
             pairs.append((ours[seed].subset(a), theirs[seed].subset(b)))
     return pairs
-
-
-def _test(
-    metric: Metric, pairs: Sequence[tuple[Measures, Measures]], *, n_comparisons: int
-) -> PairedTest:
-    if not pairs:
-        return PairedTest(difference=np.nan)
-    patients = np.unique(np.concatenate([ours.patients for ours, _ in pairs]))
-    differences = []  # (1 + m,) for each seed
-    for ours, theirs in pairs:
-        ours_values = under_omissions(metric, ours, patients)
-        differences.append(ours_values - under_omissions(metric, theirs, patients))
-    return jackknife_test(mean_known(np.stack(differences)), n_comparisons=n_comparisons)
 
 
 def _patient_rows(run: VolumeRun) -> Iterator[tuple[str, int, int, str, float]]:

@@ -1,7 +1,5 @@
 """The verdict of a study of volumes in two plain sentences."""
 
-from collections.abc import Sequence
-
 from equipoise.metrics.jackknife import FEWEST
 from equipoise.results.phrases import (
     capitalized,
@@ -12,7 +10,9 @@ from equipoise.results.phrases import (
     plural,
     with_verdict,
 )
-from equipoise.results.records import Comparison, Results, VerdictWord
+from equipoise.results.records import Results, VerdictWord
+
+VERDICTS: tuple[VerdictWord, VerdictWord] = ("better", "worse")
 
 
 def volume_sentences(results: Results, n_seeds: int) -> tuple[str, str]:
@@ -21,7 +21,20 @@ def volume_sentences(results: Results, n_seeds: int) -> tuple[str, str]:
     The first sentence names what segments better by the primary metric and by how much, or how large
     a difference would have been found. The second says what each region shows, and what failed.
     """
-    return _primary_sentence(results, n_seeds), _second_sentence(results)
+    names = list(dict.fromkeys(row.metric for row in results.comparisons))
+    parts = []
+    for name in names:
+        clauses = []
+        # The first sentence already names what is better on the primary metric.
+        for verdict in VERDICTS[name == results.primary_metric :]:
+            if selected := with_verdict(verdict, results.compared_on(name)):
+                clauses.append(f"{verdict} with {effects(selected)}")
+        if clauses:
+            parts.append(f"{results.metrics[name].label}: {listed(clauses)}")
+    parts += incomplete(results)
+    if not parts:
+        parts = ["no region shows a detectable difference" if names else "every run finished"]
+    return _primary_sentence(results, n_seeds), f"{capitalized('; '.join(parts))}."
 
 
 def _primary_sentence(results: Results, n_seeds: int) -> str:
@@ -45,27 +58,3 @@ def _primary_sentence(results: Results, n_seeds: int) -> str:
     return (
         f"No method is detectably better than {baseline} in {metric.label} ({basis}); {detectable}."
     )
-
-
-def _second_sentence(results: Results) -> str:
-    names = list(dict.fromkeys(row.metric for row in results.comparisons))
-    parts = []
-    for name in names:
-        # The first sentence already names what is better on the primary metric.
-        verdicts: Sequence[VerdictWord] = ("better", "worse")
-        if name == results.primary_metric:
-            verdicts = ("worse",)
-        if clauses := _clauses(verdicts, results.compared_on(name)):
-            parts.append(f"{results.metrics[name].label}: {listed(clauses)}")
-    parts += incomplete(results)
-    if not parts:
-        return "No region shows a detectable difference." if names else "Every run finished."
-    return f"{capitalized('; '.join(parts))}."
-
-
-def _clauses(verdicts: Sequence[VerdictWord], rows: Sequence[Comparison]) -> list[str]:
-    clauses = []
-    for verdict in verdicts:
-        if selected := with_verdict(verdict, rows):
-            clauses.append(f"{verdict} with {effects(selected)}")
-    return clauses

@@ -1,7 +1,7 @@
 """`ImageRun`: the stored predictions of a study of images."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -104,6 +104,31 @@ class ImageRun:
         """Return the positions of the finished cells of a method in `finished`."""
         rows = [row for row, finished in enumerate(self.finished) if finished.cell.method == method]
         return np.array(rows, dtype=np.int64)
+
+    def shared_by(self, methods: Sequence[str]) -> Self:
+        """Return the cells of the runs (split, seed) that all of some methods have, method by method."""
+        cells = {finished.cell: finished for finished in self.finished}
+        shared = {(cell.split, cell.seed) for cell in cells}
+        for method in methods:
+            shared &= {(cell.split, cell.seed) for cell in cells if cell.method == method}
+        selected = []
+        for method in methods:
+            for split, seed in sorted(shared):
+                selected.append(cells[Cell(method, split, seed)])
+        return replace(self, finished=tuple(selected))
+
+    def on_validation(self) -> Self:
+        """Return the same cells with their validation images in the place of their test images."""
+        cells = []
+        for finished in self.finished:
+            on_validation = replace(
+                finished,
+                predictions=finished.validation,
+                patients=finished.validation_patients,
+                ids=finished.validation_ids,
+            )
+            cells.append(on_validation)
+        return replace(self, finished=tuple(cells))
 
     def check_paired(self) -> None:
         """Check that all cells of a split were tested on the same images.
