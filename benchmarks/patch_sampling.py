@@ -1,4 +1,4 @@
-"""Drawing and cutting of patches: how fast, what share of a training step, and whether memory grows with the cases.
+"""Drawing and cutting patches: speed, share of a training step, and memory by number of cases.
 
 Usage: python -m benchmarks.patch_sampling [part of a name ...]
 
@@ -69,8 +69,8 @@ def measure(wanted: Callable[[str], bool] = lambda _name: True) -> Iterator[Pair
 
 def _patches(root: Path, name: str) -> Pair:
     dataset = _dataset(root, SOME)
-    drawing = PATCH_SAMPLERS[name].start(dataset, n=BATCH, size=SIZE, jitter=0, seed=0)
-    centers = [drawing(step).centers for step in range(STEPS)]
+    stream = PATCH_SAMPLERS[name].start(dataset, n=BATCH, size=SIZE, jitter=0, seed=0)
+    centers = [stream(step).centers for step in range(STEPS)]
     images = (
         dataset.volumes[0].array("images").astype(np.float32)
     )  # of every case: the files are the same
@@ -97,9 +97,9 @@ def _many_cases(root: Path) -> Pair:
 
 
 def _draw(dataset: VolumeDataset, name: str) -> float:
-    drawing = PATCH_SAMPLERS[name].start(dataset, n=BATCH, size=SIZE, jitter=0, seed=0)
+    stream = PATCH_SAMPLERS[name].start(dataset, n=BATCH, size=SIZE, jitter=0, seed=0)
     for step in range(STEPS):
-        dataset.patches(drawing(step).centers, SIZE)
+        dataset.patches(stream(step).centers, SIZE)
     return STEPS * BATCH
 
 
@@ -122,14 +122,14 @@ def _from_memory(
 def _step(root: Path, width: int, threads: int) -> Pair:
     """Time drawing and cutting inside whole training steps."""
     dataset, spent = _dataset(root, SOME), [0.0]
-    drawing = BalancedPatches().start(dataset, n=BATCH, size=SIZE, jitter=0, seed=0)
+    stream = BalancedPatches().start(dataset, n=BATCH, size=SIZE, jitter=0, seed=0)
 
     def sampled(step: int) -> tuple[torch.Tensor, torch.Tensor]:
         start = time.perf_counter()
-        drawn = drawing(step)
-        images = torch.from_numpy(dataset.images(drawn.centers, SIZE))
+        batch = stream(step)
+        images = torch.from_numpy(dataset.images(batch.centers, SIZE))
         spent[0] += time.perf_counter() - start
-        return images, torch.from_numpy(drawn.classes)
+        return images, torch.from_numpy(batch.classes)
 
     n_steps = 2 if width > 16 else 20
     before = torch.get_num_threads()
@@ -197,10 +197,10 @@ def _grown(root: Path, n: int) -> float:
 def draw_and_watch(root: Path, n: int) -> float:
     """Draw from n cases, and give the largest growth of this process's resident memory in MB (2^20 bytes)."""
     dataset, process = _dataset(root, n), psutil.Process()
-    drawing = BalancedPatches().start(dataset, n=BATCH, size=SIZE, jitter=0, seed=0)
+    stream = BalancedPatches().start(dataset, n=BATCH, size=SIZE, jitter=0, seed=0)
     before, most = process.memory_info().rss, 0
     for step in range(MEMORY_STEPS):
-        kept = dataset.patches(drawing(step).centers, SIZE)
+        kept = dataset.patches(stream(step).centers, SIZE)
         most = max(most, process.memory_info().rss)
         del kept
     return float(most - before) / 2**20

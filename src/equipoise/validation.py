@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.arrays import STORAGE_TYPES, Images, Labels
-from equipoise.exceptions import DataError
+from equipoise.exceptions import DataError, SettingError
 
 
 def check_images(images: Any, *, name: str = "images") -> Images:
@@ -76,3 +76,15 @@ def check_class_sizes(labels: Labels, minimum: int, *, method: str, alternatives
                 f"Class {label} has {count} training image{'s' * (count != 1)} and {method} needs "
                 f"at least {minimum}. Merge the class, or use {alternatives} for it."
             )
+
+
+def check_whole(name: str, value: object, *, minimum: int) -> None:
+    """Raise unless a setting is a whole number of at least `minimum`.
+
+    Raises:
+        SettingError: Names the setting and its minimum.
+    """
+    if not isinstance(value, int | np.integer) or value < minimum:
+        raise SettingError(
+            f"Expected {name} as a whole number of at least {minimum}, got {value!r}."
+        )

@@ -1,4 +1,4 @@
-"""Every segmenter keeps the contracts of `equipoise.testing.segmenters`."""
+"""Every segmenter obeys the contract of `equipoise.testing.segmenters`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +13,9 @@ from equipoise.testing.segmenters import SEGMENTER_CHECKS, AnySegmenter
 
 
 def tiny(**changes: Any) -> Segmenter:
-    settings: dict[str, Any] = {
-        "width": 2, "patch_size": 32, "batch_size": 4, "n_steps": 3, "epoch_steps": 2, "learning_rate": 0.01,
-        "evaluate_every": 2, "n_slices": 1, "device": "cpu",
-    }  # fmt: skip
-    return Segmenter(**settings | changes)
+    lengths = {"batch_size": 4, "n_steps": 3, "epoch_steps": 2, "evaluate_every": 2, "n_slices": 1}
+    network = {"width": 2, "patch_size": 32, "learning_rate": 0.01, "device": "cpu"}
+    return Segmenter(**{**lengths, **network, **changes})
 
 
 def cascade(**changes: Any) -> CascadeSegmenter:

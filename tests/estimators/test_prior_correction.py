@@ -13,12 +13,12 @@ from equipoise.estimators.prior_correction import TAUS, prior_offset, tune_tau
 from equipoise.losses.cross_entropy import CrossEntropy
 from equipoise.testing.volumes import volumes_of
 
-SHARES = np.array([0.975, 0.015, 0.003, 0.003, 0.004])  # methods 6.1
+SHARES = np.array([0.975, 0.015, 0.003, 0.003, 0.004])  # of the voxels of a BraTS brain
 EVEN = np.full(5, 0.2)
 
 
 def test_golden_offset() -> None:
-    """Methods 6.6: log pi_c - log (1 / K)."""
+    """log(prior) - log(1 / k)."""
     np.testing.assert_allclose(prior_offset(SHARES, EVEN), np.log(SHARES) - np.log(1 / 5))
     np.testing.assert_allclose(
         prior_offset([0.9, 0.1], [0.5, 0.5]), [0.5877866649021191, -1.6094379124341003], rtol=1e-12
@@ -43,10 +43,10 @@ def test_equal_priors_change_nothing(weights: list[float]) -> None:
     st.lists(st.floats(0.01, 1), min_size=5, max_size=5),
     st.lists(st.floats(-3, 3), min_size=5, max_size=5),
 )
-def test_the_whole_correction_turns_one_posterior_into_the_other(
+def test_the_full_correction_turns_the_training_posterior_into_that_of_the_scan(
     weights: list[float], evidence: list[float]
 ) -> None:
-    """Bayes: what a network says under equal classes, times prior over drawn, is what it should say of the scan."""
+    """Bayes: the posterior under equal classes times prior / training share, normalized."""
     prior, likelihood = np.array(weights) / sum(weights), np.exp(evidence)
     logits = np.log(likelihood * EVEN / (likelihood * EVEN).sum()) + prior_offset(prior, EVEN)
     np.testing.assert_allclose(
@@ -79,15 +79,15 @@ def scripted(
         (0.95, 1.5, 1.0),
     ],
 )
-def test_tau_is_the_least_that_gives_the_best_dice(
+def test_tau_is_the_smallest_with_the_best_dice(
     tmp_path: Path, healthy: float, tumor: float, tau: float
 ) -> None:
     offset = prior_offset([0.99, 0.01], [0.5, 0.5])
-    held = scripted(tmp_path, healthy, tumor, offset)
-    assert tune_tau(Scripted(2), CrossEntropy(), held, offset) == tau
+    validation = scripted(tmp_path, healthy, tumor, offset)
+    assert tune_tau(Scripted(2), CrossEntropy(), validation, offset) == tau
     assert tau in TAUS
 
 
 def test_without_a_tumor_tau_is_1(tmp_path: Path) -> None:
-    held = volumes_of([np.zeros((2, 4, 5), dtype=np.int64)], tmp_path, k=2)
-    assert tune_tau(Scripted(2), CrossEntropy(), held, np.array([1.0, -1.0])) == 1.0
+    validation = volumes_of([np.zeros((2, 4, 5), dtype=np.int64)], tmp_path, k=2)
+    assert tune_tau(Scripted(2), CrossEntropy(), validation, np.array([1.0, -1.0])) == 1.0

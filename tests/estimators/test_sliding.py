@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from equipoise.data.volume_dataset import VolumeDataset
-from equipoise.estimators.sliding import Slider
+from equipoise.estimators.sliding import SlidingPredictor
 from equipoise.networks.patch_networks import PATCH_NETWORKS, PatchNetwork
 from equipoise.testing.volumes import volumes_of
 
@@ -19,7 +19,7 @@ Logits = NDArray[np.float32]
 
 @pytest.fixture
 def case(tmp_path: Path) -> VolumeDataset:
-    """Two slices of 37 x 46 px, larger than a patch one way or the other, with a mask that reaches two borders."""
+    """Two slices of 37 x 46 px, larger than a patch, with a mask that touches two borders."""
     rng = np.random.default_rng(0)
     codes = np.kron(rng.integers(0, 3, (2, 5, 6)), np.ones((8, 8), dtype=int))[:, :37, :46]
     mask = np.zeros(codes.shape, dtype=bool)
@@ -31,83 +31,83 @@ def case(tmp_path: Path) -> VolumeDataset:
     return dataset
 
 
-def slider(name: str, *, stride: int = 4, slides: bool | None = None, size: int = SIZE) -> Slider:
+def sliding(
+    name: str, *, stride: int = 4, slides: bool | None = None, size: int = SIZE
+) -> SlidingPredictor:
+    """Build a predictor whose batch norm has seen blocks, so that the logits of patches differ."""
     torch.manual_seed(0)
-    kind = PATCH_NETWORKS[name]
-    network = kind.build(2, 3, 3)
+    architecture = PATCH_NETWORKS[name]
+    network = architecture.build(2, 3, 3)
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):
-            layer.momentum = 1.0  # statistics of what comes now: else the logits of all patches are nearly the same
-    network.train()(
-        9
-        * torch.rand(8, 2, 4, 4)
-        .repeat_interleave(size // 4, dim=2)
-        .repeat_interleave(size // 4, dim=3)
-    )
-    return Slider(
-        replace(kind, slides=kind.slides if slides is None else slides), network, size, stride
-    )
+            layer.momentum = 1.0
+    blocks = 9 * torch.rand(8, 2, 4, 4)
+    network.train()(blocks.repeat_interleave(size // 4, 2).repeat_interleave(size // 4, 3))
+    if slides is not None:
+        architecture = replace(architecture, slides=slides)
+    return SlidingPredictor(architecture, network, size, stride)
 
 
-def whole(one: Slider, images: NDArray[Any], mask: NDArray[np.bool_]) -> Logits:
-    """(k, z, y, x) logits where the mask is, else 0."""
-    found = np.zeros((3, *mask.shape), dtype=np.float32)
-    for z, box, logits in one.slices(images, mask):
-        found[:, z, *box] = np.where(mask[z][box], logits.numpy(), 0)
-    return found
+def whole(predictor: SlidingPredictor, images: NDArray[Any], mask: NDArray[np.bool_]) -> Logits:
+    """(k, z, y, x) logits inside the mask, else 0."""
+    volume = np.zeros((3, *mask.shape), dtype=np.float32)
+    for z, box, logits in predictor.slices(images, mask):
+        volume[:, z, *box] = np.where(mask[z][box], logits.numpy(), 0)
+    return volume
 
 
-def watch(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Note how many patches the network is shown at once."""
-    shown: list[int] = []
+def batch_sizes(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Record how many patches every forward pass gets."""
+    sizes: list[int] = []
     forward = network.forward
 
     def counted(patches: Tensor) -> Tensor:
-        shown.append(len(patches))
+        sizes.append(len(patches))
         logits: Tensor = forward(patches)
         return logits
 
     monkeypatch.setattr(network, "forward", counted)
-    return shown
+    return sizes
 
 
 @pytest.mark.parametrize("stride", [4, 8])
 @pytest.mark.parametrize(
-    "kind", [kind for kind in PATCH_NETWORKS.values() if kind.slides], ids=lambda k: k.name
+    "architecture", [a for a in PATCH_NETWORKS.values() if a.slides], ids=lambda a: a.name
 )
 def test_one_pass_gives_what_patch_by_patch_gives(
-    case: VolumeDataset, kind: PatchNetwork, stride: int
+    case: VolumeDataset, architecture: PatchNetwork, stride: int
 ) -> None:
-    """Methods A.7, to 1e-4; at the borders too, where both see zeros."""
+    """To 1e-4; at the borders too, where both see zeros."""
     images, _, mask = case.arrays(0)
-    fast, literal = (slider(kind.name, stride=stride, slides=slides) for slides in (True, False))
+    fast = sliding(architecture.name, stride=stride, slides=True)
+    literal = sliding(architecture.name, stride=stride, slides=False)
     np.testing.assert_allclose(whole(fast, images, mask), whole(literal, images, mask), atol=1e-4)
     assert whole(fast, images, mask)[:, mask].std(axis=1).min() > 0.01, (
-        "patches too alike to tell a wrong one"
+        "patches too alike to detect a wrong one"
     )
 
 
 @pytest.mark.parametrize(
     ("name", "size"), [("center_cnn_valid", 32), ("center_cnn_valid", 64), ("center_cnn", 24)]
 )
-def test_points_of_the_grid_are_the_centers_of_training_patches(
+def test_grid_points_are_the_centers_of_training_patches(
     case: VolumeDataset, name: str, size: int
 ) -> None:
-    """A patch's label is that of its pixel [size // 2, size // 2]: the logits must lie on that pixel."""
+    """A patch is labeled by its pixel [size // 2, size // 2], where its logits must be."""
     images, _, mask = case.arrays(0)
-    one = slider(name, size=size)
-    logits = whole(one, images, np.ones_like(mask))
+    predictor = sliding(name, size=size)
+    logits = whole(predictor, images, np.ones_like(mask))
     points = np.array([(0, z, y, x) for z in (0, 1) for y in (0, 16, 36) for x in (0, 20, 44)])
-    expected = one.at(case, points).numpy()
+    expected = predictor.at(case, points).numpy()
     np.testing.assert_allclose(
         logits[:, points[:, 1], points[:, 2], points[:, 3]].T, expected, atol=1e-4
     )
     assert expected.std(axis=0).min() > 0.01
 
 
-def test_between_the_points_logits_are_bilinear(case: VolumeDataset) -> None:
+def test_between_grid_points_logits_are_bilinear(case: VolumeDataset) -> None:
     images, _, mask = case.arrays(0)
-    logits = whole(slider("center_cnn_valid"), images, np.ones_like(mask))[:, 0]
+    logits = whole(sliding("center_cnn_valid"), images, np.ones_like(mask))[:, 0]
     np.testing.assert_allclose(
         logits[:, 9, 8], 0.75 * logits[:, 8, 8] + 0.25 * logits[:, 12, 8], atol=1e-5
     )
@@ -117,47 +117,49 @@ def test_between_the_points_logits_are_bilinear(case: VolumeDataset) -> None:
 
 
 @pytest.mark.parametrize("name", ["center_cnn", "center_cnn_valid"])
-def test_what_is_outside_the_mask_is_not_worked_on_and_changes_nothing(
+def test_pixels_outside_the_mask_are_not_predicted_and_change_nothing(
     case: VolumeDataset, name: str
 ) -> None:
     images, _, mask = case.arrays(0)
-    one = slider(name)
-    everywhere = whole(one, images, np.ones_like(mask))
-    np.testing.assert_allclose(whole(one, images, mask), np.where(mask, everywhere, 0), atol=1e-5)
-    seen = list(one.slices(images, mask))
+    predictor = sliding(name)
+    everywhere = whole(predictor, images, np.ones_like(mask))
+    np.testing.assert_allclose(
+        whole(predictor, images, mask), np.where(mask, everywhere, 0), atol=1e-5
+    )
+    seen = list(predictor.slices(images, mask))
     assert [(s.z, s.box) for s in seen][1] == (1, (slice(9, 10), slice(17, 18)))
-    assert [s.z for s in one.slices(images, mask, [1])] == [1]
-    assert not list(one.slices(images, np.zeros_like(mask)))
+    assert [s.z for s in predictor.slices(images, mask, [1])] == [1]
+    assert not list(predictor.slices(images, np.zeros_like(mask)))
 
 
 def test_only_patches_that_touch_the_mask_are_cropped(
     case: VolumeDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, _, mask = case.arrays(0)
-    one = slider("center_cnn")
-    shown = watch(one.network, monkeypatch)
-    list(
-        one.slices(images, mask, [1])
-    )  # the pixel (9, 17) lies between (8, 16), (8, 20), (12, 16) and (12, 20)
-    assert shown == [4]
+    predictor = sliding("center_cnn")
+    sizes = batch_sizes(predictor.network, monkeypatch)
+    # the pixel (9, 17) lies between (8, 16), (8, 20), (12, 16) and (12, 20)
+    list(predictor.slices(images, mask, [1]))
+    assert sizes == [4]
 
 
 def test_patches_pass_in_chunks(case: VolumeDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     images, _, mask = case.arrays(0)
-    one = slider("center_cnn", stride=8)
+    predictor = sliding("center_cnn", stride=8)
     positions = np.stack([np.zeros(7), np.zeros(7), np.arange(7), np.arange(7)], axis=1).astype(
         np.int64
     )
-    plain, plain_at = whole(one, images, mask), one.at(case, positions)
+    plain = whole(predictor, images, mask)
+    plain_at = predictor.at(case, positions)
     monkeypatch.setattr("equipoise.estimators.sliding.CHUNK", 2 * SIZE**2)
-    shown = watch(one.network, monkeypatch)
-    np.testing.assert_allclose(whole(one, images, mask), plain, atol=1e-5)
-    torch.testing.assert_close(one.at(case, positions), plain_at)
-    assert max(shown) == 2
+    sizes = batch_sizes(predictor.network, monkeypatch)
+    np.testing.assert_allclose(whole(predictor, images, mask), plain, atol=1e-5)
+    torch.testing.assert_close(predictor.at(case, positions), plain_at)
+    assert max(sizes) == 2
 
 
 class Copies(nn.Module):
-    """Gives the first channel as every logit; a dense network whose answer is known."""
+    """A dense network that returns the first channel as every logit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -171,26 +173,26 @@ class Copies(nn.Module):
 
 def test_a_dense_network_sees_windows_of_the_size_of_its_patches(case: VolumeDataset) -> None:
     images, _, mask = case.arrays(0)
-    one = Slider(PATCH_NETWORKS["unet"], Copies(), SIZE, 4)
+    predictor = SlidingPredictor(PATCH_NETWORKS["unet"], Copies(), SIZE, 4)
     expected = np.where(mask, images[0].astype(np.float32), 0)
-    for logits in whole(one, images, mask):
+    for logits in whole(predictor, images, mask):
         np.testing.assert_allclose(logits, expected, atol=1e-5)
     positions = np.array([[0, 0, 8, 3], [0, 1, 36, 45]])
     np.testing.assert_allclose(
-        one.at(case, positions)[:, 0], images[0][(0, 1), (8, 36), (3, 45)], atol=1e-6
+        predictor.at(case, positions)[:, 0], images[0][(0, 1), (8, 36), (3, 45)], atol=1e-6
     )
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_the_network_is_left_as_it_was(case: VolumeDataset, training: bool) -> None:
     images, _, mask = case.arrays(0)
-    one = slider("center_cnn_valid")
-    one.network.train(training)
-    before = {name: tensor.clone() for name, tensor in one.network.state_dict().items()}
-    seen, *_ = one.slices(images, mask)
-    one.at(case, np.zeros((1, 4), dtype=np.int64))
-    assert one.network.training is training
+    predictor = sliding("center_cnn_valid")
+    predictor.network.train(training)
+    before = {name: tensor.clone() for name, tensor in predictor.network.state_dict().items()}
+    seen, *_ = predictor.slices(images, mask)
+    predictor.at(case, np.zeros((1, 4), dtype=np.int64))
+    assert predictor.network.training is training
     assert not seen.logits.requires_grad
     assert all(
-        torch.equal(tensor, before[name]) for name, tensor in one.network.state_dict().items()
+        torch.equal(tensor, before[name]) for name, tensor in predictor.network.state_dict().items()
     )

@@ -1,17 +1,18 @@
-"""`CascadeSegmenter`: one network finds the tumor, another tells its parts apart."""
+"""`CascadeSegmenter`: one network finds the tumor, another one its parts."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from equipoise.atomic import atomic_folder
-from equipoise.data.volume_dataset import Arrays, VolumeDataset
+from equipoise.data.volume_dataset import VolumeDataset
+from equipoise.estimators.base_segmenter import BaseSegmenter
 from equipoise.estimators.patches.frequencies import Frequencies
 from equipoise.estimators.segmenter import Segmenter
 from equipoise.exceptions import DataError, SettingError
@@ -19,63 +20,61 @@ from equipoise.metrics.segmentation import dice, overlap
 from equipoise.training.loop import History
 from equipoise.training.persistence import load_fitted, save_fitted
 
-HEALTHY, TUMOR = 0, 1  # classes of the network that finds the tumor
-THETAS = tuple(round(0.05 * i, 2) for i in range(1, 20))
-UNDECIDED = 0.5  # where nothing can tune it, and what equally good ones should be near to
-
-
-def tune_theta(detect: Segmenter, held: VolumeDataset) -> dict[float, float]:
-    """Give for each theta the mean Dice of the whole tumor over held-out cases of the classes healthy and tumor."""
-    cases = [_whole_tumor(detect, held.arrays(row)) for row in range(len(held))]
-    return dict(zip(THETAS, np.mean(cases, axis=0).tolist(), strict=True))
-
-
-def best_theta(tuning: Mapping[float, float]) -> float:
-    """Pick the theta with the best Dice, of equal ones that nearest to 0.5, which is also what nothing gives."""
-    return max(
-        tuning, key=lambda theta: (tuning[theta], -abs(theta - UNDECIDED)), default=UNDECIDED
-    )
-
-
-def _whole_tumor(detect: Segmenter, case: Arrays) -> list[float]:
-    chance, truth = detect.probabilities(case.images, case.mask)[TUMOR], case.codes == TUMOR
-    found = [overlap(truth=truth, prediction=case.mask & (chance >= theta)) for theta in THETAS]
-    return [float(dice(**counts)) for counts in found]
-
-
-DETECT, DIVIDE = "detect", "divide"  # stages, and folders of a saved cascade
 KIND = "cascade"
-FIRST, SECOND = "Healthy against tumor", "Parts of the tumor"  # in sentences
+DETECT, DIVIDE = "detect", "divide"  # stages, and folders of a saved cascade
+TUMOR = 1  # class of the first stage; 0 is healthy
+THETAS = tuple(round(0.05 * i, 2) for i in range(1, 20))
+DEFAULT_THETA = 0.5  # without validation cases; of ties the theta nearest to it
 
 
-class CascadeSegmenter(BaseEstimator):
+class CascadeSegmenter(BaseSegmenter):
     """Two segmenters: healthy against tumor everywhere, then the parts of the tumor inside it.
 
-    P(healthy) = 1 - p1 and P(part) = p1 P2(part); a voxel is healthy where p1 < theta, else the likeliest part.
+    P(healthy) = 1 - p1 and P(part) = p1 P2(part), where p1 is the tumor probability of the first
+    stage and P2 comes from the second; a voxel is healthy where p1 < theta, else the most probable
+    part.
 
     Args:
-        detect: Segmenter of the first stage. It learns from healthy tissue and all tumor classes as one.
-        divide: Segmenter of the second stage. It learns from patches around tumor voxels; healthy pixels in them
-            have no class and add nothing to the loss, so what it says of healthy tissue means nothing.
-        theta: Chance of tumor from which on a voxel is one, 0 to 1; None tunes it on the validation cases.
-        device: "auto", "cpu", "cuda", "cuda:1", "mps"; of both stages, whatever theirs is.
-        seed: Seed of both stages, whatever theirs is.
+        detect: Segmenter of the first stage. It is trained on healthy tissue and the union of all
+            tumor classes.
+        divide: Segmenter of the second stage. It is trained on patches around tumor voxels; healthy
+            pixels in them have no label and no effect on the loss, so that its predictions for
+            healthy tissue are meaningless.
+        theta: Tumor probability from which on a voxel is tumor, 0 to 1; None tunes it on the
+            validation cases.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps"; overrides that of both stages.
+        seed: Seed; overrides that of both stages.
 
     Attributes:
-        detect_: Fitted first stage, of the classes healthy and tumor.
-        divide_: Fitted second stage, of the tumor classes.
+        detect_: Fitted first stage, with the classes healthy and tumor.
+        divide_: Fitted second stage, with the tumor classes.
         theta_: The threshold in use.
-        tuning_: theta -> mean Dice of the whole tumor over the validation cases; empty where nothing was tuned.
-        tau_: How much of the prior correction the first stage uses, which decides what is tumor at all.
-        histories_: What the stages recorded, by name of the stage.
-        frequencies_: Classes drawn against those asked for, by name of the stage.
+        tuning_: theta -> mean Dice of the whole tumor on the validation cases; empty unless tuned.
+        tau_: Strength of the prior correction of the first stage, which decides what is tumor.
+        histories_: Training history of each stage, by name of the stage.
+        frequencies_: Observed and target class shares of the patches, by name of the stage.
         notes_: Sentences about what went wrong in the training; usually none.
         seconds_: Duration of both trainings and of the tuning of theta.
         class_names_: Names of the k classes.
         modalities_: Names of the c channels that scans must have, in that order.
         regions_: Name -> classes of the regions.
 
-    Source: methods 6.7 (future work of paper S3), without its optional rim around the tumor with a class "other".
+    Source: Small & Ventura (2017), future work. Ours has no class "other" around the tumor.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from equipoise.testing.segmenters import toy_brains
+        >>> stage = Segmenter(patch_size=32, width=2, batch_size=4, n_steps=2)
+        >>> cascade = CascadeSegmenter(detect=stage, divide=stage, device="cpu")
+        >>> with TemporaryDirectory() as folder:
+        ...     brains = toy_brains(Path(folder))
+        ...     images, _, mask = brains.arrays(1)
+        ...     cascade.fit(brains.subset([0])).probabilities(images, mask).shape
+        (4, 3, 14, 12)
+
+    See Also:
+        Segmenter: All classes at once.
     """
 
     def __init__(
@@ -100,173 +99,193 @@ class CascadeSegmenter(BaseEstimator):
         validation: VolumeDataset | None = None,
         workspace: Path | None = None,
     ) -> Self:
-        """Fit both stages; one that was killed goes on, to the same weights.
+        """Train both stages and tune theta; see `BaseSegmenter.fit`.
 
-        Args:
-            train: Cases to learn from.
-            validation: Cases of other patients, which choose weights and theta. Without them theta is 0.5.
-            workspace: Folder of the checkpoints of both stages; None keeps none.
+        Without validation cases theta is 0.5.
 
         Raises:
-            DataError: Fewer than two classes of tumor, no voxel of any, validation cases of other classes, or
-                what a stage refuses.
-            SettingError: theta is out of range, or what a stage refuses.
+            DataError: Fewer than two tumor classes, no tumor voxel, validation cases of other
+                classes, or data that a stage cannot work with.
+            SettingError: theta is out of range, or a setting of a stage.
             DivergedError: The loss of a stage became NaN or infinite.
         """
         self.check_settings()
-        held = validation or None  # no case at all is as good as none
-        _check_classes(train, held)
-        self.class_names_, self.modalities_ = train.class_names, train.modalities
-        self.regions_ = dict(train.regions)
-        tumor = {"healthy": (0,), "tumor": tuple(range(1, train.k))}
+        validation = validation or None  # an empty dataset is no validation set
+        _check_classes(train, validation)
+        self._set_classes(train.class_names, train.modalities, train.regions)
+        whole = {"healthy": (0,), "tumor": tuple(range(1, train.k))}
         parts = {name: (code,) for code, name in enumerate(train.class_names) if code}
-        self.detect_, self.divide_ = (
-            self._stage(stage).fit(
-                train.merged(view), validation=held and held.merged(view), workspace=workspace
-            )
-            for stage, view in ((self.detect, tumor), (self.divide, parts))
-        )
+        self.detect_ = self._fit_stage(self.detect, whole, train, validation, workspace)
+        self.divide_ = self._fit_stage(self.divide, parts, train, validation, workspace)
         started = time.perf_counter()
-        self.tuning_ = (
-            tune_theta(self.detect_, held.merged(tumor)) if held and self.theta is None else {}
-        )
+        self.tuning_: dict[float, float] = {}
+        if validation is not None and self.theta is None:
+            self.tuning_ = tune_theta(self.detect_, validation.merged(whole))
         self.theta_ = best_theta(self.tuning_) if self.theta is None else float(self.theta)
-        self.seconds_ = (
-            self.detect_.seconds_ + self.divide_.seconds_ + time.perf_counter() - started
-        )
+        seconds = self.detect_.seconds_ + self.divide_.seconds_
+        self.seconds_ = seconds + time.perf_counter() - started
         return self
 
     def probabilities(self, images: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Give (k, z, y, x) probabilities of images (c, z, y, x); they sum to 1, outside the mask class 0 has all.
-
-        Raises:
-            NotFittedError: `fit` has not been called.
-            DataError: What a stage refuses.
-        """
+        """Return (k, z, y, x) probabilities; see `BaseSegmenter.probabilities`."""
         check_is_fitted(self, "theta_")
         tumor = self.detect_.probabilities(images, mask)[TUMOR]
         parts = self.divide_.probabilities(images, mask)
         return np.concatenate([1 - tumor[None], tumor * parts])
 
     def predict(self, images: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """Give (z, y, x) codes: 0 where the chance of tumor is below theta and outside the mask, else the part.
-
-        Raises:
-            NotFittedError: `fit` has not been called.
-            DataError: What a stage refuses.
-        """
+        """Return (z, y, x) codes: 0 where p1 < theta and outside the mask, else the best part."""
         check_is_fitted(self, "theta_")
-        found = mask & (self.detect_.probabilities(images, mask)[TUMOR] >= self.theta_)
-        shown = mask & found.any(
-            axis=(1, 2), keepdims=True
-        )  # whole slices: windows lie as in `probabilities`
+        tumor = mask & (self.detect_.probabilities(images, mask)[TUMOR] >= self.theta_)
+        # whole slices, so that windows lie as in `probabilities`
+        slices_with_tumor = mask & tumor.any(axis=(1, 2), keepdims=True)
         codes = np.zeros(mask.shape, dtype=np.uint8)
-        for z, box, chances in self.divide_.slices(images, shown):
-            codes[z, *box] = np.where(found[z][box], 1 + chances.argmax(axis=0), 0)
+        for z, box, scores in self.divide_.slices(images, slices_with_tumor):
+            codes[z, *box] = np.where(tumor[z][box], 1 + scores.argmax(axis=0), 0)
         return codes
 
     def save(self, folder: Path) -> None:
-        """Write a new folder: `model.json` with what is the cascade's own, and a folder for each stage."""
+        """Write a new folder: `model.json` of the cascade, and a folder for each stage."""
         check_is_fitted(self, "theta_")
         settings = {"theta": self.theta, "device": self.device, "seed": self.seed}
-        facts = {name: getattr(self, name) for name in FACTS} | {
-            "tuning_": list(self.tuning_.items())
+        fitted = {
+            "class_names_": self.class_names_,
+            "modalities_": self.modalities_,
+            "regions_": self.regions_,
+            "theta_": self.theta_,
+            "tuning_": list(self.tuning_.items()),
+            "seconds_": self.seconds_,
         }
         with atomic_folder(Path(folder)) as temporary:
-            save_fitted(temporary, KIND, {}, {"settings": settings, "fitted": facts})
+            save_fitted(temporary, KIND, {}, {"settings": settings, "fitted": fitted})
             self.detect_.save(temporary / DETECT)
             self.divide_.save(temporary / DIVIDE)
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> Self:
-        """Read a cascade that `save` wrote and put it on a device; it segments and is not trained further.
-
-        Raises:
-            DataError: The folder holds no saved cascade.
-            SettingError: The device is not there.
-        """
-        facts = load_fitted(folder, KIND)[1]
-        detect, divide = (
-            Segmenter.load(Path(folder) / name, device=device) for name in (DETECT, DIVIDE)
-        )
-        loaded = cls(detect=detect, divide=divide, **{**facts["settings"], "device": device})
-        loaded.detect_, loaded.divide_ = detect, divide
-        for name, restore in FACTS.items():
-            setattr(loaded, name, restore(facts["fitted"][name]))
+        """Read a cascade that `save` wrote; see `BaseSegmenter.load`."""
+        _, stored = load_fitted(folder, KIND)
+        fitted = stored["fitted"]
+        detect = Segmenter.load(Path(folder) / DETECT, device=device)
+        divide = Segmenter.load(Path(folder) / DIVIDE, device=device)
+        loaded = cls(detect=detect, divide=divide, **{**stored["settings"], "device": device})
+        loaded.detect_ = detect
+        loaded.divide_ = divide
+        loaded._set_classes(fitted["class_names_"], fitted["modalities_"], fitted["regions_"])
+        loaded.theta_ = float(fitted["theta_"])
+        loaded.tuning_ = {float(theta): float(score) for theta, score in fitted["tuning_"]}
+        loaded.seconds_ = float(fitted["seconds_"])
         return loaded
 
     def check_settings(self, size: int | None = None) -> None:
-        """Refuse settings that cannot work, before any case is read.
+        """Raise unless theta and the settings of both stages can work.
 
         Args:
-            size: Smaller side of the slices in px; any will do.
+            size: See `BaseSegmenter.check_settings`.
 
         Raises:
-            SettingError: theta is out of range, or what a stage refuses.
+            SettingError: theta is out of range, or a setting of a stage.
         """
         if self.theta is not None and not 0 <= self.theta <= 1:
             raise SettingError(
-                f"Expected theta as a chance from 0 to 1, or None to tune it, got {self.theta!r}."
+                "Expected theta as a probability from 0 to 1, or None to tune it, got "
+                f"{self.theta!r}."
             )
-        for stage in (DETECT, DIVIDE):
-            if not isinstance(segmenter := getattr(self, stage), Segmenter):
-                raise SettingError(f"Expected {stage} as a Segmenter, got {segmenter!r}.")
-            self._stage(segmenter).check_settings(size)
+        for name, segmenter in ((DETECT, self.detect), (DIVIDE, self.divide)):
+            if not isinstance(segmenter, Segmenter):
+                raise SettingError(f"Expected {name} as a Segmenter, got {segmenter!r}.")
+            self._seeded(segmenter).check_settings(size)
 
     @property
     def tau_(self) -> float:
-        """How much of the prior correction the first stage uses."""
+        """Strength of the prior correction of the first stage."""
         return self.detect_.tau_
 
     @property
     def histories_(self) -> dict[str, History]:
-        """What the stages recorded."""
+        """Training history of each stage."""
         return {DETECT: self.detect_.history_, DIVIDE: self.divide_.history_}
 
     @property
     def frequencies_(self) -> dict[str, Frequencies]:
-        """How often each class was drawn in each stage; a loaded cascade has none."""
+        """Class shares of the patches of each stage; a loaded cascade has none."""
         return {DETECT: self.detect_.frequencies_, DIVIDE: self.divide_.frequencies_}
 
     @property
     def notes_(self) -> tuple[str, ...]:
-        """What went wrong in the training."""
-        stages = ((FIRST, self.detect_), (SECOND, self.divide_))
-        notes = [f"{name}: {note}" for name, stage in stages for note in stage.notes_]
+        """Sentences about what went wrong in the training."""
+        notes = []
+        for note in self.detect_.notes_:
+            notes.append(f"Healthy against tumor: {note}")
+        for note in self.divide_.notes_:
+            notes.append(f"Parts of the tumor: {note}")
         if self.theta is None and not self.tuning_:
             notes.append(
-                f"No validation cases: the chance of tumor was cut at {UNDECIDED}, untuned."
+                f"No validation cases: the tumor threshold is {DEFAULT_THETA}, which was not tuned."
             )
         return tuple(notes)
 
-    def _stage(self, segmenter: Segmenter) -> Segmenter:
-        """Copy a stage with the seed and the device of the cascade."""
+    def _seeded(self, segmenter: Segmenter) -> Segmenter:
+        """Clone a stage with the seed and the device of the cascade."""
         copy: Segmenter = clone(segmenter).set_params(seed=self.seed, device=self.device)
         return copy
 
+    def _fit_stage(
+        self,
+        segmenter: Segmenter,
+        view: Mapping[str, tuple[int, ...]],
+        train: VolumeDataset,
+        validation: VolumeDataset | None,
+        workspace: Path | None,
+    ) -> Segmenter:
+        """Fit a stage on a view of the classes: {name: stored classes}."""
+        validation_view = None if validation is None else validation.merged(view)
+        stage = self._seeded(segmenter)
+        return stage.fit(train.merged(view), validation=validation_view, workspace=workspace)
 
-FACTS: dict[
-    str, Callable[[Any], Any]
-] = {  # what `save` keeps beside settings and stages -> how it is read again
-    "class_names_": tuple,
-    "modalities_": tuple,
-    "regions_": lambda regions: {name: tuple(codes) for name, codes in regions.items()},
-    "theta_": float,
-    "tuning_": lambda pairs: {float(theta): float(value) for theta, value in pairs},
-    "seconds_": float,
-}
+
+def tune_theta(detect: Segmenter, validation: VolumeDataset) -> dict[float, float]:
+    """Return for each theta the mean Dice of the whole tumor over cases.
+
+    Args:
+        detect: A fitted first stage.
+        validation: Cases of the classes healthy and tumor.
+    """
+    scores = np.empty((len(validation), len(THETAS)))
+    for row in range(len(validation)):
+        images, codes, mask = validation.arrays(row)
+        probability = detect.probabilities(images, mask)[TUMOR]
+        for i, theta in enumerate(THETAS):
+            counts = overlap(truth=codes == TUMOR, prediction=mask & (probability >= theta))
+            scores[row, i] = float(dice(**counts))
+    return dict(zip(THETAS, scores.mean(axis=0).tolist(), strict=True))
 
 
-def _check_classes(train: VolumeDataset, held: VolumeDataset | None) -> None:
+def best_theta(tuning: Mapping[float, float]) -> float:
+    """Return the theta with the best Dice; of ties that nearest to 0.5, which is also the default.
+
+    Example:
+        >>> best_theta({0.2: 0.7, 0.3: 0.7, 0.9: 0.6})
+        0.3
+    """
+    return max(
+        tuning,
+        key=lambda theta: (tuning[theta], -abs(theta - DEFAULT_THETA)),
+        default=DEFAULT_THETA,
+    )
+
+
+def _check_classes(train: VolumeDataset, validation: VolumeDataset | None) -> None:
     if train.k < 3:
         raise DataError(
-            f"Expected at least 2 classes of tumor to tell apart, got {list(train.class_names)}. Use Segmenter."
+            f"Expected at least 2 tumor classes, got {list(train.class_names)}. Use Segmenter."
         )
     if not train.counts[1:].any():
         raise DataError(
-            "Expected training cases with a tumor, got none. Check label maps and split."
+            "Expected training cases with a tumor, got none. Check the label maps and the split."
         )
-    if held and held.class_names != train.class_names:
+    if validation is not None and validation.class_names != train.class_names:
         raise DataError(
-            f"Expected validation cases of the classes {list(train.class_names)}, got {list(held.class_names)}."
+            f"Expected validation cases of the classes {list(train.class_names)}, got "
+            f"{list(validation.class_names)}."
         )

@@ -1,9 +1,8 @@
-"""Finished trainings of patch networks, found again by content, so that equal ones are done once."""
+"""Finished trainings of patch networks, stored by content, so that equal trainings run once."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 from torch import Tensor
@@ -14,29 +13,61 @@ from equipoise.training.persistence import load_fitted, save_fitted
 KIND = "patch-training"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PatchFit:
-    """What a training leaves.
+    """The result of a training.
 
     Attributes:
         tensors: Weights of the network and of its loss.
-        facts: JSON values by name.
+        rows: Rows of the training history.
+        voxels: (k,) sampled voxels of each class.
+        pixels: (k,) pixels of each class in the patches; 0 in center mode.
+        seconds: Duration of the training.
     """
 
     tensors: Mapping[str, Tensor]
-    facts: Mapping[str, Any]
+    rows: list[dict[str, float]]
+    voxels: list[int]
+    pixels: list[int]
+    seconds: float
+
+    def save(self, folder: Path) -> None:
+        """Write it to a new folder."""
+        counts = {"drawn": self.voxels, "pixels": self.pixels}
+        save_fitted(
+            folder, KIND, self.tensors, {"rows": self.rows, **counts, "seconds": self.seconds}
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> "PatchFit":
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: The folder contains no finished training.
+        """
+        tensors, stored = load_fitted(folder, KIND)
+        return cls(
+            tensors=tensors,
+            rows=stored["rows"],
+            voxels=stored["drawn"],
+            pixels=stored["pixels"],
+            seconds=stored["seconds"],
+        )
 
 
-def once(workspace: Path | None, key: str, train: Callable[[Path | None], PatchFit]) -> PatchFit:
-    """Give the training of this content: the stored one, or a new one that is stored.
+def load_or_train(
+    workspace: Path | None, key: str, train: Callable[[Path | None], PatchFit]
+) -> PatchFit:
+    """Return the stored training of this content, or train and store it.
 
-    Of several processes that want the same one, the first trains and the others wait. The system takes the lock
-    from a process that dies, and the next one goes on from its checkpoint.
+    Of several processes that need the same training, the first trains and the others wait. The
+    operating system releases the lock of a process that dies, and the next one resumes from its
+    checkpoint.
 
     Args:
-        workspace: Folder of finished trainings and checkpoints; None keeps nothing.
-        key: `equipoise.arrays.fingerprint` of all that the training depends on.
-        train: Path of the checkpoint to the training.
+        workspace: Folder of finished trainings and checkpoints; None stores nothing.
+        key: `equipoise.arrays.fingerprint` of everything that the training depends on.
+        train: Maps the path of the checkpoint to the training.
     """
     if workspace is None:
         return train(None)
@@ -45,7 +76,6 @@ def once(workspace: Path | None, key: str, train: Callable[[Path | None], PatchF
     make_folder(folder.parent)
     with FileLock(folder.with_suffix(".lock")):
         if not folder.is_dir():
-            trained = train(checkpoint)
-            save_fitted(folder, KIND, trained.tensors, trained.facts)
+            train(checkpoint).save(folder)
         checkpoint.unlink(missing_ok=True)
-    return PatchFit(*load_fitted(folder, KIND))
+    return PatchFit.load(folder)

@@ -1,9 +1,7 @@
-"""The training of a patch network: batches of patches, the patch sampler's epochs, looks at held-out slices."""
+"""Training of a patch network: patch batches, epochs of the patch sampler, validation slices."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,16 +9,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from equipoise.data.volume_dataset import IGNORED, Positions, VolumeDataset
-from equipoise.estimators.patches.base import Drawing
+from equipoise.estimators.patches.base import PatchStream
 from equipoise.estimators.patches.frequencies import Frequencies
+from equipoise.estimators.row_loss import AdvanceLoss
 from equipoise.estimators.scoring import channels_last
-from equipoise.estimators.segmenter_settings import KEEP, jitter_of
-from equipoise.estimators.slice_scores import PatchLoss, count, mean_dice, region_dice, some_slices
-from equipoise.estimators.sliding import Slider
-from equipoise.training.checkpoint import Checkpoint
+from equipoise.estimators.segmenter_settings import KEEP_BEST, SegmenterSettings
+from equipoise.estimators.slice_scores import (
+    PatchLoss,
+    count_pixels,
+    mean_dice,
+    region_dice,
+    validation_slices,
+)
+from equipoise.estimators.sliding import SlidingPredictor
+from equipoise.training.checkpoint import Checkpoint, Stateful
 from equipoise.training.devices import autocast
 from equipoise.training.hooks import KeepBest
-from equipoise.training.loop import Batch, Batches, History, train
+from equipoise.training.loop import Batch, Batches, History, Hook, train
 from equipoise.training.optimizers import make_optimizer, make_schedule
 from equipoise.training.steps import LossStep
 
@@ -28,96 +33,114 @@ METRIC = "validation_mean_dice"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PatchTask:
-    """What one training of a `Segmenter` works on.
+class PatchFitRequest:
+    """The data and settings of one training of a `Segmenter`.
 
     Attributes:
-        train: Cases to learn from.
-        held: Cases to judge the weights by, or None.
-        asked: Parameters of the `Segmenter`.
-        slider: Shows slices and voxels to the network.
-        loss: Descended; has what turns logits into probabilities.
-        frequencies: Counts what is drawn; in dense mode the pixels of the patches too, but for those outside the
-            brain, where all images are 0.
-        file: Path of the checkpoint; None keeps none.
+        train: Training cases.
+        validation: Cases that choose the weights, or None.
+        settings: Parameters of the `Segmenter`.
+        predictor: The network, and how it is applied to slices and voxels.
+        loss: Training loss, which also turns logits into probabilities.
+        frequencies: Counts the sampled voxels; in dense mode also the pixels of the patches, except
+            those outside the brain, where all images are 0.
+        file: Path of the checkpoint; None writes none.
     """
 
     train: VolumeDataset
-    held: VolumeDataset | None
-    asked: Mapping[str, Any]
-    slider: Slider
+    validation: VolumeDataset | None
+    settings: SegmenterSettings
+    predictor: SlidingPredictor
     loss: PatchLoss
     frequencies: Frequencies
     file: Path | None
 
     @property
+    def network(self) -> nn.Module:
+        """The network to train."""
+        return self.predictor.network
+
+    @property
     def device(self) -> torch.device:
-        """Where the network is."""
-        return next(self.slider.network.parameters()).device
+        """Device of the network."""
+        return next(self.network.parameters()).device
 
 
-def train_patches(task: PatchTask) -> History:
-    """Train all layers; the network ends with the weights that are to be kept."""
-    asked, network = task.asked, task.slider.network
-    drawing, step = _drawing(task), _step(task)
-    parts: dict[str, Any] = {
-        "network": network,
-        "optimizer": step.optimizer,
-        "schedule": step.schedule,
-        "loss": task.loss,
-        "drawing": drawing,
-        "frequencies": task.frequencies,
+def train_patches(request: PatchFitRequest) -> History:
+    """Train all layers and leave the network with the weights that `keep_best` names."""
+    settings = request.settings
+    stream = settings.sampler().start(
+        request.train,
+        n=settings.batch_size,
+        size=settings.patch_size,
+        jitter=settings.max_jitter,
+        seed=settings.seed,
+    )
+    optimizer = make_optimizer(
+        "adam", request.network.parameters(), learning_rate=settings.learning_rate
+    )
+    schedule = make_schedule("cosine", optimizer, settings.n_steps)
+    parts: dict[str, Stateful] = {
+        "network": request.network,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "loss": request.loss,
+        "stream": stream,
+        "frequencies": request.frequencies,
     }
-    hooks: list[Any] = [lambda done, _history: task.loss.advance(done / asked["n_steps"])]
-    hooks.append(_Epochs(task, drawing))
-    if (best := _watch(task)) is not None:
+    hooks: list[Hook] = [AdvanceLoss(request.loss, settings.n_steps), _Epochs(request, stream)]
+    best = _keep_best(request)
+    if best is not None:
         parts["best"] = best
-        hooks.insert(0, best)  # scored by the loss that it was trained with
-    checkpoint = None if task.file is None else Checkpoint(task.file, parts)
+        hooks.insert(0, best)  # scored before the loss advances
     history = train(
-        step,
-        _batches(task, drawing),
-        n_steps=asked["n_steps"],
-        seed=asked["seed"],
+        LossStep(
+            loss=_NetworkLoss(request.network, request.loss),
+            optimizer=optimizer,
+            schedule=schedule,
+            autocast=autocast(settings.precision, request.device),
+        ),
+        _batches(request, stream),
+        n_steps=settings.n_steps,
+        seed=settings.seed,
         hooks=hooks,
-        checkpoint=checkpoint,
+        checkpoint=None if request.file is None else Checkpoint(request.file, parts),
         history=History(
-            advice=f"Lower learning_rate (now {asked['learning_rate']:g}), or use precision='32-true'."
+            advice=f"Lower learning_rate (now {settings.learning_rate:g}), or use "
+            "precision='32-true'."
         ),
         name="segmenter",
     )
-    if best is not None and asked["keep_best"] != "last":
+    if best is not None and settings.keep_best != "last":
         best.restore()
     return history
 
 
 @dataclass(frozen=True, eq=False)
 class _Epochs:
-    """A hook that lets the patch sampler learn from the network between epochs."""
+    """A training hook that lets the patch sampler adapt to the network between epochs."""
 
-    task: PatchTask
-    drawing: Drawing
+    request: PatchFitRequest
+    stream: PatchStream
 
     def __call__(self, done: int, history: History) -> None:
-        """Rebuild where an epoch is over, and record what was found."""
-        every, n_steps = self.task.asked["epoch_steps"], self.task.asked["n_steps"]
-        if (
-            done % every == 0
-            and done < n_steps
-            and (facts := self.drawing.rebuild(done // every, self._judge))
-        ):
-            history.add(done, facts)
+        """At the end of an epoch rebuild the stream and record its statistics."""
+        epoch_steps = self.request.settings.epoch_steps
+        if done % epoch_steps == 0 and done < self.request.settings.n_steps:
+            statistics = self.stream.rebuild(done // epoch_steps, self._predict)
+            if statistics:
+                history.add(done, statistics)
 
-    def _judge(self, positions: Positions) -> NDArray[np.float32]:
-        """Give the probabilities (m, k) of the classes at (m, 4) positions."""
-        logits = self.task.slider.at(self.task.train, positions)
-        judged: NDArray[np.float32] = self.task.loss.probabilities(logits).cpu().numpy()
-        return judged
+    def _predict(self, positions: Positions) -> NDArray[np.float32]:
+        """Return the class probabilities (m, k) of the voxels at (m, 4) positions."""
+        logits = self.request.predictor.at(self.request.train, positions)
+        probabilities: NDArray[np.float32] = self.request.loss.probabilities(logits).cpu().numpy()
+        return probabilities
 
 
 @dataclass(frozen=True, eq=False)
-class _Descended:
-    """Patches and what is true of them to the loss."""
+class _NetworkLoss:
+    """Patches and their labels to the loss of the network."""
 
     network: nn.Module
     loss: PatchLoss
@@ -128,68 +151,47 @@ class _Descended:
         return value
 
 
-def _drawing(task: PatchTask) -> Drawing:
-    asked = task.asked
-    drawing: Drawing = asked["patch_sampler"].start(
-        task.train,
-        n=asked["batch_size"],
-        size=asked["patch_size"],
-        jitter=jitter_of(asked),
-        seed=asked["seed"],
-    )
-    return drawing
-
-
-def _batches(task: PatchTask, drawing: Drawing) -> Batches:
-    size, dense = task.asked["patch_size"], task.slider.kind.dense
+def _batches(request: PatchFitRequest, stream: PatchStream) -> Batches:
+    size = request.settings.patch_size
+    dense = request.predictor.architecture.dense
 
     def batch(step: int) -> Batch:
-        drawn = drawing(step)
+        centers, _, classes = stream(step)
         if dense:
-            patches, target = task.train.patches(drawn.centers, size)
-            task.frequencies.add(
-                drawn.classes, np.where((patches != 0).any(axis=1), target, IGNORED)
-            )
-        else:  # nothing was moved: what was drawn is in the center
-            patches, target = task.train.images(drawn.centers, size), drawn.classes
-            task.frequencies.add(drawn.classes)
-        return torch.from_numpy(patches).to(task.device), torch.from_numpy(target).to(task.device)
+            patches, target = request.train.patches(centers, size)
+            in_brain = (patches != 0).any(axis=1)  # (b, s, s)
+            request.frequencies.add(classes, np.where(in_brain, target, IGNORED))
+        else:  # without jitter: the sampled voxel is the center
+            patches, target = request.train.images(centers, size), classes
+            request.frequencies.add(classes)
+        device = request.device
+        return torch.from_numpy(patches).to(device), torch.from_numpy(target).to(device)
 
     return batch
 
 
-def _step(task: PatchTask) -> LossStep:
-    asked, network = task.asked, task.slider.network
-    optimizer = make_optimizer("adam", network.parameters(), learning_rate=asked["learning_rate"])
-    return LossStep(
-        loss=_Descended(network, task.loss),
-        optimizer=optimizer,
-        schedule=make_schedule("cosine", optimizer, asked["n_steps"]),
-        autocast=autocast(asked["precision"], task.device),
-    )
-
-
-def _watch(task: PatchTask) -> KeepBest | None:
-    """Judge by slices of held-out cases; None where there are none, or none with a region to find."""
-    if (held := task.held) is None:
+def _keep_best(request: PatchFitRequest) -> KeepBest | None:
+    """Build the hook that scores validation slices; None without cases, or without any region."""
+    validation = request.validation
+    settings = request.settings
+    if validation is None:
         return None
-    places = some_slices(held, task.asked["n_slices"])
-    as_trained = torch.zeros((1, held.k), device=task.device)
-    if np.isnan(mean_dice(np.diag(held.counts), held.regions)):
+    if np.isnan(mean_dice(np.diag(validation.counts), validation.regions)):
         return None
+    slices = validation_slices(validation, settings.n_slices)
+    no_offset = torch.zeros((1, validation.k), device=request.device)
 
     def score() -> dict[str, float]:
-        (confusion,) = count(task.slider, task.loss, held, places, as_trained)
-        by_region = {
-            f"validation_dice_{name}": value
-            for name, value in region_dice(confusion, held.regions).items()
-        }
-        return {METRIC: mean_dice(confusion, held.regions), **by_region}
+        (confusion,) = count_pixels(request.predictor, request.loss, validation, slices, no_offset)
+        scores = {METRIC: mean_dice(confusion, validation.regions)}
+        for name, value in region_dice(confusion, validation.regions).items():
+            scores[f"validation_dice_{name}"] = value
+        return scores
 
     return KeepBest(
-        task.slider.network,
+        request.network,
         score,
-        METRIC if KEEP[task.asked["keep_best"]] else None,
-        every=task.asked["evaluate_every"],
-        last=task.asked["n_steps"],
+        METRIC if KEEP_BEST[settings.keep_best] else None,
+        every=settings.evaluate_every,
+        last=settings.n_steps,
     )

@@ -1,4 +1,4 @@
-"""What a classifier descends: the loss of a batch, from its images and their rows."""
+"""The training loss of a classifier: of a batch, from its images and their row numbers."""
 
 from dataclasses import dataclass
 
@@ -6,24 +6,26 @@ from torch import Tensor, nn
 
 from equipoise.estimators.scoring import channels_last
 from equipoise.losses.base import ImbalanceLoss
+from equipoise.losses.regions import DenseLoss
+from equipoise.training.loop import History
 from equipoise.training.mixing import Mixing
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RowLoss:
-    """The weighted mean of the loss's terms over a batch, of blends where images are mixed.
+    """The weighted mean of a loss over a batch, whose images may be mixed.
 
-    The batches of a classifier carry rows in the place of labels: a row tells all that is known of an image, its
-    class and its weight, and a batch stays a pair for every other network.
+    The batches of a classifier contain row numbers in place of labels: a row determines the class
+    and the weight of an image, and a batch stays a pair of tensors as in every other training.
 
     Attributes:
         network: Images to logits.
-        loss: Logits and classes to terms.
+        loss: Logits and classes to a weighted mean.
         codes: (n,) class of each row, on the device.
-        weights: (n,) weight of each row, on the device. Terms times weights are divided by the number of terms, so
-            that a weight below 1 shrinks the step that its image causes.
-        mixing: Blends the images of a batch; None leaves them. Then the term of a blend is that of each of its
-            two labels, by their shares, each with the weight of its own image.
+        weights: (n,) weight of each row, on the device. The weighted terms are divided by the batch
+            size, so that a weight below 1 shrinks the gradient of its image.
+        mixing: Mixes the images of a batch; None leaves them. The loss of a mixed image is that of
+            its two labels, weighted by their shares and by the weight of the image of each label.
     """
 
     network: nn.Module
@@ -48,3 +50,15 @@ class RowLoss:
     def _mean(self, logits: Tensor, rows: Tensor, shares: Tensor | float) -> Tensor:
         mean: Tensor = self.loss(logits, self.codes[rows], self.weights[rows] * shares)
         return mean
+
+
+@dataclass(frozen=True, eq=False)
+class AdvanceLoss:
+    """A training hook that reports progress to a loss whose weights change during training."""
+
+    loss: ImbalanceLoss | DenseLoss
+    n_steps: int
+
+    def __call__(self, done: int, history: History) -> None:
+        """Report the share of finished steps, 0 to 1."""
+        self.loss.advance(done / self.n_steps)

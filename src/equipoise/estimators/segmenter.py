@@ -1,99 +1,135 @@
-"""`Segmenter`: tells the classes of every voxel of a scan, trained on patches that a patch sampler draws."""
+"""`Segmenter`: classifies every voxel of a scan, trained on patches that a patch sampler draws."""
 
 import time
-from collections.abc import Callable, Iterator
-from operator import itemgetter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 import equipoise
 from equipoise.arrays import fingerprint
 from equipoise.data.volume_dataset import VolumeDataset
-from equipoise.estimators.patch_fits import PatchFit, once
-from equipoise.estimators.patch_training import METRIC, PatchTask, train_patches
+from equipoise.estimators.base_segmenter import BaseSegmenter
+from equipoise.estimators.patch_fits import PatchFit, load_or_train
+from equipoise.estimators.patch_training import METRIC, PatchFitRequest, train_patches
 from equipoise.estimators.patches.balanced import BalancedPatches
 from equipoise.estimators.patches.base import PatchSampler, healthy_class
 from equipoise.estimators.patches.frequencies import Frequencies
 from equipoise.estimators.prior_correction import prior_offset, tune_tau
-from equipoise.estimators.segmenter_settings import check_segmenter_settings, patch_network
+from equipoise.estimators.segmenter_settings import SegmenterSettings
 from equipoise.estimators.slice_scores import PatchLoss
-from equipoise.estimators.sliding import SeenSlice, Slider
+from equipoise.estimators.sliding import Box, SlidingPredictor
 from equipoise.exceptions import DataError
 from equipoise.losses import LOSSES
 from equipoise.losses.regions import pick_loss
 from equipoise.networks.heads import replace_linear
-from equipoise.networks.patch_networks import PatchNetwork, laid_out
+from equipoise.networks.patch_networks import laid_out
 from equipoise.training.chance import isolated_chance
 from equipoise.training.devices import resolve_device
 from equipoise.training.loop import History
 from equipoise.training.persistence import load_fitted, save_fitted
 
-Mask = NDArray[np.bool_]  # (z, y, x)
+KIND = "segmenter"
 BALANCED = BalancedPatches()
 
 
-class Segmenter(BaseEstimator):
-    """Learns the classes of voxels from axial patches and finds them in whole scans.
+class Segmenter(BaseSegmenter):
+    """Learns the classes of voxels from axial patches and predicts them for whole scans.
 
     Args:
-        mode: "center": the label of a patch is the class of its center pixel; "dense": all its pixels have theirs.
-            In dense mode the pixels of a balanced batch are still imbalanced.
-        network: One of `equipoise.networks.patch_networks.PATCH_NETWORKS`; None for "center_cnn_valid" or, in dense
-            mode, "unet".
+        mode: "center": a patch is labeled by the class of its center pixel; "dense": all its pixels
+            are labeled. In dense mode the pixels of a balanced batch are still imbalanced.
+        network: One of `equipoise.networks.patch_networks.PATCH_NETWORKS`; None for
+            "center_cnn_valid" or, in dense mode, "unet".
         width: Channels of its first layers.
         patch_size: Side of the patches in px.
-        patch_sampler: What draws them; see `equipoise.estimators.patches`.
-        jitter: Pixels by which patches are moved at most, so that what was drawn is not always in the middle; None
-            for a quarter of `patch_size` in dense mode. In center mode there is none.
-        loss: One of `equipoise.losses.LOSSES`, or in dense mode of `equipoise.losses.regions.REGION_LOSSES` too. It
-            is told the expected counts of the classes among the voxels drawn.
-        n_steps: Optimizer steps (Adam, learning rate to 0 as a cosine).
-        epoch_steps: Steps after which the patch sampler may learn from the network.
-        batch_size: Patches in a step, at least 2.
-        learning_rate: Its first value.
+        patch_sampler: Strategy for drawing patches; see `equipoise.estimators.patches`.
+        jitter: Largest shift of a patch in px, so that the sampled voxel is not always its center;
+            None for a quarter of `patch_size` in dense mode. In center mode there is none.
+        loss: One of `equipoise.losses.LOSSES`, or in dense mode also of
+            `equipoise.losses.regions.REGION_LOSSES`. It receives the expected class counts of the
+            sampled voxels.
+        n_steps: Optimizer steps (Adam, cosine schedule to 0).
+        epoch_steps: Steps after which the patch sampler may adapt to the network.
+        batch_size: Patches per step, at least 2.
+        learning_rate: Initial learning rate.
         precision: "32-true" or "bf16-mixed" for training; predictions are always float32.
-        prior_correction: Whether to correct the logits for the class shares that the patch sampler changed.
-        keep_best: "mean_dice" keeps the weights with the best mean Dice of the regions on the validation slices,
-            "last" those of the last step.
-        evaluate_every: Steps between two looks at the validation slices; the last step is always looked at.
-        n_slices: Validation slices of a look, spread over the brains; one for each region is added.
-        stride: Pixels between the patches of a prediction in center mode; logits in between are bilinear.
+        prior_correction: Whether to correct the logits for the class shares that the patch sampler
+            changed.
+        keep_best: "mean_dice" keeps the weights with the best mean Dice of the regions on the
+            validation slices, "last" those of the last step.
+        evaluate_every: Steps between two validation evaluations; the last step is always evaluated.
+        n_slices: Validation slices per evaluation, spread over the brains, plus one per region.
+        stride: Pixels between the patches of a prediction in center mode; logits in between are
+            bilinear.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        seed: Seed of the first weights and the patches.
+        seed: Seed of the initial weights and of the patches.
 
     Attributes:
-        history_: Training loss, validation_mean_dice, validation_dice_<region>, and what the patch sampler found.
-        tau_: How much of the prior correction is used, 0 to 1; 0 without it.
-        drawn_: (k,) class shares that the network was trained under: in center mode the expected ones of the voxels
-            drawn, in dense mode those of the pixels of the patches within the brain, as they came.
-        counts_: (k,) class counts that the loss was told.
-        frequencies_: Classes drawn against those asked for; see `equipoise.estimators.patches.frequencies`.
+        history_: Training loss, validation_mean_dice, validation_dice_<region>, and the statistics
+            of the patch sampler.
+        tau_: Strength of the prior correction, 0 to 1; 0 without it.
+        training_shares_: (k,) class shares that the network was trained on: in center mode the
+            expected ones of the sampled voxels, in dense mode the observed ones of the patch pixels
+            within the brain.
+        counts_: (k,) class counts that the loss received.
+        frequencies_: Observed and target class shares of the patches; not saved.
         prior_: (k,) class shares of the valid training voxels.
         notes_: Sentences about what went wrong in the training; usually none.
-        seconds_: Duration of the training (by whichever fit did it) and of the tuning of tau.
+        seconds_: Duration of the training (in whichever fit ran it) and of the tuning of tau.
         network_: The network, in evaluation mode.
-        loss_: What turns its logits into probabilities.
+        loss_: The loss, which turns logits into probabilities.
         class_names_: Names of the k classes.
         modalities_: Names of the c channels that scans must have, in that order.
         regions_: Name -> classes of the regions.
 
-    Source: methods 6.2 to 6.6 and A.7 (paper S3). Real validation cases are handed in, never cut out of the others.
+    Source: Small & Ventura (2017), who train patch networks that differ in the patch sampler alone.
+    Ours takes real validation cases as an argument and never holds out training cases.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from equipoise.testing.segmenters import toy_brains
+        >>> segmenter = Segmenter(patch_size=32, width=2, batch_size=4, n_steps=2, device="cpu")
+        >>> with TemporaryDirectory() as folder:
+        ...     brains = toy_brains(Path(folder))
+        ...     images, _, mask = brains.arrays(1)
+        ...     segmenter.fit(brains.subset([0])).predict(images, mask).shape
+        (3, 14, 12)
+
+    See Also:
+        CascadeSegmenter: Finds the tumor first, then its parts.
     """
 
     def __init__(
-        self, *, mode: str = "center", network: str | None = None, width: int = 16, patch_size: int = 64,
-        patch_sampler: PatchSampler | str = BALANCED, jitter: int | None = None, loss: str = "cross_entropy",
-        n_steps: int = 1000, epoch_steps: int = 100, batch_size: int = 120, learning_rate: float = 1e-3,
-        precision: str = "32-true", prior_correction: bool = False, keep_best: str = "mean_dice",
-        evaluate_every: int = 100, n_slices: int = 16, stride: int = 4, device: str = "auto", seed: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        mode: str = "center",
+        network: str | None = None,
+        width: int = 16,
+        patch_size: int = 64,
+        patch_sampler: PatchSampler | str = BALANCED,
+        jitter: int | None = None,
+        loss: str = "cross_entropy",
+        n_steps: int = 1000,
+        epoch_steps: int = 100,
+        batch_size: int = 120,
+        learning_rate: float = 1e-3,
+        precision: str = "32-true",
+        prior_correction: bool = False,
+        keep_best: str = "mean_dice",
+        evaluate_every: int = 100,
+        n_slices: int = 16,
+        stride: int = 4,
+        device: str = "auto",
+        seed: int = 0,
+    ) -> None:
         self.mode = mode
         self.network = network
         self.width = width
@@ -121,253 +157,227 @@ class Segmenter(BaseEstimator):
         validation: VolumeDataset | None = None,
         workspace: Path | None = None,
     ) -> Self:
-        """Learn from cases; a fit that was killed goes on from its checkpoint, to the same weights.
+        """Train on cases; see `BaseSegmenter.fit`.
 
-        Args:
-            train: Cases with their label maps.
-            validation: Real held-out cases of the same classes and modalities, which choose the weights and tau.
-                Without them, or without any region in them, the last weights are kept and tau is 1.
-            workspace: Folder of checkpoints and finished trainings; segmenters that differ in `prior_correction`
-                alone share one, also between processes. None keeps nothing.
-
-        Raises:
-            DataError: No voxels to draw, or validation cases of another kind.
-            SettingError: A setting is unknown or out of range.
-            DivergedError: The loss became NaN or infinite.
+        Without validation cases, or without any region in them, the last weights are kept and tau
+        is 1. Segmenters that differ in `prior_correction` alone share a training in the workspace.
         """
-        self.check_settings()
+        settings = self.settings
+        settings.check()
         _check_same_kind(train, validation)
-        self._describe(train)
-        self._make_parts()
-        key = self._key(train, validation)
-        trained = once(
-            workspace, key, lambda checkpoint: self._train(train, validation, checkpoint)
+        self._set_classes(train.class_names, train.modalities, train.regions)
+        self.background_ = healthy_class(train) == 0
+        shares = settings.sampler().shares(train)  # raises for cases without a voxel
+        self.prior_ = train.counts / train.counts.sum()
+        # a class without a voxel counts as one, or the loss would have no weight for it
+        expected_counts = np.rint(settings.n_steps * settings.batch_size * shares)
+        self.counts_ = np.maximum(expected_counts, 1).astype(np.int64)
+        self._build(settings)
+        key = fingerprint(
+            train.fingerprint,
+            None if validation is None else validation.fingerprint,
+            replace(settings, prior_correction=False),
+            equipoise.__version__,
         )
+
+        def train_once(checkpoint: Path | None) -> PatchFit:
+            return self._train(settings, train, validation, checkpoint)
+
+        trained = load_or_train(workspace, key, train_once)
         started = time.perf_counter()
-        self._parts().load_state_dict(dict(trained.tensors))
-        self.frequencies_ = Frequencies(train.class_names, self._asked(train))
-        self.frequencies_.load_state_dict(
-            {
-                name: torch.tensor(trained.facts[name], dtype=torch.int64)
-                for name in ("drawn", "pixels")
-            }
-        )
-        pixels = self.frequencies_.pixels
-        self.drawn_ = pixels / pixels.sum() if self._kind.dense else self.frequencies_.asked
-        self.history_ = History(rows=trained.facts["rows"])
-        self.notes_ = training_notes(self.history_)
-        self.tau_ = self._tune(validation)
-        self.seconds_ = trained.facts["seconds"] + time.perf_counter() - started
+        self._modules().load_state_dict(dict(trained.tensors))
+        self._take_statistics(trained, shares)
+        self.tau_ = self._tune_tau(validation)
+        self.seconds_ = trained.seconds + time.perf_counter() - started
         return self
 
-    def probabilities(self, images: NDArray[Any], mask: Mask) -> NDArray[np.float32]:
-        """Give (k, z, y, x) probabilities for images (c, z, y, x); class 0 has all outside the mask (z, y, x).
-
-        Raises:
-            NotFittedError: `fit` has not been called.
-            DataError: Images of other modalities, or a mask of another shape.
-        """
+    def probabilities(self, images: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Return (k, z, y, x) probabilities; see `BaseSegmenter.probabilities`."""
         check_is_fitted(self, "tau_")
-        found = np.zeros((len(self.class_names_), *mask.shape), dtype=np.float32)
-        found[0] = 1.0
-        for z, box, chances in self.slices(images, mask):
+        scores = np.zeros((len(self.class_names_), *mask.shape), dtype=np.float32)
+        scores[0] = 1.0
+        for z, box, slice_scores in self.slices(images, mask):
             inside = mask[z][box]
-            found[:, z, *box][:, inside] = chances[:, inside]
-        return found
+            scores[:, z, *box][:, inside] = slice_scores[:, inside]
+        return scores
 
-    def predict(self, images: NDArray[Any], mask: Mask) -> NDArray[np.uint8]:
-        """Give the (z, y, x) most probable class of each voxel, 0 outside the mask; see `probabilities`."""
+    def predict(self, images: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """Return the (z, y, x) most probable class of each voxel, 0 outside the mask."""
         codes = np.zeros(mask.shape, dtype=np.uint8)
-        for z, box, chances in self.slices(images, mask):
-            codes[z, *box] = np.where(mask[z][box], chances.argmax(axis=0), 0)
+        for z, box, slice_scores in self.slices(images, mask):
+            codes[z, *box] = np.where(mask[z][box], slice_scores.argmax(axis=0), 0)
         return codes
 
     def slices(
-        self, images: NDArray[Any], mask: Mask
-    ) -> Iterator[tuple[int, tuple[slice, slice], NDArray[np.float32]]]:
-        """Give one slice after another where the mask holds a voxel, so that memory does not grow with the volume.
+        self, images: NDArray[Any], mask: NDArray[np.bool_]
+    ) -> Iterator[tuple[int, Box, NDArray[np.float32]]]:
+        """Yield the probabilities slice by slice, so that memory does not grow with the volume.
 
         Yields:
-            The slice z, the smallest box (slices along y and x) around its mask, and (k, h, w) probabilities there.
+            The slice z, the smallest box (slices along y and x) around its mask, and (k, h, w)
+            probabilities there; nothing for slices without a mask.
 
         Raises:
             NotFittedError: `fit` has not been called.
-            DataError: Images of other modalities, or a mask of another shape.
+            DataError: Images of other modalities, or a mask of another shape or type.
         """
         check_is_fitted(self, "tau_")
         expected = (len(self.modalities_), *mask.shape)
         if images.shape != expected or mask.dtype != bool:
             raise DataError(
-                f"Expected images of the modalities {', '.join(self.modalities_)} and a mask of booleans on one "
-                f"grid, shape {expected}, got images of shape {images.shape} and a mask of {mask.dtype}."
+                f"Expected images of the modalities {', '.join(self.modalities_)} and a boolean "
+                f"mask on one grid, shape {expected}, got images of shape {images.shape} and a "
+                f"mask of {mask.dtype}."
             )
-        yield from (self._decoded(seen) for seen in self._slider.slices(images, mask))
+        offset = torch.as_tensor(self.tau_ * self._prior_offset(), dtype=torch.float32)
+        for z, box, logits in self._predictor.slices(images, mask):
+            corrected = logits + offset.to(logits.device)[:, None, None]
+            scores = self.loss_.probabilities(corrected.unsqueeze(0))[0]
+            yield z, box, scores.cpu().numpy()
 
     def save(self, folder: Path) -> None:
-        """Write `model.safetensors` and `model.json` into a new folder.
+        """Write `model.safetensors` and `model.json`; see `BaseSegmenter.save`.
 
-        Of the patch sampler only its description is kept; history and frequencies are not.
+        Of the patch sampler only its description is stored.
         """
         check_is_fitted(self, "tau_")
-        facts = {name: _plain(getattr(self, name)) for name in FACTS}
+        fitted = {
+            "class_names_": self.class_names_,
+            "modalities_": self.modalities_,
+            "regions_": self.regions_,
+            "background_": self.background_,
+            "drawn_": self.training_shares_.tolist(),
+            "counts_": self.counts_.tolist(),
+            "prior_": self.prior_.tolist(),
+            "tau_": self.tau_,
+            "notes_": self.notes_,
+            "seconds_": self.seconds_,
+        }
         settings = {**self.get_params(deep=False), "patch_sampler": str(self.patch_sampler)}
-        save_fitted(
-            folder, KIND, self._parts().state_dict(), {"settings": settings, "fitted": facts}
-        )
+        parts = {"settings": settings, "fitted": fitted}
+        save_fitted(folder, KIND, self._modules().state_dict(), parts)
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> Self:
-        """Read a segmenter that `save` wrote and put it on a device; it predicts and is not trained further.
-
-        Raises:
-            DataError: The folder holds no saved segmenter.
-            SettingError: The device is not there.
-        """
-        tensors, facts = load_fitted(folder, KIND)
-        loaded = cls(**{**facts["settings"], "device": device})
-        for name, restore in FACTS.items():
-            setattr(loaded, name, restore(facts["fitted"][name]))
-        loaded._make_parts()
-        loaded._parts().load_state_dict(tensors)
+        """Read a segmenter that `save` wrote; see `BaseSegmenter.load`."""
+        tensors, stored = load_fitted(folder, KIND)
+        fitted = stored["fitted"]
+        loaded = cls(**{**stored["settings"], "device": device})
+        loaded._set_classes(fitted["class_names_"], fitted["modalities_"], fitted["regions_"])
+        loaded.background_ = bool(fitted["background_"])
+        loaded.training_shares_ = np.asarray(fitted["drawn_"])
+        loaded.counts_ = np.asarray(fitted["counts_"])
+        loaded.prior_ = np.asarray(fitted["prior_"])
+        loaded.tau_ = float(fitted["tau_"])
+        loaded.notes_ = tuple(fitted["notes_"])
+        loaded.seconds_ = float(fitted["seconds_"])
+        loaded._build(loaded.settings)
+        loaded._modules().load_state_dict(tensors)
         return loaded
 
+    @property
+    def settings(self) -> SegmenterSettings:
+        """The parameters as a typed record."""
+        return SegmenterSettings(**self.get_params(deep=False))
+
     def check_settings(self, size: int | None = None) -> None:
-        """Refuse settings that cannot work, before any case is read.
+        """Raise unless the settings can work; see `BaseSegmenter.check_settings`."""
+        self.settings.check()
 
-        Args:
-            size: Smaller side of the slices in px. Any will do: a patch may be larger than the scan.
-
-        Raises:
-            SettingError: A name is unknown, a number out of range, or two settings contradict each other.
-        """
-        check_segmenter_settings(self.get_params(deep=False))
-
-    def _describe(self, train: VolumeDataset) -> None:
-        """Note what of the training cases is needed to predict."""
-        self.class_names_, self.modalities_ = train.class_names, train.modalities
-        self.regions_ = dict(train.regions)
-        self.background_ = healthy_class(train) == 0
-        told = np.rint(
-            self.n_steps * self.batch_size * self._asked(train)
-        )  # refuses cases without a voxel
-        self.prior_ = train.counts / train.counts.sum()
-        self.counts_ = np.maximum(told, 1).astype(
-            np.int64
-        )  # a class without a voxel must not break the fit
-
-    def _asked(self, train: VolumeDataset) -> NDArray[np.float64]:
-        return self.patch_sampler.shares(train)  # type: ignore[union-attr]  # not text: see check_settings
-
-    def _make_parts(self) -> None:
-        """Build the network with its first weights, which depend on the seed alone, and the loss."""
-        device = resolve_device(self.device)
-        with isolated_chance(self.seed, "segmenter", "first weights"):
-            network = self._kind.build(len(self.modalities_), len(self.class_names_), self.width)
-            if self._kind.head is not None:
-                replace_linear(network, self._kind.head, LOSSES[self.loss].head)
-        self.network_: nn.Module = laid_out(network).to(device).eval()
-        counts = torch.as_tensor(self.counts_)
-        if self._kind.dense:
-            self.loss_: PatchLoss = pick_loss(self.loss, counts, background=self.background_).to(
-                device
+    def _build(self, settings: SegmenterSettings) -> None:
+        """Build the loss and the network, whose initial weights depend on the seed alone."""
+        device = resolve_device(settings.device)
+        architecture = settings.architecture
+        with isolated_chance(settings.seed, "segmenter", "first weights"):
+            network = architecture.build(
+                len(self.modalities_), len(self.class_names_), settings.width
             )
+            if architecture.head is not None:
+                replace_linear(network, architecture.head, LOSSES[settings.loss].head)
+        self.network_: nn.Module = laid_out(network).to(device).eval()
+        self._predictor = SlidingPredictor(
+            architecture, self.network_, settings.patch_size, settings.stride
+        )
+        counts = torch.as_tensor(self.counts_)
+        if architecture.dense:
+            loss: PatchLoss = pick_loss(settings.loss, counts, background=self.background_)
         else:
-            self.loss_ = LOSSES[self.loss](counts).to(device)
+            loss = LOSSES[settings.loss](counts)
+        self.loss_: PatchLoss = loss.to(device)
 
     def _train(
-        self, train: VolumeDataset, held: VolumeDataset | None, checkpoint: Path | None
+        self,
+        settings: SegmenterSettings,
+        train: VolumeDataset,
+        validation: VolumeDataset | None,
+        checkpoint: Path | None,
     ) -> PatchFit:
         started = time.perf_counter()
         self.network_.train()
-        frequencies = Frequencies(train.class_names, self._asked(train))
-        task = PatchTask(
+        frequencies = Frequencies(train.class_names, settings.sampler().shares(train))
+        request = PatchFitRequest(
             train=train,
-            held=held,
-            asked=self.get_params(deep=False),
-            slider=self._slider,
+            validation=validation,
+            settings=settings,
+            predictor=self._predictor,
             loss=self.loss_,
             frequencies=frequencies,
             file=checkpoint,
         )
-        history = train_patches(task)
+        history = train_patches(request)
         self.network_.eval()
-        counted = {name: count.tolist() for name, count in frequencies.state_dict().items()}
-        facts = {"rows": history.rows, **counted, "seconds": time.perf_counter() - started}
-        return PatchFit(self._parts().state_dict(), facts)
+        return PatchFit(
+            tensors=self._modules().state_dict(),
+            rows=history.rows,
+            voxels=frequencies.voxels.tolist(),
+            pixels=frequencies.pixels.tolist(),
+            seconds=time.perf_counter() - started,
+        )
 
-    def _tune(self, validation: VolumeDataset | None) -> float:
+    def _take_statistics(self, trained: PatchFit, shares: NDArray[np.float64]) -> None:
+        """Take over the history and the class frequencies of a training."""
+        self.frequencies_ = Frequencies(self.class_names_, shares)
+        self.frequencies_.voxels = np.array(trained.voxels, dtype=np.int64)
+        self.frequencies_.pixels = np.array(trained.pixels, dtype=np.int64)
+        pixels = self.frequencies_.pixels
+        dense = self._predictor.architecture.dense
+        self.training_shares_ = pixels / pixels.sum() if dense else self.frequencies_.targets
+        self.history_ = History(rows=trained.rows)
+        self.notes_ = training_notes(self.history_)
+
+    def _tune_tau(self, validation: VolumeDataset | None) -> float:
         if not self.prior_correction:
             return 0.0
         if validation is None:
             return 1.0
-        return tune_tau(
-            self._slider, self.loss_, validation, prior_offset(self.prior_, self.drawn_)
-        )
+        return tune_tau(self._predictor, self.loss_, validation, self._prior_offset())
 
-    def _decoded(self, seen: SeenSlice) -> tuple[int, tuple[slice, slice], NDArray[np.float32]]:
-        offset = torch.as_tensor(
-            self.tau_ * prior_offset(self.prior_, self.drawn_), dtype=torch.float32
-        )
-        logits = seen.logits + offset.to(seen.logits.device)[:, None, None]
-        chances: NDArray[np.float32] = (
-            self.loss_.probabilities(logits.unsqueeze(0))[0].cpu().numpy()
-        )
-        return seen.z, seen.box, chances
+    def _prior_offset(self) -> NDArray[np.float64]:
+        return prior_offset(self.prior_, self.training_shares_)
 
-    def _key(self, train: VolumeDataset, held: VolumeDataset | None) -> str:
-        """Name the training after all that it depends on; the prior correction comes after it."""
-        settings = {**self.get_params(deep=False), "prior_correction": None}
-        contents = (train.fingerprint, held and held.fingerprint)
-        return fingerprint(
-            *contents, sorted(settings.items(), key=itemgetter(0)), equipoise.__version__
-        )
-
-    def _parts(self) -> nn.ModuleDict:
+    def _modules(self) -> nn.ModuleDict:
         return nn.ModuleDict({"network": self.network_, "loss": self.loss_})
-
-    @property
-    def _kind(self) -> PatchNetwork:
-        return patch_network(self.get_params(deep=False))
-
-    @property
-    def _slider(self) -> Slider:
-        return Slider(self._kind, self.network_, self.patch_size, self.stride)
-
-
-KIND = "segmenter"
-FACTS: dict[
-    str, Callable[[Any], Any]
-] = {  # what `save` keeps beside settings and weights -> how it is read again
-    "class_names_": tuple,
-    "modalities_": tuple,
-    "regions_": lambda regions: {name: tuple(codes) for name, codes in regions.items()},
-    "background_": bool,
-    "drawn_": np.asarray,
-    "counts_": np.asarray,
-    "prior_": np.asarray,
-    "tau_": float,
-    "notes_": tuple,
-    "seconds_": float,
-}
 
 
 def training_notes(history: History) -> tuple[str, ...]:
-    """Say what a doctor should know about a training whose scores on the validation slices fell, or never rose.
+    """Describe a training whose validation Dice collapsed or never rose; usually nothing.
 
-    Source: anchors 19 (nnU-Net 3048: all classes learned after 55 epochs, Dice 0.0002 after 1,000).
+    nnU-Net reports such a case (issue 3048): all classes learned after 55 epochs, a Dice of 0.0002
+    after 1,000.
     """
     scores = [value for _, value in history.column(METRIC)]
     if not scores:
         return ()
-    best, last = max(scores), scores[-1]
+    best = max(scores)
     if best == 0:
         return (
-            "The network found no part of any region on the validation slices, at no time of the training.",
+            "The network found no part of any region on the validation slices, at no time of the "
+            "training.",
         )
-    if last < best / 2:
+    if scores[-1] < best / 2:
         return (
-            f"The training collapsed: the mean Dice on the validation slices fell from {best:.2f} to {last:.2f}. "
-            "Unless the last weights were asked for, the best ones were kept.",
+            "The training collapsed: the mean Dice on the validation slices fell from "
+            f"{best:.2f} to {scores[-1]:.2f}. The best weights were kept, unless keep_best='last'.",
         )
     return ()
 
@@ -375,12 +385,10 @@ def training_notes(history: History) -> tuple[str, ...]:
 def _check_same_kind(train: VolumeDataset, validation: VolumeDataset | None) -> None:
     if validation is None:
         return
-    ours, theirs = ((data.modalities, data.class_names) for data in (train, validation))
-    if ours != theirs:
+    expected = (train.modalities, train.class_names)
+    actual = (validation.modalities, validation.class_names)
+    if actual != expected:
         raise DataError(
-            f"Expected validation cases with the modalities and classes of the training, {ours}, got {theirs}."
+            "Expected validation cases with the modalities and classes of the training cases, "
+            f"{expected}, got {actual}."
         )
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray) else value

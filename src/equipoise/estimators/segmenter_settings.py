@@ -1,105 +1,136 @@
-"""Checks of a segmenter's settings, before any work is done."""
+"""The settings of a segmenter as a typed record, and its checks."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
 from equipoise.discovery import pick
-from equipoise.estimators.settings import check_whole
+from equipoise.estimators.patches.base import PatchSampler
 from equipoise.exceptions import SettingError
 from equipoise.losses import LOSSES
 from equipoise.losses.regions import REGION_LOSSES, pick_loss
 from equipoise.networks.patch_networks import CENTER_CNN_VALID, PATCH_NETWORKS, UNET, PatchNetwork
 from equipoise.training.devices import PRECISIONS, resolve_device
+from equipoise.validation import check_whole
 
-MODES = {
-    "center": CENTER_CNN_VALID,
-    "dense": UNET,
-}  # mode -> the network it has where none is asked for
-KEEP = {
-    "mean_dice": True,
-    "last": False,
-}  # what the weights kept are the best in -> whether they are chosen
+MODES = {"center": CENTER_CNN_VALID, "dense": UNET}  # mode -> its default network
+KEEP_BEST = {"mean_dice": True, "last": False}  # name -> whether validation chooses the weights
 
 
-def patch_network(settings: Mapping[str, Any]) -> PatchNetwork:
-    """Find the network of a segmenter.
+@dataclass(frozen=True, kw_only=True)
+class SegmenterSettings:
+    """The parameters of `Segmenter`, which describes them, as its fit reads them."""
 
-    Raises:
-        SettingError: No such mode or network, or they do not belong together.
-    """
-    usual = pick(MODES, settings["mode"], "mode")
-    if settings["network"] is None:
-        return usual
-    kind = pick(PATCH_NETWORKS, settings["network"], "network")
-    if kind.dense != usual.dense:
-        fit = ", ".join(
-            name for name, network in PATCH_NETWORKS.items() if network.dense == usual.dense
-        )
-        raise SettingError(
-            f"Expected a network for mode='{settings['mode']}', got '{kind.name}'. Use one of: {fit}."
-        )
-    return kind
+    mode: str
+    network: str | None
+    width: int
+    patch_size: int
+    patch_sampler: PatchSampler | str
+    jitter: int | None
+    loss: str
+    n_steps: int
+    epoch_steps: int
+    batch_size: int
+    learning_rate: float
+    precision: str
+    prior_correction: bool
+    keep_best: str
+    evaluate_every: int
+    n_slices: int
+    stride: int
+    device: str
+    seed: int
 
+    @property
+    def dense(self) -> bool:
+        """Whether the network labels every pixel of a patch, not only its center."""
+        return self.architecture.dense
 
-def jitter_of(settings: Mapping[str, Any]) -> int:
-    """Give the pixels by which patches are moved at most."""
-    if settings["jitter"] is not None:
-        return int(settings["jitter"])
-    return settings["patch_size"] // 4 if settings["mode"] == "dense" else 0
+    @property
+    def architecture(self) -> PatchNetwork:
+        """The network by its name, or the default one of the mode.
 
-
-def check_segmenter_settings(settings: Mapping[str, Any]) -> None:
-    """Refuse parameters of `Segmenter` that cannot work.
-
-    Raises:
-        SettingError: A name is unknown, a number out of range, or two settings contradict each other.
-    """
-    kind = patch_network(settings)
-    check_whole(
-        settings, width=1, patch_size=1, n_steps=1, epoch_steps=1, batch_size=2, evaluate_every=1
-    )
-    check_whole(settings, n_slices=1, stride=1)
-    kind.check_size(settings["patch_size"])
-    _check_loss(settings)
-    pick(PRECISIONS, settings["precision"], "precision")
-    pick(KEEP, settings["keep_best"], "value for keep_best")
-    resolve_device(settings["device"])
-    if not settings["learning_rate"] > 0:
-        raise SettingError(f"Expected a positive learning_rate, got {settings['learning_rate']}.")
-    if not all(
-        callable(getattr(settings["patch_sampler"], name, None)) for name in ("start", "shares")
-    ):
-        raise SettingError(
-            f"Expected patch_sampler as one of equipoise.estimators.patches, such as BalancedPatches(), got "
-            f"{settings['patch_sampler']!r}. A segmenter that was loaded predicts only; make a new one to train."
-        )
-    _check_places(settings, kind)
-
-
-def _check_places(settings: Mapping[str, Any], kind: PatchNetwork) -> None:
-    if settings["jitter"] is not None:
-        check_whole(settings, jitter=0)
-        if settings["jitter"] and settings["mode"] == "center":
+        Raises:
+            SettingError: The mode or the network is unknown, or they do not match.
+        """
+        default = pick(MODES, self.mode, "mode")
+        if self.network is None:
+            return default
+        architecture = pick(PATCH_NETWORKS, self.network, "network")
+        if architecture.dense != default.dense:
+            names = [name for name, it in PATCH_NETWORKS.items() if it.dense == default.dense]
             raise SettingError(
-                f"Expected jitter=0 with mode='center', got {settings['jitter']}: the label of a patch is that of "
-                "its center pixel, which must be the one that was drawn."
+                f"Expected a network for mode='{self.mode}', got '{architecture.name}'. Use one "
+                f"of: {', '.join(names)}."
             )
-    if kind.slides and settings["stride"] % kind.stride:
-        raise SettingError(
-            f"Expected a stride that is a multiple of {kind.stride} for the network '{kind.name}', got "
-            f"{settings['stride']}. The network 'center_cnn' takes any."
-        )
+        return architecture
 
+    @property
+    def max_jitter(self) -> int:
+        """Largest shift of a patch in px; in dense mode by default a quarter of its side."""
+        if self.jitter is not None:
+            return self.jitter
+        return self.patch_size // 4 if self.mode == "dense" else 0
 
-def _check_loss(settings: Mapping[str, Any]) -> None:
-    if settings["mode"] == "dense":
-        pick_loss(settings["loss"], torch.ones(3))
-    elif settings["loss"] in REGION_LOSSES:
-        raise SettingError(
-            f"Expected a loss of single pixels with mode='center', got '{settings['loss']}', which compares "
-            "regions. Use mode='dense'."
-        )
-    else:
-        pick(LOSSES, settings["loss"], "loss")
+    def sampler(self) -> PatchSampler:
+        """Return the patch sampler.
+
+        Raises:
+            SettingError: There is only its description, as in a loaded segmenter, or no sampler.
+        """
+        sampler = self.patch_sampler
+        if not isinstance(sampler, PatchSampler):
+            raise SettingError(
+                "Expected patch_sampler as one of equipoise.estimators.patches, such as "
+                f"BalancedPatches(), got {sampler!r}. A loaded segmenter only predicts; create a "
+                "new one to train."
+            )
+        return sampler
+
+    def check(self) -> None:
+        """Raise unless these settings can work.
+
+        Raises:
+            SettingError: A name is unknown, a number out of range, or two settings contradict.
+        """
+        architecture = self.architecture
+        for name in ("width", "patch_size", "n_steps", "epoch_steps"):
+            check_whole(name, getattr(self, name), minimum=1)
+        for name in ("evaluate_every", "n_slices", "stride"):
+            check_whole(name, getattr(self, name), minimum=1)
+        check_whole("batch_size", self.batch_size, minimum=2)
+        architecture.check_size(self.patch_size)
+        self._check_loss()
+        pick(PRECISIONS, self.precision, "precision")
+        pick(KEEP_BEST, self.keep_best, "value for keep_best")
+        resolve_device(self.device)
+        if not self.learning_rate > 0:
+            raise SettingError(f"Expected a positive learning_rate, got {self.learning_rate}.")
+        self.sampler()
+        self._check_jitter()
+        if architecture.slides and self.stride % architecture.stride:
+            raise SettingError(
+                f"Expected a stride that is a multiple of {architecture.stride} for the network "
+                f"'{architecture.name}', got {self.stride}. The network 'center_cnn' takes any."
+            )
+
+    def _check_jitter(self) -> None:
+        if self.jitter is None:
+            return
+        check_whole("jitter", self.jitter, minimum=0)
+        if self.jitter and self.mode == "center":
+            raise SettingError(
+                f"Expected jitter=0 with mode='center', got {self.jitter}: the label of a patch "
+                "is the class of its center pixel, which has to be the sampled voxel."
+            )
+
+    def _check_loss(self) -> None:
+        if self.mode == "dense":
+            pick_loss(self.loss, torch.ones(3))
+        elif self.loss in REGION_LOSSES:
+            raise SettingError(
+                f"Expected a loss of single pixels with mode='center', got '{self.loss}', which "
+                "compares regions. Use mode='dense'."
+            )
+        else:
+            pick(LOSSES, self.loss, "loss")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from equipoise.arrays import fingerprint
 from equipoise.data.volume_dataset import Positions, VolumeDataset
-from equipoise.estimators.patches.base import Drawing, Drawn, PatchSampler
+from equipoise.estimators.patches.base import PatchBatch, PatchSampler, PatchStream
 from equipoise.exceptions import DataError, SettingError
 from equipoise.testing.probes import random_states, refusal
 from equipoise.testing.volumes import volumes_of
@@ -73,7 +73,7 @@ def toy_cases(folder: Path) -> ToyCases:
     )
 
 
-def begin(sampler: PatchSampler, dataset: VolumeDataset, **settings: Any) -> Drawing:
+def begin(sampler: PatchSampler, dataset: VolumeDataset, **settings: Any) -> PatchStream:
     """Start drawing with the settings of these checks, except for those given."""
     return sampler.start(dataset, **{"n": N, "size": SIZE, "jitter": JITTER, "seed": 0, **settings})
 
@@ -101,9 +101,9 @@ def draws_valid_voxels_of_the_reported_class(sampler: PatchSampler, cases: ToyCa
 def draws_n_patches_as_integers(sampler: PatchSampler, cases: ToyCases) -> None:
     """Every step yields int64 arrays of shapes (n, 4), (n, 4) and (n,)."""
     for n in (1, 4, N):
-        drawn = begin(sampler, cases.odd, n=n)(3)
-        assert [array.shape for array in drawn] == [(n, 4), (n, 4), (n,)]
-        assert {array.dtype for array in drawn} == {np.dtype(np.int64)}
+        batch = begin(sampler, cases.odd, n=n)(3)
+        assert [array.shape for array in batch] == [(n, 4), (n, 4), (n,)]
+        assert {array.dtype for array in batch} == {np.dtype(np.int64)}
 
 
 def jitters_patches_that_still_show_the_voxel(sampler: PatchSampler, cases: ToyCases) -> None:
@@ -145,9 +145,9 @@ def draws_classes_with_its_shares(sampler: PatchSampler, cases: ToyCases) -> Non
 
 def draws_voxels_of_a_class_uniformly(sampler: PatchSampler, cases: ToyCases) -> None:
     """All voxels of the rare class of a case are equally likely."""
-    drawing = _many(begin(sampler, cases.rare, n=2000))
+    stream = _many(begin(sampler, cases.rare, n=2000))
     for row, members in ((0, 4), (1, 8)):
-        drawn_voxels = drawing.voxels[(drawing.classes == 1) & (drawing.voxels[:, 0] == row)]
+        drawn_voxels = stream.voxels[(stream.classes == 1) & (stream.voxels[:, 0] == row)]
         voxels = cases.rare.voxels(row, 1, np.arange(members))
         n_drawn = len(drawn_voxels)
         times = (drawn_voxels[:, None] == voxels).all(axis=2).sum(axis=0)
@@ -157,10 +157,10 @@ def draws_voxels_of_a_class_uniformly(sampler: PatchSampler, cases: ToyCases) ->
 
 def depends_on_seed_and_step_only(sampler: PatchSampler, cases: ToyCases) -> None:
     """Patches depend on seed and step, not on the order of calls."""
-    drawing = begin(sampler, cases.odd, seed=0)
+    stream = begin(sampler, cases.odd, seed=0)
     repeated = begin(sampler, cases.odd, seed=0)
     other_seed = begin(sampler, cases.odd, seed=1)
-    batches = [drawing(step) for step in range(4)]
+    batches = [stream(step) for step in range(4)]
     for step in (3, 0, 2):
         assert _same(repeated(step), batches[step]), f"step {step} depends on the order of calls"
     first = batches[0]
@@ -173,35 +173,35 @@ def depends_on_seed_and_step_only(sampler: PatchSampler, cases: ToyCases) -> Non
 
 def resumes_from_its_state(sampler: PatchSampler, cases: ToyCases) -> None:
     """Restored after a rebuild, or within an epoch, it draws and rebuilds as if uninterrupted."""
-    drawing = begin(sampler, cases.odd)
+    stream = begin(sampler, cases.odd)
     for epoch in (0, 2):
-        _learn(drawing, cases.odd, epoch=epoch)
+        _learn(stream, cases.odd, epoch=epoch)
         for step in range(4 * epoch, 4 * epoch + 3):
             resumed = begin(sampler, cases.odd)
-            resumed.load_state_dict(_saved_and_loaded(drawing.state_dict()))
-            assert _same(drawing(step), resumed(step)), f"step {step} differs after resuming"
-    numbers = _learn(drawing, cases.odd, epoch=3)
+            resumed.load_state_dict(_saved_and_loaded(stream.state_dict()))
+            assert _same(stream(step), resumed(step)), f"step {step} differs after resuming"
+    numbers = _learn(stream, cases.odd, epoch=3)
     assert _learn(resumed, cases.odd, epoch=3) == numbers
-    assert _same(drawing(20), resumed(20)), "batches differ after both were rebuilt"
+    assert _same(stream(20), resumed(20)), "batches differ after both were rebuilt"
 
 
 def reports_finite_numbers(sampler: PatchSampler, cases: ToyCases) -> None:
     """`rebuild` returns finite floats; a sampler that learns nothing has neither them nor state."""
-    drawing = begin(sampler, cases.odd)
-    numbers = _learn(drawing, cases.odd, epoch=0)
+    stream = begin(sampler, cases.odd)
+    numbers = _learn(stream, cases.odd, epoch=0)
     for value in numbers.values():
         assert isinstance(value, float), numbers
         assert np.isfinite(value), numbers
-    assert bool(numbers) == bool(drawing.state_dict())
+    assert bool(numbers) == bool(stream.state_dict())
 
 
 def leaves_random_states_and_files_alone(sampler: PatchSampler, cases: ToyCases) -> None:
     """The global random states and the files of the cases stay unchanged."""
     before = random_states(), _files(cases.odd)
-    drawing = begin(sampler, cases.odd)
-    drawing(0)
-    _learn(drawing, cases.odd, epoch=0)
-    drawing(1)
+    stream = begin(sampler, cases.odd)
+    stream(0)
+    _learn(stream, cases.odd, epoch=0)
+    stream(1)
     assert (random_states(), _files(cases.odd)) == before
 
 
@@ -229,12 +229,12 @@ PATCH_SAMPLER_CONTRACT: tuple[Callable[[PatchSampler, ToyCases], None], ...] = (
 )
 
 
-def _many(drawing: Drawing) -> Drawn:
-    steps = [drawing(step) for step in range(STEPS)]
-    return Drawn(*map(np.concatenate, zip(*steps, strict=True)))
+def _many(stream: PatchStream) -> PatchBatch:
+    steps = [stream(step) for step in range(STEPS)]
+    return PatchBatch(*map(np.concatenate, zip(*steps, strict=True)))
 
 
-def _same(first: Drawn, second: Drawn) -> bool:
+def _same(first: PatchBatch, second: PatchBatch) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
@@ -244,8 +244,8 @@ def _within_chance(times: NDArray[np.int64], expected: NDArray[np.float64]) -> N
     assert within.all(), f"expected about {expected}, got {times}"
 
 
-def _learn(drawing: Drawing, dataset: VolumeDataset, *, epoch: int) -> dict[str, float]:
-    return drawing.rebuild(epoch, lambda voxels: confident_network(voxels, dataset.k))
+def _learn(stream: PatchStream, dataset: VolumeDataset, *, epoch: int) -> dict[str, float]:
+    return stream.rebuild(epoch, lambda voxels: confident_network(voxels, dataset.k))
 
 
 def _saved_and_loaded(state: dict[str, Any]) -> dict[str, Any]:

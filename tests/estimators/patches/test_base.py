@@ -3,20 +3,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.data.volume_dataset import VolumeDataset
-from equipoise.estimators.patches.base import Chosen, Drawing, healthy_class, jittered
+from equipoise.estimators.patches.base import (
+    PatchStream,
+    VoxelSample,
+    healthy_class,
+    jitter_centers,
+)
 
 SHAPES = np.array([[5, 9, 30], [2, 1, 4]])
 
 
 @settings(max_examples=50)
 @given(size=st.integers(1, 12), jitter=st.integers(0, 20), seed=st.integers(0, 1000))
-def test_a_moved_patch_holds_its_voxel_and_its_center_is_in_the_volume(
+def test_a_jittered_patch_contains_its_voxel_and_its_center_is_in_the_volume(
     size: int, jitter: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     rows = rng.integers(2, size=30)
     voxels = np.column_stack([rows, rng.integers(SHAPES[rows])])
-    centers = jittered(voxels, rng, shapes=SHAPES, size=size, jitter=jitter)
+    centers = jitter_centers(voxels, rng, shapes=SHAPES, size=size, jitter=jitter)
     assert (centers[:, :2] == voxels[:, :2]).all()
     assert np.abs(centers - voxels).max() <= jitter
     place = voxels[:, 2:] - (centers[:, 2:] - size // 2)
@@ -24,11 +29,11 @@ def test_a_moved_patch_holds_its_voxel_and_its_center_is_in_the_volume(
     assert ((centers[:, 1:] >= 0) & (centers[:, 1:] < SHAPES[rows])).all()
 
 
-def test_every_place_in_the_patch_is_as_likely() -> None:
-    """With the largest jitter the voxel lies on every pixel of the patch alike (within 4 standard deviations)."""
+def test_every_position_in_the_patch_is_equally_likely() -> None:
+    """With the largest jitter the voxel is uniform over the patch, within 4 standard deviations."""
     size, n = 4, 8000
     voxels = np.tile([0, 2, 100, 100], (n, 1))
-    centers = jittered(
+    centers = jitter_centers(
         voxels, np.random.default_rng(0), shapes=np.array([[5, 200, 200]]), size=size, jitter=99
     )
     y, x = (voxels[:, 2:] - (centers[:, 2:] - size // 2)).T
@@ -42,8 +47,8 @@ def test_healthy_tissue_is_found_in_views(blocks: VolumeDataset) -> None:
     assert healthy_class(blocks.merged({"edema": (2,), "core": (1, 3, 4)})) is None
 
 
-def test_patches_move_anew_in_every_step(blocks: VolumeDataset) -> None:
-    voxels = Chosen(np.tile([0, 4, 10, 10], (50, 1)), np.zeros(50, dtype=np.int64))
-    drawing = Drawing(lambda _rng, _step: voxels, blocks, n=50, size=8, jitter=3, seed=0)
-    assert not np.array_equal(drawing(0).centers, drawing(1).centers)
-    np.testing.assert_array_equal(drawing(0).centers, drawing(0).centers)
+def test_every_step_has_its_own_jitter(blocks: VolumeDataset) -> None:
+    voxels = VoxelSample(np.tile([0, 4, 10, 10], (50, 1)), np.zeros(50, dtype=np.int64))
+    stream = PatchStream(lambda _rng, _step: voxels, blocks, n=50, size=8, jitter=3, seed=0)
+    assert not np.array_equal(stream(0).centers, stream(1).centers)
+    np.testing.assert_array_equal(stream(0).centers, stream(0).centers)

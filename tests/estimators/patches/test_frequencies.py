@@ -32,18 +32,18 @@ def test_golden_rows() -> None:
     ]
 
 
-def test_before_the_first_patch_shares_are_unknown() -> None:
+def test_shares_are_nan_before_the_first_patch() -> None:
     rows = Frequencies(("healthy", "edema"), np.array([0.9, 0.1])).rows()
     assert all(np.isnan(row["drawn_share"]) and np.isnan(row["pixel_share"]) for row in rows)
     assert [row["drawn"] for row in rows] == [0, 0]
 
 
 def test_balanced_centers_are_not_balanced_pixels(blocks: VolumeDataset) -> None:
-    """What methods 6.2 wants said of dense mode."""
+    """In dense mode the pixels stay imbalanced although the sampled voxels are balanced."""
     sampler = BalancedPatches()
     frequencies = Frequencies(blocks.class_names, sampler.shares(blocks))
-    drawn = sampler.start(blocks, n=120, size=16, jitter=0, seed=0)(0)
-    frequencies.add(drawn.classes, blocks.patches(drawn.centers, 16)[1])
+    batch = sampler.start(blocks, n=120, size=16, jitter=0, seed=0)(0)
+    frequencies.add(batch.classes, blocks.patches(batch.centers, 16)[1])
     rows = frequencies.rows()
     assert [row["drawn_share"] for row in rows] == [row["asked_share"] for row in rows] == [0.2] * 5
     assert rows[0]["pixel_share"] > 0.5
@@ -51,7 +51,7 @@ def test_balanced_centers_are_not_balanced_pixels(blocks: VolumeDataset) -> None
     assert sum(row["pixels"] for row in rows) == 120 * 16 * 16
 
 
-def test_counts_go_on_and_are_merged() -> None:
+def test_counts_resume_and_merge() -> None:
     parts = [Frequencies(("a", "b"), np.array([0.5, 0.5])) for _ in range(3)]
     whole, first, second = parts
     steps = [(np.array([0, 1]), np.full((2, 2, 2), code)) for code in (0, 1)]
@@ -64,7 +64,7 @@ def test_counts_go_on_and_are_merged() -> None:
     second.load_state_dict(torch.load(file, weights_only=True))
     second.add(*steps[1])
     assert second.rows() == whole.rows()
-    assert first.rows() != whole.rows(), "a stored state must not go on counting in the first"
+    assert first.rows() != whole.rows(), "the stored state must be a copy"
     other = Frequencies(("a", "b"), np.array([0.5, 0.5]))
     other.add(*steps[1])
     first.merge(other)

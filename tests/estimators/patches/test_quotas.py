@@ -11,7 +11,7 @@ PLACES = st.integers(1, 200)
 
 @settings(max_examples=50)
 @given(weights=WEIGHTS, n=PLACES, start=st.integers(0, 10**6))
-def test_places_add_up_and_are_the_asked_number_rounded_up_or_down(
+def test_places_sum_to_n_and_are_the_exact_number_rounded_up_or_down(
     weights: list[int], n: int, start: int
 ) -> None:
     shares = np.array(weights) / sum(weights)
@@ -23,8 +23,10 @@ def test_places_add_up_and_are_the_asked_number_rounded_up_or_down(
 
 @settings(max_examples=50)
 @given(k=st.integers(1, 7), n_absent=st.integers(0, 2), n=PLACES, start=st.integers(0, 1000))
-def test_the_remainder_goes_round_equal_classes(k: int, n_absent: int, n: int, start: int) -> None:
-    """After k steps, begun at any, every class that occurs has had n places; in each it has n // k or one more."""
+def test_the_remainder_rotates_over_equal_classes(
+    k: int, n_absent: int, n: int, start: int
+) -> None:
+    """In any k consecutive steps every class gets n places: n // k or one more in each."""
     shares = np.append(np.zeros(n_absent), np.full(k, 1 / k))
     places = Quotas(shares, n)(np.arange(start, start + k))[:, n_absent:]
     assert (places.sum(axis=0) == n).all()
@@ -40,12 +42,13 @@ def test_unequal_shares_are_met_over_many_steps(weights: list[int], n: int) -> N
 
 
 def test_natural_minority_keeps_the_ratio_of_the_minorities(blocks: VolumeDataset) -> None:
-    """Methods 6.3: majority share m plus minorities at their natural mutual ratio, here 216 : 144 : 72 : 36."""
+    """Small & Ventura (2017): majority share 0.48, minorities as 216 : 144 : 72 : 36."""
     shares = natural_minority_shares(blocks, 0.48)
     np.testing.assert_allclose(shares, [0.48, 0.24, 0.16, 0.08, 0.04])
     assert natural_minority_shares(blocks, None)[0] == 0.2
 
 
 def test_natural_minority_where_there_is_only_one_class(blocks: VolumeDataset) -> None:
-    one = blocks.merged({"edema": (2,)})
-    assert natural_minority_shares(one, 0.3).tolist() == [1.0] == equal_shares(one).tolist()
+    edema = blocks.merged({"edema": (2,)})
+    assert natural_minority_shares(edema, 0.3).tolist() == [1.0]
+    assert equal_shares(edema).tolist() == [1.0]

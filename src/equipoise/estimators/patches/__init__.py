@@ -1,1 +1,1 @@
-"""Patch samplers: where the patches of a training step lie (methods 6.3)."""
+"""Patch samplers: which voxels a `Segmenter` learns from. `table.PATCH_SAMPLERS` lists them."""

@@ -1,4 +1,4 @@
-"""Patches of all classes alike."""
+"""Class-balanced patches."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -6,38 +6,53 @@ from typing import ClassVar
 import numpy as np
 
 from equipoise.data.volume_dataset import VolumeDataset
-from equipoise.estimators.patches.base import Chosen, Drawing, Shares
+from equipoise.estimators.patches.base import PatchStream, Shares, VoxelSample
 from equipoise.estimators.patches.pool import VoxelPool
 from equipoise.estimators.patches.quotas import Quotas, equal_shares
 
 
 @dataclass(frozen=True, kw_only=True)
 class BalancedPatches:
-    """Gives every class that occurs n // k patches of a step; the remainder goes round from step to step.
+    """Draw n // k patches of every class that occurs; the remainder rotates from step to step.
 
-    The case is drawn among those that contain the class, then a voxel among its voxels of the class, all with the
-    same chance. Source: methods 6.3, item 2, which draws "a patient/slice": ours draws patients, not slices, or a
-    voxel in a slice with little of the class would be drawn more often than its neighbors.
+    First a case is drawn uniformly among those that contain the class, then a voxel uniformly among
+    its voxels of the class.
+
+    Source: Small & Ventura (2017). They draw a patient and a slice; ours draws no slice, or a voxel
+    in a slice with few voxels of the class would be more likely than its neighbors.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from equipoise.testing.segmenters import toy_brains
+        >>> with TemporaryDirectory() as folder:
+        ...     brains = toy_brains(Path(folder))
+        ...     stream = BalancedPatches().start(brains, n=8, size=16, jitter=0, seed=0)
+        ...     stream(step=0).classes.tolist()
+        [0, 0, 1, 1, 2, 2, 3, 3]
+
+    See Also:
+        HardExamplePatches: Balanced too, but what the network gets wrong comes first.
     """
 
     summary: ClassVar[str] = (
-        "The same number of patches of every class; cases that have the class share alike."
+        "Equally many patches of every class; all cases that contain the class are equally likely."
     )
-    source: ClassVar[str] = "methods 6.3, item 2 (paper S3)"
+    source: ClassVar[str] = "Small & Ventura (2017), balanced sampling"
 
     def start(
         self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int
-    ) -> Drawing:
-        """Begin to draw; see `PatchSampler`."""
-        pool, quotas = VoxelPool(dataset), Quotas(self.shares(dataset), n)
+    ) -> PatchStream:
+        """Start drawing; see `PatchSampler.start`."""
+        pool = VoxelPool(dataset)
+        quotas = Quotas(self.shares(dataset), n)
 
-        def choose(rng: np.random.Generator, step: int) -> Chosen:
-            return pool.of_classes(
-                rng, np.repeat(np.arange(dataset.k), quotas(np.array([step]))[0])
-            )
+        def sample(rng: np.random.Generator, step: int) -> VoxelSample:
+            places = quotas(np.array([step]))[0]  # (k,)
+            return pool.of_classes(rng, np.repeat(np.arange(dataset.k), places))
 
-        return Drawing(choose, dataset, n=n, size=size, jitter=jitter, seed=seed)
+        return PatchStream(sample, dataset, n=n, size=size, jitter=jitter, seed=seed)
 
     def shares(self, dataset: VolumeDataset) -> Shares:
-        """Give every class that occurs the same share."""
+        """Return equal shares of all classes that occur."""
         return equal_shares(dataset)

@@ -1,7 +1,7 @@
-"""What a patch sampler is: it draws voxels of cases, and the centers of patches around them."""
+"""The patch sampler interface: samplers draw voxels of cases and patches around them."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,43 +12,50 @@ from equipoise.randomness import make_rng
 
 Classes = NDArray[np.int64]  # (m,) class of each voxel
 Shares = NDArray[np.float64]  # (k,), sums to 1
-Judge = Callable[
-    [Positions], NDArray[np.floating[Any]]
-]  # positions (m, 4) -> probabilities (m, k) of their classes
+StateDict = dict[str, Any]  # tensors, numbers and dicts of them, as `torch.save` writes them
+
+# positions (m, 4) -> the network's class probabilities (m, k) there
+PredictVoxels = Callable[[Positions], NDArray[np.floating[Any]]]
 
 
-class Chosen(NamedTuple):
+class VoxelSample(NamedTuple):
     """Voxels (n, 4) as (row of the case, z, y, x), and their classes (n,)."""
 
     voxels: Positions
     classes: Classes
 
 
-class Drawn(NamedTuple):
-    """Patches of one step: centers (n, 4), the voxels (n, 4) drawn for them, and their classes (n,)."""
+class PatchBatch(NamedTuple):
+    """Patches of one step: centers (n, 4), the sampled voxels (n, 4), and their classes (n,)."""
 
     centers: Positions
     voxels: Positions
     classes: Classes
 
 
+@runtime_checkable
 class PatchSampler(Protocol):
-    """A way of drawing patches; a frozen dataclass, so that a study can write its settings down."""
+    """A strategy for drawing patches; a frozen dataclass, so that a study can store its settings.
+
+    Attributes:
+        summary: One line for lists.
+        source: Publication: author, year.
+    """
 
     summary: ClassVar[str]
     source: ClassVar[str]
 
     def start(
         self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int
-    ) -> "Drawing":
-        """Begin to draw from some cases.
+    ) -> "PatchStream":
+        """Start drawing patches from a dataset.
 
         Args:
             dataset: Cases to draw from.
-            n: Patches in a step.
-            size: Pixels on a side of a patch.
-            jitter: Pixels by which a patch is moved at most, along y and x; 0 puts the drawn voxel at its center.
-            seed: Seed of the choice.
+            n: Patches per step.
+            size: Side of a patch in px.
+            jitter: Largest shift of a patch along y and x in px; 0 centers it on its voxel.
+            seed: Seed of all random draws.
 
         Raises:
             DataError: No case has a valid voxel.
@@ -56,24 +63,24 @@ class PatchSampler(Protocol):
         """
 
     def shares(self, dataset: VolumeDataset) -> Shares:
-        """Give the expected share of each of the k classes among drawn voxels."""
+        """Return the expected share of each of the k classes among the sampled voxels."""
 
 
-class Drawing:
-    """Draws the patches of any step; the same seed and step give the same patches, whatever was drawn before.
+class PatchStream:
+    """Draws the patches of any step; they depend on the seed and the step alone.
 
     Args:
-        choose: (rng, step) -> n voxels.
-        dataset: Cases that they lie in.
-        n: Patches in a step.
-        size: Pixels on a side of a patch.
+        sample: (rng, step) -> n voxels.
+        dataset: Cases that contain them.
+        n: Patches per step.
+        size: Side of a patch in px.
         jitter: See `PatchSampler.start`.
-        seed: Seed of the choice.
+        seed: Seed of all random draws.
     """
 
     def __init__(
         self,
-        choose: Callable[[np.random.Generator, int], Chosen],
+        sample: Callable[[np.random.Generator, int], VoxelSample],
         dataset: VolumeDataset,
         *,
         n: int,
@@ -81,35 +88,40 @@ class Drawing:
         jitter: int,
         seed: int,
     ) -> None:
-        for name, value, least in (("n", n, 1), ("size", size, 1), ("jitter", jitter, 0)):
-            if value < least:
-                raise SettingError(f"Expected {name} of patches of at least {least}, got {value}.")
-        self._choose, self._seed = choose, seed
-        self._size, self._jitter = size, jitter
+        for name, value, minimum in (("n", n, 1), ("size", size, 1), ("jitter", jitter, 0)):
+            if value < minimum:
+                raise SettingError(
+                    f"Expected {name} of patches of at least {minimum}, got {value}."
+                )
+        self._sample = sample
+        self._seed = seed
+        self._size = size
+        self._jitter = jitter
         self._shapes = np.array([volume.shape for volume in dataset.volumes], dtype=np.int64)
 
-    def __call__(self, step: int) -> Drawn:
+    def __call__(self, step: int) -> PatchBatch:
         """Draw the patches of a step."""
-        voxels, classes = self._choose(make_rng(self._seed, "patches", step), step)
-        rng = make_rng(
-            self._seed, "jitter", step
-        )  # its own, so that jitter does not change which voxels are drawn
-        centers = jittered(voxels, rng, shapes=self._shapes, size=self._size, jitter=self._jitter)
-        return Drawn(centers, voxels, classes)
+        voxels, classes = self._sample(make_rng(self._seed, "patches", step), step)
+        # a separate random stream: jitter does not change which voxels are drawn
+        rng = make_rng(self._seed, "jitter", step)
+        centers = jitter_centers(
+            voxels, rng, shapes=self._shapes, size=self._size, jitter=self._jitter
+        )
+        return PatchBatch(centers, voxels, classes)
 
-    def rebuild(self, epoch: int, judge: Judge) -> dict[str, float]:
-        """Learn from the network between epochs, and say what was found; most samplers learn nothing."""
+    def rebuild(self, epoch: int, predict: PredictVoxels) -> dict[str, float]:
+        """Adapt to the network between epochs and return statistics; most samplers do neither."""
         return {}
 
-    def state_dict(self) -> dict[str, Any]:
-        """Give what was learned, as tensors and numbers."""
+    def state_dict(self) -> StateDict:
+        """Return what was learned from the network."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what was learned."""
+    def load_state_dict(self, state: StateDict) -> None:
+        """Restore what `state_dict` returned."""
 
 
-def jittered(
+def jitter_centers(
     voxels: Positions,
     rng: np.random.Generator,
     *,
@@ -117,21 +129,22 @@ def jittered(
     size: int,
     jitter: int,
 ) -> Positions:
-    """Move voxels (n, 4) along y and x, so that a network does not learn that lesions lie in the middle.
+    """Shift voxels (n, 4) along y and x, so that a network cannot learn that lesions are centered.
 
-    The patch around the moved center still holds the voxel, and the center stays in the volume.
-    Source: ours; nnU-Net centers foreground patches on the voxel.
+    The patch around the shifted center still contains the voxel, and the center stays inside the
+    volume. nnU-Net (Isensee et al., 2021) centers foreground patches on the voxel.
 
     Args:
         voxels: Positions.
-        rng: Source of chance.
+        rng: Random generator.
         shapes: (cases, 3) shape of each case.
-        size: Pixels on a side of a patch, whose center is pixel size // 2.
-        jitter: Pixels to move at most, either way.
+        size: Side of a patch in px; its center is pixel size // 2.
+        jitter: Largest shift in px, in either direction.
     """
     if jitter == 0:
         return voxels.copy()
-    low, high = -min(jitter, size - 1 - size // 2), min(jitter, size // 2)
+    low = -min(jitter, size - 1 - size // 2)
+    high = min(jitter, size // 2)
     centers = voxels.copy()
     centers[:, 2:] += rng.integers(low, high + 1, size=(len(voxels), 2))
     centers[:, 2:] = centers[:, 2:].clip(0, shapes[voxels[:, 0], 1:] - 1)
@@ -139,21 +152,34 @@ def jittered(
 
 
 def healthy_class(dataset: VolumeDataset) -> int | None:
-    """Find the class that holds healthy tissue; None where a view leaves it out."""
+    """Return the class that contains healthy tissue; None where a view leaves it out."""
     if dataset.parts is None:
         return 0
-    return next((code for code, part in enumerate(dataset.parts) if 0 in part), None)
+    for code, stored_classes in enumerate(dataset.parts):
+        if 0 in stored_classes:
+            return code
+    return None
 
 
 def check_voxels(dataset: VolumeDataset) -> None:
-    """Refuse cases among which there is nothing to draw.
+    """Raise unless some case has a voxel to draw.
 
     Raises:
         DataError: No case has a valid voxel; names the cases.
     """
     if not dataset.counts.any():
-        names = ", ".join(map(str, dataset.ids[:5])) or "no case at all"
+        names = ", ".join(map(str, dataset.ids[:5])) or "an empty dataset"
         raise DataError(
-            f"Expected at least one voxel in a brain mask or of a foreground class, got none in {names}. "
-            "Check the label files and the brain masks of these cases."
+            "Expected at least one voxel in a brain mask or of a foreground class, got none in "
+            f"{names}. Check the label files and the brain masks of these cases."
         )
+
+
+def check_fraction(name: str, value: float) -> None:
+    """Raise unless a setting lies between 0 and 1.
+
+    Raises:
+        SettingError: Names the setting.
+    """
+    if not 0 <= value <= 1:
+        raise SettingError(f"Expected {name} from 0 to 1, got {value}.")

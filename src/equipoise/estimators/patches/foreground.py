@@ -1,4 +1,4 @@
-"""Patches anywhere, and some that must hold a tumor."""
+"""Uniform patches, a share of which is replaced by tumor patches."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,75 +7,82 @@ import numpy as np
 
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.estimators.patches.base import (
-    Chosen,
     Classes,
-    Drawing,
+    PatchStream,
     Shares,
+    VoxelSample,
+    check_fraction,
     check_voxels,
     healthy_class,
 )
 from equipoise.estimators.patches.pool import VoxelPool
-from equipoise.exceptions import SettingError
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForegroundPatches:
-    """Draws a voxel of a foreground class with the chance `share`, else any valid voxel.
+    """Draw each patch from a foreground class with probability `share`, else from any valid voxel.
 
-    All foreground classes that occur have the same chance, and so have all cases that contain the class.
-    Source: methods 6.3, item 5, after nnU-Net (Isensee et al. 2021), which fixes the number per batch, and draws
-    the case first and the class among those of the case: there a case of a rare class is as frequent as any other.
+    All foreground classes that occur are equally likely, and so are all cases that contain the
+    class.
+
+    Source: nnU-Net (Isensee et al., 2021). nnU-Net fixes the number of foreground patches per
+    batch, and draws the case first and the class among those of the case, so that a case with a
+    rare class is as frequent as any other.
 
     Attributes:
-        share: Chance of a patch to be drawn for a foreground class, 0 to 1.
+        share: Probability that a patch is drawn from a foreground class, 0 to 1.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from equipoise.testing.segmenters import toy_brains
+        >>> with TemporaryDirectory() as folder:
+        ...     brains = toy_brains(Path(folder))
+        ...     ForegroundPatches(share=0.5).shares(brains).round(2).tolist()
+        [0.37, 0.25, 0.21, 0.17]
     """
 
-    summary: ClassVar[str] = "One patch in three is drawn for a tumor class, the others anywhere."
-    source: ClassVar[str] = "methods 6.3, item 5 (nnU-Net)"
+    summary: ClassVar[str] = "One patch in three is of a tumor class, the others are uniform."
+    source: ClassVar[str] = "Isensee et al. (2021), nnU-Net"
 
     share: float = 1 / 3
 
     def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1:
-            raise SettingError(
-                f"Expected a share of foreground patches from 0 to 1, got {self.share}."
-            )
+        check_fraction("share", self.share)
 
     def start(
         self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int
-    ) -> Drawing:
-        """Begin to draw; see `PatchSampler`."""
-        pool, foreground = VoxelPool(dataset), _foreground(dataset)
+    ) -> PatchStream:
+        """Start drawing; see `PatchSampler.start`."""
+        pool = VoxelPool(dataset)
+        foreground = _foreground_classes(dataset)
 
-        def choose(rng: np.random.Generator, _step: int) -> Chosen:
+        def sample(rng: np.random.Generator, _step: int) -> VoxelSample:
             n_foreground = int(rng.binomial(n, self.share)) if len(foreground) else 0
-            forced = (
-                pool.of_classes(rng, rng.choice(foreground, size=n_foreground))
-                if n_foreground
-                else None
-            )
-            free = pool.of_all(rng, n - n_foreground)
-            return (
-                free
-                if forced is None
-                else Chosen(*(np.concatenate(pair) for pair in zip(forced, free, strict=True)))
+            if n_foreground == 0:
+                return pool.of_all(rng, n)
+            tumor = pool.of_classes(rng, rng.choice(foreground, size=n_foreground))
+            uniform = pool.of_all(rng, n - n_foreground)
+            return VoxelSample(
+                np.concatenate([tumor.voxels, uniform.voxels]),
+                np.concatenate([tumor.classes, uniform.classes]),
             )
 
-        return Drawing(choose, dataset, n=n, size=size, jitter=jitter, seed=seed)
+        return PatchStream(sample, dataset, n=n, size=size, jitter=jitter, seed=seed)
 
     def shares(self, dataset: VolumeDataset) -> Shares:
-        """Mix equal shares of the foreground classes with the shares of the data."""
+        """Return the mixture of equal foreground shares and the natural shares."""
         check_voxels(dataset)
-        natural, foreground = dataset.counts / dataset.counts.sum(), _foreground(dataset)
+        natural = np.asarray(dataset.counts / dataset.counts.sum())
+        foreground = _foreground_classes(dataset)
         if not len(foreground):
-            return np.asarray(natural)
-        alike = np.isin(np.arange(dataset.k), foreground) / len(foreground)
-        return np.asarray(self.share * alike + (1 - self.share) * natural)
+            return natural
+        equal = np.isin(np.arange(dataset.k), foreground) / len(foreground)
+        return np.asarray(self.share * equal + (1 - self.share) * natural)
 
 
-def _foreground(dataset: VolumeDataset) -> Classes:
-    """List the classes that occur, but for healthy tissue."""
-    return np.array(
-        [code for code in np.flatnonzero(dataset.counts) if code != healthy_class(dataset)],
-        dtype=np.int64,
-    )
+def _foreground_classes(dataset: VolumeDataset) -> Classes:
+    """Return the classes that occur, except healthy tissue."""
+    occurring = np.flatnonzero(dataset.counts)
+    healthy = healthy_class(dataset)
+    return occurring if healthy is None else occurring[occurring != healthy]

@@ -1,7 +1,6 @@
-"""How often each class was drawn, against how often it was asked for."""
+"""How often each class was drawn, compared with the sampler's target shares."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,66 +10,74 @@ from equipoise.estimators.patches.base import Classes, Shares
 
 
 class Frequencies:
-    """Counts drawn voxels and pixels of patches by class; pixels that a view leaves out (-1) are not counted.
+    """Counts sampled voxels and patch pixels by class, except pixels that a view leaves out (-1).
 
-    A balanced sampler balances the drawn voxels only: around a tumor voxel most pixels of a patch are healthy, so
-    in dense mode a network still sees few tumor pixels (methods 6.2).
+    A balanced sampler balances the sampled voxels only: around a tumor voxel most pixels of a patch
+    are healthy, so that a dense network still sees few tumor pixels.
 
     Args:
         class_names: k names.
-        asked: (k,) shares that the sampler aims at (`PatchSampler.shares`).
+        targets: (k,) target shares (`PatchSampler.shares`).
+
+    Attributes:
+        voxels: (k,) sampled voxels.
+        pixels: (k,) pixels of the patches around them; 0 where only centers have labels.
     """
 
-    def __init__(self, class_names: Sequence[str], asked: Shares) -> None:
+    def __init__(self, class_names: Sequence[str], targets: Shares) -> None:
         self.class_names = tuple(class_names)
-        self.asked = np.asarray(asked, dtype=np.float64)
-        self.drawn = np.zeros(len(self.class_names), dtype=np.int64)
+        self.targets = np.asarray(targets, dtype=np.float64)
+        self.voxels = np.zeros(len(self.class_names), dtype=np.int64)
         self.pixels = np.zeros(len(self.class_names), dtype=np.int64)
 
-    def add(self, classes: Classes, targets: NDArray[np.int64] | None = None) -> None:
-        """Count the drawn voxels (n,) of a step and, where targets (n, s, s) are given, pixels of its patches."""
-        self.drawn += self._count(classes)
-        if targets is not None:
-            self.pixels += self._count(targets)
+    def add(self, classes: Classes, labels: NDArray[np.int64] | None = None) -> None:
+        """Count the sampled voxels (n,) of a step, and the pixels of labels (n, s, s) if any."""
+        self.voxels += self._count(classes)
+        if labels is not None:
+            self.pixels += self._count(labels)
 
     def merge(self, other: "Frequencies") -> None:
-        """Add what another one counted."""
-        self.drawn += other.drawn
+        """Add the counts of another one."""
+        self.voxels += other.voxels
         self.pixels += other.pixels
 
     @property
     def shares(self) -> Shares:
-        """Achieved shares (k,) of drawn voxels; NaN before the first."""
-        return _shares(self.drawn)
+        """Observed shares (k,) of the sampled voxels; NaN before the first."""
+        return _shares(self.voxels)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Give a row per class for a CSV: class, asked_share, drawn, drawn_share, pixels, pixel_share.
+    def rows(self) -> list[dict[str, str | int | float]]:
+        """Return one CSV row per class.
 
-        Shares are NaN where nothing was counted.
+        The columns are class, asked_share, drawn, drawn_share, pixels, pixel_share; shares are NaN
+        where nothing was counted.
         """
-        columns = {
-            "class": self.class_names,
-            "asked_share": self.asked.tolist(),
-            "drawn": self.drawn.tolist(),
-            "drawn_share": self.shares.tolist(),
-            "pixels": self.pixels.tolist(),
-            "pixel_share": _shares(self.pixels).tolist(),
-        }
-        return [
-            dict(zip(columns, values, strict=True))
-            for values in zip(*columns.values(), strict=True)
-        ]
+        voxel_shares = self.shares
+        pixel_shares = _shares(self.pixels)
+        rows: list[dict[str, str | int | float]] = []
+        for code, name in enumerate(self.class_names):
+            row: dict[str, str | int | float] = {
+                "class": name,
+                "asked_share": float(self.targets[code]),
+                "drawn": int(self.voxels[code]),
+                "drawn_share": float(voxel_shares[code]),
+                "pixels": int(self.pixels[code]),
+                "pixel_share": float(pixel_shares[code]),
+            }
+            rows.append(row)
+        return rows
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        """Give the counts."""
+        """Return copies of the counts."""
         return {
-            "drawn": torch.from_numpy(self.drawn.copy()),
+            "drawn": torch.from_numpy(self.voxels.copy()),
             "pixels": torch.from_numpy(self.pixels.copy()),
         }
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Go on from stored counts."""
-        self.drawn, self.pixels = (state[name].cpu().numpy().copy() for name in ("drawn", "pixels"))
+        """Continue from stored counts."""
+        self.voxels = state["drawn"].cpu().numpy().copy()
+        self.pixels = state["pixels"].cpu().numpy().copy()
 
     def _count(self, classes: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.bincount(classes.ravel() + 1, minlength=len(self.class_names) + 1)[1:]

@@ -1,4 +1,4 @@
-"""Patches that the network has not learned yet, of all classes."""
+"""Patches of all classes that the network has not learned yet."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -6,14 +6,14 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from equipoise.data.volume_dataset import Positions, VolumeDataset
-from equipoise.estimators.patches.base import Judge, Shares
+from equipoise.estimators.patches.base import PredictVoxels, Shares, check_fraction
 from equipoise.estimators.patches.hard_lists import (
-    Filling,
-    HardDrawing,
-    Learned,
-    Lists,
-    inner,
+    HardLists,
+    HardPatchStream,
+    ListOptions,
+    MinedVoxels,
     is_hard,
+    is_interior,
 )
 from equipoise.estimators.patches.pool import VoxelPool
 from equipoise.estimators.patches.quotas import Quotas, equal_shares, natural_minority_shares
@@ -24,28 +24,46 @@ PROPORTIONS = ("equal", "natural_minority")
 
 @dataclass(frozen=True, kw_only=True)
 class HardExamplePatches:
-    """Balanced draws in which misclassified and unsure voxels of the last epoch come first.
+    """Draw balanced patches, starting with voxels that the network got wrong or was unsure of.
 
-    Between epochs the network judges candidates of each class; those that are `is_hard` make the list of the class,
-    which replaces the one before. Source: methods 6.3, item 3, and A.6 (paper S3). Differences: candidates are
-    balanced draws without repetition (the paper does not say how many, nor of what); and, against label noise at
-    borders (methods 6.8), lists fill at most half of the places, where the paper fills all.
+    Between epochs the network predicts candidates of each class; those that are `is_hard` replace
+    the hard list of the class.
+
+    Source: Small & Ventura (2017). Differences: candidates are balanced draws without repetition
+    (the paper states neither their number nor how they are drawn), and lists fill at most half of
+    the places against label noise at class boundaries, where the paper fills all of them.
 
     Attributes:
-        candidates: Voxels of each class that the network judges between epochs.
-        threshold: Correct voxels with a lower probability are hard too; the paper tries 0, 0.75 and 0.99.
+        candidates: Voxels of each class that the network predicts between epochs.
+        threshold: Correct voxels with a lower probability are hard too; the paper tries 0, 0.75
+            and 0.99.
         hard_fraction: Largest share of a class's places that its list fills; 1 in the paper.
-        proportions: "equal", or "natural_minority": the most frequent class gets `majority_share`, the others the
-            rest in the ratio of their voxels.
-        majority_share: Only for "natural_minority"; None for the share that it has among equals.
+        proportions: "equal", or "natural_minority": the most frequent class gets `majority_share`,
+            the others share the rest in proportion to their voxels.
+        majority_share: Only for "natural_minority"; None for its share under "equal".
         exclude_boundary: Keep voxels that touch another class off the lists.
-        replace: Draw from the lists with replacement, so that they are never exhausted (`hard_replace` of A.6).
+        replace: Draw from the lists with replacement, so that they are never exhausted.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from equipoise.testing.segmenters import toy_brains
+        >>> with TemporaryDirectory() as folder:
+        ...     brains = toy_brains(Path(folder))
+        ...     stream = HardExamplePatches().start(brains, n=8, size=16, jitter=0, seed=0)
+        ...     rates = stream.rebuild(1, lambda voxels: np.eye(4)[voxels[:, 3] % 2])
+        >>> round(rates["hard share of class 0"], 2), rates["hard share of class 3"]
+        (0.5, 1.0)
+
+    See Also:
+        HardNegativePatches: Keeps a list of healthy voxels only.
     """
 
     summary: ClassVar[str] = (
         "As balanced, but patches that the network got wrong or was unsure of come first."
     )
-    source: ClassVar[str] = "methods 6.3, item 3, and A.6 (paper S3)"
+    source: ClassVar[str] = "Small & Ventura (2017), hard example sampling"
 
     candidates: int = 5000
     threshold: float = 0.75
@@ -57,55 +75,59 @@ class HardExamplePatches:
 
     def __post_init__(self) -> None:
         if self.candidates < 1:
-            raise SettingError(
-                f"Expected at least one candidate of each class, got {self.candidates}."
-            )
-        for name in ("threshold", "hard_fraction", "majority_share"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
-                raise SettingError(f"Expected {name} from 0 to 1, got {value}.")
+            raise SettingError(f"Expected candidates of at least 1, got {self.candidates}.")
+        check_fraction("threshold", self.threshold)
+        check_fraction("hard_fraction", self.hard_fraction)
+        if self.majority_share is not None:
+            check_fraction("majority_share", self.majority_share)
         if self.proportions not in PROPORTIONS:
             raise SettingError(
                 f"Expected proportions {' or '.join(PROPORTIONS)}, got {self.proportions!r}."
             )
         if self.majority_share is not None and self.proportions == "equal":
             raise SettingError(
-                "Expected no majority_share with equal proportions. Ask for natural_minority."
+                "Expected majority_share=None with proportions='equal', got "
+                f"{self.majority_share}. Use proportions='natural_minority'."
             )
 
     def start(
         self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int
-    ) -> HardDrawing:
-        """Begin to draw; see `PatchSampler`. The first epoch, until `rebuild`, has no lists."""
-        pool, quotas = VoxelPool(dataset), Quotas(self.shares(dataset), n)
+    ) -> HardPatchStream:
+        """Start drawing; see `PatchSampler.start`. There are no lists before `rebuild`."""
+        pool = VoxelPool(dataset)
+        quotas = Quotas(self.shares(dataset), n)
 
-        def learn(_lists: Lists, rng: np.random.Generator, judge: Judge) -> Learned:
-            found = {int(code): self._judge(pool, int(code), rng, judge) for code in pool.occurring}
-            facts = {f"hard share of class {code}": share for code, (_hard, share) in found.items()}
-            return Learned({code: hard for code, (hard, _share) in found.items()}, facts)
+        def mine(
+            _lists: HardLists, rng: np.random.Generator, predict: PredictVoxels
+        ) -> MinedVoxels:
+            lists, statistics = {}, {}
+            for code in pool.occurring.tolist():
+                lists[code], hard_share = self._mine_class(pool, code, rng, predict)
+                statistics[f"hard share of class {code}"] = hard_share
+            return MinedVoxels(lists, statistics)
 
-        fill = Filling(self.hard_fraction, self.replace)
-        return HardDrawing(pool, quotas, learn, fill, size=size, jitter=jitter, seed=seed)
+        options = ListOptions(self.hard_fraction, self.replace)
+        return HardPatchStream(pool, quotas, mine, options, size=size, jitter=jitter, seed=seed)
 
     def shares(self, dataset: VolumeDataset) -> Shares:
-        """Give the asked proportions of the classes that occur."""
+        """Return the shares that `proportions` asks for, over the classes that occur."""
         if self.proportions == "equal":
             return equal_shares(dataset)
         return natural_minority_shares(dataset, self.majority_share)
 
-    def _judge(
-        self, pool: VoxelPool, code: int, rng: np.random.Generator, judge: Judge
+    def _mine_class(
+        self, pool: VoxelPool, code: int, rng: np.random.Generator, predict: PredictVoxels
     ) -> tuple[Positions, float]:
-        """Give the hard ones of the candidates of a class, and their share (0 where there is no candidate)."""
+        """Return the hard candidates of a class and their share (0 without any candidate)."""
         voxels = draw_candidates(pool, code, self.candidates, rng)
         if self.exclude_boundary:
-            voxels = voxels[inner(pool.dataset, voxels)]
+            voxels = voxels[is_interior(pool.dataset, voxels)]
         if not len(voxels):
             return voxels, 0.0
-        hard = is_hard(judge(voxels), np.full(len(voxels), code), self.threshold)
+        hard = is_hard(predict(voxels), np.full(len(voxels), code), self.threshold)
         return voxels[hard], float(hard.mean())
 
 
 def draw_candidates(pool: VoxelPool, code: int, n: int, rng: np.random.Generator) -> Positions:
-    """Draw n voxels of a class as the balanced sampler does, and leave out repetitions."""
+    """Draw n voxels of a class as the balanced sampler does, and remove repetitions."""
     return np.unique(pool.of_classes(rng, np.full(n, code)).voxels, axis=0)

@@ -1,4 +1,4 @@
-"""Lists of voxels that the network finds hard, and the drawing that serves from them first."""
+"""Lists of voxels that the network finds hard, and the stream that draws from them first."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,129 +8,140 @@ import torch
 from numpy.typing import NDArray
 
 from equipoise.data.volume_dataset import Positions, VolumeDataset
-from equipoise.estimators.patches.base import Chosen, Classes, Drawing, Judge
+from equipoise.estimators.patches.base import (
+    Classes,
+    PatchStream,
+    PredictVoxels,
+    StateDict,
+    VoxelSample,
+)
 from equipoise.estimators.patches.pool import VoxelPool
 from equipoise.estimators.patches.quotas import Quotas
 from equipoise.exceptions import DivergedError
 from equipoise.randomness import make_rng
 
-Lists = dict[
-    int, Positions
-]  # class -> its hard voxels (m, 4), in the order in which they are served
-NO_EPOCH = -1
+HardLists = dict[int, Positions]  # class -> its hard voxels (m, 4), in the order of serving
+NOT_STARTED = -1  # the epoch after a rebuild has not drawn its first step yet
 
 
-class Learned(NamedTuple):
-    """The lists of the next epoch, and what is worth writing down about them."""
+class MinedVoxels(NamedTuple):
+    """The hard lists of the next epoch, and statistics for the training history."""
 
-    lists: Lists
-    facts: dict[str, float]
-
-
-Learn = Callable[[Lists, np.random.Generator, Judge], Learned]  # the lists so far -> the new ones
+    lists: HardLists
+    statistics: dict[str, float]
 
 
-class Filling(NamedTuple):
-    """Largest share of a class's places that its hard list fills, and whether a list is drawn with replacement.
+# the current lists -> those of the next epoch
+Mine = Callable[[HardLists, np.random.Generator, PredictVoxels], MinedVoxels]
 
-    With replacement it is never exhausted (methods A.6, `hard_replace`).
+
+class ListOptions(NamedTuple):
+    """How the places of a class are filled from its hard list.
+
+    Attributes:
+        fraction: Largest share of the places of a class that its list fills, 0 to 1.
+        replace: Whether to draw with replacement, so that a list is never exhausted.
     """
 
     fraction: float
     replace: bool
 
 
-class HardDrawing(Drawing):
-    """Fills the places of each class from its hard list first, then with balanced draws.
+class HardPatchStream(PatchStream):
+    """Fill the places of each class from its hard list first, then with balanced draws.
 
-    A list is served from its beginning, each voxel once in an epoch. Before the first `rebuild` there is none.
-    An epoch begins with the step that is asked for first after `rebuild`.
+    A list is served from its start, each voxel once per epoch. There is none before the first
+    `rebuild`. An epoch starts with the first step that is drawn after `rebuild`.
 
     Args:
         pool: Voxels to draw from.
         quotas: Places of each class.
-        learn: Makes the lists of an epoch.
-        filling: How places are filled from the lists.
-        size: Pixels on a side of a patch.
+        mine: Builds the lists of an epoch.
+        options: How places are filled from the lists.
+        size: Side of a patch in px.
         jitter: See `PatchSampler.start`.
-        seed: Seed of the choice.
+        seed: Seed of all random draws.
     """
 
     def __init__(
         self,
         pool: VoxelPool,
         quotas: Quotas,
-        learn: Learn,
-        filling: Filling,
+        mine: Mine,
+        options: ListOptions,
         *,
         size: int,
         jitter: int,
         seed: int,
     ) -> None:
-        super().__init__(self._serve, pool.dataset, n=quotas.n, size=size, jitter=jitter, seed=seed)
-        self._pool, self._quotas, self._learn = pool, quotas, learn
-        self._filling = filling
-        self._lists: Lists = {}
-        self._first_step = NO_EPOCH
+        super().__init__(
+            self._fill_places, pool.dataset, n=quotas.n, size=size, jitter=jitter, seed=seed
+        )
+        self._pool = pool
+        self._quotas = quotas
+        self._mine = mine
+        self._options = options
+        self._lists: HardLists = {}
+        self._first_step = NOT_STARTED
 
-    def rebuild(self, epoch: int, judge: Judge) -> dict[str, float]:
-        """Ask the network about candidates, and make the lists of the next epoch."""
-        learned = self._learn(self._lists, make_rng(self._seed, "candidates", epoch), judge)
+    def rebuild(self, epoch: int, predict: PredictVoxels) -> dict[str, float]:
+        """Let the network predict candidates and build the lists of the next epoch."""
+        mined = self._mine(self._lists, make_rng(self._seed, "candidates", epoch), predict)
         rng = make_rng(self._seed, "order of hard voxels", epoch)
-        self._lists = {
-            code: rng.permutation(hard) for code, hard in learned.lists.items() if len(hard)
-        }
-        self._first_step = NO_EPOCH
-        return learned.facts
+        self._lists = {}
+        for code, voxels in mined.lists.items():
+            if len(voxels):
+                self._lists[code] = rng.permutation(voxels)
+        self._first_step = NOT_STARTED
+        return mined.statistics
 
-    def state_dict(self) -> dict[str, Any]:
-        """Give the lists and where the epoch began."""
-        lists = {
-            code: torch.from_numpy(hard.astype(np.int32)) for code, hard in self._lists.items()
-        }
+    def state_dict(self) -> StateDict:
+        """Return the lists and the first step of the epoch."""
+        lists = {}
+        for code, voxels in self._lists.items():
+            lists[code] = torch.from_numpy(voxels.astype(np.int32))
         return {"first_step": self._first_step, "lists": lists}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the lists and where the epoch began."""
+    def load_state_dict(self, state: StateDict) -> None:
+        """Restore the lists and the first step of the epoch."""
         self._first_step = int(state["first_step"])
-        self._lists = {
-            int(code): hard.numpy().astype(np.int64) for code, hard in state["lists"].items()
-        }
+        self._lists = {}
+        for code, voxels in state["lists"].items():
+            self._lists[int(code)] = voxels.numpy().astype(np.int64)
 
-    def _serve(self, rng: np.random.Generator, step: int) -> Chosen:
-        """Take the hard voxels of the step, and balanced draws for the places that remain."""
-        if self._first_step == NO_EPOCH:
+    def _fill_places(self, rng: np.random.Generator, step: int) -> VoxelSample:
+        """Draw the hard voxels of the step, and balanced voxels for the remaining places."""
+        if self._first_step == NOT_STARTED:
             self._first_step = step
-        places = self._quotas(np.array([step]))[0]
-        served = self._capped(self._quotas(np.arange(self._first_step, step))).sum(axis=0)
-        wanted = self._capped(places)
-        hard = [self._pick(rng, code, served[code], wanted[code]) for code in self._lists]
-        hard_classes = np.repeat(
-            np.fromiter(self._lists, dtype=np.int64), [len(picked) for picked in hard]
-        )
-        rest = places - np.bincount(hard_classes, minlength=len(places))
-        easy = self._pool.of_classes(rng, np.repeat(np.arange(len(places)), rest))
-        return Chosen(
-            np.concatenate([*hard, easy.voxels]), np.concatenate([hard_classes, easy.classes])
+        places = self._quotas(np.array([step]))[0]  # (k,)
+        served_before = self._hard_places(self._quotas(np.arange(self._first_step, step)))
+        starts = served_before.sum(axis=0)  # (k,)
+        sizes = self._hard_places(places)  # (k,)
+        samples = []
+        remaining = places.copy()
+        for code, voxels in self._lists.items():
+            if self._options.replace:
+                hard = np.asarray(voxels[rng.integers(len(voxels), size=sizes[code])])
+            else:
+                hard = np.asarray(voxels[starts[code] : starts[code] + sizes[code]])
+            samples.append(VoxelSample(hard, np.full(len(hard), code, dtype=np.int64)))
+            remaining[code] -= len(hard)
+        samples.append(self._pool.of_classes(rng, np.repeat(np.arange(len(places)), remaining)))
+        return VoxelSample(
+            np.concatenate([sample.voxels for sample in samples]),
+            np.concatenate([sample.classes for sample in samples]),
         )
 
-    def _pick(self, rng: np.random.Generator, code: int, served: int, wanted: int) -> Positions:
-        hard = self._lists[code]
-        if self._filling.replace:
-            return np.asarray(hard[rng.integers(len(hard), size=wanted)])
-        return np.asarray(hard[served : served + wanted])
-
-    def _capped(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        share = self._filling.fraction * places
-        return np.asarray(
-            np.floor(share + 1e-9), dtype=np.int64
-        )  # 0.29 * 100 is a hair less than 29
+    def _hard_places(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the places that hard voxels may take: floor(fraction * places)."""
+        share = self._options.fraction * places
+        return np.asarray(np.floor(share + 1e-9), dtype=np.int64)  # 0.29 * 100 rounds to below 29
 
 
 def is_hard(
     probabilities: NDArray[np.floating[Any]], classes: Classes, threshold: float
 ) -> NDArray[np.bool_]:
-    """Say which voxels are hard: misclassified, or right with less than the threshold (methods 6.3, item 3).
+    """Return (m,) True where a voxel is misclassified, or correct with p(true) < threshold.
 
     Args:
         probabilities: (m, k) of the network.
@@ -139,6 +150,8 @@ def is_hard(
 
     Raises:
         DivergedError: A probability is NaN or infinite.
+
+    Source: Small & Ventura (2017), with 0.75.
     """
     if not np.isfinite(probabilities).all():
         raise DivergedError(
@@ -148,7 +161,7 @@ def is_hard(
     return np.asarray((probabilities.argmax(axis=1) != classes) | (of_truth < threshold))
 
 
-def inner(dataset: VolumeDataset, voxels: Positions) -> NDArray[np.bool_]:
-    """Say which voxels (m, 4) touch no other class in their slice, corners included (methods 6.8)."""
-    around = dataset.patches(voxels, 3)[1].reshape(len(voxels), -1)
-    return np.asarray((around == around[:, 4:5]).all(axis=1))
+def is_interior(dataset: VolumeDataset, voxels: Positions) -> NDArray[np.bool_]:
+    """Return (m,) True where the 8 neighbors of a voxel (m, 4) in its slice are of its class."""
+    labels = dataset.patches(voxels, 3)[1].reshape(len(voxels), -1)  # (m, 9)
+    return np.asarray((labels == labels[:, 4:5]).all(axis=1))

@@ -4,11 +4,23 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.data.volume_dataset import Positions, VolumeDataset
-from equipoise.estimators.patches.base import Judge, Shares, healthy_class
+from equipoise.estimators.patches.base import (
+    PredictVoxels,
+    Shares,
+    check_fraction,
+    healthy_class,
+)
 from equipoise.estimators.patches.hard_example import draw_candidates
-from equipoise.estimators.patches.hard_lists import Filling, HardDrawing, Learned, Lists, is_hard
+from equipoise.estimators.patches.hard_lists import (
+    HardLists,
+    HardPatchStream,
+    ListOptions,
+    MinedVoxels,
+    is_hard,
+)
 from equipoise.estimators.patches.pool import VoxelPool
 from equipoise.estimators.patches.quotas import Quotas, equal_shares
 from equipoise.exceptions import SettingError
@@ -16,27 +28,41 @@ from equipoise.exceptions import SettingError
 
 @dataclass(frozen=True, kw_only=True)
 class HardNegativePatches:
-    """Balanced draws in which healthy voxels from a cache of hard ones come first; tumor classes have no list.
+    """Draw balanced patches, starting with healthy voxels from a cache of hard ones.
 
-    Between epochs the network judges the cache and fresh candidates of healthy tissue. Voxels of the cache that are
-    no longer hard leave it, new hard ones enter. When none enters ("new hard voxels" is 0) the mining has come to
-    its end; drawing goes on. Where healthy tissue does not occur the sampler is `BalancedPatches`.
+    Between epochs the network predicts the cache and fresh candidates of healthy tissue. Voxels of
+    the cache that are no longer hard leave it, new hard ones enter. Mining has converged when none
+    enters ("new hard voxels" is 0); drawing continues. Without healthy tissue the sampler is
+    `BalancedPatches`. Tumor classes have no list.
 
-    Source: methods 6.3, item 4, after Felzenszwalb et al. 2010. Differences: theirs trains a support vector machine
-    to its optimum on the cache alone and calls a negative hard where its margin is violated; ours trains for an
-    epoch, mixes in balanced draws, and calls it hard as `HardExamplePatches` does.
+    Source: Felzenszwalb et al. (2010), hard negative mining. Differences: theirs trains a support
+    vector machine to its optimum on the cache alone and calls a negative hard where it violates the
+    margin; ours trains for one epoch, mixes in balanced draws, and defines hard as
+    `HardExamplePatches` does.
 
     Attributes:
-        candidates: Fresh healthy voxels that the network judges between epochs.
+        candidates: Fresh healthy voxels that the network predicts between epochs.
         threshold: Correct voxels with a lower probability are hard too.
         hard_fraction: Largest share of the places of healthy tissue that the cache fills.
-        capacity: Voxels in the cache at most; those already there stay.
+        capacity: Largest size of the cache; voxels already in it stay.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from equipoise.testing.segmenters import toy_brains
+        >>> with TemporaryDirectory() as folder:
+        ...     brains = toy_brains(Path(folder))
+        ...     stream = HardNegativePatches().start(brains, n=8, size=16, jitter=0, seed=0)
+        ...     rates = stream.rebuild(1, lambda voxels: np.eye(4)[voxels[:, 3] % 2])
+        >>> rates["new hard voxels"], round(rates["hard share of class 0"], 2)
+        (236.0, 0.5)
     """
 
     summary: ClassVar[str] = (
         "As balanced, but healthy patches that look like tumor to the network come first."
     )
-    source: ClassVar[str] = "methods 6.3, item 4 (Felzenszwalb et al. 2010)"
+    source: ClassVar[str] = "Felzenszwalb et al. (2010)"
 
     candidates: int = 5000
     threshold: float = 0.75
@@ -44,69 +70,62 @@ class HardNegativePatches:
     capacity: int = 20_000
 
     def __post_init__(self) -> None:
-        for name in ("candidates", "capacity"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"Expected {name} of at least 1, got {getattr(self, name)}.")
-        for name in ("threshold", "hard_fraction"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SettingError(f"Expected {name} from 0 to 1, got {getattr(self, name)}.")
+        for name, value in (("candidates", self.candidates), ("capacity", self.capacity)):
+            if value < 1:
+                raise SettingError(f"Expected {name} of at least 1, got {value}.")
+        check_fraction("threshold", self.threshold)
+        check_fraction("hard_fraction", self.hard_fraction)
 
     def start(
         self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int
-    ) -> HardDrawing:
-        """Begin to draw; see `PatchSampler`. The first epoch, until `rebuild`, has no cache."""
-        pool, quotas = VoxelPool(dataset), Quotas(self.shares(dataset), n)
+    ) -> HardPatchStream:
+        """Start drawing; see `PatchSampler.start`. The cache is empty before `rebuild`."""
+        pool = VoxelPool(dataset)
+        quotas = Quotas(self.shares(dataset), n)
         healthy = healthy_class(dataset)
 
-        def learn(lists: Lists, rng: np.random.Generator, judge: Judge) -> Learned:
+        def mine(lists: HardLists, rng: np.random.Generator, predict: PredictVoxels) -> MinedVoxels:
             if healthy is None or healthy not in pool.occurring:
-                return Learned({}, {})
-            return self._renew(
-                pool, healthy, lists.get(healthy, np.empty((0, 4), dtype=np.int64)), rng, judge
-            )
+                return MinedVoxels({}, {})
+            cache = lists.get(healthy, np.empty((0, 4), dtype=np.int64))
+            fresh = draw_candidates(pool, healthy, self.candidates, rng)
+            fresh = fresh[~_contained(fresh, cache)]
+            return self._update(cache, fresh, healthy, rng, predict)
 
-        return HardDrawing(
-            pool,
-            quotas,
-            learn,
-            Filling(self.hard_fraction, replace=False),
-            size=size,
-            jitter=jitter,
-            seed=seed,
-        )
+        options = ListOptions(self.hard_fraction, replace=False)
+        return HardPatchStream(pool, quotas, mine, options, size=size, jitter=jitter, seed=seed)
 
     def shares(self, dataset: VolumeDataset) -> Shares:
-        """Give every class that occurs the same share."""
+        """Return equal shares of all classes that occur."""
         return equal_shares(dataset)
 
-    def _renew(
+    def _update(
         self,
-        pool: VoxelPool,
-        healthy: int,
         cache: Positions,
+        fresh: Positions,
+        healthy: int,
         rng: np.random.Generator,
-        judge: Judge,
-    ) -> Learned:
-        """Drop what has become easy and add what is newly hard."""
-        fresh = draw_candidates(pool, healthy, self.candidates, rng)
-        fresh = fresh[~_among(fresh, cache)]
-        asked = np.concatenate([cache, fresh])
-        hard = is_hard(judge(asked), np.full(len(asked), healthy), self.threshold)
-        kept, new = cache[hard[: len(cache)]], fresh[hard[len(cache) :]]
-        entering = rng.permutation(new)[: self.capacity - len(kept)]
-        facts = {
-            f"hard share of class {healthy}": float(hard[len(cache) :].mean())
-            if len(fresh)
-            else 0.0,
-            "kept hard voxels": float(len(kept)),
-            "dropped hard voxels": float(len(cache) - len(kept)),
+        predict: PredictVoxels,
+    ) -> MinedVoxels:
+        """Drop voxels of the cache that have become easy, and add fresh ones that are hard."""
+        candidates = np.concatenate([cache, fresh])
+        truth = np.full(len(candidates), healthy)
+        hard = is_hard(predict(candidates), truth, self.threshold)
+        still_hard = cache[hard[: len(cache)]]
+        fresh_is_hard = hard[len(cache) :]
+        new = fresh[fresh_is_hard]
+        entering = rng.permutation(new)[: self.capacity - len(still_hard)]
+        statistics = {
+            f"hard share of class {healthy}": float(fresh_is_hard.mean()) if len(fresh) else 0.0,
+            "kept hard voxels": float(len(still_hard)),
+            "dropped hard voxels": float(len(cache) - len(still_hard)),
             "new hard voxels": float(len(new)),
-            "hard voxels in the cache": float(len(kept) + len(entering)),
+            "hard voxels in the cache": float(len(still_hard) + len(entering)),
         }
-        return Learned({healthy: np.concatenate([kept, entering])}, facts)
+        return MinedVoxels({healthy: np.concatenate([still_hard, entering])}, statistics)
 
 
-def _among(some: Positions, others: Positions) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Say which rows (m, 4) are also rows of the other array."""
-    known = set(map(tuple, others.tolist()))
-    return np.array([tuple(row) in known for row in some.tolist()], dtype=bool)
+def _contained(rows: Positions, table: Positions) -> NDArray[np.bool_]:
+    """Return (m,) True where a row (m, 4) is also a row of the table (n, 4)."""
+    table_rows = set(map(tuple, table.tolist()))
+    return np.array([tuple(row) in table_rows for row in rows.tolist()], dtype=bool)
