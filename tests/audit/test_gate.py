@@ -1,16 +1,23 @@
-"""The rule refuses for its reasons only, and a refusal is overridden in writing or not at all."""
+"""The rule refuses for its stated reasons only, and overriding it takes a written reason."""
 
 import numpy as np
 import pytest
 
-from equipoise.audit.gate import RULE, Rule, Verdict, check_release, detectable_share, judge
+from equipoise.audit.gate import (
+    DEFAULT_RULE,
+    GateDecision,
+    GateRule,
+    apply_rule,
+    check_release,
+    detectable_share,
+)
 from equipoise.exceptions import ReleaseError, SettingError
 from equipoise.metrics.memorization import Membership
 
-REFUSED = Verdict(
+REFUSED = GateDecision(
     passed=False, reasons=("3 of 200 synthetic images are near copies of real training images.",)
 )
-PASSED = Verdict(passed=True, reasons=())
+PASSED = GateDecision(passed=True, reasons=())
 
 
 def attack(
@@ -28,47 +35,46 @@ def attack(
     )
 
 
-def test_nothing_found_passes() -> None:
-    assert judge(0, 200, {"all classes": attack()}) == PASSED
-    assert judge(0, 200, {}) == PASSED
+def test_without_copies_and_traces_it_passes() -> None:
+    assert apply_rule(0, 200, {"all classes": attack()}) == PASSED
+    assert apply_rule(0, 200, {}) == PASSED
 
 
 @pytest.mark.parametrize(
-    ("n", "sentence"),
-    [
-        (1, "1 of 2,000 synthetic images is a near copy of a real training image."),
-        (3, "3 of 2,000 .* are near copies"),
-    ],
+    ("n", "reason"),
+    [(1, r"1 of 2,000 .*copy"), (3, r"3 of 2,000 .*copies")],
 )
-def test_a_single_copy_is_one_too_many(n: int, sentence: str) -> None:
-    verdict = judge(n, 2000, {"all classes": attack()})
-    assert not verdict.passed
-    assert len(verdict.reasons) == 1
-    with pytest.raises(ReleaseError, match=sentence):
-        check_release(verdict)
+def test_a_single_copy_is_one_too_many(n: int, reason: str) -> None:
+    decision = apply_rule(n, 2000, {"all classes": attack()})
+    assert not decision.passed
+    assert len(decision.reasons) == 1
+    with pytest.raises(ReleaseError, match=reason):
+        check_release(decision)
 
 
 @pytest.mark.parametrize(
-    ("found", "passed"),
+    ("membership", "passed"),
     [
         (attack(auc=0.7, p_auc=1e-4), False),
-        (attack(auc=0.7, p_auc=0.02), True),  # may be chance
-        (attack(auc=0.54, p_auc=1e-9), True),  # no chance, and of no use to an attacker
+        (attack(auc=0.7, p_auc=0.02), True),  # not significant
+        (attack(auc=0.54, p_auc=1e-9), True),  # significant, but useless to an attacker
         (attack(caught=0.2, p_caught=1e-4), False),
         (attack(caught=0.2, p_caught=0.02), True),
         (attack(caught=0.02, p_caught=1e-9), True),
     ],
 )
-def test_a_trace_must_be_both_sure_and_large(found: Membership, passed: bool) -> None:
-    assert judge(0, 200, {"carcinoma": found}).passed == passed
-    assert passed or "carcinoma" in judge(0, 200, {"carcinoma": found}).reasons[0]
+def test_a_trace_must_be_both_significant_and_large(membership: Membership, passed: bool) -> None:
+    assert apply_rule(0, 200, {"carcinoma": membership}).passed == passed
+    assert passed or "carcinoma" in apply_rule(0, 200, {"carcinoma": membership}).reasons[0]
 
 
-def test_more_classes_ask_for_smaller_p_values() -> None:
-    found = attack(auc=0.7, p_auc=RULE.level / 2 * 0.9)
-    assert not judge(0, 200, {"all classes": found}).passed
-    assert judge(0, 200, {"all classes": found, "normal": attack()}).passed
-    assert not judge(0, 200, {"all classes": found, "normal": attack()}, Rule(level=0.2)).passed
+def test_more_classes_need_smaller_p_values() -> None:
+    trace = attack(auc=0.7, p_auc=DEFAULT_RULE.level / 2 * 0.9)
+    assert not apply_rule(0, 200, {"all classes": trace}).passed
+    assert apply_rule(0, 200, {"all classes": trace, "normal": attack()}).passed
+    assert not apply_rule(
+        0, 200, {"all classes": trace, "normal": attack()}, GateRule(level=0.2)
+    ).passed
 
 
 def test_what_passes_is_released_and_needs_no_reason() -> None:
@@ -78,7 +84,7 @@ def test_what_passes_is_released_and_needs_no_reason() -> None:
 
 
 def test_a_refusal_is_overridden_in_writing_only() -> None:
-    with pytest.raises(ReleaseError, match=r"3 of 200 .* Remove the copies"):
+    with pytest.raises(ReleaseError, match=r"3 of 200 "):
         check_release(REFUSED)
     release = check_release(REFUSED, "  The board agreed on 3 May.  ")
     assert (release.passed, release.override) == (False, "The board agreed on 3 May.")
@@ -86,13 +92,13 @@ def test_a_refusal_is_overridden_in_writing_only() -> None:
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "ok", "yes      \n   "])
-def test_a_reason_has_to_be_one(reason: str) -> None:
-    for found in (REFUSED, PASSED):
-        with pytest.raises(SettingError, match="at least 10 characters"):
-            check_release(found, reason)
+def test_a_reason_must_not_be_empty_or_short(reason: str) -> None:
+    for decision in (REFUSED, PASSED):
+        with pytest.raises(SettingError, match="10 characters"):
+            check_release(decision, reason)
 
 
-def test_the_detectable_share_is_that_of_drawing_at_least_one() -> None:
+def test_the_detectable_share_is_that_of_drawing_at_least_one_copy() -> None:
     for n in (1, 50, 1000):
         assert 1 - (1 - detectable_share(n)) ** n == pytest.approx(0.95)
     assert detectable_share(149) < 0.02 < detectable_share(148)

@@ -1,4 +1,4 @@
-"""Copies are caught however they were altered, others' images pass, and every number is JSON."""
+"""Altered copies are caught, images of other patients pass, and every number is JSON."""
 
 import io
 import json
@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from equipoise.audit.report import EVERYTHING, Audit, audit
+from equipoise.audit.report import ALL_CLASSES, Audit, audit
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.phantoms.datasets import cells, chest_films
 from equipoise.data.stratification import apportion
@@ -37,25 +37,29 @@ POPULATION = cells((1200, 400), size=32, seed=3)
 FILMS = chest_films((200, 100), size=64, seed=3)
 
 
-def drawn(dataset: ImageDataset, n_patients: int, seed: int) -> list[ImageDataset]:
-    """Draw patients, and divide them into training, held-out and "synthetic" images."""
+def draw_sets(dataset: ImageDataset, n_patients: int, seed: int) -> list[ImageDataset]:
+    """Draw patients and split them into training, held-out and "synthetic" images."""
     rng = make_rng(seed)
-    chosen = rng.permutation(np.unique(dataset.groups))[:n_patients]
-    some = dataset.subset(np.isin(dataset.groups, chosen))
-    parts = apportion(some, np.arange(len(some)), {"train": 0.5, "held": 0.25, "made": 0.25}, rng)
-    return [some.subset(rows) for rows in parts.values()]
+    patients = rng.permutation(np.unique(dataset.groups))[:n_patients]
+    sample = dataset.subset(np.isin(dataset.groups, patients))
+    shares = {"train": 0.5, "held-out": 0.25, "synthetic": 0.25}
+    parts = apportion(sample, np.arange(len(sample)), shares, rng)
+    return [sample.subset(rows) for rows in parts.values()]
 
 
-def judged(train: ImageDataset, held: ImageDataset | None, made: ImageDataset) -> Audit:
-    return audit(train, held, made.images, made.labels, Coarse())
+def run_audit(train: ImageDataset, held_out: ImageDataset | None, synthetic: ImageDataset) -> Audit:
+    return audit(train, held_out, synthetic.images, synthetic.labels, Coarse())
 
 
-def mixed_in(made: ImageDataset, train: ImageDataset, share: float, change: Change) -> ImageDataset:
-    """Put altered training images in place of a share of the others."""
-    n = round(share * len(made))
-    images = made.images.copy()
+def with_copies(
+    synthetic: ImageDataset, train: ImageDataset, share: float, change: Change
+) -> ImageDataset:
+    """Replace a share of the synthetic images by altered training images."""
+    n = round(share * len(synthetic))
+    images = synthetic.images.copy()
     images[:n] = np.stack([change(image) for image in train.images[:n]])
-    return replace(made, images=images, labels=np.concatenate([train.labels[:n], made.labels[n:]]))
+    labels = np.concatenate([train.labels[:n], synthetic.labels[n:]])
+    return replace(synthetic, images=images, labels=labels)
 
 
 def jpeg(image: Images) -> Images:
@@ -81,11 +85,11 @@ def noisy(image: Images) -> Images:
     return np.clip(image + make_rng("noise").normal(0, 6, image.shape), 0, 255).astype(np.uint8)
 
 
-def all_of_it(image: Images) -> Images:
+def all_changes(image: Images) -> Images:
     return jpeg(brighter(shifted(mirrored(image))))
 
 
-CHANGES = [lambda image: image, jpeg, brighter, shifted, mirrored, noisy, all_of_it]
+CHANGES = [lambda image: image, jpeg, brighter, shifted, mirrored, noisy, all_changes]
 
 
 @pytest.mark.parametrize(
@@ -95,118 +99,118 @@ CHANGES = [lambda image: image, jpeg, brighter, shifted, mirrored, noisy, all_of
     "dataset", [POPULATION.subset(slice(0, 300)), FILMS], ids=["cells", "films"]
 )
 def test_altered_copies_are_caught(dataset: ImageDataset, change: Change) -> None:
-    train, held, made = drawn(dataset, 120, seed=1)
-    found = judged(train, held, mixed_in(made, train, 0.5, change))
-    n = round(0.5 * len(made))
-    assert not found.passed
-    assert "near cop" in found.reasons[0]
-    caught = [pair for pair in found.copies if pair.synthetic < n]
+    train, held_out, synthetic = draw_sets(dataset, 120, seed=1)
+    result = run_audit(train, held_out, with_copies(synthetic, train, 0.5, change))
+    n = round(0.5 * len(synthetic))
+    assert not result.passed
+    assert "near cop" in result.reasons[0]
+    caught = [pair for pair in result.copies if pair.synthetic < n]
     assert (
-        len(caught) >= (0.6 if change is all_of_it else 0.95) * n
+        len(caught) >= (0.6 if change is all_changes else 0.95) * n
     )  # 32 pixels do not survive all of it at once
     assert all(pair.train == pair.synthetic for pair in caught)
-    assert len(found.copies) == len(caught) == found.overall.n_copies
+    assert len(result.copies) == len(caught) == result.overall.n_copies
 
 
 def test_the_training_images_themselves_give_every_number_its_extreme() -> None:
-    train, held, _ = drawn(POPULATION, 200, seed=2)
-    found = judged(train, held, train)
-    for findings in (found.overall, *found.classes):
+    train, held_out, _ = draw_sets(POPULATION, 200, seed=2)
+    result = run_audit(train, held_out, train)
+    for findings in (result.overall, *result.classes):
         assert findings.n_copies == findings.n_synthetic == findings.n_train
         assert (findings.nearness, findings.authenticity, findings.close) == (0, 0, 1)
         assert findings.copying is not None
         assert findings.copying < -3
         assert findings.membership is not None
         assert findings.membership.auc == 1
-    assert len(found.reasons) >= 3
-    assert all(pair.distance == 0 for pair in found.copies)
+    assert len(result.reasons) >= 3
+    assert all(pair.distance == 0 for pair in result.copies)
 
 
-def test_held_out_images_do_not_pass_for_training_images() -> None:
-    train, held, _ = drawn(POPULATION, 200, seed=2)
-    found = judged(train, held, held)
-    assert found.passed
-    assert found.overall.copying == 0
-    assert found.overall.nearness == 1
-    assert found.overall.authenticity == found.overall.authenticity_held_out
-    assert found.overall.membership is not None
-    assert found.overall.membership.auc == 0
+def test_held_out_images_are_not_taken_for_training_images() -> None:
+    train, held_out, _ = draw_sets(POPULATION, 200, seed=2)
+    result = run_audit(train, held_out, held_out)
+    assert result.passed
+    assert result.overall.copying == 0
+    assert result.overall.nearness == 1
+    assert result.overall.authenticity == result.overall.authenticity_held_out
+    assert result.overall.membership is not None
+    assert result.overall.membership.auc == 0
 
 
 def false_alarms(dataset: ImageDataset, n_patients: int, n_draws: int) -> int:
     return sum(
-        not judged(*drawn(dataset, n_patients, seed)).passed for seed in range(100, 100 + n_draws)
+        not run_audit(*draw_sets(dataset, n_patients, seed)).passed
+        for seed in range(100, 100 + n_draws)
     )
 
 
-def test_real_images_of_others_that_pose_as_synthetic_pass() -> None:
+def test_real_images_of_other_patients_pass() -> None:
     assert false_alarms(POPULATION, 150, 5) <= 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dataset", [POPULATION, FILMS], ids=["cells", "films"])
-def test_real_images_of_others_pass_in_95_of_100_draws(dataset: ImageDataset) -> None:
+def test_real_images_of_other_patients_pass_in_95_of_100_draws(dataset: ImageDataset) -> None:
     assert false_alarms(dataset, 110, 100) <= 5
 
 
 @pytest.mark.parametrize("share", [pytest.param(0.02, marks=pytest.mark.slow), 0.1])
-def test_a_generator_that_copies_few_is_caught_where_there_are_enough(share: float) -> None:
-    train, held, made = drawn(POPULATION, 600, seed=4)
-    assert len(made) > 149  # from 149 on, 2 % are found with probability 0.95
-    found = judged(train, held, mixed_in(made, train, share, noisy))
-    assert found.detectable < 0.02
-    assert not found.passed
+def test_few_copies_are_caught_among_enough_images(share: float) -> None:
+    train, held_out, synthetic = draw_sets(POPULATION, 600, seed=4)
+    assert len(synthetic) > 149  # from 149 on, 2 % are found with probability 0.95
+    result = run_audit(train, held_out, with_copies(synthetic, train, share, noisy))
+    assert result.detectable < 0.02
+    assert not result.passed
 
 
-def test_pairs_are_shown_even_where_nothing_was_copied() -> None:
-    train, held, made = drawn(POPULATION, 150, seed=5)
-    found = judged(train, held, made)
-    assert not found.copies
-    likeness = [pair.likeness for pair in found.pairs]
+def test_pairs_are_reported_even_without_copies() -> None:
+    train, held_out, synthetic = draw_sets(POPULATION, 150, seed=5)
+    result = run_audit(train, held_out, synthetic)
+    assert not result.copies
+    likeness = [pair.likeness for pair in result.pairs]
     assert likeness == sorted(likeness, reverse=True)
-    assert {pair.label for pair in found.pairs} == {0, 1}
-    assert len(found.pairs) == 8
+    assert {pair.label for pair in result.pairs} == {0, 1}
+    assert len(result.pairs) == 8
 
 
-def test_an_audit_is_json_and_names_no_image() -> None:
-    train, held, made = drawn(POPULATION, 150, seed=6)
-    text = json.dumps(judged(train, held, made).facts(), allow_nan=False)
+def test_an_audit_is_json_without_image_ids() -> None:
+    train, held_out, synthetic = draw_sets(POPULATION, 150, seed=6)
+    text = json.dumps(run_audit(train, held_out, synthetic).to_json(), allow_nan=False)
     facts = json.loads(text)
-    assert facts["overall"]["name"] == EVERYTHING
-    assert [one["name"] for one in facts["classes"]] == ["normal", "abnormal"]
+    assert facts["overall"]["name"] == ALL_CLASSES
+    assert [findings["name"] for findings in facts["classes"]] == ["normal", "abnormal"]
     assert not any(str(name) in text for name in train.ids)
 
 
-def test_without_held_out_images_only_copies_are_looked_for() -> None:
-    train, _, made = drawn(POPULATION, 150, seed=7)
-    found = judged(train, None, made)
-    assert found.passed
-    assert found.overall.membership is None
-    assert found.overall.nearness is None
-    assert found.overall.authenticity is not None
-    assert "no held-out real images" in found.notes[0]
-    assert not judged(train, None, mixed_in(made, train, 0.2, mirrored)).passed
+def test_without_held_out_images_only_copies_are_searched() -> None:
+    train, _, synthetic = draw_sets(POPULATION, 150, seed=7)
+    result = run_audit(train, None, synthetic)
+    assert result.passed
+    assert result.overall.membership is None
+    assert result.overall.nearness is None
+    assert result.overall.authenticity is not None
+    assert "no held-out" in result.notes[0]
+    assert not run_audit(train, None, with_copies(synthetic, train, 0.2, mirrored)).passed
 
 
 def test_the_same_photograph_on_both_sides_is_noted() -> None:
-    train, held, made = drawn(POPULATION, 150, seed=8)
-    images = held.images.copy()
+    train, held_out, synthetic = draw_sets(POPULATION, 150, seed=8)
+    images = held_out.images.copy()
     images[:3] = train.images[:3]
-    found = judged(train, replace(held, images=images), made)
-    assert found.held_out_copies == 3
-    assert "3 of" in found.notes[-1]
+    result = run_audit(train, replace(held_out, images=images), synthetic)
+    assert result.held_out_copies == 3
+    assert "3 of" in result.notes[-1]
 
 
-def test_classes_without_enough_images_say_nothing_and_one_class_is_tested_once() -> None:
-    train, held, made = drawn(POPULATION, 150, seed=9)
-    few = held.subset(
-        np.concatenate([np.flatnonzero(held.labels == 0), np.flatnonzero(held.labels == 1)[:1]])
-    )
-    found = judged(train, few, made)
-    assert found.classes[1].membership is None
-    assert "abnormal" in found.notes[0]
-    alone = judged(train, held, made.subset(made.labels == 1))
-    assert [one.name for one in alone.classes] == ["abnormal"]
+def test_small_classes_are_not_tested_and_a_single_class_is_tested_once() -> None:
+    train, held_out, synthetic = draw_sets(POPULATION, 150, seed=9)
+    normal, abnormal = (np.flatnonzero(held_out.labels == label) for label in (0, 1))
+    few = held_out.subset(np.concatenate([normal, abnormal[:1]]))
+    result = run_audit(train, few, synthetic)
+    assert result.classes[1].membership is None
+    assert "abnormal" in result.notes[0]
+    alone = run_audit(train, held_out, synthetic.subset(synthetic.labels == 1))
+    assert [findings.name for findings in alone.classes] == ["abnormal"]
     assert alone.overall.n_train == alone.classes[0].n_train == train.counts[1]
 
 
@@ -214,20 +218,20 @@ def test_classes_without_enough_images_say_nothing_and_one_class_is_tested_once(
 def test_16_bit_and_float_images_are_audited_alike(dtype: Any) -> None:
     parts = [
         replace(part, images=part.images.astype(dtype) * dtype(16))
-        for part in drawn(POPULATION, 150, seed=5)
+        for part in draw_sets(POPULATION, 150, seed=5)
     ]
-    found, before = judged(*parts), judged(*drawn(POPULATION, 150, seed=5))
-    assert found.overall.copying == pytest.approx(before.overall.copying)
-    assert found.pairs[0].likeness == pytest.approx(before.pairs[0].likeness, abs=1e-3)
+    result, before = run_audit(*parts), run_audit(*draw_sets(POPULATION, 150, seed=5))
+    assert result.overall.copying == pytest.approx(before.overall.copying)
+    assert result.pairs[0].likeness == pytest.approx(before.pairs[0].likeness, abs=1e-3)
 
 
-def test_what_cannot_be_compared_is_refused() -> None:
-    train, held, made = drawn(POPULATION, 150, seed=5)
-    with pytest.raises(LeakageError, match="both in the training and in the held-out"):
-        judged(train, train, made)
-    with pytest.raises(DataError, match="synthetic images like the training images"):
-        audit(train, held, made.images[:, :, :16, :16], made.labels, Coarse())
+def test_images_that_cannot_be_compared_are_refused() -> None:
+    train, held_out, synthetic = draw_sets(POPULATION, 150, seed=5)
+    with pytest.raises(LeakageError, match="patients"):
+        run_audit(train, train, synthetic)
+    with pytest.raises(DataError, match=r"synthetic.*\(3, 16, 16\)"):
+        audit(train, held_out, synthetic.images[:, :, :16, :16], synthetic.labels, Coarse())
     with pytest.raises(DataError, match="labels from 0 to 1"):
-        audit(train, held, made.images, made.labels + 2, Coarse())
+        audit(train, held_out, synthetic.images, synthetic.labels + 2, Coarse())
     with pytest.raises(DataError, match="labels from 0 to 1"):
-        audit(train, held, made.images[:0], made.labels[:0], Coarse())
+        audit(train, held_out, synthetic.images[:0], synthetic.labels[:0], Coarse())

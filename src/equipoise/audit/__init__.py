@@ -1,1 +1,1 @@
-"""Judge synthetic images: quality, memorization, and whether they may be released."""
+"""Audit synthetic images: quality, memorization, and whether they may be released."""

@@ -1,7 +1,6 @@
-"""What distances between synthetic, training and held-out images say, for one class or for all."""
+"""Distances between synthetic, training and held-out images, for one class or for all."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,26 +19,28 @@ from equipoise.metrics.memorization import (
     share_close,
 )
 
-FEWEST = 2  # images on each side, and training patients, without which distances say nothing
+FEWEST = 2  # held-out images, and training patients, without which distances are undefined
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What was found in one class or in all; None where there are too few images to say it.
+    """Memorization measures of one class or of all; None where there are too few images.
 
     Attributes:
         name: The class, or "all classes".
         n_synthetic: Synthetic images.
         n_train: Real training images.
         n_held_out: Real held-out images.
-        n_copies: Near copies.
-        nearness: Median distance to the nearest training image, as a multiple of that of held-out images.
-        nearness_in_train: The same, as a multiple of that of training images to those of other patients.
-        close: Share nearer to a training image than 99 % of the held-out images.
-        authenticity: Percentage; 0 for copies, and for a perfect generator what held-out images show:
-        authenticity_held_out: The same of held-out images.
-        copying: C_T; far below 0 for copies.
-        membership: How well an attacker can tell who was in training.
+        n_copies: Near copies among the synthetic images.
+        nearness: Median distance to the nearest training image, relative to that of held-out
+            images.
+        nearness_in_train: The same, relative to that of training images to those of other patients.
+        close: Share of synthetic images nearer to a training image than 99 % of the held-out ones.
+        authenticity: Percentage of authentic images; 0 for copies, that of held-out images for a
+            perfect generator.
+        authenticity_held_out: Percentage of authentic held-out images.
+        copying: C_T (Meehan et al., 2020); far below 0 for copies.
+        membership: How well an attacker can identify training patients.
     """
 
     name: str
@@ -57,61 +58,72 @@ class Findings:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Side:
-    """Images of one of the three sets: labels (n,), patients (n,), standardized features (n, d)."""
+class LabeledFeatures:
+    """One of the three sets of images: labels (n,), patients (n,), standardized features (n, d)."""
 
     labels: Labels
     groups: NDArray[np.int64]
     features: Features
 
-    def only(self, labels: NDArray[np.int64]) -> "Side":
-        """Keep the images of some classes."""
-        kept = np.isin(self.labels, labels)
-        return Side(
-            labels=self.labels[kept], groups=self.groups[kept], features=self.features[kept]
+    def of_classes(self, labels: NDArray[np.int64]) -> "LabeledFeatures":
+        """Return the images of some classes."""
+        rows = np.isin(self.labels, labels)
+        return LabeledFeatures(
+            labels=self.labels[rows], groups=self.groups[rows], features=self.features[rows]
         )
 
 
-def find(name: str, train: Side, held_out: Side, synthetic: Side, n_copies: int) -> Findings:
-    """Compute everything that so many images allow."""
-    sizes: dict[str, Any] = {
-        "n_synthetic": len(synthetic.labels),
-        "n_train": len(train.labels),
-        "n_held_out": len(held_out.labels),
-    }
-    measured: dict[str, Any] = {}
-    if len(synthetic.labels) and len(np.unique(train.groups)) >= FEWEST:
-        measured |= _against_train(train, held_out, synthetic)
-    known = {key: value for key, value in measured.items() if not _unknown(value)}
-    return Findings(name=name, n_copies=n_copies, **sizes, **known)
+def compute_findings(
+    name: str,
+    train: LabeledFeatures,
+    held_out: LabeledFeatures,
+    synthetic: LabeledFeatures,
+    n_copies: int,
+) -> Findings:
+    """Compute all measures that the numbers of images and patients allow.
 
-
-def _against_train(train: Side, held_out: Side, synthetic: Side) -> dict[str, Any]:
-    to_train, in_train = (
-        nearest(synthetic.features, train.features),
-        among(train.features, train.groups),
+    Args:
+        name: The class, or "all classes".
+        train: Real training images.
+        held_out: Real images of other patients.
+        synthetic: Images of the generator.
+        n_copies: Near copies among them.
+    """
+    findings = Findings(
+        name=name,
+        n_synthetic=len(synthetic.labels),
+        n_train=len(train.labels),
+        n_held_out=len(held_out.labels),
+        n_copies=n_copies,
     )
-    found: dict[str, Any] = {
-        "authenticity": authenticity(to_train, in_train),
-        "nearness_in_train": nearness_ratio(to_train.distance, in_train),
-    }
+    if not len(synthetic.labels) or len(np.unique(train.groups)) < FEWEST:
+        return findings
+    to_train = nearest(synthetic.features, train.features)
+    within_train = among(train.features, train.groups)
+    findings = replace(
+        findings,
+        authenticity=_none_if_nan(authenticity(to_train, within_train)),
+        nearness_in_train=_none_if_nan(nearness_ratio(to_train.distance, within_train)),
+    )
     if len(held_out.labels) < FEWEST:
-        return found
+        return findings
     usual = nearest(held_out.features, train.features)
-    attack = [
-        per_patient(nearest(s.features, synthetic.features).distance, s.groups)
-        for s in (train, held_out)
-    ]
-    return found | {
-        "authenticity_held_out": authenticity(usual, in_train),
-        "nearness": nearness_ratio(to_train.distance, usual.distance),
-        "close": share_close(to_train.distance, usual.distance),
-        "copying": copying_score(
-            train.features, held_out.features, synthetic.features, to_train.distance, usual.distance
+    copying = copying_score(
+        train.features, held_out.features, synthetic.features, to_train.distance, usual.distance
+    )
+    members = nearest(train.features, synthetic.features).distance
+    others = nearest(held_out.features, synthetic.features).distance
+    return replace(
+        findings,
+        authenticity_held_out=_none_if_nan(authenticity(usual, within_train)),
+        nearness=_none_if_nan(nearness_ratio(to_train.distance, usual.distance)),
+        close=_none_if_nan(share_close(to_train.distance, usual.distance)),
+        copying=_none_if_nan(copying),
+        membership=membership(
+            per_patient(members, train.groups), per_patient(others, held_out.groups)
         ),
-        "membership": membership(*attack),
-    }
+    )
 
 
-def _unknown(value: object) -> bool:
-    return isinstance(value, float) and np.isnan(value)
+def _none_if_nan(value: float) -> float | None:
+    return None if np.isnan(value) else value

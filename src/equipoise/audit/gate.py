@@ -1,28 +1,27 @@
-"""May synthetic images be released? A stated rule, its verdict, and the release that keeps to it."""
+"""The release gate: a stated rule, its decision, and the release that obeys it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from equipoise.exceptions import ReleaseError, SettingError
 from equipoise.metrics.memorization import Membership
 
-LEAST_REASON = 10  # characters of a reason to override
+SHORTEST_REASON = 10  # characters of a reason to override
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
-    """When synthetic images are refused.
+class GateRule:
+    """The thresholds above which synthetic images are refused.
 
     Attributes:
-        likeness: Least likeness (`equipoise.data.likeness`) of a near copy. Of 4,374 held-out
-            images one reached 0.9; compressed, noisy, shifted, mirrored or paler copies mostly do.
-        reach: A near copy also lies, once laid on its original, no farther from it in features than this share of
-            held-out images stays within of their nearest training image.
-        level: Chance, over all tests together (Bonferroni), that a generator that knows nothing of who was in
-            training is refused for telling.
-        least_auc: Membership below this is not held against a generator however sure: with enough patients,
-            differences that help no attacker are detected too.
+        likeness: Smallest likeness (`equipoise.data.likeness`) of a near copy. Of 4,374 held-out
+            images one reached 0.9; most compressed, noisy, shifted, mirrored or paler copies do.
+        reach: Quantile of the distances from held-out images to their nearest training images. A
+            near copy, once aligned with its original, also lies within that distance in features.
+        level: Probability, over all tests together (Bonferroni), of refusing a generator that has
+            memorized nothing because of the membership tests.
+        least_auc: A membership AUC below this never counts, however significant: with enough
+            patients, differences that help no attacker are detected too.
         least_caught: The same for the share of members caught at 1 % false alarms.
         fewest: Patients on either side below which membership is not tested.
     """
@@ -35,12 +34,12 @@ class Rule:
     fewest: int = 10
 
 
-RULE = Rule()
+DEFAULT_RULE = GateRule()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What the rule says: `reasons` against a release, none where it passes."""
+class GateDecision:
+    """The decision of the gate, with all `reasons` against a release; none where it passes."""
 
     passed: bool
     reasons: tuple[str, ...]
@@ -48,12 +47,12 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """A permission, kept with what was released.
+    """A permission, stored with the released images.
 
     Attributes:
-        passed: What the gate said.
-        reasons: Why it refused.
-        override: The written reason to release nevertheless; None where none was needed.
+        passed: Whether the gate passed them.
+        reasons: Why it refused them.
+        override: The written reason to release them nevertheless; None where none was needed.
     """
 
     passed: bool
@@ -61,87 +60,89 @@ class Release:
     override: str | None
 
 
-class Judgment(Protocol):
-    """What the gate needs of an audit."""
-
-    @property
-    def passed(self) -> bool: ...  # noqa: D102
-    @property
-    def reasons(self) -> tuple[str, ...]: ...  # noqa: D102
-
-
-def judge(n_copies: int, n: int, attacks: Mapping[str, Membership], rule: Rule = RULE) -> Verdict:
-    """Apply the rule.
+def apply_rule(
+    n_copies: int, n: int, attacks: Mapping[str, Membership], rule: GateRule = DEFAULT_RULE
+) -> GateDecision:
+    """Decide whether synthetic images may be released.
 
     Args:
         n_copies: Near copies among the synthetic images.
         n: Number of synthetic images.
-        attacks: Membership in all classes and in each, under the name of each.
+        attacks: Name of the classes -> membership attack on them.
         rule: The thresholds.
+
+    Example:
+        >>> apply_rule(0, 200, {}).passed
+        True
+        >>> apply_rule(3, 200, {}).reasons
+        ('3 of 200 synthetic images are near copies of real training images.',)
     """
-    reasons = [_copies(n_copies, n)] if n_copies else []
+    reasons = [_describe_copies(n_copies, n)] if n_copies else []
+    level = rule.level / (2 * max(1, len(attacks)))
     for name, attack in attacks.items():
-        reasons += _betrayals(name, attack, rule, rule.level / (2 * len(attacks)))
-    return Verdict(passed=not reasons, reasons=tuple(reasons))
+        if attack.p_auc < level and attack.auc >= rule.least_auc:
+            reasons.append(
+                f"The synthetic images of {name} reveal who was in the training images: of one "
+                "training patient and one other, the nearer one is the training patient in "
+                f"{100 * attack.auc:.0f} of 100 cases (chance: 50)."
+            )
+        if attack.p_caught < level and attack.caught >= rule.least_caught:
+            reasons.append(
+                f"The synthetic images of {name} single out training patients: "
+                f"{100 * attack.caught:.0f} of 100 of them lie nearer to a synthetic image than "
+                "99 of 100 other patients do (chance: 1)."
+            )
+    return GateDecision(passed=not reasons, reasons=tuple(reasons))
 
 
-def check_release(audit: Judgment, override: str | None = None) -> Release:
-    """Permit a release, or refuse it.
+def check_release(decision: GateDecision, override: str | None = None) -> Release:
+    """Permit a release, or raise.
 
     Args:
-        audit: What was found.
-        override: A reason in writing to release images that the gate refuses; it is recorded. Not needed, and not
-            recorded, where the gate passes them.
+        decision: The decision of the gate.
+        override: A written reason to release images that the gate refuses; it is stored with them.
+            Neither needed nor stored where the gate passes them.
 
     Raises:
-        ReleaseError: The gate refuses and no reason was given; names what it found.
-        SettingError: The reason is not one.
+        ReleaseError: The gate refuses and there is no reason; names the findings.
+        SettingError: The reason is too short.
     """
     check_reason(override)
-    if audit.passed:
+    if decision.passed:
         return Release(passed=True, reasons=(), override=None)
     if override is None:
         raise ReleaseError(
-            f"These synthetic images may not be released. {' '.join(audit.reasons)} Remove the copies, train the "
-            "generator on more patients or for fewer steps and audit again, or override with a written reason."
+            f"These synthetic images may not be released. {' '.join(decision.reasons)} Remove the "
+            "copies, train the generator on more patients or for fewer steps and audit again, or "
+            "override with a written reason."
         )
-    return Release(passed=False, reasons=audit.reasons, override=override.strip())
+    return Release(passed=False, reasons=decision.reasons, override=override.strip())
 
 
 def check_reason(override: str | None) -> None:
-    """Refuse what is no reason, before any work.
+    """Raise unless an override has a reason, before any work is done.
 
     Raises:
-        SettingError: The reason is too short to be one.
+        SettingError: The reason is too short.
     """
-    if override is not None and len(override.strip()) < LEAST_REASON:
+    if override is not None and len(override.strip()) < SHORTEST_REASON:
         raise SettingError(
-            f"Expected a reason of at least {LEAST_REASON} characters for the override, got {override!r}. "
-            "Write down who decided and why: it is kept with the images."
+            f"Expected a reason of at least {SHORTEST_REASON} characters for the override, got "
+            f"{override!r}. Write down who decided and why: it is stored with the images."
         )
 
 
-def detectable_share(n: int, found: float = 0.95) -> float:
-    """Give the smallest share of copies of which at least one is among `n` images with probability `found`."""
-    return 1 - (1 - found) ** (1 / n) if n else 1.0
+def detectable_share(n: int, power: float = 0.95) -> float:
+    """Return the smallest share of copies of which `n` images contain one with probability `power`.
+
+    Example:
+        >>> round(detectable_share(149), 4)
+        0.0199
+    """
+    return 1 - (1 - power) ** (1 / n) if n else 1.0
 
 
-def _copies(n_copies: int, n: int) -> str:
-    one = n_copies == 1
-    return (
-        f"{n_copies:,} of {n:,} synthetic images {'is a near copy' if one else 'are near copies'} of "
-        f"{'a real training image' if one else 'real training images'}."
-    )
-
-
-def _betrayals(name: str, attack: Membership, rule: Rule, level: float) -> Iterator[str]:
-    if attack.p_auc < level and attack.auc >= rule.least_auc:
-        yield (
-            f"The synthetic images of {name} betray who was in training: of one training patient and one other, "
-            f"nearness to them points to the training patient in {100 * attack.auc:.0f} of 100 cases (chance: 50)."
-        )
-    if attack.p_caught < level and attack.caught >= rule.least_caught:
-        yield (
-            f"The synthetic images of {name} single out training patients: {100 * attack.caught:.0f} of 100 of "
-            "them lie nearer to a synthetic image than 99 of 100 other patients do (chance: 1)."
-        )
+def _describe_copies(n_copies: int, n: int) -> str:
+    if n_copies == 1:
+        return f"1 of {n:,} synthetic images is a near copy of a real training image."
+    return f"{n_copies:,} of {n:,} synthetic images are near copies of real training images."

@@ -1,4 +1,4 @@
-"""Near copies of training images among others: found in the pixels, confirmed in the features."""
+"""Near copies of training images: candidates by pixels, confirmed by features."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Labels, Rows
-from equipoise.audit.gate import Rule
+from equipoise.audit.gate import GateRule
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.likeness import Likeness, Matches
 from equipoise.features.base import Extractor, Features, extract
 from equipoise.metrics.memorization import among, nearest, standardized
 
-SHOWN = 4  # pairs of each class that are kept to be looked at, copies or not
+PAIRS_PER_CLASS = 4  # most alike pairs that are reported, copies or not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +22,12 @@ class Pair:
 
     Attributes:
         synthetic: Row of the synthetic image.
-        train: Row of the training image; ids may name patients and are not kept.
+        train: Row of the training image; its id might name a patient and is not stored.
         label: Class of the synthetic image.
         likeness: See `equipoise.data.likeness`; 1 for the same image.
-        distance: Distance in features once the synthetic image is laid on the other, as a multiple of the median
-            distance of a held-out image to its nearest training image.
-        mirrored: Whether it had to be mirrored for that.
+        distance: Distance in features once the synthetic image is aligned with the other one,
+            relative to the median distance of a held-out image to its nearest training image.
+        mirrored: Whether the alignment mirrors it.
         copy: Whether it is a near copy by the rule.
     """
 
@@ -41,22 +41,27 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Found:
-    """What a search among n images found: the match of each, and (n,) True where it is a near copy."""
+class NearCopies:
+    """The result of a search among n images: the match of each, and (n,) True for near copies."""
 
     matches: Matches
     copy: NDArray[np.bool_]
 
+    @property
+    def n(self) -> int:
+        """Number of near copies."""
+        return int(self.copy.sum())
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CopySearch:
-    """Training images against which others are held.
+    """An index of training images in which near copies are searched.
 
     Attributes:
         likeness: Codes of the training images.
         features: (m, d) features of the real images, training images first.
         n_train: How many of them are training images.
-        extractor: What made them.
+        extractor: Extractor of these features.
         reach: Largest distance of a near copy to its original, in standardized features.
         unit: Median distance of a held-out image to its nearest training image; 1 where that is 0.
         rule: Thresholds of the gate.
@@ -68,31 +73,38 @@ class CopySearch:
     extractor: Extractor
     reach: float
     unit: float
-    rule: Rule
+    rule: GateRule
 
     @classmethod
-    def among(
+    def build(
         cls,
         train: ImageDataset,
-        others: ImageDataset,
+        held_out: ImageDataset,
         features: Features,
         extractor: Extractor,
-        rule: Rule,
+        rule: GateRule,
     ) -> "CopySearch":
-        """Measure what is usual between images of different patients, on held-out ones if there are any.
+        """Index training images and measure the usual distances between patients.
+
+        Distances are those of held-out images, or without any those among training patients.
 
         Args:
             train: Training images.
-            others: Held-out images, possibly none.
-            features: Of both, as the extractor gave them, training images first.
-            extractor: What made them.
+            held_out: Held-out images, possibly none.
+            features: Of both, as extracted, training images first.
+            extractor: Extractor of these features.
             rule: Thresholds of the gate.
         """
-        known, held = standardized(features[: len(train)], features[len(train) :], by=features)
-        usual = nearest(held, known).distance if len(held) else among(known, train.groups)
+        train_features, held_out_features = standardized(
+            features[: len(train)], features[len(train) :], by=features
+        )
+        if len(held_out):
+            usual = nearest(held_out_features, train_features).distance
+        else:
+            usual = among(train_features, train.groups)
         usual = usual[np.isfinite(usual)]
         return cls(
-            likeness=Likeness.of(train.images, others.images if len(others) else None),
+            likeness=Likeness.of(train.images, held_out.images if len(held_out) else None),
             features=features,
             n_train=len(train),
             extractor=extractor,
@@ -101,39 +113,39 @@ class CopySearch:
             rule=rule,
         )
 
-    def look(self, images: Images) -> Found:
-        """Search for near copies among images."""
+    def search(self, images: Images) -> NearCopies:
+        """Find the near copies among images (n, c, h, w)."""
         matches = self.likeness.match(images)
         copy = matches.likeness >= self.rule.likeness
         rows = np.flatnonzero(copy)
         copy[rows] = self.distances(images, matches, rows) <= self.reach
-        return Found(matches=matches, copy=copy)
+        return NearCopies(matches=matches, copy=copy)
 
     def distances(self, images: Images, matches: Matches, rows: Rows) -> NDArray[np.float64]:
-        """Lay the images of some rows on their matches and measure the distance in features."""
+        """Align the images of some rows with their matches and return the distances in features."""
         if not len(rows):
             return np.empty(0)
-        laid, known = standardized(
-            extract(matches.align(images, rows), self.extractor),
-            self.features[matches.row[rows]],
-            by=self.features,
-        )
-        return np.asarray(np.linalg.norm(laid - known, axis=1))
+        aligned = extract(matches.align(images, rows), self.extractor)
+        originals = self.features[matches.row[rows]]
+        aligned, originals = standardized(aligned, originals, by=self.features)
+        return np.asarray(np.linalg.norm(aligned - originals, axis=1))
 
-    def pairs(self, images: Images, labels: Labels, found: Found) -> Iterator[Pair]:
-        """List the near copies, and the most alike pairs of each class, most alike first."""
-        by_likeness = np.argsort(-found.matches.likeness, kind="stable")
-        top = [by_likeness[labels[by_likeness] == label][:SHOWN] for label in np.unique(labels)]
-        kept = np.zeros(len(labels), dtype=bool)
-        kept[np.concatenate([*top, np.flatnonzero(found.copy)])] = True
-        rows = by_likeness[kept[by_likeness]]
-        for row, distance in zip(rows, self.distances(images, found.matches, rows), strict=True):
+    def pairs(self, images: Images, labels: Labels, copies: NearCopies) -> Iterator[Pair]:
+        """Yield the near copies and the most alike pairs of each class, most alike first."""
+        by_likeness = np.argsort(-copies.matches.likeness, kind="stable")
+        reported = copies.copy.copy()
+        for label in np.unique(labels):
+            of_class = by_likeness[labels[by_likeness] == label]
+            reported[of_class[:PAIRS_PER_CLASS]] = True
+        rows = by_likeness[reported[by_likeness]]
+        distances = self.distances(images, copies.matches, rows)
+        for row, distance in zip(rows, distances, strict=True):
             yield Pair(
                 synthetic=int(row),
-                train=int(found.matches.row[row]),
+                train=int(copies.matches.row[row]),
                 label=int(labels[row]),
-                likeness=float(found.matches.likeness[row]),
+                likeness=float(copies.matches.likeness[row]),
                 distance=float(distance / self.unit),
-                mirrored=bool(found.matches.mirrored[row]),
-                copy=bool(found.copy[row]),
+                mirrored=bool(copies.matches.mirrored[row]),
+                copy=bool(copies.copy[row]),
             )

@@ -1,16 +1,21 @@
-"""`audit`: compare synthetic images with the real ones that their generator learned from, and with others."""
+"""`audit`: compare synthetic images with the training images of their generator and with others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Labels
-from equipoise.audit.findings import Findings, Side, find
-from equipoise.audit.gate import RULE, Rule, detectable_share, judge
+from equipoise.audit.findings import Findings, LabeledFeatures, compute_findings
+from equipoise.audit.gate import (
+    DEFAULT_RULE,
+    GateDecision,
+    GateRule,
+    apply_rule,
+    detectable_share,
+)
 from equipoise.audit.near_copies import CopySearch, Pair
 from equipoise.data.dataset import ImageDataset
 from equipoise.exceptions import DataError, LeakageError
@@ -18,30 +23,31 @@ from equipoise.features.base import Extractor, extract
 from equipoise.metrics.memorization import Membership, standardized
 from equipoise.validation import check_images, check_labels
 
-EVERYTHING = "all classes"
+ALL_CLASSES = "all classes"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """Everything found; `facts` gives it as JSON values.
+    """The results of an audit; `to_json` returns them as JSON values.
 
     Attributes:
-        extractor: Name of what made the features.
-        digest: Its hash; distances of two audits with other digests must not be compared.
+        extractor: Name of the extractor of the features.
+        digest: Its hash; distances of two audits with different digests are not comparable.
         rule: Thresholds of the gate.
-        overall: All classes that have synthetic images, together.
+        overall: All classes with synthetic images, together.
         classes: Each of them.
         pairs: Near copies and the most alike pairs of each class, most alike first.
         held_out_copies: Held-out images that would count as near copies of training images.
-        detectable: Smallest share of copies of which so many images would have shown one with probability 0.95.
+        detectable: Smallest share of copies of which one would be among the images with
+            probability 0.95.
         passed: Whether the images may be released.
         reasons: Why not.
-        notes: What limits the findings.
+        notes: Limitations of the audit.
     """
 
     extractor: str
     digest: str
-    rule: Rule
+    rule: GateRule
     overall: Findings
     classes: tuple[Findings, ...]
     pairs: tuple[Pair, ...]
@@ -56,28 +62,41 @@ class Audit:
         """The near copies."""
         return tuple(pair for pair in self.pairs if pair.copy)
 
-    def facts(self) -> dict[str, Any]:
-        """Give everything as JSON values."""
+    @property
+    def decision(self) -> GateDecision:
+        """The decision of the gate."""
+        return GateDecision(passed=self.passed, reasons=self.reasons)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
         return asdict(self)
 
 
 def audit(
-    train: ImageDataset, held_out: ImageDataset | None, images: Images, labels: Labels, extractor: Extractor, *,
-    rule: Rule = RULE, cache: Path | None = None,
-) -> Audit:  # fmt: skip
-    """Look for copies of training images and for traces of who was in training.
+    train: ImageDataset,
+    held_out: ImageDataset | None,
+    images: Images,
+    labels: Labels,
+    extractor: Extractor,
+    *,
+    rule: GateRule = DEFAULT_RULE,
+    cache: Path | None = None,
+) -> Audit:
+    """Search for copies of training images and for traces of who was in the training images.
 
-    Near copies are searched in the pixels, among all training images, and confirmed in the features. The other
-    measures compare images of the same class by distances of features, standardized over the real images.
+    Near copies are searched by pixels among all training images and confirmed by features. The
+    other measures compare images of the same class by distances of features, standardized over the
+    real images.
 
     Args:
-        train: The real images that the generator learned from.
-        held_out: Real images of other patients from the same source; None where there are none, and then only
-            copies can be found.
+        train: Real images that the generator was trained on.
+        held_out: Real images of other patients from the same source; None where there are none,
+            and then only copies can be found.
         images: (n, c, h, w) synthetic images of the same kind.
         labels: (n,) their classes, indices into the class names of `train`.
-        extractor: What makes the features. It must not have learned from `train` more than from `held_out`: a
-            network knows its own training images, and its memory would pass for the generator's.
+        extractor: Extractor of the features. It must not have been trained on `train` more than on
+            `held_out`: a network memorizes its training images, which would be mistaken for
+            memorization by the generator.
         rule: Thresholds of the gate.
         cache: Folder of features, by content; see `equipoise.features.base.extract`.
 
@@ -86,93 +105,132 @@ def audit(
         LeakageError: A patient is both in `train` and in `held_out`.
     """
     others = train.subset(slice(0, 0)) if held_out is None else held_out
-    labels = _check(train, others, images, labels)
-    t, h, q = (
-        extract(part, extractor, cache=cache) for part in (train.images, others.images, images)
+    labels = check_comparable(train, others, images, labels)
+    train_features = extract(train.images, extractor, cache=cache)
+    other_features = extract(others.images, extractor, cache=cache)
+    fake_features = extract(images, extractor, cache=cache)
+    real_features = np.concatenate([train_features, other_features])
+    search = CopySearch.build(train, others, real_features, extractor, rule)
+    copies = search.search(images)
+    held_out_copies = search.search(others.images).n
+    parts = standardized(train_features, other_features, fake_features, by=real_features)
+    sets = (
+        LabeledFeatures(labels=train.labels, groups=train.groups, features=parts[0]),
+        LabeledFeatures(labels=others.labels, groups=others.groups, features=parts[1]),
+        LabeledFeatures(labels=labels, groups=np.arange(len(labels)), features=parts[2]),
     )
-    real = np.concatenate([t, h])
-    search = CopySearch.among(train, others, real, extractor, rule)
-    found, doubles = search.look(images), search.look(others.images)
-    sides = [
-        Side(labels=part.labels, groups=part.groups, features=features)
-        for part, features in zip((train, others), standardized(t, h, by=real), strict=True)
-    ]
-    sides.append(
-        Side(labels=labels, groups=np.arange(len(labels)), features=standardized(q, by=real)[0])
-    )
-    overall, *single = _findings(train.class_names, sides, found.copy)
-    attacks = dict(_attacks([overall, *single], rule))
-    verdict = judge(overall.n_copies, len(labels), attacks, rule)
+    overall = compute_findings(ALL_CLASSES, *_of_classes(sets, np.unique(labels)), copies.n)
+    classes = []
+    for label in np.unique(labels):
+        n_copies = int(copies.copy[labels == label].sum())
+        name = train.class_names[label]
+        classes.append(compute_findings(name, *_of_classes(sets, np.array([label])), n_copies))
+    attacks = attacks_to_test(overall, classes, rule)
+    decision = apply_rule(overall.n_copies, len(labels), attacks, rule)
     return Audit(
         extractor=extractor.name,
         digest=extractor.digest,
         rule=rule,
         overall=overall,
-        classes=tuple(single),
-        pairs=tuple(search.pairs(images, labels, found)),
-        held_out_copies=int(doubles.copy.sum()),
+        classes=tuple(classes),
+        pairs=tuple(search.pairs(images, labels, copies)),
+        held_out_copies=held_out_copies,
         detectable=detectable_share(len(labels)),
-        passed=verdict.passed,
-        reasons=verdict.reasons,
-        notes=tuple(_notes(len(others), list(attacks), single, int(doubles.copy.sum()), rule)),
+        passed=decision.passed,
+        reasons=decision.reasons,
+        notes=describe_limitations(classes, attacks, len(others), held_out_copies, rule),
     )
 
 
-def _findings(
-    class_names: Sequence[str], sides: Sequence[Side], copy: NDArray[np.bool_]
-) -> Iterator[Findings]:
-    """Look at all classes that have synthetic images together, then at each."""
-    labels = sides[-1].labels
-    classes = np.unique(labels)
-    for name, scope in [
-        (EVERYTHING, classes),
-        *((class_names[label], np.array([label])) for label in classes),
-    ]:
-        train, held_out, synthetic = (side.only(scope) for side in sides)
-        yield find(name, train, held_out, synthetic, int(copy[np.isin(labels, scope)].sum()))
+def check_comparable(
+    train: ImageDataset, held_out: ImageDataset, images: Images, labels: Labels
+) -> Labels:
+    """Return the labels (n,) as int64 if the three sets of images can be compared.
 
-
-def _check(train: ImageDataset, others: ImageDataset, images: Images, labels: Labels) -> Labels:
+    Raises:
+        DataError: No images, images of another kind than `train`, or unknown labels.
+        LeakageError: A patient is both in `train` and in `held_out`.
+    """
     check_images(images, name="synthetic images")
     labels = check_labels(labels, len(images))
-    for name, part in (("held-out", others.images), ("synthetic", images)):
+    for name, part in (("held-out", held_out.images), ("synthetic", images)):
         if (part.shape[1:], part.dtype) != (train.images.shape[1:], train.images.dtype):
             raise DataError(
                 f"Expected {name} images like the training images, {train.images.dtype} of shape "
-                f"{train.images.shape[1:]}, got {part.dtype} of shape {part.shape[1:]}. Read all with one size."
+                f"{train.images.shape[1:]}, got {part.dtype} of shape {part.shape[1:]}. Read all "
+                "with one size."
             )
-    if not len(labels) or not 0 <= labels.min() <= labels.max() < len(train.class_names):
+    n_classes = len(train.class_names)
+    if not len(labels) or not 0 <= labels.min() <= labels.max() < n_classes:
         raise DataError(
-            f"Expected a synthetic image or more, labels from 0 to {len(train.class_names) - 1}, got labels "
-            f"{np.unique(labels).tolist()}."
+            f"Expected at least one synthetic image and labels from 0 to {n_classes - 1}, got "
+            f"labels {np.unique(labels).tolist()}."
         )
-    if len(both := np.intersect1d(train.groups, others.groups)):
+    both = np.intersect1d(train.groups, held_out.groups)
+    if len(both):
         raise LeakageError(
-            f"{len(both)} patients are both in the training and in the held-out images. Split by patient: one on "
-            "both sides hides that the generator knows him."
+            f"Expected held-out images of other patients, got {len(both)} patients who are in the "
+            "training images too. Split by patient: if the generator has memorized such a patient, "
+            "the held-out images cannot show it."
         )
     return labels
 
 
-def _attacks(findings: list[Findings], rule: Rule) -> Iterator[tuple[str, Membership]]:
-    """Give the memberships to be tested; where one class is all, it is tested once."""
-    for found in findings[:1] if len(findings) == 2 else findings:
-        attack = found.membership
+def attacks_to_test(
+    overall: Findings, classes: Sequence[Findings], rule: GateRule
+) -> dict[str, Membership]:
+    """Return the membership attacks with enough patients to be tested, by name of their classes.
+
+    A single class is tested once, together with all classes.
+    """
+    candidates = [overall, *classes] if len(classes) > 1 else [overall]
+    attacks = {}
+    for findings in candidates:
+        attack = findings.membership
         if attack is not None and min(attack.n_members, attack.n_others) >= rule.fewest:
-            yield found.name, attack
+            attacks[findings.name] = attack
+    return attacks
 
 
-def _notes(
-    n_held_out: int, tested: list[str], classes: list[Findings], doubles: int, rule: Rule
-) -> Iterator[str]:
+def describe_limitations(
+    classes: Sequence[Findings],
+    attacks: dict[str, Membership],
+    n_held_out: int,
+    held_out_copies: int,
+    rule: GateRule,
+) -> tuple[str, ...]:
+    """Describe what the audit could not test.
+
+    Args:
+        classes: Findings of each class.
+        attacks: Membership attacks that were tested.
+        n_held_out: Held-out images.
+        held_out_copies: Those that would count as near copies.
+        rule: Thresholds of the gate.
+    """
+    notes = []
+    untested = [findings.name for findings in classes if findings.name not in attacks]
     if not n_held_out:
-        yield "There are no held-out real images: copies were looked for, but not traces of who was in training."
-    elif few := [found.name for found in classes if found.name not in tested and len(classes) > 1]:
-        yield (
-            f"Too few patients to test who was in training (fewer than {rule.fewest} on a side): {', '.join(few)}."
+        notes.append(
+            "There are no held-out real images: the audit searched for copies, but not for traces "
+            "of who was in the training images."
         )
-    if doubles:
-        yield (
-            f"{doubles} of {n_held_out} held-out real images would count as near copies of training images: either "
-            "the same photograph is on both sides, or these images are too uniform for the rule."
+    elif untested and len(classes) > 1:
+        notes.append(
+            "Too few patients to test who was in the training images (fewer than "
+            f"{rule.fewest} on a side): {', '.join(untested)}."
         )
+    if held_out_copies:
+        notes.append(
+            f"{held_out_copies} of {n_held_out} held-out real images would count as near copies of "
+            "training images: either the same photograph is on both sides, or these images are too "
+            "uniform for the rule."
+        )
+    return tuple(notes)
+
+
+def _of_classes(
+    sets: tuple[LabeledFeatures, LabeledFeatures, LabeledFeatures], labels: Labels
+) -> tuple[LabeledFeatures, LabeledFeatures, LabeledFeatures]:
+    train, held_out, synthetic = sets
+    return train.of_classes(labels), held_out.of_classes(labels), synthetic.of_classes(labels)

@@ -157,7 +157,7 @@ def examine(
     make: Callable[["ImageDataset"], Any],
 ) -> "tuple[dict[str, Any], Audit]":
     """Audit the images, and measure their quality, with the extractor that `make` makes of all real images."""
-    from equipoise.audit.quality import quality
+    from equipoise.audit.quality import measure_quality
     from equipoise.audit.report import audit as compare
     from equipoise.data.dataset import concatenate
 
@@ -165,8 +165,10 @@ def examine(
     features = make(real)
     found = compare(train, others, made.images, made.labels, features)
     facts = {
-        "audit": found.facts(),
-        "quality": quality(real, made.images, made.labels, features),
+        "audit": found.to_json(),
+        "quality": [
+            asdict(record) for record in measure_quality(real, made.images, made.labels, features)
+        ],
         "files": made.ids.tolist(),
         "basis": (
             f"{len(made):,} synthetic images against {len(train):,} real ones that the generator learned from and "
@@ -199,7 +201,7 @@ def decide(found: "Audit", override: str | None) -> Mapping[str, Any]:
     from equipoise.exceptions import ReleaseError
 
     try:
-        release = check_release(found, override)
+        release = check_release(found.decision, override)
     except ReleaseError:
         return {"released": False, "release": None, "sentences": list(_sentences(found, None))}
     return {

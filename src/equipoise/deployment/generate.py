@@ -9,7 +9,7 @@ import numpy as np
 
 from equipoise import __version__
 from equipoise.arrays import Images, value_range
-from equipoise.audit.gate import Verdict, check_release
+from equipoise.audit.gate import GateDecision, check_release
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.encoding import suffix_for
 from equipoise.data.splits import load_splits
@@ -90,7 +90,7 @@ def _knows(generator: "Oversampler", label: int) -> bool:
     return True
 
 
-UNAUDITED = Verdict(
+UNAUDITED = GateDecision(
     passed=False, reasons=("No audit was made, because the real images were not given.",)
 )
 NO_AUDIT = (
@@ -191,9 +191,9 @@ def _decide(
     found: "Audit | None", order: Order, plan: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
     """Release or refuse; what was found is written where no image will be."""
-    facts = None if found is None else found.facts()
+    facts = None if found is None else found.to_json()
     try:
-        release = check_release(found or UNAUDITED, order.override)
+        release = check_release(UNAUDITED if found is None else found.decision, order.override)
     except ReleaseError as error:
         write_refusal(folder, {"audit": facts, "plan": plan}, str(error))
         raise

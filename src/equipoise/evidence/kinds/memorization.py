@@ -42,7 +42,7 @@ def gather(run: Judged, folder: Path) -> None:
         extractor = make_extractor(EXTRACTOR, span=value_range(train.images))
         found = audit(train, held_out, images, labels, extractor, cache=run.features)
         facts.append(
-            {"method": cell.method, "split": cell.split, "seed": cell.seed, **found.facts()}
+            {"method": cell.method, "split": cell.split, "seed": cell.seed, **found.to_json()}
         )
         pairs[cell.method] += [
             {"pair": pair, "synthetic": images[pair.synthetic], "real": train.images[pair.train]}
