@@ -1,4 +1,4 @@
-"""A curated oversampler keeps the contracts of `equipoise.testing.oversamplers`, whatever it drops."""
+"""A curated oversampler obeys the contract of oversamplers, whatever its filters drop."""
 
 from collections.abc import Callable
 from pathlib import Path

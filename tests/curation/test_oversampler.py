@@ -22,7 +22,7 @@ SEED = 5
 
 
 class Marked(Oversampler):
-    """Makes flat images, copies of training images, images of the other class and good ones, by lot."""
+    """Generates flat images, copies, images of the other class, and good images at random."""
 
     def _fit(
         self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
@@ -31,18 +31,17 @@ class Marked(Oversampler):
 
     def _generate(self, codes: Labels, seed: int) -> Images:
         rng = np.random.default_rng(seed)
-        return np.stack([self._one(int(code), int(rng.integers(4)), rng) for code in codes])
+        return np.stack([self._image(int(code), int(rng.integers(4)), rng) for code in codes])
 
-    def _one(self, code: int, kind: int, rng: np.random.Generator) -> Images:
-        own: Images = rng.choice(self.images[code])
+    def _image(self, code: int, kind: int, rng: np.random.Generator) -> Images:
+        original: Images = rng.choice(self.images[code])
         if kind == FLAT:
-            return np.full_like(own, 120 + rng.integers(5))
+            return np.full_like(original, 120 + rng.integers(5))
         if kind == COPY:
-            return own
-        drawn = 255 * rng.normal(
-            0.4 + 0.3 * (code if kind == GOOD else 1 - code), 0.15, size=own.shape
-        )
-        return np.clip(drawn, 0, 255).astype(np.uint8)
+            return original
+        brightness = 0.4 + 0.3 * (code if kind == GOOD else 1 - code)
+        noise = 255 * rng.normal(brightness, 0.15, size=original.shape)
+        return np.clip(noise, 0, 255).astype(np.uint8)
 
     def _state(self) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
         return {}, {}
@@ -52,15 +51,9 @@ class Marked(Oversampler):
 
 
 def judge(**changes: Any) -> ImageClassifier:
-    settings: dict[str, Any] = {
-        "n_steps": 15,
-        "batch_size": 16,
-        "learning_rate": 5e-3,
-        "device": "cpu",
-    }
-    return ImageClassifier(
-        **settings | {"batch_sampler": "balanced", "augmentation": "none"} | changes
-    )
+    lengths = {"n_steps": 15, "batch_size": 16, "learning_rate": 5e-3}
+    fixed = {"batch_sampler": "balanced", "augmentation": "none", "device": "cpu"}
+    return ImageClassifier(**{**lengths, **fixed, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -91,27 +84,28 @@ def test_only_good_images_are_left(
     assert len(new) == 30
     assert oversampler.filled_ == {1: 0}
     assert new.std(axis=(1, 2, 3)).min() > 20, "a flat image was left"
-    assert not any((real == one).all(axis=(1, 2, 3)).any() for one in new), "a copy was left"
-    assert new.mean(axis=(1, 2, 3)).min() > real[labels == 0].mean(axis=(1, 2, 3)).max(), (
-        "one of the other class"
-    )
+    for image in new:
+        assert not (real == image).all(axis=(1, 2, 3)).any(), "a copy was left"
+    brightness = new.mean(axis=(1, 2, 3))
+    other_class = real[labels == 0].mean(axis=(1, 2, 3))
+    assert brightness.min() > other_class.max(), "an image of the other class was left"
 
 
-def test_what_each_filter_dropped_is_told(curated: tuple[CuratedOversampler, Images]) -> None:
-    """Of four kinds a quarter each falls to sanity, agreement and memorization, but for a few."""
-    found = curated[0].curation_
-    assert found.keys() == {1}
-    (asked, sane), (shown, agreeing), (compared, kept) = found[1].values()
-    assert list(found[1]) == ["sanity", "agreement", "memorization"]
-    assert sane == shown
-    assert agreeing == compared
-    assert sane / asked == pytest.approx(3 / 4, abs=0.1)
-    assert agreeing / asked == pytest.approx(2 / 4, abs=0.1)
-    assert kept / asked == pytest.approx(1 / 4, abs=0.1)
-    assert kept >= 30
+def test_each_filter_reports_what_it_dropped(curated: tuple[CuratedOversampler, Images]) -> None:
+    """Sanity, agreement and memorization each drop one of four kinds, except for a few images."""
+    counts = curated[0].curation_
+    assert counts.keys() == {1}
+    assert list(counts[1]) == ["sanity", "agreement", "memorization"]
+    (n, n_sane), (n_tested, n_agreeing), (n_compared, n_kept) = counts[1].values()
+    assert n_sane == n_tested
+    assert n_agreeing == n_compared
+    assert n_sane / n == pytest.approx(3 / 4, abs=0.1)
+    assert n_agreeing / n == pytest.approx(2 / 4, abs=0.1)
+    assert n_kept / n == pytest.approx(1 / 4, abs=0.1)
+    assert n_kept >= 30
 
 
-def test_a_generator_without_good_images_fills_up_and_says_so(
+def test_a_generator_without_good_images_fills_up_and_reports_it(
     images: tuple[Images, Labels],
 ) -> None:
     strict = CuratedOversampler(
@@ -134,20 +128,20 @@ def test_the_uncurated_arm_and_other_filters_share_the_fit(
         clone(gan).fit_resample(*images, workspace=tmp_path)
         assert set(steps) == {"class 1"}
         steps.clear()
-        one = CuratedOversampler(gan, judge=judge(n_steps=3), rounds=1)
-        one.fit_resample(*images, workspace=tmp_path)
+        curated = CuratedOversampler(gan, judge=judge(n_steps=3), rounds=1)
+        curated.fit_resample(*images, workspace=tmp_path)
         assert steps == ["classifier"] * 3, "the generator was trained again"
         steps.clear()
         CuratedOversampler(gan, judge=judge(n_steps=3), filters=("sanity",), rounds=1).fit_resample(
             *images, workspace=tmp_path
         )
         assert not steps, "the judge was trained again"
-    assert one.history_.keys() == {"class 1", JUDGE}
-    assert one.diversity_ == one.generator_.diversity_
-    assert len(one.history_[JUDGE].rows) >= 1
+    assert curated.history_.keys() == {"class 1", JUDGE}
+    assert curated.diversity_ == curated.generator_.diversity_
+    assert len(curated.history_[JUDGE].rows) >= 1
 
 
-def test_the_judge_comes_back_with_the_generator(
+def test_the_judge_is_loaded_with_the_generator(
     images: tuple[Images, Labels], tmp_path: Path
 ) -> None:
     gan = from_preset(
@@ -160,26 +154,23 @@ def test_the_judge_comes_back_with_the_generator(
     fitted.save(tmp_path / "model")
     loaded = load_oversampler(tmp_path / "model")
     assert isinstance(loaded, CuratedOversampler)
-    assert (loaded.tau, loaded.rounds, tuple(loaded.filters)) == (
-        0.4,
-        2,
-        ("rejection", "agreement"),
-    )
+    assert (loaded.tau, loaded.rounds) == (0.4, 2)
+    assert tuple(loaded.filters) == ("rejection", "agreement")
     assert loaded.curation_ == fitted.curation_
     assert loaded.filled_ == fitted.filled_
-    with pytest.raises(DataError, match="class 0, which had not to grow"):
+    with pytest.raises(DataError, match=r"class 0.*sampling_strategy"):
         loaded.generate(np.array([0]))
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"filters": ("sanety",)}, "Did you mean 'sanity'"),
-        ({"filters": ()}, "different filters, at least one"),
-        ({"filters": ("sanity", "sanity")}, "different filters"),
-        ({"oversupply": 0.5}, "at least 1"),
-        ({"rounds": 0}, "at least 1"),
-        ({"tau": 1.0}, "tau between 0 and 1"),
+        ({"filters": ("sanety",)}, "'sanity'"),
+        ({"filters": ()}, r"filters.*\[\]"),
+        ({"filters": ("sanity", "sanity")}, r"filters.*'sanity', 'sanity'"),
+        ({"oversupply": 0.5}, r"oversupply.* 1, got 0\.5"),
+        ({"rounds": 0}, r"rounds.* 1, got .* 0"),
+        ({"tau": 1.0}, r"tau.* 1\.0"),
         ({"judge": ImageClassifier(network="smal_cnn")}, "small_cnn"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Quality of synthetic images in brief: kernel distance, precision, recall and coverage per class."""
+"""Quality of synthetic images per class: kernel distance, precision, recall and coverage."""
 
 from dataclasses import dataclass
 

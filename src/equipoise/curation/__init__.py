@@ -1,1 +1,1 @@
-"""Choose among synthetic images before anything is trained on them."""
+"""Select synthetic images before anything is trained on them."""

@@ -1,4 +1,4 @@
-"""A dose of synthetic images: as many as asked for in every class, whatever the imbalance."""
+"""`DosedOversampler`: adds a dose of synthetic images to every class, whatever the imbalance."""
 
 from collections import Counter
 from pathlib import Path
@@ -15,22 +15,35 @@ from equipoise.validation import check_images_and_labels
 class DosedOversampler(Resampler):
     """Adds a chosen number of images of a generator to every class; it does not balance.
 
-    The dose is no setting of the generator's fit: with one workspace all doses share the generator's fits, and a
-    smaller dose is the beginning of a larger one where images do not depend on how many are asked for.
+    The dose does not enter the generator's fit: in one workspace all doses share the fitted
+    generators. A smaller dose is the beginning of a larger one if the generator's images do not
+    depend on their number.
 
     Args:
-        generator: Any resampler that takes `sampling_strategy` and adds images; it is cloned, and its own
-            strategy does not count.
-        share: Synthetic images for each real one of the class, 0 or more, rounded to whole images; or
-        per_class: synthetic images of every class, 0 or more. One of the two.
-        seed: Takes part in nothing: chance is the generator's, which a study seeds too.
+        generator: Any resampler with a `sampling_strategy` that adds images; it is cloned, and its
+            own strategy is ignored.
+        share: Synthetic images per real one of the class, 0 or more, rounded to whole images; or
+        per_class: synthetic images of every class, 0 or more. Exactly one of the two.
+        seed: Ignored: randomness comes from the generator, whose seed a study sets too.
 
     Attributes:
-        generator_: The fitted generator. All that a fit leaves behind (`history_`, `diversity_`, `save`, ...) is
-            looked up there.
+        generator_: The fitted generator. Other fitted attributes (`history_`, `diversity_`, ...)
+            and `save` are looked up there.
 
-    Source: methods 8.5 (paper S4: 120 or 480 images per class, and the shares 0.05 to 2). The papers and
-    imbalanced-learn ask for totals of classes instead.
+    Source: Mukhedkar & Kim, who add 120 or 480 images per class. The papers and imbalanced-learn
+    specify the totals of the classes instead.
+
+    Example:
+        >>> import numpy as np
+        >>> from equipoise.resampling.random import RandomOversampler
+        >>> labels = np.repeat([0, 1], [8, 4])
+        >>> images = np.zeros((12, 1, 8, 8), dtype=np.uint8)
+        >>> dosed = DosedOversampler(RandomOversampler(), share=0.5)
+        >>> np.bincount(dosed.fit_resample(images, labels)[1]).tolist()
+        [12, 6]
+
+    See Also:
+        CuratedOversampler: Balances, and filters the images of a generator.
     """
 
     def __init__(
@@ -48,21 +61,22 @@ class DosedOversampler(Resampler):
 
     @property
     def minimum(self) -> int:
-        """Fewest images of a class that the generator can learn from."""
+        """Fewest images of a class that the generator can be trained on."""
         return int(getattr(self.generator, "minimum", 1))
 
     @property
     def device(self) -> str:
-        """Where the generator works."""
+        """Device of the generator."""
         return str(getattr(self.generator, "device", "cpu"))
 
     def check_settings(self, side: int) -> None:
-        """See `Resampler.check_settings`."""
-        given = [dose for dose in (self.share, self.per_class) if dose is not None]
-        if len(given) != 1 or not given[0] >= 0:
+        """Raise unless one dose is given and the generator's settings work; see `Resampler`."""
+        doses = [dose for dose in (self.share, self.per_class) if dose is not None]
+        if len(doses) != 1 or not doses[0] >= 0:
             raise SettingError(
-                f"Expected share or per_class, one of them and from 0, got share={self.share} and "
-                f"per_class={self.per_class}. Give share=0.5 for one synthetic image to two real ones."
+                f"Expected either share or per_class, at least 0, got share={self.share} and "
+                f"per_class={self.per_class}. Use share=0.5 for one synthetic image per two real "
+                "ones."
             )
         self.generator.check_settings(side)
 
@@ -84,15 +98,15 @@ class DosedOversampler(Resampler):
         return resampled
 
     def totals(self, y: Labels) -> dict[int, int]:
-        """Give the images of each class in all, real and synthetic."""
-        counts = Counter(y.tolist())
-        return {label: n + self._dose(n) for label, n in sorted(counts.items())}
-
-    def _dose(self, n_real: int) -> int:
-        return round(self.share * n_real) if self.share is not None else int(self.per_class or 0)
+        """Return the total number of images of each class, real and synthetic."""
+        totals = {}
+        for label, n in sorted(Counter(y.tolist()).items()):
+            dose = round(self.share * n) if self.share is not None else int(self.per_class or 0)
+            totals[label] = n + dose
+        return totals
 
     def __getattr__(self, name: str) -> Any:
-        """Look up what a fit leaves behind in the fitted generator."""
+        """Look up fitted attributes and `save` in the fitted generator."""
         fitted = self.__dict__.get("generator_")
         if fitted is None or name.startswith("_") or not (name.endswith("_") or name == "save"):
             raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'.")

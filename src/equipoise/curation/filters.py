@@ -1,7 +1,7 @@
-"""Filters of synthetic images of one class: `FILTERS`, in the order in which they are meant to follow.
+"""Filters of synthetic images of one class: `FILTERS`, in their recommended order.
 
-A filter gives each image its margin: how far it lies above the bar, 0 and more is kept. Bars come from the real
-training images of the class alone (methods 9.6).
+A filter computes the margin of each image: its distance above a threshold, which the real training
+images of the class determine; images with a margin of 0 or more are kept.
 """
 
 from collections.abc import Callable
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Rows
-from equipoise.curation.density_ratio import acceptance, rejection_scores, usual_gamma
+from equipoise.curation.density_ratio import acceptance, default_gamma, rejection_scores
 from equipoise.curation.reference import Reference, spreads
-from equipoise.metrics.memorization import BLOCK, Distances, Features, nearest
+from equipoise.metrics.memorization import BLOCK, Features, nearest
 
 DROPPED = 0.2  # share of a batch that "agreement_top" drops
 
@@ -26,27 +26,32 @@ class Candidates:
 
     Attributes:
         images: (n, c, h, w) in storage type, possibly not finite.
-        features: (n, d), standardized as those of the real images.
-        agreement: (n,) the judge's probability of the class that was asked for.
-        tau: Least of these for the filter "agreement".
-        chance: (n,) uniform in [0, 1).
-        accepted: (m, d) features of those accepted before.
+        features: (n, d), standardized like those of the real images.
+        agreement: (n,) the judge's probability of the requested class.
+        tau: Smallest of these for the filter "agreement".
+        uniform: (n,) random numbers in [0, 1) for rejection sampling.
+        accepted: (m, d) features of the images accepted in earlier rounds.
     """
 
     images: Images
     features: Features
     agreement: NDArray[np.float64]
     tau: float
-    chance: NDArray[np.float64]
+    uniform: NDArray[np.float64]
     accepted: Features
 
     def __len__(self) -> int:
         return len(self.images)
 
     def subset(self, rows: Rows) -> "Candidates":
-        """Keep some, in that order."""
-        own = ("images", "features", "agreement", "chance")
-        return replace(self, **{name: getattr(self, name)[rows] for name in own})
+        """Return some candidates, in that order."""
+        return replace(
+            self,
+            images=self.images[rows],
+            features=self.features[rows],
+            agreement=self.agreement[rows],
+            uniform=self.uniform[rows],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +61,8 @@ class Filter:
     Attributes:
         name: Key in `FILTERS`.
         summary: What it drops, in one sentence.
-        source: Where it is defined.
-        margins: Candidates (at least one) and reference to (n,); below 0 is dropped.
+        source: Publication, or "equipoise" for definitions of our own.
+        margins: At least one candidate, and the reference, to (n,); below 0 is dropped.
     """
 
     name: str
@@ -66,92 +71,102 @@ class Filter:
     margins: Callable[[Candidates, Reference], Margins]
 
 
-def _sanity(made: Candidates, real: Reference) -> Margins:
-    low, high = real.span
+def sanity(candidates: Candidates, reference: Reference) -> Margins:
+    """Return the contrast above the 1 % quantile of real images; -inf for impossible values."""
+    low, high = reference.span
+    flat = candidates.images.reshape(len(candidates), -1)
     with np.errstate(invalid="ignore"):
-        flat = made.images.reshape(len(made), -1)
-        possible = (
-            np.isfinite(flat).all(axis=1) & (flat >= low).all(axis=1) & (flat <= high).all(axis=1)
-        )
-        return np.where(possible, spreads(made.images) - real.spread, -np.inf)
+        possible = np.isfinite(flat).all(axis=1)
+        possible &= (flat >= low).all(axis=1) & (flat <= high).all(axis=1)
+        contrast = spreads(candidates.images)
+        return np.where(possible, contrast - reference.spread, -np.inf)
 
 
-def _agreement(made: Candidates, _real: Reference) -> Margins:
-    return made.agreement - made.tau
+def agreement(candidates: Candidates, _reference: Reference) -> Margins:
+    """Return the judge's probability of the requested class above tau."""
+    return candidates.agreement - candidates.tau
 
 
-def _agreement_top(made: Candidates, _real: Reference) -> Margins:
-    return np.asarray(made.agreement - np.quantile(made.agreement, DROPPED))
+def agreement_top(candidates: Candidates, _reference: Reference) -> Margins:
+    """Return the judge's probability of the requested class above its 20 % quantile."""
+    return np.asarray(candidates.agreement - np.quantile(candidates.agreement, DROPPED))
 
 
-def _rejection(made: Candidates, real: Reference) -> Margins:
-    logits = real.ratio.logits(made.features)
-    scores = rejection_scores(logits, max(real.ratio.highest, float(logits.max())))
-    return np.asarray(acceptance(scores, gamma=usual_gamma(scores)) - made.chance)
+def rejection(candidates: Candidates, reference: Reference) -> Margins:
+    """Return the acceptance probability of rejection sampling above a uniform random number.
+
+    Source: Azadi et al. (2019). Ours uses a classifier of features as discriminator, and the larger
+    of the maxima of this batch and of the fit as d_M.
+    """
+    logits = reference.ratio.logits(candidates.features)
+    scores = rejection_scores(logits, max(reference.ratio.highest, float(logits.max())))
+    accepted = acceptance(scores, gamma=default_gamma(scores))
+    return np.asarray(accepted - candidates.uniform)
 
 
-def _memorization(made: Candidates, real: Reference) -> Margins:
-    return np.asarray(nearest(made.features, real.features).distance - real.closest)
+def memorization(candidates: Candidates, reference: Reference) -> Margins:
+    """Return the distance to the nearest training image above that between training images."""
+    distance = nearest(candidates.features, reference.features).distance
+    return np.asarray(distance - reference.closest)
 
 
-def _redundancy(made: Candidates, real: Reference) -> Margins:
-    """Walk through the candidates; one that is kept bars its neighborhood for those behind it."""
-    distance = np.full(len(made), np.inf)
-    if len(made.accepted):
-        distance = nearest(made.features, made.accepted).distance
-    for start in range(0, len(made), BLOCK):
-        for row, others in enumerate(
-            _distances(made.features[start : start + BLOCK], made.features), start
-        ):
-            if distance[row] >= real.closest:
-                distance[row + 1 :] = np.minimum(distance[row + 1 :], others[row + 1 :])
-    return np.asarray(distance - real.closest)
+def redundancy(candidates: Candidates, reference: Reference) -> Margins:
+    """Return the distance to the nearest image kept before, above that between training images.
 
-
-def _distances(some: Features, all_: Features) -> Distances:
-    squares = (some**2).sum(axis=1)[:, None] + (all_**2).sum(axis=1) - 2 * some @ all_.T
-    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
+    Candidates are processed in order: one that is kept excludes those after it in its
+    neighborhood.
+    """
+    distance = np.full(len(candidates), np.inf)
+    if len(candidates.accepted):
+        distance = nearest(candidates.features, candidates.accepted).distance
+    features = candidates.features
+    squares = (features**2).sum(axis=1)  # (n,)
+    for start in range(0, len(candidates), BLOCK):
+        block = features[start : start + BLOCK]
+        squared = (block**2).sum(axis=1)[:, None] + squares - 2 * block @ features.T
+        to_all = np.sqrt(np.maximum(squared, 0.0))  # (block, n)
+        for row, to_others in enumerate(to_all, start):
+            if distance[row] >= reference.closest:
+                distance[row + 1 :] = np.minimum(distance[row + 1 :], to_others[row + 1 :])
+    return np.asarray(distance - reference.closest)
 
 
 FILTERS: dict[str, Filter] = {
-    one.name: one
-    for one in (
-        Filter(
-            name="sanity",
-            summary="Drops images with impossible values and those flatter than all but 1 % of the real ones.",
-            source="methods 9.6, step 1",
-            margins=_sanity,
-        ),
-        Filter(
-            name="agreement",
-            summary="Drops images that a classifier of the real images does not take for their class.",
-            source="methods 9.6, step 2",
-            margins=_agreement,
-        ),
-        Filter(
-            name="agreement_top",
-            summary="Drops the fifth of the images that such a classifier is least sure of.",
-            source="methods 9.6, step 2, relative variant",
-            margins=_agreement_top,
-        ),
-        Filter(
-            name="rejection",
-            summary="Drops images by lot, the rather the more they differ from real ones as a whole.",
-            source="methods 9.6, step 3; Azadi et al. 2019, with a classifier in place of the critic",
-            margins=_rejection,
-        ),
-        Filter(
-            name="memorization",
-            summary="Drops images nearer to a training image than training images are to one another.",
-            source="methods 9.6, step 4",
-            margins=_memorization,
-        ),
-        Filter(
-            name="redundancy",
-            summary="Drops images nearer to a kept one than real images are to one another.",
-            source="methods 9.6, step 5",
-            margins=_redundancy,
-        ),
-    )
+    "sanity": Filter(
+        name="sanity",
+        summary="Drops images with impossible values and those flatter than 99 % of the real ones.",
+        source="equipoise",
+        margins=sanity,
+    ),
+    "agreement": Filter(
+        name="agreement",
+        summary="Drops images that a classifier of the real images does not assign to their class.",
+        source="equipoise, with temperature scaling (Guo et al., 2017)",
+        margins=agreement,
+    ),
+    "agreement_top": Filter(
+        name="agreement_top",
+        summary="Drops the fifth of the images that such a classifier is least confident of.",
+        source="equipoise, relative variant of agreement",
+        margins=agreement_top,
+    ),
+    "rejection": Filter(
+        name="rejection",
+        summary="Drops images at random, more likely the more they differ from real ones overall.",
+        source="Azadi et al. (2019), with a classifier in place of the discriminator",
+        margins=rejection,
+    ),
+    "memorization": Filter(
+        name="memorization",
+        summary="Drops images nearer to a training image than training images are to one another.",
+        source="equipoise",
+        margins=memorization,
+    ),
+    "redundancy": Filter(
+        name="redundancy",
+        summary="Drops images nearer to a kept one than real images are to one another.",
+        source="equipoise",
+        margins=redundancy,
+    ),
 }
 DEFAULT = ("sanity", "agreement", "rejection", "memorization", "redundancy")

@@ -9,12 +9,12 @@ from safetensors.torch import save_file
 from sklearn.base import clone
 from torch import Tensor
 
-from equipoise.arrays import Images, Labels, ValueRange, value_range
+from equipoise.arrays import Images, Labels, value_range
 from equipoise.atomic import atomic_folder, write_json
 from equipoise.curation.filters import DEFAULT, FILTERS, Candidates
 from equipoise.curation.judge import Judge, fit_judge
-from equipoise.curation.reference import Reference, learn_reference
-from equipoise.curation.selection import Rule, Tally, select
+from equipoise.curation.reference import Reference, fit_reference
+from equipoise.curation.selection import SelectionSettings, Tally, select_images
 from equipoise.discovery import pick
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import DataError, SettingError
@@ -25,38 +25,58 @@ from equipoise.resampling.loading import load_oversampler
 from equipoise.training.loop import History
 from equipoise.training.persistence import load_fitted
 
-FEWEST = 8  # images of a class that bars can be taken from
-COMPARED = (64, 512)  # least and most synthetic images that the density ratio is learned from
+FEWEST = 8  # images of a class from which thresholds can be computed
+LEAST_COMPARED, MOST_COMPARED = 64, 512  # synthetic images that the density ratio is fitted on
 JUDGE = "judge"  # name of its history
 
 
 class CuratedOversampler(Oversampler):
     """Adds images of another oversampler that passed filters, as many as that one would have added.
 
-    In one workspace the generator is fitted once for the curated and the uncurated arm. Bars come from the real
-    training images of the class; features and probabilities from a classifier that learned from real training
-    images alone, in balanced batches of four fifths of them.
+    In one workspace the generator is fitted once for the curated and the uncurated arm. Thresholds
+    come from the real training images of the class; features and probabilities from a classifier
+    that was trained on real training images alone, in balanced batches of four fifths of them.
 
     Args:
-        generator: What makes the images; it is cloned and gets our `sampling_strategy`.
+        generator: The oversampler that generates images; it is cloned and receives our
+            `sampling_strategy`.
         filters: Names of `FILTERS`, applied one after the other.
-        oversupply: Images made for each one that is needed, at least 1.
-        rounds: How often images are made at most, while filters leave a class short. Then it is filled up with the
-            best of those dropped; see `selection.select`.
-        tau: Least probability of the class for the filter "agreement".
+        oversupply: Images generated for each one that is needed, at least 1.
+        rounds: Largest number of times that images are generated while a class is short. Then it is
+            filled up with the best of the dropped images; see `selection.select_images`.
+        tau: Smallest probability of the class for the filter "agreement".
         judge: The classifier; None for an `ImageClassifier` with balanced batches.
         sampling_strategy: See `Oversampler`.
-        seed: Seed of the images that `fit_resample` adds and of what judges them.
+        seed: Seed of the images that `fit_resample` adds and of the filters.
 
     Attributes:
         generator_: The fitted generator.
-        judge_: The fitted judge; None where no class had to grow.
-        curation_: {label: {filter: (images it was shown, images it kept)}} of the images made last.
-        filled_: {label: how many of those images had been dropped and filled the class up}.
-        history_: Those of the generator, and the judge's.
-        diversity_: The generator's, before any filter.
+        judge_: The fitted judge; None where no class needed more images.
+        curation_: {label: {filter: (images that it tested, images that it kept)}} of the images
+            generated last.
+        filled_: {label: number of those images that had been dropped and filled the class up}.
+        history_: Histories of the generator and of the judge.
+        diversity_: That of the generator, before any filter.
 
-    Source: methods 9.6 and A.1, steps 6 and 7; `curation.density_ratio` and `selection.select` say what differs.
+    Source: Azadi et al. (2019) for rejection sampling, see `density_ratio.fit_density_ratio`; the
+    other filters are ours.
+
+    Example:
+        >>> import numpy as np
+        >>> from equipoise.resampling.smote import SMOTEOversampler
+        >>> labels = np.repeat([0, 1], [20, 10])
+        >>> rng = np.random.default_rng(0)
+        >>> noise = rng.integers(0, 120, size=(30, 1, 12, 12))
+        >>> images = (noise + 100 * labels[:, None, None, None]).astype(np.uint8)
+        >>> judge = ImageClassifier(n_steps=4, batch_size=8, device="cpu")
+        >>> curated = CuratedOversampler(SMOTEOversampler(), judge=judge, filters=("sanity",))
+        >>> np.bincount(curated.fit_resample(images, labels)[1]).tolist()
+        [20, 20]
+        >>> curated.curation_[1]["sanity"][0]  # twice as many are generated
+        20
+
+    See Also:
+        DosedOversampler: Adds a fixed number of images per class, unfiltered.
     """
 
     def __init__(
@@ -81,37 +101,40 @@ class CuratedOversampler(Oversampler):
 
     @property
     def minimum(self) -> int:  # type: ignore[override]  # a constant of other classes
-        """Fewest images of a class that has to grow."""
+        """Fewest images of a class that needs more."""
         return max(FEWEST, self.generator.minimum)
 
     @property
     def device(self) -> str:
-        """Where the generator works."""
+        """Device of the generator."""
         return str(getattr(self.generator, "device", "cpu"))
 
     @property
     def history_(self) -> dict[str, History]:
-        """What the fits recorded, by their names."""
-        found = getattr(self.generator_, "history_", {})
-        own = {} if self.judge_ is None else {JUDGE: self.judge_.history}
-        return {**(found if isinstance(found, Mapping) else {"": found}), **own}
+        """Histories of the fits, by their names."""
+        history = getattr(self.generator_, "history_", {})
+        histories = dict(history) if isinstance(history, Mapping) else {"": history}
+        if self.judge_ is not None:
+            histories[JUDGE] = self.judge_.history
+        return histories
 
     @property
     def diversity_(self) -> dict[int, float]:
-        """How much the generator's images of each label differ from one another, before any filter."""
+        """Diversity of the generator's images of each label, before any filter."""
         return dict(getattr(self.generator_, "diversity_", {}))
 
     def check_settings(self, side: int) -> None:
-        """See `Resampler.check_settings`."""
+        """Raise unless the settings, and those of generator and judge, work; see `Resampler`."""
         for name in self.filters:
             pick(FILTERS, name, "filter")
         if not self.filters or len(set(self.filters)) < len(self.filters):
             raise SettingError(
-                f"Expected different filters, at least one, got {list(self.filters)}."
+                f"Expected filters as different names, at least one, got {list(self.filters)}."
             )
         if not self.oversupply >= 1 or not self.rounds >= 1:
             raise SettingError(
-                f"Expected oversupply and rounds of at least 1, got {self.oversupply} and {self.rounds}."
+                "Expected oversupply and rounds of at least 1, got "
+                f"{self.oversupply} and {self.rounds}."
             )
         if not 0 < self.tau < 1:
             raise SettingError(f"Expected tau between 0 and 1, got {self.tau}.")
@@ -127,74 +150,81 @@ class CuratedOversampler(Oversampler):
         self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
     ) -> None:
         self.check_settings(min(X.shape[2:]))
-        held = None if validation is None else (validation[0], self.classes_[validation[1]])
+        if validation is not None:
+            validation = (validation[0], self.classes_[validation[1]])
         self.generator_ = clone(self.generator).set_params(sampling_strategy=self.sampling_strategy)
-        self.generator_.fit(X, self.classes_[codes], validation=held, workspace=workspace)
+        self.generator_.fit(X, self.classes_[codes], validation=validation, workspace=workspace)
         self.judge_: Judge | None = None
         self.references_: dict[int, Reference] = {}
         self.curation_: dict[int, dict[str, tuple[int, int]]] = {}
         self.filled_: dict[int, int] = {}
-        if self.wanted_:
-            self.judge_ = fit_judge(self._classifier(), X, codes, workspace=workspace)
-            span = value_range(X)
-            for code in np.flatnonzero(np.isin(self.classes_, list(self.wanted_))).tolist():
-                self.references_[code] = self._reference(code, X[codes == code], span, self.judge_)
-
-    def _reference(self, code: int, real: Images, span: ValueRange, judge: Judge) -> Reference:
-        seed = self._seed_of(self.seed, code, "compared")
-        fake = self._raw(code, int(np.clip(len(real), *COMPARED)), seed)
-        features, others = judge.look(real)[0], judge.look(fake)[0]
-        return learn_reference(real, features, others, span=span, seed=seed)
+        if not self.wanted_:
+            return
+        judge = self.judge_ = fit_judge(self._classifier(), X, codes, workspace=workspace)
+        for code in np.flatnonzero(np.isin(self.classes_, list(self.wanted_))).tolist():
+            real = X[codes == code]
+            seed = self._derived_seed(self.seed, code, "compared")
+            n = int(np.clip(len(real), LEAST_COMPARED, MOST_COMPARED))
+            fake = self._generate_unchecked(code, n, seed)
+            features, _ = judge.assess(real)
+            fake_features, _ = judge.assess(fake)
+            self.references_[code] = fit_reference(
+                real, features, fake_features, span=value_range(X), seed=seed
+            )
 
     def _generate(self, codes: Labels, seed: int) -> Images:
         images = np.empty((len(codes), *self.shape_), dtype=self.dtype_)
-        self.curation_, self.filled_ = {}, {}
+        self.curation_ = {}
+        self.filled_ = {}
         for code in np.unique(codes).tolist():
-            rows, label = codes == code, int(self.classes_[code])
+            rows = codes == code
             images[rows], tally = self._select(code, int(rows.sum()), seed)
-            self.curation_[label] = {
-                name: (asked, kept) for name, (asked, kept) in tally.kept.items()
-            }
+            label = int(self.classes_[code])
+            self.curation_[label] = {}
+            for name, (tested, passed) in tally.counts.items():
+                self.curation_[label][name] = (tested, passed)
             self.filled_[label] = tally.filled
         return images
 
     def _select(self, code: int, n: int, seed: int) -> tuple[Images, Tally]:
+        """Generate and filter n images of a class."""
         judge = self.judge_
         if judge is None or code not in self.references_:
             raise DataError(
-                f"Nothing was learned about class {self.classes_[code]}, which had not to grow. Name it in "
-                "sampling_strategy."
+                f"Cannot generate images of class {self.classes_[code]}: it did not need more "
+                "images, so nothing was learned about it. Name it in sampling_strategy."
             )
 
-        def make(n: int, round_: int, accepted: Features) -> Candidates:
-            own = self._seed_of(seed, code, round_)
-            images = self._raw(code, n, own)
-            features, scores = judge.look(images)
-            chance = make_rng(own, "rejection").random(n)
+        def generate(n: int, round_: int, accepted: Features) -> Candidates:
+            round_seed = self._derived_seed(seed, code, round_)
+            images = self._generate_unchecked(code, n, round_seed)
+            features, scores = judge.assess(images)
             return Candidates(
                 images=images,
                 features=features,
                 agreement=scores[:, code],
                 tau=self.tau,
-                chance=chance,
+                uniform=make_rng(round_seed, "rejection").random(n),
                 accepted=accepted,
             )
 
-        rule = Rule(filters=self.filters, oversupply=self.oversupply, rounds=self.rounds)
-        return select(n, make, self.references_[code], rule)
+        settings = SelectionSettings(
+            filters=self.filters, oversupply=self.oversupply, rounds=self.rounds
+        )
+        return select_images(n, generate, self.references_[code], settings)
 
-    def _raw(self, code: int, n: int, seed: int) -> Images:
-        """Let the generator make images of one class, without its check that they are finite: filters do that."""
+    def _generate_unchecked(self, code: int, n: int, seed: int) -> Images:
+        """Generate images of one class without the check that they are finite, which filters do."""
         return np.asarray(self.generator_._generate(np.full(n, code, dtype=np.int64), seed))
 
-    def _seed_of(self, seed: int, code: int, purpose: int | str) -> int:
+    def _derived_seed(self, seed: int, code: int, purpose: int | str) -> int:
         return derive_seed(seed, "curation", int(self.classes_[code]), purpose)
 
     def save(self, folder: Path) -> None:
-        """Write it to a new folder, the generator and the judge each into a folder of its own inside.
+        """Write it to a new folder; generator and judge each have a folder of their own inside.
 
-        The features of the training images of the classes that grew are among it: as for the generator's weights,
-        treat it like those images.
+        It contains the features of the training images of the classes that needed more images: like
+        the generator's weights, it has to be protected like those images.
         """
         self._check_fitted()
         tensors, facts = self._state()
@@ -207,43 +237,49 @@ class CuratedOversampler(Oversampler):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """See `Oversampler.load`; the settings of generator and judge come back too."""
+        """Read what `save` wrote, with the settings of generator and judge; see `Oversampler`."""
         folder = Path(folder)
         tensors, facts = load_fitted(folder, cls.__name__)
         generator = load_oversampler(folder / "generator")
         judge = Judge.load(folder / "judge") if (folder / "judge").is_dir() else None
         loaded = cls(generator, sampling_strategy=generator.sampling_strategy, **facts["params"])
         loaded.judge = None if judge is None else judge.classifier
-        loaded.generator_, loaded.judge_ = generator, judge
-        for name in ("classes_", "wanted_", "shape_", "dtype_"):
-            setattr(loaded, name, getattr(generator, name))
+        loaded.judge_ = judge
+        loaded.generator_ = generator
+        loaded.classes_ = generator.classes_
+        loaded.wanted_ = generator.wanted_
+        loaded.shape_ = generator.shape_
+        loaded.dtype_ = generator.dtype_
         loaded._set_state(tensors, facts)
         return loaded
 
     def _state(self) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
-        states = {code: reference.state for code, reference in self.references_.items()}
-        tensors = {
-            f"{code}/{name}": t for code, (part, _) in states.items() for name, t in part.items()
+        tensors = {}
+        references = {}
+        for code, reference in self.references_.items():
+            references[str(code)] = reference.to_json()
+            for name, tensor in reference.tensors().items():
+                tensors[f"{code}/{name}"] = tensor
+        params = {
+            "oversupply": self.oversupply,
+            "rounds": self.rounds,
+            "tau": self.tau,
+            "seed": self.seed,
+            "filters": list(self.filters),
         }
-        params = {name: getattr(self, name) for name in ("oversupply", "rounds", "tau", "seed")}
         return tensors, {
-            "params": {**params, "filters": list(self.filters)},
-            "references": {str(code): facts for code, (_, facts) in states.items()},
+            "params": params,
+            "references": references,
             "curation": list(self.curation_.items()),
             "filled": list(self.filled_.items()),
         }
 
     def _set_state(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         self.references_ = {}
-        for code, own in facts["references"].items():
-            part = {
-                k.removeprefix(f"{code}/"): t
-                for k, t in tensors.items()
-                if k.startswith(f"{code}/")
-            }
-            self.references_[int(code)] = Reference.of_state(part, own)
-        self.curation_ = {
-            label: {name: (asked, kept) for name, (asked, kept) in found.items()}
-            for label, found in facts["curation"]
-        }
+        for code, stored in facts["references"].items():
+            arrays = {name: tensors[f"{code}/{name}"] for name in ("features", "weights")}
+            self.references_[int(code)] = Reference.from_json(arrays, stored)
+        self.curation_ = {}
+        for label, counts in facts["curation"]:
+            self.curation_[label] = {name: (n, kept) for name, (n, kept) in counts.items()}
         self.filled_ = dict(facts["filled"])

@@ -1,4 +1,4 @@
-"""What the real training images of a class are like: the bars that its synthetic images are held against."""
+"""Statistics of the real training images of a class: the thresholds of its synthetic images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from equipoise.arrays import Images, ValueRange
 from equipoise.curation.density_ratio import DensityRatio, fit_density_ratio
 from equipoise.metrics.memorization import Features, among
 
-QUANTILE = 0.01  # of what real images show: below it a synthetic one stands out
+QUANTILE = 0.01  # of the real images: a synthetic one below it is an outlier
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reference:
-    """What the real training images of one class are like.
+    """Statistics of the real training images of one class.
 
     Attributes:
         span: Values of black and white.
-        spread: 1 % quantile of the standard deviations of their values, in the storage type's units.
-        features: (m, d) theirs, standardized, as float32 holds them.
-        closest: 1 % quantile of the distances from each to the nearest other one.
-        ratio: Tells them from synthetic images of the generator.
+        spread: 1 % quantile of the standard deviations of their values, in storage units.
+        features: (m, d) standardized, with the precision of float32.
+        closest: 1 % quantile of the distances from each to its nearest neighbor.
+        ratio: Density ratio of real images and synthetic images of the generator.
     """
 
     span: ValueRange
@@ -34,63 +34,68 @@ class Reference:
     closest: float
     ratio: DensityRatio
 
-    @property
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and JSON values, each by name."""
-        tensors = {
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the arrays, to be saved."""
+        return {
             "features": torch.from_numpy(self.features.astype(np.float32)),
             "weights": torch.from_numpy(self.ratio.weights),
         }
-        numbers = {"span": self.span, "spread": self.spread, "closest": self.closest}
-        return tensors, {**numbers, "highest": self.ratio.highest}
+
+    def to_json(self) -> dict[str, float | ValueRange]:
+        """Return the numbers, to be saved."""
+        return {
+            "span": self.span,
+            "spread": self.spread,
+            "closest": self.closest,
+            "highest": self.ratio.highest,
+        }
 
     @classmethod
-    def of_state(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> "Reference":
-        """Make it from what `state` gave."""
-        low, high = facts["span"]
+    def from_json(cls, tensors: Mapping[str, Tensor], stored: Mapping[str, Any]) -> "Reference":
+        """Restore it from `tensors` and `to_json`."""
+        low, high = stored["span"]
         return cls(
             span=(float(low), float(high)),
-            spread=float(facts["spread"]),
+            spread=float(stored["spread"]),
             features=tensors["features"].double().numpy(),
-            closest=float(facts["closest"]),
-            ratio=DensityRatio(tensors["weights"].numpy(), float(facts["highest"])),
+            closest=float(stored["closest"]),
+            ratio=DensityRatio(tensors["weights"].numpy(), float(stored["highest"])),
         )
 
 
-def learn_reference(
+def fit_reference(
     images: Images, features: Features, fake: Features, *, span: ValueRange, seed: int
 ) -> Reference:
-    """Take the bars from the real training images of a class.
+    """Compute the thresholds from the real training images of a class.
 
     Args:
-        images: (m, c, h, w) real ones in storage type.
-        features: (m, d) theirs, standardized.
-        fake: (n, d) the same of synthetic images of the class, as the generator makes them.
+        images: (m, c, h, w) real images in storage type.
+        features: (m, d) their features, standardized.
+        fake: (n, d) the same of synthetic images of the class, before any filter.
         span: Values of black and white.
-        seed: Of the folds of the density ratio.
+        seed: Seed of the folds of the density ratio.
     """
-    kept = features.astype(np.float32).astype(
-        np.float64
-    )  # as it is saved: loaded, it must judge alike
+    # with the precision in which it is saved, so that a loaded reference filters alike
+    rounded = features.astype(np.float32).astype(np.float64)
     return Reference(
         span=span,
         spread=float(np.quantile(spreads(images), QUANTILE)),
-        features=kept,
-        closest=closest_pairs(kept),
-        ratio=fit_density_ratio(kept, fake, seed=seed),
+        features=rounded,
+        closest=nearest_neighbor_quantile(rounded),
+        ratio=fit_density_ratio(rounded, fake, seed=seed),
     )
 
 
 def spreads(images: Images) -> NDArray[np.float64]:
-    """Give the standard deviation of the values of each image, (n,)."""
+    """Return the standard deviation (n,) of the values of each image."""
     return np.asarray(images.reshape(len(images), -1).std(axis=1, dtype=np.float64))
 
 
-def closest_pairs(features: Features) -> float:
-    """Give the 1 % quantile of the distances to the nearest other image.
+def nearest_neighbor_quantile(features: Features) -> float:
+    """Return the 1 % quantile of the distances to the nearest neighbor.
 
-    Copies of one another are left out: real images at distance 0 must not allow synthetic ones there.
+    Copies are left out: real images at distance 0 must not permit synthetic ones there.
     """
     distances = among(features)
-    apart = distances[(distances > 0) & np.isfinite(distances)]
-    return float(np.quantile(apart, QUANTILE)) if len(apart) else 0.0
+    distances = distances[(distances > 0) & np.isfinite(distances)]
+    return float(np.quantile(distances, QUANTILE)) if len(distances) else 0.0

@@ -1,4 +1,4 @@
-"""Choose among synthetic images of one class: make more than needed, filter, make more, fill up."""
+"""Select synthetic images of one class: generate more than needed, filter, repeat, fill up."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,36 +11,33 @@ from equipoise.curation.filters import FILTERS, Candidates, Margins
 from equipoise.curation.reference import Reference
 from equipoise.metrics.memorization import Features
 
-LAST = (
-    "sanity",
-    "memorization",
-)  # what these dropped fills a class up only where nothing else is left
-Make = Callable[
-    [int, int, Features], Candidates
-]  # number of images, round, features of those accepted
+LAST_RESORT = ("sanity", "memorization")  # images that these dropped fill a class up last
+
+# number of images, round, features of the accepted images -> candidates
+GenerateCandidates = Callable[[int, int, Features], Candidates]
 
 
 @dataclass
 class Tally:
-    """What became of the images of one class.
+    """Numbers of images of one class.
 
     Attributes:
-        kept: {filter: [images it was shown, images it kept]}, in order.
-        filled: Images that a filter dropped and that were taken all the same, because too few were kept.
+        counts: {filter: [images that it tested, images that it kept]}, in order.
+        filled: Dropped images that were used all the same, because too few passed.
     """
 
-    kept: dict[str, list[int]] = field(default_factory=dict)
+    counts: dict[str, list[int]] = field(default_factory=dict)
     filled: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
-    """How to choose.
+class SelectionSettings:
+    """Parameters of a selection.
 
     Attributes:
         filters: Names of `FILTERS`, applied one after the other.
-        oversupply: Images made for each one that is still missing.
-        rounds: How often images are made at most.
+        oversupply: Images generated for each one that is still missing.
+        rounds: Largest number of times that images are generated.
     """
 
     filters: Sequence[str]
@@ -48,78 +45,88 @@ class Rule:
     rounds: int
 
 
-def select(n: int, make: Make, real: Reference, rule: Rule) -> tuple[Images, Tally]:
-    """Give n images that passed all filters, the first ones made; see `Rule`.
+def select_images(
+    n: int, generate: GenerateCandidates, reference: Reference, settings: SelectionSettings
+) -> tuple[Images, Tally]:
+    """Return n images, the first that pass all filters.
 
-    Where `rounds` leave a class short it is filled up with dropped images: those that came farthest, and among
-    them those nearest to the bar. Methods A.1, step 7, accept fewer. We fill up, because `generate` owes one image
-    for each label, and because an arm of fewer images would compare two things at once: what curation must beat is
-    the same number, unfiltered (methods 9.6). `Tally.filled` tells how many.
+    A class that is short after `rounds` is filled up with dropped images: those that passed most
+    filters, and among them those nearest to the threshold. We fill up, because `generate` owes one
+    image per label, and because fewer images would confound the comparison of a curated with an
+    uncurated arm of the same size. `Tally.filled` counts them.
 
     Args:
-        n: Images wanted, at least 1.
-        make: Makes candidates.
-        real: What the real images of the class are like.
-        rule: How to choose.
+        n: Number of images, at least 1.
+        generate: Generates candidates.
+        reference: Statistics of the real images of the class.
+        settings: Filters, oversupply and rounds.
     """
-    tally = Tally({name: [0, 0] for name in rule.filters})
-    kept, dropped = _Pile(), _Pile()
-    for round_ in range(rule.rounds):
-        if len(kept) >= n:
+    tally = Tally({name: [0, 0] for name in settings.filters})
+    accepted = _RankedImages()
+    dropped = _RankedImages()
+    for round_ in range(settings.rounds):
+        missing = n - len(accepted)
+        if missing <= 0:
             break
-        made = make(math.ceil((n - len(kept)) * rule.oversupply), round_, kept.features)
-        survivors, ranks = _filtered(made, real, rule.filters, tally)
-        kept.add(made, survivors)
-        others = np.setdiff1d(np.arange(len(made)), survivors)
-        dropped.add(made, others, ranks[others])
+        candidates = generate(
+            math.ceil(missing * settings.oversupply), round_, accepted.all_features
+        )
+        passed, ranks = _apply_filters(candidates, reference, settings.filters, tally)
+        accepted.add(candidates, passed, np.zeros((len(passed), 2)))
+        failed = np.setdiff1d(np.arange(len(candidates)), passed)
+        dropped.add(candidates, failed, ranks[failed])
         dropped.keep_best(n)
-    tally.filled = max(0, n - len(kept))
+    tally.filled = max(0, n - len(accepted))
     dropped.keep_best(tally.filled)
-    return np.concatenate([*kept.images, *dropped.images])[:n], tally
+    return np.concatenate([*accepted.images, *dropped.images])[:n], tally
 
 
-def _filtered(
-    made: Candidates, real: Reference, names: Sequence[str], tally: Tally
+def _apply_filters(
+    candidates: Candidates, reference: Reference, names: Sequence[str], tally: Tally
 ) -> tuple[Rows, Margins]:
-    """Give the rows that pass all filters, and (n, 2) how far each came: place of the filter, margin there."""
-    rows, ranks = np.arange(len(made)), np.zeros((len(made), 2))
-    for place, name in enumerate(names, start=1):
+    """Return the rows that pass all filters, and the ranks (n, 2) of all candidates.
+
+    The rank of a candidate is the position of the last filter that tested it, 0 for `LAST_RESORT`,
+    and its margin there.
+    """
+    rows = np.arange(len(candidates))
+    ranks = np.zeros((len(candidates), 2))
+    for position, name in enumerate(names, start=1):
         if not len(rows):
             break
-        margins = FILTERS[name].margins(made.subset(rows), real)
-        keep = margins >= 0
-        tally.kept[name][0] += len(rows)
-        tally.kept[name][1] += int(keep.sum())
-        ranks[rows] = np.stack([np.full(len(rows), 0 if name in LAST else place), margins], axis=1)
-        rows = rows[keep]
+        margins = FILTERS[name].margins(candidates.subset(rows), reference)
+        passed = margins >= 0
+        tally.counts[name][0] += len(rows)
+        tally.counts[name][1] += int(passed.sum())
+        ranks[rows, 0] = 0 if name in LAST_RESORT else position
+        ranks[rows, 1] = margins
+        rows = rows[passed]
     return rows, ranks
 
 
 @dataclass
-class _Pile:
-    """Images put aside, in the order in which they came or, after `keep_best`, the best first."""
+class _RankedImages:
+    """Images with features and ranks, in order of arrival or, after `keep_best`, the best first."""
 
     images: list[Images] = field(default_factory=list)
-    parts: list[Features] = field(default_factory=list)
+    features: list[Features] = field(default_factory=list)
     ranks: list[Margins] = field(default_factory=list)
 
     def __len__(self) -> int:
         return sum(map(len, self.images))
 
     @property
-    def features(self) -> Features:
-        return np.concatenate(self.parts) if self.parts else np.empty((0, 0))
+    def all_features(self) -> Features:
+        return np.concatenate(self.features) if self.features else np.empty((0, 0))
 
-    def add(self, made: Candidates, rows: Rows, ranks: Margins | None = None) -> None:
-        self.images.append(made.images[rows])
-        self.parts.append(made.features[rows])
-        self.ranks.append(np.zeros((len(rows), 2)) if ranks is None else ranks)
+    def add(self, candidates: Candidates, rows: Rows, ranks: Margins) -> None:
+        self.images.append(candidates.images[rows])
+        self.features.append(candidates.features[rows])
+        self.ranks.append(ranks)
 
     def keep_best(self, n: int) -> None:
         ranks = np.concatenate(self.ranks)
         best = np.lexsort((-ranks[:, 1], -ranks[:, 0]))[:n]
-        self.images, self.parts = (
-            [np.concatenate(self.images)[best]],
-            [np.concatenate(self.parts)[best]],
-        )
+        self.images = [np.concatenate(self.images)[best]]
+        self.features = [np.concatenate(self.features)[best]]
         self.ranks = [ranks[best]]
