@@ -58,26 +58,26 @@ class Findings:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LabeledFeatures:
+class AuditedSet:
     """One of the three sets of images: labels (n,), patients (n,), standardized features (n, d)."""
 
     labels: Labels
     groups: NDArray[np.int64]
     features: Features
 
-    def of_classes(self, labels: NDArray[np.int64]) -> "LabeledFeatures":
+    def of_classes(self, labels: NDArray[np.int64]) -> "AuditedSet":
         """Return the images of some classes."""
         rows = np.isin(self.labels, labels)
-        return LabeledFeatures(
+        return AuditedSet(
             labels=self.labels[rows], groups=self.groups[rows], features=self.features[rows]
         )
 
 
 def compute_findings(
     name: str,
-    train: LabeledFeatures,
-    held_out: LabeledFeatures,
-    synthetic: LabeledFeatures,
+    train: AuditedSet,
+    held_out: AuditedSet,
+    synthetic: AuditedSet,
     n_copies: int,
 ) -> Findings:
     """Compute all measures that the numbers of images and patients allow.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.arrays import Images, Labels
-from equipoise.audit.findings import Findings, LabeledFeatures, compute_findings
+from equipoise.audit.findings import Findings, AuditedSet, compute_findings
 from equipoise.audit.gate import (
     DEFAULT_RULE,
     GateDecision,
@@ -115,9 +115,9 @@ def audit(
     held_out_copies = search.search(others.images).n
     parts = standardized(train_features, other_features, fake_features, by=real_features)
     sets = (
-        LabeledFeatures(labels=train.labels, groups=train.groups, features=parts[0]),
-        LabeledFeatures(labels=others.labels, groups=others.groups, features=parts[1]),
-        LabeledFeatures(labels=labels, groups=np.arange(len(labels)), features=parts[2]),
+        AuditedSet(labels=train.labels, groups=train.groups, features=parts[0]),
+        AuditedSet(labels=others.labels, groups=others.groups, features=parts[1]),
+        AuditedSet(labels=labels, groups=np.arange(len(labels)), features=parts[2]),
     )
     overall = compute_findings(ALL_CLASSES, *_of_classes(sets, np.unique(labels)), copies.n)
     classes = []
@@ -230,7 +230,7 @@ def describe_limitations(
 
 
 def _of_classes(
-    sets: tuple[LabeledFeatures, LabeledFeatures, LabeledFeatures], labels: Labels
-) -> tuple[LabeledFeatures, LabeledFeatures, LabeledFeatures]:
+    sets: tuple[AuditedSet, AuditedSet, AuditedSet], labels: Labels
+) -> tuple[AuditedSet, AuditedSet, AuditedSet]:
     train, held_out, synthetic = sets
     return train.of_classes(labels), held_out.of_classes(labels), synthetic.of_classes(labels)
