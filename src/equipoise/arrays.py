@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Images = NDArray[Any]  # (n, c, *spatial), uint8, uint16 or float32
 Labels = NDArray[np.int64]  # (n,)
+LabeledImages = tuple[Images, Labels]
 Rows = NDArray[np.int64]  # row indices into a dataset
 Scores = NDArray[np.float64]  # (n, k), each row sums to 1
 ValueRange = tuple[float, float]

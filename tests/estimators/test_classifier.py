@@ -46,18 +46,18 @@ def weights(fitted: ImageClassifier) -> Weights:
 
 
 def same(first: Weights, second: Weights) -> bool:
-    return first.keys() == second.keys() and all(
-        torch.equal(first[name], second[name]) for name in first
-    )
+    if first.keys() != second.keys():
+        return False
+    return all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.fixture
-def held(toy: ImageDataset) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def validation(toy: ImageDataset) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     rows = np.r_[0:8, 44:52]
     return toy.images[rows], toy.labels[rows]
 
 
-# --- what it is -------------------------------------------------------------------------------------------
+# --- the estimator ---
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_clone_is_the_same_and_not_fitted(toy: ImageDataset) -> None:
         copy.predict(toy.images)
 
 
-def test_learns_what_is_plain_to_see(toy: ImageDataset) -> None:
+def test_learns_an_obvious_difference(toy: ImageDataset) -> None:
     fitted = quick(n_steps=120, augmentation="none", learning_rate=3e-3, batch_sampler="balanced")
     assert fitted.fit(toy.images, toy.labels).score(toy.images, toy.labels) > 0.95
 
@@ -97,16 +97,14 @@ def test_probabilities_are_float64_and_sum_to_1(toy: ImageDataset) -> None:
 
 def test_labels_may_be_any_integers(toy: ImageDataset) -> None:
     plain = quick().fit(toy.images, toy.labels)
-    named = quick().fit(
-        toy.images, np.array([30, -7])[1 - toy.labels]
-    )  # class 0 -> -7, class 1 -> 30
+    named = quick().fit(toy.images, np.where(toy.labels == 0, -7, 30))
     assert named.classes_.tolist() == [-7, 30]
     np.testing.assert_array_equal(named.predict_proba(toy.images), plain.predict_proba(toy.images))
     assert set(named.predict(toy.images)) <= {-7, 30}
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_every_storage_type_is_taken_and_left_unwritten(toy: ImageDataset, dtype: type) -> None:
+def test_every_storage_type_is_accepted_and_not_written(toy: ImageDataset, dtype: type) -> None:
     images: Images = toy.images.astype(dtype) * (10 if dtype == np.uint16 else 1)
     before = images.copy()
     fitted = quick().fit(images, toy.labels, validation=(images[-20:], toy.labels[-20:]))
@@ -148,37 +146,36 @@ def test_works_as_the_last_step_of_a_pipeline(toy: ImageDataset) -> None:
     ],
 )
 def test_settings_change_the_fit(toy: ImageDataset, settings: dict[str, str]) -> None:
-    plain, other = (
-        one.fit(toy.images, toy.labels, synthetic=MASK) for one in (quick(), quick(**settings))
-    )
+    plain = quick().fit(toy.images, toy.labels, synthetic=MASK)
+    other = quick(**settings).fit(toy.images, toy.labels, synthetic=MASK)
     assert not same(weights(plain), weights(other))
     assert np.isfinite(other.predict_proba(toy.images)).all()
 
 
-# --- what the loss is told --------------------------------------------------------------------------------
+# --- losses ---
 
 
-def test_the_loss_is_told_the_counts_of_what_it_is_trained_on(
+def test_the_loss_receives_the_counts_of_the_training_images(
     toy: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[list[int]] = []
+    received: list[list[int]] = []
 
     def build(counts: Tensor) -> ImbalanceLoss:
-        told.append(counts.tolist())
+        received.append(counts.tolist())
         return CrossEntropy()
 
     spy = LossFactory(name="spy", summary="", build=build, source="")
     monkeypatch.setitem(LOSSES, "spy", spy)
     quick(loss="spy").fit(toy.images, toy.labels)
     quick(loss="spy").fit(*RandomOversampler().fit_resample(toy.images, toy.labels))
-    assert told == [[40, 12], [40, 40]]
+    assert received == [[40, 12], [40, 40]]
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_brings_its_head_and_its_probabilities(
-    toy: ImageDataset, held: Any, tmp_path: Path, name: str
+def test_every_loss_determines_head_and_probabilities(
+    toy: ImageDataset, validation: Any, tmp_path: Path, name: str
 ) -> None:
-    fitted = quick(loss=name).fit(toy.images, toy.labels, validation=held)
+    fitted = quick(loss=name).fit(toy.images, toy.labels, validation=validation)
     assert type(fitted.head_) is HEADS[LOSSES[name].head]
     scores = fitted.predict_proba(toy.images)
     logits = logits_of(fitted.network_, toy.images, fitted.span_).double()
@@ -190,30 +187,30 @@ def test_every_loss_brings_its_head_and_its_probabilities(
     assert same(loaded.loss_.state_dict(), fitted.loss_.state_dict())
 
 
-def test_the_loss_hears_how_far_the_training_is(
+def test_the_loss_receives_the_progress_of_the_training(
     toy: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[float] = []
+    received: list[float] = []
 
     class Listening(CrossEntropy):
         def advance(self, progress: float) -> None:
-            heard.append(progress)
+            received.append(progress)
 
     spy = LossFactory(name="spy", summary="", build=lambda _counts: Listening(), source="")
     monkeypatch.setitem(LOSSES, "spy", spy)
     quick(loss="spy").fit(toy.images, toy.labels)
-    assert heard == [0.25, 0.5, 0.75, 1.0]  # each before the next step
+    assert received == [0.25, 0.5, 0.75, 1.0]  # each before the next step
 
 
-# --- synthetic images -----------------------------------------------------------------------------------------
+# --- synthetic images ---
 
 
 def prices(fitted: ImageClassifier) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = fitted.loss_.state_dict()["w_fn"].numpy().astype(np.float64)
-    return found
+    weights: NDArray[np.float64] = fitted.loss_.state_dict()["w_fn"].numpy().astype(np.float64)
+    return weights
 
 
-def test_prices_by_real_images_outlast_the_balancing(toy: ImageDataset, tmp_path: Path) -> None:
+def test_prices_by_real_images_survive_rebalancing(toy: ImageDataset, tmp_path: Path) -> None:
     added = (toy.labels == toy.rare_class) & (np.arange(len(toy)) % 2 == 0)
     real = np.bincount(toy.labels[~added])
     fitted = quick(loss="rwwce_real", n_steps=2).fit(toy.images, toy.labels, synthetic=added)
@@ -223,13 +220,14 @@ def test_prices_by_real_images_outlast_the_balancing(toy: ImageDataset, tmp_path
     assert_allclose(prices(ImageClassifier.load(tmp_path / "saved")), prices(fitted))
 
 
-def test_synthetic_images_of_no_weight_teach_nothing(toy: ImageDataset) -> None:
-    """Other synthetic images make no difference, as far as there is no batch norm that sees them."""
+def test_synthetic_images_of_weight_0_have_no_effect(toy: ImageDataset) -> None:
+    """Other synthetic images give the same weights in a network without batch norm."""
     settings = {"synthetic_weight": 0.0, "n_steps": 6}
     first = quick(**settings).fit(toy.images, toy.labels, synthetic=MASK)
-    others = toy.images.copy()
-    others[MASK] = 255 - others[MASK]
-    assert same(weights(first), weights(quick(**settings).fit(others, toy.labels, synthetic=MASK)))
+    inverted = toy.images.copy()
+    inverted[MASK] = 255 - inverted[MASK]
+    second = quick(**settings).fit(inverted, toy.labels, synthetic=MASK)
+    assert same(weights(first), weights(second))
     assert not same(
         weights(first), weights(quick(n_steps=6).fit(toy.images, toy.labels, synthetic=MASK))
     )
@@ -243,11 +241,11 @@ def test_without_a_mask_all_images_are_real(toy: ImageDataset) -> None:
 
 @pytest.mark.parametrize("mask", [MASK[:5], MASK.astype(int), MASK[:, None]])
 def test_a_mask_of_another_kind_is_refused(toy: ImageDataset, mask: Any) -> None:
-    with pytest.raises(DataError, match="synthetic as 52 booleans, one for each image"):
+    with pytest.raises(DataError, match="52 booleans"):
         quick().fit(toy.images, toy.labels, synthetic=mask)
 
 
-# --- second stage -----------------------------------------------------------------------------------------------
+# --- second stage ---
 
 
 STAGES = [name for name in SECOND_STAGES if name != "none"]
@@ -256,13 +254,13 @@ STAGES = [name for name in SECOND_STAGES if name != "none"]
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("loss", ["posthoc_logit_adjustment", "ldam"])
 def test_a_second_stage_follows_the_first(
-    toy: ImageDataset, held: Any, tmp_path: Path, stage: str, loss: str
+    toy: ImageDataset, validation: Any, tmp_path: Path, stage: str, loss: str
 ) -> None:
     if (stage, loss) == ("tau_norm", "ldam"):
-        return  # refused, see below
-    first = quick(loss=loss).fit(toy.images, toy.labels, validation=held, synthetic=MASK)
+        return  # refused, see test_wrong_settings_are_named
+    first = quick(loss=loss).fit(toy.images, toy.labels, validation=validation, synthetic=MASK)
     both = quick(loss=loss, second_stage=stage, second_stage_steps=12)
-    both.fit(toy.images, toy.labels, validation=held, synthetic=MASK)
+    both.fit(toy.images, toy.labels, validation=validation, synthetic=MASK)
     trunk = find_backbone(both.network).trunk
     assert same(trunk(both.network_).state_dict(), trunk(first.network_).state_dict())
     assert both.history_.rows == first.history_.rows
@@ -275,25 +273,25 @@ def test_a_second_stage_follows_the_first(
     np.testing.assert_array_equal(loaded.predict_proba(toy.images), both.predict_proba(toy.images))
 
 
-def test_what_the_second_stage_found_is_kept(toy: ImageDataset, held: Any) -> None:
+def test_findings_of_the_second_stage_are_stored(toy: ImageDataset, validation: Any) -> None:
     assert quick().fit(toy.images, toy.labels).second_stage_ == {}
-    found = (
-        quick(second_stage="tau_norm").fit(toy.images, toy.labels, validation=held).second_stage_
-    )
-    assert 0 <= found["tau"] <= 1
+    fitted = quick(second_stage="tau_norm").fit(toy.images, toy.labels, validation=validation)
+    tau = fitted.second_stage_["tau"]
+    assert isinstance(tau, float)
+    assert 0 <= tau <= 1
 
 
 def test_data_that_the_second_stage_cannot_use_are_refused_first(toy: ImageDataset) -> None:
     fitted = quick(second_stage="tau_norm")
-    with pytest.raises(DataError, match="Expected validation images for second_stage='tau_norm'"):
+    with pytest.raises(DataError, match=r"validation.*second_stage='tau_norm'"):
         fitted.fit(toy.images, toy.labels)
     assert not hasattr(fitted, "network_")
 
 
-# --- chance ----------------------------------------------------------------------------------------------
+# --- randomness ---
 
 
-def test_same_seed_same_weights_and_the_callers_chance_is_untouched(toy: ImageDataset) -> None:
+def test_same_seed_same_weights_and_global_random_states_are_unchanged(toy: ImageDataset) -> None:
     torch.manual_seed(9)
     expected = torch.rand(3)
     first = quick().fit(toy.images, toy.labels)
@@ -304,26 +302,21 @@ def test_same_seed_same_weights_and_the_callers_chance_is_untouched(toy: ImageDa
     assert not same(weights(first), weights(quick(seed=1).fit(toy.images, toy.labels)))
 
 
-def test_watching_validation_images_does_not_change_the_training(
-    toy: ImageDataset, held: Any
+def test_validation_does_not_change_the_training(toy: ImageDataset, validation: Any) -> None:
+    without = quick(keep_best="last").fit(toy.images, toy.labels)
+    with_validation = quick(keep_best="last").fit(toy.images, toy.labels, validation=validation)
+    assert same(weights(without), weights(with_validation))
+
+
+# --- validation ---
+
+
+def test_validation_is_scored_at_intervals_and_at_the_end(
+    toy: ImageDataset, validation: Any
 ) -> None:
-    alone = quick(keep_best="last").fit(toy.images, toy.labels)
-    watched = quick(keep_best="last").fit(toy.images, toy.labels, validation=held)
-    assert same(weights(alone), weights(watched))
-
-
-# --- validation -----------------------------------------------------------------------------------------
-
-
-def test_validation_is_scored_at_intervals_and_at_the_end(toy: ImageDataset, held: Any) -> None:
-    history = quick(n_steps=5).fit(toy.images, toy.labels, validation=held).history_
-    for name in (
-        "validation_loss",
-        "validation_balanced_accuracy",
-        "validation_accuracy",
-        "validation_auroc",
-    ):
-        assert [step for step, _ in history.column(name)] == [2, 4, 5]
+    history = quick(n_steps=5).fit(toy.images, toy.labels, validation=validation).history_
+    for name in ("loss", "balanced_accuracy", "accuracy", "auroc"):
+        assert [step for step, _ in history.column(f"validation_{name}")] == [2, 4, 5]
     assert history.column("loss")[-1][0] == 5
 
 
@@ -333,9 +326,9 @@ def test_without_validation_nothing_is_held_out(
     seen: list[int] = []
     original = ResidentBatches.__init__
 
-    def spy(self: ResidentBatches, images: Images, *others: Any, **settings: Any) -> None:
+    def spy(self: ResidentBatches, images: Images, *args: Any, **settings: Any) -> None:
         seen.append(len(images))
-        original(self, images, *others, **settings)
+        original(self, images, *args, **settings)
 
     monkeypatch.setattr(ResidentBatches, "__init__", spy)
     fitted = quick().fit(toy.images, toy.labels)
@@ -347,14 +340,15 @@ def test_without_validation_nothing_is_held_out(
     ("metric", "best"),
     [("balanced_accuracy", max), ("accuracy", max), ("auroc", max), ("loss", min)],
 )
-def test_the_best_weights_are_kept(toy: ImageDataset, held: Any, metric: str, best: Any) -> None:
-    # a rate this high makes the scores jump about
+def test_the_best_weights_are_kept(
+    toy: ImageDataset, validation: Any, metric: str, best: Any
+) -> None:
+    # at this learning rate the scores fluctuate
     fitted = quick(n_steps=12, keep_best=metric, learning_rate=0.02, schedule="constant")
-    fitted.fit(toy.images, toy.labels, validation=held)
+    fitted.fit(toy.images, toy.labels, validation=validation)
     column = fitted.history_.column(f"validation_{metric}")
-    at_best = max(
-        step for step, value in column if value == best(v for _, v in column)
-    )  # the last of equals
+    best_value = best(value for _, value in column)
+    at_best = max(step for step, value in column if value == best_value)  # the last of ties
     # constant rate: the same fit cut off at that step ends in those weights
     again = quick(n_steps=at_best, learning_rate=0.02, schedule="constant").fit(
         toy.images, toy.labels
@@ -362,25 +356,25 @@ def test_the_best_weights_are_kept(toy: ImageDataset, held: Any, metric: str, be
     assert same(weights(fitted), weights(again))
 
 
-def test_patience_stops_the_fit(toy: ImageDataset, held: Any) -> None:
+def test_patience_stops_the_fit(toy: ImageDataset, validation: Any) -> None:
     settings = {"n_steps": 50, "patience": 2, "learning_rate": 1e-12, "augmentation": "none"}
-    fitted = quick(**settings).fit(toy.images, toy.labels, validation=held)
+    fitted = quick(**settings).fit(toy.images, toy.labels, validation=validation)
     assert fitted.history_.rows[-1]["step"] == 6  # best at 2, no gain at 4 and 6
 
 
-def test_a_class_missing_from_validation_has_no_auroc(toy: ImageDataset, held: Any) -> None:
-    images, labels = held[0][:8], held[1][:8]
+def test_a_class_missing_from_validation_has_no_auroc(toy: ImageDataset, validation: Any) -> None:
+    images, labels = validation[0][:8], validation[1][:8]
     fitted = quick().fit(toy.images, toy.labels, validation=(images, labels))
     assert fitted.history_.column("validation_balanced_accuracy")
     assert not fitted.history_.column("validation_auroc")
-    with pytest.raises(
-        DataError, match=r"of the classes \[0, 1\] to find the best auroc, got images of \[0\]"
-    ):
+    with pytest.raises(DataError, match=r"\[0, 1\].*keep_best='auroc'.*\[0\]"):
         quick(keep_best="auroc").fit(toy.images, toy.labels, validation=(images, labels))
 
 
-def test_validation_images_of_unknown_classes_are_left_out(toy: ImageDataset, held: Any) -> None:
-    images, labels = held
+def test_validation_images_of_unknown_classes_are_left_out(
+    toy: ImageDataset, validation: Any
+) -> None:
+    images, labels = validation
     labels = np.where(np.arange(16) == 3, 7, labels)
     with_stranger = quick().fit(toy.images, toy.labels, validation=(images, labels))
     rows = labels != 7
@@ -388,11 +382,11 @@ def test_validation_images_of_unknown_classes_are_left_out(toy: ImageDataset, he
     assert with_stranger.history_.rows == without.history_.rows
 
 
-# --- interruption -------------------------------------------------------------------------------------------
+# --- resume ---
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, fit: Callable[[], object]) -> None:
-    """Run a fit that is interrupted at its `at`-th step and saves its state as often as it can."""
+    """Run a fit that is interrupted at step `at` and writes a checkpoint after every step."""
     original, calls = LossStep.__call__, iter(range(1, 10**6))
 
     def call(self: LossStep, images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
@@ -425,15 +419,15 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, fit: Callable[[], object
 )
 def test_a_killed_fit_repeated_gives_the_same_bits(
     toy: ImageDataset,
-    held: Any,
+    validation: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     settings: dict[str, Any],
 ) -> None:
     def fit(workspace: Path | None = None) -> ImageClassifier:
-        asked = {"n_steps": 15, "evaluate_every": 4, "learning_rate": 0.01, **settings}
-        return quick(**asked).fit(
-            toy.images, toy.labels, validation=held, workspace=workspace, synthetic=MASK
+        lengths = {"n_steps": 15, "evaluate_every": 4, "learning_rate": 0.01}
+        return quick(**lengths, **settings).fit(
+            toy.images, toy.labels, validation=validation, workspace=workspace, synthetic=MASK
         )
 
     whole = fit()
@@ -453,9 +447,8 @@ def test_a_deferred_weighting_survives_a_kill(
     def fit(workspace: Path | None = None) -> ImageClassifier:
         return quick(loss="ldam_drw", n_steps=24).fit(toy.images, toy.labels, workspace=workspace)
 
-    interrupt(
-        monkeypatch, 22, lambda: fit(tmp_path)
-    )  # saved after 20 steps, the weights changed after 19.2
+    # saved after 20 steps; the class weights change after 19.2
+    interrupt(monkeypatch, 22, lambda: fit(tmp_path))
     whole, again = fit(), fit(tmp_path)
     assert same(weights(again), weights(whole))
     assert same(again.loss_.state_dict(), whole.loss_.state_dict())
@@ -467,51 +460,49 @@ RELEARNING = [name for name in STAGES if name != "tau_norm"]
 
 @pytest.mark.parametrize("stage", RELEARNING)
 def test_a_fit_killed_in_either_stage_gives_the_same_bits(
-    toy: ImageDataset, held: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+    toy: ImageDataset, validation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     def fit(workspace: Path | None = None) -> ImageClassifier:
-        one = quick(n_steps=12, second_stage=stage, second_stage_steps=13)
-        return one.fit(toy.images, toy.labels, validation=held, workspace=workspace, synthetic=MASK)
+        classifier = quick(n_steps=12, second_stage=stage, second_stage_steps=13)
+        return classifier.fit(
+            toy.images, toy.labels, validation=validation, workspace=workspace, synthetic=MASK
+        )
 
     whole = fit()
-    interrupt(
-        monkeypatch, 12, lambda: fit(tmp_path)
-    )  # the last step of the first stage; 10 are saved
+    # the last step of the first stage; 10 are saved
+    interrupt(monkeypatch, 12, lambda: fit(tmp_path))
     interrupt(monkeypatch, 14, lambda: fit(tmp_path))  # the 12th of the second; 10 are saved
     assert len(list(tmp_path.iterdir())) == 2
-    interrupt(
-        monkeypatch, 5, lambda: fit(tmp_path)
-    )  # steps 11 and 12, then 11 and 12 of the second, and its last
+    # steps 11 and 12, then 11 and 12 of the second stage, and its last
+    interrupt(monkeypatch, 5, lambda: fit(tmp_path))
     again = fit(tmp_path)
     assert same(weights(again), weights(whole))
-    assert {name: history.rows for name, history in again.histories_.items()} == {
-        name: history.rows for name, history in whole.histories_.items()
-    }
+    assert again.histories_.keys() == whole.histories_.keys()
+    for name, history in whole.histories_.items():
+        assert again.histories_[name].rows == history.rows
     assert again.second_stage_ == whole.second_stage_
     assert not list(tmp_path.iterdir())
 
 
-def test_another_fit_does_not_find_the_checkpoint(
-    toy: ImageDataset, held: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_another_fit_does_not_use_the_checkpoint(
+    toy: ImageDataset, validation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    others: list[tuple[ImageClassifier, Labels, Any, Any]] = [
-        (quick(n_steps=20), toy.labels, held, None),
-        (quick(n_steps=20), toy.labels, held, MASK),
-        (quick(n_steps=20, seed=1), toy.labels, held, None),
-        (quick(n_steps=20, learning_rate=0.1), toy.labels, held, None),
-        (quick(n_steps=20), toy.labels[::-1].copy(), held, None),
+    fits: list[tuple[ImageClassifier, Labels, Any, Any]] = [
+        (quick(n_steps=20), toy.labels, validation, None),
+        (quick(n_steps=20), toy.labels, validation, MASK),
+        (quick(n_steps=20, seed=1), toy.labels, validation, None),
+        (quick(n_steps=20, learning_rate=0.1), toy.labels, validation, None),
+        (quick(n_steps=20), toy.labels[::-1].copy(), validation, None),
         (quick(n_steps=20), toy.labels * 5, None, None),
-        (quick(n_steps=20), toy.labels, (held[0], 1 - held[1]), None),
+        (quick(n_steps=20), toy.labels, (validation[0], 1 - validation[1]), None),
     ]
-    for one, labels, watched, mask in others:
-        fit = partial(
-            one.fit, toy.images, labels, validation=watched, workspace=tmp_path, synthetic=mask
-        )
-        interrupt(monkeypatch, 12, fit)
-    assert len(list(tmp_path.iterdir())) == len(others)
+    for classifier, labels, held_out, mask in fits:
+        fit = partial(classifier.fit, toy.images, labels, validation=held_out, synthetic=mask)
+        interrupt(monkeypatch, 12, partial(fit, workspace=tmp_path))
+    assert len(list(tmp_path.iterdir())) == len(fits)
 
 
-# --- on disk ------------------------------------------------------------------------------------------------
+# --- save and load ---
 
 
 def test_a_saved_classifier_predicts_the_same_bits(toy: ImageDataset, tmp_path: Path) -> None:
@@ -527,12 +518,12 @@ def test_a_saved_classifier_predicts_the_same_bits(toy: ImageDataset, tmp_path: 
     assert (facts["classes"], facts["shape"], facts["dtype"]) == ([3, 4], [1, 16, 16], "uint8")
 
 
-def test_what_is_not_fitted_cannot_be_saved(tmp_path: Path) -> None:
+def test_an_unfitted_classifier_cannot_be_saved(tmp_path: Path) -> None:
     with pytest.raises(NotFittedError):
         quick().save(tmp_path / "net")
 
 
-# --- pretrained weights ---------------------------------------------------------------------------------
+# --- pretrained weights ---
 
 
 def test_pretrained_weights_are_where_the_training_starts(
@@ -553,24 +544,24 @@ def test_pretrained_weights_are_where_the_training_starts(
 
 
 def test_absent_weights_are_named(toy: ImageDataset, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"gone\.pth, found none"):
+    with pytest.raises(WeightsError, match=r"gone\.pth"):
         quick(network="resnet18", pretrained=tmp_path / "gone.pth").fit(toy.images, toy.labels)
-    with pytest.raises(SettingError, match="'small_cnn' has no pretrained weights"):
+    with pytest.raises(SettingError, match="'small_cnn'"):
         quick(pretrained="imagenet").fit(toy.images, toy.labels)
 
 
-# --- bad input ----------------------------------------------------------------------------------------------
+# --- bad input ---
 
 
 def test_one_class_is_refused(toy: ImageDataset) -> None:
-    with pytest.raises(DataError, match=r"at least 2 classes to tell apart, got only \[0\]"):
+    with pytest.raises(DataError, match=r"2 classes.*\[0\]"):
         quick().fit(toy.images[:40], toy.labels[:40])
 
 
 def test_volumes_and_flat_data_are_refused(toy: ImageDataset) -> None:
-    with pytest.raises(DataError, match=r"shape \(n, c, h, w\), got \(52, 1, 16, 16, 1\)"):
+    with pytest.raises(DataError, match=r"\(52, 1, 16, 16, 1\)"):
         quick().fit(toy.images[..., None], toy.labels)
-    with pytest.raises(DataError, match="Add a channel axis"):
+    with pytest.raises(DataError, match="channel axis"):
         quick().fit(toy.images[:, 0], toy.labels)
 
 
@@ -579,11 +570,9 @@ def test_volumes_and_flat_data_are_refused(toy: ImageDataset) -> None:
 )
 def test_images_unlike_those_fitted_are_refused(toy: ImageDataset, change: Any) -> None:
     fitted = quick().fit(toy.images, toy.labels)
-    with pytest.raises(
-        DataError, match=r"like those of the training, uint8 of shape \('n', 1, 16, 16\), got"
-    ):
+    with pytest.raises(DataError, match=r"uint8 of shape \('n', 1, 16, 16\)"):
         fitted.predict(change(toy.images))
-    with pytest.raises(DataError, match="Expected validation images like those"):
+    with pytest.raises(DataError, match="validation images"):
         quick().fit(toy.images, toy.labels, validation=(change(toy.images), toy.labels))
 
 
@@ -596,38 +585,32 @@ def test_no_image_gives_no_row(toy: ImageDataset) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"network": "resnet17"}, "No network named 'resnet17'. Did you mean 'resnet18'"),
-        ({"loss": "focall"}, "No loss named"),
-        ({"batch_sampler": "equal"}, "No batch sampler named"),
-        ({"optimizer": "adamw2"}, "Did you mean 'adamw'"),
-        ({"schedule": "linear"}, "No schedule named"),
-        ({"augmentation": "xray"}, "No augmentation named"),
-        ({"precision": "16"}, "No precision named"),
-        ({"keep_best": "f1"}, "No value for keep_best named 'f1'"),
-        ({"device": "tpu"}, "No device named 'tpu'"),
-        ({"n_steps": 0}, "n_steps as a whole number of at least 1, got 0"),
-        ({"n_steps": 2.5}, "n_steps as a whole number of at least 1, got 2.5"),
-        ({"batch_size": 1}, "batch_size as a whole number of at least 2, got 1"),
-        ({"evaluate_every": None}, "evaluate_every as a whole number of at least 1, got None"),
-        ({"patience": 0}, "patience as a whole number of at least 1, got 0"),
-        ({"patience": 3, "keep_best": "last"}, "no patience with keep_best='last'"),
-        ({"learning_rate": 0.0}, "positive learning_rate"),
-        ({"learning_rate": float("nan")}, "positive learning_rate"),
-        ({"weight_decay": -1.0}, "weight_decay of at least 0"),
-        ({"mixing": "mixupp"}, "No mixing named 'mixupp'. Did you mean 'mixup'"),
-        ({"second_stage": "cRT2"}, "No second stage named 'cRT2'"),
-        ({"second_stage_steps": 0}, "second_stage_steps as a whole number of at least 1, got 0"),
-        (
-            {"second_stage": "tau_norm", "loss": "ldam"},
-            "loss with a linear last layer for second_stage='tau_norm'",
-        ),
-        ({"synthetic_weight": -0.5}, "synthetic_weight of at least 0, got -0.5"),
-        ({"synthetic_weight": float("nan")}, "synthetic_weight of at least 0, got nan"),
-        (
-            {"synthetic_share": 1.0, "batch_sampler": "synthetic_mix"},
-            "synthetic_share between 0 and 1, or None",
-        ),
-        ({"synthetic_share": 0.5}, "batch_sampler='synthetic_mix' with synthetic_share=0.5"),
+        ({"network": "resnet17"}, "'resnet17'.*'resnet18'"),
+        ({"loss": "focall"}, "loss .*'focall'"),
+        ({"batch_sampler": "equal"}, "batch sampler .*'equal'"),
+        ({"optimizer": "adamw2"}, "'adamw2'.*'adamw'"),
+        ({"schedule": "linear"}, "schedule .*'linear'"),
+        ({"augmentation": "xray"}, "augmentation .*'xray'"),
+        ({"precision": "16"}, "precision .*'16'"),
+        ({"keep_best": "f1"}, "keep_best .*'f1'"),
+        ({"device": "tpu"}, "'tpu'"),
+        ({"n_steps": 0}, "n_steps.* 1,.* 0"),
+        ({"n_steps": 2.5}, r"n_steps.* 1,.* 2\.5"),
+        ({"batch_size": 1}, "batch_size.* 2,.* 1"),
+        ({"evaluate_every": None}, "evaluate_every.* 1,.* None"),
+        ({"patience": 0}, "patience.* 1,.* 0"),
+        ({"patience": 3, "keep_best": "last"}, "patience.*keep_best='last'"),
+        ({"learning_rate": 0.0}, r"learning_rate.* 0\.0 "),
+        ({"learning_rate": float("nan")}, "learning_rate.* nan "),
+        ({"weight_decay": -1.0}, r"weight_decay.* -1\.0"),
+        ({"mixing": "mixupp"}, "'mixupp'.*'mixup'"),
+        ({"second_stage": "cRT2"}, "second stage .*'cRT2'"),
+        ({"second_stage_steps": 0}, "second_stage_steps.* 1,.* 0"),
+        ({"second_stage": "tau_norm", "loss": "ldam"}, "second_stage='tau_norm'.*'ldam'"),
+        ({"synthetic_weight": -0.5}, r"synthetic_weight.* 0,.* -0\.5"),
+        ({"synthetic_weight": float("nan")}, "synthetic_weight.* 0,.* nan"),
+        ({"synthetic_share": 1.0, "batch_sampler": "synthetic_mix"}, r"synthetic_share.* 1\.0"),
+        ({"synthetic_share": 0.5}, r"batch_sampler='synthetic_mix'.*synthetic_share=0\.5"),
     ],
 )
 def test_wrong_settings_are_named(
@@ -638,9 +621,9 @@ def test_wrong_settings_are_named(
 
 
 @pytest.mark.parametrize("with_validation", [True, False])
-def test_divergence_says_what_to_change(
-    toy: ImageDataset, held: Any, with_validation: bool
+def test_divergence_names_the_learning_rate(
+    toy: ImageDataset, validation: Any, with_validation: bool
 ) -> None:
     fast = quick(learning_rate=1e30, optimizer="sgd", n_steps=12)
-    with pytest.raises(DivergedError, match="Lower"):
-        fast.fit(toy.images, toy.labels, validation=held if with_validation else None)
+    with pytest.raises(DivergedError, match=r"[Ll]earning.rate"):
+        fast.fit(toy.images, toy.labels, validation=validation if with_validation else None)

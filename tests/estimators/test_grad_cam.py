@@ -1,4 +1,4 @@
-"""Grad-CAM against its closed form, against MONAI's, and what it must leave alone."""
+"""Grad-CAM against its closed form and MONAI's, without side effects on the network."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ LAST = {  # MONAI finds its layer by name
 
 
 def random_network(name: str, channels: int = 3, n_classes: int = 3, side: int = 20) -> nn.Module:
-    """A network whose batch norms have seen something, so that nothing in it is at its first value."""
+    """A network whose batch norms have running statistics, so that no parameter is initial."""
     torch.manual_seed(0)
     network = build(name, channels=channels, n_classes=n_classes, side=side)
     with torch.no_grad():
@@ -49,8 +49,9 @@ class Plain(nn.Module):
 
 
 def test_behind_a_mean_and_a_linear_head_it_is_the_class_activation_map() -> None:
-    """alpha_k = w_ck / (h w) exactly (methods 5), so that the map is relu(sum_k w_ck A_k) / (h w)."""
-    network, images = Plain(), torch.rand(3, 1, 5, 7)
+    """alpha_k = w_ck / (h w) exactly, so that the map is relu(sum_k w_ck A_k) / (h w)."""
+    network = Plain()
+    images = torch.rand(3, 1, 5, 7)
     codes = torch.tensor([0, 1, 1])
     maps = network.features(images)
     expected = torch.einsum("nk,nkhw->nhw", network.head.weight[codes], maps).relu() / 35
@@ -62,7 +63,8 @@ def test_behind_a_mean_and_a_linear_head_it_is_the_class_activation_map() -> Non
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_it_is_monai_s_map_for_a_class_of_each_image(name: str) -> None:
-    network, images = random_network(name), torch.rand(3, 3, 20, 20)
+    network = random_network(name)
+    images = torch.rand(3, 3, 20, 20)
     layer = find_backbone(name).last_map_of(network)
     monai: Any = GradCAM(nn_module=network, target_layers=LAST[name])
     expected = {
@@ -70,46 +72,34 @@ def test_it_is_monai_s_map_for_a_class_of_each_image(name: str) -> None:
     }
     assert all(maps.shape == expected[0].shape for maps in expected.values())
     for codes in ([0, 1, 2], [1, 2, 0]):
-        own = class_maps(network, layer, images, torch.tensor(codes))
-        torch.testing.assert_close(
-            own, torch.stack([expected[c][i] for i, c in enumerate(codes)]), rtol=1e-4, atol=1e-7
-        )
+        maps = class_maps(network, layer, images, torch.tensor(codes))
+        of_codes = torch.stack([expected[c][i] for i, c in enumerate(codes)])
+        torch.testing.assert_close(maps, of_codes, rtol=1e-4, atol=1e-7)
     assert max(maps.max() for maps in expected.values()) > 0
 
 
 @pytest.mark.parametrize("name", ["small_cnn", "resnet18", "densenet121", "mobilenet_v2"])
-def test_network_gradients_mode_and_hooks_are_left_alone(name: str) -> None:
+def test_gradients_mode_and_hooks_of_the_network_stay_unchanged(name: str) -> None:
     network = random_network(name, channels=1, n_classes=2).train()
     layer = find_backbone(name).last_map_of(network)
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    images = torch.rand(2, 1, 20, 20)
     with torch.no_grad():
-        first = class_maps(
-            network,
-            layer,
-            torch.rand(2, 1, 20, 20, generator=torch.manual_seed(5)),
-            torch.tensor([0, 1]),
-        )
+        first = class_maps(network, layer, images, torch.tensor([0, 1]))
     assert network.training
     assert all(layer.training for layer in network.modules())
     assert all(parameter.grad is None for parameter in network.parameters())
     assert not any(layer._forward_hooks for layer in network.modules())
     assert all(torch.equal(before[key], tensor) for key, tensor in network.state_dict().items())
-    second = class_maps(
-        network,
-        layer,
-        torch.rand(2, 1, 20, 20, generator=torch.manual_seed(5)),
-        torch.tensor([0, 1]),
-    )
+    second = class_maps(network, layer, images, torch.tensor([0, 1]))
     assert torch.equal(first, second)
     assert not first.requires_grad
 
 
 def test_a_frozen_network_has_the_same_maps() -> None:
-    network, images, codes = (
-        random_network("small_cnn"),
-        torch.rand(6, 3, 20, 20),
-        torch.arange(6) % 3,
-    )
+    network = random_network("small_cnn")
+    images = torch.rand(6, 3, 20, 20)
+    codes = torch.arange(6) % 3
     layer = find_backbone("small_cnn").last_map_of(network)
     free = class_maps(network, layer, images, codes)
     assert free.max() > 0
@@ -117,7 +107,7 @@ def test_a_frozen_network_has_the_same_maps() -> None:
     assert torch.equal(class_maps(network, layer, images, codes), free)
 
 
-def test_an_error_on_the_way_leaves_no_hook_and_the_mode() -> None:
+def test_after_an_error_hooks_and_mode_are_restored() -> None:
     network = random_network("small_cnn").train()
     layer = find_backbone("small_cnn").last_map_of(network)
     with pytest.raises(RuntimeError):
@@ -126,7 +116,7 @@ def test_an_error_on_the_way_leaves_no_hook_and_the_mode() -> None:
     assert not any(layer._forward_hooks for layer in network.modules())
 
 
-def test_the_largest_value_is_one_and_nothing_stays_nothing() -> None:
+def test_the_maximum_is_one_and_zeros_stay_zeros() -> None:
     low = torch.tensor(
         [[[0.0, 1e-30], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]], [[3.0, 3.0], [3.0, 3.0]]]
     )
@@ -171,11 +161,13 @@ def test_every_storage_type_and_a_cosine_head(dtype: str) -> None:
     assert np.isfinite(maps).all()
 
 
-def test_what_cannot_be_explained_is_refused(fitted: tuple[ImageClassifier, ImageDataset]) -> None:
+def test_unknown_labels_and_images_of_another_kind_are_refused(
+    fitted: tuple[ImageClassifier, ImageDataset],
+) -> None:
     classifier, data = fitted
-    with pytest.raises(DataError, match=r"\[3, 4\], got \[0\] too"):
+    with pytest.raises(DataError, match=r"\[3, 4\].*\[0\]"):
         grad_cam(classifier, data.images[:2], np.array([0, 3]))
-    with pytest.raises(DataError, match="float32 of shape"):
+    with pytest.raises(DataError, match="float32"):
         grad_cam(classifier, data.images.astype(np.float32), data.labels + 3)
     with pytest.raises(NotFittedError):
         grad_cam(ImageClassifier(), data.images, data.labels)

@@ -10,10 +10,8 @@ from equipoise.training.mixing import MIXINGS, Mixed
 
 COUNTS = torch.tensor([30, 10, 5])
 CODES = torch.arange(12) % 3
-IMAGES, ROWS = (
-    torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(0)),
-    torch.tensor([0, 4, 5, 7, 2, 1]),
-)
+IMAGES = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+ROWS = torch.tensor([0, 4, 5, 7, 2, 1])
 
 
 def row_loss(name: str = "cross_entropy", weights: Tensor | None = None) -> RowLoss:
@@ -28,13 +26,13 @@ def terms(objective: RowLoss, images: Tensor, codes: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_row_brings_its_class(name: str) -> None:
+def test_a_row_determines_its_class(name: str) -> None:
     objective = row_loss(name)
     expected = objective.loss(objective.network(IMAGES), CODES[ROWS])
     assert torch.equal(objective(IMAGES, ROWS), expected)
 
 
-def test_a_row_brings_its_weight() -> None:
+def test_a_row_determines_its_weight() -> None:
     weights = torch.linspace(0, 2, 12)
     objective = row_loss(weights=weights)
     expected = (terms(objective, IMAGES, CODES[ROWS]) * weights[ROWS]).sum() / 6
@@ -42,7 +40,7 @@ def test_a_row_brings_its_weight() -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_whole_images_give_the_plain_loss(name: str) -> None:
+def test_unmixed_images_have_the_plain_loss(name: str) -> None:
     plain = row_loss(name)
 
     def whole(images: Tensor, labels: Tensor) -> Mixed:
@@ -53,19 +51,19 @@ def test_whole_images_give_the_plain_loss(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("mixing", [name for name in MIXINGS if name != "none"])
-def test_a_blend_is_charged_for_both_labels_by_their_shares(name: str, mixing: str) -> None:
+def test_a_mixed_image_has_both_labels_by_their_shares(name: str, mixing: str) -> None:
     make = MIXINGS[mixing]
     assert make is not None
     weights = torch.linspace(0.5, 1.5, 12)
     objective = replace(row_loss(name, weights), mixing=make(COUNTS))
     torch.manual_seed(3)
-    found = objective(IMAGES, ROWS)
+    value = objective(IMAGES, ROWS)
     torch.manual_seed(3)
     mixed = make(COUNTS)(IMAGES, CODES[ROWS])
     partners = ROWS[mixed.partners]
     first = terms(objective, mixed.images, CODES[ROWS]) * weights[ROWS]
     second = terms(objective, mixed.images, CODES[partners]) * weights[partners]
-    torch.testing.assert_close(found, (mixed.shares * first + (1 - mixed.shares) * second).mean())
+    torch.testing.assert_close(value, (mixed.shares * first + (1 - mixed.shares) * second).mean())
 
 
 def test_gradients_reach_the_network() -> None:

@@ -5,7 +5,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_sco
 from torch import nn
 
 from equipoise.estimators import scoring
-from equipoise.estimators.scoring import held_out_scores, logits_of, probabilities
+from equipoise.estimators.scoring import logits_of, probabilities, validation_scores
 from equipoise.exceptions import DivergedError
 from equipoise.losses.cross_entropy import CrossEntropy
 
@@ -18,35 +18,33 @@ def random_case(k: int) -> tuple[torch.Tensor, np.ndarray]:
 @pytest.mark.parametrize("k", [2, 4])
 def test_scores_equal_those_of_scikit_learn(k: int) -> None:
     logits, codes = random_case(k)
-    found = held_out_scores(logits, codes, CrossEntropy())
-    scores = probabilities(logits, CrossEntropy())
-    assert found["balanced_accuracy"] == pytest.approx(
-        balanced_accuracy_score(codes, scores.argmax(axis=1))
-    )
-    one_vs_rest = np.mean([roc_auc_score(codes == c, scores[:, c]) for c in range(k)])
-    assert found["auroc"] == pytest.approx(one_vs_rest)
-    assert found["accuracy"] == pytest.approx(accuracy_score(codes, scores.argmax(axis=1)))
-    assert found["loss"] == pytest.approx(-np.log(scores[np.arange(60), codes]).mean(), rel=1e-5)
+    scores = validation_scores(logits, codes, CrossEntropy())
+    y_score = probabilities(logits, CrossEntropy())
+    predicted = y_score.argmax(axis=1)
+    assert scores["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(codes, predicted))
+    one_vs_rest = np.mean([roc_auc_score(codes == c, y_score[:, c]) for c in range(k)])
+    assert scores["auroc"] == pytest.approx(one_vs_rest)
+    assert scores["accuracy"] == pytest.approx(accuracy_score(codes, predicted))
+    assert scores["loss"] == pytest.approx(-np.log(y_score[np.arange(60), codes]).mean(), rel=1e-5)
 
 
 def test_a_class_that_does_not_occur_is_left_out() -> None:
     logits, codes = random_case(4)
     rows = codes != 2
-    found = held_out_scores(logits[rows], codes[rows], CrossEntropy())
+    scores = validation_scores(logits[rows], codes[rows], CrossEntropy())
     right = logits[rows].argmax(dim=1).numpy() == codes[rows]
-    assert found["balanced_accuracy"] == pytest.approx(
-        np.mean([right[codes[rows] == c].mean() for c in (0, 1, 3)])
-    )
-    assert "auroc" not in found
+    recalls = [right[codes[rows] == c].mean() for c in (0, 1, 3)]
+    assert scores["balanced_accuracy"] == pytest.approx(np.mean(recalls))
+    assert "auroc" not in scores
 
 
 def test_nan_is_divergence() -> None:
     with pytest.raises(DivergedError, match="not finite"):
-        held_out_scores(torch.tensor([[0.0, torch.nan]]), np.array([0]), CrossEntropy())
+        validation_scores(torch.tensor([[0.0, torch.nan]]), np.array([0]), CrossEntropy())
 
 
 class Counting(nn.Module):
-    """Remembers the size of every batch, and whether it was in training mode."""
+    """Records the size of every batch; fails in training mode."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,10 +59,8 @@ class Counting(nn.Module):
 
 
 def test_images_pass_in_chunks_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    network, images = (
-        Counting().train(),
-        np.random.default_rng(0).integers(0, 255, (10, 1, 2, 2)).astype(np.uint8),
-    )
+    network = Counting().train()
+    images = np.random.default_rng(0).integers(0, 255, (10, 1, 2, 2)).astype(np.uint8)
     whole = logits_of(network, images, (0.0, 255.0))
     monkeypatch.setattr(scoring, "CHUNK", 4 * 4)
     torch.testing.assert_close(logits_of(network, images, (0.0, 255.0)), whole)

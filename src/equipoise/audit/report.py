@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.arrays import Images, Labels
-from equipoise.audit.findings import Findings, AuditedSet, compute_findings
+from equipoise.audit.findings import AuditedSet, Findings, compute_findings
 from equipoise.audit.gate import (
     DEFAULT_RULE,
     GateDecision,

@@ -1,4 +1,4 @@
-"""`ImageClassifier`: a scikit-learn classifier of images, trained for a number of optimizer steps."""
+"""`ImageClassifier`: a scikit-learn classifier of images, trained for a number of steps."""
 
 import time
 from operator import itemgetter
@@ -12,16 +12,29 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-import equipoise
-from equipoise.arrays import Images, Labels, Scores, fingerprint, value_range
+from equipoise.arrays import Images, LabeledImages, Labels, Scores, value_range
 from equipoise.discovery import pick
 from equipoise.estimators.first_stage import build_network, train_network
-from equipoise.estimators.fit_request import Held, Mask, Task, check_mask
-from equipoise.estimators.pretraining import Learned, Pretraining, learn_trunk, load_trunk
+from equipoise.estimators.fit_request import (
+    FitRequest,
+    Mask,
+    check_mask,
+    encode_validation,
+)
+from equipoise.estimators.pretraining import (
+    PretrainedTrunk,
+    Pretraining,
+    load_trunk,
+    pretrain_trunk,
+)
 from equipoise.estimators.relearning import RELEARNED
 from equipoise.estimators.scoring import features_in_chunks, logits_of, probabilities
-from equipoise.estimators.second_stage import SECOND_STAGES, Second
-from equipoise.estimators.settings import check_classifier_settings
+from equipoise.estimators.second_stage import (
+    SECOND_STAGES,
+    SecondStageResult,
+    check_second_stage,
+)
+from equipoise.estimators.settings import ClassifierSettings
 from equipoise.exceptions import DataError
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
@@ -29,71 +42,103 @@ from equipoise.networks.backbones import find_backbone
 from equipoise.training.chance import isolated_chance
 from equipoise.training.devices import resolve_device
 from equipoise.training.persistence import load_fitted, save_fitted
-from equipoise.validation import check_images, check_images_and_labels, check_labels
+from equipoise.validation import check_images, check_images_and_labels
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):
-    """Learns to tell classes apart from images (n, c, h, w) in storage type, with one or three channels.
+    """Classifies images (n, c, h, w) in storage type with one or three channels.
 
     Args:
         network: One of `equipoise.networks.backbones.BACKBONES`.
-        pretrained: None for random weights, "imagenet" for the official ones, or the path of a local file.
-        pretraining: None, or what learns the first weights of the trunk from the real training images; see
-            `equipoise.estimators.pretraining.Pretraining`.
-        loss: One of `equipoise.losses.LOSSES`; it is told the class counts of the `y` given to `fit` (some: of
-            the real images among them), and brings the last layer it is meant for and what turns logits into
-            probabilities.
-        n_steps: Optimizer steps. Steps and not epochs, so that an arm with more images is not trained longer.
-        batch_size: Images in a step, at least 2.
-        batch_sampler: One of `equipoise.training.batches.BATCH_SAMPLERS`; "natural" are shuffled passes.
-        synthetic_share: Share of synthetic images in a batch of the sampler "synthetic_mix"; None for their share
-            in the training images.
+        pretrained: None for random weights, "imagenet" for the official ones, or the path of a
+            local file.
+        pretraining: None, or an estimator that learns the initial weights of the trunk from the
+            real training images; see `equipoise.estimators.pretraining.Pretraining`.
+        loss: One of `equipoise.losses.LOSSES`; it receives the class counts of the `y` given to
+            `fit` (some losses: of the real images alone), and determines the kind of the last layer
+            and how logits become probabilities.
+        n_steps: Optimizer steps. Steps and not epochs, so that an arm with more images is not
+            trained longer.
+        batch_size: Images per step, at least 2.
+        batch_sampler: One of `equipoise.training.batches.BATCH_SAMPLERS`; "natural" are shuffled
+            passes.
+        synthetic_share: Share of synthetic images in a batch of the sampler "synthetic_mix"; None
+            for their share in the training images.
         synthetic_weight: Weight of a synthetic image in the loss, at least 0; real ones weigh 1.
         mixing: "none", "mixup" or "remix"; see `equipoise.training.mixing`.
         optimizer: "adamw", "adam" or "sgd" (Nesterov momentum 0.9).
-        learning_rate: Its first value.
+        learning_rate: Initial learning rate.
         weight_decay: As the optimizer defines it, on all parameters.
         schedule: "cosine" (to 0), "constant" or "step" (a tenth at a half and at three quarters).
-        augmentation: One of `equipoise.training.augmentation.AUGMENTATIONS`. The default flips nothing.
+        augmentation: One of `equipoise.training.augmentation.AUGMENTATIONS`. The default has no
+            flips.
         precision: "32-true" or "bf16-mixed" for training; predictions are always float32.
-        keep_best: What the weights kept must be best in on the validation images: "balanced_accuracy", "accuracy",
-            "auroc", "loss", or "last" to keep those of the last step.
-        evaluate_every: Steps between two looks at the validation images; the last step is always looked at.
-        patience: Looks without a gain after which to stop, or None.
-        second_stage: One of `equipoise.estimators.second_stage.SECOND_STAGES`: what happens to the last layer after
-            the training. Where that learns it again, it is linear and its loss cross-entropy, whatever `loss` is.
+        keep_best: Metric of the validation images that chooses the weights: "balanced_accuracy",
+            "accuracy", "auroc", "loss", or "last" for those of the last step.
+        evaluate_every: Steps between two validation evaluations; the last step is always evaluated.
+        patience: Evaluations without improvement after which to stop, or None.
+        second_stage: One of `equipoise.estimators.second_stage.SECOND_STAGES`: what happens to the
+            last layer after the training. Where it is retrained, it is linear and its loss is
+            cross-entropy, whatever `loss` is.
         second_stage_steps: Optimizer steps of the second stage; None for a quarter of `n_steps`.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        seed: Seed of the first weights, the batches and the augmentation.
+        seed: Seed of the initial weights, the batches and the augmentation.
 
     Attributes:
         classes_: (k,) labels seen in `fit`, increasing.
         counts_: (k,) training images of each.
-        real_counts_: (k,) real ones among them; after `load` the same as `counts_`.
+        real_counts_: (k,) real ones among them; after `load` equal to `counts_`.
         history_: Training loss, and the validation scores as validation_loss and so on.
-        histories_: That, under the name "", and what the pretraining and the second stage recorded.
-        second_stage_: What a second stage found, for example {"tau": 0.3}.
+        histories_: The same under the name "", and the histories of pretraining and second stage.
+        second_stage_: Findings of the second stage, for example {"tau": 0.3}.
         seconds_: Duration of `fit`.
         network_: The network, in evaluation mode.
-        loss_: What turns its logits into probabilities.
+        loss_: The loss, which turns logits into probabilities.
         shape_: (c, h, w) of the images.
         dtype_: Their storage type.
-        span_: The values that stand for black and white, measured on the training images.
+        span_: The values of black and white, measured on the training images.
 
-    Source: methods 5 and appendix B (classifier presets); rules 6 of methods 1.3 (steps) and 2 (real validation
-    images only, handed in, never cut out of the training images).
+    Example:
+        >>> import numpy as np
+        >>> labels = np.repeat([0, 1], [40, 8])
+        >>> rng = np.random.default_rng(0)
+        >>> noise = rng.integers(0, 120, size=(48, 1, 16, 16))
+        >>> images = (noise + 100 * labels[:, None, None, None]).astype(np.uint8)
+        >>> classifier = ImageClassifier(n_steps=5, batch_size=8, loss="ldam_drw", device="cpu")
+        >>> classifier.fit(images, labels).predict_proba(images).shape
+        (48, 2)
+
+    See Also:
+        Segmenter: For volumes with label maps.
     """
 
     def __init__(
-        self, *, network: str = "small_cnn", pretrained: str | Path | None = None,
-        pretraining: Pretraining | None = None, loss: str = "cross_entropy", n_steps: int = 400,
-        batch_size: int = 32, batch_sampler: str = "natural", synthetic_share: float | None = None,
-        synthetic_weight: float = 1.0, mixing: str = "none", optimizer: str = "adamw",
-        learning_rate: float = 1e-3, weight_decay: float = 1e-4, schedule: str = "cosine",
-        augmentation: str = "film", precision: str = "32-true", keep_best: str = "balanced_accuracy",
-        evaluate_every: int = 50, patience: int | None = None, second_stage: str = "none",
-        second_stage_steps: int | None = None, device: str = "auto", seed: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        network: str = "small_cnn",
+        pretrained: str | Path | None = None,
+        pretraining: Pretraining | None = None,
+        loss: str = "cross_entropy",
+        n_steps: int = 400,
+        batch_size: int = 32,
+        batch_sampler: str = "natural",
+        synthetic_share: float | None = None,
+        synthetic_weight: float = 1.0,
+        mixing: str = "none",
+        optimizer: str = "adamw",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-4,
+        schedule: str = "cosine",
+        augmentation: str = "film",
+        precision: str = "32-true",
+        keep_best: str = "balanced_accuracy",
+        evaluate_every: int = 50,
+        patience: int | None = None,
+        second_stage: str = "none",
+        second_stage_steps: int | None = None,
+        device: str = "auto",
+        seed: int = 0,
+    ) -> None:
         self.network = network
         self.pretrained = pretrained
         self.pretraining = pretraining
@@ -119,48 +164,59 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         self.seed = seed
 
     def fit(
-        self, X: Images, y: Labels, *, validation: Held | None = None, workspace: Path | None = None,
+        self,
+        X: Images,
+        y: Labels,
+        *,
+        validation: LabeledImages | None = None,
+        workspace: Path | None = None,
         synthetic: Mask | None = None,
-    ) -> Self:  # fmt: skip
-        """Learn from training images; a fit that was killed goes on from its checkpoint, to the same weights.
+    ) -> Self:
+        """Train on images; a fit that was killed resumes from its checkpoint, to the same weights.
 
         Args:
             X: (n, c, h, w) training images, possibly rebalanced.
             y: (n,) labels, any integers.
-            validation: Real held-out images and labels, scored to choose the weights and to stop. Images of a
-                class that is not in `y` are left out. Without them the last weights are kept.
-            workspace: Folder for the checkpoint; None keeps none.
+            validation: Real images and labels, which choose the weights and when to stop; none are
+                held out from `X`. Images of a class that is not in `y` are left out. Without them
+                the last weights are kept.
+            workspace: Folder of the checkpoint; None writes none.
             synthetic: (n,) True where an image of `X` is synthetic; None where all are real.
 
         Raises:
-            DataError: Bad images or labels, fewer than two classes, validation images of another kind, or data
-                that the second stage cannot work with.
-            SettingError: An argument of the classifier is unknown or out of range.
-            WeightsError: The pretrained weights cannot be had or do not fit.
+            DataError: Bad images or labels, fewer than two classes, validation images of another
+                kind, or data that the second stage cannot work with.
+            SettingError: A parameter is unknown or out of range.
+            WeightsError: The pretrained weights are missing or do not fit.
             DivergedError: The loss became NaN or infinite.
         """
         started = time.perf_counter()
         X, y = check_images_and_labels(X, y)
         if X.ndim != 4:
             raise DataError(
-                f"Expected images of shape (n, c, h, w), got {X.shape}. Volumes need a segmenter."
+                f"Expected images of shape (n, c, h, w), got {X.shape}. Use a segmenter for "
+                "volumes."
             )
         self.check_settings(min(X.shape[2:]))
         synthetic = check_mask(synthetic, len(X))
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        self.classes_, inverse = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise DataError(
-                f"Expected at least 2 classes to tell apart, got only {self.classes_.tolist()}."
-            )
+            raise DataError(f"Expected at least 2 classes, got only {self.classes_.tolist()}.")
+        codes = inverse.astype(np.int64)
         self.counts_ = np.bincount(codes)
         self.real_counts_ = np.bincount(codes[~synthetic], minlength=len(self.classes_))
-        self.shape_, self.dtype_, self.span_ = X.shape[1:], X.dtype, value_range(X)
-        task = self._task(
-            X, codes.astype(np.int64), synthetic, self._check_validation(validation), workspace
-        )
-        if stage := SECOND_STAGES[self.second_stage]:
-            stage.check(task)
-        learned = learn_trunk(
+        self.shape_ = X.shape[1:]
+        self.dtype_ = X.dtype
+        self.span_ = value_range(X)
+        held_out = None
+        if validation is not None:
+            images = self.check_images(validation[0], "validation images")
+            held_out = encode_validation(images, validation[1], self.classes_, self.keep_best)
+        request = self._request(X, codes, synthetic, held_out, workspace)
+        stage = SECOND_STAGES[self.second_stage]
+        if stage is not None:
+            stage.check(request)
+        pretrained = pretrain_trunk(
             self.pretraining,
             X[~synthetic],
             y[~synthetic],
@@ -168,38 +224,38 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             validation=validation,
             workspace=workspace,
         )
-        self._train(task, learned)
+        self._train(request, pretrained)
         self.seconds_ = time.perf_counter() - started
         return self
 
     def predict_proba(self, X: Images) -> Scores:
-        """Give (n, k) probabilities of `classes_`, float64; each row sums to 1.
+        """Return (n, k) probabilities of `classes_`, float64; each row sums to 1.
 
         Raises:
             NotFittedError: `fit` has not been called.
-            DataError: Images of another shape or storage type than those fitted.
+            DataError: Images of another shape or storage type than the training images.
         """
         check_is_fitted(self, "network_")
-        X = self._check_kind(X)
+        X = self.check_images(X)
         if len(X) == 0:
             return np.empty((0, len(self.classes_)))
         return probabilities(logits_of(self.network_, X, self.span_), self.loss_)
 
     def predict(self, X: Images) -> Labels:
-        """Give the (n,) most probable labels; see `predict_proba`."""
+        """Return the (n,) most probable labels; see `predict_proba`."""
         best = self.predict_proba(X).argmax(axis=1)
         predicted: Labels = self.classes_[best]
         return predicted
 
     def features(self, X: Images) -> NDArray[np.float32]:
-        """Give what goes into the last layer, (n, d), on the processor.
+        """Return the inputs (n, d) of the last layer.
 
         Raises:
             NotFittedError: `fit` has not been called.
-            DataError: Images of another shape or storage type than those fitted.
+            DataError: Images of another shape or storage type than the training images.
         """
         check_is_fitted(self, "network_")
-        X = self._check_kind(X)
+        X = self.check_images(X)
         if len(X) == 0:
             return np.empty((0, self.head_.in_features), dtype=np.float32)
         backbone = find_backbone(self.network)
@@ -212,79 +268,95 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "network_")
         return find_backbone(self.network).head_of(self.network_)
 
-    def save(self, folder: Path) -> None:
-        """Write `model.safetensors` and `model.json` (settings, classes, kind of images) into a new folder.
+    @property
+    def settings(self) -> ClassifierSettings:
+        """The parameters as a typed record."""
+        return ClassifierSettings(**self.get_params(deep=False))
 
-        What `pretraining` was is not kept.
+    def save(self, folder: Path) -> None:
+        """Write `model.safetensors` and `model.json` (parameters, classes, kind of images).
+
+        The parameter `pretraining` is not stored.
         """
         check_is_fitted(self, "network_")
-        own = {"pretrained": self.pretrained and str(self.pretrained), "pretraining": None}
-        facts = {
-            "settings": {**self.get_params(deep=False), **own},
+        parameters = {**self.get_params(deep=False), "pretraining": None}
+        if self.pretrained is not None:
+            parameters["pretrained"] = str(self.pretrained)
+        stored = {
+            "settings": parameters,
             "classes": self.classes_.tolist(),
             "counts": self.counts_.tolist(),
             "shape": self.shape_,
             "dtype": self.dtype_.name,
             "span": self.span_,
         }
-        save_fitted(folder, "classifier", self._fitted_parts().state_dict(), facts)
+        save_fitted(folder, "classifier", self._modules().state_dict(), stored)
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> Self:
-        """Read a classifier that `save` wrote and put it on a device; it predicts and is not trained further.
+        """Read a classifier that `save` wrote, for prediction only.
 
         Raises:
-            DataError: The folder holds no saved classifier.
-            SettingError: The device is not there.
+            DataError: The folder contains no saved classifier.
+            SettingError: The device does not exist.
         """
-        tensors, facts = load_fitted(folder, "classifier")
-        loaded = cls(**{**facts["settings"], "device": device})
-        loaded.classes_ = np.asarray(facts["classes"], dtype=np.int64)
-        loaded.counts_ = np.asarray(facts["counts"], dtype=np.int64)
-        loaded.real_counts_ = (
-            loaded.counts_
-        )  # a loss that was told others finds its weights among the tensors
-        loaded.shape_, loaded.span_ = tuple(facts["shape"]), tuple(facts["span"])
-        loaded.dtype_ = np.dtype(facts["dtype"])
+        tensors, stored = load_fitted(folder, "classifier")
+        loaded = cls(**{**stored["settings"], "device": device})
+        loaded.classes_ = np.asarray(stored["classes"], dtype=np.int64)
+        loaded.counts_ = np.asarray(stored["counts"], dtype=np.int64)
+        # a loss that depends on the real counts finds its weights among the tensors
+        loaded.real_counts_ = loaded.counts_
+        loaded.shape_ = tuple(stored["shape"])
+        loaded.span_ = tuple(stored["span"])
+        loaded.dtype_ = np.dtype(stored["dtype"])
         stage = SECOND_STAGES[loaded.second_stage]
-        name = RELEARNED if stage and stage.relearns else loaded.loss
-        loaded.network_, loaded.loss_ = loaded._build(name), loaded._make_loss(name)
-        loaded._fitted_parts().to(resolve_device(device)).eval().load_state_dict(tensors)
+        loss = RELEARNED if stage is not None and stage.relearns else loaded.loss
+        loaded.network_ = loaded._build(loss)
+        loaded.loss_ = loaded._make_loss(loss)
+        loaded._modules().to(resolve_device(device)).eval().load_state_dict(tensors)
         return loaded
 
     def check_settings(self, side: int) -> None:
-        """Refuse settings that cannot work on images whose smaller side is `side` pixels, before any is read.
+        """Raise unless the parameters work for a side in px; see `ClassifierSettings.check`."""
+        self.settings.check(side)
+        check_second_stage(self.settings)
+
+    def check_images(self, images: Images, name: str = "images") -> Images:
+        """Return images if they are like the training images; messages call them `name`.
 
         Raises:
-            SettingError: A name is unknown, or a number out of range.
-            DataError: The images are too small for any network.
-            WeightsError: The file of pretrained weights does not exist.
+            DataError: Another shape or storage type.
         """
-        check_classifier_settings(self.get_params(deep=False), side)
+        images = check_images(images, name=name)
+        if (images.shape[1:], images.dtype) != (self.shape_, self.dtype_):
+            raise DataError(
+                f"Expected {name} like the training images, {self.dtype_} of shape "
+                f"{('n', *self.shape_)}, got {images.dtype} of shape {images.shape}. Prepare all "
+                "images alike."
+            )
+        return images
 
-    def _train(self, task: Task, learned: Learned) -> None:
-        network = self.network_ = self._first_network(learned).to(task.device)
-        self.loss_ = self._make_loss(self.loss).to(task.device)
-        self.history_ = train_network(network, self.loss_, task)
-        network.eval()
-        second = Second()
-        if stage := SECOND_STAGES[self.second_stage]:
-            second = stage.run(network, self.loss_, task)
-            if stage.relearns:
-                self.loss_ = self._make_loss(RELEARNED).to(task.device)
-        self.second_stage_ = second.facts
-        self.histories_ = {**learned.histories, "": self.history_, **second.histories}
-        task.finish()
-
-    def _first_network(self, learned: Learned) -> nn.Module:
-        """Build the network with its first weights; those that nothing gave depend on the seed alone."""
+    def _train(self, request: FitRequest, pretrained: PretrainedTrunk) -> None:
+        """Train both stages."""
         with isolated_chance(self.seed, "classifier", "first weights"):
             network = self._build(self.loss)
         if self.pretrained is not None:
-            find_backbone(self.network).load_weights(network, self.pretrained)
-        if learned.tensors is not None:
-            load_trunk(find_backbone(self.network), network, learned.tensors)
-        return network.train()
+            request.backbone.load_weights(network, self.pretrained)
+        if pretrained.tensors is not None:
+            load_trunk(request.backbone, network, pretrained.tensors)
+        self.network_ = network.train().to(request.device)
+        self.loss_ = self._make_loss(self.loss).to(request.device)
+        self.history_ = train_network(self.network_, self.loss_, request)
+        self.network_.eval()
+        second = SecondStageResult()
+        stage = SECOND_STAGES[self.second_stage]
+        if stage is not None:
+            second = stage.run(self.network_, self.loss_, request)
+            if stage.relearns:
+                self.loss_ = self._make_loss(RELEARNED).to(request.device)
+        self.second_stage_ = second.findings
+        self.histories_ = {**pretrained.histories, "": self.history_, **second.histories}
+        request.finish()
 
     def _build(self, loss: str) -> nn.Module:
         return build_network(
@@ -300,61 +372,27 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         factory = pick(LOSSES, name, "loss")
         return factory(torch.as_tensor(self.real_counts_ if factory.counts_real else self.counts_))
 
-    def _fitted_parts(self) -> nn.ModuleDict:
+    def _modules(self) -> nn.ModuleDict:
         return nn.ModuleDict({"network": self.network_, "loss": self.loss_})
 
-    def _task(
-        self, X: Images, codes: Labels, synthetic: Mask, held: Held | None, workspace: Path | None
-    ) -> Task:
-        """Name the checkpoints after all that the fit depends on, so that only the same fit can find them."""
-        images, labels = held or (None, None)
-        settings = sorted(self.get_params().items(), key=itemgetter(0))
-        parts = (
-            X,
-            codes,
-            self.classes_,
-            synthetic,
-            images,
-            labels,
-            settings,
-            equipoise.__version__,
-        )
-        return Task(
+    def _request(
+        self,
+        X: Images,
+        codes: Labels,
+        synthetic: Mask,
+        validation: LabeledImages | None,
+        workspace: Path | None,
+    ) -> FitRequest:
+        """Collect what the fit works on."""
+        request = FitRequest(
             images=X,
             codes=codes,
             synthetic=synthetic,
-            held=held,
+            validation=validation,
             span=self.span_,
             device=resolve_device(self.device),
             backbone=find_backbone(self.network),
-            asked=self.get_params(deep=False),
-            file=None
-            if workspace is None
-            else Path(workspace) / f"classifier-{fingerprint(*parts)[:32]}",
+            settings=self.settings,
         )
-
-    def _check_kind(self, images: Images, name: str = "images") -> Images:
-        images = check_images(images, name=name)
-        if (images.shape[1:], images.dtype) != (self.shape_, self.dtype_):
-            raise DataError(
-                f"Expected {name} like those of the training, {self.dtype_} of shape "
-                f"{('n', *self.shape_)}, got {images.dtype} of shape {images.shape}. Prepare all alike."
-            )
-        return images
-
-    def _check_validation(self, validation: Held | None) -> Held | None:
-        """Encode the labels and leave out images of classes that are not learned."""
-        if validation is None:
-            return None
-        images = self._check_kind(validation[0], "validation images")
-        labels = check_labels(validation[1], len(images), name="validation labels")
-        known = np.isin(labels, self.classes_)
-        occurring = np.unique(labels[known])
-        if len(occurring) == 0 or (
-            self.keep_best == "auroc" and len(occurring) < len(self.classes_)
-        ):
-            raise DataError(
-                f"Expected validation images of the classes {self.classes_.tolist()} to find the best "
-                f"{self.keep_best}, got images of {occurring.tolist()}. Hold out more, or use keep_best='loss'."
-            )
-        return images[known], np.searchsorted(self.classes_, labels[known]).astype(np.int64)
+        parameters = sorted(self.get_params().items(), key=itemgetter(0))
+        return request.in_workspace(workspace, self.classes_, parameters)

@@ -1,4 +1,4 @@
-"""The first stage of a classifier's fit: its network with its first weights, and the training of all its layers."""
+"""The first stage of a classifier's fit: building the network and training all its layers."""
 
 from typing import Any
 
@@ -7,34 +7,28 @@ import torch
 from torch import nn
 
 from equipoise.discovery import pick
-from equipoise.estimators.fit_request import NETWORK, Held, Task
-from equipoise.estimators.row_loss import RowLoss
-from equipoise.estimators.scoring import held_out_scores, logits_of
+from equipoise.estimators.fit_request import NETWORK, FitRequest
+from equipoise.estimators.row_loss import AdvanceLoss, RowLoss, divergence_advice
+from equipoise.estimators.scoring import logits_of, validation_scores
+from equipoise.estimators.settings import KEEP_BEST
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.networks.backbones import build, find_backbone
 from equipoise.training.augmentation import augmented
 from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches
+from equipoise.training.checkpoint import Stateful
 from equipoise.training.devices import autocast
 from equipoise.training.hooks import KeepBest
-from equipoise.training.loop import Batches, History, train
+from equipoise.training.loop import Batches, History, Hook, train
 from equipoise.training.mixing import MIXINGS
 from equipoise.training.optimizers import make_optimizer, make_schedule
 from equipoise.training.steps import LossStep
-
-KEEP = {  # name -> higher is better
-    "balanced_accuracy": True,
-    "accuracy": True,
-    "auroc": True,
-    "loss": False,
-    "last": False,
-}
 
 
 def build_network(
     name: str, *, pretrained: bool, channels: int, n_classes: int, side: int, loss: str
 ) -> nn.Module:
-    """Build a network with the head that its loss is meant for; weights are random, of torch's global generator."""
+    """Build a network with the head of its loss and random weights of torch's global generator."""
     backbone = find_backbone(name)
     network: Any  # torch's stubs lack `to(memory_format=...)`
     if pretrained:
@@ -46,90 +40,98 @@ def build_network(
     return laid_out
 
 
-def train_network(network: nn.Module, loss: ImbalanceLoss, task: Task) -> History:
-    """Train all layers; the network ends with the weights that are to be kept."""
-    asked = task.asked
-    step = _step(network, loss, task)
-    parts: dict[str, Any] = {
+def train_network(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> History:
+    """Train all layers and leave the network with the weights that `keep_best` names."""
+    settings = request.settings
+    optimizer = make_optimizer(
+        settings.optimizer,
+        network.parameters(),
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+    schedule = make_schedule(settings.schedule, optimizer, settings.n_steps)
+    parts: dict[str, Stateful] = {
         "network": network,
-        "optimizer": step.optimizer,
-        "schedule": step.schedule,
+        "optimizer": optimizer,
+        "schedule": schedule,
         "loss": loss,
     }
-    hooks: list[Any] = [lambda done, _history: loss.advance(done / asked["n_steps"])]
-    if task.held is not None:
-        parts["best"] = _watch(network, loss, task, task.held)
-        hooks.insert(0, parts["best"])  # scored by the loss that it was trained with
+    hooks: list[Hook] = [AdvanceLoss(loss, settings.n_steps)]
+    best = _keep_best(network, loss, request)
+    if best is not None:
+        parts["best"] = best
+        hooks.insert(0, best)  # scored before the loss advances
     history = train(
-        step,
-        _batches(task),
-        n_steps=asked["n_steps"],
-        seed=asked["seed"],
-        hooks=hooks,
-        checkpoint=task.checkpoint(NETWORK, parts),
-        history=History(
-            advice=f"Lower learning_rate (now {asked['learning_rate']:g}), or use precision='32-true'."
+        LossStep(
+            loss=_row_loss(network, loss, request),
+            optimizer=optimizer,
+            schedule=schedule,
+            autocast=autocast(settings.precision, request.device),
         ),
+        _batches(request),
+        n_steps=settings.n_steps,
+        seed=settings.seed,
+        hooks=hooks,
+        checkpoint=request.checkpoint(NETWORK, parts),
+        history=History(advice=divergence_advice(settings.learning_rate)),
         name="classifier",
     )
-    if task.held is not None and asked["keep_best"] != "last":
-        parts["best"].restore()
+    if best is not None and settings.keep_best != "last":
+        best.restore()
     return history
 
 
-def _step(network: nn.Module, loss: ImbalanceLoss, task: Task) -> LossStep:
-    asked, codes = task.asked, torch.as_tensor(task.codes, device=task.device)
-    weights = np.where(task.synthetic, asked["synthetic_weight"], 1.0).astype(np.float32)
-    mixing = pick(MIXINGS, asked["mixing"], "mixing")
-    optimizer = make_optimizer(
-        asked["optimizer"],
-        network.parameters(),
-        learning_rate=asked["learning_rate"],
-        weight_decay=asked["weight_decay"],
-    )
-    return LossStep(
-        loss=RowLoss(
-            network=network,
-            loss=loss,
-            codes=codes,
-            weights=torch.as_tensor(weights, device=task.device),
-            mixing=mixing and mixing(codes.bincount()),
-        ),
-        optimizer=optimizer,
-        schedule=make_schedule(asked["schedule"], optimizer, asked["n_steps"]),
-        autocast=autocast(asked["precision"], task.device),
+def _row_loss(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> RowLoss:
+    settings = request.settings
+    codes = torch.as_tensor(request.codes, device=request.device)
+    weights = np.where(request.synthetic, settings.synthetic_weight, 1.0).astype(np.float32)
+    mixing = pick(MIXINGS, settings.mixing, "mixing")
+    return RowLoss(
+        network=network,
+        loss=loss,
+        codes=codes,
+        weights=torch.as_tensor(weights, device=request.device),
+        mixing=None if mixing is None else mixing(codes.bincount()),
     )
 
 
-def _batches(task: Task) -> Batches:
-    """Give augmented images and their rows; see `RowLoss`."""
-    asked, rows = task.asked, np.arange(len(task.codes))
+def _batches(request: FitRequest) -> Batches:
+    """Return batches of augmented images and their row numbers; see `RowLoss`."""
+    settings = request.settings
     pool = Pool(
-        labels=task.codes,
-        batch_size=asked["batch_size"],
-        n_steps=asked["n_steps"],
-        seed=asked["seed"],
-        synthetic=task.synthetic,
-        synthetic_share=asked["synthetic_share"],
+        labels=request.codes,
+        batch_size=settings.batch_size,
+        n_steps=settings.n_steps,
+        seed=settings.seed,
+        synthetic=request.synthetic,
+        synthetic_share=settings.synthetic_share,
     )
-    sampler = pick(BATCH_SAMPLERS, asked["batch_sampler"], "batch sampler")(pool)
-    resident = ResidentBatches(task.images, rows, sampler, span=task.span, device=task.device)
-    return augmented(resident, asked["augmentation"])
+    sampler = pick(BATCH_SAMPLERS, settings.batch_sampler, "batch sampler")(pool)
+    rows = np.arange(len(request.codes))
+    images = ResidentBatches(
+        request.images, rows, sampler, span=request.span, device=request.device
+    )
+    return augmented(images, settings.augmentation)
 
 
-def _watch(network: nn.Module, loss: ImbalanceLoss, task: Task, held: Held) -> KeepBest:
-    asked, (images, codes) = task.asked, held
+def _keep_best(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> KeepBest | None:
+    """Build the hook that scores the validation images; None without any."""
+    if request.validation is None:
+        return None
+    images, codes = request.validation
+    settings = request.settings
 
     def score() -> dict[str, float]:
-        found = held_out_scores(logits_of(network, images, task.span), codes, loss)
-        return {f"validation_{name}": value for name, value in found.items()}
+        scores = validation_scores(logits_of(network, images, request.span), codes, loss)
+        return {f"validation_{name}": value for name, value in scores.items()}
 
+    metric = "loss" if settings.keep_best == "last" else settings.keep_best
     return KeepBest(
         network,
         score,
-        "validation_loss" if asked["keep_best"] == "last" else f"validation_{asked['keep_best']}",
-        every=asked["evaluate_every"],
-        last=asked["n_steps"],
-        higher_is_better=KEEP[asked["keep_best"]],
-        patience=asked["patience"],
+        f"validation_{metric}",
+        every=settings.evaluate_every,
+        last=settings.n_steps,
+        higher_is_better=KEEP_BEST[settings.keep_best],
+        patience=settings.patience,
     )

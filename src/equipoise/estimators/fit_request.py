@@ -1,67 +1,90 @@
-"""What the stages of a classifier's fit work on."""
+"""The data and settings that the stages of a classifier's fit work on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.arrays import Images, Labels, ValueRange
+import equipoise
+from equipoise.arrays import Images, LabeledImages, Labels, ValueRange, fingerprint
+from equipoise.estimators.settings import ClassifierSettings
 from equipoise.exceptions import DataError
 from equipoise.networks.backbone import Backbone
 from equipoise.training.checkpoint import Checkpoint, Stateful
+from equipoise.validation import check_labels
 
-Held = tuple[Images, Labels]  # real validation images and their labels
 Mask = NDArray[np.bool_]  # (n,) True where an image is synthetic
-NETWORK, HEAD = ".pt", "-head.pt"  # endings of the checkpoints of both stages
+NETWORK, HEAD = ".pt", "-head.pt"  # suffixes of the checkpoints of the two stages
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Task:
-    """Checked images with encoded labels, and what is asked of the fit.
+class FitRequest:
+    """Checked images with encoded labels, and the settings of the fit.
 
     Attributes:
         images: (n, c, h, w) training images in storage type.
         codes: (n,) classes 0..k-1.
         synthetic: (n,) True where the image is synthetic.
-        held: Validation images and codes, or None.
+        validation: Validation images and codes, or None.
         span: Values of black and white.
-        device: Where the network is.
-        backbone: Record of the network that is trained.
-        asked: Parameters of the `ImageClassifier`.
-        file: Path of the checkpoints without its ending; None keeps none.
+        device: Device of the network.
+        backbone: Record of the network.
+        settings: Parameters of the `ImageClassifier`.
+        file: Path of the checkpoints without its suffix; None writes none.
     """
 
     images: Images
     codes: Labels
     synthetic: Mask
-    held: Held | None
+    validation: LabeledImages | None
     span: ValueRange
     device: torch.device
     backbone: Backbone
-    asked: Mapping[str, Any]
-    file: Path | None
+    settings: ClassifierSettings
+    file: Path | None = None
 
-    def checkpoint(self, ending: str, parts: Mapping[str, Stateful]) -> Checkpoint | None:
-        """Make the checkpoint of one stage. It stays when the stage is done: only `finish` removes it."""
+    def in_workspace(
+        self, workspace: Path | None, classes: Labels, parameters: Sequence[tuple[str, object]]
+    ) -> "FitRequest":
+        """Return the request with checkpoints named by everything that the fit depends on.
+
+        Args:
+            workspace: Folder of the checkpoints; None for none.
+            classes: (k,) labels.
+            parameters: Parameters of the classifier, nested ones too, sorted by name.
+        """
+        if workspace is None:
+            return self
+        key = fingerprint(
+            self.images,
+            self.codes,
+            classes,
+            self.synthetic,
+            *(self.validation or (None, None)),
+            parameters,
+            equipoise.__version__,
+        )
+        return replace(self, file=Path(workspace) / f"classifier-{key[:32]}")
+
+    def checkpoint(self, suffix: str, parts: Mapping[str, Stateful]) -> Checkpoint | None:
+        """Return the checkpoint of one stage, which stays until `finish` removes it."""
         if self.file is None:
             return None
-        return Checkpoint(self.file.with_name(self.file.name + ending), parts)
+        return Checkpoint(self.file.with_name(self.file.name + suffix), parts)
 
     def finish(self) -> None:
         """Remove all checkpoints: the fit is complete."""
-        if self.file is not None:
-            for ending in (
-                HEAD,
-                NETWORK,
-            ):  # in this order: what is left must be found by the next attempt
-                self.file.with_name(self.file.name + ending).unlink(missing_ok=True)
+        if self.file is None:
+            return
+        # the network's last: a fit killed in between can still resume
+        for suffix in (HEAD, NETWORK):
+            self.file.with_name(self.file.name + suffix).unlink(missing_ok=True)
 
 
-def check_mask(synthetic: Any, n: int) -> Mask:
+def check_mask(synthetic: object, n: int) -> Mask:
     """Return (n,) booleans, all False for None.
 
     Raises:
@@ -70,6 +93,27 @@ def check_mask(synthetic: Any, n: int) -> Mask:
     mask = np.zeros(n, dtype=bool) if synthetic is None else np.asarray(synthetic)
     if mask.shape != (n,) or mask.dtype != bool:
         raise DataError(
-            f"Expected synthetic as {n} booleans, one for each image, got {mask.dtype} {mask.shape}."
+            f"Expected synthetic as {n} booleans, one for each image, got {mask.dtype} of shape "
+            f"{mask.shape}."
         )
     return mask
+
+
+def encode_validation(
+    images: Images, labels: Labels, classes: Labels, keep_best: str
+) -> LabeledImages:
+    """Return the validation images whose label is in `classes`, and their codes.
+
+    Raises:
+        DataError: Bad labels, or no class by which `keep_best` can choose the weights.
+    """
+    labels = check_labels(labels, len(images), name="validation labels")
+    rows = np.isin(labels, classes)
+    occurring = np.unique(labels[rows])
+    if len(occurring) == 0 or (keep_best == "auroc" and len(occurring) < len(classes)):
+        raise DataError(
+            f"Expected validation images of the classes {classes.tolist()} for "
+            f"keep_best='{keep_best}', got images of {occurring.tolist()}. Hold out more, or use "
+            "keep_best='loss'."
+        )
+    return images[rows], np.searchsorted(classes, labels[rows]).astype(np.int64)

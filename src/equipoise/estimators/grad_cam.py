@@ -1,12 +1,13 @@
-"""Grad-CAM: where in an image a classifier found what speaks for a class.
+"""Grad-CAM: the regions of an image from which a classifier infers a class.
 
-Source: Selvaraju et al. 2017, "Grad-CAM" (methods 5): alpha_k, the mean over the map of the gradient of the class's
-logit with respect to channel k of the last convolutional map A; relu(sum_k alpha_k A_k); enlarged bilinearly.
-Different: divided by its maximum, not stretched from minimum to maximum, so that 0 stays "speaks not for the class"
-and a share of a map's mass is that of the formula; A is taken behind its ReLU, where one follows.
+Source: Selvaraju et al. (2017), Eq. 1 and 2: alpha_k, the mean over the map of the gradient of the
+class's logit with respect to channel k of the last convolutional map A; relu(sum_k alpha_k A_k);
+enlarged bilinearly. Differences: the result is divided by its maximum, not stretched from minimum
+to maximum, so that 0 remains "no evidence for the class" and shares of a map's mass are those of
+the formula; A is taken behind its ReLU, where one follows.
 
-MONAI's `GradCAM` gives the map upside down (1 is nowhere), for one class in a whole batch, and leaves gradients in
-the network; up to that it is the same map, and the reference of the tests.
+MONAI's `GradCAM` returns the map inverted (1 means nowhere), for one class per batch, and leaves
+gradients in the network; otherwise it is the same map, and the reference of the tests.
 """
 
 from collections.abc import Iterator
@@ -21,52 +22,60 @@ from torch.nn.functional import interpolate
 
 from equipoise.arrays import Images, Labels
 from equipoise.estimators.classifier import ImageClassifier
-from equipoise.estimators.scoring import CHUNK, channels_last
+from equipoise.estimators.scoring import CHUNK, channels_last, evaluating
 from equipoise.exceptions import DataError
 from equipoise.networks.backbones import find_backbone
 from equipoise.training.batches import resident, to_unit
 from equipoise.training.progress import report
-from equipoise.validation import check_images, check_labels
+from equipoise.validation import check_labels
 
 Maps = NDArray[np.float32]  # (n, h, w) in [0, 1]
 
 
 def grad_cam(classifier: ImageClassifier, images: Images, labels: Labels) -> Maps:
-    """Show what in each image speaks for its label.
+    """Return maps of the evidence for the label of each image.
 
     Args:
-        classifier: A fitted classifier; neither its weights, nor its gradients, nor its mode are changed.
+        classifier: A fitted classifier; its weights, gradients and mode stay unchanged.
         images: (n, c, h, w) like those of its training.
-        labels: (n,) labels it has learned. Its own answers show why it gave them, the truth what it missed.
+        labels: (n,) labels of its training: its predictions show why it made them, the true labels
+            what it missed.
 
     Returns:
-        (n, h, w) maps whose largest value is 1, or 0 everywhere where nothing speaks for the class.
+        (n, h, w) maps with maximum 1, or 0 everywhere without any evidence for the class.
 
     Raises:
         NotFittedError: The classifier has not been fitted.
-        DataError: Images of another kind, or labels that were not learned.
+        DataError: Images of another kind, or unknown labels.
+
+    Example:
+        >>> labels = np.repeat([0, 1], [12, 4])
+        >>> images = (100 * labels[:, None, None, None] * np.ones((1, 16, 16))).astype(np.uint8)
+        >>> classifier = ImageClassifier(n_steps=2, batch_size=4, device="cpu").fit(images, labels)
+        >>> grad_cam(classifier, images, labels).shape
+        (16, 16, 16)
     """
-    images, codes = _checked(classifier, images, labels)
-    network, layer = classifier.network_, _last_map_layer(classifier)
+    check_is_fitted(classifier, "network_")
+    images = classifier.check_images(images)
+    codes = _encode(classifier, check_labels(labels, len(images)))
+    network = classifier.network_
+    layer = _last_map_layer(classifier)
+    device = next(network.parameters()).device
     maps = np.empty((len(images), *images.shape[2:]), dtype=np.float32)
-    device, rows = (
-        next(classifier.network_.parameters()).device,
-        max(1, CHUNK // (maps.shape[1] * maps.shape[2])),
-    )
+    rows = max(1, CHUNK // (maps.shape[1] * maps.shape[2]))
     for start in range(0, len(images), rows):
         part = slice(start, start + rows)
         batch = channels_last(to_unit(resident(images[part], device), classifier.span_))
-        low = class_maps(network, layer, batch, torch.as_tensor(codes[part], device=device))
-        maps[part] = enlarged(low, images.shape[2:]).cpu().numpy()
+        coarse = class_maps(network, layer, batch, torch.as_tensor(codes[part], device=device))
+        maps[part] = enlarged(coarse, images.shape[2:]).cpu().numpy()
         report("Grad-CAM", min(start + rows, len(images)), len(images))
     return maps
 
 
 def map_side(classifier: ImageClassifier) -> tuple[int, int]:
-    """Give height and width of the last convolutional map: how fine a Grad-CAM can be."""
-    batch = torch.zeros(
-        (1, *classifier.shape_), device=next(classifier.network_.parameters()).device
-    )
+    """Return height and width of the last convolutional map, the resolution of Grad-CAM."""
+    device = next(classifier.network_.parameters()).device
+    batch = torch.zeros((1, *classifier.shape_), device=device)
     layer = _last_map_layer(classifier)
     maps = class_maps(classifier.network_, layer, batch, torch.zeros(1, dtype=torch.int64))
     return int(maps.shape[1]), int(maps.shape[2])
@@ -84,38 +93,34 @@ def class_maps(network: nn.Module, layer: nn.Module, images: Tensor, codes: Tens
     Returns:
         (n, h', w') maps, at least 0.
     """
-    training = network.training
-    network.eval()  # each image by itself: no batch statistics, no dropout
-    try:
-        with torch.enable_grad(), _last_map(layer) as found:
-            logits = network(images)
-            chosen = logits.gather(1, codes.to(logits.device)[:, None]).sum()
-            (gradient,) = torch.autograd.grad(chosen, found[0])
-    finally:
-        network.train(training)
-    weights = gradient.mean(dim=(2, 3), keepdim=True)
-    return (weights * found[0].detach()).sum(dim=1).relu()
+    # each image by itself: no batch statistics, no dropout
+    with evaluating(network), torch.enable_grad(), _detached_output(layer) as outputs:
+        logits = network(images)
+        total = logits.gather(1, codes.to(logits.device)[:, None]).sum()
+        (gradient,) = torch.autograd.grad(total, outputs[0])
+    alpha = gradient.mean(dim=(2, 3), keepdim=True)  # (n, channels, 1, 1)
+    return (alpha * outputs[0].detach()).sum(dim=1).relu()
 
 
 def enlarged(maps: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Enlarge maps (n, h', w') to (n, *shape) and divide each by its maximum; a map of zeros stays one."""
+    """Enlarge maps (n, h', w') to (n, *shape) and divide each by its maximum; zeros stay zeros."""
     full = interpolate(maps[:, None], size=shape, mode="bilinear", align_corners=False)[:, 0]
     highest = full.amax(dim=(1, 2), keepdim=True)
     return full / torch.where(highest > 0, highest, 1.0)
 
 
 @contextmanager
-def _last_map(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """Catch the last map on its way, cut off from the trunk: gradients need not flow through it."""
-    found: list[Tensor] = []
+def _detached_output(layer: nn.Module) -> Iterator[list[Tensor]]:
+    """Detach the output of a layer, so that gradients stop there, and collect it in a list."""
+    outputs: list[Tensor] = []
 
-    def catch(_layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        found.append(output.detach().requires_grad_())
-        return found[0]
+    def detach(_layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        outputs.append(output.detach().requires_grad_())
+        return outputs[0]
 
-    handle = layer.register_forward_hook(catch)
+    handle = layer.register_forward_hook(detach)
     try:
-        yield found
+        yield outputs
     finally:
         handle.remove()
 
@@ -124,19 +129,12 @@ def _last_map_layer(classifier: ImageClassifier) -> nn.Module:
     return find_backbone(classifier.network).last_map_of(classifier.network_)
 
 
-def _checked(classifier: ImageClassifier, images: Images, labels: Labels) -> tuple[Images, Labels]:
-    """Return the images and the codes of their labels."""
-    check_is_fitted(classifier, "network_")
-    images, labels = check_images(images), check_labels(labels, len(images))
-    if (images.shape[1:], images.dtype) != (classifier.shape_, classifier.dtype_):
-        raise DataError(
-            f"Expected images like those of the training, {classifier.dtype_} of shape "
-            f"{('n', *classifier.shape_)}, got {images.dtype} of shape {images.shape}. Prepare all alike."
-        )
+def _encode(classifier: ImageClassifier, labels: Labels) -> Labels:
+    """Return the codes (n,) of labels that the classifier was trained on."""
     unknown = np.setdiff1d(labels, classifier.classes_)
     if len(unknown):
         raise DataError(
-            f"Expected labels that were learned, {classifier.classes_.tolist()}, got {unknown.tolist()} too. "
-            "Leave those images out."
+            f"Expected labels among those of the training, {classifier.classes_.tolist()}, got "
+            f"{unknown.tolist()} too. Leave those images out."
         )
-    return images, np.searchsorted(classifier.classes_, labels).astype(np.int64)
+    return np.searchsorted(classifier.classes_, labels).astype(np.int64)

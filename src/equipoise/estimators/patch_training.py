@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from equipoise.data.volume_dataset import IGNORED, Positions, VolumeDataset
 from equipoise.estimators.patches.base import PatchStream
 from equipoise.estimators.patches.frequencies import Frequencies
-from equipoise.estimators.row_loss import AdvanceLoss
+from equipoise.estimators.row_loss import AdvanceLoss, divergence_advice
 from equipoise.estimators.scoring import channels_last
 from equipoise.estimators.segmenter_settings import KEEP_BEST, SegmenterSettings
 from equipoise.estimators.slice_scores import (
@@ -65,17 +65,22 @@ class PatchFitRequest:
         """Device of the network."""
         return next(self.network.parameters()).device
 
+    def start_stream(self) -> PatchStream:
+        """Start drawing patches from the training cases."""
+        settings = self.settings
+        return settings.sampler().start(
+            self.train,
+            n=settings.batch_size,
+            size=settings.patch_size,
+            jitter=settings.max_jitter,
+            seed=settings.seed,
+        )
+
 
 def train_patches(request: PatchFitRequest) -> History:
     """Train all layers and leave the network with the weights that `keep_best` names."""
     settings = request.settings
-    stream = settings.sampler().start(
-        request.train,
-        n=settings.batch_size,
-        size=settings.patch_size,
-        jitter=settings.max_jitter,
-        seed=settings.seed,
-    )
+    stream = request.start_stream()
     optimizer = make_optimizer(
         "adam", request.network.parameters(), learning_rate=settings.learning_rate
     )
@@ -105,10 +110,7 @@ def train_patches(request: PatchFitRequest) -> History:
         seed=settings.seed,
         hooks=hooks,
         checkpoint=None if request.file is None else Checkpoint(request.file, parts),
-        history=History(
-            advice=f"Lower learning_rate (now {settings.learning_rate:g}), or use "
-            "precision='32-true'."
-        ),
+        history=History(advice=divergence_advice(settings.learning_rate)),
         name="segmenter",
     )
     if best is not None and settings.keep_best != "last":

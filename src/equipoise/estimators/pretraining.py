@@ -1,4 +1,4 @@
-"""Weights of a network's trunk that were learned without labels of the task, before its training."""
+"""Pretraining: weights of a network's trunk that are learned without labels before its training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,23 +8,34 @@ from typing import Protocol
 from sklearn.base import clone
 from torch import Tensor, nn
 
-from equipoise.arrays import Images, Labels
-from equipoise.estimators.fit_request import Held
+from equipoise.arrays import Images, LabeledImages, Labels
 from equipoise.exceptions import DataError, WeightsError
 from equipoise.networks.backbone import Backbone
 from equipoise.training.loop import History
 
 
 class Pretraining(Protocol):
-    """What `ImageClassifier(pretraining=...)` takes; a `BaseEstimator`, so that a study can write it down."""
+    """What `ImageClassifier(pretraining=...)` accepts: a `BaseEstimator`, which a study can store.
+
+    Attributes:
+        history_: Training history of the last `trunk`.
+    """
+
+    history_: History
 
     def check_settings(self, network: str, side: int) -> None:
-        """Refuse settings that cannot work for a network on images of that smaller side, before any is read."""
+        """Raise unless the settings can work for a network on images of that smaller side in px."""
 
     def trunk(
-        self, X: Images, y: Labels, *, network: str, validation: Held | None, workspace: Path | None
+        self,
+        X: Images,
+        y: Labels,
+        *,
+        network: str,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> Mapping[str, Tensor]:
-        """Learn from real training images and give all tensors of the state dict of the network's trunk.
+        """Train on real images and return the complete state dict of the network's trunk.
 
         The trunk is that of its record in `equipoise.networks.backbones.BACKBONES`, built for the
         channels and the side of `X`.
@@ -32,65 +43,65 @@ class Pretraining(Protocol):
 
 
 @dataclass(frozen=True)
-class Learned:
-    """What a pretraining gave.
+class PretrainedTrunk:
+    """The result of a pretraining.
 
     Attributes:
-        tensors: All of the trunk's state dict; None where nothing was learned.
-        histories: What its fits recorded, by name.
+        tensors: State dict of the trunk; None without pretraining.
+        histories: Training histories, by name.
     """
 
     tensors: Mapping[str, Tensor] | None = None
     histories: Mapping[str, History] = field(default_factory=dict)
 
 
-def learn_trunk(
-    pretraining: Pretraining | None, X: Images, y: Labels, *, network: str, validation: Held | None,
+def pretrain_trunk(
+    pretraining: Pretraining | None,
+    X: Images,
+    y: Labels,
+    *,
+    network: str,
+    validation: LabeledImages | None,
     workspace: Path | None,
-) -> Learned:  # fmt: skip
+) -> PretrainedTrunk:
     """Run a clone of a pretraining on real images.
 
     Raises:
-        DataError: There is none.
+        DataError: There is no image.
     """
     if pretraining is None:
-        return Learned()
+        return PretrainedTrunk()
     if len(X) == 0:
         raise DataError("Expected real training images to pretrain with, got synthetic ones only.")
-    learner = clone(pretraining)
+    learner: Pretraining = clone(pretraining)
     tensors = learner.trunk(X, y, network=network, validation=validation, workspace=workspace)
-    found = getattr(learner, "history_", {})
-    histories = found if isinstance(found, Mapping) else {"": found}
-    return Learned(
-        tensors, {f"pretraining {name}".strip(): history for name, history in histories.items()}
-    )
+    return PretrainedTrunk(tensors, {"pretraining": learner.history_})
 
 
 def load_trunk(backbone: Backbone, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy tensors into the trunk of a network, running statistics of batch norm included; the head stays.
+    """Copy a state dict into the trunk of a network, with running statistics; the head stays.
 
     Raises:
-        WeightsError: Not all tensors of the trunk, others too, or another shape.
-
-    Source: methods 3.6.
+        WeightsError: Tensors of the trunk are missing, unexpected, or of another shape.
     """
     trunk = backbone.trunk(network)
-    own = trunk.state_dict()
-    problems = {
-        "missing": own.keys() - tensors.keys(),
-        "unexpected": tensors.keys() - own.keys(),
-        "of another shape": {
-            key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape
-        },
-    }
-    found = [
-        f"{kind}: {', '.join(sorted(keys)[:5])} ({len(keys)})"
-        for kind, keys in problems.items()
-        if keys
-    ]
-    if found:
+    state = trunk.state_dict()
+    other_shape = []
+    for name in state.keys() & tensors.keys():
+        if state[name].shape != tensors[name].shape:
+            other_shape.append(name)
+    problems = []
+    for kind, names in (
+        ("missing", state.keys() - tensors.keys()),
+        ("unexpected", tensors.keys() - state.keys()),
+        ("of another shape", other_shape),
+    ):
+        if names:
+            problems.append(f"{kind}: {', '.join(sorted(names)[:5])} ({len(names)})")
+    if problems:
         raise WeightsError(
-            f"The pretraining gave tensors that do not fit the trunk of the network. {'; '.join(found)}. "
-            "Pretrain the same network on images of the same side and channels."
+            "Expected tensors of a pretraining that fit the trunk of the network, got "
+            f"{'; '.join(problems)}. Pretrain the same network on images of the same side and "
+            "channels."
         )
     trunk.load_state_dict(dict(tensors))

@@ -1,4 +1,4 @@
-"""The training loss of a classifier: of a batch, from its images and their row numbers."""
+"""What trainings descend: the loss of a classifier's batch, and the progress of any loss."""
 
 from dataclasses import dataclass
 
@@ -62,3 +62,8 @@ class AdvanceLoss:
     def __call__(self, done: int, history: History) -> None:
         """Report the share of finished steps, 0 to 1."""
         self.loss.advance(done / self.n_steps)
+
+
+def divergence_advice(learning_rate: float) -> str:
+    """Return what to change after a loss became NaN or infinite."""
+    return f"Lower learning_rate (now {learning_rate:g}), or use precision='32-true'."

@@ -1,6 +1,7 @@
-"""How a network does on images that it does not learn from."""
+"""Predictions of a network in bounded memory, and its scores on validation images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
 
@@ -16,55 +17,71 @@ from equipoise.metrics.classification import aurocs, recalls
 from equipoise.networks.backbone import Backbone
 from equipoise.training.batches import resident, to_unit
 
-CHUNK = (
-    2**18
-)  # pixels (images x h x w) that pass the network at once, so that memory does not grow with n
+CHUNK = 2**18  # pixels (images x h x w) per forward pass, which bounds the memory
 
 
 def logits_of(network: nn.Module, images: Images, span: ValueRange) -> Tensor:
-    """Pass images (n, c, h, w) in storage type through a network in evaluation mode; (n, k) on its device."""
+    """Return the logits (n, k) of images (n, c, h, w) in storage type, on the network's device.
+
+    The network is in evaluation mode meanwhile.
+    """
     return _in_chunks(network, network, images, span)
 
 
 def features_in_chunks(
     backbone: Backbone, network: nn.Module, images: Images, span: ValueRange
 ) -> Tensor:
-    """Give what goes into the last layer of a network in evaluation mode, (n, d) on its device."""
+    """Return the inputs (n, d) of the last layer of a network, on its device; see `logits_of`."""
     return _in_chunks(network, partial(backbone.features, network), images, span)
 
 
 @torch.no_grad()
 def _in_chunks(
-    network: nn.Module, through: Callable[[Tensor], Tensor], images: Images, span: ValueRange
+    network: nn.Module, function: Callable[[Tensor], Tensor], images: Images, span: ValueRange
 ) -> Tensor:
     device = next(network.parameters()).device
-    training = network.training
-    network.eval()
     rows = max(1, CHUNK // (images.shape[2] * images.shape[3]))
-    chunks = (images[start : start + rows] for start in range(0, len(images), rows))
-    found = torch.cat(
-        [through(channels_last(to_unit(resident(chunk, device), span))) for chunk in chunks]
-    )
-    network.train(training)
-    return found
+    outputs = []
+    with evaluating(network):
+        for start in range(0, len(images), rows):
+            chunk = to_unit(resident(images[start : start + rows], device), span)
+            outputs.append(function(channels_last(chunk)))
+    return torch.cat(outputs)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Switch a network to evaluation mode inside the context."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)
 
 
 def channels_last(images: Tensor) -> Tensor:
-    """Lay a batch out pixel by pixel, which convolutions are faster on."""
+    """Return a batch in the memory layout in which convolutions are faster."""
     return images.contiguous(memory_format=torch.channels_last)
 
 
 def probabilities(logits: Tensor, loss: ImbalanceLoss) -> Scores:
-    """Turn logits (n, k) into float64 rows that sum to 1, as the loss means them; computed on the processor."""
+    """Return the probabilities (n, k) of logits by the loss: float64, computed on the CPU."""
     scores: Scores = deepcopy(loss).cpu().probabilities(logits.cpu().double()).numpy()
     return scores
 
 
-def held_out_scores(logits: Tensor, codes: Labels, loss: ImbalanceLoss) -> dict[str, float]:
-    """Give the loss, both accuracies (balanced over the classes that occur) and, if all do, the mean AUROC.
+def validation_scores(logits: Tensor, codes: Labels, loss: ImbalanceLoss) -> dict[str, float]:
+    """Return loss, accuracy, balanced accuracy and, if all classes occur, the mean AUROC.
 
-    A metric of `metrics` is NaN without a class, because runs with other classes are not to be compared. Here the
-    looks of one fit are, which all see the same classes, and weights have to be chosen without the class too.
+    Balanced accuracy is the mean over the classes that occur. A metric of `metrics` is NaN without
+    a class, because runs with different classes are not comparable; here all evaluations of one fit
+    see the same classes, and weights have to be chosen in any case.
+
+    Args:
+        logits: (n, k) of validation images.
+        codes: (n,) their classes.
+        loss: Training loss.
 
     Raises:
         DivergedError: The logits are not finite.
@@ -74,10 +91,10 @@ def held_out_scores(logits: Tensor, codes: Labels, loss: ImbalanceLoss) -> dict[
             "The logits of the validation images are not finite. Lower the learning rate."
         )
     predictions = Predictions(y_true=codes, y_score=probabilities(logits, loss), positive=0)
-    found = {
+    scores = {
         "loss": float(loss(logits, torch.as_tensor(codes, device=logits.device))),
         "balanced_accuracy": float(np.nanmean(recalls(predictions))),
         "accuracy": float((predictions.y_score.argmax(axis=1) == codes).mean()),
         "auroc": float(aurocs(predictions).mean()),
     }
-    return {name: value for name, value in found.items() if not np.isnan(value)}
+    return {name: value for name, value in scores.items() if not np.isnan(value)}

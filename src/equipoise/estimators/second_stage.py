@@ -1,45 +1,47 @@
-"""A second stage on the features of a trained network: its last layer is learned again, or rescaled.
+"""A second stage on the features of a trained network: its last layer is retrained or rescaled.
 
-Features are what goes into the last layer, with the network in evaluation: batch norm and all other layers stay as
-the first stage left them, and dropout is off.
+Features are the inputs of the last layer, with the network in evaluation mode: batch norm and all
+other layers stay as the first stage left them, and dropout is off.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from equipoise.arrays import Labels
+from equipoise.arrays import LabeledImages, Labels
+from equipoise.atomic import JsonObject, JsonValue
 from equipoise.data.smote import ALTERNATIVES, MINIMUM, Points, interpolate
-from equipoise.discovery import Family
-from equipoise.estimators.fit_request import Held, Task
+from equipoise.discovery import Family, pick
+from equipoise.estimators.fit_request import FitRequest
 from equipoise.estimators.relearning import pool_of, relearn
-from equipoise.estimators.scoring import channels_last, features_in_chunks, held_out_scores
-from equipoise.exceptions import DataError, NoStartError
+from equipoise.estimators.scoring import channels_last, features_in_chunks, validation_scores
+from equipoise.estimators.settings import ClassifierSettings
+from equipoise.exceptions import DataError, NoStartError, SettingError
+from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.training.augmentation import augmented
-from equipoise.training.batches import BatchSampler, ResidentBatches, balanced, natural
-from equipoise.training.loop import Batch, Batches, History
+from equipoise.training.batches import ResidentBatches, balanced, natural
+from equipoise.training.loop import Batch, History
 from equipoise.validation import check_class_sizes
 
 TAUS = np.linspace(0.0, 1.0, 21)
 
 
 @dataclass(frozen=True)
-class Second:
-    """What a second stage leaves behind, apart from the network's new last layer.
+class SecondStageResult:
+    """The result of a second stage, apart from the network's new last layer.
 
     Attributes:
-        histories: What its training recorded, where it trains, by name.
-        facts: What it found, as JSON values.
+        histories: Training histories by name; none where nothing is trained.
+        findings: What was chosen or done, as JSON values.
     """
 
     histories: Mapping[str, History] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    findings: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,166 +50,200 @@ class SecondStage:
 
     Attributes:
         summary: One line for lists.
-        run: Changes the last layer of the network, which is in evaluation.
-        check: Refuses data that it cannot work with, before the first stage begins.
-        relearns: Whether the last layer is a new linear one, learned by `relearning.RELEARNED`.
+        run: Changes the last layer of the network, which is in evaluation mode.
+        check: Raises for data that it cannot work with, before the first stage begins.
+        relearns: Whether the last layer is a new linear one, trained with `relearning.RELEARNED`.
     """
 
     summary: str
-    run: Callable[[nn.Module, ImbalanceLoss, Task], Second]
-    check: Callable[[Task], object]
+    run: Callable[[nn.Module, ImbalanceLoss, FitRequest], SecondStageResult]
+    check: Callable[[FitRequest], object]
     relearns: bool
 
 
-def crt(network: nn.Module, _loss: ImbalanceLoss, task: Task) -> Second:
-    """Learn a new last layer on class-balanced batches of real images, augmented as in the first stage.
+def crt(network: nn.Module, _loss: ImbalanceLoss, request: FitRequest) -> SecondStageResult:
+    """Retrain the last layer on class-balanced batches of real images, augmented as before.
 
-    Source: methods 2.7 and A.8; Kang et al. 2020 (arXiv 1910.09217). Steps are those of `second_stage_steps`
-    instead of 10 epochs, and the momentum is Nesterov's.
+    Source: classifier retraining (cRT), Kang et al. (2020). Ours takes `second_stage_steps` steps
+    instead of 10 epochs, and Nesterov's momentum.
     """
-    real = ~task.synthetic
-    sampler = balanced(pool_of(task, task.codes[real]))
+    real = ~request.synthetic
+    codes = request.codes[real]
     images = ResidentBatches(
-        task.images[real], task.codes[real], sampler, span=task.span, device=task.device
+        request.images[real],
+        codes,
+        balanced(pool_of(request, codes)),
+        span=request.span,
+        device=request.device,
     )
 
     def features(batch: Tensor) -> Tensor:
         with torch.no_grad():
-            return task.backbone.features(network, channels_last(batch))
+            return request.backbone.features(network, channels_last(batch))
 
-    return Second(
-        {"head": relearn(network, augmented(images, task.asked["augmentation"]), features, task)}
-    )
+    batches = augmented(images, request.settings.augmentation)
+    return SecondStageResult({"head": relearn(network, batches, features, request)})
 
 
-def tau_norm(network: nn.Module, loss: ImbalanceLoss, task: Task) -> Second:
-    """Divide the weights of each class by their length to the power tau, and drop the biases.
+def tau_norm(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> SecondStageResult:
+    """Divide the weights of each class by their norm to the power tau, and drop the biases.
 
-    tau is the first of 0, 0.05, ..., 1 with the largest balanced accuracy on the validation images; 0 only drops
-    the biases. Of two classes the weights are nearly mirror images and of one length, so that little else happens.
+    tau is the first of 0, 0.05, ..., 1 with the largest balanced accuracy on the validation images;
+    0 only drops the biases. Of two classes the weights are nearly mirror images and equally long,
+    so that little else happens.
 
-    Source: methods 2.7; Kang et al. 2020.
+    Source: tau-normalization, Kang et al. (2020).
     """
-    images, codes = _held(task)
-    head = task.backbone.head_of(network)
-    features = features_in_chunks(task.backbone, network, images, task.span)
+    images, codes = _validation_of(request)
+    head = request.backbone.head_of(network)
+    features = features_in_chunks(request.backbone, network, images, request.span)
 
     def score(tau: float) -> float:
         logits = features @ rescaled(head.weight.detach(), tau).T
-        return held_out_scores(logits, codes, loss)["balanced_accuracy"]
+        return validation_scores(logits, codes, loss)["balanced_accuracy"]
 
     tau = float(max(TAUS, key=score))
     with torch.no_grad():
         head.weight.copy_(rescaled(head.weight, tau))
         head.bias.zero_()
-    return Second(facts={"tau": tau})
+    return SecondStageResult(findings={"tau": tau})
 
 
 def rescaled(weight: Tensor, tau: float) -> Tensor:
-    """Divide the rows of weights (k, d) by their lengths to the power tau."""
+    """Return weights (k, d) with each row divided by its norm to the power tau."""
     lengths: Tensor = torch.linalg.vector_norm(weight, dim=1, keepdim=True)
     return weight / lengths**tau
 
 
 def interpolated_features(
-    name: str, network: nn.Module, _loss: ImbalanceLoss, task: Task
-) -> Second:
-    """Fill the classes up with points between features of their images, then learn a new last layer on all.
+    method: str, network: nn.Module, _loss: ImbalanceLoss, request: FitRequest
+) -> SecondStageResult:
+    """Balance the classes with points between features, and retrain the last layer on all.
 
-    The features are those of the images as they are, synthetic ones included, without augmentation. A class whose
-    features lie where the method finds no point to start from (on the training images a network tells classes
-    apart well) is filled up with plain SMOTE; `facts` say which way each class, by its code, went.
+    The features are those of the unaugmented images, synthetic ones included. A class in whose
+    features the method finds no point to start from (on the training images a network separates the
+    classes well) is filled up with plain SMOTE; the findings name the method of each class, by its
+    code.
 
-    Source: methods 2.6 (embedding space).
+    Args:
+        method: "smote" (Chawla et al., 2002), "borderline_smote" (Han et al., 2005) or "adasyn" (He
+            et al., 2008), here in the space of features.
+        network: The network after the first stage.
+        request: The fit.
     """
-    features = features_in_chunks(task.backbone, network, task.images, task.span).float()
-    new, new_codes, ways = _new_points(name, features.cpu().numpy(), task.codes, task.asked["seed"])
-    points = torch.cat([features, torch.as_tensor(new, device=task.device)])
-    codes = np.concatenate([task.codes, new_codes])
-    batches = _rows_of(
-        points, torch.as_tensor(codes, device=task.device), natural(pool_of(task, codes))
-    )
-    return Second(
-        {"head": relearn(network, batches, lambda batch: batch, task)}, {"interpolation": ways}
-    )
+    features = features_in_chunks(request.backbone, network, request.images, request.span).float()
+    seed = request.settings.seed
+    new, new_codes, methods = fill_up(method, features.cpu().numpy(), request.codes, seed)
+    points = torch.cat([features, torch.as_tensor(new, device=request.device)])
+    codes = np.concatenate([request.codes, new_codes])
+    sampler = natural(pool_of(request, codes))
+    codes_on_device = torch.as_tensor(codes, device=request.device)
+
+    def batch(step: int) -> Batch:
+        rows = torch.as_tensor(sampler(step), device=request.device)
+        return points[rows], codes_on_device[rows]
+
+    history = relearn(network, batch, lambda rows: rows, request)
+    return SecondStageResult({"head": history}, {"interpolation": methods})
 
 
-def _new_points(
-    name: str, flat: Points, codes: Labels, seed: int
-) -> tuple[Points, Labels, dict[str, str]]:
+def fill_up(
+    method: str, points: Points, codes: Labels, seed: int
+) -> tuple[Points, Labels, dict[str, JsonValue]]:
+    """Interpolate points (n, d) until all classes are as large as the largest.
+
+    Returns:
+        New points (m, d), their codes (m,), and the method used for each code.
+    """
     counts = np.bincount(codes)
-    found, ways = [(flat[:0], codes[:0])], {}
+    new_points = [points[:0]]
+    new_codes = [codes[:0]]
+    methods: dict[str, JsonValue] = {}
     for code, n in enumerate(counts.max() - counts):
         if n == 0:
             continue
+        used = method
         try:
-            found.append(interpolate(name, flat, codes, {code: n}, seed))
-            ways[str(code)] = name
+            class_points, class_codes = interpolate(method, points, codes, {code: n}, seed)
         except NoStartError:
-            found.append(interpolate("smote", flat, codes, {code: n}, seed))
-            ways[str(code)] = "smote"
-    points, labels = zip(*found, strict=True)
-    return np.concatenate(points), np.concatenate(labels), ways
+            used = "smote"
+            class_points, class_codes = interpolate("smote", points, codes, {code: n}, seed)
+        new_points.append(class_points)
+        new_codes.append(class_codes)
+        methods[str(code)] = used
+    return np.concatenate(new_points), np.concatenate(new_codes), methods
 
 
-def _rows_of(points: Tensor, codes: Tensor, sampler: BatchSampler) -> Batches:
-    def batch(step: int) -> Batch:
-        rows = torch.as_tensor(sampler(step), device=points.device)
-        return points[rows], codes[rows]
+def check_second_stage(settings: ClassifierSettings) -> None:
+    """Raise unless the second stage is known and can follow the loss.
 
-    return batch
-
-
-def _check_real(task: Task) -> None:
-    if missing := set(task.codes.tolist()) - set(task.codes[~task.synthetic].tolist()):
-        raise DataError(
-            f"Expected real training images of every class for second_stage='crt', which learns from no others, "
-            f"got none of {len(missing)} classes. Use second_stage='none'."
+    Raises:
+        SettingError: No such second stage, or one that needs a linear last layer.
+    """
+    pick(SECOND_STAGES, settings.second_stage, "second stage")
+    if settings.second_stage == "tau_norm" and LOSSES[settings.loss].head != "linear":
+        raise SettingError(
+            "Expected a loss with a linear last layer for second_stage='tau_norm', got "
+            f"'{settings.loss}', whose weights have one norm already. Use second_stage='crt'."
         )
 
 
-def _held(task: Task) -> Held:
-    if task.held is None:
+def _check_real(request: FitRequest) -> None:
+    classes = np.unique(request.codes)
+    missing = np.setdiff1d(classes, request.codes[~request.synthetic])
+    if len(missing):
         raise DataError(
-            "Expected validation images for second_stage='tau_norm', which chooses tau by them, got none. Hold "
-            "some out, or use second_stage='crt'."
+            "Expected real training images of every class for second_stage='crt', which is trained "
+            f"on them alone, got none of {len(missing)} classes. Use second_stage='none'."
         )
-    return task.held
 
 
-def _check_points(task: Task) -> None:
+def _validation_of(request: FitRequest) -> LabeledImages:
+    if request.validation is None:
+        raise DataError(
+            "Expected validation images for second_stage='tau_norm', which chooses tau by them, "
+            "got none. Hold some out, or use second_stage='crt'."
+        )
+    return request.validation
+
+
+def _check_points(request: FitRequest) -> None:
     check_class_sizes(
-        task.codes, MINIMUM, method="interpolation of features", alternatives=ALTERNATIVES
+        request.codes, MINIMUM, method="interpolation of features", alternatives=ALTERNATIVES
     )
-
-
-def _features(name: str, summary: str) -> SecondStage:
-    run = partial(interpolated_features, name)
-    return SecondStage(summary=summary, run=run, check=_check_points, relearns=True)
 
 
 SECOND_STAGES: dict[str, SecondStage | None] = {
     "none": None,
     "crt": SecondStage(
-        summary="The last layer is learned again on balanced batches of real images.",
+        summary="The last layer is retrained on balanced batches of real images.",
         run=crt,
         check=_check_real,
         relearns=True,
     ),
     "tau_norm": SecondStage(
-        summary="The weights of the last layer are brought nearer to one length.",
+        summary="The weights of the last layer are rescaled toward equal norms.",
         run=tau_norm,
-        check=_held,
+        check=_validation_of,
         relearns=False,
     ),
-    "smote_features": _features(
-        "smote", "The last layer is learned again with SMOTE on the features."
+    "smote_features": SecondStage(
+        summary="The last layer is retrained with SMOTE on the features.",
+        run=partial(interpolated_features, "smote"),
+        check=_check_points,
+        relearns=True,
     ),
-    "borderline_smote_features": _features(
-        "borderline_smote", "The last layer is learned again with Borderline-SMOTE on the features."
+    "borderline_smote_features": SecondStage(
+        summary="The last layer is retrained with Borderline-SMOTE on the features.",
+        run=partial(interpolated_features, "borderline_smote"),
+        check=_check_points,
+        relearns=True,
     ),
-    "adasyn_features": _features(
-        "adasyn", "The last layer is learned again with ADASYN on the features."
+    "adasyn_features": SecondStage(
+        summary="The last layer is retrained with ADASYN on the features.",
+        run=partial(interpolated_features, "adasyn"),
+        check=_check_points,
+        relearns=True,
     ),
 }
 FAMILY = Family(

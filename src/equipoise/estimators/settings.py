@@ -1,13 +1,13 @@
-"""Checks of an estimator's settings, before any work is done."""
+"""The settings of a classifier as a typed record, and the checks that need no data."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from equipoise.discovery import pick
-from equipoise.estimators.first_stage import KEEP
-from equipoise.estimators.second_stage import SECOND_STAGES
+from equipoise.estimators.pretraining import Pretraining
 from equipoise.exceptions import SettingError
 from equipoise.losses import LOSSES
 from equipoise.networks.backbones import BACKBONES
@@ -16,102 +16,128 @@ from equipoise.training.batches import BATCH_SAMPLERS
 from equipoise.training.devices import PRECISIONS, resolve_device
 from equipoise.training.mixing import MIXINGS
 from equipoise.training.optimizers import OPTIMIZERS, SCHEDULES
+from equipoise.validation import check_whole
 
-CHOICES: dict[str, Mapping[str, object]] = {
-    "network": BACKBONES,
-    "loss": LOSSES,
-    "batch_sampler": BATCH_SAMPLERS,
-    "mixing": MIXINGS,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "augmentation": AUGMENTATIONS,
-    "precision": PRECISIONS,
-    "keep_best": KEEP,
-    "second_stage": SECOND_STAGES,
+KEEP_BEST = {  # metric that chooses the weights -> whether higher is better
+    "balanced_accuracy": True,
+    "accuracy": True,
+    "auroc": True,
+    "loss": False,
+    "last": False,
 }
 
 
-def check_classifier_settings(settings: Mapping[str, Any], side: int) -> None:
-    """Refuse parameters of `ImageClassifier` that cannot work on images whose smaller side is `side` pixels.
+@dataclass(frozen=True, kw_only=True)
+class ClassifierSettings:
+    """The parameters of `ImageClassifier`, which describes them, as its fit reads them."""
 
-    Raises:
-        SettingError: A name is unknown, or a number out of range.
-        DataError: The images are too small for any network.
-        WeightsError: The file of pretrained weights does not exist.
-    """
-    for name, table in CHOICES.items():
-        pick(
-            table,
-            settings[name],
-            "value for keep_best" if name == "keep_best" else name.replace("_", " "),
+    network: str
+    pretrained: str | Path | None
+    pretraining: Pretraining | None
+    loss: str
+    n_steps: int
+    batch_size: int
+    batch_sampler: str
+    synthetic_share: float | None
+    synthetic_weight: float
+    mixing: str
+    optimizer: str
+    learning_rate: float
+    weight_decay: float
+    schedule: str
+    augmentation: str
+    precision: str
+    keep_best: str
+    evaluate_every: int
+    patience: int | None
+    second_stage: str
+    second_stage_steps: int | None
+    device: str
+    seed: int
+
+    @property
+    def n_second_steps(self) -> int:
+        """Optimizer steps of the second stage; by default a quarter of those of the first."""
+        if self.second_stage_steps is not None:
+            return self.second_stage_steps
+        return max(1, self.n_steps // 4)
+
+    def check(self, side: int) -> None:
+        """Raise unless these settings can work on images whose smaller side is `side` px.
+
+        The second stage has a check of its own: `second_stage.check_second_stage`.
+
+        Raises:
+            SettingError: A name is unknown, or a number out of range.
+            DataError: The images are too small for any network.
+            WeightsError: The file of pretrained weights does not exist.
+        """
+        self._check_names()
+        backbone = BACKBONES[self.network]
+        backbone.check_side(side)
+        resolve_device(self.device)
+        if self.pretrained is not None:
+            backbone.check_weights(self.pretrained)
+        self._check_numbers()
+        self._check_synthetic()
+        if self.pretraining is not None:
+            self._check_pretraining(self.pretraining, side)
+
+    def _check_names(self) -> None:
+        tables: tuple[tuple[str, Mapping[str, object], str], ...] = (
+            ("network", BACKBONES, self.network),
+            ("loss", LOSSES, self.loss),
+            ("batch sampler", BATCH_SAMPLERS, self.batch_sampler),
+            ("mixing", MIXINGS, self.mixing),
+            ("optimizer", OPTIMIZERS, self.optimizer),
+            ("schedule", SCHEDULES, self.schedule),
+            ("augmentation", AUGMENTATIONS, self.augmentation),
+            ("precision", PRECISIONS, self.precision),
+            ("value for keep_best", KEEP_BEST, self.keep_best),
         )
-    backbone = BACKBONES[settings["network"]]
-    backbone.check_side(side)
-    resolve_device(settings["device"])
-    if settings["pretrained"] is not None:
-        backbone.check_weights(settings["pretrained"])
-    _check_numbers(settings)
-    _check_synthetic(settings)
-    _check_stages(settings, side)
+        for kind, table, name in tables:
+            pick(table, name, kind)
 
-
-def _check_numbers(settings: Mapping[str, Any]) -> None:
-    check_whole(settings, n_steps=1, batch_size=2, evaluate_every=1)
-    if settings["patience"] is not None:
-        check_whole(settings, patience=1)
-        if settings["keep_best"] == "last":
+    def _check_numbers(self) -> None:
+        check_whole("n_steps", self.n_steps, minimum=1)
+        check_whole("batch_size", self.batch_size, minimum=2)
+        check_whole("evaluate_every", self.evaluate_every, minimum=1)
+        if self.second_stage_steps is not None:
+            check_whole("second_stage_steps", self.second_stage_steps, minimum=1)
+        if self.patience is not None:
+            check_whole("patience", self.patience, minimum=1)
+            if self.keep_best == "last":
+                raise SettingError(
+                    f"Expected patience=None with keep_best='last', got {self.patience}. Use a "
+                    "metric for keep_best, such as 'balanced_accuracy'."
+                )
+        if not self.learning_rate > 0 or not self.weight_decay >= 0:
             raise SettingError(
-                "Expected no patience with keep_best='last', which judges nothing. Name a metric."
+                "Expected a positive learning_rate and a weight_decay of at least 0, got "
+                f"{self.learning_rate} and {self.weight_decay}."
             )
-    rate, decay = settings["learning_rate"], settings["weight_decay"]
-    if not rate > 0 or not decay >= 0:
-        raise SettingError(
-            f"Expected a positive learning_rate and a weight_decay of at least 0, got {rate} and {decay}."
-        )
 
-
-def _check_synthetic(settings: Mapping[str, Any]) -> None:
-    share, weight = settings["synthetic_share"], settings["synthetic_weight"]
-    if not 0 <= weight < np.inf:
-        raise SettingError(f"Expected a synthetic_weight of at least 0, got {weight}.")
-    if share is not None and not 0 < share < 1:
-        raise SettingError(f"Expected a synthetic_share between 0 and 1, or None, got {share}.")
-    if share is not None and settings["batch_sampler"] != "synthetic_mix":
-        raise SettingError(
-            f"Expected batch_sampler='synthetic_mix' with synthetic_share={share}; no other heeds it."
-        )
-
-
-def _check_stages(settings: Mapping[str, Any], side: int) -> None:
-    if settings["second_stage_steps"] is not None:
-        check_whole(settings, second_stage_steps=1)
-    if settings["second_stage"] == "tau_norm" and LOSSES[settings["loss"]].head != "linear":
-        raise SettingError(
-            f"Expected a loss with a linear last layer for second_stage='tau_norm', got '{settings['loss']}', "
-            "whose weights have one length already. Use second_stage='crt'."
-        )
-    if (learner := settings["pretraining"]) is None:
-        return
-    if not callable(getattr(learner, "trunk", None)):
-        raise SettingError(
-            f"Expected pretraining as an estimator with a method `trunk`, got {learner!r}."
-        )
-    if settings["pretrained"] is not None:
-        raise SettingError(
-            "Expected pretrained or pretraining, got both: the one would undo the other."
-        )
-    learner.check_settings(settings["network"], side)
-
-
-def check_whole(settings: Mapping[str, Any], **minima: int) -> None:
-    """Refuse settings that are not whole numbers of at least their minimum.
-
-    Raises:
-        SettingError: Names the setting and what it must be.
-    """
-    for name, low in minima.items():
-        value = settings[name]
-        if not (isinstance(value, int | np.integer) and value >= low):
+    def _check_synthetic(self) -> None:
+        share = self.synthetic_share
+        if not 0 <= self.synthetic_weight < np.inf:
             raise SettingError(
-                f"Expected {name} as a whole number of at least {low}, got {value!r}."
+                f"Expected a synthetic_weight of at least 0, got {self.synthetic_weight}."
             )
+        if share is not None and not 0 < share < 1:
+            raise SettingError(f"Expected a synthetic_share between 0 and 1, or None, got {share}.")
+        if share is not None and self.batch_sampler != "synthetic_mix":
+            raise SettingError(
+                f"Expected batch_sampler='synthetic_mix' with synthetic_share={share}, got "
+                f"'{self.batch_sampler}', which ignores it."
+            )
+
+    def _check_pretraining(self, pretraining: Pretraining, side: int) -> None:
+        if not callable(getattr(pretraining, "trunk", None)):
+            raise SettingError(
+                f"Expected pretraining as an estimator with a method `trunk`, got {pretraining!r}."
+            )
+        if self.pretrained is not None:
+            raise SettingError(
+                "Expected pretrained or pretraining, got both: each replaces the other's weights."
+            )
+        pretraining.check_settings(self.network, side)

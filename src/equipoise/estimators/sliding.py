@@ -1,7 +1,6 @@
 """Logits of whole slices from a network that was trained on patches."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
 from equipoise.data.volume_dataset import Positions, VolumeDataset
-from equipoise.estimators.scoring import channels_last
+from equipoise.estimators.scoring import channels_last, evaluating
 from equipoise.networks.patch_networks import PatchNetwork
 
 CHUNK = 2**18  # pixels (patches x s x s) per forward pass, which bounds the memory
@@ -170,17 +169,6 @@ class SlidingPredictor:
         (y, x), (to_y, to_x) = low - starts, high - starts
         window[0, :, y:to_y, x:to_x] = plane[:, low[0] : high[0], low[1] : high[1]]
         return channels_last(torch.from_numpy(window).to(self._device))
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Switch a network to evaluation mode inside the context."""
-    was_training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(was_training)
 
 
 def _bounding_box(mask: NDArray[np.bool_]) -> Box | None:

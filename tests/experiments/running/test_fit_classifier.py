@@ -85,7 +85,7 @@ def test_a_cell_that_goes_on_in_the_second_stage_is_resumed(
     whole = fit_staged(staged, tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "due", lambda self: self.path.name.endswith("-head.pt"))
-        patch.setattr("equipoise.estimators.fit_request.Task.finish", lambda self: 1 / 0)
+        patch.setattr("equipoise.estimators.fit_request.FitRequest.finish", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             fit_staged(staged, tmp_path / "killed")
     again = fit_staged(staged, tmp_path / "killed")

@@ -1,12 +1,25 @@
 """How often each class was drawn, compared with the sampler's target shares."""
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from equipoise.estimators.patches.base import Classes, Shares
+
+FrequencyRow = TypedDict(  # a row of frequencies.csv
+    "FrequencyRow",
+    {
+        "class": str,
+        "asked_share": float,
+        "drawn": int,
+        "drawn_share": float,
+        "pixels": int,
+        "pixel_share": float,
+    },
+)
 
 
 class Frequencies:
@@ -46,7 +59,7 @@ class Frequencies:
         """Observed shares (k,) of the sampled voxels; NaN before the first."""
         return _shares(self.voxels)
 
-    def rows(self) -> list[dict[str, str | int | float]]:
+    def rows(self) -> list[FrequencyRow]:
         """Return one CSV row per class.
 
         The columns are class, asked_share, drawn, drawn_share, pixels, pixel_share; shares are NaN
@@ -54,9 +67,9 @@ class Frequencies:
         """
         voxel_shares = self.shares
         pixel_shares = _shares(self.pixels)
-        rows: list[dict[str, str | int | float]] = []
+        rows: list[FrequencyRow] = []
         for code, name in enumerate(self.class_names):
-            row: dict[str, str | int | float] = {
+            row: FrequencyRow = {
                 "class": name,
                 "asked_share": float(self.targets[code]),
                 "drawn": int(self.voxels[code]),
