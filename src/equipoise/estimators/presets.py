@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-SettingValue = str | int | float
-
 from equipoise.discovery import Family
+
+SettingValue = str | int | float
 
 
 @dataclass(frozen=True, kw_only=True)
