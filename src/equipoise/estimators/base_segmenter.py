@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from equipoise.data.volume_dataset import VolumeDataset
+from equipoise.exceptions import DataError
 
 
 class BaseSegmenter(BaseEstimator, ABC):
@@ -108,3 +109,20 @@ class BaseSegmenter(BaseEstimator, ABC):
         self.class_names_ = tuple(class_names)
         self.modalities_ = tuple(modalities)
         self.regions_ = {name: tuple(classes) for name, classes in regions.items()}
+
+
+def check_same_kind(train: VolumeDataset, validation: VolumeDataset | None) -> None:
+    """Raise unless validation cases have the modalities and classes of the training cases.
+
+    Raises:
+        DataError: Names both.
+    """
+    if validation is None:
+        return
+    expected = (train.modalities, train.class_names)
+    actual = (validation.modalities, validation.class_names)
+    if actual != expected:
+        raise DataError(
+            "Expected validation cases with the modalities and classes of the training cases, "
+            f"{expected}, got {actual}."
+        )

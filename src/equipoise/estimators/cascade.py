@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from equipoise.atomic import atomic_folder
 from equipoise.data.volume_dataset import VolumeDataset
-from equipoise.estimators.base_segmenter import BaseSegmenter
+from equipoise.estimators.base_segmenter import BaseSegmenter, check_same_kind
 from equipoise.estimators.patches.frequencies import Frequencies
 from equipoise.estimators.segmenter import Segmenter
 from equipoise.exceptions import DataError, SettingError
@@ -111,7 +111,15 @@ class CascadeSegmenter(BaseSegmenter):
         """
         self.check_settings()
         validation = validation or None  # an empty dataset is no validation set
-        _check_classes(train, validation)
+        if train.k < 3:
+            raise DataError(
+                f"Expected at least 2 tumor classes, got {list(train.class_names)}. Use Segmenter."
+            )
+        if not train.counts[1:].any():
+            raise DataError(
+                "Expected training cases with a tumor, got none. Check label maps and split."
+            )
+        check_same_kind(train, validation)
         self._set_classes(train.class_names, train.modalities, train.regions)
         whole = {"healthy": (0,), "tumor": tuple(range(1, train.k))}
         parts = {name: (code,) for code, name in enumerate(train.class_names) if code}
@@ -273,19 +281,3 @@ def best_theta(tuning: Mapping[float, float]) -> float:
         key=lambda theta: (tuning[theta], -abs(theta - DEFAULT_THETA)),
         default=DEFAULT_THETA,
     )
-
-
-def _check_classes(train: VolumeDataset, validation: VolumeDataset | None) -> None:
-    if train.k < 3:
-        raise DataError(
-            f"Expected at least 2 tumor classes, got {list(train.class_names)}. Use Segmenter."
-        )
-    if not train.counts[1:].any():
-        raise DataError(
-            "Expected training cases with a tumor, got none. Check the label maps and the split."
-        )
-    if validation is not None and validation.class_names != train.class_names:
-        raise DataError(
-            f"Expected validation cases of the classes {list(train.class_names)}, got "
-            f"{list(validation.class_names)}."
-        )

@@ -57,18 +57,18 @@ def train_network(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) 
         "loss": loss,
     }
     hooks: list[Hook] = [AdvanceLoss(loss, settings.n_steps)]
-    best = _keep_best(network, loss, request)
+    best = keep_best_hook(network, loss, request)
     if best is not None:
         parts["best"] = best
         hooks.insert(0, best)  # scored before the loss advances
     history = train(
         LossStep(
-            loss=_row_loss(network, loss, request),
+            loss=weighted_loss(network, loss, request),
             optimizer=optimizer,
             schedule=schedule,
             autocast=autocast(settings.precision, request.device),
         ),
-        _batches(request),
+        image_batches(request),
         n_steps=settings.n_steps,
         seed=settings.seed,
         hooks=hooks,
@@ -81,7 +81,8 @@ def train_network(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) 
     return history
 
 
-def _row_loss(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> RowLoss:
+def weighted_loss(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> RowLoss:
+    """Return the loss of a batch with the weights of synthetic images and with mixing."""
     settings = request.settings
     codes = torch.as_tensor(request.codes, device=request.device)
     weights = np.where(request.synthetic, settings.synthetic_weight, 1.0).astype(np.float32)
@@ -95,7 +96,7 @@ def _row_loss(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> R
     )
 
 
-def _batches(request: FitRequest) -> Batches:
+def image_batches(request: FitRequest) -> Batches:
     """Return batches of augmented images and their row numbers; see `RowLoss`."""
     settings = request.settings
     pool = Pool(
@@ -114,7 +115,7 @@ def _batches(request: FitRequest) -> Batches:
     return augmented(images, settings.augmentation)
 
 
-def _keep_best(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> KeepBest | None:
+def keep_best_hook(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> KeepBest | None:
     """Build the hook that scores the validation images; None without any."""
     if request.validation is None:
         return None

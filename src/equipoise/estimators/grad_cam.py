@@ -57,7 +57,14 @@ def grad_cam(classifier: ImageClassifier, images: Images, labels: Labels) -> Map
     """
     check_is_fitted(classifier, "network_")
     images = classifier.check_images(images)
-    codes = _encode(classifier, check_labels(labels, len(images)))
+    labels = check_labels(labels, len(images))
+    unknown = np.setdiff1d(labels, classifier.classes_)
+    if len(unknown):
+        raise DataError(
+            f"Expected labels among those of the training, {classifier.classes_.tolist()}, got "
+            f"{unknown.tolist()} too. Leave those images out."
+        )
+    codes = np.searchsorted(classifier.classes_, labels).astype(np.int64)
     network = classifier.network_
     layer = _last_map_layer(classifier)
     device = next(network.parameters()).device
@@ -127,14 +134,3 @@ def _detached_output(layer: nn.Module) -> Iterator[list[Tensor]]:
 
 def _last_map_layer(classifier: ImageClassifier) -> nn.Module:
     return find_backbone(classifier.network).last_map_of(classifier.network_)
-
-
-def _encode(classifier: ImageClassifier, labels: Labels) -> Labels:
-    """Return the codes (n,) of labels that the classifier was trained on."""
-    unknown = np.setdiff1d(labels, classifier.classes_)
-    if len(unknown):
-        raise DataError(
-            f"Expected labels among those of the training, {classifier.classes_.tolist()}, got "
-            f"{unknown.tolist()} too. Leave those images out."
-        )
-    return np.searchsorted(classifier.classes_, labels).astype(np.int64)

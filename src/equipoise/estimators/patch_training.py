@@ -76,6 +76,12 @@ class PatchFitRequest:
             seed=settings.seed,
         )
 
+    def predict_voxels(self, positions: Positions) -> NDArray[np.float32]:
+        """Return the class probabilities (m, k) of training voxels at (m, 4) positions."""
+        logits = self.predictor.at(self.train, positions)
+        probabilities: NDArray[np.float32] = self.loss.probabilities(logits).cpu().numpy()
+        return probabilities
+
 
 def train_patches(request: PatchFitRequest) -> History:
     """Train all layers and leave the network with the weights that `keep_best` names."""
@@ -94,7 +100,7 @@ def train_patches(request: PatchFitRequest) -> History:
         "frequencies": request.frequencies,
     }
     hooks: list[Hook] = [AdvanceLoss(request.loss, settings.n_steps), _Epochs(request, stream)]
-    best = _keep_best(request)
+    best = keep_best_hook(request)
     if best is not None:
         parts["best"] = best
         hooks.insert(0, best)  # scored before the loss advances
@@ -105,7 +111,7 @@ def train_patches(request: PatchFitRequest) -> History:
             schedule=schedule,
             autocast=autocast(settings.precision, request.device),
         ),
-        _batches(request, stream),
+        patch_batches(request, stream),
         n_steps=settings.n_steps,
         seed=settings.seed,
         hooks=hooks,
@@ -129,15 +135,9 @@ class _Epochs:
         """At the end of an epoch rebuild the stream and record its statistics."""
         epoch_steps = self.request.settings.epoch_steps
         if done % epoch_steps == 0 and done < self.request.settings.n_steps:
-            statistics = self.stream.rebuild(done // epoch_steps, self._predict)
+            statistics = self.stream.rebuild(done // epoch_steps, self.request.predict_voxels)
             if statistics:
                 history.add(done, statistics)
-
-    def _predict(self, positions: Positions) -> NDArray[np.float32]:
-        """Return the class probabilities (m, k) of the voxels at (m, 4) positions."""
-        logits = self.request.predictor.at(self.request.train, positions)
-        probabilities: NDArray[np.float32] = self.request.loss.probabilities(logits).cpu().numpy()
-        return probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +153,8 @@ class _NetworkLoss:
         return value
 
 
-def _batches(request: PatchFitRequest, stream: PatchStream) -> Batches:
+def patch_batches(request: PatchFitRequest, stream: PatchStream) -> Batches:
+    """Return batches of patches (b, c, s, s) and classes, (b,) or in dense mode (b, s, s)."""
     size = request.settings.patch_size
     dense = request.predictor.architecture.dense
 
@@ -172,7 +173,7 @@ def _batches(request: PatchFitRequest, stream: PatchStream) -> Batches:
     return batch
 
 
-def _keep_best(request: PatchFitRequest) -> KeepBest | None:
+def keep_best_hook(request: PatchFitRequest) -> KeepBest | None:
     """Build the hook that scores validation slices; None without cases, or without any region."""
     validation = request.validation
     settings = request.settings

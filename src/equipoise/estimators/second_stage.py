@@ -94,7 +94,7 @@ def tau_norm(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> Se
 
     Source: tau-normalization, Kang et al. (2020).
     """
-    images, codes = _validation_of(request)
+    images, codes = validation_of(request)
     head = request.backbone.head_of(network)
     features = features_in_chunks(request.backbone, network, images, request.span)
 
@@ -188,7 +188,12 @@ def check_second_stage(settings: ClassifierSettings) -> None:
         )
 
 
-def _check_real(request: FitRequest) -> None:
+def check_real_images(request: FitRequest) -> None:
+    """Raise unless every class has a real training image.
+
+    Raises:
+        DataError: Says how many classes have none.
+    """
     classes = np.unique(request.codes)
     missing = np.setdiff1d(classes, request.codes[~request.synthetic])
     if len(missing):
@@ -198,7 +203,12 @@ def _check_real(request: FitRequest) -> None:
         )
 
 
-def _validation_of(request: FitRequest) -> LabeledImages:
+def validation_of(request: FitRequest) -> LabeledImages:
+    """Return the validation images and their codes.
+
+    Raises:
+        DataError: There are none.
+    """
     if request.validation is None:
         raise DataError(
             "Expected validation images for second_stage='tau_norm', which chooses tau by them, "
@@ -207,7 +217,12 @@ def _validation_of(request: FitRequest) -> LabeledImages:
     return request.validation
 
 
-def _check_points(request: FitRequest) -> None:
+def check_class_points(request: FitRequest) -> None:
+    """Raise unless every class has enough images to interpolate between.
+
+    Raises:
+        DataError: Names the class.
+    """
     check_class_sizes(
         request.codes, MINIMUM, method="interpolation of features", alternatives=ALTERNATIVES
     )
@@ -218,31 +233,31 @@ SECOND_STAGES: dict[str, SecondStage | None] = {
     "crt": SecondStage(
         summary="The last layer is retrained on balanced batches of real images.",
         run=crt,
-        check=_check_real,
+        check=check_real_images,
         relearns=True,
     ),
     "tau_norm": SecondStage(
         summary="The weights of the last layer are rescaled toward equal norms.",
         run=tau_norm,
-        check=_validation_of,
+        check=validation_of,
         relearns=False,
     ),
     "smote_features": SecondStage(
         summary="The last layer is retrained with SMOTE on the features.",
         run=partial(interpolated_features, "smote"),
-        check=_check_points,
+        check=check_class_points,
         relearns=True,
     ),
     "borderline_smote_features": SecondStage(
         summary="The last layer is retrained with Borderline-SMOTE on the features.",
         run=partial(interpolated_features, "borderline_smote"),
-        check=_check_points,
+        check=check_class_points,
         relearns=True,
     ),
     "adasyn_features": SecondStage(
         summary="The last layer is retrained with ADASYN on the features.",
         run=partial(interpolated_features, "adasyn"),
-        check=_check_points,
+        check=check_class_points,
         relearns=True,
     ),
 }

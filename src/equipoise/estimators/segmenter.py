@@ -15,7 +15,7 @@ from torch import nn
 import equipoise
 from equipoise.arrays import fingerprint
 from equipoise.data.volume_dataset import VolumeDataset
-from equipoise.estimators.base_segmenter import BaseSegmenter
+from equipoise.estimators.base_segmenter import BaseSegmenter, check_same_kind
 from equipoise.estimators.patch_fits import PatchFit, load_or_train
 from equipoise.estimators.patch_training import METRIC, PatchFitRequest, train_patches
 from equipoise.estimators.patches.balanced import BalancedPatches
@@ -164,7 +164,7 @@ class Segmenter(BaseSegmenter):
         """
         settings = self.settings
         settings.check()
-        _check_same_kind(train, validation)
+        check_same_kind(train, validation)
         self._set_classes(train.class_names, train.modalities, train.regions)
         self.background_ = healthy_class(train) == 0
         shares = settings.sampler().shares(train)  # raises for cases without a voxel
@@ -187,7 +187,10 @@ class Segmenter(BaseSegmenter):
         started = time.perf_counter()
         self._modules().load_state_dict(dict(trained.tensors))
         self._take_statistics(trained, shares)
-        self.tau_ = self._tune_tau(validation)
+        self.tau_ = 1.0 if settings.prior_correction else 0.0
+        if settings.prior_correction and validation is not None:
+            offset = self._prior_offset()
+            self.tau_ = tune_tau(self._predictor, self.loss_, validation, offset)
         self.seconds_ = trained.seconds + time.perf_counter() - started
         return self
 
@@ -345,13 +348,6 @@ class Segmenter(BaseSegmenter):
         self.history_ = History(rows=trained.rows)
         self.notes_ = training_notes(self.history_)
 
-    def _tune_tau(self, validation: VolumeDataset | None) -> float:
-        if not self.prior_correction:
-            return 0.0
-        if validation is None:
-            return 1.0
-        return tune_tau(self._predictor, self.loss_, validation, self._prior_offset())
-
     def _prior_offset(self) -> NDArray[np.float64]:
         return prior_offset(self.prior_, self.training_shares_)
 
@@ -380,15 +376,3 @@ def training_notes(history: History) -> tuple[str, ...]:
             f"{best:.2f} to {scores[-1]:.2f}. The best weights were kept, unless keep_best='last'.",
         )
     return ()
-
-
-def _check_same_kind(train: VolumeDataset, validation: VolumeDataset | None) -> None:
-    if validation is None:
-        return
-    expected = (train.modalities, train.class_names)
-    actual = (validation.modalities, validation.class_names)
-    if actual != expected:
-        raise DataError(
-            "Expected validation cases with the modalities and classes of the training cases, "
-            f"{expected}, got {actual}."
-        )

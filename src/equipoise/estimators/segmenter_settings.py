@@ -107,21 +107,17 @@ class SegmenterSettings:
         if not self.learning_rate > 0:
             raise SettingError(f"Expected a positive learning_rate, got {self.learning_rate}.")
         self.sampler()
-        self._check_jitter()
-        if architecture.slides and self.stride % architecture.stride:
-            raise SettingError(
-                f"Expected a stride that is a multiple of {architecture.stride} for the network "
-                f"'{architecture.name}', got {self.stride}. The network 'center_cnn' takes any."
-            )
-
-    def _check_jitter(self) -> None:
-        if self.jitter is None:
-            return
-        check_whole("jitter", self.jitter, minimum=0)
+        if self.jitter is not None:
+            check_whole("jitter", self.jitter, minimum=0)
         if self.jitter and self.mode == "center":
             raise SettingError(
                 f"Expected jitter=0 with mode='center', got {self.jitter}: the label of a patch "
                 "is the class of its center pixel, which has to be the sampled voxel."
+            )
+        if architecture.slides and self.stride % architecture.stride:
+            raise SettingError(
+                f"Expected a stride that is a multiple of {architecture.stride} for the network "
+                f"'{architecture.name}', got {self.stride}. The network 'center_cnn' takes any."
             )
 
     def _check_loss(self) -> None:

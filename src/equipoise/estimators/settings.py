@@ -72,18 +72,6 @@ class ClassifierSettings:
             DataError: The images are too small for any network.
             WeightsError: The file of pretrained weights does not exist.
         """
-        self._check_names()
-        backbone = BACKBONES[self.network]
-        backbone.check_side(side)
-        resolve_device(self.device)
-        if self.pretrained is not None:
-            backbone.check_weights(self.pretrained)
-        self._check_numbers()
-        self._check_synthetic()
-        if self.pretraining is not None:
-            self._check_pretraining(self.pretraining, side)
-
-    def _check_names(self) -> None:
         tables: tuple[tuple[str, Mapping[str, object], str], ...] = (
             ("network", BACKBONES, self.network),
             ("loss", LOSSES, self.loss),
@@ -97,6 +85,25 @@ class ClassifierSettings:
         )
         for kind, table, name in tables:
             pick(table, name, kind)
+        backbone = BACKBONES[self.network]
+        backbone.check_side(side)
+        resolve_device(self.device)
+        if self.pretrained is not None:
+            backbone.check_weights(self.pretrained)
+        self._check_numbers()
+        self._check_synthetic()
+        if self.pretraining is None:
+            return
+        if not callable(getattr(self.pretraining, "trunk", None)):
+            raise SettingError(
+                "Expected pretraining as an estimator with a method `trunk`, got "
+                f"{self.pretraining!r}."
+            )
+        if self.pretrained is not None:
+            raise SettingError(
+                "Expected pretrained or pretraining, got both: each replaces the other's weights."
+            )
+        self.pretraining.check_settings(self.network, side)
 
     def _check_numbers(self) -> None:
         check_whole("n_steps", self.n_steps, minimum=1)
@@ -130,14 +137,3 @@ class ClassifierSettings:
                 f"Expected batch_sampler='synthetic_mix' with synthetic_share={share}, got "
                 f"'{self.batch_sampler}', which ignores it."
             )
-
-    def _check_pretraining(self, pretraining: Pretraining, side: int) -> None:
-        if not callable(getattr(pretraining, "trunk", None)):
-            raise SettingError(
-                f"Expected pretraining as an estimator with a method `trunk`, got {pretraining!r}."
-            )
-        if self.pretrained is not None:
-            raise SettingError(
-                "Expected pretrained or pretraining, got both: each replaces the other's weights."
-            )
-        pretraining.check_settings(self.network, side)

@@ -68,7 +68,7 @@ class SlidingPredictor:
             zs: Slices; None for all.
         """
         for z in range(len(mask)) if zs is None else zs:
-            box = _bounding_box(mask[z])
+            box = bounding_box(mask[z])
             if box is not None:
                 yield SliceLogits(z, box, self._logits(images[:, z], mask[z], box))
 
@@ -141,7 +141,7 @@ class SlidingPredictor:
             every_logit: Tensor = self.network.grid(image, self.size)  # type: ignore[operator]
             grid = every_logit[:, :, ::step, ::step].float()
         else:
-            needed = _grid_points_in(mask, first, lengths, self.stride)
+            needed = grid_points_in(mask, first, lengths, self.stride)
             grid = self._patch_by_patch(image, needed)
         pixels = interpolate(grid, size=(lengths + 1).tolist(), mode="bilinear", align_corners=True)
         return pixels[0], starts - first
@@ -171,7 +171,8 @@ class SlidingPredictor:
         return channels_last(torch.from_numpy(window).to(self._device))
 
 
-def _bounding_box(mask: NDArray[np.bool_]) -> Box | None:
+def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
+    """Return the smallest box around a mask (y, x); None where it is empty."""
     if not mask.any():
         return None
     y = np.flatnonzero(mask.any(axis=1))
@@ -179,7 +180,7 @@ def _bounding_box(mask: NDArray[np.bool_]) -> Box | None:
     return slice(int(y[0]), int(y[-1]) + 1), slice(int(x[0]), int(x[-1]) + 1)
 
 
-def _grid_points_in(mask: NDArray[np.bool_], first: Corner, lengths: Corner, stride: int) -> Tensor:
+def grid_points_in(mask: NDArray[np.bool_], first: Corner, lengths: Corner, stride: int) -> Tensor:
     """Return (gy, gx) True for the grid points that contribute to a pixel of the mask."""
     height, width = lengths + 1
     field = np.zeros((height, width), dtype=np.float32)

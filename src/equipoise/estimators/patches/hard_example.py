@@ -102,8 +102,16 @@ class HardExamplePatches:
         ) -> MinedVoxels:
             lists, statistics = {}, {}
             for code in pool.occurring.tolist():
-                lists[code], hard_share = self._mine_class(pool, code, rng, predict)
-                statistics[f"hard share of class {code}"] = hard_share
+                voxels = draw_candidates(pool, code, self.candidates, rng)
+                if self.exclude_boundary:
+                    voxels = voxels[is_interior(dataset, voxels)]
+                truth = np.full(len(voxels), code)
+                hard = np.zeros(len(voxels), dtype=bool)
+                if len(voxels):
+                    hard = is_hard(predict(voxels), truth, self.threshold)
+                lists[code] = voxels[hard]
+                share = float(hard.mean()) if len(hard) else 0.0
+                statistics[f"hard share of class {code}"] = share
             return MinedVoxels(lists, statistics)
 
         options = ListOptions(self.hard_fraction, self.replace)
@@ -114,18 +122,6 @@ class HardExamplePatches:
         if self.proportions == "equal":
             return equal_shares(dataset)
         return natural_minority_shares(dataset, self.majority_share)
-
-    def _mine_class(
-        self, pool: VoxelPool, code: int, rng: np.random.Generator, predict: PredictVoxels
-    ) -> tuple[Positions, float]:
-        """Return the hard candidates of a class and their share (0 without any candidate)."""
-        voxels = draw_candidates(pool, code, self.candidates, rng)
-        if self.exclude_boundary:
-            voxels = voxels[is_interior(pool.dataset, voxels)]
-        if not len(voxels):
-            return voxels, 0.0
-        hard = is_hard(predict(voxels), np.full(len(voxels), code), self.threshold)
-        return voxels[hard], float(hard.mean())
 
 
 def draw_candidates(pool: VoxelPool, code: int, n: int, rng: np.random.Generator) -> Positions:

@@ -89,8 +89,13 @@ class HardNegativePatches:
                 return MinedVoxels({}, {})
             cache = lists.get(healthy, np.empty((0, 4), dtype=np.int64))
             fresh = draw_candidates(pool, healthy, self.candidates, rng)
-            fresh = fresh[~_contained(fresh, cache)]
-            return self._update(cache, fresh, healthy, rng, predict)
+            cached = set(map(tuple, cache.tolist()))
+            is_new = [tuple(voxel) not in cached for voxel in fresh.tolist()]
+            fresh = fresh[np.array(is_new, dtype=bool)]
+            candidates = np.concatenate([cache, fresh])
+            truth = np.full(len(candidates), healthy)
+            hard = is_hard(predict(candidates), truth, self.threshold)
+            return self._update(cache, fresh, hard, rng, healthy)
 
         options = ListOptions(self.hard_fraction, replace=False)
         return HardPatchStream(pool, quotas, mine, options, size=size, jitter=jitter, seed=seed)
@@ -103,14 +108,11 @@ class HardNegativePatches:
         self,
         cache: Positions,
         fresh: Positions,
-        healthy: int,
+        hard: NDArray[np.bool_],
         rng: np.random.Generator,
-        predict: PredictVoxels,
+        healthy: int,
     ) -> MinedVoxels:
-        """Drop voxels of the cache that have become easy, and add fresh ones that are hard."""
-        candidates = np.concatenate([cache, fresh])
-        truth = np.full(len(candidates), healthy)
-        hard = is_hard(predict(candidates), truth, self.threshold)
+        """Drop voxels of the cache that are no longer hard, and add fresh ones that are."""
         still_hard = cache[hard[: len(cache)]]
         fresh_is_hard = hard[len(cache) :]
         new = fresh[fresh_is_hard]
@@ -123,9 +125,3 @@ class HardNegativePatches:
             "hard voxels in the cache": float(len(still_hard) + len(entering)),
         }
         return MinedVoxels({healthy: np.concatenate([still_hard, entering])}, statistics)
-
-
-def _contained(rows: Positions, table: Positions) -> NDArray[np.bool_]:
-    """Return (m,) True where a row (m, 4) is also a row of the table (n, 4)."""
-    table_rows = set(map(tuple, table.tolist()))
-    return np.array([tuple(row) in table_rows for row in rows.tolist()], dtype=bool)
