@@ -176,9 +176,9 @@ def test_pairs_are_reported_even_without_copies() -> None:
 def test_an_audit_is_json_without_image_ids() -> None:
     train, held_out, synthetic = draw_sets(POPULATION, 150, seed=6)
     text = json.dumps(run_audit(train, held_out, synthetic).to_json(), allow_nan=False)
-    facts = json.loads(text)
-    assert facts["overall"]["name"] == ALL_CLASSES
-    assert [findings["name"] for findings in facts["classes"]] == ["normal", "abnormal"]
+    stored = json.loads(text)
+    assert stored["overall"]["name"] == ALL_CLASSES
+    assert [findings["name"] for findings in stored["classes"]] == ["normal", "abnormal"]
     assert not any(str(name) in text for name in train.ids)
 
 

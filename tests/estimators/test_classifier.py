@@ -514,8 +514,8 @@ def test_a_saved_classifier_predicts_the_same_bits(toy: ImageDataset, tmp_path: 
     )
     np.testing.assert_array_equal(loaded.predict(toy.images), fitted.predict(toy.images))
     assert loaded.get_params() == fitted.get_params()
-    facts = json.loads((tmp_path / "net" / "model.json").read_text())["facts"]
-    assert (facts["classes"], facts["shape"], facts["dtype"]) == ([3, 4], [1, 16, 16], "uint8")
+    stored = json.loads((tmp_path / "net" / "model.json").read_text())["facts"]
+    assert (stored["classes"], stored["shape"], stored["dtype"]) == ([3, 4], [1, 16, 16], "uint8")
 
 
 def test_an_unfitted_classifier_cannot_be_saved(tmp_path: Path) -> None:

@@ -70,10 +70,10 @@ def weights(fitted: Segmenter) -> dict[str, Tensor]:
 
 
 def same(first: Segmenter, second: Segmenter) -> bool:
-    tensors, others = weights(first), weights(second)
-    if tensors.keys() != others.keys():
+    tensors, expected = weights(first), weights(second)
+    if tensors.keys() != expected.keys():
         return False
-    return all(torch.equal(tensors[name], others[name]) for name in tensors)
+    return all(torch.equal(tensors[name], expected[name]) for name in tensors)
 
 
 # --- predictions ---

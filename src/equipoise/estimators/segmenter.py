@@ -186,7 +186,7 @@ class Segmenter(BaseSegmenter):
         trained = load_or_train(workspace, key, train_once)
         started = time.perf_counter()
         self._modules().load_state_dict(dict(trained.tensors))
-        self._take_statistics(trained, shares)
+        self._store_statistics(trained, shares)
         self.tau_ = 1.0 if settings.prior_correction else 0.0
         if settings.prior_correction and validation is not None:
             offset = self._prior_offset()
@@ -337,8 +337,8 @@ class Segmenter(BaseSegmenter):
             seconds=time.perf_counter() - started,
         )
 
-    def _take_statistics(self, trained: PatchFit, shares: NDArray[np.float64]) -> None:
-        """Take over the history and the class frequencies of a training."""
+    def _store_statistics(self, trained: PatchFit, shares: NDArray[np.float64]) -> None:
+        """Store the history and the class frequencies of a training."""
         self.frequencies_ = Frequencies(self.class_names_, shares)
         self.frequencies_.voxels = np.array(trained.voxels, dtype=np.int64)
         self.frequencies_.pixels = np.array(trained.pixels, dtype=np.int64)

@@ -68,8 +68,8 @@ def test_golden_lists_of_a_scripted_network(blocks: VolumeDataset) -> None:
         return answers((classes + (third == 0)) % K, np.array([0.9, 0.749, 0.75])[third])
 
     stream = start(blocks, candidates=5000)
-    facts = stream.rebuild(1, predict)
-    assert set(facts) == {f"hard share of class {code}" for code in range(K)}
+    statistics = stream.rebuild(1, predict)
+    assert set(statistics) == {f"hard share of class {code}" for code in range(K)}
     for code, hard in lists(stream).items():
         assert set((hard[:, 3] % 3).tolist()) == {0, 1}
         assert (truth(blocks, hard.astype(np.int64)) == code).all()
@@ -80,7 +80,7 @@ def test_golden_lists_of_a_scripted_network(blocks: VolumeDataset) -> None:
         3: 96,
         4: 48,
     }
-    assert [facts[f"hard share of class {code}"] for code in range(1, K)] == pytest.approx(
+    assert [statistics[f"hard share of class {code}"] for code in range(1, K)] == pytest.approx(
         [2 / 3] * 4
     )
 
@@ -125,11 +125,11 @@ def test_at_most_the_fraction_of_the_places_is_hard(blocks: VolumeDataset) -> No
 
 def test_a_class_without_hard_voxels_gets_its_places(blocks: VolumeDataset) -> None:
     stream = start(blocks)
-    facts = stream.rebuild(
+    statistics = stream.rebuild(
         1, sure_but_of(blocks, lambda voxels: np.isin(truth(blocks, voxels), (1, 3)))
     )
     assert sorted(lists(stream)) == [1, 3]
-    assert [facts[f"hard share of class {code}"] for code in range(K)] == [0, 1, 0, 1, 0]
+    assert [statistics[f"hard share of class {code}"] for code in range(K)] == [0, 1, 0, 1, 0]
     assert np.bincount(stream(0).classes).tolist() == [24] * K
 
 
@@ -183,9 +183,11 @@ def test_voxels_at_the_border_of_a_class_can_be_kept_out(blocks: VolumeDataset) 
 def test_a_class_that_is_all_border_has_no_list(blocks: VolumeDataset) -> None:
     halves = blocks.merged({"rest": (0, 1, 2, 3), "enhancing": (4,)})
     stream = start(halves, n=10, exclude_boundary=True)
-    facts = stream.rebuild(1, lambda voxels: np.eye(2)[np.where(is_interior(halves, voxels), 1, 0)])
-    assert facts["hard share of class 0"] == 1.0
-    assert facts["hard share of class 1"] == 0.0
+    statistics = stream.rebuild(
+        1, lambda voxels: np.eye(2)[np.where(is_interior(halves, voxels), 1, 0)]
+    )
+    assert statistics["hard share of class 0"] == 1.0
+    assert statistics["hard share of class 1"] == 0.0
 
 
 def test_proportions_of_natural_minorities(blocks: VolumeDataset) -> None:

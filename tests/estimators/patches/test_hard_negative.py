@@ -37,9 +37,9 @@ def cache(stream: HardPatchStream) -> set[tuple[int, ...]]:
 
 def test_only_healthy_voxels_are_predicted_and_listed(blocks: VolumeDataset) -> None:
     stream, network = start(blocks), Network(lambda voxels: voxels[:, 3] % 2)
-    facts = stream.rebuild(1, network)
+    statistics = stream.rebuild(1, network)
     assert (blocks.patches(network.predicted, 1)[1] == 0).all()
-    assert facts["hard share of class 0"] == pytest.approx(0.5, abs=0.05)
+    assert statistics["hard share of class 0"] == pytest.approx(0.5, abs=0.05)
     assert np.bincount(stream(0).classes).tolist() == [24] * 5
     hard = cache(stream)
     batch = stream(0)
@@ -52,24 +52,24 @@ def test_the_cache_keeps_what_is_hard_and_drops_what_is_easy(blocks: VolumeDatas
     stream.rebuild(1, Network(lambda voxels: voxels[:, 3] < 10))
     before = cache(stream)
     network = Network(lambda voxels: voxels[:, 2] < 10)
-    facts = stream.rebuild(2, network)
+    statistics = stream.rebuild(2, network)
     after = cache(stream)
     still_hard = {voxel for voxel in before if voxel[2] < 10}
     fresh = {tuple(voxel) for voxel in network.predicted.tolist()} - before
     assert 0 < len(still_hard) < len(before)
     assert after == still_hard | {voxel for voxel in fresh if voxel[2] < 10}
-    assert facts["kept hard voxels"] == len(still_hard)
-    assert facts["dropped hard voxels"] == len(before) - len(still_hard)
-    assert facts["new hard voxels"] == len(after) - len(still_hard)
-    assert facts["hard voxels in the cache"] == len(after)
+    assert statistics["kept hard voxels"] == len(still_hard)
+    assert statistics["dropped hard voxels"] == len(before) - len(still_hard)
+    assert statistics["new hard voxels"] == len(after) - len(still_hard)
+    assert statistics["hard voxels in the cache"] == len(after)
 
 
 def test_convergence_is_zero_new_hard_voxels(blocks: VolumeDataset) -> None:
     stream = start(blocks)
     few = Network(lambda voxels: (voxels[:, 1:] == 0).all(axis=1))
     assert stream.rebuild(1, few)["new hard voxels"] == 2
-    facts = stream.rebuild(2, few)
-    assert (facts["new hard voxels"], facts["kept hard voxels"]) == (0, 2)
+    statistics = stream.rebuild(2, few)
+    assert (statistics["new hard voxels"], statistics["kept hard voxels"]) == (0, 2)
 
 
 def test_the_cache_has_a_capacity_and_keeps_its_voxels(blocks: VolumeDataset) -> None:
@@ -77,10 +77,10 @@ def test_the_cache_has_a_capacity_and_keeps_its_voxels(blocks: VolumeDataset) ->
     network = Network(lambda voxels: np.ones(len(voxels)))
     stream.rebuild(1, network)
     first = cache(stream)
-    facts = stream.rebuild(2, network)
+    statistics = stream.rebuild(2, network)
     assert first < cache(stream)
-    assert len(cache(stream)) == facts["hard voxels in the cache"] == 150
-    assert facts["new hard voxels"] > 50
+    assert len(cache(stream)) == statistics["hard voxels in the cache"] == 150
+    assert statistics["new hard voxels"] > 50
 
 
 def test_without_healthy_tissue_it_is_the_balanced_sampler(blocks: VolumeDataset) -> None:
