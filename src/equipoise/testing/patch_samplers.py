@@ -145,9 +145,9 @@ def draws_classes_with_its_shares(sampler: PatchSampler, cases: ToyCases) -> Non
 
 def draws_voxels_of_a_class_uniformly(sampler: PatchSampler, cases: ToyCases) -> None:
     """All voxels of the rare class of a case are equally likely."""
-    stream = _many(begin(sampler, cases.rare, n=2000))
+    batch = _many(begin(sampler, cases.rare, n=2000))
     for row, members in ((0, 4), (1, 8)):
-        drawn_voxels = stream.voxels[(stream.classes == 1) & (stream.voxels[:, 0] == row)]
+        drawn_voxels = batch.voxels[(batch.classes == 1) & (batch.voxels[:, 0] == row)]
         voxels = cases.rare.voxels(row, 1, np.arange(members))
         n_drawn = len(drawn_voxels)
         times = (drawn_voxels[:, None] == voxels).all(axis=2).sum(axis=0)
