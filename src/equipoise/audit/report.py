@@ -217,8 +217,8 @@ def describe_limitations(
         )
     elif untested and len(classes) > 1:
         notes.append(
-            "Too few patients to test who was in the training images (fewer than "
-            f"{rule.fewest} on a side): {', '.join(untested)}."
+            f"Too few patients to test who was in training (fewer than {rule.fewest} on a side): "
+            f"{', '.join(untested)}."
         )
     if held_out_copies:
         notes.append(
