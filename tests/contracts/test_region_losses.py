@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -17,8 +18,8 @@ def test_region_loss_contract(name: str, check: Callable[[Factory], None]) -> No
 
 
 @pytest.mark.parametrize("factory", REGION_LOSSES.values(), ids=REGION_LOSSES)
-def test_every_region_loss_says_what_it_is(factory: RegionLossFactory) -> None:
+def test_every_region_loss_is_described(factory: RegionLossFactory) -> None:
     assert factory.summary
-    assert factory.source.startswith("methods 6.5")
+    assert re.search(r"\(\d{4}\)", factory.source)
     assert REGION_LOSSES[factory.name] is factory
     assert factory.name not in LOSSES

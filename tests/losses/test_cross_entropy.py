@@ -13,7 +13,7 @@ from torch.nn.functional import (
 from equipoise.losses import LOSSES
 from equipoise.losses.cross_entropy import CrossEntropy, class_weights
 
-S2_COUNTS = torch.tensor([4385.0, 1460.0])  # methods 2.1
+S2_COUNTS = torch.tensor([4385.0, 1460.0])  # docs/methods.md 2.1
 
 
 def test_golden_class_weights() -> None:
@@ -25,7 +25,7 @@ def test_golden_class_weights() -> None:
 
 
 def test_golden_binary_loss() -> None:
-    # methods 2.1: p = (0.8, 0.4), y = (1, 0); a logit of p against 0 is softmax over (0, logit)
+    # docs/methods.md 2.1: p = (0.8, 0.4), y = (1, 0); sigmoid(l) is softmax over (0, l)
     logit = torch.logit(torch.tensor([0.8, 0.4]))
     logits = torch.stack([torch.zeros(2), logit], dim=1)
     loss = LOSSES["class_weights"](S2_COUNTS)(logits, torch.tensor([1, 0]))
@@ -33,7 +33,7 @@ def test_golden_binary_loss() -> None:
 
 
 def test_weights_belong_to_the_class_of_the_image() -> None:
-    """The paper prints the indices swapped, which would give 0.585623 (methods 2.1)."""
+    """The paper prints the indices swapped, which would give 0.585623 (docs/methods.md 2.1)."""
     logits = torch.stack([torch.zeros(2), torch.logit(torch.tensor([0.8, 0.4]))], dim=1)
     swapped = CrossEntropy(class_weights(S2_COUNTS).flip(0))(logits, torch.tensor([1, 0]))
     torch.testing.assert_close(swapped, torch.tensor(0.585623), atol=1e-6, rtol=0)
@@ -42,12 +42,10 @@ def test_weights_belong_to_the_class_of_the_image() -> None:
 def test_mean_divides_by_images_and_not_by_weights() -> None:
     weights, target = torch.tensor([0.5, 3.0]), torch.tensor([0, 0, 1])
     logits = torch.tensor([[1.0, 0.2], [0.3, 0.1], [0.5, -1.0]])
-    ours, torchs = (
-        CrossEntropy(weights)(logits, target),
-        cross_entropy(logits, target, weight=weights),
-    )
-    torch.testing.assert_close(ours, torchs * weights[target].sum() / 3)
-    assert not torch.isclose(ours, torchs)
+    by_number = CrossEntropy(weights)(logits, target)
+    by_weights = cross_entropy(logits, target, weight=weights)
+    torch.testing.assert_close(by_number, by_weights * weights[target].sum() / 3)
+    assert not torch.isclose(by_number, by_weights)
 
 
 @settings(deadline=None, max_examples=25)
@@ -66,17 +64,17 @@ def test_equals_a_loop_over_positions(seed: int, k: int, shape: list[int]) -> No
     logits = torch.randn(3, k, *shape, generator=generator)
     target = torch.randint(k, (3, *shape), generator=generator)
     counts = torch.randint(1, 100, (k,), generator=generator)
-    expected = _by_hand(logits, target, counts.sum() / (k * counts))
+    expected = weighted_mean(logits, target, counts.sum() / (k * counts))
     torch.testing.assert_close(LOSSES["class_weights"](counts)(logits, target), expected)
 
 
-def _by_hand(logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    chances = softmax(logits, dim=1).movedim(1, -1)
-    of_true = (chances * one_hot(target, len(weights))).sum(dim=-1)
-    return -(weights[target] * of_true.log()).sum() / target.numel()
+def weighted_mean(logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    probabilities = softmax(logits, dim=1).movedim(1, -1)
+    p_true = (probabilities * one_hot(target, len(weights))).sum(dim=-1)
+    return -(weights[target] * p_true.log()).sum() / target.numel()
 
 
-# --- two classes: methods 2.1 writes them with one logit l, of class 1 against 0 --------------------------------
+# --- two classes: docs/methods.md 2.1 has one logit l, of class 1 against 0 --------------------
 
 
 @settings(deadline=None, max_examples=20)
@@ -93,7 +91,7 @@ def test_is_the_weighted_binary_cross_entropy_of_one_logit(seed: int) -> None:
 
 @settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 10**6))
-def test_naming_the_two_classes_the_other_way_round_changes_nothing(seed: int) -> None:
+def test_swapping_the_names_of_two_classes_changes_nothing(seed: int) -> None:
     logit, y, weights = binary(seed)
     swapped = CrossEntropy(weights.flip(0))(two_columns(-logit), 1 - y)
     torch.testing.assert_close(swapped, CrossEntropy(weights)(two_columns(logit), y))
@@ -101,7 +99,8 @@ def test_naming_the_two_classes_the_other_way_round_changes_nothing(seed: int) -
 
 def binary(seed: int) -> tuple[Tensor, Tensor, Tensor]:
     g = torch.Generator().manual_seed(seed)
-    logit, y = torch.randn(7, generator=g, dtype=torch.float64), torch.randint(2, (7,), generator=g)
+    logit = torch.randn(7, generator=g, dtype=torch.float64)
+    y = torch.randint(2, (7,), generator=g)
     return logit, y, class_weights(torch.randint(1, 100, (2,), generator=g).double())
 
 

@@ -54,24 +54,24 @@ def test_a_margin_only_makes_it_harder(seed: int, scale: float) -> None:
     torch.testing.assert_close(no_margin(logits, target), cross_entropy(scale * logits, target))
 
 
-def test_predictions_know_the_scale_and_no_margin() -> None:
-    chances = LOSSES["ldam"](COUNTS).probabilities(LOGITS)
-    torch.testing.assert_close(chances, softmax(30 * LOGITS, dim=1))
+def test_predictions_use_the_scale_and_no_margin() -> None:
+    probabilities = LOSSES["ldam"](COUNTS).probabilities(LOGITS)
+    torch.testing.assert_close(probabilities, softmax(30 * LOGITS, dim=1))
     assert LOSSES["ldam"].head == LOSSES["ldam_drw"].head == "cosine"
 
 
-def test_weights_come_in_after_four_fifths_of_the_training() -> None:
+def test_classes_are_weighted_after_four_fifths_of_the_training() -> None:
     loss = LOSSES["ldam_drw"](COUNTS)
     for progress in (0.0, 0.5, 0.7999):
         loss.advance(progress)
         torch.testing.assert_close(loss.terms(LOGITS, TARGET), GOLDEN, atol=1e-6, rtol=1e-5)
     for progress in (0.8, 1.0):
         loss.advance(progress)
-        weighted = GOLDEN * torch.tensor([0.308901, 1.691099])  # methods 2.4, beta 0.9999
+        weighted = GOLDEN * torch.tensor([0.308901, 1.691099])  # docs/methods.md 2.4, beta 0.9999
         torch.testing.assert_close(loss.terms(LOGITS, TARGET), weighted, atol=1e-6, rtol=1e-5)
 
 
-def test_a_state_dict_knows_that_the_weights_came_in() -> None:
+def test_a_state_dict_stores_whether_classes_are_weighted() -> None:
     first, second = DeferredLDAM(COUNTS), DeferredLDAM(COUNTS)
     first.advance(0.9)
     assert not torch.equal(first(LOGITS, TARGET), second(LOGITS, TARGET))
@@ -79,15 +79,15 @@ def test_a_state_dict_knows_that_the_weights_came_in() -> None:
     assert torch.equal(first(LOGITS, TARGET), second(LOGITS, TARGET))
 
 
-# --- what margins do to the border between two classes ------------------------------------------------------
+# --- what margins do to the border between two classes ------------------------------------------
 
 
 @pytest.mark.parametrize(("margin", "rare_gets_more"), [(0.5, True), (0.0, False)])
 def test_a_rare_class_gets_the_larger_part_of_a_gap(margin: float, rare_gets_more: bool) -> None:
-    """Features at 0 and 30 degrees: a cosine head with its border at b has l_1 - l_0 = 2 sin(x - b) at most.
+    """Features at 0 and 30 degrees; for a border at b, l_1 - l_0 <= 2 sin(x - b).
 
-    Where terms fall off exponentially, the best b levels n_k exp(-s (2 sin |x_k - b| - m_k)). Without margins the
-    common class gets more; the margins outdo its number.
+    Where terms fall off exponentially, the best b equalizes n_k exp(-s (2 sin |x_k - b| - m_k)).
+    Without margins the common class gets more of the gap; margins reverse this.
     """
     counts, x = COUNTS.double(), torch.tensor([0.0, math.pi / 6], dtype=torch.float64)
     loss = LDAM(counts, scale=40.0, largest_margin=margin)
@@ -104,15 +104,13 @@ def test_a_rare_class_gets_the_larger_part_of_a_gap(margin: float, rare_gets_mor
 
 
 def test_margins_move_no_border_where_classes_overlap() -> None:
-    """Where features are shared, both classes lie within their margins, and the more frequent there wins as ever.
+    """Where classes share features, both lie within their margins: the more frequent one wins.
 
-    Balanced softmax prefers the rare class as soon as its share there is above its share in all images.
+    Balanced softmax prefers the rare class where its share exceeds its share in all images.
     """
     difference = torch.linspace(-1.0, 1.0, 2001)
-    logits, target = (
-        torch.stack([-difference, difference], dim=1) / 2,
-        torch.ones(2001, dtype=torch.long),
-    )
+    logits = torch.stack([-difference, difference], dim=1) / 2
+    target = torch.ones(2001, dtype=torch.long)
 
     def best(name: str, share: float) -> float:
         loss = LOSSES[name](COUNTS)
@@ -120,6 +118,5 @@ def test_margins_move_no_border_where_classes_overlap() -> None:
         return float(difference[expected.argmin()])
 
     assert best("ldam", 0.49) < 0 < best("ldam", 0.51)
-    assert (
-        best("balanced_softmax", 0.14) < 0 < best("balanced_softmax", 0.15)
-    )  # 294 of 2,021 are 0.1455
+    # 294 of 2,021 images are a share of 0.1455
+    assert best("balanced_softmax", 0.14) < 0 < best("balanced_softmax", 0.15)

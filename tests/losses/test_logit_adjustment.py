@@ -26,10 +26,8 @@ def test_balanced_softmax_is_a_softmax_weighted_by_counts() -> None:
 
 @pytest.mark.parametrize("tau", [0.0, 0.5, 1.0])
 def test_tau_and_equal_counts(tau: float) -> None:
-    maps, target = (
-        torch.linspace(-2, 2, 24).view(2, 3, 4),
-        torch.tensor([[0, 1, 2, 0], [1, 1, 0, 2]]),
-    )
+    maps = torch.linspace(-2, 2, 24).view(2, 3, 4)
+    target = torch.tensor([[0, 1, 2, 0], [1, 1, 0, 2]])
     counts = torch.tensor([70.0, 20.0, 10.0])
     offsets = tau * counts.log().view(1, 3, 1)
     expected = cross_entropy(maps + offsets, target)
@@ -37,8 +35,8 @@ def test_tau_and_equal_counts(tau: float) -> None:
     torch.testing.assert_close(
         PosthocLogitAdjustment(counts, tau)(maps, target), cross_entropy(maps, target)
     )
-    chances = PosthocLogitAdjustment(counts, tau).probabilities(maps)
-    torch.testing.assert_close(chances, (maps - offsets).softmax(dim=1))
+    probabilities = PosthocLogitAdjustment(counts, tau).probabilities(maps)
+    torch.testing.assert_close(probabilities, (maps - offsets).softmax(dim=1))
     torch.testing.assert_close(
         LogitAdjustment(torch.full((3,), 9.0), tau)(maps, target), cross_entropy(maps, target)
     )
@@ -53,54 +51,49 @@ def test_posthoc_divides_probabilities_by_class_shares() -> None:
 
 
 def test_golden_prior_correction() -> None:
-    """Methods 7.5: p' ~ p pi_test / pi_train with pi_train (.5, .5); where both agree, nothing changes.
+    """docs/methods.md 7.5: p' ~ p pi_test / pi_train with pi_train (.5, .5).
 
-    Dividing by "counts" proportional to pi_train / pi_test is the same.
+    Dividing by "counts" proportional to pi_train / pi_test is the same; equal priors change nothing.
     """
     p, test = torch.tensor([[0.3, 0.7]]), torch.tensor([0.85455, 0.14545])
     expected = torch.tensor([[0.715743, 0.284257]])
-    found = PosthocLogitAdjustment(0.5 / test).probabilities(p.log())
-    torch.testing.assert_close(found, expected, atol=0, rtol=1e-5)
+    corrected = PosthocLogitAdjustment(0.5 / test).probabilities(p.log())
+    torch.testing.assert_close(corrected, expected, atol=0, rtol=1e-5)
     torch.testing.assert_close(PosthocLogitAdjustment(test / test).probabilities(p.log()), p)
 
 
-# --- one dimension, classes N(0, 1) and N(2, 1): classes of equal frequency part at the midpoint 1 ------------
+# --- classes N(0, 1) and N(2, 1): the border of equally frequent classes is the midpoint 1 ------
 
 
 def log_densities(x: Tensor) -> Tensor:
-    """Of both classes, without the constant that they share."""
+    """Log densities of both classes, without their common constant."""
     return -(torch.stack([x, x - 2.0], dim=1) ** 2) / 2
 
 
 def test_posthoc_finds_the_midpoint_from_the_analytic_posterior() -> None:
     x = torch.tensor([0.99, 1.0, 1.01])
     posterior = log_softmax(log_densities(x) + COUNTS.log(), dim=1)
-    assert (
-        posterior.argmax(dim=1) == 0
-    ).all()  # without the adjustment all three are the common class
-    chances = PosthocLogitAdjustment(COUNTS).probabilities(posterior)[:, 1]
-    assert chances[0] < 0.5 < chances[2]
-    torch.testing.assert_close(chances[1], torch.tensor(0.5))
+    # without the adjustment all three are the common class
+    assert (posterior.argmax(dim=1) == 0).all()
+    rare = PosthocLogitAdjustment(COUNTS).probabilities(posterior)[:, 1]
+    assert rare[0] < 0.5 < rare[2]
+    torch.testing.assert_close(rare[1], torch.tensor(0.5))
 
 
 @pytest.mark.parametrize(
     ("loss", "stationary"), [("balanced_softmax", True), ("cross_entropy", False)]
 )
 def test_balanced_softmax_learns_the_midpoint(loss: str, stationary: bool) -> None:
-    """A logit of 2 (x - 1) is where the expected loss over all x, which is convex, has no gradient."""
+    """The expected loss over all x is convex; its gradient vanishes at the logit 2 (x - 1)."""
     x = torch.linspace(-8.0, 10.0, 2001, dtype=torch.float64)
-    midpoint = torch.tensor(
-        [2.0, 1.0], dtype=torch.float64, requires_grad=True
-    )  # logit = slope (x - threshold)
+    # logit = slope (x - threshold)
+    midpoint = torch.tensor([2.0, 1.0], dtype=torch.float64, requires_grad=True)
     logits = torch.stack([torch.zeros_like(x), midpoint[0] * (x - midpoint[1])], dim=1)
     densities = log_densities(x).exp() * COUNTS
     module = LOSSES[loss](COUNTS).double()
-    value = sum(
-        (
-            module(logits, torch.full((len(x),), label), densities[:, label] / densities.mean())
-            for label in (0, 1)
-        ),
-        start=torch.zeros((), dtype=torch.float64),
-    )
+    value = torch.zeros((), dtype=torch.float64)
+    for label in (0, 1):
+        target = torch.full((len(x),), label)
+        value = value + module(logits, target, densities[:, label] / densities.mean())
     (gradient,) = torch.autograd.grad(value, midpoint)
     assert (gradient.abs().max() < 1e-6) == stationary

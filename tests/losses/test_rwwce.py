@@ -1,4 +1,4 @@
-"""Golden values and properties of methods 2.2 and 10.2."""
+"""Golden values and properties of docs/methods.md 2.2 and 10.2."""
 
 import pytest
 import torch
@@ -18,7 +18,9 @@ LOGITS, TARGET = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.0, 3.0]]), torch.tensor
 seeds = st.integers(0, 10**6)
 
 
-def chance(seed: int, k: int, shape: tuple[int, ...] = ()) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def random_items(
+    seed: int, k: int, shape: tuple[int, ...] = ()
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Logits, target, w_fn, W_fp for k classes, float64."""
     g = torch.Generator().manual_seed(seed)
     logits = 3 * torch.randn(4, k, *shape, generator=g, dtype=torch.float64)
@@ -50,7 +52,7 @@ def test_golden_value_where_p_rounds_to_one() -> None:
         value, torch.tensor(698.613706), atol=0, rtol=1e-6
     )  # 500 + 2 (100 - ln 2)
     (gradient,) = torch.autograd.grad(value, logits)
-    # p = (1, 0, 0): -5 from log p_1, and 2 (1, -1/2, -1/2) from log(1 - p_0), whose others share alike
+    # p = (1, 0, 0): -5 from log p_1, and 2 (1, -1/2, -1/2) from log(1 - p_0)
     torch.testing.assert_close(gradient, torch.tensor([[7.0, -6.0, -1.0]]))
 
 
@@ -67,13 +69,13 @@ def test_finite_value_and_gradient_at_huge_logits(size: float) -> None:
 @settings(deadline=None, max_examples=30)
 @given(seed=seeds, k=st.integers(2, 6), shape=st.sampled_from([(), (3,), (2, 2)]))
 def test_equals_a_loop_over_items_and_classes(seed: int, k: int, shape: tuple[int, ...]) -> None:
-    logits, target, w_fn, W_fp = chance(seed, k, shape)
+    logits, target, w_fn, W_fp = random_items(seed, k, shape)
     p = logits.softmax(dim=1).movedim(1, -1).reshape(-1, k)
     expected = torch.zeros((), dtype=torch.float64)
     for row, t in zip(p, target.flatten().tolist(), strict=True):
         expected -= w_fn[t] * row[t].log()
-        for other in set(range(k)) - {t}:
-            expected -= W_fp[t, other] * torch.log1p(-row[other])
+        for wrong in set(range(k)) - {t}:
+            expected -= W_fp[t, wrong] * torch.log1p(-row[wrong])
     torch.testing.assert_close(
         RealWorldWeightCrossEntropy(w_fn, W_fp)(logits, target), expected / len(p)
     )
@@ -82,8 +84,11 @@ def test_equals_a_loop_over_items_and_classes(seed: int, k: int, shape: tuple[in
 @settings(deadline=None, max_examples=30)
 @given(seed=seeds, k=st.integers(2, 6))
 def test_analytic_gradient(seed: int, k: int) -> None:
-    """Methods 2.2: w_fn[t] (p - e_t) + r - p sum(r), r_j = W_fp[t, j] p_j / (1 - p_j); each row sums to 0."""
-    logits, target, w_fn, W_fp = chance(seed, k)
+    """docs/methods.md 2.2: w_fn[t] (p - e_t) + r - p sum(r), r_j = W_fp[t, j] p_j / (1 - p_j).
+
+    Each row sums to 0.
+    """
+    logits, target, w_fn, W_fp = random_items(seed, k)
     logits.requires_grad_()
     (gradient,) = torch.autograd.grad(
         RealWorldWeightCrossEntropy(w_fn, W_fp).terms(logits, target).sum(), logits
@@ -97,7 +102,7 @@ def test_analytic_gradient(seed: int, k: int) -> None:
 
 
 def test_numerical_gradient() -> None:
-    logits, target, w_fn, W_fp = chance(0, 4, (2,))
+    logits, target, w_fn, W_fp = random_items(0, 4, (2,))
     assert torch.autograd.gradcheck(
         lambda values: RealWorldWeightCrossEntropy(w_fn, W_fp).terms(values, target),
         logits.requires_grad_(),
@@ -107,7 +112,7 @@ def test_numerical_gradient() -> None:
 @settings(deadline=None, max_examples=20)
 @given(seed=seeds, k=st.integers(2, 6))
 def test_without_the_matrix_it_is_weighted_cross_entropy(seed: int, k: int) -> None:
-    logits, target, w_fn, _ = chance(seed, k)
+    logits, target, w_fn, _ = random_items(seed, k)
     torch.testing.assert_close(
         RealWorldWeightCrossEntropy(w_fn)(logits, target), CrossEntropy(w_fn)(logits, target)
     )
@@ -119,8 +124,8 @@ def test_without_the_matrix_it_is_weighted_cross_entropy(seed: int, k: int) -> N
 @settings(deadline=None, max_examples=20)
 @given(seed=seeds)
 def test_two_classes_collapse_to_weighted_cross_entropy(seed: int) -> None:
-    """So the binary experiment of paper S0 is exactly class-weighted cross-entropy."""
-    logits, target, w_fn, W_fp = chance(seed, 2, (3,))
+    """The binary experiment of Kupas and Harangi is exactly class-weighted cross-entropy."""
+    logits, target, w_fn, W_fp = random_items(seed, 2, (3,))
     collapsed = CrossEntropy(w_fn + W_fp.sum(dim=1))
     torch.testing.assert_close(
         RealWorldWeightCrossEntropy(w_fn, W_fp)(logits, target),
@@ -132,17 +137,17 @@ def test_two_classes_collapse_to_weighted_cross_entropy(seed: int) -> None:
 
 @settings(deadline=None, max_examples=20)
 @given(seed=seeds, k=st.integers(2, 6))
-def test_renaming_classes_renames_rows_and_columns(seed: int, k: int) -> None:
-    logits, target, w_fn, W_fp = chance(seed, k)
+def test_permuting_classes_permutes_rows_and_columns(seed: int, k: int) -> None:
+    logits, target, w_fn, W_fp = random_items(seed, k)
     order = torch.randperm(k, generator=torch.Generator().manual_seed(seed))
-    renamed = RealWorldWeightCrossEntropy(w_fn[order], W_fp[order][:, order])(
+    permuted = RealWorldWeightCrossEntropy(w_fn[order], W_fp[order][:, order])(
         logits[:, order], torch.argsort(order)[target]
     )
-    torch.testing.assert_close(renamed, RealWorldWeightCrossEntropy(w_fn, W_fp)(logits, target))
+    torch.testing.assert_close(permuted, RealWorldWeightCrossEntropy(w_fn, W_fp)(logits, target))
 
 
 def test_rows_are_true_classes_and_columns_wrong_ones() -> None:
-    """The price of raising class 2 where class 0 is true must not be paid the other way round."""
+    """The price of predicting class 2 where class 0 is true is not that of the reverse."""
     W_fp = torch.zeros(3, 3)
     W_fp[0, 2] = 1.0
     free = RealWorldWeightCrossEntropy(torch.zeros(3), W_fp)
@@ -152,17 +157,15 @@ def test_rows_are_true_classes_and_columns_wrong_ones() -> None:
 
 
 def test_the_scale_of_the_reference_implementation() -> None:
-    ours, theirs = (
-        RealWorldWeightCrossEntropy(W_FN, W_FP),
-        RealWorldWeightCrossEntropy(W_FN, W_FP, divide_by_classes=True),
-    )
-    torch.testing.assert_close(theirs(LOGITS, TARGET), ours(LOGITS, TARGET) / 3)
+    loss = RealWorldWeightCrossEntropy(W_FN, W_FP)
+    reference = RealWorldWeightCrossEntropy(W_FN, W_FP, divide_by_classes=True)
+    torch.testing.assert_close(reference(LOGITS, TARGET), loss(LOGITS, TARGET) / 3)
 
 
 @settings(deadline=None, max_examples=20)
 @given(seed=seeds, k=st.integers(2, 6))
 def test_log_one_minus(seed: int, k: int) -> None:
-    log_p = chance(seed, k)[0].log_softmax(dim=1)
+    log_p = random_items(seed, k)[0].log_softmax(dim=1)
     torch.testing.assert_close(log_one_minus(log_p), torch.log1p(-log_p.exp()))
 
 
@@ -185,16 +188,14 @@ def test_the_named_member_is_class_weights_on_another_scale() -> None:
 @pytest.mark.parametrize(
     ("w_fn", "W_fp", "problem"),
     [
-        ([1.0, 1.0], [[0.0, 1.0], [1.0, 0.1]], "zero diagonal in W_fp"),
+        ([1.0, 1.0], [[0.0, 1.0], [1.0, 0.1]], r"diagonal in W_fp.* 0\.1"),
         ([1.0, 1.0], [[0.0, -1.0], [1.0, 0.0]], "at least 0 in W_fp"),
         ([1.0, -1.0], [[0.0, 1.0], [1.0, 0.0]], "at least 0 in w_fn"),
-        ([1.0, float("nan")], [[0.0, 1.0], [1.0, 0.0]], "finite weights of at least 0 in w_fn"),
+        ([1.0, float("nan")], [[0.0, 1.0], [1.0, 0.0]], "finite .* w_fn"),
         ([1.0, 1.0, 1.0], [[0.0, 1.0], [1.0, 0.0]], r"got \(3,\) and \(2, 2\)"),
         ([1.0], [[0.0]], "at least 2 classes"),
     ],
 )
-def test_refuses_weights_that_are_none(
-    w_fn: list[float], W_fp: list[list[float]], problem: str
-) -> None:
+def test_refuses_bad_weights(w_fn: list[float], W_fp: list[list[float]], problem: str) -> None:
     with pytest.raises(SettingError, match=problem):
         RealWorldWeightCrossEntropy(torch.tensor(w_fn), torch.tensor(W_fp))

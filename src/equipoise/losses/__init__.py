@@ -1,4 +1,4 @@
-"""Losses for imbalanced classes, by name; one file for each family."""
+"""Losses for imbalanced classes, by name; a new loss is its file and a row of `LOSSES`."""
 
 from equipoise.discovery import Family
 from equipoise.losses.base import LossFactory

@@ -1,4 +1,4 @@
-"""What a loss is: a module of one value per item, and the factory that makes it from the class counts."""
+"""What a loss is: a module with one value per item, and the factory that builds it from counts."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,21 +11,29 @@ from equipoise.exceptions import DataError
 
 
 class ImbalanceLoss(nn.Module, ABC):
-    """A loss of logits (n, k, *spatial) and classes (n, *spatial); tensors of its own are buffers.
+    """A loss of logits (n, k, *spatial) and classes (n, *spatial); its own tensors are buffers.
 
-    A member defines `terms`. What turns logits into probabilities is the loss's business too, because a loss may
-    teach a network logits whose softmax is not what it means.
+    Subclasses define `terms`. They also define how logits become probabilities where a plain
+    softmax would be wrong, as for losses that train with shifted or scaled logits.
     """
 
     @abstractmethod
     def terms(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Give the loss of each item, (n, *spatial), for logits (n, k, *spatial) and classes (n, *spatial)."""
+        """Compute the loss of each item: logits (n, k, *spatial), classes -> (n, *spatial)."""
 
     def forward(self, logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Average the terms, weighted by image if weights (n,) are given; divided by their number, not by weights.
+        """Average the terms, optionally weighted by image; the divisor is their number.
 
-        Source: methods 2. It differs from torch's weighted mean, which divides by the summed weights and so by
-        another number in every batch.
+        torch's weighted cross-entropy divides by the sum of the weights instead, and so by another
+        number in every batch.
+
+        Args:
+            logits: (n, k, *spatial).
+            target: (n, *spatial) classes 0..k-1.
+            weights: (n,) weights of the images; None for 1.
+
+        Returns:
+            A scalar.
         """
         terms = self.terms(logits, target)
         if weights is not None:
@@ -33,27 +41,35 @@ class ImbalanceLoss(nn.Module, ABC):
         return terms.mean()
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Turn logits (n, k, *spatial) into probabilities of the same shape that sum to 1 over the classes."""
+        """Map logits (n, k, *spatial) to probabilities that sum to 1 over the classes."""
         return logits.softmax(dim=1)
 
     def advance(self, progress: float) -> None:
-        """Tell the loss which share of the training is done, 0 to 1; called before a step, any number of times.
+        """Set the finished share of the training, 0 to 1; most losses ignore it.
 
-        Most losses do not change.
+        It is called before a step and may repeat a value.
         """
 
 
 @dataclass(frozen=True)
 class LossFactory:
-    """Makes a loss from class counts.
+    """A row of `equipoise.losses.LOSSES`: builds a loss from class counts.
 
     Attributes:
-        name: How it is asked for.
-        summary: One line for lists.
+        name: Its name in the table.
+        summary: One line for users.
         build: Class counts (k,) float32 -> loss.
-        source: Where it is defined.
+        source: Author and year of its definition.
         head: Last layer that the loss is meant for; one of `equipoise.networks.heads.HEADS`.
-        counts_real: Whether it is told the counts of the real images only, where others count synthetic ones too.
+        counts_real: Whether only real images are counted; other losses count synthetic ones, too.
+        rebalances: Whether it finds more of a rare class that overlaps with a frequent one.
+        cross_entropy_if_balanced: Whether it equals cross-entropy where all counts are equal.
+
+    Example:
+        >>> from equipoise.losses import LOSSES
+        >>> loss = LOSSES["class_weights"](torch.tensor([30, 10]))
+        >>> loss(torch.tensor([[2.0, 0.0], [1.0, 1.0]]), torch.tensor([0, 1]))
+        tensor(0.7355)
     """
 
     name: str
@@ -62,12 +78,14 @@ class LossFactory:
     source: str
     head: str = "linear"
     counts_real: bool = False
+    rebalances: bool = True
+    cross_entropy_if_balanced: bool = True
 
     def __call__(self, counts: Tensor) -> ImbalanceLoss:
-        """Make the loss for class counts (k,) of the training data.
+        """Build the loss for class counts (k,) of the training data.
 
         Raises:
-            DataError: Not at least two classes, or a class without an image.
+            DataError: Fewer than two classes, or a class without an image.
         """
         if counts.ndim != 1 or len(counts) < 2 or bool((counts < 1).any()):
             raise DataError(

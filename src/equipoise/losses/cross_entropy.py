@@ -7,12 +7,20 @@ from equipoise.losses.base import ImbalanceLoss, LossFactory
 
 
 class CrossEntropy(ImbalanceLoss):
-    """Softmax cross-entropy whose terms are weighted by their class.
+    """Softmax cross-entropy whose terms are weighted by their class: -w_t log p_t.
 
     Args:
         weights: (k,) weight of each class, or None for equal ones.
 
-    Source: methods 2.1 (paper S2), the corrected form: the weight of an image is that of its own class.
+    Source: Sun and Li (paper S2 in docs/methods.md) for the weighted form. They print the indices
+    of the two weights swapped; here the weight of an image is that of its own class. The mean
+    divides by the number of images, see `ImbalanceLoss.forward`.
+
+    Example:
+        >>> import torch
+        >>> loss = CrossEntropy(torch.tensor([0.5, 2.0]))
+        >>> loss.terms(torch.zeros(2, 2), torch.tensor([0, 1]))
+        tensor([0.3466, 1.3863])
     """
 
     weights: Tensor | None
@@ -22,14 +30,21 @@ class CrossEntropy(ImbalanceLoss):
         self.register_buffer("weights", weights)
 
     def terms(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Give -w_t log p_t for the true class t of each item."""
+        """Compute -w_t log p_t for the true class t of each item."""
         return cross_entropy(logits, target, weight=self.weights, reduction="none")
 
 
 def class_weights(counts: Tensor) -> Tensor:
-    """Weigh classes by n / (k n_j), so that each contributes alike and the weights of all images sum to n.
+    """Compute class weights n / (k n_j), as scikit-learn's class_weight="balanced" does.
 
-    Source: methods 2.1; counts (4385, 1460) give (0.666477, 2.001712).
+    Every class then contributes equally, and the weights of all images sum to n.
+
+    Source: Sun and Li (paper S2).
+
+    Example:
+        >>> import torch
+        >>> class_weights(torch.tensor([4385.0, 1460.0]))
+        tensor([0.6665, 2.0017])
     """
     return counts.sum() / (len(counts) * counts)
 
@@ -38,12 +53,13 @@ CROSS_ENTROPY = LossFactory(
     name="cross_entropy",
     summary="Every image counts the same.",
     build=lambda _counts: CrossEntropy(),
-    source="methods 2",
+    source="Definition",
+    rebalances=False,
 )
 
 CLASS_WEIGHTS = LossFactory(
     name="class_weights",
     summary="Every class counts the same: an image weighs n / (k n_j).",
     build=lambda counts: CrossEntropy(class_weights(counts)),
-    source="methods 2.1 (paper S2)",
+    source="Sun and Li (paper S2), with the indices of the weights corrected",
 )

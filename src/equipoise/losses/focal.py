@@ -1,4 +1,4 @@
-"""Focal loss: what is classified well already counts less."""
+"""Focal loss: images that are classified well count less."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,9 @@ from equipoise.losses.class_balanced import class_balanced_weights
 
 
 class Focal(ImbalanceLoss):
-    """Charges -w_t (1 - p_t)^gamma log p_t for an item of class t.
+    """Focal loss -w_t (1 - p_t)^gamma log p_t of an item of class t.
+
+    Its probabilities are less confident than those of cross-entropy.
 
     Args:
         gamma: At least 0; 0 is cross-entropy.
@@ -19,9 +21,14 @@ class Focal(ImbalanceLoss):
     Raises:
         SettingError: A negative gamma.
 
-    Source: methods 2.4 (Lin et al. 2017), with softmax in place of their sigmoids. The class weight stands outside
-    the modulating factor; the reference code of LDAM takes p_t from the weighted cross-entropy instead. Its softmax
-    is pulled towards the middle, so its probabilities are less sure than those of cross-entropy.
+    Source: Lin et al. (2017), Eq. 4, and Eq. 5 for the class weights. Differences: a softmax
+    replaces their sigmoids. The class weight stands outside the modulating factor, as theirs; the
+    code of Cao et al. (2019) computes p_t from the weighted cross-entropy instead.
+
+    Example:
+        >>> loss = Focal(gamma=2.0)
+        >>> loss.terms(torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
+        tensor([0.0227])
     """
 
     weights: Tensor | None
@@ -34,9 +41,9 @@ class Focal(ImbalanceLoss):
         self.register_buffer("weights", weights)
 
     def terms(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Give the loss of each item; log(1 - p_t) is summed from the other classes, exact for any logits."""
-        others = logits.log_softmax(dim=1).scatter(1, target.unsqueeze(1), -torch.inf)
-        factor = (self.gamma * others.logsumexp(dim=1)).exp()
+        """Compute the loss of each item; 1 - p_t is the exact sum over the other classes."""
+        log_wrong = logits.log_softmax(dim=1).scatter(1, target.unsqueeze(1), -torch.inf)
+        factor = (self.gamma * log_wrong.logsumexp(dim=1)).exp()  # (1 - p_t)^gamma
         return factor * cross_entropy(logits, target, weight=self.weights, reduction="none")
 
 
@@ -44,12 +51,15 @@ FOCAL = LossFactory(
     name="focal",
     summary="An image that is classified well counts less, gamma 2; no class counts more.",
     build=lambda _counts: Focal(),
-    source="methods 2.4 (Lin et al. 2017)",
+    source="Lin et al. (2017), Eq. 4",
+    rebalances=False,
+    cross_entropy_if_balanced=False,
 )
 
 CLASS_BALANCED_FOCAL = LossFactory(
     name="class_balanced_focal",
     summary="Focal loss with the weights of class_balanced.",
     build=lambda counts: Focal(weights=class_balanced_weights(counts)),
-    source="methods 2.4 (Cui et al. 2019)",
+    source="Cui et al. (2019)",
+    cross_entropy_if_balanced=False,
 )

@@ -1,4 +1,4 @@
-"""Logits moved by the class frequencies: while learning (balanced softmax) or afterwards. One or the other."""
+"""Logits shifted by the class frequencies: in training (balanced softmax) or afterwards."""
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -8,15 +8,24 @@ from equipoise.losses.cross_entropy import CrossEntropy
 
 
 class LogitAdjustment(ImbalanceLoss):
-    """Cross-entropy of l + tau log pi: the network learns logits for classes that are equally frequent.
+    """Cross-entropy of l + tau log pi: the network learns logits for equally frequent classes.
+
+    pi must be the class shares in the batches: do not combine it with a balanced batch sampler.
 
     Args:
         counts: (k,) images of each class; pi are their shares.
-        tau: 1 is balanced softmax, 0 cross-entropy.
+        tau: 1 is balanced softmax, 0 is cross-entropy.
 
-    pi must be the shares that the batches are drawn with: not to be combined with a balanced batch sampler.
+    Source: Menon et al. (2021), Eq. 10; for tau = 1 the balanced softmax of Ren et al. (2020).
 
-    Source: methods 2.5 (Menon et al. 2021; tau = 1: Ren et al. 2020).
+    See Also:
+        `PosthocLogitAdjustment`: the same shift after the training. Use one of the two.
+
+    Example:
+        >>> import torch
+        >>> loss = LogitAdjustment(torch.tensor([1727.0, 294.0]))
+        >>> loss.terms(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1]))
+        tensor([0.0607, 1.1509])
     """
 
     offsets: Tensor
@@ -26,19 +35,32 @@ class LogitAdjustment(ImbalanceLoss):
         self.register_buffer("offsets", _offsets(counts, tau))
 
     def terms(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Give CE(l + tau log pi, t) of each item."""
+        """Compute CE(l + tau log pi, t) of each item."""
         return cross_entropy(
             logits + _along_classes(self.offsets, logits), target, reduction="none"
         )
 
 
 class PosthocLogitAdjustment(CrossEntropy):
-    """Plain cross-entropy to learn from, and softmax(l - tau log pi) to predict with.
+    """Plain cross-entropy in training, softmax(l - tau log pi) in prediction.
 
-    Arguments and the warning about batch samplers are those of `LogitAdjustment`.
+    With tau = 1 this divides the probabilities by the class shares of the training: decisions
+    change, the ranking of images within two classes does not.
 
-    Source: methods 2.5 (Menon et al. 2021). With tau = 1 this divides the probabilities by the class shares of
-    the training, so that decisions change and the ranking within two classes does not.
+    Args:
+        counts: (k,) images of each class; pi are their shares.
+        tau: 0 is cross-entropy.
+
+    Source: Menon et al. (2021), Eq. 9.
+
+    See Also:
+        `LogitAdjustment`: the same shift in training. Use one of the two.
+
+    Example:
+        >>> import torch
+        >>> loss = PosthocLogitAdjustment(torch.tensor([30.0, 10.0]))
+        >>> loss.probabilities(torch.zeros(1, 2))
+        tensor([[0.2500, 0.7500]])
     """
 
     offsets: Tensor
@@ -48,7 +70,7 @@ class PosthocLogitAdjustment(CrossEntropy):
         self.register_buffer("offsets", _offsets(counts, tau))
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Give softmax(l - tau log pi)."""
+        """Compute softmax(l - tau log pi)."""
         return (logits - _along_classes(self.offsets, logits)).softmax(dim=1)
 
 
@@ -57,20 +79,20 @@ def _offsets(counts: Tensor, tau: float) -> Tensor:
 
 
 def _along_classes(values: Tensor, logits: Tensor) -> Tensor:
-    """Shape (k,) so that it meets the class axis of (n, k, *spatial)."""
+    """Reshape (k,) to broadcast along the class axis of (n, k, *spatial)."""
     return values.view(-1, *[1] * (logits.ndim - 2))
 
 
 BALANCED_SOFTMAX = LossFactory(
     name="balanced_softmax",
-    summary="Logits learn with the log of the class shares added, so that without it they favor no class.",
+    summary="Trains on logits plus the log of the class shares: plain logits favor no class.",
     build=LogitAdjustment,
-    source="methods 2.5 (Ren et al. 2020; Menon et al. 2021 with tau 1)",
+    source="Ren et al. (2020); Menon et al. (2021), Eq. 10, tau 1",
 )
 
 POSTHOC_LOGIT_ADJUSTMENT = LossFactory(
     name="posthoc_logit_adjustment",
-    summary="Learns as cross_entropy; predictions are divided by the class shares of the training.",
+    summary="Trains as cross_entropy; predictions are divided by the class shares of the training.",
     build=PosthocLogitAdjustment,
-    source="methods 2.5 (Menon et al. 2021, tau 1)",
+    source="Menon et al. (2021), Eq. 9, tau 1",
 )

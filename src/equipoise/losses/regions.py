@@ -1,4 +1,4 @@
-"""Losses of label maps: overlap of regions, and the losses of single items over the pixels that count."""
+"""Losses of label maps: overlap of regions, and the losses of single items over labeled pixels."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -15,46 +15,45 @@ from equipoise.losses.base import ImbalanceLoss, LossFactory
 
 Overlap = Callable[[Tensor, Tensor], Tensor]  # logits (1, k, m), classes (1, 1, m) -> scalar
 
-FALSE_POSITIVE, FALSE_NEGATIVE = 0.3, 0.7  # what they cost in Tversky losses
+FALSE_POSITIVE, FALSE_NEGATIVE = 0.3, 0.7  # their weights in Tversky losses
 FOCUS = 3 / 4  # exponent of the focal Tversky loss
-NEARLY_PERFECT = 1e-6  # below this the slope of x^(3/4), infinite at 0, is held
+NEARLY_PERFECT = 1e-6  # below it the slope of x^(3/4), infinite at 0, is constant
 
 
 class DenseLoss(nn.Module, ABC):
-    """A loss of the pixels of a batch of patches that have a class; the others, with target -1, add nothing to it.
+    """A loss of the labeled pixels in a batch of patches; pixels with target -1 are ignored.
 
-    A batch in which no pixel has a class costs 0 and has a gradient of 0.
+    A batch without a labeled pixel has loss 0 and gradient 0.
     """
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Give a scalar for logits (n, k, h, w) and classes (n, h, w), -1 where a pixel is ignored."""
-        kept = target >= 0
-        pixels = logits.movedim(1, -1)[kept]
-        pixels = pixels.to(
-            torch.promote_types(pixels.dtype, torch.float32)
-        )  # sums of many: half is too coarse
-        return self.of_pixels(pixels, target[kept]) if len(pixels) else pixels.sum()
+        """Compute a scalar from logits (n, k, h, w) and classes (n, h, w), -1 where ignored."""
+        labeled = target >= 0
+        pixels = logits.movedim(1, -1)[labeled]
+        # half precision is too coarse for sums over many pixels
+        pixels = pixels.to(torch.promote_types(pixels.dtype, torch.float32))
+        return self.of_pixels(pixels, target[labeled]) if len(pixels) else pixels.sum()
 
     @abstractmethod
     def of_pixels(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Give a scalar for logits (m, k) and classes (m,) of at least one pixel."""
+        """Compute a scalar from logits (m, k) and classes (m,) of at least one pixel."""
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Turn logits (n, k, *spatial) into probabilities of the same shape that sum to 1 over the classes."""
+        """Map logits (n, k, *spatial) to probabilities that sum to 1 over the classes."""
         return logits.softmax(dim=1)
 
     def advance(self, progress: float) -> None:
-        """Tell the loss which share of the training is done, 0 to 1; regions do not change on the way."""
+        """Set the finished share of the training, 0 to 1; losses of regions ignore it."""
 
 
 class RegionLoss(DenseLoss):
-    """One minus an overlap of what is predicted and what is true.
+    """One minus the overlap of predicted and true regions.
 
-    The pixels of all patches are one region: in a small patch most classes are absent, and an overlap of its own
-    would be 0 / 0 for them (nnU-Net: "batch dice").
+    The pixels of all patches form one region (nnU-Net: "batch dice"): most classes are absent from
+    a small patch, where their overlap would be 0 / 0.
 
     Args:
-        overlap: The loss of one region map.
+        overlap: Loss of the pixels of one region map.
     """
 
     def __init__(self, overlap: Overlap) -> None:
@@ -62,12 +61,16 @@ class RegionLoss(DenseLoss):
         self.overlap = overlap
 
     def of_pixels(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Give the loss of all pixels as one map."""
+        """Compute the loss of all pixels as one map."""
         return self.overlap(logits.T.unsqueeze(0), target.view(1, 1, -1))
 
 
 class ItemLoss(DenseLoss):
-    """A member of `equipoise.losses.LOSSES`, averaged over the pixels that have a class."""
+    """A member of `equipoise.losses.LOSSES`, averaged over the labeled pixels.
+
+    Args:
+        loss: The loss of one pixel.
+    """
 
     def __init__(self, loss: ImbalanceLoss) -> None:
         super().__init__()
@@ -78,23 +81,23 @@ class ItemLoss(DenseLoss):
         return self.loss(logits, target)  # type: ignore[no-any-return]  # modules are untyped when called
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Ask the loss."""
+        """Map logits to probabilities as the wrapped loss does."""
         return self.loss.probabilities(logits)
 
     def advance(self, progress: float) -> None:
-        """Tell the loss."""
+        """Set the finished share of the training in the wrapped loss."""
         self.loss.advance(progress)
 
 
 @dataclass(frozen=True)
 class RegionLossFactory:
-    """Makes the loss of a label map.
+    """A row of `REGION_LOSSES`: builds the loss of a label map.
 
     Attributes:
-        name: How it is asked for.
-        summary: One line for lists.
-        build: Whether class 0 is background (then "mean over foreground" leaves it out) -> overlap.
-        source: Where it is defined.
+        name: Its name in the table.
+        summary: One line for users.
+        build: Whether class 0 is background, which a foreground mean leaves out -> overlap.
+        source: Author, year and differences.
     """
 
     name: str
@@ -104,16 +107,23 @@ class RegionLossFactory:
 
 
 def pick_loss(name: str, counts: Tensor, *, background: bool = True) -> DenseLoss:
-    """Make a loss for label maps: one of `REGION_LOSSES`, or of `equipoise.losses.LOSSES` for each pixel.
+    """Build a loss for label maps: one of `REGION_LOSSES`, or of `LOSSES` for each pixel.
 
     Args:
         name: Its name.
-        counts: (k,) pixels of each class; regions need none.
-        background: Whether class 0 is background; False where only substructures are told apart.
+        counts: (k,) pixels of each class; losses of regions ignore them.
+        background: Whether class 0 is background; False where all classes are structures.
 
     Raises:
-        SettingError: No such name, or a loss that needs the cosines of a last layer that label maps do not have.
+        SettingError: No such name, or a loss that needs a cosine head, which label maps lack.
         DataError: The loss needs counts and a class has none.
+
+    Example:
+        >>> loss = pick_loss("dice", torch.tensor([90, 10]))
+        >>> target = torch.tensor([[[0, 1], [1, -1]]])
+        >>> logits = torch.tensor([[[[9.0, 0.0], [0.0, 0.0]], [[0.0, 9.0], [9.0, 0.0]]]])
+        >>> loss(logits, target) < 0.01
+        tensor(True)
     """
     table: dict[str, LossFactory | RegionLossFactory] = {**LOSSES, **REGION_LOSSES}
     factory = pick(table, name, "loss")
@@ -121,23 +131,28 @@ def pick_loss(name: str, counts: Tensor, *, background: bool = True) -> DenseLos
         return RegionLoss(factory.build(background))
     if factory.head != "linear":
         raise SettingError(
-            f"Expected a loss of plain logits for label maps, got '{name}', which needs cosines."
+            f"Expected a loss of plain logits for label maps, got '{name}', which needs cosines. "
+            "Use 'balanced_softmax' or 'class_weights'."
         )
     return ItemLoss(factory(counts))
 
 
 def _dice(background: bool) -> Overlap:
-    """Take MONAI's with its defaults: nothing squared, e = 1e-5. An absent class that nobody predicts costs 0."""
+    """Build MONAI's loss with its defaults: no squares, smoothing 1e-5.
+
+    A class that is absent and not predicted costs 0.
+    """
     from monai.losses.dice import DiceLoss
 
     return DiceLoss(include_background=not background, to_onehot_y=True, softmax=True)
 
 
 def _generalized_dice(_background: bool) -> Overlap:
-    """Take MONAI's without its smoothing, which is large beside sums of n / n^2 where regions have many pixels.
+    """Build MONAI's loss without smoothing.
 
-    All classes count, the background too, as in Sudre et al. An absent class would weigh infinitely much; it weighs
-    as much as the rarest that is there (so does MONAI).
+    Smoothing is large beside sums of n / n^2 where regions have many pixels. All classes count,
+    the background, too, as in Sudre et al. An absent class would have an infinite weight; it gets
+    that of the rarest class present, as in MONAI.
     """
     from monai.losses.dice import GeneralizedDiceLoss
 
@@ -158,7 +173,7 @@ def _tversky(background: bool, reduction: str = "mean") -> Overlap:
 
 
 def _focal_tversky(background: bool) -> Overlap:
-    """Raise each class to the power before the mean; MONAI has no such loss."""
+    """Raise the Tversky loss of each class to the power 3/4, then average; not in MONAI."""
     tversky = _tversky(background, reduction="none")
 
     def overlap(logits: Tensor, target: Tensor) -> Tensor:
@@ -180,31 +195,31 @@ REGION_LOSSES: dict[str, RegionLossFactory] = {
             "dice",
             "Overlap of each foreground class; a small class counts as much as a large one.",
             _dice,
-            "methods 6.5 (Milletari et al. 2016, without their squares)",
+            "Milletari et al. (2016), without their squares",
         ),
         RegionLossFactory(
             "generalized_dice",
             "One overlap of all classes, each weighted by 1 / (its pixels)^2.",
             _generalized_dice,
-            "methods 6.5 (Sudre et al. 2017)",
+            "Sudre et al. (2017)",
         ),
         RegionLossFactory(
             "tversky",
             "As dice, but a missed pixel costs 0.7 and a false one 0.3.",
             _tversky,
-            "methods 6.5 (Salehi et al. 2017)",
+            "Salehi et al. (2017)",
         ),
         RegionLossFactory(
             "focal_tversky",
-            "tversky to the power 3/4: classes that overlap well still pull.",
+            "tversky to the power 3/4: classes that overlap well still matter.",
             _focal_tversky,
-            "methods 6.5 (Abraham & Khan 2019)",
+            "Abraham and Khan (2019)",
         ),
         RegionLossFactory(
             "ce_dice",
             "Cross-entropy of every pixel plus dice.",
             _ce_dice,
-            "methods 6.5 (Isensee et al. 2021, nnU-Net's default)",
+            "Isensee et al. (2021), the default of nnU-Net",
         ),
     )
 }

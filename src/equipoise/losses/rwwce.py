@@ -1,4 +1,4 @@
-"""Real-world-weight cross-entropy: a price for missing each class and for raising each wrong one."""
+"""Real-world-weight cross-entropy: a price for missing a class and for each wrong prediction."""
 
 import torch
 from torch import Tensor
@@ -8,23 +8,31 @@ from equipoise.losses.base import ImbalanceLoss, LossFactory
 
 
 class RealWorldWeightCrossEntropy(ImbalanceLoss):
-    """Charges -w_fn[t] log p_t - sum over k != t of W_fp[t, k] log(1 - p_k) for an item of class t.
+    """Loss -w_fn[t] log p_t - sum over k != t of W_fp[t, k] log(1 - p_k) of an item of class t.
+
+    With two classes, 1 - p of one class is p of the other: the loss is then cross-entropy with the
+    class weights `w_fn + W_fp.sum(dim=1)`, and the matrix adds nothing below three classes.
+    A mean weight far from 1 acts like another learning rate.
 
     Args:
-        w_fn: (k,) price of missing each class, at least 0.
-        W_fp: (k, k) price of raising class k (column) where class t (row) is true, at least 0, zero diagonal;
-            None for none, which leaves class-weighted cross-entropy.
-        divide_by_classes: Divide by k too, which is the scale of the reference implementation.
-
-    With two classes 1 - p of the one is p of the other: the loss is then cross-entropy with the class weights
-    `w_fn + W_fp.sum(dim=1)`, and the matrix says something of its own for three classes or more only.
-    A mean weight far from 1 acts like another learning rate.
+        w_fn: (k,) price of missing each class (a false negative), at least 0.
+        W_fp: (k, k) price of predicting class k (column) where class t (row) is true, at least 0,
+            zero diagonal. None for no prices, which leaves class-weighted cross-entropy.
+        divide_by_classes: Whether to divide by k, too, as the reference implementation does.
 
     Raises:
         SettingError: Weights of another shape, negative, not finite, or a price on the diagonal.
 
-    Source: methods 2.2 (paper S0; Ho & Wookey 2020). Their code clips p to [1e-7, 1 - 1e-7]; here log(1 - p_k) is
-    the log-sum-exp of the other log-probabilities, exact for any logits.
+    Source: Ho and Wookey (2020), "The Real-World-Weight Cross-Entropy Loss Function"; used by Kupas
+    and Harangi (2021, paper S0). Difference: their code clips p to [1e-7, 1 - 1e-7]; here
+    log(1 - p_k) is the log-sum-exp of the other log-probabilities, exact for any logits.
+
+    Example:
+        >>> prices = torch.tensor([[0.0, 1.0, 0.5], [2.0, 0.0, 3.0], [1.0, 1.0, 0.0]])
+        >>> loss = RealWorldWeightCrossEntropy(torch.tensor([1.0, 5.0, 2.0]), prices)
+        >>> logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.0, 3.0]])
+        >>> loss.terms(logits, torch.tensor([0, 1]))
+        tensor([ 0.3126, 16.2913])
     """
 
     w_fn: Tensor
@@ -41,25 +49,36 @@ class RealWorldWeightCrossEntropy(ImbalanceLoss):
         self.divisor = len(w_fn) if divide_by_classes else 1
 
     def terms(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Give the price of each item; memory grows with the square of the number of classes."""
-        log_p = logits.log_softmax(dim=1).movedim(1, -1)
-        of_true = log_p.gather(-1, target.unsqueeze(-1)).squeeze(-1)
-        missed = self.w_fn[target] * of_true
-        raised = (self.W_fp[target] * log_one_minus(log_p)).sum(dim=-1)
-        return -(missed + raised) / self.divisor
+        """Compute the loss of each item; memory grows with the square of the number of classes."""
+        log_p = logits.log_softmax(dim=1).movedim(1, -1)  # (n, *spatial, k)
+        log_p_true = log_p.gather(-1, target.unsqueeze(-1)).squeeze(-1)
+        false_negatives = self.w_fn[target] * log_p_true
+        false_positives = (self.W_fp[target] * log_one_minus(log_p)).sum(dim=-1)
+        return -(false_negatives + false_positives) / self.divisor
 
 
 def log_one_minus(log_p: Tensor) -> Tensor:
-    """Turn log-probabilities (..., k) into log(1 - p) of each class, finite wherever they are finite."""
+    """Compute log(1 - p) of each class from all log-probabilities (..., k).
+
+    The result is finite wherever the log-probabilities of the other classes are.
+
+    Example:
+        >>> log_one_minus(torch.tensor([0.7, 0.2, 0.1]).log()).exp()
+        tensor([0.3000, 0.8000, 0.9000])
+    """
     k = log_p.shape[-1]
-    own = torch.eye(k, dtype=torch.bool, device=log_p.device)
-    return (
-        log_p.unsqueeze(-2).expand(*log_p.shape, k).masked_fill(own, -torch.inf).logsumexp(dim=-1)
-    )
+    diagonal = torch.eye(k, dtype=torch.bool, device=log_p.device)
+    of_others = log_p.unsqueeze(-2).expand(*log_p.shape, k).masked_fill(diagonal, -torch.inf)
+    return of_others.logsumexp(dim=-1)
 
 
 def ratio_weights(counts: Tensor) -> Tensor:
-    """Weigh classes by max n / n_k: 1 for the largest, counts (1727, 294) give 5.874 for the smaller."""
+    """Compute class weights max n / n_k: 1 for the largest class.
+
+    Example:
+        >>> ratio_weights(torch.tensor([1727.0, 294.0]))
+        tensor([1.0000, 5.8741])
+    """
     return counts.max() / counts
 
 
@@ -77,16 +96,16 @@ def _check_prices(w_fn: Tensor, W_fp: Tensor) -> None:
             )
     if bool(W_fp.diagonal().any()):
         raise SettingError(
-            f"Expected a zero diagonal in W_fp, got {W_fp.diagonal().tolist()}. To raise the true class is no "
-            "error; what missing it costs belongs into w_fn."
+            f"Expected a zero diagonal in W_fp, got {W_fp.diagonal().tolist()}. Predicting the "
+            "true class is no error; put the price of missing it into w_fn."
         )
 
 
 RWWCE_REAL = LossFactory(
     name="rwwce_real",
-    summary="The same priced by the real images, even where synthetic ones have filled the classes up.",
+    summary="rwwce priced by the real images only, even where synthetic ones balance the classes.",
     build=lambda counts: RealWorldWeightCrossEntropy(ratio_weights(counts)),
-    source="methods 2.2: paper S0 keeps its weights on the extended set, where they over-compensate",
+    source="Kupas and Harangi (2021) keep the weights on the extended set, which over-compensates",
     counts_real=True,
 )
 
@@ -94,5 +113,5 @@ RWWCE = LossFactory(
     name="rwwce",
     summary="Missing a class costs max n / n_k: class_weights on another scale.",
     build=lambda counts: RealWorldWeightCrossEntropy(ratio_weights(counts)),
-    source='methods 2.2 (paper S0), preset "ratio" without prices for wrong classes: S0 does not print its weights',
+    source="Ho and Wookey (2020); weights are ours, Kupas and Harangi (2021) do not print theirs",
 )
