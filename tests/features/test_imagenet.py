@@ -29,10 +29,10 @@ def test_official_weights_tell_textures_apart(official: Path) -> None:
 def test_without_connection_the_message_names_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(url: str, **_: object) -> None:
+    def refuse(url: str, *_: object, **__: object) -> None:
         raise OSError(f"no way to {url}")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
+    monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
     with pytest.raises(WeightsError, match=r"mobilenet_v2-b0353104\.pth"):
         imagenet(device="cpu")

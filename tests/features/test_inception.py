@@ -117,11 +117,11 @@ def test_foreign_programs_are_not_opened(tmp_path: Path) -> None:
 def test_without_connection_the_message_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(url: str, **_: object) -> None:
+    def refuse(url: str, *_: object, **__: object) -> None:
         raise OSError(f"no way to {url}")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
+    monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
     with pytest.raises(
         WeightsError, match=r"pt_inception-2015-12-05-6726825d.pth.*weights='/path/file.pth'"
     ):
