@@ -20,7 +20,7 @@ from equipoise.atomic import write_json
 from equipoise.data.phantoms.datasets import chest_films
 from equipoise.experiments.running.environment import machine, versions
 from equipoise.features.base import STEP, extract
-from equipoise.features.choosing import FOLDER, found_weights, make_extractor
+from equipoise.features.choosing import FOLDER, find_weights, make_extractor
 from equipoise.features.network import NetworkExtractor
 from equipoise.features.table import EXTRACTORS
 
@@ -64,7 +64,7 @@ def _bare(images: Images, network: torch.nn.Module) -> Callable[[], int]:
 def present() -> Iterator[str]:
     """Name the extractors that can be measured here; say which cannot."""
     for name, member in EXTRACTORS.items():
-        if member.files and found_weights(member.files) is None:
+        if member.files and find_weights(member.files) is None:
             print(f"{name:<34} left out: none of {', '.join(member.files)} in ${FOLDER}")
         elif member.make is not None:
             yield name

@@ -1,4 +1,4 @@
-"""What every extractor of `EXTRACTORS` must do, whatever it is made of."""
+"""The contract of every extractor in `EXTRACTORS`."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -26,13 +26,13 @@ from equipoise.networks.inception import fid_inception
 from equipoise.training.chance import isolated_chance
 
 SIDE = 20
-TAP = 64  # an early map: the whole Inception takes most of a second for an image
+TAP = 64  # an early map: the whole Inception takes most of a second per image
 TYPES = ("uint8", "uint16", "float32")
 KINDS = [(dtype, channels) for dtype in TYPES for channels in (1, 3)]
 
 
 def images_of(dtype: str, channels: int, n: int = 2) -> Images:
-    """Noise on a slope; its extremes are 0 and 255, 4095, or -1 and 1."""
+    """Noise on a ramp between the extremes 0 and 255, 0 and 4095, or -1 and 1."""
     rng = np.random.default_rng(0)
     unit = np.clip(rng.random((n, channels, SIDE, SIDE)) / 2 + np.linspace(0, 0.5, SIDE), 0, 1)
     unit.flat[0], unit.flat[-1] = 0, 1
@@ -119,13 +119,13 @@ def test_every_extractor_is_tested() -> None:
 @pytest.mark.parametrize(("dtype", "channels"), KINDS)
 def test_shape_type_and_repetition(built: Built, name: str, dtype: str, channels: int) -> None:
     extractor, images = built(name, dtype, channels), images_of(dtype, channels)
-    found = extractor(images)
+    features = extractor(images)
     assert extractor.name == name
-    assert found.shape == (len(images), extractor.dimension)
-    assert found.dtype == np.float32
-    assert np.isfinite(found).all()
-    assert found.std(axis=0).max() > 0  # different images, different features
-    np.testing.assert_array_equal(extractor(images.copy()), found)
+    assert features.shape == (len(images), extractor.dimension)
+    assert features.dtype == np.float32
+    assert np.isfinite(features).all()
+    assert features.std(axis=0).max() > 0  # different images, different features
+    np.testing.assert_array_equal(extractor(images.copy()), features)
 
 
 @pytest.mark.parametrize("name", EXTRACTORS)
@@ -143,7 +143,7 @@ def test_depth_of_storage_hardly_matters(built: Built, name: str) -> None:
         return np.asarray(extractor(images_of(dtype, 1)))
 
     if name == "classifier":  # one classifier for each type, each trained on its own images
-        with pytest.raises(DataError, match="like those of the training"):
+        with pytest.raises(DataError, match="uint16"):
             built(name, "uint8", 1)(images_of("uint16", 1))
         return
     fine, coarse = features("uint16"), features("uint8")
@@ -153,7 +153,7 @@ def test_depth_of_storage_hardly_matters(built: Built, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in EXTRACTORS if name != "classifier"])
-def test_grey_is_the_same_as_three_equal_channels(built: Built, name: str) -> None:
+def test_gray_is_the_same_as_three_equal_channels(built: Built, name: str) -> None:
     extractor, images = built(name, "uint8", 1), images_of("uint8", 1)
     np.testing.assert_allclose(extractor(images.repeat(3, axis=1)), extractor(images), atol=1e-4)
 
@@ -168,7 +168,7 @@ def test_cached_features_are_the_fresh_ones(built: Built, name: str, tmp_path: P
 
 
 @pytest.mark.parametrize("name", EXTRACTORS)
-def test_digest_is_stable_and_tells_the_range_of_values(
+def test_digest_is_stable_and_depends_on_the_range_of_values(
     built: Built, name: str, tmp_path: Path
 ) -> None:
     first = built(name, "uint8", 1)
@@ -197,7 +197,7 @@ def test_bad_images_are_refused(built: Built, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["random", "pixels"])
-def test_range_of_more_than_eight_bits_must_be_told(name: str) -> None:
+def test_range_of_more_than_eight_bits_is_required(name: str) -> None:
     extractor = make_extractor(name, device="cpu")
     assert extractor(images_of("uint8", 1)).shape == (2, extractor.dimension)
     for dtype in ("uint16", "float32"):
@@ -212,11 +212,11 @@ def test_stated_dimensions(built: Built) -> None:
 
 
 def test_network_stays_as_it_is_and_large_sets_pass_in_chunks() -> None:
-    shown: list[int] = []
+    batch_sizes: list[int] = []
 
     class Mean(torch.nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            shown.append(len(images))
+            batch_sizes.append(len(images))
             return images.mean(dim=(2, 3))[:, :1]
 
     extractor = NetworkExtractor(
@@ -226,7 +226,7 @@ def test_network_stays_as_it_is_and_large_sets_pass_in_chunks() -> None:
     np.testing.assert_allclose(
         extractor(images)[:, 0], images.mean(axis=(1, 2, 3)) / 255, atol=1e-6
     )
-    assert shown == [4, 4, 1]
+    assert batch_sizes == [4, 4, 1]
 
 
 def test_device_must_exist() -> None:

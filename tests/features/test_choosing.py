@@ -3,37 +3,35 @@ from pathlib import Path
 import pytest
 
 from equipoise.exceptions import SettingError, WeightsError
-from equipoise.features.choosing import FOLDER, found_weights, make_extractor
+from equipoise.features.choosing import FOLDER, find_weights, make_extractor
 
 
 def test_unknown_names_and_the_classifier_say_what_to_do() -> None:
-    with pytest.raises(SettingError, match=r"Did you mean 'inception'\?.*Available"):
+    with pytest.raises(SettingError, match="'inception'"):
         make_extractor("inceptoin")
     with pytest.raises(SettingError, match="in_domain"):
         make_extractor("classifier")
 
 
-def test_weights_for_what_has_none_are_refused() -> None:
-    with pytest.raises(SettingError, match="no weights for the extractor 'pixels'"):
+def test_weights_for_an_extractor_without_weights_are_refused() -> None:
+    with pytest.raises(SettingError, match=r"'pixels'.*file\.pth"):
         make_extractor("pixels", weights="file.pth")
 
 
-def test_folder_of_weights_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_of_weights_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(FOLDER, raising=False)
-    assert found_weights(("a.pth",)) is None
+    assert find_weights(("a.pth",)) is None
     monkeypatch.setenv(FOLDER, str(tmp_path))
-    assert found_weights(("a.pth", "b.pth")) is None
+    assert find_weights(("a.pth", "b.pth")) is None
     (tmp_path / "b.pth").touch()
-    assert found_weights(("a.pth", "b.pth")) == tmp_path / "b.pth"
+    assert find_weights(("a.pth", "b.pth")) == tmp_path / "b.pth"
     monkeypatch.setenv(FOLDER, str(tmp_path / "none"))
     with pytest.raises(WeightsError, match=FOLDER):
-        found_weights(("a.pth",))
+        find_weights(("a.pth",))
 
 
 def test_file_of_the_folder_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mobilenet_v2-b0353104.safetensors").write_bytes(b"damaged")
     monkeypatch.setenv(FOLDER, str(tmp_path))
-    with pytest.raises(
-        WeightsError, match=r"Cannot read weights from .*mobilenet_v2-b0353104.safetensors"
-    ):
+    with pytest.raises(WeightsError, match=r"Cannot read .*mobilenet_v2-b0353104\.safetensors"):
         make_extractor("imagenet", device="cpu")

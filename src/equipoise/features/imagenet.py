@@ -30,29 +30,36 @@ class PooledMap(nn.Module):
 def imagenet(
     weights: str | Path | None = None, *, device: str = "auto", span: ValueRange | None = None
 ) -> NetworkExtractor:
-    """Make the extractor of MobileNetV2: what its head sees of an image of 224 px, 1,280 numbers.
+    """Build the extractor of MobileNetV2: the input of its head for an image of 224 px.
+
+    It has 1,280 numbers.
 
     Args:
-        weights: A local .pth or .safetensors file with torchvision's names; None downloads the official one.
+        weights: A local .pth or .safetensors file with torchvision's names; None downloads the
+            official one.
         device: Where to compute.
         span: See `NetworkExtractor`.
 
-    Source: Sandler et al. 2018, torchvision's first ImageNet weights (IMAGENET1K_V1). Theirs takes the middle of
-    an image of 256 px; here the whole image is stretched to 224 px, because the border of a medical image counts.
+    Source: Sandler et al. (2018), torchvision's first ImageNet weights (IMAGENET1K_V1). Difference:
+    theirs crops the center of an image of 256 px; here the whole image is resized to 224 px,
+    because the border of a medical image matters.
 
     Raises:
-        WeightsError: The weights cannot be had or do not fit; says what to do.
+        WeightsError: The weights cannot be downloaded or do not fit; the message says what to do.
         SettingError: No such device.
     """
     backbone = find_backbone(NETWORK)
     with isolated_chance("imagenet", "overwritten weights"):
         network = backbone.build_pretrained(n_classes=2, side=SIDE)
     backbone.load_weights(network, "imagenet" if weights is None else weights)
+    normalize, mobilenet = network
     return NetworkExtractor(
         "imagenet",
-        nn.Sequential(Stretched(SIDE), network[0], PooledMap(backbone.trunk(network[1]))),
+        nn.Sequential(Stretched(SIDE), normalize, PooledMap(backbone.trunk(mobilenet))),
         dimension=DIMENSION,
-        preparation="224 px bilinear with antialiasing, ImageNet mean and deviation, mean over the last map",
+        preparation=(
+            "224 px bilinear with antialiasing, ImageNet mean and deviation, mean over the last map"
+        ),
         side=SIDE,
         span=span,
         device=device,

@@ -1,4 +1,4 @@
-"""A convolutional network with fixed random weights, which looks at structure and has learned nothing."""
+"""A convolutional network with fixed random weights: it responds to structure, untrained."""
 
 from itertools import pairwise
 
@@ -18,9 +18,12 @@ DIMENSION = 4 * WIDTHS[-1]
 
 
 class RandomNetwork(nn.Module):
-    """Four convolutions that halve the map, with He-normal weights from a seed; the last map averaged to 2 x 2.
+    """Four convolutions that halve the map, with seeded He-normal weights, averaged to 2 x 2.
 
-    The weights come from NumPy and not from torch, whose numbers depend on the device and its version.
+    The weights come from NumPy: those of torch depend on the device and its version.
+
+    Args:
+        seed: Seed of the weights.
     """
 
     def __init__(self, seed: int) -> None:
@@ -32,7 +35,7 @@ class RandomNetwork(nn.Module):
             self.register_buffer(f"weight_{number}", torch.from_numpy(draws.astype(np.float32)))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images (b, 1 or 3, 64, 64) in [0, 1] to (b, 512); grey ones are repeated."""
+        """Map images (b, 1 or 3, 64, 64) in [0, 1] to (b, 512); gray ones are repeated."""
         maps = (images * 2 - 1).expand(-1, 3, -1, -1)
         for weight in self.buffers():
             maps = leaky_relu(nn.functional.conv2d(maps, weight, stride=2, padding=1), SLOPE)
@@ -40,11 +43,23 @@ class RandomNetwork(nn.Module):
 
 
 def random_network(*, device: str = "auto", span: ValueRange | None = None) -> NetworkExtractor:
-    """Make the extractor of a fixed random network (seed 0) on images of 64 px: 512 numbers.
+    """Build the extractor of a fixed random network (seed 0) on images of 64 px: 512 numbers.
 
-    Arguments as in `NetworkExtractor`. Source: methods 7.2 (where there are no weights); Naeem et al. 2020, who
-    judge generators by a randomly initialized VGG-16. Ours: a far smaller network. Its numbers are not comparable
-    with those of any other extractor.
+    Its numbers are not comparable with those of any other extractor.
+
+    Args:
+        device: Where to compute.
+        span: See `NetworkExtractor`.
+
+    Source: Naeem et al. (2020), who evaluate generators with a randomly initialized VGG-16.
+    Difference: a far smaller network.
+
+    Raises:
+        SettingError: No such device.
+
+    Example:
+        >>> random_network(device="cpu").digest[:8]
+        '1fd8463e'
     """
     return NetworkExtractor(
         "random",

@@ -1,4 +1,4 @@
-"""All extractors of features by name."""
+"""All extractors of features by name; a new extractor is its file and a row of `EXTRACTORS`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,64 +9,64 @@ from equipoise.features.base import Extractor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
-    """An extractor that can be had.
+class ExtractorRecord:
+    """An extractor that can be built by name.
 
     Attributes:
-        summary: One line for lists.
-        source: Where it is from.
+        summary: One line for users.
+        source: Author and year.
         dimension: Length of a feature vector; None where it depends on the network.
-        make: Makes it from `weights` (only where there are `files`), `device` and `span`; None where it is made of
-            a fitted classifier.
-        files: Names of its weights, as looked for in the folder $EQUIPOISE_WEIGHTS.
+        build: Builds it from `weights` (only where there are `files`), `device` and `span`; None
+            where it is built from a fitted classifier.
+        files: Names of its weights in the folder $EQUIPOISE_WEIGHTS.
     """
 
     summary: str
     source: str
     dimension: int | None
-    make: Callable[..., Extractor] | None
+    build: Callable[..., Extractor] | None
     files: tuple[str, ...] = ()
 
 
-EXTRACTORS: Mapping[str, Member] = {
-    "classifier": Member(
-        summary="What goes into the last layer of a classifier trained on the real images; needs no download.",
-        source="Methods 7.2; `equipoise.audit.in_domain`.",
+EXTRACTORS: Mapping[str, ExtractorRecord] = {
+    "classifier": ExtractorRecord(
+        summary="The input of a trained classifier's last layer; needs no download.",
+        source="`equipoise.audit.in_domain`",
         dimension=None,
-        make=None,
+        build=None,
     ),
-    "inception": Member(
+    "inception": ExtractorRecord(
         summary="The Inception of the standard FID, 299 px; slow without a graphics card.",
-        source="TensorFlow graph of 2015-12-05 (Heusel et al. 2017), resized as torch-fidelity does.",
+        source="Heusel et al. (2017), TensorFlow graph of 2015-12-05, resized as in torch-fidelity",
         dimension=inception.DIMENSION,
-        make=inception.inception,
+        build=inception.inception,
         files=inception.FILES,
     ),
-    "imagenet": Member(
+    "imagenet": ExtractorRecord(
         summary="MobileNetV2 trained on ImageNet, 224 px.",
-        source="Sandler et al. 2018, torchvision's first weights.",
+        source="Sandler et al. (2018), torchvision's first weights",
         dimension=imagenet.DIMENSION,
-        make=imagenet.imagenet,
+        build=imagenet.imagenet,
         files=imagenet.FILES,
     ),
-    "dinov2": Member(
-        summary="DINOv2 ViT-S/14, learned without labels, 224 px; needs the package transformers.",
-        source="Oquab et al. 2023, facebook/dinov2-small.",
+    "dinov2": ExtractorRecord(
+        summary="DINOv2 ViT-S/14, trained without labels, 224 px; needs the package transformers.",
+        source="Oquab et al. (2023), facebook/dinov2-small",
         dimension=dinov2.DIMENSION,
-        make=dinov2.dinov2,
+        build=dinov2.dinov2,
         files=dinov2.FILES,
     ),
-    "random": Member(
+    "random": ExtractorRecord(
         summary="A small network with fixed random weights, 64 px; needs no download.",
-        source="Methods 7.2; after Naeem et al. 2020.",
+        source="After Naeem et al. (2020)",
         dimension=random_network.DIMENSION,
-        make=random_network.random_network,
+        build=random_network.random_network,
     ),
-    "pixels": Member(
+    "pixels": ExtractorRecord(
         summary="The pixels at 16 px, each image standardized; needs no download.",
-        source="Methods 7.3.",
+        source="Standardized pixels",
         dimension=pixels.DIMENSION,
-        make=pixels.pixels,
+        build=pixels.pixels,
     ),
 }
 FAMILY = Family(
