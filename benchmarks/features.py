@@ -66,7 +66,7 @@ def present() -> Iterator[str]:
     for name, member in EXTRACTORS.items():
         if member.files and find_weights(member.files) is None:
             print(f"{name:<34} left out: none of {', '.join(member.files)} in ${FOLDER}")
-        elif member.make is not None:
+        elif member.build is not None:
             yield name
 
 
