@@ -6,8 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.timing import Pair, side_by_side
 from equipoise.networks.design import Design
 from equipoise.networks.layouts import build_pair
-from equipoise.training.adversarial import AdversarialStep
-from equipoise.training.objectives import OBJECTIVES
+from equipoise.training.adversarial import AdversarialStep, Game
 
 N_PRODUCT = 2048
 
@@ -53,7 +52,7 @@ def _step(size: int, base: int, batch: int) -> tuple[AdversarialStep, torch.Tens
         critic=critic,
         generator_optimizer=adams[0],
         critic_optimizer=adams[1],
-        objective=OBJECTIVES["non_saturating"],
+        game=Game(),
         latent_size=design.latent_size,
         label_probabilities=torch.ones(1),
     )

@@ -10,7 +10,6 @@ import torch
 from equipoise.resampling.bagan.oversampler import BAGANOversampler
 from equipoise.resampling.base import Oversampler
 from equipoise.resampling.diffusion.oversampler import DiffusionOversampler
-from equipoise.resampling.gan import fit as gan_fit
 from equipoise.resampling.gan.oversampler import GANOversampler
 from equipoise.resampling.gan.presets import from_preset
 from equipoise.resampling.random import RandomOversampler
@@ -18,7 +17,7 @@ from equipoise.resampling.smote import SMOTEOversampler
 from equipoise.resampling.vae.oversampler import VAEOversampler
 from equipoise.testing.oversamplers import CHECKS, RESAMPLER_CHECKS, toy_images
 from equipoise.training.adaptive_augmentation import AdaptiveAugmentation
-from equipoise.training.regularizers import R1
+from equipoise.training.regularizers import R1, OrthogonalFilters
 
 SHORT: dict[str, Any] = {
     "n_steps": 4,
@@ -52,7 +51,7 @@ OVERSAMPLERS: dict[str, Oversampler] = {
     "wgan_gp": gan("wgan_gp", critic_steps=2, batch_sampler="natural"),
     "lsgan_ttur": gan("lsgan", critic_learning_rate=0.02, attention=True, data_range="unit"),
     "dragan": gan("dragan"),
-    "r1": gan("r1", regularizers=(R1(gamma=1.0, every=3),)),
+    "r1": gan("r1", regularizers=(R1(gamma=1.0, every=3), OrthogonalFilters(every=2))),
     "ada": gan("ada", n_steps=7),
     "sngan": gan("sngan", base_channels=1),
     "bagan": BAGANOversampler(
@@ -92,21 +91,17 @@ def test_oversampler(name: str, check: Callable[[Oversampler, Path], None], tmp_
 
 def test_ada_has_moved_when_it_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise the check of a killed fit would not notice a p that starts anew."""
-    seen: list[_Sure] = []
+    seen: list[AdaptiveAugmentation] = []
+    observe = AdaptiveAugmentation.observe
 
-    def sure(*arguments: Any) -> _Sure:
-        seen.append(_Sure(*arguments))
-        return seen[-1]
+    def certain(self: AdaptiveAugmentation, scores: torch.Tensor) -> None:
+        seen.append(self)
+        observe(self, scores.abs() + 1)
 
-    monkeypatch.setattr(gan_fit, "AdaptiveAugmentation", sure)
+    monkeypatch.setattr(AdaptiveAugmentation, "observe", certain)
     OVERSAMPLERS["ada"].fit(*toy_images())
     assert seen[0].probability > 0
     assert seen[0].minibatches == 7
-
-
-class _Sure(AdaptiveAugmentation):
-    def observe(self, scores: torch.Tensor) -> None:
-        super().observe(scores.abs() + 1)
 
 
 @pytest.mark.parametrize("check", RESAMPLER_CHECKS, ids=lambda check: check.__name__)

@@ -1,9 +1,10 @@
 """One round of the game: who is updated, what is returned, which labels fakes have (methods 10.3, A.2)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from copy import deepcopy
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,17 +17,19 @@ from equipoise.networks.design import Design
 from equipoise.networks.layouts import build_pair
 from equipoise.training import regularizers
 from equipoise.training.adaptive_augmentation import DEFAULT, AdaptiveAugmentation
-from equipoise.training.adversarial import AdversarialStep
-from equipoise.training.diffaugment import diffaugment
+from equipoise.training.adversarial import AdversarialStep, Game
+from equipoise.training.diffaugment import Transform, diffaugment, unchanged
 from equipoise.training.loop import train
 from equipoise.training.objectives import OBJECTIVES
-from equipoise.training.ranges import UNIT
 from equipoise.training.regularizers import (
     R1,
     CriticBatch,
     Dragan,
+    GeneratorBatch,
+    GeneratorRegularizer,
     GradientPenalty,
     MismatchedLabels,
+    OrthogonalFilters,
 )
 
 LATENT = 6
@@ -34,10 +37,11 @@ LATENT = 6
 
 def make_step(
     probabilities: tuple[float, ...] = (0.5, 0.5),
-    objective: str = "non_saturating",
     rate: float = 1e-3,
     critic_norm: str = "batch",
-    **settings: Any,
+    augment: Transform = unchanged,
+    observe: Callable[[Tensor], None] | None = None,
+    **game: Any,
 ) -> AdversarialStep:
     torch.manual_seed(0)
     design = Design(
@@ -55,10 +59,11 @@ def make_step(
         critic=critic,
         generator_optimizer=Adam(generator.parameters(), lr=rate),
         critic_optimizer=Adam(critic.parameters(), lr=rate),
-        objective=OBJECTIVES[objective],
+        game=Game(**game),
         latent_size=LATENT,
         label_probabilities=torch.tensor(probabilities),
-        **settings,
+        augment=augment,
+        observe=observe,
     )
 
 
@@ -135,7 +140,7 @@ def test_labels_stay_as_they_are_under_augmentation() -> None:
 
 
 def test_images_in_0_to_1_reach_the_critic_as_they_are_where_asked() -> None:
-    step, seen = make_step(data_range=UNIT), []
+    step, seen = make_step(data_range="unit"), []
     step.critic.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
     images, labels = batch()
     step(images, labels)
@@ -186,7 +191,7 @@ def test_clipping_bounds_every_parameter_of_the_critic_and_no_buffer() -> None:
     assert all(values.abs().max().item() <= 0.01 for values in weights(step.critic).values())
     assert any(values.abs().max().item() > 0.01 for values in weights(step.generator).values())
     buffers = {name: buffer.clone() for name, buffer in step.critic.named_buffers()}
-    step.clip = 1e-4
+    step.game = replace(step.game, clip=1e-4)
     step._clip()
     assert buffers
     assert all(torch.equal(buffers[name], buffer) for name, buffer in step.critic.named_buffers())
@@ -234,9 +239,9 @@ def test_regularizers_see_the_batch_as_the_critic_does_and_only_in_its_update() 
     seen: list[CriticBatch] = []
 
     class Spy(MismatchedLabels):
-        def __call__(self, critic: nn.Module, batch: CriticBatch) -> Tensor:
+        def __call__(self, network: nn.Module, batch: CriticBatch) -> Tensor:
             seen.append(batch)
-            return super().__call__(critic, batch)
+            return super().__call__(network, batch)
 
     step = make_step(regularizers=(Spy(),), augment=lambda images: images + 5)
     images, labels = batch()
@@ -248,6 +253,50 @@ def test_regularizers_see_the_batch_as_the_critic_does_and_only_in_its_update() 
     assert not seen[0].fake.requires_grad
     assert seen[0].n_classes == 2
     assert scalars["mismatched_labels"] > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pull(GeneratorRegularizer):
+    """Pull the mean of generated images to `target`, whatever the critic says."""
+
+    name: ClassVar[str] = "pull"
+    target: float = 0.5
+
+    def __call__(self, network: nn.Module, batch: GeneratorBatch) -> Tensor:
+        images: Tensor = network(batch.latent, batch.labels)
+        return 100 * (images.mean() - self.target).square()
+
+
+def test_a_regularizer_of_the_generator_changes_the_generator_only() -> None:
+    plain, pulled = make_step(), make_step(regularizers=(Pull(),))
+    rows = []
+    for step in (plain, pulled):
+        torch.manual_seed(1)
+        rows.append(step._update_generator(8))
+    assert set(rows[1]) - set(rows[0]) == {"pull"}
+    assert torch.equal(rows[0]["generator_loss"], rows[1]["generator_loss"])
+    assert rows[1]["pull"] > 0
+    assert not same(weights(plain.generator), weights(pulled.generator))
+    assert all(parameter.grad is None for parameter in pulled.critic.parameters())
+    for step in (plain, pulled):
+        torch.manual_seed(1)
+        step._update_critic(*batch())
+    assert "pull" not in pulled._update_critic(*batch())
+
+
+def test_a_regularizer_of_the_generator_is_descended() -> None:
+    step = make_step(regularizers=(Pull(),), rate=1e-2)
+    values = [step(*batch())["pull"].item() for _ in range(60)]
+    assert values[-1] < 0.1 * values[0]
+
+
+def test_a_lazy_regularizer_of_the_generator_counts_its_updates_and_goes_on() -> None:
+    step = make_step(regularizers=(Pull(every=3),), critic_steps=2)
+    values = [step(*batch())["pull"].item() for _ in range(2)]
+    resumed = make_step(regularizers=(Pull(every=3),), critic_steps=2)
+    resumed.load_state_dict(step.state_dict())
+    values += [resumed(*batch())["pull"].item() for _ in range(2)]
+    assert [value > 0 for value in values] == [True, False, False, True]
 
 
 def test_ada_is_shown_the_scores_of_real_images() -> None:
@@ -269,7 +318,7 @@ def test_nothing_in_a_step_waits_for_the_device(
         regularizers, "_float32", lambda _images: nullcontext()
     )  # which knows no such device
     ada = AdaptiveAugmentation(DEFAULT, torch.device("meta"))
-    terms = (GradientPenalty(), Dragan(), R1(every=2), MismatchedLabels())
+    terms = (GradientPenalty(), Dragan(), R1(every=2), MismatchedLabels(), OrthogonalFilters())
     step = make_step(
         **{"critic_norm": "layer", "regularizers": terms, "critic_steps": 2, **settings}
     )
@@ -465,10 +514,9 @@ def test_every_objective_spreads_over_a_ring_and_fools_its_critic(objective: str
         critic=critic,
         generator_optimizer=optimizers[0],
         critic_optimizer=optimizers[1],
-        objective=OBJECTIVES[objective],
+        game=Game(objective=objective, data_range="unit"),
         latent_size=4,
         label_probabilities=torch.ones(1),
-        data_range=UNIT,
     )
     for _ in range(300):
         scalars = step(ring(64), torch.zeros(64, dtype=torch.long))

@@ -23,7 +23,7 @@ def run_with(losses: list[float]) -> None:
 
 
 def test_500_steps_without_critic_loss_end_the_fit() -> None:
-    with pytest.raises(CollapseError, match=r"below 0.001 for 500 steps up to step 700.*Try X\."):
+    with pytest.raises(CollapseError, match=r"0.001 for 500 steps .*700.*Try X\."):
         run_with([0.5] * 200 + [1e-4] * 800)
 
 
@@ -60,7 +60,7 @@ def test_one_image_with_a_little_noise_is_refused() -> None:
     torch.manual_seed(0)
     real = torch.rand(40, 1, 8, 8)
     alike = real[:1] + 0.001 * torch.randn(40, 1, 8, 8)
-    with pytest.raises(CollapseError, match=r"one image of class 3 .* differ by 0\.\d% .* Try X\."):
+    with pytest.raises(CollapseError, match=r"class 3.* 0\.\d%.* Try X\."):
         check_diversity(relative_diversity(alike, real), "class 3", "Try X.")
 
 

@@ -20,8 +20,11 @@ from equipoise.training.regularizers import (
     REGULARIZERS,
     CriticBatch,
     Dragan,
+    GeneratorBatch,
+    GeneratorRegularizer,
     GradientPenalty,
     MismatchedLabels,
+    OrthogonalFilters,
     Regularizer,
     as_mapping,
     regularizer,
@@ -214,16 +217,62 @@ def test_one_class_has_no_wrong_label() -> None:
     assert MismatchedLabels()(linear(1.0, 1.0), batch(n_classes=1)).item() == 0.0
 
 
+def latents() -> GeneratorBatch:
+    return GeneratorBatch(latent=torch.zeros(2, 100), labels=torch.zeros(2, dtype=torch.long))
+
+
+def test_orthogonal_filters_cost_nothing_whatever_their_lengths() -> None:
+    layer = nn.Linear(3, 2)
+    layer.weight.data = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 5.0]])
+    assert OrthogonalFilters(weight=1)(layer, latents()).item() == pytest.approx(0.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Conv2d(3, 5, 2), nn.ConvTranspose2d(3, 5, 2), nn.Linear(2, 5), nn.Linear(5, 2)]
+)
+def test_filters_are_compared_by_their_products(layer: nn.Module) -> None:
+    """Brock et al. (2019), Eq. 3, entry by entry."""
+    assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
+    weight = layer.weight.detach()
+    n_out = 2 if layer.weight.shape == (2, 5) else 5
+    axis = weight.shape.index(n_out)
+    expected = 0.0
+    for i in range(n_out):
+        for j in range(n_out):
+            if i != j:
+                product = (weight.select(axis, i) * weight.select(axis, j)).sum().item()
+                expected += product**2
+    value = OrthogonalFilters(weight=0.1)(layer, latents())
+    assert value.item() == pytest.approx(0.1 * expected, rel=1e-4)
+
+
+def test_similar_filters_are_driven_apart() -> None:
+    layer = nn.Linear(2, 2, bias=False)
+    layer.weight.data = torch.tensor([[1.0, 0.1], [1.0, -0.1]])
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.05)
+    for _ in range(200):
+        optimizer.zero_grad()
+        torch.autograd.backward(OrthogonalFilters(weight=1)(layer, latents()))
+        optimizer.step()
+    assert abs((layer.weight[0] @ layer.weight[1]).item()) < 0.05
+
+
+def test_embeddings_of_labels_have_no_filters() -> None:
+    assert OrthogonalFilters()(nn.Embedding(4, 3), latents()).item() == 0.0
+
+
 @pytest.mark.parametrize("name", REGULARIZERS)
 def test_values_are_float32_whatever_the_precision_of_the_fit(name: str) -> None:
-    critic = build_pair(
+    generator, critic = build_pair(
         "dcgan", Design(size=8, channels=1, n_classes=2, base_channels=4, critic_norm="layer")
-    )[1]
-    pair, values = batch(shape=(1, 8, 8)), []
+    )
+    of_generator = issubclass(REGULARIZERS[name], GeneratorRegularizer)
+    network = generator if of_generator else critic
+    pair, values = latents() if of_generator else batch(shape=(1, 8, 8)), []
     for enabled in (False, True):
         torch.manual_seed(1)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
-            values.append(regularizer(name)(critic, pair))
+            values.append(regularizer(name)(network, pair))
     assert values[1].dtype == torch.float32
     assert torch.equal(values[0], values[1])
 
@@ -246,6 +295,7 @@ def test_settings_by_mapping() -> None:
         ({"weight": 5}, "No regularizer named 'None'"),
         ({"name": "r1", "weight": 5}, "Regularizer 'r1' does not take {'weight': 5}"),
         ({"name": "gradient_penalty", "interpolation": "cubic"}, "No interpolation named 'cubic'"),
+        ({"name": "r1", "every": 0}, "every of at least 1 in 'r1', got 0"),
         (
             {"name": "mismatched_labels", "wrong_label": "any"},
             "No way to draw wrong labels named 'any'",

@@ -124,6 +124,12 @@ class CuratedOversampler(Oversampler):
         """Diversity of the generator's images of each label, before any filter."""
         return dict(getattr(self.generator_, "diversity_", {}))
 
+    @property
+    def generated_classes_(self) -> Labels:
+        """See `Oversampler.generated_classes_`: only classes that needed images have a reference for the filters."""
+        self._check_fitted()
+        return self.classes_[sorted(self.references_)]
+
     def check_settings(self, side: int) -> None:
         """Raise unless the settings, and those of generator and judge, work; see `Resampler`."""
         for name in self.filters:
@@ -221,7 +227,7 @@ class CuratedOversampler(Oversampler):
     def _derived_seed(self, seed: int, code: int, purpose: int | str) -> int:
         return derive_seed(seed, "curation", int(self.classes_[code]), purpose)
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write it to a new folder; generator and judge each have a folder of their own inside.
 
         It contains the features of the training images of the classes that needed more images: like
@@ -237,7 +243,7 @@ class CuratedOversampler(Oversampler):
             write_json(temporary / "model.json", {"kind": type(self).__name__, "facts": facts})
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: str | Path) -> Self:
         """Read what `save` wrote, with the settings of generator and judge; see `Oversampler`."""
         folder = Path(folder)
         tensors, facts = load_fitted(folder, cls.__name__)

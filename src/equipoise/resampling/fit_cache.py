@@ -1,4 +1,4 @@
-"""Where a fit is kept: finished ones are found again by content, killed ones go on from their checkpoint."""
+"""Where a fit is stored: finished ones are found again by content, killed ones resume from their checkpoint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Slot:
     """The place of one fit in a workspace.
 
     Attributes:
-        workspace: The folder; None keeps nothing.
+        workspace: The folder; None stores nothing.
         kind: What is fitted; part of the names on disk.
         key: `arrays.fingerprint` of all that the fit depends on.
     """
@@ -33,27 +33,23 @@ class Slot:
         if self.workspace is None or not self._folder(self.workspace).is_dir():
             return None
         fitted = load_fitted(self._folder(self.workspace), self.kind)
-        self._checkpoint_file(self.workspace).unlink(
-            missing_ok=True
-        )  # a kill may have left it behind
+        # a kill may have left the checkpoint behind
+        self._checkpoint_file(self.workspace).unlink(missing_ok=True)
         return fitted
 
     def checkpoint(self, parts: Mapping[str, Stateful]) -> Checkpoint | None:
-        """Make the checkpoint of the fit, or None where nothing is kept."""
-        return (
-            None
-            if self.workspace is None
-            else Checkpoint(self._checkpoint_file(self.workspace), parts)
-        )
+        """Return the checkpoint of the fit, or None where nothing is stored."""
+        if self.workspace is None:
+            return None
+        return Checkpoint(self._checkpoint_file(self.workspace), parts)
 
     def store(self, fitted: Fitted, checkpoint: Checkpoint | None) -> None:
-        """Keep a finished fit; its checkpoint is no longer needed."""
+        """Store a finished fit; its checkpoint is no longer needed."""
         if self.workspace is None:
             return
-        if not self._folder(
-            self.workspace
-        ).is_dir():  # another process may have been faster with the same fit
-            save_fitted(self._folder(self.workspace), self.kind, *fitted)
+        folder = self._folder(self.workspace)
+        if not folder.is_dir():  # another process may have finished the same fit first
+            save_fitted(folder, self.kind, *fitted)
         if checkpoint is not None:
             checkpoint.finish()
 

@@ -21,8 +21,8 @@ OVERSAMPLERS = {  # class -> its module, imported only when a folder names the c
 }
 
 
-def load_oversampler(folder: Path) -> Oversampler:
-    """Return the fitted oversampler of a folder, which names its class.
+def load_oversampler(folder: str | Path) -> Oversampler:
+    """Read the fitted oversampler of a folder, which names its class.
 
     Classes of other packages are recognized once they have been imported: a name in a file never imports anything
     but the modules of `OVERSAMPLERS`.
@@ -32,7 +32,7 @@ def load_oversampler(folder: Path) -> Oversampler:
         SettingError: The class is unknown.
     """
     folder = Path(folder)
-    name = _kind(folder)
+    name = _class_name(folder)
     oversampler = pick({**_third_party_oversamplers(), **OVERSAMPLERS}, name, "oversampler")
     if isinstance(oversampler, str):
         oversampler = getattr(importlib.import_module(oversampler), name)
@@ -40,7 +40,7 @@ def load_oversampler(folder: Path) -> Oversampler:
     return loaded
 
 
-def _kind(folder: Path) -> str:
+def _class_name(folder: Path) -> str:
     path = folder / "model.json"
     if not path.is_file():
         raise DataError(f"Expected a saved generator in {folder}, found no model.json.")

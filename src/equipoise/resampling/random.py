@@ -1,4 +1,4 @@
-"""Random over- and undersampling: copies and omissions, no new image (methods 2.6)."""
+"""Random over- and undersampling: repeat or drop images, without making a new one."""
 
 from collections import Counter
 from pathlib import Path
@@ -13,13 +13,24 @@ from equipoise.validation import check_images_and_labels
 
 
 class RandomOversampler(Resampler):
-    """Repeats images drawn with replacement until every class has as many as the largest.
+    """Repeat images, drawn with replacement, until every class has as many as the largest.
 
     Attributes:
         sample_indices_: Rows of `X` in the result; the originals come first, in order.
 
-    Source: methods 2.6 (paper S2, baseline "oversampling"); same rule as imbalanced-learn's RandomOverSampler,
-    which takes 2-D arrays only.
+    Source: the baseline "oversampling" of paper S2. The rule is that of imbalanced-learn's RandomOverSampler, which
+    takes 2-D arrays only.
+
+    Example:
+        >>> images, labels = np.zeros((3, 1, 8, 8), dtype=np.uint8), np.array([0, 0, 1])
+        >>> resampler = RandomOversampler()
+        >>> resampler.fit_resample(images, labels)[1].tolist()
+        [0, 0, 1, 1]
+        >>> resampler.sample_indices_.tolist()
+        [0, 1, 2, 2]
+
+    See Also:
+        SMOTEOversampler: Blends images instead of repeating them.
     """
 
     def fit_resample(
@@ -41,12 +52,17 @@ class RandomOversampler(Resampler):
 
 
 class RandomUndersampler(Resampler):
-    """Keeps as many images of each class as the smallest has, drawn without replacement, in their order.
+    """Keep as many images of each class as the smallest has, drawn without replacement, in their order.
 
     Attributes:
         sample_indices_: Rows of `X` in the result, increasing.
 
-    Source: methods 2.6 (paper S2, baseline "undersampling").
+    Source: the baseline "undersampling" of paper S2.
+
+    Example:
+        >>> images, labels = np.zeros((3, 1, 8, 8), dtype=np.uint8), np.array([0, 0, 1])
+        >>> RandomUndersampler().fit_resample(images, labels)[1].tolist()
+        [0, 1]
     """
 
     def fit_resample(
@@ -57,25 +73,23 @@ class RandomUndersampler(Resampler):
         validation: LabeledImages | None = None,
         workspace: Path | None = None,
     ) -> LabeledImages:
-        """Return the kept images; see `Resampler.fit_resample`."""
+        """Return the remaining images; see `Resampler.fit_resample`."""
         X, y = check_images_and_labels(X, y)
-        if len(counts := Counter(y.tolist())) < 2:
+        counts = Counter(y.tolist())
+        if len(counts) < 2:
             raise DataError(f"Expected at least 2 classes to balance, got {len(counts)}.")
-        rng = rng_of(self.seed, "undersample")
-        keep = np.ones(len(y), dtype=bool)
-        for label, n in self._kept(y).items():
-            rows = np.flatnonzero(y == label)
-            keep[rows] = False
-            keep[rng.choice(rows, size=n, replace=False)] = True
-        self.sample_indices_ = np.flatnonzero(keep).astype(np.int64)
-        return X[keep], y[keep]
-
-    def _kept(self, y: Labels) -> dict[int, int]:
         try:
-            asked = check_sampling_strategy(self.sampling_strategy, y, "under-sampling")
+            targets = check_sampling_strategy(self.sampling_strategy, y, "under-sampling")
         except (ValueError, TypeError, KeyError) as error:
             message = (
                 f"sampling_strategy={self.sampling_strategy!r} does not fit the labels: {error}"
             )
             raise SettingError(message) from error
-        return {int(label): int(n) for label, n in asked.items()}
+        rng = rng_of(self.seed, "undersample")
+        keep = np.ones(len(y), dtype=bool)
+        for label, n in targets.items():
+            rows = np.flatnonzero(y == int(label))
+            keep[rows] = False
+            keep[rng.choice(rows, size=int(n), replace=False)] = True
+        self.sample_indices_ = np.flatnonzero(keep).astype(np.int64)
+        return X[keep], y[keep]

@@ -1,6 +1,7 @@
-"""Blends of near images of one class, pixel by pixel: SMOTE, Borderline-SMOTE and ADASYN as baselines."""
+"""Blend near images of one class, pixel by pixel: SMOTE, Borderline-SMOTE and ADASYN as baselines."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,25 +27,35 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CHUNK = 64  # images blended at a time
-N_BLOCKS = 6  # of `BLOCK_BYTES` that a search holds at once: two of images, their conversions and distances
+N_BLOCKS = 6  # of `BLOCK_BYTES` that a search allocates at once: two of images, their conversions and distances
 
 
 class SMOTEOversampler(Oversampler):
-    """Adds images x + u (x' - x): x an image of the class, x' a near one of the class, u uniform in [0, 1).
+    """Add images x + u (x' - x): x an image of the class, x' a near one of the class, u uniform in [0, 1).
 
     All blending is in float32, rounded to the training images' type: an image of whole numbers lies within 0.5 of
-    the segment. Nothing is trained, so a fit that is killed starts anew; the same images need no workspace.
+    the segment. Nothing is trained, so the images need no workspace.
 
     Args:
         sampling_strategy: See `Oversampler`.
         seed: Seed of the images that `fit_resample` adds.
         kind: Which images are blended: "smote" (all alike), "borderline_smote" (those among other classes) or
-            "adasyn" (the more, the more neighbors are of other classes).
+            "adasyn" (more likely the more neighbors are of other classes).
         k_neighbors: Images of the same class that may be x', by Euclidean distance of pixels; all others where a
             class has fewer.
 
-    Source: methods 2.6 and `data.interpolation`. Paper S2 doubts SMOTE in pixel space rightly: a blend of two
-    images that are not aligned is a double exposure. It is here as the baseline that generators have to beat.
+    Source: Chawla et al. (2002), Section 4.2; Han et al. (2005), Borderline-SMOTE1; He et al. (2008), ADASYN; see
+    `equipoise.data.smote`. A blend of two images that are not aligned is a double exposure, which is why paper S2
+    doubts SMOTE on pixels. It is here as the baseline that generators have to beat.
+
+    Example:
+        >>> images = np.random.default_rng(0).integers(0, 255, (20, 1, 8, 8)).astype(np.uint8)
+        >>> labels = np.repeat([0, 1], [12, 8])
+        >>> SMOTEOversampler().fit_resample(images, labels)[0].shape
+        (24, 1, 8, 8)
+
+    See Also:
+        VAEOversampler: Can interpolate between latents instead of pixels.
     """
 
     minimum: ClassVar[int] = MINIMUM
@@ -71,81 +82,91 @@ class SMOTEOversampler(Oversampler):
         self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
     ) -> None:
         self.check_settings(X.shape[-1])
-        growing = np.flatnonzero(np.isin(self.classes_, list(self.wanted_)))
-        _check_memory(
-            bytes_needed(X, int(np.isin(codes, growing).sum()), sum(self.wanted_.values()))
-        )
+        wanted_codes = np.flatnonzero(np.isin(self.classes_, list(self.wanted_)))
+        n_blended = int(np.isin(codes, wanted_codes).sum())
+        _check_memory(bytes_needed(X, n_blended, sum(self.wanted_.values())))
         self.span_ = value_range(X)
         self.images_: dict[int, Images] = {}
         self.neighborhoods_: dict[int, Neighborhood] = {}
         flat = X.reshape(len(X), -1)
         labels = self.classes_[codes]
-        for code in growing.tolist():
+        for code in wanted_codes.tolist():
             self.neighborhoods_[code] = find_neighborhood(
                 self.kind, flat, labels, int(self.classes_[code]), k_neighbors=self.k_neighbors
             )
             self.images_[code] = X[codes == code]
 
-    def _generate(self, codes: Labels, seed: int) -> Images:
-        images = np.empty((len(codes), *self.shape_), dtype=self.dtype_)
-        for code in np.unique(codes).tolist():
-            self._blend(code, images, np.flatnonzero(codes == code), seed)
-        return images
+    @property
+    def generated_classes_(self) -> Labels:
+        """See `Oversampler.generated_classes_`: only classes that needed images."""
+        self._check_fitted()
+        return self.classes_[sorted(self.neighborhoods_)]
 
-    def _blend(self, code: int, images: Images, rows: Labels, seed: int) -> None:
-        """Fill those rows of `images` with new ones of one class."""
+    def _generate(self, codes: Labels, seed: int) -> Images:
+        return self._generate_by_class(codes, partial(self._images_of, seed=seed))
+
+    def _images_of(self, code: int, rows: NDArray[np.int64], *, seed: int) -> Images:
+        """Blend images of one class, a few at a time."""
         label = int(self.classes_[code])
         if code not in self.neighborhoods_:
             raise DataError(
-                f"Nothing was learned about class {label}, which had not to grow. Name it in sampling_strategy."
+                f"Nothing was learned about class {label}, because that class did not need more images. Name it in "
+                "sampling_strategy."
             )
         flat = self.images_[code].reshape(len(self.images_[code]), -1)
         lines = draw_segments(self.neighborhoods_[code], len(rows), rng_of(seed, f"smote {label}"))
+        images = np.empty((len(rows), *self.shape_), dtype=self.dtype_)
         low, high = self.span_
         for start in range(0, len(rows), CHUNK):
             part = slice(start, start + CHUNK)
             unit = (lines[part].points(flat) - low) / (high - low)
-            images[rows[part]] = quantize(unit, self.dtype_, self.span_).reshape(-1, *self.shape_)
+            images[part] = quantize(unit, self.dtype_, self.span_).reshape(-1, *self.shape_)
+        return images
 
     def _state(self) -> tuple[Mapping[str, "Tensor"], Mapping[str, Any]]:
         import torch
 
-        arrays: dict[str, NDArray[Any]] = {}
+        tensors: dict[str, Tensor] = {}
         for code, neighborhood in self.neighborhoods_.items():
-            arrays[f"{code}/images"] = self.images_[code].view(
-                np.uint8
-            )  # bytes: not every torch knows uint16
-            arrays[f"{code}/weights"] = neighborhood.weights
-            arrays[f"{code}/neighbors"] = neighborhood.neighbors
-        return {name: torch.from_numpy(array) for name, array in arrays.items()}, {
-            "span": self.span_
-        }
+            as_bytes = self.images_[code].view(np.uint8)  # not every torch has uint16
+            tensors[f"{code}/images"] = torch.from_numpy(as_bytes)
+            tensors[f"{code}/weights"] = torch.from_numpy(neighborhood.weights)
+            tensors[f"{code}/neighbors"] = torch.from_numpy(neighborhood.neighbors)
+        return tensors, {"span": self.span_}
 
     def _set_state(self, tensors: Mapping[str, "Tensor"], facts: Mapping[str, Any]) -> None:
         low, high = facts["span"]
         self.span_ = float(low), float(high)
-        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-        codes = sorted({int(name.partition("/")[0]) for name in arrays})
-        self.images_ = {code: arrays[f"{code}/images"].view(self.dtype_) for code in codes}
-        self.neighborhoods_ = {
-            code: Neighborhood(arrays[f"{code}/weights"], arrays[f"{code}/neighbors"])
-            for code in codes
-        }
+        self.images_ = {}
+        self.neighborhoods_ = {}
+        for code in sorted({int(name.partition("/")[0]) for name in tensors}):
+            self.images_[code] = tensors[f"{code}/images"].numpy().view(self.dtype_)
+            self.neighborhoods_[code] = Neighborhood(
+                tensors[f"{code}/weights"].numpy(), tensors[f"{code}/neighbors"].numpy()
+            )
 
 
-def bytes_needed(X: Images, n_growing: int, n_new: int) -> int:
-    """Estimate the memory of a fit and its result beyond `X`: copies of the images that are blended, the new images
-    twice (alone, and behind the originals), the originals again, and the blocks of the search for neighbors.
-    """  # noqa: D205
-    return X[:1].nbytes * (n_growing + 2 * n_new + len(X)) + N_BLOCKS * min(BLOCK_BYTES, 4 * X.size)
+def bytes_needed(X: Images, n_blended: int, n_new: int) -> int:
+    """Estimate the memory of a fit and its result beyond `X`.
+
+    It is the sum of copies of the images that are blended, the new images twice (alone, and after the originals),
+    the originals again, and the blocks of the search for neighbors.
+
+    Args:
+        X: (n, c, *spatial) training images.
+        n_blended: Images of classes that need more.
+        n_new: Images that are added.
+    """
+    n_copies = n_blended + 2 * n_new + len(X)
+    return X[:1].nbytes * n_copies + N_BLOCKS * min(BLOCK_BYTES, 4 * X.size)
 
 
 def _check_memory(needed: int) -> None:
-    """Refuse before anything is computed what would not fit."""
+    """Refuse what does not fit, before anything is computed."""
     available = psutil.virtual_memory().available
     if needed > available:
         raise DataError(
-            f"SMOTE on these images needs about {needed / 2**30:.1f} GiB and {available / 2**30:.1f} GiB of memory "
-            "are free. Read the images smaller (size), ask for fewer new ones (sampling_strategy), or blend "
-            "features instead of pixels."
+            f"SMOTE on these images needs about {needed / 2**30:.1f} GiB of memory, and {available / 2**30:.1f} GiB "
+            "are free. Read the images smaller (size), add fewer new ones (sampling_strategy), or blend features "
+            "instead of pixels."
         )

@@ -1,4 +1,4 @@
-"""Augmentation of all that a critic sees, as often as its certainty about real images asks for (methods 9.1)."""
+"""Augmentation of all that a critic sees, as often as its certainty about real images requires."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,29 +12,40 @@ from equipoise.training.diffaugment import Transform
 TARGET = 0.6  # of r_t, the mean sign of the scores of real images
 IMAGES_TO_1 = 500_000  # real images in which the probability could go from 0 to 1
 INTERVAL = 4  # minibatches between two changes
-MOST = 0.85  # methods 9.1
+MOST = 0.85  # probability
 DEFAULT = "translation,scale,stretch,shift,brightness,contrast"
 
 
 class AdaptiveAugmentation:
-    """Puts images through transforms, each of which changes an image with probability p.
+    """Apply transforms, each of which changes an image with probability p.
 
-    `observe` is shown the scores of real images. After every 4 minibatches p moves by 4 b / 500,000 toward what
-    makes 0.6 the mean sign of those scores: up where the critic is too sure of them, down where it is not. It is
+    `observe` receives the scores of real images. After every 4 minibatches p moves by 4 b / 500,000 toward where the
+    mean sign of those scores is 0.6: up where the critic overfits to real images, down where it does not. It is
     `Stateful`: put it into the checkpoint's parts. All state is on the device.
 
     Args:
         policy: Names in `TRANSFORMS`, for example "translation,scale"; DEFAULT is all that leaves anatomy and
-            stains alone. "flip" and "quarter_turns" only where images have these symmetries, "saturation" where
+            stains alone. Use "flip" and "quarter_turns" only where images have these symmetries, "saturation" where
             colors carry no meaning.
         device: Where the images are.
 
     Raises:
         SettingError: A name in the policy is not known.
 
-    Source: Karras et al. 2020 (arXiv 2006.06676) with Table 2's strengths. Differs in the largest p of 0.85, in
-    leaving out what changes the meaning of a medical image or needs a general resampling (rotation by any angle,
-    inverted light, turned hue), and in bilinear interpolation on mirrored images without filters.
+    Source: Karras et al. (2020), arXiv 2006.06676, Eq. 1 (r_t) and the strengths of Appendix B. Differs in the
+    largest p of 0.85, in leaving out what changes the meaning of a medical image or needs a general resampling
+    (rotation by any angle, inverted light, rotated hue), and in bilinear interpolation on mirrored images without
+    filters.
+
+    Example:
+        >>> ada = AdaptiveAugmentation("brightness", torch.device("cpu"))
+        >>> for _ in range(4):
+        ...     ada.observe(torch.ones(500))
+        >>> round(ada.probability.item(), 4)
+        0.004
+
+    See Also:
+        diffaugment: Transforms every image.
     """
 
     def __init__(self, policy: str, device: torch.device) -> None:
@@ -52,7 +63,7 @@ class AdaptiveAugmentation:
         return images
 
     def observe(self, scores: Tensor) -> None:
-        """Take in the scores (b,) of one minibatch of real images, and move p where due."""
+        """Record the scores (b,) of one minibatch of real images, and move p where due."""
         self.signs += scores.sign().mean()
         self.minibatches += 1
         if self.minibatches % INTERVAL == 0:
@@ -62,7 +73,7 @@ class AdaptiveAugmentation:
             self.signs = torch.zeros_like(self.signs)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return p and what was seen since its last change."""
+        """Return p and what was observed since its last change."""
         return {
             "probability": self.probability,
             "signs": self.signs,
@@ -70,19 +81,20 @@ class AdaptiveAugmentation:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a state."""
+        """Restore a state."""
         device = self.probability.device
-        self.probability, self.signs = state["probability"].to(device), state["signs"].to(device)
+        self.probability = state["probability"].to(device)
+        self.signs = state["signs"].to(device)
         self.minibatches = state["minibatches"]
 
 
 def flip(images: Tensor) -> Tensor:
-    """Exchange left and right in half of the images."""
+    """Swap left and right in half of the images."""
     return torch.where(_uniform(images) < 0.5, images.flip(3), images)
 
 
 def quarter_turns(images: Tensor) -> Tensor:
-    """Turn by 0, 90, 180 or 270 degrees."""
+    """Rotate by 0, 90, 180 or 270 degrees."""
     turns = torch.randint(4, (len(images), 1, 1, 1), device=images.device)
     for number in range(1, 4):
         images = torch.where(turns == number, images.rot90(number, (2, 3)), images)
@@ -129,11 +141,16 @@ def saturation(images: Tensor) -> Tensor:
 
 
 TRANSFORMS: Mapping[str, Transform] = {
-    transform.__name__: transform
-    for transform in (
-        flip, quarter_turns, translation, scale, stretch, shift, brightness, contrast, saturation,
-    )
-}  # fmt: skip
+    "flip": flip,
+    "quarter_turns": quarter_turns,
+    "translation": translation,
+    "scale": scale,
+    "stretch": stretch,
+    "shift": shift,
+    "brightness": brightness,
+    "contrast": contrast,
+    "saturation": saturation,
+}
 
 
 def _moved(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
@@ -150,17 +167,22 @@ def _about_center(images: Tensor, factor: Tensor) -> Callable[[Tensor], Tensor]:
 def _resampled(
     images: Tensor, rows: Callable[[Tensor], Tensor], columns: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """Read each image at other rows and columns (as functions of those of the result), bilinearly.
+    """Resample each image bilinearly.
 
-    As products with matrices: their gradients, unlike those of `grid_sample` on a GPU, do not depend on the order
-    in which threads add.
+    It is a product with matrices: their gradients, unlike those of `grid_sample` on a GPU, do not depend on the
+    order in which threads add.
+
+    Args:
+        images: (b, c, s, s).
+        rows: Rows of the result (1, s) -> rows of the image (b, s).
+        columns: The same of columns.
     """
     places = torch.arange(images.shape[2], device=images.device, dtype=images.dtype)[None]
     return _weights(rows(places)) @ images @ _weights(columns(places)).transpose(2, 3)
 
 
 def _weights(at: Tensor) -> Tensor:
-    """(b, s) places, mirrored into the image, -> (b, 1, s, s) weights of the pixels from which each is read."""
+    """Return (b, 1, s, s) weights of the pixels at places (b, s), which are mirrored into the image."""
     last = at.shape[1] - 1
     inside = last - (at.remainder(2 * last) - last).abs()
     pixels = torch.arange(last + 1, device=at.device, dtype=at.dtype)

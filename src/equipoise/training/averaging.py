@@ -1,4 +1,4 @@
-"""Running average of a network's weights: what images are sampled from (methods 9.2)."""
+"""Running average of a network's weights: what images are sampled from."""
 
 from collections.abc import Iterable
 from copy import deepcopy
@@ -11,11 +11,13 @@ from equipoise.training.loop import History
 
 
 class ExponentialAverage:
-    """A hook that keeps the average of a network's weights; buffers are copied.
+    """A hook that averages a network's weights; buffers are copied.
 
-    The average over the first steps would remember the untrained network for long, so its half-life is at most
-    the share `ramp` of the steps done (StyleGAN2's rule): decay_t = min(decay, 0.5^(1 / (ramp t))).
-    It is `Stateful`: put it into the checkpoint's parts.
+    The average over the first steps would remember the untrained network for a long time, so its half-life is at
+    most the share `ramp` of the steps done: decay_t = min(decay, 0.5^(1 / (ramp t))). It is `Stateful`: put it into
+    the checkpoint's parts.
+
+    Source: The code of Karras et al. (2020), arXiv 1912.04958 (`ema_rampup`).
 
     Attributes:
         network: The averaged network, in eval mode.
@@ -31,11 +33,17 @@ class ExponentialAverage:
         with torch.no_grad():
             for mean, new in zip(self.network.parameters(), self.source.parameters(), strict=True):
                 mean.lerp_(new, 1.0 - decay)
-            for held, live in zip(self.network.buffers(), self.source.buffers(), strict=True):
-                held.copy_(live)
+            for copied, live in zip(self.network.buffers(), self.source.buffers(), strict=True):
+                copied.copy_(live)
 
     def decay_at(self, done: int) -> float:
-        """Give the weight of the old average at a step; `ramp=math.inf` makes it constant."""
+        """Return the weight of the old average at a step; `ramp=math.inf` makes it constant.
+
+        Example:
+            >>> average = ExponentialAverage(nn.Linear(1, 1), decay=0.999, ramp=0.05)
+            >>> average.decay_at(20), average.decay_at(100_000)
+            (0.5, 0.999)
+        """
         return min(self.decay, 0.5 ** (1.0 / (self.ramp * done))) if done else 0.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -43,14 +51,14 @@ class ExponentialAverage:
         return self.network.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over averaged weights."""
+        """Restore averaged weights."""
         self.network.load_state_dict(state)
 
 
 def refresh_batch_norm(network: nn.Module, inputs: Iterable[tuple[Tensor, ...]]) -> None:
-    """Measure the statistics of every batch norm anew, as plain means over `inputs`; ends in eval mode.
+    """Recompute the statistics of every batch norm as plain means over `inputs`; ends in evaluation mode.
 
-    The statistics copied from the live network belong to its weights, not to averaged ones (methods 4.10).
+    The statistics copied from the live network belong to its weights, not to averaged ones.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]

@@ -1,4 +1,4 @@
-"""The Gaussian of each class in a latent space, also where a class has fewer images than the space dimensions."""
+"""The Gaussian of each class in a latent space, even if a class has fewer images than the space has dimensions."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from equipoise.arrays import Labels
 def class_gaussians(
     latents: NDArray[np.floating], labels: Labels, *, shrinkage: float = 0.1
 ) -> tuple[Tensor, Tensor]:
-    """Fit one Gaussian for each class; its covariance S is shrunk to (1 - a) S + a tr(S)/d I.
+    """Fit one Gaussian for each class; its covariance S is shrunk to (1 - a) S + a tr(S) / d I.
 
     Args:
         latents: (n, d).
@@ -21,25 +21,28 @@ def class_gaussians(
     Returns:
         means (k, d) and symmetric square roots of the covariances (k, d, d), float32.
 
-    Source: methods 4.8. The original BAGAN (Mariani et al. 2018) does not shrink.
+    Source: Mariani et al. (2018), arXiv 1803.09655, Section 3.2. Differs in the shrinkage.
+
+    Example:
+        >>> means, factors = class_gaussians(np.array([[0.0, 0], [2, 0]]), np.array([0, 0]))
+        >>> means.tolist()
+        [[1.0, 0.0]]
+        >>> (factors[0] @ factors[0]).double().round(decimals=3).tolist()
+        [[1.9, 0.0], [0.0, 0.1]]
     """
-    groups = [latents[labels == label].astype(np.float64) for label in range(int(labels.max()) + 1)]
-    means = np.stack([group.mean(axis=0) for group in groups])
-    factors = np.stack([_square_root(_shrunk_covariance(group, shrinkage)) for group in groups])
-    return torch.from_numpy(means).float(), torch.from_numpy(factors).float()
-
-
-def _shrunk_covariance(latents: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
-    covariance = np.atleast_2d(np.cov(latents, rowvar=False))
-    d = len(covariance)
-    shrunk: NDArray[np.float64] = (1 - shrinkage) * covariance + shrinkage * np.trace(
-        covariance
-    ) / d * np.eye(d)
-    return shrunk
+    means, factors = [], []
+    for label in range(int(labels.max()) + 1):
+        group = latents[labels == label].astype(np.float64)  # (n_k, d)
+        covariance = np.atleast_2d(np.cov(group, rowvar=False))
+        d = len(covariance)
+        sphere = shrinkage * np.trace(covariance) / d * np.eye(d)
+        means.append(group.mean(axis=0))
+        factors.append(_square_root((1 - shrinkage) * covariance + sphere))
+    return torch.from_numpy(np.stack(means)).float(), torch.from_numpy(np.stack(factors)).float()
 
 
 def _square_root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Take the root by eigenvectors, which a Cholesky factor could not where images are all alike."""
+    """Return the symmetric root, by eigenvectors: there is no Cholesky factor where all images are alike."""
     values, vectors = np.linalg.eigh(covariance)
     root: NDArray[np.float64] = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
     return root

@@ -1,4 +1,4 @@
-"""Notice a generator that no longer learns: its critic has won, or all its images are alike (methods 4.10, A.2)."""
+"""Detect a generator that no longer learns: its critic has won, or all its images are alike."""
 
 import math
 
@@ -14,55 +14,75 @@ ALIKE_BELOW = 0.05  # diversity of generated images, as a share of that of real 
 
 
 class StopWhenCriticWins:
-    """A hook that ends the fit once the critic's loss has stayed below 0.001 for 500 steps (methods A.2).
+    """A hook that ends the fit once the critic's loss has stayed below 0.001 for 500 steps.
 
-    A critic that is sure of everything hands the generator no usable gradient. Judged on the rows of the history
-    (means over `log_every` steps), it needs no state of its own and survives a resume. Only for objectives whose
+    A critic that separates all images gives the generator no usable gradient. It reads the rows of the history
+    (means over `log_every` steps), so it needs no state of its own and survives a resume. Only for objectives whose
     critic can win, see `Objective.critic_can_win`.
+
+    Args:
+        advice: What to change; ends the message.
+        below: Loss of a critic that has won.
+        steps: Consecutive steps below it.
     """
 
-    def __init__(self, advice: str) -> None:
+    def __init__(self, advice: str, *, below: float = WON_BELOW, steps: int = WON_FOR) -> None:
         self.advice = advice
+        self.below = below
+        self.steps = steps
 
     def __call__(self, done: int, history: History) -> None:
-        """Look at the last 500 steps, whenever a row is complete.
+        """Check the last `steps` steps, whenever a row is complete.
 
         Raises:
             CollapseError: The critic has won.
         """
-        if done < WON_FOR or not history.settled:
+        if done < self.steps or not history.settled:
             return
         for row in reversed(history.rows):
-            if row["step"] <= done - WON_FOR:
+            if row["step"] <= done - self.steps:
                 break
-            if row.get("critic_loss", 0.0) >= WON_BELOW:
+            if row.get("critic_loss", 0.0) >= self.below:
                 return
         raise CollapseError(
-            f"The critic has won: its loss stayed below {WON_BELOW} for {WON_FOR} steps up to step {done}, so the "
-            f"generator learns nothing more. {self.advice}"
+            f"The critic has won: its loss stayed below {self.below} for {self.steps} steps up to step {done}, so "
+            f"the generator learns nothing more. {self.advice}"
         )
 
 
 def diversity(images: Tensor) -> float:
-    """Mean over all pairs of the root-mean-square difference of two images; images (n >= 2, c, h, w) in [0, 1]."""
+    """Return the root-mean-square difference of two images, averaged over all pairs.
+
+    Args:
+        images: (n, c, h, w) in [0, 1], n at least 2.
+
+    Example:
+        >>> diversity(torch.stack([torch.zeros(1, 2, 2), torch.ones(1, 2, 2)]))
+        1.0
+    """
     flat = images.flatten(1).float()
     return float(torch.pdist(flat).mean()) / math.sqrt(flat.shape[1])
 
 
 def relative_diversity(generated: Tensor, real: Tensor) -> float:
-    """Divide the diversity of generated images by that of real ones; 1 where the real ones are all the same."""
+    """Return the diversity of generated images divided by that of real ones; 1 where all real ones are equal."""
     reference = diversity(real)
     return diversity(generated) / reference if reference > 0 else 1.0
 
 
 def check_diversity(share: float, name: str, advice: str) -> None:
-    """Refuse a generator whose images of the class `name` are all alike.
+    """Refuse a generator whose images of one class are all alike.
+
+    Args:
+        share: From `relative_diversity`.
+        name: Of the class.
+        advice: What to change; ends the message.
 
     Raises:
-        CollapseError: `share`, from `relative_diversity`, is below 0.05.
+        CollapseError: `share` is below 0.05.
     """
     if share < ALIKE_BELOW:
         raise CollapseError(
-            f"The generator makes one image of {name} whatever its latent is: its images differ by {share:.1%} of "
-            f"what real images of the class differ (expected at least {ALIKE_BELOW:.0%}). {advice}"
+            f"The generator has collapsed to one image of {name}: its images differ from one another by {share:.1%} "
+            f"of how much real images do, expected at least {ALIKE_BELOW:.0%}. {advice}"
         )

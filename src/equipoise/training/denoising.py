@@ -1,13 +1,14 @@
-"""Learning to undo noise, and drawing images by undoing it step by step: EDM, rectified flow, DDPM (methods 9.5).
+"""Diffusion and flow processes: EDM, rectified flow and DDPM, each with its training task and its sampler.
 
-A process mixes an image with noise to a level, and tells the network what to predict from the mixture. Images are
-in [-1, 1] here; results of a sampler may leave that range a little. `u` is a place in (0, 1) in the order of the
-levels that a process trains on: uniform chance in training, an even grid where errors are to be compared.
+A process mixes an image with noise to a level, and defines what the network has to predict from the mixture. Images
+are in [-1, 1] here; results of a sampler may leave that range a little. `u` is a place in (0, 1) in the order of the
+levels that a process trains on: uniform random numbers in training, an even grid where errors are to be compared.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import torch
@@ -15,9 +16,7 @@ from torch import Tensor, nn
 
 from equipoise.discovery import Family
 
-Predict = Callable[
-    [Tensor, Tensor], Tensor
-]  # network inputs (b, c, s, s), times (b,) -> outputs (b, c, s, s)
+Predict = Callable[[Tensor, Tensor], Tensor]  # inputs (b, c, s, s), times (b,) -> (b, c, s, s)
 Slope = Callable[[Tensor, float], Tensor]  # state, time -> its derivative
 
 SIGMA_DATA = 0.5
@@ -28,11 +27,11 @@ T = 1000  # levels of DDPM
 
 @dataclass(frozen=True)
 class Task:
-    """What the network is given, and what it shall answer.
+    """Inputs of the network, and what it has to predict from them.
 
     Attributes:
         inputs: (b, c, s, s) the mixture, scaled.
-        time: (b,) the level, as the network is told.
+        time: (b,) the level, in the scale of the network's time embedding.
         target: (b, c, s, s).
     """
 
@@ -49,7 +48,7 @@ class Process:
         levels: Places u (b,) in (0, 1) -> levels (b,).
         task: Images (b, c, s, s), noise of the same shape, levels (b,) -> the task.
         sample: Prediction of the network, noise (b, c, s, s), number of steps -> images (b, c, s, s).
-        sampling_steps: The number its source advises.
+        sampling_steps: The number that its source uses.
     """
 
     levels: Callable[[Tensor], Tensor]
@@ -59,14 +58,14 @@ class Process:
 
 
 def errors(network: nn.Module, task: Task, labels: Tensor) -> Tensor:
-    """Mean squared error of each answer, (b,)."""
-    answer: Tensor = network(task.inputs, task.time, labels)
-    return (answer.float() - task.target).square().flatten(1).mean(dim=1)
+    """Return the mean squared error of each prediction, (b,)."""
+    prediction: Tensor = network(task.inputs, task.time, labels)
+    return (prediction.float() - task.target).square().flatten(1).mean(dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DenoisingLoss:
-    """The loss of one batch; draws levels, noise and dropped labels from torch's chance.
+    """Compute the loss of one batch; levels, noise and dropped labels come from torch's global generator.
 
     Attributes:
         network: (inputs, times, labels in 0..n_classes) -> outputs.
@@ -89,21 +88,27 @@ class DenoisingLoss:
 
 
 def drop_labels(labels: Tensor, null: int, rate: float) -> Tensor:
-    """Put `null` in the place of labels (b,), each with probability `rate`."""
+    """Replace labels (b,) by `null`, each with probability `rate`."""
     return torch.where(torch.rand(len(labels), device=labels.device) < rate, null, labels)
 
 
 def guided(network: nn.Module, labels: Tensor, *, null: int, guidance: float) -> Predict:
-    """Predict `u + g (c - u)`: 1 as the labels say, 0 for any class, above 1 more typical and less diverse.
+    """Return what predicts u + g (c - u), c with the labels and u without.
 
-    Source: Ho & Salimans 2022, whose w is g - 1.
+    Args:
+        network: (inputs, times, labels) -> outputs.
+        labels: (b,).
+        null: The label that stands for "any class".
+        guidance: g: 1 follows the labels, 0 ignores them, above 1 images are more typical and less diverse.
+
+    Source: Ho & Salimans (2022), arXiv 2207.12598, Eq. 6, whose w is g - 1.
     """
     nulls = torch.full_like(labels, null)
 
     def predict(inputs: Tensor, time: Tensor) -> Tensor:
         if guidance in (0.0, 1.0):
-            alone: Tensor = network(inputs, time, labels if guidance else nulls).float()
-            return alone
+            single: Tensor = network(inputs, time, labels if guidance else nulls).float()
+            return single
         both = network(
             inputs.repeat(2, 1, 1, 1), time.repeat(2), torch.cat([labels, nulls])
         ).float()
@@ -115,9 +120,15 @@ def guided(network: nn.Module, labels: Tensor, *, null: int, guidance: float) ->
 
 
 def heun(slope: Slope, state: Tensor, times: Sequence[float]) -> Tensor:
-    """Integrate from the first to the last time, second order; the last step is Euler's.
+    """Integrate from the first to the last time by Heun's method; the last step is Euler's.
 
     Both EDM and rectified flow divide by zero at their last time.
+
+    Source: Karras et al. (2022), arXiv 2206.00364, Algorithm 1.
+
+    Example:
+        >>> float(heun(lambda state, time: state, torch.tensor(1.0), [0.0, 0.5, 1.0]))
+        2.4375
     """
     for now, after in pairwise(times):
         start = slope(state, now)
@@ -128,16 +139,16 @@ def heun(slope: Slope, state: Tensor, times: Sequence[float]) -> Tensor:
     return state
 
 
-# EDM: Karras et al. 2022
+# EDM: Karras et al. (2022), arXiv 2206.00364, Table 1
 
 
 def sigmas(u: Tensor) -> Tensor:
-    """Draw ln sigma from N(-1.2, 1.2^2), by its quantiles."""
+    """Return levels sigma (b,), ln sigma from N(-1.2, 1.2^2) by its quantiles u (b,)."""
     return (SIGMA_MEAN + SIGMA_SPREAD * _normal_quantile(u)).exp()
 
 
 def preconditioning(sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Give c_skip, c_out, c_in and c_noise, each of the shape of `sigma`.
+    """Return c_skip, c_out, c_in and c_noise, each of the shape of `sigma`.
 
     With D(x) = c_skip x + c_out F(c_in x, c_noise), inputs and targets of F have variance 1 at every sigma.
     """
@@ -147,20 +158,29 @@ def preconditioning(sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def edm_task(images: Tensor, noise: Tensor, sigma: Tensor) -> Task:
-    """Ask for F. The plain error of F is EDM's error of D with its weight (s^2 + d^2) / (s d)^2 = 1 / c_out^2."""
+    """Return the task whose target is F.
+
+    The squared error of F is EDM's squared error of D with its weight (s^2 + d^2) / (s d)^2 = 1 / c_out^2.
+    """
     c_skip, c_out, c_in, c_noise = preconditioning(_column(sigma))
     mixed = images + _column(sigma) * noise
     return Task(c_in * mixed, c_noise.flatten(), (images - c_skip * mixed) / c_out)
 
 
 def edm_schedule(n_steps: int) -> list[float]:
-    """List the n_steps + 1 noise levels of the sampler, from 80 to 0.002 and 0."""
-    high, low = SIGMA_MAX ** (1 / RHO), SIGMA_MIN ** (1 / RHO)
+    """Return the n_steps + 1 noise levels of the sampler, from 80 to 0.002 and 0 (Eq. 5, rho = 7).
+
+    Example:
+        >>> [round(sigma, 3) for sigma in edm_schedule(3)]
+        [80.0, 2.515, 0.002, 0.0]
+    """
+    high = SIGMA_MAX ** (1 / RHO)
+    low = SIGMA_MIN ** (1 / RHO)
     return [(high + i / (n_steps - 1) * (low - high)) ** RHO for i in range(n_steps)] + [0.0]
 
 
 def edm_sample(predict: Predict, noise: Tensor, n_steps: int) -> Tensor:
-    """Follow dx/ds = (x - D(x; s)) / s, deterministic, two predictions a step."""
+    """Integrate dx/ds = (x - D(x; s)) / s (Eq. 1 and 3), deterministic, two predictions per step."""
 
     def slope(state: Tensor, sigma: float) -> Tensor:
         c_skip, c_out, c_in, c_noise = preconditioning(state.new_full((len(state), 1, 1, 1), sigma))
@@ -171,56 +191,61 @@ def edm_sample(predict: Predict, noise: Tensor, n_steps: int) -> Tensor:
     return heun(slope, noise * times[0], times)
 
 
-# Rectified flow: Liu et al. 2023
+# Rectified flow: Liu et al. (2023), arXiv 2209.03003, Eq. 1
 
 
 def flow_task(images: Tensor, noise: Tensor, time: Tensor) -> Task:
-    """Ask for the velocity from noise (time 0) to the image (time 1) on the straight line between them."""
-    part = _column(time)
-    return Task((1 - part) * noise + part * images, time, images - noise)
+    """Return the task whose target is the velocity from noise (time 0) to the image (time 1) on a straight line."""
+    t = _column(time)
+    return Task((1 - t) * noise + t * images, time, images - noise)
 
 
 def flow_sample(predict: Predict, noise: Tensor, n_steps: int) -> Tensor:
-    """Follow dx/dt = v(x, t), two predictions a step."""
+    """Integrate dx/dt = v(x, t), two predictions per step."""
     times = [i / n_steps for i in range(n_steps + 1)]
     return heun(
         lambda state, time: predict(state, state.new_full((len(state),), time)), noise, times
     )
 
 
-# DDPM: Ho et al. 2020, sampled as DDIM: Song et al. 2021
+# DDPM: Ho et al. (2020), arXiv 2006.11239, sampled as DDIM: Song et al. (2021), arXiv 2010.02502
 
 
-def kept() -> Tensor:
-    """Give the share of the image's variance that is left at each of 1000 levels (alpha bar), beta 1e-4 to 0.02."""
+@lru_cache
+def alpha_bars(device: torch.device) -> Tensor:
+    """Return alpha bar, the share of the image's variance that is left, at each of 1000 levels.
+
+    Source: Ho et al. (2020), arXiv 2006.11239, Section 2: the product of 1 - beta, beta from 1e-4 to 0.02 linearly.
+    """
     beta = torch.linspace(1e-4, 0.02, T, dtype=torch.float64)
-    return (1 - beta).cumprod(0).float()
+    return (1 - beta).cumprod(0).float().to(device)
 
 
 def whole_levels(u: Tensor) -> Tensor:
-    """Choose among 0..999, each as often."""
+    """Return levels 0..999 (b,), each equally often."""
     return (u * T).floor().clamp(max=T - 1)
 
 
 def ddpm_task(images: Tensor, noise: Tensor, level: Tensor) -> Task:
-    """Ask for the noise; levels are whole numbers 0..999, and the network is told a thousandth."""
-    share = _column(kept().to(images.device)[level.long()])
-    return Task(share.sqrt() * images + (1 - share).sqrt() * noise, level / T, noise)
+    """Return the task whose target is the noise (Eq. 14); levels are whole numbers 0..999, times level / 1000."""
+    alpha_bar = _column(alpha_bars(images.device)[level.long()])
+    mixed = alpha_bar.sqrt() * images + (1 - alpha_bar).sqrt() * noise
+    return Task(mixed, level / T, noise)
 
 
 def ddim_sample(predict: Predict, noise: Tensor, n_steps: int) -> Tensor:
-    """Guess the image, go on to the next level with the noise that belongs to the guess (eta 0).
+    """Predict the image and step to the next level with the noise of that prediction (Eq. 12 with eta = 0).
 
-    The guess is clamped to [-1, 1]: at the first level, errors of the predicted noise are multiplied by 157.
+    The prediction is clamped to [-1, 1]: at the first level, errors of the predicted noise are multiplied by 157.
     """
     levels = torch.linspace(T - 1, 0, n_steps).round().long()
-    shares = [*kept()[levels].tolist(), 1.0]
-    state = guess = noise
-    for level, (now, after) in zip(levels.tolist(), pairwise(shares), strict=True):
-        eps = predict(state, state.new_full((len(state),), level / T))
-        guess = ((state - math.sqrt(1 - now) * eps) / math.sqrt(now)).clamp(-1, 1)
-        eps = (state - math.sqrt(now) * guess) / math.sqrt(1 - now)
-        state = math.sqrt(after) * guess + math.sqrt(1 - after) * eps
+    alpha_bar = [*alpha_bars(torch.device("cpu"))[levels].tolist(), 1.0]
+    state = noise
+    for level, (now, after) in zip(levels.tolist(), pairwise(alpha_bar), strict=True):
+        epsilon = predict(state, state.new_full((len(state),), level / T))
+        denoised = ((state - math.sqrt(1 - now) * epsilon) / math.sqrt(now)).clamp(-1, 1)
+        epsilon = (state - math.sqrt(now) * denoised) / math.sqrt(1 - now)
+        state = math.sqrt(after) * denoised + math.sqrt(1 - after) * epsilon
     return state
 
 

@@ -1,7 +1,6 @@
-"""Differentiable augmentation of everything a critic sees, real and fake alike (methods 9.1)."""
+"""Differentiable augmentation of everything a critic sees, real and fake alike."""
 
 from collections.abc import Callable, Mapping
-from functools import reduce
 
 import torch
 from torch import Tensor
@@ -15,24 +14,37 @@ Transform = Callable[[Tensor], Tensor]  # images (b, c, s, s) in [-1, 1] -> the 
 def diffaugment(policy: str) -> Transform:
     """Compose the transforms of a policy, for example "translation,cutout"; "" changes nothing.
 
-    Every image draws its own transform from torch's chance, and gradients pass through. For X-rays leave
+    Every image draws its own transform from torch's global generator, and gradients pass through. For X-rays leave
     "color" out: their gray levels carry meaning.
 
     Raises:
         SettingError: A name in the policy is not known.
 
-    Source: Zhao et al. 2020 (arXiv 2006.10738); brightness, saturation and contrast on [-1, 1] as in its code.
+    Source: Zhao et al. (2020), arXiv 2006.10738; brightness, saturation and contrast on [-1, 1] as in its code.
+
+    Example:
+        >>> augment = diffaugment("translation,cutout")
+        >>> augment(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 1, 8, 8])
+
+    See Also:
+        AdaptiveAugmentation: Applies its transforms only as often as the critic's certainty requires.
     """
-    steps = [
-        pick(TRANSFORMS, name.strip(), "DiffAugment transform")
-        for name in policy.split(",")
-        if name.strip()
-    ]
-    return lambda images: reduce(lambda seen, transform: transform(seen), steps, images)
+    transforms: list[Transform] = []
+    for name in policy.split(","):
+        if name.strip():
+            transforms.append(pick(TRANSFORMS, name.strip(), "DiffAugment transform"))
+
+    def augment(images: Tensor) -> Tensor:
+        for transform in transforms:
+            images = transform(images)
+        return images
+
+    return augment
 
 
 def unchanged(images: Tensor) -> Tensor:
-    """Leave images as they are."""
+    """Return images as they are."""
     return images
 
 
@@ -46,7 +58,7 @@ def color(images: Tensor) -> Tensor:
 
 
 def translation(images: Tensor) -> Tensor:
-    """Shift by up to an eighth of the side along each axis; what comes in is 0 (mid-gray)."""
+    """Shift by up to an eighth of the side along each axis; new pixels are 0 (mid-gray)."""
     b, c, height, width = images.shape
     reach = (round(height / 8), round(width / 8))
     padded = functional.pad(images, (reach[1], reach[1], reach[0], reach[0]))
@@ -69,7 +81,7 @@ TRANSFORMS: Mapping[str, Transform] = {"color": color, "translation": translatio
 
 
 def _span(b: int, side: int, device: torch.device) -> Tensor:
-    """(b, side) True over a stretch of half the side around a random center."""
+    """Return (b, side), True over half the side around a random center."""
     start = torch.randint(0, side, (b, 1), device=device) - side // 4
     position = torch.arange(side, device=device)
     return (position >= start) & (position < start + side // 2)

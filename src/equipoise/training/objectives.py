@@ -1,4 +1,4 @@
-"""What critic and generator minimize: one row per game, all on raw scores (methods 4.1)."""
+"""What critic and generator minimize: one row per game, all on raw scores."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Objective:
         name: As the user writes it.
         critic_loss: (real scores, fake scores), each (b,) -> scalar.
         generator_loss: fake scores (b,) -> scalar.
-        critic_can_win: Whether the critic's loss is at least 0, and 0 where it tells every image apart for sure.
+        critic_can_win: Whether the critic's loss is at least 0, and 0 where it separates all images with certainty.
         real_above_0: Whether the critic is to score real images above 0 and fakes below.
         source: Where the formulas come from.
     """
@@ -40,7 +40,7 @@ MINIMAX = Objective(
     generator_loss=lambda fake: -softplus(fake).mean(),
     critic_can_win=True,
     real_above_0=True,
-    source="Goodfellow et al. 2014 (arXiv 1406.2661), equation 1; its generator stalls where the critic is sure",
+    source="Goodfellow et al. (2014), arXiv 1406.2661, Eq. 1; its generator stalls where the critic is certain",
 )
 NON_SATURATING = Objective(
     name="non_saturating",
@@ -48,7 +48,7 @@ NON_SATURATING = Objective(
     generator_loss=lambda fake: softplus(-fake).mean(),
     critic_can_win=True,
     real_above_0=True,
-    source="Goodfellow et al. 2014 (arXiv 1406.2661); sum of both terms, paper S1's code halves it",
+    source="Goodfellow et al. (2014), arXiv 1406.2661, Section 3; sum of both terms, paper S1's code halves it",
 )
 LEAST_SQUARES = Objective(
     name="least_squares",
@@ -56,7 +56,7 @@ LEAST_SQUARES = Objective(
     generator_loss=lambda fake: 0.5 * (fake - 1).square().mean(),
     critic_can_win=True,
     real_above_0=False,
-    source="Mao et al. 2017 (arXiv 1611.04076), a = 0, b = c = 1",
+    source="Mao et al. (2017), arXiv 1611.04076, Eq. 9 (a = 0, b = c = 1)",
 )
 HINGE = Objective(
     name="hinge",
@@ -64,7 +64,7 @@ HINGE = Objective(
     generator_loss=lambda fake: -fake.mean(),
     critic_can_win=True,
     real_above_0=True,
-    source="Lim & Ye 2017 (arXiv 1705.02894)",
+    source="Lim & Ye (2017), arXiv 1705.02894",
 )
 WASSERSTEIN = Objective(
     name="wasserstein",
@@ -72,7 +72,7 @@ WASSERSTEIN = Objective(
     generator_loss=lambda fake: -fake.mean(),
     critic_can_win=False,
     real_above_0=False,
-    source="Arjovsky et al. 2017 (arXiv 1701.07875), without its constraint on the critic",
+    source="Arjovsky et al. (2017), arXiv 1701.07875, Eq. 2, without its constraint on the critic",
 )
 
 OBJECTIVES: Mapping[str, Objective] = {

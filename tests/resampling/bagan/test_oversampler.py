@@ -1,4 +1,4 @@
-"""BAGANOversampler beyond the contracts: what its three stages hand over (methods 4.8, 10.3)."""
+"""BAGANOversampler beyond the contracts: what each of its three stages passes on."""
 
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,19 @@ import pytest
 import torch
 
 from equipoise.exceptions import CollapseError, DataError, SettingError
-from equipoise.resampling.bagan import fit as bagan_fit
-from equipoise.resampling.bagan.fit import BAGANPlan, _Fit
+from equipoise.resampling.bagan.fit import (
+    BAGANNetworks,
+    BAGANPlan,
+    build_networks,
+    encode,
+    fit_bagan,
+    start_from_autoencoder,
+)
 from equipoise.resampling.bagan.oversampler import BAGANOversampler
-from equipoise.resampling.fit_cache import Slot
+from equipoise.resampling.generator_fit import FitImages
 from equipoise.testing.oversamplers import toy_images
 from equipoise.training import collapse
+from equipoise.training.progress import listening
 
 TINY: dict[str, Any] = {
     "n_steps": 3, "warm_start_steps": 20, "batch_size": 6, "base_channels": 8, "latent_size": 40,
@@ -26,46 +33,62 @@ def tiny(**changes: Any) -> BAGANOversampler:
 
 
 @pytest.fixture
-def fit() -> _Fit:
+def data() -> FitImages:
     images, labels = toy_images((20, 5, 14))
-    oversampler = tiny(latent_size=100)
-    oversampler.classes_, oversampler.shape_, oversampler.span_ = (
-        np.arange(3),
-        images.shape[1:],
-        (0.0, 255.0),
+    return FitImages(
+        images=images,
+        labels=labels,
+        validation=None,
+        value_range=(0.0, 255.0),
+        device=torch.device("cpu"),
     )
-    return _Fit(oversampler._plan(), images, labels, None, torch.device("cpu"))
 
 
-def test_the_critic_starts_from_the_encoder(fit: _Fit) -> None:
-    fit._start(None)
-    trained, started = fit.encoder[0].state_dict(), fit.critic.trunk.state_dict()
+@pytest.fixture
+def plan(data: FitImages) -> BAGANPlan:
+    oversampler = tiny(latent_size=100)
+    oversampler.classes_ = np.arange(3)
+    oversampler.shape_, oversampler.span_ = data.images.shape[1:], data.value_range
+    return oversampler._plan()
+
+
+@pytest.fixture
+def started(plan: BAGANPlan, data: FitImages) -> BAGANNetworks:
+    networks = build_networks(plan, data)
+    start_from_autoencoder(networks, plan, data, workspace=None)
+    return networks
+
+
+def test_the_critic_starts_from_the_encoder(started: BAGANNetworks) -> None:
+    trained, critic = started.encoder[0].state_dict(), started.critic.trunk.state_dict()
     assert len(trained) == 8
-    assert all(torch.equal(started[name], tensor) for name, tensor in trained.items())
+    assert all(torch.equal(critic[name], tensor) for name, tensor in trained.items())
 
 
-def test_encodings_are_without_dropout(fit: _Fit) -> None:
-    np.testing.assert_array_equal(fit._latents(), fit._latents())
+def test_encodings_are_without_dropout(started: BAGANNetworks, data: FitImages) -> None:
+    np.testing.assert_array_equal(encode(started.encoder, data), encode(started.encoder, data))
 
 
-def test_each_class_has_the_gaussian_of_its_encodings(fit: _Fit) -> None:
+def test_each_class_has_the_gaussian_of_its_encodings(
+    started: BAGANNetworks, data: FitImages
+) -> None:
     """Class 1 has 5 images and the latent space 100 dimensions."""
-    fit._start(None)
-    gaussians = fit.generator.into_latent
-    latents = fit._latents()
+    gaussians = started.generator.into_latent
+    latents = encode(started.encoder, data)
     for label in range(3):
-        own = latents[fit.labels == label]
+        own = latents[data.labels == label]
         drawn = gaussians(torch.randn(1000, 100), torch.full((1000,), label)).double().numpy()
         scale = np.sqrt(np.trace(np.cov(own.T)) / 100)
         assert np.abs(drawn.mean(axis=0) - own.mean(axis=0)).max() < 0.5 * scale
         np.testing.assert_allclose(np.trace(np.cov(drawn.T)), np.trace(np.cov(own.T)), rtol=0.1)
 
 
-def test_gaussians_and_averages_are_saved_with_the_generator(fit: _Fit) -> None:
-    tensors, facts = fit.run(Slot(None, "bagan", ""))
-    assert torch.equal(
-        tensors["into_latent.means"], fit.generator.state_dict()["into_latent.means"]
-    )
+def test_gaussians_and_averages_are_saved_with_the_generator(
+    started: BAGANNetworks, plan: BAGANPlan, data: FitImages
+) -> None:
+    tensors, facts = fit_bagan(plan, data, workspace=None)
+    gaussians = started.generator.state_dict()
+    assert torch.equal(tensors["into_latent.means"], gaussians["into_latent.means"])
     assert tensors["into_latent.means"].any()
     assert len(facts["diversity"]) == 3
     assert all(share > 0 for share in facts["diversity"])
@@ -86,11 +109,13 @@ def test_the_record_names_both_stages() -> None:
     assert names | {"training_score", "generated_score", "validation_score"} <= set(game)
 
 
-def test_a_finished_fit_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_fit_is_found_again(tmp_path: Path) -> None:
     images, labels = toy_images()
     first = tiny().fit(images, labels, workspace=tmp_path)
-    monkeypatch.setattr(bagan_fit, "train", None)
-    again = tiny().fit(images, labels, workspace=tmp_path)
+    steps: list[int] = []
+    with listening(lambda _name, step, _n_steps: steps.append(step)):
+        again = tiny().fit(images, labels, workspace=tmp_path)
+    assert not steps
     np.testing.assert_array_equal(first.generate(labels), again.generate(labels))
 
 
@@ -102,10 +127,11 @@ def test_the_autoencoder_is_shared_by_fits_that_differ_in_the_game(tmp_path: Pat
     assert names == ["autoencoder", "bagan", "bagan"]
 
 
-def test_nothing_is_generated_where_no_class_had_to_grow() -> None:
-    images, labels = toy_images((9, 9))
-    with pytest.raises(DataError, match="no class had to grow"):
-        tiny().fit(images, labels).generate(np.array([0]))
+def test_nothing_is_generated_where_no_class_needed_images() -> None:
+    fitted = tiny().fit(*toy_images((9, 9)))
+    assert fitted.generated_classes_.tolist() == []
+    with pytest.raises(DataError, match="sampling_strategy"):
+        fitted.generate(np.array([0]))
 
 
 def test_every_class_needs_two_images() -> None:

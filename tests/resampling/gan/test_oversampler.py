@@ -1,13 +1,17 @@
 """GANOversampler beyond the contracts: settings, cache, resume, record, collapse, sampling."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
+from torch import Tensor
 
 from equipoise.arrays import Images, Labels
 from equipoise.exceptions import (
@@ -17,12 +21,16 @@ from equipoise.exceptions import (
     EquipoiseError,
     SettingError,
 )
-from equipoise.networks.layouts import build_pair
+from equipoise.networks.design import Networks
+from equipoise.resampling import generator_fit
 from equipoise.resampling.gan import fit as gan_fit
 from equipoise.resampling.gan.oversampler import GANOversampler
+from equipoise.resampling.gan.presets import from_preset
+from equipoise.resampling.generator_fit import sample
 from equipoise.testing.oversamplers import toy_images
-from equipoise.training import collapse
+from equipoise.training.adversarial import AdversarialStep, Game
 from equipoise.training.checkpoint import Checkpoint
+from equipoise.training.collapse import StopWhenCriticWins
 from equipoise.training.progress import listening
 
 TINY: dict[str, Any] = {
@@ -35,7 +43,7 @@ TINY: dict[str, Any] = {
 
 
 def tiny(**changes: Any) -> GANOversampler:
-    return GANOversampler(**{**TINY, "device": "cpu", **changes})
+    return from_preset("dcgan", **{**TINY, "device": "cpu", **changes})
 
 
 @pytest.fixture
@@ -43,15 +51,12 @@ def toy_pair() -> tuple[Images, Labels]:
     return toy_images((20, 10, 14))
 
 
-@pytest.fixture
-def no_training(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    def forbid() -> None:
-        def refuse(*_: object, **__: object) -> None:
-            raise AssertionError("trained although the finished fit is there")
+class TrainedAgainError(Exception):
+    """A step was trained although the finished fit is there."""
 
-        monkeypatch.setattr(gan_fit, "train", refuse)
 
-    return forbid
+def refuse_training(name: str, step: int, n_steps: int) -> None:
+    raise TrainedAgainError(name, step, n_steps)
 
 
 def test_per_class_trains_one_pair_for_each_class_that_grows(
@@ -60,13 +65,15 @@ def test_per_class_trains_one_pair_for_each_class_that_grows(
     fitted = tiny().fit(*toy_pair)
     assert list(fitted.history_) == ["class 1", "class 2"]
     assert set(fitted.diversity_) == {1, 2}
-    with pytest.raises(DataError, match="No generator was trained for class 0"):
+    assert fitted.generated_classes_.tolist() == [1, 2]
+    with pytest.raises(DataError, match=r"class 0.*sampling_strategy"):
         fitted.generate(np.array([0]))
 
 
 def test_a_conditional_generator_makes_every_class(toy_pair: tuple[Images, Labels]) -> None:
     fitted = tiny(conditioning="embedding").fit(*toy_pair)
     assert list(fitted.history_) == ["all classes"]
+    assert fitted.generated_classes_.tolist() == [0, 1, 2]
     assert fitted.generate(np.array([0, 1, 2])).shape == (3, 1, 8, 8)
 
 
@@ -76,16 +83,40 @@ def test_a_class_of_one_image_that_need_not_grow_takes_part() -> None:
     assert fitted.diversity_[2] == 1.0  # nothing to compare with
 
 
+def test_fields_of_records_are_parameters_too() -> None:
+    gan = GANOversampler(networks=Networks(base_channels=4), game=Game(objective="hinge"))
+    assert gan.get_params()["game__objective"] == "hinge"
+    assert "game__objective" not in gan.get_params(deep=False)
+    other = clone(gan).set_params(schedule__n_steps=7, game__clip=0.1, conditioning="one_hot")
+    assert (other.schedule.n_steps, other.game.clip, other.game.objective) == (7, 0.1, "hinge")
+    assert clone(other).get_params() == other.get_params()
+    assert gan.schedule.n_steps != 7
+    with pytest.raises(TypeError, match="n_step"):
+        gan.set_params(schedule__n_step=7)
+
+
+def test_the_plan_takes_every_setting() -> None:
+    """A setting that were missing in the plan would find the fit of another value."""
+    gan = tiny(conditioning="embedding")
+    images, labels = toy_images((20, 10))
+    gan.classes_, gan.wanted_ = np.unique(labels), {1: 10}
+    gan.shape_, gan.span_ = images.shape[1:], (0.0, 255.0)
+    plan = gan._plan("all classes", (0, 1), labels, len(labels))
+    assert (plan.game, plan.layout, plan.seed) == (gan.game, gan.layout, gan.seed)
+    assert plan.schedule == gan.schedule
+    assert plan.design == gan.networks.design(
+        size=8, channels=1, n_classes=2, conditioning="embedding"
+    )
+
+
 def test_a_second_fit_of_the_same_content_is_loaded(
-    toy_pair: tuple[Images, Labels], tmp_path: Path, no_training: Callable[[], None]
+    toy_pair: tuple[Images, Labels], tmp_path: Path
 ) -> None:
     first = tiny().fit(*toy_pair, workspace=tmp_path)
-    no_training()
-    second = tiny(sampling_strategy={1: 12}).fit(
-        *toy_pair, workspace=tmp_path
-    )  # another dose, the same generator
-    asked = np.ones(3, dtype=np.int64)
-    np.testing.assert_array_equal(first.generate(asked), second.generate(asked))
+    with listening(refuse_training):  # another dose, the same generator
+        second = tiny(sampling_strategy={1: 12}).fit(*toy_pair, workspace=tmp_path)
+    labels = np.ones(3, dtype=np.int64)
+    np.testing.assert_array_equal(first.generate(labels), second.generate(labels))
     assert first.history_["class 1"].rows == second.history_["class 1"].rows
 
 
@@ -93,25 +124,18 @@ def test_a_second_fit_of_the_same_content_is_loaded(
     "change", [{"seed": 1}, {"learning_rate": 0.02}, {"n_steps": 5}, {"diffaugment": "cutout"}]
 )
 def test_other_settings_are_another_fit(
-    toy_pair: tuple[Images, Labels],
-    tmp_path: Path,
-    no_training: Callable[[], None],
-    change: dict[str, Any],
+    toy_pair: tuple[Images, Labels], tmp_path: Path, change: dict[str, Any]
 ) -> None:
     tiny().fit(*toy_pair, workspace=tmp_path)
-    no_training()
-    with pytest.raises(AssertionError, match="trained although"):
+    with listening(refuse_training), pytest.raises(TrainedAgainError):
         tiny(**change).fit(*toy_pair, workspace=tmp_path)
 
 
-def test_other_images_are_another_fit(
-    toy_pair: tuple[Images, Labels], tmp_path: Path, no_training: Callable[[], None]
-) -> None:
+def test_other_images_are_another_fit(toy_pair: tuple[Images, Labels], tmp_path: Path) -> None:
     tiny().fit(*toy_pair, workspace=tmp_path)
     images = toy_pair[0].copy()
     images[25, 0, 0, 0] ^= 1
-    no_training()
-    with pytest.raises(AssertionError, match="trained although"):
+    with listening(refuse_training), pytest.raises(TrainedAgainError):
         tiny().fit(images, toy_pair[1], workspace=tmp_path)
 
 
@@ -162,14 +186,14 @@ def test_held_out_scores_are_of_that_class_only(toy_pair: tuple[Images, Labels])
     assert history["class 2"].column("validation_score")
 
 
-def test_an_image_does_not_depend_on_how_many_are_asked_for(
-    toy_pair: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_does_not_depend_on_the_number_requested(toy_pair: tuple[Images, Labels]) -> None:
     fitted = tiny(conditioning="embedding").fit(*toy_pair)
     many = fitted.generate(np.full(150, 1), seed=3)
     np.testing.assert_array_equal(fitted.generate(np.array([2, 1, 0, 1]), seed=3)[[1, 3]], many[:2])
-    monkeypatch.setattr(gan_fit, "CHUNK", 7)
-    assert np.abs(fitted.generate(np.full(150, 1), seed=3).astype(int) - many).max() <= 1
+    network = fitted.fitted_["all classes"].network
+    latents = np.random.default_rng(0).standard_normal((10, fitted.networks.latent_size))
+    whole, parts = (torch.cat(list(sample(network, latents, 1, chunk=n))) for n in (64, 7))
+    assert (whole - parts).abs().max() < 1 / 255
 
 
 def test_images_of_different_classes_share_no_latents(toy_pair: tuple[Images, Labels]) -> None:
@@ -189,7 +213,7 @@ def test_float_images_keep_the_range_of_the_training_images() -> None:
 def test_classes_to_grow_that_the_generator_never_sees_are_refused(
     toy_pair: tuple[Images, Labels],
 ) -> None:
-    with pytest.raises(SettingError, match=r"Class 1 has to grow, but alpha=.* never shows it"):
+    with pytest.raises(SettingError, match=r"Class 1 .*alpha=\(0.5, 0.0, 0.5\)"):
         tiny(conditioning="embedding", alpha=(0.5, 0.0, 0.5)).fit(*toy_pair)
 
 
@@ -203,7 +227,7 @@ def test_classes_to_grow_that_the_generator_never_sees_are_refused(
         ({"diffaugment": "flip"}, "No DiffAugment transform named 'flip'"),
         ({"precision": "16"}, "No precision named '16'"),
         ({"device": "gpu7"}, "No device named 'gpu7'"),
-        ({"alpha": 0.5}, "alpha=0.5 needs a conditional generator"),
+        ({"alpha": 0.5}, "alpha=0.5"),
         ({"n_steps": 0}, "Expected n_steps of at least 1, got 0"),
         ({"batch_size": 1}, "Expected batch_size of at least 2, got 1"),
         ({"latent_size": 0}, "Expected latent_size of at least 1"),
@@ -234,24 +258,23 @@ def test_images_that_do_not_fit_the_networks_are_refused(
 
 
 def test_a_generator_of_one_image_is_refused_and_not_trained_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_training: Callable[[], None]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gan_fit, "relative_diversity", lambda _generated, _real: 0.01)
+    monkeypatch.setattr(generator_fit, "relative_diversity", lambda _generated, _real: 0.01)
     images, labels = toy_images((20, 10))
-    message = "one image of class 1 whatever its latent.*differ by 1.0%.*class 1: try diffaugment"
+    message = r"class 1.* 1\.0%.*class 1: try diffaugment="
     with pytest.raises(CollapseError, match=message):
         tiny().fit(images, labels, workspace=tmp_path)
-    no_training()
-    with pytest.raises(CollapseError, match=message):
+    with listening(refuse_training), pytest.raises(CollapseError, match=message):
         tiny().fit(images, labels, workspace=tmp_path)
 
 
 def test_a_critic_that_wins_ends_the_fit(
     toy_pair: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collapse, "WON_BELOW", 1e9)
-    monkeypatch.setattr(collapse, "WON_FOR", 20)
-    with pytest.raises(CollapseError, match=r"The critic has won.* up to step 20, .*class 1: try"):
+    impatient = partial(StopWhenCriticWins, below=1e9, steps=20)
+    monkeypatch.setattr(gan_fit, "StopWhenCriticWins", impatient)
+    with pytest.raises(CollapseError, match=r"step 20, .*class 1: try"):
         tiny(n_steps=40).fit(*toy_pair)
     tiny(n_steps=40, objective="wasserstein", clip=0.1).fit(
         *toy_pair
@@ -261,16 +284,14 @@ def test_a_critic_that_wins_ends_the_fit(
 def test_a_loss_that_is_not_finite_ends_the_fit_with_advice(
     toy_pair: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*arguments: Any) -> Any:
-        generator, critic = build_pair(*arguments)
-        next(critic.parameters()).data.fill_(float("nan"))
-        return generator, critic
+    step = AdversarialStep.__call__
 
-    monkeypatch.setattr(gan_fit, "build_pair", broken)
-    with pytest.raises(
-        DivergedError,
-        match=r"critic_loss became nan at step 1\. .*a lower learning_rate \(now 0.01\)",
-    ):
+    def broken(self: AdversarialStep, images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
+        next(self.critic.parameters()).data.fill_(float("nan"))
+        return step(self, images, labels)
+
+    monkeypatch.setattr(AdversarialStep, "__call__", broken)
+    with pytest.raises(DivergedError, match=r"critic_loss .*step 1\. .*learning_rate \(now 0.01\)"):
         tiny().fit(*toy_pair)
 
 

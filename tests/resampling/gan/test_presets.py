@@ -1,6 +1,8 @@
 """Presets say what appendix B of methods.md says, and every one of them is a GAN that may be trained."""
 
+import json
 import math
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from equipoise.exceptions import SettingError
 from equipoise.networks.layouts import build_pair
 from equipoise.resampling.gan.presets import GAN_PRESETS, METHODS, from_preset
+from equipoise.resampling.gan.settings import INNER, Recipe
 from equipoise.testing.oversamplers import toy_images
 from equipoise.training.regularizers import GradientPenalty, MismatchedLabels
 
@@ -56,8 +59,8 @@ APPENDIX_B: dict[str, dict[str, Any]] = {  # rows of the table; betas where the 
 
 @pytest.mark.parametrize("name", APPENDIX_B)
 def test_presets_of_papers_are_rows_of_appendix_b(name: str) -> None:
-    given = from_preset(name).get_params(deep=False)
-    assert {key: given[key] for key in APPENDIX_B[name]} == APPENDIX_B[name]
+    settings = GAN_PRESETS[name].flat()
+    assert {key: settings[key] for key in APPENDIX_B[name]} == APPENDIX_B[name]
 
 
 @pytest.mark.parametrize("name", GAN_PRESETS)
@@ -66,7 +69,7 @@ def test_every_preset_may_be_trained(name: str) -> None:
 
 
 def test_regularizers_of_bagan_gp_and_its_reference() -> None:
-    assert from_preset("s1_bagan_gp").regularizers == (
+    assert from_preset("s1_bagan_gp").game.regularizers == (
         GradientPenalty(weight=10),
         MismatchedLabels(),
     )
@@ -74,8 +77,8 @@ def test_regularizers_of_bagan_gp_and_its_reference() -> None:
         MismatchedLabels(wrong_label="uniform"),
         GradientPenalty(interpolation="normal"),
     )
-    assert from_preset("s1_bagan_gp_literal").regularizers == (penalty, wrong)
-    assert from_preset("s1_wgangp").regularizers == (GradientPenalty(weight=5),)
+    assert from_preset("s1_bagan_gp_literal").game.regularizers == (penalty, wrong)
+    assert from_preset("s1_wgangp").game.regularizers == (GradientPenalty(weight=5),)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +99,29 @@ def test_networks_of_papers_have_their_numbers_of_weights(
 
 
 def test_overrides_win() -> None:
-    gan = from_preset("wgan_gp", n_steps=7, critic_steps=2)
-    assert (gan.n_steps, gan.critic_steps, gan.objective) == (7, 2, "wasserstein")
+    gan = from_preset("wgan_gp", n_steps=7, critic_steps=2, seed=3)
+    assert (gan.schedule.n_steps, gan.game.critic_steps, gan.game.objective) == (
+        7,
+        2,
+        "wasserstein",
+    )
+    assert gan.seed == 3
+
+
+def test_unknown_settings_are_refused() -> None:
+    with pytest.raises(SettingError, match=r"'base_channel'.*'base_channels'"):
+        from_preset("dcgan", base_channel=3)
+
+
+@pytest.mark.parametrize("name", GAN_PRESETS)
+def test_a_preset_written_as_json_comes_back(name: str) -> None:
+    recipe = GAN_PRESETS[name]
+    assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
+
+
+def test_every_setting_has_a_name_of_its_own() -> None:
+    names = [f.name for kind in (Recipe, *INNER.values()) for f in fields(kind)]
+    assert len(names) == len(set(names))
 
 
 def test_unknown_presets_are_refused() -> None:
@@ -106,8 +130,10 @@ def test_unknown_presets_are_refused() -> None:
 
 
 def test_methods_leave_steps_and_sizes_to_the_budget() -> None:
-    left = {"n_steps", "n_epochs", "batch_size", "base_channels", "precision", "device"}
-    assert not any(left & set(settings) for settings in METHODS.values())
+    defaults = Recipe().flat()
+    for recipe in METHODS.values():
+        for name in ("n_steps", "n_epochs", "batch_size", "base_channels", "precision"):
+            assert recipe.flat()[name] == defaults[name]
 
 
 @pytest.mark.parametrize(
@@ -116,11 +142,15 @@ def test_methods_leave_steps_and_sizes_to_the_budget() -> None:
 def test_epochs_are_passes_of_the_critic_over_the_images(name: str, expected: int) -> None:
     """10 images, 200 (or 100) epochs: batches of 32; 2 batches of 32 for each step; one of 128 for each step."""
     gan = from_preset(name)
-    assert gan.n_epochs is not None
-    assert gan._n_steps(10) == expected
-    assert gan._n_steps(10) == math.ceil(
-        gan.n_epochs * 10 / {"s1_dcgan": 32, "s1_wgangp": 64}.get(name, 128)
-    )
+    labels = np.zeros(10, dtype=np.int64)
+    gan.classes_, gan.wanted_ = np.unique(labels), {}
+    gan.shape_, gan.span_ = (1, 64, 64), (0.0, 255.0)
+    schedule = gan._plan("all classes", [0], labels, len(labels)).schedule
+    assert schedule.n_steps == expected
+    assert gan.schedule.n_epochs is not None
+    batch = {"s1_dcgan": 32, "s1_wgangp": 64}.get(name, 128)
+    assert schedule.n_steps == math.ceil(gan.schedule.n_epochs * 10 / batch)
+    assert schedule.n_epochs is None
 
 
 @pytest.mark.slow
@@ -131,7 +161,8 @@ def test_methods_learn_the_gray_level_of_each_class(name: str) -> None:
     gan = from_preset(
         name, base_channels=8, batch_size=32, latent_size=32, device="cpu", warm_start_steps=100
     )
-    fitted = gan.set_params(n_steps=max(200, 1200 // (1 + gan.critic_steps))).fit(images, labels)
+    n_steps = max(200, 1200 // (1 + gan.game.critic_steps))
+    fitted = gan.set_params(schedule__n_steps=n_steps).fit(images, labels)
     for label in (1, 2):
         made = fitted.generate(np.full(64, label))
         assert made.mean() == pytest.approx(images[labels == label].mean(), abs=20)

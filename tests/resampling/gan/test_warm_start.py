@@ -18,6 +18,7 @@ from equipoise.resampling.autoencoder import Autoencoder, AutoencoderPlan, train
 from equipoise.resampling.gan.oversampler import GANOversampler
 from equipoise.resampling.gan.presets import from_preset
 from equipoise.resampling.gan.warm_start import NORMALIZED, TO_CRITIC
+from equipoise.resampling.generator_fit import FitImages
 from equipoise.testing.oversamplers import toy_images
 from equipoise.training.batches import BATCH_SAMPLERS
 from equipoise.training.chance import isolated_chance
@@ -39,7 +40,7 @@ PLAN = AutoencoderPlan(
     betas=(0.5, 0.9),
     data_range="symmetric",
     precision="32-true",
-    span=(0.0, 255.0),
+    value_range=(0.0, 255.0),
     seed=0,
 )
 
@@ -50,6 +51,12 @@ def tiny(**changes: Any) -> GANOversampler:
         "learning_rate": 0.03, "critic_steps": 2, "initialization": "dcgan", "device": "cpu",
     }  # fmt: skip
     return from_preset("bagan_gp", **settings | changes)
+
+
+def data(images: Images, labels: Labels) -> FitImages:
+    return FitImages(
+        images=images, labels=labels, validation=None, value_range=(0.0, 255.0), device=CPU
+    )
 
 
 def toy_model(plan: AutoencoderPlan) -> Autoencoder:
@@ -110,9 +117,7 @@ def test_the_critic_may_start_from_the_encoders_convolutions(
 def test_the_autoencoders_loss_halves_on_16_images(initialization: str | None) -> None:
     images, labels = learnable(16)
     plan = replace(PLAN, design=replace(PLAN.design, initialization=initialization), n_steps=200)
-    history = train_autoencoder(
-        plan, toy_model(plan), images, labels, None, device=CPU, workspace=None
-    )
+    history = train_autoencoder(plan, toy_model(plan), data(images, labels), workspace=None)
     losses = [loss for _, loss in history.column("loss")]
     assert losses[-1] < 0.5 * losses[0]
 
@@ -130,7 +135,7 @@ def test_both_networks_and_the_embedding_are_trained_in_place() -> None:
     images, labels = learnable(16)
     model = toy_model(PLAN)
     before = [parameter.detach().clone() for parameter in model.parameters()]
-    train_autoencoder(PLAN, model, images, labels, None, device=CPU, workspace=None)
+    train_autoencoder(PLAN, model, data(images, labels), workspace=None)
     assert all(
         not torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True)
     )
@@ -161,7 +166,7 @@ def test_a_tiny_class_comes_by_the_root_of_its_size(
     makers = {name: _noting(name, asked, make) for name, make in BATCH_SAMPLERS.items()}
     monkeypatch.setattr("equipoise.resampling.autoencoder.BATCH_SAMPLERS", makers)
     images, labels = toy_images(counts)
-    train_autoencoder(PLAN, toy_model(PLAN), images, labels, None, device=CPU, workspace=None)
+    train_autoencoder(PLAN, toy_model(PLAN), data(images, labels), workspace=None)
     assert asked == [sampler]
 
 

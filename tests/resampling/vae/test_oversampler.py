@@ -182,7 +182,7 @@ def test_images_all_alike_are_refused_with_advice(
     toy: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vae_module, "relative_diversity", lambda _generated, _real: 0.01)
-    with pytest.raises(CollapseError, match=r"one image of class 1 .*or more n_steps \(now 4\)"):
+    with pytest.raises(CollapseError, match=r"class 1.* 1\.0%.*or more n_steps \(now 4\)"):
         tiny().fit(*toy)
 
 

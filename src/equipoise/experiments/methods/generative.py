@@ -20,7 +20,7 @@ def _gan(preset: str, *, narrower: int = 1) -> Balance:
         from equipoise.resampling.gan.presets import GAN_PRESETS, from_preset
 
         settings = {**_shared(budget), "base_channels": max(1, budget.gan_channels // narrower)}
-        critic_steps = GAN_PRESETS[preset].get("critic_steps", 1)
+        critic_steps = GAN_PRESETS[preset].game.critic_steps
         return from_preset(preset, n_steps=budget.rounds(critic_steps), **settings)
 
     return balance

@@ -1,7 +1,8 @@
-"""Train one denoiser on all classes, and keep what images are sampled from: the best averaged weights."""
+"""Train one denoiser on all classes and keep what images are sampled from: the best averaged weights."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,11 @@ from equipoise import __version__
 from equipoise.arrays import Images, Labels, Rows, ValueRange, fingerprint
 from equipoise.networks.denoiser import Denoiser, DenoiserDesign
 from equipoise.randomness import make_rng
-from equipoise.resampling.base import LabeledImages
 from equipoise.resampling.fit_cache import Fitted, Slot
+from equipoise.resampling.generator_fit import FitImages, stored_weights
 from equipoise.training.averaging import ExponentialAverage
-from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches, resident, to_unit
+from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches
 from equipoise.training.chance import isolated_chance
-from equipoise.training.checkpoint import Stateful
 from equipoise.training.denoising import PROCESSES, DenoisingLoss, Process, Task, errors, guided
 from equipoise.training.devices import autocast
 from equipoise.training.hooks import KeepBest
@@ -27,9 +27,9 @@ from equipoise.training.optimizers import make_optimizer
 from equipoise.training.steps import LossStep
 
 NAME = "all classes"
-CHUNK = 32  # images sampled at a time; always full, so that an image does not depend on how many are asked for
-LOOKS = 20  # how often the error on fixed tasks is measured in a fit
-PATIENCE = 5  # looks without gain after which the fit ends
+CHUNK = 32  # images sampled at a time; always full, so that an image does not depend on the number requested
+EVALUATIONS = 20  # of the error on fixed tasks in a fit
+PATIENCE = 5  # evaluations without gain after which the fit ends
 N_TASKS = 64  # fixed tasks of each group of images
 WEIGHT_DECAY = 0.01  # of AdamW, as in torch
 
@@ -41,8 +41,8 @@ class DiffusionPlan:
     """All that a fit depends on besides its images and labels; the content key is made of its `repr`.
 
     Attributes:
-        stop_share: Share of the training images of each class on which the fit is judged.
-        span: The values that stand for black and white.
+        stop_share: Share of the training images of each class that is set aside for early stopping.
+        value_range: The stored values of black and white.
     """
 
     process: str
@@ -55,7 +55,7 @@ class DiffusionPlan:
     ema_decay: float
     stop_share: float
     precision: str
-    span: ValueRange
+    value_range: ValueRange
     seed: int
 
     @property
@@ -65,188 +65,158 @@ class DiffusionPlan:
         return f"Try a lower learning_rate (now {self.learning_rate:g}), more n_steps (now {self.n_steps}){safer}."
 
 
-def fit_denoiser(
-    plan: DiffusionPlan,
-    images: Images,
-    labels: Labels,
-    held: LabeledImages | None,
-    *,
-    device: torch.device,
-    workspace: Path | None,
-) -> Fitted:
-    """Find the finished fit of the same content in the workspace, or train (going on from a checkpoint).
+def fit_denoiser(plan: DiffusionPlan, data: FitImages, *, workspace: Path | None) -> Fitted:
+    """Load the finished fit of the same content from the workspace, or train (resuming from a checkpoint).
 
     Args:
         plan: The settings.
-        images: (n, c, s, s) in storage type.
-        labels: (n,) 0..k-1.
-        held: Real held-out images and labels; only watched.
-        device: Where to train.
+        data: What to learn from.
         workspace: Folder of finished fits and checkpoints.
+
+    Returns:
+        Tensors of the averaged denoiser, and {"rows": of its history}.
 
     Raises:
         DivergedError: The loss became NaN or infinite.
     """
-    slot = Slot(workspace, "diffusion", fingerprint(plan, images, labels, __version__))
-    return slot.load() or _Fit(plan, images, labels, held, device).run(slot)
-
-
-def build_denoiser(design: DenoiserDesign, device: torch.device) -> Denoiser:
-    """Build a denoiser whose weights are to be loaded."""
-    with isolated_chance("weights follow"):
-        return Denoiser(design).to(device).eval()
+    slot = Slot(workspace, "diffusion", fingerprint(plan, data.images, data.labels, __version__))
+    return slot.load() or _train(plan, data, slot)
 
 
 def set_aside(labels: Labels, share: float, seed: int) -> Rows:
-    """Choose the rows on which a fit is judged: of each class its share, rounded down."""
-    chosen = [
-        make_rng(seed, "set aside", int(label)).permutation(rows)[: int(share * len(rows))]
-        for label in np.unique(labels)
-        for rows in [np.flatnonzero(labels == label)]
-    ]
+    """Choose the rows that decide when a fit stops: of each class its share, rounded down."""
+    chosen = []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        shuffled = make_rng(seed, "set aside", int(label)).permutation(rows)
+        chosen.append(shuffled[: int(share * len(rows))])
     return np.sort(np.concatenate(chosen))
 
 
-class _Fit:
-    """The parts of one fit."""
-
-    def __init__(
-        self,
-        plan: DiffusionPlan,
-        images: Images,
-        labels: Labels,
-        held: LabeledImages | None,
-        device: torch.device,
-    ) -> None:
-        self.plan, self.images, self.labels, self.device = plan, images, labels, device
-        self.aside = set_aside(labels, plan.stop_share, plan.seed)
-        self.process = PROCESSES[plan.process]
-        with isolated_chance(plan.seed, NAME, "start"):
-            self.network = Denoiser(plan.design).to(device)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from the stubs
-        self.autocast = autocast(plan.precision, device)
-        self.average = ExponentialAverage(self.network, decay=plan.ema_decay)
-        self.held = held
-
-    def run(self, slot: Slot) -> Fitted:
-        plan, optimizer = self.plan, self._optimizer()
-        images, labels = self._rest()
-        schedule = LambdaLR(optimizer, _warm_up(plan.n_steps))
-        watch = self._watch(images, labels)
-        parts: dict[str, Stateful] = {
-            "network": self.network,
+def _train(plan: DiffusionPlan, data: FitImages, slot: Slot) -> Fitted:
+    aside = set_aside(data.labels, plan.stop_share, plan.seed)
+    rest = np.setdiff1d(np.arange(len(data.labels)), aside)
+    images, labels = data.images[rest], data.labels[rest]
+    with isolated_chance(plan.seed, NAME, "start"):
+        network = Denoiser(plan.design).to(data.device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from the stubs
+    average = ExponentialAverage(network, decay=plan.ema_decay)
+    optimizer = make_optimizer(
+        "adamw",
+        network.parameters(),
+        learning_rate=plan.learning_rate,
+        weight_decay=WEIGHT_DECAY,
+    )
+    schedule = LambdaLR(optimizer, partial(_warm_up, plan.n_steps))
+    keep_best = _keep_best(plan, data, average.network, rest, aside)
+    checkpoint = slot.checkpoint(
+        {
+            "network": network,
             "optimizer": optimizer,
             "schedule": schedule,
+            "average": average,
+            "best": keep_best,
         }
-        checkpoint = slot.checkpoint({**parts, "average": self.average, "best": watch})
-        pool = Pool(labels=labels, batch_size=plan.batch_size, n_steps=plan.n_steps, seed=plan.seed)
-        sampler = BATCH_SAMPLERS[plan.batch_sampler](pool)
-        history = train(
-            LossStep(
-                loss=self._loss(), optimizer=optimizer, schedule=schedule, autocast=self.autocast
-            ),
-            ResidentBatches(images, labels, sampler, span=plan.span, device=self.device),
-            n_steps=plan.n_steps,
-            seed=plan.seed,
-            hooks=[self.average, watch],
-            checkpoint=checkpoint,
-            history=History(advice=plan.advice),
-            name=NAME,
-        )
-        watch.restore()
-        fitted = (
-            {name: t.cpu() for name, t in self.average.network.state_dict().items()},
-            {"rows": history.rows},
-        )
-        slot.store(fitted, checkpoint)
-        return fitted
+    )
+    loss = DenoisingLoss(
+        process=PROCESSES[plan.process],
+        network=network,
+        n_classes=plan.design.n_classes,
+        label_drop=plan.label_drop,
+    )
+    pool = Pool(labels=labels, batch_size=plan.batch_size, n_steps=plan.n_steps, seed=plan.seed)
+    sampler = BATCH_SAMPLERS[plan.batch_sampler](pool)
+    history = train(
+        LossStep(
+            loss=loss,
+            optimizer=optimizer,
+            schedule=schedule,
+            autocast=autocast(plan.precision, data.device),
+        ),
+        ResidentBatches(images, labels, sampler, span=data.value_range, device=data.device),
+        n_steps=plan.n_steps,
+        seed=plan.seed,
+        hooks=[average, keep_best],
+        checkpoint=checkpoint,
+        history=History(advice=plan.advice),
+        name=NAME,
+    )
+    keep_best.restore()
+    fitted = stored_weights(average.network), {"rows": history.rows}
+    slot.store(fitted, checkpoint)
+    return fitted
 
-    def _rest(self) -> LabeledImages:
-        """Give the images and labels that are learned from."""
-        rows = np.setdiff1d(np.arange(len(self.labels)), self.aside)
-        return self.images[rows], self.labels[rows]
 
-    def _optimizer(self) -> torch.optim.Optimizer:
-        return make_optimizer(
-            "adamw",
-            self.network.parameters(),
-            learning_rate=self.plan.learning_rate,
-            weight_decay=WEIGHT_DECAY,
-        )
+def _warm_up(n_steps: int, done: int) -> float:
+    """Raise the learning rate over the first twentieth of the steps, at most 1000 (of 50,000 usually)."""
+    rising = min(1000, max(1, n_steps // 20))
+    return min(1.0, (done + 1) / rising)
 
-    def _loss(self) -> DenoisingLoss:
-        return DenoisingLoss(
-            process=self.process,
-            network=self.network,
-            n_classes=self.plan.design.n_classes,
-            label_drop=self.plan.label_drop,
-        )
 
-    def _watch(self, images: Images, labels: Labels) -> KeepBest:
-        """Record the averaged network's error on fixed tasks, keep the best weights and end the fit.
+def _keep_best(
+    plan: DiffusionPlan, data: FitImages, network: nn.Module, rest: Rows, aside: Rows
+) -> KeepBest:
+    """Record the averaged network's error on fixed tasks, keep the best weights and end the fit.
 
-        Judged on images set aside from the training images, because the result of a resampler must not depend on
-        validation images; those are watched beside. Without any set aside, the last weights stay. Draws no chance.
-        """
-        groups = {
-            "training": (images, labels),
-            "set_aside": (self.images[self.aside], self.labels[self.aside]),
-        }
-        if self.held is not None:
-            groups["validation"] = self.held
-        tasks = {name: self._tasks(*group) for name, group in groups.items() if len(group[1])}
-        return KeepBest(
-            self.average.network,
-            lambda: {f"{name}_error": self._error(group) for name, group in tasks.items()},
-            "set_aside_error" if "set_aside" in tasks else None,
-            every=max(1, self.plan.n_steps // LOOKS),
-            last=self.plan.n_steps,
-            higher_is_better=False,
-            patience=PATIENCE,
-        )
+    Images set aside from the training images decide, because the result of a resampler must not depend on
+    validation images; the error of those is recorded too. Without images set aside, the last weights stay.
+    """
+    groups = {"training": (data.images[rest], data.labels[rest])}
+    if len(aside):
+        groups["set_aside"] = data.images[aside], data.labels[aside]
+    if data.validation is not None and len(data.validation[1]):
+        groups["validation"] = data.validation
+    tasks = {name: _fixed_tasks(plan, data, *group) for name, group in groups.items()}
 
     @torch.no_grad()
-    def _error(self, tasks: Tasks) -> float:
-        network = self.average.network
-        with self.autocast():
-            return float(
-                torch.cat([errors(network, task, labels) for task, labels in tasks()]).mean()
-            )
+    def score() -> dict[str, float]:
+        scores: dict[str, float] = {}
+        with autocast(plan.precision, data.device)():
+            for name, group in tasks.items():
+                parts = [errors(network, task, labels) for task, labels in group()]
+                scores[f"{name}_error"] = float(torch.cat(parts).mean())
+        return scores
 
-    def _tasks(self, images: Images, labels: Labels) -> Tasks:
-        """Give the same tasks at every look: all classes alike, noise levels on an even grid."""
-        pool = Pool(labels=labels, batch_size=N_TASKS, n_steps=1, seed=self.plan.seed)
-        rows = BATCH_SAMPLERS["balanced"](pool)(0)
-        batch, own = images[rows], torch.as_tensor(labels[rows], device=self.device)
-
-        def tasks() -> Iterator[tuple[Task, Tensor]]:
-            rng = make_rng(self.plan.seed, "tasks")
-            places = torch.as_tensor(
-                (rng.permutation(N_TASKS) + 0.5) / N_TASKS, dtype=torch.float32
-            )
-            for part in (slice(start, start + CHUNK) for start in range(0, N_TASKS, CHUNK)):
-                clean = to_unit(resident(batch[part], self.device), self.plan.span) * 2 - 1
-                noise = torch.as_tensor(
-                    rng.standard_normal(clean.shape, dtype=np.float32), device=self.device
-                )
-                levels = self.process.levels(places[part].to(self.device))
-                yield self.process.task(clean, noise, levels), own[part]
-
-        return tasks
+    return KeepBest(
+        network,
+        score,
+        "set_aside_error" if len(aside) else None,
+        every=max(1, plan.n_steps // EVALUATIONS),
+        last=plan.n_steps,
+        higher_is_better=False,
+        patience=PATIENCE,
+    )
 
 
-def _warm_up(n_steps: int) -> Callable[[int], float]:
-    """Raise the learning rate over a twentieth of the steps, at most 1000 (methods 9.5: 1000 of 50,000)."""
-    rising = min(1000, max(1, n_steps // 20))
-    return lambda done: min(1.0, (done + 1) / rising)
+def _fixed_tasks(plan: DiffusionPlan, data: FitImages, images: Images, labels: Labels) -> Tasks:
+    """Return the same tasks at every evaluation: all classes alike, noise levels on an even grid."""
+    pool = Pool(labels=labels, batch_size=N_TASKS, n_steps=1, seed=plan.seed)
+    rows = BATCH_SAMPLERS["balanced"](pool)(0)
+    task_images = images[rows]
+    task_labels = torch.as_tensor(labels[rows], device=data.device)
+    process = PROCESSES[plan.process]
+
+    def tasks() -> Iterator[tuple[Task, Tensor]]:
+        rng = make_rng(plan.seed, "tasks")
+        grid = (rng.permutation(N_TASKS) + 0.5) / N_TASKS
+        places = torch.as_tensor(grid, dtype=torch.float32)
+        for start in range(0, N_TASKS, CHUNK):
+            part = slice(start, start + CHUNK)
+            clean = data.to_unit(task_images[part]) * 2 - 1
+            normal = rng.standard_normal(clean.shape, dtype=np.float32)
+            noise = torch.as_tensor(normal, device=data.device)
+            levels = process.levels(places[part].to(data.device))
+            yield process.task(clean, noise, levels), task_labels[part]
+
+    return tasks
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSampler:
-    """Draws images of a trained denoiser.
+    """Draw images from a trained denoiser.
 
     Attributes:
-        network: In eval mode.
+        network: In evaluation mode.
         design: What it was built from.
         guidance: See `denoising.guided`.
         n_steps: Of the sampler.
@@ -262,7 +232,7 @@ class ImageSampler:
 
     @torch.no_grad()
     def images(self, label: int, n: int, rng: np.random.Generator) -> Iterator[Tensor]:
-        """Draw n images of one label, (at most 32, c, s, s) in [0, 1] at a time, on the processor."""
+        """Draw n images of one label, (at most 32, c, s, s) in [0, 1] at a time, on the CPU."""
         device = next(self.network.parameters()).device
         shape = CHUNK, self.design.channels, self.design.size, self.design.size
         labels = torch.full((CHUNK,), label, device=device)

@@ -1,4 +1,4 @@
-"""The label prior q of a conditional generator's fakes, from the one setting `alpha` (methods 4.5)."""
+"""The label prior q of a conditional generator's fakes, from the setting `alpha`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ PRIORS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
 
 
 def label_probabilities(alpha: Alpha, counts: Sequence[int]) -> Prior:
-    """Say how often a fake has each label while a conditional generator is trained.
+    """Return how often a fake has each label while a conditional generator is trained.
 
     Args:
         alpha: "uniform", "empirical" (the training frequencies), "inverse" (proportional to 1 / count), the
@@ -32,25 +32,33 @@ def label_probabilities(alpha: Alpha, counts: Sequence[int]) -> Prior:
 
     Raises:
         SettingError: `alpha` is none of these.
+
+    Source: paper S2, whose alpha is the probability of the healthy (larger) class; ours for more than two classes.
+
+    Example:
+        >>> label_probabilities("inverse", (30, 10)).tolist()
+        [0.25, 0.75]
+        >>> label_probabilities(0.25, (30, 10)).tolist()
+        [0.25, 0.75]
     """
     sizes = np.asarray(counts, dtype=np.float64)
     if isinstance(alpha, str):
         weights = pick(PRIORS, alpha, "label prior (alpha)")(sizes)
         return np.asarray(weights / weights.sum(), dtype=np.float64)
-    given = np.asarray(alpha, dtype=np.float64)
-    if given.ndim == 0:
-        return _for_two_classes(float(given), sizes)
-    if given.shape != sizes.shape or (given < 0).any() or not np.isclose(given.sum(), 1.0):
+    shares = np.asarray(alpha, dtype=np.float64)
+    if shares.ndim == 0:
+        return _for_two_classes(float(shares), sizes)
+    if shares.shape != sizes.shape or (shares < 0).any() or not np.isclose(shares.sum(), 1.0):
         raise SettingError(
             f"Expected alpha as {len(sizes)} probabilities that sum to 1, one for each class, got {alpha!r}."
         )
-    return np.asarray(given / given.sum(), dtype=np.float64)
+    return np.asarray(shares / shares.sum(), dtype=np.float64)
 
 
 def _for_two_classes(alpha: float, sizes: Prior) -> Prior:
     if len(sizes) != 2:
         raise SettingError(
-            f"A single alpha needs 2 classes, got {len(sizes)}. Give {len(sizes)} probabilities, or 'uniform'."
+            f"A single alpha needs 2 classes, got {len(sizes)}. Use {len(sizes)} probabilities, or 'uniform'."
         )
     if not 0.0 <= alpha <= 1.0:
         raise SettingError(

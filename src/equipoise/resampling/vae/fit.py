@@ -1,11 +1,12 @@
-"""Train a variational autoencoder on all training images, or find the one that was trained on them."""
+"""Train a variational autoencoder on all training images, or load the one that was trained on them."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from equipoise import __version__
@@ -13,12 +14,13 @@ from equipoise.arrays import Images, ValueRange, fingerprint
 from equipoise.networks.vae import VAE, VAEDesign, build_vae
 from equipoise.randomness import make_rng
 from equipoise.resampling.fit_cache import Fitted, Slot
+from equipoise.resampling.generator_fit import restore_network, stored_weights, watch_interval
 from equipoise.resampling.vae.plan import VAEPlan
 from equipoise.training.augmentation import augmented
 from equipoise.training.batches import Pool, ResidentBatches, natural, resident, to_unit
 from equipoise.training.chance import isolated_chance
 from equipoise.training.devices import autocast
-from equipoise.training.loop import Batches, History, train
+from equipoise.training.loop import History, train
 from equipoise.training.optimizers import make_optimizer, make_schedule
 from equipoise.training.variational import (
     RECONSTRUCTIONS,
@@ -27,25 +29,27 @@ from equipoise.training.variational import (
     root_mean_square,
 )
 
-CHUNK = 32  # images encoded or decoded at a time; always full, so that none depends on how many are asked for
-N_WATCHED = 128  # training and held-out images whose reconstruction is watched
-WARMUP = 0.1  # part of the steps over which beta grows
+CHUNK = 32  # images encoded or decoded at a time; always full, so that none depends on the number requested
+N_WATCHED = 128  # training and held-out images whose reconstruction is recorded
+WARMUP = 0.1  # share of the steps over which beta grows
+
+Array = TypeVar("Array", bound=NDArray[np.generic])
 
 
 def fit_vae(
     plan: VAEPlan,
     images: Images,
-    held: Images | None,
+    validation: Images | None,
     *,
     device: torch.device,
     workspace: Path | None,
 ) -> Fitted:
-    """Find the finished fit of the same content in the workspace, or train (going on from a checkpoint).
+    """Load the finished fit of the same content from the workspace, or train (resuming from a checkpoint).
 
     Args:
         plan: The settings.
         images: (n, c, s, s) in storage type, of all classes.
-        held: Real held-out images; only watched.
+        validation: Real held-out images, recorded but never learned from.
         device: Where to train.
         workspace: Folder of finished fits and checkpoints.
 
@@ -56,35 +60,39 @@ def fit_vae(
         DivergedError: A loss became NaN or infinite.
     """
     slot = Slot(workspace, "vae", fingerprint(plan, images, __version__))
-    return slot.load() or _train(plan, images, held, device, slot)
+    return slot.load() or _train(plan, images, validation, device, slot)
 
 
 def restore_vae(design: VAEDesign, tensors: Mapping[str, Tensor], device: torch.device) -> VAE:
-    """Build a fitted network, in eval mode."""
-    with isolated_chance("weights follow"):
-        network = build_vae(design)
-    network.load_state_dict(dict(tensors))
-    return network.to(device).eval()
+    """Build a fitted network, in evaluation mode."""
+    return restore_network(lambda: build_vae(design), tensors, device)
 
 
 @torch.no_grad()
 def encode(network: VAE, images: Images, span: ValueRange) -> tuple[Tensor, Tensor]:
-    """Map images in storage type to mean and log variance, (n, *latent_shape), on the processor."""
+    """Map images in storage type to mean and log variance, (n, *latent_shape), on the CPU."""
     device = next(network.parameters()).device
-    parts = [network.encode(to_unit(resident(chunk, device), span)) for chunk in _chunks(images)]
-    mean, log_variance = (torch.cat(part)[: len(images)].cpu() for part in zip(*parts, strict=True))
-    return mean, log_variance
+    means, log_variances = [], []
+    for chunk in _full_chunks(images):
+        mean, log_variance = network.encode(to_unit(resident(chunk, device), span))
+        means.append(mean)
+        log_variances.append(log_variance)
+    n = len(images)
+    return torch.cat(means)[:n].cpu(), torch.cat(log_variances)[:n].cpu()
 
 
 @torch.no_grad()
 def decode(network: VAE, latents: Tensor) -> Tensor:
-    """Map latents (n, ...) of any shape with enough numbers to images (n, c, s, s) in [0, 1], on the processor."""
+    """Map latents (n, ...) to images (n, c, s, s) in [0, 1], on the CPU.
+
+    Each latent may have any shape with as many numbers as the network's latent map.
+    """
     device = next(network.parameters()).device
-    chunks = (torch.as_tensor(chunk, device=device) for chunk in _chunks(latents.numpy()))
-    parts = [
-        torch.sigmoid(network.decode(chunk.view(-1, *network.latent_shape))) for chunk in chunks
-    ]
-    return torch.cat(parts)[: len(latents)].cpu()
+    images = []
+    for chunk in _full_chunks(latents.numpy()):
+        maps = torch.as_tensor(chunk, device=device).view(-1, *network.latent_shape)
+        images.append(torch.sigmoid(network.decode(maps)))
+    return torch.cat(images)[: len(latents)].cpu()
 
 
 class WatchReconstruction:
@@ -92,30 +100,29 @@ class WatchReconstruction:
 
     {group}_error is the root mean square difference in [0, 1] of images decoded from their mean; {group}_active is
     `active_cells`. Where the error of held-out images rises while that of training images falls, the network
-    memorizes. Draws no chance and changes nothing.
+    memorizes. It draws no random numbers and changes nothing.
     """
 
     def __init__(self, network: VAE, groups: Mapping[str, Tensor], *, every: int) -> None:
-        self.network, self.groups, self.every = network, groups, every
+        self.network = network
+        self.groups = groups
+        self.every = every
 
+    @torch.no_grad()
     def __call__(self, done: int, history: History) -> None:
         """Record where due."""
         if done % self.every:
             return
         self.network.eval()
         for name, images in self.groups.items():
-            error, active = self._look(images)
-            history.add(done, {f"{name}_error": error, f"{name}_active": active})
+            mean, _ = self.network.encode(images)
+            error = root_mean_square(self.network.decode(mean), images)
+            history.add(done, {f"{name}_error": error, f"{name}_active": active_cells(mean)})
         self.network.train()
-
-    @torch.no_grad()
-    def _look(self, images: Tensor) -> tuple[float, float]:
-        mean, _ = self.network.encode(images)
-        return root_mean_square(self.network.decode(mean), images), active_cells(mean)
 
 
 def _train(
-    plan: VAEPlan, images: Images, held: Images | None, device: torch.device, slot: Slot
+    plan: VAEPlan, images: Images, validation: Images | None, device: torch.device, slot: Slot
 ) -> Fitted:
     with isolated_chance(plan.seed, "vae", "start"):
         network = build_vae(plan.design).to(device)
@@ -131,49 +138,42 @@ def _train(
         warmup=round(WARMUP * plan.n_steps),
         autocast=autocast(plan.precision, device),
     )
+    unlabeled = np.zeros(len(images), dtype=np.int64)
+    pool = Pool(labels=unlabeled, batch_size=plan.batch_size, n_steps=plan.n_steps, seed=plan.seed)
+    batches = ResidentBatches(
+        images, unlabeled, natural(pool), span=plan.value_range, device=device
+    )
     checkpoint = slot.checkpoint(
         {"network": network, "optimizer": optimizer, "schedule": schedule, "step": step}
     )
     history = train(
         step,
-        _batches(plan, images, device),
+        augmented(batches, plan.augmentation),
         n_steps=plan.n_steps,
         seed=plan.seed,
-        hooks=[_watch(plan, network, images, held, device)],
+        hooks=[_watch(plan, network, images, validation, device)],
         checkpoint=checkpoint,
         history=History(advice=plan.advice),
         name="vae",
     )
-    fitted = (
-        {name: tensor.cpu() for name, tensor in network.state_dict().items()},
-        {"rows": history.rows},
-    )
+    fitted = stored_weights(network), {"rows": history.rows}
     slot.store(fitted, checkpoint)
     return fitted
 
 
-def _batches(plan: VAEPlan, images: Images, device: torch.device) -> Batches:
-    unlabeled = np.zeros(len(images), dtype=np.int64)
-    pool = Pool(labels=unlabeled, batch_size=plan.batch_size, n_steps=plan.n_steps, seed=plan.seed)
-    batches = ResidentBatches(images, unlabeled, natural(pool), span=plan.span, device=device)
-    return augmented(batches, plan.augmentation)
-
-
 def _watch(
-    plan: VAEPlan, network: VAE, images: Images, held: Images | None, device: torch.device
+    plan: VAEPlan, network: VAE, images: Images, validation: Images | None, device: torch.device
 ) -> WatchReconstruction:
-    def some(group: Images) -> Tensor:
-        rows = make_rng(plan.seed, "watched").permutation(len(group))[:N_WATCHED]
-        return to_unit(resident(group[rows], device), plan.span)
-
-    groups = {"training": some(images)}
-    if held is not None and len(held):
-        groups["validation"] = some(held)
-    return WatchReconstruction(network, groups, every=max(10, plan.n_steps // 200 * 10))
+    groups: dict[str, Tensor] = {}
+    for name, group in (("training", images), ("validation", validation)):
+        if group is not None and len(group):
+            rows = make_rng(plan.seed, "watched").permutation(len(group))[:N_WATCHED]
+            groups[name] = to_unit(resident(group[rows], device), plan.value_range)
+    return WatchReconstruction(network, groups, every=watch_interval(plan.n_steps))
 
 
-def _chunks(array: Any) -> Iterator[Any]:
-    """Walk the first axis, `CHUNK` rows at a time; the last ones are repeated where too few are left."""
+def _full_chunks(array: Array) -> Iterator[Array]:
+    """Walk the first axis, `CHUNK` rows at a time; rows are repeated where too few are left."""
     for start in range(0, len(array), CHUNK):
         part = array[start : start + CHUNK]
-        yield np.resize(part, (CHUNK, *part.shape[1:]))
+        yield np.resize(part, (CHUNK, *part.shape[1:]))  # type: ignore[misc]  # the stubs lose the type

@@ -1,4 +1,4 @@
-"""Where in a latent space new images of a class come from, by name (methods 3.5)."""
+"""Where in a latent space new images of a class come from, by name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ Latents = NDArray[np.float32]  # (n, d)
 
 @dataclass(frozen=True)
 class Encoded:
-    """What the encoder says of the training images.
+    """The normal distributions to which an encoder maps the training images.
 
     Attributes:
-        mean: (n, d) of the normal distribution of each image.
-        log_variance: (n, d) of it.
+        mean: (n, d) of each image.
+        log_variance: (n, d) of each image.
         codes: (n,) classes.
     """
 
@@ -30,13 +30,13 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is asked for.
+class LatentRequest:
+    """Which latents to draw.
 
     Attributes:
         code: The class.
         n: Number of latents.
-        seed: Of their chance.
+        seed: Of their random streams.
         temperature: Factor of standard deviations; 0 gives means.
     """
 
@@ -46,57 +46,75 @@ class Wish:
     temperature: float
 
     def noise(self, d: int, purpose: str = "noise") -> Latents:
-        """Draw (n, d) from N(0, temperature^2); the first rows are the same however many are asked for."""
+        """Draw (n, d) from N(0, temperature^2); the first rows do not depend on n."""
         normal = make_rng(self.seed, purpose, self.code).standard_normal(
             (self.n, d), dtype=np.float32
         )
         return normal * np.float32(self.temperature)
 
 
-Drawn = tuple[Latents, Rows]  # and the (n, s) rows of the training images behind each
+@dataclass(frozen=True)
+class LatentSample:
+    """Latents, and where they come from.
+
+    Attributes:
+        latents: (n, d).
+        sources: (n, s) rows of the training images behind each; s is 0 where none is.
+    """
+
+    latents: Latents
+    sources: Rows
 
 
-def posterior(encoded: Encoded, wish: Wish) -> Drawn:
-    """Around one image of the class each: every image is used as often as any other, up to one (paper S0)."""
-    rows = _in_turn(encoded, wish)
-    return _around(encoded, rows, wish), rows[:, None]
+Mode = Callable[[Encoded, LatentRequest], LatentSample]
 
 
-def between(encoded: Encoded, wish: Wish) -> Drawn:
-    """Anywhere on the line between latents drawn around two images of the class, the first ones in turn."""
-    first = _in_turn(encoded, wish)
-    rows = np.flatnonzero(encoded.codes == wish.code)
-    chance = make_rng(wish.seed, "partners", wish.code).random((wish.n, 2), dtype=np.float32)
-    away, shares = 1 + (chance[:, 0] * (len(rows) - 1)).astype(np.int64), chance[:, 1:]
-    second = rows[(np.searchsorted(rows, first) + away) % len(rows)]  # never the first itself
-    ends = _around(encoded, first, wish), _around(encoded, second, wish, "second noise")
-    return (1 - shares) * ends[0] + shares * ends[1], np.stack([first, second], axis=1)
+def posterior(encoded: Encoded, request: LatentRequest) -> LatentSample:
+    """Draw around one image of the class each; every image is used equally often, up to one (paper S0)."""
+    rows = _rows_in_turn(encoded, request)
+    return LatentSample(_draw_around(encoded, rows, request), rows[:, None])
 
 
-def class_gaussian(encoded: Encoded, wish: Wish) -> Drawn:
-    """From one normal distribution with the mean and the variance, cell by cell, of all images of the class."""
-    members = encoded.codes == wish.code
+def between(encoded: Encoded, request: LatentRequest) -> LatentSample:
+    """Draw from the line between latents drawn around two images of the class, the first ones in turn."""
+    first = _rows_in_turn(encoded, request)
+    rows = np.flatnonzero(encoded.codes == request.code)
+    rng = make_rng(request.seed, "partners", request.code)
+    uniform = rng.random((request.n, 2), dtype=np.float32)
+    offset = 1 + (uniform[:, 0] * (len(rows) - 1)).astype(np.int64)
+    second = rows[(np.searchsorted(rows, first) + offset) % len(rows)]  # never the first itself
+    start = _draw_around(encoded, first, request)
+    end = _draw_around(encoded, second, request, "second noise")
+    share = uniform[:, 1:]  # (n, 1)
+    return LatentSample((1 - share) * start + share * end, np.stack([first, second], axis=1))
+
+
+def class_gaussian(encoded: Encoded, request: LatentRequest) -> LatentSample:
+    """Draw from one normal distribution with the mean and variance, cell by cell, of all images of the class."""
+    members = encoded.codes == request.code
     mean, spread = encoded.mean[members], np.exp(encoded.log_variance[members])
     deviation = np.sqrt(mean.var(axis=0) + spread.mean(axis=0))
-    return mean.mean(axis=0) + deviation * wish.noise(mean.shape[1]), _unknown(wish)
+    latents = mean.mean(axis=0) + deviation * request.noise(mean.shape[1])
+    return LatentSample(latents, _no_sources(request))
 
 
-def prior(encoded: Encoded, wish: Wish) -> Drawn:
-    """From N(0, 1), whatever the class: the images show any class. Only for comparison."""
-    return wish.noise(encoded.mean.shape[1]), _unknown(wish)
+def prior(encoded: Encoded, request: LatentRequest) -> LatentSample:
+    """Draw from N(0, 1), whatever the class: the images show any class. For comparison only."""
+    return LatentSample(request.noise(encoded.mean.shape[1]), _no_sources(request))
 
 
-def neighbors(name: str) -> Callable[[Encoded, Wish], Drawn]:
-    """Make the mode that puts new points between the means of near images, by a name of `INTERPOLATIONS`."""
+def neighbors(name: str) -> Mode:
+    """Return the mode that puts new points between the means of near images, by a name in `INTERPOLATIONS`."""
 
-    def drawn(encoded: Encoded, wish: Wish) -> Drawn:
-        latents, _ = interpolate(name, encoded.mean, encoded.codes, {wish.code: wish.n}, wish.seed)
-        return latents, _unknown(wish)
+    def mode(encoded: Encoded, request: LatentRequest) -> LatentSample:
+        wanted = {request.code: request.n}
+        latents, _ = interpolate(name, encoded.mean, encoded.codes, wanted, request.seed)
+        return LatentSample(latents, _no_sources(request))
 
-    return drawn
+    return mode
 
 
-MODES: dict[str, Callable[[Encoded, Wish], Drawn]] = {
+MODES: dict[str, Mode] = {
     "posterior": posterior,
     "interpolate": between,
     "class_gaussian": class_gaussian,
@@ -110,21 +128,22 @@ FAMILY = Family(
 )
 
 
-def _in_turn(encoded: Encoded, wish: Wish) -> Rows:
-    """Walk through the images of the class in shuffled order, again and again in a new order."""
-    rows = np.flatnonzero(encoded.codes == wish.code)
-    passes = range(-(-wish.n // len(rows)))
-    orders = [
-        make_rng(wish.seed, "sources", wish.code, number).permutation(rows) for number in passes
-    ]
-    return np.concatenate(orders)[: wish.n]
+def _rows_in_turn(encoded: Encoded, request: LatentRequest) -> Rows:
+    """Walk through the images of the class in shuffled order, reshuffled after each pass."""
+    rows = np.flatnonzero(encoded.codes == request.code)
+    orders = []
+    for number in range(-(-request.n // len(rows))):
+        orders.append(make_rng(request.seed, "sources", request.code, number).permutation(rows))
+    return np.concatenate(orders)[: request.n]
 
 
-def _around(encoded: Encoded, rows: Rows, wish: Wish, purpose: str = "noise") -> Latents:
+def _draw_around(
+    encoded: Encoded, rows: Rows, request: LatentRequest, purpose: str = "noise"
+) -> Latents:
     """Draw from the distributions of some images."""
     spread = np.exp(encoded.log_variance[rows] / 2)
-    return np.asarray(encoded.mean[rows] + spread * wish.noise(spread.shape[1], purpose))
+    return np.asarray(encoded.mean[rows] + spread * request.noise(spread.shape[1], purpose))
 
 
-def _unknown(wish: Wish) -> Rows:
-    return np.empty((wish.n, 0), dtype=np.int64)
+def _no_sources(request: LatentRequest) -> Rows:
+    return np.empty((request.n, 0), dtype=np.int64)

@@ -6,30 +6,30 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from equipoise.arrays import Images, Labels, Rows, quantize
+from equipoise.arrays import Images, Labels, quantize
 from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 from equipoise.randomness import make_rng
 from equipoise.resampling.base import LabeledImages, Oversampler, Strategy
 from equipoise.resampling.fit_cache import Fitted, Tensors
+from equipoise.resampling.generator_fit import N_COMPARED
 from equipoise.resampling.vae.fit import decode, encode, fit_vae, restore_vae
-from equipoise.resampling.vae.latents import MODES, Drawn, Encoded, Wish
+from equipoise.resampling.vae.latents import MODES, Encoded, LatentRequest, LatentSample
 from equipoise.resampling.vae.plan import check_vae_settings, design_vae, plan_vae
 from equipoise.training.batches import to_unit
 from equipoise.training.collapse import check_diversity, relative_diversity
 from equipoise.training.devices import resolve_device
 from equipoise.training.loop import History
 
-N_COMPARED = 64  # images of a class for its diversity
-
 
 class VAEOversampler(Oversampler):
-    """Adds images decoded from the latents of a variational autoencoder to every class that has to grow.
+    """Add images decoded from the latents of a variational autoencoder to every class that needs more.
 
-    The network learns from the whole training split without labels; labels say whose latents new images start from.
-    Images are quantized to the training images' type and range.
+    The network learns from the whole training split without labels; labels choose the latents that new images start
+    from. Images are quantized to the training images' type and range.
 
     Args:
         sampling_strategy: See `Oversampler`.
@@ -59,8 +59,21 @@ class VAEOversampler(Oversampler):
         sources_: (n, s) rows of `X` behind each image generated last: s is 1 in mode "posterior", 2 in
             "interpolate", otherwise 0.
 
-    Source: methods 3 and A.5 (paper S0). Ours: the optimizer, the reconstruction and the decoder's widths, which
-    the paper leaves open, and all modes but "posterior".
+    Source: paper S0; Kingma & Welling (2014), arXiv 1312.6114, Eq. 3; Rybkin et al. (2021), arXiv 2006.13202
+    ("sigma_vae"). Ours: the optimizer, the reconstruction and the decoder's widths, which the paper leaves open, and
+    all modes but "posterior".
+
+    Example:
+        >>> images = np.random.default_rng(0).integers(0, 255, (12, 1, 12, 12)).astype(np.uint8)
+        >>> labels = np.repeat([0, 1], [8, 4])
+        >>> vae = VAEOversampler(
+        ...     trunk="small_cnn", n_steps=1, batch_size=4, latent_channels=2, base_channels=2, device="cpu"
+        ... )
+        >>> vae.fit_resample(images, labels)[0].shape
+        (16, 1, 12, 12)
+
+    See Also:
+        SMOTEOversampler: The same interpolations between pixels instead of latents.
     """
 
     minimum: ClassVar[int] = 2
@@ -120,30 +133,32 @@ class VAEOversampler(Oversampler):
         self.check_settings(X.shape[2])
         plan = plan_vae(self, self.trunk, X)
         device = resolve_device(self.device)
-        held = None if validation is None else validation[0]
-        tensors, facts = fit_vae(plan, X, held, device=device, workspace=workspace)
-        self.span_, self.history_ = plan.span, History(rows=list(facts["rows"]))
+        held_out = None if validation is None else validation[0]
+        tensors, results = fit_vae(plan, X, held_out, device=device, workspace=workspace)
+        self.span_ = plan.value_range
+        self.history_ = History(rows=list(results["rows"]))
         self.network_ = restore_vae(plan.design, tensors, device)
-        mean, log_variance = (
-            part.flatten(1).numpy() for part in encode(self.network_, X, self.span_)
-        )
-        self.encoded_ = Encoded(mean, log_variance, codes)
+        mean, log_variance = encode(self.network_, X, self.span_)
+        self.encoded_ = Encoded(mean.flatten(1).numpy(), log_variance.flatten(1).numpy(), codes)
         self.diversity_ = {label: self._diversity(X, label) for label in self.wanted_}
         for label, share in self.diversity_.items():
             check_diversity(share, f"class {label}", plan.advice)
 
     def _generate(self, codes: Labels, seed: int) -> Images:
-        images = np.empty((len(codes), *self.shape_), dtype=self.dtype_)
-        sources: dict[int, Rows] = {}
-        for code in np.unique(codes).tolist():
-            latents, behind = self._latents(code, int((codes == code).sum()), seed)
-            images[codes == code] = self._stored(torch.as_tensor(latents))
-            sources |= dict(zip(np.flatnonzero(codes == code).tolist(), behind, strict=True))
-        self.sources_ = np.stack([sources[i] for i in range(len(codes))])
+        sources: list[list[int]] = [[] for _ in codes]
+
+        def images_of(code: int, rows: NDArray[np.int64]) -> Images:
+            sample = self._latents(code, len(rows), seed)
+            for row, source in zip(rows.tolist(), sample.sources.tolist(), strict=True):
+                sources[row] = source
+            return self._stored(torch.as_tensor(sample.latents))
+
+        images = self._generate_by_class(codes, images_of)
+        self.sources_ = np.array(sources, dtype=np.int64)
         return images
 
-    def _latents(self, code: int, n: int, seed: int) -> Drawn:
-        return MODES[self.mode](self.encoded_, Wish(code, n, seed, self.temperature))
+    def _latents(self, code: int, n: int, seed: int) -> LatentSample:
+        return MODES[self.mode](self.encoded_, LatentRequest(code, n, seed, self.temperature))
 
     def _stored(self, latents: Tensor) -> Images:
         return quantize(decode(self.network_, latents).numpy(), self.dtype_, self.span_)
@@ -151,36 +166,34 @@ class VAEOversampler(Oversampler):
     def _diversity(self, X: Images, label: int) -> float:
         """Compare generated with training images of a class."""
         code = int(np.searchsorted(self.classes_, label))
-        latents, _ = self._latents(code, N_COMPARED, self.seed)
+        latents = self._latents(code, N_COMPARED, self.seed).latents
         members = np.flatnonzero(self.encoded_.codes == code)
         rows = make_rng(self.seed, "compared", code).permutation(members)[:N_COMPARED]
         real = to_unit(torch.as_tensor(X[rows].astype(np.float32)), self.span_)
         return relative_diversity(decode(self.network_, torch.as_tensor(latents)), real)
 
     def _state(self) -> Fitted:
-        encoded = {name: torch.as_tensor(values) for name, values in vars(self.encoded_).items()}
-        tensors = {f"network/{name}": tensor for name, tensor in self.network_.state_dict().items()}
-        facts = {
+        tensors: dict[str, Tensor] = {}
+        for name, tensor in self.network_.state_dict().items():
+            tensors[f"network/{name}"] = tensor
+        for name, values in vars(self.encoded_).items():
+            tensors[f"encoded/{name}"] = torch.as_tensor(values)
+        return tensors, {
             "span": self.span_,
             "rows": self.history_.rows,
             "diversity": list(self.diversity_.items()),
         }
-        return {**tensors, **{f"encoded/{name}": tensor for name, tensor in encoded.items()}}, facts
 
     def _set_state(self, tensors: Tensors, facts: Mapping[str, Any]) -> None:
         low, high = facts["span"]
         self.span_ = float(low), float(high)
-        self.history_, self.diversity_ = History(rows=list(facts["rows"])), dict(facts["diversity"])
-        self.encoded_ = Encoded(
-            **{name: part.numpy() for name, part in _under("encoded/", tensors).items()}
-        )
+        self.history_ = History(rows=list(facts["rows"]))
+        self.diversity_ = dict(facts["diversity"])
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "encoded": {}}
+        for name, tensor in tensors.items():
+            part, _, key = name.partition("/")
+            parts[part][key] = tensor
+        encoded = {name: tensor.numpy() for name, tensor in parts["encoded"].items()}
+        self.encoded_ = Encoded(**encoded)
         design = design_vae(self, self.trunk, self.shape_)
-        self.network_ = restore_vae(
-            design, _under("network/", tensors), resolve_device(self.device)
-        )
-
-
-def _under(prefix: str, tensors: Tensors) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): part for name, part in tensors.items() if name.startswith(prefix)
-    }
+        self.network_ = restore_vae(design, parts["network"], resolve_device(self.device))

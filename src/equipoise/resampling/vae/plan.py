@@ -6,8 +6,9 @@ from typing import Protocol
 
 from equipoise.arrays import Images, ValueRange, value_range
 from equipoise.discovery import pick
-from equipoise.exceptions import DataError, SettingError
+from equipoise.exceptions import SettingError
 from equipoise.networks.vae import VAEDesign
+from equipoise.resampling.base import check_square
 from equipoise.training.augmentation import AUGMENTATIONS
 from equipoise.training.devices import PRECISIONS
 from equipoise.training.variational import RECONSTRUCTIONS
@@ -18,7 +19,7 @@ LEAST = {
     "latent_channels": 1,
     "base_channels": 1,
     "head_stride": 1,
-}  # of each
+}
 
 
 class VAESettings(Protocol):
@@ -42,7 +43,7 @@ class VAEPlan:
     """All that a fit depends on besides its images; the content key is made of its `repr`.
 
     Attributes:
-        span: The values that stand for black and white.
+        value_range: The stored values of black and white.
     """
 
     design: VAEDesign
@@ -53,20 +54,20 @@ class VAEPlan:
     beta: float
     augmentation: str
     precision: str
-    span: ValueRange
+    value_range: ValueRange
     seed: int
 
     @property
     def advice(self) -> str:
         """What to change when training fails."""
-        wishes = [
+        advice = [
             f"a lower learning_rate (now {self.learning_rate:g})",
             f"a lower beta (now {self.beta:g})",
             f"more n_steps (now {self.n_steps})",
         ]
         if self.precision != "32-true":
-            wishes.append("precision='32-true'")
-        return f"For the VAE: try {', or '.join(wishes)}."
+            advice.append("precision='32-true'")
+        return f"For the VAE: try {', or '.join(advice)}."
 
 
 def check_vae_settings(settings: VAESettings, trunk: str, side: int) -> None:
@@ -91,7 +92,7 @@ def check_vae_settings(settings: VAESettings, trunk: str, side: int) -> None:
 
 
 def design_vae(settings: VAESettings, trunk: str, shape: Sequence[int]) -> VAEDesign:
-    """Say what a VAE for images of shape (c, s, s) is built from."""
+    """Return what a VAE for images of shape (c, s, s) is built from."""
     return VAEDesign(
         trunk=trunk,
         size=shape[1],
@@ -109,10 +110,7 @@ def plan_vae(settings: VAESettings, trunk: str, images: Images) -> VAEPlan:
         DataError: The images are not square.
         SettingError: See `check_vae_settings`.
     """
-    if images.ndim != 4 or images.shape[2] != images.shape[3]:
-        raise DataError(
-            f"Expected square images of shape (n, c, s, s), got {images.shape}. Pad or crop them."
-        )
+    check_square(images)
     check_vae_settings(settings, trunk, images.shape[2])
     return VAEPlan(
         design=design_vae(settings, trunk, images.shape[1:]),
@@ -123,6 +121,6 @@ def plan_vae(settings: VAESettings, trunk: str, images: Images) -> VAEPlan:
         beta=settings.beta,
         augmentation=settings.augmentation,
         precision=settings.precision,
-        span=value_range(images),
+        value_range=value_range(images),
         seed=settings.seed,
     )

@@ -1,4 +1,4 @@
-"""A classifier's trunk that has learned to encode images: the transfer of paper S0."""
+"""Pretrain a classifier's trunk as the encoder of a VAE: the transfer of paper S0."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from equipoise.training.loop import History
 
 
 class VAEPretraining(BaseEstimator):
-    """Trains the convolutions of a classifier as the encoder of a variational autoencoder on the same images.
+    """Train the convolutions of a classifier as the encoder of a variational autoencoder on the same images.
 
-    With the settings of a `VAEOversampler` whose `trunk` is the classifier's network, it is the very same fit: in
-    one workspace it is trained once.
+    With the settings of a `VAEOversampler` whose `trunk` is the classifier's network, it is the same fit: in one
+    workspace it is trained once.
 
     Args:
         head_stride, latent_channels, base_channels, n_steps, batch_size, learning_rate, reconstruction, beta,
@@ -28,7 +28,20 @@ class VAEPretraining(BaseEstimator):
     Attributes:
         history_: Of the last fit; see `VAEOversampler`.
 
-    Source: methods 3.6 (paper S0).
+    Source: paper S0, whose classifier starts from the encoder of its VAE.
+
+    Example:
+        >>> import numpy as np
+        >>> images = np.random.default_rng(0).integers(0, 255, (8, 1, 12, 12)).astype(np.uint8)
+        >>> vae = VAEPretraining(
+        ...     n_steps=1, batch_size=4, latent_channels=2, base_channels=2, device="cpu"
+        ... )
+        >>> tensors = vae.trunk(images, np.zeros(8, dtype=np.int64), network="small_cnn")
+        >>> sorted(tensors)[0]
+        '0.0.weight'
+
+    See Also:
+        VAEOversampler: Adds images decoded by the same network.
     """
 
     def __init__(
@@ -77,13 +90,13 @@ class VAEPretraining(BaseEstimator):
         validation: LabeledImages | None = None,
         workspace: Path | None = None,
     ) -> Tensors:
-        """Fit, or find the finished fit, and return the trunk's tensors for `Backbone.trunk(network).load_state_dict`.
+        """Fit, or load the finished fit, and return the tensors for `Backbone.trunk(network).load_state_dict`.
 
         Args:
             X: (n, c, s, s) real training images in storage type.
-            y: (n,) labels; not looked at.
+            y: (n,) labels; ignored.
             network: The classifier's network, one of `backbones.BACKBONES`.
-            validation: Real held-out images and labels; only watched.
+            validation: Real held-out images and labels, recorded but never learned from.
             workspace: Folder of finished fits and checkpoints.
 
         Returns:
@@ -95,17 +108,16 @@ class VAEPretraining(BaseEstimator):
             DivergedError: A loss became NaN or infinite.
         """
         plan = plan_vae(self, network, X)
-        held = None if validation is None else validation[0]
-        tensors, facts = fit_vae(
-            plan, X, held, device=resolve_device(self.device), workspace=workspace
+        tensors, results = fit_vae(
+            plan,
+            X,
+            None if validation is None else validation[0],
+            device=resolve_device(self.device),
+            workspace=workspace,
         )
-        self.history_ = History(rows=list(facts["rows"]))
-        return {
-            name.removeprefix("trunk."): _own(t)
-            for name, t in tensors.items()
-            if name.startswith("trunk.")
-        }
-
-
-def _own(tensor: Tensor) -> Tensor:
-    return tensor.detach().clone()
+        self.history_ = History(rows=list(results["rows"]))
+        trunk: dict[str, Tensor] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("trunk."):
+                trunk[name.removeprefix("trunk.")] = tensor.detach().clone()
+        return trunk

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 
 from equipoise.exceptions import SettingError
+from equipoise.resampling.gan.checks import check_label_mix
 from equipoise.resampling.gan.label_prior import label_probabilities
-from equipoise.resampling.gan.oversampler import GANOversampler
 from equipoise.resampling.gan.presets import from_preset
-from equipoise.resampling.gan.settings import check_label_mix
 from equipoise.training.regularizers import R1, GradientPenalty
 
 CONDITIONAL = {"conditioning": "one_hot"}
@@ -16,7 +15,7 @@ WASSERSTEIN = {"objective": "wasserstein"}
 
 
 def check(**settings: Any) -> None:
-    GANOversampler(**settings).check_settings(16)
+    from_preset("dcgan", **settings).check_settings(16)
 
 
 @pytest.mark.parametrize(
@@ -60,19 +59,19 @@ def test_unknown_names_and_numbers_out_of_range(settings: dict[str, Any], messag
     [
         (
             {**WASSERSTEIN, "regularizers": ("gradient_penalty",)},
-            "batch norm makes every score depend on the whole",
+            "gradient_penalty.*batch norm.*critic_norm=",
         ),
         (
             {"regularizers": ("dragan",)},
-            "'dragan' needs the slope of each score at its own image, and batch norm",
+            "'dragan'.*batch norm",
         ),
         (
             {"regularizers": (R1(gamma=1),)},
-            "'r1' needs the slope .* Give critic_norm='layer', 'instance' or 'none'",
+            "'r1' .*critic_norm='layer', 'instance' or 'none'",
         ),
         (
             WASSERSTEIN,
-            "'wasserstein' needs a critic of bounded slope.* clip=0.01, .* or critic_norm='spectral'",
+            "'wasserstein'.* clip=0.01, .* or critic_norm='spectral'",
         ),
         ({"clip": 0.01}, "clip=0.01 belongs to objective='wasserstein'"),
         (
@@ -82,7 +81,7 @@ def test_unknown_names_and_numbers_out_of_range(settings: dict[str, Any], messag
                 "critic_norm": "layer",
                 "regularizers": (GradientPenalty(),),
             },
-            "Give either clip or the regularizer 'gradient_penalty': both bound",
+            "either clip or the regularizer 'gradient_penalty'",
         ),
         (
             {**WASSERSTEIN, "clip": 0.01, "critic_norm": "spectral"},
@@ -94,17 +93,17 @@ def test_unknown_names_and_numbers_out_of_range(settings: dict[str, Any], messag
         ),
         (
             {"regularizers": ("mismatched_labels",)},
-            "needs wrong labels to choose from: give conditioning",
+            "mismatched_labels.*conditioning=",
         ),
         ({"alpha": "inverse"}, "alpha='inverse' needs a conditional generator"),
-        ({"ada": "scale", "diffaugment": "cutout"}, "Give either ada or diffaugment"),
+        ({"ada": "scale", "diffaugment": "cutout"}, "either ada or diffaugment"),
         (
             {**CONDITIONAL, "ada": "scale", "objective": "least_squares"},
-            "ada counts real images with a score above 0",
+            "ada .*least_squares",
         ),
         (
             {**WASSERSTEIN, "clip": 0.01, "ada": "scale"},
-            "objective='wasserstein' 0 does not lie between",
+            "ada .*objective='wasserstein'",
         ),
         (
             {"warm_start": "autoencoder"},
@@ -150,27 +149,20 @@ def test_looking_at_the_networks_leaves_the_callers_chance_alone() -> None:
     "refused", [{"alpha": 0.25}, {"alpha": "inverse"}, {"batch_sampler": "natural"}]
 )
 def test_a_mix_of_labels_that_batch_norm_would_betray_is_refused(refused: dict[str, Any]) -> None:
-    settings = from_preset("cdcgan", base_channels=1, **refused)
-    fakes = label_probabilities(settings.alpha, [30, 10]).tolist()
-    params = settings.get_params(deep=False)
-    with pytest.raises(
-        SettingError, match="labels of fakes as frequent as in batches of real images"
-    ):
-        check_label_mix(params, 16, fakes, [30, 10])
+    recipe = from_preset("cdcgan", base_channels=1, **refused).recipe
+    fakes = label_probabilities(recipe.alpha, [30, 10]).tolist()
+    with pytest.raises(SettingError, match=r"0.25, 0.75|0.50, 0.50 against 0.75, 0.25"):
+        check_label_mix(recipe, 16, fakes, [30, 10])
     for allowed in (
         {"layout": "constant"},
         {"critic_norm": "layer"},
         {"conditioning": "projection"},
     ):
-        check_label_mix({**params, **allowed}, 16, fakes, [30, 10])
+        check_label_mix(recipe.changed(**allowed), 16, fakes, [30, 10])
 
 
 def test_equal_mixes_of_labels_are_allowed() -> None:
     for settings in ({}, {"alpha": 0.5}, {"alpha": "empirical", "batch_sampler": "natural"}):
-        made = from_preset("cdcgan", base_channels=1, **settings)
-        check_label_mix(
-            made.get_params(deep=False),
-            16,
-            label_probabilities(made.alpha, [30, 10]).tolist(),
-            [30, 10],
-        )
+        recipe = from_preset("cdcgan", base_channels=1, **settings).recipe
+        fakes = label_probabilities(recipe.alpha, [30, 10]).tolist()
+        check_label_mix(recipe, 16, fakes, [30, 10])

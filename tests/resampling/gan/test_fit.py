@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.resampling.gan import fit as gan_fit
-from equipoise.resampling.gan.fit import GANPlan, make_optimizer, sample
+from equipoise.resampling.gan.fit import make_optimizer
 from equipoise.resampling.gan.oversampler import GANOversampler
 from equipoise.resampling.gan.presets import from_preset
+from equipoise.resampling.gan.settings import Schedule
+from equipoise.resampling.generator_fit import sample
 from equipoise.testing.oversamplers import toy_images
 from equipoise.training.adversarial import AdversarialStep
 from equipoise.training.ranges import DATA_RANGES
@@ -28,29 +29,27 @@ def test_a_saved_gan_keeps_regularizers_with_their_settings(tmp_path: Path) -> N
     fitted = gan.fit(*toy_images((12, 8)))
     fitted.save(tmp_path / "model")
     loaded = GANOversampler.load(tmp_path / "model")
-    assert [dict(given) for given in loaded.regularizers] == [  # type: ignore[arg-type]  # saved ones are mappings
-        {"name": "gradient_penalty", "weight": 5.0, "interpolation": "uniform"}
-    ]
-    loaded.check_settings(8)
+    assert loaded.recipe == fitted.recipe
+    assert loaded.game.regularizers == (GradientPenalty(weight=5.0),)
 
 
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Collect the images and labels that each step gets."""
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    step = AdversarialStep.__call__
 
-    class Spy(AdversarialStep):
-        def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> Any:
-            seen.append((images, labels))
-            return super().__call__(images, labels)
+    def spy(self: AdversarialStep, images: torch.Tensor, labels: torch.Tensor) -> Any:
+        seen.append((images, labels))
+        return step(self, images, labels)
 
-    monkeypatch.setattr(gan_fit, "AdversarialStep", Spy)
+    monkeypatch.setattr(AdversarialStep, "__call__", spy)
     return seen
 
 
 def three_updates(**changes: Any) -> GANOversampler:
-    return GANOversampler(
-        **TINY | {"critic_steps": 3, "batch_size": 5, "conditioning": "one_hot"} | changes
+    return from_preset(
+        "dcgan", **TINY | {"critic_steps": 3, "batch_size": 5, "conditioning": "one_hot"} | changes
     )
 
 
@@ -76,17 +75,15 @@ def test_every_update_of_the_critic_has_real_images_of_its_own(
 
 def test_a_lazy_regularizer_slows_its_optimizer_down() -> None:
     network = torch.nn.Linear(2, 2)
-    plan = _plan(optimizer="adam", betas=(0.5, 0.99))
-    group = make_optimizer(plan, network, 0.017, lazy=16).param_groups[0]
+    schedule = Schedule(optimizer="adam", betas=(0.5, 0.99))
+    group = make_optimizer(schedule, network, 0.017, lazy=16).param_groups[0]
     assert group["lr"] == pytest.approx(0.016)
     assert group["betas"] == pytest.approx((0.5 ** (16 / 17), 0.99 ** (16 / 17)))
-    assert make_optimizer(plan, network, 0.017).param_groups[0]["lr"] == 0.017
+    assert make_optimizer(schedule, network, 0.017).param_groups[0]["lr"] == 0.017
 
 
 def test_wgans_optimizer_has_no_momentum() -> None:
-    optimizer = make_optimizer(
-        _plan(optimizer="rmsprop", betas=(0.5, 0.99)), torch.nn.Linear(2, 2), 0.01
-    )
+    optimizer = make_optimizer(Schedule(optimizer="rmsprop"), torch.nn.Linear(2, 2), 0.01)
     assert isinstance(optimizer, torch.optim.RMSprop)
     assert optimizer.param_groups[0]["momentum"] == 0
 
@@ -104,13 +101,3 @@ def test_a_tanhs_dark_half_is_black_where_images_are_0_to_1() -> None:
     assert images.tolist() == [[0.0, 0.5]] * 3
     (images,) = sample(Halves(), np.zeros((3, 2)), 0)
     assert images.tolist() == [[0.25, 0.75]] * 3
-
-
-def _plan(**settings: Any) -> Any:
-    class Plan:
-        pass
-
-    plan = Plan()
-    plan.__dict__.update(settings)
-    assert set(settings) <= set(GANPlan.__dataclass_fields__)
-    return plan
