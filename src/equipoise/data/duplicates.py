@@ -113,9 +113,7 @@ def find_duplicates(
             exact_pairs.append((first, row))
     exact = np.array(exact_pairs, dtype=np.int64).reshape(-1, 2)
     distinct = np.array(list(first_row.values()), dtype=np.int64)
-    near, distance = _find_near(images, distinct, max_bits)
-    is_confirmed = _correlation(images, near) >= min_correlation
-    near, distance = near[is_confirmed], distance[is_confirmed]
+    near, distance = _find_near(images, distinct, max_bits, min_correlation)
     pairs = np.concatenate([exact, near])
     labels = dataset.labels[pairs]
     conflicting = pairs[labels[:, 0] != labels[:, 1]]
@@ -178,38 +176,37 @@ def _one_each(in_a: NDArray[np.bool_], in_b: NDArray[np.bool_]) -> NDArray[np.bo
     return (in_a[:, 0] & in_b[:, 1]) | (in_b[:, 0] & in_a[:, 1])
 
 
-def _find_near(images: Images, rows: Rows, max_bits: int) -> tuple[Pairs, NDArray[np.int64]]:
-    """Find pairs among `rows` whose hashes differ in few bits, and the number of these bits.
+def _find_near(
+    images: Images, rows: Rows, max_bits: int, min_correlation: float
+) -> tuple[Pairs, NDArray[np.int64]]:
+    """Find near pairs among `rows`, and the number of bits in which their hashes differ.
 
     A hash has for each low frequency, except the mean, whether it is above their median (+1) or not
-    (-1). The product of two hashes of n signs is n - 2 * (number of differing signs).
+    (-1). The product of two hashes of n signs is n - 2 * (number of differing signs). Pairs of
+    similar hashes are confirmed by the correlation of their thumbnails, 0 if one of them is blank.
     """
     hashes = []
     for block in _blocks(rows):
         frequencies = dctn(_thumbnails(images[block]), axes=(1, 2), norm="ortho")
         low = frequencies[:, :N_LOW, :N_LOW].reshape(len(block), -1)[:, 1:]
-        signs = np.where(low > np.median(low, axis=1, keepdims=True), 1, -1)
-        hashes.append(signs.astype(np.float32))
-    signs = np.concatenate(hashes)  # (n, N_LOW ** 2 - 1)
-    pairs = [np.empty((0, 2), dtype=np.int64)]
+        hashes.append(np.where(low > np.median(low, axis=1, keepdims=True), 1, -1))
+    signs = np.concatenate(hashes).astype(np.float32)  # (n, N_LOW ** 2 - 1)
+    candidates = [np.empty((0, 2), dtype=np.int64)]
     distances = [np.empty(0, dtype=np.int64)]
     for start in range(0, len(signs), BLOCK):
         product = signs[start : start + BLOCK] @ signs[start:].T
         bits = np.rint((signs.shape[1] - product) / 2).astype(np.int64)
         a, b = np.nonzero(np.triu(bits <= max_bits, k=1))
-        pairs.append(rows[np.stack([a, b], axis=1) + start])
+        candidates.append(rows[np.stack([a, b], axis=1) + start])
         distances.append(bits[a, b])
-    return np.concatenate(pairs), np.concatenate(distances)
-
-
-def _correlation(images: Images, pairs: Pairs) -> NDArray[np.float32]:
-    """Correlate the thumbnails of each pair; 0 if one of them is blank."""
+    pairs, distance = np.concatenate(candidates), np.concatenate(distances)
     correlations = [np.empty(0, dtype=np.float32)]
     for block in _blocks(pairs):
-        a = _standardized(_thumbnails(images[block[:, 0]]))
-        b = _standardized(_thumbnails(images[block[:, 1]]))
-        correlations.append((a * b).mean(axis=(1, 2)))
-    return np.concatenate(correlations)
+        first = _standardized(_thumbnails(images[block[:, 0]]))
+        second = _standardized(_thumbnails(images[block[:, 1]]))
+        correlations.append((first * second).mean(axis=(1, 2)))
+    confirmed = np.concatenate(correlations) >= min_correlation
+    return pairs[confirmed], distance[confirmed]
 
 
 def _blocks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

@@ -139,7 +139,9 @@ def header_of(image: ImageFile, path: Path) -> Header:
         raise UnreadableError(
             path, f"it has {n_frames} frames, expected 1. Save each frame as a separate file."
         )
-    if _is_sideways(image):
+    # Pillow swaps the sides of a TIFF; `getexif` would decode a PNG to look behind its pixels.
+    may_be_sideways = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+    if may_be_sideways and orientation_of(image) >= 5:
         width, height = height, width
     channels = 1 if image.mode in GRAY_MODES else 3
     is_plain = image.mode == "1" or image.mode.startswith("I")  # modes without transparency
@@ -171,15 +173,6 @@ def _storage_type(image: ImageFile, path: Path) -> np.dtype[Any]:
             path, f"it has {_bits(image)}-bit {image.mode} color. Save it as 16-bit RGB."
         )
     return np.dtype(np.uint8)
-
-
-def _is_sideways(image: ImageFile) -> bool:
-    """Return whether the orientation exchanges height and width."""
-    if image.format == "TIFF":
-        return False  # Pillow corrects its size already
-    if image.format == "PNG" and "exif" not in image.info:
-        return False  # `getexif` would decode the pixels to look behind them
-    return orientation_of(image) >= 5
 
 
 def _bits(image: ImageFile) -> int:

@@ -89,7 +89,9 @@ def list_images(root: Path, images: Iterable[ListedImage], notes: Sequence[str] 
         names.append(image.label)
         patients.append(image.patient)
         splits.append(image.split)
-    class_names = tuple(sorted(set(names), key=_numbers_first))
+    # Numbers by value (2 before 10), then words by the alphabet.
+    numbers = sorted(filter(str.isdecimal, set(names)), key=lambda name: (int(name), name))
+    class_names = (*numbers, *sorted(set(names).difference(numbers)))
     labels = np.array(list(map(class_names.index, names)), dtype=np.int64)
     splits_or_none = np.array(splits) if any(splits) else None
     check_classes(labels, class_names, splits_or_none, source=root)
@@ -179,8 +181,3 @@ def first_few(names: Sequence[str], n_shown: int = 5) -> str:
     """
     n_more = len(names) - n_shown
     return ", ".join(names[:n_shown]) + (f" and {n_more} more" if n_more > 0 else "")
-
-
-def _numbers_first(name: str) -> tuple[bool, int, str]:
-    """Sort key of class names: numbers by value (2 before 10), then words by the alphabet."""
-    return (False, int(name), name) if name.isdecimal() else (True, 0, name)

@@ -104,15 +104,17 @@ def read(path: Path, options: ReadOptions) -> Loaded:
             "Leave it out."
         )
     if str(path).startswith("medmnist:"):
-        path = _download_address(str(path), options)
+        folder = cache_folder(options.cache) or Path(user_cache_dir("equipoise"))
+        path = download(str(path), folder / "medmnist")
     arrays = _load_arrays(path)
     image_parts, label_parts = [], []
     splits: list[str] = []
     ids: list[str] = []
     for part, split in PARTS.items():
-        image_parts.append(_channels_first(arrays[f"{part}_images"], path))
-        label_parts.append(_flat_labels(arrays[f"{part}_labels"], path))
-        n = len(label_parts[-1])
+        part_images, part_labels = _part(arrays, part, path)
+        image_parts.append(part_images)
+        label_parts.append(part_labels)
+        n = len(part_labels)
         splits += [split] * n
         ids += [f"{split}/{i:06d}" for i in range(n)]
     images = np.concatenate(image_parts)  # (n, c, h, w)
@@ -162,15 +164,27 @@ def official_names(file: Path) -> tuple[str, ...] | None:
     return None if official is None else official.class_names
 
 
-def download(name: str, size: int, folder: Path) -> Path:
+def download(address: str, folder: Path) -> Path:
     """Download a set once and check its MD5; a file that exists already is not downloaded again.
+
+    Args:
+        address: "medmnist:NAME" or "medmnist:NAME@SIZE".
+        folder: Where the file is stored.
 
     The package knows the address, but its own download needs torchvision, so this one is separate.
 
     Raises:
-        SettingError: The package is not installed, or does not know the name or size.
+        SettingError: Not such an address, or the package is not installed or does not know the name
+            or size.
         DataError: The address cannot be reached, or the downloaded file is damaged.
     """
+    match = ADDRESS.fullmatch(address)
+    if match is None:
+        raise SettingError(
+            "Expected an address like medmnist:pneumoniamnist or medmnist:bloodmnist@64, "
+            f"got {address}."
+        )
+    name, size = match[1], int(match[2] or SIZES[0])
     sets = official_sets()
     if not sets:
         raise SettingError(
@@ -185,18 +199,6 @@ def download(name: str, size: int, folder: Path) -> Path:
     if not path.is_file():
         _fetch(url, md5, path)
     return path
-
-
-def _download_address(address: str, options: ReadOptions) -> Path:
-    """Download "medmnist:NAME" or "medmnist:NAME@SIZE" to the cache folder."""
-    match = ADDRESS.fullmatch(address)
-    if match is None:
-        raise SettingError(
-            "Expected an address like medmnist:pneumoniamnist or medmnist:bloodmnist@64, "
-            f"got {address}."
-        )
-    folder = cache_folder(options.cache) or Path(user_cache_dir("equipoise"))
-    return download(match[1], int(match[2] or SIZES[0]), folder / "medmnist")
 
 
 def _size_suffix(size: int) -> str:
@@ -261,19 +263,18 @@ def _load_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
     return arrays
 
 
-def _channels_first(images: NDArray[Any], path: Path) -> Images:
+def _part(arrays: Mapping[str, NDArray[Any]], part: str, path: Path) -> tuple[Images, Labels]:
+    """Return the images of a part as (n, c, h, w) and its labels as (n,) int64."""
+    images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
     if images.ndim == 3:
-        return check_images(images[:, None], name=f"images of {path}")
-    if images.ndim == 4 and images.shape[-1] == 3:
-        return check_images(np.moveaxis(images, -1, 1), name=f"images of {path}")
-    raise DataError(
-        f"Expected images of shape (n, h, w) or (n, h, w, 3) in {path}, got {images.shape}. "
-        "Sets of volumes (...mnist3d) are not supported; cut them into slices."
-    )
-
-
-def _flat_labels(labels: NDArray[Any], path: Path) -> Labels:
-    """Return labels as (n,) int64."""
+        images = images[:, None]
+    elif images.ndim == 4 and images.shape[-1] == 3:
+        images = np.moveaxis(images, -1, 1)
+    else:
+        raise DataError(
+            f"Expected images of shape (n, h, w) or (n, h, w, 3) in {path}, got {images.shape}. "
+            "Sets of volumes (...mnist3d) are not supported; cut them into slices."
+        )
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
@@ -285,4 +286,4 @@ def _flat_labels(labels: NDArray[Any], path: Path) -> Labels:
         raise DataError(
             f"Expected labels 0, 1, ... as whole numbers in {path}, got {labels.dtype}."
         )
-    return labels.astype(np.int64)
+    return check_images(images, name=f"images of {path}"), labels.astype(np.int64)
