@@ -13,8 +13,8 @@ import numpy as np
 
 from equipoise.data.reading import read_volumes
 from equipoise.data.volumes.options import VolumeOptions
-from equipoise.deployment.external_cases import measure_outside, write_outside
-from equipoise.runs.store import RunStore
+from equipoise.deployment.external_cases import measure_external, write_external
+from equipoise.runs.run import open_run
 
 
 def main() -> None:
@@ -26,16 +26,16 @@ def main() -> None:
         "--labels", help="what the numbers in the label files mean; guessed where not given"
     )
     arguments = parser.parse_args()
-    store = RunStore(arguments.run)
-    asked = store.study()["dataset"]
+    run = open_run(arguments.run)
+    dataset = run.description.volumes
     options = VolumeOptions(
-        modalities=tuple(asked["modalities"]), labels=arguments.labels, n4=asked.get("n4", False)
+        modalities=dataset.modalities, labels=arguments.labels, n4=bool(dataset.n4)
     )
     loaded = read_volumes(arguments.cases, options)
     for note in loaded.notes:
         print(note)
-    rows = measure_outside(store, loaded.dataset)
-    write_outside(rows, arguments.out)
+    rows = measure_external(run, loaded.dataset)
+    write_external(rows, arguments.out)
     found = defaultdict(list)
     for row in rows:
         found[row.region, row.method].append(row.dice)

@@ -44,7 +44,7 @@ def test_images_are_written_and_found_again(run: Any, call: Call, tmp_path: Path
     )
     code, said, _ = call(*command, "--out", tmp_path / "out")
     assert code == 0
-    assert "Generator: painter, split-0, seed 0. painter was asked for." in said
+    assert "Generator: painter, split-0, seed 0. painter was requested." in said
     assert "Released: the audit found no near copy" in said
     assert said.endswith(f"10 synthetic images: {tmp_path / 'out'}\n")
     assert len(list((tmp_path / "out").rglob("*.png"))) == 10
@@ -161,7 +161,7 @@ BAD: dict[str, tuple[tuple[object, ...], tuple[str, ...]]] = {
     "unknown class": (("--class", "il", "--out", "OUT"), ("'il'", "Did you mean 'ill'?")),
     "class not learned": (
         ("--class", "well", "--method", "smote", "--out", "OUT"),
-        ("'well'", "It makes: ill"),
+        ("'well'", "It generates: ill"),
     ),
     "class twice": (("--class", "ill", "--class", "ill", "--out", "OUT"), ("different classes",)),
     "unknown method": (
@@ -170,7 +170,7 @@ BAD: dict[str, tuple[tuple[object, ...], tuple[str, ...]]] = {
     ),
     "no generator": (
         ("--class", "ill", "--method", "oversampling", "--out", "OUT"),
-        ("kept no generator", "smote"),
+        ("no generator", "smote"),
     ),
     "unknown split": (
         ("--class", "ill", "--split", "split-9", "--out", "OUT"),

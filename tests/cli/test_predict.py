@@ -13,13 +13,14 @@ from equipoise.cli.predict import options_like
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.phantoms.datasets import chest_films
 from equipoise.data.splits import hold_out
-from equipoise.deployment.classify import choose_panel, score_images
+from equipoise.deployment.classify import choose_classifiers, score_images
 from equipoise.exceptions import SettingError
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
+from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 
 Call = Callable[..., tuple[int, str, str]]
@@ -68,7 +69,8 @@ def test_new_images_are_scored(run: RunStore, new: Path, call: Call, tmp_path: P
     assert [row["file"] for row in rows] == ["a.png", "c.png", "inner/b.png"]
     names = run.study()["dataset"]["class_names"]
     images = chest_films((2, 1), size=32, seed=5).images[[0, 2, 1]]
-    expected = score_images(run, choose_panel(run), images)
+    opened = open_run(run.folder)
+    expected = score_images(opened, choose_classifiers(opened), images)
     found = np.array([[float(row[f"probability of {name}"]) for name in names] for row in rows])
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert [row["predicted"] for row in rows] == [names[k] for k in expected.argmax(axis=1)]

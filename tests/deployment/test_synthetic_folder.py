@@ -1,4 +1,4 @@
-"""Names of class folders: plain, different, inside, and never that of a split."""
+"""Names of class folders: plain, different, without paths, and never that of a part of a split."""
 
 from pathlib import PurePosixPath, PureWindowsPath
 

@@ -1,4 +1,4 @@
-"""Evidence: gathered once, again when the cells have changed, whole or not at all."""
+"""Evidence is gathered once, again if the cells have changed, and whole or not at all."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from equipoise.evidence import gathering
-from equipoise.evidence.finished_run import Judged
-from equipoise.evidence.gathering import Card, gather_evidence, kinds, stored
+from equipoise.evidence.finished_run import FinishedRun
+from equipoise.evidence.gathering import EvidenceCard, gather_evidence, kinds, stored
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
+from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]
@@ -22,33 +23,32 @@ MakeStudy = Callable[..., Study]
 def kind(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The only kind of evidence: counts how often it was gathered."""
 
-    def gather(run: Judged, folder: Path) -> None:
-        made.calls += 1
-        if made.trouble:
-            raise made.trouble
+    def gather(run: FinishedRun, folder: Path) -> None:
+        counting.calls += 1
+        if counting.trouble:
+            raise counting.trouble
         (folder / "cells.txt").write_text(str(len(run.cells)))
 
-    made = SimpleNamespace(
-        CARD=Card(summary="how many cells there are"), gather=gather, calls=0, trouble=None
+    counting = SimpleNamespace(
+        CARD=EvidenceCard(summary="how many cells there are"), gather=gather, calls=0, trouble=None
     )
-    monkeypatch.setattr(gathering, "kinds", lambda: {"count": made})
-    return made
+    monkeypatch.setattr(gathering, "kinds", lambda: {"count": counting})
+    return counting
 
 
-def run_of(study: Study, folder: Path) -> Judged:
-    store = RunStore(folder)
-    run_study(study, store, executor=InProcess())
-    return Judged(study, store)
+def run_of(study: Study, folder: Path) -> FinishedRun:
+    run_study(study, RunStore(folder), executor=InProcess())
+    return FinishedRun(study, open_run(folder))
 
 
 def test_it_is_gathered_once_and_again_for_new_cells(
     make_study: MakeStudy, kind: Any, tmp_path: Path
 ) -> None:
-    told: list[str] = []
+    summaries: list[str] = []
     run = run_of(make_study(seeds=(0,)), tmp_path)
     for _ in range(2):
-        gather_evidence(run, told.append)
-    assert (kind.calls, told) == (1, ["how many cells there are"])
+        gather_evidence(run, summaries.append)
+    assert (kind.calls, summaries) == (1, ["how many cells there are"])
     gather_evidence(run_of(make_study(seeds=(0, 1)), tmp_path))
     path = stored(tmp_path, "count", "cells.txt")
     assert kind.calls == 2
@@ -56,10 +56,12 @@ def test_it_is_gathered_once_and_again_for_new_cells(
     assert path.read_text() == "12"
 
 
-def test_a_newer_version_is_gathered_anew(make_study: MakeStudy, kind: Any, tmp_path: Path) -> None:
+def test_a_newer_version_is_gathered_again(
+    make_study: MakeStudy, kind: Any, tmp_path: Path
+) -> None:
     run = run_of(make_study(seeds=(0,)), tmp_path)
     gather_evidence(run)
-    kind.CARD = Card(summary=kind.CARD.summary, version=2)
+    kind.CARD = EvidenceCard(summary=kind.CARD.summary, version=2)
     gather_evidence(run)
     assert kind.calls == 2
 
@@ -67,7 +69,7 @@ def test_a_newer_version_is_gathered_anew(make_study: MakeStudy, kind: Any, tmp_
 def test_a_kind_of_another_task_is_not_gathered(
     make_study: MakeStudy, kind: Any, tmp_path: Path
 ) -> None:
-    kind.CARD = Card(summary=kind.CARD.summary, task="segmentation")
+    kind.CARD = EvidenceCard(summary=kind.CARD.summary, task="segmentation")
     gather_evidence(run_of(make_study(seeds=(0,)), tmp_path))
     assert kind.calls == 0
     assert not (tmp_path / "evidence").exists()
@@ -89,9 +91,9 @@ def test_what_was_stopped_leaves_nothing_behind(
 
 
 def test_every_kind_has_a_card_and_a_test_of_its_own() -> None:
-    found = kinds()
-    assert {"quality", "memorization", "embedding", "attention", "slices"} <= found.keys()
-    for name, module in found.items():
+    kinds_by_name = kinds()
+    assert {"quality", "memorization", "embedding", "attention", "slices"} <= kinds_by_name.keys()
+    for name, module in kinds_by_name.items():
         assert isinstance(module, ModuleType)
         assert module.CARD.summary
         assert (Path(__file__).parent / "kinds" / f"test_{name}.py").is_file()

@@ -279,7 +279,7 @@ def volumes_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     run = volume_run(tmp_path_factory.mktemp("volumes"), methods)
     gather_evidence(run)
-    return run.store.folder
+    return run.folder
 
 
 @pytest.fixture(scope="session")

@@ -70,8 +70,9 @@ def execute(study: Any, out: Path, *, workers: int | None, device: str) -> None:
 def _gather(study: Any, store: Any) -> None:
     from rich.console import Console
 
-    from equipoise.evidence.finished_run import Judged
+    from equipoise.evidence.finished_run import FinishedRun
     from equipoise.evidence.gathering import gather_evidence
+    from equipoise.runs.run import open_run
     from equipoise.training.progress import listening
 
     console = Console()
@@ -83,7 +84,7 @@ def _gather(study: Any, store: Any) -> None:
                 console.print(f"Evidence: {summary}", highlight=False, soft_wrap=True)
 
         with listening(lambda name, done, n: status.update(f"Evidence: {name}, {done:,} of {n:,}")):
-            gather_evidence(Judged(study, store), begin)
+            gather_evidence(FinishedRun(study, open_run(store.folder)), begin)
 
 
 def conclude(folder: Path) -> None:

@@ -99,19 +99,23 @@ def generate(
 
     from equipoise.cli.console import working_bar
     from equipoise.deployment.choose_generator import choose_generator
-    from equipoise.deployment.generate import Order
+    from equipoise.deployment.generate import GenerationRequest
     from equipoise.deployment.generate import generate as make
+    from equipoise.runs.run import open_run
     from equipoise.runs.store import RunStore
 
     store = RunStore(folder)
-    order = Order(classes=tuple(classes), n=number, seed=seed, override=override_reason)
-    choice = choose_generator(store, method=method, split=split, seed=cell_seed)
+    run = open_run(folder)
+    request = GenerationRequest(
+        classes=tuple(classes), n=number, seed=seed, override=override_reason
+    )
+    choice = choose_generator(run, method=method, split=split, seed=cell_seed)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(f"Generator: {choice.cell}. {choice.reason}")
     try:
         images = real_images(store, real)
         with working_bar():
-            made = make(store, choice, order, out, real=images)
+            made = make(run, choice, request, out, real=images)
     except ReleaseError as error:
         console.print(f"Not released: {error}")
         raise typer.Exit(code=1) from error

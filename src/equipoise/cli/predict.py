@@ -146,9 +146,11 @@ def _refuse(given: Mapping[str, object], why: str) -> None:
 
 def _segment(store: Any, place: Path, which: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     from equipoise.cli.segment import Wanted, predict_volumes
-    from equipoise.deployment.panels import choose_segmenters
+    from equipoise.deployment.choose_segmenters import choose_segmenters
+    from equipoise.runs.run import open_run
 
-    predict_volumes(store, choose_segmenters(store, **which), place, Wanted(**wanted))
+    run = open_run(store.folder)
+    predict_volumes(run, choose_segmenters(run, **which), place, Wanted(**wanted))
 
 
 def _score(
@@ -166,20 +168,24 @@ def _score(
     from equipoise.data.images.unlabeled import read_unlabeled
     from equipoise.deployment.classify import (
         check_table,
-        choose_panel,
+        choose_classifiers,
         score_images,
         write_predictions,
     )
+    from equipoise.runs.run import open_run
 
-    panel, asked = choose_panel(store, **which), store.study()
+    run, asked = open_run(store.folder), store.study()
+    ensemble = choose_classifiers(run, **which)
     check_table(out)
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    n = len(panel.cells)
-    console.print(f"{n} classifier{'s' * (n != 1)} of {panel.cells[0].method}. {panel.reason}")
+    n = len(ensemble.cells)
+    console.print(
+        f"{n} classifier{'s' * (n != 1)} of {ensemble.cells[0].method}. {ensemble.reason}"
+    )
     with reading_bar() as progress:
         found = read_unlabeled(images, options_like(asked, **reading, progress=progress))
     with working_bar():
-        scores = score_images(store, panel, found.images, corrected=corrected)
+        scores = score_images(run, ensemble, found.images, corrected=corrected)
     write_predictions(
         out, found.files, scores, asked["dataset"]["class_names"], corrected=corrected
     )

@@ -9,9 +9,9 @@ from equipoise.exceptions import DataError, SettingError
 if TYPE_CHECKING:
     from equipoise.data.volumes.labels import LabelScheme
     from equipoise.data.volumes.options import RawCase
-    from equipoise.deployment.classify import Panel
+    from equipoise.deployment.classify import Ensemble
     from equipoise.deployment.label_maps import LabelMap
-    from equipoise.runs.store import RunStore
+    from equipoise.runs.run import Run
 
 ENDING = "_predicted.nii.gz"
 
@@ -48,12 +48,12 @@ class Wanted:
                 raise SettingError(unknown(name, known, kind))
 
 
-def predict_volumes(store: "RunStore", panel: "Panel", place: Path, wanted: Wanted) -> None:
+def predict_volumes(run: "Run", ensemble: "Ensemble", place: Path, wanted: Wanted) -> None:
     """Write a label map for each case, and say how large the classes are and how far label files agree.
 
     Args:
-        store: Folder of the run.
-        panel: Whose networks; those that a case trained or chose are left out for it.
+        run: A run on volumes.
+        ensemble: Whose networks; those that a case trained or chose are left out for it.
         place: A case folder, or a folder of case folders.
         wanted: Options.
 
@@ -64,13 +64,13 @@ def predict_volumes(store: "RunStore", panel: "Panel", place: Path, wanted: Want
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    console.print(panel.reason)
+    console.print(ensemble.reason)
     cases = find_cases(place)
     files = _files(cases, wanted, place)
     written = []
     for case, file in zip(cases, files, strict=True):
         try:
-            lines = _predict(store, panel, case, file, wanted)
+            lines = _predict(run, ensemble, case, file, wanted)
             written.append(file)
         except DataError as error:
             if wanted.on_error == "stop":
@@ -129,25 +129,25 @@ def _files(cases: list["RawCase"], wanted: Wanted, place: Path) -> list[Path]:
 
 
 def _predict(
-    store: "RunStore", panel: "Panel", case: "RawCase", file: Path, wanted: Wanted
+    run: "Run", ensemble: "Ensemble", case: "RawCase", file: Path, wanted: Wanted
 ) -> list[str]:
     """Write the label map of a case, and give the lines to print."""
     from equipoise.cli.console import working_bar
     from equipoise.data.volumes.file import write_label_map
-    from equipoise.deployment.panels import leave_out_trained
+    from equipoise.deployment.choose_segmenters import leave_out_trained
     from equipoise.deployment.segment import segment_case
 
-    own, known = leave_out_trained(store, panel, case)
+    unseen, origin = leave_out_trained(run, ensemble, case)
     with working_bar():
-        found = segment_case(store, own, case)
+        found = segment_case(run, unseen, case)
     lines = [
         f"{value} {name}: {found.cm3[name]:.2f} cm3" for value, name in _foreground(found.scheme)
     ]
     if case.label_file is not None:
         lines.append(_agreement(found, case, case.label_file, wanted.labels))
     write_label_map(file, found.values, found.geometry)
-    n = len(own.cells)
-    first = f"{case.id}: {n} network{'s' * (n != 1)} of {own.cells[0].method}. {known}"
+    n = len(unseen.cells)
+    first = f"{case.id}: {n} network{'s' * (n != 1)} of {unseen.cells[0].method}. {origin}"
     return [first, *(f"  {line}" for line in lines)]
 
 

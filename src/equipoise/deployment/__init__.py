@@ -1,1 +1,1 @@
-"""What leaves a finished run: predictions for new images, released synthetic images."""
+"""What leaves a finished run: predictions for new images and cases, released synthetic images."""

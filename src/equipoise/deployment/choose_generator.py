@@ -1,7 +1,6 @@
-"""Which of the generators that a run kept makes new images, and what is known of it."""
+"""Choose which generator of a run generates new images, and load it."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,96 +9,95 @@ from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
 from equipoise.results.best_method import best_method, narrow
 from equipoise.runs.cell import Cell
-from equipoise.runs.image_run import ImageRun
-from equipoise.runs.run import open_run
-from equipoise.runs.store import RunStore
+from equipoise.runs.run import Run
 
 if TYPE_CHECKING:
     from equipoise.resampling.base import Oversampler
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The cell whose generator is used, and why, in a sentence."""
+class GeneratorChoice:
+    """The cell whose generator is used, and the reason, as a sentence."""
 
     cell: Cell
     reason: str
 
 
 def choose_generator(
-    store: RunStore, *, method: str | None = None, split: str | None = None, seed: int | None = None
-) -> Choice:
-    """Choose a cell that kept its generator.
+    run: Run, *, method: str | None = None, split: str | None = None, seed: int | None = None
+) -> GeneratorChoice:
+    """Choose a finished cell with a stored generator.
 
     Args:
-        store: Folder of the run.
-        method: Whose generator; where None, that of the method with the best mean of the primary metric over its
-            finished cells, among those that kept one.
-        split: Of the cell; the first where None.
-        seed: Of the cell; the first where None.
+        run: The run.
+        method: Its method; None for the one with the best mean of the primary metric over its
+            finished cells, among those that stored a generator.
+        split: Its split; None for the first.
+        seed: Its seed; None for the first.
 
     Raises:
-        DataError: No run, or no cell of it kept a generator.
-        SettingError: No such method, split or seed, or it kept no generator.
+        DataError: A run on volumes, or no cell stored a generator.
+        SettingError: No such method, split or seed, or it stored no generator.
     """
-    run = open_run(store.folder).images
-    kept = [f.cell for f in run.finished if (_folder(store, f.cell) / "model.json").is_file()]
-    kept = [
-        cell for cell in store.cells() if cell in set(kept)
-    ]  # in the order in which they were trained
-    if not kept:
+    cells = []
+    for record in run.finished:
+        if (generator_folder(run, record.cell) / "model.json").is_file():
+            cells.append(record.cell)
+    if not cells:
         raise DataError(
-            f"No finished cell of {store.folder} kept a generator. Methods that make new images keep theirs (see: "
-            "equipoise list methods), but not in runs of earlier versions; run the study again in a new folder."
+            f"No finished cell of {run.folder} stored a generator. Methods that generate images "
+            "store theirs (see: equipoise list methods), but runs of earlier versions did not; "
+            "run the study again in a new folder."
         )
+    # In the order of training: seed by seed, split by split, method by method.
+    split_names = [described.name for described in run.description.splits]
+    cells.sort(key=lambda cell: (cell.seed, split_names.index(cell.split)))
+    methods = list(dict.fromkeys(cell.method for cell in cells))
     if method is None:
-        method, reason = best_method(
-            run, list(dict.fromkeys(cell.method for cell in kept)), "that kept a generator"
-        )
+        method, reason = best_method(run.images, methods, "that kept a generator")
     else:
-        _check_kept(run, kept, method)
-        reason = f"{method} was asked for."
-    own = [cell for cell in kept if cell.method == method]
-    return Choice(narrow(own, split=split, seed=seed)[0], reason)
+        pick(dict.fromkeys(run.description.method_names), method, "method")
+        reason = f"{method} was requested."
+    if method not in methods:
+        raise SettingError(
+            f"Method '{method}' stored no generator in this run: it generates no new images, or "
+            f"none of its cells has finished. These did: {', '.join(sorted(methods))}."
+        )
+    of_method = [cell for cell in cells if cell.method == method]
+    return GeneratorChoice(narrow(of_method, split=split, seed=seed)[0], reason)
 
 
-def load_generator(store: RunStore, cell: Cell) -> "Oversampler":
-    """Read the generator of a cell.
+def load_generator(run: Run, cell: Cell) -> "Oversampler":
+    """Load the generator of a cell.
 
     Raises:
         DataError: It is damaged.
-        SettingError: This version does not know its class.
+        SettingError: This version does not have its class.
     """
     from equipoise.resampling.loading import load_oversampler
 
-    return load_oversampler(_folder(store, cell))
+    return load_oversampler(generator_folder(run, cell))
 
 
-def weights_of(store: RunStore, cell: Cell) -> dict[str, str]:
-    """Give the SHA-256 of each file of weights of a cell's generator, by its path."""
-    folder = _folder(store, cell)
-    files = sorted(folder.rglob("*.safetensors"))
-    return {
-        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in files
-    }
+def weights_of(run: Run, cell: Cell) -> dict[str, str]:
+    """Compute the SHA-256 of each weight file of a cell's generator, by its path."""
+    folder = generator_folder(run, cell)
+    digests = {}
+    for file in sorted(folder.rglob("*.safetensors")):
+        name = file.relative_to(folder).as_posix()
+        digests[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return digests
 
 
-def _folder(store: RunStore, cell: Cell) -> Path:
-    """Name the folder of a generator, and see that no name in study.json and no link leads out of the run."""
-    folder = store.path(cell) / "generator"
-    if not folder.resolve().is_relative_to(store.folder.resolve()):
+def generator_folder(run: Run, cell: Cell) -> Path:
+    """Return the folder of a cell's generator, which may be absent.
+
+    Raises:
+        DataError: A name in study.json or a link leads out of the run.
+    """
+    folder = run.path(cell) / "generator"
+    if not folder.resolve().is_relative_to(run.folder.resolve()):
         raise DataError(
-            f"Expected the generator of '{cell}' inside {store.folder}, it lies elsewhere: {folder}."
+            f"Expected the generator of '{cell}' inside {run.folder}, it lies elsewhere: {folder}."
         )
     return folder
-
-
-def _check_kept(run: ImageRun, kept: Sequence[Cell], method: str) -> None:
-    pick(dict.fromkeys(run.methods), method, "method")
-    there = sorted({cell.method for cell in kept})
-    if method not in there:
-        raise SettingError(
-            f"Method '{method}' kept no generator in this run: it makes no new images, or none of its cells has "
-            f"finished. These did: {', '.join(there)}."
-        )

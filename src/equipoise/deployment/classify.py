@@ -1,7 +1,7 @@
-"""Score new images with the classifiers that a run kept."""
+"""Classify new images with the classifiers of a run."""
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,130 +14,148 @@ from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.priors import correct_priors, fit_priors
 from equipoise.results.best_method import best_method, narrow
 from equipoise.runs.cell import Cell
-from equipoise.runs.run import open_run
-from equipoise.runs.store import RunStore
+from equipoise.runs.run import Run, read_arrays
 from equipoise.training.progress import report
 
 FINISHED = "with finished cells"
 FIRST = ("file", "predicted", "prior_corrected")  # columns before the probabilities
 
-Best = Callable[[Sequence[str]], tuple[str, str]]
+ChooseBest = Callable[[Sequence[str]], tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Panel:
-    """The cells of one method whose networks vote, and why these, in a sentence."""
+class Ensemble:
+    """The cells of one method whose networks are averaged, and the reason, as a sentence."""
 
     cells: tuple[Cell, ...]
     reason: str
 
 
-def choose_panel(
-    store: RunStore, *, method: str | None = None, split: str | None = None, seed: int | None = None
-) -> Panel:
+def choose_classifiers(
+    run: Run, *, method: str | None = None, split: str | None = None, seed: int | None = None
+) -> Ensemble:
     """Choose the finished cells of a method.
 
     Args:
-        store: Folder of the run.
-        method: Whose classifiers; where None, of the method with the best mean of the primary metric.
-        split: Of the cells; all where None.
-        seed: Of the cells; all where None.
+        run: A run on images.
+        method: The method; None for the one with the best mean of the primary metric.
+        split: Split of the cells; None for all.
+        seed: Seed of the cells; None for all.
 
     Raises:
-        DataError: No run, or no finished cell.
-        SettingError: No such method, split or seed, or none of it has finished.
+        DataError: A run on volumes, or no finished cell.
+        SettingError: No such method, split or seed, or none of its cells has finished.
+
+    See Also:
+        `equipoise.deployment.choose_segmenters.choose_segmenters`: the same of a run on volumes.
     """
-    run = open_run(store.folder).images
-    return panel_of(
-        [finished.cell for finished in run.finished],
-        run.methods,
-        lambda names: best_method(run, names, FINISHED),
-        folder=store.folder,
-        method=method,
-        split=split,
-        seed=seed,
-    )
+    images = run.images
+
+    def choose_best(methods: Sequence[str]) -> tuple[str, str]:
+        return best_method(images, methods, FINISHED)
+
+    return choose_ensemble(run, choose_best, method=method, split=split, seed=seed)
 
 
-def panel_of(
-    finished: Sequence[Cell], methods: Iterable[str], best: Best, *, folder: Path, method: str | None,
-    split: str | None, seed: int | None,
-) -> Panel:  # fmt: skip
-    """Choose among finished cells, of whatever task; see `choose_panel`.
+def choose_ensemble(
+    run: Run, choose_best: ChooseBest, *, method: str | None, split: str | None, seed: int | None
+) -> Ensemble:
+    """Choose the finished cells of a method, of a run on images or volumes.
 
     Args:
-        finished: Cells that kept a network.
-        methods: Names of all methods of the run.
-        best: Methods with finished cells to the best of them and why.
-        folder: Of the run, for messages.
-        method: See `choose_panel`.
-        split: See `choose_panel`.
-        seed: See `choose_panel`.
+        run: The run.
+        choose_best: Methods with finished cells to the best of them and the reason.
+        method: See `choose_classifiers`.
+        split: See `choose_classifiers`.
+        seed: See `choose_classifiers`.
+
+    Raises:
+        DataError: No finished cell.
+        SettingError: See `choose_classifiers`.
     """
-    if not finished:
+    cells = [record.cell for record in run.finished]
+    if not cells:
         raise DataError(
-            f"No cell of {folder} has finished, so there is no network. Run the study first."
+            f"No cell of {run.folder} has finished, so there is no network. Run the study first."
         )
     if method is None:
-        method, reason = best(list(dict.fromkeys(cell.method for cell in finished)))
+        method, reason = choose_best(list(dict.fromkeys(cell.method for cell in cells)))
     else:
-        pick(dict.fromkeys(methods), method, "method")
-        reason = f"{method} was asked for."
-    own = [cell for cell in finished if cell.method == method]
-    if not own:
+        pick(dict.fromkeys(run.description.method_names), method, "method")
+        reason = f"{method} was requested."
+    of_method = [cell for cell in cells if cell.method == method]
+    if not of_method:
         raise SettingError(
-            f"No cell of method '{method}' in {folder} has finished. Run the study to its end."
+            f"No cell of method '{method}' in {run.folder} has finished. Run the study to its end."
         )
-    return Panel(tuple(narrow(own, split=split, seed=seed)), reason)
+    return Ensemble(tuple(narrow(of_method, split=split, seed=seed)), reason)
 
 
 def score_images(
-    store: RunStore, panel: Panel, images: Images, *, corrected: bool = False
+    run: Run, ensemble: Ensemble, images: Images, *, corrected: bool = False
 ) -> Scores:
-    """Average the probabilities of the classifiers of a panel.
+    """Average the probabilities of the classifiers of an ensemble.
 
     Args:
-        store: Folder of the run.
-        panel: Which classifiers; see `choose_panel`.
+        run: A run on images.
+        ensemble: Which classifiers; see `choose_classifiers`.
         images: (n, c, h, w), of the kind that the run was trained on.
-        corrected: Correct each classifier's probabilities from the class shares that it behaves as if it was
-            trained with to those of its real validation images; see `equipoise.metrics.priors`.
+        corrected: Correct each classifier's probabilities from the class shares that they imply to
+            those of its real validation images; see `equipoise.metrics.priors`.
 
     Returns:
-        (n, k) for the run's classes; rows sum to 1. A class that a classifier never saw counts 0 for it.
+        (n, k) for the run's classes; rows sum to 1. A class that a classifier was not trained on
+        counts 0 for it.
 
     Raises:
-        DataError: Images of another kind, a damaged classifier, or no validation image of a class to correct by.
+        DataError: Images of another kind, a damaged classifier, or no validation image of a class
+            to correct by.
     """
-    k = len(store.study()["dataset"]["class_names"])
+    from equipoise.estimators.classifier import ImageClassifier
+
+    k = len(run.description.class_names)
     total = np.zeros((len(images), k))
-    for i, cell in enumerate(panel.cells):
-        report(f"classifier {cell}", i, len(panel.cells))
-        scores = _score(store, cell, images, k)
-        total += _corrected(store, cell, scores) if corrected else scores
-    report("classifiers", len(panel.cells), len(panel.cells))
-    return total / len(panel.cells)
+    for i, cell in enumerate(ensemble.cells):
+        report(f"classifier {cell}", i, len(ensemble.cells))
+        folder = run.path(cell) / "classifier"
+        if not folder.resolve().is_relative_to(run.folder.resolve()):
+            raise DataError(
+                f"Expected the classifier of '{cell}' inside {run.folder}, "
+                f"it lies elsewhere: {folder}."
+            )
+        classifier = ImageClassifier.load(folder)
+        scores = np.zeros((len(images), k))
+        scores[:, classifier.classes_] = classifier.predict_proba(images)
+        if corrected:
+            stored = read_arrays(run.path(cell) / "predictions.npz")
+            y_true, y_score = stored["validation_true"], stored["validation_score"]
+            trained = fit_priors(y_true=y_true, y_score=y_score)
+            target = np.bincount(y_true, minlength=k)
+            scores = correct_priors(scores, trained=trained, target=target)
+        total += scores
+    report("classifiers", len(ensemble.cells), len(ensemble.cells))
+    return total / len(ensemble.cells)
 
 
 def write_predictions(
     path: Path, files: Sequence[str], scores: Scores, class_names: Sequence[str], *, corrected: bool
 ) -> None:
-    """Write a CSV with a line for each image: file, most probable class, probability of each class."""
+    """Write a CSV line for each image: file, most probable class, probability of each class."""
     header = [*FIRST, *(f"probability of {name}" for name in class_names)]
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for name, row in zip(files, scores, strict=True):
-            writer.writerow(
-                [name, class_names[int(row.argmax())], int(corrected), *(f"{p:.6f}" for p in row)]
-            )
+            probabilities = [f"{p:.6f}" for p in row]
+            predicted = class_names[int(row.argmax())]
+            writer.writerow([name, predicted, int(corrected), *probabilities])
 
 
 def check_table(path: Path) -> None:
-    """See that a table of predictions may be written: an earlier one may be replaced, nothing else.
+    """Check that a table of predictions may be written: only an earlier one may be replaced.
 
     Raises:
-        SettingError: There is something else, or no file can be written there.
+        SettingError: Another file or folder has this path, or no file can be written there.
     """
     make_folder(path.parent)
     if not path.exists():
@@ -146,24 +164,3 @@ def check_table(path: Path) -> None:
         raise SettingError(
             f"{path} exists and is no table of predictions. Name another file with --out."
         )
-
-
-def _score(store: RunStore, cell: Cell, images: Images, k: int) -> Scores:
-    from equipoise.estimators.classifier import ImageClassifier
-
-    folder = store.path(cell) / "classifier"
-    if not folder.resolve().is_relative_to(store.folder.resolve()):
-        raise DataError(
-            f"Expected the classifier of '{cell}' inside {store.folder}, it lies elsewhere: {folder}."
-        )
-    classifier = ImageClassifier.load(folder)
-    scores = np.zeros((len(images), k))
-    scores[:, classifier.classes_] = classifier.predict_proba(images)
-    return scores
-
-
-def _corrected(store: RunStore, cell: Cell, scores: Scores) -> Scores:
-    held = store.predictions(cell)
-    y_true, y_score = held["validation_true"], held["validation_score"]
-    target = np.bincount(y_true, minlength=scores.shape[1])
-    return correct_priors(scores, trained=fit_priors(y_true=y_true, y_score=y_score), target=target)

@@ -1,6 +1,5 @@
-"""The networks of a run on the cases of another data set, whose label files may have another scheme."""
+"""Measure the networks of a run on the cases of another data set, of any label scheme."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,18 +8,15 @@ from equipoise.deployment.label_maps import run_scheme, shared_regions
 from equipoise.deployment.segment import load_segmenter
 from equipoise.exceptions import DataError, LeakageError
 from equipoise.metrics.segmentation import dice, measure_case, ppv, sensitivity
-from equipoise.runs.cell import Cell
 from equipoise.runs.csv_records import write_rows
-from equipoise.runs.description import VolumeDatasetDescription
 from equipoise.runs.known_cases import case_names, describe_cases
-from equipoise.runs.run import open_run
-from equipoise.runs.store import RunStore
+from equipoise.runs.run import Run
 from equipoise.training.progress import report
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutsideRow:
-    """How well one network segments one region of one outside case; NaN where a number is not defined."""
+class ExternalRow:
+    """How well a network segments a region of an external case; NaN if a number is undefined."""
 
     method: str
     split: str
@@ -33,74 +29,82 @@ class OutsideRow:
     hd95_mm: float
 
 
-def measure_outside(store: RunStore, dataset: VolumeDataset) -> list[OutsideRow]:
+def measure_external(run: Run, dataset: VolumeDataset) -> list[ExternalRow]:
     """Segment the cases of another data set with the network of every finished cell of a run.
 
     Args:
-        store: Folder of the run.
-        dataset: Cases of other patients, prepared with the modalities of the run, in its order. The regions that
-            both schemes name are compared; they need not consist of the same classes.
+        run: A run on volumes.
+        dataset: Cases of other patients, prepared with the modalities of the run, in its order. The
+            regions that both schemes name are compared; they need not consist of the same classes.
 
     Raises:
         DataError: Other modalities, or no finished cell.
         LeakageError: A case is one of the run's.
         SettingError: No region that both schemes name.
     """
-    run = open_run(store.folder).volumes
-    _check(store, run.dataset, dataset)
-    cells = [finished.cell for finished in run.finished]
+    check_external(run, dataset)
+    cells = [record.cell for record in run.finished]
     if not cells:
         raise DataError(
-            f"No cell of {store.folder} has finished, so there is no network. Run the study first."
+            f"No cell of {run.folder} has finished, so there is no network. Run the study first."
         )
-    rows: list[OutsideRow] = []
+    scheme = run_scheme(run.description.volumes)
+    regions, truth_regions = shared_regions(scheme.regions, dataset.regions)
+    rows: list[ExternalRow] = []
     for i, cell in enumerate(cells):
-        report(f"outside cases: {cell}", i, len(cells))
-        rows += _measured(store, cell, dataset)
-    report("outside cases", len(cells), len(cells))
+        report(f"external cases: {cell}", i, len(cells))
+        segmenter = load_segmenter(run, cell)
+        for case, volume in enumerate(dataset.volumes):
+            arrays = dataset.arrays(case)
+            measures = measure_case(
+                truth=arrays.codes,
+                prediction=segmenter.predict(arrays.images, arrays.mask),
+                regions=regions,
+                truth_regions=truth_regions,
+                spacing_mm=volume.spacing_mm,
+            )
+            for region, m in measures.items():
+                row = ExternalRow(
+                    method=cell.method,
+                    split=cell.split,
+                    seed=cell.seed,
+                    case=volume.id,
+                    region=region,
+                    dice=float(dice(m["tp"], m["fp"], m["fn"])),
+                    sensitivity=float(sensitivity(tp=m["tp"], fn=m["fn"])),
+                    ppv=float(ppv(tp=m["tp"], fp=m["fp"])),
+                    hd95_mm=m["hd95_mm"],
+                )
+                rows.append(row)
+    report("external cases", len(cells), len(cells))
     return rows
 
 
-def write_outside(rows: list[OutsideRow], path: Path) -> None:
-    """Write a line for each network, case and region."""
-    write_rows(path, OutsideRow, rows)
+def write_external(rows: list[ExternalRow], path: Path) -> None:
+    """Write a CSV line for each network, case and region."""
+    write_rows(path, ExternalRow, rows)
 
 
-def _measured(store: RunStore, cell: Cell, dataset: VolumeDataset) -> Iterator[OutsideRow]:
-    segmenter = load_segmenter(store, cell)
-    ours, theirs = shared_regions(run_scheme(store.study()["dataset"]).regions, dataset.regions)
-    for row, volume in enumerate(dataset.volumes):
-        arrays = dataset.arrays(row)
-        found = measure_case(
-            truth=arrays.codes,
-            prediction=segmenter.predict(arrays.images, arrays.mask),
-            regions=ours,
-            truth_regions=theirs,
-            spacing_mm=volume.spacing_mm,
-        )
-        for region, m in found.items():
-            yield OutsideRow(
-                method=cell.method,
-                split=cell.split,
-                seed=cell.seed,
-                case=volume.id,
-                region=region,
-                dice=float(dice(m["tp"], m["fp"], m["fn"])),
-                sensitivity=float(sensitivity(tp=m["tp"], fn=m["fn"])),
-                ppv=float(ppv(tp=m["tp"], fp=m["fp"])),
-                hd95_mm=m["hd95_mm"],
-            )
+def check_external(run: Run, dataset: VolumeDataset) -> None:
+    """Check that cases have the modalities of a run and are none of its cases.
 
-
-def _check(store: RunStore, stored: VolumeDatasetDescription, dataset: VolumeDataset) -> None:
+    Raises:
+        DataError: Other modalities.
+        LeakageError: A case has the images or the name of one of the run's.
+    """
+    stored = run.description.volumes
     if dataset.modalities != stored.modalities:
         raise DataError(
-            f"Expected outside cases with the modalities {list(stored.modalities)} of the run, in this order, got "
-            f"{list(dataset.modalities)}. Name them when reading (modalities)."
+            f"Expected external cases with the modalities {list(stored.modalities)} of the run, in "
+            f"this order, got {list(dataset.modalities)}. Name them when reading (modalities)."
         )
     images = stored.images or {}
-    same = {name for digest, name in describe_cases(dataset)["images"].items() if digest in images}
-    if known := sorted(same | (case_names(store.folder) & set(dataset.ids.tolist()))):
+    shared = case_names(run.folder) & set(dataset.ids.tolist())
+    for digest, name in describe_cases(dataset)["images"].items():
+        if digest in images:
+            shared.add(name)
+    if shared:
         raise LeakageError(
-            f"Expected cases that the run does not have, got {', '.join(known)}. Leave them out."
+            f"Expected cases that the run does not have, got {', '.join(sorted(shared))}. "
+            "Leave them out."
         )

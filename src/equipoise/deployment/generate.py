@@ -1,9 +1,9 @@
-"""New synthetic images from a generator of a run, audited before any of them is written."""
+"""Generate synthetic images with a generator of a run, audited before any of them is written."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +13,12 @@ from equipoise.audit.gate import GateDecision, check_release
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.encoding import suffix_for
 from equipoise.data.splits import load_splits
-from equipoise.deployment.choose_generator import Choice, load_generator, weights_of
+from equipoise.deployment.choose_generator import GeneratorChoice, load_generator, weights_of
 from equipoise.deployment.synthetic_folder import (
-    Part,
+    ClassImages,
+    GenerationPlan,
+    Manifest,
+    ReleaseRecord,
     check_target,
     class_folders,
     write_images,
@@ -26,82 +29,36 @@ from equipoise.exceptions import DataError, ReleaseError, SettingError
 from equipoise.experiments.parameters import parameters
 from equipoise.randomness import derive_seed
 from equipoise.runs.cell import Cell
-from equipoise.runs.store import RunStore
+from equipoise.runs.run import Run
 from equipoise.training.progress import report
 
 if TYPE_CHECKING:
     from equipoise.audit.report import Audit
     from equipoise.resampling.base import Oversampler
 
-
 ALL = "all"
-BLOCK = 64  # images made at a time
-
-
-def make_images(generator: "Oversampler", label: int, n: int, *, seed: int, name: str) -> Images:
-    """Make n images of one class, (n, c, h, w) in storage type; `name` says in reports of progress what it is.
-
-    They are made in blocks that each have a seed of their own, so that image i depends on generator, seed, class
-    and i alone: asked for more of them, the first stay the same.
-    """
-    blocks = []
-    for start in range(0, n, BLOCK):
-        report(f"images of {name}", start, n)
-        block = generator.generate(
-            np.full(BLOCK, label), seed=derive_seed("generate", seed, label, start)
-        )
-        blocks.append(block[: n - start])
-    report(f"images of {name}", n, n)
-    return np.concatenate(blocks)
-
-
-def find_labels(generator: "Oversampler", asked: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Turn names of classes, or "all", into labels that the generator learned.
-
-    Raises:
-        SettingError: No such class.
-        DataError: The generator did not learn it.
-    """
-    learned: list[int] = generator.generated_classes_.tolist()
-    if not learned:
-        raise DataError(
-            "This generator learned nothing, because no class had to grow. Choose another method."
-        )
-    if tuple(asked) == (ALL,) and ALL not in names:
-        return learned
-    for name in asked:
-        if name not in names:
-            raise SettingError(unknown(name, [*names, ALL], "class"))
-        if names.index(name) not in learned:
-            known = ", ".join(names[label] for label in learned)
-            raise DataError(
-                f"This generator did not learn to make images of class '{name}', often because that is the largest "
-                f"and had not to grow. It makes: {known}."
-            )
-    return [names.index(name) for name in asked]
-
-
+BLOCK = 64  # images generated at a time
 UNAUDITED = GateDecision(
     passed=False, reasons=("No audit was made, because the real images were not given.",)
-)
-NO_AUDIT = (
-    "Without the real images of {} nothing can be audited, so nothing is released. Say where they are with --real "
-    "IMAGES, or give a written reason with --override-reason."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """What is asked for.
+class GenerationRequest:
+    """Which images are generated, and how many.
 
     Attributes:
-        classes: Names of classes; ("all",) for every one that the generator learned.
-        n: Images of each.
-        seed: Of their chance, from 0.
-        override: Why images may be written that the audit does not release; None to obey it.
+        classes: Names of classes; ("all",) for every class that the generator has learned.
+        n: Images of each class.
+        seed: Of the random numbers, at least 0.
+        override: Reason to write images that the audit does not release; None to obey it.
 
     Raises:
-        SettingError: A number is out of range, or a class is named twice.
+        SettingError: A number is out of range, or a class is repeated.
+
+    Example:
+        >>> GenerationRequest(classes=("pneumonia",), n=200).seed
+        0
     """
 
     classes: Sequence[str]
@@ -115,139 +72,200 @@ class Order:
         if self.seed < 0:
             raise SettingError(f"Expected a seed from 0, got {self.seed}.")
         if not self.classes or len(set(self.classes)) < len(self.classes):
-            got = ", ".join(self.classes) or "none"
-            raise SettingError(f"Expected different classes, at least one, got {got}.")
+            names = ", ".join(self.classes) or "none"
+            raise SettingError(f"Expected different classes, at least one, got {names}.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generated:
-    """What lies in the folder now.
+class GeneratedFolder:
+    """A folder of released synthetic images.
 
     Attributes:
-        manifest: As in `manifest.json`.
-        new: False where the folder held the same images already.
+        manifest: The content of `manifest.json`.
+        new: False if the folder had the same images already.
     """
 
-    manifest: dict[str, Any]
+    manifest: Manifest
     new: bool
 
 
 def generate(
-    store: RunStore, choice: Choice, order: Order, folder: Path, *, real: ImageDataset | None
-) -> Generated:
-    """Make images with the generator of a cell and write them, if the audit releases them.
+    run: Run,
+    choice: GeneratorChoice,
+    request: GenerationRequest,
+    folder: Path,
+    *,
+    real: ImageDataset | None,
+) -> GeneratedFolder:
+    """Generate images with the generator of a cell, and write them if the audit releases them.
 
     The same arguments give the same files, byte for byte.
 
     Args:
-        store: Folder of the run.
+        run: A run on images.
         choice: Whose generator; see `choose_generator`.
-        order: What is asked for.
-        folder: Where to; see `equipoise.deployment.synthetic_folder.check_target`.
-        real: The images of the run, for the audit; None where nobody has them.
+        request: Which images.
+        folder: Where to write; see `equipoise.deployment.synthetic_folder.check_target`.
+        real: The images of the run, for the audit; None if they are not available.
 
     Raises:
-        ReleaseError: The audit does not release the images: `folder` then holds what it found and no image. Or
-            there was nothing to audit with, and nothing is written.
-        SettingError: A class is unknown, the override's reason is none, or the folder holds other files.
-        DataError: The generator never learned a class, is damaged, or makes images that no file keeps.
+        ReleaseError: The audit does not release the images: `folder` then has the audit and no
+            image. Or there is nothing to audit with, and nothing is written.
+        SettingError: An unknown class, too short a reason to override, or other files in the
+            folder.
+        DataError: The generator has not learned a class, is damaged, or generates images that no
+            file format stores.
     """
-    generator = load_generator(store, choice.cell)
-    names = tuple(store.study()["dataset"]["class_names"])
-    labels = find_labels(generator, order.classes, names)
-    plan = _plan(store, choice.cell, order, generator, [names[label] for label in labels])
-    if (former := check_target(folder, plan)) is not None:
-        return Generated(manifest=former, new=False)
-    _refuse_early(store, order, real)
-    parts = [_part(generator, label, names, order) for label in labels]
-    found = None if real is None else _audit(store, choice.cell, real, parts)
-    judged = {"why": choice.reason, **_decide(found, order, plan, folder)}
-    return Generated(manifest=write_images(folder, plan, judged, parts), new=True)
-
-
-def _refuse_early(store: RunStore, order: Order, real: ImageDataset | None) -> None:
-    """Refuse before any work what would be refused after it."""
-    if order.override is not None:
-        check_release(UNAUDITED, order.override)
+    generator = load_generator(run, choice.cell)
+    names = run.description.class_names
+    labels = find_labels(generator, request.classes, names)
+    plan = _plan(run, choice.cell, request, generator, [names[label] for label in labels])
+    earlier = check_target(folder, plan)
+    if earlier is not None:
+        return GeneratedFolder(manifest=earlier, new=False)
+    # Refuse before any work what would be refused after it.
+    if request.override is not None:
+        check_release(UNAUDITED, request.override)
     elif real is None:
-        raise ReleaseError(NO_AUDIT.format(store.folder))
-
-
-def _part(generator: "Oversampler", label: int, names: Sequence[str], order: Order) -> Part:
-    images = make_images(generator, label, order.n, seed=order.seed, name=names[label])
-    return Part(label=label, name=names[label], folder=class_folders(names)[label], images=images)
-
-
-def _decide(
-    found: "Audit | None", order: Order, plan: dict[str, Any], folder: Path
-) -> dict[str, Any]:
-    """Release or refuse; what was found is written where no image will be."""
-    facts = None if found is None else found.to_json()
+        raise ReleaseError(
+            f"Without the real images of {run.folder} nothing can be audited, so nothing is "
+            "released. Name their folder with --real IMAGES, or give a written reason with "
+            "--override-reason."
+        )
+    folders = class_folders(names)
+    classes = []
+    for label in labels:
+        images = make_images(generator, label, request.n, seed=request.seed, name=names[label])
+        of_class = ClassImages(label=label, name=names[label], folder=folders[label], images=images)
+        classes.append(of_class)
+    audit = None if real is None else _audit(run, choice.cell, real, classes)
+    measures = None if audit is None else audit.to_json()
     try:
-        release = check_release(UNAUDITED if found is None else found.decision, order.override)
+        decision = UNAUDITED if audit is None else audit.decision
+        release = check_release(decision, request.override)
     except ReleaseError as error:
-        write_refusal(folder, {"audit": facts, "plan": plan}, str(error))
+        write_refusal(folder, plan, measures, str(error))
         raise
-    return {"audit": facts, "release": asdict(release)}
+    record = ReleaseRecord(why=choice.reason, audit=measures, release=asdict(release))
+    return GeneratedFolder(manifest=write_images(folder, plan, record, classes), new=True)
 
 
-def _audit(store: RunStore, cell: Cell, real: ImageDataset, parts: Sequence[Part]) -> "Audit":
-    """Compare the images with those that the generator learned from, and with the others of its split."""
+def make_images(generator: "Oversampler", label: int, n: int, *, seed: int, name: str) -> Images:
+    """Generate n images of a class, in blocks that each have their own seed.
+
+    Image i depends on generator, seed, class and i alone: of more images, the first are the same.
+
+    Args:
+        generator: A fitted generator.
+        label: The class.
+        n: Number of images, at least 1.
+        seed: Of the random numbers.
+        name: Name of the class in progress reports.
+
+    Returns:
+        (n, c, h, w) in storage type.
+    """
+    blocks = []
+    for start in range(0, n, BLOCK):
+        report(f"images of {name}", start, n)
+        block_seed = derive_seed("generate", seed, label, start)
+        block = generator.generate(np.full(BLOCK, label), seed=block_seed)
+        blocks.append(block[: n - start])
+    report(f"images of {name}", n, n)
+    return np.concatenate(blocks)
+
+
+def find_labels(
+    generator: "Oversampler", classes: Sequence[str], class_names: Sequence[str]
+) -> list[int]:
+    """Convert names of classes, or "all", to labels that the generator has learned.
+
+    Raises:
+        SettingError: An unknown class.
+        DataError: The generator has not learned it.
+    """
+    learned: list[int] = generator.generated_classes_.tolist()
+    if not learned:
+        raise DataError(
+            "This generator has learned no class, because no class needed more images. "
+            "Choose another method."
+        )
+    if tuple(classes) == (ALL,) and ALL not in class_names:
+        return learned
+    for name in classes:
+        if name not in class_names:
+            raise SettingError(unknown(name, [*class_names, ALL], "class"))
+        if class_names.index(name) not in learned:
+            learned_names = ", ".join(class_names[label] for label in learned)
+            raise DataError(
+                f"This generator has not learned class '{name}', often because that is the largest "
+                f"class, which needs no more images. It generates: {learned_names}."
+            )
+    return [class_names.index(name) for name in classes]
+
+
+def _audit(run: Run, cell: Cell, real: ImageDataset, classes: Sequence[ClassImages]) -> "Audit":
+    """Compare the images with the generator's training images, and with the rest of its split."""
     from equipoise.audit.report import audit
-    from equipoise.evidence.kinds.memorization import (
-        EXTRACTOR,  # the report and the gate must agree
-    )
+
+    # The same extractor as in the report: both must agree.
+    from equipoise.evidence.kinds.memorization import EXTRACTOR
     from equipoise.features.choosing import make_extractor
 
-    split = next(
-        one for one in load_splits(store.folder / "splits.json", real) if one.name == cell.split
-    )
+    splits = {split.name: split for split in load_splits(run.folder / "splits.json", real)}
+    split = splits[cell.split]
     train = real.subset(split.train)
     return audit(
         train,
         real.subset(np.concatenate([split.validation, split.test])),
-        np.concatenate([part.images for part in parts]),
-        np.repeat([part.label for part in parts], [len(part.images) for part in parts]),
+        np.concatenate([of_class.images for of_class in classes]),
+        np.repeat(
+            [of_class.label for of_class in classes],
+            [len(of_class.images) for of_class in classes],
+        ),
         make_extractor(EXTRACTOR, span=value_range(train.images)),
-        cache=store.workspace / "features",
+        cache=run.workspace / "features",
     )
 
 
 def _plan(
-    store: RunStore, cell: Cell, order: Order, generator: "Oversampler", classes: Sequence[str]
-) -> dict[str, Any]:
-    """Write down all that decides which images come out."""
-    asked = store.study()
-    split = next(split for split in asked["splits"] if split["name"] == cell.split)
-    suffix_for(
-        np.empty((0, *generator.shape_), dtype=generator.dtype_)
-    )  # refuses what no file keeps
-    return {
-        "equipoise": __version__,
-        "run": asked["name"],
-        "maker": f"equipoise {__version__}, {cell.method}, seed {order.seed}",
-        "stem": f"synthetic-{cell.method}-{order.seed}",
-        "generator": {
+    run: Run,
+    cell: Cell,
+    request: GenerationRequest,
+    generator: "Oversampler",
+    classes: Sequence[str],
+) -> GenerationPlan:
+    """Collect all that decides which images are generated."""
+    description = run.description
+    splits = {split.name: split for split in description.splits}
+    split = splits[cell.split]
+    # Raises if no file format stores the images.
+    suffix_for(np.empty((0, *generator.shape_), dtype=generator.dtype_))
+    n_train = dict(zip(description.class_names, split.counts["train"], strict=True))
+    return GenerationPlan(
+        equipoise=__version__,
+        run=description.name,
+        maker=f"equipoise {__version__}, {cell.method}, seed {request.seed}",
+        stem=f"synthetic-{cell.method}-{request.seed}",
+        generator={
             "method": cell.method,
             "split": cell.split,
             "seed": cell.seed,
             "class": type(generator).__name__,
             "settings": parameters(generator),
-            "weights_sha256": weights_of(store, cell),
+            "weights_sha256": dict(weights_of(run, cell)),
         },
-        "request": {
-            "classes": classes,
-            "n_per_class": order.n,
-            "seed": order.seed,
-            "override": order.override,
+        request={
+            "classes": list(classes),
+            "n_per_class": request.n,
+            "seed": request.seed,
+            "override": request.override,
         },
-        "source": {
-            "fingerprint": asked["dataset"]["fingerprint"],
-            "command": asked["facts"].get("command"),
-            "split_fingerprint": split["fingerprint"],
-            "training_images": dict(
-                zip(asked["dataset"]["class_names"], split["counts"]["train"], strict=True)
-            ),
+        source={
+            "fingerprint": description.dataset.fingerprint,
+            "command": description.command,
+            "split_fingerprint": split.fingerprint,
+            "training_images": dict(n_train),
         },
-        "images": {"type": generator.dtype_.name, "shape": generator.shape_},
-    }
+        images={"type": generator.dtype_.name, "shape": list(generator.shape_)},
+    )

@@ -1,8 +1,7 @@
-"""A predicted label map: its sizes, and how far it agrees with a label file, whatever its scheme."""
+"""Predicted label maps: sizes of their classes, and agreement with a label file of any scheme."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from equipoise.data.volumes.labels import LabelScheme, encode, find_scheme
 from equipoise.data.volumes.options import RawCase
 from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.segmentation import measure_case
+from equipoise.runs.description import VolumeDatasetDescription
 
 Regions = Mapping[str, tuple[int, ...]]
 
@@ -23,8 +23,8 @@ class LabelMap:
 
     Attributes:
         codes: (z, y, x) uint8 classes of the run, 0 outside the brain.
-        scheme: What they are called, and the numbers that label files have for them.
-        geometry: That of the case's images.
+        scheme: Names of the classes, and their values in label files.
+        geometry: That of the images of the case.
     """
 
     codes: NDArray[np.uint8]
@@ -33,23 +33,25 @@ class LabelMap:
 
     @property
     def values(self) -> NDArray[np.uint8]:
-        """(z, y, x) the numbers for a label file."""
+        """(z, y, x) values for a label file."""
         return np.array(self.scheme.values, dtype=np.uint8)[self.codes]
 
     @property
     def cm3(self) -> dict[str, float]:
-        """Volume of each class but healthy tissue."""
+        """Volume of each class but healthy tissue, in cubic centimeters."""
         counts = np.bincount(self.codes.ravel(), minlength=len(self.scheme.values))
-        voxel = float(np.prod(self.geometry.spacing_mm)) / 1000
-        return {
-            name: float(counts[i] * voxel) for i, name in enumerate(self.scheme.class_names) if i
-        }
+        voxel_cm3 = float(np.prod(self.geometry.spacing_mm)) / 1000
+        volumes = {}
+        for code, name in enumerate(self.scheme.class_names):
+            if code:
+                volumes[name] = float(counts[code] * voxel_cm3)
+        return volumes
 
 
 def measure_map(
-    found: LabelMap, case: RawCase, truth_scheme: LabelScheme
+    prediction: LabelMap, case: RawCase, truth_scheme: LabelScheme
 ) -> dict[str, dict[str, float]]:
-    """Compare a predicted map with the label file of its case, on the regions that both schemes name.
+    """Measure a predicted map against the label file of its case, on the regions of both schemes.
 
     Returns:
         See `equipoise.metrics.segmentation.measure_case`.
@@ -61,48 +63,51 @@ def measure_map(
     if case.label_file is None:
         raise DataError(f"Expected a label file in case {case.id}, found none.")
     file = read_volume(case.label_file)
-    if difference := found.geometry.difference(file.geometry):
+    difference = prediction.geometry.difference(file.geometry)
+    if difference:
         raise DataError(
-            f"Case {case.id}: {file.path.name} does not lie on the grid of the images: {difference}."
+            f"Case {case.id}: {file.path.name} does not lie on the grid of the images: "
+            f"{difference}."
         )
-    ours, theirs = shared_regions(found.scheme.regions, truth_scheme.regions)
+    regions, truth_regions = shared_regions(prediction.scheme.regions, truth_scheme.regions)
     return measure_case(
         truth=encode(file, truth_scheme, case.id),
-        prediction=found.codes,
-        regions=ours,
-        truth_regions=theirs,
+        prediction=prediction.codes,
+        regions=regions,
+        truth_regions=truth_regions,
         spacing_mm=file.spacing_mm,
     )
 
 
-def shared_regions(ours: Regions, theirs: Regions) -> tuple[Regions, Regions]:
-    """Keep the regions that two schemes name.
+def shared_regions(of_run: Regions, of_labels: Regions) -> tuple[Regions, Regions]:
+    """Select the regions that two schemes both name.
 
     Raises:
         SettingError: There is none.
+
+    Example:
+        >>> shared_regions({"whole": (1, 2), "core": (1,)}, {"whole": (1, 2, 4)})
+        ({'whole': (1, 2)}, {'whole': (1, 2, 4)})
     """
-    both = [name for name in ours if name in theirs]
-    if not both:
+    names = [name for name in of_run if name in of_labels]
+    if not names:
         raise SettingError(
-            f"Expected label files with regions of the run, {', '.join(ours)}, got {', '.join(theirs)}. Name "
-            "another label scheme."
+            f"Expected label files with regions of the run, {', '.join(of_run)}, "
+            f"got {', '.join(of_labels)}. Choose another label scheme."
         )
-    return {name: ours[name] for name in both}, {name: theirs[name] for name in both}
+    return {name: of_run[name] for name in names}, {name: of_labels[name] for name in names}
 
 
-def run_scheme(asked: Mapping[str, Any]) -> LabelScheme:
-    """Give the label scheme of a run.
-
-    Args:
-        asked: "dataset" of `study.json`.
+def run_scheme(dataset: VolumeDatasetDescription) -> LabelScheme:
+    """Return the label scheme of a run.
 
     Raises:
-        DataError: The run was about unions of its classes, for which label files have no numbers.
+        DataError: The run was on unions of its classes, which have no value in label files.
     """
-    scheme = find_scheme(asked["scheme"], asked["values"])
-    if list(scheme.class_names) != asked["class_names"]:
+    scheme = find_scheme(dataset.scheme, dataset.values)
+    if scheme.class_names != dataset.class_names:
         raise DataError(
-            f"Expected a run about the classes {', '.join(scheme.class_names)} of its label files, got one about "
-            f"{', '.join(asked['class_names'])}, which have no numbers there."
+            f"Expected a run on the classes {', '.join(scheme.class_names)} of its label files, "
+            f"got {', '.join(dataset.class_names)}, which have no values there."
         )
     return scheme

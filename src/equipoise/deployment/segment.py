@@ -1,9 +1,9 @@
-"""Segment new cases with the networks that a run kept."""
+"""Segment new cases with the networks of a run."""
 
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,92 +12,99 @@ from equipoise.atomic import read_json
 from equipoise.data.volume_dataset import Volume
 from equipoise.data.volumes.options import RawCase
 from equipoise.data.volumes.preparing import prepare, uncropped
-from equipoise.deployment.classify import Panel
+from equipoise.deployment.classify import Ensemble
 from equipoise.deployment.label_maps import LabelMap, run_scheme
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError
 from equipoise.runs.cell import Cell
-from equipoise.runs.store import RunStore
+from equipoise.runs.run import Run
 from equipoise.training.progress import report
 
+if TYPE_CHECKING:
+    from equipoise.estimators.cascade import CascadeSegmenter
+    from equipoise.estimators.segmenter import Segmenter
 
-def segment_case(store: RunStore, panel: Panel, case: RawCase) -> LabelMap:
-    """Average the probabilities of the networks of a panel on a case, and take the largest.
+AnySegmenter: TypeAlias = "Segmenter | CascadeSegmenter"
 
-    A label file is not looked at. Nothing of the case is kept.
+
+def segment_case(run: Run, ensemble: Ensemble, case: RawCase) -> LabelMap:
+    """Average the probabilities of the networks of an ensemble on a case; the largest one decides.
+
+    The label file of the case is not read. Nothing of the case is stored.
 
     Args:
-        store: Folder of the run.
-        panel: Which networks; see `choose_segmenters` and `leave_out_trained`.
-        case: Its files; it needs the run's modalities, and may have others.
+        run: A run on volumes.
+        ensemble: Which networks; see `choose_segmenters` and `leave_out_trained`.
+        case: Its files; it needs the modalities of the run, and may have others.
 
     Raises:
-        DataError: A modality is missing, the files of the case are not as expected, or a network is damaged.
+        DataError: A modality is missing, the files of the case are not as expected, or a network is
+            damaged.
     """
-    asked = store.study()["dataset"]
-    scheme = run_scheme(asked)
-    _check_modalities(case, asked["modalities"])
+    dataset = run.description.volumes
+    scheme = run_scheme(dataset)
+    missing = [name for name in dataset.modalities if name not in case.images]
+    if missing:
+        raise DataError(
+            f"Expected case {case.id} with the modalities {', '.join(dataset.modalities)} of this "
+            f"run, got {', '.join(case.images) or 'no image'}. Add {' and '.join(missing)}; the "
+            f"name of a file says what it is (such as {missing[0].lower()}.nii.gz)."
+        )
     with TemporaryDirectory() as name:
         unlabeled = replace(case, label_file=None)
-        volume = prepare(
-            unlabeled,
-            scheme,
-            asked["modalities"],
-            Path(name, "case"),
-            n4=bool(asked.get("n4", False)),
-        )
-        record, codes = volume.record, _vote(store, panel, volume)
+        folder = Path(name, "case")
+        volume = prepare(unlabeled, scheme, dataset.modalities, folder, n4=bool(dataset.n4))
+        record = volume.record
+        codes = _predict(run, ensemble, volume)
+    # Class codes, not label values: the map is stored as codes.
     whole = uncropped(codes, replace(record, values=tuple(range(len(scheme.values)))))
     return LabelMap(codes=whole, scheme=scheme, geometry=record.geometry)
 
 
-def load_segmenter(store: RunStore, cell: Cell) -> Any:
-    """Load the segmenter of a finished cell, of whatever kind.
+def load_segmenter(run: Run, cell: Cell) -> AnySegmenter:
+    """Load the segmenter of a finished cell, of either class.
 
     Raises:
-        DataError: It is not there, or lies outside of the run.
+        DataError: It is missing, or lies outside of the run.
     """
     from equipoise.estimators import cascade, segmenter
 
-    folder = store.path(cell) / "segmenter"
-    if not folder.resolve().is_relative_to(store.folder.resolve()):
+    folder = run.path(cell) / "segmenter"
+    if not folder.resolve().is_relative_to(run.folder.resolve()):
         raise DataError(
-            f"Expected the segmenter of '{cell}' inside {store.folder}, it lies elsewhere: {folder}."
+            f"Expected the segmenter of '{cell}' inside {run.folder}, it lies elsewhere: {folder}."
         )
     if not (folder / "model.json").is_file():
         raise DataError(
             f"Expected the segmenter of '{cell}' in {folder}, found none. Run the study again."
         )
-    kinds: dict[str, Any] = {
+    kinds: dict[str, type[AnySegmenter]] = {
         segmenter.KIND: segmenter.Segmenter,
         cascade.KIND: cascade.CascadeSegmenter,
     }
     return pick(kinds, read_json(folder / "model.json")["kind"], "kind of segmenter").load(folder)
 
 
-def _check_modalities(case: RawCase, modalities: list[str]) -> None:
-    if missing := [name for name in modalities if name not in case.images]:
-        raise DataError(
-            f"Case {case.id} has no {' and no '.join(missing)}, on which the networks of this run rest; it has "
-            f"{', '.join(case.images) or 'no image'}. Add the file; the name of a file says what it is "
-            f"(such as {missing[0].lower()}.nii.gz)."
-        )
+def _predict(run: Run, ensemble: Ensemble, volume: Volume) -> NDArray[np.uint8]:
+    """Predict the codes (z, y, x) of a prepared case.
 
+    Cascades call a voxel tumor from the mean of their thresholds on.
+    """
+    from equipoise.estimators.cascade import CascadeSegmenter
 
-def _vote(store: RunStore, panel: Panel, volume: Volume) -> NDArray[np.uint8]:
-    """Give the codes (z, y, x) of a prepared case; a cascade's tumor begins at the mean of its thresholds."""
     images = np.load(volume.folder / "images.npy", allow_pickle=False)
     mask = np.load(volume.folder / "mask.npy", allow_pickle=False).astype(bool)
     total = np.zeros((len(volume.counts), *volume.shape), dtype=np.float32)
-    theta: float | None = None
-    for i, cell in enumerate(panel.cells):
-        report(f"{volume.id}: {cell}", i, len(panel.cells))
-        segmenter = load_segmenter(store, cell)
+    thresholds: list[float] = []
+    for i, cell in enumerate(ensemble.cells):
+        report(f"{volume.id}: {cell}", i, len(ensemble.cells))
+        segmenter = load_segmenter(run, cell)
         total += segmenter.probabilities(images, mask)
-        if (own := getattr(segmenter, "theta_", None)) is not None:
-            theta = (theta or 0.0) + own
-    report(volume.id, len(panel.cells), len(panel.cells))
-    if theta is None:
+        if isinstance(segmenter, CascadeSegmenter):
+            thresholds.append(segmenter.theta_)
+    report(volume.id, len(ensemble.cells), len(ensemble.cells))
+    if not thresholds:
         return np.asarray(total.argmax(axis=0), dtype=np.uint8)
-    found = mask & (total[1:].sum(axis=0) >= theta)
-    return np.where(found, 1 + total[1:].argmax(axis=0), 0).astype(np.uint8)
+    # Sums on both sides: the mean of the probabilities against the mean of the thresholds.
+    tumor = mask & (total[1:].sum(axis=0) >= sum(thresholds))
+    return np.where(tumor, 1 + total[1:].argmax(axis=0), 0).astype(np.uint8)

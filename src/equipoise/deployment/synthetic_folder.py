@@ -1,16 +1,22 @@
-"""A folder of synthetic images: what lies in it, how it is written whole, and when it may be written again."""
+"""A folder of released synthetic images: its files, and when it may be written."""
 
 import csv
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from equipoise.arrays import Images
-from equipoise.atomic import atomic_folder, make_folder, read_json, write_json
+from equipoise.atomic import (
+    JsonObject,
+    atomic_folder,
+    make_folder,
+    read_json,
+    write_json,
+)
 from equipoise.data.images.encoding import encode, suffix_for
 from equipoise.data.images.listing import SPLIT_NAMES, first_few
 from equipoise.exceptions import SettingError
@@ -19,20 +25,66 @@ from equipoise.training.progress import report
 MANIFEST, TABLE, AUDIT, REFUSED = "manifest.json", "manifest.csv", "audit.json", "REFUSED.txt"
 COLUMNS = ("file", "label", "sha256", "synthetic")
 NOTE = (
-    "Every image in this folder is synthetic: a program drew it, it shows no patient. It must not be used to "
-    "diagnose, and not be taken for a real image in a study."
+    "Every image in this folder is synthetic: a program drew it, it shows no patient. It must not "
+    "be used to diagnose, and not be taken for a real image in a study."
 )
-UNSAFE = re.compile(r"[^\w.+=(), -]")  # in a folder's name
+UNSAFE = re.compile(r"[^\w.+=(), -]")  # in the name of a folder
+
+Manifest = dict[str, Any]  # manifest.json
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationPlan:
+    """All that decides which images are generated, known in advance: a part of the manifest.
+
+    Attributes:
+        equipoise: Version of this package.
+        run: Name of the study.
+        maker: Program, method and seed, written into each file.
+        stem: The first part of the files' names.
+        generator: Method, split, seed, class, settings and SHA-256 of the weights.
+        request: Classes, images of each, seed, and the reason to override the audit.
+        source: Fingerprints of the run's images and split, command, and class counts.
+        images: Storage type and shape.
+    """
+
+    equipoise: str
+    run: str
+    maker: str
+    stem: str
+    generator: JsonObject
+    request: JsonObject
+    source: JsonObject
+    images: JsonObject
+
+    def to_json(self) -> Manifest:
+        """Convert to what JSON gives back: lists for tuples, names for whole numbers as keys."""
+        return dict(json.loads(json.dumps(asdict(self))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseRecord:
+    """Why this generator, what the audit measured, how the release was decided: also in it.
+
+    Attributes:
+        why: The reason for the choice of the generator.
+        audit: The measures of the audit; None without one.
+        release: Whether it passed, the reasons against, and the override.
+    """
+
+    why: str
+    audit: JsonObject | None
+    release: JsonObject
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Part:
-    """The images of one class.
+class ClassImages:
+    """The synthetic images of one class.
 
     Attributes:
-        label: Of the class.
-        name: Of the class.
-        folder: Of its images, in the folder of all.
+        label: Code of the class.
+        name: Name of the class.
+        folder: Of its images, within the folder of all.
         images: (n, c, h, w) in storage type.
     """
 
@@ -43,29 +95,36 @@ class Part:
 
 
 def class_folders(class_names: Sequence[str]) -> list[str]:
-    """Name a folder for each class: by its name, with dashes for what no folder should be called.
+    """Name a folder for each class: its name, with dashes for characters unsafe in a folder.
 
-    The names differ in more than case, and none is that of a part of a split ("train"), so that the folder reader
-    finds the classes again.
+    The names differ in more than case, and none is that of a part of a split ("train"), so that the
+    folder reader recovers the classes.
+
+    Example:
+        >>> class_folders(["COVID-19", "a/b", "train"])
+        ['COVID-19', 'a-b', 'train-2']
     """
     folders: list[str] = []
+    taken = set(SPLIT_NAMES)  # lower case
     for label, name in enumerate(class_names):
         folder = UNSAFE.sub("-", name).strip(" .-") or "class"
-        while folder.lower() in {*SPLIT_NAMES, *map(str.lower, folders)}:
+        while folder.lower() in taken:
             folder += f"-{label}"
         folders.append(folder)
+        taken.add(folder.lower())
     return folders
 
 
-def check_target(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
-    """See whether a folder may be written.
+def check_target(folder: Path, plan: GenerationPlan) -> Manifest | None:
+    """Check whether a folder may be written.
 
     Returns:
-        The manifest where the folder holds the images of the same plan, whole and unchanged; None where it is
-        absent, empty, or holds nothing but an earlier refusal.
+        The manifest if the folder has the images of the same plan, complete and unchanged; None if
+        it is absent, empty, or has nothing but an earlier refusal.
 
     Raises:
-        SettingError: It holds anything else, which is never touched, or no folder can be written there.
+        SettingError: It has any other file, which is never touched, or no folder can be written
+            there.
     """
     make_folder(folder.parent)  # a place that cannot be written is refused before any work
     if not folder.exists():
@@ -74,43 +133,52 @@ def check_target(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None
         raise SettingError(
             f"Expected a folder for the images, {folder} is a file. Name another one with --out."
         )
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    if found <= {AUDIT, REFUSED}:
+    files = set()
+    for path in folder.rglob("*"):
+        if not path.is_dir():
+            files.add(path.relative_to(folder).as_posix())
+    if files <= {AUDIT, REFUSED}:
         return None
-    if (manifest := _manifest(folder)) is None or {**manifest, **_plain(plan)} != manifest:
-        names = first_few(sorted(found), 3)
+    digests, manifest = _read_manifest(folder)
+    if {**manifest, **plan.to_json()} != manifest:
         raise SettingError(
-            f"{folder} holds other files ({names}), not the images of the same command. Name another folder with "
-            "--out."
+            f"{folder} holds other files ({first_few(sorted(files), 3)}), not the images of the "
+            "same command. Name another folder with --out."
         )
-    if bad := sorted(_altered(folder, manifest) | ({*manifest["files"], MANIFEST, TABLE} ^ found)):
+    wrong = {*digests, MANIFEST, TABLE} ^ files
+    for file, digest in digests.items():
+        if _digest(folder, file) != digest:
+            wrong.add(file)
+    if wrong:
         raise SettingError(
-            f"{folder} holds the images of this command, but these files are missing, changed or not of them: "
-            f"{first_few(bad)}. Delete the folder, or name another one with --out."
+            f"{folder} holds the images of this command, but these files are missing, changed or "
+            f"not of them: {first_few(sorted(wrong))}. Delete the folder, or name another one "
+            "with --out."
         )
     return manifest
 
 
 def write_images(
-    folder: Path, plan: Mapping[str, Any], judged: Mapping[str, Any], parts: Sequence[Part]
-) -> dict[str, Any]:
-    """Write images, `manifest.json` and `manifest.csv`, all or nothing; the same arguments give the same bytes.
+    folder: Path, plan: GenerationPlan, record: ReleaseRecord, classes: Sequence[ClassImages]
+) -> Manifest:
+    """Write images, `manifest.json` and `manifest.csv`, all or nothing.
+
+    Equal arguments give equal bytes.
 
     Args:
         folder: See `check_target`.
-        plan: JSON values, known before anything was made; "stem" begins the files' names, and "maker" names
-            program, method and seed inside each file.
-        judged: JSON values: what the audit found and how it was decided.
-        parts: The images.
+        plan: Known before anything was generated.
+        record: What the audit measured and how the release was decided.
+        classes: The images.
 
     Returns:
         The manifest.
     """
     with atomic_folder(folder) as temporary:
-        rows = list(_write_parts(temporary, plan, parts))
-        manifest = _plain(
-            {**plan, **judged, "note": NOTE, "files": {file: digest for file, _, digest in rows}}
-        )
+        rows = list(_write_classes(temporary, plan, classes))
+        digests = {file: digest for file, _, digest in rows}
+        parts = {**asdict(record), "note": NOTE, "files": digests}
+        manifest: Manifest = {**plan.to_json(), **json.loads(json.dumps(parts))}
         write_json(temporary / MANIFEST, manifest)
         with (temporary / TABLE).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -119,47 +187,44 @@ def write_images(
     return manifest
 
 
-def write_refusal(folder: Path, judged: Mapping[str, Any], sentence: str) -> None:
-    """Write what the audit found, and no image."""
+def write_refusal(
+    folder: Path, plan: GenerationPlan, audit: JsonObject | None, sentence: str
+) -> None:
+    """Write what the audit measured, and no image."""
     with atomic_folder(folder) as temporary:
-        write_json(temporary / AUDIT, judged)
+        write_json(temporary / AUDIT, {"audit": audit, "plan": plan.to_json()})
         (temporary / REFUSED).write_text(f"{sentence}\n", encoding="utf-8")
 
 
-def _write_parts(
-    folder: Path, plan: Mapping[str, Any], parts: Sequence[Part]
+def _write_classes(
+    folder: Path, plan: GenerationPlan, classes: Sequence[ClassImages]
 ) -> Iterator[tuple[str, str, str]]:
-    """Write the images; give path, class and SHA-256 of each."""
-    for part in parts:
-        (folder / part.folder).mkdir()
-        for i, image in enumerate(part.images, 1):
-            file = f"{part.folder}/{plan['stem']}_{i:06d}{suffix_for(part.images)}"
-            content = encode(image, f"{plan['maker']}, index {i}")
+    """Write the images; yield path, class and SHA-256 of each."""
+    for of_class in classes:
+        (folder / of_class.folder).mkdir()
+        suffix = suffix_for(of_class.images)
+        for i, image in enumerate(of_class.images, 1):
+            file = f"{of_class.folder}/{plan.stem}_{i:06d}{suffix}"
+            content = encode(image, f"{plan.maker}, index {i}")
             (folder / file).write_bytes(content)
-            report(f"writing {part.name}", i, len(part.images))
-            yield file, part.name, hashlib.sha256(content).hexdigest()
+            report(f"writing {of_class.name}", i, len(of_class.images))
+            yield file, of_class.name, hashlib.sha256(content).hexdigest()
 
 
-def _manifest(folder: Path) -> dict[str, Any] | None:
+def _read_manifest(folder: Path) -> tuple[dict[str, str], Manifest]:
+    """Read the digests of the files, and the whole manifest; both empty if there is none."""
     try:
-        found = read_json(folder / MANIFEST)
-        return found if isinstance(found, dict) and isinstance(found.get("files"), dict) else None
+        manifest = read_json(folder / MANIFEST)
     except (OSError, ValueError):
-        return None
-
-
-def _altered(folder: Path, manifest: Mapping[str, Any]) -> set[str]:
-    """Name the files of a manifest that are missing or changed; only those below the folder are looked at."""
-    return {file for file, digest in manifest["files"].items() if _digest(folder, file) != digest}
+        return {}, {}
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        return {}, {}
+    return manifest["files"], manifest
 
 
 def _digest(folder: Path, file: str) -> str | None:
+    """Compute the SHA-256 of a file; None if it is missing or outside of the folder."""
     path = folder / file
     if not (path.resolve().is_relative_to(folder.resolve()) and path.is_file()):
         return None
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn into what JSON gives back."""
-    return dict(json.loads(json.dumps(value)))

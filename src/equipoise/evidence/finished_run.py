@@ -1,114 +1,143 @@
-"""`Judged`: a run with its images at hand, which is what evidence is gathered from."""
+"""`FinishedRun`: an opened run with the images of its study, from which evidence is gathered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Labels
 from equipoise.data.dataset import ImageDataset
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.experiments.study import Study
 from equipoise.metrics.classification import METRICS
+from equipoise.metrics.statistics import mean_known
+from equipoise.results.best_method import best_first
 from equipoise.runs.cell import Cell
-from equipoise.runs.store import RunStore
+from equipoise.runs.cell_record import FinishedCellRecord
+from equipoise.runs.run import Run, read_arrays
 
 if TYPE_CHECKING:
     from equipoise.resampling.base import Oversampler
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A study and the folder of its run.
+class FinishedRun:
+    """A study with its images or volumes, and its run.
+
+    Cells that failed or are missing are left out everywhere.
 
     Attributes:
-        study: Images, splits and methods that were asked for.
-        store: Folder of the run; nothing is written to it through this class.
+        study: Images, splits and methods.
+        run: The opened folder; nothing but evidence is written there.
     """
 
     study: Study
-    store: RunStore
+    run: Run
+
+    @cached_property
+    def records(self) -> dict[Cell, FinishedCellRecord]:
+        """The records of the finished cells of the study, in its order."""
+        finished = {record.cell: record for record in self.run.finished}
+        return {cell: finished[cell] for cell in self.study.cells() if cell in finished}
 
     @property
     def cells(self) -> list[Cell]:
-        """The finished cells of this study, in the asked order."""
-        return [cell for cell in self.study.cells() if self.store.has(cell)]
+        """The finished cells of the study, in its order."""
+        return list(self.records)
 
     @property
     def generated(self) -> list[Cell]:
-        """The finished cells that kept synthetic images."""
-        return [cell for cell in self.cells if (self.store.path(cell) / "synthetic.npz").is_file()]
+        """The finished cells with stored synthetic images."""
+        return [cell for cell in self.cells if (self.path(cell) / "synthetic.npz").is_file()]
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run."""
+        return self.run.folder
 
     @property
     def features(self) -> Path:
-        """Folder where features of images are kept, by content."""
-        return self.store.workspace / "features"
+        """Folder of the features of images, cached by content."""
+        return self.run.workspace / "features"
+
+    def path(self, cell: Cell) -> Path:
+        """Return the folder of a cell."""
+        return self.run.path(cell)
+
+    def predictions(self, cell: Cell) -> dict[str, NDArray[Any]]:
+        """Read the stored predictions of a finished cell."""
+        return read_arrays(self.path(cell) / "predictions.npz")
 
     def part(self, cell: Cell, name: str) -> ImageDataset:
-        """Give the real images of "train", "validation" or "test" of a cell's split."""
+        """Select the real images of "train", "validation" or "test" of a cell's split."""
         return self.study.images.subset(getattr(self.study.split(cell.split), name))
 
     def synthetic(self, cell: Cell) -> tuple[Images, Labels]:
-        """Read the synthetic images that a cell kept, in storage type, and their classes."""
-        with np.load(self.store.path(cell) / "synthetic.npz", allow_pickle=False) as arrays:
-            return arrays["images"], arrays["labels"]
+        """Read the stored synthetic images of a cell, in storage type, and their classes."""
+        arrays = read_arrays(self.path(cell) / "synthetic.npz")
+        return arrays["images"], arrays["labels"]
 
-    def classifier(self, cell: Cell) -> "ImageClassifier":
-        """Read the classifier of a cell."""
-        from equipoise.estimators.classifier import ImageClassifier
-
-        return ImageClassifier.load(self.store.path(cell) / "classifier")
+    def classifier(self, cell: Cell) -> ImageClassifier:
+        """Load the classifier of a cell."""
+        return ImageClassifier.load(self.path(cell) / "classifier")
 
     def generator(self, cell: Cell) -> "Oversampler":
-        """Read the generator of a cell that has one."""
+        """Load the generator of a cell that has one."""
         from equipoise.resampling.loading import load_oversampler
 
-        return load_oversampler(self.store.path(cell) / "generator")
+        return load_oversampler(self.path(cell) / "generator")
 
     def beside(self, cell: Cell, methods: Sequence[str]) -> Cell | None:
-        """Find the finished cell of the first of `methods` on the same split with the same seed."""
-        same = [Cell(method, cell.split, cell.seed) for method in methods]
-        return next((one for one in same if self.store.has(one)), None)
+        """Find the finished cell of the first of `methods` with the same split and seed."""
+        for method in methods:
+            candidate = Cell(method, cell.split, cell.seed)
+            if candidate in self.records:
+                return candidate
+        return None
 
 
-def first_cells(run: Judged) -> list[Cell]:
-    """List the finished cells of the first split and seed that have any, in the order of the methods."""
+def first_cells(run: FinishedRun) -> list[Cell]:
+    """List the finished cells of the first split and seed with any, in the order of methods."""
     cells = run.cells
     return [cell for cell in cells if (cell.split, cell.seed) == (cells[0].split, cells[0].seed)]
 
 
-def with_classifier(run: Judged, cells: Sequence[Cell]) -> list[Cell]:
-    """Keep the cells whose classifier can be read again; another estimator stores what only it understands."""
-    pipelines = run.study.methods
-    return [
-        cell for cell in cells if isinstance(pipelines[cell.method].steps[-1][1], ImageClassifier)
-    ]
+def with_classifier(run: FinishedRun, cells: Sequence[Cell]) -> list[Cell]:
+    """Select the cells whose classifier can be loaded: those of an `ImageClassifier`."""
+    selected = []
+    for cell in cells:
+        _, estimator = run.study.methods[cell.method].steps[-1]
+        if isinstance(estimator, ImageClassifier):
+            selected.append(cell)
+    return selected
 
 
-def prominent(run: Judged, cells: Sequence[Cell], most: int) -> list[Cell]:
-    """Keep at most `most` cells: the baseline's and those of the best methods, as the report's charts do.
+def prominent(run: FinishedRun, cells: Sequence[Cell], most: int) -> list[Cell]:
+    """Select at most `most` cells: the baseline's and those of the best methods.
 
-    Best is the mean of the study's primary metric over all finished cells of a method.
+    Best is the mean of the study's primary metric over all finished cells of a method. The report's
+    charts select the same way.
     """
     if len(cells) <= most:
         return list(cells)
-    baseline = run.study.baseline_name
-    ranked = sorted(cells, key=lambda cell: (cell.method != baseline, -_mean(run, cell.method)))
-    return [cell for cell in cells if cell in ranked[:most]]
-
-
-def _mean(run: Judged, method: str) -> float:
     metric = METRICS[run.study.primary_metric]
-    values = [_value(run, cell) for cell in run.cells if cell.method == method]
-    known = [value for value in values if np.isfinite(value)]
-    mean = float(np.mean(known)) if known else -np.inf
-    return mean if metric.higher_is_better else -mean
-
-
-def _value(run: Judged, cell: Cell) -> float:
-    stored = run.store.predictions(cell)
-    return METRICS[run.study.primary_metric].function(
-        y_true=stored["test_true"], y_score=stored["test_score"], positive=run.study.positive
-    )
+    means = {}
+    for method in dict.fromkeys(cell.method for cell in cells):
+        values = []
+        for cell in run.cells:
+            if cell.method == method:
+                stored = run.predictions(cell)
+                value = metric.function(
+                    y_true=stored["test_true"],
+                    y_score=stored["test_score"],
+                    positive=run.study.positive,
+                )
+                values.append(value)
+        means[method] = float(mean_known(np.array(values)))
+    baseline = run.study.baseline_name
+    ranked = sorted(best_first(metric, means), key=lambda method: method != baseline)
+    return [cell for cell in cells if cell.method in ranked[:most]]

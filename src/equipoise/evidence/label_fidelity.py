@@ -1,4 +1,4 @@
-"""Do synthetic images show the class that they are called? Train on them and test on real ones, and the reverse."""
+"""Do synthetic images show their class? Train on them, test on real ones, and the reverse."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from equipoise.arrays import Labels
-from equipoise.evidence.realism import FEWEST, MOST, Finding, Part
+from equipoise.evidence.realism import FEWEST, MOST, Finding, Interval
 from equipoise.metrics.feature_sets import Features, Patients
 from equipoise.metrics.ranking import areas
 from equipoise.metrics.sampling_variance import auroc_interval
@@ -18,84 +18,119 @@ LABEL_MEASURES = ("train_synthetic", "test_synthetic")
 
 
 @dataclass(frozen=True, eq=False)
-class Labeled:
-    """Features of images, their classes and patients."""
+class ClassFeatures:
+    """Features of n images, their classes and patients.
+
+    Attributes:
+        features: (n, d).
+        labels: (n,) codes of classes.
+        patients: (n,) codes of patients.
+    """
 
     features: Features
     labels: Labels
     patients: Patients
 
-    def of(self, label: int) -> Features:
-        """Features of one class."""
+    def of_class(self, label: int) -> Features:
+        """Select the features of a class."""
         return np.asarray(self.features[self.labels == label])
 
 
-def label_fidelity(train: Labeled, held_out: Labeled, fake: Labeled, label: int) -> list[Finding]:
-    """Measure how well a class is told from the others, AUROC, with synthetic images in the place of real ones.
+def label_fidelity(
+    train: ClassFeatures, held_out: ClassFeatures, fake: ClassFeatures, label: int
+) -> list[Finding]:
+    """Measure the AUROC of a class against the others, with synthetic in the place of real images.
 
-    train_synthetic (classification accuracy score, CAS): learn from synthetic images, test on real held-out ones.
-    test_synthetic (TRTS): learn from real images, test on the synthetic ones of the class beside real held-out ones
-    of the others. Both stand beside learning and testing on real images. As many images of the class are learned
-    from each time. The other classes are synthetic too where the method made enough of them, else real.
+    train_synthetic (classification accuracy score, CAS): train on synthetic images, test on real
+    held-out ones. test_synthetic (TRTS): train on real images, test on the synthetic ones of the
+    class beside real held-out ones of the other classes. The floor of both is training and testing
+    on real images. The number of training images of the class is the same each time. The other
+    classes are synthetic too if the method generated enough of them, else real.
 
-    The classifier is a logistic regression, cheap enough for every run. Its features must come from an extractor
-    that never saw the labels: those of a classifier of these images would know the classes already.
+    The classifier is a logistic regression, cheap enough for every run. Its features must come from
+    an extractor that never saw the labels: those of a classifier of these images would already
+    separate the classes.
 
     Args:
-        train: Real training images, drawn by the caller.
+        train: Real training images, selected by the caller.
         held_out: Real images of other patients.
-        fake: Synthetic images of all classes that the method made.
+        fake: Synthetic images of all classes that the method generated.
         label: The class.
 
-    Source: Ravuri and Vinyals 2019 (CAS, with a deep classifier and all classes synthetic); methods 7.2.
+    Returns:
+        A finding for each of `LABEL_MEASURES`; refused if there are too few images.
+
+    Source: Ravuri and Vinyals (2019), section 3, who score the accuracy of a deep classifier with
+    all classes synthetic.
+
+    Example:
+        >>> import numpy as np
+        >>> def images(n, seed):
+        ...     labels = np.repeat([0, 1], n)
+        ...     noise = np.random.default_rng(seed).normal(size=(2 * n, 2))
+        ...     return ClassFeatures(noise + 4 * labels[:, None], labels, np.arange(2 * n))
+        >>> for finding in label_fidelity(images(30, 0), images(10, 1), images(30, 2), 1):
+        ...     print(finding.measure, round(finding.value, 1), round(finding.floor, 1))
+        train_synthetic 1.0 1.0
+        test_synthetic 1.0 1.0
     """
     n = min(MOST, int((train.labels == label).sum()), int((fake.labels == label).sum()))
-    if why := _too_few(n, train, held_out, label):
-        return [Finding(measure=name, n=n, refused=why) for name in LABEL_MEASURES]
-    of_real, of_fake = (_learned(x, train, label, n) for x in (train, fake))
+    reason = _refusal(n, train, held_out, label)
+    if reason:
+        return [Finding(measure=name, n=n, refused=reason) for name in LABEL_MEASURES]
+    of_real = _fit(train, train, label, n)
+    of_fake = _fit(fake, train, label, n)
     positive = held_out.labels == label
-    n_true, n_false = (len(np.unique(held_out.patients[side])) for side in (positive, ~positive))
-    floor = _scored(of_real, held_out.features, positive, n_true, n_false)
-    others = held_out.features[~positive]
-    mixed = np.concatenate([fake.of(label)[:n], others])
-    reverse = _scored(of_real, mixed, np.arange(len(mixed)) < n, n, n_false)
-    found = (_scored(of_fake, held_out.features, positive, n_true, n_false), reverse)
+    n_true = len(np.unique(held_out.patients[positive]))
+    n_false = len(np.unique(held_out.patients[~positive]))
+    floor = _score(of_real, held_out.features, positive, n_true, n_false)
+    mixed = np.concatenate([fake.of_class(label)[:n], held_out.features[~positive]])
+    test_synthetic = _score(of_real, mixed, np.arange(len(mixed)) < n, n, n_false)
+    train_synthetic = _score(of_fake, held_out.features, positive, n_true, n_false)
     return [
-        Finding.of(name, n, part, floor) for name, part in zip(LABEL_MEASURES, found, strict=True)
+        Finding.of("train_synthetic", n, train_synthetic, floor),
+        Finding.of("test_synthetic", n, test_synthetic, floor),
     ]
 
 
-def _learned(source: Labeled, train: Labeled, label: int, n: int) -> Pipeline:
-    """Fit on n images of the class from `source`, and on the other classes, from `source` where it has enough."""
-    rest = [_other(source, train, other, n) for other in np.unique(train.labels) if other != label]
-    x = np.concatenate([source.of(label)[:n], *rest])
+def _fit(source: ClassFeatures, train: ClassFeatures, label: int, n: int) -> Pipeline:
+    """Fit on n images of the class from `source`, and on the other classes.
+
+    The others come from `source` if it has as many images of the class as are needed, else from
+    `train`.
+    """
+    parts = [source.of_class(label)[:n]]
+    for other_label in np.unique(train.labels):
+        if other_label == label:
+            continue
+        real = train.of_class(other_label)[: max(n, FEWEST)]
+        from_source = source.of_class(other_label)[: len(real)]
+        parts.append(from_source if len(from_source) == len(real) else real)
+    x = np.concatenate(parts)
     return regression().fit(x, np.arange(len(x)) < n)
 
 
-def _other(source: Labeled, train: Labeled, label: int, n: int) -> Features:
-    """Give images of another class, as many from each source."""
-    real = train.of(label)[: max(n, FEWEST)]
-    own = source.of(label)[: len(real)]
-    return own if len(own) == len(real) else real
-
-
-def _scored(
+def _score(
     model: Pipeline, x: Features, truth: NDArray[np.bool_], n_true: int, n_false: int
-) -> Part:
+) -> Interval:
     score = model.decision_function(x)
-    auroc = float(areas(score, truth, np.ones((1, len(x))))[0][0])
+    area, _ = areas(score, truth, np.ones((1, len(x))))
+    auroc = float(area[0])
     return auroc, *auroc_interval(auroc, n_true, n_false)
 
 
-def _too_few(n: int, train: Labeled, held_out: Labeled, label: int) -> str:
+def _refusal(n: int, train: ClassFeatures, held_out: ClassFeatures, label: int) -> str:
+    """Explain why nothing can be measured; empty if it can."""
     if n < FEWEST:
         return f"{n} images to learn from are fewer than the {FEWEST} that are needed."
     if (train.labels == label).all():
         return "There is no other class to tell it from."
-    for side, whose in (
-        (held_out.labels == label, "the class"),
-        (held_out.labels != label, "other classes"),
-    ):
-        if (patients := len(np.unique(held_out.patients[side]))) < FEWEST_TESTED:
-            return f"Held-out images of {whose} are of {patients} patients; {FEWEST_TESTED} are needed."
+    of_class = held_out.labels == label
+    for side, which in ((of_class, "the class"), (~of_class, "other classes")):
+        n_patients = len(np.unique(held_out.patients[side]))
+        if n_patients < FEWEST_TESTED:
+            return (
+                f"Held-out images of {which} are of {n_patients} patients; "
+                f"{FEWEST_TESTED} are needed."
+            )
     return ""

@@ -1,4 +1,4 @@
-"""How real the synthetic images of a class are: each measure beside what other real images reach, at the same n."""
+"""Realism of synthetic images of a class: each measure beside that of real ones, at equal n."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,16 +12,17 @@ from equipoise.metrics.fidelity import NEIGHBORS, favored_spread, fid, kid_inter
 from equipoise.metrics.two_sample import two_sample_test
 
 N_DRAWS = 5  # pairs of real sets, each compared with a draw of the synthetic images
-MOST = 300  # images in a set: more cost time and tell little more
+MOST = 300  # images in a set: more cost time and add little
 FEWEST = 20  # images in a set: with fewer, five neighbors are more than a quarter of all others
-FEWEST_PATIENTS = 10  # in a set: below, the interval of KID was not seen to hold what it promises
-SMALLEST_SPREAD = (
-    0.9  # FID is refused where it would prefer images that vary less than this share of real ones
-)
+FEWEST_PATIENTS = 10  # in a set: below, the interval of KID did not cover in simulations
+# FID is refused where it would prefer images that vary less than this share of real ones.
+SMALLEST_SPREAD = 0.9
+MEASURES = ("kid", "fid", "precision", "recall", "density", "coverage", "two_sample")
 
-NOWHERE = float("nan")
+UNDEFINED = float("nan")
 
-Part = tuple[float, float, float]  # value and the ends of its interval
+Interval = tuple[float, float, float]  # value and the ends of its interval
+Measured = Mapping[str, Interval]  # by the names of `MEASURES`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,38 +32,45 @@ class Finding:
     Attributes:
         measure: Its name.
         n: Images in each set.
-        value: What was found; the mean over draws.
+        value: The measure of synthetic images; the mean over draws.
         low: Lower end of its interval.
         high: Upper end.
         floor: The same of real images.
         floor_low: Lower end.
         floor_high: Upper end.
-        refused: Why there is no number; empty where there is one.
+        refused: Why there is no number; empty if there is one.
     """
 
     measure: str
     n: int
-    value: float = NOWHERE
-    low: float = NOWHERE
-    high: float = NOWHERE
-    floor: float = NOWHERE
-    floor_low: float = NOWHERE
-    floor_high: float = NOWHERE
+    value: float = UNDEFINED
+    low: float = UNDEFINED
+    high: float = UNDEFINED
+    floor: float = UNDEFINED
+    floor_low: float = UNDEFINED
+    floor_high: float = UNDEFINED
     refused: str = ""
 
     @classmethod
-    def of(cls, measure: str, n: int, part: Part, floor: Part) -> Self:
-        """Put what was found of synthetic images and of real ones side by side."""
-        value, low, high = part
+    def of(cls, measure: str, n: int, synthetic: Interval, real: Interval) -> Self:
+        """Put the measures of synthetic and of real images side by side."""
+        value, low, high = synthetic
+        floor, floor_low, floor_high = real
         return cls(
-            measure=measure, n=n, value=value, low=low, high=high,
-            floor=floor[0], floor_low=floor[1], floor_high=floor[2],
-        )  # fmt: skip
+            measure=measure,
+            n=n,
+            value=value,
+            low=low,
+            high=high,
+            floor=floor,
+            floor_low=floor_low,
+            floor_high=floor_high,
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class Reals:
-    """Features of real images of one class, and their patients."""
+class RealFeatures:
+    """Features (n, d) of real images of one class, and (n,) their patients."""
 
     features: Features
     patients: Patients
@@ -70,17 +78,21 @@ class Reals:
     def __len__(self) -> int:
         return len(self.features)
 
-    def rows(self, rows: NDArray[np.int64]) -> "Reals":
-        """Keep some."""
-        return Reals(self.features[rows], self.patients[rows])
+    def rows(self, rows: NDArray[np.int64]) -> "RealFeatures":
+        """Select rows."""
+        return RealFeatures(self.features[rows], self.patients[rows])
+
+    def draw(self, n: int, rng: np.random.Generator) -> "RealFeatures":
+        """Draw n rows without replacement, in increasing order."""
+        return self.rows(_draw(len(self), n, rng))
 
     @property
-    def enough(self) -> bool:
-        """Whether there are enough to say anything."""
+    def is_enough(self) -> bool:
+        """Whether there are enough images and patients for any measure."""
         return len(self) >= FEWEST and len(np.unique(self.patients)) >= FEWEST_PATIENTS
 
-    def halved(self, rng: np.random.Generator) -> tuple["Reals", "Reals"]:
-        """Cut by patient into two parts of nearly as many images."""
+    def halved(self, rng: np.random.Generator) -> tuple["RealFeatures", "RealFeatures"]:
+        """Split by patient into two parts of nearly as many images."""
         names, counts = np.unique(self.patients, return_counts=True)
         order = rng.permutation(len(names))
         first = names[order[np.cumsum(counts[order]) <= (len(self) + 1) // 2]]
@@ -89,67 +101,88 @@ class Reals:
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
-    """Pairs of real sets of one class, without a common patient: what synthetic images stand beside.
+class RealPairs:
+    """Pairs of real sets of one class, without a common patient: the reference of synthetic images.
 
-    The first set of a pair is the yardstick; synthetic images, or those of the second set, are held against it.
-    Where the validation part has enough images, it is the first set and the training images are the second. Else
-    the training images are halved by patient: the generator then has seen both halves.
+    The first set of a pair is the reference; synthetic images, or those of the second set, are
+    compared with it. If the validation part has enough images, it is the first set and the training
+    images are the second. Otherwise the training images are halved by patient: the generator then
+    has seen both halves.
 
     Attributes:
-        pairs: `N_DRAWS` pairs; empty where there are too few images.
-        source: "validation" or "training": where the yardstick is from.
+        pairs: `N_DRAWS` pairs; empty if there are too few images.
+        source: "validation" or "training": the part of the reference.
     """
 
-    pairs: Sequence[tuple[Reals, Reals]]
+    pairs: Sequence[tuple[RealFeatures, RealFeatures]]
     source: str
-    _floors: dict[int, tuple[Mapping[str, Part], float]] = field(default_factory=dict)
+    _floors: dict[int, tuple[Measured, float]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, train: Reals, held_out: Reals, rng: np.random.Generator) -> "Bench":
-        """Choose the yardstick."""
-        if held_out.enough and train.enough:
+    def of(cls, train: RealFeatures, held_out: RealFeatures, rng: np.random.Generator) -> Self:
+        """Choose the reference."""
+        if held_out.is_enough and train.is_enough:
             return cls([(held_out, train)] * N_DRAWS, "validation")
-        halves = [train.halved(rng) for _ in range(N_DRAWS)]
-        return cls(
-            halves if all(part.enough for pair in halves for part in pair) else (), "training"
-        )
+        pairs = []
+        for _ in range(N_DRAWS):
+            pairs.append(train.halved(rng))
+        for first, second in pairs:
+            if not (first.is_enough and second.is_enough):
+                return cls((), "training")
+        return cls(pairs, "training")
 
-    def judge(self, fake: Features, rng: np.random.Generator) -> list[Finding]:
+    def compare(self, fake: Features, rng: np.random.Generator) -> list[Finding]:
         """Measure synthetic images, each time as many as there are real ones in both sets.
 
         Args:
             fake: (m, d) features of synthetic images of the class.
-            rng: Decides which images are drawn.
-        """
-        n = min([MOST, len(fake), *(len(part) for pair in self.pairs for part in pair)])
-        if not self.pairs or n < FEWEST:
-            return [Finding(measure=name, n=n, refused=self._why(len(fake))) for name in MEASURES]
-        floor, spread = self.floor(n)
-        found = [
-            compared(first, Reals(fake[_draw(len(fake), n, rng)], np.arange(n)))
-            for first, _ in self.drawn(n)
-        ]
-        return [
-            _finding(name, n, part, floor[name], spread) for name, part in _averaged(found).items()
-        ]
+            rng: Draws the synthetic images.
 
-    def drawn(self, n: int) -> list[tuple[Reals, Reals]]:
+        Returns:
+            A finding for each of `MEASURES`; refused if there are too few images.
+        """
+        n = min(MOST, len(fake))
+        for first, second in self.pairs:
+            n = min(n, len(first), len(second))
+        if not self.pairs or n < FEWEST:
+            reason = self._refusal(len(fake))
+            return [Finding(measure=name, n=n, refused=reason) for name in MEASURES]
+        floor, spread = self.floor(n)
+        draws = []
+        for first, _ in self.drawn(n):
+            rows = _draw(len(fake), n, rng)
+            draws.append(compared(first, RealFeatures(fake[rows], np.arange(n))))
+        findings = []
+        for name, interval in _averaged(draws).items():
+            if name == "fid" and spread < SMALLEST_SPREAD:
+                reason = (
+                    f"{n} images are too few: FID would prefer images that vary "
+                    f"{1 - spread:.0%} less than real ones."
+                )
+                findings.append(Finding(measure=name, n=n, refused=reason))
+            else:
+                findings.append(Finding.of(name, n, interval, floor[name]))
+        return findings
+
+    def drawn(self, n: int) -> list[tuple[RealFeatures, RealFeatures]]:
         """Draw n images from each set of each pair; the same n gives the same images."""
         rng = np.random.default_rng(n)
-        return [
-            (a.rows(_draw(len(a), n, rng)), b.rows(_draw(len(b), n, rng))) for a, b in self.pairs
-        ]
+        pairs = []
+        for first, second in self.pairs:
+            pairs.append((first.draw(n, rng), second.draw(n, rng)))
+        return pairs
 
-    def floor(self, n: int) -> tuple[Mapping[str, Part], float]:
-        """Give the measures of real images, and the spread that FID would favor; computed once for each n."""
+    def floor(self, n: int) -> tuple[Measured, float]:
+        """Measure real images, and the spread that FID would favor; computed once for each n."""
         if n not in self._floors:
-            drawn = self.drawn(n)
-            spread = np.mean([favored_spread(a.features, b.features) for a, b in drawn])
-            self._floors[n] = _averaged([compared(a, b) for a, b in drawn]), float(spread)
+            draws, spreads = [], []
+            for first, second in self.drawn(n):
+                spreads.append(favored_spread(first.features, second.features))
+                draws.append(compared(first, second))
+            self._floors[n] = _averaged(draws), float(np.mean(spreads))
         return self._floors[n]
 
-    def _why(self, n_fake: int) -> str:
+    def _refusal(self, n_fake: int) -> str:
         if self.pairs:
             return f"{n_fake} synthetic images are fewer than the {FEWEST} that are needed."
         return (
@@ -158,44 +191,35 @@ class Bench:
         )
 
 
-MEASURES = ("kid", "fid", "precision", "recall", "density", "coverage", "two_sample")
-
-
-def compared(real: Reals, other: Reals) -> dict[str, Part]:
-    """Compare two sets of as many images; measures without an interval of their own have none here."""
+def compared(real: RealFeatures, other: RealFeatures) -> dict[str, Interval]:
+    """Compare two sets of as many images; the ends are NaN for measures without an interval."""
     a, b = real.features, other.features
-    patients = {"patients": real.patients, "fake_patients": other.patients}
-    near, told, cover = (
-        kid_interval(a, b, **patients),
-        two_sample_test(a, b, **patients),
-        prdc(a, b, NEIGHBORS),
-    )
-    shares = {name: (value, NOWHERE, NOWHERE) for name, value in vars(cover).items()}
+    kernel = kid_interval(a, b, patients=real.patients, fake_patients=other.patients)
+    classifier = two_sample_test(a, b, patients=real.patients, fake_patients=other.patients)
+    cover = prdc(a, b, NEIGHBORS)
     return {
-        "kid": (near.value, near.low, near.high),
-        "fid": (fid(a, b), NOWHERE, NOWHERE),
-        **shares,
-        "two_sample": (told.auroc, told.low, told.high),
+        "kid": (kernel.value, kernel.low, kernel.high),
+        "fid": (fid(a, b), UNDEFINED, UNDEFINED),
+        "precision": (cover.precision, UNDEFINED, UNDEFINED),
+        "recall": (cover.recall, UNDEFINED, UNDEFINED),
+        "density": (cover.density, UNDEFINED, UNDEFINED),
+        "coverage": (cover.coverage, UNDEFINED, UNDEFINED),
+        "two_sample": (classifier.auroc, classifier.low, classifier.high),
     }
 
 
-def _averaged(draws: Sequence[Mapping[str, Part]]) -> dict[str, Part]:
-    """Average over draws, ends of intervals too; what has no interval gets the least and the largest value."""
-    found: dict[str, Part] = {}
+def _averaged(draws: Sequence[Measured]) -> dict[str, Interval]:
+    """Average over draws, ends of intervals too; without ends, take the least and largest value."""
+    averages: dict[str, Interval] = {}
     for name in MEASURES:
         values, lows, highs = np.array([draw[name] for draw in draws]).T
-        own = bool(np.isfinite(lows).all())
-        low, high = (lows.mean(), highs.mean()) if own else (values.min(), values.max())
-        found[name] = float(values.mean()), float(low), float(high)
-    return found
+        if np.isfinite(lows).all():
+            low, high = lows.mean(), highs.mean()
+        else:
+            low, high = values.min(), values.max()
+        averages[name] = float(values.mean()), float(low), float(high)
+    return averages
 
 
-def _finding(measure: str, n: int, part: Part, floor: Part, spread: float) -> Finding:
-    if measure == "fid" and spread < SMALLEST_SPREAD:
-        why = f"{n} images are too few: FID would prefer images that vary {1 - spread:.0%} less than real ones."
-        return Finding(measure=measure, n=n, refused=why)
-    return Finding.of(measure, n, part, floor)
-
-
-def _draw(n: int, wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    return np.sort(rng.permutation(n)[:wanted])
+def _draw(n: int, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    return np.sort(rng.permutation(n)[:size])

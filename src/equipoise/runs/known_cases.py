@@ -26,7 +26,7 @@ def describe_cases(dataset: VolumeDataset) -> dict[str, Any]:
     return {"images": images, "n4": any(record.n4 for record in records)}
 
 
-def known_as(case: RawCase, asked: Mapping[str, Any], names: set[str]) -> str | None:
+def known_as(case: RawCase, images: Mapping[str, str], names: set[str]) -> str | None:
     """Say which case of a run a new one is; None if it is none of them.
 
     It is one of them if any of its images has the bytes of one of theirs, or if its folder has the name of one of
@@ -34,10 +34,9 @@ def known_as(case: RawCase, asked: Mapping[str, Any], names: set[str]) -> str | 
 
     Args:
         case: The new case.
-        asked: `study.json`.
+        images: SHA-256 of each image file of the run -> name of its case.
         names: Of the run's cases.
     """
-    images = asked["dataset"].get("images", {})  # runs of earlier versions do not say
     for path in case.images.values():
         if (name := images.get(file_digest(path))) is not None:
             return str(name)

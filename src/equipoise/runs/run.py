@@ -64,6 +64,11 @@ class Run:
     cells: tuple[Cell, ...]
     records: Mapping[Cell, TriedCellRecord]
 
+    @property
+    def workspace(self) -> Path:
+        """Folder of checkpoints, finished fits and cached features."""
+        return self.folder / "workspace"
+
     def path(self, cell: Cell) -> Path:
         """Return the folder of a cell."""
         return self.folder / "cells" / cell.folder

@@ -1,4 +1,4 @@
-"""The quality of a small run: every synthetic class has its lines, the means are theirs, nothing is invented."""
+"""The quality of a small run: lines of every synthetic class, their means, and refusals."""
 
 import csv
 from dataclasses import replace
@@ -12,20 +12,20 @@ from tests.fixtures.small_run import small_methods, small_run
 
 from equipoise.atomic import read_json
 from equipoise.audit.in_domain import in_domain
-from equipoise.evidence.finished_run import Judged
+from equipoise.evidence.finished_run import FinishedRun
 from equipoise.evidence.kinds import quality
-from equipoise.evidence.kinds.quality import chosen, gather, means
+from equipoise.evidence.kinds.quality import QualityRow, chosen, gather, means
 from equipoise.evidence.label_fidelity import LABEL_MEASURES
-from equipoise.evidence.realism import MEASURES
+from equipoise.evidence.realism import MEASURES, Finding
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+def run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     return small_run(tmp_path_factory.mktemp("run"), toy_dataset((130, 80, 6), size=24))
 
 
 @pytest.fixture(scope="module")
-def gathered(run: Judged, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gathered(run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evidence")
     gather(run, folder)
     return folder
@@ -38,34 +38,29 @@ def lines(folder: Path) -> list[dict[str, str]]:
 
 def test_every_class_and_measure_has_a_line_with_a_number_or_a_reason(gathered: Path) -> None:
     rows = lines(gathered)
-    assert [(r["label"], r["measure"]) for r in rows] == [
-        (str(label), name) for label in (1, 2) for name in (*MEASURES, *LABEL_MEASURES, "ms_ssim")
-    ]
+    measures = [*MEASURES, *LABEL_MEASURES, "ms_ssim"]
+    assert [row["measure"] for row in rows] == 2 * measures
+    assert [row["label"] for row in rows] == ["1"] * len(measures) + ["2"] * len(measures)
     for row in rows:
         assert (row["method"], row["split"], row["seed"]) == ("smote", "split-0", "0")
         assert bool(row["value"]) != bool(row["refused"])
-    found = {row["measure"]: row for row in rows if row["label"] == "1"}
-    assert found["kid"]["source"] == "training"
-    assert float(found["kid"]["floor"]) == pytest.approx(0, abs=1)
-    assert float(found["kid"]["low"]) < float(found["kid"]["high"])
-    assert all(
-        r["refused"] for r in rows if r["label"] == "2" and r["measure"] in ("kid", "two_sample")
-    )
+    of_class = {row["measure"]: row for row in rows if row["label"] == "1"}
+    assert of_class["kid"]["source"] == "training"
+    assert float(of_class["kid"]["floor"]) == pytest.approx(0, abs=1)
+    assert float(of_class["kid"]["low"]) < float(of_class["kid"]["high"])
+    of_rare = {row["measure"]: row for row in rows if row["label"] == "2"}
+    assert of_rare["kid"]["refused"]
+    assert of_rare["two_sample"]["refused"]
 
 
 def test_means_are_those_of_the_runs(gathered: Path) -> None:
-    facts = read_json(gathered / "quality.json")
-    assert (facts["extractor"], facts["label_extractor"], facts["baseline"]) == (
-        "classifier",
-        "random",
-        "none",
-    )
-    for mean in facts["means"]:
-        row = next(
-            r
-            for r in lines(gathered)
-            if (int(r["label"]), r["measure"]) == (mean["label"], mean["measure"])
-        )
+    summary = read_json(gathered / "quality.json")
+    assert summary["extractor"] == "classifier"
+    assert summary["label_extractor"] == "random"
+    assert summary["baseline"] == "none"
+    rows = {(int(row["label"]), row["measure"]): row for row in lines(gathered)}
+    for mean in summary["means"]:
+        row = rows[mean["label"], mean["measure"]]
         assert mean["refused"] == row["refused"]
         assert mean["runs"] == int(not row["refused"])
         assert mean["n"] == [int(row["n"])] * 2
@@ -74,14 +69,16 @@ def test_means_are_those_of_the_runs(gathered: Path) -> None:
             assert mean["floor_high"] == pytest.approx(float(row["floor_high"]))
 
 
-def test_the_same_run_gives_the_same_files(run: Judged, gathered: Path, tmp_path: Path) -> None:
+def test_the_same_run_gives_the_same_files(
+    run: FinishedRun, gathered: Path, tmp_path: Path
+) -> None:
     gather(run, tmp_path)
     for name in ("runs.csv", "quality.json"):
         assert (tmp_path / name).read_bytes() == (gathered / name).read_bytes()
 
 
 def test_the_scale_of_a_classifiers_features_does_not_matter(
-    run: Judged, gathered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: FinishedRun, gathered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = in_domain
 
@@ -93,55 +90,65 @@ def test_the_scale_of_a_classifiers_features_does_not_matter(
 
     monkeypatch.setattr(quality, "in_domain", enlarged)
     gather(run, tmp_path)
-    for one, other in zip(lines(gathered), lines(tmp_path), strict=True):
-        assert one["refused"] == other["refused"]
-        if one["value"]:
-            assert float(one["value"]) == pytest.approx(float(other["value"]), rel=1e-3, abs=1e-5)
+    for row, scaled in zip(lines(gathered), lines(tmp_path), strict=True):
+        assert row["refused"] == scaled["refused"]
+        if row["value"]:
+            expected = pytest.approx(float(row["value"]), rel=1e-3, abs=1e-5)
+            assert float(scaled["value"]) == expected
 
 
-def test_the_extractor_of_the_study_is_used_for_everything(run: Judged, tmp_path: Path) -> None:
-    named = Judged(replace(run.study, facts={"extractor": "pixels"}), run.store)
+def test_the_extractor_of_the_study_is_used_for_everything(
+    run: FinishedRun, tmp_path: Path
+) -> None:
+    named = replace(run, study=replace(run.study, facts={"extractor": "pixels"}))
     gather(named, tmp_path)
-    facts = read_json(tmp_path / "quality.json")
-    assert (facts["extractor"], facts["label_extractor"]) == ("pixels", "pixels")
+    summary = read_json(tmp_path / "quality.json")
+    assert (summary["extractor"], summary["label_extractor"]) == ("pixels", "pixels")
 
 
-def test_nothing_is_written_where_nothing_was_made(tmp_path: Path) -> None:
+def test_nothing_is_written_without_synthetic_images(tmp_path: Path) -> None:
     without = small_run(tmp_path / "run", toy_dataset((12, 8)), {"none": small_methods(1)["none"]})
     (tmp_path / "evidence").mkdir()
     gather(without, tmp_path / "evidence")
     assert not list((tmp_path / "evidence").iterdir())
 
 
-def test_color_images_of_16_bits_and_a_class_that_is_not_held_out(tmp_path: Path) -> None:
+def test_color_images_of_16_bits_and_a_class_without_held_out_images(tmp_path: Path) -> None:
     toy = toy_dataset((90, 40), size=12, channels=3)
     deep = small_run(tmp_path / "run", replace(toy, images=toy.images.astype(np.uint16) * 16))
     (split,) = deep.study.splits
     validation = split.validation[toy.labels[split.validation] == 0]
     cut = replace(deep.study, splits=(replace(split, validation=validation),))
     (tmp_path / "evidence").mkdir()
-    gather(Judged(cut, deep.store), tmp_path / "evidence")
-    found = {row["measure"]: row for row in lines(tmp_path / "evidence")}
-    assert float(found["ms_ssim"]["value"]) > 0
-    assert "of 0 patients" in found["train_synthetic"]["refused"]
-    assert "too few real images" in found["kid"]["refused"]
+    gather(FinishedRun(cut, deep.run), tmp_path / "evidence")
+    rows = {row["measure"]: row for row in lines(tmp_path / "evidence")}
+    assert float(rows["ms_ssim"]["value"]) > 0
+    assert "of 0 patients" in rows["train_synthetic"]["refused"]
+    assert "20 of 10 patients" in rows["kid"]["refused"]
 
 
-def test_the_number_of_runs_is_bounded(run: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_runs_is_bounded(run: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        Judged, "generated", property(lambda _self: [cell for cell in run.cells for _ in range(9)])
+        FinishedRun,
+        "generated",
+        property(lambda _self: [cell for cell in run.cells for _ in range(9)]),
     )
     assert len(chosen(run)) == 2 * quality.MOST_RUNS
 
 
 def test_a_mean_leaves_refused_runs_out() -> None:
-    row = {"label": 0, "measure": "kid", "method": "a", "source": "validation", "refused": ""}
-    values = dict.fromkeys(quality.VALUES, 0.25)
-    rows: list[dict[str, Any]] = [
-        {**row, **values, "n": 30},
-        {**row, **values, "n": 40, "value": 0.75},
-        {**row, **dict.fromkeys(quality.VALUES, np.nan), "n": 3, "refused": "few"},
+    values: dict[str, Any] = dict.fromkeys(quality.VALUES, 0.25)
+    findings = [
+        Finding(measure="kid", n=30, **values),
+        Finding(measure="kid", n=40, **{**values, "value": 0.75}),
+        Finding(measure="kid", n=3, refused="few"),
     ]
+    rows = []
+    for seed, finding in enumerate(findings):
+        row = QualityRow(
+            method="a", split="s", seed=seed, label=0, source="validation", finding=finding
+        )
+        rows.append(row)
     (mean,) = means(rows)
     assert (mean["value"], mean["floor"], mean["n"], mean["runs"]) == (0.5, 0.25, [30, 40], 2)
     assert mean["sd"] == pytest.approx(np.sqrt(0.125))

@@ -1,4 +1,4 @@
-"""Slices: the best, the median and the worst patient, the right slice of each, and nobody's name."""
+"""Slices: the best, the median and the worst patient, the right slice of each, no names."""
 
 import shutil
 from pathlib import Path
@@ -9,11 +9,11 @@ import pytest
 from tests.fixtures.volume_run import volume_run
 
 from equipoise.atomic import read_json
-from equipoise.evidence.finished_run import Judged
+from equipoise.evidence.finished_run import FinishedRun
 from equipoise.evidence.gathering import gather_evidence
-from equipoise.evidence.kinds import slices
+from equipoise.evidence.kinds.slices import TUMOR, chosen_methods, largest_slice, roles
 from equipoise.runs.case_measures import read_measures
-from equipoise.runs.store import RunStore
+from equipoise.runs.run import open_run
 
 METHODS = ("random", "darker")
 
@@ -21,25 +21,25 @@ METHODS = ("random", "darker")
 @pytest.fixture(scope="module")
 def gathered(
     tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Judged, dict[str, Any], dict[str, Any]]:
+) -> tuple[FinishedRun, dict[str, Any], dict[str, Any]]:
     run = volume_run(tmp_path_factory.mktemp("run"), seeds=(0, 1))
     gather_evidence(run)
-    folder = run.store.folder / "evidence" / "slices"
+    folder = run.folder / "evidence" / "slices"
     with np.load(folder / "slices.npz", allow_pickle=False) as arrays:
         return run, read_json(folder / "slices.json"), dict(arrays)
 
 
-def mean_dice(run: Judged, method: str) -> dict[int, float]:
-    """Compute it again from the files, region by region."""
-    found: dict[int, list[float]] = {}
+def mean_dice(run: FinishedRun, method: str) -> dict[int, float]:
+    """Compute the mean Dice of each patient from the files, region by region."""
+    of_patient: dict[int, list[float]] = {}
     for cell in run.cells:
         if cell.method == method:
-            measures = read_measures(run.store.path(cell) / "measures.csv")
+            measures = read_measures(run.path(cell) / "measures.csv")
             sizes = [measures.regions[name] for name in ("whole", "core", "active")]
             dice = [(2 * m["tp"] + 1e-9) / (2 * m["tp"] + m["fp"] + m["fn"] + 1e-9) for m in sizes]
             for i, patient in enumerate(measures.patients.tolist()):  # 1 where both are empty
-                found.setdefault(patient, []).append(float(np.mean([d[i] for d in dice])))
-    return {patient: float(np.mean(values)) for patient, values in found.items()}
+                of_patient.setdefault(patient, []).append(float(np.mean([d[i] for d in dice])))
+    return {patient: float(np.mean(values)) for patient, values in of_patient.items()}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -47,91 +47,89 @@ def test_best_median_and_worst_are_those_of_the_mean_over_seeds(gathered: Any, m
     run, facts, _ = gathered
     scores = mean_dice(run, method)
     ranked = sorted(scores, key=lambda patient: (-scores[patient], patient))
-    shown = [exhibit for exhibit in facts["exhibits"] if exhibit["of"] == method]
-    roles = {exhibit["role"]: facts["slices"][exhibit["slice"]]["patient"] for exhibit in shown}
-    assert roles == {"best": ranked[0], "median": ranked[2], "worst": ranked[4]}
-    for exhibit in shown:
-        assert exhibit["mean_dice"] == pytest.approx(scores[roles[exhibit["role"]]])
+    patients = {}
+    for exhibit in facts["exhibits"]:
+        if exhibit["of"] == method:
+            patient = facts["slices"][exhibit["slice"]]["patient"]
+            patients[exhibit["role"]] = patient
+            assert exhibit["mean_dice"] == pytest.approx(scores[patient])
+    assert patients == {"best": ranked[0], "median": ranked[2], "worst": ranked[4]}
 
 
 def test_a_slice_is_the_one_with_most_tumor_or_most_errors(gathered: Any) -> None:
     run, facts, _ = gathered
     regions = run.study.volumes.regions
     for exhibit in facts["exhibits"]:
-        shown = facts["slices"][exhibit["slice"]]
-        truth = run.study.volumes.arrays(shown["patient"]).codes
-        judged = facts["methods"] if exhibit["of"] == facts["reference"] else [exhibit["of"]]
-        if exhibit["reason"] == slices.TUMOR:
+        selected = facts["slices"][exhibit["slice"]]
+        truth = run.study.volumes.arrays(selected["patient"]).codes
+        methods = facts["methods"] if exhibit["of"] == facts["reference"] else [exhibit["of"]]
+        if exhibit["reason"] == TUMOR:
             counts = [(plane > 0).sum() for plane in truth]
         else:
-            drawn = [first_map(run, method, shown["patient"]) for method in judged]
-            counts = [
-                sum(
-                    (np.isin(d[z], c) ^ np.isin(truth[z], c)).sum()
-                    for d in drawn
-                    for c in regions.values()
-                )
-                for z in range(len(truth))
-            ]
-        assert counts[shown["z"]] == max(counts)
+            errors = np.zeros(len(truth), dtype=int)
+            for method in methods:
+                codes = first_map(run, method, selected["patient"])
+                for region in regions.values():
+                    errors += (np.isin(codes, region) ^ np.isin(truth, region)).sum(axis=(1, 2))
+            counts = errors.tolist()
+        assert counts[selected["z"]] == max(counts)
 
 
-def first_map(run: Judged, method: str, patient: int) -> Any:
+def first_map(run: FinishedRun, method: str, patient: int) -> Any:
     for cell in run.cells:
-        stored_arrays = run.store.predictions(cell)
-        if cell.method == method and patient in stored_arrays["test_groups"]:
-            return stored_arrays[f"map_{stored_arrays['test_groups'].tolist().index(patient)}"]
+        stored = run.predictions(cell)
+        if cell.method == method and patient in stored["test_groups"]:
+            return stored[f"map_{stored['test_groups'].tolist().index(patient)}"]
     raise AssertionError
 
 
 def test_pixels_are_those_of_the_case_and_the_map(gathered: Any) -> None:
     run, facts, pixels = gathered
     assert facts["modalities"] == ["T1c", "FLAIR"]
-    for i, shown in enumerate(facts["slices"]):
-        arrays = run.study.volumes.arrays(shown["patient"])
-        assert np.array_equal(pixels[f"truth_{i}"], arrays.codes[shown["z"]])
+    for i, selected in enumerate(facts["slices"]):
+        z = selected["z"]
+        arrays = run.study.volumes.arrays(selected["patient"])
+        assert np.array_equal(pixels[f"truth_{i}"], arrays.codes[z])
         assert pixels[f"image_{i}"].shape == (2, *arrays.codes.shape[1:])
         assert pixels[f"image_{i}"].dtype == np.uint8
-        assert not pixels[f"image_{i}"][:, ~arrays.mask[shown["z"]]].any()
+        assert not pixels[f"image_{i}"][:, ~arrays.mask[z]].any()
         for j, method in enumerate(facts["methods"]):
-            drawn = first_map(run, method, shown["patient"])[shown["z"]]
-            assert np.array_equal(pixels[f"drawn_{i}_{j}"], drawn)
+            predicted = first_map(run, method, selected["patient"])[z]
+            assert np.array_equal(pixels[f"drawn_{i}_{j}"], predicted)
 
 
 def test_the_dice_beside_a_map_is_that_of_this_map(gathered: Any) -> None:
     run, facts, _ = gathered
     patient = facts["slices"][0]["patient"]
-    truth, drawn = (
-        run.study.volumes.arrays(patient).codes == 4,
-        first_map(run, "darker", patient) == 4,
-    )
-    expected = 2 * (truth & drawn).sum() / (truth.sum() + drawn.sum())
+    truth = run.study.volumes.arrays(patient).codes == 4
+    predicted = first_map(run, "darker", patient) == 4
+    expected = 2 * (truth & predicted).sum() / (truth.sum() + predicted.sum())
     assert facts["dice"]["darker"][str(patient)]["active"] == pytest.approx(expected)
 
 
-def test_nobody_is_named(gathered: Any) -> None:
+def test_no_case_is_named(gathered: Any) -> None:
     run, _, _ = gathered
-    text = (run.store.folder / "evidence" / "slices" / "slices.json").read_text()
+    text = (run.folder / "evidence" / "slices" / "slices.json").read_text()
     assert not any(name in text for name in run.study.volumes.ids)
 
 
 def test_one_patient_is_best_median_and_worst() -> None:
-    assert slices._roles({3: 0.5}) == {3: "best and median and worst"}
-    assert slices._roles({0: 0.2, 1: 0.9}) == {1: "best and median", 0: "worst"}
-    assert slices._roles({0: 0.2, 1: 0.9, 2: 0.4}) == {1: "best", 2: "median", 0: "worst"}
+    assert roles({3: 0.5}) == {3: "best and median and worst"}
+    assert roles({0: 0.2, 1: 0.9}) == {1: "best and median", 0: "worst"}
+    assert roles({0: 0.2, 1: 0.9, 2: 0.4}) == {1: "best", 2: "median", 0: "worst"}
 
 
 def lacking(gathered: Any, folder: Path, *methods: str) -> Path:
-    """Gather again where methods have no finished cell."""
+    """Gather again after deleting the cells of methods."""
     run = gathered[0]
-    shutil.copytree(run.store.folder, folder)
+    shutil.copytree(run.folder, folder)
     for method in methods:
         shutil.rmtree(folder / "cells" / method)
-    gather_evidence(Judged(run.study, RunStore(folder)))
+    gather_evidence(FinishedRun(run.study, open_run(folder)))
     return folder / "evidence" / "slices" / "slices.json"
 
 
-def test_without_the_baseline_the_first_other_is_the_reference(
+def test_without_the_baseline_the_first_method_is_the_reference(
     gathered: Any, tmp_path: Path
 ) -> None:
     facts = read_json(lacking(gathered, tmp_path / "run", "random"))
@@ -144,8 +142,8 @@ def test_without_a_finished_cell_nothing_is_written(gathered: Any, tmp_path: Pat
 
 def test_at_most_six_methods_the_best_and_the_reference() -> None:
     scores = {f"method-{i}": {0: 0.1 * i} for i in range(8)}
-    assert slices._chosen(scores, "method-0") == [f"method-{i}" for i in (0, 3, 4, 5, 6, 7)]
+    assert chosen_methods(scores, "method-0") == [f"method-{i}" for i in (0, 3, 4, 5, 6, 7)]
 
 
 def test_a_case_without_tumor_shows_its_middle() -> None:
-    assert slices._largest(np.zeros(7, dtype=np.int64)) == 3
+    assert largest_slice(np.zeros(7, dtype=np.int64)) == 3

@@ -1,1 +1,1 @@
-"""What is found out about a run beyond its scores, a file for each kind; see `experiments.gathering`."""
+"""The kinds of evidence, a module each; adding a file adds a kind."""

@@ -1,6 +1,6 @@
-"""Where the classifiers look: Grad-CAM of right and wrong answers, and how much of it lies on what is pictured."""
+"""Where the classifiers look: Grad-CAM of predictions, and its share in the foreground."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,33 +9,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.arrays import Labels, Rows, quantize
-from equipoise.atomic import write_json
+from equipoise.atomic import JsonObject, write_json
 from equipoise.data.dataset import ImageDataset
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.estimators.grad_cam import Maps, grad_cam, map_side
-from equipoise.evidence.finished_run import Judged, first_cells, prominent, with_classifier
-from equipoise.evidence.gathering import Card
+from equipoise.evidence.finished_run import (
+    FinishedRun,
+    first_cells,
+    prominent,
+    with_classifier,
+)
+from equipoise.evidence.gathering import EvidenceCard
 from equipoise.metrics.foreground import Masks, Values, border_frame, foreground, mass_share
 from equipoise.metrics.statistics import patient_draws, percentile_interval, strata_of_patients
 from equipoise.randomness import make_rng
 from equipoise.runs.cell import Cell
 
-CARD = Card(summary="what the classifiers look at in test images")
+CARD = EvidenceCard(summary="what the classifiers look at in test images")
 MOST_METHODS = 8
-MOST_IMAGES = 200  # of which shares are averaged, drawn by lot, the same for all methods
-MOST_CASES = 4  # right ones, and as many wrong ones
+MOST_IMAGES = 200  # over which shares are averaged; drawn at random, the same for all methods
+MOST_CASES = 4  # correct ones, and as many wrong ones
 N_DRAWS = 1000
 UINT8 = np.dtype(np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Scene:
+class AttentionImages:
     """Test images with all that is the same for every method.
 
     Attributes:
         test: The test images of the split.
         masks: (n, h, w) True in the foreground of each.
-        rows: The test images of which shares are averaged.
+        rows: The test images over which shares are averaged.
         rare: The class whose cases are shown.
     """
 
@@ -46,144 +51,67 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Answers:
-    """What one classifier answers to the test images, and the maps of its answers where they were asked for.
+class MappedPredictions:
+    """Predictions of a classifier for the test images, and Grad-CAM maps of some of them.
 
     Attributes:
         cell: Its cell.
-        predicted: (n,) answers.
-        probability: (n,) what it gave them.
-        rows: The test images that have a map.
-        maps: Their maps of the class that was answered.
+        predicted: (n,) predicted classes.
+        probability: (n,) their probabilities.
+        correct: Test images of the rare class with a correct prediction, most certain first.
+        wrong: The same with a wrong prediction.
+        rows: (m,) the test images that have a map, increasing.
+        maps: (m, h, w) maps of the predicted class.
     """
 
     cell: Cell
     predicted: Labels
     probability: Values
+    correct: Rows
+    wrong: Rows
     rows: Rows
     maps: Maps
 
-
-def gather(run: Judged, folder: Path) -> None:
-    """Look at the classifiers of the first split and seed; nothing where none is an `ImageClassifier`."""
-    cells = prominent(run, with_classifier(run, first_cells(run)), MOST_METHODS)
-    if not cells:
-        return
-    scene = _scene(run, cells[0])
-    cases: list[dict[str, Any]] = []
-    shares: list[dict[str, Any]] = []
-    sides: dict[str, tuple[int, int]] = {}
-    for i, cell in enumerate(cells):
-        classifier = run.classifier(cell)
-        answers = _answers(run, cell, classifier, scene)
-        sides[cell.method] = map_side(classifier)
-        regions = {"foreground": scene.masks}
-        if min(sides[cell.method]) > 2:  # any map of 2 x 2 fields has the same share in the frame
-            regions["border"] = np.broadcast_to(
-                border_frame(scene.masks.shape[1:]), scene.masks.shape
-            )
-        shares += [{"method": cell.method, **row} for row in _shares(answers, scene, regions)]
-        cases += [{"method": i, **case} for case in _cases(answers, scene, classifier)]
-    if cases:
-        columns = {name: np.stack([case[name] for case in cases]) for name in cases[0]}
-        np.savez_compressed(folder / "cases.npz", allow_pickle=False, **columns)
-    facts = {
-        "methods": [cell.method for cell in cells],
-        "split": cells[0].split,
-        "seed": cells[0].seed,
-        "masks": "found" if scene.test.masks is None else "given",
-        "map_sides": sides,
-        "shares": shares,
-    }
-    write_json(folder / "attention.json", facts)
+    def maps_of(self, rows: Rows) -> Maps:
+        """Select the maps of test images that have one."""
+        return np.asarray(self.maps[np.searchsorted(self.rows, rows)])
 
 
-def _scene(run: Judged, cell: Cell) -> Scene:
-    test = run.part(cell, "test")
-    rows = np.sort(make_rng(0, "attention").permutation(len(test))[:MOST_IMAGES])
-    masks = foreground(test.images) if test.masks is None else test.masks > 0
-    return Scene(test=test, masks=masks, rows=rows, rare=run.study.positive)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AttentionCase:
+    """A test image as the report shows it, without anything that identifies the patient.
 
+    Attributes:
+        method: Index of the method.
+        image: (c, h, w) uint8.
+        map: (h, w) uint8 map of the predicted class.
+        mask: (h, w) True in the foreground.
+        right: Whether the prediction is correct.
+        predicted: The predicted class.
+        probability: Its probability.
+        inside: Share of the map's mass in the foreground.
+        border: Share of the map's mass in the border frame.
+    """
 
-def _answers(run: Judged, cell: Cell, classifier: ImageClassifier, scene: Scene) -> Answers:
-    score = run.store.predictions(cell)["test_score"]
-    predicted = score.argmax(axis=1).astype(np.int64)
-    probability = score[np.arange(len(score)), predicted]
-    rows = np.union1d(scene.rows, np.concatenate(_chosen(scene, predicted, probability)))
-    maps = grad_cam(classifier, scene.test.images[rows], predicted[rows])
-    return Answers(cell=cell, predicted=predicted, probability=probability, rows=rows, maps=maps)
-
-
-def _chosen(scene: Scene, predicted: Labels, probability: Values) -> tuple[Rows, Rows]:
-    """Choose the images of the rare class that were answered rightly, and wrongly, with most certainty."""
-    ranked = np.argsort(-probability, kind="stable")
-    ranked = ranked[scene.test.labels[ranked] == scene.rare]
-    right = predicted[ranked] == scene.rare
-    return ranked[right][:MOST_CASES], ranked[~right][:MOST_CASES]
-
-
-def _cases(answers: Answers, scene: Scene, classifier: ImageClassifier) -> Iterator[dict[str, Any]]:
-    """Give what a page shows of each chosen image, and nothing that tells whose it is."""
-    frame = border_frame(scene.masks.shape[1:])
-    for right, rows in zip(
-        (True, False), _chosen(scene, answers.predicted, answers.probability), strict=True
-    ):
-        maps = answers.maps[np.searchsorted(answers.rows, rows)]
-        inside, border = mass_share(maps, scene.masks[rows]), mass_share(maps, frame)
-        for i, row in enumerate(rows):
-            yield {
-                "image": _eight_bit(scene.test.images[row], classifier),
-                "map": quantize(maps[i], UINT8, (0.0, 255.0)),
-                "mask": scene.masks[row],
-                "right": right,
-                "predicted": answers.predicted[row],
-                "probability": answers.probability[row],
-                "inside": inside[i],
-                "border": border[i],
-            }
-
-
-def _eight_bit(image: NDArray[Any], classifier: ImageClassifier) -> NDArray[np.uint8]:
-    """Show (c, h, w) between the black and white of the training images."""
-    low, high = classifier.span_
-    return np.asarray(
-        quantize((image.astype(np.float64) - low) / (high - low), UINT8, (0.0, 255.0))
-    )
-
-
-def _shares(
-    answers: Answers, scene: Scene, regions: Mapping[str, Masks]
-) -> Iterator[dict[str, Any]]:
-    """Average the shares of regions over all images, the rightly and the wrongly answered ones."""
-    maps = answers.maps[np.searchsorted(answers.rows, scene.rows)]
-    labels, groups = scene.test.labels[scene.rows], scene.test.groups[scene.rows]
-    right = answers.predicted[scene.rows] == labels
-    for region, masks in regions.items():
-        inside = masks[scene.rows]
-        mass, area = mass_share(maps, inside), inside.mean(axis=(1, 2))
-        for answer, asked in (
-            ("all", np.ones(len(right), dtype=bool)),
-            ("right", right),
-            ("wrong", ~right),
-        ):
-            rows = asked & np.isfinite(mass)
-            found = _averaged(mass[rows], area[rows], labels[rows], groups[rows])
-            yield {
-                "region": region,
-                "answers": answer,
-                "n_without": int((asked & ~rows).sum()),
-                **asdict(found),
-            }
+    method: int
+    image: NDArray[np.uint8]
+    map: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
+    right: bool
+    predicted: np.int64
+    probability: np.floating[Any]
+    inside: np.float64
+    border: np.float64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """Mean share of the maps' mass in a region, and the region's mean share of the area; None without images.
+    """Mean share of the maps' mass in a region, and the region's mean share of the area.
 
     Attributes:
-        n: Number of images.
+        n: Number of images; the rest is None without images.
         mass: Mean share of mass.
-        area: Mean share of area, which a map that is the same everywhere would have.
+        area: Mean share of area, which a constant map would have.
         low: Lower end of the 95 % bootstrap interval, over patients, of mass minus area.
         high: Upper end.
     """
@@ -195,16 +123,145 @@ class Share:
     high: float | None = None
 
 
-def _averaged(mass: Values, area: Values, labels: Labels, groups: Labels) -> Share:
+def gather(run: FinishedRun, folder: Path) -> None:
+    """Map the classifiers of the first split and seed; write nothing without `ImageClassifier`."""
+    cells = prominent(run, with_classifier(run, first_cells(run)), MOST_METHODS)
+    if not cells:
+        return
+    images = _attention_images(run, cells[0])
+    cases: list[AttentionCase] = []
+    shares: list[JsonObject] = []
+    sides: dict[str, tuple[int, int]] = {}
+    for i, cell in enumerate(cells):
+        classifier = run.classifier(cell)
+        predictions = _mapped_predictions(run, cell, classifier, images)
+        side = map_side(classifier)
+        sides[cell.method] = side
+        regions = {"foreground": images.masks}
+        if min(side) > 2:  # any map of 2 x 2 fields has the same share in the frame
+            frame = border_frame(images.masks.shape[1:])
+            regions["border"] = np.broadcast_to(frame, images.masks.shape)
+        shares += _shares(predictions, images, regions)
+        cases += _cases(i, predictions, images, classifier)
+    if cases:
+        names = AttentionCase.__dataclass_fields__
+        columns = {name: np.stack([getattr(case, name) for case in cases]) for name in names}
+        np.savez_compressed(folder / "cases.npz", allow_pickle=False, **columns)
+    summary = {
+        "methods": [cell.method for cell in cells],
+        "split": cells[0].split,
+        "seed": cells[0].seed,
+        "masks": "found" if images.test.masks is None else "given",
+        "map_sides": sides,
+        "shares": shares,
+    }
+    write_json(folder / "attention.json", summary)
+
+
+def _attention_images(run: FinishedRun, cell: Cell) -> AttentionImages:
+    test = run.part(cell, "test")
+    rows = np.sort(make_rng(0, "attention").permutation(len(test))[:MOST_IMAGES])
+    masks = foreground(test.images) if test.masks is None else test.masks > 0
+    return AttentionImages(test=test, masks=masks, rows=rows, rare=run.study.positive)
+
+
+def _mapped_predictions(
+    run: FinishedRun, cell: Cell, classifier: ImageClassifier, images: AttentionImages
+) -> MappedPredictions:
+    """Compute the maps of all images whose shares are averaged, and of the cases to show."""
+    score = run.predictions(cell)["test_score"]
+    predicted = score.argmax(axis=1).astype(np.int64)
+    probability = score[np.arange(len(score)), predicted]
+    ranked = np.argsort(-probability, kind="stable")
+    ranked = ranked[images.test.labels[ranked] == images.rare]
+    is_correct = predicted[ranked] == images.rare
+    correct = ranked[is_correct][:MOST_CASES]
+    wrong = ranked[~is_correct][:MOST_CASES]
+    rows = np.union1d(images.rows, np.concatenate([correct, wrong]))
+    return MappedPredictions(
+        cell=cell,
+        predicted=predicted,
+        probability=probability,
+        correct=correct,
+        wrong=wrong,
+        rows=rows,
+        maps=grad_cam(classifier, images.test.images[rows], predicted[rows]),
+    )
+
+
+def _cases(
+    method: int,
+    predictions: MappedPredictions,
+    images: AttentionImages,
+    classifier: ImageClassifier,
+) -> list[AttentionCase]:
+    """Collect the most certain predictions of the rare class, correct and wrong."""
+    low, high = classifier.span_  # black and white of the training images
+    frame = border_frame(images.masks.shape[1:])
+    cases = []
+    for right, rows in ((True, predictions.correct), (False, predictions.wrong)):
+        maps = predictions.maps_of(rows)
+        inside, border = mass_share(maps, images.masks[rows]), mass_share(maps, frame)
+        for i, row in enumerate(rows):
+            unit = (images.test.images[row].astype(np.float64) - low) / (high - low)
+            case = AttentionCase(
+                method=method,
+                image=np.asarray(quantize(unit, UINT8, (0.0, 255.0))),
+                map=np.asarray(quantize(maps[i], UINT8, (0.0, 255.0))),
+                mask=images.masks[row],
+                right=right,
+                predicted=predictions.predicted[row],
+                probability=predictions.probability[row],
+                inside=inside[i],
+                border=border[i],
+            )
+            cases.append(case)
+    return cases
+
+
+def _shares(
+    predictions: MappedPredictions, images: AttentionImages, regions: Mapping[str, Masks]
+) -> list[JsonObject]:
+    """Average the shares of regions over all images, the correctly and the wrongly predicted."""
+    maps = predictions.maps_of(images.rows)
+    labels, groups = images.test.labels[images.rows], images.test.groups[images.rows]
+    is_correct = predictions.predicted[images.rows] == labels
+    everything = np.ones(len(is_correct), dtype=bool)
+    selections = {"all": everything, "right": is_correct, "wrong": ~is_correct}
+    shares: list[JsonObject] = []
+    for region, masks in regions.items():
+        inside = masks[images.rows]
+        mass, area = mass_share(maps, inside), inside.mean(axis=(1, 2))
+        for answers, selected in selections.items():
+            rows = selected & np.isfinite(mass)
+            share = mean_share(mass[rows], area[rows], labels[rows], groups[rows])
+            row: JsonObject = {
+                "method": predictions.cell.method,
+                "region": region,
+                "answers": answers,
+                "n_without": int((selected & ~rows).sum()),
+                **asdict(share),
+            }
+            shares.append(row)
+    return shares
+
+
+def mean_share(mass: Values, area: Values, labels: Labels, groups: Labels) -> Share:
+    """Average shares of n images, with a bootstrap over their patients.
+
+    Args:
+        mass: (n,) share of each map's mass in the region.
+        area: (n,) share of each image's area in the region.
+        labels: (n,) classes, the strata of the bootstrap.
+        groups: (n,) patients.
+    """
     if not len(mass):
         return Share(n=0)
-    patients = np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    (weights,) = patient_draws(
-        strata_of_patients(labels, patients),
-        make_rng(0, "attention"),
-        n_draws=N_DRAWS,
-        block=N_DRAWS,
-    )
-    weights = weights[:, patients]
+    _, codes = np.unique(groups, return_inverse=True)
+    patients = codes.astype(np.int64)
+    strata = strata_of_patients(labels, patients)
+    rng = make_rng(0, "attention")
+    (weights,) = patient_draws(strata, rng, n_draws=N_DRAWS, block=N_DRAWS)
+    weights = weights[:, patients]  # (draws, n)
     low, high = percentile_interval(weights @ (mass - area) / weights.sum(axis=1))
     return Share(n=len(mass), mass=float(mass.mean()), area=float(area.mean()), low=low, high=high)

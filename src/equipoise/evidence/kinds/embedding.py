@@ -1,50 +1,52 @@
-"""Real training, real held-out and synthetic images in one drawing, and how well they mix."""
+"""Real training, real held-out and synthetic images in one embedding, and how they mix."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from equipoise.arrays import Images, Labels, Rows
-from equipoise.atomic import write_json
+from equipoise.atomic import JsonObject, write_json
 from equipoise.audit.in_domain import in_domain
-from equipoise.evidence.finished_run import Judged, first_cells, prominent, with_classifier
-from equipoise.evidence.gathering import Card
-from equipoise.features.base import extract
-from equipoise.metrics.embedding import (
-    FEWEST,
-    Codes,
-    Embedding,
-    Features,
-    embed,
-    mixing,
-    standardized,
+from equipoise.evidence.finished_run import (
+    FinishedRun,
+    first_cells,
+    prominent,
+    with_classifier,
 )
+from equipoise.evidence.gathering import EvidenceCard
+from equipoise.features.base import extract
+from equipoise.metrics.embedding import FEWEST, Codes, Features, embed, mixing, standardized
 from equipoise.randomness import make_rng
 from equipoise.runs.cell import Cell
 
-CARD = Card(summary="a drawing of real and synthetic images side by side, and how well they mix")
+CARD = EvidenceCard(
+    summary="a drawing of real and synthetic images side by side, and how well they mix"
+)
 PARTS = ("training", "held-out", "synthetic")
 TRAINING, HELD_OUT, SYNTHETIC = range(3)
-PAIRS = (
-    (SYNTHETIC, HELD_OUT),
-    (SYNTHETIC, TRAINING),
-    (HELD_OUT, TRAINING),
-)  # the last is what real images reach
-MOST_ROWS = 300  # of each part and method: more hide each other
+# The last pair is what real images reach.
+PAIRS = ((SYNTHETIC, HELD_OUT), (SYNTHETIC, TRAINING), (HELD_OUT, TRAINING))
+MOST_ROWS = 300  # of each part and method: more would overlap
 MOST_METHODS = 6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Shown:
-    """The images of the drawing; a row of each array belongs to one image."""
+class EmbeddedImages:
+    """The images of the embedding; a row of each array belongs to one image.
+
+    Attributes:
+        images: (n, c, h, w).
+        part: (n,) `TRAINING`, `HELD_OUT` or `SYNTHETIC`.
+        label: (n,) class.
+        method: (n,) index of the method that generated it; -1 for real images.
+    """
 
     images: Images
     part: Codes
     label: Labels
-    method: Codes  # -1 for real images
+    method: Codes
 
     @property
     def real(self) -> Rows:
@@ -52,79 +54,99 @@ class Shown:
         return np.flatnonzero(self.method < 0)
 
 
-def gather(run: Judged, folder: Path) -> None:
-    """Draw the first split and seed into `folder`; nothing where no method kept synthetic images.
+def gather(run: FinishedRun, folder: Path) -> None:
+    """Embed the first split and seed; write nothing if no method kept synthetic images.
 
-    Features are those of the baseline's classifier, which saw no synthetic image; where the baseline failed, those
-    of the first method that has a classifier.
+    Features are those of the baseline's classifier, which saw no synthetic image; if the baseline
+    failed, those of the first method that has a classifier.
     """
     first = first_cells(run)
     cells = prominent(run, [cell for cell in first if cell in run.generated], MOST_METHODS)
-    judges = with_classifier(run, first)
-    if not (cells and judges):
+    classifiers = with_classifier(run, first)
+    if not (cells and classifiers):
         return
-    judge = next((cell for cell in judges if cell.method == run.study.baseline_name), judges[0])
-    shown = _shown(run, cells)
+    extracting = classifiers[0]  # the cell whose classifier gives the features
+    for cell in classifiers:
+        if cell.method == run.study.baseline_name:
+            extracting = cell
+    shown = select_images(run, cells)
     if len(shown.images) < FEWEST:
         return
-    extractor = in_domain(run.classifier(judge))
+    extractor = in_domain(run.classifier(extracting))
     features = extract(shown.images, extractor, cache=run.features)
-    drawn = embed(features, part=shown.part, label=shown.label, method=shown.method)
-    _save(drawn, folder / "coordinates.npz")
-    facts = {
+    embedding = embed(features, part=shown.part, label=shown.label, method=shown.method)
+    np.savez_compressed(
+        folder / "coordinates.npz",
+        allow_pickle=False,
+        points=embedding.points,
+        part=embedding.part,
+        label=embedding.label,
+        method=embedding.method,
+    )
+    summary = {
         "methods": [cell.method for cell in cells],
-        "split": judge.split,
-        "seed": judge.seed,
-        "judge": judge.method,
+        "split": extracting.split,
+        "seed": extracting.seed,
+        "judge": extracting.method,
         "extractor": {"name": extractor.name, "digest": extractor.digest},
-        "settings": drawn.settings,
+        "settings": embedding.settings,
         "most": MOST_ROWS,
-        "mixing": list(_mixings(features, shown, cells)),
+        "mixing": _mixings(features, shown, cells),
     }
-    write_json(folder / "embedding.json", facts)
+    write_json(folder / "embedding.json", summary)
 
 
-def _shown(run: Judged, cells: list[Cell]) -> Shown:
-    """Choose the images, with all that is known of each in the same row."""
-    groups = []
-    for part, name in ((TRAINING, "train"), (HELD_OUT, "test")):
-        real = run.part(cells[0], name)
-        groups.append((real.images, real.labels, part, -1))
-    groups += [(*run.synthetic(cell), SYNTHETIC, i) for i, cell in enumerate(cells)]
-    columns = [_some(images, labels, part, method) for images, labels, part, method in groups]
-    return Shown(
-        **{name: np.concatenate([column[name] for column in columns]) for name in columns[0]}
+def select_images(run: FinishedRun, cells: Sequence[Cell]) -> EmbeddedImages:
+    """Select the real images of the first cell's split, and the synthetic images of every cell."""
+    train, test = run.part(cells[0], "train"), run.part(cells[0], "test")
+    groups = [
+        subsample(train.images, train.labels, TRAINING, -1),
+        subsample(test.images, test.labels, HELD_OUT, -1),
+    ]
+    for method, cell in enumerate(cells):
+        images, labels = run.synthetic(cell)
+        groups.append(subsample(images, labels, SYNTHETIC, method))
+    return EmbeddedImages(
+        images=np.concatenate([group.images for group in groups]),
+        part=np.concatenate([group.part for group in groups]),
+        label=np.concatenate([group.label for group in groups]),
+        method=np.concatenate([group.method for group in groups]),
     )
 
 
-def _some(images: Images, labels: Labels, part: int, method: int) -> dict[str, Any]:
-    """Take as many images of each class that occurs, or all it has: a rare class is to be seen among the others."""
+def subsample(images: Images, labels: Labels, part: int, method: int) -> EmbeddedImages:
+    """Draw equally many images of each class, or all that it has, so that rare ones are visible."""
     classes = np.unique(labels)
     quota = MOST_ROWS // max(1, len(classes))
-    lots = make_rng(0, "embedding", part, method).permutation(len(labels))
-    rows = np.sort(np.concatenate([lots[:0], *(lots[labels[lots] == c][:quota] for c in classes)]))
-    codes = {"part": part, "method": method}
-    columns = {name: np.full(len(rows), code, dtype=np.int64) for name, code in codes.items()}
-    return {"images": images[rows], "label": labels[rows], **columns}
+    order = make_rng(0, "embedding", part, method).permutation(len(labels))
+    of_class = [order[:0]]
+    for label in classes:
+        of_class.append(order[labels[order] == label][:quota])
+    rows = np.sort(np.concatenate(of_class))
+    return EmbeddedImages(
+        images=images[rows],
+        part=np.full(len(rows), part, dtype=np.int64),
+        label=labels[rows],
+        method=np.full(len(rows), method, dtype=np.int64),
+    )
 
 
-def _mixings(features: Features, shown: Shown, cells: list[Cell]) -> Iterator[dict[str, Any]]:
-    """Measure each pair of parts within each class that a method made, in standardized features.
+def _mixings(features: Features, shown: EmbeddedImages, cells: Sequence[Cell]) -> list[JsonObject]:
+    """Measure each pair of parts within each class of a method, in standardized features.
 
-    The real images set the scale, so that a method's number does not depend on which others are in the study.
+    The real images set the scale, so that a method's number does not depend on the other methods of
+    the study.
     """
     scaled = standardized(features, features[shown.real])
+    measured: list[JsonObject] = []
     for i, cell in enumerate(cells):
         for label in np.unique(shown.label[shown.method == i]):
             rows = np.flatnonzero((shown.label == label) & np.isin(shown.method, (-1, i)))
-            for pair in PAIRS:
-                both = rows[np.isin(shown.part[rows], pair)]
-                if len(np.unique(shown.part[both])) == len(pair):
-                    found = mixing(scaled[both], shown.part[both])
-                    names = {"one": PARTS[pair[0]], "other": PARTS[pair[1]]}
-                    yield {"method": cell.method, "label": int(label), **names, **asdict(found)}
-
-
-def _save(drawn: Embedding, path: Path) -> None:
-    columns = {name: getattr(drawn, name) for name in ("points", "part", "label", "method")}
-    np.savez_compressed(path, allow_pickle=False, **columns)
+            for first, second in PAIRS:
+                both = rows[np.isin(shown.part[rows], (first, second))]
+                if len(np.unique(shown.part[both])) < 2:
+                    continue
+                pair = {"one": PARTS[first], "other": PARTS[second]}
+                result = asdict(mixing(scaled[both], shown.part[both]))
+                measured.append({"method": cell.method, "label": int(label), **pair, **result})
+    return measured

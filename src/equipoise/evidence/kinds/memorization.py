@@ -1,6 +1,7 @@
-"""May the synthetic images be released? An audit of every cell that kept some, against its own split."""
+"""May the synthetic images be released? An audit of every cell that stored some."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,65 +9,70 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.arrays import value_range
-from equipoise.atomic import write_json
+from equipoise.atomic import JsonObject, write_json
 from equipoise.audit.near_copies import Pair
 from equipoise.audit.report import audit
 from equipoise.data.dataset import concatenate
-from equipoise.evidence.finished_run import Judged
-from equipoise.evidence.gathering import Card
+from equipoise.evidence.finished_run import FinishedRun
+from equipoise.evidence.gathering import EvidenceCard
 from equipoise.features.choosing import make_extractor
 
-CARD = Card(
-    summary="copies of training images, and traces of who was in training, among the synthetic images"
+CARD = EvidenceCard(
+    summary="copies of training images, and traces of who was in training, "
+    "among the synthetic images"
 )
-# It has learned nothing. A classifier knows its own training images better than held-out ones, and its memory would
-# pass for the generator's.
+# Untrained: a classifier fits its own training images better than held-out ones, and its memory
+# would pass for the generator's.
 EXTRACTOR = "random"
 SHOWN = 8  # pairs of a method that are kept as images
 
-Shown = dict[str, Any]
+
+@dataclass(frozen=True, eq=False)
+class PairImages:
+    """A pair of near copies, with both images (c, h, w)."""
+
+    pair: Pair
+    synthetic: NDArray[Any]
+    real: NDArray[Any]
 
 
-def gather(run: Judged, folder: Path) -> None:
-    """Write audits.json, one audit for each cell, and the most alike pairs of each method into pairs.npz.
+def gather(run: FinishedRun, folder: Path) -> None:
+    """Write the audit of each cell to audits.json, and the most similar pairs to pairs.npz.
 
-    Held-out images are the validation and test images of the split: they are compared, and nothing is chosen by
-    them. Nothing is written where no method kept synthetic images.
+    Held-out images are the validation and test images of the split: they are compared, and nothing
+    is chosen by them. Nothing is written if no method kept synthetic images.
     """
-    facts: list[dict[str, Any]] = []
-    pairs: dict[str, list[Shown]] = defaultdict(list)
+    audits: list[JsonObject] = []
+    pairs: dict[str, list[PairImages]] = defaultdict(list)
     for cell in run.generated:
         train = run.part(cell, "train")
         held_out = concatenate([run.part(cell, "validation"), run.part(cell, "test")])
         images, labels = run.synthetic(cell)
         extractor = make_extractor(EXTRACTOR, span=value_range(train.images))
-        found = audit(train, held_out, images, labels, extractor, cache=run.features)
-        facts.append(
-            {"method": cell.method, "split": cell.split, "seed": cell.seed, **found.to_json()}
+        report = audit(train, held_out, images, labels, extractor, cache=run.features)
+        audits.append(
+            {"method": cell.method, "split": cell.split, "seed": cell.seed, **report.to_json()}
         )
-        pairs[cell.method] += [
-            {"pair": pair, "synthetic": images[pair.synthetic], "real": train.images[pair.train]}
-            for pair in found.pairs[:SHOWN]
-        ]
-    if facts:
-        write_json(folder / "audits.json", facts)
-        np.savez_compressed(folder / "pairs.npz", allow_pickle=False, **_arrays(pairs))
-
-
-def _arrays(pairs: dict[str, list[Shown]]) -> dict[str, NDArray[Any]]:
-    """Stack the most alike pairs of each method, most alike first."""
-    rows = [
-        (method, one)
-        for method, shown in pairs.items()
-        for one in sorted(shown, key=lambda one: -one["pair"].likeness)[:SHOWN]
-    ]
-    found: list[Pair] = [one["pair"] for _, one in rows]
-    return {
-        "synthetic": np.stack([one["synthetic"] for _, one in rows]),
-        "real": np.stack([one["real"] for _, one in rows]),
-        "method": np.array([method for method, _ in rows]),
-        "label": np.array([pair.label for pair in found]),
-        "likeness": np.array([pair.likeness for pair in found]),
-        "mirrored": np.array([pair.mirrored for pair in found]),
-        "copy": np.array([pair.copy for pair in found]),
-    }
+        for pair in report.pairs[:SHOWN]:
+            pair_images = PairImages(pair, images[pair.synthetic], train.images[pair.train])
+            pairs[cell.method].append(pair_images)
+    if not audits:
+        return
+    write_json(folder / "audits.json", audits)
+    methods: list[str] = []
+    most_similar: list[PairImages] = []
+    for method, of_method in pairs.items():
+        ranked = sorted(of_method, key=lambda shown: -shown.pair.likeness)[:SHOWN]
+        methods += [method] * len(ranked)
+        most_similar += ranked
+    np.savez_compressed(
+        folder / "pairs.npz",
+        allow_pickle=False,
+        synthetic=np.stack([shown.synthetic for shown in most_similar]),
+        real=np.stack([shown.real for shown in most_similar]),
+        method=np.array(methods),
+        label=np.array([shown.pair.label for shown in most_similar]),
+        likeness=np.array([shown.pair.likeness for shown in most_similar]),
+        mirrored=np.array([shown.pair.mirrored for shown in most_similar]),
+        copy=np.array([shown.pair.copy for shown in most_similar]),
+    )

@@ -3,192 +3,271 @@
 import csv
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from equipoise.arrays import Images, Labels, Rows, value_range
-from equipoise.atomic import write_json
+from equipoise.atomic import JsonObject, JsonValue, write_json
 from equipoise.audit.in_domain import in_domain
 from equipoise.data.dataset import ImageDataset
-from equipoise.evidence.finished_run import Judged
-from equipoise.evidence.gathering import Card
-from equipoise.evidence.label_fidelity import Labeled, label_fidelity
-from equipoise.evidence.realism import MOST, N_DRAWS, Bench, Finding, Reals
+from equipoise.evidence.finished_run import FinishedRun
+from equipoise.evidence.gathering import EvidenceCard
+from equipoise.evidence.label_fidelity import ClassFeatures, label_fidelity
+from equipoise.evidence.realism import MOST, N_DRAWS, Finding, RealFeatures, RealPairs
 from equipoise.features.base import Extractor, extract
 from equipoise.features.choosing import make_extractor
 from equipoise.metrics.feature_sets import Features
-from equipoise.metrics.similarity import WINDOW, diversity
+from equipoise.metrics.similarity import WINDOW, Diversity, diversity
 from equipoise.randomness import make_rng
 from equipoise.runs.cell import Cell
 
-CARD = Card(
+CARD = EvidenceCard(
     summary="how close synthetic images come to real ones, and whether they show their class"
 )
-MOST_RUNS = 6  # of each method: the bound on the cost, with at most 2 x 300 images of a class from each part
-MOST_COMPARED = 20  # images whose pairs show how varied a class is
-UNTAUGHT = "random"  # the extractor of label fidelity where the study's own has learned the labels
+MOST_RUNS = 6  # of each method: bounds the cost, with at most 2 x 300 images of a class and part
+MOST_COMPARED = 20  # images whose pairs measure the diversity of a class
+UNLABELED = "random"  # extractor of label fidelity if the study's own was trained on the labels
 VALUES = ("value", "low", "high", "floor", "floor_low", "floor_high")
 
 
-def gather(run: Judged, folder: Path) -> None:
-    """Write `runs.csv`, a line for each method, split, seed, class and measure, and their means as `quality.json`.
+@dataclass(frozen=True, kw_only=True)
+class QualityRow:
+    """A finding about the synthetic images of one class of one cell: a line of `runs.csv`.
 
-    Nothing where no method kept synthetic images. The features are those of the baseline's classifier, of the same
-    split and seed, or those of the extractor that the study names. A classifier's features have no scale of their
-    own; they are divided by their root mean square over the training images, or runs could not be averaged.
+    Attributes:
+        method: Of the cell.
+        split: Of the cell.
+        seed: Of the cell.
+        label: The class.
+        source: "validation" or "training": the part of the real images that are the reference.
+        finding: The measure.
     """
-    if not (cells := chosen(run)):
+
+    method: str
+    split: str
+    seed: int
+    label: int
+    source: str
+    finding: Finding
+
+
+@dataclass(frozen=True, eq=False)
+class RealPart:
+    """Real images of a part of a split, at most as many of each class as are compared.
+
+    Attributes:
+        images: The images with labels and patients.
+        features: (n, d) features of the study's extractor.
+        labeled: Features of the extractor that never saw the labels, with labels and patients.
+    """
+
+    images: ImageDataset
+    features: Features
+    labeled: ClassFeatures
+
+    def of_class(self, label: int, scale: float) -> RealFeatures:
+        """Select the images of a class, their features divided by `scale`."""
+        rows = self.images.labels == label
+        return RealFeatures(self.features[rows] / scale, self.images.groups[rows])
+
+
+def gather(run: FinishedRun, folder: Path) -> None:
+    """Write `runs.csv`, a line per cell, class and measure, and their means as `quality.json`.
+
+    Nothing is written if no method stored synthetic images. The features are those of the
+    baseline's classifier of the same split and seed, or those of the extractor that the study
+    names. A classifier's features have no scale of their own; they are divided by their root mean
+    square over the training images, or runs could not be averaged.
+    """
+    cells = chosen(run)
+    if not cells:
         return
-    grounds: dict[tuple[str, int], Ground] = {}
-    rows: list[dict[str, Any]] = []
+    references: dict[tuple[str, int], RealReference] = {}
+    rows: list[QualityRow] = []
     for cell in cells:
-        if (place := (cell.split, cell.seed)) not in grounds:
-            grounds[place] = Ground(run, cell)
-        rows += [{**vars(cell), **row} for row in grounds[place].judge(cell)]
+        place = (cell.split, cell.seed)
+        if place not in references:
+            references[place] = RealReference(run, cell)
+        rows += references[place].compare(cell)
     _write_runs(rows, folder / "runs.csv")
-    first = next(iter(grounds.values()))
-    facts = {
-        "extractor": first.seeing.name,
-        "label_extractor": first.untaught.name,
+    first = next(iter(references.values()))
+    quality = {
+        "extractor": first.extractor.name,
+        "label_extractor": first.unlabeled_extractor.name,
         "baseline": run.study.baseline_name,
         "n_draws": N_DRAWS,
-        "means": list(means(rows)),
+        "means": means(rows),
     }
-    write_json(folder / "quality.json", facts)
+    write_json(folder / "quality.json", quality)
 
 
-def chosen(run: Judged) -> list[Cell]:
-    """Take the first runs of each method that kept synthetic images: all splits with a seed, then the next."""
-    taken: dict[str, list[Cell]] = defaultdict(list)
+def chosen(run: FinishedRun) -> list[Cell]:
+    """Choose the first runs of each method that kept synthetic images: all splits, seed by seed."""
+    of_method: dict[str, list[Cell]] = defaultdict(list)
     for cell in run.generated:
-        if len(taken[cell.method]) < MOST_RUNS:
-            taken[cell.method].append(cell)
-    return [cell for cells in taken.values() for cell in cells]
+        if len(of_method[cell.method]) < MOST_RUNS:
+            of_method[cell.method].append(cell)
+    cells = []
+    for method_cells in of_method.values():
+        cells += method_cells
+    return cells
 
 
-class Ground:
-    """The real images of one split and seed, and what has been found about them, for all methods."""
+class RealReference:
+    """The real images of a split and seed, with which synthetic images are compared.
 
-    def __init__(self, run: Judged, cell: Cell) -> None:
-        self.run, self.seed = run, ("quality", cell.split, cell.seed)
-        train, held_out = (run.part(cell, part) for part in ("train", "validation"))
+    Attributes:
+        extractor: Of the study; in most studies, the features of the baseline's classifier.
+        unlabeled_extractor: An extractor that never saw the labels; the same if that of the study
+            did not.
+        train: Real training images.
+        held_out: Real validation images.
+        scale: The features of the study's extractor are divided by it.
+    """
+
+    def __init__(self, run: FinishedRun, cell: Cell) -> None:
+        self.run = run
+        self.seed = ("quality", cell.split, cell.seed)
+        train = run.part(cell, "train")
         self.span = value_range(train.images)
-        self.train, self.held_out = (
-            self._some(part, name) for part, name in ((train, "train"), (held_out, "held"))
-        )
-        self.seeing = self._extractor(cell)
-        learned = self.seeing.name == "classifier"
-        self.untaught = make_extractor(UNTAUGHT, span=self.span) if learned else self.seeing
-        self.real = [self._look(part.images) for part in (self.train, self.held_out)]
-        self.scale = float(np.sqrt(np.mean(self.real[0] ** 2))) or 1.0 if learned else 1.0
-        looks = (self._look(part.images, taught=False) for part in (self.train, self.held_out))
-        self.labeled = [
-            Labeled(x, part.labels, part.groups)
-            for x, part in zip(looks, (self.train, self.held_out), strict=True)
-        ]
-        self.benches: dict[int, Bench] = {}
+        self.extractor = self._study_extractor(cell)
+        saw_labels = self.extractor.name == "classifier"
+        self.unlabeled_extractor = self.extractor
+        if saw_labels:
+            self.unlabeled_extractor = make_extractor(UNLABELED, span=self.span)
+        self.train = self._real_part(train, "train")
+        self.held_out = self._real_part(run.part(cell, "validation"), "held")
+        root_mean_square = float(np.sqrt(np.mean(self.train.features**2)))
+        self.scale = (root_mean_square or 1.0) if saw_labels else 1.0
+        self._pairs: dict[int, RealPairs] = {}
 
-    def judge(self, cell: Cell) -> Iterator[dict[str, Any]]:
+    def compare(self, cell: Cell) -> list[QualityRow]:
         """Measure each class of which the cell kept synthetic images."""
         images, labels = self.run.synthetic(cell)
         rows = _first(labels, MOST)
         images, labels = images[rows], labels[rows]
-        fake = Labeled(self._look(images, taught=False), labels, np.arange(len(labels)))
+        fake = self._labeled(images, labels, np.arange(len(labels)))
+        quality_rows = []
         for label in np.unique(labels).tolist():
-            own = images[labels == label]
+            of_class = images[labels == label]
             rng = make_rng(*self.seed, cell.method, label)
-            found = self._bench(label).judge(self._look(own) / self.scale, rng)
-            found += label_fidelity(self.labeled[0], self.labeled[1], fake, label)
-            found.append(self._variety(own, label))
-            for one in found:
-                yield {"label": label, "source": self._bench(label).source, **asdict(one)}
+            pairs = self._real_pairs(label)
+            findings = pairs.compare(self._features(of_class) / self.scale, rng)
+            findings += label_fidelity(self.train.labeled, self.held_out.labeled, fake, label)
+            findings.append(self._diversity(of_class, label))
+            for finding in findings:
+                row = QualityRow(
+                    method=cell.method,
+                    split=cell.split,
+                    seed=cell.seed,
+                    label=label,
+                    source=pairs.source,
+                    finding=finding,
+                )
+                quality_rows.append(row)
+        return quality_rows
 
-    def _some(self, part: ImageDataset, name: str) -> ImageDataset:
-        """Draw at most as many images of each class as two sets of them need, in the order of the lot."""
-        lots = make_rng(*self.seed, name).permutation(len(part))
-        return part.subset(lots[_first(part.labels[lots], 2 * MOST)])
-
-    def _extractor(self, cell: Cell) -> Extractor:
+    def _study_extractor(self, cell: Cell) -> Extractor:
         name = self.run.study.facts.get("extractor", "classifier")
         if name != "classifier":
             return make_extractor(name, span=self.span)
-        judge = self.run.beside(cell, [self.run.study.baseline_name, *self.run.study.methods])
-        return in_domain(self.run.classifier(judge or cell))
+        methods = [self.run.study.baseline_name, *self.run.study.methods]
+        return in_domain(self.run.classifier(self.run.beside(cell, methods) or cell))
 
-    def _look(self, images: Images, *, taught: bool = True) -> Features:
-        return extract(images, self.seeing if taught else self.untaught, cache=self.run.features)
+    def _real_part(self, part: ImageDataset, name: str) -> RealPart:
+        """Draw at most as many images of each class as two sets of them need, in random order."""
+        order = make_rng(*self.seed, name).permutation(len(part))
+        drawn_images = part.subset(order[_first(part.labels[order], 2 * MOST)])
+        return RealPart(
+            drawn_images,
+            self._features(drawn_images.images),
+            self._labeled(drawn_images.images, drawn_images.labels, drawn_images.groups),
+        )
 
-    def _bench(self, label: int) -> Bench:
-        if label not in self.benches:
-            train, held_out = (self._reals(part, label) for part in (0, 1))
-            self.benches[label] = Bench.of(train, held_out, make_rng(*self.seed, "halves", label))
-        return self.benches[label]
+    def _features(self, images: Images) -> Features:
+        return extract(images, self.extractor, cache=self.run.features)
 
-    def _reals(self, part: int, label: int) -> Reals:
-        images = (self.train, self.held_out)[part]
-        rows = images.labels == label
-        return Reals(self.real[part][rows] / self.scale, images.groups[rows])
+    def _labeled(self, images: Images, labels: Labels, patients: Labels) -> ClassFeatures:
+        features = extract(images, self.unlabeled_extractor, cache=self.run.features)
+        return ClassFeatures(features, labels, patients)
 
-    def _variety(self, fake: Images, label: int) -> Finding:
-        """Compare how much alike synthetic images are with how much real images of as many patients are."""
-        own = np.flatnonzero(self.train.labels == label)
-        first = own[np.unique(self.train.groups[own], return_index=True)[1]]
-        n = min(MOST_COMPARED, len(fake), len(first))
+    def _real_pairs(self, label: int) -> RealPairs:
+        if label not in self._pairs:
+            train = self.train.of_class(label, self.scale)
+            held_out = self.held_out.of_class(label, self.scale)
+            rng = make_rng(*self.seed, "halves", label)
+            self._pairs[label] = RealPairs.of(train, held_out, rng)
+        return self._pairs[label]
+
+    def _diversity(self, fake: Images, label: int) -> Finding:
+        """Compare the MS-SSIM of synthetic images with that of real images of as many patients."""
+        train = self.train.images
+        of_class = np.flatnonzero(train.labels == label)
+        _, first_rows = np.unique(train.groups[of_class], return_index=True)
+        real = train.images[of_class[first_rows]]  # the first image of each patient
+        n = min(MOST_COMPARED, len(fake), len(real))
         if n < 3 or min(fake.shape[2:]) < WINDOW:
-            why = f"{n} images or patients, or fewer than {WINDOW} px, are too few to compare."
-            return Finding(measure="ms_ssim", n=n, refused=why)
-        made, real = (
-            diversity(images[:n], span=self.span) for images in (fake, self.train.images[first])
-        )
-        return Finding.of(
-            "ms_ssim", n, (made.value, made.low, made.high), (real.value, real.low, real.high)
-        )
+            reason = f"{n} images or patients, or fewer than {WINDOW} px, are too few to compare."
+            return Finding(measure="ms_ssim", n=n, refused=reason)
+        of_fake = diversity(fake[:n], span=self.span)
+        of_real = diversity(real[:n], span=self.span)
+        return Finding.of("ms_ssim", n, _interval(of_fake), _interval(of_real))
+
+
+def _interval(measured: Diversity) -> tuple[float, float, float]:
+    return measured.value, measured.low, measured.high
 
 
 def _first(labels: Labels, most: int) -> Rows:
-    """Give the rows of the first `most` of each class, increasing."""
-    rows = [np.flatnonzero(labels == label)[:most] for label in np.unique(labels)]
-    return np.sort(np.concatenate([np.empty(0, dtype=np.int64), *rows]))
+    """Select the rows of the first `most` of each class, in increasing order."""
+    rows = [np.empty(0, dtype=np.int64)]
+    for label in np.unique(labels):
+        rows.append(np.flatnonzero(labels == label)[:most])
+    return np.sort(np.concatenate(rows))
 
 
-def means(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Average over the runs of a method, ends of intervals too; `sd` is that of the values over runs.
+def means(rows: Sequence[QualityRow]) -> list[JsonObject]:
+    """Average over the runs of a method, ends of intervals too; `sd` is that over runs.
 
-    Where every run was refused, the first reason is kept.
+    If every run was refused, the first reason is kept.
     """
-    groups: dict[tuple[int, str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    groups: dict[tuple[int, str, str], list[QualityRow]] = defaultdict(list)
     for row in rows:
-        groups[row["label"], row["measure"], row["method"]].append(row)
+        groups[row.label, row.finding.measure, row.method].append(row)
+    averages: list[JsonObject] = []
     for (label, measure, method), group in groups.items():
-        known = [row for row in group if not row["refused"]]
-        values = (
-            {name: float(np.mean([row[name] for row in known])) for name in VALUES} if known else {}
-        )
-        yield {
+        measured = [row.finding for row in group if not row.finding.refused]
+        sizes = [finding.n for finding in measured] or [row.finding.n for row in group]
+        average: dict[str, JsonValue] = {
             "label": label,
             "measure": measure,
             "method": method,
-            "n": [fn(row["n"] for row in known or group) for fn in (min, max)],
-            "runs": len(known),
-            "sd": float(np.std([row["value"] for row in known], ddof=1))
-            if len(known) > 1
-            else None,
-            "sources": sorted({row["source"] for row in group}),
-            "refused": "" if known else group[0]["refused"],
-            **values,
+            "n": [min(sizes), max(sizes)],
+            "runs": len(measured),
+            "sd": None,
+            "sources": [*sorted({row.source for row in group})],
+            "refused": "" if measured else group[0].finding.refused,
         }
+        if len(measured) > 1:
+            average["sd"] = float(np.std([finding.value for finding in measured], ddof=1))
+        if measured:
+            for name in VALUES:
+                average[name] = float(np.mean([getattr(finding, name) for finding in measured]))
+        averages.append(average)
+    return averages
 
 
-def _write_runs(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    names = ["method", "split", "seed", "label", "source", *(f.name for f in fields(Finding))]
+def _write_runs(rows: Sequence[QualityRow], path: Path) -> None:
+    names = ["method", "split", "seed", "label", "source", *Finding.__dataclass_fields__]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
         for row in rows:
-            writer.writerow(
-                ["" if isinstance(v := row[n], float) and math.isnan(v) else v for n in names]
-            )
+            values = [row.method, row.split, row.seed, row.label, row.source]
+            for value in astuple(row.finding):
+                is_undefined = isinstance(value, float) and math.isnan(value)
+                values.append("" if is_undefined else value)
+            writer.writerow(values)
