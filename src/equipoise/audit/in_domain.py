@@ -69,6 +69,13 @@ def train_in_domain(
     Raises:
         DataError: Bad images or labels, or one class only.
         SettingError: No such device, or no steps.
+
+    Example:
+        >>> labels = np.repeat([0, 1], 8)
+        >>> images = (100 * labels[:, None, None, None] * np.ones((1, 16, 16))).astype(np.uint8)
+        >>> extractor = train_in_domain(images, labels, seed=0, n_steps=2, device="cpu")
+        >>> extractor(images).shape
+        (16, 512)
     """
     classifier = ImageClassifier(
         keep_best="last", batch_sampler="balanced", n_steps=n_steps, seed=seed, device=device

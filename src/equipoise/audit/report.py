@@ -103,6 +103,19 @@ def audit(
     Raises:
         DataError: No images, or images of another kind than `train`.
         LeakageError: A patient is both in `train` and in `held_out`.
+
+    Example:
+        >>> from equipoise.data.phantoms.datasets import cells
+        >>> from equipoise.features.pixels import pixels
+        >>> real = cells((30, 30), size=28)
+        >>> held_out = np.isin(real.groups, np.unique(real.groups)[::3])
+        >>> train = real.subset(~held_out)
+        >>> copies = train.images[:5]
+        >>> result = audit(
+        ...     train, real.subset(held_out), copies, train.labels[:5], pixels(device="cpu")
+        ... )
+        >>> result.passed, result.reasons[0]
+        (False, '5 of 5 synthetic images are near copies of real training images.')
     """
     others = train.subset(slice(0, 0)) if held_out is None else held_out
     labels = check_comparable(train, others, images, labels)
