@@ -8,6 +8,7 @@ import pytest
 from equipoise.data.csv_table import Table, read_table, resolve_cell, table_and_root
 from equipoise.exceptions import DataError
 
+FIX = "Set {role}."
 USUAL_NAMES = {"path": ("path", "file"), "group": ("patient",)}
 
 
@@ -32,19 +33,24 @@ def test_rows_have_line_numbers_and_stripped_cells(tmp_path: Path) -> None:
 
 def test_columns_are_found_by_usual_names_in_any_case_unless_requested(tmp_path: Path) -> None:
     read = table(tmp_path, "File,Patient,who\na.png,p1,p2\n")
-    usual = read.find_columns(USUAL_NAMES, options(), required=("path",))
+    usual = read.find_columns(USUAL_NAMES, options(), required=("path",), fix=FIX)
     assert usual == {"path": "File", "group": "Patient"}
-    requested = read.find_columns(USUAL_NAMES, options(group_column="who"), required=("path",))
+    requested = read.find_columns(
+        USUAL_NAMES, options(group_column="who"), required=("path",), fix=FIX
+    )
     assert requested == {"path": "File", "group": "who"}
 
 
 def test_missing_columns_are_named_if_required(tmp_path: Path) -> None:
     read = table(tmp_path, "scan\na.png\n")
-    with pytest.raises(DataError, match=r"path.*\(path, file\).* scan\..*--path-column"):
-        read.find_columns(USUAL_NAMES, options(), required=("path",))
+    with pytest.raises(DataError, match=r"path.*\(path, file\).* scan\. Set path\."):
+        read.find_columns(USUAL_NAMES, options(), required=("path",), fix=FIX)
     with pytest.raises(DataError, match=r"t\.csv: .*'scam'.*'scan'"):
-        read.find_columns(USUAL_NAMES, options(path_column="scam"), required=())
-    assert read.find_columns(USUAL_NAMES, options(), required=()) == {"path": None, "group": None}
+        read.find_columns(USUAL_NAMES, options(path_column="scam"), required=(), fix="")
+    assert read.find_columns(USUAL_NAMES, options(), required=(), fix="") == {
+        "path": None,
+        "group": None,
+    }
 
 
 def test_paths_are_resolved_below_the_root_and_may_leave_it(tmp_path: Path) -> None:

@@ -41,7 +41,12 @@ class Table:
     rows: tuple[TableRow, ...]
 
     def find_columns(
-        self, usual_names: Mapping[str, Sequence[str]], options: object, *, required: Sequence[str]
+        self,
+        usual_names: Mapping[str, Sequence[str]],
+        options: object,
+        *,
+        required: Sequence[str],
+        fix: str,
     ) -> dict[str, str | None]:
         """Return role -> column, None where the table has no such column.
 
@@ -52,6 +57,7 @@ class Table:
             usual_names: Role -> usual names of its column, in lower case.
             options: Options of the reader.
             required: Roles whose column the table must have.
+            fix: Sentence for a missing column, with "{role}" in the place of its role.
 
         Raises:
             DataError: A column that the options name, or a required one, is missing.
@@ -67,8 +73,7 @@ class Table:
             if columns[role] is None and role in required:
                 raise DataError(
                     f"Expected a column of the {role} in {self.path} ({', '.join(names)}), got the "
-                    f"columns {first_few(self.columns, 12) or 'none'}. Name it with {role}_column "
-                    f"(--{role}-column)."
+                    f"columns {first_few(self.columns, 12) or 'none'}. {fix.format(role=role)}"
                 )
         return columns
 

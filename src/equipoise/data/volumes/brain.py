@@ -96,7 +96,9 @@ def correct_bias(image: Image, brain: Mask, geometry: Geometry) -> NDArray[np.fl
     import SimpleITK
 
     if image[brain].min() < 0:
-        raise DataError("it is negative in places, and N4 needs raw intensities. Leave n4 out.")
+        raise DataError(
+            "it is negative in places, and N4 needs raw intensities. Leave n4 (--n4) out."
+        )
     whole = SimpleITK.GetImageFromArray(image.astype(np.float32))
     mask = SimpleITK.GetImageFromArray((brain & (image > 0)).astype(np.uint8))
     whole.SetSpacing(geometry.spacing_mm[::-1])

@@ -80,7 +80,7 @@ def _files_used(case: RawCase, modalities: Sequence[str]) -> dict[str, Path]:
         raise DataError(
             f"Case {case.id} has no {' and no '.join(missing)}, which other cases have or you "
             f"requested; it has {', '.join(case.images) or 'no image'}. Add the file, leave the "
-            "modality out (modalities), or remove the case."
+            "modality out with modalities (--modalities), or remove the case."
         )
     files = {name: case.images[name] for name in modalities}
     if case.label_file is not None:

@@ -87,7 +87,7 @@ class VolumeOptions:
         if folder is None:
             raise SettingError(
                 "Expected a cache folder, got 'off': volumes are read from it in pieces. "
-                "Name a folder."
+                "Set EQUIPOISE_CACHE, or cache in Python, to a folder."
             )
         return folder / "volumes"
 

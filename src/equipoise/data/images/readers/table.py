@@ -28,6 +28,7 @@ COLUMNS = {
     "split": ("split",),
 }
 REQUIRED = ("path", "label")
+NAME_COLUMN = "Name it with {role}_column (--{role}-column)."
 
 
 def recognizes(path: Path, options: ReadOptions) -> bool:
@@ -74,7 +75,7 @@ def read(path: Path, options: ReadOptions) -> Loaded:
             "Check the path."
         )
     table = read_table(table_path)
-    columns = table.find_columns(COLUMNS, options, required=REQUIRED)
+    columns = table.find_columns(COLUMNS, options, required=REQUIRED, fix=NAME_COLUMN)
     path_column, label_column = str(columns["path"]), str(columns["label"])
     rows = table.rows
     if not rows:

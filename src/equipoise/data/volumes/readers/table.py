@@ -20,6 +20,8 @@ CARD = ReaderCard(
     example="equipoise run brains.csv --task segmentation",
 )
 REQUIRED = ("case", "label")
+# The command line has no option for the columns of volumes.
+NAME_COLUMN = "Rename it to '{role}' in the table, or name it with {role}_column in Python."
 
 
 def recognizes(path: Path, options: VolumeOptions) -> bool:
@@ -69,7 +71,7 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
             f"Expected one line per case in {table_path}, found only a header. Fill the table."
         )
     usual_names = {role: (role,) for role in COLUMN_ROLES}
-    columns = table.find_columns(usual_names, options, required=REQUIRED)
+    columns = table.find_columns(usual_names, options, required=REQUIRED, fix=NAME_COLUMN)
     modalities, left_out = _find_modalities(table, set(columns.values()))
     _check_cases(table, columns)
     cases = []
