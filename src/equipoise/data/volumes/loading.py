@@ -23,8 +23,8 @@ from equipoise.exceptions import DataError
 
 NO_PATIENTS = (
     "No patients were named, so every case counts as a separate patient. If patients have several "
-    "cases, the comparison leaks: name them with groups (--groups REGEX) or a table with a column of "
-    "patients (--table CSV)."
+    "cases, the comparison leaks: name them with groups (--groups REGEX) or a table with a column "
+    "of patients (--table CSV)."
 )
 
 
