@@ -1,0 +1,55 @@
+"""Files and names that the documents mention exist."""
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "equipoise"
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "docs" / "architecture.md",
+    ROOT / "docs" / "concepts.md",
+    ROOT / "docs" / "zoo.md",
+)
+FILE = re.compile(r"`(?:src/equipoise/)?((?:[a-z_0-9]+/)+[a-z_0-9]+\.py)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_named_on_a_page_exist(page: Path) -> None:
+    missing = []
+    for name in FILE.findall(page.read_text(encoding="utf-8")):
+        if not ((PACKAGE / name).is_file() or (ROOT / name).is_file()):
+            missing.append(name)
+    assert missing == []
+
+
+def test_the_map_of_the_code_names_many_files() -> None:
+    page = ROOT / "docs" / "architecture.md"
+    assert len(FILE.findall(page.read_text(encoding="utf-8"))) > 30
+
+
+def test_the_map_of_the_code_has_every_room() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for folder in PACKAGE.iterdir():
+        if (folder / "__init__.py").is_file():
+            assert f"`{folder.name}`" in page, folder.name
+
+
+def test_names_that_the_readme_imports_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    imports = []
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                imports.append(node)
+    assert imports
+    for node in imports:
+        assert node.module is not None
+        module = importlib.import_module(node.module)
+        for alias in node.names:
+            assert hasattr(module, alias.name), f"{node.module}.{alias.name}"
