@@ -126,7 +126,7 @@ class CuratedOversampler(Oversampler):
 
     @property
     def generated_classes_(self) -> Labels:
-        """See `Oversampler.generated_classes_`: only classes that needed images have a reference for the filters."""
+        """The labels that needed images: the filters have a reference for these alone."""
         self._check_fitted()
         return self.classes_[sorted(self.references_)]
 
