@@ -61,7 +61,7 @@ def test_good_images_reach_the_floor_and_bad_ones_do_not(pairs: RealPairs) -> No
 
 def test_values_are_those_of_the_metrics_on_the_drawn_sets(pairs: RealPairs) -> None:
     fake = fakes(40)  # as many as are drawn: every draw has all of them
-    findings, drawn_pairs = compared(pairs, fake), pairs.drawn(40)
+    findings, drawn_pairs = compared(pairs, fake), pairs.draw(40)
     assert findings["kid"].value == pytest.approx(kid(pairs.pairs[0][0].features, fake))
     kids = [kid(a.features, b.features) for a, b in drawn_pairs]
     assert findings["kid"].floor == pytest.approx(np.mean(kids))
@@ -75,7 +75,7 @@ def test_fid_is_refused_with_the_spread_that_it_would_prefer() -> None:
         reals(60, seed=1, first=500, d=200), reals(30, d=200), np.random.default_rng(0)
     )
     finding = compared(wide, fakes(d=200))["fid"]
-    favored = np.mean([favored_spread(a.features, b.features) for a, b in wide.drawn(30)])
+    favored = np.mean([favored_spread(a.features, b.features) for a, b in wide.draw(30)])
     assert "30 images" in finding.refused
     assert f"{1 - favored:.0%} less" in finding.refused
     assert np.isnan(finding.value)
@@ -118,4 +118,4 @@ def test_large_sets_are_cut_to_the_bound(monkeypatch: pytest.MonkeyPatch) -> Non
     assert MOST > 25
     pairs = RealPairs.of(reals(80, seed=1, first=500), reals(60), np.random.default_rng(0))
     assert compared(pairs, fakes())["kid"].n == 25
-    assert len(pairs.drawn(25)[0][0]) == 25
+    assert len(pairs.draw(25)[0][0]) == 25

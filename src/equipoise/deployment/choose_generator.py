@@ -54,7 +54,7 @@ def choose_generator(
     cells.sort(key=lambda cell: (cell.seed, split_names.index(cell.split)))
     methods = list(dict.fromkeys(cell.method for cell in cells))
     if method is None:
-        method, reason = best_method(run.images, methods, "that kept a generator")
+        method, reason = best_method(run.images, methods, "with a stored generator")
     else:
         pick(dict.fromkeys(run.description.method_names), method, "method")
         reason = f"{method} was requested."

@@ -138,7 +138,7 @@ def generate(
         images = make_images(generator, label, request.n, seed=request.seed, name=names[label])
         of_class = ClassImages(label=label, name=names[label], folder=folders[label], images=images)
         classes.append(of_class)
-    audit = None if real is None else _audit(run, choice.cell, real, classes)
+    audit = None if real is None else audit_images(run, choice.cell, real, classes)
     measures = None if audit is None else audit.to_json()
     try:
         decision = UNAUDITED if audit is None else audit.decision
@@ -192,19 +192,24 @@ def find_labels(
         )
     if tuple(classes) == (ALL,) and ALL not in class_names:
         return learned
+    labels = []
     for name in classes:
         if name not in class_names:
             raise SettingError(unknown(name, [*class_names, ALL], "class"))
-        if class_names.index(name) not in learned:
+        label = class_names.index(name)
+        if label not in learned:
             learned_names = ", ".join(class_names[label] for label in learned)
             raise DataError(
                 f"This generator has not learned class '{name}', often because that is the largest "
                 f"class, which needs no more images. It generates: {learned_names}."
             )
-    return [class_names.index(name) for name in classes]
+        labels.append(label)
+    return labels
 
 
-def _audit(run: Run, cell: Cell, real: ImageDataset, classes: Sequence[ClassImages]) -> "Audit":
+def audit_images(
+    run: Run, cell: Cell, real: ImageDataset, classes: Sequence[ClassImages]
+) -> "Audit":
     """Compare the images with the generator's training images, and with the rest of its split."""
     from equipoise.audit.report import audit
 
@@ -212,19 +217,18 @@ def _audit(run: Run, cell: Cell, real: ImageDataset, classes: Sequence[ClassImag
     from equipoise.evidence.kinds.memorization import EXTRACTOR
     from equipoise.features.choosing import make_extractor
 
-    splits = {split.name: split for split in load_splits(run.folder / "splits.json", real)}
-    split = splits[cell.split]
+    splits = load_splits(run.folder / "splits.json", real)
+    (split,) = (split for split in splits if split.name == cell.split)
     train = real.subset(split.train)
+    held_out = real.subset(np.concatenate([split.validation, split.test]))
+    images, labels = [], []
+    for of_class in classes:
+        images.append(of_class.images)
+        labels.append(np.full(len(of_class.images), of_class.label))
+    extractor = make_extractor(EXTRACTOR, span=value_range(train.images))
+    cache = run.workspace / "features"
     return audit(
-        train,
-        real.subset(np.concatenate([split.validation, split.test])),
-        np.concatenate([of_class.images for of_class in classes]),
-        np.repeat(
-            [of_class.label for of_class in classes],
-            [len(of_class.images) for of_class in classes],
-        ),
-        make_extractor(EXTRACTOR, span=value_range(train.images)),
-        cache=run.workspace / "features",
+        train, held_out, np.concatenate(images), np.concatenate(labels), extractor, cache=cache
     )
 
 
@@ -237,8 +241,7 @@ def _plan(
 ) -> GenerationPlan:
     """Collect all that decides which images are generated."""
     description = run.description
-    splits = {split.name: split for split in description.splits}
-    split = splits[cell.split]
+    (split,) = (split for split in description.splits if split.name == cell.split)
     # Raises if no file format stores the images.
     suffix_for(np.empty((0, *generator.shape_), dtype=generator.dtype_))
     n_train = dict(zip(description.class_names, split.counts["train"], strict=True))

@@ -89,13 +89,18 @@ def shared_regions(of_run: Regions, of_labels: Regions) -> tuple[Regions, Region
         >>> shared_regions({"whole": (1, 2), "core": (1,)}, {"whole": (1, 2, 4)})
         ({'whole': (1, 2)}, {'whole': (1, 2, 4)})
     """
-    names = [name for name in of_run if name in of_labels]
-    if not names:
+    shared = {}
+    truth = {}
+    for name in of_run:
+        if name in of_labels:
+            shared[name] = of_run[name]
+            truth[name] = of_labels[name]
+    if not shared:
         raise SettingError(
             f"Expected label files with regions of the run, {', '.join(of_run)}, "
             f"got {', '.join(of_labels)}. Choose another label scheme."
         )
-    return {name: of_run[name] for name in names}, {name: of_labels[name] for name in names}
+    return shared, truth
 
 
 def run_scheme(dataset: VolumeDatasetDescription) -> LabelScheme:

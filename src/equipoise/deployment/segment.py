@@ -55,7 +55,7 @@ def segment_case(run: Run, ensemble: Ensemble, case: RawCase) -> LabelMap:
         folder = Path(name, "case")
         volume = prepare(unlabeled, scheme, dataset.modalities, folder, n4=bool(dataset.n4))
         record = volume.record
-        codes = _predict(run, ensemble, volume)
+        codes = predict_codes(run, ensemble, volume)
     # Class codes, not label values: the map is stored as codes.
     whole = uncropped(codes, replace(record, values=tuple(range(len(scheme.values)))))
     return LabelMap(codes=whole, scheme=scheme, geometry=record.geometry)
@@ -85,7 +85,7 @@ def load_segmenter(run: Run, cell: Cell) -> AnySegmenter:
     return pick(kinds, read_json(folder / "model.json")["kind"], "kind of segmenter").load(folder)
 
 
-def _predict(run: Run, ensemble: Ensemble, volume: Volume) -> NDArray[np.uint8]:
+def predict_codes(run: Run, ensemble: Ensemble, volume: Volume) -> NDArray[np.uint8]:
     """Predict the codes (z, y, x) of a prepared case.
 
     Cascades call a voxel tumor from the mean of their thresholds on.

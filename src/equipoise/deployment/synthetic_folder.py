@@ -139,7 +139,7 @@ def check_target(folder: Path, plan: GenerationPlan) -> Manifest | None:
             files.add(path.relative_to(folder).as_posix())
     if files <= {AUDIT, REFUSED}:
         return None
-    digests, manifest = _read_manifest(folder)
+    digests, manifest = read_manifest(folder)
     if {**manifest, **plan.to_json()} != manifest:
         raise SettingError(
             f"{folder} holds other files ({first_few(sorted(files), 3)}), not the images of the "
@@ -211,7 +211,7 @@ def _write_classes(
             yield file, of_class.name, hashlib.sha256(content).hexdigest()
 
 
-def _read_manifest(folder: Path) -> tuple[dict[str, str], Manifest]:
+def read_manifest(folder: Path) -> tuple[dict[str, str], Manifest]:
     """Read the digests of the files, and the whole manifest; both empty if there is none."""
     try:
         manifest = read_json(folder / MANIFEST)

@@ -42,7 +42,11 @@ class FinishedRun:
     def records(self) -> dict[Cell, FinishedCellRecord]:
         """The records of the finished cells of the study, in its order."""
         finished = {record.cell: record for record in self.run.finished}
-        return {cell: finished[cell] for cell in self.study.cells() if cell in finished}
+        records = {}
+        for cell in self.study.cells():
+            if cell in finished:
+                records[cell] = finished[cell]
+        return records
 
     @property
     def cells(self) -> list[Cell]:
@@ -125,7 +129,7 @@ def prominent(run: FinishedRun, cells: Sequence[Cell], most: int) -> list[Cell]:
     if len(cells) <= most:
         return list(cells)
     metric = METRICS[run.study.primary_metric]
-    means = {}
+    means: dict[str, float] = {}
     for method in dict.fromkeys(cell.method for cell in cells):
         values = []
         for cell in run.cells:

@@ -75,7 +75,7 @@ def label_fidelity(
         test_synthetic 1.0 1.0
     """
     n = min(MOST, int((train.labels == label).sum()), int((fake.labels == label).sum()))
-    reason = _refusal(n, train, held_out, label)
+    reason = refusal(n, train, held_out, label)
     if reason:
         return [Finding(measure=name, n=n, refused=reason) for name in LABEL_MEASURES]
     of_real = _fit(train, train, label, n)
@@ -119,7 +119,7 @@ def _score(
     return auroc, *auroc_interval(auroc, n_true, n_false)
 
 
-def _refusal(n: int, train: ClassFeatures, held_out: ClassFeatures, label: int) -> str:
+def refusal(n: int, train: ClassFeatures, held_out: ClassFeatures, label: int) -> str:
     """Explain why nothing can be measured; empty if it can."""
     if n < FEWEST:
         return f"{n} images to learn from are fewer than the {FEWEST} that are needed."

@@ -144,12 +144,19 @@ class RealPairs:
         n = min(MOST, len(fake))
         for first, second in self.pairs:
             n = min(n, len(first), len(second))
-        if not self.pairs or n < FEWEST:
-            reason = self._refusal(len(fake))
+        reason = ""
+        if not self.pairs:
+            reason = (
+                f"There are too few real images: a set needs {FEWEST} of {FEWEST_PATIENTS} "
+                "patients, in the validation part or in each half of the training part."
+            )
+        elif n < FEWEST:
+            reason = f"{len(fake)} synthetic images are fewer than the {FEWEST} that are needed."
+        if reason:
             return [Finding(measure=name, n=n, refused=reason) for name in MEASURES]
         floor, spread = self.floor(n)
         draws = []
-        for first, _ in self.drawn(n):
+        for first, _ in self.draw(n):
             rows = _draw(len(fake), n, rng)
             draws.append(compared(first, RealFeatures(fake[rows], np.arange(n))))
         findings = []
@@ -164,7 +171,7 @@ class RealPairs:
                 findings.append(Finding.of(name, n, interval, floor[name]))
         return findings
 
-    def drawn(self, n: int) -> list[tuple[RealFeatures, RealFeatures]]:
+    def draw(self, n: int) -> list[tuple[RealFeatures, RealFeatures]]:
         """Draw n images from each set of each pair; the same n gives the same images."""
         rng = np.random.default_rng(n)
         pairs = []
@@ -176,19 +183,11 @@ class RealPairs:
         """Measure real images, and the spread that FID would favor; computed once for each n."""
         if n not in self._floors:
             draws, spreads = [], []
-            for first, second in self.drawn(n):
+            for first, second in self.draw(n):
                 spreads.append(favored_spread(first.features, second.features))
                 draws.append(compared(first, second))
             self._floors[n] = _averaged(draws), float(np.mean(spreads))
         return self._floors[n]
-
-    def _refusal(self, n_fake: int) -> str:
-        if self.pairs:
-            return f"{n_fake} synthetic images are fewer than the {FEWEST} that are needed."
-        return (
-            f"There are too few real images: a set needs {FEWEST} of {FEWEST_PATIENTS} patients, "
-            "in the validation part or in each half of the training part."
-        )
 
 
 def compared(real: RealFeatures, other: RealFeatures) -> dict[str, Interval]:

@@ -128,24 +128,25 @@ def gather(run: FinishedRun, folder: Path) -> None:
     cells = prominent(run, with_classifier(run, first_cells(run)), MOST_METHODS)
     if not cells:
         return
-    images = _attention_images(run, cells[0])
+    images = select_images(run, cells[0])
     cases: list[AttentionCase] = []
     shares: list[JsonObject] = []
     sides: dict[str, tuple[int, int]] = {}
     for i, cell in enumerate(cells):
         classifier = run.classifier(cell)
-        predictions = _mapped_predictions(run, cell, classifier, images)
+        predictions = map_predictions(run, cell, classifier, images)
         side = map_side(classifier)
         sides[cell.method] = side
         regions = {"foreground": images.masks}
         if min(side) > 2:  # any map of 2 x 2 fields has the same share in the frame
             frame = border_frame(images.masks.shape[1:])
             regions["border"] = np.broadcast_to(frame, images.masks.shape)
-        shares += _shares(predictions, images, regions)
-        cases += _cases(i, predictions, images, classifier)
+        shares += mean_shares(predictions, images, regions)
+        cases += collect_cases(i, predictions, images, classifier)
     if cases:
-        names = AttentionCase.__dataclass_fields__
-        columns = {name: np.stack([getattr(case, name) for case in cases]) for name in names}
+        columns = {}
+        for name in AttentionCase.__dataclass_fields__:
+            columns[name] = np.stack([getattr(case, name) for case in cases])
         np.savez_compressed(folder / "cases.npz", allow_pickle=False, **columns)
     summary = {
         "methods": [cell.method for cell in cells],
@@ -158,14 +159,15 @@ def gather(run: FinishedRun, folder: Path) -> None:
     write_json(folder / "attention.json", summary)
 
 
-def _attention_images(run: FinishedRun, cell: Cell) -> AttentionImages:
+def select_images(run: FinishedRun, cell: Cell) -> AttentionImages:
+    """Draw the test images whose shares are averaged, and segment the foreground of all."""
     test = run.part(cell, "test")
     rows = np.sort(make_rng(0, "attention").permutation(len(test))[:MOST_IMAGES])
     masks = foreground(test.images) if test.masks is None else test.masks > 0
     return AttentionImages(test=test, masks=masks, rows=rows, rare=run.study.positive)
 
 
-def _mapped_predictions(
+def map_predictions(
     run: FinishedRun, cell: Cell, classifier: ImageClassifier, images: AttentionImages
 ) -> MappedPredictions:
     """Compute the maps of all images whose shares are averaged, and of the cases to show."""
@@ -189,7 +191,7 @@ def _mapped_predictions(
     )
 
 
-def _cases(
+def collect_cases(
     method: int,
     predictions: MappedPredictions,
     images: AttentionImages,
@@ -219,7 +221,7 @@ def _cases(
     return cases
 
 
-def _shares(
+def mean_shares(
     predictions: MappedPredictions, images: AttentionImages, regions: Mapping[str, Masks]
 ) -> list[JsonObject]:
     """Average the shares of regions over all images, the correctly and the wrongly predicted."""

@@ -48,6 +48,14 @@ class EmbeddedImages:
     label: Labels
     method: Codes
 
+    @classmethod
+    def join(cls, parts: Sequence["EmbeddedImages"]) -> "EmbeddedImages":
+        """Concatenate images with their labels."""
+        columns = {}
+        for name in cls.__dataclass_fields__:
+            columns[name] = np.concatenate([getattr(part, name) for part in parts])
+        return cls(**columns)
+
     @property
     def real(self) -> Rows:
         """The rows of real images."""
@@ -61,7 +69,8 @@ def gather(run: FinishedRun, folder: Path) -> None:
     failed, those of the first method that has a classifier.
     """
     first = first_cells(run)
-    cells = prominent(run, [cell for cell in first if cell in run.generated], MOST_METHODS)
+    generated = set(run.generated)
+    cells = prominent(run, [cell for cell in first if cell in generated], MOST_METHODS)
     classifiers = with_classifier(run, first)
     if not (cells and classifiers):
         return
@@ -69,12 +78,12 @@ def gather(run: FinishedRun, folder: Path) -> None:
     for cell in classifiers:
         if cell.method == run.study.baseline_name:
             extracting = cell
-    shown = select_images(run, cells)
-    if len(shown.images) < FEWEST:
+    selected = select_images(run, cells)
+    if len(selected.images) < FEWEST:
         return
     extractor = in_domain(run.classifier(extracting))
-    features = extract(shown.images, extractor, cache=run.features)
-    embedding = embed(features, part=shown.part, label=shown.label, method=shown.method)
+    features = extract(selected.images, extractor, cache=run.features)
+    embedding = embed(features, part=selected.part, label=selected.label, method=selected.method)
     np.savez_compressed(
         folder / "coordinates.npz",
         allow_pickle=False,
@@ -91,7 +100,7 @@ def gather(run: FinishedRun, folder: Path) -> None:
         "extractor": {"name": extractor.name, "digest": extractor.digest},
         "settings": embedding.settings,
         "most": MOST_ROWS,
-        "mixing": _mixings(features, shown, cells),
+        "mixing": measure_mixing(features, selected, cells),
     }
     write_json(folder / "embedding.json", summary)
 
@@ -99,19 +108,14 @@ def gather(run: FinishedRun, folder: Path) -> None:
 def select_images(run: FinishedRun, cells: Sequence[Cell]) -> EmbeddedImages:
     """Select the real images of the first cell's split, and the synthetic images of every cell."""
     train, test = run.part(cells[0], "train"), run.part(cells[0], "test")
-    groups = [
+    parts = [
         subsample(train.images, train.labels, TRAINING, -1),
         subsample(test.images, test.labels, HELD_OUT, -1),
     ]
     for method, cell in enumerate(cells):
         images, labels = run.synthetic(cell)
-        groups.append(subsample(images, labels, SYNTHETIC, method))
-    return EmbeddedImages(
-        images=np.concatenate([group.images for group in groups]),
-        part=np.concatenate([group.part for group in groups]),
-        label=np.concatenate([group.label for group in groups]),
-        method=np.concatenate([group.method for group in groups]),
-    )
+        parts.append(subsample(images, labels, SYNTHETIC, method))
+    return EmbeddedImages.join(parts)
 
 
 def subsample(images: Images, labels: Labels, part: int, method: int) -> EmbeddedImages:
@@ -131,22 +135,24 @@ def subsample(images: Images, labels: Labels, part: int, method: int) -> Embedde
     )
 
 
-def _mixings(features: Features, shown: EmbeddedImages, cells: Sequence[Cell]) -> list[JsonObject]:
+def measure_mixing(
+    features: Features, selected: EmbeddedImages, cells: Sequence[Cell]
+) -> list[JsonObject]:
     """Measure each pair of parts within each class of a method, in standardized features.
 
     The real images set the scale, so that a method's number does not depend on the other methods of
     the study.
     """
-    scaled = standardized(features, features[shown.real])
+    scaled = standardized(features, features[selected.real])
     measured: list[JsonObject] = []
     for i, cell in enumerate(cells):
-        for label in np.unique(shown.label[shown.method == i]):
-            rows = np.flatnonzero((shown.label == label) & np.isin(shown.method, (-1, i)))
+        for label in np.unique(selected.label[selected.method == i]):
+            rows = np.flatnonzero((selected.label == label) & np.isin(selected.method, (-1, i)))
             for first, second in PAIRS:
-                both = rows[np.isin(shown.part[rows], (first, second))]
-                if len(np.unique(shown.part[both])) < 2:
+                both = rows[np.isin(selected.part[rows], (first, second))]
+                if len(np.unique(selected.part[both])) < 2:
                     continue
                 pair = {"one": PARTS[first], "other": PARTS[second]}
-                result = asdict(mixing(scaled[both], shown.part[both]))
+                result = asdict(mixing(scaled[both], selected.part[both]))
                 measured.append({"method": cell.method, "label": int(label), **pair, **result})
     return measured

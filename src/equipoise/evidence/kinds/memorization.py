@@ -59,20 +59,16 @@ def gather(run: FinishedRun, folder: Path) -> None:
     if not audits:
         return
     write_json(folder / "audits.json", audits)
-    methods: list[str] = []
-    most_similar: list[PairImages] = []
+    columns: dict[str, list[Any]] = defaultdict(list)
     for method, of_method in pairs.items():
-        ranked = sorted(of_method, key=lambda shown: -shown.pair.likeness)[:SHOWN]
-        methods += [method] * len(ranked)
-        most_similar += ranked
-    np.savez_compressed(
-        folder / "pairs.npz",
-        allow_pickle=False,
-        synthetic=np.stack([shown.synthetic for shown in most_similar]),
-        real=np.stack([shown.real for shown in most_similar]),
-        method=np.array(methods),
-        label=np.array([shown.pair.label for shown in most_similar]),
-        likeness=np.array([shown.pair.likeness for shown in most_similar]),
-        mirrored=np.array([shown.pair.mirrored for shown in most_similar]),
-        copy=np.array([shown.pair.copy for shown in most_similar]),
-    )
+        most_similar = sorted(of_method, key=lambda similar: -similar.pair.likeness)[:SHOWN]
+        for similar in most_similar:
+            columns["synthetic"].append(similar.synthetic)
+            columns["real"].append(similar.real)
+            columns["method"].append(method)
+            columns["label"].append(similar.pair.label)
+            columns["likeness"].append(similar.pair.likeness)
+            columns["mirrored"].append(similar.pair.mirrored)
+            columns["copy"].append(similar.pair.copy)
+    stacked = {name: np.stack(values) for name, values in columns.items()}
+    np.savez_compressed(folder / "pairs.npz", allow_pickle=False, **stacked)

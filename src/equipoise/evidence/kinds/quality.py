@@ -92,7 +92,7 @@ def gather(run: FinishedRun, folder: Path) -> None:
         if place not in references:
             references[place] = RealReference(run, cell)
         rows += references[place].compare(cell)
-    _write_runs(rows, folder / "runs.csv")
+    write_quality_rows(rows, folder / "runs.csv")
     first = next(iter(references.values()))
     quality = {
         "extractor": first.extractor.name,
@@ -154,7 +154,7 @@ class RealReference:
         for label in np.unique(labels).tolist():
             of_class = images[labels == label]
             rng = make_rng(*self.seed, cell.method, label)
-            pairs = self._real_pairs(label)
+            pairs = self.pairs_of(label)
             findings = pairs.compare(self._features(of_class) / self.scale, rng)
             findings += label_fidelity(self.train.labeled, self.held_out.labeled, fake, label)
             findings.append(self._diversity(of_class, label))
@@ -194,7 +194,8 @@ class RealReference:
         features = extract(images, self.unlabeled_extractor, cache=self.run.features)
         return ClassFeatures(features, labels, patients)
 
-    def _real_pairs(self, label: int) -> RealPairs:
+    def pairs_of(self, label: int) -> RealPairs:
+        """Return the pairs of real sets of a class; drawn once."""
         if label not in self._pairs:
             train = self.train.of_class(label, self.scale)
             held_out = self.held_out.of_class(label, self.scale)
@@ -239,8 +240,9 @@ def means(rows: Sequence[QualityRow]) -> list[JsonObject]:
         groups[row.label, row.finding.measure, row.method].append(row)
     averages: list[JsonObject] = []
     for (label, measure, method), group in groups.items():
-        measured = [row.finding for row in group if not row.finding.refused]
-        sizes = [finding.n for finding in measured] or [row.finding.n for row in group]
+        findings = [row.finding for row in group]
+        measured = [finding for finding in findings if not finding.refused]
+        sizes = [finding.n for finding in measured or findings]
         average: dict[str, JsonValue] = {
             "label": label,
             "measure": measure,
@@ -249,18 +251,19 @@ def means(rows: Sequence[QualityRow]) -> list[JsonObject]:
             "runs": len(measured),
             "sd": None,
             "sources": [*sorted({row.source for row in group})],
-            "refused": "" if measured else group[0].finding.refused,
+            "refused": "" if measured else findings[0].refused,
         }
-        if len(measured) > 1:
-            average["sd"] = float(np.std([finding.value for finding in measured], ddof=1))
-        if measured:
-            for name in VALUES:
-                average[name] = float(np.mean([getattr(finding, name) for finding in measured]))
+        for name in VALUES if measured else ():
+            values = [getattr(finding, name) for finding in measured]
+            average[name] = float(np.mean(values))
+            if name == "value" and len(measured) > 1:
+                average["sd"] = float(np.std(values, ddof=1))
         averages.append(average)
     return averages
 
 
-def _write_runs(rows: Sequence[QualityRow], path: Path) -> None:
+def write_quality_rows(rows: Sequence[QualityRow], path: Path) -> None:
+    """Write a CSV line for each row; undefined numbers are empty."""
     names = ["method", "split", "seed", "label", "source", *Finding.__dataclass_fields__]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -115,6 +115,72 @@ class Album:
             self._maps[method, patient] = label_map
         return self._maps[method, patient]
 
+    def add_examples(self, method: str, scores: PatientScores, compared: Sequence[str]) -> None:
+        """Add the slices of a method's best, median and worst patient.
+
+        They are the slice with most tumor, and that with most errors of the methods in `compared`.
+        """
+        for patient, role in roles(scores).items():
+            rows = np.flatnonzero(self.dataset.groups == patient)
+            self.cases.setdefault(patient, int(rows[0]))
+            codes = self.arrays(patient).codes
+            tumor_voxels = ((codes > 0) & (codes < 255)).sum(axis=(1, 2))  # (z,)
+            reasons = {largest_slice(tumor_voxels): TUMOR}
+            errors = self.errors(compared, patient)
+            if errors.any():
+                reasons.setdefault(largest_slice(errors), ERRORS)
+            for z, reason in reasons.items():
+                example = SliceExample(
+                    of=method,
+                    role=role,
+                    mean_dice=scores[patient],
+                    reason=reason,
+                    slice=self.add(patient, z),
+                )
+                self.examples.append(example)
+
+    def errors(self, methods: Sequence[str], patient: int) -> NDArray[np.int64]:
+        """Count the wrong voxels of each slice, (z,), summed over regions and methods."""
+        truth = self.arrays(patient).codes
+        errors = np.zeros(len(truth), dtype=np.int64)
+        for region in self.dataset.regions.values():
+            inside = np.isin(truth, region)
+            for method in methods:
+                codes = self.label_map(method, patient)
+                if codes is not None:
+                    errors += (np.isin(codes, region) != inside).sum(axis=(1, 2))
+        return errors
+
+    def pixels(self, modalities: Sequence[int]) -> dict[str, Codes]:
+        """Collect `image_i` (m, h, w), `truth_i` and `drawn_i_j` (h, w) of slice i and method j."""
+        pixels: dict[str, Codes] = {}
+        for i, selected in enumerate(self.slices):
+            arrays = self.arrays(selected.patient)
+            planes = [windowed(arrays, channel, selected.z) for channel in modalities]
+            pixels[f"image_{i}"] = np.stack(planes)
+            pixels[f"truth_{i}"] = np.asarray(arrays.codes[selected.z])
+            for j, method in enumerate(self.methods):
+                codes = self.label_map(method, selected.patient)
+                if codes is not None:
+                    pixels[f"drawn_{i}_{j}"] = np.asarray(codes[selected.z])
+        return pixels
+
+    def dice(self, method: str) -> dict[str, dict[str, float]]:
+        """Compute the Dice of the label maps that are shown, by patient and region."""
+        regions = self.dataset.regions
+        metrics = region_metrics(regions)
+        of_patients: dict[str, dict[str, float]] = {}
+        for patient in self.cases:
+            segmented = self.cell(method, patient)
+            if segmented is None:
+                continue
+            measures = segmented.measures.subset(segmented.measures.ids == self.case_id(patient))
+            of_patient = {}
+            for region in regions:
+                of_patient[region] = float(metrics[name_of(DICE, region)].rule(measures)[0])
+            of_patients[str(patient)] = of_patient
+        return of_patients
+
 
 def gather(run: FinishedRun, folder: Path) -> None:
     """Select slices and write them, without anything that identifies a patient.
@@ -124,7 +190,7 @@ def gather(run: FinishedRun, folder: Path) -> None:
     volumes = run.run.volumes
     scores: dict[str, PatientScores] = {}
     for method in volumes.methods:
-        of_method = _mean_dice(run, volumes, method)
+        of_method = mean_dice(run, volumes, method)
         if of_method:
             scores[method] = of_method
     if not scores:
@@ -134,21 +200,21 @@ def gather(run: FinishedRun, folder: Path) -> None:
     album = Album(run=run, volumes=volumes, methods=chosen_methods(scores, reference))
     for method in album.methods:
         compared = album.methods if method == reference else [method]
-        _add_examples(album, method, scores[method], compared)
+        album.add_examples(method, scores[method], compared)
     modalities = shown_modalities(run.study.volumes.modalities)
-    np.savez_compressed(folder / "slices.npz", allow_pickle=False, **_pixels(album, modalities))
+    np.savez_compressed(folder / "slices.npz", allow_pickle=False, **album.pixels(modalities))
     summary = {
         "methods": list(album.methods),
         "reference": reference,
         "modalities": [run.study.volumes.modalities[i] for i in modalities],
         "slices": [asdict(selected) for selected in album.slices],
         "exhibits": [asdict(example) for example in album.examples],
-        "dice": {method: _dice(album, method) for method in album.methods},
+        "dice": {method: album.dice(method) for method in album.methods},
     }
     write_json(folder / "slices.json", summary)
 
 
-def _mean_dice(run: FinishedRun, volumes: VolumeRun, method: str) -> dict[int, float]:
+def mean_dice(run: FinishedRun, volumes: VolumeRun, method: str) -> dict[int, float]:
     """Compute the mean Dice of each patient that a method segmented, mean over its seeds."""
     metric = region_metrics(run.study.volumes.regions)[MEAN_DICE]
     of_seeds: dict[int, list[float]] = {}
@@ -156,43 +222,20 @@ def _mean_dice(run: FinishedRun, volumes: VolumeRun, method: str) -> dict[int, f
         for patient in np.unique(measures.patients).tolist():
             value = metric.rule(measures.subset(measures.patients == patient))
             of_seeds.setdefault(patient, []).append(float(value[0]))
-    return {patient: float(np.mean(values)) for patient, values in of_seeds.items()}
+    means = {}
+    for patient, values in of_seeds.items():
+        means[patient] = float(np.mean(values))
+    return means
 
 
 def chosen_methods(scores: Mapping[str, PatientScores], reference: str) -> list[str]:
     """Choose the methods to show, in the order of the study: the reference and the best."""
-    means = {
-        method: float(np.mean(list(of_method.values()))) for method, of_method in scores.items()
-    }
-    ranked = sorted(scores, key=lambda method: (method != reference, -means[method]))
+
+    def rank(method: str) -> tuple[bool, float]:
+        return method != reference, -float(np.mean(list(scores[method].values())))
+
+    ranked = sorted(scores, key=rank)
     return [method for method in scores if method in ranked[:MOST_METHODS]]
-
-
-def _add_examples(
-    album: Album, method: str, scores: PatientScores, compared: Sequence[str]
-) -> None:
-    """Add the slices of a method's best, median and worst patient.
-
-    They are the slice with most tumor, and the one with most errors of the methods in `compared`.
-    """
-    for patient, role in roles(scores).items():
-        rows = np.flatnonzero(album.dataset.groups == patient)
-        album.cases.setdefault(patient, int(rows[0]))
-        codes = album.arrays(patient).codes
-        tumor_voxels = ((codes > 0) & (codes < 255)).sum(axis=(1, 2))  # (z,)
-        reasons = {largest_slice(tumor_voxels): TUMOR}
-        errors = _errors(album, compared, patient)
-        if errors.any():
-            reasons.setdefault(largest_slice(errors), ERRORS)
-        for z, reason in reasons.items():
-            example = SliceExample(
-                of=method,
-                role=role,
-                mean_dice=scores[patient],
-                reason=reason,
-                slice=album.add(patient, z),
-            )
-            album.examples.append(example)
 
 
 def roles(scores: PatientScores) -> dict[int, str]:
@@ -204,28 +247,16 @@ def roles(scores: PatientScores) -> dict[int, str]:
     """
     ranked = sorted(scores, key=lambda patient: (-scores[patient], patient))
     places = {"best": 0, "median": (len(ranked) - 1) // 2, "worst": len(ranked) - 1}
-    names: dict[int, list[str]] = {}
+    names: dict[int, str] = {}
     for role, place in places.items():
-        names.setdefault(ranked[place], []).append(role)
-    return {patient: " and ".join(of_patient) for patient, of_patient in names.items()}
+        patient = ranked[place]
+        names[patient] = f"{names[patient]} and {role}" if patient in names else role
+    return names
 
 
 def largest_slice(voxels: NDArray[np.int64]) -> int:
     """Find the slice of (z,) counts with most voxels, the middle one if none has any."""
     return int(voxels.argmax()) if voxels.any() else len(voxels) // 2
-
-
-def _errors(album: Album, methods: Sequence[str], patient: int) -> NDArray[np.int64]:
-    """Count the wrong voxels of each slice, (z,), summed over regions and methods."""
-    truth = album.arrays(patient).codes
-    errors = np.zeros(len(truth), dtype=np.int64)
-    for region in album.dataset.regions.values():
-        inside = np.isin(truth, region)
-        for method in methods:
-            codes = album.label_map(method, patient)
-            if codes is not None:
-                errors += (np.isin(codes, region) != inside).sum(axis=(1, 2))
-    return errors
 
 
 def shown_modalities(names: Sequence[str]) -> list[int]:
@@ -242,42 +273,10 @@ def shown_modalities(names: Sequence[str]) -> list[int]:
     return channels
 
 
-def _pixels(album: Album, modalities: Sequence[int]) -> dict[str, Codes]:
-    """Collect `image_i` (m, h, w), `truth_i` and `drawn_i_j` (h, w) of slice i and method j."""
-    pixels: dict[str, Codes] = {}
-    for i, selected in enumerate(album.slices):
-        arrays = album.arrays(selected.patient)
-        windowed = [_windowed(arrays, channel, selected.z) for channel in modalities]
-        pixels[f"image_{i}"] = np.stack(windowed)
-        pixels[f"truth_{i}"] = np.asarray(arrays.codes[selected.z])
-        for j, method in enumerate(album.methods):
-            codes = album.label_map(method, selected.patient)
-            if codes is not None:
-                pixels[f"drawn_{i}_{j}"] = np.asarray(codes[selected.z])
-    return pixels
-
-
-def _windowed(arrays: Arrays, channel: int, z: int) -> Codes:
+def windowed(arrays: Arrays, channel: int, z: int) -> Codes:
     """Convert a slice to gray levels between `PERCENTILES` of the brain; black outside."""
     brain = np.asarray(arrays.images[channel])[arrays.mask].astype(np.float32)
     low, high = np.percentile(brain, PERCENTILES)
     plane = np.asarray(arrays.images[channel, z], dtype=np.float32)
     unit = (plane - low) / max(float(high - low), 1e-6)
     return np.where(arrays.mask[z], np.rint(255 * np.clip(unit, 0, 1)), 0).astype(np.uint8)
-
-
-def _dice(album: Album, method: str) -> dict[str, dict[str, float]]:
-    """Compute the Dice of the label maps that are shown, by patient and region."""
-    regions = album.dataset.regions
-    metrics = region_metrics(regions)
-    of_patients: dict[str, dict[str, float]] = {}
-    for patient in album.cases:
-        segmented = album.cell(method, patient)
-        if segmented is None:
-            continue
-        measures = segmented.measures.subset(segmented.measures.ids == album.case_id(patient))
-        of_patient = {}
-        for region in regions:
-            of_patient[region] = float(metrics[name_of(DICE, region)].rule(measures)[0])
-        of_patients[str(patient)] = of_patient
-    return of_patients
