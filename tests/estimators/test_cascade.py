@@ -209,7 +209,7 @@ def test_stages_of_equal_content_are_trained_once(
 ) -> None:
     """Another theta needs no training."""
     data = brains(tmp_path)
-    first = cascade(theta=0.5).fit(data, workspace=tmp_path / "work")
+    first = cascade(theta=0.5).fit(data, workspace=str(tmp_path / "work"))
     monkeypatch.setattr("equipoise.estimators.segmenter.train_patches", None)
     again = cascade(theta=0.6).fit(data, workspace=tmp_path / "work")
     images, _, mask = data.arrays(0)

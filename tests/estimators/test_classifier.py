@@ -506,9 +506,9 @@ def test_another_fit_does_not_use_the_checkpoint(
 
 
 def test_a_saved_classifier_predicts_the_same_bits(toy: ImageDataset, tmp_path: Path) -> None:
-    fitted = quick().fit(toy.images, toy.labels + 3)
-    fitted.save(tmp_path / "net")
-    loaded = ImageClassifier.load(tmp_path / "net", device="cpu")
+    fitted = quick().fit(toy.images, toy.labels + 3, workspace=str(tmp_path / "work"))
+    fitted.save(str(tmp_path / "net"))
+    loaded = ImageClassifier.load(str(tmp_path / "net"), device="cpu")
     np.testing.assert_array_equal(
         loaded.predict_proba(toy.images), fitted.predict_proba(toy.images)
     )

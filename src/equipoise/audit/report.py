@@ -80,7 +80,7 @@ def audit(
     extractor: Extractor,
     *,
     rule: GateRule = DEFAULT_RULE,
-    cache: Path | None = None,
+    cache: str | Path | None = None,
 ) -> Audit:
     """Search for copies of training images and for traces of who was in the training images.
 
@@ -119,9 +119,10 @@ def audit(
     """
     others = train.subset(slice(0, 0)) if held_out is None else held_out
     labels = check_comparable(train, others, images, labels)
-    train_features = extract(train.images, extractor, cache=cache)
-    other_features = extract(others.images, extractor, cache=cache)
-    fake_features = extract(images, extractor, cache=cache)
+    folder = None if cache is None else Path(cache)
+    train_features = extract(train.images, extractor, cache=folder)
+    other_features = extract(others.images, extractor, cache=folder)
+    fake_features = extract(images, extractor, cache=folder)
     real_features = np.concatenate([train_features, other_features])
     search = CopySearch.build(train, others, real_features, extractor, rule)
     copies = search.search(images)

@@ -36,7 +36,7 @@ class BaseSegmenter(BaseEstimator, ABC):
         train: VolumeDataset,
         *,
         validation: VolumeDataset | None = None,
-        workspace: Path | None = None,
+        workspace: str | Path | None = None,
     ) -> Self:
         """Train on cases; a fit that was killed resumes from its checkpoint, to the same weights.
 
@@ -71,7 +71,7 @@ class BaseSegmenter(BaseEstimator, ABC):
         """Return the (z, y, x) class of each voxel, 0 outside the mask; see `probabilities`."""
 
     @abstractmethod
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write the fitted segmenter to a new folder, without history and frequencies.
 
         Raises:
@@ -80,7 +80,7 @@ class BaseSegmenter(BaseEstimator, ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls, folder: Path, *, device: str = "auto") -> Self:
+    def load(cls, folder: str | Path, *, device: str = "auto") -> Self:
         """Read what `save` wrote, for prediction only.
 
         Raises:

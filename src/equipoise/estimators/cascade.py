@@ -97,7 +97,7 @@ class CascadeSegmenter(BaseSegmenter):
         train: VolumeDataset,
         *,
         validation: VolumeDataset | None = None,
-        workspace: Path | None = None,
+        workspace: str | Path | None = None,
     ) -> Self:
         """Train both stages and tune theta; see `BaseSegmenter.fit`.
 
@@ -152,7 +152,7 @@ class CascadeSegmenter(BaseSegmenter):
             codes[z, *box] = np.where(tumor[z][box], 1 + scores.argmax(axis=0), 0)
         return codes
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write a new folder: `model.json` of the cascade, and a folder for each stage."""
         check_is_fitted(self, "theta_")
         settings = {"theta": self.theta, "device": self.device, "seed": self.seed}
@@ -170,9 +170,9 @@ class CascadeSegmenter(BaseSegmenter):
             self.divide_.save(temporary / DIVIDE)
 
     @classmethod
-    def load(cls, folder: Path, *, device: str = "auto") -> Self:
+    def load(cls, folder: str | Path, *, device: str = "auto") -> Self:
         """Read a cascade that `save` wrote; see `BaseSegmenter.load`."""
-        _, stored = load_fitted(folder, KIND)
+        _, stored = load_fitted(Path(folder), KIND)
         fitted = stored["fitted"]
         detect = Segmenter.load(Path(folder) / DETECT, device=device)
         divide = Segmenter.load(Path(folder) / DIVIDE, device=device)
@@ -244,7 +244,7 @@ class CascadeSegmenter(BaseSegmenter):
         view: Mapping[str, tuple[int, ...]],
         train: VolumeDataset,
         validation: VolumeDataset | None,
-        workspace: Path | None,
+        workspace: str | Path | None,
     ) -> Segmenter:
         """Fit a stage on a view of the classes: {name: stored classes}."""
         validation_view = None if validation is None else validation.merged(view)

@@ -169,7 +169,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         y: Labels,
         *,
         validation: LabeledImages | None = None,
-        workspace: Path | None = None,
+        workspace: str | Path | None = None,
         synthetic: Mask | None = None,
     ) -> Self:
         """Train on images; a fit that was killed resumes from its checkpoint, to the same weights.
@@ -191,6 +191,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             DivergedError: The loss became NaN or infinite.
         """
         started = time.perf_counter()
+        folder = None if workspace is None else Path(workspace)
         X, y = check_images_and_labels(X, y)
         if X.ndim != 4:
             raise DataError(
@@ -212,7 +213,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         if validation is not None:
             images = self.check_images(validation[0], "validation images")
             held_out = encode_validation(images, validation[1], self.classes_, self.keep_best)
-        request = self._request(X, codes, synthetic, held_out, workspace)
+        request = self._request(X, codes, synthetic, held_out, folder)
         stage = SECOND_STAGES[self.second_stage]
         if stage is not None:
             stage.check(request)
@@ -222,7 +223,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             y[~synthetic],
             network=self.network,
             validation=validation,
-            workspace=workspace,
+            workspace=folder,
         )
         self._train(request, pretrained)
         self.seconds_ = time.perf_counter() - started
@@ -273,7 +274,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         """The parameters as a typed record."""
         return ClassifierSettings(**self.get_params(deep=False))
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` and `model.json` (parameters, classes, kind of images).
 
         The parameter `pretraining` is not stored.
@@ -290,17 +291,17 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             "dtype": self.dtype_.name,
             "span": self.span_,
         }
-        save_fitted(folder, "classifier", self._modules().state_dict(), stored)
+        save_fitted(Path(folder), "classifier", self._modules().state_dict(), stored)
 
     @classmethod
-    def load(cls, folder: Path, *, device: str = "auto") -> Self:
+    def load(cls, folder: str | Path, *, device: str = "auto") -> Self:
         """Read a classifier that `save` wrote, for prediction only.
 
         Raises:
             DataError: The folder contains no saved classifier.
             SettingError: The device does not exist.
         """
-        tensors, stored = load_fitted(folder, "classifier")
+        tensors, stored = load_fitted(Path(folder), "classifier")
         loaded = cls(**{**stored["settings"], "device": device})
         loaded.classes_ = np.asarray(stored["classes"], dtype=np.int64)
         loaded.counts_ = np.asarray(stored["counts"], dtype=np.int64)

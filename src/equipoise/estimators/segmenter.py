@@ -155,7 +155,7 @@ class Segmenter(BaseSegmenter):
         train: VolumeDataset,
         *,
         validation: VolumeDataset | None = None,
-        workspace: Path | None = None,
+        workspace: str | Path | None = None,
     ) -> Self:
         """Train on cases; see `BaseSegmenter.fit`.
 
@@ -183,7 +183,7 @@ class Segmenter(BaseSegmenter):
         def train_once(checkpoint: Path | None) -> PatchFit:
             return self._train(settings, train, validation, checkpoint)
 
-        trained = load_or_train(workspace, key, train_once)
+        trained = load_or_train(None if workspace is None else Path(workspace), key, train_once)
         started = time.perf_counter()
         self._modules().load_state_dict(dict(trained.tensors))
         self._store_statistics(trained, shares)
@@ -238,7 +238,7 @@ class Segmenter(BaseSegmenter):
             scores = self.loss_.probabilities(corrected.unsqueeze(0))[0]
             yield z, box, scores.cpu().numpy()
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` and `model.json`; see `BaseSegmenter.save`.
 
         Of the patch sampler only its description is stored.
@@ -258,12 +258,12 @@ class Segmenter(BaseSegmenter):
         }
         settings = {**self.get_params(deep=False), "patch_sampler": str(self.patch_sampler)}
         parts = {"settings": settings, "fitted": fitted}
-        save_fitted(folder, KIND, self._modules().state_dict(), parts)
+        save_fitted(Path(folder), KIND, self._modules().state_dict(), parts)
 
     @classmethod
-    def load(cls, folder: Path, *, device: str = "auto") -> Self:
+    def load(cls, folder: str | Path, *, device: str = "auto") -> Self:
         """Read a segmenter that `save` wrote; see `BaseSegmenter.load`."""
-        tensors, stored = load_fitted(folder, KIND)
+        tensors, stored = load_fitted(Path(folder), KIND)
         fitted = stored["fitted"]
         loaded = cls(**{**stored["settings"], "device": device})
         loaded._set_classes(fitted["class_names_"], fitted["modalities_"], fitted["regions_"])
