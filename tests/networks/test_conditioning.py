@@ -1,29 +1,33 @@
-"""Label codes are appended and what was there stays; labels as weights of norms and scores (methods 9.4)."""
+"""Labels are joined to features, or are the weights of norms and scores."""
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from equipoise.networks.conditioning import (
+    Chain,
     ConditionalBatchNorm,
     EmbeddedPlane,
     EmbeddedVector,
     Join,
+    Labeled,
     OneHot,
+    PlainJoin,
     Projection,
-    Unlabeled,
+    apply_layer,
 )
 
 LABELS = torch.tensor([2, 0])
+FEATURES = torch.tensor([[1.0, -4.0], [2.0, -5.0]])
 
 
 @pytest.mark.parametrize(
     ("join", "shape"),
     [
-        (Unlabeled(), (2, 4)),
+        (PlainJoin(), (2, 4)),
         (OneHot(3), (2, 4)),
         (EmbeddedVector(3), (2, 4)),
-        (Unlabeled(), (2, 4, 8, 8)),
+        (PlainJoin(), (2, 4, 8, 8)),
         (OneHot(3), (2, 4, 8, 8)),
         (EmbeddedPlane(3, 8), (2, 4, 8, 8)),
     ],
@@ -71,3 +75,22 @@ def test_golden_projection() -> None:
     head.embedding.weight.data = torch.tensor([[0.0, 0.0], [10.0, 1.0]])
     assert head(features, torch.tensor([0])).tolist() == [2.5]
     assert head(features, torch.tensor([1])).tolist() == [2.5 + 30 - 1]
+
+
+# --- labels reach the modules that need them ------------------------------------------------------
+
+
+class Add(Labeled):
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        return features + labels[:, None]
+
+
+def test_labels_go_to_those_that_take_them() -> None:
+    chain = Chain(nn.ReLU(), Chain(Add()), nn.Flatten())
+    assert chain(FEATURES, torch.tensor([1, 2])).tolist() == [[2.0, 1.0], [4.0, 2.0]]
+    assert torch.equal(apply_layer(nn.ReLU(), FEATURES, LABELS), FEATURES.relu())
+
+
+def test_names_are_those_of_sequential() -> None:
+    layers = [nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)]
+    assert list(Chain(*layers).state_dict()) == list(nn.Sequential(*layers).state_dict())

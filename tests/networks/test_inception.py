@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from equipoise.exceptions import SettingError
-from equipoise.networks.inception import TAPS, GlobalMean, Mixed, fid_inception
+from equipoise.networks.inception import TAPS, GlobalMean, ParallelPaths, fid_inception
 
 
 def test_size_of_the_network() -> None:
@@ -43,7 +43,10 @@ def test_names_are_those_of_the_released_file() -> None:
             for block in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")
         ),
     }
-    for name in ("Mixed_5b.branch5x5_2.conv.weight", "Mixed_7c.branch3x3dbl_3b.bn.running_var"):
+    for name in (
+        "Mixed_5b.branch5x5_2.conv.weight",
+        "Mixed_7c.branch3x3dbl_3b.bn.running_var",
+    ):
         assert name in names
 
 
@@ -70,7 +73,7 @@ def test_shared_beginnings_run_once_and_order_is_that_of_the_paths() -> None:
             return images + 1
 
     first, double, triple = Counted(), torch.nn.Identity(), torch.nn.Hardtanh(0, 0.5)
-    mixed = Mixed(
+    mixed = ParallelPaths(
         {"first": first, "a": double, "b": triple}, (("first", "b"), ("a",), ("first", "a"))
     )
     found = mixed(torch.zeros(1, 1, 1, 1))

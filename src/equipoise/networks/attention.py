@@ -1,4 +1,4 @@
-"""Self-attention between the places of a map (methods 9.3)."""
+"""Self-attention between the positions of a map."""
 
 import torch
 from torch import Tensor, nn
@@ -6,14 +6,25 @@ from torch.nn import functional
 
 from equipoise.networks.sizes import check_size
 
-LARGEST_SIDE = 32  # of a map with attention: its cost grows with the fourth power of the side
+LARGEST_SIDE = 32  # of a map with attention: the cost grows with the fourth power of the side
 
 
 class SelfAttention(nn.Module):
-    """Adds to every place of a map what the places that resemble it hold; adds nothing at the start.
+    """Adds to every position of a map a weighted mean over similar positions; initially 0.
 
-    Source: Zhang et al. 2019: out = x + gamma o(g A^T), A = softmax(theta^T phi) over the places of phi and g,
-    which are max-pooled by 2. Differs in having spectral norm only in a critic whose other layers have it.
+    out = x + gamma o(g A^T), A = softmax(theta^T phi) over the positions of phi and g, which are
+    max-pooled by 2; gamma starts at 0.
+
+    Args:
+        channels: Channels of the map.
+
+    Source: Zhang et al. (2019), "Self-Attention Generative Adversarial Networks". Difference:
+    spectral norm only in a critic whose other layers have it.
+
+    Example:
+        >>> maps = torch.randn(2, 8, 4, 4)
+        >>> torch.equal(SelfAttention(8)(maps), maps)
+        True
     """
 
     def __init__(self, channels: int) -> None:
@@ -26,21 +37,26 @@ class SelfAttention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, c, h, w) -> (b, c, h, w)."""
-        theta = self.theta(x).flatten(2)
-        phi, g = (functional.max_pool2d(layer(x), 2).flatten(2) for layer in (self.phi, self.g))
-        # written out: the fused kernels of torch have no second derivative, which gradient penalties need
+        """Map (b, c, h, w) to (b, c, h, w)."""
+        theta = self.theta(x).flatten(2)  # (b, c / 8, h w)
+        phi = functional.max_pool2d(self.phi(x), 2).flatten(2)  # (b, c / 8, h w / 4)
+        g = functional.max_pool2d(self.g(x), 2).flatten(2)  # (b, c / 2, h w / 4)
+        # Written out, because torch's fused kernels have no second derivative, which gradient
+        # penalties need.
         attention = torch.softmax(theta.transpose(1, 2) @ phi, dim=2)
-        seen = (g @ attention.transpose(1, 2)).reshape(len(x), -1, *x.shape[2:])
-        attended: Tensor = x + self.gamma * self.o(seen)
+        means = (g @ attention.transpose(1, 2)).reshape(len(x), -1, *x.shape[2:])
+        attended: Tensor = x + self.gamma * self.o(means)
         return attended
 
 
 def attention_side(size: int) -> int:
-    """Choose the map that gets self-attention: the largest of at most 32 px that is smaller than the image.
+    """Return the side of the map with self-attention for images of side `size`.
 
-    >>> [attention_side(size) for size in (28, 32, 48, 64, 128, 224)]
-    [14, 16, 24, 32, 32, 28]
+    It is the largest side of at most 32 px that is smaller than the image.
+
+    Example:
+        >>> [attention_side(size) for size in (28, 32, 48, 64, 128, 224)]
+        [14, 16, 24, 32, 32, 28]
     """
     side = check_size(size)[0]
     while 2 * side <= min(LARGEST_SIDE, size // 2):

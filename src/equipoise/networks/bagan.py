@@ -1,4 +1,4 @@
-"""Networks of the original BAGAN for any valid side: latents of a class come from its Gaussian (methods 4.8)."""
+"""Networks of the original BAGAN for any valid side: latents of a class come from its Gaussian."""
 
 from itertools import pairwise
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.networks import initialization
-from equipoise.networks.conditioning import Unlabeled
+from equipoise.networks.conditioning import PlainJoin
 from equipoise.networks.design import Design, Generator
 from equipoise.networks.sizes import check_size
 
@@ -16,9 +16,13 @@ LARGEST_MAP = 8  # the trunk halves until its map is no larger
 
 
 class ClassGaussians(nn.Module):
-    """Moves standard normal latents to the Gaussian of their class: mean + factor @ latent.
+    """Maps standard normal latents to the Gaussian of their class: mean + factor @ latent.
 
     Every class starts as N(0, I), which leaves latents as they are.
+
+    Args:
+        n_classes: Number of classes k.
+        size: Length d of the latents.
 
     Attributes:
         means: (k, d).
@@ -34,41 +38,48 @@ class ClassGaussians(nn.Module):
         self.register_buffer("factors", torch.eye(size).repeat(n_classes, 1, 1))
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        """(b, d), (b,) -> (b, d)."""
+        """Map (b, d), (b,) to (b, d)."""
         return self.means[labels] + (self.factors[labels] @ latent[:, :, None])[:, :, 0]
 
 
 class ClassCritic(nn.Module):
-    """Says of images which of the k classes they show, or that they are generated."""
+    """Classifies images into k classes and "generated".
+
+    Args:
+        trunk: Images to features.
+        head: Features to k + 1 logits.
+    """
 
     def __init__(self, trunk: nn.Module, head: nn.Linear) -> None:
         super().__init__()
         self.trunk, self.head = trunk, head
 
     def logits(self, images: Tensor) -> Tensor:
-        """(b, c, s, s) in [-1, 1] -> (b, k + 1), the last one of "generated"."""
+        """Map (b, c, s, s) in [-1, 1] to (b, k + 1); the last logit is that of "generated"."""
         logits: Tensor = self.head(self.trunk(images))
         return logits
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Score images (b, c, s, s) as any critic does, whatever their labels (b,)."""
+        """Score images (b, c, s, s) as any critic does, whatever their labels (b,): (b,)."""
         return self.realness(self.logits(images))
 
     @staticmethod
     def realness(logits: Tensor) -> Tensor:
-        """Logits (b, k + 1) -> the logit of "not generated" (b,), larger where the image looks real."""
+        """Map logits (b, k + 1) to the logit of "not generated" (b,)."""
         return logits[:, :-1].logsumexp(dim=1) - logits[:, -1]
 
 
 def bagan_networks(design: Design) -> tuple[Generator, ClassCritic, nn.Sequential]:
-    """Build generator, critic and encoder of BAGAN; the encoder is a trunk like the critic's, then a linear layer.
+    """Build generator, critic and encoder of BAGAN; the encoder is a trunk and a linear layer.
 
-    With base_channels 32 and latent_size 100 the widths are the reference's. It starts every generator at 8 x 8;
-    here the smallest map has the side of `check_size`. First weights as Keras draws them.
+    With base_channels 32 and latent_size 100 the widths are those of the reference. Weights start
+    as in Keras.
 
-    Source: Mariani et al. 2018 (arXiv 1803.09655) and its code, methods 4.8.
+    Source: Mariani et al. (2018), arXiv 1803.09655, and its code. Difference: their generators all
+    start at 8 x 8; here the smallest map has the side of `check_size`.
     """
-    features = _features(design)
+    side = _side_after(design.size, _n_pairs(design.size))
+    features = 8 * design.base_channels * side * side
     critic = ClassCritic(trunk(design), nn.Linear(features, design.n_classes + 1))
     encoder = nn.Sequential(trunk(design), nn.Linear(features, design.latent_size))
     first = initialization.keras
@@ -76,7 +87,7 @@ def bagan_networks(design: Design) -> tuple[Generator, ClassCritic, nn.Sequentia
 
 
 def generator(design: Design) -> Generator:
-    """Build latents (b, latent_size), labels -> images: nearest-neighbour doubling and 5 x 5 convolutions."""
+    """Build latents (b, latent_size), labels -> images: nearest doubling and 5 x 5 convolutions."""
     side, n = check_size(design.size)
     base, latent = design.base_channels, design.latent_size
     smallest = 4 * base
@@ -91,18 +102,14 @@ def generator(design: Design) -> Generator:
     for before, after in pairwise([smallest, *[8 * base] * (n - 1), 4 * base]):
         body += [nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 5, padding=2, bias=False)]
         body.append(nn.ReLU(inplace=True))
-    body += [
-        nn.ZeroPad2d((0, 1, 0, 1)),
-        nn.Conv2d(4 * base, design.channels, 2, bias=False),
-        nn.Tanh(),
-    ]
-    return Generator(
-        ClassGaussians(design.n_classes, latent), stem, Unlabeled(), nn.Sequential(*body)
-    )
+    last = nn.Conv2d(4 * base, design.channels, 2, bias=False)
+    body += [nn.ZeroPad2d((0, 1, 0, 1)), last, nn.Tanh()]
+    gaussians = ClassGaussians(design.n_classes, latent)
+    return Generator(gaussians, stem, PlainJoin(), nn.Sequential(*body))
 
 
 def trunk(design: Design) -> nn.Sequential:
-    """Build pairs of 3 x 3 convolutions, of which the first halves: (b, c, s, s) -> (b, features)."""
+    """Build pairs of 3 x 3 convolutions that halve the side: (b, c, s, s) -> (b, features)."""
     base = design.base_channels
     widths = [base, 2 * base, 4 * base, 8 * base, *[8 * base] * 2 * (_n_pairs(design.size) - 2)]
     layers: list[nn.Module] = []
@@ -113,17 +120,13 @@ def trunk(design: Design) -> nn.Sequential:
 
 
 def _n_pairs(size: int) -> int:
-    """Count the halvings: two, and more until the map's side is at most 8."""
+    """Return the number of halvings: two, and more until the map's side is at most 8."""
     n = 2
-    while _side(size, n) > LARGEST_MAP:
+    while _side_after(size, n) > LARGEST_MAP:
         n += 1
     return n
 
 
-def _side(size: int, n: int) -> int:
-    return -(-size >> n)  # a halving rounds up
-
-
-def _features(design: Design) -> int:
-    side = _side(design.size, _n_pairs(design.size))
-    return 8 * design.base_channels * side * side
+def _side_after(size: int, n: int) -> int:
+    """Return the side after n halvings, which round up."""
+    return -(-size >> n)

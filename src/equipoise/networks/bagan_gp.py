@@ -1,4 +1,4 @@
-"""Networks of BAGAN-GP, for any valid image side: labels enter generator and critic by a product (methods 4.9)."""
+"""Networks of BAGAN-GP for any valid side: labels enter generator and critic by a product."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 from equipoise.networks import initialization
-from equipoise.networks.conditioning import Unlabeled
+from equipoise.networks.conditioning import PlainJoin
 from equipoise.networks.design import Critic, Design, Generator
 from equipoise.networks.sizes import check_size
 
@@ -17,42 +17,53 @@ SLOPE = 0.2  # of every leaky ReLU
 
 
 class LabelProduct(nn.Module):
-    """Multiplies a latent, element by element, with a learned vector of the label."""
+    """Multiplies a latent, element by element, by a learned vector of the label.
+
+    Args:
+        n_classes: Number of labels.
+        size: Length of the latent.
+    """
 
     def __init__(self, n_classes: int, size: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(n_classes, size)
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        """(b, size), (b,) -> (b, size)."""
+        """Map (b, size), (b,) to (b, size)."""
         product: Tensor = latent * self.embedding(labels)
         return product
 
 
 class LabeledFeatures(nn.Module):
-    """Features of images times features of their labels."""
+    """Features of images times features of their labels.
+
+    Args:
+        trunk: Images to features.
+        label_path: Labels to features.
+    """
 
     def __init__(self, trunk: nn.Module, label_path: nn.Module) -> None:
         super().__init__()
         self.trunk, self.label_path = trunk, label_path
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """(b, c, s, s) in [-1, 1], (b,) -> (b, features)."""
+        """Map (b, c, s, s) in [-1, 1], (b,) to (b, features)."""
         product: Tensor = self.trunk(images) * self.label_path(labels)
         return product
 
 
 def bagan_gp_pair(design: Design) -> tuple[Generator, Critic]:
-    """Build decoder (behind the product of latent and label) and critic of BAGAN-GP ("Improved BAGAN", paper S1).
+    """Build decoder and critic of BAGAN-GP; the product of latent and label precedes the decoder.
 
-    At 64 px, with base_channels 64 and latent_size 128, they are the paper's; other sides keep the widths of the
-    first and last convolution. The third network is `encoder`.
+    At 64 px, with base_channels 64 and latent_size 128, they are the paper's; other sides keep the
+    widths of the first and last convolution. The third network is `encoder`.
 
-    Source: Huang & Jafari 2021 (arXiv 2011.00189) and its code, methods 4.9. Batch norm keeps PyTorch's momentum
-    (0.1, Keras 0.01), so that short fits are not scored with the statistics of their start.
+    Source: Huang and Jafari (2021), arXiv 2011.00189, and its code; "Improved BAGAN" of Sharma et
+    al. (paper S1). Difference: batch norm keeps PyTorch's momentum (0.1, Keras 0.01), so that short
+    fits are not scored with the statistics of their start.
 
     Raises:
-        SettingError: The image side is not valid, or the design asks for what these networks have no place for.
+        SettingError: An invalid image side, or a setting that these networks do not support.
     """
     _check(design)
     widths, side = _widths(design)
@@ -67,7 +78,7 @@ def bagan_gp_pair(design: Design) -> tuple[Generator, Critic]:
         ups.append(nn.ConvTranspose2d(before, after, 4, 2, 1))
         ups += [nn.BatchNorm2d(after, eps=1e-3), nn.LeakyReLU(SLOPE, inplace=True)]
     product = LabelProduct(design.n_classes, design.latent_size)
-    generator = Generator(product, stem, Unlabeled(), nn.Sequential(*ups[:-2], nn.Tanh()))
+    generator = Generator(product, stem, PlainJoin(), nn.Sequential(*ups[:-2], nn.Tanh()))
     hidden = 8 * design.base_channels
     label_path = nn.Sequential(
         nn.Embedding(design.n_classes, hidden),
@@ -80,16 +91,15 @@ def bagan_gp_pair(design: Design) -> tuple[Generator, Critic]:
 
 
 def encoder(design: Design) -> nn.Sequential:
-    """Build images (b, c, s, s) in [-1, 1] -> latents (b, latent_size); no normalization anywhere."""
+    """Build images (b, c, s, s) in [-1, 1] -> latents (b, latent_size), without normalization."""
     widths, side = _widths(design)
     last = nn.Linear(widths[-1] * side * side, design.latent_size)
-    return nn.Sequential(trunk(design), last, nn.LeakyReLU(SLOPE, inplace=True)).apply(
-        _first_weights(design)
-    )
+    network = nn.Sequential(trunk(design), last, nn.LeakyReLU(SLOPE, inplace=True))
+    return network.apply(_first_weights(design))
 
 
 def trunk(design: Design) -> nn.Sequential:
-    """Build the convolutions that encoder and critic have alike: (b, c, s, s) -> (b, features)."""
+    """Build the convolutions of encoder and critic: (b, c, s, s) -> (b, features)."""
     layers: list[nn.Module] = []
     for before, after in pairwise([design.channels, *_widths(design)[0]]):
         layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(SLOPE, inplace=True)]
@@ -97,7 +107,7 @@ def trunk(design: Design) -> nn.Sequential:
 
 
 def initialize(module: nn.Module) -> None:
-    """Draw convolutions as DCGAN does and everything else as Keras does."""
+    """Draw convolutions as DCGAN does, everything else as Keras does."""
     initialization.keras(module)
     if isinstance(module, initialization.CONVOLUTIONS):
         initialization.dcgan(module)
@@ -112,18 +122,19 @@ def _first_weights(design: Design) -> Callable[[nn.Module], None]:
 def _check(design: Design) -> None:
     if design.conditioning != CONDITIONING and design.n_classes > 1:
         raise SettingError(
-            f"Layout 'bagan_gp' has labels enter by a product, got conditioning={design.conditioning!r}. Give "
-            f"conditioning={CONDITIONING!r}."
+            "Labels enter layout 'bagan_gp' by a product, got "
+            f"conditioning={design.conditioning!r}. Use conditioning={CONDITIONING!r}."
         )
     if design.critic_norm not in (None, "none") or design.attention:
         raise SettingError(
-            f"Layout 'bagan_gp' has neither norms in its critic nor attention, got critic_norm="
-            f"{design.critic_norm!r} and attention={design.attention}. Leave both out, or give layout='dcgan'."
+            "Layout 'bagan_gp' has neither norms in its critic nor attention, got critic_norm="
+            f"{design.critic_norm!r} and attention={design.attention}. Leave both out, or use "
+            "layout='dcgan'."
         )
 
 
 def _widths(design: Design) -> tuple[list[int], int]:
-    """Give the channels after each halving (64, 128, 128, 256 in the paper), and the side of the smallest map."""
+    """Return the channels after each halving (64, 128, 128, 256 in the paper) and the last side."""
     side, n = check_size(design.size)
     base = design.base_channels
     widths = [base, *[2 * base] * (n - 2), 4 * base] if n > 1 else [4 * base]

@@ -1,4 +1,4 @@
-"""What every pair of generator and critic is made of, whatever its layout."""
+"""What every pair of generator and critic consists of, whatever its layout."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,20 @@ from torch import Tensor, nn
 
 from equipoise.discovery import pick
 from equipoise.networks.attention import SelfAttention, attention_side
-from equipoise.networks.chain import Chain, passed
-from equipoise.networks.conditioning import CONDITIONINGS
+from equipoise.networks.conditioning import CONDITIONINGS, Chain, apply_layer
 from equipoise.networks.initialization import INITIALIZATIONS
 from equipoise.networks.normalization import NORMS, SPECTRAL, constrain_spectra
 
 
 class Generator(nn.Module):
-    """Makes images from latents: the latent becomes a small map, the map is doubled up to the image."""
+    """Maps latents to images: the stem builds a small map, the body doubles it up to the image.
+
+    Args:
+        into_latent: Joins labels to latents.
+        stem: Latents to the smallest map.
+        into_map: Joins labels to the smallest map.
+        body: Smallest map to images.
+    """
 
     def __init__(
         self, into_latent: nn.Module, stem: nn.Module, into_map: nn.Module, body: nn.Module
@@ -22,21 +28,27 @@ class Generator(nn.Module):
         self.into_latent, self.stem, self.into_map, self.body = into_latent, stem, into_map, body
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        """(b, latent_size), (b,) -> images (b, c, s, s) in [-1, 1]."""
-        base = passed(self.stem, self.into_latent(latent, labels), labels)
-        return passed(self.body, self.into_map(base, labels), labels)
+        """Map (b, latent_size), (b,) to images (b, c, s, s) in [-1, 1]."""
+        base = apply_layer(self.stem, self.into_latent(latent, labels), labels)
+        return apply_layer(self.body, self.into_map(base, labels), labels)
 
 
 class Critic(nn.Module):
-    """Scores images: raw numbers (logits), larger where the image looks real."""
+    """Scores images: logits, larger where the image looks real.
+
+    Args:
+        into_image: Joins labels to images.
+        body: Joined images to scores.
+    """
 
     def __init__(self, into_image: nn.Module, body: nn.Module) -> None:
         super().__init__()
         self.into_image, self.body = into_image, body
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """(b, c, s, s) in [-1, 1], (b,) -> scores (b,)."""
-        return passed(self.body, self.into_image(images, labels), labels).reshape(len(images))
+        """Map (b, c, s, s) in [-1, 1], (b,) to scores (b,)."""
+        scores = apply_layer(self.body, self.into_image(images, labels), labels)
+        return scores.reshape(len(images))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,20 +57,21 @@ class Networks:
 
     Attributes:
         latent_size: Length of the latent vector.
-        base_channels: Channels at side s/2; doubled at each halving ("dcgan", "residual" above 32 px), or the same
-            everywhere ("constant"). See `residual_pair` for its sides up to 32 px. Paper S4 has 32 at 32 px, paper
-            S1 64 at 64 px.
+        base_channels: Channels at side s/2; doubled at each halving ("dcgan", "residual" above
+            32 px), or the same everywhere ("constant"). See `residual_pair` for sides up to 32 px.
+            Paper S4 has 32 at 32 px, paper S1 64 at 64 px.
         max_channels: Most channels of a map (not "constant").
-        bias: Whether convolutions have biases ("dcgan" only; paper S1 has, S4 has not). The critic's always have
-            where `critic_norm` is not "batch".
-        all_stride_2: Whether the critic's first convolution halves too ("constant" only): paper S2's text reads so,
-            the notebook that it builds on does not.
-        critic_norm: A name in `NORMS`: "batch", "layer", "instance", "spectral" or "none"; None is the layout's
-            own: "batch" ("dcgan"), "none" ("constant") or "spectral" ("residual").
-        critic_first_norm: Whether a norm follows the critic's first convolution ("residual" has none there). Papers
-            S1 and S4 have it, Radford et al. (2016) do not.
+        bias: Whether convolutions have biases ("dcgan" only; yes in paper S1, no in S4). Those of
+            the critic always have them unless `critic_norm` is "batch".
+        all_stride_2: Whether the critic's first convolution halves, too ("constant" only): yes in
+            the text of paper S2, no in the notebook that it builds on.
+        critic_norm: A name in `NORMS`: "batch", "layer", "instance", "spectral" or "none"; None is
+            that of the layout: "batch" ("dcgan"), "none" ("constant") or "spectral" ("residual").
+        critic_first_norm: Whether a norm follows the critic's first convolution ("residual" has
+            none there). Yes in papers S1 and S4, no in Radford et al. (2016).
         attention: Whether both networks have self-attention, in their map of `attention_side`.
-        initialization: A name in `INITIALIZATIONS`: "dcgan", "keras" or "xavier"; None is the layout's own.
+        initialization: A name in `INITIALIZATIONS`: "dcgan", "keras" or "xavier"; None is that of
+            the layout.
     """
 
     latent_size: int = 100
@@ -84,7 +97,7 @@ class Networks:
 
 @dataclass(frozen=True, kw_only=True)
 class Design(Networks):
-    """What a pair of networks is built from: the user's choice, the shape of the images and their labels.
+    """What a pair of networks is built from: the user's choice, the shape of images, the labels.
 
     Attributes:
         size: Side s of the square images.
@@ -100,20 +113,25 @@ class Design(Networks):
 
 
 class Parts:
-    """What a design asks for at the places of a layout where it has a say.
+    """The modules that a design determines, whatever the layout.
 
     Args:
         design: The design.
-        side: Of the generator's smallest map.
-        critic_norm: The layout's own; its name.
-        initialization: The layout's own; its name.
+        side: Side of the generator's smallest map.
+        critic_norm: Default of the layout, a name in `NORMS`.
+        initialization: Default of the layout, a name in `INITIALIZATIONS`.
+
+    Attributes:
+        latent: Length of the latent with what labels append.
+        image: Channels of the critic's image with what labels append.
 
     Raises:
         SettingError: No such conditioning, norm or initialization.
     """
 
     def __init__(self, design: Design, side: int, *, critic_norm: str, initialization: str) -> None:
-        self.design, self.critic_norm = design, design.critic_norm or critic_norm
+        self.design = design
+        self.critic_norm = design.critic_norm or critic_norm
         self.initialize = pick(
             INITIALIZATIONS, design.initialization or initialization, "initialization"
         )
@@ -126,34 +144,33 @@ class Parts:
         self.image = design.channels + self.into_image.extra
 
     def attend(self, side: int, channels: int) -> list[nn.Module]:
-        """Self-attention, if a map of this side has it."""
-        here = self.design.attention and side == attention_side(self.design.size)
-        return [SelfAttention(channels)] if here else []
+        """Return self-attention if a map of this side has it, else nothing."""
+        if self.design.attention and side == attention_side(self.design.size):
+            return [SelfAttention(channels)]
+        return []
 
     def generator_norm(self, channels: int) -> nn.Module:
-        """Batch norm of the generator."""
+        """Return a batch norm of the generator."""
         return self._conditioning.norm(self.design.n_classes, channels)
 
     def norm(self, channels: int, *, first: bool = False) -> list[nn.Module]:
-        """Norm of the critic behind a convolution (the first one), if there is any."""
+        """Return the norm after a convolution of the critic (the first one), if there is any."""
         return [] if first and not self.design.critic_first_norm else self._norm(channels)
 
     def score(self, last: nn.Module, channels: int) -> nn.Module:
-        """Last layer of the critic: (b, channels, s, s) -> b numbers."""
+        """Return the last layer of the critic: (b, channels, s, s) -> b numbers."""
         return self._conditioning.score(last, self.design.n_classes, channels)
 
     def pair(
         self, stem: list[nn.Module], body: list[nn.Module], critic: list[nn.Module]
     ) -> tuple[Generator, Critic]:
-        """Assemble both networks and draw their first weights."""
+        """Assemble both networks and draw their initial weights."""
         networks = (
             Generator(self.into_latent, Chain(*stem), self.into_map, Chain(*body)),
             Critic(self.into_image, Chain(*critic)),
         )
         for network in networks:
             network.apply(self.initialize)
-        if self.critic_norm == SPECTRAL:
-            constrain_spectra(
-                networks[1].body
-            )  # not the planes of labels, which are beside the image's way
+        if self.critic_norm == SPECTRAL:  # not of the label planes, which are no layers
+            constrain_spectra(networks[1].body)
         return networks

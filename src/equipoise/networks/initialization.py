@@ -1,4 +1,4 @@
-"""First weights of the networks (methods 1.5)."""
+"""Initial weights of the networks."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,10 +11,13 @@ CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 def dcgan(module: nn.Module) -> None:
-    """Draw convolutions from N(0, 0.02) and batch norm weights from N(1, 0.02); biases 0.
+    """Draw convolutions from N(0, 0.02) and batch norm weights from N(1, 0.02); biases are 0.
 
-    Embeddings and linear layers keep PyTorch's start: label planes then vary as much as the image that they
-    are laid beside. Differs from the code of paper S1, which draws batch norm weights around 0 (erratum 14).
+    Embeddings and linear layers keep PyTorch's initial weights: label planes then vary as much as
+    the image beside them.
+
+    Source: Radford et al. (2016). The code of Sharma et al. (paper S1) draws batch norm weights
+    around 0 instead of 1, by mistake.
     """
     if isinstance(module, CONVOLUTIONS):
         nn.init.normal_(module.weight, 0.0, 0.02)
@@ -26,7 +29,7 @@ def dcgan(module: nn.Module) -> None:
 
 
 def keras(module: nn.Module) -> None:
-    """Do as Keras does: Glorot-uniform weights, biases 0, embeddings from U(-0.05, 0.05)."""
+    """Draw weights as Keras does: Glorot-uniform, biases 0, embeddings from U(-0.05, 0.05)."""
     if isinstance(module, (nn.Linear, *CONVOLUTIONS)):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
@@ -36,10 +39,12 @@ def keras(module: nn.Module) -> None:
 
 
 def xavier(module: nn.Module) -> None:
-    """Draw Glorot-uniform weights, times sqrt 2 in convolutions larger than 1 x 1; biases 0.
+    """Draw Glorot-uniform weights, times sqrt 2 in convolutions larger than 1 x 1; biases are 0.
 
-    Embeddings keep PyTorch's start. Source: methods 4.7: gain sqrt 2 in the main way of a residual block, 1 in its
-    shortcut. Differs from Miyato et al. 2018 in that the generator's last convolution has the larger gain too.
+    Embeddings keep PyTorch's initial weights.
+
+    Source: the code of Miyato et al. (2018): gain sqrt 2 in the main path of a residual block, 1 in
+    its shortcut. Difference: the generator's last convolution has the larger gain, too.
     """
     if isinstance(module, (nn.Linear, *CONVOLUTIONS)):
         large = isinstance(module, CONVOLUTIONS) and module.kernel_size != (1, 1)

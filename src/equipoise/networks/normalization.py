@@ -1,4 +1,4 @@
-"""What keeps a critic's layers in scale: norms of its maps, or of its weights (methods 4.2)."""
+"""Normalization of a critic: of its maps, or of its weights."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,27 +11,27 @@ SPECTRAL = "spectral"
 
 
 def batch(channels: int) -> list[nn.Module]:
-    """Each channel over all images of the batch; not with gradient penalties, whose images must not mix."""
+    """Normalize each channel over the batch; not for gradient penalties, which are per image."""
     return [nn.BatchNorm2d(channels)]
 
 
 def layer(channels: int) -> list[nn.Module]:
-    """Each image over all its channels and places, with weight and bias per channel."""
+    """Normalize each image over its channels and positions; weight and bias per channel."""
     return [nn.GroupNorm(1, channels)]
 
 
 def instance(channels: int) -> list[nn.Module]:
-    """Each channel of each image by itself, with weight and bias per channel."""
+    """Normalize each channel of each image; weight and bias per channel."""
     return [nn.InstanceNorm2d(channels, affine=True)]
 
 
 def nothing(channels: int) -> list[nn.Module]:
-    """Maps stay as they are."""
+    """Leave maps as they are."""
     return []
 
 
 def spectral(channels: int) -> list[nn.Module]:
-    """Maps stay as they are; the largest singular value of every weight is kept at 1 (`constrain_spectra`)."""
+    """Leave maps as they are, but divide weights by their largest singular value."""
     return []
 
 
@@ -50,14 +50,25 @@ FAMILY = Family(
 
 
 def constrain_spectra(network: nn.Module) -> None:
-    """Divide every weight of a network by its largest singular value, from now on.
+    """Parametrize every weight of a network as itself divided by its largest singular value.
 
-    The value is followed by one step of the power method at each forward pass in training mode; its vectors are
-    buffers and so part of every checkpoint, and eval mode leaves them. Draw the first weights before: afterwards
-    `weight` is computed. A weight matrix has one row per output channel, also that of a transposed convolution.
+    The singular value is updated by one step of the power method per forward pass in training mode.
+    Its vectors are buffers, so they are part of every checkpoint; evaluation mode does not change
+    them. Draw the initial weights first: afterwards `weight` is computed. A weight matrix has one
+    row per output channel, also for a transposed convolution.
 
-    Source: Miyato et al. 2018. As there, the critic's passes in the generator's update take a step too, although
-    its weights do not change then. Under bfloat16 a GPU follows the value in bfloat16 too.
+    Source: Miyato et al. (2018), Algorithm 1. As there, the critic's passes in the generator's
+    update take a step, too, although its weights do not change then. Under bfloat16 on a GPU the
+    singular value is computed in bfloat16, too.
+
+    Example:
+        >>> import torch
+        >>> network = nn.Sequential(nn.Linear(2, 2, bias=False))
+        >>> _ = network[0].weight.data.copy_(torch.diag(torch.tensor([3.0, 1.0])))
+        >>> constrain_spectra(network)
+        >>> outputs = [network(torch.ones(1, 2)) for _ in range(20)]
+        >>> torch.linalg.matrix_norm(network[0].weight, 2) < 1.001
+        tensor(True)
     """
     for module in list(network.modules()):
         if isinstance(module, nn.ConvTranspose2d):

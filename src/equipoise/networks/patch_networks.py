@@ -1,4 +1,4 @@
-"""Networks that learn from patches of axial slices, by name: one label for a patch, or one for each pixel of it."""
+"""Networks for patches of axial slices, by name: one label per patch, or one per pixel."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,28 +11,27 @@ from torch.nn.functional import avg_pool2d
 from equipoise.discovery import Family
 from equipoise.exceptions import SettingError
 
-Build = Callable[
-    [int, int, int], nn.Module
-]  # channels, number of classes, width of the first layers
+Build = Callable[[int, int, int], nn.Module]  # channels, classes, width of the first layers
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatchNetwork:
-    """A network and what is to be known to train and to slide it.
+    """A row of `PATCH_NETWORKS`: a network and what training and sliding need to know of it.
 
     Attributes:
-        name: How it is asked for.
-        build: Channels, classes and width to a network with random weights, of torch's global generator.
-        dense: True where it maps patches (n, c, s, s) to logits for each pixel (n, k, s, s); else to (n, k), about
-            the pixel [s // 2, s // 2] of the patch.
+        name: Its name in the table.
+        build: Channels, classes and width -> network with random weights from torch's global
+            generator.
+        dense: True where it maps patches (n, c, s, s) to logits for each pixel (n, k, s, s); else
+            to (n, k), for the pixel [s // 2, s // 2] of the patch.
         head: Name of its last linear layer; None where it has none.
-        slides: Whether it has a method `grid`, which gives from one pass over a larger image the logits of all
-            patches that start at multiples of `stride`.
-        stride: Pixels of the patch for each of its smallest map.
+        slides: Whether it has a method `grid`, which computes the logits of all patches that start
+            at multiples of `stride` in one pass over a larger image.
+        stride: Pixels of the patch per pixel of its smallest map.
         multiple: Sides of patches are multiples of it.
         smallest: Least side of a patch in px.
-        summary: One line for lists.
-        source: Where it is defined.
+        summary: One line for users.
+        source: Author, year and differences.
     """
 
     name: str
@@ -47,23 +46,23 @@ class PatchNetwork:
     source: str
 
     def check_size(self, size: int) -> None:
-        """Refuse a side of patches that does not fit.
+        """Raise unless a side of patches fits.
 
         Raises:
-            SettingError: Too small, or no such multiple.
+            SettingError: Too small, or not a multiple.
         """
         if size % self.multiple or size < self.smallest:
             raise SettingError(
-                f"Expected a patch_size for the network '{self.name}' that is a multiple of {self.multiple} and at "
-                f"least {self.smallest} px, got {size}. Use 64."
+                f"Expected a patch_size for the network '{self.name}' that is a multiple of "
+                f"{self.multiple} and at least {self.smallest} px, got {size}. Use 64."
             )
 
 
 class CenterNetwork(nn.Module):
-    """Convolutions, the mean of their last map, a linear layer: patches (n, c, s, s) to logits (n, k).
+    """Convolutions, the mean of their last map, a linear layer: (n, c, s, s) to logits (n, k).
 
     Args:
-        features: Patches to their last map.
+        features: Maps patches to their last map.
         d: Channels of that map.
         n_classes: Outputs.
     """
@@ -80,10 +79,10 @@ class CenterNetwork(nn.Module):
 
 
 class SlidingNetwork(CenterNetwork):
-    """Without padding, so that one pass over a larger image gives what its patches would.
+    """A network without padding: one pass over a larger image gives the logits of all its patches.
 
-    Its linear layer sees the mean of the last map and, beside it, the center of that map: a mean alone knows what
-    is in the patch and not where, since nothing tells the middle from the border.
+    The input of its linear layer is the mean of the last map and the center of that map: a mean
+    alone says what is in the patch but not where.
     """
 
     def __init__(self, features: nn.Module, d: int, n_classes: int) -> None:
@@ -94,15 +93,15 @@ class SlidingNetwork(CenterNetwork):
         return self.grid(patches, patches.shape[-1])[:, :, 0, 0]
 
     def grid(self, images: Tensor, size: int) -> Tensor:
-        """Give the logits of all patches of side `size` that start at multiples of 4 px.
+        """Compute the logits of all patches of side `size` that start at multiples of 4 px.
 
         Args:
             images: (n, c, h, w), h and w multiples of 4 and at least `size`.
-            size: Side of the patches, as trained.
+            size: Side of the patches, as in training.
 
         Returns:
-            Logits (n, k, (h - size) / 4 + 1, (w - size) / 4 + 1); equal, up to rounding, to those of the cropped
-            patches where the network is in evaluation mode.
+            Logits (n, k, (h - size) / 4 + 1, (w - size) / 4 + 1); in evaluation mode equal, up to
+            rounding, to those of the cropped patches.
         """
         maps, side = self.features(images), size // 4 - 7
         means = avg_pool2d(maps, side, stride=1)
@@ -113,49 +112,56 @@ class SlidingNetwork(CenterNetwork):
 
 
 def center_cnn(channels: int, n_classes: int, width: int) -> CenterNetwork:
-    """Build the network of methods 6.2: padded pairs of convolutions, three pools, 64 px to a map of 8 x 8.
+    """Build padded pairs of convolutions with three pools: 64 px to a map of 8 x 8.
+
+    Padding makes its logits depend on where the border of the patch is: a pass over a whole slice
+    does not give them, so that each patch has to be cropped.
 
     Args:
         channels: Input channels.
         n_classes: Outputs (logits).
-        width: Channels of the first pair; 64 there, and the pairs behind it have 2, 4 and 4 times as many.
+        width: Channels of the first pair; later pairs have 2, 4 and 4 times as many.
 
-    Source: methods 6.2. The padding makes its logits depend on where the border of the patch is, so that a pass
-    over a whole slice does not give them: it has to be shown every patch.
+    Source: Small and Ventura (paper S3 in docs/methods.md) name no network; this one is ours.
     """
-    pairs = [
-        _pair(i, o, padding=1)
-        for i, o in pairwise((channels, width, 2 * width, 4 * width, 4 * width))
-    ]
-    pools = [nn.MaxPool2d(2) for _ in range(3)]
-    layers = [layer for both in zip(pairs, pools, strict=False) for layer in both]
-    return CenterNetwork(nn.Sequential(*layers, pairs[-1]), 4 * width, n_classes)
+    first, second, third, fourth = (
+        _pair(before, after, padding=1)
+        for before, after in pairwise((channels, width, 2 * width, 4 * width, 4 * width))
+    )
+    layers = [first, nn.MaxPool2d(2), second, nn.MaxPool2d(2), third, nn.MaxPool2d(2), fourth]
+    return CenterNetwork(nn.Sequential(*layers), 4 * width, n_classes)
 
 
 def center_cnn_valid(channels: int, n_classes: int, width: int) -> SlidingNetwork:
-    """Build the network of methods 6.2 without padding: maps of 60, pool 30, 26, pool 13, 9 px for 64 px.
+    """Build `center_cnn` without padding: maps of 60, pool 30, 26, pool 13, 9 px for 64 px.
+
+    It ends with the third pair, because a third pool would make the stride 8.
 
     Args:
         channels: Input channels.
         n_classes: Outputs (logits).
-        width: Channels of the first pair; the pairs behind it have 2 and 4 times as many.
+        width: Channels of the first pair; later pairs have 2 and 4 times as many.
 
-    Source: methods 6.2 and A.7 ('valid' handling inside the patch). It differs from 6.2 by the missing padding and
-    in that it ends with the third pair: a third pool would make the stride 8. The mean runs over the rest, 9 x 9
-    for 64 px, and has the center of that map beside it: see `SlidingNetwork`.
+    Source: Small and Ventura (paper S3 in docs/methods.md) name no network; this one is ours.
+
+    Example:
+        >>> network = center_cnn_valid(4, 5, 8).eval()
+        >>> network.grid(torch.zeros(1, 4, 72, 64), 64).shape
+        torch.Size([1, 5, 3, 1])
     """
     first, second, third = (
-        _pair(i, o, padding=0) for i, o in pairwise((channels, width, 2 * width, 4 * width))
+        _pair(before, after, padding=0)
+        for before, after in pairwise((channels, width, 2 * width, 4 * width))
     )
     layers = nn.Sequential(first, nn.MaxPool2d(2), second, nn.MaxPool2d(2), third)
     return SlidingNetwork(layers, 4 * width, n_classes)
 
 
 def unet(channels: int, n_classes: int, width: int) -> nn.Module:
-    """Build MONAI's BasicUNet for 2-D patches: `width` channels at full size, 8 times as many at the bottom.
+    """Build MONAI's BasicUNet for 2-D patches: `width` channels at full size, 8 x at the bottom.
 
-    Source: methods 6.2 (dense mode) leaves its form open. Instance norm: statistics of a balanced batch would
-    differ from those of a scan (methods 6.8).
+    Source: Ronneberger et al. (2015), as in MONAI. Difference: instance norm, because the
+    statistics of a balanced batch differ from those of a scan.
     """
     from monai.networks.nets.basic_unet import BasicUNet
 
@@ -166,16 +172,12 @@ def unet(channels: int, n_classes: int, width: int) -> nn.Module:
 
 
 def _pair(inputs: int, outputs: int, *, padding: int) -> nn.Sequential:
-    return nn.Sequential(
-        *_convolution(inputs, outputs, padding), *_convolution(outputs, outputs, padding)
-    )
-
-
-def _convolution(inputs: int, outputs: int, padding: int) -> tuple[nn.Module, ...]:
-    convolution = nn.Conv2d(
-        inputs, outputs, 3, padding=padding, bias=False
-    )  # the batch norm has one
-    return convolution, nn.BatchNorm2d(outputs), nn.ReLU()
+    """Build two 3 x 3 convolutions, each with batch norm (which has the bias) and ReLU."""
+    layers: list[nn.Module] = []
+    for before in (inputs, outputs):
+        layers.append(nn.Conv2d(before, outputs, 3, padding=padding, bias=False))
+        layers += [nn.BatchNorm2d(outputs), nn.ReLU()]
+    return nn.Sequential(*layers)
 
 
 CENTER_CNN = PatchNetwork(
@@ -185,8 +187,8 @@ CENTER_CNN = PatchNetwork(
     stride=8,
     multiple=8,
     smallest=16,
-    summary="The class of the center pixel from a padded patch; slow on whole scans, patch by patch.",
-    source="methods 6.2",
+    summary="The class of the center pixel of a padded patch; slow on whole scans.",
+    source="Ours, for Small and Ventura (paper S3)",
 )
 CENTER_CNN_VALID = PatchNetwork(
     name="center_cnn_valid",
@@ -194,10 +196,10 @@ CENTER_CNN_VALID = PatchNetwork(
     head="head",
     slides=True,
     stride=4,
-    multiple=8,  # or the center of the last map would lie beside that of the patch
+    multiple=8,  # otherwise the center of the last map is not that of the patch
     smallest=32,
     summary="The class of the center pixel without padding; a whole slice in one pass.",
-    source="methods 6.2 and A.7, without padding",
+    source="Ours, for Small and Ventura (paper S3), without padding",
 )
 UNET = PatchNetwork(
     name="unet",
@@ -207,7 +209,7 @@ UNET = PatchNetwork(
     multiple=16,
     smallest=32,
     summary="The class of every pixel of the patch (MONAI's BasicUNet).",
-    source="methods 6.2, dense mode",
+    source="Ronneberger et al. (2015), as in MONAI",
 )
 
 PATCH_NETWORKS = {network.name: network for network in (CENTER_CNN, CENTER_CNN_VALID, UNET)}
@@ -219,6 +221,6 @@ FAMILY = Family(
 
 
 def laid_out(network: nn.Module) -> nn.Module:
-    """Lay the weights out for images that lie pixel by pixel, which convolutions are faster on."""
+    """Store the weights for the memory layout channels_last, in which convolutions are faster."""
     module: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module

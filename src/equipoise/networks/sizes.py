@@ -1,4 +1,4 @@
-"""Image sides that networks which halve and double can work on (methods 1.4); knows no torch."""
+"""Image sides for networks that halve and double them; imports no torch."""
 
 import math
 
@@ -11,33 +11,42 @@ BASES = (4, 5, 6, 7)  # the side of the smallest map
 def valid_sizes(largest: int = LARGEST) -> tuple[int, ...]:
     """List the sides from 8 to `largest` that are 4, 5, 6 or 7 times a power of two.
 
-    >>> [s for s in valid_sizes(64) if s >= 28]
-    [28, 32, 40, 48, 56, 64]
+    Example:
+        >>> [s for s in valid_sizes(64) if s >= 28]
+        [28, 32, 40, 48, 56, 64]
     """
-    sides = {base << n for base in BASES for n in range(1, 10)}
+    sides = []
+    for base in BASES:
+        for n_doublings in range(1, 10):
+            sides.append(base << n_doublings)
     return tuple(sorted(side for side in sides if side <= largest))
 
 
 def nearest_valid_size(size: int) -> int:
-    """Give the valid side next to `size`; of two equally near ones the larger, which loses no detail.
+    """Return the valid side nearest to `size`; the larger of two, which loses no detail.
 
-    >>> nearest_valid_size(100), nearest_valid_size(30)
-    (96, 32)
+    Example:
+        >>> nearest_valid_size(100), nearest_valid_size(30)
+        (96, 32)
     """
     return min(valid_sizes(), key=lambda valid: (abs(valid - size), -valid))
 
 
 def check_size(size: int) -> tuple[int, int]:
-    """Return (side of the smallest map s0, number of doublings from it to `size`).
+    """Return the side of the smallest map and the number of doublings from it to `size`.
 
     Raises:
         SettingError: No whole number of doublings leads to `size`.
+
+    Example:
+        >>> check_size(48)
+        (6, 3)
     """
     if size not in valid_sizes():
-        names = ", ".join(str(side) for side in valid_sizes(320))
+        names = ", ".join(map(str, valid_sizes(320)))
         raise SettingError(
-            f"Expected square images with a side that is 4, 5, 6 or 7 times a power of two, got {size}. "
-            f"Resize to {nearest_valid_size(size)}; valid sides: {names}, ..."
+            "Expected square images with a side that is 4, 5, 6 or 7 times a power of two, got "
+            f"{size}. Resize to {nearest_valid_size(size)}; valid sides: {names}, ..."
         )
     n_doublings = int(math.log2(size // 4))
     return size >> n_doublings, n_doublings

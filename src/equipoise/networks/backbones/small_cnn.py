@@ -10,7 +10,7 @@ POOLING = 14  # number of the average pool, which ends the trunk
 
 
 def small_cnn(channels: int, n_classes: int, side: int) -> nn.Sequential:
-    """Build the skin-lesion CNN: maps of side 32, 16, 15, 8, 7, 3, 2 for 32 px, then a linear layer.
+    """Build the skin-lesion CNN: maps of 32, 16, 15, 8, 7, 3, 2 px for 32 px, then a linear layer.
 
     Source: Mukhedkar and Kim (paper S4 in docs/methods.md), 108,225 parameters for three channels
     and one output. Only this mixture of paddings gives their printed shapes: the second pool rounds
