@@ -21,7 +21,7 @@ WriteRun = Callable[..., Path]
 ARMS = {"none": (0.5, 0.0), "dcgan": (0.8, 0.0), "dcgan_curated": (1.6, 0.0)}
 
 
-def asked(*names: str) -> list[dict[str, Any]]:
+def described(*names: str) -> list[dict[str, Any]]:
     methods = build_methods(names, Budget(device="cpu"))
     return [
         {"name": name, "steps": _unseeded(steps_of(method))} for name, method in methods.items()
@@ -31,12 +31,13 @@ def asked(*names: str) -> list[dict[str, Any]]:
 def with_steps(folder: Path) -> Path:
     study = read_json(folder / "study.json")
     write_json(
-        folder / "study.json", {**study, "methods": asked(*(m["name"] for m in study["methods"]))}
+        folder / "study.json",
+        {**study, "methods": described(*(m["name"] for m in study["methods"]))},
     )
     return folder
 
 
-def test_the_curated_oversampler_is_known_by_name() -> None:
+def test_the_name_of_the_curated_oversampler_is_current() -> None:
     assert f"{CuratedOversampler.__module__}.{CuratedOversampler.__qualname__}" == CURATED
 
 
@@ -51,7 +52,7 @@ def test_pairs_differ_in_the_filters_alone() -> None:
         "dcgan_curated@0.5",
         "dcgan@2",
     )
-    methods = [MethodDescription.from_json(method) for method in asked(*names)]
+    methods = [MethodDescription.from_json(method) for method in described(*names)]
     assert find_pairs(methods) == [
         ("dcgan_curated", "dcgan"),
         ("dcgan_curated@0.5", "dcgan@0.5"),
@@ -68,7 +69,7 @@ def test_the_effect_is_curated_minus_uncurated(write_run: WriteRun) -> None:
     finished = open_run(folder).images.finished
     means = {
         name: sum(
-            METRICS["auroc"].rule(one.predictions)[0] for one in finished if one.cell.method == name
+            METRICS["auroc"].rule(f.predictions)[0] for f in finished if f.cell.method == name
         )
         / 6
         for name in ARMS
@@ -78,7 +79,7 @@ def test_the_effect_is_curated_minus_uncurated(write_run: WriteRun) -> None:
     assert rows[1].verdict == "better"
 
 
-def test_without_the_uncurated_arm_there_is_nothing_to_tell(write_run: WriteRun) -> None:
+def test_without_the_uncurated_arm_there_is_nothing_to_compare(write_run: WriteRun) -> None:
     folder = with_steps(write_run({"none": (0.5, 0.0), "dcgan_curated": (0.8, 0.0)}))
     write_curation(curation_effect(open_run(folder).images), folder)
     assert not (folder / "curation.csv").exists()

@@ -25,7 +25,7 @@ HELPFUL = {
 }
 
 
-def asked(*names: str) -> list[dict[str, Any]]:
+def described(*names: str) -> list[dict[str, Any]]:
     return [
         {"name": n, "steps": steps_of(m)}
         for n, m in build_methods(names, Budget(device="cpu")).items()
@@ -33,10 +33,11 @@ def asked(*names: str) -> list[dict[str, Any]]:
 
 
 def with_doses(folder: Path) -> Path:
-    """Give the methods of a made-up run the steps that their names stand for."""
+    """Describe the methods of a fabricated run as their names say."""
     study = read_json(folder / "study.json")
     write_json(
-        folder / "study.json", {**study, "methods": asked(*(m["name"] for m in study["methods"]))}
+        folder / "study.json",
+        {**study, "methods": described(*(m["name"] for m in study["methods"]))},
     )
     return folder
 
@@ -45,7 +46,7 @@ def rows_of(folder: Path) -> list[DoseRow]:
     return dose_response(open_run(folder).images, n_draws=60)
 
 
-def test_the_dosed_resampler_is_known_by_name() -> None:
+def test_the_name_of_the_dosed_resampler_is_current() -> None:
     assert f"{DosedOversampler.__module__}.{DosedOversampler.__qualname__}" == DOSED
 
 
@@ -60,7 +61,10 @@ def test_doses_of_one_generator_and_one_unit_form_a_ladder() -> None:
         "cdcgan_half@1",
         "cdcgan_half@2",
     )
-    ladders = [(one.base, one.unit, list(one.doses.items())) for one in find_ladders(asked(*names))]
+    ladders = [
+        (ladder.base, ladder.unit, list(ladder.doses.items()))
+        for ladder in find_ladders(described(*names))
+    ]
     assert ladders == [
         ("dcgan", "share", [("none", 0.0), ("dcgan@0.5", 0.5), ("dcgan@2", 2.0)]),
         ("cdcgan", "share", [("none", 0.0), ("cdcgan@1", 1.0)]),
@@ -102,13 +106,13 @@ def test_scores_are_means_over_the_runs_that_all_doses_have(write_run: WriteRun)
         write_run(HELPFUL, missing=[("dcgan@2", "split-0", 1)], primary_metric="brier")
     )
     rows = rows_of(folder)
-    shared = [one for one in open_run(folder).images.finished if one.cell.seed != 1]
+    shared = [f for f in open_run(folder).images.finished if f.cell.seed != 1]
     rule = METRICS["brier"].rule
     for row in rows[:4]:
-        own = [one for one in shared if one.cell.method == row.method]
-        assert row.n_runs == len(own) == 2
-        assert row.test == pytest.approx(np.mean([rule(one.predictions)[0] for one in own]))
-        assert row.validation == pytest.approx(np.mean([rule(one.validation)[0] for one in own]))
+        cells = [f for f in shared if f.cell.method == row.method]
+        assert row.n_runs == len(cells) == 2
+        assert row.test == pytest.approx(np.mean([rule(f.predictions)[0] for f in cells]))
+        assert row.validation == pytest.approx(np.mean([rule(f.validation)[0] for f in cells]))
     best = min(row.validation for row in rows[:4])
     for row in rows[:4]:
         assert row.behind == pytest.approx(row.validation - best)  # a low Brier score is good

@@ -1,4 +1,4 @@
-"""The tables of run folders: whole ones, torn ones, odd ones."""
+"""The tables of complete, incomplete and unusual runs."""
 
 import csv
 import math
@@ -50,14 +50,12 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def test_summaries_are_means_over_the_runs(write_run: WriteRun) -> None:
     folder = write_run({"none": (1.2, 0.0)})
-    with np.load(folder / "cells/none/split-0/seed-1/predictions.npz") as p:
-        one = {"y_true": p["test_true"], "y_score": p["test_score"], "positive": 1}
     result = summarize(folder).methods[0]
     values = []
     for seed in range(3):
         with np.load(folder / f"cells/none/split-0/seed-{seed}/predictions.npz") as p:
-            one = {"y_true": p["test_true"], "y_score": p["test_score"], "positive": 1}
-            values.append(METRICS["mcc"].function(**one))
+            arrays = {"y_true": p["test_true"], "y_score": p["test_score"], "positive": 1}
+            values.append(METRICS["mcc"].function(**arrays))
     summary = result.metrics["mcc"]
     assert_allclose([summary.mean, summary.sd], [np.mean(values), np.std(values, ddof=1)])
     assert summary.low < summary.mean < summary.high
@@ -122,9 +120,15 @@ def test_a_comparison_is_the_paired_test_of_its_runs(write_run: WriteRun) -> Non
         n_patients=18,
         n_comparisons=4,
     )
-    found = row(summarize(folder), "separating", "auroc")
+    comparison = row(summarize(folder), "separating", "auroc")
     assert_allclose(
-        [found.difference, found.low, found.high, found.p, found.detectable],
+        [
+            comparison.difference,
+            comparison.low,
+            comparison.high,
+            comparison.p,
+            comparison.detectable,
+        ],
         [expected.difference, expected.low, expected.high, expected.p, expected.detectable],
     )
 
@@ -142,7 +146,7 @@ def test_the_primary_metric_may_be_auroc(write_run: WriteRun) -> None:
     assert [c.metric for c in results.comparisons] == ["auroc"] * 4
 
 
-def test_one_run_cannot_tell(write_run: WriteRun) -> None:
+def test_one_run_is_not_enough(write_run: WriteRun) -> None:
     results = summarize(write_run(ARMS, n_seeds=1))
     assert {c.verdict for c in results.comparisons} == {"not enough runs"}
     better = row(results, "separating")
@@ -152,17 +156,17 @@ def test_one_run_cannot_tell(write_run: WriteRun) -> None:
     assert math.isnan(results.methods[0].metrics["auroc"].sd)
 
 
-def test_five_patients_of_a_class_cannot_tell(write_run: WriteRun) -> None:
+def test_five_patients_of_a_class_are_not_enough(write_run: WriteRun) -> None:
     five, six = (summarize(write_run(ARMS, counts=(60, n), name=f"run-{n}")) for n in (5, 6))
     assert {c.verdict for c in five.comparisons} == {"not enough runs"}
     assert row(six, "separating").verdict != "not enough runs"
 
 
 def test_images_of_one_patient_are_not_independent(write_run: WriteRun) -> None:
-    one = summarize(write_run(ARMS, name="one"))
+    single = summarize(write_run(ARMS, name="single"))
     copies = summarize(write_run(ARMS, images_per_patient=4, name="copies"))
     for name in ("accuracy", "auroc", "auprc", "rare_f1"):
-        a, b = (r.methods[0].metrics[name] for r in (one, copies))
+        a, b = (r.methods[0].metrics[name] for r in (single, copies))
         assert_allclose(b.mean, a.mean)
         assert_allclose(
             b.high - b.low, a.high - a.low, rtol=0.15

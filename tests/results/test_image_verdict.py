@@ -23,9 +23,9 @@ def results_of(folder: Path) -> Results:
 
 def test_gains_losses_and_a_mere_shift(write_run: WriteRun) -> None:
     first, second = results_of(write_run(ARMS, n_splits=3, counts=(150, 60))).verdict
-    facts = r"\(positive class: class-1; 9 paired runs; 95 % intervals in brackets\)"
+    basis = r"\(positive class: class-1; 9 paired runs; 95 % intervals in brackets\)"
     assert re.fullmatch(
-        rf"Better than none in balanced accuracy {facts}: separating {EFFECT} and shifted {EFFECT}\.",
+        rf"Better than none in balanced accuracy {basis}: separating {EFFECT} and shifted {EFFECT}\.",
         first,
     )
     assert re.fullmatch(
@@ -53,7 +53,7 @@ def test_no_detectable_gain_says_how_large_a_one_could_have_been_found(write_run
     )
 
 
-def test_a_gain_in_auroc_alone_is_told(write_run: WriteRun) -> None:
+def test_a_gain_in_auroc_alone_is_named(write_run: WriteRun) -> None:
     arms = {"none": (0.8, -6.0), "separating": (3.0, -9.0)}  # both call everything the common class
     first, second = results_of(write_run(arms, n_splits=3)).verdict
     assert first.startswith("No method is detectably better than none in balanced accuracy")
@@ -62,7 +62,7 @@ def test_a_gain_in_auroc_alone_is_told(write_run: WriteRun) -> None:
     )
 
 
-def test_a_loss_in_auroc_behind_an_equal_primary_metric_is_told(write_run: WriteRun) -> None:
+def test_a_loss_in_auroc_behind_an_equal_primary_metric_is_named(write_run: WriteRun) -> None:
     arms = {"none": (3.0, -9.0), "blurring": (0.8, -6.0)}
     _, second = results_of(write_run(arms, n_splits=3)).verdict
     assert re.fullmatch(
@@ -70,13 +70,13 @@ def test_a_loss_in_auroc_behind_an_equal_primary_metric_is_told(write_run: Write
     )
 
 
-def test_auroc_as_the_primary_metric_is_told_once(write_run: WriteRun) -> None:
+def test_auroc_as_the_primary_metric_is_named_once(write_run: WriteRun) -> None:
     first, second = results_of(write_run(ARMS, n_splits=3, primary_metric="auroc")).verdict
     assert re.fullmatch(rf"Better than none in AUROC \(.*\): separating {EFFECT}\.", first)
     assert re.fullmatch(rf"Worse than none in AUROC: bad {EFFECT}\.", second)
 
 
-def test_one_run_cannot_tell(write_run: WriteRun) -> None:
+def test_one_run_is_not_enough(write_run: WriteRun) -> None:
     assert results_of(write_run(EQUAL, n_seeds=1)).verdict == (
         "No method can be distinguished from none in balanced accuracy (positive class: class-1): "
         "a single run of each cannot show a difference; use more seeds or splits.",
@@ -84,7 +84,7 @@ def test_one_run_cannot_tell(write_run: WriteRun) -> None:
     )
 
 
-def test_too_few_patients_cannot_tell(write_run: WriteRun) -> None:
+def test_too_few_patients_are_named(write_run: WriteRun) -> None:
     first, _ = results_of(write_run(ARMS, counts=(60, 4))).verdict
     assert first == (
         "No method can be distinguished from none in balanced accuracy (positive class: class-1): "
@@ -119,7 +119,7 @@ def test_the_baseline_alone(write_run: WriteRun) -> None:
     )
 
 
-def test_failed_and_missing_runs_are_told(write_run: WriteRun) -> None:
+def test_failed_and_missing_runs_are_named(write_run: WriteRun) -> None:
     folder = write_run(
         {**EQUAL, "third": (1.2, -1.0)},
         failed=[("other", "split-0", 0)],
@@ -131,6 +131,6 @@ def test_failed_and_missing_runs_are_told(write_run: WriteRun) -> None:
     assert second.endswith("; other failed in 1 run; 1 of 12 runs not finished yet.")
 
 
-def test_runs_that_differ_between_methods_are_told(write_run: WriteRun) -> None:
+def test_runs_that_differ_between_methods_are_named(write_run: WriteRun) -> None:
     folder = write_run({**EQUAL, "third": (1.2, -1.0)}, failed=[("other", "split-0", 0)])
     assert "2 to 3 paired runs" in results_of(folder).verdict[0]

@@ -31,15 +31,15 @@ def tables_of(folder: Path) -> OperatingTables:
     return tabulate_operating(open_run(folder).images, n_draws=N_DRAWS)
 
 
-def row(found: OperatingTables, method: str, point: str, measure: str) -> PointRow:
+def row(tables: OperatingTables, method: str, point: str, measure: str) -> PointRow:
     return next(
-        r for r in found.points if (r.method, r.point, r.measure) == (method, point, measure)
+        r for r in tables.points if (r.method, r.point, r.measure) == (method, point, measure)
     )
 
 
-def against_baseline(found: OperatingTables, method: str, point: str) -> Comparison:
+def against_baseline(tables: OperatingTables, method: str, point: str) -> Comparison:
     metric = f"{point}/{POINTS[point].compared}"
-    return next(c for c in found.comparisons if (c.method, c.metric) == (method, metric))
+    return next(c for c in tables.comparisons if (c.method, c.metric) == (method, metric))
 
 
 def stored(folder: Path, method: str, seed: int) -> dict[str, np.ndarray]:
@@ -50,10 +50,10 @@ def stored(folder: Path, method: str, seed: int) -> dict[str, np.ndarray]:
 def test_a_method_that_only_moves_the_threshold_ties_everywhere_but_at_a_half(
     write_run: WriteRun,
 ) -> None:
-    found = tables_of(write_run(ARMS, n_seeds=4, counts=(300, 120)))
-    assert against_baseline(found, "shifted", "largest").verdict == "better"
+    tables = tables_of(write_run(ARMS, n_seeds=4, counts=(300, 120)))
+    assert against_baseline(tables, "shifted", "largest").verdict == "better"
     for point in POINTS.keys() - {"largest"}:
-        c = against_baseline(found, "shifted", point)
+        c = against_baseline(tables, "shifted", point)
         assert (c.difference, c.low, c.high, c.p, c.verdict) == (
             0,
             0,
@@ -61,20 +61,20 @@ def test_a_method_that_only_moves_the_threshold_ties_everywhere_but_at_a_half(
             1,
             "no detectable difference",
         )
-        assert against_baseline(found, "separating", point).verdict == "better"
+        assert against_baseline(tables, "separating", point).verdict == "better"
         for measure in MEASURES:
             assert (
-                row(found, "shifted", point, measure).mean
-                == row(found, "none", point, measure).mean
+                row(tables, "shifted", point, measure).mean
+                == row(tables, "none", point, measure).mean
             )
 
 
 def test_at_a_half_it_is_the_main_table(write_run: WriteRun) -> None:
     folder = write_run(ARMS, n_splits=2)
-    found, results = tables_of(folder), summarize(open_run(folder), n_draws=N_DRAWS)
+    tables, results = tables_of(folder), summarize(open_run(folder), n_draws=N_DRAWS)
     for method in results.methods:
         for measure in MEASURES.keys() - {"cost"}:
-            ours, theirs = row(found, method.method, "largest", measure), method.metrics[measure]
+            ours, theirs = row(tables, method.method, "largest", measure), method.metrics[measure]
             assert_allclose([ours.mean, ours.sd], [theirs.mean, theirs.sd], rtol=1e-9)
             assert_allclose(
                 [ours.low, ours.high, ours.n_runs],
@@ -82,7 +82,7 @@ def test_at_a_half_it_is_the_main_table(write_run: WriteRun) -> None:
                 rtol=1e-9,
             )
     for wanted in (c for c in results.comparisons if c.metric == "balanced_accuracy"):
-        c = against_baseline(found, wanted.method, "largest")
+        c = against_baseline(tables, wanted.method, "largest")
         assert_allclose(
             [c.difference, c.low, c.high, c.p, c.p_holm, c.detectable],
             [
@@ -97,7 +97,7 @@ def test_at_a_half_it_is_the_main_table(write_run: WriteRun) -> None:
         )
 
 
-def test_thresholds_are_chosen_on_validation_and_judged_on_test(write_run: WriteRun) -> None:
+def test_thresholds_are_chosen_on_validation_and_measured_on_test(write_run: WriteRun) -> None:
     folder = write_run(ARMS)
     expected = []
     for seed in range(3):
@@ -107,12 +107,12 @@ def test_thresholds_are_chosen_on_validation_and_judged_on_test(write_run: Write
             arrays["test_score"][:, 1] >= np.sort(positive)[::-1][22]
         )  # 23 of 24 are more than 95 %, 22 less
         truth = arrays["test_true"]
-        found = (
+        measured = (
             (~called[truth == 0]).mean(),
             recall_score(truth, called),
             precision_score(truth, called),
         )
-        expected.append([*found, balanced_accuracy_score(truth, called)])
+        expected.append([*measured, balanced_accuracy_score(truth, called)])
     measures = ("rare_specificity", "rare_recall", "rare_precision", "balanced_accuracy")
     means = [row(tables_of(folder), "separating", "recall_0.95", m).mean for m in measures]
     assert_allclose(means, np.mean(expected, axis=0))
@@ -120,8 +120,8 @@ def test_thresholds_are_chosen_on_validation_and_judged_on_test(write_run: Write
 
 def test_calibration_before_and_after(write_run: WriteRun) -> None:
     folder = write_run(ARMS, n_splits=2, counts=(200, 80))
-    found = tables_of(folder)
-    of = {(c.method, c.version): c for c in found.calibration}
+    tables = tables_of(folder)
+    of = {(c.method, c.version): c for c in tables.calibration}
     main = {
         m.method: m.metrics["ece"] for m in summarize(open_run(folder), n_draws=N_DRAWS).methods
     }
@@ -141,10 +141,10 @@ def test_calibration_before_and_after(write_run: WriteRun) -> None:
 
 
 def test_each_test_image_counts_once_in_the_reliability_curve(write_run: WriteRun) -> None:
-    found = tables_of(write_run(ARMS, n_splits=2, n_seeds=3, counts=(50, 20)))
+    tables = tables_of(write_run(ARMS, n_splits=2, n_seeds=3, counts=(50, 20)))
     for method in ARMS:
         for version in ("as_trained", "temperature", "corrected"):
-            bins = [r for r in found.reliability if (r.method, r.version) == (method, version)]
+            bins = [r for r in tables.reliability if (r.method, r.version) == (method, version)]
             assert_allclose(sum(r.n for r in bins), 140)
             assert_allclose(sum(r.n * r.observed for r in bins), 40)
             for r in bins:
@@ -157,30 +157,30 @@ def test_each_test_image_counts_once_in_the_reliability_curve(write_run: WriteRu
 
 def test_more_classes_are_the_positive_one_against_all_others(write_run: WriteRun) -> None:
     folder = write_run(ARMS, counts=(50, 30, 12))
-    found = tables_of(folder)
+    tables = tables_of(folder)
     values = [
         balanced_accuracy_score(arrays["test_true"] == 2, arrays["test_score"].argmax(axis=1) == 2)
         for arrays in (stored(folder, "none", seed) for seed in range(3))
     ]
-    assert_allclose(row(found, "none", "largest", "balanced_accuracy").mean, np.mean(values))
-    assert against_baseline(found, "shifted", "corrected").verdict == "no detectable difference"
+    assert_allclose(row(tables, "none", "largest", "balanced_accuracy").mean, np.mean(values))
+    assert against_baseline(tables, "shifted", "corrected").verdict == "no detectable difference"
 
 
 def test_the_tables_come_back_from_their_files(write_run: WriteRun) -> None:
     folder = write_run(ARMS)
     assert read_operating(folder) is None
     write_operating(tables_of(folder), folder)
-    found, expected = read_operating(folder), tables_of(folder)
-    assert found is not None
+    tables, expected = read_operating(folder), tables_of(folder)
+    assert tables is not None
     for name in TABLES:
-        rows, wanted = getattr(found, name), getattr(expected, name)
+        rows, wanted = getattr(tables, name), getattr(expected, name)
         assert len(rows) == len(wanted) > 0
-        for one, other in zip(rows, wanted, strict=True):
-            for key, value in vars(other).items():
-                assert_allclose(vars(one)[key], value, atol=5.1e-7) if isinstance(
+        for read_row, expected_row in zip(rows, wanted, strict=True):
+            for key, value in vars(expected_row).items():
+                assert_allclose(vars(read_row)[key], value, atol=5.1e-7) if isinstance(
                     value, float
                 ) else None
-                assert isinstance(value, float) or vars(one)[key] == value
+                assert isinstance(value, float) or vars(read_row)[key] == value
 
 
 def test_the_same_bytes_for_the_same_predictions(write_run: WriteRun) -> None:
@@ -216,27 +216,27 @@ def test_without_the_positive_class_in_validation_nothing_is_chosen_there(
     for path in folder.glob("cells/*/*/*/predictions.npz"):
         with np.load(path) as arrays:
             rows = arrays["validation_true"] == 0
-            kept = {
+            without_positive = {
                 n: arrays[n][rows] if n.startswith("validation") else arrays[n]
                 for n in arrays.files
             }
-        np.savez(path, allow_pickle=False, **kept)
-    found = tables_of(folder)
-    assert {r.point for r in found.points if r.n_runs} == {"largest"}
-    assert {c.version for c in found.calibration if c.n_runs} == {"as_trained", "temperature"}
-    assert {c.metric for c in found.comparisons if c.verdict != "not enough runs"} == {
+        np.savez(path, allow_pickle=False, **without_positive)
+    tables = tables_of(folder)
+    assert {r.point for r in tables.points if r.n_runs} == {"largest"}
+    assert {c.version for c in tables.calibration if c.n_runs} == {"as_trained", "temperature"}
+    assert {c.metric for c in tables.comparisons if c.verdict != "not enough runs"} == {
         "largest/balanced_accuracy"
     }
 
 
 def test_without_the_positive_class_in_test_only_specificity_is_known(write_run: WriteRun) -> None:
-    found = tables_of(write_run(ARMS, counts_of={"split-0": (60, 0)}))
-    known = {r.measure for r in found.points if r.n_runs}
-    assert known == {"rare_specificity", "rare_npv", "cost"}
+    tables = tables_of(write_run(ARMS, counts_of={"split-0": (60, 0)}))
+    measured = {r.measure for r in tables.points if r.n_runs}
+    assert measured == {"rare_specificity", "rare_npv", "cost"}
 
 
 @pytest.mark.slow
-def test_a_large_study_is_judged_in_seconds(write_run: WriteRun) -> None:
+def test_a_large_study_is_tabulated_in_seconds(write_run: WriteRun) -> None:
     arms = {f"method-{i}": (1.2, i / 10) for i in range(9)} | {"none": (1.2, 0.0)}
     folder = write_run(arms, n_splits=3, n_seeds=5, counts=(480, 120))
     start = time.process_time()

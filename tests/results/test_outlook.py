@@ -27,7 +27,7 @@ from equipoise.runs.description import StudyDescription
 from equipoise.runs.store import RunStore
 
 
-def asked(
+def described(
     *, test: tuple[int, ...] = (400, 200), splits: int = 3, seeds: int = 3, methods: int = 3
 ) -> StudyDescription:
     names = [f"method-{i}" for i in range(methods)]
@@ -37,8 +37,8 @@ def asked(
     return StudyDescription.from_json(value)
 
 
-def test_it_says_what_is_found_and_what_it_takes() -> None:
-    study = asked(splits=1)
+def test_the_outlook_contains_what_is_detectable_and_the_seeds_needed() -> None:
+    study = described(splits=1)
     size = size_of(study)
     text = outlook(study)
     assert f"a true difference of {detectable(size, ACCURACY):.3f} in balanced accuracy" in text
@@ -50,7 +50,8 @@ def test_it_says_what_is_found_and_what_it_takes() -> None:
 
 def test_why_no_number_of_seeds_suffices() -> None:
     small, few_splits = (
-        needs(size_of(asked(test=test, splits=2)), ACCURACY) for test in ((60, 20), (9000, 9000))
+        needs(size_of(described(test=test, splits=2)), ACCURACY)
+        for test in ((60, 20), (9000, 9000))
     )
     assert [need.text for need in small] == [
         "no number suffices (the test set is too small)"
@@ -59,14 +60,14 @@ def test_why_no_number_of_seeds_suffices() -> None:
     assert seeds_in_words(small) == f"for 0.02 or 0.05 or 0.10: {small[0].text}"
 
 
-def test_a_study_that_cannot_answer_says_why() -> None:
-    assert "fewer than 6 patients of class few" in outlook(asked(test=(400, 4), splits=1))
-    assert "a single run of each shows no difference" in outlook(asked(splits=1, seeds=1))
-    assert outlook(asked(methods=1)) == ""
+def test_the_reason_why_a_study_cannot_answer_is_given() -> None:
+    assert "fewer than 6 patients of class few" in outlook(described(test=(400, 4), splits=1))
+    assert "a single run of each shows no difference" in outlook(described(splits=1, seeds=1))
+    assert outlook(described(methods=1)) == ""
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_it_is_said_before_a_run_and_not_when_all_is_done(
+def test_the_outlook_is_printed_before_a_run_and_not_after_it(
     make_study: Callable[..., Study], tmp_path: Path, *, again: bool
 ) -> None:
     study, store, console = (

@@ -1,4 +1,4 @@
-"""What a study will find, foretold: equal to the paired test it foretells, held to measured studies, simulated."""
+"""Predicted power: equal to the paired test, compared with published studies, simulated."""
 
 import csv
 import math
@@ -65,7 +65,7 @@ def test_a_design_is_read_from_what_is_asked() -> None:
     assert size_of(described(n_splits=1)).overlap == 1
 
 
-def test_it_is_the_paired_test_with_the_expected_variances() -> None:
+def test_the_prediction_is_the_paired_test_with_the_expected_variances() -> None:
     """Differences and draws with just the variances that the assumptions make expected."""
     assumed, n = ASSUMED[ACCURACY], np.array(THREE.n_test)
     sampled = 2 * (1 - assumed.correlation) * recall_variance(n, assumed.level)
@@ -110,7 +110,7 @@ def test_images_of_a_patient_count_less_than_patients() -> None:
     "size",
     [replace(ONE, n_seeds=1), replace(ONE, n_comparisons=0), replace(ONE, n_test=(120.0, 0.0))],
 )
-def test_nothing_can_be_foretold_of_a_study_that_cannot_answer(size: StudySize) -> None:
+def test_nothing_is_predicted_for_a_study_that_cannot_answer(size: StudySize) -> None:
     assert math.isnan(detectable(size, ACCURACY))
     if size.n_seeds > 1:
         assert seeds_needed(size, ACCURACY, 0.9) is None
@@ -155,7 +155,7 @@ def test_the_seeds_needed_are_the_fewest() -> None:
     assert detectable(replace(ONE, n_seeds=MOST_SEEDS), ACCURACY) > 0.02
 
 
-# --- the assumptions, held to what was measured -----------------------------------------------------------------
+# --- the assumptions, compared with what was measured -----------------------------------------------------------------
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -187,7 +187,7 @@ def measured(name: str, metric: str) -> Floats:
     size = size_of(read_description(RESULTS / name))
     m = size.n_splits if size.n_splits > 1 else size.n_seeds
     spread = {ACCURACY: recall_variance, "auroc": area_variance}[metric]
-    found = []
+    medians = []
     compared = [row for row in rows(RESULTS / name / "comparisons.csv") if row["metric"] == metric]
     for row in compared:
         if row["low"] != row["high"]:
@@ -196,19 +196,19 @@ def measured(name: str, metric: str) -> Floats:
             overlapping = (1 + (size.n_splits - 1) * size.overlap) / size.n_splits
             expected = 2 * spread(np.array(size.n_test), max(mean, 0.5)) * overlapping
             rest = runs - patients / overlapping if size.n_splits > 1 else runs
-            found.append(
+            medians.append(
                 (runs, math.copysign(math.sqrt(abs(rest)), rest), mean, 1 - patients / expected)
             )
-    return np.median(found, axis=0)
+    return np.median(medians, axis=0)
 
 
 @pytest.mark.parametrize("metric", list(ASSUMED))
 def test_the_assumptions_are_what_the_published_studies_measured(metric: str) -> None:
-    assumed, found = ASSUMED[metric], {name: measured(name, metric) for name in STUDIES}
-    _, _, level, correlation = np.median(list(found.values()), axis=0)
+    assumed, of_study = ASSUMED[metric], {name: measured(name, metric) for name in STUDIES}
+    _, _, level, correlation = np.median(list(of_study.values()), axis=0)
     assert_allclose([assumed.level, assumed.correlation], [level, correlation], atol=0.06)
-    assert_allclose(assumed.seed_sd, found["all_methods"][1], rtol=0.2)  # one split: seeds alone
-    several = [row[1] for name, row in found.items() if name != "all_methods"]
+    assert_allclose(assumed.seed_sd, of_study["all_methods"][1], rtol=0.2)  # one split: seeds alone
+    several = [row[1] for name, row in of_study.items() if name != "all_methods"]
     assert_allclose(assumed.split_sd, np.median(several), atol=0.025)
 
 
@@ -225,8 +225,8 @@ def test_a_forecast_is_right_by_a_factor_of_three(name: str, metric: str) -> Non
 
 
 def power(size: StudySize, *, n_studies: int) -> float:
-    """Run studies whose true difference is the one foretold; give the share that finds it."""
-    rng, assumed, shift, found = (
+    """Run studies whose true difference is the predicted one; return the share that finds it."""
+    rng, assumed, shift, n_found = (
         np.random.default_rng(0),
         ASSUMED[ACCURACY],
         detectable(size, ACCURACY),
@@ -247,11 +247,11 @@ def power(size: StudySize, *, n_studies: int) -> float:
         ]
         values, splits = np.stack(runs), np.repeat(np.arange(size.n_splits), size.n_seeds)
         fewest = round(size.fewest_patients)
-        found += (
+        n_found += (
             paired_test(values[:, 0], values[:, 1:], splits, n_patients=fewest).p
             < 0.05 / size.n_comparisons
         )
-    return found / n_studies
+    return n_found / n_studies
 
 
 def split_runs(
@@ -269,7 +269,7 @@ def split_runs(
 
 
 @pytest.mark.parametrize("size", [ONE, THREE])
-def test_what_is_foretold_is_found_about_four_times_in_five(size: StudySize) -> None:
+def test_what_is_predicted_is_found_about_four_times_in_five(size: StudySize) -> None:
     assert 0.68 <= power(size, n_studies=100) <= 0.95
 
 
@@ -278,6 +278,6 @@ def test_what_is_foretold_is_found_about_four_times_in_five(size: StudySize) -> 
     ("n_splits", "n_seeds"),
     [(1, 2), (1, 3), (1, 10), (3, 1), (3, 3), (3, 10), (5, 1), (5, 3), (5, 10)],
 )
-def test_what_is_foretold_is_found_in_many_studies(n_splits: int, n_seeds: int) -> None:
+def test_what_is_predicted_is_found_in_many_studies(n_splits: int, n_seeds: int) -> None:
     size = replace(ONE if n_splits == 1 else THREE, n_splits=n_splits, n_seeds=n_seeds)
     assert (0.67 if n_splits * n_seeds == 2 else 0.74) <= power(size, n_studies=800) <= 0.89

@@ -1,4 +1,4 @@
-"""Other tests beside our own verdict: what they are asked, how splits are joined, where they may differ."""
+"""Textbook tests beside our verdict: what they test, how splits are joined, where they may differ."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -43,10 +43,10 @@ ARMS = {
 RATIO = 0.4
 
 
-def asked(
+def opinions_of(
     write_run: WriteRun, arms: Any = ARMS, **fields: Any
 ) -> tuple[Path, Results, list[Opinion]]:
-    """Write a run with the sizes of its splits, and ask."""
+    """Write a run with the sizes of its splits, and apply the tests."""
     folder = write_run(arms, **fields)
     study = read_json(folder / "study.json")
     write_json(
@@ -57,7 +57,7 @@ def asked(
     return folder, results, second_opinions(open_run(folder).images, results.comparisons)
 
 
-def one(opinions: Sequence[Opinion], method: str, test: str, metric: str) -> Opinion:
+def opinion_of(opinions: Sequence[Opinion], method: str, test: str, metric: str) -> Opinion:
     return next(o for o in opinions if (o.method, o.test, o.metric) == (method, test, metric))
 
 
@@ -75,8 +75,8 @@ def averaged(runs: list[FinishedCell]) -> Predictions:
     )
 
 
-def test_every_test_is_asked_about_every_method(write_run: WriteRun) -> None:
-    _, results, opinions = asked(write_run, n_splits=3, counts=(60, 24))
+def test_every_test_is_applied_to_every_method(write_run: WriteRun) -> None:
+    _, results, opinions = opinions_of(write_run, n_splits=3, counts=(60, 24))
     assert {(o.test, o.metric) for o in opinions} == {
         ("delong", "auroc"), ("mcnemar", "accuracy"),
         *((test, metric) for test in ("wilcoxon", "corrected_t") for metric in ("balanced_accuracy", "auroc")),
@@ -87,8 +87,8 @@ def test_every_test_is_asked_about_every_method(write_run: WriteRun) -> None:
         assert o.ours == ours[o.method, "balanced_accuracy" if o.metric == "accuracy" else o.metric]
         assert o.p <= o.p_holm <= 1
         assert (o.agreement == "agrees") == (o.verdict == o.ours)
-    assert one(opinions, "separating", "delong", "auroc").verdict == "better"
-    assert one(opinions, "bad", "mcnemar", "accuracy").verdict == "worse"
+    assert opinion_of(opinions, "separating", "delong", "auroc").verdict == "better"
+    assert opinion_of(opinions, "bad", "mcnemar", "accuracy").verdict == "worse"
     same = [o for o in opinions if o.method == "same"]
     assert {(o.difference, o.p, o.verdict) for o in same} == {
         (0.0, 1.0, "no detectable difference")
@@ -96,33 +96,37 @@ def test_every_test_is_asked_about_every_method(write_run: WriteRun) -> None:
 
 
 def test_scores_are_averaged_over_seeds_and_splits_joined_by_majority(write_run: WriteRun) -> None:
-    folder, _, opinions = asked(write_run, n_splits=3, counts=(30, 12))
+    folder, _, opinions = opinions_of(write_run, n_splits=3, counts=(30, 12))
     areas, calls = [], []
     for split in ("split-0", "split-1", "split-2"):
         ours, theirs = (averaged(cells(folder, method, split)) for method in ("separating", "none"))
         areas.append(compare_areas(ours, theirs))
         calls.append(mcnemar(*(p.y_score.argmax(axis=1) == p.y_true for p in (ours, theirs))))
-    found = one(opinions, "separating", "delong", "auroc")
+    opinion = opinion_of(opinions, "separating", "delong", "auroc")
     p = np.array([area.p for area in areas])
     assert_allclose(
-        [found.difference, found.p], [float(np.mean([a.difference for a in areas])), majority_p(p)]
+        [opinion.difference, opinion.p],
+        [float(np.mean([a.difference for a in areas])), majority_p(p)],
     )
-    assert_allclose([found.p_low, found.p_high], [p.min(), p.max()])
-    found = one(opinions, "separating", "mcnemar", "accuracy")
-    assert_allclose(found.difference, np.mean([(c.only_first - c.only_second) / 42 for c in calls]))
-    assert_allclose(found.p, majority_p(np.array([c.p for c in calls])))
+    assert_allclose([opinion.p_low, opinion.p_high], [p.min(), p.max()])
+    opinion = opinion_of(opinions, "separating", "mcnemar", "accuracy")
+    assert_allclose(
+        opinion.difference, np.mean([(c.only_first - c.only_second) / 42 for c in calls])
+    )
+    assert_allclose(opinion.p, majority_p(np.array([c.p for c in calls])))
     rows = [o for o in opinions if (o.test, o.metric) == ("delong", "auroc")]
     assert_allclose([o.p_holm for o in rows], holm([o.p for o in rows]))
 
 
 def test_wilcoxon_takes_all_runs_and_the_corrected_t_test_the_splits(write_run: WriteRun) -> None:
-    folder, _, opinions = asked(write_run, n_splits=3, counts=(30, 12))
+    folder, _, opinions = opinions_of(write_run, n_splits=3, counts=(30, 12))
     rule = METRICS["balanced_accuracy"].rule
     value = {method: np.array([[rule(run.predictions)[0] for run in cells(folder, method, f"split-{i}")]
                                for i in range(3)]) for method in ("shifted", "none")}  # fmt: skip
     differences = value["shifted"] - value["none"]
     wilcoxon, t = (
-        one(opinions, "shifted", test, "balanced_accuracy") for test in ("wilcoxon", "corrected_t")
+        opinion_of(opinions, "shifted", test, "balanced_accuracy")
+        for test in ("wilcoxon", "corrected_t")
     )
     assert_allclose(
         [wilcoxon.difference, wilcoxon.p], [differences.mean(), signed_ranks(differences.ravel())]
@@ -134,33 +138,33 @@ def test_wilcoxon_takes_all_runs_and_the_corrected_t_test_the_splits(write_run: 
 
 
 def test_one_split_of_three_seeds_is_too_little_for_wilcoxon_and_t(write_run: WriteRun) -> None:
-    _, _, opinions = asked(write_run, n_splits=1)
+    _, _, opinions = opinions_of(write_run, n_splits=1)
     for o in opinions:
-        asked_again = o.test in ("delong", "mcnemar")
-        assert (o.verdict == "not enough runs") == math.isnan(o.p) == (not asked_again)
-        assert (o.agreement == "no answer") == (not asked_again)
+        has_answer = o.test in ("delong", "mcnemar")
+        assert (o.verdict == "not enough runs") == math.isnan(o.p) == (not has_answer)
+        assert (o.agreement == "no answer") == (not has_answer)
         assert math.isfinite(o.difference)
 
 
 def test_cells_that_are_not_there_and_classes_that_are_absent(write_run: WriteRun) -> None:
     failed = {("bad", f"split-{i}", seed) for i in range(2) for seed in range(3)}
     counts = {"split-0": (30, 12, 6), "split-1": (30, 12, 0)}
-    _, _, opinions = asked(
+    _, _, opinions = opinions_of(
         write_run, n_splits=2, counts_of=counts, counts=(30, 12, 6), failed=failed
     )
     assert all(math.isnan(o.difference) and math.isnan(o.p) for o in opinions if o.method == "bad")
     assert (
-        one(opinions, "separating", "delong", "auroc").p <= 1
+        opinion_of(opinions, "separating", "delong", "auroc").p <= 1
     )  # of the one split that has all classes
-    assert math.isnan(one(opinions, "separating", "corrected_t", "auroc").p)
-    assert one(opinions, "separating", "mcnemar", "accuracy").p <= 1
+    assert math.isnan(opinion_of(opinions, "separating", "corrected_t", "auroc").p)
+    assert opinion_of(opinions, "separating", "mcnemar", "accuracy").p <= 1
 
 
 @pytest.mark.parametrize("missing", [{("none", "split-0", seed) for seed in range(3)}])
 def test_without_the_baseline_nothing_is_said(
     write_run: WriteRun, missing: set[tuple[str, str, int]]
 ) -> None:
-    _, _, opinions = asked(write_run, n_splits=1, missing=missing)
+    _, _, opinions = opinions_of(write_run, n_splits=1, missing=missing)
     assert {o.agreement for o in opinions} == {"no answer"}
 
 
@@ -173,7 +177,7 @@ def test_a_split_that_points_the_other_way_does_not_support_the_mean() -> None:
 def test_equal_methods_are_rarely_called_different(write_run: WriteRun) -> None:
     """Two arms alike but for chance, on 60 made-up studies of one split: DeLong and McNemar."""
     rng, alarms = np.random.default_rng(0), 0
-    folder, _, _ = asked(
+    folder, _, _ = opinions_of(
         write_run, {"none": (1.2, 0.0), "other": (1.2, 0.0)}, n_seeds=1, counts=(40, 20)
     )
     finished = pairs_of(open_run(folder).images, "other")["split-0"][0][0]
@@ -193,7 +197,7 @@ def test_equal_methods_are_rarely_called_different(write_run: WriteRun) -> None:
 
 
 def test_the_file_is_the_same_each_time_and_reads_back(write_run: WriteRun) -> None:
-    folder, _, opinions = asked(write_run, n_splits=2)
+    folder, _, opinions = opinions_of(write_run, n_splits=2)
     write_second_opinions(opinions, folder)
     once = (folder / FILE).read_bytes()
     write_second_opinions(opinions, folder)

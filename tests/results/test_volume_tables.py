@@ -35,11 +35,11 @@ def measures(
     """Cases whose only region has this Dice, with as much drawn as there is."""
     tp = np.array(dice) * size
     zeros = np.zeros(len(dice))
-    found = {**dict.fromkeys(MEASURES, zeros), "tp": tp, "fp": size - tp, "fn": size - tp}
+    counts = {**dict.fromkeys(MEASURES, zeros), "tp": tp, "fp": size - tp, "fn": size - tp}
     return Measures(
         ids=np.array([f"case-{i}" for i in range(len(dice))]),
         patients=np.arange(len(dice)) if patients is None else np.array(patients),
-        regions={"whole": found},
+        regions={"whole": counts},
     )
 
 
@@ -113,8 +113,10 @@ def test_an_unfinished_run_compares_what_both_have(run: Run, make_volume_study: 
 
 def test_a_patient_of_several_cases_is_left_out_whole() -> None:
     metric = region_metrics(["whole"])["dice_whole"]
-    found = under_omissions(metric, measures([0.2, 0.4, 0.9], patients=[5, 5, 8]), np.array([5, 8]))
-    assert found.tolist() == pytest.approx([0.5, 0.9, 0.3])
+    values = under_omissions(
+        metric, measures([0.2, 0.4, 0.9], patients=[5, 5, 8]), np.array([5, 8])
+    )
+    assert values.tolist() == pytest.approx([0.5, 0.9, 0.3])
 
 
 def test_no_case_no_value() -> None:
@@ -124,13 +126,13 @@ def test_no_case_no_value() -> None:
 
 
 def test_measures_survive_the_disk(tmp_path: Path) -> None:
-    one = measures([0.25, 1.0])
-    one.regions["whole"]["hd95_mm"][1] = np.nan
-    write_measures(one, tmp_path / "measures.csv")
-    other = read_measures(tmp_path / "measures.csv")
-    assert other.ids.tolist() == one.ids.tolist()
+    written = measures([0.25, 1.0])
+    written.regions["whole"]["hd95_mm"][1] = np.nan
+    write_measures(written, tmp_path / "measures.csv")
+    read = read_measures(tmp_path / "measures.csv")
+    assert read.ids.tolist() == written.ids.tolist()
     for key in MEASURES:
-        np.testing.assert_allclose(other.regions["whole"][key], one.regions["whole"][key])
+        np.testing.assert_allclose(read.regions["whole"][key], written.regions["whole"][key])
 
 
 def test_folds_are_joined_in_the_order_of_names() -> None:
@@ -160,7 +162,7 @@ def test_regions_are_read_from_the_largest_and_equal_ones_by_their_codes() -> No
     assert by_size({"label 10": [2], "label 2": [1]}) == ["label 2", "label 10"]
 
 
-def test_runs_say_what_they_are_about(run: Run, tmp_path: Path) -> None:
+def test_a_run_on_volumes_has_no_images(run: Run, tmp_path: Path) -> None:
     assert run.description.task == "segmentation"
     with pytest.raises(DataError, match="on volumes"):
         _ = run.images

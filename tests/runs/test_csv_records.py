@@ -20,9 +20,9 @@ def test_there_and_back(tmp_path: Path) -> None:
     rows = [Row('a, "quoted"', 3, 0.25, "better"), Row("b\u00e4", -1, 1 / 3, "worse")]
     write_rows(tmp_path / "rows.csv", Row, rows)
     assert column_names(Row) == ("name", "n", "value", "word")
-    found = read_rows(tmp_path / "rows.csv", Row)
-    assert found[0] == rows[0]
-    assert found[1] == Row("b\u00e4", -1, 0.333333, "worse")
+    read = read_rows(tmp_path / "rows.csv", Row)
+    assert read[0] == rows[0]
+    assert read[1] == Row("b\u00e4", -1, 0.333333, "worse")
 
 
 def test_what_is_not_defined_is_an_empty_field(tmp_path: Path) -> None:

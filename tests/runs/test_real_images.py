@@ -24,9 +24,9 @@ def store(make_study: Callable[..., Study], tmp_path: Path) -> RunStore:
 
 
 def test_what_the_workers_read_is_found(store: RunStore, toy: ImageDataset) -> None:
-    found = packed_images(store)
-    assert found is not None
-    assert found.fingerprint == toy.fingerprint
+    images = packed_images(store)
+    assert images is not None
+    assert images.fingerprint == toy.fingerprint
 
 
 def test_a_run_in_one_process_packs_none(make_study: Callable[..., Study], tmp_path: Path) -> None:

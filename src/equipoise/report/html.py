@@ -1,7 +1,6 @@
 """The report: one HTML file that can be read anywhere, from the stored files of a run."""
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -9,8 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import equipoise
 from equipoise.atomic import atomic_file
 from equipoise.discovery import modules
-from equipoise.report import charts, classification, sections, segmentation, tables
-from equipoise.report import formatting as wording
+from equipoise.report import charts, classification, formatting, sections, segmentation, tables
 from equipoise.report.figures import styles_of
 from equipoise.report.run_contents import Contents, read_contents
 from equipoise.results.records import Results
@@ -20,14 +18,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 TASKS = {"classification": classification, "segmentation": segmentation}
 FILTERS = (
     tables.signed_interval,
-    wording.breakable,
-    wording.decimal,
-    wording.megabytes,
-    wording.p_value,
-    wording.seconds,
-    wording.sentence_case,
-    wording.signed,
-    wording.unbroken,
+    formatting.breakable,
+    formatting.decimal,
+    formatting.megabytes,
+    formatting.p_value,
+    formatting.seconds,
+    formatting.sentence_case,
+    formatting.signed,
+    formatting.unbroken,
 )
 
 
@@ -55,48 +53,50 @@ def write_report(run: str | Path | Run, results: Results | None = None) -> Path:
 def render(contents: Contents) -> str:
     """Fill the templates; names of classes, methods and files are escaped."""
     task = TASKS[contents.results.task]
-    found, further = _further(contents)
-    view = {**_shared(contents), **task.view(contents), "found": found}
-    headings = {**task.BEFORE, **further, **task.AFTER}
-    return (
-        environment()
-        .get_template("page.html")
-        .render(view, headings=headings, version=equipoise.__version__)
-    )
+    sections_, headings = _sections(contents)
+    view = {**_shared(contents), **task.view(contents), "found": sections_}
+    page = environment().get_template("page.html")
+    all_headings = {**task.BEFORE, **headings, **task.AFTER}
+    return page.render(view, headings=all_headings, version=equipoise.__version__)
 
 
 def environment() -> Environment:
-    """Make what fills templates: names are escaped, and a name that a template does not get is an error."""
-    made = Environment(
+    """Build the Jinja environment: names are escaped, and an undefined name in a template is an error."""
+    jinja = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {filter_.__name__: filter_ for filter_ in FILTERS}
-    made.tests["known"] = wording.known
-    return made
+    for filter_ in FILTERS:
+        jinja.filters[filter_.__name__] = filter_
+    jinja.tests["known"] = formatting.known
+    return jinja
 
 
-def _further(c: Contents) -> tuple[dict[str, Any], dict[str, str]]:
-    """Ask the modules of `sections` what they have to show; give their views and headings, in their order."""
-    found = [item for item in modules(sections).items() if c.results.task in _tasks(item[1])]
-    known = sorted(found, key=lambda item: item[1].ORDER)
-    views = {name: view for name, section in known if (view := section.view(c)) is not None}
-    return views, {f"sections/{name}": section.HEADING for name, section in known if name in views}
+def _sections(c: Contents) -> tuple[dict[str, Any], dict[str, str]]:
+    """Collect the views and headings of the sections that have something to show, in their order.
 
-
-def _tasks(section: ModuleType) -> tuple[str, ...]:
-    """Say what kinds of studies a section is about."""
-    tasks: tuple[str, ...] = getattr(section, "TASKS", ("classification",))
-    return tasks
+    A section is a module of `equipoise.report.sections`; it is for studies of images unless it has `TASKS`.
+    """
+    views, headings = {}, {}
+    in_order = sorted(modules(sections).items(), key=lambda item: item[1].ORDER)
+    for name, section in in_order:
+        tasks: tuple[str, ...] = getattr(section, "TASKS", ("classification",))
+        if c.results.task not in tasks:
+            continue
+        view = section.view(c)
+        if view is not None:
+            views[name] = view
+            headings[f"sections/{name}"] = section.HEADING
+    return views, headings
 
 
 def _shared(c: Contents) -> dict[str, Any]:
-    """Give what the page of every study shows."""
+    """Return what the page of every study shows."""
     styles = styles_of(c.methods, ink=c.results.baseline)
-    shown = {name: styles[name] for name in charts.prominent(c)}
+    prominent = {name: styles[name] for name in charts.prominent(c)}
     return {
         "task": c.results.task,
         "title": c.description.name,
@@ -107,8 +107,8 @@ def _shared(c: Contents) -> dict[str, Any]:
         "rare_class": c.rare_class,
         "baseline": c.results.baseline,
         "styles": styles,
-        "shown": shown,
-        "left_out": len(c.methods) - len(shown),
+        "shown": prominent,
+        "left_out": len(c.methods) - len(prominent),
         "forests": tables.forests(c),
         "scored": tables.scored(c),
         "costs": tables.costs(c),

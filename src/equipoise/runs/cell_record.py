@@ -8,7 +8,7 @@ from typing import Any, Self
 from equipoise.atomic import JsonObject, JsonValue, read_json
 from equipoise.exceptions import DataError
 from equipoise.runs.cell import Cell
-from equipoise.runs.description import StepDescription
+from equipoise.runs.description import StepDescription, why_unreadable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,13 +115,17 @@ class FinishedCellRecord(CellRecord):
                 tau=value.get("tau", 0.0),
                 notes=tuple(value.get("notes", ())),
             )
-        curation = value.get("curation", {})
+        diversity, curation = {}, {}
+        for label, share in value.get("diversity", {}).items():
+            diversity[int(label)] = share
+        for label, filtered in value.get("curation", {}).items():
+            curation[int(label)] = ClassCuration.from_json(filtered)
         return ImageCellRecord(
             **shared,
             counts_before=tuple(value["counts_before"]),
             counts_after=tuple(value["counts_after"]),
-            diversity={int(label): share for label, share in value.get("diversity", {}).items()},
-            curation={int(label): ClassCuration.from_json(c) for label, c in curation.items()},
+            diversity=diversity,
+            curation=curation,
         )
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -191,12 +195,18 @@ class ImageCellRecord(FinishedCellRecord):
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the content of `record.json`."""
+        diversity: dict[str, JsonValue] = {}
+        curation: dict[str, JsonValue] = {}
+        for label, share in self.diversity.items():
+            diversity[str(label)] = share
+        for label, filtered in self.curation.items():
+            curation[str(label)] = filtered.to_json()
         return {
             **super().to_json(),
             "counts_before": list(self.counts_before),
             "counts_after": list(self.counts_after),
-            "diversity": {str(label): share for label, share in self.diversity.items()},
-            "curation": {str(label): c.to_json() for label, c in self.curation.items()},
+            "diversity": diversity,
+            "curation": curation,
         }
 
 
@@ -248,14 +258,15 @@ def read_cell_record(path: Path) -> TriedCellRecord:
         return cell_record_from_json(read_json(path))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"Cannot read {path}: {error}. Delete its folder and run the study again."
+            f"Cannot read {path}: {why_unreadable(error)}. "
+            "Delete its folder and run the study again."
         ) from error
 
 
 def _read_conditions(value: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "cell": Cell(value["method"], value["split"], int(value["seed"])),
-        "steps": tuple(StepDescription.from_json(step) for step in value["settings"]),
+        "steps": tuple(map(StepDescription.from_json, value["settings"])),
         "fingerprint": value["fingerprint"],
         "versions": dict(value["versions"]),
         "machine": dict(value["machine"]),

@@ -1,6 +1,6 @@
 """`StudyDescription`: what was requested of a run, as `study.json` stores it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -46,8 +46,7 @@ class MethodDescription:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Build the description from its JSON object."""
-        steps = tuple(StepDescription.from_json(step) for step in value["steps"])
-        return cls(name=value["name"], steps=steps)
+        return cls(name=value["name"], steps=tuple(map(StepDescription.from_json, value["steps"])))
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the JSON object."""
@@ -82,7 +81,7 @@ class SplitDescription:
             n_train=value["train"],
             n_validation=value["validation"],
             n_test=value["test"],
-            counts={part: tuple(counts) for part, counts in value["counts"].items()},
+            counts=_tuples(value["counts"]),
             fingerprint=value["fingerprint"],
         )
 
@@ -93,7 +92,7 @@ class SplitDescription:
             "train": self.n_train,
             "validation": self.n_validation,
             "test": self.n_test,
-            "counts": {part: list(counts) for part, counts in self.counts.items()},
+            "counts": _lists(self.counts),
             "fingerprint": self.fingerprint,
         }
 
@@ -137,7 +136,7 @@ class DatasetDescription:
             modalities=tuple(value["modalities"]),
             scheme=value["scheme"],
             values=tuple(value["values"]),
-            regions={name: tuple(codes) for name, codes in value["regions"].items()},
+            regions=_tuples(value["regions"]),
             images=value.get("images"),
             n4=value.get("n4"),
         )
@@ -201,7 +200,7 @@ class VolumeDatasetDescription(DatasetDescription):
             "modalities": list(self.modalities),
             "scheme": self.scheme,
             "values": list(self.values),
-            "regions": {name: list(codes) for name, codes in self.regions.items()},
+            "regions": _lists(self.regions),
         }
         if self.images is not None:
             value["images"] = dict(self.images)
@@ -269,8 +268,8 @@ class StudyDescription:
             rare_class=value["rare_class"],
             baseline=value["baseline"],
             primary_metric=value["primary_metric"],
-            methods=tuple(MethodDescription.from_json(method) for method in value["methods"]),
-            splits=tuple(SplitDescription.from_json(split) for split in value["splits"]),
+            methods=tuple(map(MethodDescription.from_json, value["methods"])),
+            splits=tuple(map(SplitDescription.from_json, value["splits"])),
             seeds=tuple(value["seeds"]),
             versions=dict(value["versions"]),
             machine=dict(value["machine"]),
@@ -372,8 +371,23 @@ def read_description(folder: Path) -> StudyDescription:
     try:
         return StudyDescription.from_json(read_json(path))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"Cannot read {path}: {error}. Delete the folder and run again.") from error
+        raise DataError(
+            f"Cannot read {path}: {why_unreadable(error)}. Delete the folder and run again."
+        ) from error
+
+
+def why_unreadable(error: Exception) -> str:
+    """Describe why JSON could not be read as a record."""
+    return f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _tuples(value: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(numbers) for name, numbers in value.items()}
+
+
+def _lists(value: Mapping[str, tuple[int, ...]]) -> dict[str, JsonValue]:
+    return {name: list(numbers) for name, numbers in value.items()}
 
 
 def _texts(value: JsonValue) -> tuple[str, ...]:
-    return tuple(str(item) for item in value) if isinstance(value, list) else ()
+    return tuple(map(str, value)) if isinstance(value, list) else ()

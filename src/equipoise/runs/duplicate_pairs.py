@@ -45,10 +45,8 @@ class DuplicatePairs:
             "exact": _lists(self.exact),
             "near": _lists(self.near),
             "conflicting": _lists(self.conflicting),
-            "crossing": {split: _lists(pairs) for split, pairs in self.into_test.items()},
-            "crossing_validation": {
-                split: _lists(pairs) for split, pairs in self.into_validation.items()
-            },
+            "crossing": _lists_by_split(self.into_test),
+            "crossing_validation": _lists_by_split(self.into_validation),
         }
 
     @property
@@ -57,12 +55,21 @@ class DuplicatePairs:
         return any(self.into_test.values()) or any(self.into_validation.values())
 
 
+def _pair(value: Sequence[str]) -> Pair:
+    first, second = value
+    return first, second
+
+
 def _pairs(value: Sequence[Sequence[str]]) -> tuple[Pair, ...]:
-    return tuple((first, second) for first, second in value)
+    return tuple(map(_pair, value))
 
 
 def _lists(pairs: Sequence[Pair]) -> list[JsonValue]:
-    return [list(pair) for pair in pairs]
+    return list(map(list, pairs))
+
+
+def _lists_by_split(pairs: PairsBySplit) -> dict[str, JsonValue]:
+    return {split: _lists(of_split) for split, of_split in pairs.items()}
 
 
 def _by_split(value: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, tuple[Pair, ...]]:

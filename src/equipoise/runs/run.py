@@ -131,8 +131,12 @@ class Run:
     @cached_property
     def histories(self) -> Mapping[Cell, History]:
         """What the fits of each tried cell recorded while they were trained."""
-        paths = {cell: self.path(cell) / "history.csv" for cell in self.records}
-        return {cell: read_history(path) for cell, path in paths.items() if path.is_file()}
+        histories = {}
+        for cell in self.records:
+            path = self.path(cell) / "history.csv"
+            if path.is_file():
+                histories[cell] = read_history(path)
+        return histories
 
     @cached_property
     def duplicates(self) -> DuplicatePairs | None:
@@ -149,8 +153,11 @@ class Run:
     @cached_property
     def cells_with_synthetic(self) -> tuple[Cell, ...]:
         """The finished cells that kept synthetic images."""
-        cells = (record.cell for record in self.finished)
-        return tuple(cell for cell in cells if (self.path(cell) / "synthetic.npz").is_file())
+        cells = []
+        for record in self.finished:
+            if (self.path(record.cell) / "synthetic.npz").is_file():
+                cells.append(record.cell)
+        return tuple(cells)
 
     @cached_property
     def synthetic(self) -> Mapping[str, StoredImages]:
@@ -187,7 +194,8 @@ def requested_cells(description: StudyDescription) -> tuple[Cell, ...]:
     cells = []
     for method in description.method_names:
         for split in description.splits:
-            cells += [Cell(method, split.name, seed) for seed in description.seeds]
+            for seed in description.seeds:
+                cells.append(Cell(method, split.name, seed))
     return tuple(cells)
 
 
