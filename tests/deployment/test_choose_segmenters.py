@@ -14,7 +14,7 @@ from equipoise.data.volumes.readers.nifti import find_case
 from equipoise.deployment.choose_segmenters import choose_segmenters, leave_out_trained
 from equipoise.exceptions import DataError, SettingError
 from equipoise.runs.cell import Cell
-from equipoise.runs.known_cases import describe_cases, known_as
+from equipoise.runs.known_cases import describe_cases, matching_case
 from equipoise.runs.run import open_run, read_arrays
 from equipoise.testing.volume_runs import write_case
 
@@ -42,12 +42,12 @@ def test_a_case_is_known_by_its_images_or_its_name(segmented: SegmentedRun, tmp_
     assert description["n4"] is False
     shutil.copytree(segmented.cases / "b", tmp_path / "renamed")
     renamed = find_case(tmp_path / "renamed")
-    assert known_as(renamed, images, set()) == "b"
+    assert matching_case(renamed, images, set()) == "b"
     part = replace(renamed, images={"T1c": renamed.images["T1c"]}, label_file=None)
-    assert known_as(part, images, set()) == "b"
+    assert matching_case(part, images, set()) == "b"
     same_name = find_case(write_case(tmp_path / "c", 9))
-    assert known_as(same_name, images, {"site/c"}) == "site/c"
-    assert known_as(find_case(write_case(tmp_path / "d", 9)), images, {"a", "b", "c"}) is None
+    assert matching_case(same_name, images, {"site/c"}) == "site/c"
+    assert matching_case(find_case(write_case(tmp_path / "d", 9)), images, {"a", "b", "c"}) is None
 
 
 def test_a_case_that_every_network_has_seen_is_refused(segmented: SegmentedRun) -> None:

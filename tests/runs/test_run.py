@@ -16,6 +16,7 @@ from equipoise.results.bootstrap_scores import N_DRAWS
 from equipoise.results.tables import write_all_tables
 from equipoise.runs import run as run_module
 from equipoise.runs.cell import Cell
+from equipoise.runs.histories import write_history
 from equipoise.runs.run import Run, open_run
 
 WriteRun = Callable[..., Path]
@@ -70,6 +71,20 @@ def test_methods_that_add_images_are_those_with_synthetic_ones(write_run: WriteR
     assert run.examples is None
     assert run.duplicates is None
     assert not run.histories
+
+
+def test_synthetic_images_and_histories_come_in_the_order_of_training(write_run: WriteRun) -> None:
+    folder = write_run(ARMS, n_splits=2)
+    for place in ("split-0/seed-1", "split-1/seed-0"):
+        path = folder / "cells/gan" / place
+        np.savez(path / "synthetic.npz", images=np.zeros((1, 1, 1, 1)), labels=np.zeros(1))
+        write_history(
+            path / "history.csv", [("classify", 1, "loss", 0.5), ("classify", 2, "loss", 0.25)]
+        )
+    run = open_run(folder)
+    assert run.synthetic["gan"].origin == "split-1, seed 0"
+    assert list(run.histories) == [Cell("gan", "split-1", 0), Cell("gan", "split-0", 1)]
+    assert run.histories[Cell("gan", "split-1", 0)] == {("classify", "loss"): [(1, 0.5), (2, 0.25)]}
 
 
 def test_a_damaged_record_is_named(write_run: WriteRun) -> None:

@@ -11,7 +11,7 @@ from equipoise.exceptions import SettingError
 from equipoise.experiments.region_metrics import region_metrics
 from equipoise.metrics.statistics import mean_known
 from equipoise.results.best_method import best_with_reason
-from equipoise.runs.known_cases import case_names, known_as, tested_in
+from equipoise.runs.known_cases import case_names, matching_case, splits_testing
 from equipoise.runs.run import Run
 
 
@@ -66,10 +66,10 @@ def leave_out_trained(run: Run, ensemble: Ensemble, case: RawCase) -> tuple[Ense
         SettingError: All networks of the ensemble saw it.
     """
     images = run.description.volumes.images or {}  # earlier versions did not store them
-    name = known_as(case, images, case_names(run.folder))
+    name = matching_case(case, images, case_names(run.folder))
     if name is None:
         return ensemble, "It is none of the cases of this run."
-    splits = tested_in(run.folder, name)
+    splits = splits_testing(run.folder, name)
     unseen = tuple(cell for cell in ensemble.cells if cell.split in splits)
     if not unseen:
         fix = "The run has no split that tests it."

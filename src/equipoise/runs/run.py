@@ -80,8 +80,15 @@ class Run:
 
     @cached_property
     def failed(self) -> tuple[FailedCellRecord, ...]:
-        """The records of the failed cells."""
-        return tuple(r for r in self.records.values() if isinstance(r, FailedCellRecord))
+        """The records of the failed cells, method by method in the order of training."""
+        records = map(self.records.__getitem__, self._seed_by_seed)
+        return tuple(record for record in records if isinstance(record, FailedCellRecord))
+
+    @cached_property
+    def _seed_by_seed(self) -> list[Cell]:
+        """The tried cells of each method in the order of training: every split once before any twice."""
+        methods = self.description.method_names
+        return sorted(self.records, key=lambda cell: (methods.index(cell.method), cell.seed))
 
     def finished_of(self, method: str) -> list[FinishedCellRecord]:
         """Return the records of the finished cells of a method."""
@@ -132,7 +139,7 @@ class Run:
     def histories(self) -> Mapping[Cell, History]:
         """What the fits of each tried cell recorded while they were trained."""
         histories = {}
-        for cell in self.records:
+        for cell in self._seed_by_seed:
             path = self.path(cell) / "history.csv"
             if path.is_file():
                 histories[cell] = read_history(path)
@@ -163,8 +170,8 @@ class Run:
     def synthetic(self) -> Mapping[str, StoredImages]:
         """Synthetic images of the first cell of each method that kept some."""
         first: dict[str, StoredImages] = {}
-        for cell in self.cells_with_synthetic:
-            if cell.method not in first:
+        for cell in self._seed_by_seed:
+            if cell in self.cells_with_synthetic and cell.method not in first:
                 origin = f"{cell.split}, seed {cell.seed}"
                 first[cell.method] = _read_images(self.path(cell) / "synthetic.npz", origin)
         return first
