@@ -37,7 +37,7 @@ def both(
     return ("weak", split, seed), ("strong", split, seed)
 
 
-def test_the_best_method_that_kept_a_generator_is_chosen_and_the_reason_given(
+def test_the_best_method_with_a_generator_is_chosen_with_a_reason(
     write_run: WriteRun,
 ) -> None:
     """ "weights" is better still, but generates no images; the number is that of the table."""

@@ -126,7 +126,7 @@ def test_no_file_names_a_patient(run: Any, tmp_path: Path) -> None:
             assert b"patient0" not in content
 
 
-def test_each_file_says_what_it_is(run: Any, tmp_path: Path) -> None:
+def test_each_file_is_marked_as_synthetic(run: Any, tmp_path: Path) -> None:
     generated(run, tmp_path / "out", seed=5)
     with Image.open(tmp_path / "out" / "ill" / "synthetic-painter-5_000002.png") as image:
         assert image.info["synthetic"].endswith(", painter, seed 5, index 2")

@@ -76,7 +76,7 @@ def test_a_kind_of_another_task_is_not_gathered(
 
 
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt(), ValueError("a bug")])
-def test_what_was_stopped_leaves_nothing_behind(
+def test_an_interrupted_kind_leaves_no_files(
     trouble: BaseException, make_study: MakeStudy, kind: Any, tmp_path: Path
 ) -> None:
     run = run_of(make_study(seeds=(0,)), tmp_path)

@@ -205,7 +205,7 @@ def test_the_recall_that_paper_s2_prints_is_the_npv(arm: str) -> None:
 
 
 @pytest.mark.parametrize("arm", S2)
-def test_what_paper_s2_prints_has_truth_and_prediction_swapped_and_normal_positive(
+def test_the_columns_of_paper_s2_have_truth_and_prediction_swapped_and_normal_positive(
     arm: str,
 ) -> None:
     (tp, fn, fp, tn), _, printed = S2[arm]

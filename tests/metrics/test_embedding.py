@@ -48,7 +48,7 @@ def side_of(points: NDArray[Any], where: NDArray[np.bool_]) -> float:
 
 @pytest.mark.parametrize("how", ["tsne", pytest.param("umap", marks=needs_umap)])
 def test_labels_stay_with_their_rows_and_the_last_hundred_real_images_stay_real(how: str) -> None:
-    """Three classes, and the script of Sharma et al. for four: the last 100 rows are synthetic to it.
+    """Three classes, and the script of Sharma et al. for four, which ends with 100 synthetic rows.
 
     Here the last 100 rows are real, and the synthetic ones come first. Colored by position the real
     ones would be called synthetic; with labels stored by row, each synthetic point lies with the

@@ -229,7 +229,7 @@ def test_a_point_on_the_border_of_a_ball_is_outside_even_far_from_0() -> None:
     assert prdc(constant, constant) == Prdc(0, 0, 0, 0)  # balls of radius 0 are empty
 
 
-def test_coverage_of_real_images_by_real_images_is_what_theory_says() -> None:
+def test_coverage_of_real_images_by_real_images_agrees_with_theory() -> None:
     """Naeem et al. (2020), Eq. 9: 1 - (n-1)...(n-k) / ((2n-1)...(2n-k)), for any distribution."""
     n, k, rng = 60, 5, np.random.default_rng(0)
     expected = 1 - np.prod([(n - i) / (2 * n - i) for i in range(1, k + 1)])

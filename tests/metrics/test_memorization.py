@@ -157,14 +157,18 @@ def test_equal_images_make_fewer_cells_and_cells_without_both_kinds_give_nan() -
 
 
 def test_the_attack_has_the_auc_of_scikit_learn_and_the_interval_of_delong() -> None:
-    members, others = np.abs(normal(40, 1, 5))[:, 0], np.abs(normal(30, 1, 6))[:, 0] + 0.3
-    attack = membership(members, others)
+    members, non_members = np.abs(normal(40, 1, 5))[:, 0], np.abs(normal(30, 1, 6))[:, 0] + 0.3
+    attack = membership(members, non_members)
     truth = np.repeat([1, 0], [40, 30])
-    assert attack.auc == pytest.approx(roc_auc_score(truth, -np.concatenate([members, others])))
-    wins = (members[:, None] < others) + 0.5 * (members[:, None] == others)
+    assert attack.auc == pytest.approx(
+        roc_auc_score(truth, -np.concatenate([members, non_members]))
+    )
+    wins = (members[:, None] < non_members) + 0.5 * (members[:, None] == non_members)
     error = np.sqrt(wins.mean(axis=1).var(ddof=1) / 40 + wins.mean(axis=0).var(ddof=1) / 30)
     assert attack.high - attack.low == pytest.approx(2 * 1.959964 * error, rel=1e-5)
-    assert attack.p_auc == pytest.approx(mannwhitneyu(members, others, alternative="less").pvalue)
+    assert attack.p_auc == pytest.approx(
+        mannwhitneyu(members, non_members, alternative="less").pvalue
+    )
 
 
 def test_the_p_value_of_many_caught_is_that_of_random_orders() -> None:

@@ -11,8 +11,17 @@ Example:
     >>> predictions = Predictions(y_true=np.array([0, 0, 1, 1]), y_score=scores, positive=1)
     >>> METRICS["balanced_accuracy"].rule(predictions).tolist()
     [0.5]
-    >>> aurocs(predictions).tolist()
-    [[0.75, 0.75]]
+    >>> for name, function in PER_CLASS.items():  # of class 0, then of class 1
+    ...     print(name, function(predictions).round(3).tolist())
+    precision [[0.5, 0.5]]
+    recall [[0.5, 0.5]]
+    specificity [[0.5, 0.5]]
+    f1 [[0.5, 0.5]]
+    auroc [[0.75, 0.75]]
+    auprc [[0.833, 0.833]]
+
+See Also:
+    `equipoise.metrics.operating`: the same measures of calls at a threshold.
 """
 
 import numpy as np

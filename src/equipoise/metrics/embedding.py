@@ -157,7 +157,13 @@ def standardized(features: Features, like: Features | None = None) -> Features:
 
 
 def reduced(features: Features, *, seed: int = 0) -> Features:
-    """Standardize and project to the first principal components, at most 50."""
+    """Standardize and project to the first principal components, at most 50.
+
+    Example:
+        >>> import numpy as np
+        >>> reduced(np.random.default_rng(0).normal(size=(80, 60))).shape
+        (80, 50)
+    """
     scaled = standardized(features)
     most = min(MOST_COMPONENTS, *scaled.shape)
     pca = PCA(most, random_state=_state(seed, "principal components"))
@@ -165,7 +171,12 @@ def reduced(features: Features, *, seed: int = 0) -> Features:
 
 
 def perplexity_for(n: int) -> float:
-    """Return 30, or a third of the other rows if less: t-SNE uses three times as many neighbors."""
+    """Return 30, or a third of the other rows if less: t-SNE uses three times as many neighbors.
+
+    Example:
+        >>> perplexity_for(31), perplexity_for(1000)
+        (10.0, 30.0)
+    """
     return min(USUAL_PERPLEXITY, (n - 1) / 3)
 
 

@@ -35,6 +35,8 @@ def foreground(images: Images) -> Masks:
     Returns:
         (n, h, w) True in the foreground; all False for a constant image.
 
+    Source: ours, on the threshold of Otsu (1979).
+
     Example:
         >>> import numpy as np
         >>> image = np.zeros((1, 1, 5, 5), dtype=np.uint8)
@@ -103,6 +105,8 @@ def mass_share(maps: NDArray[np.floating], region: Masks) -> Values:
 
     Raises:
         DataError: Other shapes, or negative values.
+
+    Source: ours, of the maps of Selvaraju et al. (2017).
 
     Example:
         >>> import numpy as np

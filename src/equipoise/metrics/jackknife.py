@@ -48,6 +48,8 @@ def jackknife_error(values: Values) -> float:
 def jackknife_interval(values: Values) -> tuple[float, float]:
     """Compute the 95 % interval of a number from its (1 + m,) values: whole, then without each.
 
+    Source: Tukey (1958), Annals of Mathematical Statistics 29:614, with Student's t.
+
     Example:
         >>> import numpy as np
         >>> low, high = jackknife_interval(np.array([4.0, 5.0, 4.0, 3.0]))
@@ -71,6 +73,8 @@ def jackknife_test(values: Values, *, n_comparisons: int = 1) -> PairedTest:
 
     Returns:
         The test; all but `difference` are NaN with fewer than `FEWEST` patients.
+
+    Source: Tukey (1958), as the interval.
 
     Example:
         >>> import numpy as np

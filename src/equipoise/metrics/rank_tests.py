@@ -21,6 +21,8 @@ def average_ranks(values: Values) -> Values:
 
     The largest value has rank 1; ties share their mean rank.
 
+    Source: Demsar (2006), section 3.2.2.
+
     Example:
         >>> import numpy as np
         >>> average_ranks(np.array([[0.9, 0.8, 0.7], [0.6, 0.6, 0.5]])).tolist()

@@ -24,6 +24,8 @@ def recall_variance(n: Values, level: float) -> float:
         n: (k,) independent test images of each class, above 0.
         level: Recall r of every class, in 0..1.
 
+    Source: the variance of the binomial distribution.
+
     Example:
         >>> import numpy as np
         >>> round(recall_variance(np.array([40.0, 10.0]), 0.8), 6)

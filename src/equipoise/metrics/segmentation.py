@@ -52,6 +52,8 @@ def dice(
 def sensitivity(*, tp: ArrayLike, fn: ArrayLike) -> Values:
     """Compute tp / (tp + fn), the share of the truth that is predicted; NaN if the truth is empty.
 
+    Source: Menze et al. (2015), section III-B.
+
     Example:
         >>> float(sensitivity(tp=3, fn=1))
         0.75
@@ -61,6 +63,8 @@ def sensitivity(*, tp: ArrayLike, fn: ArrayLike) -> Values:
 
 def ppv(*, tp: ArrayLike, fp: ArrayLike) -> Values:
     """Compute tp / (tp + fp), the share of the prediction that is true; NaN if it is empty.
+
+    Source: precision of van Rijsbergen (1979), of voxels.
 
     Example:
         >>> float(ppv(tp=3, fp=1))

@@ -209,6 +209,8 @@ def paired_test(
         n_patients: Test patients of the class with the fewest.
         n_comparisons: Comparisons that share the 5 %; `detectable` uses Holm's strictest step.
 
+    Source: ours; the degrees of freedom of Satterthwaite (1946), the draws of Rao and Wu (1988).
+
     Example:
         >>> import numpy as np
         >>> draws = np.random.default_rng(0).normal(0.05, 0.01, size=(3, 200))
@@ -248,6 +250,8 @@ def detectable_difference(error: float, freedom: float, n_comparisons: int) -> f
     """Compute the true difference that is detected with 80 % power, at Holm's strictest step.
 
     error * (t_(1 - 0.025 / n_comparisons) + t_0.8), Student's t with `freedom` degrees.
+
+    Source: Lachin (1981), Controlled Clinical Trials 2:93, with t in the place of normal quantiles.
 
     Example:
         >>> round(detectable_difference(0.01, 1000.0, 1), 4)

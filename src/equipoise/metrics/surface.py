@@ -91,7 +91,13 @@ def surface_distances(
 
 
 def surface_points(mask: Mask, spacing_mm: Sequence[float]) -> Values:
-    """Compute the (m, axes) positions of a mask's surface voxels in mm."""
+    """Compute the (m, axes) positions of a mask's surface voxels in mm.
+
+    Example:
+        >>> import numpy as np
+        >>> len(surface_points(np.ones((3, 3), dtype=bool), (1, 1)))
+        8
+    """
     box = bounding_box(mask)
     inside = mask[box]
     corner = [side.start for side in box]

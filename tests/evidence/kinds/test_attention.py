@@ -52,7 +52,7 @@ def test_the_most_certain_cases_of_the_rare_class_are_shown(
             assert {image.tobytes() for image in evidence["image"][rows]} <= candidates
 
 
-def test_maps_and_shares_are_those_of_the_answer_given(run: FinishedRun, tmp_path: Path) -> None:
+def test_maps_and_shares_are_those_of_the_predicted_class(run: FinishedRun, tmp_path: Path) -> None:
     evidence = gathered(run, tmp_path)
     of_cells = []
     for i, cell in enumerate(run.cells):
@@ -89,7 +89,9 @@ def test_averages_are_over_all_test_images(run: FinishedRun, tmp_path: Path) -> 
     assert evidence["map_sides"][cell.method] == [3, 3]
 
 
-def test_given_masks_are_used_and_nobody_is_named(run: FinishedRun, tmp_path: Path) -> None:
+def test_masks_of_the_dataset_are_used_and_no_patient_is_named(
+    run: FinishedRun, tmp_path: Path
+) -> None:
     masks = np.zeros((50, 40, 40), dtype=np.int64)
     masks[:, 5:9, 5:9] = 2
     marked = replace(run, study=replace(run.study, dataset=replace(run.study.images, masks=masks)))

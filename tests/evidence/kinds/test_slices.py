@@ -44,25 +44,25 @@ def mean_dice(run: FinishedRun, method: str) -> dict[int, float]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_best_median_and_worst_are_those_of_the_mean_over_seeds(gathered: Any, method: str) -> None:
-    run, facts, _ = gathered
+    run, summary, _ = gathered
     scores = mean_dice(run, method)
     ranked = sorted(scores, key=lambda patient: (-scores[patient], patient))
     patients = {}
-    for exhibit in facts["exhibits"]:
+    for exhibit in summary["exhibits"]:
         if exhibit["of"] == method:
-            patient = facts["slices"][exhibit["slice"]]["patient"]
+            patient = summary["slices"][exhibit["slice"]]["patient"]
             patients[exhibit["role"]] = patient
             assert exhibit["mean_dice"] == pytest.approx(scores[patient])
     assert patients == {"best": ranked[0], "median": ranked[2], "worst": ranked[4]}
 
 
 def test_a_slice_is_the_one_with_most_tumor_or_most_errors(gathered: Any) -> None:
-    run, facts, _ = gathered
+    run, summary, _ = gathered
     regions = run.study.volumes.regions
-    for exhibit in facts["exhibits"]:
-        selected = facts["slices"][exhibit["slice"]]
+    for exhibit in summary["exhibits"]:
+        selected = summary["slices"][exhibit["slice"]]
         truth = run.study.volumes.arrays(selected["patient"]).codes
-        methods = facts["methods"] if exhibit["of"] == facts["reference"] else [exhibit["of"]]
+        methods = summary["methods"] if exhibit["of"] == summary["reference"] else [exhibit["of"]]
         if exhibit["reason"] == TUMOR:
             counts = [(plane > 0).sum() for plane in truth]
         else:
@@ -84,27 +84,27 @@ def first_map(run: FinishedRun, method: str, patient: int) -> Any:
 
 
 def test_pixels_are_those_of_the_case_and_the_map(gathered: Any) -> None:
-    run, facts, pixels = gathered
-    assert facts["modalities"] == ["T1c", "FLAIR"]
-    for i, selected in enumerate(facts["slices"]):
+    run, summary, pixels = gathered
+    assert summary["modalities"] == ["T1c", "FLAIR"]
+    for i, selected in enumerate(summary["slices"]):
         z = selected["z"]
         arrays = run.study.volumes.arrays(selected["patient"])
         assert np.array_equal(pixels[f"truth_{i}"], arrays.codes[z])
         assert pixels[f"image_{i}"].shape == (2, *arrays.codes.shape[1:])
         assert pixels[f"image_{i}"].dtype == np.uint8
         assert not pixels[f"image_{i}"][:, ~arrays.mask[z]].any()
-        for j, method in enumerate(facts["methods"]):
+        for j, method in enumerate(summary["methods"]):
             predicted = first_map(run, method, selected["patient"])[z]
             assert np.array_equal(pixels[f"drawn_{i}_{j}"], predicted)
 
 
 def test_the_dice_beside_a_map_is_that_of_this_map(gathered: Any) -> None:
-    run, facts, _ = gathered
-    patient = facts["slices"][0]["patient"]
+    run, summary, _ = gathered
+    patient = summary["slices"][0]["patient"]
     truth = run.study.volumes.arrays(patient).codes == 4
     predicted = first_map(run, "darker", patient) == 4
     expected = 2 * (truth & predicted).sum() / (truth.sum() + predicted.sum())
-    assert facts["dice"]["darker"][str(patient)]["active"] == pytest.approx(expected)
+    assert summary["dice"]["darker"][str(patient)]["active"] == pytest.approx(expected)
 
 
 def test_no_case_is_named(gathered: Any) -> None:
@@ -132,8 +132,8 @@ def lacking(gathered: Any, folder: Path, *methods: str) -> Path:
 def test_without_the_baseline_the_first_method_is_the_reference(
     gathered: Any, tmp_path: Path
 ) -> None:
-    facts = read_json(lacking(gathered, tmp_path / "run", "random"))
-    assert (facts["methods"], facts["reference"]) == (["darker"], "darker")
+    summary = read_json(lacking(gathered, tmp_path / "run", "random"))
+    assert (summary["methods"], summary["reference"]) == (["darker"], "darker")
 
 
 def test_without_a_finished_cell_nothing_is_written(gathered: Any, tmp_path: Path) -> None:
