@@ -65,16 +65,17 @@ def test_bars_cover_their_groups_and_the_critical_difference_is_to_scale() -> No
 def test_what_a_ranking_says() -> None:
     said = sentences(RANKING)
     assert said[0].startswith(
-        "On 9 data sets the 5 methods do not rank alike in AUROC (Friedman's test: "
+        "On 9 data sets the 5 methods differ detectably in AUROC (Friedman's test: "
     )
     assert said[0].endswith("F 40.90, p < 0.001).")
     assert (
-        "Not told apart by Wilcoxon's test, corrected over all pairs: good, fair <b>, poor." in said
+        "Not distinguished by Wilcoxon's test, corrected over all pairs: good, fair <b>, poor."
+        in said
     )
     assert said[-1] == "Left out, because not every run has them: rare."
     few = sentences(replace(RANKING, n_sets=4, p=0.3, left_out=()))
-    assert "cannot be told apart in AUROC" in few[0]
-    assert "With fewer than 6 data sets no pair can be told apart by Wilcoxon's test." in few
+    assert "do not differ detectably in AUROC" in few[0]
+    assert "With fewer than 6 data sets Wilcoxon's test cannot distinguish any pair." in few
 
 
 def test_the_page_is_escaped_complete_and_the_same_each_time(tmp_path: Path) -> None:

@@ -1,18 +1,21 @@
-"""The command `audit`: may synthetic images, from whatever generator, be released?"""
+"""The command `audit`: may synthetic images, whatever generator made them, be released?"""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
-from functools import partial
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from equipoise.cli import options as opt
 
 if TYPE_CHECKING:
+    from equipoise.audit.gate import Release
     from equipoise.audit.report import Audit
     from equipoise.data.dataset import ImageDataset
+    from equipoise.features.base import Extractor
+    from equipoise.report.audit_page import AuditResult
 
 READING, FEATURES, OUTPUT = "Reading images", "Features", "Output"
 
@@ -25,7 +28,8 @@ Synthetic = Annotated[
 Real = Annotated[
     str,
     typer.Option(
-        help="The real images that their generator learned from. Of an own split, the train part.",
+        help="The real images that their generator learned from. If they come with a split, its "
+        "training part.",
         rich_help_panel=READING,
         show_default=False,
     ),
@@ -35,19 +39,19 @@ HeldOut = Annotated[
     typer.Option(
         help="Real images of other patients, which the generator never saw.",
         rich_help_panel=READING,
-        show_default="validation and test of --real's own split, if it has one",
+        show_default="validation and test of --real, if it comes with a split",
     ),
 ]
-Extractor = Annotated[
+ExtractorName = Annotated[
     str | None,
     typer.Option(
-        help="What makes features of images; see: equipoise list extractors.",
+        help="Feature extractor; see: equipoise list extractors.",
         rich_help_panel=FEATURES,
-        show_default="a classifier of the real images; 'random' for one class",
+        show_default="a classifier trained on the real images; 'random' for one class",
     ),
 ]
 Weights = Annotated[
-    Path | None, typer.Option(help="File of its weights.", rich_help_panel=FEATURES)
+    Path | None, typer.Option(help="File of the extractor's weights.", rich_help_panel=FEATURES)
 ]
 Out = Annotated[
     Path, typer.Option(help="Folder for audit.json and audit.html.", rich_help_panel=OUTPUT)
@@ -56,7 +60,7 @@ Override = Annotated[
     str | None,
     typer.Option(
         "--override-reason",
-        help="Release although the audit refuses; the reason is kept.",
+        help="Release although the audit refuses; the reason is stored in audit.json.",
         rich_help_panel=OUTPUT,
         show_default=False,
     ),
@@ -65,9 +69,8 @@ Override = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(
-        epilog="Example: [bold]equipoise audit synthetic/ --real films/train --held-out films/test[/]"
-    )(audit)
+    example = "equipoise audit synthetic/ --real films/train --held-out films/test"
+    app.command(epilog=f"Example: [bold]{example}[/]")(audit)
 
 
 def audit(
@@ -75,19 +78,19 @@ def audit(
     *,
     real: Real,
     held_out: HeldOut = None,
-    size: opt.Size = 64,
+    size: opt.Size = opt.SIDE,
     fit: opt.Fit = "pad",
     groups: opt.Groups = None,
     table: opt.Table = None,
-    extractor: Extractor = None,
+    extractor: ExtractorName = None,
     weights: Weights = None,
     device: opt.Device = "auto",
     out: Out = Path("audit"),
     override_reason: Override = None,
 ) -> None:
-    """Look for copies of real images among synthetic ones, and for traces of who was in training.
+    """Search synthetic images for copies of real ones, and for traces of who was in training.
 
-    Ends with 1 where the images should not be released.
+    Exits with 1 if the images should not be released.
     """
     from equipoise.atomic import write_json
     from equipoise.audit.gate import check_reason
@@ -95,24 +98,47 @@ def audit(
     from equipoise.report.audit_page import write_audit_page
 
     check_reason(override_reason)
-    made, train, others = read_all(
-        synthetic, real, held_out, size=size, fit=fit, groups=groups, table=table
-    )
+    images = read_images(synthetic, real, held_out, size=size, fit=fit, groups=groups, table=table)
     with working_bar():
-        make = partial(make_features, name=extractor, weights=weights, device=device)
-        facts, found = examine(made, train, others, make)
-    facts |= decide(found, override_reason)
+        features = make_features(images.real, extractor, weights, device)
+        result = examine(images, features, override_reason)
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "audit.json", facts)
-    write_audit_page(out / "audit.html", facts, made.images, train.images, train.class_names)
-    for sentence in (*facts["sentences"], *found.notes):
+    write_json(out / "audit.json", result.to_json())
+    train = images.train
+    page = out / "audit.html"
+    write_audit_page(page, result, images.synthetic.images, train.images, train.class_names)
+    for sentence in (*result.sentences, *result.audit.notes):
         print(sentence)  # noqa: T201 (the verdict, also for scripts)
-    print(f"Audit: {out / 'audit.html'}")  # noqa: T201
-    if not facts["released"]:
+    print(f"Audit: {page}")  # noqa: T201
+    if not result.released:
         raise typer.Exit(code=1)
 
 
-def read_all(
+@dataclass(frozen=True)
+class AuditImages:
+    """The images of an audit, all read in the same way.
+
+    Attributes:
+        synthetic: Synthetic images, in the classes of the real ones.
+        train: Real images that the generator learned from.
+        held_out: Real images of other patients; None where there are none.
+    """
+
+    synthetic: "ImageDataset"
+    train: "ImageDataset"
+    held_out: "ImageDataset | None"
+
+    @property
+    def real(self) -> "ImageDataset":
+        """All real images, those of the training first."""
+        from equipoise.data.dataset import concatenate
+
+        if self.held_out is None:
+            return self.train
+        return concatenate([self.train, self.held_out])
+
+
+def read_images(
     synthetic: str,
     real: str,
     held_out: str | None,
@@ -121,11 +147,11 @@ def read_all(
     fit: str,
     groups: str | None,
     table: Path | None,
-) -> "tuple[ImageDataset, ImageDataset, ImageDataset | None]":
-    """Read the three sets alike; held-out patients get numbers of their own.
+) -> AuditImages:
+    """Read the three sets with the same options; held-out patients get numbers of their own.
 
     Raises:
-        DataError: Something is not there or cannot be read, or the classes differ.
+        DataError: A source does not exist or cannot be read, or the classes differ.
     """
     import numpy as np
 
@@ -139,50 +165,23 @@ def read_all(
         train, others = loaded.dataset, None
         options = replace(options, channels="gray" if train.images.shape[1] == 1 else "rgb")
         if held_out is not None:
-            others = in_classes_of(
-                read_collection(held_out, options).dataset, train, name="held-out"
-            )
+            others = read_collection(held_out, options).dataset
+            others = in_classes_of(others, train, name="held-out")
             others = replace(others, groups=others.groups + train.groups.max() + 1)
         elif loaded.source_split is not None:
-            learned = np.isin(loaded.source_split, ("train", ""))
-            train, others = train.subset(learned), train.subset(~learned)
-        made = read_collection(synthetic, replace(options, groups=None)).dataset
-    return in_classes_of(made, train, name="synthetic"), train, others
+            in_training = np.isin(loaded.source_split, ("train", ""))
+            train, others = train.subset(in_training), train.subset(~in_training)
+        generated = read_collection(synthetic, replace(options, groups=None)).dataset
+    return AuditImages(in_classes_of(generated, train, name="synthetic"), train, others)
 
 
-def examine(
-    made: "ImageDataset",
-    train: "ImageDataset",
-    others: "ImageDataset | None",
-    make: Callable[["ImageDataset"], Any],
-) -> "tuple[dict[str, Any], Audit]":
-    """Audit the images, and measure their quality, with the extractor that `make` makes of all real images."""
-    from equipoise.audit.quality import measure_quality
-    from equipoise.audit.report import audit as compare
-    from equipoise.data.dataset import concatenate
+def make_features(
+    real: "ImageDataset", name: str | None, weights: Path | None, device: str
+) -> "Extractor":
+    """Return the requested feature extractor, or a classifier trained on all real images.
 
-    real = train if others is None else concatenate([train, others])
-    features = make(real)
-    found = compare(train, others, made.images, made.labels, features)
-    facts = {
-        "audit": found.to_json(),
-        "quality": [
-            asdict(record) for record in measure_quality(real, made.images, made.labels, features)
-        ],
-        "files": made.ids.tolist(),
-        "basis": (
-            f"{len(made):,} synthetic images against {len(train):,} real ones that the generator learned from and "
-            f"{len(real) - len(train):,} held-out real ones; all at {made.images.shape[-1]} pixels."
-        ),
-    }
-    return facts, found
-
-
-def make_features(real: "ImageDataset", name: str | None, weights: Path | None, device: str) -> Any:
-    """Make the extractor that was asked for, or a classifier of all real images, held-out ones included.
-
-    Held-out images take part, because a classifier that knew the training images alone would see them differently,
-    which would pass for the memory of the generator.
+    Held-out images take part in that training: a classifier of the training images alone would
+    treat them differently, which would pass for a memory of the generator.
     """
     from equipoise.arrays import value_range
     from equipoise.audit.in_domain import train_in_domain
@@ -195,31 +194,44 @@ def make_features(real: "ImageDataset", name: str | None, weights: Path | None, 
     )
 
 
-def decide(found: "Audit", override: str | None) -> Mapping[str, Any]:
-    """Ask the gate, and say in sentences what it decided."""
+def examine(images: AuditImages, features: "Extractor", override: str | None) -> "AuditResult":
+    """Compare the images, measure their quality, and let the gate decide."""
     from equipoise.audit.gate import check_release
+    from equipoise.audit.quality import measure_quality
+    from equipoise.audit.report import audit as compare
     from equipoise.exceptions import ReleaseError
+    from equipoise.report.audit_page import AuditResult
 
-    try:
-        release = check_release(found.decision, override)
-    except ReleaseError:
-        return {"released": False, "release": None, "sentences": list(_sentences(found, None))}
-    return {
-        "released": True,
-        "release": asdict(release),
-        "sentences": list(_sentences(found, release.override)),
-    }
+    synthetic, train, real = images.synthetic, images.train, images.real
+    findings = compare(train, images.held_out, synthetic.images, synthetic.labels, features)
+    release: Release | None = None
+    with suppress(ReleaseError):
+        release = check_release(findings.decision, override)
+    return AuditResult(
+        audit=findings,
+        quality=measure_quality(real, synthetic.images, synthetic.labels, features),
+        files=synthetic.ids.tolist(),
+        basis=(
+            f"{len(synthetic):,} synthetic images were compared with {len(train):,} real images "
+            f"that their generator learned from and {len(real) - len(train):,} held-out real "
+            f"images, all at {synthetic.images.shape[-1]} pixels."
+        ),
+        release=release,
+        sentences=list(verdict(findings, None if release is None else release.override)),
+    )
 
 
-def _sentences(found: "Audit", override: str | None) -> Iterator[str]:
-    if found.passed:
+def verdict(findings: "Audit", override: str | None) -> Iterator[str]:
+    """Yield the sentences of the verdict; `override` is the reason for releasing nevertheless."""
+    if findings.passed:
         yield "These synthetic images may be released: no near copy of a real image was found."
-        if found.overall.membership is not None:
-            yield "Nor do they tell who was in training."
+        if findings.overall.membership is not None:
+            yield "Nor do they reveal who was in training."
     elif override is None:
         yield "These synthetic images should not be released."
     else:
-        yield f"The audit refuses these synthetic images; they are released nevertheless: {override}"
-    yield from found.reasons
-    n = found.overall.n_synthetic
-    yield f"Among {n:,} images, copies are noticed from a share of {found.detectable:.1%} on."
+        yield f"The audit refuses these images; they are released nevertheless: {override}"
+    yield from findings.reasons
+    n = findings.overall.n_synthetic
+    share = f"{findings.detectable:.1%}"
+    yield f"Among {n:,} images, copies are noticed if they make up {share} or more."

@@ -1,5 +1,6 @@
-"""What the terminal shows: a bar while reading, the families, the table and the verdict after a run."""
+"""What the terminal shows: progress bars, and the table and verdict after a run."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,18 +10,18 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from equipoise.results.records import RANKING, Comparison, MethodResult, Results, Summary
+from equipoise.results.records import RANKING, Comparison, Results, Summary
 from equipoise.runs.description import SEGMENTATION
 from equipoise.training.progress import listening
 
-WIDTH = 118  # characters of the table in a log, for names
-USUAL_NAME = 14  # of so many
+LOG_WIDTH = 118  # characters of the table in a log file, with method names of `NAME_WIDTH`
+NAME_WIDTH = 14
 COLORS = {"better": "green", "worse": "red"}
 
 
 @contextmanager
 def reading_bar(title: str = "Reading images") -> Iterator[Callable[[int, int], None]]:
-    """Give a function (files done, files in all) that draws a bar, gone when reading is over."""
+    """Yield a function of (files done, all files) that draws a bar; the bar vanishes at the end."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(), transient=True) as bar:
         task = bar.add_task("reading", total=None)
@@ -28,13 +29,16 @@ def reading_bar(title: str = "Reading images") -> Iterator[Callable[[int, int], 
 
 
 def show_results(results: Results) -> None:
-    """Print the table of methods, the verdict and what failed."""
+    """Print the table of methods, the verdict and the failures."""
     console = Console()
-    if not console.is_terminal:  # a log file has no width of its own
+    if not console.is_terminal:  # a log file has no width
         longest = max(len(method.method) for method in results.methods)
-        console = Console(width=WIDTH + max(0, longest - USUAL_NAME))
+        console = Console(width=LOG_WIDTH + max(0, longest - NAME_WIDTH))
     console.print(results_table(results))
-    for sentence in (*results.verdict, *([results.contest.sentence] if results.contest else [])):
+    sentences = list(results.verdict)
+    if results.contest is not None:
+        sentences.append(results.contest.sentence)
+    for sentence in sentences:
         console.print(f"[bold]{escape(sentence)}[/]", soft_wrap=True, highlight=False)
     for failure in results.failures:
         console.print(
@@ -45,71 +49,66 @@ def show_results(results: Results) -> None:
 
 
 def results_table(results: Results) -> Table:
-    """Lay out the methods: primary metric, its difference to the baseline, and what else is seen first."""
-    shown, about = _shown(results)
-    title = f"{about}Mean ± sd; difference in {results.metrics[results.primary_metric].label}."
+    """Return the table of methods: headline metrics, and the difference in the primary metric."""
+    metrics, about = headline(results)
+    label = results.metrics[results.primary_metric].label
     table = Table(
-        title=escape(title),
+        title=escape(f"{about}Mean ± sd; difference in {label}."),
         title_justify="left",
         title_style="bold",
         box=SIMPLE_HEAD,
         padding=(0, 1),
     )
     table.add_column("method", no_wrap=True)
-    for name in shown:
-        table.add_column(
-            results.metrics[name].label.replace(" ", "\n"), justify="right", no_wrap=True
-        )
+    for name in metrics:
+        heading = results.metrics[name].label.replace(" ", "\n")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column(escape(f"minus {results.baseline}\n[95 % interval]"), no_wrap=True)
     table.add_column("p\n(Holm)", justify="right", no_wrap=True)
     table.add_column("verdict", min_width=13)
+    comparisons = {
+        row.method: row for row in results.comparisons if row.metric == results.primary_metric
+    }
     for method in results.methods:
-        row = _comparison(results, method)
-        table.add_row(
-            escape(method.method),
-            *(_mean(method.metrics[name]) for name in shown),
-            *_difference(row),
-        )
+        means = [mean_text(method.metrics[name]) for name in metrics]
+        comparison = comparisons.get(method.method)
+        table.add_row(escape(method.method), *means, *difference_cells(comparison))
     return table
 
 
-def _shown(results: Results) -> tuple[list[str], str]:
-    """Give the metrics that a terminal has room for, and what they are about."""
+def headline(results: Results) -> tuple[list[str], str]:
+    """Return the metrics that a terminal has room for, and a sentence about the positive class."""
     if results.task == SEGMENTATION:
         return list(results.headline), ""
     positive = results.class_names[results.rare_class]
-    shown = dict.fromkeys((results.primary_metric, RANKING, "rare_recall"))
-    return list(shown), f"Positive (rare) class: {positive}. "
+    metrics = dict.fromkeys((results.primary_metric, RANKING, "rare_recall"))
+    return list(metrics), f"Positive (rare) class: {positive}. "
 
 
-def _comparison(results: Results, method: MethodResult) -> Comparison | None:
-    asked = (method.method, results.primary_metric)
-    return next((row for row in results.comparisons if (row.method, row.metric) == asked), None)
-
-
-def _mean(summary: Summary) -> str:
+def mean_text(summary: Summary) -> str:
+    """Return mean and standard deviation over runs, or a dash without a run."""
     if not summary.n_runs:
         return "-"
-    return f"{summary.mean:.3f}" + (f" ± {summary.sd:.3f}" if summary.n_runs > 1 else "")
+    spread = f" ± {summary.sd:.3f}" if summary.n_runs > 1 else ""
+    return f"{summary.mean:.3f}{spread}"
 
 
-def _difference(row: Comparison | None) -> tuple[str, str, str]:
+def difference_cells(row: Comparison | None) -> tuple[str, str, str]:
+    """Return difference with its interval, p value and verdict; None is the baseline."""
     if row is None:
         return "baseline", "", ""
     color = COLORS.get(row.verdict, "default")
     verdict = f"[{color}]{row.verdict}[/]"
-    if row.low != row.low:  # NaN: no interval
+    if math.isnan(row.low):
         return "-", "-", verdict
-    return f"{row.difference:+.3f} \\[{row.low:+.3f}, {row.high:+.3f}]", _p(row.p_holm), verdict
-
-
-def _p(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
+    p_value = "<0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
+    interval = f"{row.difference:+.3f} \\[{row.low:+.3f}, {row.high:+.3f}]"
+    return interval, p_value, verdict
 
 
 @contextmanager
 def working_bar() -> Iterator[None]:
-    """Show on a terminal what the block reports by `equipoise.training.progress`, until it ends."""
+    """Show on a terminal the progress that the block reports to `equipoise.training.progress`."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -1,62 +1,89 @@
-"""The page of an audit: the verdict, the numbers of each class, near copies beside their originals."""
+"""The page of an audit: the verdict, the numbers of each class, the closest pairs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import equipoise
 from equipoise.arrays import Images, value_range
-from equipoise.atomic import atomic_file
+from equipoise.atomic import JsonObject, atomic_file
+from equipoise.audit.gate import Release
+from equipoise.audit.quality import ClassQuality
+from equipoise.audit.report import Audit
 from equipoise.report.formatting import decimal, interval
 from equipoise.report.html import environment
-from equipoise.report.near_copies import COLUMNS, cells, couples
+from equipoise.report.near_copies import COLUMNS, ImagePairs, NoteCell, cells, couples
 
-SHOWN = 24  # pairs: each is a picture in the page
+MOST_PAIRS = 24  # each pair is a picture in the page
+NO_NUMBER: NoteCell = (decimal(None), "")
+SHARES = ("precision", "recall", "density", "coverage")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditResult:
+    """All that `audit.json` holds.
+
+    Attributes:
+        audit: What was found.
+        quality: Quality of each class.
+        files: File names of the synthetic images, in their order.
+        basis: Which images were compared, in a sentence.
+        release: The permission; None where the images must not be released.
+        sentences: The verdict in words.
+    """
+
+    audit: Audit
+    quality: Sequence[ClassQuality]
+    files: Sequence[str]
+    basis: str
+    release: Release | None
+    sentences: Sequence[str]
+
+    @property
+    def released(self) -> bool:
+        """Whether the images may be released."""
+        return self.release is not None
+
+    def to_json(self) -> JsonObject:
+        """Return the content of `audit.json`."""
+        return {
+            "audit": self.audit.to_json(),
+            "quality": [asdict(row) for row in self.quality],
+            "files": list(self.files),
+            "basis": self.basis,
+            "released": self.released,
+            "release": None if self.release is None else asdict(self.release),
+            "sentences": list(self.sentences),
+        }
 
 
 def write_audit_page(
-    path: Path,
-    facts: Mapping[str, Any],
-    synthetic: Images,
-    real: Images,
-    class_names: Sequence[str],
+    path: Path, result: AuditResult, synthetic: Images, real: Images, class_names: Sequence[str]
 ) -> None:
     """Write one HTML file that needs no other.
 
     Args:
-        path: Where to.
-        facts: audit.json.
-        synthetic: The synthetic images.
-        real: The real images that they were compared with, in the order of the audit's training images.
+        path: File to write.
+        result: What the audit found.
+        synthetic: (n, c, h, w) synthetic images.
+        real: (m, c, h, w) real images, in the order of the audit's training images.
         class_names: Names of the classes.
     """
-    pairs = facts["audit"]["pairs"][:SHOWN]
-    columns = {
-        key: np.array([pair[key] for pair in pairs])
-        for key in ("synthetic", "train", "likeness", "copy")
-    }
-    shown = {
-        **columns,
-        "synthetic": synthetic[columns["synthetic"]],
-        "real": real[columns["train"]],
-    }
-    names = [f"{class_names[pair['label']]}, {facts['files'][pair['synthetic']]}" for pair in pairs]
-    scopes = [facts["audit"]["overall"], *facts["audit"]["classes"]]
+    audit = result.audit
+    scopes = [audit.overall, *audit.classes] if len(audit.classes) > 1 else list(audit.classes)
+    pairs = closest_pairs(result, synthetic, real, class_names)
     page = (
         environment()
         .get_template("audit.html")
         .render(
-            facts=facts,
-            audit=facts["audit"],
+            result=result,
+            audit=audit,
             columns=list(COLUMNS.values()),
-            rows={
-                one["name"]: list(cells([one]).values())
-                for one in (scopes if len(scopes) > 2 else scopes[1:])
-            },
-            quality=[_quality(one) for one in facts["quality"]],
-            couples=couples(shown, names, value_range(real)),
+            rows={findings.name: list(cells([findings]).values()) for findings in scopes},
+            quality=[(row.name, quality_cells(row)) for row in result.quality],
+            couples=couples(pairs, value_range(real)),
             version=equipoise.__version__,
         )
     )
@@ -64,21 +91,32 @@ def write_audit_page(
         temporary.write_text(page, encoding="utf-8")
 
 
-def _quality(found: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]]]:
-    kernel = [
-        (decimal(one["value"]), interval(one["low"], one["high"])) if one else _UNKNOWN
-        for one in _both(found)
-    ]
-    shares = found["prdc"] or dict.fromkeys(("precision", "recall", "density", "coverage"))
-    return found["name"], [
-        (f"{found['n']:,}", ""),
-        *kernel,
-        *((decimal(value, 2), "") for value in shares.values()),
-    ]
+def closest_pairs(
+    result: AuditResult, synthetic: Images, real: Images, class_names: Sequence[str]
+) -> ImagePairs:
+    """Return the most alike pairs with their images, at most `MOST_PAIRS`."""
+    pairs = result.audit.pairs[:MOST_PAIRS]
+    names = [f"{class_names[pair.label]}, {result.files[pair.synthetic]}" for pair in pairs]
+    synthetic_rows = np.array([pair.synthetic for pair in pairs], dtype=np.int64)
+    real_rows = np.array([pair.train for pair in pairs], dtype=np.int64)
+    return ImagePairs(
+        synthetic=synthetic[synthetic_rows],
+        real=real[real_rows],
+        likeness=np.array([pair.likeness for pair in pairs], dtype=np.float64),
+        copy=np.array([pair.copy for pair in pairs], dtype=bool),
+        names=names,
+    )
 
 
-def _both(found: Mapping[str, Any]) -> list[Any]:
-    return [found["kid"], found["floor"]]
-
-
-_UNKNOWN = (decimal(None), "")
+def quality_cells(row: ClassQuality) -> list[NoteCell]:
+    """Return the cells of a class: images, kernel distance, that of real images, four shares."""
+    table_row: list[NoteCell] = [(f"{row.n:,}", "")]
+    for distance in (row.kid, row.floor):
+        if distance is None:
+            table_row.append(NO_NUMBER)
+        else:
+            table_row.append((decimal(distance.value), interval(distance.low, distance.high)))
+    for name in SHARES:
+        value = None if row.prdc is None else getattr(row.prdc, name)
+        table_row.append((decimal(value, 2), ""))
+    return table_row

@@ -1,7 +1,6 @@
-"""The figures of the report: which curves, intervals and matrices, from what a run holds."""
+"""The charts of the report: curves and confusion matrices of a run."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,23 +8,31 @@ from numpy.typing import NDArray
 
 from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
-from equipoise.report.figures import Curve, Line, Panel, Style, run_panel, styles_of, unit_panel
+from equipoise.report.figures import (
+    ChartLine,
+    Curve,
+    Panel,
+    Style,
+    run_panel,
+    styles_of,
+    unit_panel,
+)
 from equipoise.report.formatting import sentence_case
 from equipoise.report.run_contents import Contents
 from equipoise.results.best_method import best_first
 from equipoise.results.curves import Curves
 
-PANELS = {  # panel -> what of a GAN's history it shows
+PANELS: dict[str, tuple[str, ...]] = {  # panel -> recorded quantities of a GAN that it shows
     "Losses": ("critic_loss", "generator_loss"),
     "Critic's scores while it learns": ("real_score", "fake_score"),
     "Critic's scores of fixed images": ("training_score", "generated_score", "validation_score"),
 }
-MOST_DRAWN = 8  # methods in one chart; more could not be told apart
-SHADE = (0, 89, 160)  # of a full cell of a confusion matrix
+MOST_DRAWN = 8  # methods in one chart; more could not be distinguished
+SHADE = (0, 89, 160)  # red, green, blue of a full cell of a confusion matrix
 
 
 @dataclass(frozen=True)
-class Shaded:
+class MatrixCell:
     """A cell of a confusion matrix."""
 
     count: str
@@ -34,38 +41,50 @@ class Shaded:
     color: str
 
 
-def confusion(counts: NDArray[np.int64]) -> list[list[Shaded]]:
-    """Shade a (k, k) matrix of counts by the share of each row, the truth."""
-    return [[_shaded(int(n), int(row.sum())) for n in row] for row in counts]
+def confusion(counts: NDArray[np.int64]) -> list[list[MatrixCell]]:
+    """Return a (k, k) matrix of counts, rows are the truth, shaded by the share of each row."""
+    matrix = []
+    for row in counts:
+        total = int(row.sum())
+        matrix.append([matrix_cell(int(n), total) for n in row])
+    return matrix
 
 
-def _shaded(n: int, total: int) -> Shaded:
+def matrix_cell(n: int, total: int) -> MatrixCell:
+    """Return a cell with `n` of the `total` images of its row."""
     share = n / total if total else 0.0
     background = ",".join(str(round(255 + (full - 255) * share)) for full in SHADE)
     percent = f"{share:.0%}" if total else "\N{EN DASH}"
-    return Shaded(f"{n:,}", percent, f"rgb({background})", "#fff" if share > 0.72 else "#1d2127")
+    color = "#fff" if share > 0.72 else "#1d2127"
+    return MatrixCell(f"{n:,}", percent, f"rgb({background})", color)
 
 
 def prominent(contents: Contents) -> list[str]:
-    """Choose the methods that charts show: the baseline and the best means of the primary metric, as asked."""
-    results = contents.results
+    """Return the methods that charts show, in the order of the study.
+
+    These are the baseline and the methods with the best means of the primary metric.
+    """
     if len(contents.methods) <= MOST_DRAWN:
         return list(contents.methods)
+    results = contents.results
     primary = results.primary_metric
-    means = {m.method: m.metrics[primary].mean for m in results.methods if m.metrics}
+    means = {row.method: row.metrics[primary].mean for row in results.methods if row.metrics}
     ranked = best_first(results.metrics[primary], means)
-    first = [results.baseline] if results.baseline in means else []
-    shown = list(dict.fromkeys([*first, *ranked]))[:MOST_DRAWN]
-    return [name for name in contents.methods if name in shown]
+    if results.baseline in means:
+        ranked = [results.baseline, *(name for name in ranked if name != results.baseline)]
+    drawn = ranked[:MOST_DRAWN]
+    return [name for name in contents.methods if name in drawn]
 
 
 def discrimination(curves: Mapping[str, Curves], styles: Mapping[str, Style]) -> list[Panel]:
-    """Draw the mean ROC and precision-recall curves of every method."""
-    roc = [Line(name, _points(c.grid, c.sensitivity), styles[name]) for name, c in curves.items()]
-    precision = [
-        Line(name, _points(c.grid, c.precision), styles[name]) for name, c in curves.items()
-    ]
-    chance = max((c.prevalence for c in curves.values()), default=0.0)
+    """Return charts of the mean ROC and precision-recall curves of every method."""
+    roc: list[ChartLine] = []
+    precision: list[ChartLine] = []
+    chance = 0.0
+    for name, curve in curves.items():
+        roc.append(ChartLine(name, curve_points(curve.grid, curve.sensitivity), styles[name]))
+        precision.append(ChartLine(name, curve_points(curve.grid, curve.precision), styles[name]))
+        chance = max(chance, curve.prevalence)
     return [
         unit_panel(
             "ROC",
@@ -84,59 +103,81 @@ def discrimination(curves: Mapping[str, Curves], styles: Mapping[str, Style]) ->
     ]
 
 
-def _points(x: NDArray[np.float64], y: NDArray[np.float64]) -> Curve:
+def curve_points(x: NDArray[np.float64], y: NDArray[np.float64]) -> Curve:
+    """Return the points of a curve from two arrays of one length."""
     return list(zip(x.tolist(), y.tolist(), strict=True))
 
 
 def classifier_panels(
     contents: Contents, styles: Mapping[str, Style], part: str = ""
 ) -> list[Panel]:
-    """Draw what the last steps of `styles` recorded, a panel for each quantity, the primary metric first.
+    """Return a chart of each quantity that the methods' last steps recorded, primary metric first.
 
     Args:
         contents: The run.
-        styles: Methods to draw, and how.
-        part: Stage of the last step, of a segmenter that has several.
+        styles: The methods and their looks.
+        part: Stage of the last step of a segmenter that has several; empty for one.
     """
-    ends = {m.name: m.steps[-1].name for m in contents.description.methods if m.name in styles}
-    stages = {name: f"{end}/{part}" if part else end for name, end in ends.items()}
-    runs: dict[str, dict[str, list[Curve]]] = defaultdict(lambda: {name: [] for name in stages})
+    stages: dict[str, str] = {}  # method -> name of the stage in its history
+    for method in contents.description.methods:
+        if method.name in styles:
+            last_step = method.steps[-1].name
+            stages[method.name] = f"{last_step}/{part}" if part else last_step
+    runs: dict[str, dict[str, list[Curve]]] = {}  # quantity -> method -> a curve for each cell
     for cell, history in contents.run.histories.items():
         for (stage, name), curve in history.items():
-            if stage == stages.get(cell.method):
-                runs[name][cell.method].append(curve)
+            if stage != stages.get(cell.method):
+                continue
+            if name not in runs:
+                runs[name] = {method: [] for method in stages}
+            runs[name][cell.method].append(curve)
     metrics = contents.results.metrics
     first = f"validation_{contents.results.primary_metric}"
     names = sorted(runs, key=lambda name: (name != first, not name.startswith("validation"), name))
-    return _drawn(
-        run_panel(quantity(name, metrics), runs[name], styles, x_label="optimizer steps")
-        for name in names
-    )
+    panels = []
+    for name in names:
+        title = quantity(name, metrics)
+        panel = run_panel(title, runs[name], styles, x_label="optimizer steps")
+        if panel is not None:
+            panels.append(panel)
+    return panels
 
 
 def generator_panels(contents: Contents, method: str) -> dict[str, list[Panel]]:
-    """Draw what the generators of a method recorded, by the title of the fit."""
-    fits: dict[str, dict[str, list[Curve]]] = defaultdict(lambda: defaultdict(list))
+    """Return charts of what the generators of a method recorded, by the title of the fit."""
     last = next(m.steps[-1].name for m in contents.description.methods if m.name == method)
+    fits: dict[str, dict[str, list[Curve]]] = {}  # title -> quantity -> a curve for each cell
     for cell, history in contents.run.histories.items():
         for (stage, name), curve in history.items():
             if cell.method == method and stage != last:
-                fits[_title(stage, contents.class_names)][name].append(curve)
-    drawn = {title: _drawn(_generator_panels(runs)) for title, runs in fits.items()}
-    return {title: panels for title, panels in drawn.items() if panels}
+                fit = fits.setdefault(stage_title(stage, contents.class_names), {})
+                fit.setdefault(name, []).append(curve)
+    charts = {}
+    for title, runs in fits.items():
+        panels = fit_panels(runs)
+        if panels:
+            charts[title] = panels
+    return charts
 
 
-def _generator_panels(runs: Mapping[str, Sequence[Curve]]) -> Iterator[Panel | None]:
-    """Draw what belongs together in one panel, and anything else that was recorded in one of its own."""
-    together = {name for names in PANELS.values() for name in names}
-    alone = {sentence_case(quantity(name)): (name,) for name in runs if name not in together}
-    for title, names in {**PANELS, **alone}.items():
-        shown = {quantity(name): runs[name] for name in names if name in runs}
-        yield run_panel(title, shown, styles_of(list(shown)), x_label="steps")
+def fit_panels(runs: Mapping[str, Sequence[Curve]]) -> list[Panel]:
+    """Return charts: quantities of `PANELS` together, every other quantity in its own."""
+    groups = dict(PANELS)
+    grouped = set().union(*PANELS.values())
+    for name in runs:
+        if name not in grouped:
+            groups[sentence_case(quantity(name))] = (name,)
+    panels = []
+    for title, names in groups.items():
+        curves = {quantity(name): runs[name] for name in names if name in runs}
+        panel = run_panel(title, curves, styles_of(list(curves)), x_label="steps")
+        if panel is not None:
+            panels.append(panel)
+    return panels
 
 
-def _title(stage: str, class_names: Sequence[str]) -> str:
-    """Write a stage of a history, "balance/class 2", with the name of the class that its fit is about."""
+def stage_title(stage: str, class_names: Sequence[str]) -> str:
+    """Return the title of a stage, "balance/class 2", with the name of that class."""
     step, _, fit = stage.partition("/")
     number = fit.removeprefix("class ")
     if number != fit and number.isdecimal():
@@ -145,12 +186,8 @@ def _title(stage: str, class_names: Sequence[str]) -> str:
 
 
 def quantity(name: str, metrics: Mapping[str, Metric] = METRICS) -> str:
-    """Write the name of a recorded quantity: validation_auroc becomes validation AUROC."""
+    """Return the name of a recorded quantity: validation AUROC for validation_auroc."""
     part, _, metric = name.partition("_")
     if part == "validation" and metric in metrics:
         return f"validation {metrics[metric].label}"
     return name.replace("_", " ")
-
-
-def _drawn(panels: Iterable[Panel | None]) -> list[Panel]:
-    return [panel for panel in panels if panel is not None]

@@ -1,6 +1,4 @@
-"""What the report of a study of images shows that no other does: classes, curves, confusion matrices, pictures."""
-
-from typing import Any
+"""What only the report of a study of images shows: classes, curves, confusion matrices, pictures."""
 
 from equipoise.metrics.classification import PER_CLASS
 from equipoise.report import charts, images, overview, tables
@@ -22,45 +20,46 @@ AFTER = {
 }
 
 
-def view(c: Contents) -> dict[str, Any]:
-    """Give what the templates of this task need beside what all of them get."""
-    return {**_overview(c), **_results(c), **_pictures(c)}
-
-
-def _overview(c: Contents) -> dict[str, Any]:
+def view(c: Contents) -> dict[str, object]:
+    """Return what the templates of this task show beside what those of every task do."""
     return {
         "unit": "Images",
         "basis": overview.basis(c),
         "glance": overview.glance(c),
-        "warnings": overview.warnings(c),
+        "warnings": list(overview.warnings(c)),
         "classes": overview.class_counts(c),
         "duplicates": overview.duplicates(c),
         "crossing": overview.crossing_pairs(c),
+        **results_view(c),
+        "gallery": images.gallery(c),
+        "gallery_note": images.note(c),
+        "has_synthetic": bool(c.run.synthetic),
     }
 
 
-def _results(c: Contents) -> dict[str, Any]:
+def results_view(c: Contents) -> dict[str, object]:
+    """Return what the templates of results and training show."""
     styles = styles_of(c.methods, ink=c.results.baseline)
-    shown = {name: styles[name] for name in charts.prominent(c)}
-    curves = {name: found for name, found in mean_curves(c.run.images).items() if name in shown}
-    main = tables.headline(c)
-    others = [metric for metric in c.results.metrics.values() if metric not in main]
+    prominent = {name: styles[name] for name in charts.prominent(c)}
+    curves = {}
+    for name, curve in mean_curves(c.run.images).items():
+        if name in prominent:
+            curves[name] = curve
+    generators = {}
+    for name in c.methods:
+        fits = charts.generator_panels(c, name)
+        if fits:
+            generators[name] = fits
+    headline = tables.headline(c)
+    further = [metric for metric in c.results.metrics.values() if metric not in headline]
     return {
-        "score_tables": [(metrics, tables.scores(c, metrics)) for metrics in (main, others)],
+        "score_tables": [(metrics, tables.scores(c, metrics)) for metrics in (headline, further)],
         "per_class": tables.per_class(c),
         "per_class_columns": list(PER_CLASS),
         "discrimination": charts.discrimination(curves, styles),
         "drawn": {name: styles[name] for name in curves},
-        "matrices": {m.method: charts.confusion(m.confusion) for m in tables.scored(c)},
-        "classifier_panels": charts.classifier_panels(c, shown),
-        "generators": {m: fits for m in c.methods if (fits := charts.generator_panels(c, m))},
+        "matrices": {row.method: charts.confusion(row.confusion) for row in tables.scored(c)},
+        "classifier_panels": charts.classifier_panels(c, prominent),
+        "generators": generators,
         "metrics": list(c.results.metrics.values()),
-    }
-
-
-def _pictures(c: Contents) -> dict[str, Any]:
-    return {
-        "gallery": images.gallery(c),
-        "gallery_note": images.note(c),
-        "has_synthetic": bool(c.run.synthetic),
     }

@@ -1,8 +1,8 @@
-"""How numbers and facts are written in the report."""
+"""How numbers, counts and settings are written in the report."""
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -11,19 +11,24 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def known(value: float | None) -> bool:
-    """Say whether there is a number at all."""
+    """Return whether there is a finite number."""
     return value is not None and math.isfinite(value)
 
 
 def decimal(value: float | None, digits: int = 3) -> str:
-    """Write 0.812, or a dash where there is no number."""
+    """Return 0.812, or a dash where there is no number."""
     if value is None or not math.isfinite(value):
         return "\N{EN DASH}"
     return f"{value:.{digits}f}".replace("-", MINUS)
 
 
 def signed(value: float | None, digits: int = 3) -> str:
-    """Write +0.031 or the same with a true minus sign."""
+    """Return +0.031, or a dash where there is no number; negative numbers get a true minus sign.
+
+    Example:
+        >>> signed(0.0312), signed(None)
+        ('+0.031', '–')
+    """
     if value is None or not math.isfinite(value):
         return "\N{EN DASH}"
     return f"{value:+.{digits}f}".replace("-", MINUS)
@@ -32,22 +37,27 @@ def signed(value: float | None, digits: int = 3) -> str:
 def interval(
     low: float | None, high: float | None, form: Callable[[float | None], str] = decimal
 ) -> str:
-    """Write 0.772 to 0.943, or nothing where an end is not known."""
+    """Return "0.772 to 0.943", or an empty string where an end is unknown."""
     return f"{form(low)} to {form(high)}" if known(low) and known(high) else ""
 
 
 def p_value(value: float | None) -> str:
-    """Write 0.034, or < 0.001."""
+    """Return 0.034, or < 0.001."""
     return "< 0.001" if value is not None and value < 0.001 else decimal(value)
 
 
 def times(*numbers: int) -> str:
-    """Write 64 x 64 with a true multiplication sign."""
+    """Return 64 x 64 with a true multiplication sign."""
     return " \N{MULTIPLICATION SIGN} ".join(map(str, numbers))
 
 
 def seconds(value: float) -> str:
-    """Write 0.4 s, 41 s, 3 min 20 s or 2 h 05 min."""
+    """Return 0.4 s, 41 s, 3 min 20 s or 2 h 05 min.
+
+    Example:
+        >>> seconds(200), seconds(7500)
+        ('3 min 20 s', '2 h 05 min')
+    """
     if value < 9.95:
         return f"{value:.1f} s"
     whole = round(value)
@@ -59,42 +69,63 @@ def seconds(value: float) -> str:
 
 
 def megabytes(value: float | None) -> str:
-    """Write 812 MB or 3.4 GB (2^20 and 2^30 bytes)."""
+    """Return 812 MB or 3.4 GB (2^20 and 2^30 bytes); a dash for None."""
     if value is None:
         return "\N{EN DASH}"
     return f"{value:,.0f} MB" if value < 1024 else f"{value / 1024:.1f} GB"
 
 
 def extent(values: Iterable[int]) -> str:
-    """Write one count, or the smallest and the largest where they differ; a dash where there is none."""
-    found = sorted(set(values))
-    if not found:
+    """Return one count, or smallest and largest where they differ; a dash where there is none.
+
+    Example:
+        >>> extent([4, 4]), extent([3, 7])
+        ('4', '3–7')
+    """
+    counts = sorted(set(values))
+    if not counts:
         return "\N{EN DASH}"
-    return f"{found[0]:,}" if len(found) == 1 else f"{found[0]:,}\N{EN DASH}{found[-1]:,}"
+    smallest, largest = f"{counts[0]:,}", f"{counts[-1]:,}"
+    return smallest if len(counts) == 1 else f"{smallest}\N{EN DASH}{largest}"
 
 
-def plural(n: int, one: str, many: str | None = None) -> str:
-    """Write 1 image, 2 images."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
+def plural(n: int, noun: str, nouns: str | None = None) -> str:
+    """Return "1 image" or "2 images"; `nouns` is an irregular plural."""
+    return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as in a sentence.
+
+    Example:
+        >>> listed(["dcgan", "cdcgan", "vae"])
+        'dcgan, cdcgan and vae'
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def sentence_case(text: str) -> str:
-    """Begin with a capital letter and leave the rest as it is."""
+    """Return the text with a capital first letter, the rest unchanged."""
     return text[:1].upper() + text[1:]
 
 
 def breakable(name: str) -> Markup:
-    """Let a browser break a long name behind its underscores."""
+    """Return HTML in which a browser may break a long name after its underscores."""
     return escape(name).replace("_", Markup("_<wbr>"))
 
 
 def unbroken(sentence: str) -> str:
-    """Keep a number and its percent sign on one line."""
+    """Return a sentence in which a number and its percent sign stay on one line."""
     return sentence.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Lay nested settings out as {"regularizer.weight": "10.0"}."""
+    """Flatten nested settings.
+
+    Example:
+        >>> flat({"regularizer": {"name": "r1", "weight": 10.0}})
+        {'regularizer.name': 'r1', 'regularizer.weight': '10.0'}
+    """
     rows: dict[str, str] = {}
     for name, value in settings.items():
         if isinstance(value, Mapping) and value:

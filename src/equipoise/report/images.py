@@ -15,10 +15,8 @@ from equipoise.report.run_contents import Contents
 
 COLUMNS = 4
 MOST_IMAGES = 8
-LARGEST_SIDE = (
-    96  # pixels of a tile: larger images are shown smaller, or the page would grow beyond an e-mail
-)
-LARGEST_SHOWN = 76  # pixels of a tile on the screen: three sheets fit beside each other
+LARGEST_SIDE = 96  # pixels of a tile; larger images are reduced, so that the page fits an e-mail
+LARGEST_SHOWN = 76  # pixels of a tile on the screen: three sheets fit side by side
 BUDGET = 1_600_000  # bytes of pixels in all sheets of a page
 
 
@@ -34,14 +32,14 @@ class Sheet:
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """Images of one class from one source.
+class ImageGroup:
+    """Images of one class from one source, as they are shown.
 
     Attributes:
-        method: Who made them; empty for real images.
-        origin: Where they were found.
+        method: Method that generated them; empty for real images.
+        origin: Part, split or seed that they come from.
         sheet: The images; None where there are none.
-        text: The same in words.
+        text: Description for readers who do not see the images.
     """
 
     method: str
@@ -50,32 +48,30 @@ class Exhibit:
     text: str
 
 
-def gallery(contents: Contents) -> dict[str, list[Exhibit]]:
-    """Show for each class real images, then those of every method that made some."""
+def gallery(contents: Contents) -> dict[str, list[ImageGroup]]:
+    """Return for each class real images, then those of every method that generated some."""
     real = contents.run.examples
     if real is None:
         return {}
     sources = {"": real, **contents.run.synthetic}
     most = images_per_sheet(real.images.shape[1:], len(sources) * len(contents.class_names))
     span = value_range(real.images)
-    return {
-        name: [
-            _exhibit(method, name, p.of_class(k)[:most], p.origin, span)
-            for method, p in sources.items()
-        ]
-        for k, name in enumerate(contents.class_names)
-    }
-
-
-def _exhibit(method: str, name: str, images: Images, origin: str, span: ValueRange) -> Exhibit:
-    kind = f"synthetic images made by {method}" if method else "real images"
-    if not len(images):
-        return Exhibit(method, origin, None, f"There are no {kind} of {name}.")
-    return Exhibit(method, origin, contact_sheet(images, span), f"{len(images)} {kind} of {name}")
+    classes: dict[str, list[ImageGroup]] = {}
+    for label, class_name in enumerate(contents.class_names):
+        groups = classes.setdefault(class_name, [])
+        for method, pictures in sources.items():
+            kind = f"synthetic images made by {method}" if method else "real images"
+            images = pictures.of_class(label)[:most]
+            if len(images):
+                sheet, text = contact_sheet(images, span), f"{len(images)} {kind} of {class_name}"
+            else:
+                sheet, text = None, f"There are no {kind} of {class_name}."
+            groups.append(ImageGroup(method, pictures.origin, sheet, text))
+    return classes
 
 
 def note(contents: Contents) -> str:
-    """Say how large the images are on the page."""
+    """Return a sentence about the size of the images on the page."""
     sides = contents.description.images.shape[1:]
     if max(sides) <= LARGEST_SIDE:
         return f"Every stored pixel ({times(*sides)}) is shown."
@@ -83,21 +79,21 @@ def note(contents: Contents) -> str:
 
 
 def images_per_sheet(shape: tuple[int, ...], n_sheets: int) -> int:
-    """Say how many images of shape (c, h, w) each of `n_sheets` may show: one row or two."""
+    """Return how many images of shape (c, h, w) each of `n_sheets` may show: one row or two."""
     channels, side = shape[0], min(max(shape[1:]), LARGEST_SIDE)
     affordable = BUDGET // (n_sheets * channels * side * side)
     return int(np.clip(affordable // COLUMNS * COLUMNS, COLUMNS, MOST_IMAGES))
 
 
 def contact_sheet(images: Images, span: ValueRange, columns: int = COLUMNS) -> Sheet:
-    """Lay (n, c, h, w) images out in rows.
+    """Arrange (n, c, h, w) images in rows.
 
     Args:
         images: Images in storage type; the first is at the top left.
         span: The values shown as black and white.
         columns: Images of a row.
     """
-    tiles = [_tile(image, span) for image in images]
+    tiles = [image_tile(image, span) for image in images]
     height, width = tiles[0].shape[:2]
     rows = -(-len(tiles) // columns)
     canvas = np.full(
@@ -110,8 +106,8 @@ def contact_sheet(images: Images, span: ValueRange, columns: int = COLUMNS) -> S
     return Sheet(png(canvas), len(tiles), canvas.shape[1] * zoom, canvas.shape[0] * zoom, zoom)
 
 
-def _tile(image: Images, span: ValueRange) -> NDArray[np.uint8]:
-    """Turn one (c, h, w) image into (h, w, c) bytes, its larger side at most `LARGEST_SIDE`."""
+def image_tile(image: Images, span: ValueRange) -> NDArray[np.uint8]:
+    """Convert one (c, h, w) image to (h, w, c) bytes with a larger side of at most `LARGEST_SIDE`."""
     low, high = span
     unit = np.clip((np.moveaxis(image, 0, -1).astype(np.float64) - low) / (high - low), 0, 1)
     tile = np.rint(unit * 255).astype(np.uint8)
@@ -119,18 +115,19 @@ def _tile(image: Images, span: ValueRange) -> NDArray[np.uint8]:
     shrink = LARGEST_SIDE / max(height, width)
     if shrink < 1:
         size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-        tile = np.asarray(_picture(tile).resize(size, Image.Resampling.LANCZOS)).reshape(
+        tile = np.asarray(pillow_image(tile).resize(size, Image.Resampling.LANCZOS)).reshape(
             size[1], size[0], -1
         )
     return tile
 
 
-def _picture(array: NDArray[np.uint8]) -> Image.Image:
+def pillow_image(array: NDArray[np.uint8]) -> Image.Image:
+    """Return bytes (h, w, c), c = 1 or 3, as an image of Pillow."""
     return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
 
 
 def png(array: NDArray[Any]) -> str:
-    """Write bytes (h, w, c), c = 1 or 3, as a data URI."""
+    """Return bytes (h, w, c), c = 1 or 3, as the data URI of a PNG."""
     buffer = io.BytesIO()
-    _picture(array).save(buffer, format="PNG", optimize=True)
+    pillow_image(array).save(buffer, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

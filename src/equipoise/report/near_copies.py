@@ -1,12 +1,16 @@
-"""How an audit of synthetic images is shown: its numbers as text, and its closest pairs side by side."""
+"""Findings about memorization as text, and the closest pairs of images side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from equipoise.arrays import ValueRange
+from equipoise.arrays import Images, ValueRange
+from equipoise.atomic import JsonObject
+from equipoise.audit.findings import Findings
+from equipoise.metrics.memorization import Membership
+from equipoise.report.evidence_files import record_of
 from equipoise.report.formatting import decimal, interval, known
 from equipoise.report.images import Sheet, contact_sheet
 
@@ -18,6 +22,26 @@ COLUMNS = {
     "copying": "C_T",
     "membership": "Who was in training",
 }
+NoteCell = tuple[str, str]  # a value and a small note below it
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagePairs:
+    """Synthetic images and the real training images that they resemble most.
+
+    Attributes:
+        synthetic: (n, c, h, w) images.
+        real: (n, c, h, w) images.
+        likeness: (n,) 1 for the same image.
+        copy: (n,) True for near copies.
+        names: (n,) what each pair is called.
+    """
+
+    synthetic: Images
+    real: Images
+    likeness: NDArray[np.float64]
+    copy: NDArray[np.bool_]
+    names: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -29,57 +53,55 @@ class Couple:
     copy: bool
 
 
-def couples(pairs: Mapping[str, Any], names: Sequence[str], span: ValueRange) -> list[Couple]:
-    """Lay each synthetic image beside its real one.
-
-    Args:
-        pairs: "synthetic" and "real" (n, c, h, w), "likeness" (n,), and "copy" (n,), True for a near copy.
-        names: What each pair is called.
-        span: The values shown as black and white.
-    """
-    columns = (pairs[key] for key in ("synthetic", "real", "likeness", "copy"))
-    return [
-        Couple(
-            contact_sheet(np.stack([synthetic, real]), span, columns=2),
-            f"{name}: likeness {decimal(float(likeness), 2)}{', a near copy' if copy else ''}",
-            bool(copy),
-        )
-        for name, synthetic, real, likeness, copy in zip(names, *columns, strict=True)
-    ]
+def findings_of(row: JsonObject) -> Findings:
+    """Return the findings that a JSON object holds."""
+    attack = row["membership"]
+    membership = record_of(Membership, attack) if isinstance(attack, Mapping) else None
+    return record_of(Findings, {**row, "membership": membership})  # type: ignore[dict-item]
 
 
-def cells(found: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
-    """Write the findings of one class, of one run or of several: a value and a small note for each column."""
-    n, copies = (sum(one[key] for one in found) for key in ("n_synthetic", "n_copies"))
-    attacks = [one["membership"] for one in found if one["membership"] is not None]
-    low, high = (_mean([attack[end] for attack in attacks]) for end in ("low", "high"))
+def couples(pairs: ImagePairs, span: ValueRange) -> list[Couple]:
+    """Put each synthetic image beside its real one; `span` is shown as black to white."""
+    figures = []
+    for i, name in enumerate(pairs.names):
+        sheet = contact_sheet(np.stack([pairs.synthetic[i], pairs.real[i]]), span, columns=2)
+        copy = bool(pairs.copy[i])
+        likeness = decimal(float(pairs.likeness[i]), 2)
+        text = f"{name}: likeness {likeness}{', a near copy' if copy else ''}"
+        figures.append(Couple(sheet, text, copy))
+    return figures
+
+
+def cells(findings: Sequence[Findings]) -> dict[str, NoteCell]:
+    """Return a value and a note for each column, from the findings of one run or of several."""
+    n_copies = sum(row.n_copies for row in findings)
+    n_synthetic = sum(row.n_synthetic for row in findings)
+    attacks = [row.membership for row in findings if row.membership is not None]
+    low, high = mean(attack.low for attack in attacks), mean(attack.high for attack in attacks)
+    close = mean((row.close for row in findings), scale=100)
+    held_out = percent(mean(row.authenticity_held_out for row in findings))
     return {
-        "n_copies": (f"{copies:,}", f"of {n:,}"),
-        "close": (_percent(_mean(_values(found, "close"), 100)), "real: 1 %"),
-        "nearness": (decimal(_mean(_values(found, "nearness")), 2), ""),
+        "n_copies": (f"{n_copies:,}", f"of {n_synthetic:,}"),
+        "close": (percent(close), "real: 1 %"),
+        "nearness": (decimal(mean(row.nearness for row in findings), 2), ""),
         "authenticity": (
-            _percent(_mean(_values(found, "authenticity"))),
-            f"real: {_percent(_mean(_values(found, 'authenticity_held_out')))}",
+            percent(mean(row.authenticity for row in findings)),
+            f"real: {held_out}",
         ),
-        "copying": (decimal(_mean(_values(found, "copying")), 1), ""),
+        "copying": (decimal(mean(row.copying for row in findings), 1), ""),
         "membership": (
-            decimal(_mean([attack["auc"] for attack in attacks]), 2),
-            interval(low, high, _two),
+            decimal(mean(attack.auc for attack in attacks), 2),
+            interval(low, high, lambda value: decimal(value, 2)),
         ),
     }
 
 
-def _values(found: Sequence[Mapping[str, Any]], key: str) -> list[float]:
-    return [one[key] for one in found if one[key] is not None]
+def mean(values: Iterable[float | None], scale: float = 1) -> float | None:
+    """Return the mean of the values that are there, times `scale`; None where there are none."""
+    present = [value for value in values if value is not None]
+    return scale * float(np.mean(present)) if present else None
 
 
-def _mean(values: Sequence[float], scale: float = 1) -> float | None:
-    return scale * float(np.mean(values)) if len(values) else None
-
-
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """Return 61 %, or a dash where there is no number."""
     return f"{value:.0f} %" if value is not None and known(value) else decimal(None)
-
-
-def _two(value: float | None) -> str:
-    return decimal(value, 2)

@@ -1,4 +1,4 @@
-"""What a reader sees first: on what the verdict rests, what to know before believing it, the data."""
+"""What a reader sees first: the basis of the verdict, warnings, and the data in numbers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,110 +12,127 @@ from equipoise.report.run_contents import Contents
 from equipoise.runs.duplicate_pairs import DuplicatePairs, PairsBySplit
 
 MUCH_ALIKE = 0.5  # pairwise distance of synthetic images as a share of that of real ones
-FEW_IMAGES = 30  # test images of a class in one split, below which a single image moves recall by over 3 points
+FEW_IMAGES = 30  # test images of a class in a split; with fewer, one moves recall by over 3 points
+MOST_NAMED = 5  # files in one sentence
 
 
 def basis(c: Contents) -> str:
-    """Say on what the verdict rests."""
-    metric, n_splits, n_seeds = (
-        c.results.metrics[c.results.primary_metric].label,
-        len(c.description.splits),
-        len(c.description.seeds),
-    )
-    pairs = [row.n_runs for row in c.results.comparisons if row.metric == c.results.primary_metric]
-    runs = (
-        f"{extent(pairs)} paired {'run' if set(pairs) == {1} else 'runs'} of each method"
-        if pairs
-        else "No pairs"
-    )
+    """Return the sentences on what the verdict rests."""
+    metric = c.results.metrics[c.results.primary_metric].label
+    n_splits, n_seeds = len(c.description.splits), len(c.description.seeds)
+    n_pairs = []
+    for row in c.results.comparisons:
+        if row.metric == c.results.primary_metric:
+            n_pairs.append(row.n_runs)
+    runs = "No pairs"
+    if n_pairs:
+        noun = "run" if set(n_pairs) == {1} else "runs"
+        runs = f"{extent(n_pairs)} paired {noun} of each method"
     return (
-        f"Positive (rare) class: {c.rare_class}. {runs} against the baseline {c.results.baseline} "
-        f"({plural(n_splits, 'split')} by patient, {plural(n_seeds, 'seed')} each). "
-        f"The verdict rests on {metric}, named before anything was trained."
+        f"Positive (rare) class: {c.rare_class}. {runs} against the baseline "
+        f"{c.results.baseline} ({plural(n_splits, 'split')} by patient, "
+        f"{plural(n_seeds, 'seed')} each). The verdict rests on {metric}, named before anything "
+        "was trained."
     )
 
 
 def glance(c: Contents) -> dict[str, str]:
-    """Give the study in numbers."""
+    """Return the study in numbers."""
     dataset = c.description.images
     counts = [n for n in dataset.counts if n]
     channels, *sides = dataset.shape
+    color = {1: " gray", 3: " RGB"}[channels]
     return {
         "images": f"{dataset.n_images:,}",
         "patients": f"{dataset.n_groups:,}",
-        "classes": str(len(dataset.class_names)),
+        "classes": str(len(c.class_names)),
         "imbalance ratio": f"{max(counts) / min(counts):.1f}",
-        "pixels": times(*sides) + {1: " gray", 3: " RGB"}[channels],
+        "pixels": times(*sides) + color,
         "splits and seeds": times(len(c.description.splits), len(c.description.seeds)),
         "cells done": f"{len(c.finished())} of {len(c.run.cells)}",
         "cells failed": str(len(c.run.failed)),
     }
 
 
-def warnings(c: Contents) -> list[str]:
-    """Say what a reader has to know before believing the rest."""
+def warnings(c: Contents) -> Iterator[str]:
+    """Yield what a reader has to know before believing the rest."""
+    yield from incomplete(c)
+    yield from failures(c)
+    yield from crossing_duplicates(c)
+    yield from small_test_sets(c)
+    yield from similar_synthetic_images(c)
     skipped = c.description.skipped
-    return [
-        *incomplete(c),
-        *failures(c),
-        *_crossing(c),
-        *_small(c),
-        *_alike(c),
-        *([f"{plural(len(skipped), 'file')} could not be read and were left out: {', '.join(skipped[:5])}"
-           + (", …" if len(skipped) > 5 else "") + "."] if skipped else []),
-        *c.description.notes,
-    ]  # fmt: skip
+    if skipped:
+        named = ", ".join(skipped[:MOST_NAMED])
+        more = ", …" if len(skipped) > MOST_NAMED else ""
+        yield f"{plural(len(skipped), 'file')} could not be read and were left out: {named}{more}."
+    yield from c.description.notes
 
 
 def incomplete(c: Contents) -> Iterator[str]:
-    """Say how many cells are missing."""
+    """Yield how many cells are missing."""
     if c.results.n_missing:
         missing = f"{c.results.n_missing} of {plural(len(c.run.cells), 'cell')} are missing"
-        yield f"This study is not finished: {missing}. The same command goes on from here."
+        yield f"This study is not finished: {missing}. The same command continues it."
 
 
 def failures(c: Contents) -> Iterator[str]:
-    """Say which methods failed, how often, and why the first time."""
+    """Yield which methods failed, how often, and the first error."""
     for method in c.methods:
-        if failed := c.run.failed_of(method):
-            first = failed[0]
+        records = c.run.failed_of(method)
+        if records:
+            first = records[0]
             where = f"{first.cell.split}, seed {first.cell.seed}"
-            yield f"{method} failed in {plural(len(failed), 'run')}; in {where}: {first.error}"
+            yield f"{method} failed in {plural(len(records), 'run')}; in {where}: {first.error}"
 
 
-def _crossing(c: Contents) -> Iterator[str]:
-    for part, crossing in _crossing_by_part(c).items():
-        pairs = {split: pairs for split, pairs in crossing.items() if pairs}
-        if pairs:
-            n = plural(sum(len(p) for p in pairs.values()), "pair")
-            yield f"{n} of duplicate images cross into {part} ({', '.join(pairs)}): its results are too good."
+def crossing_duplicates(c: Contents) -> Iterator[str]:
+    """Yield how many pairs of duplicates lie on both sides of a split."""
+    for part, by_split in crossing_by_part(c).items():
+        splits = []
+        n_pairs = 0
+        for split, pairs in by_split.items():
+            if pairs:
+                splits.append(split)
+                n_pairs += len(pairs)
+        if splits:
+            yield (
+                f"{plural(n_pairs, 'pair')} of duplicate images cross from training into {part} "
+                f"({', '.join(splits)}): its results are too optimistic."
+            )
 
 
-def _crossing_by_part(c: Contents) -> dict[str, PairsBySplit]:
-    duplicates = c.run.duplicates or DuplicatePairs()
-    return {"test": duplicates.into_test, "validation": duplicates.into_validation}
+def crossing_by_part(c: Contents) -> dict[str, PairsBySplit]:
+    """Return the pairs of duplicates on both sides of a split, by the part that they cross into."""
+    pairs = c.run.duplicates or DuplicatePairs()
+    return {"test": pairs.into_test, "validation": pairs.into_validation}
 
 
-def _small(c: Contents) -> Iterator[str]:
-    smallest = np.min([split.counts["test"] for split in c.description.splits], axis=0)
-    for name, n in zip(c.class_names, smallest.tolist(), strict=True):
+def small_test_sets(c: Contents) -> Iterator[str]:
+    """Yield which classes have few test images in a split."""
+    counts = np.array([split.counts["test"] for split in c.description.splits])  # (splits, classes)
+    for name, n in zip(c.class_names, counts.min(axis=0).tolist(), strict=True):
         if n == 0:
-            yield f"Some test part holds no image of {name}: metrics that need it are missing there."
+            yield f"A test part has no image of {name}: metrics that need one are missing there."
         elif n < FEW_IMAGES:
             moves = f"one image moves its recall by {100 / n:.1f} points"
             yield f"Only {plural(n, 'test image')} of {name} in a split: {moves}."
 
 
-def _alike(c: Contents) -> Iterator[str]:
+def similar_synthetic_images(c: Contents) -> Iterator[str]:
+    """Yield which methods generate images of a class that are too similar to each other."""
     for method in c.methods:
         for label, name in enumerate(c.class_names):
-            generated = [
-                r for r in c.image_records(method) if r.counts_after[label] > r.counts_before[label]
-            ]
-            shares = [r.diversity[label] for r in generated if label in r.diversity]
+            shares = []
+            for record in c.image_records(method):
+                added = record.counts_after[label] > record.counts_before[label]
+                if added and label in record.diversity:
+                    shares.append(record.diversity[label])
             if shares and float(np.median(shares)) < MUCH_ALIKE:
-                share = f"{100 * float(np.median(shares)):.0f} % of what real ones do"
-                yield f"The images of {name} that {method} makes are much alike: they differ by {share}."
+                yield (
+                    f"The images of {name} that {method} generates are much alike: their pairwise "
+                    f"distance is {100 * float(np.median(shares)):.0f} % of that of real images."
+                )
 
 
 @dataclass(frozen=True)
@@ -132,50 +149,53 @@ class ClassCount:
 
 
 def class_counts(c: Contents) -> list[ClassCount]:
-    """Count the images of each class, in all and in each part."""
+    """Count the images of each class, in total and in each part."""
     counts = c.description.dataset.counts
-    return [
-        ClassCount(
+    rows = []
+    for label, (name, n) in enumerate(zip(c.class_names, counts, strict=True)):
+        rare = label == c.description.rare_class
+        parts = {}
+        for part in PARTS:
+            parts[part] = extent(split.counts[part][label] for split in c.description.splits)
+        row = ClassCount(
             name=name,
-            rare=(rare := k == c.description.rare_class),
+            rare=rare,
             count=f"{n:,}",
             share=f"{n / sum(counts):.1%}",
             bar=round(100 * n / max(counts), 2),
             color=OKABE_ITO[1] if rare else OKABE_ITO[0],
-            parts={
-                part: extent(split.counts[part][k] for split in c.description.splits)
-                for part in PARTS
-            },
+            parts=parts,
         )
-        for k, (name, n) in enumerate(zip(c.class_names, counts, strict=True))
-    ]
+        rows.append(row)
+    return rows
 
 
 def duplicates(c: Contents) -> str:
-    """Say what the duplicate scan found."""
+    """Return what the duplicate scan found."""
     pairs = c.run.duplicates
     if pairs is None:
         return "No scan for duplicates was stored with this study."
-    exact, near = len(pairs.exact), len(pairs.near)
-    if not exact + near:
+    n_exact, n_near = len(pairs.exact), len(pairs.near)
+    if not n_exact + n_near:
         return "No two images are the same or nearly the same."
-    conflicting = len(pairs.conflicting)
+    n_conflicting = len(pairs.conflicting)
+    conflicting = f", {n_conflicting} of them with different labels" if n_conflicting else ""
+    sides = (
+        "Some lie on both sides of a split."
+        if pairs.crosses
+        else "None lies on both sides of a split."
+    )
     return (
-        f"{plural(exact, 'pair')} of identical and {plural(near, 'pair')} of nearly identical images"
-        + (f", {conflicting} of them with different labels" if conflicting else "")
-        + (
-            ". Some lie on both sides of a split."
-            if pairs.crosses
-            else ". None lies on both sides of a split."
-        )
+        f"{plural(n_exact, 'pair')} of identical and {plural(n_near, 'pair')} of nearly identical "
+        f"images{conflicting}. {sides}"
     )
 
 
 def crossing_pairs(c: Contents) -> list[tuple[str, ...]]:
-    """List split, part and the two images of every pair that crosses."""
-    return [
-        (split, f"into {part}", *pair)
-        for part, crossing in _crossing_by_part(c).items()
-        for split, pairs in crossing.items()
-        for pair in pairs
-    ]
+    """Return split, part and the two images of every pair on both sides of a split."""
+    rows: list[tuple[str, ...]] = []
+    for part, by_split in crossing_by_part(c).items():
+        for split, pairs in by_split.items():
+            for pair in pairs:
+                rows.append((split, f"into {part}", *pair))
+    return rows

@@ -1,11 +1,9 @@
-"""The page of a ranking: the critical-difference diagram, and what it says."""
+"""The page of a ranking: the critical-difference diagram and its sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import equipoise
 from equipoise.atomic import atomic_file
@@ -13,14 +11,14 @@ from equipoise.metrics.classic_tests import FEWEST_PAIRS
 from equipoise.metrics.classification import METRICS
 from equipoise.report.figures import Axis, Point, Span
 from equipoise.report.formatting import decimal, p_value, sentence_case
-from equipoise.report.html import TEMPLATES
+from equipoise.report.html import environment
 from equipoise.results.comparison import SIGNIFICANCE
 from equipoise.results.ranking import Ranking
 
 
 @dataclass(frozen=True)
-class Label:
-    """A method of the diagram: its name and the line from its average rank to it."""
+class MethodLabel:
+    """A method of the diagram: its name and the line from its average rank to the name."""
 
     name: str
     rank: str
@@ -35,14 +33,16 @@ class Label:
 
 @dataclass(frozen=True)
 class Diagram:
-    """Positions of a critical-difference diagram (Demsar 2006, fig. 1), the best rank on the left.
+    """Positions of a critical-difference diagram, the best rank on the left.
+
+    Source: Demsar (2006), Figure 1.
 
     Attributes:
         axis: Ranks 1..k.
         labels: The methods, half of them on either side.
-        bars: (start, end) and height of each group of methods that cannot be told apart.
+        bars: (start, end) and height of each group of methods without a detectable difference.
         critical: Start and end of the bar as long as the critical difference.
-        height: Of the drawing, in its own units.
+        height: Height of the drawing, in its own units.
     """
 
     WIDTH: ClassVar[int] = 720
@@ -50,56 +50,57 @@ class Diagram:
     ROW: ClassVar[int] = 24
 
     axis: Axis
-    labels: Sequence[Label]
+    labels: Sequence[MethodLabel]
     bars: Sequence[tuple[Span, int]]
     critical: Span
     height: int
 
 
 def draw(ranking: Ranking) -> Diagram:
-    """Place everything."""
-    k, top, row = len(ranking.methods), Diagram.TOP, Diagram.ROW
-    axis = Axis((1.0, float(k)), 190, Diagram.WIDTH - 190)
-    first = top + 12 + 9 * len(ranking.cliques) + row
-    half = (k + 1) // 2
-    labels = [
-        _label(name, rank, axis, left=i < half, y=first + row * (i if i < half else k - 1 - i))
-        for i, (name, rank) in enumerate(zip(ranking.methods, ranking.ranks, strict=True))
-    ]
-    places = [axis.place(rank) for rank in ranking.ranks]
-    bars = [
-        ((places[i] - 4, places[j] + 4), top + 12 + 9 * n)
-        for n, (i, j) in enumerate(ranking.cliques)
-    ]
+    """Return the positions of everything in the diagram."""
+    n_methods, top, row_height = len(ranking.methods), Diagram.TOP, Diagram.ROW
+    axis = Axis((1.0, float(n_methods)), 190, Diagram.WIDTH - 190)
+    first_row = top + 12 + 9 * len(ranking.cliques) + row_height
+    half = (n_methods + 1) // 2
+    labels = []
+    for i, (name, rank) in enumerate(zip(ranking.methods, ranking.ranks, strict=True)):
+        left = i < half
+        y = first_row + row_height * (i if left else n_methods - 1 - i)
+        edge = axis.start - 20 if left else axis.end + 20
+        x = axis.place(rank)
+        line = [(x, top), (x, y), (edge, y)]
+        labels.append(MethodLabel(name, decimal(rank, 2), left, line))
+    bars = []
+    for n, (first, last) in enumerate(ranking.cliques):
+        start, end = axis.place(ranking.ranks[first]), axis.place(ranking.ranks[last])
+        bars.append(((start - 4, end + 4), top + 12 + 9 * n))
     width = axis.place(1 + ranking.critical_difference) - axis.start
-    return Diagram(axis, labels, bars, (axis.start, axis.start + width), first + row * half)
-
-
-def _label(name: str, rank: float, axis: Axis, *, left: bool, y: int) -> Label:
-    x, edge = axis.place(rank), axis.start - 20 if left else axis.end + 20
-    return Label(name, decimal(rank, 2), left, [(x, Diagram.TOP), (x, y), (edge, y)])
+    critical = (axis.start, axis.start + width)
+    return Diagram(axis, labels, bars, critical, first_row + row_height * half)
 
 
 def sentences(ranking: Ranking) -> list[str]:
-    """Say what a ranking shows, for someone who knows the disease and not the statistics."""
-    n, k, label = ranking.n_sets, len(ranking.methods), METRICS[ranking.metric].label
-    found = "do not rank alike" if ranking.p < SIGNIFICANCE else "cannot be told apart"
-    said = [
-        f"On {n} data sets the {k} methods {found} in {label} (Friedman's test: chi-squared {ranking.chi2:.2f}, "
-        f"F {ranking.f:.2f}, p {p_value(ranking.p)}).",
-        f"Average ranks that differ by less than {ranking.critical_difference:.2f} cannot be told apart (Nemenyi).",
+    """Return what a ranking shows, for a reader who knows the disease and not the statistics."""
+    n_sets, n_methods = ranking.n_sets, len(ranking.methods)
+    label = METRICS[ranking.metric].label
+    verdict = "differ detectably" if ranking.p < SIGNIFICANCE else "do not differ detectably"
+    lines = [
+        f"On {n_sets} data sets the {n_methods} methods {verdict} in {label} (Friedman's test: "
+        f"chi-squared {ranking.chi2:.2f}, F {ranking.f:.2f}, p {p_value(ranking.p)}).",
+        "Two methods whose average ranks differ by less than "
+        f"{ranking.critical_difference:.2f} are not distinguished (Nemenyi's test).",
     ]
-    if n < FEWEST_PAIRS:
-        said.append(
-            f"With fewer than {FEWEST_PAIRS} data sets no pair can be told apart by Wilcoxon's test."
+    if n_sets < FEWEST_PAIRS:
+        lines.append(
+            f"With fewer than {FEWEST_PAIRS} data sets Wilcoxon's test cannot distinguish any pair."
         )
-    groups = [", ".join(ranking.methods[i : j + 1]) for i, j in ranking.cliques]
-    said += [
-        f"Not told apart by Wilcoxon's test, corrected over all pairs: {group}." for group in groups
-    ]
+    for first, last in ranking.cliques:
+        group = ", ".join(ranking.methods[first : last + 1])
+        lines.append(f"Not distinguished by Wilcoxon's test, corrected over all pairs: {group}.")
     if ranking.left_out:
-        said.append(f"Left out, because not every run has them: {', '.join(ranking.left_out)}.")
-    return said
+        left_out = ", ".join(ranking.left_out)
+        lines.append(f"Left out, because not every run has them: {left_out}.")
+    return lines
 
 
 def write_ranking(ranking: Ranking, folders: Sequence[Path], path: Path) -> Path:
@@ -108,16 +109,16 @@ def write_ranking(ranking: Ranking, folders: Sequence[Path], path: Path) -> Path
     Raises:
         SettingError: The folder cannot be written.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    page = environment.get_template("ranking.html").render(
-        label=sentence_case(METRICS[ranking.metric].label),
-        diagram=draw(ranking),
-        sentences=sentences(ranking),
-        runs=[folder.name for folder in folders],
-        version=equipoise.__version__,
+    page = (
+        environment()
+        .get_template("ranking.html")
+        .render(
+            label=sentence_case(METRICS[ranking.metric].label),
+            diagram=draw(ranking),
+            sentences=sentences(ranking),
+            runs=[folder.name for folder in folders],
+            version=equipoise.__version__,
+        )
     )
     with atomic_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")

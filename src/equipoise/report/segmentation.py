@@ -1,7 +1,7 @@
-"""What the report of a study of volumes shows that no other does: voxels, regions, patients."""
+"""What only the report of a study of volumes shows: voxels, regions, patients."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,11 +23,13 @@ AFTER = {
     "segmentation/reading": "How to read this",
 }
 CLASS = re.compile(r"class (\d+)$")
-FEW_PATIENTS = 6  # below, Student's t over patients rests on its assumption more than on the data
+FEW_PATIENTS = 6  # with fewer, Student's t over patients rests on its assumption more than on data
+
+StageCharts = tuple[dict[str, Style], list[Panel]]  # methods that have the stage, and its charts
 
 
-def view(c: Contents) -> dict[str, Any]:
-    """Give what the templates of this task need beside what all of them get."""
+def view(c: Contents) -> dict[str, object]:
+    """Return what the templates of this task show beside what those of every task do."""
     stored = c.run.volumes
     return {
         "unit": "Cases",
@@ -46,50 +48,60 @@ def view(c: Contents) -> dict[str, Any]:
     }
 
 
-def stages(c: Contents) -> dict[str, tuple[dict[str, Style], list[Panel]]]:
-    """Draw the training of each stage, "" where a segmenter has only one, with the methods that have it."""
+def stages(c: Contents) -> dict[str, StageCharts]:
+    """Return the charts of each training stage; the stage is "" where a segmenter has only one."""
     recorded: dict[str, set[str]] = {name: set() for name in c.methods}
     for cell, history in c.run.histories.items():
-        recorded[cell.method] |= {stage.partition("/")[2] for stage, _ in history}
+        for stage, _ in history:
+            recorded[cell.method].add(stage.partition("/")[2])
     all_styles = styles_of(c.methods, ink=c.results.baseline)
-    styles = {name: all_styles[name] for name in charts.prominent(c)}
-    found = {}
-    for part in sorted({part for name in styles for part in recorded[name]}):
-        drawn = {name: style for name, style in styles.items() if part in recorded[name]}
-        panels = charts.classifier_panels(c, drawn, part)
-        found[part] = (drawn, [_named(panel, c) for panel in panels] if not part else panels)
-    return found
+    prominent = charts.prominent(c)
+    names: set[str] = set()
+    for method in prominent:
+        names |= recorded[method]
+    stage_charts: dict[str, StageCharts] = {}
+    for name in sorted(names):
+        styles = {method: all_styles[method] for method in prominent if name in recorded[method]}
+        panels = charts.classifier_panels(c, styles, name)
+        if not name:  # the stages of a cascade number their classes in another way
+            panels = with_class_names(panels, c.class_names)
+        stage_charts[name] = (styles, panels)
+    return stage_charts
 
 
-def _named(panel: Panel, c: Contents) -> Panel:
-    """Write the name of the class that a panel is about; the stages of a cascade count theirs otherwise."""
-    return replace(panel, title=CLASS.sub(lambda found: c.class_names[int(found[1])], panel.title))
+def with_class_names(panels: Sequence[Panel], class_names: Sequence[str]) -> list[Panel]:
+    """Return charts whose titles name the class instead of its number."""
+    renamed = []
+    for panel in panels:
+        title = CLASS.sub(lambda match: class_names[int(match[1])], panel.title)
+        renamed.append(replace(panel, title=title))
+    return renamed
 
 
 def basis(c: Contents) -> str:
-    """Say on what the verdict rests."""
+    """Return the sentences on what the verdict rests."""
     metric = c.results.metrics[c.results.primary_metric].label
-    n_folds, n_seeds = (
-        plural(len(c.description.splits), "split"),
-        plural(len(c.description.seeds), "seed"),
-    )
+    n_patients = plural(c.results.test_patients[0], "patient")
+    n_folds = plural(len(c.description.splits), "split")
+    n_seeds = plural(len(c.description.seeds), "seed")
     return (
-        f"Each of {plural(c.results.test_patients[0], 'patient')} is segmented once for every seed, by a network "
-        f"that never saw this patient ({n_folds} by patient, {n_seeds}). The verdict rests on {metric}, named "
-        f"before anything was trained. Methods are paired with the baseline {c.results.baseline} by patient; "
-        "intervals are Student's t over patients, by leaving out one patient after another (jackknife)."
+        f"Each of {n_patients} is segmented once for every seed, by a network that never saw this "
+        f"patient ({n_folds} by patient, {n_seeds}). The verdict rests on {metric}, named before "
+        "anything was trained. Methods are paired with the baseline "
+        f"{c.results.baseline} by patient; intervals are Student's t over patients, with the "
+        "standard error of the jackknife, which leaves out one patient at a time."
     )
 
 
 def glance(c: Contents) -> dict[str, str]:
-    """Give the study in numbers."""
+    """Return the study in numbers."""
     dataset = c.description.volumes
     counts = [n for n in dataset.counts if n]
     return {
         "cases": f"{dataset.n_images:,}",
         "patients": f"{dataset.n_groups:,}",
         "modalities": ", ".join(dataset.modalities),
-        "classes": str(len(dataset.class_names)),
+        "classes": str(len(c.class_names)),
         "rarest class, of all voxels": volumes.share(min(counts) / sum(counts)),
         "splits and seeds": times(len(c.description.splits), len(c.description.seeds)),
         "cells done": f"{len(c.finished())} of {len(c.run.cells)}",
@@ -98,51 +110,55 @@ def glance(c: Contents) -> dict[str, str]:
 
 
 def warnings(c: Contents) -> Iterator[str]:
-    """Say what a reader has to know before believing the rest."""
+    """Yield what a reader has to know before believing the rest."""
     yield from overview.incomplete(c)
     yield from overview.failures(c)
-    yield from _few(c)
-    yield from _dense(c)
-    yield from _notes(c)
+    n_patients = c.results.test_patients[0]
+    if 0 < n_patients < FEW_PATIENTS:
+        yield (
+            f"With {plural(n_patients, 'patient')} the intervals assume that the differences "
+            "between patients are about normally distributed, which so few cannot show. Read them "
+            "together with the results of each patient."
+        )
+    dense = dense_methods(c)
+    if dense:
+        yield (
+            f"In dense mode ({', '.join(dense)}) the network learns every pixel of a patch: the "
+            "pixels remain imbalanced even where the patch centers are balanced. See what the "
+            "networks were shown."
+        )
+    yield from segmenter_notes(c)
     for reason in c.description.skipped:
         yield f"A case was left out: {reason}"
     yield from c.description.notes
 
 
-def _few(c: Contents) -> Iterator[str]:
-    n = c.results.test_patients[0]
-    if 0 < n < FEW_PATIENTS:
-        yield (
-            f"With {plural(n, 'patient')} the intervals assume that the differences between patients are about "
-            "normally distributed, which so few cannot show. Read them with the results of each patient."
-        )
+def dense_methods(c: Contents) -> list[str]:
+    """Return the methods with a segmenter in dense mode, also as a stage of a cascade."""
+    methods = []
+    for method in c.description.methods:
+        if "dense" in modes(method.steps[-1].settings):
+            methods.append(method.name)
+    return methods
 
 
-def _dense(c: Contents) -> Iterator[str]:
-    dense = [
-        method.name
-        for method in c.description.methods
-        if "dense" in _modes(method.steps[-1].settings)
-    ]
-    if dense:
-        yield (
-            f"In dense mode ({', '.join(dense)}) every pixel of a patch is learned from: the pixels remain "
-            "imbalanced even where the patch centers are balanced. See what the networks were shown."
-        )
-
-
-def _modes(settings: Any) -> set[str]:
-    """Find the mode of a segmenter, and of those that it is made of."""
+def modes(settings: Any) -> set[str]:
+    """Return the mode of a segmenter, and those of the segmenters that it is made of."""
     if not isinstance(settings, dict):
         return set()
-    inner = [_modes(value) for value in settings.values()]
-    return {str(settings.get("mode"))}.union(*inner)
+    names = {str(settings.get("mode"))}
+    for value in settings.values():
+        names |= modes(value)
+    return names
 
 
-def _notes(c: Contents) -> Iterator[str]:
-    """Give each sentence that segmenters noted once, with how often it came."""
+def segmenter_notes(c: Contents) -> Iterator[str]:
+    """Yield each note of the segmenters once, with the number of cells that have it."""
     for method in c.methods:
         records = c.volume_records(method)
-        for note in dict.fromkeys(note for record in records for note in record.notes):
-            n = sum(note in record.notes for record in records)
+        counts: dict[str, int] = {}
+        for record in records:
+            for note in dict.fromkeys(record.notes):
+                counts[note] = counts.get(note, 0) + 1
+        for note, n in counts.items():
             yield f"{method}, in {extent([n])} of {plural(len(records), 'cell')}: {note}"

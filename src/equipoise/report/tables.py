@@ -1,11 +1,9 @@
-"""The tables of the report: comparisons, scores, cost, and what a repetition needs."""
+"""The tables of the report: comparisons, scores, cost, and what a repetition of the study needs."""
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
@@ -21,8 +19,12 @@ from equipoise.report.formatting import (
     signed,
 )
 from equipoise.report.run_contents import Contents
-from equipoise.results.records import ClassRow, Comparison, MethodResult
-from equipoise.runs.description import ImageDatasetDescription, VolumeDatasetDescription
+from equipoise.results.records import ClassRow, Comparison, MethodResult, Summary
+from equipoise.runs.description import (
+    ImageDatasetDescription,
+    MethodDescription,
+    VolumeDatasetDescription,
+)
 
 STAGES = {
     "classification": ("resample", "train", "predict"),
@@ -30,9 +32,9 @@ STAGES = {
 }
 
 RESUMED = {
-    "classification": "went on from a checkpoint; what came before the stop is not counted.",
-    "segmentation": "went on from a checkpoint, or took over the training of a method that differs only in what "
-    "comes after it; what was done before is not counted.",
+    "classification": "continued from a checkpoint; the time before the stop is not counted.",
+    "segmentation": "continued from a checkpoint, or reused the training of a method that differs "
+    "only in what follows the training; that earlier time is not counted.",
 }
 
 
@@ -47,52 +49,69 @@ class Forest:
 
 
 def forests(c: Contents) -> list[Forest]:
-    """Lay the comparisons out, one forest for each metric."""
-    rows: dict[str, list[Comparison]] = defaultdict(list)
-    for row in c.results.comparisons:
-        rows[row.metric].append(row)
+    """Return the comparisons with the baseline, one forest for each metric."""
+    baseline = c.results.baseline
     return [
-        _forest(c.results.metrics[name], found, c.results.baseline) for name, found in rows.items()
+        forest(c.results.metrics[name], rows, baseline)
+        for name, rows in by_metric(c.results.comparisons).items()
     ]
 
 
 def contest_forests(c: Contents) -> list[Forest]:
-    """Lay out the best arm with synthetic images against the cheap controls, named by the control."""
-    if c.results.contest is None:
+    """Return the best method with synthetic images against the controls, named by the control."""
+    contest = c.results.contest
+    if contest is None:
         return []
-    rows: dict[str, list[Comparison]] = defaultdict(list)
-    for row in c.results.contest.rows:
-        rows[row.metric].append(replace(row, method=row.baseline))
-    champion = c.results.contest.champion
-    return [
-        replace(
-            _forest(METRICS[name], found, champion),
-            title=f"{sentence_case(METRICS[name].label)}, {champion} minus control",
-            note=f"{sentence_case(METRICS[name].summary)}. Away from zero to the better side, {champion} gains.",
+    champion = contest.champion
+    forests = []
+    for name, rows in by_metric(contest.rows).items():
+        metric = METRICS[name]
+        named_by_control = [replace(row, method=row.baseline) for row in rows]
+        against_controls = replace(
+            forest(metric, named_by_control, champion),
+            title=f"{sentence_case(metric.label)}, {champion} minus control",
+            note=f"{sentence_case(metric.summary)}. {side_of_zero(metric)} of zero {champion} is "
+            "better than the control.",
         )
-        for name, found in rows.items()
-    ]
+        forests.append(against_controls)
+    return forests
 
 
-def _forest(metric: Metric, rows: Sequence[Comparison], baseline: str) -> Forest:
-    side = "Right" if metric.higher_is_better else "Left"
-    axis = interval_axis(end for row in rows for end in (row.low, row.high, row.difference))
+def by_metric(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
+    """Return the comparisons grouped by metric, in order."""
+    groups: dict[str, list[Comparison]] = {}
+    for row in comparisons:
+        groups.setdefault(row.metric, []).append(row)
+    return groups
+
+
+def side_of_zero(metric: Metric) -> str:
+    """Return on which side of zero a difference is an improvement."""
+    return "Right" if metric.higher_is_better else "Left"
+
+
+def forest(metric: Metric, rows: Sequence[Comparison], baseline: str) -> Forest:
+    """Return the comparisons on one metric, with an axis that covers all intervals."""
+    ends: list[float] = []
+    for row in rows:
+        ends += [row.low, row.high, row.difference]
+    note = f"{sentence_case(metric.summary)}. {side_of_zero(metric)} of zero a method is better"
     return Forest(
         title=f"{sentence_case(metric.label)}, difference to the baseline ({baseline})",
-        note=f"{sentence_case(metric.summary)}. {side} of zero a method is better than the baseline.",
+        note=f"{note} than the baseline.",
         rows=rows,
-        axis=axis,
+        axis=interval_axis(ends),
     )
 
 
 def signed_interval(row: Comparison) -> str:
-    """Write the interval of a difference, or nothing where it is not known."""
+    """Return the interval of a difference, or an empty string where it is unknown."""
     return interval(row.low, row.high, signed)
 
 
 @dataclass(frozen=True)
 class Score:
-    """A cell of the table of results; the note says what its number leaves out."""
+    """A cell of the table of results; the note counts what its number leaves out."""
 
     value: str
     interval: str
@@ -101,53 +120,62 @@ class Score:
 
 
 def scored(c: Contents) -> list[MethodResult]:
-    """List the methods that have a finished run."""
-    return [m for m in c.results.methods if m.n_runs]
+    """Return the methods that have a finished run."""
+    return [method for method in c.results.methods if method.n_runs]
 
 
 def headline(c: Contents) -> list[Metric]:
-    """List the metrics of the main table, the primary one first."""
-    return [
-        c.results.metrics[name]
-        for name in dict.fromkeys((c.results.primary_metric, *c.results.headline))
-    ]
+    """Return the metrics of the main table, the primary one first."""
+    names = dict.fromkeys((c.results.primary_metric, *c.results.headline))
+    return [c.results.metrics[name] for name in names]
 
 
 def scores(c: Contents, metrics: Sequence[Metric]) -> dict[str, list[Score]]:
-    """Write each method's mean, standard deviation and interval of each metric."""
-    columns = [_column(metric, scored(c)) for metric in metrics]
-    return {m.method: [column[i] for column in columns] for i, m in enumerate(scored(c))}
+    """Return for each method mean, standard deviation and interval of each metric."""
+    methods = scored(c)
+    rows: dict[str, list[Score]] = {method.method: [] for method in methods}
+    for metric in metrics:
+        summaries = [method.metrics[metric.name] for method in methods]
+        for method, score in zip(methods, score_column(metric, summaries), strict=True):
+            rows[method.method].append(score)
+    return rows
 
 
-def _column(metric: Metric, methods: Sequence[MethodResult]) -> list[Score]:
-    found = [m.metrics[metric.name] for m in methods]
-    form = partial(
-        decimal, digits=3 if math.isfinite(metric.bounds[1]) else 1
-    )  # lengths in mm have no bound
-    means = [form(s.mean) for s in found if known(s.mean)]
-    best = (max if metric.higher_is_better else min)(
-        (s.mean for s in found if known(s.mean)), default=None
-    )
-    return [
-        Score(
-            value=form(s.mean) + (f" ± {form(s.sd)}" if known(s.sd) else ""),
-            interval=interval(s.low, s.high, form),
-            best=len(set(means)) > 1 and form(s.mean) == form(best),
-        )
-        for s in found
-    ]
+def score_column(metric: Metric, summaries: Sequence[Summary]) -> list[Score]:
+    """Return a column of the table; the best mean is marked unless all means read the same."""
+    digits = 3 if math.isfinite(metric.bounds[1]) else 1  # lengths in mm have no bound
+    form = partial(decimal, digits=digits)
+    means = [summary.mean for summary in summaries if known(summary.mean)]
+    best = form((max if metric.higher_is_better else min)(means, default=None))
+    all_equal = len({form(mean) for mean in means}) <= 1
+    column = []
+    for summary in summaries:
+        mean = form(summary.mean)
+        spread = f" ± {form(summary.sd)}" if known(summary.sd) else ""
+        ends = interval(summary.low, summary.high, form)
+        column.append(Score(f"{mean}{spread}", ends, best=mean == best and not all_equal))
+    return column
 
 
 def per_class(c: Contents) -> dict[str, dict[str, ClassRow]]:
-    """Give for each class the row of each method."""
-    return {
-        name: {m.method: m.per_class[k] for m in scored(c)} for k, name in enumerate(c.class_names)
-    }
+    """Return for each class the row of each method."""
+    rows: dict[str, dict[str, ClassRow]] = {}
+    for label, name in enumerate(c.class_names):
+        rows[name] = {method.method: method.per_class[label] for method in scored(c)}
+    return rows
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run of a method costs; `bar` is its share of the dearest in percent, memory is in MB (2^20 bytes)."""
+    """What a run of a method costs.
+
+    Attributes:
+        seconds: Mean seconds of each stage.
+        total: Their sum.
+        bar: The total as a share of the most expensive method, in percent.
+        memory: Peak memory in MB (2^20 bytes).
+        device_memory: Peak memory of the GPU in MB; None without one.
+    """
 
     seconds: Mapping[str, float]
     total: float
@@ -157,63 +185,62 @@ class Cost:
 
 
 def costs(c: Contents) -> dict[str, Cost]:
-    """Give the mean seconds of each stage and the largest memory of every method."""
-    totals = {m.method: sum(m.seconds.values()) for m in scored(c)}
-    return {
-        m.method: Cost(
-            {stage: m.seconds[stage] for stage in STAGES[c.results.task]},
-            totals[m.method],
-            round(100 * totals[m.method] / (max(totals.values()) or 1.0), 1),
-            m.peak_memory_mb,
-            _device_memory(c, m.method),
+    """Return mean seconds of each stage and the largest memory of every method."""
+    methods = scored(c)
+    totals = {method.method: sum(method.seconds.values()) for method in methods}
+    largest = max(totals.values(), default=0.0) or 1.0
+    rows = {}
+    for method in methods:
+        total = totals[method.method]
+        device_memory = [record.peak_device_memory_mb for record in c.finished(method.method)]
+        rows[method.method] = Cost(
+            seconds={stage: method.seconds[stage] for stage in STAGES[c.results.task]},
+            total=total,
+            bar=round(100 * total / largest, 1),
+            memory=method.peak_memory_mb,
+            device_memory=max((mb for mb in device_memory if mb is not None), default=None),
         )
-        for m in scored(c)
-    }
-
-
-def _device_memory(c: Contents, method: str) -> float | None:
-    found = [r.peak_device_memory_mb for r in c.finished(method)]
-    return max((mb for mb in found if mb is not None), default=None)
+    return rows
 
 
 def cost_note(c: Contents) -> str:
-    """Say how the cost was measured and what is missing from it."""
-    resumed = sum(r.resumed for r in c.finished())
-    return "Mean seconds of a run, and the largest memory of the process over all runs." + (
-        f" {plural(resumed, 'run')} {RESUMED[c.results.task]}" if resumed else ""
-    )
+    """Return how the cost was measured and what is missing from it."""
+    note = "Mean seconds of a run, and the largest memory of the process over all runs."
+    n_resumed = sum(record.resumed for record in c.finished())
+    return f"{note} {plural(n_resumed, 'run')} {RESUMED[c.results.task]}" if n_resumed else note
 
 
 def provenance(c: Contents) -> dict[str, str]:
-    """Give everything that a repetition needs besides command and settings."""
+    """Return what a repetition needs besides command and settings."""
     study, finished = c.description, c.finished()
+    machine = "{system}, {processor}, {cores} cores, {memory_gb} GB, Python {python}"
+    devices = sorted({record.device for record in finished})
     return {
         "Seeds": ", ".join(str(seed) for seed in study.seeds),
-        "Data": _data(study.dataset),
+        "Data": dataset_text(study.dataset),
         "Data fingerprint": study.dataset.fingerprint,
         "Versions": ", ".join(f"{name} {version}" for name, version in study.versions.items()),
-        "Machine": "{system}, {processor}, {cores} cores, {memory_gb} GB, Python {python}".format_map(
-            study.machine
-        ),
-        "Device": ", ".join(sorted({r.device for r in finished})) or "\N{EN DASH}",
-        "Threads of a run": extent(r.threads for r in finished),
+        "Machine": machine.format_map(study.machine),
+        "Device": ", ".join(devices) or "\N{EN DASH}",
+        "Threads of a run": extent(record.threads for record in finished),
     }
 
 
-def _data(dataset: ImageDatasetDescription | VolumeDatasetDescription) -> str:
+def dataset_text(dataset: ImageDatasetDescription | VolumeDatasetDescription) -> str:
+    """Return size and kind of the data."""
     if isinstance(dataset, ImageDatasetDescription):
         return f"{dataset.n_images:,} images, stored as {dataset.dtype}"
-    cases = plural(dataset.n_images, "case")
     values = ", ".join(map(str, dataset.values))
-    return f"{cases} of {', '.join(dataset.modalities)}; labels {values} (scheme {dataset.scheme})"
+    return (
+        f"{plural(dataset.n_images, 'case')} of {', '.join(dataset.modalities)}; "
+        f"labels {values} (scheme {dataset.scheme})"
+    )
 
 
-def settings(c: Contents) -> list[dict[str, Any]]:
-    """List the steps of each method with their settings laid out flat."""
-    return [
-        {
-            "name": method.name,
-            "steps": [replace(step, settings=flat(step.settings)) for step in method.steps],
-        }
-        for method in c.description.methods
-    ]
+def settings(c: Contents) -> list[MethodDescription]:
+    """Return the steps of each method with their settings flattened."""
+    methods = []
+    for method in c.description.methods:
+        steps = tuple(replace(step, settings=flat(step.settings)) for step in method.steps)
+        methods.append(replace(method, steps=steps))
+    return methods

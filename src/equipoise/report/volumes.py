@@ -20,7 +20,7 @@ UNIT_AXIS = Axis((0.0, 1.0), 0, 100)  # of Dice, in percent of the width
 
 @dataclass(frozen=True)
 class VoxelCount:
-    """A class in the table of voxels; cases and patients are those tested so far, as "4 of 6"."""
+    """A class in the table of voxels; cases and patients count those tested so far, "4 of 6"."""
 
     name: str
     rare: bool
@@ -44,7 +44,7 @@ class ScoreTable:
 
 @dataclass(frozen=True)
 class Strip:
-    """One metric in every patient: {method: {patient: mean over seeds}}."""
+    """One metric in every patient, {method: {patient: mean over seeds}}."""
 
     title: str
     rows: Mapping[str, Mapping[int, float]]
@@ -54,137 +54,139 @@ class Strip:
     @property
     def patients(self) -> list[int]:
         """All patients, in the order of their numbers."""
-        return sorted({patient for found in self.rows.values() for patient in found})
+        patients: set[int] = set()
+        for values in self.rows.values():
+            patients.update(values)
+        return sorted(patients)
 
 
 def share(part: float) -> str:
-    """Write a share of voxels, the small ones with two digits that say something."""
+    """Return a share of voxels in percent; shares below 1 % get two significant digits."""
     percent = 100 * part
-    return (
-        f"{percent:.1f}" if percent >= 1 or not percent else f"{percent:.2g}"
-    ) + "\N{NO-BREAK SPACE}%"
+    digits = f"{percent:.1f}" if percent >= 1 or not percent else f"{percent:.2g}"
+    return f"{digits}\N{NO-BREAK SPACE}%"
 
 
 def class_counts(c: Contents, stored: VolumeRun) -> list[VoxelCount]:
     """Count the voxels of each class, and the cases and patients that have any."""
     counts = c.description.dataset.counts
-    where = _where(stored)
-    return [
-        VoxelCount(
+    total = sum(counts)
+    present = parts_present(stored)
+    rows = []
+    for label, (name, n_voxels) in enumerate(zip(c.class_names, counts, strict=True)):
+        rare = label == c.results.rare_class
+        cases: set[str] = set()
+        patients: set[str] = set()
+        for (case, patient), parts in present.items():
+            if label == 0 or f"class {name}" in parts:  # every case has healthy tissue
+                cases.add(case)
+                patients.add(patient)
+        row = VoxelCount(
             name=name,
-            rare=(rare := k == c.results.rare_class),
-            count=f"{n:,}",
-            share=share(n / sum(counts)),
-            bar=round(100 * n / sum(counts), 2),
+            rare=rare,
+            count=f"{n_voxels:,}",
+            share=share(n_voxels / total),
+            bar=round(100 * n_voxels / total, 2),
             color=OKABE_ITO[1] if rare else OKABE_ITO[0],
-            cases=_of(where, name if k else None, 0),
-            patients=_of(where, name if k else None, 1),
+            cases=f"{len(cases)} of {len({case for case, _ in present})}",
+            patients=f"{len(patients)} of {len({patient for _, patient in present})}",
         )
-        for k, (name, n) in enumerate(zip(c.class_names, counts, strict=True))
-    ]
+        rows.append(row)
+    return rows
 
 
-def _where(stored: VolumeRun) -> dict[tuple[str, int], set[str]]:
-    """Give for each tested case and its patient the regions and classes that the truth has."""
-    found: dict[tuple[str, int], set[str]] = {}
-    for one in stored.finished:
-        measures = one.measures
-        for i, key in enumerate(
-            zip(measures.ids.tolist(), measures.patients.tolist(), strict=True)
-        ):
-            found[key] = {
-                name for name, m in measures.regions.items() if m["tp"][i] + m["fn"][i] > 0
-            }
-    return found
-
-
-def _of(where: Mapping[tuple[str, int], set[str]], name: str | None, place: int) -> str:
-    """Write how many cases (place 0) or patients (1) have a class; every one has healthy tissue (None)."""
-    having = {
-        key[place] for key, present in where.items() if name is None or f"class {name}" in present
-    }
-    return f"{len(having)} of {len({key[place] for key in where})}"
+def parts_present(stored: VolumeRun) -> dict[tuple[str, str], set[str]]:
+    """Return the regions and classes that the truth of each tested case has, by case and patient."""
+    present: dict[tuple[str, str], set[str]] = {}
+    for finished in stored.finished:
+        measures = finished.measures
+        for i, case in enumerate(measures.ids.tolist()):
+            parts = set()
+            for name, counts in measures.regions.items():
+                if counts["tp"][i] + counts["fn"][i] > 0:
+                    parts.add(name)
+            present[case, measures.patients[i]] = parts
+    return present
 
 
 def regions(c: Contents) -> dict[str, str]:
-    """Say of which classes each region is made."""
-    found = c.description.volumes.regions
-    return {name: " + ".join(c.class_names[k] for k in found[name]) for name in by_size(found)}
+    """Return the classes that each region is made of, the largest region first."""
+    label_sets = c.description.volumes.regions
+    texts = {}
+    for name in by_size(label_sets):
+        texts[name] = " + ".join(c.class_names[label] for label in label_sets[name])
+    return texts
 
 
 def main_table(c: Contents) -> ScoreTable:
-    """Lay out the metrics that a reader sees first."""
+    """Return the table of the headline metrics."""
     metrics = headline(c)
     return ScoreTable("Dice by region", "", metrics, scores(c, metrics))
 
 
 def further_tables(c: Contents, stored: VolumeRun) -> list[ScoreTable]:
-    """Lay out every other metric by region."""
+    """Return a table of each further metric by region."""
     names = by_size(c.description.volumes.regions)
     return [
-        _by_part(metric, names, c, stored)
+        part_table(metric, names, c, stored)
         for metric in SEGMENTATION_METRICS.values()
         if metric.name != DICE
     ]
 
 
 def class_table(c: Contents, stored: VolumeRun) -> ScoreTable | None:
-    """Lay out the Dice of each class; None where every class is a region."""
+    """Return the table of Dice by class; None where every class is a region."""
     names = [
         f"class {name}" for name in c.class_names[1:] if name not in c.description.volumes.regions
     ]
-    table = _by_part(SEGMENTATION_METRICS[DICE], names, c, stored)
+    table = part_table(SEGMENTATION_METRICS[DICE], names, c, stored)
     return replace(table, title="Dice by class") if names else None
 
 
-def _by_part(
+def part_table(
     metric: RegionMetric, parts: Sequence[str], c: Contents, stored: VolumeRun
 ) -> ScoreTable:
+    """Return the table of one metric with a column for each region or class."""
     metrics = [c.results.metrics[name_of(metric.name, part)] for part in parts]
-    found = scores(c, metrics)
-    rows = {
-        method: [
-            replace(s, note=_left_out(metric, p, method, stored))
-            for s, p in zip(row, parts, strict=True)
-        ]
-        for method, row in found.items()
-    }
-    named = [
-        replace(m, label=part.removeprefix("class "))
-        for m, part in zip(metrics, parts, strict=True)
-    ]
-    return ScoreTable(sentence_case(metric.label), f"{sentence_case(metric.summary)}.", named, rows)
+    rows: dict[str, list[Score]] = {}
+    for method, row in scores(c, metrics).items():
+        rows[method] = []
+        for score, part in zip(row, parts, strict=True):
+            note = left_out_note(metric, part, method, stored)
+            rows[method].append(replace(score, note=note))
+    columns = []
+    for column, part in zip(metrics, parts, strict=True):
+        columns.append(replace(column, label=part.removeprefix("class ")))
+    note = f"{sentence_case(metric.summary)}."
+    return ScoreTable(sentence_case(metric.label), note, columns, rows)
 
 
-def _left_out(metric: RegionMetric, part: str, method: str, stored: VolumeRun) -> str:
-    """Say how many of a method's label maps have no such number; the mean is over the others."""
-    found = list(stored.seeds(method).values())
-    n = sum(metric.left_out(measures.regions[part]) for measures in found)
-    return f"{n} of {sum(len(measures.ids) for measures in found)} left out" if n else ""
+def left_out_note(metric: RegionMetric, part: str, method: str, stored: VolumeRun) -> str:
+    """Return how many of a method's label maps have no such number and are not in the mean."""
+    n_left_out = n_maps = 0
+    for measures in stored.seeds(method).values():
+        n_left_out += metric.left_out(measures.regions[part])
+        n_maps += len(measures.ids)
+    return f"{n_left_out} of {n_maps} left out" if n_left_out else ""
 
 
 def patients(c: Contents) -> list[Strip]:
-    """Give the Dice of each patient, mean over seeds, from `patients.csv`; nothing where it was not written."""
+    """Return the Dice of each patient, mean over seeds, from `patients.csv`; empty without it."""
     path = c.folder / "patients.csv"
     if not path.is_file():
         return []
     values: dict[tuple[str, str, int], list[float]] = defaultdict(list)
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if known(value := float(row["value"] or "nan")):
+            value = float(row["value"] or "nan")
+            if known(value):
                 values[row["metric"], row["method"], int(row["patient"])].append(value)
-    names = dict.fromkeys(metric for metric, _, _ in values)
-    return [
-        Strip(sentence_case(c.results.metrics[name].label), _rows(name, c, values))
-        for name in names
-    ]
-
-
-def _rows(
-    name: str, c: Contents, values: Mapping[tuple[str, str, int], Sequence[float]]
-) -> dict[str, dict[int, float]]:
-    found: dict[str, dict[int, float]] = {method: {} for method in c.methods}
-    for (metric, method, patient), seen in values.items():
-        if metric == name:
-            found[method][patient] = fmean(seen)
-    return {method: row for method, row in found.items() if row}
+    tables: dict[str, dict[str, dict[int, float]]] = {}  # metric -> method -> patient -> mean
+    for (metric, method, patient), of_seeds in values.items():
+        rows = tables.setdefault(metric, {name: {} for name in c.methods})
+        rows[method][patient] = fmean(of_seeds)
+    strips = []
+    for metric, rows in tables.items():
+        measured_rows = {method: row for method, row in rows.items() if row}
+        strips.append(Strip(sentence_case(c.results.metrics[metric].label), measured_rows))
+    return strips

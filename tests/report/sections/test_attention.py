@@ -1,5 +1,6 @@
 """The section on what classifiers look at: cases, shares and warnings from stored evidence."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from equipoise.atomic import write_json
 from equipoise.report.formatting import times
 from equipoise.report.html import write_report
 from equipoise.report.run_contents import read_contents
-from equipoise.report.sections.attention import view
+from equipoise.report.sections.attention import ShareCell, beside_overlays, colored, view
 
 MakeRun = Callable[..., Path]
 
@@ -64,7 +65,7 @@ def with_maps(
 def test_cases_are_shown_beside_their_maps(make_run: MakeRun, channels: int) -> None:
     found = view(read_contents(with_maps(make_run(), channels=channels)))
     assert found is not None
-    right, wrong = found["sheets"]["none"]
+    right, wrong = found.sheets["none"]
     assert right.text == (
         "carcinoma (0.98), 75% on the foreground; carcinoma (0.90), 50% on the foreground; carcinoma (0.80), no map"
     )
@@ -77,14 +78,9 @@ def test_cases_are_shown_beside_their_maps(make_run: MakeRun, channels: int) -> 
 def test_shares_are_written_beside_the_area_with_their_interval(make_run: MakeRun) -> None:
     found = view(read_contents(with_maps(make_run())))
     assert found is not None
-    row = found["rows"]["none"]
-    assert row["foreground"] == {
-        "mass": "70%",
-        "area": "40% of the area",
-        "more": "+30 points",
-        "interval": "+22 to +36",
-    }
-    assert row["wrong"] is None
+    row = found.rows["none"]
+    assert row.foreground == ShareCell("70%", "40% of the area", "+30 points", "+22 to +36")
+    assert row.wrong is None
     page = write_report(with_maps(make_run())).read_text(encoding="utf-8")
     for words in (
         f"{times(3, 4)} fields",
@@ -103,9 +99,9 @@ def test_a_classifier_that_looks_at_the_border_is_named(
 ) -> None:
     found = view(read_contents(with_maps(make_run(), border=border)))
     assert found is not None
-    assert len(found["warnings"]) == warned
+    assert len(found.warnings) == warned
     if warned:
-        assert found["warnings"][0].startswith("none takes 60% of its evidence")
+        assert re.search(r"none .*60%.*44%", found.warnings[0])
 
 
 def test_maps_too_coarse_for_the_border_have_no_column_for_it(make_run: MakeRun) -> None:
@@ -116,3 +112,43 @@ def test_maps_too_coarse_for_the_border_have_no_column_for_it(make_run: MakeRun)
 
 def test_without_evidence_the_section_is_left_out(make_run: MakeRun) -> None:
     assert view(read_contents(make_run())) is None
+
+
+def test_brightness_grows_with_the_value() -> None:
+    colors = colored(np.arange(256, dtype=np.uint8)[None, None])[0, :, 0]
+    linear = np.where(
+        colors / 255 <= 0.04045, colors / 255 / 12.92, ((colors / 255 + 0.055) / 1.055) ** 2.4
+    )
+    luminance = np.array([0.2126, 0.7152, 0.0722]) @ linear
+    assert (np.diff(luminance) > 0).all()
+    assert luminance[0] < 0.03
+    assert luminance[-1] > 0.75
+
+
+def test_image_overlay_image_overlay() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, size=(3, 1, 6, 7), dtype=np.uint8)
+    maps, masks = (
+        rng.integers(0, 256, size=(3, 6, 7), dtype=np.uint8),
+        np.zeros((3, 6, 7), dtype=bool),
+    )
+    masks[1, 1:5, 1:5] = True
+    shown = beside_overlays(images, maps, masks)
+    assert shown.shape == (6, 3, 6, 7)
+    assert shown.dtype == np.uint8
+    np.testing.assert_array_equal(shown[::2], np.repeat(images, 3, axis=1))
+    expected = np.rint(0.5 * colored(maps) + 0.5 * images)
+    np.testing.assert_array_equal(shown[1], expected[0])
+    edge = masks[1].copy()
+    edge[2:4, 2:4] = False
+    assert (shown[3][:, edge] == 255).all()
+    np.testing.assert_array_equal(shown[3][:, ~edge], expected[1][:, ~edge])
+
+
+def test_color_images_stay_in_color_beside_the_gray_overlay() -> None:
+    image = np.stack([np.full((4, 4), v, dtype=np.uint8) for v in (30, 60, 90)])[None]
+    shown = beside_overlays(
+        image, np.zeros((1, 4, 4), dtype=np.uint8), np.ones((1, 4, 4), dtype=bool)
+    )
+    np.testing.assert_array_equal(shown[0], image[0])
+    np.testing.assert_array_equal(shown[1, :, 0, 0], np.rint(0.5 * np.array([68, 1, 84]) + 30))

@@ -71,7 +71,7 @@ def test_a_run_without_doses_and_filters_has_no_section(make_run: MakeRun) -> No
         ([dose(0), dose(0.5, knee=1, difference_low=NAN), dose(2)], "by +0.040 against none."),
         (
             [dose(0.5, knee=1, difference=NAN), dose(2)],
-            "Whether it is better than none is not known",
+            "Whether it is better than none is unknown",
         ),
     ],
 )
@@ -107,12 +107,12 @@ def test_keep_rates_are_summed_over_the_runs(make_run: MakeRun) -> None:
     curated(run, "cdcgan")
     found = view(read_contents(run))
     assert found is not None
-    (kept,) = found["kept"]
+    (kept,) = found.kept
     assert (kept.method, kept.class_name, kept.filled, kept.n) == ("cdcgan", "carcinoma", 12, 160)
     assert kept.filters == [("sanity", 200, 180), ("agreement", 180, 36), ("rejection", 0, 0)]
     page = write_report(run).read_text(encoding="utf-8")
-    assert "sanity 90&nbsp;% of 200, agreement 20&nbsp;% of 180, rejection none shown" in page
-    assert "Whether that helped is not known" in page
+    assert "sanity 90&nbsp;% of 200, agreement 20&nbsp;% of 180, rejection none given" in page
+    assert "Whether filtering helped is unknown" in page
 
 
 def test_the_effect_of_filtering_is_told_with_its_interval(make_run: MakeRun) -> None:
@@ -122,10 +122,8 @@ def test_the_effect_of_filtering_is_told_with_its_interval(make_run: MakeRun) ->
     found = view(read_contents(run))
     assert found is not None
     minus = "\N{MINUS SIGN}"
-    assert found["effects"] == [
+    assert found.effects == [
         f"cdcgan minus dcgan, AUROC: +0.012 (95 % interval {minus}0.010 to +0.034), no detectable difference.",
         "cdcgan minus dcgan, AUROC: +0.012, no detectable difference.",
     ]
-    assert "Filtered against the same number, unfiltered" in write_report(run).read_text(
-        encoding="utf-8"
-    )
+    assert "Filtered images compared with" in write_report(run).read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import numpy as np
 from equipoise.atomic import write_json
 from equipoise.report.html import write_report
 from equipoise.report.run_contents import read_contents
-from equipoise.report.sections.embedding import view
+from equipoise.report.sections.embedding import Mark, Scatter, scatter, view
 
 MakeRun = Callable[..., Path]
 
@@ -42,7 +42,7 @@ def test_each_point_is_drawn_with_its_own_mark(make_run: MakeRun) -> None:
     """Training at the left, held-out, then the synthetic ones of that method only; the rare class filled."""
     found = view(read_contents(with_map(make_run())))
     assert found is not None
-    for chart, place in zip(found["charts"], (2, 3), strict=True):
+    for chart, place in zip(found.charts, (2, 3), strict=True):
         clouds = {cloud.mark.key: cloud.points.split() for cloud in chart.clouds}
         assert {key: len(points) for key, points in clouds.items()} == dict.fromkeys(
             ("training-0", "training-1", "held-out-0", "held-out-1", "synthetic-0", "synthetic-1"),
@@ -55,7 +55,7 @@ def test_each_point_is_drawn_with_its_own_mark(make_run: MakeRun) -> None:
         for part, x in (("training", 0), ("held-out", 1), ("synthetic", place)):
             assert left[f"{part}-0"] == left[f"{part}-1"] == {round(8 + x * unit)}
         assert "3 synthetic, carcinoma" in chart.text
-    shapes = {mark.key: (mark.path, mark.color) for mark in found["marks"]}
+    shapes = {mark.key: (mark.path, mark.color) for mark in found.marks}
     assert len(set(shapes.values())) == 3
     assert len({path for path, _ in shapes.values()}) == 3
 
@@ -67,7 +67,7 @@ def test_more_classes_are_hollow_but_for_the_rare_one(make_run: MakeRun) -> None
         )
     )
     assert found is not None
-    counts = {cloud.mark.key: len(cloud.points.split()) for cloud in found["charts"][0].clouds}
+    counts = {cloud.mark.key: len(cloud.points.split()) for cloud in found.charts[0].clouds}
     assert (counts["training-1"], counts["training-0"]) == (2, 4)
 
 
@@ -91,3 +91,18 @@ def test_without_a_map_the_section_is_left_out(make_run: MakeRun) -> None:
     run = make_run()
     assert view(read_contents(run)) is None
     assert "on one map" not in write_report(run).read_text(encoding="utf-8")
+
+
+MARK = Mark("real", "real-1", "M0 0z", "#000", filled=True)
+
+
+def test_points_are_placed_to_one_scale_and_upward_is_up() -> None:
+    extent = np.array([[0, 0], [10, 5]], dtype=np.float32)
+    chart = scatter("a", "words", [(MARK, extent), (MARK, extent[:0])], extent)
+    low, high = Scatter.MARGIN, Scatter.SIDE - Scatter.MARGIN
+    assert [cloud.points for cloud in chart.clouds] == [f"{low},{high} {high},{Scatter.SIDE // 2}"]
+
+
+def test_points_at_one_place_are_drawn() -> None:
+    extent = np.ones((2, 2), dtype=np.float32)
+    assert scatter("a", "words", [(MARK, extent)], extent).clouds[0].points == "8,312 8,312"

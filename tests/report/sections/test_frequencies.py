@@ -14,11 +14,11 @@ CLASSES = ("healthy", "necrosis", "edema", "non-enhancing", "enhancing")
 def test_shares_are_those_that_the_cells_counted(volumes_run: Path) -> None:
     found = view(read_contents(volumes_run))
     assert found is not None
-    stages = {stage.title: stage for stage in found["tables"][CLASSES]}
+    stages = {stage.title: stage for stage in found.tables[CLASSES]}
     assert list(stages) == ["random", "dense", "cascade, detect", "cascade, divide"]
     random, dense = stages["random"].rows, stages["dense"].rows
-    assert list(random) == ["asked for", "drawn"]
-    assert [percent for _, percent in random["asked for"]] == [20.0] * 5
+    assert list(random) == ["requested", "drawn"]
+    assert [percent for _, percent in random["requested"]] == [20.0] * 5
     assert [percent for _, percent in random["drawn"]] == [50.0] + [12.5] * 4
     assert [percent for _, percent in dense["all pixels"]] == [92.0] + [2.0] * 4
 
@@ -28,7 +28,7 @@ def test_cells_are_averaged(volumes_copy: Path) -> None:
     path.write_text(path.read_text().replace(",0.500000,", ",0.700000,"))
     found = view(read_contents(volumes_copy))
     assert found is not None
-    assert found["tables"][CLASSES][0].rows["drawn"][0] == (share(0.6), 60.0)
+    assert found.tables[CLASSES][0].rows["drawn"][0] == (share(0.6), 60.0)
 
 
 def test_classes_of_other_stages_have_a_table_of_their_own(volumes_copy: Path) -> None:
@@ -38,7 +38,7 @@ def test_classes_of_other_stages_have_a_table_of_their_own(volumes_copy: Path) -
         path.write_text("\n".join(kept) + "\n")
     found = view(read_contents(volumes_copy))
     assert found is not None
-    assert [[stage.title for stage in stages] for stages in found["tables"].values()] == [
+    assert [[stage.title for stage in stages] for stages in found.tables.values()] == [
         ["random", "dense", "cascade, divide"],
         ["cascade, detect"],
     ]

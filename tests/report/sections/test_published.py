@@ -34,7 +34,7 @@ def test_our_mean_stands_beside_the_published_number(make_run: MakeRun) -> None:
     contents = read_contents(run_with([TABLE], make_run))
     found = view(contents)
     assert found is not None
-    (table,) = found["tables"]
+    (table,) = found.tables
     ours = contents.results.methods[0].metrics["balanced_accuracy"]
     assert table.rows["Baseline"][0].published == "0.715"
     assert table.rows["Baseline"][0].ours == f"{ours.mean:.3f} ± {ours.sd:.3f}"

@@ -40,18 +40,18 @@ def opinions(test: str, verdicts: Sequence[tuple[VerdictWord, VerdictWord]]) -> 
 def test_each_test_speaks_a_sentence_and_stands_beside_our_verdict(make_run: MakeRun) -> None:
     found = view(read_contents(make_run()))
     assert found is not None
-    assert len(found["sentences"]) == 6
-    assert found["sentences"][0].startswith("DeLong's test of AUROC agrees with our verdict on ")
-    balanced, auroc = found["groups"]
+    assert len(found.sentences) == 6
+    assert found.sentences[0].startswith("DeLong's test of AUROC agrees with our verdict on ")
+    balanced, auroc = found.groups
     both = ["Wilcoxon's signed rank test", "The corrected t test"]
-    assert balanced["columns"] == ["McNemar's test (accuracy)", *both]
-    assert auroc["columns"] == ["DeLong's test", *both]
+    assert balanced.columns == ["McNemar's test (accuracy)", *both]
+    assert auroc.columns == ["DeLong's test", *both]
     for group in (balanced, auroc):
-        assert list(group["rows"]) == ["class_weights", "oversampling", "dcgan", "cdcgan"]
-        assert all(len(cells) == 4 for cells in group["rows"].values())
+        assert list(group.rows) == ["class_weights", "oversampling", "dcgan", "cdcgan"]
+        assert all(len(cells) == 4 for cells in group.rows.values())
     assert (
         "Wilcoxon's signed rank test of balanced accuracy has no answer: it needs six paired runs"
-        in " ".join(found["sentences"])
+        in " ".join(found.sentences)
     )
 
 
@@ -64,7 +64,7 @@ def test_where_a_test_differs_it_is_said_why(
     monkeypatch.setattr(section, "second_opinions", opinions("delong", verdicts))
     found = view(contents)
     assert found is not None
-    (sentence,) = found["sentences"]
+    (sentence,) = found.sentences
     assert sentence.startswith(
         "DeLong's test of AUROC agrees with our verdict on 1 of 8 methods; it differs on "
     )
@@ -73,22 +73,20 @@ def test_where_a_test_differs_it_is_said_why(
     monkeypatch.setattr(section, "second_opinions", opinions("delong", verdicts[:1]))
     agreed = view(contents)
     assert agreed is not None
-    assert agreed["sentences"] == [
-        "DeLong's test of AUROC agrees with our verdict on 1 of 1 methods."
-    ]
+    assert agreed.sentences == ["DeLong's test of AUROC agrees with our verdict on 1 of 1 methods."]
 
 
 def test_several_images_of_a_patient_are_a_warning(make_run: MakeRun) -> None:
     folder = make_run()
     found = view(read_contents(folder))
     assert found is not None
-    assert "the 300 images are of 150 patients" in found["several"]
+    assert "the 300 images are of 150 patients" in found.several
     study = read_json(folder / "study.json")
     study["dataset"]["n_groups"] = study["dataset"]["n_images"]
     write_json(folder / "study.json", study)
     found = view(read_contents(folder))
     assert found is not None
-    assert found["several"] == ""
+    assert found.several == ""
 
 
 def test_what_could_be_found_is_foretold_beside_what_was_reached(make_run: MakeRun) -> None:
@@ -101,7 +99,7 @@ def test_what_could_be_found_is_foretold_beside_what_was_reached(make_run: MakeR
     reached = [
         row.detectable for row in contents.results.comparisons if row.metric == "balanced_accuracy"
     ]
-    assert f"As the runs came out, it is {min(reached):.3f} to {max(reached):.3f}." in text
+    assert f"With the results of the runs, it is {min(reached):.3f} to {max(reached):.3f}." in text
     assert [reach.label for reach in reaches(contents)] == ["balanced accuracy", "AUROC"]
     assert [len(reach.needs) for reach in reaches(contents)] == [3, 3]
 

@@ -1,4 +1,4 @@
-"""The section of slices: who is shown, outlines of doctors and methods, pictures once, words for all of it."""
+"""The section of slices: who is shown, outlines of experts and methods, pictures once, words for all of it."""
 
 import re
 from pathlib import Path
@@ -14,25 +14,25 @@ from equipoise.report.sections.slices import TRUTH, view
 def test_every_method_is_shown_on_the_slices_of_the_reference(volumes_run: Path) -> None:
     found = view(read_contents(volumes_run))
     assert found is not None
-    assert [title.split(":")[0] for title in found["patients"]] == [
+    assert [title.split(":")[0] for title in found.patients] == [
         f"{role} patient of random" for role in ("Best", "Median", "Worst")
     ]
-    for rows in found["patients"].values():
+    for rows in found.patients.values():
         assert rows[0].title == "The slice with most tumor."
         for row in rows:
             names = [drawing.caption for drawing in row.drawings]
-            assert names == ["T1c", "FLAIR", "The doctors", "random", "dense", "cascade"]
+            assert names == ["T1c", "FLAIR", "The experts", "random", "dense", "cascade"]
 
 
-def test_dashed_lines_are_the_doctors_and_solid_ones_the_methods(volumes_run: Path) -> None:
+def test_dashed_lines_are_the_experts_and_solid_ones_the_methods(volumes_run: Path) -> None:
     found = view(read_contents(volumes_run))
     assert found is not None
     facts = read_json(volumes_run / "evidence" / "slices" / "slices.json")
     with np.load(volumes_run / "evidence" / "slices" / "slices.npz") as pixels:
         i = facts["exhibits"][0]["slice"]
         truth, drawn = pixels[f"truth_{i}"] > 0, pixels[f"drawn_{i}_1"] > 0
-    drawing = next(iter(found["patients"].values()))[0].drawings[4]
-    color = found["regions"]["whole"].color
+    drawing = next(iter(found.patients.values()))[0].drawings[4]
+    color = found.regions["whole"].color
     paths = [(line.style.dash, line.path) for line in drawing.lines if line.style.color == color]
     assert paths == [(TRUTH, outline(truth)), ("", outline(drawn))]
 
@@ -40,15 +40,15 @@ def test_dashed_lines_are_the_doctors_and_solid_ones_the_methods(volumes_run: Pa
 def test_the_largest_region_comes_first_with_a_color_of_its_own(volumes_run: Path) -> None:
     found = view(read_contents(volumes_run))
     assert found is not None
-    assert list(found["regions"]) == ["whole", "core", "active"]
-    assert len({style.color for style in found["regions"].values()}) == 3
+    assert list(found.regions) == ["whole", "core", "active"]
+    assert len({style.color for style in found.regions.values()}) == 3
 
 
 def test_other_methods_show_their_own_patients(volumes_run: Path) -> None:
     found = view(read_contents(volumes_run))
     assert found is not None
-    assert list(found["own"]) == ["dense", "cascade"]
-    for drawings in found["own"].values():
+    assert list(found.own) == ["dense", "cascade"]
+    for drawings in found.own.values():
         assert {drawing.caption.split(":")[0] for drawing in drawings} == {
             "Best",
             "Median",
@@ -74,9 +74,9 @@ def test_voxels_that_are_not_square_are_drawn_as_they_are(volumes_copy: Path) ->
     write_json(path, facts)
     found = view(read_contents(volumes_copy))
     assert found is not None
-    drawing = next(iter(found["patients"].values()))[0].drawings[0]
+    drawing = next(iter(found.patients.values()))[0].drawings[0]
     assert drawing.height == 14 * 1.5
-    assert all(picture["height"] == 21 for picture in found["pictures"])
+    assert all(picture.height == 21 for picture in found.pictures)
 
 
 def test_a_patient_whom_a_method_has_not_segmented_yet_is_left_out(volumes_copy: Path) -> None:
@@ -90,9 +90,9 @@ def test_a_patient_whom_a_method_has_not_segmented_yet_is_left_out(volumes_copy:
     np.savez(folder / "slices.npz", allow_pickle=False, **kept)
     found = view(read_contents(volumes_copy))
     assert found is not None
-    names = {d.caption for rows in found["patients"].values() for row in rows for d in row.drawings}
+    names = {d.caption for rows in found.patients.values() for row in rows for d in row.drawings}
     assert "dense" not in names
-    assert found["own"]["dense"] == []
+    assert found.own["dense"] == []
 
 
 def test_without_evidence_the_section_is_left_out(volumes_copy: Path) -> None:

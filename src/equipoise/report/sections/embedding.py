@@ -1,18 +1,27 @@
-"""Real training, real held-out and synthetic images in one drawing, and how well they mix."""
+"""Real training, real held-out and synthetic images on one map, and how well they mix."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.atomic import read_json
-from equipoise.evidence.gathering import stored
+from equipoise.report.evidence_files import Arrays, read_arrays, read_evidence, records_of
 from equipoise.report.formatting import plural
 from equipoise.report.run_contents import Contents
 
 Points = NDArray[np.float32]  # (n, 2)
+
+HEADING = "Real and synthetic images on one map"
+ORDER = 70
+SHAPES = {  # part -> outline and color
+    "training": ("M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", "#6b7280"),
+    "held-out": ("M-3.6-3.6h7.2v7.2h-7.2z", "#0072b2"),
+    "synthetic": ("M0-4.8L4.6 3.6h-9.2z", "#d55e00"),
+}
+PARTS = tuple(SHAPES)
+PAIRS = (("synthetic", "held-out"), ("synthetic", "training"), ("held-out", "training"))
 
 
 @dataclass(frozen=True)
@@ -20,10 +29,10 @@ class Mark:
     """How a group of points looks.
 
     Attributes:
-        name: What it is.
+        name: Text of the legend.
         key: Name of its SVG marker.
-        path: Its outline in a box from -5 to 5.
-        color: Its color; never the only sign.
+        path: Outline in a box from -5 to 5.
+        color: Color; never the only sign.
         filled: Whether it is filled.
     """
 
@@ -54,6 +63,121 @@ class Scatter:
     clouds: Sequence[Cloud]
 
 
+@dataclass(frozen=True, kw_only=True)
+class NeighborMixing:
+    """How often the nearest neighbor is of the other kind, as `embedding.json` stores it.
+
+    Attributes:
+        method: Method that generated the synthetic images.
+        label: Class.
+        one: Kind of images: "synthetic" or "held-out".
+        other: The other kind: "held-out" or "training".
+        share: Share of the images whose nearest neighbor is of the other kind, 0 to 1.
+        chance: The share expected if nothing distinguishes the two kinds.
+        n: Images.
+    """
+
+    method: str
+    label: int
+    one: str
+    other: str
+    share: float
+    chance: float
+    n: int
+
+
+@dataclass(frozen=True)
+class MixingCell:
+    """A pair of kinds in the table."""
+
+    share: str
+    chance: str
+    n: str
+
+
+@dataclass(frozen=True)
+class MixingRow:
+    """A method and class in the table; a pair is None where a kind has no images."""
+
+    method: str
+    label: str
+    pairs: Sequence[MixingCell | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingView:
+    """What the template of this section shows."""
+
+    marks: Sequence[Mark]
+    charts: Sequence[Scatter]
+    rows: Sequence[MixingRow]
+    judge: str
+    split: str
+    seed: int
+    most: int
+    perplexity: str
+
+
+def view(contents: Contents) -> EmbeddingView | None:
+    """Return charts, their legend and the table; None where no method generated images."""
+    evidence = read_evidence(contents.folder, "embedding", "embedding.json")
+    columns = read_arrays(contents.folder, "embedding", "coordinates.npz")
+    if evidence is None or columns is None:
+        return None
+    marks = all_marks(contents.rare_class)
+    charts = []
+    for code, method in enumerate(evidence["methods"]):
+        charts.append(map_of_method(method, code, columns, contents.results.rare_class, marks))
+    return EmbeddingView(
+        marks=marks,
+        charts=charts,
+        rows=mixing_rows(records_of(NeighborMixing, evidence["mixing"]), contents.class_names),
+        judge=evidence["judge"],
+        split=evidence["split"],
+        seed=evidence["seed"],
+        most=evidence["most"],
+        perplexity=f"{evidence['settings']['perplexity']:.3g}",
+    )
+
+
+def all_marks(rare_class: str) -> list[Mark]:
+    """Return the six marks: three parts, filled for the rare class and hollow for all others."""
+    marks = []
+    for filled in (True, False):
+        for part, (path, color) in SHAPES.items():
+            part_name = part if part == "synthetic" else f"real {part}"
+            name = f"{part_name}, {rare_class if filled else 'other classes'}"
+            marks.append(Mark(name, f"{part}-{int(filled)}", path, color, filled))
+    return marks
+
+
+def map_of_method(
+    method: str, code: int, columns: Arrays, rare_label: int, marks: Sequence[Mark]
+) -> Scatter:
+    """Return the chart of all real images and those of one method; all charts share one scale.
+
+    Args:
+        method: Name of the method.
+        code: Its number in the column "method"; real images have -1.
+        columns: "points" (n, 2), "part" (n,), "label" (n,) and "method" (n,).
+        rare_label: The class with filled marks.
+        marks: As `all_marks` returns them.
+    """
+    in_chart = (columns["method"] < 0) | (columns["method"] == code)
+    is_rare = columns["label"] == rare_label
+    groups: list[tuple[Mark, Points]] = []
+    counts: list[str] = []
+    for mark in sorted(marks, key=lambda mark: mark.filled):  # filled ones are drawn on top
+        part = PARTS.index(mark.key.rpartition("-")[0])
+        selected = in_chart & (is_rare == mark.filled) & (columns["part"] == part)
+        points = columns["points"][selected]
+        groups.append((mark, points))
+        if len(points):
+            counts.append(f"{len(points):,} {mark.name}")
+    text = f"Map of real images and those of {method}: {', '.join(counts)}"
+    return scatter(method, text, groups, columns["points"])
+
+
 def scatter(
     title: str, text: str, groups: Sequence[tuple[Mark, Points]], extent: Points
 ) -> Scatter:
@@ -61,108 +185,34 @@ def scatter(
 
     Args:
         title: Heading.
-        text: The chart in words.
-        groups: What is drawn, the last on top.
+        text: Description for readers who do not see the chart.
+        groups: Marks and their points, the last on top.
         extent: (n, 2) points that the chart has room for, its scale the same on both axes.
     """
     low = extent.min(axis=0)
     span = float((extent.max(axis=0) - low).max()) or 1.0
     room = Scatter.SIDE - 2 * Scatter.MARGIN
-    clouds = [
-        Cloud(mark, _written(Scatter.MARGIN + (points - low) / span * room))
-        for mark, points in groups
-    ]
-    return Scatter(title, text, [cloud for cloud in clouds if cloud.points])
+    clouds = []
+    for mark, points in groups:
+        places = Scatter.MARGIN + (points - low) / span * room  # (n, 2), y upward
+        path = " ".join(f"{x:.0f},{Scatter.SIDE - y:.0f}" for x, y in places.tolist())
+        if path:
+            clouds.append(Cloud(mark, path))
+    return Scatter(title, text, clouds)
 
 
-def _written(places: Points) -> str:
-    return " ".join(f"{x:.0f},{Scatter.SIDE - y:.0f}" for x, y in places.tolist())
-
-
-HEADING = "Real and synthetic images on one map"
-ORDER = 70
-SHAPES = {  # part -> outline and color
-    "training": ("M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", "#6b7280"),
-    "held-out": ("M-3.6-3.6h7.2v7.2h-7.2z", "#0072b2"),
-    "synthetic": ("M0-4.8L4.6 3.6h-9.2z", "#d55e00"),
-}
-PARTS = tuple(SHAPES)
-PAIRS = (("synthetic", "held-out"), ("synthetic", "training"), ("held-out", "training"))
-
-
-def view(contents: Contents) -> dict[str, Any] | None:
-    """Give charts, their legend and the table of numbers; None where no method made images."""
-    facts, points = (
-        stored(contents.folder, "embedding", f) for f in ("embedding.json", "coordinates.npz")
-    )
-    if facts is None or points is None:
-        return None
-    found = read_json(facts)
-    with np.load(points, allow_pickle=False) as arrays:
-        columns = {name: arrays[name] for name in arrays.files}
-    rare = contents.results.rare_class
-    return {
-        "marks": _marks(contents.rare_class),
-        "charts": [
-            _chart(name, i, columns, rare, contents.rare_class)
-            for i, name in enumerate(found["methods"])
-        ],
-        "rows": _rows(found["mixing"], contents.class_names),
-        "judge": found["judge"],
-        "split": found["split"],
-        "seed": found["seed"],
-        "most": found["most"],
-        "perplexity": f"{found['settings']['perplexity']:.3g}",
-    }
-
-
-def _marks(rare: str) -> list[Mark]:
-    """List the six marks: three parts, the rare class filled and all others hollow."""
-    return [
-        Mark(
-            f"{_named(part)}, {rare if filled else 'other classes'}",
-            f"{part}-{int(filled)}",
-            *shape,
-            filled,
+def mixing_rows(mixings: Sequence[NeighborMixing], class_names: Sequence[str]) -> list[MixingRow]:
+    """Return a row for each method and class, with its pairs of kinds side by side."""
+    rows: dict[tuple[str, int], dict[tuple[str, str], MixingCell | None]] = {}
+    for mixing in mixings:
+        empty: Mapping[tuple[str, str], MixingCell | None] = dict.fromkeys(PAIRS)
+        row = rows.setdefault((mixing.method, mixing.label), dict(empty))
+        row[mixing.one, mixing.other] = MixingCell(
+            share=f"{mixing.share:.0%}",
+            chance=f"{mixing.chance:.0%} expected",
+            n=plural(mixing.n, "image"),
         )
-        for filled in (True, False)
-        for part, shape in SHAPES.items()
-    ]
-
-
-def _named(part: str) -> str:
-    return part if part == "synthetic" else f"real {part}"
-
-
-def _chart(
-    name: str, method: int, columns: Mapping[str, Any], rare: int, rare_name: str
-) -> Scatter:
-    """Draw the real images and those of one method; the map is the same in every chart."""
-    shown = (columns["method"] < 0) | (columns["method"] == method)
-    groups: list[tuple[Mark, Points]] = []
-    for mark in sorted(_marks(rare_name), key=lambda mark: mark.filled):
-        part, filled = mark.key.rsplit("-", 1)
-        of_class = (columns["label"] == rare) == bool(int(filled))
-        groups.append(
-            (mark, columns["points"][shown & of_class & (columns["part"] == PARTS.index(part))])
-        )
-    counts = ", ".join(f"{len(points):,} {mark.name}" for mark, points in groups if len(points))
-    return scatter(
-        name, f"Map of real images and those of {name}: {counts}", groups, columns["points"]
-    )
-
-
-def _rows(mixings: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> list[dict[str, Any]]:
-    """Lay the pairs of a method and class side by side."""
-    rows: dict[tuple[str, int], dict[tuple[str, str], Any]] = {}
-    for one in mixings:
-        row = rows.setdefault((one["method"], one["label"]), dict.fromkeys(PAIRS))
-        row[one["one"], one["other"]] = {
-            "share": f"{one['share']:.0%}",
-            "chance": f"{one['chance']:.0%} expected",
-            "n": plural(one["n"], "image"),
-        }
-    return [
-        {"method": method, "label": class_names[label], "pairs": list(row.values())}
-        for (method, label), row in rows.items()
-    ]
+    table = []
+    for (method, label), row in rows.items():
+        table.append(MixingRow(method, class_names[label], list(row.values())))
+    return table

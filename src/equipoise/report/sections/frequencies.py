@@ -1,11 +1,10 @@
-"""What the networks were shown: class shares asked for and achieved, of drawn voxels and of pixels of patches."""
+"""What the networks were shown: class shares requested and achieved, of drawn voxels and of pixels."""
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from equipoise.report.formatting import decimal, interval, known
 from equipoise.report.run_contents import Contents
@@ -14,81 +13,83 @@ from equipoise.report.volumes import share
 HEADING = "What the networks were shown"
 ORDER = 30
 TASKS = ("segmentation",)
-COLUMNS = {"asked": "asked for", "centers": "drawn", "pixels": "all pixels"}
+COLUMNS = {"asked": "requested", "centers": "drawn", "pixels": "all pixels"}
+NAN = float("nan")
 
 Stage = tuple[str, str]  # method, and its stage where it has several
-Values = Mapping[str, Mapping[str, Sequence[float]]]  # class -> column -> a share for each cell
+ClassShares = dict[str, dict[str, list[float]]]  # class -> column -> a share for each cell
+ShareBar = tuple[str, float]  # share as text, percent for its bar
 
 
 @dataclass(frozen=True)
-class Shares:
-    """Class shares of one stage of a method: {what was counted: (share as text, percent for its bar) by class}."""
+class StageShares:
+    """Class shares of one stage of a method, {what was counted: share of each class}."""
 
     title: str
     method: str
-    rows: Mapping[str, Sequence[tuple[str, float]]]
+    rows: Mapping[str, Sequence[ShareBar]]
 
 
-def view(contents: Contents) -> dict[str, Any] | None:
-    """Give the shares of every method, mean over its cells; None where no cell counted any."""
-    found = _read(contents)
-    if not found:
+@dataclass(frozen=True, kw_only=True)
+class FrequenciesView:
+    """What the template of this section shows; stages with the same classes share a table."""
+
+    tables: Mapping[tuple[str, ...], Sequence[StageShares]]
+    true: Mapping[str, str]
+    taus: Mapping[str, str]
+
+
+def view(contents: Contents) -> FrequenciesView | None:
+    """Return the shares of every method, mean over its cells; None where no cell counted any."""
+    stages = read_shares(contents)
+    if not stages:
         return None
-    tables: dict[tuple[str, ...], list[Shares]] = defaultdict(
-        list
-    )  # by their classes: stages differ in them
-    for (method, stage), values in found.items():
+    tables: dict[tuple[str, ...], list[StageShares]] = defaultdict(list)
+    for (method, stage), shares in stages.items():
         title = f"{method}, {stage}" if stage else method
-        tables[tuple(values)].append(Shares(title, method, dict(_rows(values))))
+        tables[tuple(shares)].append(StageShares(title, method, mean_shares(shares)))
     counts = contents.description.dataset.counts
-    return {
-        "tables": tables,
-        "true": {
-            name: share(n / sum(counts))
-            for name, n in zip(contents.class_names, counts, strict=True)
-        },
-        "taus": dict(_taus(contents)),
-    }
+    true = {}
+    for name, n_voxels in zip(contents.class_names, counts, strict=True):
+        true[name] = share(n_voxels / sum(counts))
+    return FrequenciesView(tables=tables, true=true, taus=mean_taus(contents))
 
 
-def _read(c: Contents) -> dict[Stage, dict[str, dict[str, list[float]]]]:
-    """Read the shares of all cells, in the order of the methods."""
-    found: dict[Stage, dict[str, dict[str, list[float]]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(list))
-    )
-    for record in c.finished():
-        path = c.run.path(record.cell) / "frequencies.csv"
+def read_shares(contents: Contents) -> dict[Stage, ClassShares]:
+    """Read the shares of all finished cells, in the order of the methods."""
+    stages: dict[Stage, ClassShares] = {}
+    for record in contents.finished():
+        path = contents.run.path(record.cell) / "frequencies.csv"
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
+                shares = stages.setdefault((record.cell.method, row["stage"]), {})
+                columns = shares.setdefault(row["class"], {})
                 for column in COLUMNS:
-                    found[record.cell.method, row["stage"]][row["class"]][column].append(
-                        float(row[column] or "nan")
-                    )
-    return found
+                    columns.setdefault(column, []).append(float(row[column] or "nan"))
+    return stages
 
 
-def _rows(values: Values) -> Iterator[tuple[str, list[tuple[str, float]]]]:
-    """Write what was asked for and what was counted; in center mode no pixels are."""
+def mean_shares(shares: ClassShares) -> dict[str, list[ShareBar]]:
+    """Return requested and counted shares of each class; nothing counts pixels in center mode."""
+    rows: dict[str, list[ShareBar]] = {}
     for column, text in COLUMNS.items():
-        means = [_mean(columns[column]) for columns in values.values()]
+        means = []
+        for columns in shares.values():
+            present = [value for value in columns[column] if known(value)]
+            means.append(fmean(present) if present else NAN)
         if any(map(known, means)):
-            yield (
-                text,
-                [
-                    (share(mean), round(100 * mean, 2)) if known(mean) else ("", 0.0)
-                    for mean in means
-                ],
-            )
+            rows[text] = [
+                (share(mean), round(100 * mean, 2)) if known(mean) else ("", 0.0) for mean in means
+            ]
+    return rows
 
 
-def _mean(found: Sequence[float]) -> float:
-    return fmean([value for value in found if known(value)] or [float("nan")])
-
-
-def _taus(c: Contents) -> Iterator[tuple[str, str]]:
-    """Write tau of the methods whose prior correction did anything: its mean, smallest and largest."""
-    for name in c.methods:
-        taus = [record.tau for record in c.volume_records(name)]
+def mean_taus(contents: Contents) -> dict[str, str]:
+    """Return tau of the methods whose prior correction had an effect: mean, smallest and largest."""
+    texts = {}
+    for method in contents.methods:
+        taus = [record.tau for record in contents.volume_records(method)]
         if any(taus):
             ends = interval(min(taus), max(taus), lambda tau: decimal(tau, 2))
-            yield name, f"{decimal(fmean(taus), 2)} (cells from {ends})"
+            texts[method] = f"{decimal(fmean(taus), 2)} (cells from {ends})"
+    return texts

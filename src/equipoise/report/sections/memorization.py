@@ -1,80 +1,160 @@
-"""May the synthetic images be released? The verdict on each method, the numbers, and the closest pairs."""
+"""May the synthetic images be released? The verdict on each method, numbers, and the closest pairs."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from equipoise.arrays import value_range
-from equipoise.atomic import read_json
-from equipoise.evidence.gathering import stored
+from equipoise.audit.findings import Findings
+from equipoise.report.evidence_files import read_arrays, read_evidence
 from equipoise.report.formatting import plural
-from equipoise.report.near_copies import COLUMNS, Couple, cells, couples
+from equipoise.report.near_copies import (
+    COLUMNS,
+    Couple,
+    ImagePairs,
+    NoteCell,
+    cells,
+    couples,
+    findings_of,
+)
 from equipoise.report.run_contents import Contents
 
 HEADING = "May the synthetic images be released?"
 ORDER = 60
-SHOWN = 4  # pairs of each method
-
-Facts = Sequence[Mapping[str, Any]]
+MOST_PAIRS = 4  # of each method
 
 
-def view(contents: Contents) -> dict[str, Any] | None:
-    """Give the verdicts, the table and the gallery; None where no method kept synthetic images."""
-    path = stored(contents.folder, "memorization", "audits.json")
-    if path is None:
+@dataclass(frozen=True, kw_only=True)
+class CellAudit:
+    """The audit of the synthetic images of one cell, as far as the report shows it.
+
+    Attributes:
+        method: Method of the cell.
+        extractor: Name of the feature extractor.
+        likeness: Likeness from which a pair counts as a near copy.
+        overall: Findings in all classes together.
+        classes: Findings in each class.
+        detectable: Smallest share of copies that so many images would reveal.
+        passed: Whether the images may be released.
+        reasons: Why not.
+        notes: What limits the findings.
+    """
+
+    method: str
+    extractor: str
+    likeness: float
+    overall: Findings
+    classes: Sequence[Findings]
+    detectable: float
+    passed: bool
+    reasons: Sequence[str]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemorizationView:
+    """What the template of this section shows."""
+
+    verdicts: Mapping[str, tuple[bool, Sequence[str]]]
+    columns: Sequence[str]
+    rows: Mapping[str, Mapping[str, Sequence[NoteCell]]]
+    notes: Sequence[str]
+    extractor: str
+    likeness: float
+    gallery: Mapping[str, Sequence[Couple]]
+
+
+def view(contents: Contents) -> MemorizationView | None:
+    """Return verdicts, table and gallery; None where no method stored synthetic images."""
+    evidence = read_evidence(contents.folder, "memorization", "audits.json")
+    if evidence is None:
         return None
-    facts = read_json(path)
-    methods = {name: [one for one in facts if one["method"] == name] for name in contents.methods}
-    methods = {name: of for name, of in methods.items() if of}
-    return {
-        "verdicts": {
-            name: (all(one["passed"] for one in of), list(_verdict(of)))
-            for name, of in methods.items()
-        },
-        "columns": list(COLUMNS.values()),
-        "rows": {name: _rows(of) for name, of in methods.items()},
-        "notes": sorted({note for of in methods.values() for one in of for note in one["notes"]}),
-        "extractor": facts[0]["extractor"],
-        "likeness": facts[0]["rule"]["likeness"],
-        "gallery": _gallery(contents),
-    }
+    audits = [cell_audit(row) for row in evidence]
+    verdicts: dict[str, tuple[bool, Sequence[str]]] = {}
+    rows: dict[str, Mapping[str, Sequence[NoteCell]]] = {}
+    notes: set[str] = set()
+    for method in contents.methods:
+        of_method = [audit for audit in audits if audit.method == method]
+        if not of_method:
+            continue
+        passed = all(audit.passed for audit in of_method)
+        verdicts[method] = (passed, list(verdict(of_method)))
+        rows[method] = class_rows(of_method)
+        for audit in of_method:
+            notes.update(audit.notes)
+    return MemorizationView(
+        verdicts=verdicts,
+        columns=list(COLUMNS.values()),
+        rows=rows,
+        notes=sorted(notes),
+        extractor=audits[0].extractor,
+        likeness=audits[0].likeness,
+        gallery=closest_pairs(contents),
+    )
 
 
-def _verdict(facts: Facts) -> Iterator[str]:
-    """Say in sentences what the gate decided about the images of one method."""
-    refused, runs = [one for one in facts if not one["passed"]], plural(len(facts), "run")
-    n = min(one["overall"]["n_synthetic"] for one in facts)
-    share = max(one["detectable"] for one in facts)
+def cell_audit(row: dict[str, Any]) -> CellAudit:
+    """Return the audit that a JSON object of `audits.json` holds."""
+    return CellAudit(
+        method=row["method"],
+        extractor=row["extractor"],
+        likeness=row["rule"]["likeness"],
+        overall=findings_of(row["overall"]),
+        classes=[findings_of(scope) for scope in row["classes"]],
+        detectable=row["detectable"],
+        passed=row["passed"],
+        reasons=row["reasons"],
+        notes=row["notes"],
+    )
+
+
+def verdict(audits: Sequence[CellAudit]) -> Iterator[str]:
+    """Yield in sentences what the gate decided about the images of one method."""
+    refused = [audit for audit in audits if not audit.passed]
+    runs = plural(len(audits), "run")
+    n_images = min(audit.overall.n_synthetic for audit in audits)
+    share = max(audit.detectable for audit in audits)
     if refused:
-        yield f"Not to be released: refused in {len(refused)} of {runs}."
-        yield from refused[0]["reasons"]
+        yield f"Do not release: refused in {len(refused)} of {runs}."
+        yield from refused[0].reasons
     else:
-        yield f"May be released: in {runs}, no near copy and no trace of who was in training was found."
-    yield f"With {plural(n, 'image')} looked at in each run, copies are noticed from a share of {share:.1%} on."
+        yield (
+            f"May be released: in {runs}, no near copy was found, and no trace of who was in "
+            "training."
+        )
+    yield (
+        f"With {plural(n_images, 'image')} compared in each run, copies are noticed if they make "
+        f"up {share:.1%} or more."
+    )
 
 
-def _rows(facts: Facts) -> dict[str, Any]:
-    """Give for each class, the whole first where there are several, its cells over the runs of a method."""
-    found: dict[str, list[Any]] = {}
-    for one in facts:
-        for scope in (
-            [one["overall"], *one["classes"]] if len(one["classes"]) > 1 else one["classes"]
-        ):
-            found.setdefault(scope["name"], []).append(scope)
-    return {name: list(cells(scopes).values()) for name, scopes in found.items()}
+def class_rows(audits: Sequence[CellAudit]) -> dict[str, Sequence[NoteCell]]:
+    """Return the cells of each class over the runs of a method, all classes first if several."""
+    findings: dict[str, list[Findings]] = {}
+    for audit in audits:
+        scopes = [audit.overall, *audit.classes] if len(audit.classes) > 1 else audit.classes
+        for scope in scopes:
+            findings.setdefault(scope.name, []).append(scope)
+    return {name: list(cells(scopes).values()) for name, scopes in findings.items()}
 
 
-def _gallery(contents: Contents) -> dict[str, list[Couple]]:
-    path = stored(contents.folder, "memorization", "pairs.npz")
-    if path is None:
+def closest_pairs(contents: Contents) -> dict[str, list[Couple]]:
+    """Return the most alike pairs of each method as pictures."""
+    arrays = read_arrays(contents.folder, "memorization", "pairs.npz")
+    if arrays is None:
         return {}
-    with np.load(path, allow_pickle=False) as arrays:
-        pairs = {name: arrays[name] for name in arrays.files}
-    span = value_range(pairs["real"])
-    gallery = {}
-    for name in dict.fromkeys(pairs["method"].tolist()):
-        rows = np.flatnonzero(pairs["method"] == name)[:SHOWN]
-        names = [contents.class_names[label] for label in pairs["label"][rows]]
-        gallery[name] = couples({key: values[rows] for key, values in pairs.items()}, names, span)
+    span = value_range(arrays["real"])
+    gallery: dict[str, list[Couple]] = {}
+    for method in dict.fromkeys(arrays["method"].tolist()):
+        rows = np.flatnonzero(arrays["method"] == method)[:MOST_PAIRS]
+        pairs = ImagePairs(
+            synthetic=arrays["synthetic"][rows],
+            real=arrays["real"][rows],
+            likeness=arrays["likeness"][rows],
+            copy=arrays["copy"][rows],
+            names=[contents.class_names[label] for label in arrays["label"][rows]],
+        )
+        gallery[method] = couples(pairs, span)
     return gallery

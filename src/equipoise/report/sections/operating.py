@@ -1,8 +1,7 @@
-"""Is a gain more than a moved threshold? Operating points, specificity at a fixed recall, calibration."""
+"""Is a gain more than a moved threshold? OperatingTables points, specificity at a fixed recall, calibration."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from equipoise.metrics.operating import MEASURES, POINTS, RECALLS, OperatingPoint
 from equipoise.metrics.thresholds import FALSE_ALARM, MISSED
@@ -10,93 +9,31 @@ from equipoise.report import charts
 from equipoise.report.figures import (
     INK,
     Axis,
-    Line,
+    ChartLine,
     Panel,
     Style,
     interval_axis,
     styles_of,
     unit_panel,
 )
-from equipoise.report.formatting import decimal, interval, known, plural
+from equipoise.report.formatting import decimal, interval, known, listed, plural
 from equipoise.report.run_contents import Contents
 from equipoise.results.calibration import VERSIONS, CalibrationRow, ReliabilityRow
 from equipoise.results.operating_points import OperatingTables, PointRow, read_operating
 from equipoise.results.records import Comparison
 
-MOST_NAMED = 5  # methods in one sentence; the tables hold all
-
-
-def sentences(found: OperatingTables, baseline: str, rare_class: str) -> Iterator[str]:
-    """Say which methods differ from the baseline at which operating point; nothing where runs cannot tell."""
-    largest, best, corrected = (
-        compared_at(found, p) for p in ("largest", "best_threshold", "corrected")
-    )
-    if all(row.verdict == "not enough runs" for row in largest):
-        return
-    yield (
-        f"A method that only moves the threshold should tie with the baseline, {baseline}, once each classifier "
-        "uses its own best threshold, or once the class shares that its training pretended are corrected."
-    )
-    yield f"With the largest probability, {_differing(largest, baseline)}."
-    yield f"At their own best thresholds, {_differing(best, baseline)}."
-    yield from _moved(_with("better", largest), _with("better", best), baseline)
-    yield f"With corrected class shares, {_differing(corrected, baseline)}."
-    for recall in RECALLS:
-        rows = compared_at(found, f"recall_{recall:g}")
-        where = f"At the threshold that found {100 * recall:g} % of {rare_class} in validation"
-        yield f"{where}, {_differing(rows, baseline, 'specificity')}."
-
-
-def compared_at(found: OperatingTables, point: str) -> list[Comparison]:
-    """List the comparisons with the baseline at an operating point."""
-    metric = f"{point}/{POINTS[point].compared}"
-    return [row for row in found.comparisons if row.metric == metric]
-
-
-def _moved(gained: Sequence[str], kept: Sequence[str], baseline: str) -> Iterator[str]:
-    if moved := [name for name in gained if name not in kept]:
-        yield (
-            f"Of what {_listed(moved)} gained, nothing detectable remains at the best thresholds: "
-            f"another threshold for {baseline} may do as well."
-        )
-
-
-def _with(verdict: str, rows: Sequence[Comparison]) -> list[str]:
-    """Name the methods with a verdict, the largest difference first."""
-    return [
-        row.method
-        for row in sorted(rows, key=lambda row: -abs(row.difference))
-        if row.verdict == verdict
-    ]
-
-
-def _differing(
-    rows: Sequence[Comparison], baseline: str, measure: str = "balanced accuracy"
-) -> str:
-    found = {verdict: _with(verdict, rows) for verdict in ("better", "worse")}
-    n = sum(map(len, found.values()))
-    if not n:
-        return f"no method differs detectably from {baseline} in {measure}"
-    parts = "; ".join(f"{verdict}: {_listed(names)}" for verdict, names in found.items() if names)
-    return f"{plural(n, 'method differs', 'methods differ')} detectably from {baseline} in {measure} ({parts})"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMED
-    shown = [*names[:MOST_NAMED], f"{more} more"] if more > 0 else list(names)
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-HEADING = "Operating points and calibration"
+HEADING = "OperatingTables points and calibration"
 ORDER = 20
-
+MOST_NAMED = 5  # methods in one sentence; the tables list all
 CORRECTED = Style(INK, "2 3")
+DETECTABLE = ("better", "worse")
+
 Points = Mapping[tuple[str, str, str], PointRow]  # (method, point, measure)
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A measure of a method at a point as text; `verdict` is "better", "worse" or nothing."""
+class PointCell:
+    """A measure of a method at an operating point; `verdict` is "better", "worse" or empty."""
 
     value: str
     interval: str
@@ -108,9 +45,9 @@ class AtRecall:
     """A method at a fixed recall; `comparison` is None for the baseline."""
 
     method: str
-    reached: Measured
-    specificity: Measured
-    precision: Measured
+    reached: PointCell
+    specificity: PointCell
+    precision: PointCell
     comparison: Comparison | None
 
 
@@ -123,107 +60,198 @@ class RecallTable:
     axis: Axis
 
 
-def view(contents: Contents) -> dict[str, Any] | None:
-    """Show what `write_operating` left beside table.csv; None where it left nothing or no run has finished."""
-    found = read_operating(contents.folder)
-    methods = [m.method for m in contents.results.methods if m.n_runs]
-    if found is None or not methods:
+@dataclass(frozen=True, kw_only=True)
+class OperatingView:
+    """What the template of this section shows."""
+
+    sentences: Sequence[str]
+    columns: Sequence[OperatingPoint]
+    labels: Mapping[str, str]
+    rows: Mapping[str, Mapping[str, PointCell]]
+    recalls: Sequence[RecallTable]
+    prices: tuple[str, str]
+    calibration: Mapping[str, Mapping[str, CalibrationRow]]
+    shares: Mapping[str, str]
+    panels: Sequence[Panel]
+
+
+def view(contents: Contents) -> OperatingView | None:
+    """Return what the tables of operating points show; None without them or a finished run."""
+    operating = read_operating(contents.folder)
+    methods = [method.method for method in contents.results.methods if method.n_runs]
+    if operating is None or not methods:
         return None
-    points = {(row.method, row.point, row.measure): row for row in found.points}
-    return {
-        "sentences": list(sentences(found, contents.results.baseline, contents.rare_class)),
-        "columns": [POINTS[name] for name in POINTS if POINTS[name].compared != "rare_specificity"],
-        "labels": {name: measure.label for name, measure in MEASURES.items()},
-        "rows": {method: _row(method, points, found) for method in methods},
-        "recalls": [
-            _at_recall(POINTS[f"recall_{recall:g}"], methods, points, found) for recall in RECALLS
-        ],
-        "prices": (f"{MISSED:g}", f"{FALSE_ALARM:g}"),
-        "calibration": {method: _calibration(method, found) for method in methods},
-        "shares": {
-            part: f"{100 * _share(contents, part):.1f} %" for part in ("validation", "test")
+    points = {(row.method, row.point, row.measure): row for row in operating.points}
+    columns = [point for point in POINTS.values() if point.compared != "rare_specificity"]
+    recalls = []
+    for recall in RECALLS:
+        point = POINTS[f"recall_{recall:g}"]
+        recalls.append(recall_table(point, methods, points, operating))
+    calibration: dict[str, dict[str, CalibrationRow]] = {name: {} for name in methods}
+    for row in operating.calibration:
+        if row.method in calibration:
+            calibration[row.method][row.version] = row
+    return OperatingView(
+        sentences=list(sentences(operating, contents.results.baseline, contents.rare_class)),
+        columns=columns,
+        labels={name: measure.label for name, measure in MEASURES.items()},
+        rows={method: point_cells(method, points, operating) for method in methods},
+        recalls=recalls,
+        prices=(f"{MISSED:g}", f"{FALSE_ALARM:g}"),
+        calibration=calibration,
+        shares={
+            "validation": f"{100 * rare_share(contents, 'validation'):.1f} %",
+            "test": f"{100 * rare_share(contents, 'test'):.1f} %",
         },
-        "panels": list(_panels(contents, found)),
-    }
+        panels=list(reliability_panels(contents, operating)),
+    )
 
 
-def _share(c: Contents, part: str) -> float:
-    """Give the positive class's share of the images of a part, over all splits."""
-    counts = [split.counts[part] for split in c.description.splits]
-    return float(sum(n[c.results.rare_class] for n in counts) / sum(map(sum, counts)))
+def sentences(operating: OperatingTables, baseline: str, rare_class: str) -> Iterator[str]:
+    """Yield which methods differ from the baseline at which operating point.
 
-
-def _row(method: str, points: Points, found: OperatingTables) -> dict[str, Measured]:
-    """Give what each point is compared on, by the name of the point."""
-    rows = {}
-    for name, point in POINTS.items():
-        compared = {row.method: row.verdict for row in compared_at(found, name)}
-        verdict = compared.get(method, "")
-        rows[name] = _measured(
-            points[method, name, point.compared], verdict if verdict in ("better", "worse") else ""
+    Nothing is said where no method has enough runs.
+    """
+    largest = compared_at(operating, "largest")
+    best = compared_at(operating, "best_threshold")
+    corrected = compared_at(operating, "corrected")
+    if all(row.verdict == "not enough runs" for row in largest):
+        return
+    yield (
+        f"A method that only moves the threshold should tie with the baseline, {baseline}, once "
+        "each classifier uses its own best threshold, or once the class shares of its training are "
+        "corrected to the true ones."
+    )
+    yield f"With the largest probability, {differing(largest, baseline)}."
+    yield f"At their own best thresholds, {differing(best, baseline)}."
+    still_better = with_verdict("better", best)
+    moved = [name for name in with_verdict("better", largest) if name not in still_better]
+    if moved:
+        yield (
+            f"The gain of {short_list(moved)} is no longer detectable at the best thresholds: "
+            f"another threshold for {baseline} may do as well."
         )
-    return rows
+    yield f"With corrected class shares, {differing(corrected, baseline)}."
+    for recall in RECALLS:
+        rows = compared_at(operating, f"recall_{recall:g}")
+        where = f"At the threshold that found {100 * recall:g} % of {rare_class} in validation"
+        yield f"{where}, {differing(rows, baseline, 'specificity')}."
 
 
-def _measured(row: PointRow, verdict: str = "") -> Measured:
+def compared_at(operating: OperatingTables, point: str) -> list[Comparison]:
+    """Return the comparisons with the baseline at an operating point."""
+    metric = f"{point}/{POINTS[point].compared}"
+    return [row for row in operating.comparisons if row.metric == metric]
+
+
+def with_verdict(verdict: str, rows: Sequence[Comparison]) -> list[str]:
+    """Return the methods with a verdict, the largest difference first."""
+    by_size = sorted(rows, key=lambda row: -abs(row.difference))
+    return [row.method for row in by_size if row.verdict == verdict]
+
+
+def differing(rows: Sequence[Comparison], baseline: str, measure: str = "balanced accuracy") -> str:
+    """Return in words which methods differ detectably from the baseline."""
+    groups = []
+    n_methods = 0
+    for verdict in DETECTABLE:
+        names = with_verdict(verdict, rows)
+        n_methods += len(names)
+        if names:
+            groups.append(f"{verdict}: {short_list(names)}")
+    if not groups:
+        return f"no method differs detectably from {baseline} in {measure}"
+    differ = plural(n_methods, "method differs", "methods differ")
+    return f"{differ} detectably from {baseline} in {measure} ({'; '.join(groups)})"
+
+
+def short_list(names: Sequence[str]) -> str:
+    """Return the names as in a sentence, those after `MOST_NAMED` only counted."""
+    more = len(names) - MOST_NAMED
+    return listed([*names[:MOST_NAMED], f"{more} more"] if more > 0 else names)
+
+
+def rare_share(contents: Contents, part: str) -> float:
+    """Return the positive class's share of the images of a part, over all splits."""
+    n_rare = n_images = 0
+    for split in contents.description.splits:
+        counts = split.counts[part]
+        n_rare += counts[contents.results.rare_class]
+        n_images += sum(counts)
+    return float(n_rare / n_images)
+
+
+def point_cells(method: str, points: Points, operating: OperatingTables) -> dict[str, PointCell]:
+    """Return, by the name of an operating point, the measure that methods are compared on there."""
+    cells = {}
+    for name, point in POINTS.items():
+        verdict = ""
+        for row in compared_at(operating, name):
+            if row.method == method and row.verdict in DETECTABLE:
+                verdict = row.verdict
+        cells[name] = point_cell(points[method, name, point.compared], verdict)
+    return cells
+
+
+def point_cell(row: PointRow, verdict: str = "") -> PointCell:
+    """Return a cell of the tables."""
     digits = 0 if row.measure == "cost" else 3
     spread = f" ± {decimal(row.sd, digits)}" if known(row.sd) else ""
-    form = lambda value: decimal(value, digits)  # noqa: E731
-    return Measured(
-        f"{decimal(row.mean, digits)}{spread}", interval(row.low, row.high, form), verdict
-    )
+    ends = interval(row.low, row.high, lambda value: decimal(value, digits))
+    return PointCell(f"{decimal(row.mean, digits)}{spread}", ends, verdict)
 
 
-def _at_recall(
-    point: OperatingPoint, methods: Sequence[str], points: Points, found: OperatingTables
+def recall_table(
+    point: OperatingPoint, methods: Sequence[str], points: Points, operating: OperatingTables
 ) -> RecallTable:
-    compared = {row.method: row for row in compared_at(found, point.name)}
-    rows = [
-        AtRecall(
+    """Return every method at one fixed recall."""
+    comparisons = {row.method: row for row in compared_at(operating, point.name)}
+    rows = []
+    for method in methods:
+        row = AtRecall(
             method=method,
-            reached=_measured(points[method, point.name, "rare_recall"]),
-            specificity=_measured(points[method, point.name, "rare_specificity"]),
-            precision=_measured(points[method, point.name, "rare_precision"]),
-            comparison=compared.get(method),
+            reached=point_cell(points[method, point.name, "rare_recall"]),
+            specificity=point_cell(points[method, point.name, "rare_specificity"]),
+            precision=point_cell(points[method, point.name, "rare_precision"]),
+            comparison=comparisons.get(method),
         )
-        for method in methods
-    ]
-    axis = interval_axis(
-        end for row in compared.values() for end in (row.low, row.high, row.difference)
-    )
-    return RecallTable(point, rows, axis)
+        rows.append(row)
+    ends: list[float] = []
+    for comparison in comparisons.values():
+        ends += [comparison.low, comparison.high, comparison.difference]
+    return RecallTable(point, rows, interval_axis(ends))
 
 
-def _calibration(method: str, found: OperatingTables) -> dict[str, CalibrationRow]:
-    rows = {row.version: row for row in found.calibration if row.method == method}
-    return {version: rows[version] for version in VERSIONS}
+def reliability_panels(contents: Contents, operating: OperatingTables) -> Iterator[Panel]:
+    """Yield the reliability curves of the prominent methods, with Wilson intervals.
+
+    The curve of the corrected probabilities is dotted.
+    """
+    styles = styles_of(contents.methods, ink=contents.results.baseline)
+    for method in charts.prominent(contents):
+        bins: dict[str, list[ReliabilityRow]] = {version: [] for version in VERSIONS}
+        for row in operating.reliability:
+            if row.method == method:
+                bins[row.version].append(row)
+        as_trained = bins["as_trained"]
+        if not as_trained:
+            continue
+        lines = []
+        for row in as_trained:
+            ends = [(row.predicted, row.low), (row.predicted, row.high)]
+            lines.append(ChartLine("", ends, Style(INK), faint=True))
+        lines.append(ChartLine("corrected", reliability_curve(bins["corrected"]), CORRECTED))
+        solid = Style(styles[method].color)
+        lines.append(ChartLine("as trained", reliability_curve(as_trained), solid))
+        yield unit_panel(
+            method,
+            lines,
+            x_label="predicted probability",
+            y_label="observed share",
+            chance=(0.0, 1.0),
+        )
 
 
-def _panels(c: Contents, found: OperatingTables) -> Iterator[Panel]:
-    """Draw the reliability curve of the prominent methods, with Wilson intervals, and the corrected one dotted."""
-    styles = styles_of(c.methods, ink=c.results.baseline)
-    for method in charts.prominent(c):
-        rows = {
-            v: [r for r in found.reliability if (r.method, r.version) == (method, v)]
-            for v in VERSIONS
-        }
-        if bins := rows["as_trained"]:
-            lines = [
-                *(
-                    Line("", [(r.predicted, r.low), (r.predicted, r.high)], Style(INK), faint=True)
-                    for r in bins
-                ),
-                Line("corrected", _curve(rows["corrected"]), CORRECTED),
-                Line("as trained", _curve(bins), Style(styles[method].color)),
-            ]
-            yield unit_panel(
-                method,
-                lines,
-                x_label="predicted probability",
-                y_label="observed share",
-                chance=(0.0, 1.0),
-            )
-
-
-def _curve(bins: Sequence[ReliabilityRow]) -> list[tuple[float, float]]:
+def reliability_curve(bins: Sequence[ReliabilityRow]) -> list[tuple[float, float]]:
+    """Return (predicted probability, observed share) of each bin."""
     return [(row.predicted, row.observed) for row in bins]

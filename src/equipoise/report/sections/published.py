@@ -1,6 +1,6 @@
-"""The table that a paper printed, with what this study found beside each of its numbers."""
+"""The table that a paper printed, with this study's result beside each of its numbers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,11 @@ from equipoise.results.records import Summary
 HEADING = "Beside the published numbers"
 ORDER = 10
 TASKS = ("classification", "segmentation")
-LARGE = 10  # from here on, as FIDs are, one decimal says enough
+LARGE = 10  # larger numbers, such as FIDs, get one decimal
 
 
 @dataclass(frozen=True)
-class Entry:
+class NumberPair:
     """A published number and ours, as text; empty where there is none."""
 
     published: str
@@ -24,51 +24,64 @@ class Entry:
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A published table: its caption, the names of its columns, {arm: entries}, and what to know about it."""
+    """A published table: caption, names of its columns, {arm: numbers} and notes."""
 
     caption: str
-    columns: list[str]
-    rows: dict[str, list[Entry]]
-    notes: list[str]
+    columns: Sequence[str]
+    rows: Mapping[str, Sequence[NumberPair]]
+    notes: Sequence[str]
     compared: bool
 
 
-def view(contents: Contents) -> dict[str, Any] | None:
-    """Show the tables of `facts.published`, a list of JSON objects; None without one.
+@dataclass(frozen=True)
+class PublishedView:
+    """What the template of this section shows."""
 
-    Each has `caption`, `columns` [[label, name of our metric or null]], `rows` [{arm, method (ours) or null, values
-    (a number or null for each column)}] and `notes`.
+    tables: Sequence[PublishedTable]
+
+
+def view(contents: Contents) -> PublishedView | None:
+    """Return the tables of `facts.published`, a list of JSON objects; None without one.
+
+    Each object has `caption`, `columns` [[label, name of our metric or null]], `rows` [{arm, method
+    (ours) or null, values (a number or null for each column)}] and perhaps `notes`.
     """
     tables = contents.description.published
-    return {"tables": [_table(table, contents) for table in tables]} if tables else None
+    if not tables:
+        return None
+    return PublishedView([published_table(table, contents) for table in tables])
 
 
-def _table(table: Mapping[str, Any], c: Contents) -> PublishedTable:
+def published_table(table: Mapping[str, Any], contents: Contents) -> PublishedTable:
+    """Return a published table with our numbers in it."""
+    results = {method.method: method.metrics for method in contents.results.methods}
     metrics = [metric for _, metric in table["columns"]]
-    found = {m.method: m.metrics for m in c.results.methods}
+    rows = {}
+    for row in table["rows"]:
+        ours = results.get(row["method"], {})
+        pairs = []
+        for value, metric in zip(row["values"], metrics, strict=True):
+            summary = None if metric is None else ours.get(metric)
+            pairs.append(NumberPair(published_number(value), our_number(summary)))
+        rows[row["arm"]] = pairs
     return PublishedTable(
         caption=table["caption"],
         columns=[label for label, _ in table["columns"]],
-        rows={
-            row["arm"]: list(_entries(row, metrics, found.get(row["method"], {})))
-            for row in table["rows"]
-        },
+        rows=rows,
         notes=table.get("notes", []),
         compared=any(metrics),
     )
 
 
-def _entries(
-    row: Mapping[str, Any], metrics: list[str | None], ours: Mapping[str, Summary]
-) -> Iterator[Entry]:
-    for value, metric in zip(row["values"], metrics, strict=True):
-        summary = None if metric is None else ours.get(metric)
-        yield Entry(
-            "" if value is None else decimal(value, 3 if value < LARGE else 1), _ours(summary)
-        )
+def published_number(value: float | None) -> str:
+    """Return a printed number as text."""
+    if value is None:
+        return ""
+    return decimal(value, 3 if value < LARGE else 1)
 
 
-def _ours(summary: Summary | None) -> str:
+def our_number(summary: Summary | None) -> str:
+    """Return mean and standard deviation over runs; empty without a finished run."""
     if summary is None or not summary.n_runs:
         return ""
     spread = f" ± {decimal(summary.sd)}" if summary.n_runs > 1 else ""

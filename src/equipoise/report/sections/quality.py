@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from equipoise.atomic import read_json
-from equipoise.evidence.gathering import stored
+from equipoise.report.evidence_files import read_evidence, records_of
 from equipoise.report.figures import Axis, interval_axis
-from equipoise.report.formatting import MINUS, extent, interval
+from equipoise.report.formatting import MINUS, extent, interval, listed
 from equipoise.report.run_contents import Contents
 
 HEADING = "How good the synthetic images are"
 ORDER = 40
-AT_ONCE = 0.95  # AUROC from which images count as told from real ones nearly always
+NEARLY_ALWAYS = 0.95  # AUROC from which images count as distinguished from real ones nearly always
 COLUMNS = {  # measure -> heading of the table
     "kid": "KID",
     "two_sample": "Told from real",
@@ -25,12 +23,46 @@ COLUMNS = {  # measure -> heading of the table
     "ms_ssim": "Alike (MS-SSIM)",
     "fid": "FID",
 }
+NAN = float("nan")
 
-Mean = Mapping[str, Any]  # of one class, method and measure, as `quality.json` holds it
+
+@dataclass(frozen=True, kw_only=True)
+class MeanQuality:
+    """A measure of a method's images of one class, mean over runs, as `quality.json` stores it.
+
+    Attributes:
+        label: Class.
+        method: Method that generated the images.
+        measure: One of `COLUMNS`.
+        n: Fewest and most images of a set.
+        sources: Parts that the real images come from: "validation", "training".
+        refused: Why there is no number; empty where there is one.
+        value: The number.
+        low: Lower end of its interval.
+        high: Upper end.
+        floor: The same number of other real images in the place of the synthetic ones.
+        floor_low: Lower end of its interval.
+        floor_high: Upper end.
+        sd: Standard deviation over runs; None for one run.
+    """
+
+    label: int
+    method: str
+    measure: str
+    n: Sequence[int]
+    sources: Sequence[str]
+    refused: str
+    value: float = NAN
+    low: float = NAN
+    high: float = NAN
+    floor: float = NAN
+    floor_low: float = NAN
+    floor_high: float = NAN
+    sd: float | None = None
 
 
 @dataclass(frozen=True)
-class Entry:
+class QualityCell:
     """A cell of the table."""
 
     value: str
@@ -40,7 +72,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Row:
+class KidBar:
     """A method in the figure of KID."""
 
     method: str
@@ -52,146 +84,179 @@ class Row:
     text: str
 
 
-@dataclass(frozen=True)
-class OfClass:
+@dataclass(frozen=True, kw_only=True)
+class ClassQuality:
     """What is shown of one class."""
 
     name: str
     sentences: Sequence[str]
     n: str
-    table: Mapping[str, Sequence[Entry]]
-    rows: Sequence[Row]
+    table: Mapping[str, Sequence[QualityCell]]
+    rows: Sequence[KidBar]
     axis: Axis | None
     refusals: Sequence[str]
 
 
-def view(contents: Contents) -> dict[str, Any] | None:
-    """Give each class of which synthetic images were judged, the rare one first; None where there is none."""
-    path = stored(contents.folder, "quality", "quality.json")
-    if path is None:
+@dataclass(frozen=True, kw_only=True)
+class QualityView:
+    """What the template of this section shows."""
+
+    classes: Sequence[ClassQuality]
+    columns: Sequence[str]
+    extractor: str
+    label_extractor: str
+    baseline: str
+    n_draws: int
+
+
+def view(contents: Contents) -> QualityView | None:
+    """Return each class with measured synthetic images, the rare one first; None without any."""
+    evidence = read_evidence(contents.folder, "quality", "quality.json")
+    if evidence is None:
         return None
-    facts = read_json(path)
+    means = records_of(MeanQuality, evidence["means"])
     rare = contents.results.rare_class
-    labels = sorted(
-        {mean["label"] for mean in facts["means"]}, key=lambda label: (label != rare, label)
+    labels = sorted({mean.label for mean in means}, key=lambda label: (label != rare, label))
+    classes = []
+    for label in labels:
+        of_class = [mean for mean in means if mean.label == label]
+        classes.append(class_quality(contents.class_names[label], of_class))
+    return QualityView(
+        classes=classes,
+        columns=list(COLUMNS.values()),
+        extractor=evidence["extractor"],
+        label_extractor=evidence["label_extractor"],
+        baseline=evidence["baseline"],
+        n_draws=evidence["n_draws"],
     )
-    by_label = {
-        label: [mean for mean in facts["means"] if mean["label"] == label] for label in labels
-    }
-    return {
-        "classes": [
-            _of_class(contents.class_names[label], means) for label, means in by_label.items()
-        ],
-        "columns": list(COLUMNS.values()),
-        "extractor": facts["extractor"],
-        "label_extractor": facts["label_extractor"],
-        "baseline": facts["baseline"],
-        "n_draws": facts["n_draws"],
-    }
 
 
-def _of_class(name: str, means: Sequence[Mean]) -> OfClass:
-    found = {(mean["method"], mean["measure"]): mean for mean in means}
-    methods = list(dict.fromkeys(mean["method"] for mean in means))
-    rows = [_row(mean) for mean in _known(means, "kid")]
-    ends = [
-        end for row in rows for end in (row.value, row.low, row.high, row.floor_low, row.floor_high)
-    ]
-    return OfClass(
+def class_quality(name: str, means: Sequence[MeanQuality]) -> ClassQuality:
+    """Return what is shown of one class."""
+    cells: dict[tuple[str, str], QualityCell] = {}
+    refusals: dict[str, None] = {}  # a set that keeps the order
+    for mean in means:
+        cells[mean.method, mean.measure] = quality_cell(mean)
+        if mean.refused:
+            refusals[f"{COLUMNS[mean.measure]}: {mean.refused}"] = None
+    table: dict[str, list[QualityCell]] = {}
+    for method in dict.fromkeys(mean.method for mean in means):
+        table[method] = [cells[method, measure] for measure in COLUMNS]
+    bars: list[KidBar] = []
+    ends: list[float] = []
+    counts: list[int] = []
+    for mean in measured(means, "kid"):
+        bars.append(kid_bar(mean))
+        ends += [mean.value, mean.low, mean.high, mean.floor_low, mean.floor_high]
+        counts += mean.n
+    return ClassQuality(
         name=name,
-        sentences=list(_sentences(name, means)),
-        n=extent(n for mean in _known(means, "kid") for n in mean["n"]),
-        table={m: [_entry(found[m, measure]) for measure in COLUMNS] for m in methods},
-        rows=rows,
-        axis=interval_axis(ends) if rows else None,
-        refusals=list(
-            dict.fromkeys(f"{COLUMNS[m['measure']]}: {m['refused']}" for m in means if m["refused"])
-        ),
+        sentences=list(class_sentences(name, means)),
+        n=extent(counts),
+        table=table,
+        rows=bars,
+        axis=interval_axis(ends) if bars else None,
+        refusals=list(refusals),
     )
 
 
-def _sentences(name: str, means: Sequence[Mean]) -> Iterator[str]:
-    """Say what the numbers mean: who comes nearest, who is found out at once, who shows the class."""
-    nearest = sorted(_known(means, "kid"), key=lambda mean: float(mean["value"]))
-    if not nearest:
-        yield f"Whether synthetic images of {name} look real cannot be said: {_reason(means)}"
+def measured(means: Sequence[MeanQuality], measure: str) -> list[MeanQuality]:
+    """Return the means of one measure that have a number."""
+    return [mean for mean in means if mean.measure == measure and not mean.refused]
+
+
+def class_sentences(name: str, means: Sequence[MeanQuality]) -> Iterator[str]:
+    """Yield what the numbers mean: which images come closest, which are recognized, which teach."""
+    nearest = sorted(measured(means, "kid"), key=lambda mean: mean.value)
+    if nearest:
+        yield closest_sentence(name, nearest)
     else:
-        yield _closest(name, nearest)
-    told = _known(means, "two_sample")
-    if at_once := [
-        m["method"] for m in told if m["value"] >= AT_ONCE and m["low"] > m["floor_high"]
-    ]:
-        yield f"A simple classifier tells the images of {_listed(at_once)} from real ones nearly always."
-    if hidden := [m["method"] for m in told if m["low"] <= m["floor_high"]]:
+        refused = next(mean.refused for mean in means if mean.measure == "kid")
+        yield f"Whether synthetic images of {name} look real cannot be said: {refused}"
+    yield from recognition_sentences(measured(means, "two_sample"))
+    teachers = measured(means, "train_synthetic")
+    if teachers:
+        best = max(teachers, key=lambda mean: mean.value)
         yield (
-            f"The images of {_listed(hidden)} are told from real ones not detectably better than real ones from "
-            "each other."
+            f"A classifier that learned {name} from the images of {best.method}, the best in this "
+            f"respect, reaches an AUROC of {short(best.value)} on real images; one that learned "
+            f"from as many real images reaches {short(best.floor)}."
         )
-    if taught := max(
-        _known(means, "train_synthetic"), key=lambda mean: float(mean["value"]), default=None
-    ):
+    if any(mean.floor_low > 0 for mean in nearest):
         yield (
-            f"A classifier that learned {name} from the images of {taught['method']}, the best in this, reaches an "
-            f"AUROC of {_short(taught['value'])} on real ones; with as many real images it reaches "
-            f"{_short(taught['floor'])}."
+            "Even real images of the two sets differ in these features: read the distances with "
+            "care."
         )
-    if any(m["floor_low"] > 0 for m in nearest):
-        yield "Even real images of the two sets differ in these features: read the distances with care."
-    if any("training" in m["sources"] for m in nearest):
+    if any("training" in mean.sources for mean in nearest):
         yield (
-            f"The validation part holds too few images of {name}, so that halves of the training part stand in. "
-            "Classifier and generator know both halves; that may move the distances either way."
+            f"The validation part has too few images of {name}, so halves of the training part are "
+            "compared. Classifier and generator were trained on both halves, which may change the "
+            "distances in either direction."
         )
 
 
-def _closest(name: str, nearest: Sequence[Mean]) -> str:
+def recognition_sentences(tests: Sequence[MeanQuality]) -> Iterator[str]:
+    """Yield whose images a simple classifier distinguishes from real ones, and whose it does not."""
+    recognized: list[str] = []
+    hidden: list[str] = []
+    for test in tests:
+        if test.low <= test.floor_high:
+            hidden.append(test.method)
+        elif test.value >= NEARLY_ALWAYS:
+            recognized.append(test.method)
+    if recognized:
+        yield (
+            f"A simple classifier distinguishes the images of {listed(recognized)} from real ones "
+            "nearly always."
+        )
+    if hidden:
+        yield (
+            f"The images of {listed(hidden)} are not detectably easier to distinguish from real "
+            "ones than real ones are from each other."
+        )
+
+
+def closest_sentence(name: str, nearest: Sequence[MeanQuality]) -> str:
+    """Return which method's images come closest to real ones, and whether as close as real ones."""
     best = nearest[0]
-    numbers = f"KID {_short(best['value'])}, other real images {_short(best['floor'])}"
-    if best["low"] > best["floor_high"]:
+    numbers = f"KID {short(best.value)}, other real images {short(best.floor)}"
+    if best.low > best.floor_high:
         return (
-            f"No synthetic images of {name} come as close to real ones as other real images do; nearest are those "
-            f"of {best['method']} ({numbers})."
+            f"No synthetic images of {name} come as close to real ones as other real images do; "
+            f"the closest are those of {best.method} ({numbers})."
         )
-    others = [m["method"] for m in nearest[1:] if m["low"] <= m["floor_high"]]
-    also = f"; {_listed(others)} cannot be told from that either" if others else ""
+    equal = [mean.method for mean in nearest[1:] if mean.low <= mean.floor_high]
+    also = f"; the same holds for {listed(equal)}" if equal else ""
     return (
-        f"The synthetic images of {name} that come closest to real ones are those of {best['method']}: no farther "
-        f"off than other real images, as far as {extent(best['n'])} images can tell ({numbers}){also}."
+        f"The synthetic images of {name} closest to real ones are those of {best.method}: no "
+        f"farther away than other real images, as far as {extent(best.n)} images can show "
+        f"({numbers}){also}."
     )
 
 
-def _reason(means: Sequence[Mean]) -> str:
-    return str(next(mean["refused"] for mean in means if mean["measure"] == "kid"))
-
-
-def _known(means: Sequence[Mean], measure: str) -> list[Mean]:
-    return [mean for mean in means if mean["measure"] == measure and not mean["refused"]]
-
-
-def _row(mean: Mean) -> Row:
-    ends = {name: float(mean[name]) for name in ("value", "low", "high", "floor_low", "floor_high")}
+def kid_bar(mean: MeanQuality) -> KidBar:
+    """Return the bar of a method in the figure of KID."""
     text = (
-        f"{mean['method']}: KID {_short(mean['value'])}, interval {interval(mean['low'], mean['high'], _short)}; "
-        f"real images {interval(mean['floor_low'], mean['floor_high'], _short)}"
+        f"{mean.method}: KID {short(mean.value)}, interval {interval(mean.low, mean.high, short)}; "
+        f"real images {interval(mean.floor_low, mean.floor_high, short)}"
     )
-    return Row(method=mean["method"], text=text, **ends)
+    return KidBar(
+        mean.method, mean.value, mean.low, mean.high, mean.floor_low, mean.floor_high, text
+    )
 
 
-def _entry(mean: Mean) -> Entry:
-    if mean["refused"]:
-        return Entry("\N{EN DASH}", "", "", mean["refused"])
-    sd = f" ± {_short(mean['sd'])}" if mean["sd"] is not None else ""
-    ends = interval(mean["low"], mean["high"], _short)
-    return Entry(_short(mean["value"]) + sd, ends, f"real {_short(mean['floor'])}", "")
+def quality_cell(mean: MeanQuality) -> QualityCell:
+    """Return a cell of the table."""
+    if mean.refused:
+        return QualityCell("\N{EN DASH}", "", "", mean.refused)
+    sd = "" if mean.sd is None else f" ± {short(mean.sd)}"
+    ends = interval(mean.low, mean.high, short)
+    return QualityCell(short(mean.value) + sd, ends, f"real {short(mean.floor)}", "")
 
 
-def _short(value: float | None) -> str:
-    """Write three digits that count, and at most three decimals of numbers below 1 that need no more."""
+def short(value: float | None) -> str:
+    """Return three significant digits, but at most three decimals for numbers below 10."""
     if value is None:
         return "\N{EN DASH}"
     text = f"{value:.3f}" if 0.001 <= abs(value) < 10 or value == 0 else f"{value:.3g}"
     return text.replace("-", MINUS)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,9 +1,8 @@
-"""What other tests say beside our verdict, and what the study could find: foretold and reached."""
+"""What other tests say beside our verdict, and the differences that the study could detect."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from equipoise.metrics.classification import METRICS
 from equipoise.report.formatting import decimal, interval, known, sentence_case
@@ -18,57 +17,8 @@ from equipoise.results.power import (
     obstacle,
     size_of,
 )
-from equipoise.results.records import RANKING, Results
+from equipoise.results.records import RANKING, Comparison, Results
 from equipoise.results.textbook_tests import Opinion, second_opinions
-
-
-@dataclass(frozen=True)
-class Reach:
-    """One metric: the difference foretold, those reached (smallest to largest over methods), and seeds needed."""
-
-    label: str
-    foretold: str
-    reached: str
-    needs: Sequence[str]
-
-
-def reaches(c: Contents) -> list[Reach]:
-    """Give what could be found in each metric that can be foretold."""
-    return [_reach(metric, c) for metric in SPREADS]
-
-
-def foretold(c: Contents) -> str:
-    """Say what was to be expected before anything was trained, and what came of it."""
-    if problem := obstacle(size_of(c.description), c.class_names):
-        return f"Before anything was trained it was clear that no method can be told from the baseline: {problem}."
-    expected, reached = decimal(detectable(size_of(c.description), ACCURACY)), _reached(ACCURACY, c)
-    first = (
-        f"Before anything was trained, a true difference of {expected} in {METRICS[ACCURACY].label} was expected "
-        "to be found four times in five."
-    )
-    return f"{first} As the runs came out, it is {reached}." if reached else first
-
-
-def _reach(metric: str, c: Contents) -> Reach:
-    size = size_of(c.description)
-    return Reach(
-        label=METRICS[metric].label,
-        foretold=decimal(detectable(size, metric)),
-        reached=_reached(metric, c),
-        needs=[need.text for need in needs(size, metric)],
-    )
-
-
-def _reached(metric: str, c: Contents) -> str:
-    """Write the smallest and the largest difference that was detectable; nothing where none is known."""
-    found = [
-        row.detectable
-        for row in c.results.comparisons
-        if row.metric == metric and known(row.detectable)
-    ]
-    low, high = min(found, default=math.nan), max(found, default=math.nan)
-    return decimal(low) if found and decimal(low) == decimal(high) else interval(low, high)
-
 
 HEADING = "Second opinions, and what this study could find"
 ORDER = 30
@@ -78,15 +28,15 @@ NAMES = {
     "wilcoxon": "Wilcoxon's signed rank test",
     "corrected_t": "The corrected t test",
 }
-WHY = {
-    "delong": "It takes the trained classifiers as they are and does not see that another training would have come "
-    "out otherwise, so it is surer than ours.",
-    "mcnemar": "It counts right answers among all images, most of which are of the common classes: a method that "
-    "finds more of the rare class at the price of false alarms can lose here.",
-    "wilcoxon": "It counts every run as a study of its own, although runs of one split share their test images, "
-    "and it uses the order of the differences, not their size.",
-    "corrected_t": "It rests on the differences of the splits alone: with few splits only large differences "
-    "convince it, and it does not look at single patients as ours does.",
+WHY = {  # why a test may differ from our verdict
+    "delong": "It takes the trained classifiers as they are. That training them again would give "
+    "other results is not in it, so it finds differences more easily than our verdict does.",
+    "mcnemar": "It counts right answers among all images, most of which are of the common classes: "
+    "a method that finds more of the rare class at the price of false alarms can lose here.",
+    "wilcoxon": "It treats every run as an independent study, although runs of one split share "
+    "their test images, and it uses the order of the differences, not their size.",
+    "corrected_t": "It rests on the differences between splits alone: with few splits only large "
+    "differences reach it, and it does not use single patients as our verdict does.",
 }
 NEEDS = {
     "delong": "two test images of every class",
@@ -96,76 +46,155 @@ NEEDS = {
 }
 
 
-def view(contents: Contents) -> dict[str, Any] | None:
-    """Give sentences and tables; None where there is nothing to compare."""
+@dataclass(frozen=True)
+class DetectableDifference:
+    """A metric: the difference expected to be detectable, those reached, and seeds needed.
+
+    Attributes:
+        label: The metric.
+        foretold: Expected before anything was trained.
+        reached: Smallest and largest over the methods.
+        needs: Seeds needed for each of `TARGETS`.
+    """
+
+    label: str
+    foretold: str
+    reached: str
+    needs: Sequence[str]
+
+
+@dataclass(frozen=True)
+class VerdictTable:
+    """One metric: for each method our verdict, then that of each other test."""
+
+    label: str
+    columns: Sequence[str]
+    rows: Mapping[str, Sequence[Comparison | Opinion]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondOpinionsView:
+    """What the template of this section shows."""
+
+    sentences: Sequence[str]
+    several: str
+    groups: Sequence[VerdictTable]
+    foretold: str
+    targets: Sequence[float]
+    reaches: Sequence[DetectableDifference]
+
+
+def view(contents: Contents) -> SecondOpinionsView | None:
+    """Return sentences and tables; None where there is nothing to compare."""
     results = contents.results
     if not results.comparisons:
         return None
     opinions = second_opinions(contents.run.images, results.comparisons)
-    return {
-        "sentences": [_sentence(rows) for rows in _by_test(opinions).values()],
-        "several": _several(contents),
-        "groups": [
-            _group(name, opinions, results)
-            for name in dict.fromkeys((results.primary_metric, RANKING))
-        ],
-        "foretold": foretold(contents),
-        "targets": TARGETS,
-        "reaches": reaches(contents),
-    }
-
-
-def _by_test(opinions: Sequence[Opinion]) -> dict[tuple[str, str], list[Opinion]]:
-    rows: dict[tuple[str, str], list[Opinion]] = {}
+    by_test: dict[tuple[str, str], list[Opinion]] = {}
     for opinion in opinions:
-        rows.setdefault((opinion.test, opinion.metric), []).append(opinion)
-    return rows
-
-
-def _sentence(rows: Sequence[Opinion]) -> str:
-    """Say on how many methods a test agrees with our verdict, where it does not, and why that may be."""
-    subject = f"{NAMES[rows[0].test]} of {METRICS[rows[0].metric].label}"
-    answered = [row for row in rows if row.agreement != "no answer"]
-    if not answered:
-        return f"{subject} has no answer: it needs {NEEDS[rows[0].test]}, and our own verdict enough runs."
-    agreed = sum(row.agreement == "agrees" for row in answered)
-    first = f"{subject} agrees with our verdict on {agreed} of {len(answered)} methods"
-    differing = [row for row in answered if row.agreement == "differs"]
-    if not differing:
-        return f"{first}."
-    return f"{first}; it differs on {'; '.join(_difference(differing))}. {WHY[rows[0].test]}"
-
-
-def _difference(rows: Sequence[Opinion]) -> Iterator[str]:
-    for row in rows[:MOST_NAMED]:
-        yield f"{row.method} ({row.verdict} here, {row.ours} by ours)"
-    if len(rows) > MOST_NAMED:
-        yield f"{len(rows) - MOST_NAMED} more"
-
-
-def _several(c: Contents) -> str:
-    """Warn where patients have several images."""
-    n_images, n_patients = c.description.dataset.n_images, c.description.dataset.n_groups
-    if n_images == n_patients:
-        return ""
-    return (
-        f"DeLong's and McNemar's tests count each image as a patient of its own, but the {n_images:,} images are "
-        f"of {n_patients:,} patients: their p values can be too small."
+        by_test.setdefault((opinion.test, opinion.metric), []).append(opinion)
+    groups = []
+    for metric in dict.fromkeys((results.primary_metric, RANKING)):
+        groups.append(verdict_table(metric, opinions, results))
+    return SecondOpinionsView(
+        sentences=[agreement_sentence(rows) for rows in by_test.values()],
+        several=several_images_warning(contents),
+        groups=groups,
+        foretold=foretold(contents),
+        targets=TARGETS,
+        reaches=reaches(contents),
     )
 
 
-def _group(metric: str, opinions: Sequence[Opinion], results: Results) -> dict[str, Any]:
-    """Lay out one metric: for each method our verdict, then that of each test that was held against it."""
-    mcnemar = (
-        metric == results.primary_metric
-    )  # accuracy is neither metric, and is held against the primary one
-    beside = [o for o in opinions if o.metric == metric or (mcnemar and o.test == "mcnemar")]
-    columns = {
-        o.test: NAMES[o.test] + (" (accuracy)" if o.metric != metric else "") for o in beside
-    }
-    ours = [row for row in results.comparisons if row.metric == metric]
-    return {
-        "label": sentence_case(METRICS[metric].label),
-        "columns": list(columns.values()),
-        "rows": {row.method: [row, *(o for o in beside if o.method == row.method)] for row in ours},
-    }
+def agreement_sentence(rows: Sequence[Opinion]) -> str:
+    """Return on how many methods a test agrees with our verdict, where it differs, and why."""
+    test = rows[0].test
+    subject = f"{NAMES[test]} of {METRICS[rows[0].metric].label}"
+    answered = [row for row in rows if row.agreement != "no answer"]
+    if not answered:
+        return f"{subject} has no answer: it needs {NEEDS[test]}, and our own verdict enough runs."
+    differing = [row for row in answered if row.agreement == "differs"]
+    n_agreed = sum(row.agreement == "agrees" for row in answered)
+    first = f"{subject} agrees with our verdict on {n_agreed} of {len(answered)} methods"
+    if not differing:
+        return f"{first}."
+    named = [f"{row.method} ({row.verdict} here, {row.ours} by ours)" for row in differing]
+    if len(named) > MOST_NAMED:
+        named = [*named[:MOST_NAMED], f"{len(named) - MOST_NAMED} more"]
+    return f"{first}; it differs on {'; '.join(named)}. {WHY[test]}"
+
+
+def verdict_table(metric: str, opinions: Sequence[Opinion], results: Results) -> VerdictTable:
+    """Return the verdicts on one metric.
+
+    Accuracy is no metric of its own here: McNemar's test is shown beside the primary metric.
+    """
+    columns: dict[str, str] = {}
+    beside: list[Opinion] = []
+    for opinion in opinions:
+        of_accuracy = opinion.test == "mcnemar" and metric == results.primary_metric
+        if opinion.metric == metric or of_accuracy:
+            other_metric = "" if opinion.metric == metric else " (accuracy)"
+            columns[opinion.test] = f"{NAMES[opinion.test]}{other_metric}"
+            beside.append(opinion)
+    rows: dict[str, list[Comparison | Opinion]] = {}
+    for ours in results.comparisons:
+        if ours.metric == metric:
+            theirs = [opinion for opinion in beside if opinion.method == ours.method]
+            rows[ours.method] = [ours, *theirs]
+    return VerdictTable(sentence_case(METRICS[metric].label), list(columns.values()), rows)
+
+
+def several_images_warning(contents: Contents) -> str:
+    """Return a warning where patients have several images; otherwise an empty string."""
+    dataset = contents.description.dataset
+    n_images, n_patients = dataset.n_images, dataset.n_groups
+    if n_images == n_patients:
+        return ""
+    return (
+        "DeLong's and McNemar's tests count each image as an independent patient, but the "
+        f"{n_images:,} images are of {n_patients:,} patients: their p values can be too small."
+    )
+
+
+def foretold(contents: Contents) -> str:
+    """Return what was to be expected before anything was trained, and what was reached."""
+    size = size_of(contents.description)
+    if problem := obstacle(size, contents.class_names):
+        return (
+            "Before anything was trained it was clear that no method can be distinguished from the "
+            f"baseline: {problem}."
+        )
+    expected = decimal(detectable(size, ACCURACY))
+    first = (
+        f"Before anything was trained, a true difference of {expected} in "
+        f"{METRICS[ACCURACY].label} was expected to be found four times in five."
+    )
+    reached = reached_difference(ACCURACY, contents)
+    return f"{first} With the results of the runs, it is {reached}." if reached else first
+
+
+def reaches(contents: Contents) -> list[DetectableDifference]:
+    """Return the detectable difference in each metric that has a forecast."""
+    size = size_of(contents.description)
+    rows = []
+    for metric in SPREADS:
+        row = DetectableDifference(
+            label=METRICS[metric].label,
+            foretold=decimal(detectable(size, metric)),
+            reached=reached_difference(metric, contents),
+            needs=[need.text for need in needs(size, metric)],
+        )
+        rows.append(row)
+    return rows
+
+
+def reached_difference(metric: str, contents: Contents) -> str:
+    """Return the smallest and the largest detectable difference; empty where none is known."""
+    differences = []
+    for row in contents.results.comparisons:
+        if row.metric == metric and known(row.detectable):
+            differences.append(row.detectable)
+    low = min(differences, default=math.nan)
+    high = max(differences, default=math.nan)
+    return decimal(low) if differences and decimal(low) == decimal(high) else interval(low, high)
