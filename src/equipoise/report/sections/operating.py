@@ -1,4 +1,4 @@
-"""Is a gain more than a moved threshold? OperatingTables points, specificity at a fixed recall, calibration."""
+"""Is a gain more than a moved threshold? Operating points, specificity at a fixed recall, calibration."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from equipoise.results.calibration import VERSIONS, CalibrationRow, ReliabilityR
 from equipoise.results.operating_points import OperatingTables, PointRow, read_operating
 from equipoise.results.records import Comparison
 
-HEADING = "OperatingTables points and calibration"
+HEADING = "Operating points and calibration"
 ORDER = 20
 MOST_NAMED = 5  # methods in one sentence; the tables list all
 CORRECTED = Style(INK, "2 3")
