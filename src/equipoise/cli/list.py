@@ -64,7 +64,7 @@ def find_families() -> dict[str, FamilyEntry]:
 
 
 def read_definition(source: str) -> tuple[str, str]:
-    """Return name and summary in the statement `FAMILY = Family(name="...", summary="...", ...)`."""
+    """Return the name and summary that `FAMILY = Family(name=..., summary=..., ...)` gives."""
     for node in ast.parse(source).body:
         match node:
             case ast.Assign(targets=[ast.Name(id="FAMILY")], value=ast.Call(keywords=keywords)):

@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 def demo(
     *, task: opt.Task = "classification", out: opt.Out = None, workers: opt.Workers = None
 ) -> None:
-    """Compare methods on drawn cervical cells, or brain tumors (needs no data; minutes on two cores)."""
+    """Compare methods on drawn cells, or brain tumors (needs no data; minutes on two cores)."""
     if pick_task(task) == SEGMENTATION:
         return demo_volumes(out or Path("runs/demo-segmentation"), workers=workers)
     from equipoise.experiments.demo import demo_study
@@ -31,7 +31,7 @@ def demo(
 
 
 def run(options: RunOptions) -> None:
-    """Compare methods on a folder of images (or a table, an .npz, a study file) and write the report.
+    """Compare methods on images (a folder, table, .npz or study file) and write the report.
 
     After an interruption, the same command continues where it stopped.
     """

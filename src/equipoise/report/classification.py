@@ -1,4 +1,4 @@
-"""What only the report of a study of images shows: classes, curves, confusion matrices, pictures."""
+"""What only the report of a study of images shows: classes, curves, matrices, pictures."""
 
 from equipoise.metrics.classification import PER_CLASS
 from equipoise.report import charts, images, overview, tables

@@ -75,7 +75,10 @@ def note(contents: Contents) -> str:
     sides = contents.description.images.shape[1:]
     if max(sides) <= LARGEST_SIDE:
         return f"Every stored pixel ({times(*sides)}) is shown."
-    return f"The images have {times(*sides)} pixels; their larger side is reduced to {LARGEST_SIDE} here."
+    return (
+        f"The images have {times(*sides)} pixels; here their larger side is reduced to "
+        f"{LARGEST_SIDE}."
+    )
 
 
 def images_per_sheet(shape: tuple[int, ...], n_sheets: int) -> int:
@@ -107,7 +110,7 @@ def contact_sheet(images: Images, span: ValueRange, columns: int = COLUMNS) -> S
 
 
 def image_tile(image: Images, span: ValueRange) -> NDArray[np.uint8]:
-    """Convert one (c, h, w) image to (h, w, c) bytes with a larger side of at most `LARGEST_SIDE`."""
+    """Convert one (c, h, w) image to (h, w, c) bytes, its sides at most `LARGEST_SIDE`."""
     low, high = span
     unit = np.clip((np.moveaxis(image, 0, -1).astype(np.float64) - low) / (high - low), 0, 1)
     tile = np.rint(unit * 255).astype(np.uint8)

@@ -1,6 +1,6 @@
 """Findings about memorization as text, and the closest pairs of images side by side."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ COLUMNS = {
     "copying": "C_T",
     "membership": "Who was in training",
 }
+AVERAGED = ("nearness", "close", "authenticity", "authenticity_held_out", "copying")
 NoteCell = tuple[str, str]  # a value and a small note below it
 
 
@@ -74,29 +75,36 @@ def couples(pairs: ImagePairs, span: ValueRange) -> list[Couple]:
 
 def cells(findings: Sequence[Findings]) -> dict[str, NoteCell]:
     """Return a value and a note for each column, from the findings of one run or of several."""
-    n_copies = sum(row.n_copies for row in findings)
-    n_synthetic = sum(row.n_synthetic for row in findings)
-    attacks = [row.membership for row in findings if row.membership is not None]
-    low, high = mean(attack.low for attack in attacks), mean(attack.high for attack in attacks)
-    close = mean((row.close for row in findings), scale=100)
-    held_out = percent(mean(row.authenticity_held_out for row in findings))
+    n_copies = n_synthetic = 0
+    values: dict[str, list[float | None]] = {name: [] for name in AVERAGED}
+    attacks: list[Membership] = []
+    for row in findings:
+        n_copies += row.n_copies
+        n_synthetic += row.n_synthetic
+        for name in AVERAGED:
+            values[name].append(getattr(row, name))
+        if row.membership is not None:
+            attacks.append(row.membership)
+    auc = mean([attack.auc for attack in attacks])
+    low = mean([attack.low for attack in attacks])
+    high = mean([attack.high for attack in attacks])
     return {
         "n_copies": (f"{n_copies:,}", f"of {n_synthetic:,}"),
-        "close": (percent(close), "real: 1 %"),
-        "nearness": (decimal(mean(row.nearness for row in findings), 2), ""),
+        "close": (percent(mean(values["close"], scale=100)), "real: 1 %"),
+        "nearness": (decimal(mean(values["nearness"]), 2), ""),
         "authenticity": (
-            percent(mean(row.authenticity for row in findings)),
-            f"real: {held_out}",
+            percent(mean(values["authenticity"])),
+            f"real: {percent(mean(values['authenticity_held_out']))}",
         ),
-        "copying": (decimal(mean(row.copying for row in findings), 1), ""),
+        "copying": (decimal(mean(values["copying"]), 1), ""),
         "membership": (
-            decimal(mean(attack.auc for attack in attacks), 2),
+            decimal(auc, 2),
             interval(low, high, lambda value: decimal(value, 2)),
         ),
     }
 
 
-def mean(values: Iterable[float | None], scale: float = 1) -> float | None:
+def mean(values: Sequence[float | None], scale: float = 1) -> float | None:
     """Return the mean of the values that are there, times `scale`; None where there are none."""
     present = [value for value in values if value is not None]
     return scale * float(np.mean(present)) if present else None

@@ -96,7 +96,7 @@ def class_counts(c: Contents, stored: VolumeRun) -> list[VoxelCount]:
 
 
 def parts_present(stored: VolumeRun) -> dict[tuple[str, str], set[str]]:
-    """Return the regions and classes that the truth of each tested case has, by case and patient."""
+    """Return the regions and classes in the truth of each tested case, by case and patient."""
     present: dict[tuple[str, str], set[str]] = {}
     for finished in stored.finished:
         measures = finished.measures

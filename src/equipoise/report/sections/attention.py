@@ -18,8 +18,9 @@ HEADING = "What the classifiers look at"
 ORDER = 80
 # Viridis at ten equal steps (Smith and van der Walt 2015, CC0): brightness alone shows the order.
 VIRIDIS = (
-    "#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725",
-)  # fmt: skip
+    *("#440154", "#482878", "#3e4989", "#31688e", "#26828e"),
+    *("#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"),
+)
 OPACITY = 0.5
 WHOLE_RANGE = (0.0, 255.0)
 BORDER_EXCESS = 0.05  # share of mass above the share of area from which the report warns
@@ -155,17 +156,17 @@ def share_cell(share: MapShare | None) -> ShareCell | None:
 
 
 def border_warning(share: MapShare) -> str:
-    """Return the warning that a classifier looks at the border far more than its area explains."""
+    """Return the warning that a classifier looks at the border more than its area explains."""
     return (
         f"{share.method} draws {share.mass:.0%} of its evidence from the outer eighth of the "
-        f"images, which is {share.area:.0%} of their area. Letters, edges or a scanner's mark there "
-        "may show where an image comes from rather than what it shows. Check how this method does "
-        "on images cropped to the center."
+        f"images, which is {share.area:.0%} of their area. Letters, edges or a scanner's mark "
+        "there may show where an image comes from rather than what it shows. Check how this "
+        "method does on images cropped to the center."
     )
 
 
 def case_sheets(contents: Contents, methods: Sequence[str]) -> dict[str, list[ImageGroup]]:
-    """Arrange the cases of each method, each image beside its overlay: right answers, then wrong."""
+    """Return the cases of each method, image beside overlay: right answers, then wrong."""
     cases = read_arrays(contents.folder, "attention", "cases.npz")
     if cases is None:
         return {}
@@ -206,7 +207,7 @@ def colored(maps: Pixels) -> NDArray[np.float64]:
 
 
 def beside_overlays(images: Pixels, maps: Pixels, masks: NDArray[np.bool_]) -> Pixels:
-    """Put each image beside the same image in gray under its map, with the foreground's edge in white.
+    """Put each image beside its overlay: gray under the map, the foreground's edge in white.
 
     Args:
         images: (n, c, h, w), c = 1 or 3.

@@ -1,4 +1,4 @@
-"""What the networks were shown: class shares requested and achieved, of drawn voxels and of pixels."""
+"""What the networks were shown: class shares of drawn voxels and of the pixels of patches."""
 
 import csv
 from collections import defaultdict
@@ -85,7 +85,7 @@ def mean_shares(shares: ClassShares) -> dict[str, list[ShareBar]]:
 
 
 def mean_taus(contents: Contents) -> dict[str, str]:
-    """Return tau of the methods whose prior correction had an effect: mean, smallest and largest."""
+    """Return mean and range of tau for the methods whose prior correction had an effect."""
     texts = {}
     for method in contents.methods:
         taus = [record.tau for record in contents.volume_records(method)]

@@ -1,4 +1,4 @@
-"""May the synthetic images be released? The verdict on each method, numbers, and the closest pairs."""
+"""May the synthetic images be released? Verdict on each method, numbers, closest pairs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

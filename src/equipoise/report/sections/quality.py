@@ -85,7 +85,7 @@ class KidBar:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassQuality:
+class QualityOfClass:
     """What is shown of one class."""
 
     name: str
@@ -101,7 +101,7 @@ class ClassQuality:
 class QualityView:
     """What the template of this section shows."""
 
-    classes: Sequence[ClassQuality]
+    classes: Sequence[QualityOfClass]
     columns: Sequence[str]
     extractor: str
     label_extractor: str
@@ -131,7 +131,7 @@ def view(contents: Contents) -> QualityView | None:
     )
 
 
-def class_quality(name: str, means: Sequence[MeanQuality]) -> ClassQuality:
+def class_quality(name: str, means: Sequence[MeanQuality]) -> QualityOfClass:
     """Return what is shown of one class."""
     cells: dict[tuple[str, str], QualityCell] = {}
     refusals: dict[str, None] = {}  # a set that keeps the order
@@ -149,7 +149,7 @@ def class_quality(name: str, means: Sequence[MeanQuality]) -> ClassQuality:
         bars.append(kid_bar(mean))
         ends += [mean.value, mean.low, mean.high, mean.floor_low, mean.floor_high]
         counts += mean.n
-    return ClassQuality(
+    return QualityOfClass(
         name=name,
         sentences=list(class_sentences(name, means)),
         n=extent(counts),
@@ -196,7 +196,7 @@ def class_sentences(name: str, means: Sequence[MeanQuality]) -> Iterator[str]:
 
 
 def recognition_sentences(tests: Sequence[MeanQuality]) -> Iterator[str]:
-    """Yield whose images a simple classifier distinguishes from real ones, and whose it does not."""
+    """Yield whose images a simple classifier distinguishes from real ones, and whose not."""
     recognized: list[str] = []
     hidden: list[str] = []
     for test in tests:

@@ -1,4 +1,4 @@
-"""Axial slices with what the experts and each method drew, in the best, median and worst patient."""
+"""Axial slices with the outlines of experts and methods, in best, median and worst patient."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ Regions = Sequence[tuple[str, Sequence[int]]]  # name and class codes, the large
 
 @dataclass(frozen=True)
 class SliceRecord:
-    """A slice, as `slices.json` stores it: patient, position and height of a pixel over its width."""
+    """A slice, as `slices.json` stores it; `ratio` is the height of a pixel over its width."""
 
     patient: int
     z: int
