@@ -1,8 +1,4 @@
-<<<<<<< Updated upstream
-"""Is a gain more than a moved threshold? Operating points, specificity at a fixed recall, calibration."""
-=======
 """Is a gain more than a moved threshold? Operating points, fixed recall, calibration."""
->>>>>>> Stashed changes
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
