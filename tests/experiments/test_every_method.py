@@ -14,8 +14,9 @@ from equipoise.experiments.methods import curated, generative, papers
 from equipoise.experiments.methods.catalogue import METHODS, WITHIN_BUDGET, build_methods
 from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.fit_classifier import fit_cell
-from equipoise.experiments.running.fit_watch import Outcome
 from equipoise.experiments.study import Study
+from equipoise.runs.cell_record import ImageCellRecord
+from equipoise.runs.outcome import Outcome
 from equipoise.testing.probes import Killed, eager_checkpoints
 from equipoise.training import collapse
 
@@ -88,7 +89,8 @@ def check_whole(outcome: Outcome, study: Study) -> None:
     np.testing.assert_allclose(scores.sum(axis=1), 1.0, rtol=1e-6)
     assert (scores >= 0).all()
     assert np.ptp(scores, axis=0).max() > 0, "all images have the same scores"
-    before, after = outcome.record["counts_before"], outcome.record["counts_after"]
+    assert isinstance(outcome.record, ImageCellRecord)
+    before, after = outcome.record.counts_before, outcome.record.counts_after
     if METHODS[next(iter(study.methods))].balance is None:
         assert after == before
     else:

@@ -10,7 +10,7 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import BaseEstimator
 
 from equipoise.exceptions import SettingError
-from equipoise.experiments.parameters import as_json, differences, seeded, steps_of
+from equipoise.experiments.parameters import as_json, describe_steps, seeded
 
 
 @dataclass
@@ -58,14 +58,8 @@ def test_what_cannot_be_compared_is_refused(value: Any) -> None:
 def test_every_seed_is_set_and_the_original_stays() -> None:
     method = Pipeline([("a", Nested(Nested())), ("b", Nested())])
     copy = seeded(method, 7)
-    first, second = (step["settings"] for step in steps_of(copy))
-    assert (first["seed"], first["inner"]["seed"], second["seed"]) == (7, 7, 7)
-    assert steps_of(method)[0]["settings"]["seed"] == 0
-
-
-def test_differences_name_the_place() -> None:
-    stored = {"steps": [{"name": "balance", "n": 1}], "same": 3}
-    asked = {"steps": [{"name": "balance", "n": 2}], "same": 3, "new": None}
-    assert list(differences(stored, asked)) == ["steps, balance, n: stored 1, asked 2"]
-    assert list(differences([1], [1, 2], at="x")) == ["x: stored [1], asked [1, 2]"]
-    assert list(differences(stored, stored)) == []
+    first, second = (dict(step.settings) for step in describe_steps(copy))
+    assert (first["seed"], second["seed"]) == (7, 7)
+    assert copy.get_params()["a__inner__seed"] == 7
+    assert describe_steps(method)[0].settings["seed"] == 0
+    assert "seed" not in describe_steps(method, seeds=False)[0].settings

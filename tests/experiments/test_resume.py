@@ -17,6 +17,7 @@ import pytest
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.runner import run_study
 from equipoise.results.image_tables import summarize, write_image_tables
+from equipoise.runs.cell_record import ImageCellRecord
 from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 
@@ -95,10 +96,11 @@ def results(folder: Path) -> dict[str, Any]:
         name: (folder / name).read_bytes() for name in ("table.csv", "comparisons.csv")
     }
     for cell in store.cells():
-        kept = {key: value for key, value in store.record(cell).items() if key not in CHANGING}
-        found[str(cell)] = kept
-        assert kept["status"] == "done"
-        assert kept["diversity"]["1"] > 0  # of the class that had to grow
+        record = store.record(cell)
+        assert isinstance(record, ImageCellRecord)
+        assert record.diversity[1] > 0  # of the class that needs more images
+        values = record.to_json()
+        found[str(cell)] = {key: values[key] for key in values.keys() - CHANGING}
         files = [store.path(cell) / name for name in names if (store.path(cell) / name).exists()]
         found |= {f"{cell}, {path.name}": path.read_bytes() for path in files}
     return found

@@ -15,6 +15,7 @@ from equipoise.experiments.running.protocols import Observer
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
+from equipoise.runs.cell_record import FailedCellRecord, ImageCellRecord
 from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]
@@ -32,7 +33,7 @@ class Diary(Observer):
         self.kept, self.left = list(kept), list(left)
 
     def ended(self, cell: Cell, record: Any) -> None:
-        self.ended_as[cell] = record["status"]
+        self.ended_as[cell] = "failed" if isinstance(record, FailedCellRecord) else "done"
 
 
 def run(study: Study, folder: Path, **settings: Any) -> tuple[RunStore, Diary]:
@@ -93,11 +94,12 @@ def test_a_cell_holds_everything_that_was_promised(
         assert np.array_equal(stored[f"{part}_groups"], toy.groups[rows])
         assert np.allclose(stored[f"{part}_score"].sum(axis=1), 1)
     before = np.bincount(toy.labels[split.train])
-    assert record["counts_before"] == before.tolist()
-    assert record["counts_after"] == [before.max()] * 2
-    assert record["peak_memory_mb"] > 10
-    assert not record["resumed"]
-    assert set(record["seconds"]) == {"resample", "train", "predict"}
+    assert isinstance(record, ImageCellRecord)
+    assert record.counts_before == tuple(before.tolist())
+    assert record.counts_after == (before.max(),) * 2
+    assert record.peak_memory_mb > 10
+    assert not record.resumed
+    assert set(record.seconds) == {"resample", "train", "predict"}
     synthetic = np.load(store.path(cell) / "synthetic.npz")
     assert synthetic["images"].dtype == np.uint8
     assert set(synthetic["labels"].tolist()) == {1}
@@ -127,10 +129,12 @@ def test_one_failed_cell_does_not_stop_the_others(
     assert {cell.method for cell in failed} == {"bad"}
     assert len(diary.ended_as) == 16
     record = store.record(failed[0])
-    assert record["error"] == "no memory left"
-    assert record["error_type"] == "MemoryError"
-    assert "Traceback" in record["traceback"]
-    assert "study_fakes.py" in record["traceback"]
+    assert isinstance(record, FailedCellRecord)
+    assert record.error == "no memory left"
+    assert record.error_type == "MemoryError"
+    assert record.traceback is not None
+    assert "Traceback" in record.traceback
+    assert "study_fakes.py" in record.traceback
 
 
 def test_failed_cells_are_tried_again_and_finished_ones_are_not(

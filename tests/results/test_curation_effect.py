@@ -6,9 +6,8 @@ import pytest
 
 from equipoise.atomic import read_json, write_json
 from equipoise.curation.oversampler import CuratedOversampler
-from equipoise.experiments.description import _unseeded
 from equipoise.experiments.methods.catalogue import build_methods
-from equipoise.experiments.parameters import steps_of
+from equipoise.experiments.parameters import describe_steps
 from equipoise.experiments.protocol import Budget
 from equipoise.metrics.classification import METRICS
 from equipoise.results.curation_effect import CURATED, curation_effect, find_pairs, write_curation
@@ -24,7 +23,8 @@ ARMS = {"none": (0.5, 0.0), "dcgan": (0.8, 0.0), "dcgan_curated": (1.6, 0.0)}
 def described(*names: str) -> list[dict[str, Any]]:
     methods = build_methods(names, Budget(device="cpu"))
     return [
-        {"name": name, "steps": _unseeded(steps_of(method))} for name, method in methods.items()
+        {"name": name, "steps": [s.to_json() for s in describe_steps(method, seeds=False)]}
+        for name, method in methods.items()
     ]
 
 

@@ -9,7 +9,7 @@ from equipoise.atomic import read_json, write_json
 from equipoise.curation.dosed import DosedOversampler
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.methods.doses import DOSED, find_ladders
-from equipoise.experiments.parameters import steps_of
+from equipoise.experiments.parameters import describe_steps
 from equipoise.experiments.protocol import Budget
 from equipoise.metrics.classification import METRICS
 from equipoise.results.dose_response import DoseRow, dose_response, fall_behind, write_dose
@@ -27,7 +27,7 @@ HELPFUL = {
 
 def described(*names: str) -> list[dict[str, Any]]:
     return [
-        {"name": n, "steps": steps_of(m)}
+        {"name": n, "steps": [step.to_json() for step in describe_steps(m)]}
         for n, m in build_methods(names, Budget(device="cpu")).items()
     ]
 

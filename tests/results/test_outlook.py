@@ -78,11 +78,7 @@ def test_the_outlook_is_printed_before_a_run_and_not_after_it(
     for _ in range(1 + again):
         console.file = io.StringIO()
         with watching(
-            study,
-            store,
-            InProcess(),
-            console,
-            outlook=lambda: outlook(StudyDescription.from_json(describe(study))),
+            study, store, InProcess(), console, outlook=lambda: outlook(describe(study))
         ) as observer:
             run_study(study, store, executor=InProcess(), observer=observer)
     assert isinstance(console.file, io.StringIO)

@@ -8,6 +8,7 @@ import pytest
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.exceptions import DataError
+from equipoise.experiments.description import describe
 from equipoise.experiments.running.train_cell import pack_images
 from equipoise.experiments.study import Study
 from equipoise.runs.real_images import check_images_of, packed_images
@@ -18,7 +19,7 @@ from equipoise.runs.store import RunStore
 def store(make_study: Callable[..., Study], tmp_path: Path) -> RunStore:
     """A run that packed its images for worker processes."""
     study, store = make_study(), RunStore(tmp_path / "run")
-    store.open(study)
+    store.open(describe(study), dataset=study.dataset, splits=study.splits)
     pack_images(study.images, store)
     return store
 
@@ -31,7 +32,8 @@ def test_what_the_workers_read_is_found(store: RunStore, toy: ImageDataset) -> N
 
 def test_a_run_in_one_process_packs_none(make_study: Callable[..., Study], tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    store.open(make_study())
+    study = make_study()
+    store.open(describe(study), dataset=study.dataset, splits=study.splits)
     assert packed_images(store) is None
 
 

@@ -15,10 +15,12 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates
 from equipoise.data.splits import hold_out
 from equipoise.exceptions import DataError, SettingError, StaleRunError
+from equipoise.experiments.description import describe
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
+from equipoise.runs.cell_record import FailedCellRecord
 from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]
@@ -69,7 +71,7 @@ def test_examples_are_real_training_images(
 ) -> None:
     study = make_study()
     store = RunStore(tmp_path)
-    store.open(study)
+    store.open(describe(study), dataset=study.dataset, splits=study.splits)
     with np.load(tmp_path / "examples.npz") as examples:
         row_of = {name: row for row, name in enumerate(toy.ids.tolist())}
         rows = [row_of[name] for name in examples["ids"].tolist()]
@@ -107,7 +109,8 @@ def test_other_settings_are_refused_with_the_differences(
     classify = ("classify", fakes.NearestMean(rate=0.5))
     methods = {"none": Pipeline([classify])}
     with pytest.raises(
-        StaleRunError, match=r"method none, steps, classify, settings, rate: stored 1.0, asked 0.5"
+        StaleRunError,
+        match=r"method none, steps, classify, settings, rate: stored 1.0, requested 0.5",
     ):
         finished(make_study(methods=methods), tmp_path)
     assert contents(tmp_path) == before
@@ -122,7 +125,7 @@ def test_other_images_splits_or_versions_are_refused(
     with pytest.raises(StaleRunError, match="split split-0, fingerprint"):
         finished(make_study(splits=hold_out(toy, n_splits=2, seed=5)), tmp_path)
     monkeypatch.setattr("equipoise.experiments.description.versions", lambda: {"torch": "1.0"})
-    with pytest.raises(StaleRunError, match=r"versions, torch: stored .* asked '1.0'"):
+    with pytest.raises(StaleRunError, match=r"versions, torch: stored .* requested '1.0'"):
         finished(make_study(), tmp_path)
 
 
@@ -185,11 +188,21 @@ def test_a_failed_cell_is_replaced_whole(tmp_path: Path) -> None:
     store, cell = RunStore(tmp_path), Cell("none", "split-0", 0)
     assert not store.has(cell)
     assert not store.has_failed(cell)
-    store.write_failure(cell, {"status": "failed", "error": "first"})
+    failure = FailedCellRecord(
+        cell=cell,
+        steps=(),
+        fingerprint="",
+        versions={},
+        machine={},
+        threads=1,
+        error="first",
+        error_type="ValueError",
+    )
+    store.write_failure(failure)
     (store.path(cell) / "rest").touch()
-    store.write_failure(cell, {"status": "failed", "error": "second"})
+    store.write_failure(replace(failure, error="second"))
     assert store.has_failed(cell)
-    assert store.record(cell)["error"] == "second"
+    assert store.record(cell) == replace(failure, error="second")
     assert not (store.path(cell) / "rest").exists()
     write_json(store.path(cell) / "record.json", {"status": "done"})
     assert store.has(cell)
@@ -207,7 +220,7 @@ def test_duplicates_are_written_by_name(
     images[b], images[d] = images[a], images[c]
     dataset = replace(toy, images=images)
     study = make_study(dataset=dataset, duplicates=find_duplicates(dataset))
-    RunStore(tmp_path).open(study)
+    run_study(study, tmp_path, executor=InProcess())
     stored = json.loads((tmp_path / "duplicates.json").read_text())
     pair = sorted([toy.ids[a], toy.ids[b]])
     assert pair in stored["exact"]

@@ -47,18 +47,14 @@ def execute(study: Any, out: Path, *, workers: int | None, device: str) -> None:
     from equipoise.experiments.running.progress import watching
     from equipoise.experiments.running.runner import run_study
     from equipoise.results.power import outlook
-    from equipoise.runs.description import StudyDescription
     from equipoise.runs.store import RunStore
 
     store, executor = RunStore(out), default_executor(device, workers=workers)
-    store.check(study)
+    description = describe(study)
+    store.check(description)
 
     def detectable_difference() -> str:
-        return (
-            outlook(StudyDescription.from_json(describe(study)))
-            if study.task == "classification"
-            else ""
-        )
+        return outlook(description) if study.task == "classification" else ""
 
     with watching(study, store, executor, outlook=detectable_difference) as observer:
         run_study(study, store, executor=executor, observer=observer)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.pipeline import Pipeline
 
+from equipoise.atomic import JsonObject
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
-from equipoise.experiments.parameters import steps_of
+from equipoise.experiments.parameters import describe_steps
 from equipoise.experiments.region_metrics import region_metrics
 from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
@@ -40,6 +41,8 @@ class Study:
         rare_class: Index of the positive class; the smallest class where None.
         duplicates: What the duplicate scan found, for the report.
         facts: Anything else worth keeping in `study.json`, as JSON values.
+        reading: How the images were read, as JSON values, so that `predict` and `generate` can read images the same
+            way; `equipoise.data.images.options.Loaded.reading`. None for images that no reader read.
 
     Raises:
         LeakageError: A split shares rows or patients, or holds synthetic images out.
@@ -57,6 +60,7 @@ class Study:
     rare_class: int | None = None
     duplicates: "Duplicates | None" = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    reading: JsonObject | None = None
 
     def __post_init__(self) -> None:
         _check_names("method", list(self.methods))
@@ -171,4 +175,4 @@ def _check_method(name: str, method: Pipeline, *, segmenter: bool) -> None:
             f"Expected the last step '{last}' of method '{name}' to be a {kind}, "
             f"got {type(final).__name__} without {', '.join(missing)}."
         )
-    steps_of(method)
+    describe_steps(method)

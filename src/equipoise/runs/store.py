@@ -2,26 +2,33 @@
 
 import csv
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from equipoise.arrays import Rows
-from equipoise.atomic import atomic_file, atomic_folder, make_folder, read_json, write_json
+from equipoise.atomic import (
+    JsonObject,
+    atomic_file,
+    atomic_folder,
+    make_folder,
+    read_json,
+    write_json,
+)
 from equipoise.data.dataset import ImageDataset
-from equipoise.data.splits import load_splits, save_splits
+from equipoise.data.splits import Split, load_splits, save_splits
+from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.exceptions import DataError, SettingError
-from equipoise.experiments.description import continued, describe, describe_duplicates
 from equipoise.runs.cell import Cell
-
-if TYPE_CHECKING:
-    from equipoise.experiments.running.fit_watch import HistoryRow, Outcome
-    from equipoise.experiments.study import Study
+from equipoise.runs.cell_record import FailedCellRecord, TriedCellRecord, read_cell_record
+from equipoise.runs.continuation import continued
+from equipoise.runs.description import StudyDescription, read_description
+from equipoise.runs.outcome import HistoryRow, Outcome
 
 EXAMPLES_PER_CLASS = 8
 
@@ -60,38 +67,68 @@ class RunStore:
                 f"Another process writes into {self.folder}. Wait for it, stop it, or name another one with --out."
             ) from error
 
-    def check(self, study: "Study") -> None:
-        """See that the folder can be written and that a run in it may be continued, before any work.
+    def check(self, description: StudyDescription) -> None:
+        """Check that the folder can be written and that a run in it may be continued, before any work.
+
+        Args:
+            description: The study that is going to run.
 
         Raises:
             SettingError: The folder cannot be written.
-            StaleRunError: The folder holds results made with other settings.
+            StaleRunError: The folder contains results made with other settings; names the differences.
         """
         make_folder(self.folder)
-        if (self.folder / "study.json").is_file():
-            continued(self.study(), describe(study), self.folder)
+        if self.path_of_description.is_file():
+            continued(self.description(), description, self.folder)
 
-    def open(self, study: "Study") -> None:
-        """Write down what is asked, or see that it continues what is stored; clear what a killed process left.
+    def open(
+        self,
+        description: StudyDescription,
+        *,
+        dataset: ImageDataset | VolumeDataset,
+        splits: Sequence[Split],
+        duplicates: JsonObject | None = None,
+    ) -> None:
+        """Store the description of a study, or continue a stored run with it, before its cells are trained.
+
+        Removes what a killed process left behind.
+
+        Args:
+            description: The study.
+            dataset: Its images or volumes; some images are stored as examples.
+            splits: Its splits.
+            duplicates: Pairs of copies for duplicates.json; None where nobody searched for them.
 
         Raises:
-            StaleRunError: The folder holds results made with other settings; names the differences.
+            StaleRunError: The folder contains results made with other settings; names the differences.
         """
-        asked, splits = describe(study), list(study.splits)
-        if (self.folder / "study.json").is_file():
-            asked = continued(self.study(), asked, self.folder)
-            asked_names = {split.name for split in splits}
-            stored = load_splits(self.folder / "splits.json", study.dataset)
-            splits = [s for s in stored if s.name not in asked_names] + splits
+        all_splits = list(splits)
+        if self.path_of_description.is_file():
+            description = continued(self.description(), description, self.folder)
+            names = {split.name for split in splits}
+            stored = load_splits(self.folder / "splits.json", dataset)
+            all_splits = [split for split in stored if split.name not in names] + all_splits
         self._clear()
-        save_splits(self.folder / "splits.json", splits, study.dataset)
-        if study.duplicates is not None:
-            write_json(
-                self.folder / "duplicates.json", describe_duplicates(study, study.duplicates)
-            )
-        if isinstance(study.dataset, ImageDataset):
-            self._save_examples(study.dataset, study.splits[0].train)
-        write_json(self.folder / "study.json", asked)  # last: where it stands, the others stand too
+        save_splits(self.folder / "splits.json", all_splits, dataset)
+        if duplicates is not None:
+            write_json(self.folder / "duplicates.json", duplicates)
+        if isinstance(dataset, ImageDataset):
+            self._save_examples(dataset, splits[0].train)
+        # last: a folder with study.json has the other files too
+        write_json(self.path_of_description, description.to_json())
+
+    @property
+    def path_of_description(self) -> Path:
+        """The file `study.json`."""
+        return self.folder / "study.json"
+
+    def description(self) -> StudyDescription:
+        """Read what was requested of the run.
+
+        Raises:
+            DataError: The folder contains no run, or its description cannot be read.
+        """
+        return read_description(self.folder)
 
     def study(self) -> dict[str, Any]:
         """Read `study.json`.
@@ -127,30 +164,36 @@ class RunStore:
         """Say whether the cell was tried and failed."""
         return self._status(cell) == "failed"
 
-    def record(self, cell: Cell) -> dict[str, Any]:
-        """Read the record of a finished or failed cell."""
-        return dict(read_json(self.path(cell) / "record.json"))
+    def record(self, cell: Cell) -> TriedCellRecord:
+        """Read the record of a finished or failed cell.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        return read_cell_record(self.path(cell) / "record.json")
 
     def predictions(self, cell: Cell) -> dict[str, NDArray[Any]]:
         """Read the predictions of a finished cell."""
         with np.load(self.path(cell) / "predictions.npz", allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
 
-    def write(self, cell: Cell, outcome: "Outcome") -> None:
+    def write(self, cell: Cell, outcome: Outcome) -> None:
         """Store a finished cell, all or nothing."""
         with atomic_folder(self.path(cell)) as folder:
             _save_arrays(folder / "predictions.npz", **outcome.predictions)
             _write_history(folder / "history.csv", outcome.history)
-            if (some := outcome.synthetic) is not None:
-                _save_arrays(folder / "synthetic.npz", images=some.images, labels=some.labels)
+            synthetic = outcome.synthetic
+            if synthetic is not None:
+                path = folder / "synthetic.npz"
+                _save_arrays(path, images=synthetic.images, labels=synthetic.labels)
             for name, write in outcome.files.items():
                 write(folder / name)
-            write_json(folder / "record.json", outcome.record)
+            write_json(folder / "record.json", outcome.record.to_json())
 
-    def write_failure(self, cell: Cell, record: dict[str, Any]) -> None:
+    def write_failure(self, record: FailedCellRecord) -> None:
         """Store why a cell failed."""
-        with atomic_folder(self.path(cell)) as folder:
-            write_json(folder / "record.json", record)
+        with atomic_folder(self.path(record.cell)) as folder:
+            write_json(folder / "record.json", record.to_json())
 
     def _status(self, cell: Cell) -> str | None:
         path = self.path(cell) / "record.json"
@@ -180,7 +223,7 @@ def _save_arrays(file: Any, **arrays: Any) -> None:
     np.savez_compressed(file, **arrays)
 
 
-def _write_history(path: Path, rows: list["HistoryRow"]) -> None:
+def _write_history(path: Path, rows: list[HistoryRow]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("stage", "step", "name", "value"))

@@ -1,8 +1,10 @@
+from typing import Any
+
 import pytest
 
 from equipoise.exceptions import SettingError
 from equipoise.experiments.methods.catalogue import METHODS, WITHIN_BUDGET, build_methods, named
-from equipoise.experiments.parameters import steps_of
+from equipoise.experiments.parameters import describe_steps
 from equipoise.experiments.protocol import Budget
 
 BUDGET = Budget(
@@ -26,7 +28,7 @@ ABOUT_THE_CLASSIFIER = {
 
 def test_all_arms_share_one_classifier_but_for_what_they_are_about() -> None:
     methods = build_methods(METHODS, BUDGET)
-    settings = {name: steps_of(method)[-1]["settings"] for name, method in methods.items()}
+    settings = {name: dict(describe_steps(method)[-1].settings) for name, method in methods.items()}
     for own in settings.values():
         for name, value in own.items():
             assert name in ABOUT_THE_CLASSIFIER or value == settings["none"][name], name
@@ -38,7 +40,7 @@ def test_all_arms_share_one_classifier_but_for_what_they_are_about() -> None:
 
 def test_no_two_methods_are_the_same() -> None:
     methods = build_methods(METHODS, BUDGET)
-    assert len({str(steps_of(method)) for method in methods.values()}) == len(METHODS)
+    assert len({str(describe_steps(method)) for method in methods.values()}) == len(METHODS)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -49,7 +51,7 @@ def test_every_method_can_work_on_small_images(name: str) -> None:
 
 def test_generators_share_their_budget() -> None:
     methods = build_methods(["dcgan", "cdcgan"], BUDGET)
-    one, other = (steps_of(method)[0]["settings"] for method in methods.values())
+    one, other = (dict(describe_steps(method)[0].settings) for method in methods.values())
     assert one.pop("conditioning") == "per_class"
     assert other.pop("conditioning") == "embedding"
     assert one == other
@@ -68,11 +70,12 @@ def test_names_are_read_from_a_list_or_stand_for_all() -> None:
 @pytest.mark.parametrize("name", ["dcgan", "cdcgan", "edm"])
 def test_a_curated_arm_differs_by_its_filters_alone(name: str) -> None:
     plain, curated = (
-        steps_of(m) for m in build_methods([name, f"{name}_curated"], BUDGET).values()
+        describe_steps(m) for m in build_methods([name, f"{name}_curated"], BUDGET).values()
     )
     assert curated[1] == plain[1]
-    generator, judge = (curated[0]["settings"][part] for part in ("generator", "judge"))
-    assert {"class": plain[0]["class"], **plain[0]["settings"]} == generator
+    settings: dict[str, Any] = dict(curated[0].settings)
+    generator, judge = (settings[part] for part in ("generator", "judge"))
+    assert {"class": plain[0].class_name, **plain[0].settings} == generator
     assert {key: judge[key] for key in ("network", "n_steps", "batch_sampler", "device")} == {
         "network": "resnet18",
         "n_steps": 7,

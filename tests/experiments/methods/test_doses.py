@@ -6,7 +6,7 @@ from equipoise.curation.dosed import DosedOversampler
 from equipoise.exceptions import SettingError
 from equipoise.experiments.methods.catalogue import METHODS, build_methods
 from equipoise.experiments.methods.doses import dosed
-from equipoise.experiments.parameters import steps_of
+from equipoise.experiments.parameters import describe_steps
 from equipoise.experiments.protocol import Budget
 
 BUDGET = Budget(n_steps=7, gan_steps=9, device="cpu")
@@ -30,7 +30,9 @@ def test_a_dose_changes_nothing_else(dose: dict[str, Any], name: str) -> None:
 
 def test_doses_are_found_by_name() -> None:
     built = build_methods(["none", "dcgan@0.25", "dcgan+120", "cdcgan@2"], BUDGET)
-    settings = {name: steps_of(method)[0]["settings"] for name, method in built.items()}
+    settings: dict[str, dict[str, Any]] = {
+        name: dict(describe_steps(method)[0].settings) for name, method in built.items()
+    }
     assert list(built) == ["none", "dcgan@0.25", "dcgan+120", "cdcgan@2"]
     assert (settings["dcgan@0.25"]["share"], settings["dcgan@0.25"]["per_class"]) == (0.25, None)
     assert (settings["dcgan+120"]["share"], settings["dcgan+120"]["per_class"]) == (None, 120)

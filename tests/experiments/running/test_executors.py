@@ -13,6 +13,7 @@ from equipoise.experiments.running.protocols import Observer
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
+from equipoise.runs.cell_record import FailedCellRecord
 from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]
@@ -36,7 +37,7 @@ class Logbook(Observer):
 
 
 def comparable(store: RunStore, cells: Sequence[Cell]) -> list[Any]:
-    records = [store.record(cell) for cell in cells]
+    records = [store.record(cell).to_json() for cell in cells]
     kept = [{key: value for key, value in record.items() if key not in TIMES} for record in records]
     names = ("predictions.npz", "history.csv", "classifier/model.json")
     return [kept, [(store.path(cell) / name).read_bytes() for cell in cells for name in names]]
@@ -59,9 +60,9 @@ def test_workers_give_the_same_bytes_and_survive_one_that_dies(
     cells = list(study.cells())
     assert comparable(there, cells) == comparable(here, cells)
     dead = there.record(Cell("dies", "split-0", 0))
-    assert dead["status"] == "failed"
-    assert "killed by SIGKILL" in dead["error"]
-    assert "fewer --workers" in dead["error"]
+    assert isinstance(dead, FailedCellRecord)
+    assert "killed by SIGKILL" in dead.error
+    assert "fewer --workers" in dead.error
     assert sorted(map(str, log.ended_cells)) == sorted(map(str, log.began_cells))
     assert len(log.ended_cells) == 4
     assert ("generator", 20) in log.steps
@@ -92,7 +93,7 @@ def test_threads_are_put_back(make_study: MakeStudy, tmp_path: Path) -> None:
     study = make_study(seeds=(0,))
     run_study(study, RunStore(tmp_path), executor=InProcess())
     assert torch.get_num_threads() == 2
-    assert RunStore(tmp_path).record(Cell("none", "split-0", 0))["threads"] == 1
+    assert RunStore(tmp_path).record(Cell("none", "split-0", 0)).threads == 1
 
 
 def test_the_default_uses_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

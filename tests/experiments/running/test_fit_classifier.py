@@ -10,9 +10,10 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.experiments.running.fit_classifier import fit_cell
-from equipoise.experiments.running.fit_watch import Outcome
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
+from equipoise.runs.cell_record import ImageCellRecord
+from equipoise.runs.outcome import Outcome
 from equipoise.training.checkpoint import Checkpoint
 
 
@@ -31,8 +32,9 @@ def test_the_classifier_is_told_which_images_are_synthetic(
     study = make_study()
     outcome = fit_cell(Cell(method, "split-0", 0), study, tmp_path, quiet)
     (fit,) = fakes.NearestMean.fits
-    before, after = (sum(outcome.record[f"counts_{when}"]) for when in ("before", "after"))
-    n_new = after - before if n_synthetic is None else n_synthetic
+    assert isinstance(outcome.record, ImageCellRecord)
+    n_added = sum(outcome.record.counts_after) - sum(outcome.record.counts_before)
+    n_new = n_added if n_synthetic is None else n_synthetic
     real = len(fit["X"]) - n_new
     np.testing.assert_array_equal(fit["synthetic"], np.arange(len(fit["X"])) >= real)
     assert (n_new > 0) == (method == "copies")
@@ -42,11 +44,11 @@ def test_what_filters_kept_is_recorded(
     make_study: Callable[..., Study], fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = Cell("copies", "split-0", 0)
-    assert fit_cell(cell, make_study(), tmp_path, quiet).record["curation"] == {}
+    assert fit_cell(cell, make_study(), tmp_path, quiet).record.to_json()["curation"] == {}
     found = {1: {"sanity": (9, 7), "agreement": (7, 3)}}
     monkeypatch.setattr(fakes.NoisyCopies, "curation_", found, raising=False)
     monkeypatch.setattr(fakes.NoisyCopies, "filled_", {1: 2}, raising=False)
-    assert fit_cell(cell, make_study(), tmp_path, quiet).record["curation"] == {
+    assert fit_cell(cell, make_study(), tmp_path, quiet).record.to_json()["curation"] == {
         "1": {"filters": [["sanity", 9, 7], ["agreement", 7, 3]], "filled": 2}
     }
 
@@ -76,7 +78,7 @@ def test_both_stages_of_a_classifier_are_recorded(staged: Study, tmp_path: Path)
         *(("classify", step) for step in (10, 12)),
         *(("classify/head", step) for step in (10, 12)),
     }
-    assert not outcome.record["resumed"]
+    assert not outcome.record.resumed
 
 
 def test_a_cell_that_goes_on_in_the_second_stage_is_resumed(
@@ -89,7 +91,7 @@ def test_a_cell_that_goes_on_in_the_second_stage_is_resumed(
         with pytest.raises(ZeroDivisionError):
             fit_staged(staged, tmp_path / "killed")
     again = fit_staged(staged, tmp_path / "killed")
-    assert again.record["resumed"]
+    assert again.record.resumed
     assert again.history == whole.history
     for name, values in whole.predictions.items():
         np.testing.assert_array_equal(again.predictions[name], values)

@@ -15,6 +15,7 @@ from equipoise.experiments.study import Study
 from equipoise.metrics.segmentation import dice
 from equipoise.resampling.random import RandomUndersampler
 from equipoise.runs.cell import Cell
+from equipoise.runs.cell_record import VolumeCellRecord
 from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]
@@ -33,8 +34,9 @@ def test_a_cell_learns_from_its_training_patients_only(
     split, ids = study.split("fold-0"), study.volumes.ids
     assert seen == (ids[split.train].tolist(), ids[split.validation].tolist())
     assert outcome.predictions["test_ids"].tolist() == ids[split.test].tolist()
-    assert outcome.record["tau"] == 0.25
-    assert outcome.record["notes"] == ["A note."]
+    assert isinstance(outcome.record, VolumeCellRecord)
+    assert outcome.record.tau == 0.25
+    assert outcome.record.notes == ("A note.",)
     assert outcome.history == [("segment", 1, "loss", 0.5)]
 
 
@@ -90,7 +92,7 @@ def test_other_settings_are_refused_in_the_same_folder(
     store = RunStore(tmp_path / "run")
     run_study(make_volume_study(seeds=(0,)), store, executor=InProcess())
     other = {"random": Pipeline([("segment", volume_fakes.NearestMeanSegmenter(shift=0.1))])}
-    with pytest.raises(StaleRunError, match=r"shift: stored 0\.0, asked 0\.1"):
+    with pytest.raises(StaleRunError, match=r"shift: stored 0\.0, requested 0\.1"):
         run_study(make_volume_study(methods=other), store, executor=InProcess())
 
 

@@ -1,55 +1,44 @@
-"""`Outcome`: what a cell yields, as it is stored; and what is noticed while it is trained."""
+"""Observe the fits inside a cell: progress, durations, histories, and whether a checkpoint was used."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
-from equipoise.data.dataset import ImageDataset
+from equipoise.runs.outcome import HistoryRow
 from equipoise.training.progress import Listener
 
-HistoryRow = tuple[str, int, str, float]  # stage, step, name, value
-Writer = Callable[[Path], None]  # writes a file or a folder
 
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a cell yields, as it is stored.
+class FitWatch:
+    """Passes progress reports on, counts the fits, and notices one that continued from a checkpoint.
 
     Attributes:
-        record: JSON values; see "a run on disk" in docs/architecture.md.
-        predictions: Arrays of predictions.npz.
-        history: What the fits recorded, in order.
-        files: Name inside the cell's folder -> what writes it: the fitted classifier or segmenter, tables.
-        synthetic: Some of the synthetic images; None where the method makes none.
+        n_fits: Number of fits that reported at least one step.
+        resumed: Whether the first report of any fit was beyond step 1.
     """
-
-    record: dict[str, Any]
-    predictions: dict[str, NDArray[Any]]
-    history: list[HistoryRow]
-    files: Mapping[str, Writer] = field(default_factory=dict)
-    synthetic: ImageDataset | None = None
-
-
-class Spy:
-    """Passes progress on, counts the fits that report any, and notices one that went on from a checkpoint."""
 
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
-        self.resumed, self.n_fits = False, 0
+        self.n_fits = 0
+        self.resumed = False
         self._last = ("", 0)
 
     def __call__(self, name: str, step: int, n_steps: int) -> None:
-        """Take a report of `equipoise.training.progress`."""
+        """Receive a report of `equipoise.training.progress`."""
         if (name, step - 1) != self._last:
             self.n_fits += 1
             self.resumed |= step > 1
         self._last = (name, step)
         self.listener(name, step, n_steps)
+
+    def was_resumed(self, pipeline: Pipeline) -> bool:
+        """Return whether a checkpoint or a finished fit was used: fewer fits reported than left a history."""
+        n_histories = 0
+        for _, step in pipeline.steps:
+            n_histories += len(histories_of(step))
+        return self.resumed or self.n_fits < n_histories
 
 
 @contextmanager
@@ -61,18 +50,19 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 
 def histories_of(step: Any) -> dict[str, Any]:
-    """Name the histories of a step; most have none or one. A fit of several stages names them in `histories_`."""
+    """Return the histories of a step by name; a fit of several stages names them in `histories_`."""
     histories = getattr(step, "histories_", None) or getattr(step, "history_", {})
     return histories if isinstance(histories, dict) else {"": histories}
 
 
-def history_rows(stage: str, step: Any) -> Iterator[HistoryRow]:
-    """Walk through what the fits of a step recorded."""
-    for name, history in histories_of(step).items():
-        for row in history.rows:
-            values = sorted(
-                item for item in row.items() if item[0] != "step"
-            )  # a fit read from JSON has another order
-            yield from (
-                (f"{stage}/{name}" if name else stage, int(row["step"]), *item) for item in values
-            )
+def history_rows(pipeline: Pipeline) -> list[HistoryRow]:
+    """Return everything that the fits of a method recorded: (stage, step, name, value)."""
+    rows: list[HistoryRow] = []
+    for stage, step in pipeline.steps:
+        for name, history in histories_of(step).items():
+            full_stage = f"{stage}/{name}" if name else stage
+            for row in history.rows:
+                for key in sorted(row):  # a fit read from JSON has another order
+                    if key != "step":
+                        rows.append((full_stage, int(row["step"]), key, row[key]))
+    return rows

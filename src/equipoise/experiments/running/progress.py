@@ -1,9 +1,8 @@
 """Show how far a study is: live bars on a terminal, one line per cell elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,6 +19,7 @@ from equipoise.experiments.running.forecast import Forecast, estimate, makespan
 from equipoise.experiments.running.protocols import Executor, Observer
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
+from equipoise.runs.cell_record import FailedCellRecord, TriedCellRecord
 from equipoise.runs.store import RunStore
 
 MANY = 8  # methods; the forecast of fewer is quick
@@ -89,12 +89,14 @@ class ProgressLines(Observer):
         """See `Observer`."""
         self.pace.began(cell)
 
-    def ended(self, cell: Cell, record: Mapping[str, Any]) -> None:
+    def ended(self, cell: Cell, record: TriedCellRecord) -> None:
         """See `Observer`."""
-        failed = record["status"] == "failed"
+        failed = isinstance(record, FailedCellRecord)
         seconds = self.pace.ended(cell, done=not failed)
         self.n_done += 1
-        result = f"[red]failed[/]: {escape(record['error'])}" if failed else duration(seconds)
+        result = duration(seconds)
+        if isinstance(record, FailedCellRecord):
+            result = f"[red]failed[/]: {escape(record.error)}"
         if self.n_done < self.n_cells:
             result += f", {duration(self.pace.remaining())} left"
         self.print(f"{self.n_done:>3}/{self.n_cells} {cell}: {result}", failed=failed)
@@ -129,7 +131,7 @@ class ProgressBars(ProgressLines):
         self.bars.update(bar, completed=step, total=n_steps, note=escape(fit))
         self._refresh()
 
-    def ended(self, cell: Cell, record: Mapping[str, Any]) -> None:
+    def ended(self, cell: Cell, record: TriedCellRecord) -> None:
         """See `Observer`."""
         super().ended(cell, record)
         self.bars.remove_task(self.cell_bars.pop(cell))

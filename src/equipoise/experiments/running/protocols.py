@@ -1,9 +1,10 @@
 """The interfaces between a study, whatever trains its cells, and whoever watches."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from equipoise.runs.cell import Cell
+from equipoise.runs.cell_record import TriedCellRecord
 from equipoise.training.progress import Listener
 
 
@@ -19,7 +20,7 @@ class Observer:
     def stepped(self, cell: Cell, fit: str, step: int, n_steps: int) -> None:
         """Receive the progress of the fit named `fit` inside a cell: `step` of `n_steps` done."""
 
-    def ended(self, cell: Cell, record: Mapping[str, Any]) -> None:
+    def ended(self, cell: Cell, record: TriedCellRecord) -> None:
         """Receive the stored record of a finished or failed cell."""
 
 
@@ -32,7 +33,7 @@ class CellTask(Protocol):
     def fail(self, cell: Cell, reason: str) -> None:
         """Store a cell as failed because the worker died, unless the worker had already stored it."""
 
-    def record(self, cell: Cell) -> Mapping[str, Any]:
+    def record(self, cell: Cell) -> TriedCellRecord:
         """Return the stored record of a finished or failed cell."""
 
     def portable(self) -> "PortableTask":

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from equipoise.experiments.description import describe, describe_duplicates
 from equipoise.experiments.running.executors import default_executor
 from equipoise.experiments.running.protocols import Executor, Observer
 from equipoise.experiments.running.train_cell import StudyTask
@@ -43,7 +44,13 @@ def run_study(
     executor = executor or default_executor()
     observer = observer or Observer()
     with store.lock():
-        store.open(study)
+        duplicates = study.duplicates
+        store.open(
+            describe(study),
+            dataset=study.dataset,
+            splits=study.splits,
+            duplicates=None if duplicates is None else describe_duplicates(study, duplicates),
+        )
         finished: list[Cell] = []
         remaining: list[Cell] = []
         for cell in study.cells():

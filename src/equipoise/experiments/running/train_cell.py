@@ -1,6 +1,5 @@
 """`StudyTask`: train one cell of a study and store the result, here or in another process."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from equipoise.experiments.running.fit_classifier import fit_cell
 from equipoise.experiments.running.fit_segmenter import segment_cell
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
+from equipoise.runs.cell_record import TriedCellRecord
 from equipoise.runs.store import RunStore
 from equipoise.training.progress import Listener
 
@@ -35,14 +35,14 @@ class StudyTask:
         try:
             self.store.write(cell, fit(cell, self.study, self.store.workspace, listener))
         except Exception as error:  # noqa: BLE001 (a bad cell must not end a study of days; it is stored and shown)
-            self.store.write_failure(cell, failure(cell, self.study, error))
+            self.store.write_failure(failure(cell, self.study, error))
 
     def fail(self, cell: Cell, reason: str) -> None:
         """Store a cell as failed for a reason in words, unless it is already finished."""
         if not self.store.has(cell):
-            self.store.write_failure(cell, failure(cell, self.study, reason))
+            self.store.write_failure(failure(cell, self.study, reason))
 
-    def record(self, cell: Cell) -> Mapping[str, Any]:
+    def record(self, cell: Cell) -> TriedCellRecord:
         """Return the stored record of a finished or failed cell."""
         return self.store.record(cell)
 

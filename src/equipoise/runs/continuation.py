@@ -1,0 +1,79 @@
+"""Whether a stored run may be continued with a study, and the description of both together."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from equipoise.atomic import JsonValue
+from equipoise.exceptions import StaleRunError
+from equipoise.runs.description import MethodDescription, SplitDescription, StudyDescription
+
+MOST_LINES = 12  # of differences in a message
+
+Named = TypeVar("Named", MethodDescription, SplitDescription)
+
+
+def continued(
+    stored: StudyDescription, requested: StudyDescription, folder: Path
+) -> StudyDescription:
+    """Join the description of a stored run with that of a study: methods, splits and seeds may be added.
+
+    Versions count because another version rounds differently: arms trained under both would not be a fair pair.
+
+    Raises:
+        StaleRunError: The images, a setting of a stored method, a stored split or a library differs.
+    """
+    conflicts = [
+        *differences(stored.dataset.to_json(), requested.dataset.to_json(), at="dataset"),
+        *differences(dict(stored.versions), dict(requested.versions), at="versions"),
+        *_changed("method", stored.methods, requested.methods),
+        *_changed("split", stored.splits, requested.splits),
+    ]
+    if conflicts:
+        lines = [f"  {conflict}" for conflict in conflicts[:MOST_LINES]]
+        if len(conflicts) > MOST_LINES:
+            lines.append(f"  and {len(conflicts) - MOST_LINES} more")
+        raise StaleRunError(
+            f"The run in {folder} was made with other settings than those requested now:\n"
+            + "\n".join(lines)
+            + f"\nName another folder with --out, or delete {folder}."
+        )
+    return replace(
+        requested,
+        methods=_joined(stored.methods, requested.methods),
+        splits=_joined(stored.splits, requested.splits),
+        seeds=tuple(sorted({*stored.seeds, *requested.seeds})),
+    )
+
+
+def differences(stored: JsonValue, requested: JsonValue, *, at: str = "") -> Iterator[str]:
+    """Describe where two JSON values differ, one line for each place.
+
+    >>> list(differences({"n": 1, "rate": 0.1}, {"n": 2, "rate": 0.1}, at="classify"))
+    ['classify, n: stored 1, requested 2']
+    """
+    if isinstance(stored, dict) and isinstance(requested, dict):
+        for key in sorted(stored.keys() | requested.keys()):
+            place = f"{at}, {key}" if at else key
+            yield from differences(stored.get(key), requested.get(key), at=place)
+    elif isinstance(stored, list) and isinstance(requested, list) and len(stored) == len(requested):
+        for i, (a, b) in enumerate(zip(stored, requested, strict=True)):
+            name = a.get("name", i) if isinstance(a, dict) else i
+            yield from differences(a, b, at=f"{at}, {name}")
+    elif stored != requested:
+        yield f"{at}: stored {stored!r}, requested {requested!r}"
+
+
+def _changed(kind: str, stored: Sequence[Named], requested: Sequence[Named]) -> Iterator[str]:
+    """Describe what differs in the methods or splits that both descriptions contain."""
+    requested_by_name = {item.name: item for item in requested}
+    for item in stored:
+        other = requested_by_name.get(item.name, item)
+        yield from differences(item.to_json(), other.to_json(), at=f"{kind} {item.name}")
+
+
+def _joined(stored: tuple[Named, ...], requested: tuple[Named, ...]) -> tuple[Named, ...]:
+    """Append the methods or splits that the stored run does not contain yet."""
+    names = {item.name for item in stored}
+    return stored + tuple(item for item in requested if item.name not in names)
