@@ -4,14 +4,21 @@ import importlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from equipoise.cli.execution import load_study
+from equipoise.cli.generate import real_images
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.reading import read
+from equipoise.exceptions import DataError
+from equipoise.experiments.description import describe
+from equipoise.runs.reading import Reading
+from equipoise.runs.store import RunStore
 
 REASON = "Shown to nobody but the two authors, to test the gate."
 Call = Callable[..., tuple[int, str, str]]
@@ -112,12 +119,16 @@ def test_copies_are_refused_with_exit_code_1(run: Any, call: Call, tmp_path: Pat
 def test_the_real_images_are_given_by_their_folder(
     films: Path, run: Any, call: Call, tmp_path: Path
 ) -> None:
-    """A run in one process keeps none; they are read as its command read them, wherever they are now."""
-    dataset = read(films, ReadOptions(size=32, fit="crop", groups=r"patient(\d+)")).dataset
-    asked = (
-        f"equipoise run {films} --size 32 --fit crop --groups 'patient(\\d+)' --methods none,smote"
+    """A run in one process keeps none; they are read with the options that it stores, wherever they are now."""
+    options = ReadOptions(size=32, fit="crop", groups=r"patient(\d+)")
+    dataset = read(films, options).dataset
+    run.fakes.finished_run(
+        tmp_path / "run",
+        dataset,
+        seeds=(0,),
+        facts={"command": "python films.py"},
+        reading=Reading(source="images", options=options),
     )
-    run.fakes.finished_run(tmp_path / "run", dataset, seeds=(0,), facts={"command": asked})
     rare = dataset.class_names[dataset.rare_class]
     command = (
         "generate",
@@ -141,7 +152,7 @@ def test_the_real_images_are_given_by_their_folder(
     assert call(*command, "--real", tmp_path / "moved", "--override-reason", REASON)[0] == 0
     manifest = json.loads((tmp_path / "new" / "manifest.json").read_text())
     assert manifest["audit"]["overall"]["n_synthetic"] == 2
-    assert manifest["source"]["command"] == asked
+    assert manifest["source"]["command"] == "python films.py"
 
     next((tmp_path / "moved" / rare).iterdir()).unlink()
     code, _, error = call(*command, "--real", tmp_path / "moved")
@@ -223,3 +234,74 @@ def test_no_run_is_said(call: Call, tmp_path: Path) -> None:
     assert code == 2
     assert "nowhere" in error
     assert not (tmp_path / "out").exists()
+
+
+STUDY = """
+from equipoise.data.phantoms.datasets import cells
+from equipoise.data.splits import hold_out
+from equipoise.experiments.protocol import Budget
+from equipoise.experiments.methods.catalogue import build_methods
+from equipoise.experiments.study import Study
+
+def make(n):
+    dataset = cells((n, 20), size=28)
+    methods = build_methods(["none"], Budget(n_steps=2))
+    return Study(name=str(n), dataset=dataset, splits=hold_out(dataset, n_splits=1), seeds=(0,), methods=methods)
+
+PROTOCOLS = {"clean": lambda: make(24), "literal": lambda: make(28)}
+"""
+
+
+def described(tmp_path: Path, command: str | None, reading: Reading | None) -> RunStore:
+    """Write the description of a run on the images of STUDY's protocol "literal"."""
+    store = RunStore(tmp_path / "run")
+    (tmp_path / "study.py").write_text(STUDY)
+    study = load_study(tmp_path / "study.py", "literal")
+    facts = {} if command is None else {"command": command}
+    description = replace(describe(study), facts=facts, reading=reading)
+    store.open(description, dataset=study.images, splits=study.splits)
+    return store
+
+
+@pytest.mark.parametrize("protocol", ["literal", None])
+def test_a_study_file_reads_its_images(protocol: str | None, tmp_path: Path) -> None:
+    store = described(tmp_path, None, Reading(protocol=protocol))
+    source = str(tmp_path / "study.py")
+    if protocol is None:  # the first, which is another
+        with pytest.raises(DataError, match=r"48 images.*44 images"):
+            real_images(store, source)
+    else:
+        dataset = real_images(store, source)
+        assert dataset is not None
+        assert len(dataset) == 48
+
+
+def test_a_study_of_a_file_stores_its_protocol(tmp_path: Path) -> None:
+    (tmp_path / "study.py").write_text(STUDY)
+    assert load_study(tmp_path / "study.py", "literal").reading == Reading(protocol="literal")
+
+
+@pytest.mark.parametrize(
+    ("command", "reading"),
+    [("equipoise demo --out runs/demo", None), (None, Reading(source="demo"))],
+)
+def test_the_demo_is_drawn_again(
+    command: str | None, reading: Reading | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = described(tmp_path, command, reading)
+    study = load_study(tmp_path / "study.py", "literal")
+    monkeypatch.setattr("equipoise.experiments.demo.demo_study", lambda: study)
+    dataset = real_images(store, None)
+    assert dataset is not None
+    assert dataset.fingerprint == study.images.fingerprint
+
+
+def test_without_a_source_nothing_is_read(tmp_path: Path) -> None:
+    reading = Reading(source="images", options=ReadOptions(size=28))
+    assert real_images(described(tmp_path, "equipoise run films", reading), None) is None
+
+
+def test_a_run_of_an_earlier_version_says_what_to_give(tmp_path: Path) -> None:
+    store = described(tmp_path, "equipoise run films", None)
+    with pytest.raises(DataError, match=r"STUDY\.py.*--real"):
+        real_images(store, str(tmp_path))

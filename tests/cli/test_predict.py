@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
+from equipoise.runs.description import ImageDatasetDescription, StudyDescription
+from equipoise.runs.reading import Reading
 from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 
@@ -36,7 +39,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
         splits=hold_out(dataset, n_splits=2),
         methods=build_methods(["none"], Budget(n_steps=3, device="cpu")),
         seeds=(0,),
-        facts={"command": "equipoise run films --size 32 --fit crop"},
+        reading=Reading(source="images", options=ReadOptions(size=32, fit="crop")),
     )
     store = RunStore(tmp_path_factory.mktemp("predict") / "run")
     run_study(study, store, executor=InProcess())
@@ -99,25 +102,46 @@ def test_unreadable_files_are_named(run: RunStore, new: Path, call: Call, tmp_pa
     assert len(rows_of(tmp_path / "predictions.csv")) == 3
 
 
+def described(shape: tuple[int, ...], reading: Reading | None) -> StudyDescription:
+    dataset = ImageDatasetDescription(
+        fingerprint="",
+        n_images=9,
+        n_groups=9,
+        class_names=("a", "b"),
+        counts=(5, 4),
+        shape=shape,
+        dtype="uint8",
+    )
+    return StudyDescription(
+        name="x",
+        dataset=dataset,
+        rare_class=1,
+        baseline="none",
+        primary_metric="auroc",
+        methods=(),
+        splits=(),
+        seeds=(0,),
+        reading=reading,
+    )
+
+
 def test_images_are_brought_to_the_kind_of_the_run() -> None:
-    """`study.json` holds size and channels; how oblong images were fitted is in its command."""
-    asked = {
-        "name": "x",
-        "dataset": {"shape": [3, 64, 64]},
-        "facts": {"command": "equipoise run x --fit crop"},
-    }
-    assert options_like(asked, fit=None) == ReadOptions(size=64, fit="crop", channels="rgb")
-    assert options_like(asked, fit="stretch").fit == "stretch"
-    asked["dataset"] = {"shape": [1, 40, 50]}
-    assert options_like(asked, fit=None) == ReadOptions(size=None, fit="crop", channels="gray")
+    """The description holds shape and channels, and the options with which oblong images were fitted."""
+    stored = ReadOptions(size=64, fit="crop", filter="area", groups="x", on_error="skip")
+    description = described((3, 64, 64), Reading(source="images", options=stored))
+    expected = ReadOptions(size=64, fit="crop", filter="area", channels="rgb")
+    assert options_like(description) == expected
+    assert options_like(description, fit="stretch").fit == "stretch"
+    own_size = described((1, 40, 50), Reading(source="images", options=stored))
+    assert options_like(own_size) == replace(expected, size=None, channels="gray")
 
 
-@pytest.mark.parametrize("command", ["equipoise demo", "equipoise run studies/x.py", ""])
-def test_where_the_run_does_not_say_it_fit_must_be_given(command: str) -> None:
-    asked = {"name": "x", "dataset": {"shape": [1, 32, 32]}, "facts": {"command": command}}
+@pytest.mark.parametrize("reading", [None, Reading(), Reading(source="demo")])
+def test_where_the_run_does_not_say_it_fit_must_be_given(reading: Reading | None) -> None:
+    description = described((1, 32, 32), reading)
     with pytest.raises(SettingError, match="--fit pad, crop or stretch"):
-        options_like(asked, fit=None)
-    assert options_like(asked, fit="pad").fit == "pad"
+        options_like(description)
+    assert options_like(description, fit="pad").fit == "pad"
 
 
 def test_help_shows_an_example(call: Call) -> None:

@@ -4,8 +4,10 @@ from typing import Any
 import pytest
 
 from equipoise.atomic import read_json, write_json
+from equipoise.data.images.options import ReadOptions
 from equipoise.exceptions import DataError
 from equipoise.runs.description import StudyDescription, read_description
+from equipoise.runs.reading import Reading
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 PUBLISHED = sorted(RESULTS.glob("*/study.json"))
@@ -30,9 +32,10 @@ def test_both_tasks_are_among_the_published() -> None:
 def test_reading_options_are_kept_where_there_are_some() -> None:
     stored = read_json(PUBLISHED[0])
     assert StudyDescription.from_json(stored).reading is None
-    description = StudyDescription.from_json({**stored, "reading": {"size": 32}})
-    assert description.reading == {"size": 32}
-    assert description.to_json()["reading"] == {"size": 32}
+    reading = Reading(source="images", options=ReadOptions(size=32))
+    description = StudyDescription.from_json({**stored, "reading": reading.to_json()})
+    assert description.reading == reading
+    assert description.to_json()["reading"] == reading.to_json()
 
 
 def test_the_data_set_of_the_other_task_is_refused() -> None:

@@ -1,5 +1,6 @@
 """What `run`, `demo` and `report` do with a study: train it, gather evidence, write tables and report."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ def load_study(path: Path, protocol: str | None = None) -> Any:
         raise SettingError(
             f"Expected {path} to define `study`, an equipoise.experiments.study.Study, got {found}."
         )
-    return study
+    return replace(study, reading=replace(study.reading, protocol=protocol))
 
 
 def execute(study: Any, out: Path, *, workers: int | None, device: str) -> None:

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from equipoise.exceptions import ReleaseError
+from equipoise.exceptions import DataError, ReleaseError
+
+if TYPE_CHECKING:
+    from equipoise.data.dataset import ImageDataset
+    from equipoise.runs.store import RunStore
 
 WHAT, WHICH, AUDIT = "Images", "Generator", "Audit"
 
@@ -125,23 +129,54 @@ def generate(
     print(f"{n} synthetic images{'' if made.new else ' were there already'}: {out}")  # noqa: T201 (scripts read it)
 
 
-def real_images(store: Any, source: str | None) -> Any:
-    """Find the real images of a run: read from `source`, drawn again for the demo, or those that the run kept.
+def real_images(store: "RunStore", source: str | None) -> "ImageDataset | None":
+    """Find the real images of a run: those that it kept, read from `source`, or drawn again for the demo.
+
+    A place that only `study.json` names is never read, because the folder of a run may come from elsewhere.
+
+    Args:
+        store: Folder of the run.
+        source: Where the images are now, or the STUDY.py that reads them.
+
+    Returns:
+        The images; None without a source where the run did not keep them.
 
     Raises:
-        DataError: They are not those of the run.
+        DataError: They are not those of the run, or the run does not store how they were read.
     """
-    from equipoise.cli.asked_before import read_again
     from equipoise.cli.console import reading_bar
+    from equipoise.cli.execution import load_study
+    from equipoise.experiments.demo import demo_study
+    from equipoise.experiments.image_plan import read_again
+    from equipoise.runs.reading import DEMO
     from equipoise.runs.real_images import check_images_of, packed_images
 
-    if source is None and (kept := packed_images(store)) is not None:
-        return kept
-    with reading_bar() as progress:
-        found = read_again(source, store.study(), progress)
-    if found is not None:
-        check_images_of(store, found, source or "the demo's drawings")
-    return found
+    if source is None and (packed := packed_images(store)) is not None:
+        return packed
+    description = store.description()
+    reading = description.reading
+    if source is None:
+        # runs of earlier versions store the command alone
+        command = description.command or ""
+        is_demo = (
+            command.startswith("equipoise demo") if reading is None else reading.source == DEMO
+        )
+        if not is_demo:
+            return None
+        dataset = demo_study().images
+    elif source.endswith(".py"):
+        protocol = None if reading is None else reading.protocol
+        dataset = load_study(Path(source), protocol).images
+    elif reading is None:
+        raise DataError(
+            f"Run '{description.name}' was made by an earlier version and does not store how its images were read. "
+            "Give the STUDY.py that reads them with --real, or repeat the run."
+        )
+    else:
+        with reading_bar() as progress:
+            dataset = read_again(source, reading, progress)
+    check_images_of(store, dataset, source or "the demo's drawings")
+    return dataset
 
 
 def sentences(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from equipoise.exceptions import DataError, SettingError
+from equipoise.exceptions import SettingError
+
+if TYPE_CHECKING:
+    from equipoise.data.images.options import ReadOptions
+    from equipoise.runs.description import StudyDescription
 
 READING, WHICH, OUTPUT = "Reading", "Networks", "Output"
 TABLE = Path("predictions.csv")
-NOT_SAID = (
-    "This run does not say how its images were made square: give --fit pad, crop or stretch. "
-)
 
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)]
 Images = Annotated[
@@ -174,7 +175,7 @@ def _score(
     )
     from equipoise.runs.run import open_run
 
-    run, asked = open_run(store.folder), store.study()
+    run = open_run(store.folder)
     ensemble = choose_classifiers(run, **which)
     check_table(out)
     console = Console(soft_wrap=True, highlight=False, markup=False)
@@ -183,46 +184,45 @@ def _score(
         f"{n} classifier{'s' * (n != 1)} of {ensemble.cells[0].method}. {ensemble.reason}"
     )
     with reading_bar() as progress:
-        found = read_unlabeled(images, options_like(asked, **reading, progress=progress))
+        found = read_unlabeled(images, options_like(run.description, **reading, progress=progress))
     with working_bar():
         scores = score_images(run, ensemble, found.images, corrected=corrected)
-    write_predictions(
-        out, found.files, scores, asked["dataset"]["class_names"], corrected=corrected
-    )
+    class_names = run.description.class_names
+    write_predictions(out, found.files, scores, class_names, corrected=corrected)
     for line in (*found.notes, *(f"Left out: {one}" for one in found.skipped)):
         console.print(line)
     print(f"{len(found.files)} images: {out}")  # noqa: T201 (scripts read it)
 
 
-def options_like(asked: Mapping[str, Any], *, fit: str | None, **given: Any) -> Any:
-    """Give options that bring new images to the kind of a run's images.
+def options_like(
+    description: "StudyDescription", *, fit: str | None = None, **given: Any
+) -> "ReadOptions":
+    """Return the options with which new images are read like the images of a run.
 
     Args:
-        asked: `study.json`: size and channels are in it, how oblong images were fitted is in the stored command.
-        fit: That, where the run does not say it.
+        description: The run: shape and channels of its images, and the options with which they were read.
+        fit: How oblong images are fitted into a square; as the run's were where None.
         given: Further options of reading.
 
     Raises:
-        SettingError: The run does not say how it fitted its images, and `fit` is None.
+        SettingError: The run does not store how it fitted its images, and `fit` is None.
     """
     from equipoise.data.images.options import ReadOptions
 
-    channels, height, width = asked["dataset"]["shape"]
+    reading = description.reading
+    stored = None if reading is None else reading.options
+    if not isinstance(stored, ReadOptions):
+        if fit is None:
+            raise SettingError(
+                "This run does not store how its images were made square (it was made by an earlier version, a study "
+                "file or the demo). Give --fit pad, crop or stretch."
+            )
+        stored = ReadOptions(fit=fit)
+    channels, height, width = description.images.shape
     return ReadOptions(
         size=height if height == width else None,
-        fit=fit or _fit_of(asked),
+        fit=fit or stored.fit,
+        filter=stored.filter,
         channels="gray" if channels == 1 else "rgb",
         **given,
     )
-
-
-def _fit_of(asked: Mapping[str, Any]) -> str:
-    from equipoise.cli.asked_before import parameters_of
-
-    try:
-        parameters = parameters_of(asked)
-    except DataError as error:
-        raise SettingError(f"{NOT_SAID}{error}") from error
-    if str(parameters["images"]).endswith(".py"):
-        raise SettingError(f"{NOT_SAID}The study file {parameters['images']} read them.")
-    return str(parameters["fit"])

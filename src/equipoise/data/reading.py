@@ -1,6 +1,7 @@
 """Read files on disk into a dataset with the reader that recognizes them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
@@ -60,7 +61,9 @@ def read(path: Path | str, options: ReadOptions | None = None) -> Loaded:
         equipoise.data.images.unlabeled.read_unlabeled: For images without classes.
     """
     readers = cast("Mapping[str, Reader[ReadOptions, Loaded]]", modules(image_readers))
-    return _read(readers, Path(path).expanduser(), options or ReadOptions(), "images")
+    options = options or ReadOptions()
+    loaded = _read(readers, Path(path).expanduser(), options, "images")
+    return replace(loaded, options=options)
 
 
 def read_volumes(path: Path | str, options: VolumeOptions | None = None) -> LoadedVolumes:
@@ -88,7 +91,9 @@ def read_volumes(path: Path | str, options: VolumeOptions | None = None) -> Load
         read: For two-dimensional images with one label each.
     """
     readers = cast("Mapping[str, Reader[VolumeOptions, LoadedVolumes]]", modules(volume_readers))
-    return _read(readers, Path(path).expanduser(), options or VolumeOptions(), "volumes")
+    options = options or VolumeOptions()
+    loaded = _read(readers, Path(path).expanduser(), options, "volumes")
+    return replace(loaded, options=options)
 
 
 def _read(

@@ -13,29 +13,11 @@ from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget, Protocol, VolumeBudget, VolumeProtocol
 from equipoise.experiments.study import Study
 from equipoise.experiments.volume_plan import plan_volume_study
+from equipoise.runs.reading import DEMO, Reading
 
 COUNTS = (600, 100)  # normal and abnormal cells
 BUDGET = Budget(n_steps=400, gan_steps=300, gan_channels=32, augmentation="cell")
-
-
-def demo_study() -> Study:
-    """Make the demo's study: the default methods on four patient-grouped splits."""
-    dataset = cells(COUNTS, size=32, seed=0)
-    return Study(
-        name="Demo: drawn cervical cells",
-        dataset=dataset,
-        splits=hold_out(dataset, n_splits=4, seed=0),
-        methods=build_methods(Protocol().methods, BUDGET),
-        seeds=(0,),
-        duplicates=find_duplicates(dataset),
-        facts={
-            "command": "equipoise demo",
-            "notes": [
-                "These images are drawn, not taken: nothing here says anything about medicine."
-            ],
-        },
-    )
-
+NOTE = "These images are drawn, not taken: nothing here says anything about medicine."
 
 N_PATIENTS = 8
 VOLUME_PROTOCOL = VolumeProtocol(
@@ -44,20 +26,35 @@ VOLUME_PROTOCOL = VolumeProtocol(
 VOLUME_BUDGET = VolumeBudget(
     n_steps=300, epoch_steps=50, batch_size=60, patch_size=32, learning_rate=2e-3
 )
-NOTE = "These brains are drawn, not taken: nothing here says anything about medicine."
+VOLUME_NOTE = "These brains are drawn, not taken: nothing here says anything about medicine."
+
+
+def demo_study() -> Study:
+    """Plan the study of drawn cells: the default methods on four splits by patient."""
+    dataset = cells(COUNTS, size=32, seed=0)
+    return Study(
+        name="Demo: drawn cervical cells",
+        dataset=dataset,
+        splits=hold_out(dataset, n_splits=4, seed=0),
+        methods=build_methods(Protocol().methods, BUDGET),
+        seeds=(0,),
+        duplicates=find_duplicates(dataset),
+        facts={"command": "equipoise demo", "notes": [NOTE]},
+        reading=Reading(source=DEMO),
+    )
 
 
 def demo_volume_study(out: Path) -> Study:
-    """Draw the patients into `out`/volumes, as NIfTI files, and make the study of them."""
+    """Draw the brains into `out`/volumes, as NIfTI files, and plan the study of them."""
     folder = write_brains(out / "volumes", N_PATIENTS, side=64, depth=24, seed=0)
-    loaded = read_volumes(
-        folder,
-        VolumeOptions(
-            labels="brats2013", groups=r"patient-\d+", cache=out / "workspace" / "prepared"
-        ),
-    )
-    facts = {"command": "equipoise demo --task segmentation"}
-    loaded = replace(loaded, notes=(NOTE, *loaded.notes))
+    cache = out / "workspace" / "prepared"
+    options = VolumeOptions(labels="brats2013", groups=r"patient-\d+", cache=cache)
+    loaded = read_volumes(folder, options)
+    loaded = replace(loaded, notes=(VOLUME_NOTE, *loaded.notes))
     return plan_volume_study(
-        loaded, VOLUME_PROTOCOL, VOLUME_BUDGET, name="Demo: drawn brain tumors", facts=facts
+        loaded,
+        VOLUME_PROTOCOL,
+        VOLUME_BUDGET,
+        name="Demo: drawn brain tumors",
+        facts={"command": "equipoise demo --task segmentation"},
     )

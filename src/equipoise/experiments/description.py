@@ -37,7 +37,7 @@ def describe(study: Study) -> StudyDescription:
         versions=versions(),
         machine=machine(),
         facts=dict(study.facts),
-        reading=None if study.reading is None else dict(study.reading),
+        reading=study.reading,
     )
 
 

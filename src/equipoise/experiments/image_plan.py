@@ -1,7 +1,8 @@
-"""From images that were read to a study that may run: splits, the duplicate scan, the methods."""
+"""From images that were read to a study that may run: splits, the search for duplicates, the methods."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ from imblearn.pipeline import Pipeline
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates, merge_groups, refuse_crossing
-from equipoise.data.images.options import Loaded
+from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.data.imbalance import keep
+from equipoise.data.reading import read
 from equipoise.data.splits import Split, hold_out, source_splits
 from equipoise.discovery import pick, unknown
 from equipoise.exceptions import DataError, SettingError
@@ -18,12 +20,20 @@ from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget, Protocol
 from equipoise.experiments.study import Study
 from equipoise.metrics.classification import METRICS
+from equipoise.runs.reading import IMAGES, PYTHON, Reading
 
-DUPLICATE_POLICIES = ("refuse", "merge", "report")
+REFUSE = "refuse"
+MERGE = "merge"
+DUPLICATE_POLICIES = (REFUSE, MERGE, "report")
 
 
 def check_plan(protocol: Protocol, budget: Budget, *, size: int) -> None:
-    """Refuse what cannot work before any image is read.
+    """Check everything that can be checked before any image is read.
+
+    Args:
+        protocol: How methods are compared.
+        budget: What each method may spend.
+        size: Side of the images in pixels.
 
     Raises:
         SettingError: A method, metric, policy, network or other name is unknown, a number is out of range, or
@@ -44,24 +54,42 @@ def plan_study(
     budget: Budget,
     *,
     name: str,
-    facts: dict[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Study:
-    """Make a study from images that were read.
+    """Plan a study of images that were read.
+
+    Args:
+        loaded: The images.
+        protocol: How methods are compared.
+        budget: What each method may spend.
+        name: Title of the report.
+        facts: Anything else to store in `study.json`, as JSON values.
 
     Raises:
         DataError: A class is too small to be split, or for a method.
         LeakageError: Patients or duplicates cross into the test images.
         SettingError: A method, class or policy is unknown.
+
+    Example:
+        >>> from equipoise.data.phantoms.datasets import cells
+        >>> loaded = Loaded(dataset=cells((30, 12), size=32))
+        >>> protocol = Protocol(methods=("none", "oversampling"), n_splits=2)
+        >>> study = plan_study(loaded, protocol, Budget(n_steps=10), name="cells")
+        >>> len(list(study.cells()))  # 2 methods x 2 splits x 3 seeds
+        12
+
+    See Also:
+        equipoise.experiments.volume_plan.plan_volume_study: For volumes with label maps.
     """
     check_plan(protocol, budget, size=min(loaded.dataset.images.shape[2:]))
     methods = build_methods(protocol.methods, budget)
     dataset = loaded.dataset
     rare_class = find_class(dataset, protocol.rare_class)
     duplicates = find_duplicates(dataset)
-    if protocol.duplicates == "merge":
+    if protocol.duplicates == MERGE:
         dataset = merge_groups(dataset, duplicates)
     splits = make_splits(loaded, dataset, protocol)
-    if protocol.duplicates == "refuse":
+    if protocol.duplicates == REFUSE:
         refuse_crossing(dataset, duplicates, splits)
     refuse_small_classes(dataset, splits, methods)
     return Study(
@@ -75,7 +103,36 @@ def plan_study(
         rare_class=rare_class,
         duplicates=duplicates,
         facts={"notes": list(loaded.notes), "skipped": list(loaded.skipped), **(facts or {})},
+        reading=Reading(
+            source=PYTHON if loaded.options is None else IMAGES,
+            options=loaded.options,
+            duplicates=protocol.duplicates,
+        ),
     )
+
+
+def read_again(
+    path: Path | str, reading: Reading, progress: Callable[[int, int], None] | None = None
+) -> ImageDataset:
+    """Read the images of a run as it read them, and merge its duplicates if it merged them.
+
+    Args:
+        path: Where the images are now.
+        reading: How the run read them.
+        progress: Called with (files done, files in all).
+
+    Raises:
+        DataError: The run read no image files, or see `equipoise.data.reading.read`.
+    """
+    if not isinstance(reading.options, ReadOptions):
+        raise DataError(
+            f"Expected a run on image files, got one whose images are of source '{reading.source}'. "
+            "Give the STUDY.py that makes them."
+        )
+    dataset = read(path, replace(reading.options, progress=progress)).dataset
+    if reading.duplicates == MERGE:
+        dataset = merge_groups(dataset, find_duplicates(dataset))
+    return dataset
 
 
 def make_splits(loaded: Loaded, dataset: ImageDataset, protocol: Protocol) -> tuple[Split, ...]:
@@ -94,45 +151,41 @@ def make_splits(loaded: Loaded, dataset: ImageDataset, protocol: Protocol) -> tu
 
 def thinned(study: Study, counts: Mapping[str, int]) -> Study:
     """Keep `counts` random training images of each named class in every split; validation and test stay."""
-    targets = {study.images.class_names.index(name): n for name, n in counts.items()}
-    splits = [
-        replace(split, train=keep(study.images, split.train, targets, seed=i))
-        for i, split in enumerate(study.splits)
-    ]
+    targets = {}
+    for name, n in counts.items():
+        targets[study.images.class_names.index(name)] = n
+    splits = []
+    for i, split in enumerate(study.splits):
+        splits.append(replace(split, train=keep(study.images, split.train, targets, seed=i)))
     return replace(study, splits=splits)
 
 
 def refuse_small_classes(
     dataset: ImageDataset, splits: Sequence[Split], methods: Mapping[str, Pipeline]
 ) -> None:
-    """See that every class that a method has to fill up has as many training images as the method needs.
+    """Check that every class that needs more images has as many training images as each method needs.
 
     Raises:
         DataError: Names the method, the class, the split, how many images there are, and what to use instead.
     """
+    minimums = {}
+    for name, method in methods.items():
+        minimums[name] = max(getattr(step, "minimum", 1) for _, step in method.steps)
     for split in splits:
         counts = dataset.subset(split.train).counts
         for label in np.flatnonzero((counts > 0) & (counts < counts.max())):
-            for name, method in methods.items():
-                needed = max(getattr(step, "minimum", 1) for _, step in method.steps)
-                if counts[label] < needed:
+            for name, minimum in minimums.items():
+                if counts[label] < minimum:
                     raise DataError(
-                        _too_small(
-                            dataset.class_names[label], int(counts[label]), name, needed, split
-                        )
+                        f"Expected at least {minimum} training images of class "
+                        f"'{dataset.class_names[label]}' for method {name}, got {counts[label]} in {split.name}. "
+                        f"Leave {name} out of --methods, use oversampling or class_weights in its place, or merge "
+                        "the class with another."
                     )
 
 
-def _too_small(label: str, count: int, method: str, needed: int, split: Split) -> str:
-    return (
-        f"Expected at least {needed} training images of class '{label}' for method {method}, got {count} in "
-        f"{split.name}. Leave {method} out of --methods, use oversampling or class_weights in its place, or merge "
-        "the class with another."
-    )
-
-
 def find_class(dataset: ImageDataset, name: str | None) -> int:
-    """Give the index of a class by name, or of the smallest class.
+    """Return the index of a class by name, or of the smallest class where None.
 
     Raises:
         SettingError: No such class.

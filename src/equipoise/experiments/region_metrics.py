@@ -13,31 +13,39 @@ DICE = "dice"
 
 
 def region_metrics(regions: Iterable[str], classes: Iterable[str] = ()) -> dict[str, Metric]:
-    """Make the metrics of regions, and of classes behind them; the first is the mean Dice over the regions.
+    """Return the metrics of regions, and of classes behind them; the first is the mean Dice over the regions.
 
     Args:
         regions: Names of the regions.
         classes: Names of the foreground classes; one that is a region too is left out.
+
+    >>> list(region_metrics(["whole"], ["edema"]))[:3]
+    ['mean_dice', 'dice_whole', 'dice_class_edema']
     """
     regions = list(regions)
-    others = {f"class {name}": name for name in classes if name not in regions}
-    parts = {**{name: name for name in regions}, **others}
-    on_parts = [
-        _on(metric, part, label)
-        for metric in SEGMENTATION_METRICS.values()
-        for part, label in parts.items()
-    ]
-    return {metric.name: metric for metric in (_mean_dice(regions), *on_parts)}
+    labels = {name: name for name in regions}  # part -> its name in tables
+    for name in classes:
+        if name not in regions:
+            labels[f"class {name}"] = name
+    metrics = {MEAN_DICE: mean_dice(regions)}
+    for region_metric in SEGMENTATION_METRICS.values():
+        for part, label in labels.items():
+            metric = metric_on(region_metric, part, label)
+            metrics[metric.name] = metric
+    return metrics
 
 
 def name_of(metric: str, part: str) -> str:
-    """Name a metric of a region or class: dice_whole, dice_class_edema."""
+    """Return the name of a metric of a region or class: dice_whole, dice_class_edema."""
     return f"{metric}_{part}".replace(" ", "_")
 
 
-def _on(metric: RegionMetric, part: str, label: str) -> Metric:
+def metric_on(metric: RegionMetric, part: str, label: str) -> Metric:
+    """Return a region metric as a metric of a study, measured on one region or class."""
+
     def rule(measures: Measures) -> Values:
-        return _known(metric.rule(measures.regions[part], measures.weighting), measures)
+        values = metric.rule(measures.regions[part], measures.weighting)
+        return _nan_without_cases(values, measures)
 
     return Metric(
         name=name_of(metric.name, part),
@@ -50,12 +58,13 @@ def _on(metric: RegionMetric, part: str, label: str) -> Metric:
     )
 
 
-def _mean_dice(regions: list[str]) -> Metric:
+def mean_dice(regions: Sequence[str]) -> Metric:
+    """Return the mean Dice over regions: Dice of each region over the cases, then their plain mean."""
     dice = SEGMENTATION_METRICS[DICE]
 
     def rule(measures: Measures) -> Values:
-        found = [dice.rule(measures.regions[part], measures.weighting) for part in regions]
-        return _known(np.mean(found, axis=0), measures)
+        values = [dice.rule(measures.regions[part], measures.weighting) for part in regions]
+        return _nan_without_cases(np.mean(values, axis=0), measures)
 
     return Metric(
         name=MEAN_DICE,
@@ -66,19 +75,22 @@ def _mean_dice(regions: list[str]) -> Metric:
     )
 
 
-def _known(values: Values, measures: Measures) -> Values:
-    """Say nothing under a weighting in which no case counts."""
+def _nan_without_cases(values: Values, measures: Measures) -> Values:
+    """Replace values by NaN under weightings in which no case counts."""
     return np.where(measures.weighting.sum(axis=1) > 0, values, np.nan)
 
 
 def dice_names(regions: Iterable[str]) -> tuple[str, ...]:
-    """Name the Dice of each region: what is compared beside the mean."""
+    """Return the names of the Dice of each region: what is compared beside the mean."""
     return tuple(name_of(DICE, region) for region in regions)
 
 
 def by_size(regions: Mapping[str, Sequence[int]]) -> list[str]:
-    """Order regions from the one of most classes, which holds the others, to that of fewest.
+    """Order regions from the one with the most classes, which contains the others, to that with the fewest.
 
     Regions of equally many classes are in the order of their codes; study.json keeps no order.
+
+    >>> by_size({"core": [1, 3], "whole": [1, 2, 3]})
+    ['whole', 'core']
     """
     return sorted(regions, key=lambda name: (-len(regions[name]), tuple(regions[name])))

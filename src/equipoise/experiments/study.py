@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.pipeline import Pipeline
 
-from equipoise.atomic import JsonObject
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
 from equipoise.data.volume_dataset import VolumeDataset
@@ -19,10 +18,12 @@ from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
 from equipoise.resampling.base import Resampler
 from equipoise.runs.cell import Cell
+from equipoise.runs.reading import Reading
 
 if TYPE_CHECKING:
     from equipoise.data.duplicates import Duplicates
 
+BUILT_IN_PYTHON = Reading()
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,79}")
 
 
@@ -41,8 +42,7 @@ class Study:
         rare_class: Index of the positive class; the smallest class where None.
         duplicates: What the duplicate scan found, for the report.
         facts: Anything else worth keeping in `study.json`, as JSON values.
-        reading: How the images were read, as JSON values, so that `predict` and `generate` can read images the same
-            way; `equipoise.data.images.options.Loaded.reading`. None for images that no reader read.
+        reading: How the images or volumes were read, so that `predict` and `generate` can read others the same way.
 
     Raises:
         LeakageError: A split shares rows or patients, or holds synthetic images out.
@@ -60,7 +60,7 @@ class Study:
     rare_class: int | None = None
     duplicates: "Duplicates | None" = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    reading: JsonObject | None = None
+    reading: Reading = BUILT_IN_PYTHON
 
     def __post_init__(self) -> None:
         _check_names("method", list(self.methods))

@@ -1,6 +1,6 @@
 """From volumes that were read to a study that may run: folds of patients and the methods."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from equipoise.data.patient_folds import patient_folds
@@ -10,13 +10,14 @@ from equipoise.data.volumes.options import LoadedVolumes
 from equipoise.experiments.methods.segmentation import build_volume_methods
 from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
 from equipoise.experiments.study import Study
+from equipoise.runs.reading import PYTHON, VOLUMES, Reading
 
 MOST_FOLDS = 5
 VALIDATION = 0.2  # share of the patients that are not tested, at least one
 
 
 def check_volume_plan(protocol: VolumeProtocol, budget: VolumeBudget) -> None:
-    """Refuse what cannot work before any volume is read.
+    """Check everything that can be checked before any volume is read.
 
     Raises:
         SettingError: A method is unknown, or a number out of range.
@@ -27,14 +28,28 @@ def check_volume_plan(protocol: VolumeProtocol, budget: VolumeBudget) -> None:
 
 
 def plan_volume_study(
-    loaded: LoadedVolumes, protocol: VolumeProtocol, budget: VolumeBudget, *, name: str,
-    facts: dict[str, Any] | None = None,
-) -> Study:  # fmt: skip
-    """Make a study from volumes that were read.
+    loaded: LoadedVolumes,
+    protocol: VolumeProtocol,
+    budget: VolumeBudget,
+    *,
+    name: str,
+    facts: Mapping[str, Any] | None = None,
+) -> Study:
+    """Plan a study of volumes that were read.
+
+    Args:
+        loaded: The volumes.
+        protocol: How methods are compared.
+        budget: What each method may spend.
+        name: Title of the report.
+        facts: Anything else to store in `study.json`, as JSON values.
 
     Raises:
         DataError: Fewer than three patients.
         SettingError: A method or metric is unknown, or there are more folds than patients.
+
+    See Also:
+        equipoise.experiments.image_plan.plan_study: For images with one label each.
     """
     check_volume_plan(protocol, budget)
     dataset = loaded.dataset
@@ -45,7 +60,7 @@ def plan_volume_study(
         validation=max(1, round(VALIDATION * n_patients)),
         seed=protocol.seed,
     )
-    notes = [*loaded.notes, *_unlearned(dataset, splits)]
+    notes = [*loaded.notes, *notes_on_absent_classes(dataset, splits)]
     return Study(
         name=name,
         dataset=dataset,
@@ -54,17 +69,20 @@ def plan_volume_study(
         seeds=range(protocol.seed, protocol.seed + protocol.n_seeds),
         baseline=protocol.methods[0],
         primary_metric=protocol.primary_metric,
-        facts={
-            "notes": notes,
-            "skipped": list(loaded.skipped),
-            **(facts or {}),
-        },
+        facts={"notes": notes, "skipped": list(loaded.skipped), **(facts or {})},
+        reading=Reading(
+            source=PYTHON if loaded.options is None else VOLUMES, options=loaded.options
+        ),
     )
 
 
-def _unlearned(dataset: VolumeDataset, splits: Sequence[Split]) -> Iterator[str]:
-    """Say which classes some fold cannot learn, because all their patients are in its test or validation part."""
+def notes_on_absent_classes(dataset: VolumeDataset, splits: Sequence[Split]) -> Iterator[str]:
+    """Name the classes that some fold cannot learn because none of its training patients has them."""
     for split in splits:
-        for code in sorted(dataset.present(slice(None)) - dataset.present(split.train)):
-            name = dataset.class_names[code]
-            yield f"No patient of class {name} is left to train on in {split.name}: its results there mean nothing."
+        absent = dataset.present(slice(None)) - dataset.present(split.train)
+        for code in sorted(absent):
+            class_name = dataset.class_names[code]
+            yield (
+                f"No patient of class {class_name} is left to train on in {split.name}: "
+                "its results there mean nothing."
+            )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from equipoise.atomic import JsonObject, JsonValue, read_json
 from equipoise.exceptions import DataError
+from equipoise.runs.reading import Reading
 
 CLASSIFICATION = "classification"
 SEGMENTATION = "segmentation"
@@ -225,7 +226,7 @@ class StudyDescription:
         versions: {library: version}.
         machine: System, processor, cores, memory in GB and version of Python.
         facts: Anything else, as JSON values: "command", "notes", "skipped", "published".
-        reading: The options with which the images were read; None for runs of earlier versions.
+        reading: How the images or volumes were read; None for runs of earlier versions.
 
     Example:
         >>> description = StudyDescription.from_json({
@@ -253,7 +254,7 @@ class StudyDescription:
     versions: Mapping[str, str] = field(default_factory=dict)
     machine: JsonObject = field(default_factory=dict)
     facts: JsonObject = field(default_factory=dict)
-    reading: JsonObject | None = None
+    reading: Reading | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -274,7 +275,9 @@ class StudyDescription:
             versions=dict(value["versions"]),
             machine=dict(value["machine"]),
             facts=dict(value["facts"]),
-            reading=value.get("reading"),
+            reading=None
+            if (reading := value.get("reading")) is None
+            else Reading.from_json(reading),
         )
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -294,7 +297,7 @@ class StudyDescription:
             "facts": dict(self.facts),
         }
         if self.reading is not None:
-            value["reading"] = dict(self.reading)
+            value["reading"] = self.reading.to_json()
         return value
 
     @property

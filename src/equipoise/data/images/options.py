@@ -1,13 +1,15 @@
 """Options of all readers of images, and what a reader returns."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.atomic import JsonValue
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.resizing import FILTERS, FITS
 from equipoise.discovery import unknown
@@ -16,6 +18,7 @@ from equipoise.exceptions import SettingError
 SIDES = (8, 1024)  # pixels
 CHANNELS = ("auto", "gray", "rgb")
 ON_ERROR = ("stop", "skip")
+NOT_STORED = ("workers", "cache", "progress")  # options that do not change what is read
 COLUMN_ROLES = ("path", "label", "group", "split")
 
 
@@ -100,6 +103,24 @@ class ReadOptions:
             )
         check_groups(self.groups)
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Build the options from the object that `to_json` returned."""
+        return cls(**value)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return every option that changes what is read, as a JSON object.
+
+        >>> ReadOptions(size=64, workers=2).to_json()["size"]
+        64
+        """
+        values: dict[str, JsonValue] = {}
+        for field in fields(self):
+            if field.name not in NOT_STORED:
+                value = getattr(self, field.name)
+                values[field.name] = str(value) if isinstance(value, Path) else value
+        return values
+
     def refuse_columns(self, reader: str) -> None:
         """Check that no column is named, for a reader that has no table.
 
@@ -124,12 +145,14 @@ class Loaded:
             it never does.
         skipped: "file: reason" for each file that could not be decoded, with on_error="skip".
         notes: Sentences for the report: what was assumed, converted or left out.
+        options: How it was read; None where no reader did.
     """
 
     dataset: ImageDataset
     source_split: NDArray[np.str_] | None = None
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    options: ReadOptions | None = None
 
 
 def check_groups(groups: str | None) -> None:

@@ -1,14 +1,16 @@
 """Options of all readers of volumes, and what a reader returns."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.atomic import JsonValue
 from equipoise.data.images.cache import cache_folder
-from equipoise.data.images.options import ON_ERROR, check_groups
+from equipoise.data.images.options import NOT_STORED, ON_ERROR, check_groups
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.data.volumes.labels import LABEL_SCHEMES
 from equipoise.discovery import unknown
@@ -76,6 +78,26 @@ class VolumeOptions:
             )
         check_groups(self.groups)
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Build the options from the object that `to_json` returned."""
+        modalities = value["modalities"]
+        return cls(**{**value, "modalities": None if modalities is None else tuple(modalities)})
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return every option that changes what is read, as a JSON object.
+
+        >>> VolumeOptions(modalities=("FLAIR", "T1")).to_json()["modalities"]
+        ['FLAIR', 'T1']
+        """
+        values: dict[str, JsonValue] = {}
+        for field in fields(self):
+            if field.name not in NOT_STORED:
+                value = getattr(self, field.name)
+                values[field.name] = str(value) if isinstance(value, Path) else value
+        values["modalities"] = None if self.modalities is None else list(self.modalities)
+        return values
+
     @property
     def prepared_folder(self) -> Path:
         """Folder of prepared cases.
@@ -122,9 +144,11 @@ class LoadedVolumes:
         notes: Sentences for the report: what was assumed or left out.
         skipped: The reason for each case that could not be prepared, with on_error="skip".
         source_split: (n,) "train", "validation", "test" or ""; None if the source has no split.
+        options: How they were read; None where no reader did.
     """
 
     dataset: VolumeDataset
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     source_split: NDArray[np.str_] | None = None
+    options: VolumeOptions | None = None
