@@ -21,10 +21,10 @@ from equipoise.data.images.options import ReadOptions
 from equipoise.data.reading import read
 from equipoise.data.splits import Split, hold_out
 from equipoise.experiments.image_plan import plan_study, thinned
-from equipoise.experiments.methods.catalogue import METHODS, STRONG_CONTROLS
+from equipoise.experiments.methods.catalogue import METHODS
 from equipoise.experiments.methods.generative import pretraining
 from equipoise.experiments.methods.method import Method
-from equipoise.experiments.protocol import Budget, Protocol
+from equipoise.experiments.protocol import STRONG_CONTROLS, Budget, Protocol
 from equipoise.experiments.study import Study
 
 IMAGES = Path("../shared/data/herlev_papsmear")

@@ -24,9 +24,9 @@ from equipoise.data.images.options import ReadOptions
 from equipoise.data.imbalance import fraction
 from equipoise.data.reading import read
 from equipoise.experiments.image_plan import plan_study
-from equipoise.experiments.methods.catalogue import METHODS, STRONG_CONTROLS
+from equipoise.experiments.methods.catalogue import METHODS
 from equipoise.experiments.methods.method import Method
-from equipoise.experiments.protocol import Budget, Protocol
+from equipoise.experiments.protocol import STRONG_CONTROLS, Budget, Protocol
 from equipoise.experiments.study import Study
 from equipoise.randomness import make_rng
 

@@ -22,9 +22,9 @@ from equipoise.data.imbalance import keep
 from equipoise.data.reading import read
 from equipoise.data.splits import Split, source_splits
 from equipoise.experiments.image_plan import plan_study
-from equipoise.experiments.methods.catalogue import METHODS, STRONG_CONTROLS
+from equipoise.experiments.methods.catalogue import METHODS
 from equipoise.experiments.methods.method import Method
-from equipoise.experiments.protocol import Budget, Protocol
+from equipoise.experiments.protocol import STRONG_CONTROLS, Budget, Protocol
 from equipoise.experiments.study import Study
 from equipoise.resampling.base import Resampler
 from equipoise.resampling.gan.presets import from_preset

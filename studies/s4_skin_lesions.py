@@ -19,10 +19,10 @@ from imblearn.pipeline import Pipeline
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.data.reading import read
 from equipoise.experiments.image_plan import plan_study
-from equipoise.experiments.methods.catalogue import METHODS, STRONG_CONTROLS
+from equipoise.experiments.methods.catalogue import METHODS
 from equipoise.experiments.methods.doses import dosed
 from equipoise.experiments.methods.method import Method
-from equipoise.experiments.protocol import Budget, Protocol
+from equipoise.experiments.protocol import STRONG_CONTROLS, Budget, Protocol
 from equipoise.experiments.study import Study
 
 IMAGES = Path("../shared/data/skin_mal_benign")

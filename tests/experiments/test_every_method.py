@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
-from equipoise.experiments.methods import curated, generative, papers
+from equipoise.experiments.methods import generative, papers
 from equipoise.experiments.methods.catalogue import METHODS, WITHIN_BUDGET, build_methods
 from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.fit_classifier import fit_cell
@@ -23,7 +23,7 @@ from equipoise.training import collapse
 BUDGET = Budget(
     n_steps=4, batch_size=12, gan_steps=6, gan_batch_size=12, gan_channels=8, device="cpu"
 )
-GENERATIVE = [method.name for family in (generative, curated) for method in family.METHODS]
+GENERATIVE = [method.name for method in (*generative.METHODS, *generative.CURATED)]
 QUICK = {
     "dcgan",
     "cdcgan_mix",

@@ -6,6 +6,9 @@ The command line takes its defaults from these fields.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+# Cheap methods without synthetic images: what a generator has to beat.
+STRONG_CONTROLS = ("oversampling", "balanced_softmax", "crt", "ldam_drw")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:

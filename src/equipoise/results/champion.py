@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from equipoise.experiments.methods.catalogue import STRONG_CONTROLS
+from equipoise.experiments.protocol import STRONG_CONTROLS
 from equipoise.metrics.classification import METRICS
 from equipoise.results.best_method import best_first
 from equipoise.results.bootstrap_scores import BootstrapScores

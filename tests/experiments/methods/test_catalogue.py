@@ -62,6 +62,7 @@ def test_names_are_read_from_a_list_or_stand_for_all() -> None:
     assert named(" none,cdcgan ,") == ("none", "cdcgan")
     assert named("all") == WITHIN_BUDGET
     assert WITHIN_BUDGET[0] == "none"
+    assert WITHIN_BUDGET[-1] == "edm_curated"
     assert set(METHODS) - set(WITHIN_BUDGET) == {
         name for name in METHODS if name[:3] in ("s0_", "s1_", "s2_", "s4_")
     }

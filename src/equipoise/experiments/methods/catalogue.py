@@ -1,17 +1,20 @@
-"""All methods by name, and how to make them."""
+"""All methods for images by name, and how to build them."""
 
 from collections.abc import Iterable
 
 from imblearn.pipeline import Pipeline
 
 from equipoise.discovery import Family
-from equipoise.experiments.methods import classical, curated, generative, losses, papers
+from equipoise.experiments.methods import classical, generative, papers
 from equipoise.experiments.methods.doses import find_method
 from equipoise.experiments.methods.method import Method, check_names
 from equipoise.experiments.protocol import Budget
 
-FAMILIES = (losses, classical, generative, curated)
-WITHIN_BUDGET = tuple(method.name for family in FAMILIES for method in family.METHODS)
+ALL = "all"  # stands for `WITHIN_BUDGET`: the papers' own settings train for hours
+METHODS: dict[str, Method] = {}
+for _method in (*classical.METHODS, *generative.METHODS, *generative.CURATED, *papers.METHODS):
+    METHODS[_method.name] = _method
+WITHIN_BUDGET = tuple(METHODS)[: -len(papers.METHODS)]
 
 
 def _line(method: Method) -> str:
@@ -19,22 +22,12 @@ def _line(method: Method) -> str:
     return f"{method.summary}{needs}"
 
 
-METHODS: dict[str, Method] = {
-    method.name: method for family in (*FAMILIES, papers) for method in family.METHODS
-}
 FAMILY = Family(
     name="methods",
     summary="Ways of rebalancing images: --methods of `equipoise run`.",
     members=METHODS,
     line=_line,
 )
-STRONG_CONTROLS = (
-    "oversampling",
-    "balanced_softmax",
-    "crt",
-    "ldam_drw",
-)  # cheap; what a generator has to beat
-ALL = "all"  # stands for `WITHIN_BUDGET`: the papers' own settings train for hours
 
 
 def named(text: str) -> tuple[str, ...]:
@@ -48,9 +41,19 @@ def named(text: str) -> tuple[str, ...]:
 
 
 def build_methods(names: Iterable[str], budget: Budget) -> dict[str, Pipeline]:
-    """Make methods by name, in the order of the names; dcgan@0.5 and dcgan+120 are doses of dcgan.
+    """Build methods by name, in the order of the names; dcgan@0.5 and dcgan+120 are doses of dcgan.
+
+    Args:
+        names: Names in `METHODS`, and doses of those that add images.
+        budget: What each method may spend.
 
     Raises:
-        SettingError: A name is unknown or comes twice, or there is none.
+        SettingError: A name is unknown or repeated, or there is none.
+
+    Example:
+        >>> methods = build_methods(["none", "oversampling"], Budget(n_steps=100))
+        >>> [type(step).__name__ for _, step in methods["oversampling"].steps]
+        ['RandomOversampler', 'ImageClassifier']
     """
-    return {name: find_method(name, METHODS).build(budget) for name in check_names(names, METHODS)}
+    names = check_names(names, METHODS)
+    return {name: find_method(name, METHODS).build(budget) for name in names}

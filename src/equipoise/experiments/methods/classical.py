@@ -1,50 +1,96 @@
-"""Methods without a generator: repeating, leaving out, interpolating, and training the last layer again."""
+"""Methods without a generator: losses, batches, blends, resampling, and training the last layer again.
 
+Every row of the tables of losses, mixings, batch samplers, interpolations and second stages is a method by itself, so
+that a new row needs no entry here.
+"""
+
+from typing import Any
+
+from equipoise.data.smote import INTERPOLATIONS
+from equipoise.discovery import summarize
+from equipoise.estimators.second_stage import SECOND_STAGES
 from equipoise.experiments.methods.method import Method
 from equipoise.experiments.protocol import Budget
+from equipoise.losses import LOSSES
 from equipoise.resampling.base import Resampler
 from equipoise.resampling.random import RandomOversampler, RandomUndersampler
+from equipoise.training.batches import BATCH_SAMPLERS
+from equipoise.training.mixing import MIXINGS
+
+BASELINE = Method(name="none", summary="The images as they are: the baseline.")
+PLAIN_LOSS = "cross_entropy"  # of the baseline
+PLAIN_SAMPLERS = ("natural", "synthetic_mix")  # without synthetic images both are the baseline's
 
 
-def _smote(name: str, summary: str) -> Method:
+def with_classifier(name: str, summary: str, **settings: Any) -> Method:
+    """Return the method that changes settings of the classifier and leaves the images alone."""
+    return Method(name=name, summary=summary, classifier=lambda _budget: settings)
+
+
+def _losses() -> list[Method]:
+    """Return a method for each loss; one that counts real images only is another one without synthetic images."""
+    methods = []
+    for name, loss in LOSSES.items():
+        if name != PLAIN_LOSS and not loss.counts_real:
+            methods.append(with_classifier(name, loss.summary, loss=name))
+    return methods
+
+
+def _mixings() -> list[Method]:
+    methods = []
+    for name, mixing in MIXINGS.items():
+        if mixing is not None:
+            methods.append(with_classifier(name, summarize(mixing), mixing=name))
+    return methods
+
+
+def _batch_samplers() -> list[Method]:
+    methods = []
+    for name, sampler in BATCH_SAMPLERS.items():
+        if name not in PLAIN_SAMPLERS:
+            summary = summarize(sampler)
+            methods.append(with_classifier(f"{name}_batches", summary, batch_sampler=name))
+    return methods
+
+
+def _interpolation(kind: str) -> Method:
     def balance(_budget: Budget) -> Resampler:
         from equipoise.resampling.smote import SMOTEOversampler
 
-        return SMOTEOversampler(kind=name)
+        return SMOTEOversampler(kind=kind)
 
-    return Method(name=name, summary=summary, balance=balance)
+    summary = summarize(INTERPOLATIONS[kind])
+    return Method(
+        name=kind,
+        summary=f"Small classes are filled up by blended images. {summary}",
+        balance=balance,
+    )
 
 
-def _second_stage(name: str, summary: str) -> Method:
-    return Method(name=name, summary=summary, classifier=lambda _budget: {"second_stage": name})
+def _second_stages() -> list[Method]:
+    """Return a method for each second stage, those that blend features first."""
+    methods = []
+    for name, stage in SECOND_STAGES.items():
+        if stage is not None:
+            methods.append(with_classifier(name, stage.summary, second_stage=name))
+    return sorted(methods, key=lambda method: not method.name.endswith("_features"))
 
 
 METHODS = (
+    BASELINE,
+    *_losses(),
+    *_mixings(),
+    *_batch_samplers(),
     Method(
         name="oversampling",
-        summary="Images of small classes are repeated until all classes are as large.",
+        summary="Images of small classes are repeated until all classes have the same size.",
         balance=lambda _budget: RandomOversampler(),
     ),
     Method(
         name="undersampling",
-        summary="Images of large classes are left out until all classes are as small.",
+        summary="Images of large classes are left out until all classes have the same size.",
         balance=lambda _budget: RandomUndersampler(),
     ),
-    _smote("smote", "Small classes are filled up by blends of neighboring images, pixel by pixel."),
-    _smote("borderline_smote", "The same, only from images that lie close to other classes."),
-    _smote("adasyn", "The same, the more the more other classes are near."),
-    _second_stage(
-        "smote_features",
-        "Features are blended, not pixels, and the last layer learns from them again.",
-    ),
-    _second_stage(
-        "borderline_smote_features", "The same, from features that lie close to other classes."
-    ),
-    _second_stage("adasyn_features", "The same, the more the more other classes are near."),
-    _second_stage(
-        "crt", "The last layer is trained again on balanced batches (classifier retraining)."
-    ),
-    _second_stage(
-        "tau_norm", "The last layer's weights are made as long for every class (tau-normalization)."
-    ),
+    *map(_interpolation, INTERPOLATIONS),
+    *_second_stages(),
 )

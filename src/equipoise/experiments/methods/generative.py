@@ -1,64 +1,66 @@
-"""Methods that fill small classes up with images of a generator, all with as many updates of their networks."""
+"""Methods that fill small classes up with images of a generator, all with the same number of network updates.
 
-from collections.abc import Callable, Mapping
+`CURATED` are the same with filters between the generator and the classifier.
+"""
+
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from equipoise.experiments.methods.method import Method
+from equipoise.experiments.methods.method import Balance, Method
 from equipoise.experiments.protocol import Budget
 from equipoise.resampling.base import Resampler
 
 if TYPE_CHECKING:
     from equipoise.resampling.vae.pretraining import VAEPretraining
 
-Balance = Callable[[Budget], Resampler]
+CURATED_BASES = ("dcgan", "cdcgan", "edm")  # methods whose images are filtered in `CURATED`
 
 
-def _gan(preset: str, *, narrower: int = 1) -> Balance:
-    """Make a preset's GAN; networks that cost more for their channels are `narrower`."""
+def gan_preset(preset: str, *, narrower: int = 1) -> Balance:
+    """Return what builds the GAN of a preset; networks that cost more for their channels are `narrower`."""
 
     def balance(budget: Budget) -> Resampler:
         from equipoise.resampling.gan.presets import GAN_PRESETS, from_preset
 
-        settings = {**_shared(budget), "base_channels": max(1, budget.gan_channels // narrower)}
+        settings = shared_settings(budget)
+        settings["base_channels"] = max(1, budget.gan_channels // narrower)
         critic_steps = GAN_PRESETS[preset].game.critic_steps
         return from_preset(preset, n_steps=budget.rounds(critic_steps), **settings)
 
     return balance
 
 
-def _bagan(budget: Budget) -> Resampler:
+def bagan(budget: Budget) -> Resampler:
+    """Build the original BAGAN: half of the steps for its autoencoder, wide networks with fewer channels."""
     from equipoise.resampling.bagan.oversampler import BAGANOversampler
 
-    half, channels = (
-        max(1, budget.gan_steps // 2),
-        max(1, budget.gan_channels // 4),
-    )  # two stages of wide networks
-    settings = {
-        **_shared(budget),
-        "base_channels": channels,
-        "latent_size": 64,
-        "learning_rate": 5e-4,
-    }
-    return BAGANOversampler(warm_start_steps=half, n_steps=half, **settings)
+    half = max(1, budget.gan_steps // 2)
+    settings = shared_settings(budget)
+    settings["base_channels"] = max(1, budget.gan_channels // 4)
+    return BAGANOversampler(
+        warm_start_steps=half, n_steps=half, latent_size=64, learning_rate=5e-4, **settings
+    )
 
 
-def _vae(mode: str) -> Balance:
+def vae(mode: str) -> Balance:
+    """Return what builds the VAE that decodes images in a mode of `VAEOversampler`."""
+
     def balance(budget: Budget) -> Resampler:
         from equipoise.resampling.vae.oversampler import VAEOversampler
 
-        return VAEOversampler(mode=mode, trunk=budget.network, **_vae_settings(budget))
+        return VAEOversampler(mode=mode, trunk=budget.network, **vae_settings(budget))
 
     return balance
 
 
-def _denoiser(process: str) -> Balance:
+def denoiser(process: str) -> Balance:
+    """Return what builds the diffusion model of a process; half-size batches, because many small steps learn more."""
+
     def balance(budget: Budget) -> Resampler:
         from equipoise.resampling.diffusion.oversampler import DiffusionOversampler
 
-        settings = {
-            **_shared(budget),
-            "batch_size": budget.gan_batch_size // 2,
-        }  # many small steps learn more
+        settings = shared_settings(budget)
+        settings["batch_size"] = budget.gan_batch_size // 2
         return DiffusionOversampler(process=process, n_steps=budget.updates, **settings)
 
     return balance
@@ -68,10 +70,11 @@ def pretraining(budget: Budget) -> "VAEPretraining":
     """Pretrain the classifier as the encoder of the VAE of methods `vae`: one fit serves both."""
     from equipoise.resampling.vae.pretraining import VAEPretraining
 
-    return VAEPretraining(**_vae_settings(budget))
+    return VAEPretraining(**vae_settings(budget))
 
 
-def _vae_settings(budget: Budget) -> Mapping[str, Any]:
+def vae_settings(budget: Budget) -> dict[str, Any]:
+    """Return the settings that `VAEOversampler` and `VAEPretraining` share."""
     return {
         "n_steps": budget.updates,
         "batch_size": budget.gan_batch_size,
@@ -83,7 +86,8 @@ def _vae_settings(budget: Budget) -> Mapping[str, Any]:
     }
 
 
-def _shared(budget: Budget) -> Mapping[str, Any]:
+def shared_settings(budget: Budget) -> dict[str, Any]:
+    """Return the settings that GANs and diffusion models share."""
     return {
         "batch_size": budget.gan_batch_size,
         "base_channels": budget.gan_channels,
@@ -92,16 +96,37 @@ def _shared(budget: Budget) -> Mapping[str, Any]:
     }
 
 
+def curated(method: Method) -> Method:
+    """Return a method whose synthetic images are filtered; generator and classifier stay the same.
+
+    The judge is the budget's classifier on balanced batches. The arms of a cell share the generator's fit, and all
+    curated ones share the judge.
+    """
+    uncurated = method.balance
+    if uncurated is None:
+        raise ValueError(f"{method.name} adds no images that could be filtered")
+
+    def balance(budget: Budget) -> Resampler:
+        from equipoise.curation.oversampler import CuratedOversampler
+
+        judge = Method(name="judge", summary="").build(budget)[-1]
+        judge.set_params(batch_sampler="balanced")
+        return CuratedOversampler(uncurated(budget), judge=judge)
+
+    summary = f"As {method.name}, but its images are filtered first: by label, realism, near copies and repeats."
+    return replace(method, name=f"{method.name}_curated", summary=summary, balance=balance)
+
+
 METHODS = (
     Method(
         name="vae",
-        summary="Small classes are filled up by images that a VAE decodes near those of the class (paper S0).",
-        balance=_vae("posterior"),
+        summary="Small classes are filled up by images that a VAE decodes close to those of the class (paper S0).",
+        balance=vae("posterior"),
     ),
     Method(
         name="vae_smote",
         summary="Small classes are filled up by blends in the latent space of the VAE, decoded.",
-        balance=_vae("smote"),
+        balance=vae("smote"),
     ),
     Method(
         name="vae_pretraining",
@@ -110,106 +135,107 @@ METHODS = (
     ),
     Method(
         name="vae_transfer",
-        summary="All of paper S0: images of the VAE, its encoder, and the price on missed images.",
-        balance=_vae("posterior"),
+        summary="All of paper S0: images of the VAE, its encoder, and the price of a missed image.",
+        balance=vae("posterior"),
         classifier=lambda budget: {"pretraining": pretraining(budget), "loss": "rwwce_real"},
     ),
     Method(
         name="dcgan",
-        summary="Small classes are filled up by a DCGAN of their own (papers S1, S4).",
-        balance=_gan("dcgan"),
+        summary="Small classes are filled up by a DCGAN for each class (papers S1, S4).",
+        balance=gan_preset("dcgan"),
     ),
     Method(
         name="cdcgan",
-        summary="Small classes are filled up by one DCGAN of all classes that is told the class (paper S2).",
-        balance=_gan("cdcgan"),
+        summary="Small classes are filled up by one DCGAN of all classes, conditioned on the class (paper S2).",
+        balance=gan_preset("cdcgan"),
     ),
     Method(
         name="cdcgan_mix",
-        summary="The same; every batch holds as many synthetic images.",
-        balance=_gan("cdcgan"),
+        summary="As cdcgan; every batch contains the same number of synthetic images.",
+        balance=gan_preset("cdcgan"),
         classifier=lambda _budget: {"batch_sampler": "synthetic_mix"},
     ),
     Method(
         name="cdcgan_half",
-        summary="The same as cdcgan; a synthetic image counts half in the loss.",
-        balance=_gan("cdcgan"),
+        summary="As cdcgan; a synthetic image counts half in the loss.",
+        balance=gan_preset("cdcgan"),
         classifier=lambda _budget: {"synthetic_weight": 0.5},
     ),
     Method(
         name="cdcgan_crt",
-        summary="The same as cdcgan; then the last layer is trained again on real images, balanced.",
-        balance=_gan("cdcgan"),
+        summary="As cdcgan; then the last layer is trained again on balanced batches of real images.",
+        balance=gan_preset("cdcgan"),
         classifier=lambda _budget: {"second_stage": "crt"},
     ),
     Method(
         name="lsgan",
-        summary="One DCGAN of all classes by least squares (paper S1).",
-        balance=_gan("lsgan"),
+        summary="One DCGAN of all classes with the least-squares objective (paper S1).",
+        balance=gan_preset("lsgan"),
     ),
     Method(
         name="wgan_clip",
         summary="One GAN of all classes whose critic measures a distance; its weights are clipped.",
-        balance=_gan("wgan_clip"),
+        balance=gan_preset("wgan_clip"),
     ),
     Method(
         name="wgan_gp",
-        summary="The same with a penalty on the critic's gradient in place of clipping (paper S1's code).",
-        balance=_gan("wgan_gp"),
+        summary="As wgan_clip, with a penalty on the critic's gradient instead of clipping (paper S1's code).",
+        balance=gan_preset("wgan_gp"),
     ),
     Method(
         name="dragan",
         summary="One DCGAN of all classes with a penalty on the critic's gradient around real images.",
-        balance=_gan("dragan"),
+        balance=gan_preset("dragan"),
     ),
     Method(
         name="r1",
         summary="One DCGAN of all classes with a penalty on the critic's gradient at real images.",
-        balance=_gan("r1"),
+        balance=gan_preset("r1"),
     ),
     Method(
         name="dcgan_sn",
         summary="One DCGAN of all classes with spectral norm in the critic (what paper S1 calls SNGAN).",
-        balance=_gan("dcgan_sn"),
+        balance=gan_preset("dcgan_sn"),
     ),
     Method(
         name="sngan",
         summary="Residual networks, spectral norm, hinge and projection: SNGAN as it was published.",
-        balance=_gan("sngan", narrower=4),
+        balance=gan_preset("sngan", narrower=4),
     ),
     Method(
         name="bagan",
         summary="The original BAGAN: autoencoder, Gaussians of classes, a critic that names the class.",
-        balance=_bagan,
+        balance=bagan,
     ),
     Method(
         name="bagan_gp",
         summary="Improved BAGAN: supervised autoencoder, wrong labels, gradient penalty (paper S1's own).",
-        balance=_gan("bagan_gp", narrower=2),
+        balance=gan_preset("bagan_gp", narrower=2),
     ),
     Method(
         name="ada",
-        summary="One DCGAN of all classes; its critic sees augmented images, the more the surer it is.",
-        balance=_gan("ada"),
+        summary="One DCGAN of all classes; its critic sees augmented images, more often the more confident it is.",
+        balance=gan_preset("ada"),
     ),
     Method(
         name="strong_gan",
         summary="Projection, spectral norm, hinge and DiffAugment in one GAN of all classes.",
-        balance=_gan("strong_gan"),
+        balance=gan_preset("strong_gan"),
     ),
     Method(
         name="edm",
         summary="Small classes are filled up by a diffusion model of all classes (EDM).",
-        balance=_denoiser("edm"),
+        balance=denoiser("edm"),
     ),
     Method(
         name="ddpm",
-        summary="The same by the original diffusion (DDPM, sampled by DDIM).",
-        balance=_denoiser("ddpm"),
+        summary="As edm, by the original diffusion (DDPM, sampled by DDIM).",
+        balance=denoiser("ddpm"),
     ),
     Method(
         name="flow",
-        summary="The same by a rectified flow.",
-        balance=_denoiser("rectified_flow"),
+        summary="As edm, by a rectified flow.",
+        balance=denoiser("rectified_flow"),
     ),
 )
+CURATED = tuple(curated(method) for method in METHODS if method.name in CURATED_BASES)

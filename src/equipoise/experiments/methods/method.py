@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from imblearn.pipeline import Pipeline
 
@@ -10,11 +10,12 @@ from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import Budget
 from equipoise.resampling.base import Resampler
 
-if TYPE_CHECKING:
-    from equipoise.estimators.classifier import ImageClassifier
+Balance = Callable[[Budget], Resampler]
+ClassifierSettings = Callable[[Budget], Mapping[str, Any]]  # arguments of `ImageClassifier`
 
 
-def _unchanged(_budget: Budget) -> Mapping[str, Any]:
+def no_settings(_budget: Budget) -> Mapping[str, Any]:
+    """Return no settings: the classifier is that of the budget."""
     return {}
 
 
@@ -23,53 +24,58 @@ class Method:
     """A named way of rebalancing.
 
     Attributes:
-        name: As it is asked for; also a folder name.
+        name: What users type; also a folder name.
         summary: One line for `equipoise list methods`.
-        balance: Makes the resampler; None where the training images stay as they are.
-        classifier: Settings of the classifier that the method is about; all others are those of the budget.
+        balance: Builds the resampler; None where the training images stay as they are.
+        classifier: Returns the settings of the classifier that the method is about; all others are those of the
+            budget.
+
+    Example:
+        >>> focal = Method(name="focal", summary="", classifier=lambda _budget: {"loss": "focal"})
+        >>> [name for name, _ in focal.build(Budget()).steps]
+        ['classify']
     """
 
     name: str
     summary: str
-    balance: Callable[[Budget], Resampler] | None = None
-    classifier: Callable[[Budget], Mapping[str, Any]] = _unchanged
+    balance: Balance | None = None
+    classifier: ClassifierSettings = no_settings
 
     @property
     def minimum(self) -> int:
-        """Fewest training images of a class that the method can fill up."""
-        return 1 if self.balance is None else int(getattr(self.balance(Budget()), "minimum", 1))
+        """Smallest number of training images of a class from which the method can generate more."""
+        return 1 if self.balance is None else int(self.balance(Budget()).minimum)
 
     def build(self, budget: Budget) -> Pipeline:
-        """Make the pipeline."""
-        classify = ("classify", _classifier(budget).set_params(**self.classifier(budget)))
-        return Pipeline(
-            [classify] if self.balance is None else [("balance", self.balance(budget)), classify]
+        """Build the pipeline of an optional resampler and a classifier."""
+        from equipoise.estimators.classifier import ImageClassifier
+
+        classifier = ImageClassifier(
+            network=budget.network,
+            pretrained=budget.pretrained,
+            n_steps=budget.n_steps,
+            batch_size=budget.batch_size,
+            learning_rate=budget.learning_rate,
+            augmentation=budget.augmentation,
+            device=budget.device,
         )
+        classify = ("classify", classifier.set_params(**self.classifier(budget)))
+        if self.balance is None:
+            return Pipeline([classify])
+        return Pipeline([("balance", self.balance(budget)), classify])
 
 
-def _classifier(budget: Budget) -> "ImageClassifier":
-    from equipoise.estimators.classifier import ImageClassifier
-
-    return ImageClassifier(
-        network=budget.network,
-        pretrained=budget.pretrained,
-        n_steps=budget.n_steps,
-        batch_size=budget.batch_size,
-        learning_rate=budget.learning_rate,
-        augmentation=budget.augmentation,
-        device=budget.device,
-    )
-
-
-def check_names(names: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Return the names of methods that were asked for.
+def check_names(names: Iterable[str], available: Iterable[str]) -> list[str]:
+    """Return the requested names of methods as a list.
 
     Raises:
-        SettingError: A name comes twice, or there is none.
+        SettingError: A name is repeated, or there is none.
     """
     names = list(names)
     if not names:
-        raise SettingError(f"Expected at least one method. Available: {', '.join(sorted(known))}.")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SettingError(f"Expected every method once, got {', '.join(twice)} more than once.")
+        listed = ", ".join(sorted(available))
+        raise SettingError(f"Expected at least one method. Available: {listed}.")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise SettingError(f"Expected every method once, got {', '.join(repeated)} more than once.")
     return names
