@@ -103,13 +103,12 @@ def find_ladders(methods: Sequence[Mapping[str, Any]]) -> list[Ladder]:
                 rest = json.dumps([unit, settings["generator"], others], sort_keys=True)
                 doses_by_rest.setdefault(rest, {})[method["name"]] = float(settings[unit])
     ladders = []
-    for rest, doses in doses_by_rest.items():
+    for rest, dosed_methods in doses_by_rest.items():
         unit, _, others = json.loads(rest)
-        first_name = next(iter(doses))
+        first_name = next(iter(dosed_methods))
         base = first_name.rpartition(UNITS[unit])[0] or first_name
         undosed = [method["name"] for method in methods if method["steps"] == others]
-        if undosed:
-            doses = {undosed[0]: 0.0, **doses}
+        doses = {**dict.fromkeys(undosed[:1], 0.0), **dosed_methods}
         if len(doses) > 1:
             increasing = sorted(doses, key=lambda name: doses[name])
             ladders.append(Ladder(base, unit, {name: doses[name] for name in increasing}))

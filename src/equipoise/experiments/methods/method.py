@@ -44,7 +44,9 @@ class Method:
     @property
     def minimum(self) -> int:
         """Smallest number of training images of a class from which the method can generate more."""
-        return 1 if self.balance is None else int(self.balance(Budget()).minimum)
+        if self.balance is None:
+            return 1
+        return int(getattr(self.balance(Budget()), "minimum", 1))
 
     def build(self, budget: Budget) -> Pipeline:
         """Build the pipeline of an optional resampler and a classifier."""
