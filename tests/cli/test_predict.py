@@ -70,7 +70,7 @@ def test_new_images_are_scored(run: RunStore, new: Path, call: Call, tmp_path: P
     assert said.endswith(f"3 images: {out}\n")
     rows = rows_of(out)
     assert [row["file"] for row in rows] == ["a.png", "c.png", "inner/b.png"]
-    names = run.study()["dataset"]["class_names"]
+    names = run.description().class_names
     images = chest_films((2, 1), size=32, seed=5).images[[0, 2, 1]]
     opened = open_run(run.folder)
     expected = score_images(opened, choose_classifiers(opened), images)

@@ -20,12 +20,13 @@ from equipoise.runs.csv_records import write_csv
 from equipoise.runs.outcome import Outcome
 from equipoise.training.progress import Listener, listening
 
-FREQUENCY_COLUMNS = {  # column of frequencies.csv -> its name in `Frequencies.rows`
-    "class": "class",
-    "asked": "asked_share",
-    "centers": "drawn_share",
-    "pixels": "pixel_share",
-}
+FREQUENCY_COLUMNS = (
+    "stage",
+    "class",
+    "asked",
+    "centers",
+    "pixels",
+)  # of frequencies.csv, all shares
 
 Maps = Sequence[NDArray[np.uint8]]
 
@@ -117,5 +118,6 @@ def write_frequencies(frequencies: Frequencies | Mapping[str, Frequencies], path
     rows = []
     for stage, of_stage in stages.items():
         for row in of_stage.rows():
-            rows.append((stage, *(row[column] for column in FREQUENCY_COLUMNS.values())))
-    write_csv(path, ("stage", *FREQUENCY_COLUMNS), rows)
+            shares = (row["asked_share"], row["drawn_share"], row["pixel_share"])
+            rows.append((stage, row["class"], *shares))
+    write_csv(path, FREQUENCY_COLUMNS, rows)
