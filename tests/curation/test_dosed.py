@@ -69,7 +69,7 @@ def test_every_class_gets_its_dose(dose: dict[str, Any], added: tuple[int, ...])
 
 
 def test_paper_s4_added_240_and_960_images_in_all() -> None:
-    """To 1,440 benign and 1,197 malignant images (Mukhedkar & Kim)."""
+    """To 1,440 benign and 1,197 malignant images (Mukhedkar and Kim)."""
     labels = np.repeat([0, 1], [1440, 1197])
     for n, total in ((120, 240), (480, 960)):
         totals = DosedOversampler(SMOTEOversampler(), per_class=n).totals(labels)

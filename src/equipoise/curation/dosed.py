@@ -30,7 +30,7 @@ class DosedOversampler(Resampler):
         generator_: The fitted generator. Other fitted attributes (`history_`, `diversity_`, ...)
             and `save` are looked up there.
 
-    Source: Mukhedkar & Kim, who add 120 or 480 images per class. The papers and imbalanced-learn
+    Source: Mukhedkar and Kim, who add 120 or 480 images per class. The papers and imbalanced-learn
     specify the totals of the classes instead.
 
     Example:

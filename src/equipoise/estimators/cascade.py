@@ -59,7 +59,7 @@ class CascadeSegmenter(BaseSegmenter):
         modalities_: Names of the c channels that scans must have, in that order.
         regions_: Name -> classes of the regions.
 
-    Source: Small & Ventura (2017), future work. Ours has no class "other" around the tumor.
+    Source: Small and Ventura (2017), future work. Ours has no class "other" around the tumor.
 
     Example:
         >>> from pathlib import Path

@@ -64,7 +64,7 @@ PRESETS: Mapping[str, Preset] = {
         summary="Paper S0: DenseNet-121 with a hidden layer, a very low learning rate.",
         epochs=20,
         settings=_adam(1e-5, network="densenet121_s0", augmentation="none"),
-        source="Kupas & Harangi; depth, batch and augmentation are not stated.",
+        source="Kupas and Harangi; depth, batch and augmentation are not stated.",
     ),
     "s1_densenet": Preset(
         summary="Paper S1: DenseNet-121, binary cross-entropies, early stop on validation loss.",
@@ -84,13 +84,13 @@ PRESETS: Mapping[str, Preset] = {
             loss="two_sigmoid",
             keep_best="accuracy",
         ),
-        source="Sun & Li; magnitudes of their augmentation are not stated. Ours: no flip.",
+        source="Sun and Li; magnitudes of their augmentation are not stated. Ours: no flip.",
     ),
     "s2_resnet18_clean": Preset(
         summary="ResNet-18 of paper S2 from scratch, at a suitable learning rate and length.",
         epochs=30,
         settings=_adam(3e-4, network="resnet18"),
-        source="equipoise, after Sun & Li.",
+        source="equipoise, after Sun and Li.",
     ),
     "s4_cnn": Preset(
         summary="Paper S4: the small CNN, early stop.",
@@ -98,7 +98,7 @@ PRESETS: Mapping[str, Preset] = {
         settings=_adam(
             1e-3, network="small_cnn", augmentation="none", keep_best="loss", patience=10
         ),
-        source="Network of Mukhedkar & Kim; optimizer, length and stop are ours.",
+        source="Network of Mukhedkar and Kim; optimizer, length and stop are ours.",
     ),
     "strong": Preset(
         summary="ResNet-18 by SGD with a cosine schedule, long enough to be a hard baseline.",

@@ -89,8 +89,9 @@ class Segmenter(BaseSegmenter):
         modalities_: Names of the c channels that scans must have, in that order.
         regions_: Name -> classes of the regions.
 
-    Source: Small & Ventura (2017), who train patch networks that differ in the patch sampler alone.
-    Ours takes real validation cases as an argument and never holds out training cases.
+    Source: Small and Ventura (2017; paper S3 in docs/methods.md), who train patch networks that
+    differ in the patch sampler alone. Ours takes real validation cases as an argument and never
+    holds out training cases.
 
     Example:
         >>> from pathlib import Path

@@ -42,7 +42,7 @@ def test_unequal_shares_are_met_over_many_steps(weights: list[int], n: int) -> N
 
 
 def test_natural_minority_keeps_the_ratio_of_the_minorities(blocks: VolumeDataset) -> None:
-    """Small & Ventura (2017): majority share 0.48, minorities as 216 : 144 : 72 : 36."""
+    """Small and Ventura (2017): majority share 0.48, minorities as 216 : 144 : 72 : 36."""
     shares = natural_minority_shares(blocks, 0.48)
     np.testing.assert_allclose(shares, [0.48, 0.24, 0.16, 0.08, 0.04])
     assert natural_minority_shares(blocks, None)[0] == 0.2

@@ -29,7 +29,7 @@ def test_random_shares_are_those_of_the_data(cases: ToyCases) -> None:
 
 
 def test_random_draws_all_voxels_uniformly_whatever_their_slice(cases: ToyCases) -> None:
-    """Drawing slices first (Small & Ventura, 2017) would favor slices with little brain."""
+    """Drawing slices first (Small and Ventura, 2017) would favor slices with little brain."""
     batch = many(RandomPatches(), cases.odd)
     places, times = np.unique(batch.voxels, axis=0, return_counts=True)
     expected = len(batch.voxels) / cases.odd.counts.sum()
@@ -38,7 +38,7 @@ def test_random_draws_all_voxels_uniformly_whatever_their_slice(cases: ToyCases)
 
 
 def test_balanced_gives_24_patches_per_class(blocks: VolumeDataset) -> None:
-    """Small & Ventura (2017): 120 patches of 5 classes."""
+    """Small and Ventura (2017): 120 patches of 5 classes."""
     stream = BalancedPatches().start(blocks, n=120, size=16, jitter=4, seed=0)
     for step in range(5):
         assert np.bincount(stream(step).classes).tolist() == [24] * 5

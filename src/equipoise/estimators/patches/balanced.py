@@ -18,8 +18,8 @@ class BalancedPatches:
     First a case is drawn uniformly among those that contain the class, then a voxel uniformly among
     its voxels of the class.
 
-    Source: Small & Ventura (2017). They draw a patient and a slice; ours draws no slice, or a voxel
-    in a slice with few voxels of the class would be more likely than its neighbors.
+    Source: Small and Ventura (2017). They draw a patient and a slice; ours draws no slice, which
+    would make a voxel in a slice with few voxels of the class more likely than its neighbors.
 
     Example:
         >>> from pathlib import Path
@@ -38,7 +38,7 @@ class BalancedPatches:
     summary: ClassVar[str] = (
         "Equally many patches of every class; all cases that contain the class are equally likely."
     )
-    source: ClassVar[str] = "Small & Ventura (2017), balanced sampling"
+    source: ClassVar[str] = "Small and Ventura (2017), balanced sampling"
 
     def start(
         self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int

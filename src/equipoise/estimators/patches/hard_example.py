@@ -29,7 +29,7 @@ class HardExamplePatches:
     Between epochs the network predicts candidates of each class; those that are `is_hard` replace
     the hard list of the class.
 
-    Source: Small & Ventura (2017). Differences: candidates are balanced draws without repetition
+    Source: Small and Ventura (2017). Differences: candidates are balanced draws without repetition
     (the paper states neither their number nor how they are drawn), and lists fill at most half of
     the places against label noise at class boundaries, where the paper fills all of them.
 
@@ -63,7 +63,7 @@ class HardExamplePatches:
     summary: ClassVar[str] = (
         "As balanced, but patches that the network got wrong or was unsure of come first."
     )
-    source: ClassVar[str] = "Small & Ventura (2017), hard example sampling"
+    source: ClassVar[str] = "Small and Ventura (2017), hard example sampling"
 
     candidates: int = 5000
     threshold: float = 0.75

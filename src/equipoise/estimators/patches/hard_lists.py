@@ -151,7 +151,7 @@ def is_hard(
     Raises:
         DivergedError: A probability is NaN or infinite.
 
-    Source: Small & Ventura (2017), with 0.75.
+    Source: Small and Ventura (2017), with 0.75.
     """
     if not np.isfinite(probabilities).all():
         raise DivergedError(

@@ -14,7 +14,7 @@ from equipoise.estimators.patches.pool import VoxelPool
 class RandomPatches:
     """Draw every valid voxel of all cases with the same probability: natural class shares.
 
-    Source: Small & Ventura (2017). They draw a random slice first, which draws a voxel of a small
+    Source: Small and Ventura (2017). They draw a random slice first, which draws a voxel of a small
     slice more often than one of a large slice; ours ignores slices, so that the class shares are
     those of the data.
 
@@ -36,7 +36,7 @@ class RandomPatches:
     """
 
     summary: ClassVar[str] = "All voxels of the brain are equally likely: rare classes stay rare."
-    source: ClassVar[str] = "Small & Ventura (2017), random sampling"
+    source: ClassVar[str] = "Small and Ventura (2017), random sampling"
 
     def start(
         self, dataset: VolumeDataset, *, n: int, size: int, jitter: int, seed: int
