@@ -7,11 +7,11 @@ import pytest
 from sklearn.base import clone
 from torch import Tensor
 
-from equipoise.arrays import Images, Labels
+from equipoise.arrays import Images, LabeledImages, Labels
 from equipoise.curation.oversampler import JUDGE, CuratedOversampler
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import DataError, SettingError
-from equipoise.resampling.base import LabeledImages, Oversampler
+from equipoise.resampling.base import Oversampler
 from equipoise.resampling.gan.presets import from_preset
 from equipoise.resampling.loading import load_oversampler
 from equipoise.testing.oversamplers import toy_images

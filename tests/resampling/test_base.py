@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equipoise.arrays import Images, Labels
+from equipoise.arrays import Images, LabeledImages, Labels
 from equipoise.exceptions import DataError, SettingError
-from equipoise.resampling.base import LabeledImages, Oversampler, wanted
+from equipoise.resampling.base import Oversampler, wanted
 from equipoise.testing.oversamplers import CHECKS, toy_images
 
 
@@ -109,7 +109,7 @@ def test_any_counts_end_balanced_with_the_originals_in_front(counts: list[int], 
     np.testing.assert_array_equal(new_images[: len(images)], images)
 
 
-# --- how many images balance the papers' training sets (methods 10.5) ------------------------------------------
+# --- how many images balance the papers' training sets -------------------------------------------
 
 
 @pytest.mark.parametrize(

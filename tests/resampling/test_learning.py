@@ -1,4 +1,4 @@
-"""Every generator that a comparison may ask for learns a rare class: its mean image, and both of its modes."""
+"""Every generator of a comparison learns a rare class: its mean image and both of its modes."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ EFFORTS: Mapping[str, Effort] = {  # where it is another
 
 
 def draw(kinds: Sequence[Gray], side: int, seed: int) -> Images:
-    """Noise (deviation 8) around quarters of the given gray, each image brighter or darker (deviation 10)."""
+    """Draw noise (sd 8) around quarters of the given gray, each image brighter or darker."""
     rng = np.random.default_rng(seed)
     quarters = np.stack(kinds)[:, None] + rng.normal(0, 10, (len(kinds), 1, 1, 1))
     images = quarters.repeat(side // 2, axis=2).repeat(side // 2, axis=3)
@@ -66,7 +66,7 @@ def toy(side: int) -> tuple[Images, Labels]:
 
 
 def check_mean_and_modes(made: Images, real: Images) -> None:
-    """Judge images of the rare class; the mean image of one mode alone is off by 42, a gray one by 30 or more."""
+    """Check images of the rare class; the mean of one mode is off by 42, gray by 30 or more."""
     error = rms(made.mean(axis=0) - real.mean(axis=0)).item()
     assert error < 15, f"the mean image is off by {error:.1f}"
     assert made.mean() == pytest.approx(real.mean(), abs=10), "the mean gray level"
@@ -76,7 +76,7 @@ def check_mean_and_modes(made: Images, real: Images) -> None:
 
 
 def shares_of(made: Images) -> Gray:
-    """Shares of images that are near the first mode, the second and the common class; many blends are near none."""
+    """Return the shares of images near the first mode, the second and the common class."""
     half = made.shape[-1] // 2
     quarters = made.reshape(len(made), 1, 2, half, 2, half).mean(axis=(3, 5))
     distances = np.stack([rms(quarters - kind) for kind in (*MODES, EMPTY)], axis=1)
@@ -93,7 +93,7 @@ def rms(differences: Gray) -> Gray:
 
 
 def generators() -> list[str]:
-    """Name the first method of each generator; methods with the same settings make the same images."""
+    """Name the first method of each generator; methods with equal settings make equal images."""
     first: dict[str, str] = {}
     for method in METHODS:
         if method.balance is not None:
@@ -151,9 +151,11 @@ def test_one_round_does_not_do(name: str, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="At 16 px it draws the spot anywhere: with 32 channels, after 2,000 updates on all images, in 23, 18, "
-    "30 and 30 % of images in each quarter, and the mean image is off by 29. With patch=4, whose maps are 4 x 4 in "
-    "place of 8 x 8, 96 % are in the right quarters. Probably only the borders of maps tell it a place.",
+    reason="At 16 px it draws the spot anywhere: with 32 channels, after 2,000 updates on all images, in 23, "
+    "18, "
+    "30 and 30 % of images in each quarter, and the mean image is off by 29. With patch=4, whose "
+    "maps are 4 x 4 in place of 8 x 8, 96 % are in the right quarters. Probably only the borders "
+    "of maps tell it a place.",
 )
 def test_a_denoiser_knows_places_on_larger_maps() -> None:
     check_learned(fit("edm", Effort()), Effort().side)

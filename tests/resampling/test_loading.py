@@ -1,4 +1,4 @@
-"""A saved oversampler of any class is read without knowing its class; every class is in the contracts' list."""
+"""A saved oversampler of any class is read; every class is in the contracts' list."""
 
 import importlib.util
 import json

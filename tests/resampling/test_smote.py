@@ -1,4 +1,4 @@
-"""SMOTE on images: blends within rounding of the segment, in the type and range of the training images."""
+"""SMOTE on images: blends within rounding of the segment, in the type and range of X."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -37,7 +37,7 @@ def test_every_new_image_is_within_rounding_of_a_segment_of_its_class(
     start, along = own[starts[apart]], (own[ends] - own[starts])[apart]
     for image in new:
         share = ((image - start) * along).sum(axis=1) / (along**2).sum(axis=1)
-        # rounding moves the foot on the segment as well: at most 0.5 |along|_1 / |along|_2^2 of its length
+        # rounding moves the foot on the segment too: at most 0.5 |along|_1 / |along|_2^2 of it
         slack = rounding * (
             1 + np.abs(along).max(axis=1) * np.abs(along).sum(axis=1) / (along**2).sum(axis=1)
         )

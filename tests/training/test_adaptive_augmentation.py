@@ -1,4 +1,4 @@
-"""ADA: the controller's golden step, the reach of each transform, and its state (methods 9.1, 10.3)."""
+"""ADA: the controller's golden step, the reach of each transform, and its state."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""One round of the game: who is updated, what is returned, which labels fakes have (methods 10.3, A.2)."""
+"""One round of the game: who is updated, what is returned, which labels fakes have."""
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -338,7 +338,7 @@ def test_nothing_in_a_step_waits_for_the_device(
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_objective_trains_on_a_toy_without_collapse(objective: str) -> None:
-    """16 images of one gray level each: finite losses, and fakes that differ and move to the data's mean."""
+    """16 images of one gray level each: fakes differ and move to the data's mean."""
     step = make_step(objective=objective)
     images = torch.linspace(0.6, 0.9, 16).reshape(-1, 1, 1, 1).expand(-1, 1, 8, 8)
     for number in range(60):
@@ -397,7 +397,7 @@ def test_fakes_of_both_updates_draw_their_labels_from_the_same_probabilities() -
 def test_the_best_critic_of_a_perfect_generator_tells_only_the_label_priors(
     alpha: float, expected: tuple[float, float]
 ) -> None:
-    """x says nothing, real labels ~ p = (.75, .25), fake ones ~ q = (alpha, 1 - alpha): D -> p / (p + q)."""
+    """x is noise, real labels ~ p = (.75, .25), fake ~ q = (alpha, 1 - alpha): D -> p / (p + q)."""
     real, fake = torch.tensor([0, 0, 0, 1]), make_step((alpha, 1 - alpha)).draw(4)[1]
     scores = torch.zeros(2, requires_grad=True)
     optimizer = SGD([scores], lr=2.0)
@@ -416,7 +416,7 @@ def test_the_best_critic_of_a_perfect_generator_tells_only_the_label_priors(
 def test_what_the_best_critic_says_of_true_pairs_when_wrong_labels_may_be_true(
     wrong_label: str, n_classes: int, expected: float
 ) -> None:
-    """A perfect generator, classes that images tell apart: D -> 1/2, or 1 / (2 + 1/k) (methods 4.9)."""
+    """A perfect generator, classes that images separate: D -> 1/2, or 1 / (2 + 1/k)."""
     table = torch.zeros(
         n_classes, n_classes, requires_grad=True
     )  # of the class shown and the label said
@@ -474,7 +474,7 @@ def test_what_the_generator_learns_comes_through_the_augmentation() -> None:
     ]
 
 
-# --- a ring of 8 Gaussians (methods 10.3) ----------------------------------------------------------------------
+# --- a ring of 8 Gaussians -----------------------------------------------------------------------
 
 
 class Perceptron(nn.Module):
@@ -500,7 +500,7 @@ def ring(n: int) -> Tensor:
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_objective_spreads_over_a_ring_and_fools_its_critic(objective: str) -> None:
-    """The catalogue asks for a critic that is right in less than 100 %; the scores of Wasserstein's have no zero.
+    """The critic is to be right in less than 100 %; the scores of Wasserstein's have no zero.
 
     So its rate is taken at the threshold that serves the critic best.
     """

@@ -85,7 +85,7 @@ def test_a_network_without_batch_norm_is_left_alone() -> None:
 
 
 def test_golden_decay() -> None:
-    """Methods 9.2: a half-life of 10,000 images in batches of 64, 5 % of the images seen after 3,125 steps."""
+    """A half-life of 10,000 images in batches of 64: 5 % of the images after 3,125 steps."""
     decay = ExponentialAverage(constant(0.0), decay=0.999, ramp=0.05).decay_at(3125)
     assert decay == pytest.approx(0.995574, rel=1e-6)
     assert decay == pytest.approx(0.5 ** (64 / 10_000))

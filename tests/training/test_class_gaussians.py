@@ -1,4 +1,4 @@
-"""Gaussians of classes in a latent space: means, covariances, fewer images than dimensions (methods 4.8, 10.3)."""
+"""Gaussians of classes in a latent space: means, covariances, fewer images than dimensions."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_without_shrinkage_they_are_sample_means_and_covariances() -> None:
 
 
 def test_golden_shrinkage() -> None:
-    """S = diag(2, 0) of the points (-1, 0), (1, 0): 0.9 S + 0.1 * tr(S) / 2 * I = diag(1.9, 0.1)."""
+    """Points (-1, 0), (1, 0): S = diag(2, 0), 0.9 S + 0.1 * tr(S) / 2 * I = diag(1.9, 0.1)."""
     factors = class_gaussians(np.array([[-1.0, 0.0], [1.0, 0.0]]), np.array([0, 0]), shrinkage=0.1)[
         1
     ]
@@ -31,7 +31,7 @@ def test_golden_shrinkage() -> None:
 
 
 def test_five_images_in_100_dimensions() -> None:
-    """The sample covariance has rank 4; shrunk it has full rank, the same trace, and latents follow it."""
+    """The covariance has rank 4; shrunk it has full rank and the same trace."""
     rng = np.random.default_rng(1)
     latents = rng.normal(2.0, 0.5, size=(5, 100))
     means, factors = class_gaussians(latents, np.zeros(5, dtype=np.int64))

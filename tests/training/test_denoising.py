@@ -1,4 +1,4 @@
-"""Processes: golden numbers of methods 9.5 and the catalogue 10.4, exact samplers, guidance, dropped labels."""
+"""Processes: golden numbers, exact samplers, guidance, dropped labels."""
 
 import math
 
@@ -57,7 +57,7 @@ def test_preconditioning_golden() -> None:
 
 @given(st.floats(0.002, 80))
 def test_target_and_input_have_unit_variance_at_every_sigma(sigma: float) -> None:
-    """(sd^2 (1 - c_skip)^2 + c_skip^2 s^2) / c_out^2 = 1 for data of standard deviation sd = 0.5."""
+    """(sd^2 (1 - c_skip)^2 + c_skip^2 s^2) / c_out^2 = 1 for data of sd = 0.5."""
     c_skip, c_out, c_in, _ = (
         float(c) for c in preconditioning(torch.tensor(sigma, dtype=torch.float64))
     )
@@ -107,7 +107,7 @@ def test_edm_with_the_exact_denoiser_of_one_image_draws_it() -> None:
 
 
 def test_edm_with_the_exact_denoiser_of_a_gaussian_draws_its_variance() -> None:
-    """For data from N(0, sd^2), D(x) = c_skip x: the network has nothing to add, and x shrinks by sd / 80."""
+    """For data from N(0, sd^2), D(x) = c_skip x: F is 0, and x shrinks by sd / 80."""
     drawn = edm_sample(lambda inputs, _time: torch.zeros_like(inputs), noise(64), 40)
     assert float(drawn.std()) == pytest.approx(SIGMA_DATA, rel=0.03)
 
@@ -143,7 +143,7 @@ def test_logit_normal_times_prefer_the_middle() -> None:
 
 
 def test_heun_is_of_second_order() -> None:
-    """dx/dt = x from 0 to 1 gives e; halving the step divides Heun's error by 4. The last step is Euler's."""
+    """dx/dt = x from 0 to 1 gives e; halving the step divides Heun's error by 4."""
 
     def error(n: int) -> float:
         times = [i / n for i in range(n + 1)] + [1.0 + 1e-9]  # an Euler step that does not matter
@@ -209,7 +209,7 @@ def test_a_task_with_its_target_as_answer_has_no_error(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROCESSES)
 def test_an_untrained_network_is_as_wrong_as_the_variance_of_the_target(name: str) -> None:
-    """Images of standard deviation 0.5, noise of 1: target variance 1, 1.25 (difference of both) or 1 (noise)."""
+    """Images of sd 0.5, noise of 1: target variance 1, 1.25 (difference of both) or 1 (noise)."""
 
     class Silent(nn.Module):
         def forward(self, inputs: Tensor, time: Tensor, labels: Tensor) -> Tensor:
@@ -259,7 +259,7 @@ def test_the_loss_shows_dropped_labels_to_the_network() -> None:
 
 
 def test_numbers_in_full() -> None:
-    """Printed 4.036e-5 is 4e-5 of itself off, and 40.786 is 1.05e-5: no code could meet both at 1e-5."""
+    """Printed 4.036e-5 is off by 4e-5 of itself, 40.786 by 1.05e-5: no code meets both at 1e-5."""
     assert float(alpha_bars(torch.device("cpu"))[-1]) == pytest.approx(4.0358298e-5, rel=1e-5)
     assert edm_schedule(18)[1:3] == pytest.approx([57.585985, 40.785574], rel=1e-6)
     assert pytest.approx(4.036e-5, rel=1e-5) != float(alpha_bars(torch.device("cpu"))[-1])

@@ -1,4 +1,4 @@
-"""DiffAugment: the stated reach of every transform, and gradients through it (methods 9.1, 10.3)."""
+"""DiffAugment: the stated reach of every transform, and gradients through it."""
 
 import pytest
 import torch
@@ -59,7 +59,7 @@ def test_cutout_removes_at_most_a_square_of_half_the_side() -> None:
 
 
 def test_color_at_one_channel_is_brightness_and_contrast_only() -> None:
-    """Saturation, the distance to the mean over channels, is 0: one gray image stays a scaled and shifted one."""
+    """Gray has no saturation: a gray image stays a scaled and shifted one."""
     images = torch.randn(20, 1, 16, 16) * 0.3
     changed = color(images).flatten(1)
     original = images.flatten(1)

@@ -56,7 +56,7 @@ def gradient(loss: Tensor, of: Tensor) -> Tensor:
     return torch.autograd.grad(loss, of)[0]
 
 
-# --- the formulas of methods 4.1 as they are printed, in probabilities D = sg(score) ---------------------------
+# --- the formulas as they are printed, in probabilities D = sg(score) ----------------------------
 
 SCORES = torch.linspace(-6, 6, 13, dtype=torch.float64)
 D = 1 / (1 + (-SCORES).exp())
@@ -71,10 +71,8 @@ def test_losses_of_scores_are_those_of_probabilities(name: str) -> None:
     torch.testing.assert_close(OBJECTIVES[name].generator_loss(SCORES), generators[name])
 
 
-def test_both_log_losses_pull_the_generator_one_way_and_minimax_stalls_where_the_critic_is_sure() -> (
-    None
-):
-    """Slopes at a fake's score: -D and -(1 - D), so that they have one sign, and 0 and -1 where D = 0."""
+def test_minimax_stalls_where_the_critic_is_certain() -> None:
+    """Slopes at a fake's score: -D and -(1 - D), so of one sign, and 0 and -1 where D = 0."""
     fake = SCORES.clone().requires_grad_()
     slopes = {
         name: gradient(OBJECTIVES[name].generator_loss(fake), fake) * len(fake)

@@ -89,7 +89,7 @@ def test_the_gradient_penalty_of_a_square_is_0_where_the_norm_is_1() -> None:
 
 
 def test_the_gradient_penalty_looks_all_along_the_way_between_the_images() -> None:
-    """Real images of length 1 and fakes of length 4 in one direction: lengths 1 + 3 u, mean of (3 u)^2 is 3."""
+    """Lengths 1 and 4 in one direction: 1 + 3 u in between, and the mean of (3 u)^2 is 3."""
     n = 20_000
     real = torch.tensor([1.0, 0.0]).expand(n, 1, 1, 2)
     ends = replace(batch(n), real=real, fake=4 * real)

@@ -40,8 +40,8 @@ def test_divergence_is_the_mean_log_ratio_of_the_densities(
 ) -> None:
     """Methods 10.4 asks for 1 % of 100,000 draws, which two of its four numbers cannot promise.
 
-    The standard error of the mean is 0, 0.6 %, 0.8 % and 0.2 % of the divergence: one seed in nine would miss
-    1 % at (1, 0), and one in four at (0, ln 4). So 4 standard errors here.
+    The standard error of the mean is 0, 0.6 %, 0.8 % and 0.2 % of the divergence: one seed in nine
+    would miss 1 % at (1, 0), and one in four at (0, ln 4). So 4 standard errors here.
     """
     torch.manual_seed(0)
     mu, spread = (
@@ -76,7 +76,7 @@ def test_draws_have_mean_and_spread_and_pass_the_gradient(log_variance: float) -
 
 
 def pair() -> tuple[Tensor, Tensor]:
-    """Logits of gray 0.5 and images of gray 0.7 in one of two, (2, 3, 2, 2): mean squared error 0.02."""
+    """Logits of gray 0.5, one of two images (2, 3, 2, 2) of gray 0.7: mean squared error 0.02."""
     images = torch.full((2, 3, 2, 2), 0.5)
     images[1] = 0.7
     return torch.zeros(2, 3, 2, 2), images
@@ -124,7 +124,7 @@ def test_active_cells_are_those_whose_mean_varies() -> None:
 
 
 class Toy(nn.Module):
-    """Each gray level has a latent cell N(2 gray, 1) of its own, half of which is its gray level again."""
+    """Each gray level has its own latent cell N(2 gray, 1), half of which is the gray level."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,9 +6,9 @@ from typing import Any
 
 from sklearn.base import clone
 
-from equipoise.arrays import Images, Labels
+from equipoise.arrays import Images, LabeledImages, Labels
 from equipoise.exceptions import SettingError
-from equipoise.resampling.base import LabeledImages, Resampler
+from equipoise.resampling.base import Resampler
 from equipoise.validation import check_images_and_labels
 
 

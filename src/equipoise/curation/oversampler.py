@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from sklearn.base import clone
 from torch import Tensor
 
-from equipoise.arrays import Images, Labels, value_range
+from equipoise.arrays import Images, LabeledImages, Labels, value_range
 from equipoise.atomic import atomic_folder, write_json
 from equipoise.curation.filters import DEFAULT, FILTERS, Candidates
 from equipoise.curation.judge import Judge, fit_judge
@@ -20,7 +20,7 @@ from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.memorization import Features
 from equipoise.randomness import derive_seed, make_rng
-from equipoise.resampling.base import LabeledImages, Oversampler, Strategy
+from equipoise.resampling.base import Oversampler, Strategy
 from equipoise.resampling.loading import load_oversampler
 from equipoise.training.loop import History
 from equipoise.training.persistence import load_fitted

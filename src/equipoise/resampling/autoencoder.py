@@ -14,14 +14,18 @@ from equipoise.arrays import ValueRange, fingerprint
 from equipoise.networks.design import Design
 from equipoise.randomness import make_rng
 from equipoise.resampling.fit_cache import Slot
-from equipoise.resampling.generator_fit import FitImages, stored_weights, watch_interval
-from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches
+from equipoise.resampling.generator_fit import (
+    FitImages,
+    batch_rows,
+    stored_weights,
+    watch_interval,
+)
 from equipoise.training.devices import autocast
 from equipoise.training.loop import Batch, History, train
 from equipoise.training.ranges import DATA_RANGES
 from equipoise.training.steps import LossStep
 
-TINY = 20  # images; where a class has fewer, classes are drawn in proportion to the square root of their sizes
+TINY = 20  # images; a smaller class has batches drawn by the square roots of the class sizes
 N_WATCHED = 64  # images of a class whose reconstruction error is recorded
 
 ERRORS: Mapping[str, Callable[[Tensor], Tensor]] = {"absolute": torch.abs, "squared": torch.square}
@@ -72,8 +76,8 @@ def train_autoencoder(
 ) -> History:
     """Train an autoencoder in place, or load the finished fit of the same content into it.
 
-    A fit that was killed resumes from its own checkpoint. Once finished, it stays in the workspace, so that later
-    stages can start from it again.
+    A fit that was killed resumes from its own checkpoint. Once finished, it stays in the workspace,
+    so that later stages can start from it again.
 
     Args:
         plan: The settings, which also determine the first weights.
@@ -82,11 +86,12 @@ def train_autoencoder(
         workspace: Folder of finished fits and checkpoints.
 
     Returns:
-        Its history: loss, and about 20 times the mean error of each class on training and validation images.
+        Its history, with the loss and, about 20 times, the mean error of each class on training
+        and validation images.
 
-    Source: Mariani et al. (2018), arXiv 1803.09655, Section 3.2 (squared error); Huang & Jafari (2021), arXiv
-    2011.00189 (absolute error). Ours: where a class has fewer than 20 images, batches draw a class with a
-    probability proportional to the square root of its size.
+    Source: Mariani et al. (2018), arXiv 1803.09655, Section 3.2 (squared error); Huang & Jafari
+    (2021), arXiv 2011.00189 (absolute error). Ours: where a class has fewer than 20 images, batches
+    draw a class with a probability proportional to the square root of its size.
     """
     slot = Slot(workspace, "autoencoder", fingerprint(plan, data.images, data.labels, __version__))
     if fitted := slot.load():
@@ -100,16 +105,17 @@ def train_autoencoder(
         autocast=autocast(plan.precision, data.device),
     )
     class_sizes = np.unique(data.labels, return_counts=True)[1]
-    sampler = BATCH_SAMPLERS["square_root" if class_sizes.min() < TINY else "natural"]
-    pool = Pool(
-        labels=data.labels, batch_size=plan.batch_size, n_steps=plan.n_steps, seed=plan.seed
+    rows = batch_rows(
+        data,
+        "square_root" if class_sizes.min() < TINY else "natural",
+        batch_size=plan.batch_size,
+        n_batches=plan.n_steps,
+        seed=plan.seed,
     )
     checkpoint = slot.checkpoint({"model": model, "optimizer": step.optimizer})
     history = train(
         step,
-        ResidentBatches(
-            data.images, data.labels, sampler(pool), span=data.value_range, device=data.device
-        ),
+        data.batches(rows),
         n_steps=plan.n_steps,
         seed=plan.seed,
         hooks=[
@@ -126,7 +132,7 @@ def train_autoencoder(
 
 
 class _WatchErrors:
-    """Record the mean error on fixed images of each class, in evaluation mode, every so many steps."""
+    """Record the mean error on fixed images of each class, every so many steps."""
 
     def __init__(self, model: Autoencoder, batches: Mapping[str, Batch], *, every: int) -> None:
         self.model = model

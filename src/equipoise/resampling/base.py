@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from equipoise.arrays import Images, Labels
+from equipoise.arrays import Images, LabeledImages, Labels
 from equipoise.exceptions import DataError, SettingError
 from equipoise.randomness import make_rng
 from equipoise.validation import (
@@ -24,20 +24,21 @@ from equipoise.validation import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from equipoise.resampling.fit_cache import Fitted, Results, Tensors
 
-LabeledImages = tuple[Images, Labels]  # images (n, c, *spatial) in storage type, labels (n,)
 Strategy = str | float | Mapping[int, int]
+Params = dict[str, Any]  # parameters of an estimator by name, as scikit-learn has them
 
 
 class Resampler(BaseEstimator, ABC):
-    """Change class counts of the training split: images (n, c, *spatial) in storage type, labels (n,).
+    """Change class counts of the training split.
 
-    A parameter may be a frozen dataclass; `set_params` then takes its fields too, as "parameter__field".
+    A parameter may be a frozen dataclass; `set_params` then takes its fields too, as
+    "parameter__field".
 
     Args:
-        sampling_strategy: As in imbalanced-learn: "auto" (all classes alike), a float (binary only), or {label:
-            total number of images of that class}.
+        sampling_strategy: As in imbalanced-learn: "auto" (all classes alike), a float (binary
+            only), or {label: total number of images of that class}.
         seed: Seed of all randomness.
     """
 
@@ -45,9 +46,9 @@ class Resampler(BaseEstimator, ABC):
         self.sampling_strategy = sampling_strategy
         self.seed = seed
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name, with `deep` also the fields of those that are dataclasses."""
-        params: dict[str, Any] = super().get_params(deep)
+    def get_params(self, deep: bool = True) -> Params:
+        """Return the parameters by name; `deep` adds the fields of those that are dataclasses."""
+        params: Params = super().get_params(deep)
         if deep:
             for name, value in list(params.items()):
                 if is_dataclass(value):
@@ -57,8 +58,8 @@ class Resampler(BaseEstimator, ABC):
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, and fields of those that are dataclasses."""
-        whole: dict[str, Any] = {}
-        parts: dict[str, dict[str, Any]] = {}
+        whole: Params = {}
+        parts: dict[str, Params] = {}
         for key, value in params.items():
             name, _, field = key.partition("__")
             if field and is_dataclass(getattr(self, name, None)):
@@ -71,7 +72,7 @@ class Resampler(BaseEstimator, ABC):
         return self
 
     def check_settings(self, side: int) -> None:
-        """Refuse settings that cannot work on square images of that side in pixels, before any image is read.
+        """Refuse settings that cannot work on square images of `side` pixels.
 
         Raises:
             SettingError: A name is unknown, a number out of range, or the side is not suitable.
@@ -91,8 +92,8 @@ class Resampler(BaseEstimator, ABC):
         Args:
             X: (n, c, *spatial) training images.
             y: (n,) labels, any integers.
-            validation: Real held-out images and labels. They are recorded, never learned from: the result does
-                not depend on them.
+            validation: Real held-out images and labels. They are recorded, never learned from: the
+                result does not depend on them.
             workspace: Folder for checkpoints and finished fits, both found again by content.
         """
 
@@ -100,13 +101,13 @@ class Resampler(BaseEstimator, ABC):
 class Oversampler(Resampler):
     """Keep `X` first and unchanged and add synthetic images after it.
 
-    A subclass writes four hooks: `_fit` and `_generate`, which know classes as codes 0..k-1, and `_state` and
-    `_set_state` for saving. It states `minimum` if it needs more than one image of a class that is filled up, and
-    overrides `generated_classes_` if it does not learn every class.
+    A subclass writes four hooks: `_fit` and `_generate`, which know classes as codes 0..k-1, and
+    `_state` and `_set_state` for saving. It states `minimum` if it needs more than one image of a
+    class that is filled up, and overrides `generated_classes_` if it does not learn every class.
 
     Args:
-        sampling_strategy: As in imbalanced-learn: "auto" (every class to the largest), a float (binary only), or
-            {label: total number of images of that class}.
+        sampling_strategy: As in imbalanced-learn: "auto" (every class to the largest), a float
+            (binary only), or {label: total number of images of that class}.
         seed: Seed of the fit and of the images that `fit_resample` adds.
 
     Attributes:
@@ -134,7 +135,8 @@ class Oversampler(Resampler):
         """Learn from training images.
 
         Raises:
-            DataError: Bad input, or a class that needs synthetic images has fewer than `minimum` real ones.
+            DataError: Bad input, or a class that needs synthetic images has fewer than `minimum`
+                real ones.
             SettingError: `sampling_strategy` does not fit the labels.
         """
         X, y = check_images_and_labels(X, y)
@@ -150,7 +152,7 @@ class Oversampler(Resampler):
         return self
 
     def generate(self, labels: Labels, *, seed: int = 0) -> Images:
-        """Generate one image for each label, (n, c, *spatial) in the storage type of the training images.
+        """Generate one image for each label, (n, c, *spatial) in storage type.
 
         Raises:
             NotFittedError: `fit` has not been called.
@@ -174,14 +176,14 @@ class Oversampler(Resampler):
         validation: LabeledImages | None = None,
         workspace: Path | None = None,
     ) -> LabeledImages:
-        """Fit, then return the originals followed by synthetic images; see `Resampler.fit_resample`."""
+        """Fit, then return the originals followed by synthetic images; see `Resampler`."""
         self.fit(X, y, validation=validation, workspace=workspace)
         new_labels = np.repeat(list(self.wanted_), list(self.wanted_.values())).astype(np.int64)
         new_images = self.generate(new_labels, seed=self.seed)
         return np.concatenate([X, new_images]), np.concatenate([np.asarray(y), new_labels])
 
     def save(self, folder: str | Path) -> None:
-        """Write the fitted oversampler to a new folder: weights as safetensors, everything else as JSON.
+        """Write the fitted oversampler to a new folder, as safetensors and JSON.
 
         Raises:
             NotFittedError: `fit` has not been called.
@@ -222,12 +224,12 @@ class Oversampler(Resampler):
         loaded._set_state(tensors, values["own"])
         return loaded
 
-    def _params_to_json(self) -> dict[str, Any]:
+    def _params_to_json(self) -> Params:
         """Return every parameter as a JSON value; `_params_from_json` reads them."""
         return self.get_params(deep=False)
 
     @classmethod
-    def _params_from_json(cls, params: dict[str, Any]) -> dict[str, Any]:
+    def _params_from_json(cls, params: Params) -> Params:
         """Return the constructor's arguments from what `_params_to_json` returned."""
         return params
 
@@ -243,8 +245,8 @@ class Oversampler(Resampler):
         labels = check_labels(validation[1], len(images), name="validation labels")
         if images.shape[1:] != self.shape_ or images.dtype != self.dtype_:
             raise DataError(
-                f"Expected validation images like the training images, {self.shape_} {self.dtype_}, got "
-                f"{images.shape[1:]} {images.dtype}."
+                f"Expected validation images like the training images, {self.shape_} "
+                f"{self.dtype_}, got {images.shape[1:]} {images.dtype}."
             )
         rows = np.isin(labels, self.classes_)
         return images[rows], np.searchsorted(self.classes_, labels[rows]).astype(np.int64)
@@ -256,7 +258,8 @@ class Oversampler(Resampler):
 
         Args:
             codes: (n,) code of each image.
-            images_of: A code and the rows (m,) of its images in the result -> the images (m, *shape_).
+            images_of: A code and the rows (m,) of its images in the result -> the images (m,
+                *shape_).
         """
         images = np.empty((len(codes), *self.shape_), dtype=self.dtype_)
         for code in np.unique(codes).tolist():
@@ -272,14 +275,14 @@ class Oversampler(Resampler):
 
     @abstractmethod
     def _generate(self, codes: Labels, seed: int) -> Images:
-        """Generate one image for each code, in storage type; the same seed gives the same images."""
+        """Generate one image for each code in storage type; equal seeds give equal images."""
 
     @abstractmethod
-    def _state(self) -> tuple[Mapping[str, "Tensor"], Mapping[str, Any]]:
+    def _state(self) -> "Fitted":
         """Return what was learned: tensors and JSON values, each by name."""
 
     @abstractmethod
-    def _set_state(self, tensors: Mapping[str, "Tensor"], facts: Mapping[str, Any]) -> None:
+    def _set_state(self, tensors: "Tensors", results: "Results") -> None:
         """Restore what `_state` returned."""
 
 

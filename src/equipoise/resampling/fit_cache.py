@@ -1,4 +1,4 @@
-"""Where a fit is stored: finished ones are found again by content, killed ones resume from their checkpoint."""
+"""Where a fit is stored: finished ones are found by content, killed ones resume."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from equipoise.training.checkpoint import Checkpoint, Stateful
 from equipoise.training.persistence import load_fitted, save_fitted
 
 Tensors = Mapping[str, Tensor]
-Fitted = tuple[Tensors, Mapping[str, Any]]  # and JSON values by name
+Results = Mapping[str, Any]  # JSON values by name
+Fitted = tuple[Tensors, Results]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from imblearn.utils import check_sampling_strategy
 
-from equipoise.arrays import Images, Labels
+from equipoise.arrays import Images, LabeledImages, Labels
 from equipoise.exceptions import DataError, SettingError
-from equipoise.resampling.base import LabeledImages, Resampler, rng_of, wanted
+from equipoise.resampling.base import Resampler, rng_of, wanted
 from equipoise.validation import check_images_and_labels
 
 
@@ -18,8 +18,8 @@ class RandomOversampler(Resampler):
     Attributes:
         sample_indices_: Rows of `X` in the result; the originals come first, in order.
 
-    Source: the baseline "oversampling" of paper S2. The rule is that of imbalanced-learn's RandomOverSampler, which
-    takes 2-D arrays only.
+    Source: the baseline "oversampling" of paper S2. The rule is that of imbalanced-learn's
+    RandomOverSampler, which takes 2-D arrays only.
 
     Example:
         >>> images, labels = np.zeros((3, 1, 8, 8), dtype=np.uint8), np.array([0, 0, 1])
@@ -52,7 +52,7 @@ class RandomOversampler(Resampler):
 
 
 class RandomUndersampler(Resampler):
-    """Keep as many images of each class as the smallest has, drawn without replacement, in their order.
+    """Keep as many images of each class as the smallest has, drawn without replacement.
 
     Attributes:
         sample_indices_: Rows of `X` in the result, increasing.

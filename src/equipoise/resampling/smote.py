@@ -1,15 +1,14 @@
-"""Blend near images of one class, pixel by pixel: SMOTE, Borderline-SMOTE and ADASYN as baselines."""
+"""Blend near images of one class pixel by pixel: SMOTE, Borderline-SMOTE and ADASYN."""
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from equipoise.arrays import Images, Labels, quantize, value_range
+from equipoise.arrays import Images, LabeledImages, Labels, quantize, value_range
 from equipoise.data.smote import (
     BLOCK_BYTES,
     INTERPOLATIONS,
@@ -21,32 +20,35 @@ from equipoise.data.smote import (
 )
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
-from equipoise.resampling.base import LabeledImages, Oversampler, Strategy, rng_of
+from equipoise.resampling.base import Oversampler, Strategy, rng_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from equipoise.resampling.fit_cache import Fitted, Results, Tensors
+
 CHUNK = 64  # images blended at a time
-N_BLOCKS = 6  # of `BLOCK_BYTES` that a search allocates at once: two of images, their conversions and distances
+N_BLOCKS = 6  # of `BLOCK_BYTES` in a search: two of images, their conversions, their distances
 
 
 class SMOTEOversampler(Oversampler):
-    """Add images x + u (x' - x): x an image of the class, x' a near one of the class, u uniform in [0, 1).
+    """Add images x + u (x' - x): x an image of the class, x' a near one, u uniform in [0, 1).
 
-    All blending is in float32, rounded to the training images' type: an image of whole numbers lies within 0.5 of
-    the segment. Nothing is trained, so the images need no workspace.
+    All blending is in float32, rounded to the training images' type: an image of whole numbers lies
+    within 0.5 of the segment. Nothing is trained, so the images need no workspace.
 
     Args:
         sampling_strategy: See `Oversampler`.
         seed: Seed of the images that `fit_resample` adds.
-        kind: Which images are blended: "smote" (all alike), "borderline_smote" (those among other classes) or
-            "adasyn" (more likely the more neighbors are of other classes).
-        k_neighbors: Images of the same class that may be x', by Euclidean distance of pixels; all others where a
-            class has fewer.
+        kind: Which images are blended: "smote" (all alike), "borderline_smote" (those among other
+            classes) or "adasyn" (more likely the more neighbors are of other classes).
+        k_neighbors: Images of the same class that may be x', by Euclidean distance of pixels; all
+            others where a class has fewer.
 
-    Source: Chawla et al. (2002), Section 4.2; Han et al. (2005), Borderline-SMOTE1; He et al. (2008), ADASYN; see
-    `equipoise.data.smote`. A blend of two images that are not aligned is a double exposure, which is why paper S2
-    doubts SMOTE on pixels. It is here as the baseline that generators have to beat.
+    Source: Chawla et al. (2002), Section 4.2; Han et al. (2005), Borderline-SMOTE1; He et al.
+    (2008), ADASYN; see `equipoise.data.smote`. A blend of two images that are not aligned is a
+    double exposure, which is why paper S2 doubts SMOTE on pixels. It is here as the baseline that
+    generators have to beat.
 
     Example:
         >>> images = np.random.default_rng(0).integers(0, 255, (20, 1, 8, 8)).astype(np.uint8)
@@ -84,7 +86,14 @@ class SMOTEOversampler(Oversampler):
         self.check_settings(X.shape[-1])
         wanted_codes = np.flatnonzero(np.isin(self.classes_, list(self.wanted_)))
         n_blended = int(np.isin(codes, wanted_codes).sum())
-        _check_memory(bytes_needed(X, n_blended, sum(self.wanted_.values())))
+        needed = bytes_needed(X, n_blended, sum(self.wanted_.values()))
+        available = psutil.virtual_memory().available
+        if needed > available:
+            raise DataError(
+                f"SMOTE on these images needs about {needed / 2**30:.1f} GiB of memory, and "
+                f"{available / 2**30:.1f} GiB are free. Read the images smaller (size), add fewer "
+                "new ones (sampling_strategy), or blend features instead of pixels."
+            )
         self.span_ = value_range(X)
         self.images_: dict[int, Images] = {}
         self.neighborhoods_: dict[int, Neighborhood] = {}
@@ -110,8 +119,8 @@ class SMOTEOversampler(Oversampler):
         label = int(self.classes_[code])
         if code not in self.neighborhoods_:
             raise DataError(
-                f"Nothing was learned about class {label}, because that class did not need more images. Name it in "
-                "sampling_strategy."
+                f"Nothing was learned about class {label}, because that class did not need more "
+                "images. Name it in sampling_strategy."
             )
         flat = self.images_[code].reshape(len(self.images_[code]), -1)
         lines = draw_segments(self.neighborhoods_[code], len(rows), rng_of(seed, f"smote {label}"))
@@ -123,7 +132,7 @@ class SMOTEOversampler(Oversampler):
             images[part] = quantize(unit, self.dtype_, self.span_).reshape(-1, *self.shape_)
         return images
 
-    def _state(self) -> tuple[Mapping[str, "Tensor"], Mapping[str, Any]]:
+    def _state(self) -> "Fitted":
         import torch
 
         tensors: dict[str, Tensor] = {}
@@ -134,8 +143,8 @@ class SMOTEOversampler(Oversampler):
             tensors[f"{code}/neighbors"] = torch.from_numpy(neighborhood.neighbors)
         return tensors, {"span": self.span_}
 
-    def _set_state(self, tensors: Mapping[str, "Tensor"], facts: Mapping[str, Any]) -> None:
-        low, high = facts["span"]
+    def _set_state(self, tensors: "Tensors", results: "Results") -> None:
+        low, high = results["span"]
         self.span_ = float(low), float(high)
         self.images_ = {}
         self.neighborhoods_ = {}
@@ -149,8 +158,8 @@ class SMOTEOversampler(Oversampler):
 def bytes_needed(X: Images, n_blended: int, n_new: int) -> int:
     """Estimate the memory of a fit and its result beyond `X`.
 
-    It is the sum of copies of the images that are blended, the new images twice (alone, and after the originals),
-    the originals again, and the blocks of the search for neighbors.
+    It is the sum of copies of the images that are blended, the new images twice (alone, and after
+    the originals), the originals again, and the blocks of the search for neighbors.
 
     Args:
         X: (n, c, *spatial) training images.
@@ -159,14 +168,3 @@ def bytes_needed(X: Images, n_blended: int, n_new: int) -> int:
     """
     n_copies = n_blended + 2 * n_new + len(X)
     return X[:1].nbytes * n_copies + N_BLOCKS * min(BLOCK_BYTES, 4 * X.size)
-
-
-def _check_memory(needed: int) -> None:
-    """Refuse what does not fit, before anything is computed."""
-    available = psutil.virtual_memory().available
-    if needed > available:
-        raise DataError(
-            f"SMOTE on these images needs about {needed / 2**30:.1f} GiB of memory, and {available / 2**30:.1f} GiB "
-            "are free. Read the images smaller (size), add fewer new ones (sampling_strategy), or blend features "
-            "instead of pixels."
-        )

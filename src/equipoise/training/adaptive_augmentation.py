@@ -19,23 +19,24 @@ DEFAULT = "translation,scale,stretch,shift,brightness,contrast"
 class AdaptiveAugmentation:
     """Apply transforms, each of which changes an image with probability p.
 
-    `observe` receives the scores of real images. After every 4 minibatches p moves by 4 b / 500,000 toward where the
-    mean sign of those scores is 0.6: up where the critic overfits to real images, down where it does not. It is
-    `Stateful`: put it into the checkpoint's parts. All state is on the device.
+    `observe` receives the scores of real images. After every 4 minibatches p moves by 4 b / 500,000
+    toward where the mean sign of those scores is 0.6: up where the critic overfits to real images,
+    down where it does not. It is `Stateful`: put it into the checkpoint's parts. All state is on
+    the device.
 
     Args:
-        policy: Names in `TRANSFORMS`, for example "translation,scale"; DEFAULT is all that leaves anatomy and
-            stains alone. Use "flip" and "quarter_turns" only where images have these symmetries, "saturation" where
-            colors carry no meaning.
+        policy: Names in `TRANSFORMS`, for example "translation,scale"; DEFAULT is all that leaves
+            anatomy and stains alone. Use "flip" and "quarter_turns" only where images have these
+            symmetries, "saturation" where colors carry no meaning.
         device: Where the images are.
 
     Raises:
         SettingError: A name in the policy is not known.
 
-    Source: Karras et al. (2020), arXiv 2006.06676, Eq. 1 (r_t) and the strengths of Appendix B. Differs in the
-    largest p of 0.85, in leaving out what changes the meaning of a medical image or needs a general resampling
-    (rotation by any angle, inverted light, rotated hue), and in bilinear interpolation on mirrored images without
-    filters.
+    Source: Karras et al. (2020), arXiv 2006.06676, Eq. 1 (r_t) and the strengths of Appendix B.
+    Differs in the largest p of 0.85, in leaving out what changes the meaning of a medical image or
+    needs a general resampling (rotation by any angle, inverted light, rotated hue), and in bilinear
+    interpolation on mirrored images without filters.
 
     Example:
         >>> ada = AdaptiveAugmentation("brightness", torch.device("cpu"))
@@ -169,8 +170,8 @@ def _resampled(
 ) -> Tensor:
     """Resample each image bilinearly.
 
-    It is a product with matrices: their gradients, unlike those of `grid_sample` on a GPU, do not depend on the
-    order in which threads add.
+    It is a product with matrices: their gradients, unlike those of `grid_sample` on a GPU, do not
+    depend on the order in which threads add.
 
     Args:
         images: (b, c, s, s).
@@ -182,7 +183,7 @@ def _resampled(
 
 
 def _weights(at: Tensor) -> Tensor:
-    """Return (b, 1, s, s) weights of the pixels at places (b, s), which are mirrored into the image."""
+    """Return (b, 1, s, s) weights of the pixels at places (b, s), mirrored into the image."""
     last = at.shape[1] - 1
     inside = last - (at.remainder(2 * last) - last).abs()
     pixels = torch.arange(last + 1, device=at.device, dtype=at.dtype)

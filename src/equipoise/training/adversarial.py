@@ -1,4 +1,4 @@
-"""The rules of an adversarial game, and one round of it: updates of the critic, then one of the generator."""
+"""The rules of an adversarial game, and one round of it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -26,19 +26,23 @@ class Game:
     """What critic and generator minimize, how often the critic moves, and what it sees.
 
     Attributes:
-        objective: "non_saturating", "least_squares", "hinge", "wasserstein" or "minimax"; see `OBJECTIVES`.
-        regularizers: Further terms of either network's loss: names in `REGULARIZERS`, such as "gradient_penalty";
-            or objects, as `GradientPenalty(weight=5)`; or settings, as {"name": "gradient_penalty", "weight": 5}.
-            They are kept as objects.
+        objective: "non_saturating", "least_squares", "hinge", "wasserstein" or "minimax"; see
+            `OBJECTIVES`.
+        regularizers: Further terms of either network's loss: names in `REGULARIZERS`, such as
+            "gradient_penalty"; or objects, as `GradientPenalty(weight=5)`; or settings, as {"name":
+            "gradient_penalty", "weight": 5}. They are kept as objects.
         critic_steps: Updates of the critic for one of the generator, each on new fakes.
-        reuse_batch: Whether all of them are on the same real images (BAGAN-GP); else each is on its own.
+        reuse_batch: Whether all of them are on the same real images (BAGAN-GP); else each is on its
+            own.
         critic_loss_scale: Factor of the objective's critic loss (paper S1's code: 0.5).
-        clip: Bound of the absolute value of every parameter of the critic (WGAN: 0.01); None for no bound.
+        clip: Bound of the absolute value of every parameter of the critic (WGAN: 0.01); None for no
+            bound.
         data_range: "symmetric", or "unit" to reproduce paper S2; see `DATA_RANGES`.
-        diffaugment: What real and fake images undergo before the critic, for example "translation,cutout"; "color"
-            too where colors carry no meaning.
-        ada: The same, but as often as the critic's certainty requires: names in `adaptive_augmentation.TRANSFORMS`;
-            its DEFAULT is "translation,scale,stretch,shift,brightness,contrast".
+        diffaugment: What real and fake images undergo before the critic, for example
+            "translation,cutout"; "color" too where colors carry no meaning.
+        ada: The same, but as often as the critic's certainty requires: names in
+            `adaptive_augmentation.TRANSFORMS`; its DEFAULT is
+            "translation,scale,stretch,shift,brightness,contrast".
 
     Raises:
         SettingError: A regularizer is unknown or listed twice.
@@ -77,10 +81,10 @@ class Game:
 class AdversarialStep:
     """Update the critic a few times and the generator once on real images.
 
-    Real and fake images pass the critic separately (batch norm sees one kind at a time), both through `augment`.
-    New fakes are generated for every update, and the labels of all fakes are drawn from `label_probabilities`,
-    whatever the labels of the real images. It is `Stateful`: put it into the checkpoint's parts, because lazy
-    regularizers count the updates.
+    Real and fake images pass the critic separately (batch norm sees one kind at a time), both
+    through `augment`. New fakes are generated for every update, and the labels of all fakes are
+    drawn from `label_probabilities`, whatever the labels of the real images. It is `Stateful`: put
+    it into the checkpoint's parts, because lazy regularizers count the updates.
 
     Attributes:
         generator: (latent, labels) -> images in [-1, 1].
@@ -96,8 +100,8 @@ class AdversarialStep:
         critic_updates: Updates of the critic so far.
         generator_updates: Updates of the generator so far.
 
-    Source: Goodfellow et al. (2014), arXiv 1406.2661, Algorithm 1, with the terms of `game`. Differs in drawing the
-    labels of a batch of fakes systematically; see `draw`.
+    Source: Goodfellow et al. (2014), arXiv 1406.2661, Algorithm 1, with the terms of `game`.
+    Differs in drawing the labels of a batch of fakes systematically; see `draw`.
     """
 
     generator: nn.Module
@@ -126,12 +130,14 @@ class AdversarialStep:
     def __call__(self, images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
         """Play one round on images (b, c, s, s) in [0, 1] and labels (b,).
 
-        Without `reuse_batch`, the images are split into `critic_steps` equal parts, one for each critic update.
+        Without `reuse_batch`, the images are split into `critic_steps` equal parts, one for each
+        critic update.
 
         Returns:
-            Means over the critic's updates of critic_loss (the objective's, unscaled), real_score and fake_score
-            (mean raw scores) and each of its regularizers under its name, 0 where a lazy one rests; generator_loss
-            and the generator's regularizers. They stay on the device.
+            Means over the critic's updates of critic_loss (the objective's, unscaled), real_score
+            and fake_score (mean raw scores) and each of its regularizers under its name, 0 where a
+            lazy one rests; generator_loss and the generator's regularizers. They stay on the
+            device.
         """
         images = self.data_range.into(images)
         n = self.game.critic_steps
@@ -212,9 +218,10 @@ class AdversarialStep:
     def draw(self, n: int) -> tuple[Tensor, Tensor]:
         """Draw latents (n, latent_size) and labels (n,) of n fakes.
 
-        Labels are drawn systematically: each has its probability in every place, and its number in the batch is
-        right up to rounding. With independent draws the numbers would vary from batch to batch, and batch norm
-        would let the critic recognize fake batches by their label frequencies instead of by their images.
+        Labels are drawn systematically: each has its probability in every place, and its number in
+        the batch is right up to rounding. With independent draws the numbers would vary from batch
+        to batch, and batch norm would let the critic recognize fake batches by their label
+        frequencies instead of by their images.
         """
         device = self.label_probabilities.device
         edges = self.label_probabilities.cumsum(0) / self.label_probabilities.sum()

@@ -13,9 +13,9 @@ from equipoise.training.loop import History
 class ExponentialAverage:
     """A hook that averages a network's weights; buffers are copied.
 
-    The average over the first steps would remember the untrained network for a long time, so its half-life is at
-    most the share `ramp` of the steps done: decay_t = min(decay, 0.5^(1 / (ramp t))). It is `Stateful`: put it into
-    the checkpoint's parts.
+    The average over the first steps would remember the untrained network for a long time, so its
+    half-life is at most the share `ramp` of the steps done: decay_t = min(decay, 0.5^(1 / (ramp
+    t))). It is `Stateful`: put it into the checkpoint's parts.
 
     Source: The code of Karras et al. (2020), arXiv 1912.04958 (`ema_rampup`).
 
@@ -56,7 +56,7 @@ class ExponentialAverage:
 
 
 def refresh_batch_norm(network: nn.Module, inputs: Iterable[tuple[Tensor, ...]]) -> None:
-    """Recompute the statistics of every batch norm as plain means over `inputs`; ends in evaluation mode.
+    """Recompute the statistics of every batch norm over `inputs`; ends in evaluation mode.
 
     The statistics copied from the live network belong to its weights, not to averaged ones.
     """

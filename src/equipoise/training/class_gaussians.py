@@ -1,4 +1,4 @@
-"""The Gaussian of each class in a latent space, even if a class has fewer images than the space has dimensions."""
+"""The Gaussian of each class in a latent space, even of few images in many dimensions."""
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ def class_gaussians(
 
 
 def _square_root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the symmetric root, by eigenvectors: there is no Cholesky factor where all images are alike."""
+    """Return the symmetric root; there is no Cholesky factor where all images are alike."""
     values, vectors = np.linalg.eigh(covariance)
     root: NDArray[np.float64] = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
     return root

@@ -16,9 +16,9 @@ ALIKE_BELOW = 0.05  # diversity of generated images, as a share of that of real 
 class StopWhenCriticWins:
     """A hook that ends the fit once the critic's loss has stayed below 0.001 for 500 steps.
 
-    A critic that separates all images gives the generator no usable gradient. It reads the rows of the history
-    (means over `log_every` steps), so it needs no state of its own and survives a resume. Only for objectives whose
-    critic can win, see `Objective.critic_can_win`.
+    A critic that separates all images gives the generator no usable gradient. It reads the rows of
+    the history (means over `log_every` steps), so it needs no state of its own and survives a
+    resume. Only for objectives whose critic can win, see `Objective.critic_can_win`.
 
     Args:
         advice: What to change; ends the message.
@@ -45,8 +45,8 @@ class StopWhenCriticWins:
             if row.get("critic_loss", 0.0) >= self.below:
                 return
         raise CollapseError(
-            f"The critic has won: its loss stayed below {self.below} for {self.steps} steps up to step {done}, so "
-            f"the generator learns nothing more. {self.advice}"
+            f"The critic has won: its loss stayed below {self.below} for {self.steps} steps up to "
+            f"step {done}, so the generator learns nothing more. {self.advice}"
         )
 
 
@@ -65,7 +65,7 @@ def diversity(images: Tensor) -> float:
 
 
 def relative_diversity(generated: Tensor, real: Tensor) -> float:
-    """Return the diversity of generated images divided by that of real ones; 1 where all real ones are equal."""
+    """Return the diversity of generated images over that of real ones; 1 where that is 0."""
     reference = diversity(real)
     return diversity(generated) / reference if reference > 0 else 1.0
 
@@ -83,6 +83,7 @@ def check_diversity(share: float, name: str, advice: str) -> None:
     """
     if share < ALIKE_BELOW:
         raise CollapseError(
-            f"The generator has collapsed to one image of {name}: its images differ from one another by {share:.1%} "
-            f"of how much real images do, expected at least {ALIKE_BELOW:.0%}. {advice}"
+            f"The generator has collapsed to one image of {name}: its images differ from one "
+            f"another by {share:.1%} of how much real images do, expected at least "
+            f"{ALIKE_BELOW:.0%}. {advice}"
         )

@@ -1,8 +1,9 @@
-"""Diffusion and flow processes: EDM, rectified flow and DDPM, each with its training task and its sampler.
+"""Diffusion and flow processes: EDM, rectified flow and DDPM, with their tasks and samplers.
 
-A process mixes an image with noise to a level, and defines what the network has to predict from the mixture. Images
-are in [-1, 1] here; results of a sampler may leave that range a little. `u` is a place in (0, 1) in the order of the
-levels that a process trains on: uniform random numbers in training, an even grid where errors are to be compared.
+A process mixes an image with noise to a level, and defines what the network has to predict from the
+mixture. Images are in [-1, 1] here; results of a sampler may leave that range a little. `u` is a
+place in (0, 1) in the order of the levels that a process trains on: uniform random numbers in
+training, an even grid where errors are to be compared.
 """
 
 import math
@@ -47,7 +48,8 @@ class Process:
     Attributes:
         levels: Places u (b,) in (0, 1) -> levels (b,).
         task: Images (b, c, s, s), noise of the same shape, levels (b,) -> the task.
-        sample: Prediction of the network, noise (b, c, s, s), number of steps -> images (b, c, s, s).
+        sample: Prediction of the network, noise (b, c, s, s), number of steps -> images (b, c, s,
+            s).
         sampling_steps: The number that its source uses.
     """
 
@@ -65,7 +67,7 @@ def errors(network: nn.Module, task: Task, labels: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class DenoisingLoss:
-    """Compute the loss of one batch; levels, noise and dropped labels come from torch's global generator.
+    """Compute the loss of one batch; random numbers come from torch's global generator.
 
     Attributes:
         network: (inputs, times, labels in 0..n_classes) -> outputs.
@@ -99,7 +101,8 @@ def guided(network: nn.Module, labels: Tensor, *, null: int, guidance: float) ->
         network: (inputs, times, labels) -> outputs.
         labels: (b,).
         null: The label that stands for "any class".
-        guidance: g: 1 follows the labels, 0 ignores them, above 1 images are more typical and less diverse.
+        guidance: g: 1 follows the labels, 0 ignores them, above 1 images are more typical and less
+            diverse.
 
     Source: Ho & Salimans (2022), arXiv 2207.12598, Eq. 6, whose w is g - 1.
     """
@@ -150,7 +153,8 @@ def sigmas(u: Tensor) -> Tensor:
 def preconditioning(sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return c_skip, c_out, c_in and c_noise, each of the shape of `sigma`.
 
-    With D(x) = c_skip x + c_out F(c_in x, c_noise), inputs and targets of F have variance 1 at every sigma.
+    With D(x) = c_skip x + c_out F(c_in x, c_noise), inputs and targets of F have variance 1 at
+    every sigma.
     """
     total = sigma**2 + SIGMA_DATA**2
     root = total.sqrt()
@@ -160,7 +164,8 @@ def preconditioning(sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def edm_task(images: Tensor, noise: Tensor, sigma: Tensor) -> Task:
     """Return the task whose target is F.
 
-    The squared error of F is EDM's squared error of D with its weight (s^2 + d^2) / (s d)^2 = 1 / c_out^2.
+    The squared error of F is EDM's squared error of D with its weight (s^2 + d^2) / (s d)^2 = 1 /
+    c_out^2.
     """
     c_skip, c_out, c_in, c_noise = preconditioning(_column(sigma))
     mixed = images + _column(sigma) * noise
@@ -180,7 +185,7 @@ def edm_schedule(n_steps: int) -> list[float]:
 
 
 def edm_sample(predict: Predict, noise: Tensor, n_steps: int) -> Tensor:
-    """Integrate dx/ds = (x - D(x; s)) / s (Eq. 1 and 3), deterministic, two predictions per step."""
+    """Integrate dx/ds = (x - D(x; s)) / s (Eq. 1 and 3), two predictions per step."""
 
     def slope(state: Tensor, sigma: float) -> Tensor:
         c_skip, c_out, c_in, c_noise = preconditioning(state.new_full((len(state), 1, 1, 1), sigma))
@@ -195,7 +200,7 @@ def edm_sample(predict: Predict, noise: Tensor, n_steps: int) -> Tensor:
 
 
 def flow_task(images: Tensor, noise: Tensor, time: Tensor) -> Task:
-    """Return the task whose target is the velocity from noise (time 0) to the image (time 1) on a straight line."""
+    """Return the task whose target is the velocity from noise (t = 0) to image (t = 1)."""
     t = _column(time)
     return Task((1 - t) * noise + t * images, time, images - noise)
 
@@ -215,7 +220,8 @@ def flow_sample(predict: Predict, noise: Tensor, n_steps: int) -> Tensor:
 def alpha_bars(device: torch.device) -> Tensor:
     """Return alpha bar, the share of the image's variance that is left, at each of 1000 levels.
 
-    Source: Ho et al. (2020), arXiv 2006.11239, Section 2: the product of 1 - beta, beta from 1e-4 to 0.02 linearly.
+    Source: Ho et al. (2020), arXiv 2006.11239, Section 2: the product of 1 - beta, beta from 1e-4
+    to 0.02 linearly.
     """
     beta = torch.linspace(1e-4, 0.02, T, dtype=torch.float64)
     return (1 - beta).cumprod(0).float().to(device)
@@ -227,16 +233,17 @@ def whole_levels(u: Tensor) -> Tensor:
 
 
 def ddpm_task(images: Tensor, noise: Tensor, level: Tensor) -> Task:
-    """Return the task whose target is the noise (Eq. 14); levels are whole numbers 0..999, times level / 1000."""
+    """Return the task whose target is the noise (Eq. 14) at levels 0..999; time is level / 1000."""
     alpha_bar = _column(alpha_bars(images.device)[level.long()])
     mixed = alpha_bar.sqrt() * images + (1 - alpha_bar).sqrt() * noise
     return Task(mixed, level / T, noise)
 
 
 def ddim_sample(predict: Predict, noise: Tensor, n_steps: int) -> Tensor:
-    """Predict the image and step to the next level with the noise of that prediction (Eq. 12 with eta = 0).
+    """Predict the image, then step to the next level with that prediction's noise (Eq. 12, eta 0).
 
-    The prediction is clamped to [-1, 1]: at the first level, errors of the predicted noise are multiplied by 157.
+    The prediction is clamped to [-1, 1]: at the first level, errors of the predicted noise are
+    multiplied by 157.
     """
     levels = torch.linspace(T - 1, 0, n_steps).round().long()
     alpha_bar = [*alpha_bars(torch.device("cpu"))[levels].tolist(), 1.0]

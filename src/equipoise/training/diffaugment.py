@@ -14,13 +14,14 @@ Transform = Callable[[Tensor], Tensor]  # images (b, c, s, s) in [-1, 1] -> the 
 def diffaugment(policy: str) -> Transform:
     """Compose the transforms of a policy, for example "translation,cutout"; "" changes nothing.
 
-    Every image draws its own transform from torch's global generator, and gradients pass through. For X-rays leave
-    "color" out: their gray levels carry meaning.
+    Every image draws its own transform from torch's global generator, and gradients pass through.
+    For X-rays leave "color" out: their gray levels carry meaning.
 
     Raises:
         SettingError: A name in the policy is not known.
 
-    Source: Zhao et al. (2020), arXiv 2006.10738; brightness, saturation and contrast on [-1, 1] as in its code.
+    Source: Zhao et al. (2020), arXiv 2006.10738; brightness, saturation and contrast on [-1, 1] as
+    in its code.
 
     Example:
         >>> augment = diffaugment("translation,cutout")
@@ -28,7 +29,8 @@ def diffaugment(policy: str) -> Transform:
         torch.Size([2, 1, 8, 8])
 
     See Also:
-        AdaptiveAugmentation: Applies its transforms only as often as the critic's certainty requires.
+        AdaptiveAugmentation: Applies its transforms only as often as the critic's certainty
+            requires.
     """
     transforms: list[Transform] = []
     for name in policy.split(","):
@@ -49,7 +51,7 @@ def unchanged(images: Tensor) -> Tensor:
 
 
 def color(images: Tensor) -> Tensor:
-    """Change brightness (by up to 0.5), saturation (0 to 2 times) and contrast (0.5 to 1.5 times)."""
+    """Change brightness (by up to 0.5), saturation (0 to 2 times), contrast (0.5 to 1.5 times)."""
     images = images + _uniform(images, -0.5, 0.5)
     gray = images.mean(dim=1, keepdim=True)
     images = (images - gray) * _uniform(images, 0.0, 2.0) + gray

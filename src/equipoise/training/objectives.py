@@ -17,7 +17,8 @@ class Objective:
         name: As the user writes it.
         critic_loss: (real scores, fake scores), each (b,) -> scalar.
         generator_loss: fake scores (b,) -> scalar.
-        critic_can_win: Whether the critic's loss is at least 0, and 0 where it separates all images with certainty.
+        critic_can_win: Whether the critic's loss is at least 0, and 0 where it separates all images
+            with certainty.
         real_above_0: Whether the critic is to score real images above 0 and fakes below.
         source: Where the formulas come from.
     """
@@ -40,7 +41,7 @@ MINIMAX = Objective(
     generator_loss=lambda fake: -softplus(fake).mean(),
     critic_can_win=True,
     real_above_0=True,
-    source="Goodfellow et al. (2014), arXiv 1406.2661, Eq. 1; its generator stalls where the critic is certain",
+    source="Goodfellow et al. (2014), arXiv 1406.2661, Eq. 1; stalls where the critic is certain",
 )
 NON_SATURATING = Objective(
     name="non_saturating",
@@ -48,7 +49,7 @@ NON_SATURATING = Objective(
     generator_loss=lambda fake: softplus(-fake).mean(),
     critic_can_win=True,
     real_above_0=True,
-    source="Goodfellow et al. (2014), arXiv 1406.2661, Section 3; sum of both terms, paper S1's code halves it",
+    source="Goodfellow et al. (2014), arXiv 1406.2661, Section 3; paper S1's code halves the sum",
 )
 LEAST_SQUARES = Objective(
     name="least_squares",

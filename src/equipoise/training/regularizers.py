@@ -54,9 +54,9 @@ class Regularizer:
 
     Attributes:
         name: As the user writes it; also the column of its value in the history.
-        every: Updates of its network between two uses, at least 1. A lazy term (above 1) is multiplied by `every`
-            and has an optimizer update of its own, after that of the objective (Karras et al., 2020,
-            arXiv 1912.04958, Appendix B).
+        every: Updates of its network between two uses, at least 1. A lazy term (above 1) is
+            multiplied by `every` and has an optimizer update of its own, after that of the
+            objective (Karras et al., 2020, arXiv 1912.04958, Appendix B).
     """
 
     name: ClassVar[str]
@@ -78,7 +78,8 @@ class CriticRegularizer(Regularizer):
     """A term of the critic's loss.
 
     Attributes:
-        of_slope: Whether it needs the gradient of each score at its own image, which batch norm mixes up.
+        of_slope: Whether it needs the gradient of each score at its own image, which batch norm
+            mixes up.
     """
 
     of_slope: ClassVar[bool] = False
@@ -98,17 +99,18 @@ class GeneratorRegularizer(Regularizer):
 
 @dataclass(frozen=True, kw_only=True)
 class GradientPenalty(CriticRegularizer):
-    """Pull the norm of the critic's gradient to 1 between real and generated images (WGAN-GP, BAGAN-GP).
+    """Pull the norm of the critic's gradient to 1 between real and generated images.
 
     The term is weight * mean((||grad_x D(x', y)||_2 - 1)^2) with x' = u x + (1 - u) G(z).
 
     Attributes:
         weight: 10 in the sources, 5 in paper S1 on COVID.
-        interpolation: Distribution of u: "uniform" is U(0, 1); "normal" is N(0, 1), as in the code of BAGAN-GP and
-            of paper S1, and leaves the segment between the two images.
+        interpolation: Distribution of u: "uniform" is U(0, 1); "normal" is N(0, 1), as in the code
+            of BAGAN-GP and of paper S1, and leaves the segment between the two images.
 
-    Source: Gulrajani et al. (2017), arXiv 1704.00028, Eq. 3. x' has the label of the real image. Differs from the
-    code of paper S1: the planes that carry the label are not part of the image whose gradient counts.
+    Source: Gulrajani et al. (2017), arXiv 1704.00028, Eq. 3. x' has the label of the real image.
+    Differs from the code of paper S1: the planes that carry the label are not part of the image
+    whose gradient counts.
 
     Example:
         >>> GradientPenalty(weight=5)
@@ -144,10 +146,11 @@ class GradientPenalty(CriticRegularizer):
 class Dragan(CriticRegularizer):
     """Pull the norm of the critic's gradient to 1 around real images.
 
-    The term is weight * mean((||grad_x D(x', y)||_2 - 1)^2) with x' = x + 0.5 u std(X) v, u and v from U(0, 1).
+    The term is weight * mean((||grad_x D(x', y)||_2 - 1)^2) with x' = x + 0.5 u std(X) v, u and v
+    from U(0, 1).
 
-    Source: Kodali et al. (2017), arXiv 1705.07215, with the noise of its code: v is from U(0, 1), so that it only
-    brightens, and std is that of the whole batch.
+    Source: Kodali et al. (2017), arXiv 1705.07215, with the noise of its code: v is from U(0, 1),
+    so that it only brightens, and std is that of the whole batch.
     """
 
     name: ClassVar[str] = "dragan"
@@ -169,13 +172,13 @@ class R1(CriticRegularizer):
     """Keep the critic's gradient small at real images: gamma / 2 * mean(||grad_x D(x, y)||_2^2).
 
     Attributes:
-        gamma: Weight; None is 0.0002 s^2 / b for images of side s in batches of b. With few images, 10 and 100
-            times that are worth a try.
+        gamma: Weight; None is 0.0002 s^2 / b for images of side s in batches of b. With few images,
+            10 and 100 times that are worth a try.
         every: Critic updates between two uses.
 
-    Source: Mescheder et al. (2018), arXiv 1801.04406, Eq. 9; lazy as in Karras et al. (2020), arXiv 1912.04958,
-    Appendix B; gamma as in the code of Karras et al. (2020), arXiv 2006.06676. Differs from that code in the
-    gradient, which is that with respect to the augmented image.
+    Source: Mescheder et al. (2018), arXiv 1801.04406, Eq. 9; lazy as in Karras et al. (2020), arXiv
+    1912.04958, Appendix B; gamma as in the code of Karras et al. (2020), arXiv 2006.06676. Differs
+    from that code in the gradient, which is that with respect to the augmented image.
     """
 
     name: ClassVar[str] = "r1"
@@ -198,11 +201,11 @@ class MismatchedLabels(CriticRegularizer):
     The term is mean(softplus(D(x, y_wrong))).
 
     Attributes:
-        wrong_label: "exclude_true" draws from the other labels. "uniform" draws from all, as the reference does;
-            once in k times it then penalizes the true pair.
+        wrong_label: "exclude_true" draws from the other labels. "uniform" draws from all, as the
+            reference does; once in k times it then penalizes the true pair.
 
-    Source: Huang & Jafari (2021), arXiv 2011.00189, the wrong-label term of its discriminator loss. Differs in the
-    default "exclude_true".
+    Source: Huang & Jafari (2021), arXiv 2011.00189, the wrong-label term of its discriminator loss.
+    Differs in the default "exclude_true".
     """
 
     name: ClassVar[str] = "mismatched_labels"
@@ -231,16 +234,17 @@ class MismatchedLabels(CriticRegularizer):
 class OrthogonalFilters(GeneratorRegularizer):
     """Keep the generator's filters orthogonal to one another, whatever their lengths.
 
-    The term is weight * sum over layers of ||W W^T * (1 - I)||_F^2, the rows of W being the filters of a layer
-    (linear, convolutional or transposed convolutional). Embeddings of labels have none.
+    The term is weight * sum over layers of ||W W^T * (1 - I)||_F^2, the rows of W being the filters
+    of a layer (linear, convolutional or transposed convolutional). Embeddings of labels have none.
 
-    Source: Brock et al. (2019), arXiv 1809.11096, Eq. 3, whose columns are the filters. Its code descends half of
-    that gradient.
+    Source: Brock et al. (2019), arXiv 1809.11096, Eq. 3, whose columns are the filters. Its code
+    descends half of that gradient.
 
     Example:
         >>> layer = nn.Linear(2, 2)
         >>> layer.weight.data = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
-        >>> batch = GeneratorBatch(latent=torch.zeros(1, 2), labels=torch.zeros(1, dtype=torch.long))
+        >>> labels = torch.zeros(1, dtype=torch.long)
+        >>> batch = GeneratorBatch(latent=torch.zeros(1, 2), labels=labels)
         >>> round(OrthogonalFilters(weight=0.5)(layer, batch).item(), 3)
         1.0
     """
@@ -302,7 +306,8 @@ def check_regularizers(descriptions: Sequence[Description]) -> tuple[Regularizer
     """
     if isinstance(descriptions, str):
         raise SettingError(
-            f"Expected regularizers as a tuple, for example ('{descriptions}',), got '{descriptions}'."
+            f"Expected regularizers as a tuple, for example ('{descriptions}',), got "
+            f"'{descriptions}'."
         )
     by_name: dict[str, Regularizer] = {}
     for description in descriptions:

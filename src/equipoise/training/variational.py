@@ -32,18 +32,18 @@ class VariationalNetwork(Protocol):
 def sigma_vae(logits: Tensor, images: Tensor) -> Tensor:
     """Return the negative log likelihood of a Gaussian with the best variance shared by all pixels.
 
-    It is (D / 2) log(mean squared error), up to a constant, with D the number of values of an image. It needs no
-    weight between reconstruction and divergence.
+    It is (D / 2) log(mean squared error), up to a constant, with D the number of values of an
+    image. It needs no weight between reconstruction and divergence.
 
-    Source: Rybkin et al. (2021), arXiv 2006.13202, optimal sigma-VAE. Ours: the variance of 8-bit rounding is added
-    to the error.
+    Source: Rybkin et al. (2021), arXiv 2006.13202, optimal sigma-VAE. Ours: the variance of 8-bit
+    rounding is added to the error.
     """
     error = functional.mse_loss(torch.sigmoid(logits), images)
     return images[0].numel() / 2 * torch.log(error + ROUNDING)
 
 
 def mse(logits: Tensor, images: Tensor) -> Tensor:
-    """Return the negative log likelihood of a Gaussian of variance 0.01: summed squared error / 0.02."""
+    """Return the negative log likelihood of a Gaussian of variance 0.01: squared error / 0.02."""
     return functional.mse_loss(torch.sigmoid(logits), images) * images[0].numel() / (2 * VARIANCE)
 
 
@@ -68,12 +68,12 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def draw(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Draw from N(mean, exp(log_variance)) so that the gradient passes; noise is from torch's global generator."""
+    """Draw from N(mean, exp(log_variance)) so that the gradient passes."""
     return mean + (log_variance / 2).exp() * torch.randn_like(mean)
 
 
 def active_cells(means: Tensor) -> float:
-    """Return the share of latent cells whose mean (n, ...) has a variance above 0.01; 0 is a collapsed posterior."""
+    """Return the share of latent cells whose mean (n, ...) has a variance above 0.01."""
     return float((means.flatten(1).var(dim=0) > ACTIVE_ABOVE).float().mean())
 
 
@@ -81,8 +81,8 @@ def active_cells(means: Tensor) -> float:
 class VariationalStep:
     """Descend reconstruction + beta * divergence, both summed over an image, by one step.
 
-    It counts its steps because beta grows from 0 to its value over the first `warmup` of them. It is `Stateful`:
-    put it into the checkpoint's parts.
+    It counts its steps because beta grows from 0 to its value over the first `warmup` of them. It
+    is `Stateful`: put it into the checkpoint's parts.
 
     Attributes:
         network: Encodes and decodes.

@@ -23,9 +23,14 @@ from equipoise.training import collapse
 from equipoise.training.progress import listening
 
 TINY: dict[str, Any] = {
-    "n_steps": 3, "warm_start_steps": 20, "batch_size": 6, "base_channels": 8, "latent_size": 40,
-    "learning_rate": 0.005, "device": "cpu",
-}  # fmt: skip
+    "n_steps": 3,
+    "warm_start_steps": 20,
+    "batch_size": 6,
+    "base_channels": 8,
+    "latent_size": 40,
+    "learning_rate": 0.005,
+    "device": "cpu",
+}
 
 
 def tiny(**changes: Any) -> BAGANOversampler:
@@ -143,10 +148,17 @@ def test_every_class_needs_two_images() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"n_steps": 0}, {"warm_start_steps": 0}, {"batch_size": 1}, {"learning_rate": 2}, {"ema_decay": 0},
-        {"shrinkage": 1.1}, {"batch_sampler": "x"}, {"precision": "16"}, {"diffaugment": "x"},
+        {"n_steps": 0},
+        {"warm_start_steps": 0},
+        {"batch_size": 1},
+        {"learning_rate": 2},
+        {"ema_decay": 0},
+        {"shrinkage": 1.1},
+        {"batch_sampler": "x"},
+        {"precision": "16"},
+        {"diffaugment": "x"},
     ],
-)  # fmt: skip
+)
 def test_settings_that_cannot_work_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match=r"Expected|No"):
         tiny(**changes).check_settings(16)

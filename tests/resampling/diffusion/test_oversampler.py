@@ -160,7 +160,7 @@ def test_images_set_aside_are_a_share_of_each_class_rounded_down() -> None:
 
 
 def test_images_set_aside_are_not_learned_from(toy_pair: tuple[Images, Labels]) -> None:
-    """In one step, after which the last weights are the best, on a batch with room for every image."""
+    """One step, after which the last weights are the best, on a batch that fits every image."""
     images, labels = toy_pair
     changed = images.copy()
     changed[set_aside(labels, 0.3, seed=0)] = 255
@@ -284,7 +284,7 @@ def test_bfloat16_trains_and_samples(toy_pair: tuple[Images, Labels]) -> None:
 
 
 def two_modes() -> tuple[Images, Labels]:
-    """Draw a class of noise around gray and a rare class whose images have a dark left or a dark right half."""
+    """Draw a class of noise around gray, and a rare class with a dark left or right half."""
     rng = np.random.default_rng(0)
     unit = rng.normal(0.5, 0.03, size=(200, 1, 8, 8))
     unit[160:180, ..., :4] -= 0.3

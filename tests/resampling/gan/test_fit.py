@@ -1,4 +1,4 @@
-"""What kinds of GAN change in a fit: batches, optimizers, the range of images, and what is saved of it."""
+"""What kinds of GAN change in a fit: batches, optimizers, the range of images, what is saved."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,13 @@ from equipoise.training.ranges import DATA_RANGES
 from equipoise.training.regularizers import GradientPenalty
 
 TINY: dict[str, Any] = {
-    "n_steps": 4, "batch_size": 6, "base_channels": 4, "latent_size": 40, "learning_rate": 0.01, "device": "cpu",
-}  # fmt: skip
+    "n_steps": 4,
+    "batch_size": 6,
+    "base_channels": 4,
+    "latent_size": 40,
+    "learning_rate": 0.01,
+    "device": "cpu",
+}
 
 
 def test_a_saved_gan_keeps_regularizers_with_their_settings(tmp_path: Path) -> None:

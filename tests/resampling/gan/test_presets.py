@@ -1,4 +1,4 @@
-"""Presets say what appendix B of methods.md says, and every one of them is a GAN that may be trained."""
+"""Presets are the rows of appendix B of methods.md, and each of them can be trained."""
 
 import json
 import math
@@ -140,7 +140,7 @@ def test_methods_leave_steps_and_sizes_to_the_budget() -> None:
     ("name", "expected"), [("s1_dcgan", 63), ("s1_wgangp", 16), ("s1_bagan_gp", 16)]
 )
 def test_epochs_are_passes_of_the_critic_over_the_images(name: str, expected: int) -> None:
-    """10 images, 200 (or 100) epochs: batches of 32; 2 batches of 32 for each step; one of 128 for each step."""
+    """10 images, 200 (or 100) epochs: batches of 32; 2 of 32 for each step; one of 128 for each."""
     gan = from_preset(name)
     labels = np.zeros(10, dtype=np.int64)
     gan.classes_, gan.wanted_ = np.unique(labels), {}
@@ -156,7 +156,7 @@ def test_epochs_are_passes_of_the_critic_over_the_images(name: str, expected: in
 @pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_learn_the_gray_level_of_each_class(name: str) -> None:
-    """8 px, about 1,200 updates in all: finite losses, images that differ, as bright as real ones."""
+    """8 px, about 1,200 updates: finite losses, images that differ, as bright as real ones."""
     images, labels = toy_images((80, 30, 50), seed=1, spacing=0.1)
     gan = from_preset(
         name, base_channels=8, batch_size=32, latent_size=32, device="cpu", warm_start_steps=100

@@ -47,9 +47,16 @@ PLAN = AutoencoderPlan(
 
 def tiny(**changes: Any) -> GANOversampler:
     settings: dict[str, Any] = {
-        "warm_start_steps": 2, "n_steps": 3, "batch_size": 6, "base_channels": 4, "latent_size": 20,
-        "learning_rate": 0.03, "critic_steps": 2, "initialization": "dcgan", "device": "cpu",
-    }  # fmt: skip
+        "warm_start_steps": 2,
+        "n_steps": 3,
+        "batch_size": 6,
+        "base_channels": 4,
+        "latent_size": 20,
+        "learning_rate": 0.03,
+        "critic_steps": 2,
+        "initialization": "dcgan",
+        "device": "cpu",
+    }
     return from_preset("bagan_gp", **settings | changes)
 
 
@@ -164,7 +171,7 @@ def test_a_tiny_class_comes_by_the_root_of_its_size(
 ) -> None:
     asked: list[str] = []
     makers = {name: _noting(name, asked, make) for name, make in BATCH_SAMPLERS.items()}
-    monkeypatch.setattr("equipoise.resampling.autoencoder.BATCH_SAMPLERS", makers)
+    monkeypatch.setattr("equipoise.resampling.generator_fit.BATCH_SAMPLERS", makers)
     images, labels = toy_images(counts)
     train_autoencoder(PLAN, toy_model(PLAN), data(images, labels), workspace=None)
     assert asked == [sampler]
@@ -216,7 +223,7 @@ def test_the_embedding_learns_in_the_game() -> None:
 
 
 def test_golden_losses_with_the_mismatched_term() -> None:
-    """Scores r = (2, 0), f = (-1, 1), wrong labels (1, -1), no penalty: 2.036561 and 0.813262 (methods 4.9)."""
+    """Scores r = (2, 0), f = (-1, 1), wrong labels (1, -1), no penalty: 2.036561 and 0.813262."""
     real, fake = torch.tensor([2.0, 0.0]), torch.tensor([-1.0, 1.0])
     labels, game = torch.tensor([0, 1]), OBJECTIVES["non_saturating"]
 
@@ -257,7 +264,7 @@ def test_the_autoencoder_is_shared_by_games_that_differ(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("initialization", ["keras", "dcgan", "xavier"])
 def test_it_learns_the_gray_level_of_each_class(initialization: str) -> None:
-    """Embeddings start at U(-0.05, 0.05) or at N(0, 1), where products differ in sign by class: both have to do."""
+    """Embeddings start at U(-0.05, 0.05) or at N(0, 1), where products differ in sign by class."""
     images, labels = toy_images((80, 30, 50), seed=1, spacing=0.1)
     settings = {"n_steps": 400, "warm_start_steps": 200, "batch_size": 32, "base_channels": 8}
     fitted = tiny(initialization=initialization, learning_rate=2e-3, **settings).fit(images, labels)

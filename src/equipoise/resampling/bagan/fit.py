@@ -14,33 +14,31 @@ from equipoise.arrays import ValueRange, fingerprint
 from equipoise.networks.bagan import ClassCritic, bagan_networks
 from equipoise.networks.design import Design, Generator
 from equipoise.resampling.autoencoder import Autoencoder, AutoencoderPlan, train_autoencoder
-from equipoise.resampling.fit_cache import Fitted, Slot
+from equipoise.resampling.fit_cache import Fitted, Results, Slot
 from equipoise.resampling.generator_fit import (
     CHUNK,
     FitImages,
-    class_diversity,
+    batch_rows,
+    class_diversities,
     stored_weights,
-    watch_interval,
-    watched_groups,
+    watch_scores,
 )
 from equipoise.training.averaging import ExponentialAverage
 from equipoise.training.balancing import BalancingStep
-from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches
 from equipoise.training.chance import isolated_chance
 from equipoise.training.class_gaussians import class_gaussians
 from equipoise.training.collapse import StopWhenCriticWins
 from equipoise.training.devices import autocast
 from equipoise.training.diffaugment import diffaugment
-from equipoise.training.loop import Batch, History, train
+from equipoise.training.loop import History, train
 from equipoise.training.ranges import SYMMETRIC
-from equipoise.training.watching import WatchScores
 
 NAME = "all classes"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BAGANPlan:
-    """All that a fit depends on besides its images and labels; the content key is made of its `repr`.
+    """All that a fit depends on besides images and labels; the content key is made of its `repr`.
 
     Attributes:
         value_range: The stored values of black and white.
@@ -64,9 +62,9 @@ class BAGANPlan:
     def advice(self) -> str:
         """What to change when training fails."""
         return (
-            f"{NAME}: try more warm_start_steps (now {self.warm_start_steps}), a lower learning_rate (now "
-            f"{self.learning_rate:g}), or another n_steps (now {self.n_steps}; too few leave the generator "
-            "untrained, too many let it memorize)."
+            f"{NAME}: try more warm_start_steps (now {self.warm_start_steps}), a lower "
+            f"learning_rate (now {self.learning_rate:g}), or another n_steps (now {self.n_steps}; "
+            "too few leave the generator untrained, too many let it memorize)."
         )
 
 
@@ -84,7 +82,7 @@ class BAGANNetworks:
 
 
 def fit_bagan(plan: BAGANPlan, data: FitImages, *, workspace: Path | None) -> Fitted:
-    """Load the finished fit of the same content from the workspace, or train (resuming from a checkpoint).
+    """Load the finished fit of the same content, or train (resuming from a checkpoint).
 
     Args:
         plan: The settings.
@@ -92,69 +90,102 @@ def fit_bagan(plan: BAGANPlan, data: FitImages, *, workspace: Path | None) -> Fi
         workspace: Folder of finished fits and checkpoints.
 
     Returns:
-        Tensors of the averaged generator with its Gaussians; rows of both histories, diversity of each class.
+        Tensors of the averaged generator with its Gaussians; rows of both histories, diversity of
+        each class.
 
     Raises:
         CollapseError: The critic has won.
         DivergedError: A loss became NaN or infinite.
     """
     slot = Slot(workspace, "bagan", fingerprint(plan, data.images, data.labels, __version__))
-    return slot.load() or train_bagan(plan, data, slot)
+    return slot.load() or _train(plan, data, slot)
 
 
-def train_bagan(plan: BAGANPlan, data: FitImages, slot: Slot) -> Fitted:
-    """Train all three stages and store the result; see `fit_bagan`."""
+def _train(plan: BAGANPlan, data: FitImages, slot: Slot) -> Fitted:
     networks = build_networks(plan, data)
     autoencoder_history = start_from_autoencoder(networks, plan, data, workspace=slot.workspace)
-    generator, critic = networks.generator, networks.critic
-    step = BalancingStep(
-        generator=generator,
-        critic=critic,
-        generator_optimizer=_adam(plan, generator, data.device),
-        critic_optimizer=_adam(plan, critic, data.device),
-        n_classes=plan.design.n_classes,
-        latent_size=plan.design.latent_size,
-        augment=diffaugment(plan.diffaugment),
-        autocast=autocast(plan.precision, data.device),
-    )
-    average = ExponentialAverage(generator, decay=plan.ema_decay)
+    step = _build_step(plan, networks, data.device)
+    average = ExponentialAverage(networks.generator, decay=plan.ema_decay)
     checkpoint = slot.checkpoint(
         {
             "average": average,
-            "generator": generator,
-            "critic": critic,
+            "generator": networks.generator,
+            "critic": networks.critic,
             "generator_optimizer": step.generator_optimizer,
             "critic_optimizer": step.critic_optimizer,
         }
     )
-    pool = Pool(
-        labels=data.labels, batch_size=plan.batch_size, n_steps=plan.n_steps, seed=plan.seed
+    rows = batch_rows(
+        data,
+        plan.batch_sampler,
+        batch_size=plan.batch_size,
+        n_batches=plan.n_steps,
+        seed=plan.seed,
     )
-    sampler = BATCH_SAMPLERS[plan.batch_sampler](pool)
-    history = train(
-        step,
-        ResidentBatches(
-            data.images, data.labels, sampler, span=data.value_range, device=data.device
-        ),
+    watch = watch_scores(
+        data,
+        networks.critic,
+        average.network,
+        step.draw,
+        SYMMETRIC,
         n_steps=plan.n_steps,
         seed=plan.seed,
-        hooks=[
-            average,
-            _watch(plan, data, step, critic, average.network),
-            StopWhenCriticWins(plan.advice),
-        ],
+        name=NAME,
+    )
+    history = train(
+        step,
+        data.batches(rows),
+        n_steps=plan.n_steps,
+        seed=plan.seed,
+        hooks=[average, watch, StopWhenCriticWins(plan.advice)],
         checkpoint=checkpoint,
         history=History(advice=f"For {plan.advice}"),
         name=NAME,
     )
-    results = {
-        "rows": history.rows,
-        "autoencoder_rows": autoencoder_history.rows,
-        "diversity": _diversities(plan, data, average.network),
-    }
+    results = _results(plan, data, average.network, autoencoder_history, history)
     fitted = stored_weights(average.network), results
     slot.store(fitted, checkpoint)
     return fitted
+
+
+def _build_step(plan: BAGANPlan, networks: BAGANNetworks, device: torch.device) -> BalancingStep:
+    optimizers: list[Optimizer] = []
+    for network in (networks.generator, networks.critic):
+        fused = device.type in ("cpu", "cuda")  # one kernel where torch has one
+        optimizers.append(
+            Adam(network.parameters(), lr=plan.learning_rate, betas=plan.betas, fused=fused)
+        )
+    return BalancingStep(
+        generator=networks.generator,
+        critic=networks.critic,
+        generator_optimizer=optimizers[0],
+        critic_optimizer=optimizers[1],
+        n_classes=plan.design.n_classes,
+        latent_size=plan.design.latent_size,
+        augment=diffaugment(plan.diffaugment),
+        autocast=autocast(plan.precision, device),
+    )
+
+
+def _results(
+    plan: BAGANPlan,
+    data: FitImages,
+    network: nn.Module,
+    autoencoder_history: History,
+    history: History,
+) -> Results:
+    diversities = class_diversities(
+        network,
+        data,
+        [1.0] * plan.design.n_classes,
+        latent_size=plan.design.latent_size,
+        seed=plan.seed,
+    )
+    return {
+        "rows": history.rows,
+        "autoencoder_rows": autoencoder_history.rows,
+        "diversity": diversities,
+    }
 
 
 def build_networks(plan: BAGANPlan, data: FitImages) -> BAGANNetworks:
@@ -162,14 +193,14 @@ def build_networks(plan: BAGANPlan, data: FitImages) -> BAGANNetworks:
     with isolated_chance(plan.seed, NAME, "start"):
         generator, critic, encoder = bagan_networks(plan.design)
     for network in (generator, critic, encoder):
-        network.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # see torch
+        network.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return BAGANNetworks(generator, critic, encoder)
 
 
 def start_from_autoencoder(
     networks: BAGANNetworks, plan: BAGANPlan, data: FitImages, *, workspace: Path | None
 ) -> History:
-    """Train the autoencoder, fit the Gaussian of each class, and copy the encoder's trunk to the critic.
+    """Train the autoencoder, fit the Gaussian of each class, and start the critic from the encoder.
 
     Returns:
         The history of the autoencoder.
@@ -207,31 +238,3 @@ def encode(encoder: nn.Module, data: FitImages) -> NDArray[np.float64]:
         parts.append(encoder(images))
     latents: NDArray[np.float64] = torch.cat(parts).double().cpu().numpy()
     return latents
-
-
-def _adam(plan: BAGANPlan, network: nn.Module, device: torch.device) -> Optimizer:
-    fused = device.type in ("cpu", "cuda")  # one kernel where torch has one
-    return Adam(network.parameters(), lr=plan.learning_rate, betas=plan.betas, fused=fused)
-
-
-def _watch(
-    plan: BAGANPlan, data: FitImages, step: BalancingStep, critic: nn.Module, average: nn.Module
-) -> WatchScores:
-    with isolated_chance(plan.seed, NAME, "watched"):
-        latent, labels = step.draw(CHUNK)
-
-    def generated() -> Batch:
-        return average(latent, labels), labels
-
-    groups = watched_groups(data, generated, SYMMETRIC, seed=plan.seed)
-    return WatchScores(critic, groups, every=watch_interval(plan.n_steps))
-
-
-def _diversities(plan: BAGANPlan, data: FitImages, network: nn.Module) -> list[float]:
-    """Compare generated with training images, class by class."""
-    latent_size, diversities = plan.design.latent_size, []
-    for label in range(plan.design.n_classes):
-        diversities.append(
-            class_diversity(network, data, label, latent_size=latent_size, seed=plan.seed)
-        )
-    return diversities

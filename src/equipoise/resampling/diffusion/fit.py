@@ -1,8 +1,7 @@
-"""Train one denoiser on all classes and keep what images are sampled from: the best averaged weights."""
+"""Train one denoiser on all classes and keep the best averaged weights to sample from."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,10 @@ from equipoise.arrays import Images, Labels, Rows, ValueRange, fingerprint
 from equipoise.networks.denoiser import Denoiser, DenoiserDesign
 from equipoise.randomness import make_rng
 from equipoise.resampling.fit_cache import Fitted, Slot
-from equipoise.resampling.generator_fit import FitImages, stored_weights
+from equipoise.resampling.generator_fit import FitImages, batch_rows, stored_weights
 from equipoise.training.averaging import ExponentialAverage
-from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches
 from equipoise.training.chance import isolated_chance
+from equipoise.training.checkpoint import Stateful
 from equipoise.training.denoising import PROCESSES, DenoisingLoss, Process, Task, errors, guided
 from equipoise.training.devices import autocast
 from equipoise.training.hooks import KeepBest
@@ -27,7 +26,7 @@ from equipoise.training.optimizers import make_optimizer
 from equipoise.training.steps import LossStep
 
 NAME = "all classes"
-CHUNK = 32  # images sampled at a time; always full, so that an image does not depend on the number requested
+CHUNK = 32  # images sampled at a time; always full, so that none depends on the number requested
 EVALUATIONS = 20  # of the error on fixed tasks in a fit
 PATIENCE = 5  # evaluations without gain after which the fit ends
 N_TASKS = 64  # fixed tasks of each group of images
@@ -38,7 +37,7 @@ Tasks = Callable[[], Iterator[tuple[Task, Tensor]]]  # tasks and labels, the sam
 
 @dataclass(frozen=True, kw_only=True)
 class DiffusionPlan:
-    """All that a fit depends on besides its images and labels; the content key is made of its `repr`.
+    """All that a fit depends on besides images and labels; the content key is made of its `repr`.
 
     Attributes:
         stop_share: Share of the training images of each class that is set aside for early stopping.
@@ -62,11 +61,12 @@ class DiffusionPlan:
     def advice(self) -> str:
         """What to change when training fails."""
         safer = "" if self.precision == "32-true" else " or precision='32-true'"
-        return f"Try a lower learning_rate (now {self.learning_rate:g}), more n_steps (now {self.n_steps}){safer}."
+        rate, n_steps = f"{self.learning_rate:g}", self.n_steps
+        return f"Try a lower learning_rate (now {rate}), more n_steps (now {n_steps}){safer}."
 
 
 def fit_denoiser(plan: DiffusionPlan, data: FitImages, *, workspace: Path | None) -> Fitted:
-    """Load the finished fit of the same content from the workspace, or train (resuming from a checkpoint).
+    """Load the finished fit of the same content, or train (resuming from a checkpoint).
 
     Args:
         plan: The settings.
@@ -96,44 +96,32 @@ def set_aside(labels: Labels, share: float, seed: int) -> Rows:
 def _train(plan: DiffusionPlan, data: FitImages, slot: Slot) -> Fitted:
     aside = set_aside(data.labels, plan.stop_share, plan.seed)
     rest = np.setdiff1d(np.arange(len(data.labels)), aside)
-    images, labels = data.images[rest], data.labels[rest]
+    learned = replace(data, images=data.images[rest], labels=data.labels[rest])
     with isolated_chance(plan.seed, NAME, "start"):
         network = Denoiser(plan.design).to(data.device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from the stubs
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = ExponentialAverage(network, decay=plan.ema_decay)
-    optimizer = make_optimizer(
-        "adamw",
-        network.parameters(),
-        learning_rate=plan.learning_rate,
-        weight_decay=WEIGHT_DECAY,
-    )
-    schedule = LambdaLR(optimizer, partial(_warm_up, plan.n_steps))
+    step = _build_step(plan, network, data.device)
     keep_best = _keep_best(plan, data, average.network, rest, aside)
-    checkpoint = slot.checkpoint(
-        {
-            "network": network,
-            "optimizer": optimizer,
-            "schedule": schedule,
-            "average": average,
-            "best": keep_best,
-        }
+    parts: dict[str, Stateful] = {
+        "network": network,
+        "optimizer": step.optimizer,
+        "average": average,
+        "best": keep_best,
+    }
+    if step.schedule is not None:
+        parts["schedule"] = step.schedule
+    checkpoint = slot.checkpoint(parts)
+    rows = batch_rows(
+        learned,
+        plan.batch_sampler,
+        batch_size=plan.batch_size,
+        n_batches=plan.n_steps,
+        seed=plan.seed,
     )
-    loss = DenoisingLoss(
-        process=PROCESSES[plan.process],
-        network=network,
-        n_classes=plan.design.n_classes,
-        label_drop=plan.label_drop,
-    )
-    pool = Pool(labels=labels, batch_size=plan.batch_size, n_steps=plan.n_steps, seed=plan.seed)
-    sampler = BATCH_SAMPLERS[plan.batch_sampler](pool)
     history = train(
-        LossStep(
-            loss=loss,
-            optimizer=optimizer,
-            schedule=schedule,
-            autocast=autocast(plan.precision, data.device),
-        ),
-        ResidentBatches(images, labels, sampler, span=data.value_range, device=data.device),
+        step,
+        learned.batches(rows),
         n_steps=plan.n_steps,
         seed=plan.seed,
         hooks=[average, keep_best],
@@ -147,10 +135,27 @@ def _train(plan: DiffusionPlan, data: FitImages, slot: Slot) -> Fitted:
     return fitted
 
 
-def _warm_up(n_steps: int, done: int) -> float:
-    """Raise the learning rate over the first twentieth of the steps, at most 1000 (of 50,000 usually)."""
-    rising = min(1000, max(1, n_steps // 20))
-    return min(1.0, (done + 1) / rising)
+def _build_step(plan: DiffusionPlan, network: Denoiser, device: torch.device) -> LossStep:
+    optimizer = make_optimizer(
+        "adamw",
+        network.parameters(),
+        learning_rate=plan.learning_rate,
+        weight_decay=WEIGHT_DECAY,
+    )
+    # the learning rate rises over a twentieth of the steps, at most 1000 (of 50,000 usually)
+    n_rising = min(1000, max(1, plan.n_steps // 20))
+    loss = DenoisingLoss(
+        process=PROCESSES[plan.process],
+        network=network,
+        n_classes=plan.design.n_classes,
+        label_drop=plan.label_drop,
+    )
+    return LossStep(
+        loss=loss,
+        optimizer=optimizer,
+        schedule=LambdaLR(optimizer, lambda done: min(1.0, (done + 1) / n_rising)),
+        autocast=autocast(plan.precision, device),
+    )
 
 
 def _keep_best(
@@ -158,8 +163,9 @@ def _keep_best(
 ) -> KeepBest:
     """Record the averaged network's error on fixed tasks, keep the best weights and end the fit.
 
-    Images set aside from the training images decide, because the result of a resampler must not depend on
-    validation images; the error of those is recorded too. Without images set aside, the last weights stay.
+    Images set aside from the training images decide, because the result of a resampler must not
+    depend on validation images; the error of those is recorded too. Without images set aside, the
+    last weights stay.
     """
     groups = {"training": (data.images[rest], data.labels[rest])}
     if len(aside):
@@ -189,9 +195,9 @@ def _keep_best(
 
 
 def _fixed_tasks(plan: DiffusionPlan, data: FitImages, images: Images, labels: Labels) -> Tasks:
-    """Return the same tasks at every evaluation: all classes alike, noise levels on an even grid."""
-    pool = Pool(labels=labels, batch_size=N_TASKS, n_steps=1, seed=plan.seed)
-    rows = BATCH_SAMPLERS["balanced"](pool)(0)
+    """Return what returns the same tasks each time: classes alike, noise levels on an even grid."""
+    group = replace(data, images=images, labels=labels)
+    rows = batch_rows(group, "balanced", batch_size=N_TASKS, n_batches=1, seed=plan.seed)(0)
     task_images = images[rows]
     task_labels = torch.as_tensor(labels[rows], device=data.device)
     process = PROCESSES[plan.process]

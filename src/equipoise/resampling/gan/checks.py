@@ -52,8 +52,8 @@ def check_recipe(recipe: Recipe, side: int) -> None:
     """Refuse what cannot work on square images of that side in pixels.
 
     Raises:
-        SettingError: A name is unknown, a number out of range, two settings contradict each other, or the side
-            is not suitable.
+        SettingError: A name is unknown, a number out of range, two settings contradict each other,
+            or the side is not suitable.
     """
     settings = recipe.flat()
     for setting, names in ALLOWED.items():
@@ -65,8 +65,9 @@ def check_recipe(recipe: Recipe, side: int) -> None:
     warm_start = recipe.schedule.warm_start
     if warm_start != "none" and recipe.layout != "bagan_gp":
         raise SettingError(
-            f"warm_start={warm_start!r} needs the encoder of layout 'bagan_gp', got layout={recipe.layout!r}. Use "
-            "layout='bagan_gp' and conditioning='product', or warm_start='none'."
+            f"warm_start={warm_start!r} needs the encoder of layout 'bagan_gp', got "
+            f"layout={recipe.layout!r}. Use layout='bagan_gp' and conditioning='product', or "
+            "warm_start='none'."
         )
 
 
@@ -75,10 +76,11 @@ def check_label_mix(
 ) -> None:
     """Refuse label frequencies of fakes by which batch norm would give fakes away.
 
-    The label is a plane of the critic's input, and batch norm shifts all images of a batch by the mean of that
-    plane: where real batches are half and half and fakes one to three, the critic need not look at any image. On
-    1,520 films at 32 px, alpha=0.25 gave noise after 600 steps (diversity 0.06 to 0.08 of real images), and films
-    without batch norm (0.88 to 0.93). Paper S2, whose alpha this is, has no batch norm.
+    The label is a plane of the critic's input, and batch norm shifts all images of a batch by the
+    mean of that plane: where real batches are half and half and fakes one to three, the critic need
+    not look at any image. On 1,520 films at 32 px, alpha=0.25 gave noise after 600 steps (diversity
+    0.06 to 0.08 of real images), and films without batch norm (0.88 to 0.93). Paper S2, whose alpha
+    this is, has no batch norm.
 
     Args:
         recipe: Of a conditional GAN.
@@ -98,9 +100,10 @@ def check_label_mix(
         fake = ", ".join(f"{share:.2f}" for share in fake_shares)
         real = ", ".join(f"{share:.2f}" for share in real_shares)
         raise SettingError(
-            "Expected the labels of fakes to be as frequent as in batches of real images, because the critic has "
-            f"batch norm; got {fake} against {real}. Use layout='constant' (paper S2), critic_norm='layer' or "
-            "'spectral', or alpha='uniform' with batch_sampler='balanced'."
+            "Expected the labels of fakes to be as frequent as in batches of real images, "
+            f"because the critic has batch norm; got {fake} against {real}. Use layout='constant' "
+            "(paper S2), critic_norm='layer' or 'spectral', or alpha='uniform' with "
+            "batch_sampler='balanced'."
         )
 
 
@@ -129,7 +132,8 @@ def _check_labels(recipe: Recipe) -> None:
         )
     if any(r.name == "mismatched_labels" for r in recipe.game.regularizers):
         raise SettingError(
-            "The regularizer 'mismatched_labels' needs wrong labels to draw from: use conditioning='embedding'."
+            "The regularizer 'mismatched_labels' needs wrong labels to draw from: use "
+            "conditioning='embedding'."
         )
 
 
@@ -141,18 +145,20 @@ def _check_critic(recipe: Recipe, side: int) -> None:
     slopes = [r.name for r in game.critic_regularizers if r.of_slope]
     if slopes and _has_batch_norm(critic):
         raise SettingError(
-            f"The regularizer '{slopes[0]}' needs the gradient of each score at its own image, and batch norm makes "
-            "every score depend on the whole batch. Use critic_norm='layer', 'instance' or 'none'."
+            f"The regularizer '{slopes[0]}' needs the gradient of each score at its own image, "
+            "and batch norm makes every score depend on the whole batch. Use "
+            "critic_norm='layer', 'instance' or 'none'."
         )
     wasserstein = game.objective == "wasserstein"
     if wasserstein and not (game.clip or slopes or spectral):
         raise SettingError(
-            "Objective 'wasserstein' needs a critic of bounded slope, or its scores grow without end. Use "
-            "clip=0.01, regularizers=('gradient_penalty',) or critic_norm='spectral'."
+            "Objective 'wasserstein' needs a critic of bounded slope, or its scores grow without "
+            "end. Use clip=0.01, regularizers=('gradient_penalty',) or critic_norm='spectral'."
         )
     if game.clip and not wasserstein:
         raise SettingError(
-            f"clip={game.clip} belongs to objective='wasserstein', got objective='{game.objective}'. Use clip=None."
+            f"clip={game.clip} belongs to objective='wasserstein', got "
+            f"objective='{game.objective}'. Use clip=None."
         )
     if game.clip and (slopes or spectral):
         other = f"the regularizer '{slopes[0]}'" if slopes else "critic_norm='spectral'"
@@ -169,13 +175,14 @@ def _check_augmentation(game: Game) -> None:
         raise SettingError("Use either ada or diffaugment: both change all that the critic sees.")
     if not OBJECTIVES[game.objective].real_above_0:
         raise SettingError(
-            f"ada counts real images with a score above 0, and with objective='{game.objective}' 0 does not lie "
-            "between real and fake. Use 'non_saturating' or 'hinge', or diffaugment in place of ada."
+            f"ada counts real images with a score above 0, and with objective='{game.objective}' "
+            "0 does not lie between real and fake. Use 'non_saturating' or 'hinge', or "
+            "diffaugment in place of ada."
         )
 
 
 def _small_critic(recipe: Recipe, side: int) -> nn.Module:
-    """Build a critic with the fewest channels, to inspect its layers; refuses what its layout does not support."""
+    """Build a critic with the fewest channels, to inspect its layers."""
     smallest = replace(recipe.networks, latent_size=1, base_channels=1, max_channels=1)
     design = smallest.design(
         size=side,

@@ -17,25 +17,22 @@ from equipoise.resampling.gan.plan import GANPlan
 from equipoise.resampling.gan.settings import Schedule
 from equipoise.resampling.gan.warm_start import start_from_autoencoder
 from equipoise.resampling.generator_fit import (
-    CHUNK,
     FitImages,
-    class_diversity,
+    batch_rows,
+    class_diversities,
     stored_weights,
-    watch_interval,
-    watched_groups,
+    watch_scores,
 )
 from equipoise.training.adaptive_augmentation import AdaptiveAugmentation
 from equipoise.training.adversarial import AdversarialStep
 from equipoise.training.averaging import ExponentialAverage, refresh_batch_norm
-from equipoise.training.batches import BATCH_SAMPLERS, BatchSampler, Pool, ResidentBatches
+from equipoise.training.batches import BatchSampler
 from equipoise.training.chance import isolated_chance
 from equipoise.training.checkpoint import Stateful
 from equipoise.training.collapse import StopWhenCriticWins
 from equipoise.training.devices import autocast
 from equipoise.training.diffaugment import diffaugment
-from equipoise.training.loop import Batch, History, Hook, train
-from equipoise.training.ranges import DATA_RANGES
-from equipoise.training.watching import WatchScores
+from equipoise.training.loop import History, Hook, train
 
 N_REFRESH = 50  # batches for the statistics of the averaged generator's batch norms
 
@@ -60,7 +57,7 @@ class FittedGenerator:
 
 
 def fit_generator(plan: GANPlan, data: FitImages, *, workspace: Path | None) -> Fitted:
-    """Load the finished fit of the same content from the workspace, or train (resuming from a checkpoint).
+    """Load the finished fit of the same content, or train (resuming from a checkpoint).
 
     Args:
         plan: The settings.
@@ -68,8 +65,8 @@ def fit_generator(plan: GANPlan, data: FitImages, *, workspace: Path | None) -> 
         workspace: Folder of finished fits and checkpoints.
 
     Returns:
-        The averaged generator's tensors, and {"rows", "before", "diversity"}: the history of the fit, that of the
-        warm start, and the diversity of each class.
+        The averaged generator's tensors, and {"rows", "before", "diversity"}: the history of the
+        fit, that of the warm start, and the diversity of each class.
 
     Raises:
         CollapseError: The critic has won.
@@ -84,29 +81,23 @@ def _train(plan: GANPlan, data: FitImages, slot: Slot) -> Fitted:
     ada = AdaptiveAugmentation(plan.game.ada, data.device) if plan.game.ada else None
     step = _build_step(plan, generator, critic, ada, data.device)
     average = ExponentialAverage(generator, decay=plan.schedule.ema_decay)
-    parts: dict[str, Stateful] = {
-        "step": step,
-        "average": average,
-        "generator": generator,
-        "critic": critic,
-        "generator_optimizer": step.generator_optimizer,
-        "critic_optimizer": step.critic_optimizer,
-    }
-    if ada is not None:
-        parts["ada"] = ada
-    checkpoint = slot.checkpoint(parts)
-    hooks: list[Hook] = [average, _watch(plan, data, step, average.network)]
+    checkpoint = slot.checkpoint(_parts(step, average, ada))
+    watch = watch_scores(
+        data,
+        critic,
+        average.network,
+        step.draw,
+        step.data_range,
+        n_steps=plan.schedule.n_steps,
+        seed=plan.seed,
+        name=plan.name,
+    )
+    hooks: list[Hook] = [average, watch]
     if step.objective.critic_can_win:
         hooks.append(StopWhenCriticWins(plan.advice))
     history = train(
         step,
-        ResidentBatches(
-            data.images,
-            data.labels,
-            _batch_sampler(plan, data),
-            span=data.value_range,
-            device=data.device,
-        ),
+        data.batches(_batch_sampler(plan, data)),
         n_steps=plan.schedule.n_steps,
         seed=plan.seed,
         hooks=hooks,
@@ -117,24 +108,47 @@ def _train(plan: GANPlan, data: FitImages, slot: Slot) -> Fitted:
     with isolated_chance(plan.seed, plan.name, "refresh"):
         inputs = (step.draw(plan.schedule.batch_size) for _ in range(N_REFRESH))
         refresh_batch_norm(average.network, inputs)
+    diversities = class_diversities(
+        average.network,
+        data,
+        plan.label_probabilities,
+        step.data_range,
+        latent_size=plan.design.latent_size,
+        seed=plan.seed,
+    )
     results = {
         "rows": history.rows,
         "before": warm_start_history.rows,
-        "diversity": _diversities(plan, data, average.network),
+        "diversity": diversities,
     }
     fitted = stored_weights(average.network), results
     slot.store(fitted, checkpoint)
     return fitted
 
 
+def _parts(
+    step: AdversarialStep, average: ExponentialAverage, ada: AdaptiveAugmentation | None
+) -> dict[str, Stateful]:
+    """Name everything that has a state, for the checkpoint."""
+    parts: dict[str, Stateful] = {
+        "step": step,
+        "average": average,
+        "generator": step.generator,
+        "critic": step.critic,
+        "generator_optimizer": step.generator_optimizer,
+        "critic_optimizer": step.critic_optimizer,
+    }
+    return parts if ada is None else {**parts, "ada": ada}
+
+
 def _build_pair(
     plan: GANPlan, data: FitImages, workspace: Path | None
 ) -> tuple[Generator, Critic, History]:
-    """Build both networks with the weights from which the game starts, and the record of the warm start."""
+    """Build both networks with the weights from which the game starts."""
     with isolated_chance(plan.seed, plan.name, "start"):
         pair = build_pair(plan.layout, plan.design)
     for network in pair:
-        network.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # see torch
+        network.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if plan.schedule.warm_start == "none":
         return *pair, History()
     return *pair, start_from_autoencoder(pair, plan, data, workspace=workspace)
@@ -177,8 +191,8 @@ def make_optimizer(
         schedule: Names it.
         network: What it updates; on its device already.
         learning_rate: Its rate.
-        lazy: Steps between two extra updates, those of a lazy regularizer. Rate and betas are those of `lazy` /
-            (`lazy` + 1), so that `lazy` + 1 updates go as far as `lazy` would.
+        lazy: Steps between two extra updates, those of a lazy regularizer. Rate and betas are those
+            of `lazy` / (`lazy` + 1), so that `lazy` + 1 updates go as far as `lazy` would.
 
     Source: Karras et al. (2020), arXiv 1912.04958, Appendix B.
     """
@@ -194,40 +208,11 @@ def make_optimizer(
 def _batch_sampler(plan: GANPlan, data: FitImages) -> BatchSampler:
     """Choose the rows of a step: one batch, or one for each update of the critic."""
     n_batches = 1 if plan.game.reuse_batch else plan.game.critic_steps
-    pool = Pool(
-        labels=data.labels,
+    batch = batch_rows(
+        data,
+        plan.schedule.batch_sampler,
         batch_size=plan.schedule.batch_size,
-        n_steps=plan.schedule.n_steps * n_batches,
+        n_batches=plan.schedule.n_steps * n_batches,
         seed=plan.seed,
     )
-    batch = BATCH_SAMPLERS[plan.schedule.batch_sampler](pool)
     return lambda step: np.concatenate([batch(step * n_batches + i) for i in range(n_batches)])
-
-
-def _watch(
-    plan: GANPlan, data: FitImages, step: AdversarialStep, average: nn.Module
-) -> WatchScores:
-    with isolated_chance(plan.seed, plan.name, "watched"):
-        latent, labels = step.draw(CHUNK)
-
-    def generated() -> Batch:
-        return average(latent, labels), labels
-
-    groups = watched_groups(data, generated, step.data_range, seed=plan.seed)
-    return WatchScores(step.critic, groups, every=watch_interval(plan.schedule.n_steps))
-
-
-def _diversities(plan: GANPlan, data: FitImages, network: nn.Module) -> list[float]:
-    """Compare generated with training images, class by class; 1 for a label that fakes never have."""
-    diversities = [1.0] * len(plan.label_probabilities)
-    for label, probability in enumerate(plan.label_probabilities):
-        if probability > 0:
-            diversities[label] = class_diversity(
-                network,
-                data,
-                label,
-                DATA_RANGES[plan.game.data_range],
-                latent_size=plan.design.latent_size,
-                seed=plan.seed,
-            )
-    return diversities

@@ -23,8 +23,9 @@ def label_probabilities(alpha: Alpha, counts: Sequence[int]) -> Prior:
     """Return how often a fake has each label while a conditional generator is trained.
 
     Args:
-        alpha: "uniform", "empirical" (the training frequencies), "inverse" (proportional to 1 / count), the
-            probability of the larger class (two classes only; paper S2's alpha), or k probabilities.
+        alpha: "uniform", "empirical" (the training frequencies), "inverse" (proportional to 1 /
+            count), the probability of the larger class (two classes only; paper S2's alpha), or k
+            probabilities.
         counts: (k,) training images of each class.
 
     Returns:
@@ -33,7 +34,8 @@ def label_probabilities(alpha: Alpha, counts: Sequence[int]) -> Prior:
     Raises:
         SettingError: `alpha` is none of these.
 
-    Source: paper S2, whose alpha is the probability of the healthy (larger) class; ours for more than two classes.
+    Source: paper S2, whose alpha is the probability of the healthy (larger) class; ours for more
+    than two classes.
 
     Example:
         >>> label_probabilities("inverse", (30, 10)).tolist()
@@ -46,22 +48,23 @@ def label_probabilities(alpha: Alpha, counts: Sequence[int]) -> Prior:
         weights = pick(PRIORS, alpha, "label prior (alpha)")(sizes)
         return np.asarray(weights / weights.sum(), dtype=np.float64)
     shares = np.asarray(alpha, dtype=np.float64)
+    if shares.ndim == 0 and len(sizes) != 2:
+        raise SettingError(
+            f"A single alpha needs 2 classes, got {len(sizes)}. Use {len(sizes)} probabilities, "
+            "or 'uniform'."
+        )
     if shares.ndim == 0:
-        return _for_two_classes(float(shares), sizes)
+        larger = float(shares)
+        if not 0.0 <= larger <= 1.0:
+            raise SettingError(
+                "Expected alpha between 0 and 1 (the probability of the larger class), got "
+                f"{alpha}."
+            )
+        first_is_larger = sizes[0] >= sizes[1]
+        return np.array([larger, 1.0 - larger] if first_is_larger else [1.0 - larger, larger])
     if shares.shape != sizes.shape or (shares < 0).any() or not np.isclose(shares.sum(), 1.0):
         raise SettingError(
-            f"Expected alpha as {len(sizes)} probabilities that sum to 1, one for each class, got {alpha!r}."
+            f"Expected alpha as {len(sizes)} probabilities that sum to 1, one for each class, got "
+            f"{alpha!r}."
         )
     return np.asarray(shares / shares.sum(), dtype=np.float64)
-
-
-def _for_two_classes(alpha: float, sizes: Prior) -> Prior:
-    if len(sizes) != 2:
-        raise SettingError(
-            f"A single alpha needs 2 classes, got {len(sizes)}. Use {len(sizes)} probabilities, or 'uniform'."
-        )
-    if not 0.0 <= alpha <= 1.0:
-        raise SettingError(
-            f"Expected alpha between 0 and 1 (the probability of the larger class), got {alpha}."
-        )
-    return np.array([alpha, 1.0 - alpha] if sizes[0] >= sizes[1] else [1.0 - alpha, alpha])

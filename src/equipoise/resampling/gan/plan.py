@@ -38,8 +38,8 @@ class GANPlan:
         schedule = self.schedule
         advice = [
             f"a lower learning_rate (now {schedule.learning_rate:g})",
-            f"another n_steps (now {schedule.n_steps}; too few leave the generator untrained, too many let it "
-            "memorize)",
+            f"another n_steps (now {schedule.n_steps}; too few leave the generator untrained, too "
+            "many let it memorize)",
         ]
         if not self.game.diffaugment and not self.game.ada:
             advice.insert(0, "diffaugment='translation,cutout'")

@@ -117,10 +117,11 @@ PAPERS: Mapping[str, Recipe] = {
         n_steps=30_000,
     ),
 }
-"""The papers' GANs; a name without "literal" repairs what its paper's code got wrong, and balances batches.
+"""The papers' GANs; a name without "literal" repairs its paper's code and balances batches.
 
-Not repeated of paper S1: in its WGAN-GP the batch norm beside the penalty and the penalty on the slope in label
-planes; in its LSGAN the doubled generator loss; its "SNGAN", whose code has no spectral norm and is `s1_dcgan`.
+Not repeated of paper S1: in its WGAN-GP the batch norm beside the penalty and the penalty on the
+slope in label planes; in its LSGAN the doubled generator loss; its "SNGAN", whose code has no
+spectral norm and is `s1_dcgan`.
 """
 
 METHODS: Mapping[str, Recipe] = {
@@ -151,12 +152,12 @@ METHODS: Mapping[str, Recipe] = {
     "bagan_gp": _BAGAN_GP.changed(initialization="dcgan"),
     "strong_gan": _STRONG,
 }
-"""One of each kind, for few and small images and short fits; steps and sizes are left to the caller.
+"""One of each kind, for few and small images and short fits; the caller sets steps and sizes.
 
-A critic without batch norm does not notice that all fakes of a batch are alike: in a few hundred steps on phantoms
-nearly one image came out of DCGAN's first weights, Adam's beta1 of 0.5 and embedded labels, and many of Xavier's, 0
-and projected labels. DRAGAN's weight is 1, not 10, and the embeddings of BAGAN-GP start at N(0, 1), not at
-U(-0.05, 0.05), for the same reason.
+A critic without batch norm does not notice that all fakes of a batch are alike: in a few hundred
+steps on phantoms nearly one image came out of DCGAN's first weights, Adam's beta1 of 0.5 and
+embedded labels, and many of Xavier's, 0 and projected labels. DRAGAN's weight is 1, not 10, and the
+embeddings of BAGAN-GP start at N(0, 1), not at U(-0.05, 0.05), for the same reason.
 """
 
 GAN_PRESETS: Mapping[str, Recipe] = {**PAPERS, **METHODS}
@@ -174,7 +175,8 @@ def from_preset(name: str, **overrides: Any) -> GANOversampler:
 
     Args:
         name: Of a row of `GAN_PRESETS`.
-        overrides: Parameters of `GANOversampler`, or fields of its `Networks`, `Game` and `Schedule` by name.
+        overrides: Parameters of `GANOversampler`, or fields of its `Networks`, `Game` and
+            `Schedule` by name.
 
     Raises:
         SettingError: No preset or no setting of that name.

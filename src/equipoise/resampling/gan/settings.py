@@ -21,19 +21,23 @@ class Schedule:
 
     Attributes:
         n_steps: Updates of the generator.
-        n_epochs: In place of `n_steps`, where given: passes of the critic over the real images (several updates on
-            a reused batch count once).
+        n_epochs: In place of `n_steps`, where given: passes of the critic over the real images
+            (several updates on a reused batch count once).
         batch_size: Real images, and fakes, in an update.
-        batch_sampler: "balanced" (every class equally often) or "natural"; of real images in a conditional fit.
-        learning_rate: Of both networks. The papers' 2e-4 is for long fits: after 1,000 steps on 59 cells or 124
-            chest films at 32 px, 5e-4 drew membranes, nuclei and ribs that 2e-4 left blurred.
-        critic_learning_rate: Of the critic, where it differs (TTUR: 4e-4 beside the generator's 1e-4).
+        batch_sampler: "balanced" (every class equally often) or "natural"; of real images in a
+            conditional fit.
+        learning_rate: Of both networks. The papers' 2e-4 is for long fits: after 1,000 steps on 59
+            cells or 124 chest films at 32 px, 5e-4 drew membranes, nuclei and ribs that 2e-4 left
+            blurred.
+        critic_learning_rate: Of the critic, where it differs (TTUR: 4e-4 beside the generator's
+            1e-4).
         optimizer: "adam", or "rmsprop" without momentum (WGAN).
         betas: Of Adam.
         ema_decay: Of the running average of the generator's weights; shorter at the start of a fit.
         precision: "32-true" or "bf16-mixed" (up to twice as fast where there are bfloat16 units).
-        warm_start: "none"; or, with layout "bagan_gp", "autoencoder" to start the generator from one,
-            "autoencoder_and_critic" to start the critic from it too, or "normalized_autoencoder".
+        warm_start: "none"; or, with layout "bagan_gp", "autoencoder" to start the generator from
+            one, "autoencoder_and_critic" to start the critic from it too, or
+            "normalized_autoencoder".
         warm_start_steps: Updates of the autoencoder.
         warm_start_epochs: In place of `warm_start_steps`, where given: its passes over the images.
     """
@@ -90,8 +94,8 @@ class Schedule:
 class Recipe:
     """All settings of a GAN but its seed, device and doses; `GANOversampler` describes them.
 
-    The names of all fields, those of the three inner records included, are different, so that `changed` needs no
-    path to a field.
+    The names of all fields, those of the three inner records included, are different, so that
+    `changed` needs no path to a field.
 
     Example:
         >>> recipe = Recipe().changed(conditioning="one_hot", objective="hinge", base_channels=64)

@@ -23,9 +23,10 @@ def start_from_autoencoder(
 ) -> History:
     """Teach a generator to rebuild images from their encoding and label, before the game starts.
 
-    The generator's own modules are trained, so it starts from the decoder and its embedding bit for bit. The
-    encoder is dropped; with warm_start="autoencoder_and_critic" the critic starts from its convolutions, and with
-    "normalized_autoencoder" each number of its encodings has mean 0 and variance 1 over a batch.
+    The generator's own modules are trained, so it starts from the decoder and its embedding bit for
+    bit. The encoder is dropped; with warm_start="autoencoder_and_critic" the critic starts from its
+    convolutions, and with "normalized_autoencoder" each number of its encodings has mean 0 and
+    variance 1 over a batch.
 
     Args:
         pair: On the device, with the first weights that `plan` gives.
@@ -36,9 +37,9 @@ def start_from_autoencoder(
     Returns:
         The history of this stage.
 
-    Source: Huang & Jafari (2021), arXiv 2011.00189: mean absolute error. Its encodings are not N(0, I), from which
-    the game draws latents, so its first images differ little from one another; the normalized encodings, which are
-    ours, have at least that mean and variance.
+    Source: Huang & Jafari (2021), arXiv 2011.00189: mean absolute error. Its encodings are not N(0,
+    I), from which the game draws latents, so its first images differ little from one another; the
+    normalized encodings, which are ours, have at least that mean and variance.
     """
     generator, critic = pair
     schedule = plan.schedule
@@ -47,7 +48,7 @@ def start_from_autoencoder(
         encode = encoder(plan.design)
     if normalized:
         encode.append(nn.BatchNorm1d(plan.design.latent_size, affine=False))
-    encode.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from the stubs
+    encode.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     first_stage = AutoencoderPlan(
         name=f"{plan.name}: autoencoder",
         layout=f"{plan.layout}, normalized" if normalized else plan.layout,

@@ -1,4 +1,4 @@
-"""Train a variational autoencoder on all training images, or load the one that was trained on them."""
+"""Train a variational autoencoder on all training images, or load the finished one."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,7 +29,7 @@ from equipoise.training.variational import (
     root_mean_square,
 )
 
-CHUNK = 32  # images encoded or decoded at a time; always full, so that none depends on the number requested
+CHUNK = 32  # images at a time; always full, so that none depends on the number requested
 N_WATCHED = 128  # training and held-out images whose reconstruction is recorded
 WARMUP = 0.1  # share of the steps over which beta grows
 
@@ -44,7 +44,7 @@ def fit_vae(
     device: torch.device,
     workspace: Path | None,
 ) -> Fitted:
-    """Load the finished fit of the same content from the workspace, or train (resuming from a checkpoint).
+    """Load the finished fit of the same content, or train (resuming from a checkpoint).
 
     Args:
         plan: The settings.
@@ -96,11 +96,11 @@ def decode(network: VAE, latents: Tensor) -> Tensor:
 
 
 class WatchReconstruction:
-    """A hook that records the error of reconstructions and the share of active cells, every so many steps.
+    """A hook that records the error of reconstructions and the share of active cells.
 
-    {group}_error is the root mean square difference in [0, 1] of images decoded from their mean; {group}_active is
-    `active_cells`. Where the error of held-out images rises while that of training images falls, the network
-    memorizes. It draws no random numbers and changes nothing.
+    {group}_error is the root mean square difference in [0, 1] of images decoded from their mean;
+    {group}_active is `active_cells`. Where the error of held-out images rises while that of
+    training images falls, the network memorizes. It draws no random numbers and changes nothing.
     """
 
     def __init__(self, network: VAE, groups: Mapping[str, Tensor], *, every: int) -> None:
@@ -126,7 +126,7 @@ def _train(
 ) -> Fitted:
     with isolated_chance(plan.seed, "vae", "start"):
         network = build_vae(plan.design).to(device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from the stubs
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer("adam", network.parameters(), learning_rate=plan.learning_rate)
     schedule = make_schedule("cosine", optimizer, plan.n_steps)
     step = VariationalStep(
@@ -176,4 +176,4 @@ def _full_chunks(array: Array) -> Iterator[Array]:
     """Walk the first axis, `CHUNK` rows at a time; rows are repeated where too few are left."""
     for start in range(0, len(array), CHUNK):
         part = array[start : start + CHUNK]
-        yield np.resize(part, (CHUNK, *part.shape[1:]))  # type: ignore[misc]  # the stubs lose the type
+        yield np.resize(part, (CHUNK, *part.shape[1:]))  # type: ignore[misc]

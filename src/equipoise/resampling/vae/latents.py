@@ -70,13 +70,13 @@ Mode = Callable[[Encoded, LatentRequest], LatentSample]
 
 
 def posterior(encoded: Encoded, request: LatentRequest) -> LatentSample:
-    """Draw around one image of the class each; every image is used equally often, up to one (paper S0)."""
+    """Draw around one image of the class each, every image equally often up to one (paper S0)."""
     rows = _rows_in_turn(encoded, request)
     return LatentSample(_draw_around(encoded, rows, request), rows[:, None])
 
 
 def between(encoded: Encoded, request: LatentRequest) -> LatentSample:
-    """Draw from the line between latents drawn around two images of the class, the first ones in turn."""
+    """Draw from the line between latents around two images of the class, the first in turn."""
     first = _rows_in_turn(encoded, request)
     rows = np.flatnonzero(encoded.codes == request.code)
     rng = make_rng(request.seed, "partners", request.code)
@@ -90,7 +90,7 @@ def between(encoded: Encoded, request: LatentRequest) -> LatentSample:
 
 
 def class_gaussian(encoded: Encoded, request: LatentRequest) -> LatentSample:
-    """Draw from one normal distribution with the mean and variance, cell by cell, of all images of the class."""
+    """Draw from one normal distribution with the mean and variance of the class, cell by cell."""
     members = encoded.codes == request.code
     mean, spread = encoded.mean[members], np.exp(encoded.log_variance[members])
     deviation = np.sqrt(mean.var(axis=0) + spread.mean(axis=0))
@@ -104,7 +104,7 @@ def prior(encoded: Encoded, request: LatentRequest) -> LatentSample:
 
 
 def neighbors(name: str) -> Mode:
-    """Return the mode that puts new points between the means of near images, by a name in `INTERPOLATIONS`."""
+    """Return the mode that interpolates between means of near images, by its name."""
 
     def mode(encoded: Encoded, request: LatentRequest) -> LatentSample:
         wanted = {request.code: request.n}

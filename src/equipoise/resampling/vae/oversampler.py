@@ -1,20 +1,19 @@
 """Synthetic images from a variational autoencoder trained on all classes (paper S0)."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equipoise.arrays import Images, Labels, quantize
+from equipoise.arrays import Images, LabeledImages, Labels, quantize
 from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 from equipoise.randomness import make_rng
-from equipoise.resampling.base import LabeledImages, Oversampler, Strategy
-from equipoise.resampling.fit_cache import Fitted, Tensors
+from equipoise.resampling.base import Oversampler, Strategy
+from equipoise.resampling.fit_cache import Fitted, Results, Tensors
 from equipoise.resampling.generator_fit import N_COMPARED
 from equipoise.resampling.vae.fit import decode, encode, fit_vae, restore_vae
 from equipoise.resampling.vae.latents import MODES, Encoded, LatentRequest, LatentSample
@@ -26,48 +25,58 @@ from equipoise.training.loop import History
 
 
 class VAEOversampler(Oversampler):
-    """Add images decoded from the latents of a variational autoencoder to every class that needs more.
+    """Add images decoded by a variational autoencoder to every class that needs more.
 
-    The network learns from the whole training split without labels; labels choose the latents that new images start
-    from. Images are quantized to the training images' type and range.
+    The network learns from the whole training split without labels; labels choose the latents that
+    new images start from. Images are quantized to the training images' type and range.
 
     Args:
         sampling_strategy: See `Oversampler`.
         seed: Seed of the fit and of the images that `fit_resample` adds.
-        mode: Where latents come from, a name of `MODES`: "posterior" (around one image of the class, every image
-            in turn; paper S0), "interpolate" (between two images of the class), "class_gaussian" (one normal
-            distribution for the class), "prior" (shows any class) or a SMOTE between near images of the class.
-        temperature: Factor of the standard deviations in the modes that have any; 0 gives reconstructions.
+        mode: Where latents come from, a name of `MODES`: "posterior" (around one image of the
+            class, every image in turn; paper S0), "interpolate" (between two images of the class),
+            "class_gaussian" (one normal distribution for the class), "prior" (shows any class) or a
+            SMOTE between near images of the class.
+        temperature: Factor of the standard deviations in the modes that have any; 0 gives
+            reconstructions.
         trunk: The classification network whose convolutions encode; see `backbones.BACKBONES`.
         head_stride: See `VAEDesign`; paper S0's literal reading is 2 at 320 px.
         latent_channels: Channels of the latent map.
-        base_channels: Channels of the decoder's last block; earlier ones have up to 16 times as many.
+        base_channels: Channels of the decoder's last block; earlier ones have up to 16 times as
+            many.
         n_steps: Updates (paper S0: 300 epochs).
         batch_size: Images in an update.
-        learning_rate: Of Adam; it falls to 0 along a cosine. 1e-4 is for long fits; 800 steps on 250 drawn images
-            at 32 px, trunk="small_cnn", came to an error of 0.06 (cells, 4e-3) and 0.07 (films, 2e-3).
+        learning_rate: Of Adam; it falls to 0 along a cosine. 1e-4 is for long fits; 800 steps on
+            250 drawn images at 32 px, trunk="small_cnn", came to an error of 0.06 (cells, 4e-3) and
+            0.07 (films, 2e-3).
         reconstruction: "sigma_vae" (needs no weight), "mse" (variance 0.01) or "bce".
-        beta: Weight of the divergence from the prior; it grows from 0 over the first tenth of the steps.
+        beta: Weight of the divergence from the prior; it grows from 0 over the first tenth of the
+            steps.
         augmentation: One of `AUGMENTATIONS`; "cell" turns and mirrors.
         precision: "32-true" or "bf16-mixed" for training.
         device: "auto", "cpu", "cuda", ...
 
     Attributes:
-        history_: loss, reconstruction (nats an image) and kl_per_cell and, about 20 times, {training,
-            validation}_{error, active}; see `WatchReconstruction`.
+        history_: loss, reconstruction (nats an image) and kl_per_cell and, about 20 times,
+            {training, validation}_{error, active}; see `WatchReconstruction`.
         diversity_: {label: pairwise distance of generated images as a share of that of real ones}.
-        sources_: (n, s) rows of `X` behind each image generated last: s is 1 in mode "posterior", 2 in
-            "interpolate", otherwise 0.
+        sources_: (n, s) rows of `X` behind each image generated last: s is 1 in mode "posterior", 2
+            in "interpolate", otherwise 0.
 
-    Source: paper S0; Kingma & Welling (2014), arXiv 1312.6114, Eq. 3; Rybkin et al. (2021), arXiv 2006.13202
-    ("sigma_vae"). Ours: the optimizer, the reconstruction and the decoder's widths, which the paper leaves open, and
-    all modes but "posterior".
+    Source: paper S0; Kingma & Welling (2014), arXiv 1312.6114, Eq. 3; Rybkin et al. (2021), arXiv
+    2006.13202 ("sigma_vae"). Ours: the optimizer, the reconstruction and the decoder's widths,
+    which the paper leaves open, and all modes but "posterior".
 
     Example:
         >>> images = np.random.default_rng(0).integers(0, 255, (12, 1, 12, 12)).astype(np.uint8)
         >>> labels = np.repeat([0, 1], [8, 4])
         >>> vae = VAEOversampler(
-        ...     trunk="small_cnn", n_steps=1, batch_size=4, latent_channels=2, base_channels=2, device="cpu"
+        ...     trunk="small_cnn",
+        ...     n_steps=1,
+        ...     batch_size=4,
+        ...     latent_channels=2,
+        ...     base_channels=2,
+        ...     device="cpu",
         ... )
         >>> vae.fit_resample(images, labels)[0].shape
         (16, 1, 12, 12)
@@ -122,7 +131,7 @@ class VAEOversampler(Oversampler):
         check_vae_settings(self, self.trunk, side)
 
     def reconstruct(self, X: Images) -> Images:
-        """Encode images and decode their means, (n, c, s, s) in the storage type of the training images."""
+        """Encode images and decode their means, (n, c, s, s) in storage type."""
         self._check_fitted()
         mean, _ = encode(self.network_, X, self.span_)
         return self._stored(mean.flatten(1))
@@ -184,11 +193,11 @@ class VAEOversampler(Oversampler):
             "diversity": list(self.diversity_.items()),
         }
 
-    def _set_state(self, tensors: Tensors, facts: Mapping[str, Any]) -> None:
-        low, high = facts["span"]
+    def _set_state(self, tensors: Tensors, results: Results) -> None:
+        low, high = results["span"]
         self.span_ = float(low), float(high)
-        self.history_ = History(rows=list(facts["rows"]))
-        self.diversity_ = dict(facts["diversity"])
+        self.history_ = History(rows=list(results["rows"]))
+        self.diversity_ = dict(results["diversity"])
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "encoded": {}}
         for name, tensor in tensors.items():
             part, _, key = name.partition("/")

@@ -74,7 +74,8 @@ def check_vae_settings(settings: VAESettings, trunk: str, side: int) -> None:
     """Refuse settings that cannot work on square images of that side.
 
     Raises:
-        SettingError: A name is unknown, a number out of range, or the decoder cannot restore that side.
+        SettingError: A name is unknown, a number out of range, or the decoder cannot restore that
+            side.
     """
     pick(RECONSTRUCTIONS, settings.reconstruction, "reconstruction")
     pick(AUGMENTATIONS, settings.augmentation, "augmentation")

@@ -5,8 +5,7 @@ from pathlib import Path
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from equipoise.arrays import Images, Labels
-from equipoise.resampling.base import LabeledImages
+from equipoise.arrays import Images, LabeledImages, Labels
 from equipoise.resampling.fit_cache import Tensors
 from equipoise.resampling.vae.fit import fit_vae
 from equipoise.resampling.vae.plan import check_vae_settings, plan_vae
@@ -15,15 +14,15 @@ from equipoise.training.loop import History
 
 
 class VAEPretraining(BaseEstimator):
-    """Train the convolutions of a classifier as the encoder of a variational autoencoder on the same images.
+    """Train the convolutions of a classifier as the encoder of a VAE on the same images.
 
-    With the settings of a `VAEOversampler` whose `trunk` is the classifier's network, it is the same fit: in one
-    workspace it is trained once.
+    With the settings of a `VAEOversampler` whose `trunk` is the classifier's network, it is the
+    same fit: in one workspace it is trained once.
 
     Args:
-        head_stride, latent_channels, base_channels, n_steps, batch_size, learning_rate, reconstruction, beta,
-        augmentation, precision, device: See `VAEOversampler`.
-        seed: Seed of the fit.
+        head_stride, latent_channels, base_channels, n_steps, batch_size, learning_rate,
+        reconstruction, beta, augmentation, precision, device: See `VAEOversampler`. seed: Seed of
+        the fit.
 
     Attributes:
         history_: Of the last fit; see `VAEOversampler`.
@@ -38,7 +37,7 @@ class VAEPretraining(BaseEstimator):
         ... )
         >>> tensors = vae.trunk(images, np.zeros(8, dtype=np.int64), network="small_cnn")
         >>> sorted(tensors)[0]
-        '0.0.weight'
+        '0.bias'
 
     See Also:
         VAEOversampler: Adds images decoded by the same network.
@@ -90,7 +89,7 @@ class VAEPretraining(BaseEstimator):
         validation: LabeledImages | None = None,
         workspace: Path | None = None,
     ) -> Tensors:
-        """Fit, or load the finished fit, and return the tensors for `Backbone.trunk(network).load_state_dict`.
+        """Fit, or load the finished fit, and return the tensors of `Backbone.trunk(network)`.
 
         Args:
             X: (n, c, s, s) real training images in storage type.
