@@ -140,6 +140,12 @@ class ImageDataset:
 
         Raises:
             DataError: The dataset has synthetic images already.
+
+        Example:
+            >>> from equipoise.data.phantoms.datasets import cells
+            >>> from equipoise.resampling.random import RandomOversampler
+            >>> cells((8, 3), size=28).resample(RandomOversampler()).counts.tolist()
+            [8, 8]
         """
         if self.synthetic.any():
             raise DataError(

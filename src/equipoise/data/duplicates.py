@@ -127,6 +127,12 @@ def merge_groups(dataset: ImageDataset, duplicates: Duplicates) -> ImageDataset:
 
     Raises:
         LeakageError: The dataset has synthetic images, which have no patient.
+
+    Example:
+        >>> from equipoise.data.phantoms.datasets import cells
+        >>> dataset = replace(cells((4, 2), size=28).subset([0, 1, 0]), groups=np.array([5, 6, 7]))
+        >>> merge_groups(dataset, find_duplicates(dataset)).groups.tolist()
+        [5, 6, 5]
     """
     if dataset.synthetic.any():
         raise LeakageError(

@@ -181,12 +181,8 @@ def k_fold(
 
     Example:
         >>> from equipoise.data.phantoms.datasets import cells
-        >>> splits = k_fold(cells((60, 30), size=28), n_folds=3)
-        >>> sum(len(split.test) for split in splits)
+        >>> sum(len(split.test) for split in k_fold(cells((60, 30), size=28), n_folds=3))
         90
-
-    See Also:
-        hold_out: Independent splits whose test parts overlap.
     """
     if n_folds < 2:
         raise SettingError(f"Expected at least 2 folds, got {n_folds}.")
@@ -261,6 +257,16 @@ def save_splits(path: Path, splits: Sequence[Split], dataset: Splittable) -> Non
 
     Raises:
         DataError: Two images have the same id.
+
+    Example:
+        >>> import tempfile
+        >>> from equipoise.data.phantoms.datasets import cells
+        >>> dataset = cells((60, 24), size=28)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_splits(Path(folder, "splits.json"), hold_out(dataset), dataset)
+        ...     splits = load_splits(Path(folder, "splits.json"), dataset)
+        >>> [split.name for split in splits]
+        ['split-0', 'split-1', 'split-2']
     """
     if len(np.unique(dataset.ids)) < len(dataset):
         raise DataError(
@@ -306,10 +312,8 @@ def load_splits(path: Path, dataset: Splittable) -> tuple[Split, ...]:
     splits = []
     for name, ids in entries:
         if unknown := sorted(set().union(*ids.values()).difference(row_of)):
-            raise DataError(
-                f"{_listed('Image', unknown)} in the file of splits but not in the dataset. "
-                "Split again."
-            )
+            images = _listed("Image", unknown)
+            raise DataError(f"{images} in the file of splits but not in the dataset. Split again.")
         rows = {}
         for part in PARTS:
             rows[part] = np.array(sorted(map(row_of.__getitem__, ids[part])), dtype=np.int64)

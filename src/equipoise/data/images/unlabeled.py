@@ -109,6 +109,16 @@ def read_collection(path: Path | str, options: ReadOptions) -> Loaded:
     Raises:
         DataError: There are no images, some are in class folders and some beside them, or they
             cannot be decoded.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Path(folder, "cyst").mkdir()
+        ...     Image.new("L", (16, 16)).save(Path(folder, "cyst", "0.png"))
+        ...     dataset = read_collection(folder, ReadOptions()).dataset
+        >>> dataset.class_names
+        ('cyst',)
     """
     path = Path(path).expanduser()
     if not path.is_dir() or options.table is not None:
