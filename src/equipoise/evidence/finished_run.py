@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,6 @@ from equipoise.results.best_method import best_first
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FinishedCellRecord
 from equipoise.runs.run import Run, read_arrays
-
-if TYPE_CHECKING:
-    from equipoise.resampling.base import Oversampler
 
 
 @dataclass(frozen=True)
@@ -89,12 +86,6 @@ class FinishedRun:
         """Load the classifier of a cell."""
         return ImageClassifier.load(self.path(cell) / "classifier")
 
-    def generator(self, cell: Cell) -> "Oversampler":
-        """Load the generator of a cell that has one."""
-        from equipoise.resampling.loading import load_oversampler
-
-        return load_oversampler(self.path(cell) / "generator")
-
     def beside(self, cell: Cell, methods: Sequence[str]) -> Cell | None:
         """Find the finished cell of the first of `methods` with the same split and seed."""
         for method in methods:
@@ -106,8 +97,11 @@ class FinishedRun:
 
 def first_cells(run: FinishedRun) -> list[Cell]:
     """List the finished cells of the first split and seed with any, in the order of methods."""
-    cells = run.cells
-    return [cell for cell in cells if (cell.split, cell.seed) == (cells[0].split, cells[0].seed)]
+    selected: list[Cell] = []
+    for cell in run.cells:
+        if not selected or (cell.split, cell.seed) == (selected[0].split, selected[0].seed):
+            selected.append(cell)
+    return selected
 
 
 def with_classifier(run: FinishedRun, cells: Sequence[Cell]) -> list[Cell]:

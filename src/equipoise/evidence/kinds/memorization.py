@@ -70,5 +70,7 @@ def gather(run: FinishedRun, folder: Path) -> None:
             columns["likeness"].append(similar.pair.likeness)
             columns["mirrored"].append(similar.pair.mirrored)
             columns["copy"].append(similar.pair.copy)
-    stacked = {name: np.stack(values) for name, values in columns.items()}
+    stacked = {}
+    for name, values in columns.items():
+        stacked[name] = np.stack(values)
     np.savez_compressed(folder / "pairs.npz", allow_pickle=False, **stacked)
