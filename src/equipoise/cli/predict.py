@@ -146,12 +146,12 @@ def _refuse(given: Mapping[str, object], why: str) -> None:
 
 
 def _segment(store: Any, place: Path, which: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    from equipoise.cli.segment import Wanted, predict_volumes
+    from equipoise.cli.segment import SegmentOptions, predict_volumes
     from equipoise.deployment.choose_segmenters import choose_segmenters
     from equipoise.runs.run import open_run
 
     run = open_run(store.folder)
-    predict_volumes(run, choose_segmenters(run, **which), place, Wanted(**wanted))
+    predict_volumes(run, choose_segmenters(run, **which), place, SegmentOptions(**wanted))
 
 
 def _score(

@@ -1,5 +1,6 @@
 """What `predict` does with a run of volumes: a label map for each case."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +8,6 @@ from typing import TYPE_CHECKING
 from equipoise.exceptions import DataError, SettingError
 
 if TYPE_CHECKING:
-    from equipoise.data.volumes.labels import LabelScheme
     from equipoise.data.volumes.options import RawCase
     from equipoise.deployment.classify import Ensemble
     from equipoise.deployment.label_maps import LabelMap
@@ -17,17 +17,17 @@ ENDING = "_predicted.nii.gz"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What was asked for.
+class SegmentOptions:
+    """Options of `predict` for volumes.
 
     Attributes:
         out: File for the one case, or folder; None for the current folder.
-        labels: Scheme of the cases' label files; None for the run's.
+        labels: Scheme of the cases' label files; None for that of the run.
         force: Whether existing label maps may be replaced.
         on_error: "stop" at a case that cannot be read, or "skip" it.
 
     Raises:
-        SettingError: A name is not known.
+        SettingError: A name is unknown.
     """
 
     out: Path | None
@@ -40,49 +40,48 @@ class Wanted:
         from equipoise.data.volumes.labels import LABEL_SCHEMES
         from equipoise.discovery import unknown
 
-        for name, known, kind in (
-            (self.labels, LABEL_SCHEMES, "label scheme"),
-            (self.on_error, ON_ERROR, "on_error"),
-        ):
-            if name is not None and name not in known:
-                raise SettingError(unknown(name, known, kind))
+        if self.labels is not None and self.labels not in LABEL_SCHEMES:
+            raise SettingError(unknown(self.labels, LABEL_SCHEMES, "label scheme"))
+        if self.on_error not in ON_ERROR:
+            raise SettingError(unknown(self.on_error, ON_ERROR, "on_error"))
 
 
-def predict_volumes(run: "Run", ensemble: "Ensemble", place: Path, wanted: Wanted) -> None:
-    """Write a label map for each case, and say how large the classes are and how far label files agree.
+def predict_volumes(run: "Run", ensemble: "Ensemble", place: Path, options: SegmentOptions) -> None:
+    """Write a label map for each case, and print class volumes and agreement with label files.
 
     Args:
         run: A run on volumes.
-        ensemble: Whose networks; those that a case trained or chose are left out for it.
+        ensemble: The networks; those that a case trained or chose are left out for it.
         place: A case folder, or a folder of case folders.
-        wanted: Options.
+        options: Where and how.
 
     Raises:
-        DataError: No case, or a case is not as expected.
-        SettingError: A file is there already, or lies in a case's folder.
+        DataError: There is no case, or a case is not as expected.
+        SettingError: A file exists already, or lies in a case's folder.
     """
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(ensemble.reason)
     cases = find_cases(place)
-    files = _files(cases, wanted, place)
+    files = output_files(cases, options, place)
     written = []
     for case, file in zip(cases, files, strict=True):
         try:
-            lines = _predict(run, ensemble, case, file, wanted)
+            lines = predict_case(run, ensemble, case, file, options.labels)
             written.append(file)
         except DataError as error:
-            if wanted.on_error == "stop":
+            if options.on_error == "stop":
                 raise
             lines = [f"Left out: {error}"]
         console.print("\n".join(lines))
-    where = written[0] if len(written) == 1 else wanted.out or Path()
-    print(f"{len(written)} label map{'s' * (len(written) != 1)}: {where}")  # noqa: T201 (scripts read it)
+    where = written[0] if len(written) == 1 else options.out or Path()
+    noun = "label map" if len(written) == 1 else "label maps"
+    print(f"{len(written)} {noun}: {where}")  # noqa: T201 (scripts read it)
 
 
 def find_cases(place: Path) -> list["RawCase"]:
-    """Find the case folders: `place` itself, or all below it that hold volumes.
+    """Return the case in `place`, or those in all folders below it that contain volumes.
 
     Raises:
         DataError: There are none.
@@ -90,37 +89,41 @@ def find_cases(place: Path) -> list["RawCase"]:
     from equipoise.data.volumes.readers.nifti import find_case
     from equipoise.data.volumes.roles import is_volume
 
-    files = [
-        file for file in place.rglob("*") if file.is_file() and is_volume(file.relative_to(place))
-    ]
-    folders = sorted({file.parent for file in files})
-    if folders in ([], [place]):
+    folders = set()
+    for file in place.rglob("*"):
+        if file.is_file() and is_volume(file.relative_to(place)):
+            folders.add(file.parent)
+    if folders <= {place}:
         return [find_case(place)]
-    return [
-        replace(find_case(folder), id=folder.relative_to(place).as_posix()) for folder in folders
-    ]
+    cases = []
+    for folder in sorted(folders):
+        name = folder.relative_to(place).as_posix()
+        cases.append(replace(find_case(folder), id=name))
+    return cases
 
 
-def _files(cases: list["RawCase"], wanted: Wanted, place: Path) -> list[Path]:
-    """Name a file for each case, before any work."""
+def output_files(cases: Sequence["RawCase"], options: SegmentOptions, place: Path) -> list[Path]:
+    """Return a file for each case; checked before anything is segmented.
+
+    Raises:
+        SettingError: A file exists already, or lies in a case's folder.
+    """
     from equipoise.atomic import make_folder
     from equipoise.data.volumes.file import suffix_of
 
-    out = wanted.out or Path()
-    if suffix_of(out):
-        if len(cases) > 1:
-            raise SettingError(
-                f"Expected a folder in --out for {len(cases)} cases, got the file {out}."
-            )
-        files = [out]
-    else:
-        files = [out / f"{case.id}{ENDING}" for case in cases]
+    out = options.out or Path()
+    if suffix_of(out) and len(cases) > 1:
+        raise SettingError(
+            f"Expected a folder in --out for {len(cases)} cases, got the file {out}."
+        )
+    files = [out] if suffix_of(out) else [out / f"{case.id}{ENDING}" for case in cases]
     for file in files:
         if file.resolve().is_relative_to(place.resolve()):
             raise SettingError(
-                f"{file} would lie among the files of the cases, and be read as one. Name another place with --out."
+                f"{file} would lie among the files of the cases, and be read as one of them. "
+                "Name another place with --out."
             )
-        if file.exists() and not (wanted.force and file.is_file()):
+        if file.exists() and not (options.force and file.is_file()):
             raise SettingError(
                 f"{file} exists. Name another place with --out, or replace it with --force."
             )
@@ -128,10 +131,10 @@ def _files(cases: list["RawCase"], wanted: Wanted, place: Path) -> list[Path]:
     return files
 
 
-def _predict(
-    run: "Run", ensemble: "Ensemble", case: "RawCase", file: Path, wanted: Wanted
+def predict_case(
+    run: "Run", ensemble: "Ensemble", case: "RawCase", file: Path, labels: str | None
 ) -> list[str]:
-    """Write the label map of a case, and give the lines to print."""
+    """Write the label map of a case and return the lines to print."""
     from equipoise.cli.console import working_bar
     from equipoise.data.volumes.file import write_label_map
     from equipoise.deployment.choose_segmenters import leave_out_trained
@@ -139,31 +142,29 @@ def _predict(
 
     unseen, origin = leave_out_trained(run, ensemble, case)
     with working_bar():
-        found = segment_case(run, unseen, case)
-    lines = [
-        f"{value} {name}: {found.cm3[name]:.2f} cm3" for value, name in _foreground(found.scheme)
-    ]
+        label_map = segment_case(run, unseen, case)
+    networks = "1 network" if len(unseen.cells) == 1 else f"{len(unseen.cells)} networks"
+    lines = [f"{case.id}: {networks} of {unseen.cells[0].method}. {origin}"]
+    scheme = label_map.scheme
+    foreground = list(zip(scheme.values, scheme.class_names, strict=True))[1:]
+    for value, name in foreground:
+        lines.append(f"  {value} {name}: {label_map.cm3[name]:.2f} cm3")
     if case.label_file is not None:
-        lines.append(_agreement(found, case, case.label_file, wanted.labels))
-    write_label_map(file, found.values, found.geometry)
-    n = len(unseen.cells)
-    first = f"{case.id}: {n} network{'s' * (n != 1)} of {unseen.cells[0].method}. {origin}"
-    return [first, *(f"  {line}" for line in lines)]
+        lines.append(f"  {dice_line(label_map, case, case.label_file, labels)}")
+    write_label_map(file, label_map.values, label_map.geometry)
+    return lines
 
 
-def _foreground(scheme: "LabelScheme") -> list[tuple[int, str]]:
-    """List values and names of all classes but healthy tissue."""
-    return list(zip(scheme.values[1:], scheme.class_names[1:], strict=True))
-
-
-def _agreement(found: "LabelMap", case: "RawCase", file: Path, labels: str | None) -> str:
+def dice_line(label_map: "LabelMap", case: "RawCase", file: Path, labels: str | None) -> str:
+    """Return the Dice of a label map with the case's label file, read by a label scheme."""
     from equipoise.data.volumes.labels import LABEL_SCHEMES
     from equipoise.deployment.label_maps import measure_map
     from equipoise.metrics.segmentation import dice
 
-    scheme = found.scheme if labels is None else LABEL_SCHEMES[labels]
-    measured = measure_map(found, case, scheme)
-    values = [
-        f"{name} {float(dice(m['tp'], m['fp'], m['fn'])):.3f}" for name, m in measured.items()
-    ]
-    return f"Dice with {file.name}, read as {scheme.name} ({scheme.summary}): {', '.join(values)}."
+    scheme = label_map.scheme if labels is None else LABEL_SCHEMES[labels]
+    scores = []
+    for name, counts in measure_map(label_map, case, scheme).items():
+        score = float(dice(counts["tp"], counts["fp"], counts["fn"]))
+        scores.append(f"{name} {score:.3f}")
+    meaning = f"read as {scheme.name} ({scheme.summary})"
+    return f"Dice with {file.name}, {meaning}: {', '.join(scores)}."
