@@ -14,7 +14,7 @@ Call = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Return a function that runs a command and gives exit code, standard output and standard error."""
+    """Return a function that runs a command: exit code, standard output, standard error."""
 
     def run_command(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["equipoise", *map(str, arguments)])

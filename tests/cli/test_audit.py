@@ -1,4 +1,4 @@
-"""`equipoise audit` on folders: a verdict in sentences, a file for machines, a page for people, an exit code."""
+"""`equipoise audit` on folders: verdict in sentences, JSON file, page and exit code."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Bad input: one clear message that names the file or argument and the fix, exit code not 0, no traceback."""
+"""Bad input: one message that names the file or argument and the fix, no traceback."""
 
 import csv
 from collections.abc import Callable

@@ -126,7 +126,7 @@ def described(shape: tuple[int, ...], reading: Reading | None) -> StudyDescripti
 
 
 def test_images_are_brought_to_the_kind_of_the_run() -> None:
-    """The description holds shape and channels, and the options with which oblong images were fitted."""
+    """The description has shape and channels, and the way in which images were made square."""
     stored = ReadOptions(size=64, fit="crop", filter="area", groups="x", on_error="skip")
     description = described((3, 64, 64), Reading(source="images", options=stored))
     expected = ReadOptions(size=64, fit="crop", filter="area", channels="rgb")

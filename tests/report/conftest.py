@@ -198,7 +198,10 @@ def scores(
 
 def record(spec: Fabrication, method: str, split: int, seed: int, *, fails: bool) -> dict[str, Any]:
     generates = method in GENERATORS
-    message = "critic_loss became nan at step 812. Lower the learning rate, or train with precision='32-true'."
+    message = (
+        "critic_loss became nan at step 812. Lower the learning rate, or train with "
+        "precision='32-true'."
+    )
     failure = {
         "error": message,
         "error_type": "DivergedError",

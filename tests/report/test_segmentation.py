@@ -1,4 +1,4 @@
-"""The report of a study of volumes: complete, self-contained, nothing of a study of images, nobody named."""
+"""The report of a study of volumes: complete, self-contained, no patient named."""
 
 import re
 import shutil
@@ -99,7 +99,7 @@ def test_voxels_and_who_has_them_are_counted(volumes_run: Path) -> None:
 
 
 def test_metrics_say_how_many_maps_they_leave_out(volumes_run: Path) -> None:
-    """Sensitivity needs a truth: the patient without an active part is left out of every method's mean."""
+    """Sensitivity needs a truth: a patient without an active part is left out of every mean."""
     tables = {
         table.title: table
         for table in further_tables(read_contents(volumes_run), open_run(volumes_run).volumes)

@@ -1,20 +1,24 @@
-"""What `run`, `demo` and `report` do with a study: train it, gather evidence, write tables and report."""
+"""Train a study, gather evidence, write tables and report: for `run`, `demo` and `report`."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from equipoise.exceptions import SettingError
 
 if TYPE_CHECKING:
+    from equipoise.experiments.study import Study
     from equipoise.results.records import Results
     from equipoise.runs.run import Run
+    from equipoise.runs.store import RunStore
 
 
-def load_study(path: Path, protocol: str | None = None) -> Any:
-    """Run a study file and return its `study`, or one of its `PROTOCOLS`, {name: function that makes the study}.
+def load_study(path: Path, protocol: str | None = None) -> "Study":
+    """Run a study file and return its `study`, or one of its `PROTOCOLS`.
+
+    `PROTOCOLS` is a table {name: function that builds the study}; the first one is the default.
 
     Raises:
         SettingError: There is no such file or protocol, or the file defines no study.
@@ -26,23 +30,24 @@ def load_study(path: Path, protocol: str | None = None) -> Any:
 
     if not path.is_file():
         raise SettingError(f"Expected a study file, found no {path}.")
-    defined = runpy.run_path(str(path), run_name="equipoise_study")
-    if (protocols := defined.get("PROTOCOLS")) is not None:
+    names = runpy.run_path(str(path), run_name="equipoise_study")
+    protocols = names.get("PROTOCOLS")
+    if protocols is not None:
         study = pick(protocols, protocol or next(iter(protocols)), "protocol")()
     elif protocol is not None:
         raise SettingError(f"Expected no --protocol: {path} defines one study only. Leave it out.")
     else:
-        study = defined.get("study")
+        study = names.get("study")
     if not isinstance(study, Study):
-        found = "nothing" if study is None else f"a {type(study).__name__}"
+        kind = "nothing" if study is None else f"a {type(study).__name__}"
         raise SettingError(
-            f"Expected {path} to define `study`, an equipoise.experiments.study.Study, got {found}."
+            f"Expected {path} to define `study`, an equipoise.experiments.study.Study, got {kind}."
         )
     return replace(study, reading=replace(study.reading, protocol=protocol))
 
 
-def execute(study: Any, out: Path, *, workers: int | None, device: str) -> None:
-    """Train what the folder does not hold yet, gather the evidence, and write tables and report."""
+def execute(study: "Study", out: Path, *, workers: int | None, device: str) -> None:
+    """Train the cells that the folder lacks, gather evidence, and write tables and report."""
     from equipoise.experiments.description import describe
     from equipoise.experiments.running.executors import default_executor
     from equipoise.experiments.running.progress import watching
@@ -59,12 +64,13 @@ def execute(study: Any, out: Path, *, workers: int | None, device: str) -> None:
 
     with watching(study, store, executor, outlook=detectable_difference) as observer:
         run_study(study, store, executor=executor, observer=observer)
-    run, results = _write_tables(out)  # before the evidence, so that its failure cannot cost them
-    _gather(study, store)
-    _show(run, results)
+    run, results = write_tables(out)  # before the evidence, so that its failure cannot cost them
+    gather(study, store)
+    write_and_show(run, results)
 
 
-def _gather(study: Any, store: Any) -> None:
+def gather(study: "Study", store: "RunStore") -> None:
+    """Gather the evidence of a trained study, and print which kind is being gathered."""
     from rich.console import Console
 
     from equipoise.evidence.finished_run import FinishedRun
@@ -77,19 +83,23 @@ def _gather(study: Any, store: Any) -> None:
 
         def begin(summary: str) -> None:
             status.update(f"Evidence: {summary}")
-            if not console.is_terminal:  # a log shows no status
+            if not console.is_terminal:  # a log file shows no status
                 console.print(f"Evidence: {summary}", highlight=False, soft_wrap=True)
 
-        with listening(lambda name, done, n: status.update(f"Evidence: {name}, {done:,} of {n:,}")):
+        def show(name: str, done: int, total: int) -> None:
+            status.update(f"Evidence: {name}, {done:,} of {total:,}")
+
+        with listening(show):
             gather_evidence(FinishedRun(study, open_run(store.folder)), begin)
 
 
 def conclude(folder: Path) -> None:
-    """Write and show what a run holds."""
-    _show(*_write_tables(folder))
+    """Write and show tables and report of a run, from its stored files."""
+    write_and_show(*write_tables(folder))
 
 
-def _write_tables(folder: Path) -> "tuple[Run, Results]":
+def write_tables(folder: Path) -> "tuple[Run, Results]":
+    """Write the tables of a run; return the opened run and its results."""
     from equipoise.results.tables import write_all_tables
     from equipoise.runs.run import open_run
 
@@ -97,11 +107,16 @@ def _write_tables(folder: Path) -> "tuple[Run, Results]":
     return run, write_all_tables(run)
 
 
-def _show(run: "Run", results: "Results") -> None:
+def write_and_show(run: "Run", results: "Results") -> None:
+    """Print the results and write the report.
+
+    Raises:
+        typer.Exit: A cell failed; the exit code is 1.
+    """
     from equipoise.cli.console import show_results
     from equipoise.report.html import write_report
 
     show_results(results)
-    print(f"Report: {write_report(run, results)}")  # noqa: T201 (the one line that scripts read)
+    print(f"Report: {write_report(run, results)}")  # noqa: T201 (scripts read this line)
     if results.failures:
         raise typer.Exit(code=1)

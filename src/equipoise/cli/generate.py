@@ -19,7 +19,7 @@ Classes = Annotated[
     list[str],
     typer.Option(
         "--class",
-        help="Class to make; may be repeated, or 'all'.",
+        help="Class to generate; may be repeated, or 'all'.",
         rich_help_panel=WHAT,
         show_default=False,
     ),
@@ -28,13 +28,13 @@ Number = Annotated[
     int, typer.Option("-n", "--number", help="Images of each class.", rich_help_panel=WHAT)
 ]
 Out = Annotated[
-    Path, typer.Option(help="New folder for them.", rich_help_panel=WHAT, show_default=False)
+    Path, typer.Option(help="New folder for the images.", rich_help_panel=WHAT, show_default=False)
 ]
-Seed = Annotated[int, typer.Option(help="Another one makes other images.", rich_help_panel=WHAT)]
+Seed = Annotated[int, typer.Option(help="Another seed gives other images.", rich_help_panel=WHAT)]
 Method = Annotated[
     str | None,
     typer.Option(
-        help="Whose generator.",
+        help="Method whose generator is used.",
         rich_help_panel=WHICH,
         show_default="the best in the primary metric",
     ),
@@ -57,16 +57,18 @@ CellSeed = Annotated[
 Real = Annotated[
     str | None,
     typer.Option(
-        help="Where the run's real images are, or the STUDY.py that reads them; read as the run read them.",
+        help="Folder or file of the run's real images, or the STUDY.py that reads them; they are "
+        "read with the options of the run.",
         rich_help_panel=AUDIT,
-        show_default="what the run kept of them",
+        show_default="those that the run stored",
     ),
 ]
 Override = Annotated[
     str | None,
     typer.Option(
         "--override-reason",
-        help="Write the images although the audit does not release them; the reason is kept with them.",
+        help="Write the images although the audit does not release them; the reason is stored "
+        "with them.",
         rich_help_panel=AUDIT,
         show_default=False,
     ),
@@ -94,17 +96,17 @@ def generate(
     real: Real = None,
     override_reason: Override = None,
 ) -> None:
-    """Make synthetic images with a generator of a run, and write them if the audit releases them.
+    """Generate images with a generator of a run, and write them if the audit releases them.
 
-    The audit compares them with the real images that the generator learned from. Where it finds copies, no image is
-    written: only what it found.
+    The audit compares them with the real images that the generator learned from. If it finds
+    copies, no image is written, only the findings.
     """
     from rich.console import Console
 
     from equipoise.cli.console import working_bar
     from equipoise.deployment.choose_generator import choose_generator
     from equipoise.deployment.generate import GenerationRequest
-    from equipoise.deployment.generate import generate as make
+    from equipoise.deployment.generate import generate as generate_images
     from equipoise.runs.run import open_run
     from equipoise.runs.store import RunStore
 
@@ -119,27 +121,28 @@ def generate(
     try:
         images = real_images(store, real)
         with working_bar():
-            made = make(run, choice, request, out, real=images)
+            generated = generate_images(run, choice, request, out, real=images)
     except ReleaseError as error:
         console.print(f"Not released: {error}")
         raise typer.Exit(code=1) from error
-    for sentence in sentences(made.manifest):
+    for sentence in release_sentences(generated.manifest):
         console.print(sentence)
-    n = len(made.manifest["files"])
-    print(f"{n} synthetic images{'' if made.new else ' were there already'}: {out}")  # noqa: T201 (scripts read it)
+    n_images = len(generated.manifest["files"])
+    exist = "" if generated.new else " exist already"
+    print(f"{n_images} synthetic images{exist}: {out}")  # noqa: T201 (scripts read it)
 
 
 def real_images(store: "RunStore", source: str | None) -> "ImageDataset | None":
-    """Find the real images of a run: those that it kept, read from `source`, or drawn again for the demo.
+    """Return the real images of a run: stored, read from `source`, or drawn again for the demo.
 
-    A place that only `study.json` names is never read, because the folder of a run may come from elsewhere.
+    A place that only `study.json` names is never read: the run may come from another computer.
 
     Args:
         store: Folder of the run.
         source: Where the images are now, or the STUDY.py that reads them.
 
     Returns:
-        The images; None without a source where the run did not keep them.
+        The images; None without a source where the run did not store them.
 
     Raises:
         DataError: They are not those of the run, or the run does not store how they were read.
@@ -169,8 +172,8 @@ def real_images(store: "RunStore", source: str | None) -> "ImageDataset | None":
         dataset = load_study(Path(source), protocol).images
     elif reading is None:
         raise DataError(
-            f"Run '{description.name}' was made by an earlier version and does not store how its images were read. "
-            "Give the STUDY.py that reads them with --real, or repeat the run."
+            f"Run '{description.name}' was made by an earlier version and does not store how its "
+            "images were read. Give the STUDY.py that reads them with --real, or repeat the run."
         )
     else:
         with reading_bar() as progress:
@@ -179,13 +182,16 @@ def real_images(store: "RunStore", source: str | None) -> "ImageDataset | None":
     return dataset
 
 
-def sentences(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Say what the audit found, how it was decided, and what limits it."""
+def release_sentences(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the audit found, why the images were released, and what limits the audit."""
     audit, release = manifest["audit"], manifest["release"]
     if release["passed"]:
-        yield "Released: the audit found no near copy of a training image and no trace of who was in training."
+        yield (
+            "Released: the audit found no near copy of a training image and no trace of who was in "
+            "training."
+        )
     else:
-        yield f"Not released by the audit, written nevertheless: {release['override']}"
+        yield f"The audit refused these images; written nevertheless: {release['override']}"
         yield from release["reasons"]
     if audit is not None:
         yield from audit["notes"]

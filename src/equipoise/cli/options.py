@@ -180,8 +180,8 @@ DuplicatePolicy = Annotated[
     str,
     typer.Option(
         "--duplicates",
-        help="Copies on both sides of a split: 'refuse' to run, 'merge' into one patient, or 'report' "
-        "and go on.",
+        help="Copies on both sides of a split: 'refuse' to run, 'merge' into one patient, "
+        "or 'report' and go on.",
         rich_help_panel=PROTOCOL,
     ),
 ]

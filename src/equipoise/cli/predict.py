@@ -1,16 +1,18 @@
-"""The command `predict`: new images scored by the classifiers of a run, new cases segmented by its segmenters."""
+"""The command `predict`: score new images or segment new cases with the networks of a run."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from equipoise.exceptions import SettingError
 
 if TYPE_CHECKING:
+    from equipoise.cli.options import Progress
     from equipoise.data.images.options import ReadOptions
     from equipoise.runs.description import StudyDescription
+    from equipoise.runs.run import Run
 
 READING, WHICH, OUTPUT = "Reading", "Networks", "Output"
 TABLE = Path("predictions.csv")
@@ -19,7 +21,8 @@ Folder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", 
 Images = Annotated[
     Path,
     typer.Argument(
-        help="Folder of new images, at any depth, or one image; a case folder of volumes, or a folder of such.",
+        help="Folder of new images, at any depth, or one image; of volumes, a case folder or a "
+        "folder of case folders.",
         show_default=False,
     ),
 ]
@@ -34,33 +37,42 @@ Out = Annotated[
 Method = Annotated[
     str | None,
     typer.Option(
-        help="Whose networks.", rich_help_panel=WHICH, show_default="the best in the primary metric"
+        help="Method whose networks are used.",
+        rich_help_panel=WHICH,
+        show_default="the best in the primary metric",
     ),
 ]
 SplitName = Annotated[
     str | None,
     typer.Option(
-        "--split", help="Of one split.", rich_help_panel=WHICH, show_default="all, averaged"
+        "--split",
+        help="Only networks of this split.",
+        rich_help_panel=WHICH,
+        show_default="all, averaged",
     ),
 ]
 CellSeed = Annotated[
     int | None,
     typer.Option(
-        "--cell-seed", help="Of one seed.", rich_help_panel=WHICH, show_default="all, averaged"
+        "--cell-seed",
+        help="Only networks of this seed.",
+        rich_help_panel=WHICH,
+        show_default="all, averaged",
     ),
 ]
 Correct = Annotated[
     bool,
     typer.Option(
         "--correct-priors",
-        help="Correct the probabilities to the class shares of the run's real images, which rebalancing moved.",
+        help="Correct the probabilities to the class shares of the run's real images, from which "
+        "rebalancing moved them.",
         rich_help_panel=OUTPUT,
     ),
 ]
 Fit = Annotated[
     str | None,
     typer.Option(
-        help="'pad', 'crop' or 'stretch'.",
+        help="Make images square: 'pad', 'crop' or 'stretch'.",
         rich_help_panel=READING,
         show_default="as the run's images",
     ),
@@ -74,16 +86,14 @@ OnError = Annotated[
 Labels = Annotated[
     str | None,
     typer.Option(
-        help="Volumes: what the numbers in the cases' label files mean, if there are such files.",
+        help="Volumes: meaning of the numbers in the cases' label files, if there are any.",
         rich_help_panel=READING,
         show_default="as in the run",
     ),
 ]
 Force = Annotated[
     bool,
-    typer.Option(
-        "--force", help="Volumes: replace label maps that are there.", rich_help_panel=OUTPUT
-    ),
+    typer.Option("--force", help="Volumes: replace existing label maps.", rich_help_panel=OUTPUT),
 ]
 
 
@@ -91,7 +101,8 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         epilog="Example: [bold]equipoise predict runs/films new_films/ --out predictions.csv[/]\n\n"
-        "Example: [bold]equipoise predict runs/brains patient-7/ --out patient-7_predicted.nii.gz[/]"
+        "Example: [bold]equipoise predict runs/brains patient-7/ --out "
+        "patient-7_predicted.nii.gz[/]"
     )(predict)
 
 
@@ -111,58 +122,78 @@ def predict(
 ) -> None:
     """Score new images with the classifiers of a run, or segment new cases with its segmenters.
 
-    Of images comes a table: a line with the probability of each class for each image. Of volumes comes a label map
-    for each case, on the grid of its images. A case of the run itself is segmented only by networks that never saw
-    it.
+    For images, writes a table with the probability of each class for each image. For volumes,
+    writes a label map for each case, on the grid of its images. A case of the run itself is
+    segmented only by networks that never saw it.
 
-    For research. The run's report says how far these networks can be trusted, and on which patients that was
-    measured; on images that they were trained on, or of another clinic, it says nothing.
+    For research only. The run's report shows how reliable these networks are, and on which patients
+    that was measured. It says nothing about images that they were trained on, or of another clinic.
     """
-    from equipoise.runs.description import SEGMENTATION, read_description
-    from equipoise.runs.store import RunStore
-
-    store, which = RunStore(folder), {"method": method, "split": split, "seed": cell_seed}
-    if read_description(folder).task == SEGMENTATION:
-        _refuse(
-            {"--fit": fit, "--correct-priors": correct_priors}, "images, and this run is of volumes"
-        )
-        _segment(
-            store,
-            images,
-            which,
-            {"out": out, "labels": labels, "force": force, "on_error": on_error},
-        )
-    else:
-        _refuse({"--labels": labels, "--force": force}, "volumes, and this run is of images")
-        _score(
-            store, images, which, out or TABLE, corrected=correct_priors, fit=fit, on_error=on_error
-        )
-
-
-def _refuse(given: Mapping[str, object], why: str) -> None:
-    """Refuse options that mean nothing here, rather than to pass over them."""
-    if strange := [name for name, value in given.items() if value]:
-        raise SettingError(f"{' and '.join(strange)} is for runs of {why}. Leave it out.")
-
-
-def _segment(store: Any, place: Path, which: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    from equipoise.cli.segment import SegmentOptions, predict_volumes
-    from equipoise.deployment.choose_segmenters import choose_segmenters
+    from equipoise.runs.description import SEGMENTATION
     from equipoise.runs.run import open_run
 
-    run = open_run(store.folder)
-    predict_volumes(run, choose_segmenters(run, **which), place, SegmentOptions(**wanted))
+    run = open_run(folder)
+    networks = NetworkChoice(method, split, cell_seed)
+    if run.description.task == SEGMENTATION:
+        if fit is not None or correct_priors:
+            options = {"--fit": fit is not None, "--correct-priors": correct_priors}
+            raise SettingError(wrong_task(options, "images, and this run is of volumes"))
+        segment_cases(run, networks, images, out, labels, force=force, on_error=on_error)
+    else:
+        if labels is not None or force:
+            options = {"--labels": labels is not None, "--force": force}
+            raise SettingError(wrong_task(options, "volumes, and this run is of images"))
+        out = out or TABLE
+        score(run, networks, images, out, corrected=correct_priors, fit=fit, on_error=on_error)
 
 
-def _score(
-    store: Any,
+@dataclass(frozen=True)
+class NetworkChoice:
+    """Which networks of a run are used; None for the best method, all splits and all seeds."""
+
+    method: str | None
+    split: str | None
+    seed: int | None
+
+
+def wrong_task(options: dict[str, bool], task: str) -> str:
+    """Return the message that some options are for runs of another task."""
+    given = [name for name, is_given in options.items() if is_given]
+    return f"{' and '.join(given)} is for runs of {task}. Leave it out."
+
+
+def segment_cases(
+    run: "Run",
+    networks: NetworkChoice,
+    place: Path,
+    out: Path | None,
+    labels: str | None,
+    *,
+    force: bool,
+    on_error: str,
+) -> None:
+    """Write a label map for each case."""
+    from equipoise.cli.segment import SegmentOptions, predict_volumes
+    from equipoise.deployment.choose_segmenters import choose_segmenters
+
+    ensemble = choose_segmenters(
+        run, method=networks.method, split=networks.split, seed=networks.seed
+    )
+    options = SegmentOptions(out=out, labels=labels, force=force, on_error=on_error)
+    predict_volumes(run, ensemble, place, options)
+
+
+def score(
+    run: "Run",
+    networks: NetworkChoice,
     images: Path,
-    which: Mapping[str, Any],
     out: Path,
     *,
     corrected: bool,
-    **reading: Any,
+    fit: str | None,
+    on_error: str,
 ) -> None:
+    """Write the table of probabilities."""
     from rich.console import Console
 
     from equipoise.cli.console import reading_bar, working_bar
@@ -173,39 +204,46 @@ def _score(
         score_images,
         write_predictions,
     )
-    from equipoise.runs.run import open_run
 
-    run = open_run(store.folder)
-    ensemble = choose_classifiers(run, **which)
+    ensemble = choose_classifiers(
+        run, method=networks.method, split=networks.split, seed=networks.seed
+    )
     check_table(out)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     n = len(ensemble.cells)
-    console.print(
-        f"{n} classifier{'s' * (n != 1)} of {ensemble.cells[0].method}. {ensemble.reason}"
-    )
+    classifiers = "1 classifier" if n == 1 else f"{n} classifiers"
+    console.print(f"{classifiers} of {ensemble.cells[0].method}. {ensemble.reason}")
     with reading_bar() as progress:
-        found = read_unlabeled(images, options_like(run.description, **reading, progress=progress))
+        options = options_like(run.description, fit=fit, on_error=on_error, progress=progress)
+        new = read_unlabeled(images, options)
     with working_bar():
-        scores = score_images(run, ensemble, found.images, corrected=corrected)
+        scores = score_images(run, ensemble, new.images, corrected=corrected)
     class_names = run.description.class_names
-    write_predictions(out, found.files, scores, class_names, corrected=corrected)
-    for line in (*found.notes, *(f"Left out: {one}" for one in found.skipped)):
-        console.print(line)
-    print(f"{len(found.files)} images: {out}")  # noqa: T201 (scripts read it)
+    write_predictions(out, new.files, scores, class_names, corrected=corrected)
+    for note in new.notes:
+        console.print(note)
+    for skipped in new.skipped:
+        console.print(f"Left out: {skipped}")
+    print(f"{len(new.files)} images: {out}")  # noqa: T201 (scripts read it)
 
 
 def options_like(
-    description: "StudyDescription", *, fit: str | None = None, **given: Any
+    description: "StudyDescription",
+    *,
+    fit: str | None = None,
+    on_error: str = "stop",
+    progress: "Progress | None" = None,
 ) -> "ReadOptions":
     """Return the options with which new images are read like the images of a run.
 
     Args:
-        description: The run: shape and channels of its images, and the options with which they were read.
-        fit: How oblong images are fitted into a square; as the run's were where None.
-        given: Further options of reading.
+        description: The run: shape of its images, and the options with which they were read.
+        fit: How images are made square; None for the way of the run.
+        on_error: "stop" at images that cannot be read, or "skip" them.
+        progress: Called with (files done, all files).
 
     Raises:
-        SettingError: The run does not store how it fitted its images, and `fit` is None.
+        SettingError: The run does not store how its images were made square, and `fit` is None.
     """
     from equipoise.data.images.options import ReadOptions
 
@@ -214,8 +252,8 @@ def options_like(
     if not isinstance(stored, ReadOptions):
         if fit is None:
             raise SettingError(
-                "This run does not store how its images were made square (it was made by an earlier version, a study "
-                "file or the demo). Give --fit pad, crop or stretch."
+                "This run does not store how its images were made square (it was made by an "
+                "earlier version, a study file or the demo). Give --fit pad, crop or stretch."
             )
         stored = ReadOptions(fit=fit)
     channels, height, width = description.images.shape
@@ -224,5 +262,6 @@ def options_like(
         fit=fit or stored.fit,
         filter=stored.filter,
         channels="gray" if channels == 1 else "rgb",
-        **given,
+        on_error=on_error,
+        progress=progress,
     )

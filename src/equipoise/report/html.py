@@ -61,7 +61,7 @@ def render(contents: Contents) -> str:
 
 
 def environment() -> Environment:
-    """Build the Jinja environment: names are escaped, and an undefined name in a template is an error."""
+    """Build the Jinja environment: names are escaped, undefined names are errors."""
     jinja = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -78,7 +78,8 @@ def environment() -> Environment:
 def _sections(c: Contents) -> tuple[dict[str, Any], dict[str, str]]:
     """Collect the views and headings of the sections that have something to show, in their order.
 
-    A section is a module of `equipoise.report.sections`; it is for studies of images unless it has `TASKS`.
+    A section is a module of `equipoise.report.sections`; it is for studies of images unless it has
+    `TASKS`.
     """
     views, headings = {}, {}
     in_order = sorted(modules(sections).items(), key=lambda item: item[1].ORDER)

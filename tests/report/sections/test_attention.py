@@ -67,7 +67,8 @@ def test_cases_are_shown_beside_their_maps(make_run: MakeRun, channels: int) -> 
     assert found is not None
     right, wrong = found.sheets["none"]
     assert right.text == (
-        "carcinoma (0.98), 75% on the foreground; carcinoma (0.90), 50% on the foreground; carcinoma (0.80), no map"
+        "carcinoma (0.98), 75% on the foreground; carcinoma (0.90), 50% on the foreground; "
+        "carcinoma (0.80), no map"
     )
     assert right.sheet is not None
     assert right.sheet.n == 6

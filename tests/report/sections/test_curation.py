@@ -21,10 +21,24 @@ NAN = float("nan")
 
 def dose(size: float, *, knee: int = 0, class_name: str = "", **changes: Any) -> DoseRow:
     row = DoseRow(
-        base="dcgan", unit="share", dose=size, method=f"dcgan@{size:g}", metric="balanced_accuracy",
-        class_name=class_name, n_runs=4, validation=0.7 + 0.1 * size, behind=0.1, error=0.02, knee=knee,
-        test=0.68, low=0.61, high=0.75, difference=0.04, difference_low=0.01, difference_high=0.07,
-    )  # fmt: skip
+        base="dcgan",
+        unit="share",
+        dose=size,
+        method=f"dcgan@{size:g}",
+        metric="balanced_accuracy",
+        class_name=class_name,
+        n_runs=4,
+        validation=0.7 + 0.1 * size,
+        behind=0.1,
+        error=0.02,
+        knee=knee,
+        test=0.68,
+        low=0.61,
+        high=0.75,
+        difference=0.04,
+        difference_low=0.01,
+        difference_high=0.07,
+    )
     return replace(row, **changes)
 
 
@@ -41,9 +55,18 @@ def curated(run: Path, method: str) -> None:
 
 def comparison(low: float, high: float) -> Comparison:
     return Comparison(
-        method="cdcgan", baseline="dcgan", metric="auroc", difference=0.012, low=low, high=high, p=0.4, p_holm=0.4,
-        verdict="no detectable difference", detectable=0.05, n_runs=4,
-    )  # fmt: skip
+        method="cdcgan",
+        baseline="dcgan",
+        metric="auroc",
+        difference=0.012,
+        low=low,
+        high=high,
+        p=0.4,
+        p_holm=0.4,
+        verdict="no detectable difference",
+        detectable=0.05,
+        n_runs=4,
+    )
 
 
 def test_a_run_without_doses_and_filters_has_no_section(make_run: MakeRun) -> None:
@@ -61,8 +84,9 @@ def test_a_run_without_doses_and_filters_has_no_section(make_run: MakeRun) -> No
         ),
         (
             [dose(0), dose(0.5, knee=1), dose(2)],
-            "Stop at 0.5 synthetic images for each real one (dcgan): more does not help detectably. On the test "
-            "images it changes balanced accuracy by +0.040 (95 % interval +0.010 to +0.070) against none.",
+            "Stop at 0.5 synthetic images for each real one (dcgan): more does not help "
+            "detectably. On the test images it changes balanced accuracy by +0.040 (95 % "
+            "interval +0.010 to +0.070) against none.",
         ),
         (
             [dose(0), dose(2, knee=1)],
@@ -123,7 +147,8 @@ def test_the_effect_of_filtering_is_told_with_its_interval(make_run: MakeRun) ->
     assert found is not None
     minus = "\N{MINUS SIGN}"
     assert found.effects == [
-        f"cdcgan minus dcgan, AUROC: +0.012 (95 % interval {minus}0.010 to +0.034), no detectable difference.",
+        f"cdcgan minus dcgan, AUROC: +0.012 (95 % interval {minus}0.010 to +0.034), no detectable "
+        "difference.",
         "cdcgan minus dcgan, AUROC: +0.012, no detectable difference.",
     ]
     assert "Filtered images compared with" in write_report(run).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The section on the map: each mark stands for what its row says, and the words say how to read it."""
+"""The section on the map: each mark is what its row says, with words on how to read it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +39,7 @@ def with_map(run: Path, n_classes: int = 2) -> Path:
 
 
 def test_each_point_is_drawn_with_its_own_mark(make_run: MakeRun) -> None:
-    """Training at the left, held-out, then the synthetic ones of that method only; the rare class filled."""
+    """Training at the left, held-out, then the method's synthetic images; rare class filled."""
     found = view(read_contents(with_map(make_run())))
     assert found is not None
     for chart, place in zip(found.charts, (2, 3), strict=True):

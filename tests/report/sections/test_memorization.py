@@ -20,23 +20,43 @@ ATTACK |= {"p_auc": 0.4, "caught": 0.02, "p_caught": 0.5}
 
 def findings(name: str, copies: int, **changed: Any) -> dict[str, Any]:
     return {
-        "name": name, "n_synthetic": 50, "n_train": 90, "n_held_out": 60, "n_copies": copies, "nearness": 0.94,
-        "nearness_in_train": 0.9, "close": 0.02, "authenticity": 61.4, "authenticity_held_out": 63.0,
-        "copying": -0.7, "membership": ATTACK, **changed,
-    }  # fmt: skip
+        "name": name,
+        "n_synthetic": 50,
+        "n_train": 90,
+        "n_held_out": 60,
+        "n_copies": copies,
+        "nearness": 0.94,
+        "nearness_in_train": 0.9,
+        "close": 0.02,
+        "authenticity": 61.4,
+        "authenticity_held_out": 63.0,
+        "copying": -0.7,
+        "membership": ATTACK,
+        **changed,
+    }
 
 
 def audit_of(
     method: str, split: int, copies: int, classes: tuple[str, ...], **changed: Any
 ) -> dict[str, Any]:
     return {
-        "method": method, "split": f"split-{split}", "seed": 0, "extractor": "random", "digest": "0" * 64,
-        "rule": {"likeness": 0.9}, "overall": findings("all classes", copies),
-        "classes": [findings(name, copies, **changed) for name in classes], "pairs": [], "held_out_copies": 0,
-        "detectable": 0.058, "passed": not copies,
-        "reasons": ["3 of 50 synthetic images are near copies of real training images."] if copies else [],
+        "method": method,
+        "split": f"split-{split}",
+        "seed": 0,
+        "extractor": "random",
+        "digest": "0" * 64,
+        "rule": {"likeness": 0.9},
+        "overall": findings("all classes", copies),
+        "classes": [findings(name, copies, **changed) for name in classes],
+        "pairs": [],
+        "held_out_copies": 0,
+        "detectable": 0.058,
+        "passed": not copies,
+        "reasons": ["3 of 50 synthetic images are near copies of real training images."]
+        if copies
+        else [],
         "notes": ["Too few patients <here>."],
-    }  # fmt: skip
+    }
 
 
 def add_evidence(
@@ -49,9 +69,15 @@ def add_evidence(
     methods = [one["method"] for one in audits]
     real = rng.integers(0, 255, (len(methods), channels, 28, 28)).astype(dtype)
     np.savez(
-        folder / "pairs.npz", synthetic=real[::-1], real=real, method=np.array(methods), copy=np.ones(len(real)),
-        label=np.zeros(len(real), int), likeness=np.linspace(0.97, 0.5, len(real)), mirrored=np.zeros(len(real)),
-    )  # fmt: skip
+        folder / "pairs.npz",
+        synthetic=real[::-1],
+        real=real,
+        method=np.array(methods),
+        copy=np.ones(len(real)),
+        label=np.zeros(len(real), int),
+        likeness=np.linspace(0.97, 0.5, len(real)),
+        mirrored=np.zeros(len(real)),
+    )
 
 
 def test_the_verdict_on_each_method_stands_in_the_report(make_run: MakeRun) -> None:

@@ -1,4 +1,4 @@
-"""The section on image quality: its sentences follow from the numbers, and everything is escaped."""
+"""The section on image quality: sentences follow from the numbers, names are escaped."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,9 +33,12 @@ def mean(
 
 
 def with_quality(
-    run: Path, kid: dict[str, tuple[float, float, float]] = KID, floor: tuple[float, float, float] = FLOOR,
-    told: float = 0.99, **changes: Any,
-) -> Path:  # fmt: skip
+    run: Path,
+    kid: dict[str, tuple[float, float, float]] = KID,
+    floor: tuple[float, float, float] = FLOOR,
+    told: float = 0.99,
+    **changes: Any,
+) -> Path:
     means = []
     for method, part in kid.items():
         for measure in COLUMNS:

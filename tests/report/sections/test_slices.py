@@ -1,4 +1,4 @@
-"""The section of slices: who is shown, outlines of experts and methods, pictures once, words for all of it."""
+"""The section of slices: patients, outlines, pictures stored once, descriptions of all."""
 
 import re
 from pathlib import Path
