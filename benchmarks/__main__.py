@@ -1,4 +1,4 @@
-"""Measure everything and print it; `--json FILE` also writes the numbers with the command and the machine."""
+"""Run all benchmarks; `--json FILE` also writes numbers, command and machine."""
 
 import argparse
 import platform

@@ -1,4 +1,4 @@
-"""Throughput of a DCGAN training step as a fraction of the matrix-product peak measured beside it."""
+"""Throughput of a DCGAN step as a fraction of the matrix-product peak in the same run."""
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -33,7 +33,7 @@ def measure(size: int, base: int, batch: int) -> Pair:
         ours,
         peak,
         unit="GFLOP/s",
-        note=f"batch {batch}, {per_step:.1f} GFLOP a step; reference: matrix product of side {N_PRODUCT}",
+        note=f"batch {batch}, {per_step:.1f} GFLOP; reference: matrix product of side {N_PRODUCT}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Our data path against the usual one: PIL + Dataset + DataLoader, decoding every image in every pass."""
+"""Our data path against PIL + Dataset + DataLoader, which decode every image in every pass."""
 
 import os
 import tempfile

@@ -1,9 +1,10 @@
-"""What features cost: images of 64 px in a second on one thread, `extract` against the bare network.
+"""Feature extraction on one thread: images of 64 px per second, against the bare network.
 
 Usage: python -m benchmarks.features [--json FILE] [NAME ...]
 
-The reference is the same network on batches that lie ready as float32. Extractors whose weights are not in the
-folder $EQUIPOISE_WEIGHTS are left out, and so is "classifier", whose cost is that of its network.
+The reference is the same network on batches that lie ready as float32. Extractors whose weights are
+not in the folder $EQUIPOISE_WEIGHTS are left out, and so is "classifier", whose cost is that of its
+network.
 """
 
 import argparse

@@ -2,8 +2,9 @@
 
 Usage: python -m benchmarks.generators [--device cpu] [--json FILE] [NAME ...]
 
-Every generator is measured in a process of its own. Training seconds are for the share of the budget that is run
-here, scaled to the whole: all generators make the same number of network updates (`Budget.updates`).
+Every generator is measured in a process of its own. Training seconds are for the share of the
+budget that is run here, scaled to the whole: all generators make the same number of network updates
+(`Budget.updates`).
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
 Usage: python -m benchmarks.patch_sampling [part of a name ...]
 
-The cases are noise of 140 x 180 x 140 voxels with a tumor of four classes, in two modalities; all are the same
-files.
+The cases are noise of 140 x 180 x 140 voxels with a tumor of four classes, in two modalities; all
+are the same files.
 """
 
 import argparse
@@ -144,7 +144,7 @@ def _step(root: Path, width: int, threads: int) -> Pair:
         ours=1000 * statistics.median(sampling for sampling, _ in rounds) / n_steps,
         reference=1000 * statistics.median(whole for _, whole in rounds) / n_steps,
         ratio=statistics.median(sampling / whole for sampling, whole in rounds),
-        note=f"balanced; reference: the whole step of {CENTER_CNN_VALID.name}, {BATCH} patches of {SIZE} px; "
+        note=f"balanced; reference: step of {CENTER_CNN_VALID.name}, {BATCH} patches of {SIZE} px; "
         f"at most 0.05; load {_load()}",
     )
 
@@ -182,7 +182,7 @@ def _memory(root: Path, n: int) -> Pair:
         ours=ours,
         reference=reference,
         ratio=ours / reference,
-        note=f"growth of the resident memory over {MEMORY_STEPS} steps of {BATCH} patches, a process each; "
+        note=f"growth of resident memory over {MEMORY_STEPS} steps of {BATCH} patches; "
         f"reference: {FEW} cases",
     )
 
@@ -195,7 +195,7 @@ def _grown(root: Path, n: int) -> float:
 
 
 def draw_and_watch(root: Path, n: int) -> float:
-    """Draw from n cases, and give the largest growth of this process's resident memory in MB (2^20 bytes)."""
+    """Draw from n cases and return the growth of this process's resident memory in MB (2^20 B)."""
     dataset, process = _dataset(root, n), psutil.Process()
     stream = BalancedPatches().start(dataset, n=BATCH, size=SIZE, jitter=0, seed=0)
     before, most = process.memory_info().rss, 0

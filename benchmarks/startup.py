@@ -11,7 +11,8 @@ def measure() -> Pair:
         "equipoise --help",
         lambda: _run(
             "-c",
-            "import sys; sys.argv = ['equipoise', '--help']; from equipoise.cli import main; main()",
+            "import sys; sys.argv = ['equipoise', '--help']; from equipoise.cli import main; "
+            "main()",
         ),
         lambda: _run("-c", "import torch"),
         unit="starts/s",

@@ -19,8 +19,8 @@ class Pair:
 
     def row(self) -> str:
         return (
-            f"{self.name:<34} ours {self.ours:>9.1f}   reference {self.reference:>9.1f} {self.unit:<10} "
-            f"ratio {self.ratio:>6.2f}   {self.note}"
+            f"{self.name:<34} ours {self.ours:>9.1f}   reference {self.reference:>9.1f} "
+            f"{self.unit:<10} ratio {self.ratio:>6.2f}   {self.note}"
         )
 
     def facts(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Our training loop against a bare hand-written one: same network, optimizer, batch and thread count."""
+"""Our training loop against a bare hand-written one with the same network and optimizer."""
 
 import torch
 from torch import nn

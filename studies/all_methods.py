@@ -1,11 +1,11 @@
 """Every method of the catalogue on real chest films of children, with one budget (paper S2's images).
 
-Pneumonia is the more frequent class of this set; here 60 of its training images are left beside 600 normal ones, so
-that it is rare as in paper S2, and more so. Validation and test stay as they are: the test is the source's own, 234
-normal and 390 pneumonia films of other children.
+Pneumonia is the more frequent class of this set; here 60 of its training images are left beside 600
+normal ones, so that it is rare as in paper S2, and more so. Validation and test stay as they are:
+the test is the source's own, 234 normal and 390 pneumonia films of other children.
 
-Run from the project's root: `equipoise run studies/all_methods.py --out runs/all_methods`. Stopped, it goes on.
-The papers' own settings (methods s0_... to s4_...) are left out: they train for hours.
+Run from the project's root: `equipoise run studies/all_methods.py --out runs/all_methods`. Stopped,
+it goes on. The papers' own settings (methods s0_... to s4_...) are left out: they train for hours.
 """
 
 from pathlib import Path

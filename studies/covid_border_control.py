@@ -1,10 +1,11 @@
 """Control for `covid_xray`: can a classifier tell the classes from the border of the film alone?
 
-Every Covid-19 film comes from web collections, every other from one hospital: source and class are the same
-thing there. Here the inside of every image is blanked and only a frame of one eighth of the side is left, where
-no lung tissue decides anything. What is still found is not disease.
+Every Covid-19 film comes from web collections, every other from one hospital: source and class are
+the same thing there. Here the inside of every image is blanked and only a frame of one eighth of
+the side is left, where no lung tissue decides anything. What is still found is not disease.
 
-Run from the project's root: `equipoise run studies/covid_border_control.py --out runs/covid_border_control`.
+Run from the project's root: `equipoise run studies/covid_border_control.py --out
+runs/covid_border_control`.
 """
 
 from dataclasses import replace

@@ -3,9 +3,10 @@
 Usage, from the project's root, after both runs of `studies/s1_chest_xray_gans.py`:
 python -m studies.leak runs/s1_chest_xray_gans runs/s1_chest_xray_gans_literal
 
-In the leaky run the generator has seen the test films and its images are among the test images. It is scored twice:
-on all of its test images, as the paper did, and on the real ones among them, which are those of the clean run.
-Writes leak.json into docs/results/<name of the leaky run> and prints it.
+In the leaky run the generator has seen the test films and its images are among the test images. It
+is scored twice: on all of its test images, as the paper did, and on the real ones among them, which
+are those of the clean run. Writes leak.json into docs/results/<name of the leaky run> and prints
+it.
 """
 
 import json
@@ -69,7 +70,8 @@ def _scores(fair: FinishedCell, leaking: FinishedCell, i: int) -> dict[str, dict
     real = np.array([not name.startswith(POSING) for name in leaking.ids])
     if not np.array_equal(leaking.ids[real], fair.ids):
         raise ValueError(
-            f"Expected the same real test images in {fair.cell.split} of both runs. Use the same splits."
+            f"Expected the same real test images in {fair.cell.split} of both runs. Use the same "
+            "splits."
         )
     patients, codes = np.unique(leaking.patients, return_inverse=True)
     strata = strata_of_patients(leaking.predictions.y_true, codes)

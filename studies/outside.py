@@ -1,8 +1,9 @@
 """How do the networks of a run do on patients of another clinic, whose labels may have another scheme?
 
 Usage, from the project's root: python -m studies.outside RUN CASES --out FILE [--labels SCHEME]
-Writes outside.csv: a line for each network, case and region that both schemes name; prints the mean Dice of each
-method and region. A few cases say how far a method may fall elsewhere, not which method is best there.
+Writes outside.csv: a line for each network, case and region that both schemes name; prints the mean
+Dice of each method and region. A few cases say how far a method may fall elsewhere, not which
+method is best there.
 """
 
 import argparse

@@ -1,9 +1,10 @@
 """Copy the numbers of a finished run into docs/results: tables, curves and how they were made. Never a pixel.
 
-Usage, from the project's root: python -m studies.publish RUN READING [SAME_RUN_WITH_ANOTHER_BASELINE]
+Usage, from the project's root: python -m studies.publish RUN READING
+[SAME_RUN_WITH_ANOTHER_BASELINE]
 
-The third is a copy of the run folder, continued with another method named first in --methods: nothing is trained,
-all methods are compared with that one.
+The third is a copy of the run folder, continued with another method named first in --methods:
+nothing is trained, all methods are compared with that one.
 """
 
 import csv

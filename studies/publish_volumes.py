@@ -1,9 +1,10 @@
 """Copy the numbers of a finished run on volumes into docs/results, and how they were made. Never a voxel.
 
-Usage, from the project's root: python -m studies.publish_volumes RUN READING [--outside FILE] [--against METHOD]
+Usage, from the project's root: python -m studies.publish_volumes RUN READING [--outside FILE]
+[--against METHOD]
 
-FILE is what `python -m studies.outside` wrote of patients of another data set; METHOD is compared with all others
-beside the baseline.
+FILE is what `python -m studies.outside` wrote of patients of another data set; METHOD is compared
+with all others beside the baseline.
 """
 
 import argparse
@@ -105,8 +106,9 @@ def _budget(asked: dict[str, Any]) -> Iterator[str]:
     ]
     n = settings["n_steps"] * settings["batch_size"]
     yield (
-        f"- Budget of {asked['baseline']}: {settings['n_steps']} steps of {settings['batch_size']} patches of "
-        f"{settings['patch_size']} px, {n:,} patches, width {settings['width']}, {settings['precision']}."
+        f"- Budget of {asked['baseline']}: {settings['n_steps']} steps of "
+        f"{settings['batch_size']} patches of {settings['patch_size']} px, {n:,} patches, width "
+        f"{settings['width']}, {settings['precision']}."
     )
 
 

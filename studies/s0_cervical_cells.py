@@ -1,12 +1,13 @@
 """Paper S0 on Herlev Pap smear cells: a VAE's images, its encoder, and a price on missed cells.
 
-    equipoise run studies/s0_cervical_cells.py --out runs/s0_cervical_cells
-    equipoise run studies/s0_cervical_cells.py --protocol literal --out runs/s0_cervical_cells_literal
+    equipoise run studies/s0_cervical_cells.py --out runs/s0_cervical_cells equipoise run
+    studies/s0_cervical_cells.py --protocol literal --out runs/s0_cervical_cells_literal
 
-The paper's cells are private. Herlev has more abnormal than normal cells; abnormal training cells are thinned to
-the paper's ratio of 2,164 to 363. `clean` holds out whole slides, five times, and has all eight combinations of
-loss, images and start, of which the paper shows four, and the cheap controls. `literal` does what the paper did:
-single cells at random, one fixed test set that also chooses the weights, five trainings.
+The paper's cells are private. Herlev has more abnormal than normal cells; abnormal training cells
+are thinned to the paper's ratio of 2,164 to 363. `clean` holds out whole slides, five times, and
+has all eight combinations of loss, images and start, of which the paper shows four, and the cheap
+controls. `literal` does what the paper did: single cells at random, one fixed test set that also
+chooses the weights, five trainings.
 """
 
 from dataclasses import replace
@@ -55,8 +56,10 @@ PUBLISHED: dict[str, Any] = {
         },
     ],
     "notes": [
-        "The paper's first and last balanced accuracy do not follow from its recalls (which give 0.727 and 0.819).",
-        "Precision depends on the share of abnormal cells among the test cells: 14 % in the paper, 73 % here.",
+        "The paper's first and last balanced accuracy do not follow from its recalls (which give "
+        "0.727 and 0.819).",
+        "Precision depends on the share of abnormal cells among the test cells: 14 % in the "
+        "paper, 73 % here.",
     ],
 }
 
@@ -64,8 +67,8 @@ PUBLISHED: dict[str, Any] = {
 def arms() -> dict[str, Pipeline]:
     """Make all combinations of start ("pre"), images ("vae") and loss ("rwwce"); "none" has none of them.
 
-    The images balance the classes: prices by all images are then 1, and "vae_rwwce" is "vae". "rwwce_real" keeps
-    those of the real images, as the paper does.
+    The images balance the classes: prices by all images are then 1, and "vae_rwwce" is "vae".
+    "rwwce_real" keeps those of the real images, as the paper does.
     """
     made = {}
     for start in ("", "pre"):
@@ -117,8 +120,9 @@ def literal() -> Study:
     paper = {row["method"]: arms()[row["method"]] for row in PUBLISHED["rows"]}
     facts = _facts(f"{COMMAND} --protocol literal")
     facts["notes"] += [
-        "Literal protocol: cells of one slide lie in training and test, and the test cells also choose the weights "
-        "(they are in the data set twice for that). Its numbers are too good on purpose.",
+        "Literal protocol: cells of one slide lie in training and test, and the test cells also "
+        "choose the weights (they are in the data set twice for that). Its numbers are too good "
+        "on purpose.",
     ]
     study = Study(
         name="s0_cervical_cells_literal",
@@ -133,7 +137,7 @@ def literal() -> Study:
 
 
 def validated_on_test(dataset: ImageDataset, split: Split) -> tuple[ImageDataset, Split]:
-    """Add copies of the test images, under names that the guard against leaks cannot know, for validation."""
+    """Add copies of the test images under other names, which the leak guard cannot know."""
     copies = dataset.subset(split.test)
     n, n_groups = len(dataset), int(dataset.groups.max()) + 1
     copies = replace(
@@ -159,9 +163,10 @@ def _facts(command: str) -> dict[str, Any]:
         "published": [PUBLISHED],
         "notes": [
             "Abnormal training cells are thinned to one in six; validation and test cells are not.",
-            "All arms share a small CNN at 32 px where the paper has a DenseNet at an unknown size.",
-            "Cell size is a class cue in this set and is lost here: every cell is enlarged to 32 px. Its aspect is "
-            "not: black bars pad it to a square, and a VAE repeats the bars.",
+            "All arms share a small CNN at 32 px where the paper has a DenseNet at an unknown "
+            "size.",
+            "Cell size is a class cue in this set and is lost here: every cell is enlarged to 32 "
+            "px. Its aspect is not: black bars pad it to a square, and a VAE repeats the bars.",
         ],
     }
 

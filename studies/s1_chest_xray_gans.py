@@ -1,14 +1,16 @@
 """Paper S1 on its own chest films (Covid-19, no findings, pneumonia): five GANs, judged by AUROC.
 
-    equipoise run studies/s1_chest_xray_gans.py --out runs/s1_chest_xray_gans
-    equipoise run studies/s1_chest_xray_gans.py --protocol clean_50 --out runs/s1_chest_xray_gans_50   # also 10, 05
-    equipoise run studies/s1_chest_xray_gans.py --protocol literal --out runs/s1_chest_xray_gans_literal
-    python -m studies.leak runs/s1_chest_xray_gans runs/s1_chest_xray_gans_literal
+    equipoise run studies/s1_chest_xray_gans.py --out runs/s1_chest_xray_gans equipoise run
+    studies/s1_chest_xray_gans.py --protocol clean_50 --out runs/s1_chest_xray_gans_50   # also 10,
+    05 equipoise run studies/s1_chest_xray_gans.py --protocol literal --out
+    runs/s1_chest_xray_gans_literal python -m studies.leak runs/s1_chest_xray_gans
+    runs/s1_chest_xray_gans_literal
 
-`clean` holds out patients, five times, and trains every generator on the training films alone. `clean_50`, `_10`
-and `_05` do so with a share of the training films, three times. `literal` leaks as the paper's code does and no
-more: the generator learns from all films, those of the test included, and its images are dealt out to training,
-validation and test. It has the splits of `clean`, so that the difference is the leak's.
+`clean` holds out patients, five times, and trains every generator on the training films alone.
+`clean_50`, `_10` and `_05` do so with a share of the training films, three times. `literal` leaks
+as the paper's code does and no more: the generator learns from all films, those of the test
+included, and its images are dealt out to training, validation and test. It has the splits of
+`clean`, so that the difference is the leak's.
 """
 
 from collections.abc import Iterator, Mapping
@@ -59,10 +61,12 @@ def published(share: str) -> dict[str, Any]:
             {"arm": arm, "method": name, "values": [a, fid]} for (name, arm), a, fid in numbers
         ],
         "notes": [
-            "The published rows leak: synthetic images are in the test set and the GANs saw the test films.",
-            "The paper's FIDs were made in different ways (BAGAN: 1,000 images of one class against 113 of all; "
-            "the others: the last mini-batch of at most 32) and contradict each other (223 and 243 for BAGAN): "
-            "they cannot be compared with one another or with ours.",
+            "The published rows leak: synthetic images are in the test set and the GANs saw the "
+            "test films.",
+            "The paper's FIDs were made in different ways (BAGAN: 1,000 images of one class "
+            "against 113 of all; the others: the last mini-batch of at most 32) and contradict "
+            "each other (223 and 243 for BAGAN): they cannot be compared with one another or "
+            "with ours.",
             "AUROC here is the mean over the three classes, each against the rest.",
         ],
     }
@@ -93,7 +97,7 @@ def clean(share: str = "100", n_splits: int = 5) -> Study:
 
 
 def literal() -> Study:
-    """The leak of the paper's code alone: test films in the generator, synthetic images in the test."""
+    """Repeat only the leak of the paper's code: test films train the generator that fills the test."""
     study = _plan(5, ("none",), "--protocol literal")
     real, splits = study.images, list(study.splits)
     parts, start = [real], len(real)
@@ -126,9 +130,10 @@ def literal() -> Study:
 def _plan(n_splits: int, methods: tuple[str, ...], protocol: str) -> Study:
     loaded = read(IMAGES, ReadOptions(size=32, fit="crop", table=IMAGES / "manifest.csv"))
     notes = (
-        "Class and source are one here: every Covid-19 film comes from web collections, every other from one "
-        "hospital. A classifier that sees the border of the films alone reaches AUROC 0.77 "
-        "(docs/results/covid_border_control): most of what is found may be source, not disease.",
+        "Class and source are one here: every Covid-19 film comes from web collections, every "
+        "other from one hospital. A classifier that sees the border of the films alone reaches "
+        "AUROC 0.77 (docs/results/covid_border_control): most of what is found may be source, "
+        "not disease.",
         "All arms share a small CNN at 32 px where the paper has DenseNet-121 at 224 px.",
     )
     return plan_study(
@@ -150,13 +155,13 @@ def _plain() -> Pipeline:
 
 
 def _affordable(share: str) -> tuple[str, ...]:
-    """Name the arms of a fraction: 5 % leaves four Covid-19 films, of which no GAN here will learn."""
+    """Return the methods of a fraction: 5 % leaves four Covid-19 films, too few for any GAN here."""
     without = ("none", "plain", "oversampling", "balanced_softmax")
     return without if share == "05" else (*without, "dcgan", "bagan_gp")
 
 
 def _posing(real: ImageDataset, i: int) -> ImageDataset:
-    """Make Covid-19 images up to parity by a generator that learned from all films; they pose as patients."""
+    """Add Covid-19 images up to parity, from a generator of all films, posing as patients."""
     generator: Any = METHODS[LEAKED].build(BUDGET).steps[0][1].set_params(seed=i)
     wanted = {real.class_names.index(RARE): int(real.counts.max())}
     generator.set_params(sampling_strategy=wanted).fit(

@@ -1,13 +1,14 @@
-"""Paper S2 on films of children: conditional DCGAN with label probability alpha against cheap ways of rebalancing.
+"""Paper S2 on films of children: conditional DCGAN with label probability alpha.
 
-    equipoise run studies/s2_chest_xray_alpha.py --out runs/s2_chest_xray_alpha
-    equipoise run studies/s2_chest_xray_alpha.py --protocol literal --out runs/s2_chest_xray_alpha_literal
+    equipoise run studies/s2_chest_xray_alpha.py --out runs/s2_chest_xray_alpha equipoise run
+    studies/s2_chest_xray_alpha.py --protocol literal --out runs/s2_chest_xray_alpha_literal
 
-Pneumonia is thinned to a quarter of the training films, as in the paper. The paper's further 3,044 normal films
-come from another hospital and from adults; they are left out, so that the source cannot tell the classes. The test
-is the source's own. `clean` draws the balanced validation films and the kept training films five times. `literal`
-has the paper's GANs as printed: images from 0 to 1 against a tanh that ends at -1, ten times the usual rate,
-natural batches, the weights of the best validation accuracy.
+Pneumonia is thinned to a quarter of the training films, as in the paper. The paper's further 3,044
+normal films come from another hospital and from adults; they are left out, so that the source
+cannot tell the classes. The test is the source's own. `clean` draws the balanced validation films
+and the kept training films five times. `literal` has the paper's GANs as printed: images from 0 to
+1 against a tanh that ends at -1, ten times the usual rate, natural batches, the weights of the best
+validation accuracy.
 """
 
 from collections.abc import Mapping
@@ -99,7 +100,8 @@ def published() -> list[dict[str, Any]]:
             "columns": [[name, None] for name, _ in COLUMNS],
             "rows": printed,
             "notes": [
-                "Truth and prediction are swapped and normal is the positive class in the printed columns."
+                "Truth and prediction are swapped and normal is the positive class in the "
+                "printed columns."
             ],
         },
         {
@@ -120,7 +122,7 @@ def _rates(tp: int, fn: int, fp: int, tn: int) -> list[float]:
 
 
 def _cdcgan(alpha: float, **settings: Any) -> Method:
-    """The paper's layout has no batch norm, through which the critic would see the mix of labels itself."""
+    """Return the paper's layout, without batch norm, which would show the critic the label mix."""
 
     def balance(budget: Budget) -> Resampler:
         return from_preset(
@@ -188,10 +190,12 @@ def literal() -> Study:
 def _plan(command: str, methods: tuple[str, ...]) -> Study:
     loaded = read(IMAGES, ReadOptions(size=32, table=IMAGES / "manifest.csv"))
     notes = (
-        "The paper's second source of normal films is left out: it would have told the classes apart by hospital "
-        "and age.",
-        "Pneumonia is the more frequent class of the test (390 of 624) and the rarer one of training.",
-        "All arms share a small CNN at 32 px where the paper has ResNet-18 at 128 px; 'pretrained' is MobileNetV2.",
+        "The paper's second source of normal films is left out: it would have told the classes "
+        "apart by hospital and age.",
+        "Pneumonia is the more frequent class of the test (390 of 624) and the rarer one of "
+        "training.",
+        "All arms share a small CNN at 32 px where the paper has ResNet-18 at 128 px; "
+        "'pretrained' is MobileNetV2.",
     )
     study = plan_study(
         replace(loaded, notes=(*notes, *loaded.notes)),
@@ -208,7 +212,7 @@ def _plan(command: str, methods: tuple[str, ...]) -> Study:
 
 
 def _drawn(study: Study, split: Split, i: int) -> Split:
-    """Keep `VALIDATION` films of each class to validate, and one pneumonia film to three normal ones to train."""
+    """Keep `VALIDATION` films of each class, and train on one pneumonia film per three normal ones."""
     common, rare = map(study.images.class_names.index, (COMMON, RARE))
     n_common = int(study.images.subset(split.train).counts[common])
     train = keep(study.images, split.train, {rare: round(n_common / RATIO)}, seed=i)

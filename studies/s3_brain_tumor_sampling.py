@@ -1,14 +1,17 @@
-"""Paper S3: random, balanced and hard-example patches for brain tumors, and what the paper did not try.
+"""Paper S3: random, balanced and hard-example patches for brain tumors, and variations.
 
-Data: four patients of BraTS 2013 (FLAIR and T1c; the paper has all four sequences of 65 images), each tested once
-by networks that learned from two others and were chosen on the fourth. See docs/methods.md, sections 6 and 8.4.
+Data: four patients of BraTS 2013 (FLAIR and T1c; the paper has all four sequences of 65 images),
+each tested once by networks that learned from two others and were chosen on the fourth. See
+docs/methods.md, sections 6 and 8.4.
 
-    equipoise run studies/s3_brain_tumor_sampling.py --out runs/s3
-    equipoise run studies/s3_brain_tumor_sampling.py --protocol beyond --out runs/s3_beyond
-    equipoise run studies/s3_brain_tumor_sampling.py --protocol drawn --out runs/s3_drawn        # needs no data
-    equipoise run studies/s3_brain_tumor_sampling.py --protocol literal --out runs/s3_literal    # wants a GPU
+    equipoise run studies/s3_brain_tumor_sampling.py --out runs/s3 equipoise run
+    studies/s3_brain_tumor_sampling.py --protocol beyond --out runs/s3_beyond equipoise run
+    studies/s3_brain_tumor_sampling.py --protocol drawn --out runs/s3_drawn        # needs no data
+    equipoise run studies/s3_brain_tumor_sampling.py --protocol literal --out runs/s3_literal    #
+    wants a GPU
 
-Four patients cannot show much; the drawn ones, of whom there are 24, show what the methods do where it can be seen.
+Four patients cannot show much; the drawn ones, of whom there are 24, show what the methods do where
+it can be seen.
 """
 
 import os
@@ -43,8 +46,9 @@ PUBLISHED = {
         {"arm": "Hard example", "method": "hard_example", "values": [0.810, 0.801, 0.835]},
     ],
     "notes": [
-        "The paper does not say its split, network and optimizer, and gives no variance. It trained on 6,000,000 "
-        "patches of four sequences; its 65 images include 35 without public truth."
+        "The paper does not say its split, network and optimizer, and gives no variance. It "
+        "trained on 6,000,000 patches of four sequences; its 65 images include 35 without public "
+        "truth."
     ],
 }
 SMALL = VolumeBudget(
@@ -66,14 +70,14 @@ DENSE = ("unet_random", "unet_balanced", "unet_foreground", "unet_dice", "unet_c
 
 
 def clean() -> Study:
-    """The paper's three ways of drawing, and both balanced ones with corrected predictions: three seeds."""
+    """Compare the paper's three samplers, two of them also with prior correction: three seeds."""
     return _study(
         "S3: patch sampling on brain tumors", (*SAMPLERS, *CORRECTED), SMALL, "clean", n_seeds=3
     )
 
 
 def beyond() -> Study:
-    """Sweep the hard lists; other ways of drawing; a cascade; dense networks and the Dice loss: one seed."""
+    """Compare hard lists, other samplers, a cascade, dense networks and the Dice loss: one seed."""
     study = _study(
         "S3: beyond the paper's ways of drawing",
         ("random", *OTHERS, *DENSE),
@@ -85,7 +89,7 @@ def beyond() -> Study:
 
 
 def literal() -> Study:
-    """The paper's 50 epochs of 1,000 batches of 120 patches, its hard lists, and the network of methods 6.2."""
+    """Use the paper's 50 epochs of 1,000 batches of 120 patches, its hard lists and its network."""
     study = _study("S3: as printed", SAMPLERS, PAPER, "literal", n_seeds=1)
     methods = dict(study.methods)
     methods["hard_example"] = _hard(PAPER, hard_fraction=1.0)
@@ -95,7 +99,7 @@ def literal() -> Study:
 
 
 def drawn() -> Study:
-    """The arms of `clean` on drawn brains: enough patients to see a difference, none of them real."""
+    """Run the methods of `clean` on simulated brains: enough patients to detect a difference."""
     folder = write_brains(Path("runs/drawn_brains"), DRAWN_PATIENTS, side=64, depth=24, seed=1)
     loaded = read_volumes(folder, VolumeOptions(labels="brats2013", groups=r"patient-\d+"))
     loaded = replace(
@@ -119,7 +123,7 @@ def _loaded() -> LoadedVolumes:
 
 
 def _hard_lists(budget: VolumeBudget) -> dict[str, Pipeline]:
-    """Vary the share of places that hard examples fill, and the probability below which an example is hard."""
+    """Vary the share of hard examples, and the probability below which an example is hard."""
     swept = [(0.5, 0.0), (0.5, 0.75), (0.5, 0.99), (1.0, 0.75)]
     n = budget.candidates
     return {

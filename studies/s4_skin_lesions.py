@@ -1,12 +1,12 @@
-"""Paper S4 on dermatoscopic images: one DCGAN for each class at 32 px, and how many of its images to add.
+"""Paper S4 on dermatoscopic images: one DCGAN per class at 32 px, and how many images to add.
 
     equipoise run studies/s4_skin_lesions.py --out runs/s4_skin_lesions
     equipoise run studies/s4_skin_lesions.py --protocol literal --out runs/s4_skin_lesions_literal
 
-The paper's set cannot be had; this one has its counts, drawn from HAM10000. `clean` holds out lesions, five times,
-and adds 0.05 to 2 synthetic images for each real one, and the paper's 120 and 480 of each class (and 440, which its
-methods section implies). `literal` deals out single photographs, as the paper does: a lesion may be in training and
-test.
+The paper's set cannot be had; this one has its counts, drawn from HAM10000. `clean` holds out
+lesions, five times, and adds 0.05 to 2 synthetic images for each real one, and the paper's 120 and
+480 of each class (and 440, which its methods section implies). `literal` deals out single
+photographs, as the paper does: a lesion may be in training and test.
 """
 
 from dataclasses import replace
@@ -32,7 +32,8 @@ PER_CLASS = (120, 440, 480)
 BUDGET = Budget(n_steps=500, gan_steps=600, gan_precision="bf16-mixed", augmentation="cell")
 COMMAND = "equipoise run studies/s4_skin_lesions.py"
 
-COUNTS = {  # malignant called malignant, benign; benign called malignant, benign: the paper's confusion matrices
+# the paper's confusion matrices: malignant called malignant, benign; benign called malignant, benign
+COUNTS = {
     "plain": ("real images", 288, 12, 122, 238),
     "dcgan+120": ("+120 of each class", 283, 17, 98, 262),
     "dcgan+480": ("+480 of each class", 258, 42, 66, 294),
@@ -64,8 +65,8 @@ PUBLISHED = {
         for name, (arm, tp, fn, fp, tn) in COUNTS.items()
     ],
     "notes": [
-        "The paper prints sensitivity and specificity with benign as the positive class; here malignant is "
-        "positive. Its synthetic images cost ten points of cancer sensitivity.",
+        "The paper prints sensitivity and specificity with benign as the positive class; here "
+        "malignant is positive. Its synthetic images cost ten points of cancer sensitivity.",
     ],
 }
 

@@ -38,7 +38,7 @@ def header(*cells: str) -> Iterator[str]:
 def means(
     results: Results, names: Sequence[str] = SHOWN, *, intervals: bool = False
 ) -> Iterator[str]:
-    """Show some metrics of every method: mean and standard deviation over the runs, or mean and interval."""
+    """Yield some metrics of every method: mean and sd over the runs, or mean and interval."""
     yield from header("method", *(results.metrics[name].label for name in names))
     for method in results.methods:
         summaries = [method.metrics[name] for name in names]
@@ -112,7 +112,7 @@ def recalls(results: Results) -> Iterator[str]:
 
 
 def quality(run: Path, results: Results) -> Iterator[str]:
-    """Show the quality of the synthetic images of each class, beside that of real ones in their place."""
+    """Yield the quality of the synthetic images of each class, beside that of real images."""
     if (path := stored(run, "quality", "quality.json")) is None:
         return
     found = read_json(path)

@@ -15,7 +15,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Run torch on one thread: two test processes share two cores, and results must not depend on it."""
+    """Run torch on one thread: two test processes share two cores."""
     import torch
 
     before = torch.get_num_threads()
@@ -26,7 +26,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def shared() -> Path:
-    """The folder of real data and weights beside a checkout; tests that need it skip where it is absent."""
+    """The folder of real data and weights beside a checkout; tests skip where it is absent."""
     if not SHARED.is_dir():
         pytest.skip("the real data sets (../shared) are not on this machine")
     return SHARED

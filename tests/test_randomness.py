@@ -12,9 +12,20 @@ def test_seeds_do_not_change_between_versions() -> None:
 
 def test_every_part_and_their_order_matter() -> None:
     parts: list[tuple[object, ...]] = [
-        (), (0,), (1,), (0, 0), (0, "a"), ("a", 0), ("0",), (0.0,), ("a", "b"), ("a|b",), ("a'|'b",), (None,),
+        (),
+        (0,),
+        (1,),
+        (0, 0),
+        (0, "a"),
+        ("a", 0),
+        ("0",),
+        (0.0,),
+        ("a", "b"),
+        ("a|b",),
+        ("a'|'b",),
+        (None,),
         ((0,),),
-    ]  # fmt: skip
+    ]
     seeds = [derive_seed(*p) for p in parts]
     assert len(set(seeds)) == len(parts)
     assert all(0 <= seed < 2**63 for seed in seeds)

@@ -98,8 +98,8 @@ def body_lines(function: Function) -> int:
 def private_helpers(files: Sequence[SourceFile]) -> dict[str, int]:
     """Count the uses of every private function: {"path:line name": times its file names it}.
 
-    A file is searched for the bare name, so that two methods of one name share their uses. Functions that override
-    another are left out: their caller is elsewhere.
+    A file is searched for the bare name, so that two methods of one name share their uses.
+    Functions that override another are left out: their caller is elsewhere.
     """
     overridable = _method_names_of_several_classes(files)
     uses = {}
@@ -154,7 +154,7 @@ def untyped_mappings(file: SourceFile) -> list[int]:
 
 
 def import_graph(files: Sequence[SourceFile]) -> dict[str, set[str]]:
-    """Map every module to the modules that it imports anywhere, also late or for type checking only."""
+    """Map every module to those that it imports, also late or for type checking only."""
     modules = {file.module: file for file in files}
     graph: dict[str, set[str]] = {}
     for file in files:
@@ -182,7 +182,7 @@ def _imported_names(node: ast.AST) -> Iterator[str]:
 
 
 def import_cycles(graph: Mapping[str, set[str]]) -> list[list[str]]:
-    """Find the groups of modules that import one another (strongly connected components; Tarjan, 1972)."""
+    """Return groups of modules that import each other: strongly connected (Tarjan, 1972)."""
     order: dict[str, int] = {}
     lowest: dict[str, int] = {}
     stack: list[str] = []
@@ -253,7 +253,7 @@ def short_files(files: Sequence[SourceFile]) -> list[str]:
 
 
 def broken_limits(files: Sequence[SourceFile]) -> list[str]:
-    """Say where a limit of the design is broken: file and function sizes, class names used twice, import cycles."""
+    """List broken limits: file and function sizes, class names used twice, import cycles."""
     broken = []
     for file in files:
         if file.n_lines > FILE_LINES:
@@ -270,7 +270,7 @@ def broken_limits(files: Sequence[SourceFile]) -> list[str]:
 
 
 def rooms(files: Sequence[SourceFile]) -> dict[str, list[SourceFile]]:
-    """Group files by the folder directly below the package; files beside those folders are the room "."."""
+    """Group files by the folder below the package; files beside those are the room "."."""
     grouped = defaultdict(list)
     for file in files:
         inner = file.path.parts[1:]

@@ -1,7 +1,8 @@
-"""A small study of real networks, run in a process that is killed: FOLDER LOG N_SEEDS N_WORKERS [STEPS].
+"""A small study in a process that is killed: FOLDER LOG N_SEEDS N_WORKERS [STEPS].
 
-Checkpoints are saved as often as they can be, and every step is a line in the log. With STEPS the process sends
-itself SIGKILL after so many steps of its own, and so at the same moment on every machine.
+Checkpoints are saved as often as they can be, and every step is a line in the log. With STEPS the
+process sends itself SIGKILL after so many steps of its own, and so at the same moment on every
+machine.
 """
 
 import os
@@ -53,7 +54,7 @@ def make_real_study(n_seeds: int) -> Study:
 
 
 def log_steps(path: str, last: int | None) -> None:
-    """Append a line for each step, save a checkpoint wherever one may be saved, and die after the `last` step."""
+    """Log each step, save a checkpoint wherever one may be saved, and die after the `last` step."""
     log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     steps = count(1)
 

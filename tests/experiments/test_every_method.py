@@ -36,7 +36,7 @@ QUICK = {
 
 @pytest.fixture(autouse=True)
 def _patience_with_beginners(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After three steps a generator may well make images that are all alike; that is not what is tested here."""
+    """After three steps all images of a generator may look alike, which is not tested here."""
     monkeypatch.setattr(collapse, "ALIKE_BELOW", 0.0)
 
 

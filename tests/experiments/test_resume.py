@@ -1,4 +1,4 @@
-"""kill -9 at random moments, the same command again: the same bytes, and little is trained twice."""
+"""kill -9 at random moments, then the same command: same bytes, little trained twice."""
 
 import importlib
 import os
@@ -122,7 +122,7 @@ def undisturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[in
 
 
 def check(command: Command, whole: Path, n_kills: int) -> None:
-    """Let the command end, and compare; repeated work is bounded, and at least one fit went on in the middle."""
+    """Let the command end and compare; repeated work is bounded, and at least one fit resumed."""
     command.finish()
     assert results(command.folder) == results(whole)
     repeated = len(command.steps()) - command.n_seeds * STEPS_PER_SEED

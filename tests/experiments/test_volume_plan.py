@@ -41,7 +41,8 @@ def test_a_class_that_a_fold_cannot_learn_is_said(tmp_path: Path) -> None:
     (fold,) = [split.name for split in study.splits if 2 not in data.present(split.train)]
     assert study.facts["notes"] == [
         "Read.",
-        f"No patient of class label 2 is left to train on in {fold}: its results there mean nothing.",
+        f"No patient of class label 2 is left to train on in {fold}: its results there mean "
+        "nothing.",
     ]
 
 

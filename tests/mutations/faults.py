@@ -1,4 +1,4 @@
-"""Faults seeded one at a time into a copy of the source: what a test suite worth its name must notice."""
+"""Faults that are seeded one at a time into a copy of the source; the tests must notice each."""
 
 import tomllib
 from dataclasses import dataclass

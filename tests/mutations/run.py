@@ -1,10 +1,12 @@
-"""Seed each fault of `faults.toml` into a copy of the source, run its tests there, and say which go unnoticed.
+"""Seed each fault of `faults.toml` into a copy of the source and run its tests there.
 
     python -m tests.mutations.run                  all faults; writes docs/results/mutations.json
-    python -m tests.mutations.run losses gan.py    only files whose path holds one of the words; writes nothing
+    python -m tests.mutations.run losses gan.py    only files whose path holds one of the words;
+    writes nothing
 
-Ends with 1 where a fault is missed. A fault counts as caught when a test fails on it; a fault that keeps the tests
-from being collected, or hangs them, proves nothing about them and is an error of the list.
+Ends with 1 where a fault is missed. A fault counts as caught when a test fails on it; a fault that
+keeps the tests from being collected, or hangs them, proves nothing about them and is an error of
+the list.
 """
 # ruff: noqa: T201
 

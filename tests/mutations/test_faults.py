@@ -1,4 +1,4 @@
-"""The list of faults follows the source; `python -m tests.mutations.run` shows that each is noticed."""
+"""The list of faults follows the source; `python -m tests.mutations.run` seeds them."""
 
 import ast
 from pathlib import Path

@@ -13,7 +13,7 @@ MakeStudy = Callable[..., Study]
 
 
 class Clock:
-    """Every fit takes as many seconds as it has steps and 3 more, every segmentation of a case 2."""
+    """Every fit takes a second per step and 3 more, every segmentation of a case 2."""
 
     def __init__(self) -> None:
         self.now = 0.0
