@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from copy import deepcopy
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,11 +45,11 @@ class ExponentialAverage:
         """
         return min(self.decay, 0.5 ** (1.0 / (self.ramp * done))) if done else 0.0
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Tensor]:
         """Return the averaged weights."""
         return self.network.state_dict()
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore averaged weights."""
         self.network.load_state_dict(state)
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -122,11 +122,11 @@ class VariationalStep:
             "kl_per_cell": cells.detach().mean(),
         }
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, int]:
         """Return the number of steps; network, optimizer and schedule are parts of their own."""
         return {"done": self.done}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, int]) -> None:
         """Restore the number of steps."""
         self.done = int(state["done"])
 

@@ -30,7 +30,7 @@ from equipoise.training.class_gaussians import class_gaussians
 from equipoise.training.collapse import StopWhenCriticWins
 from equipoise.training.devices import autocast
 from equipoise.training.diffaugment import diffaugment
-from equipoise.training.loop import History, train
+from equipoise.training.loop import History, Hook, train
 from equipoise.training.ranges import SYMMETRIC
 
 NAME = "all classes"
@@ -122,28 +122,20 @@ def _train(plan: BAGANPlan, data: FitImages, slot: Slot) -> Fitted:
         n_batches=plan.n_steps,
         seed=plan.seed,
     )
-    watch = watch_scores(
-        data,
-        networks.critic,
-        average.network,
-        step.draw,
-        SYMMETRIC,
-        n_steps=plan.n_steps,
-        seed=plan.seed,
-        name=NAME,
-    )
     history = train(
         step,
         data.batches(rows),
         n_steps=plan.n_steps,
         seed=plan.seed,
-        hooks=[average, watch, StopWhenCriticWins(plan.advice)],
+        hooks=_hooks(plan, data, step, average, networks.critic),
         checkpoint=checkpoint,
         history=History(advice=f"For {plan.advice}"),
         name=NAME,
     )
-    results = _results(plan, data, average.network, autoencoder_history, history)
-    fitted = stored_weights(average.network), results
+    fitted = (
+        stored_weights(average.network),
+        _results(plan, data, average.network, autoencoder_history, history),
+    )
     slot.store(fitted, checkpoint)
     return fitted
 
@@ -165,6 +157,27 @@ def _build_step(plan: BAGANPlan, networks: BAGANNetworks, device: torch.device) 
         augment=diffaugment(plan.diffaugment),
         autocast=autocast(plan.precision, device),
     )
+
+
+def _hooks(
+    plan: BAGANPlan,
+    data: FitImages,
+    step: BalancingStep,
+    average: ExponentialAverage,
+    critic: ClassCritic,
+) -> list[Hook]:
+    """Average the weights, record scores, and stop where the critic wins."""
+    watch = watch_scores(
+        data,
+        critic,
+        average.network,
+        step.draw,
+        SYMMETRIC,
+        n_steps=plan.n_steps,
+        seed=plan.seed,
+        name=NAME,
+    )
+    return [average, watch, StopWhenCriticWins(plan.advice)]
 
 
 def _results(

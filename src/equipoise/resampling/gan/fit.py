@@ -82,25 +82,12 @@ def _train(plan: GANPlan, data: FitImages, slot: Slot) -> Fitted:
     step = _build_step(plan, generator, critic, ada, data.device)
     average = ExponentialAverage(generator, decay=plan.schedule.ema_decay)
     checkpoint = slot.checkpoint(_parts(step, average, ada))
-    watch = watch_scores(
-        data,
-        critic,
-        average.network,
-        step.draw,
-        step.data_range,
-        n_steps=plan.schedule.n_steps,
-        seed=plan.seed,
-        name=plan.name,
-    )
-    hooks: list[Hook] = [average, watch]
-    if step.objective.critic_can_win:
-        hooks.append(StopWhenCriticWins(plan.advice))
     history = train(
         step,
         data.batches(_batch_sampler(plan, data)),
         n_steps=plan.schedule.n_steps,
         seed=plan.seed,
-        hooks=hooks,
+        hooks=_hooks(plan, data, step, average),
         checkpoint=checkpoint,
         history=History(advice=f"For {plan.advice}"),
         name=plan.name,
@@ -124,6 +111,25 @@ def _train(plan: GANPlan, data: FitImages, slot: Slot) -> Fitted:
     fitted = stored_weights(average.network), results
     slot.store(fitted, checkpoint)
     return fitted
+
+
+def _hooks(
+    plan: GANPlan, data: FitImages, step: AdversarialStep, average: ExponentialAverage
+) -> list[Hook]:
+    """Average the weights, record scores, and stop where the critic wins and can."""
+    watch = watch_scores(
+        data,
+        step.critic,
+        average.network,
+        step.draw,
+        step.data_range,
+        n_steps=plan.schedule.n_steps,
+        seed=plan.seed,
+        name=plan.name,
+    )
+    if step.objective.critic_can_win:
+        return [average, watch, StopWhenCriticWins(plan.advice)]
+    return [average, watch]
 
 
 def _parts(

@@ -11,7 +11,7 @@ from equipoise.training.adaptive_augmentation import DEFAULT as ADA
 from equipoise.training.adversarial import Game
 from equipoise.training.regularizers import R1, Dragan, GradientPenalty, MismatchedLabels
 
-_AS_THE_DATA: Mapping[str, Any] = {  # labels as frequent as in the data
+_AS_THE_DATA: dict[str, str] = {  # labels as frequent as in the data
     "batch_sampler": "natural",
     "alpha": "empirical",
 }
@@ -51,7 +51,7 @@ _S2 = Recipe(
 )
 _S2_DCGAN = _S2.changed(conditioning="per_class", n_epochs=160)
 _S2_CDCGAN = _S2.changed(conditioning="embedding", alpha=0.5, n_epochs=48)
-_S2_LITERAL: Mapping[str, Any] = {"learning_rate": 2e-3, "data_range": "unit"}
+_S2_LITERAL: dict[str, float | str] = {"learning_rate": 2e-3, "data_range": "unit"}
 _NO_BATCH_NORM = Recipe(
     conditioning="projection",
     networks=Networks(initialization="xavier"),
@@ -186,9 +186,6 @@ def from_preset(name: str, **overrides: Any) -> GANOversampler:
         >>> gan.schedule.n_steps, gan.networks.base_channels, gan.game.objective
         (500, 16, 'wasserstein')
     """
-    outer: dict[str, Any] = {}
-    for setting in OUTSIDE_THE_RECIPE:
-        if setting in overrides:
-            outer[setting] = overrides.pop(setting)
+    outer = {name: overrides.pop(name) for name in OUTSIDE_THE_RECIPE if name in overrides}
     recipe = pick(GAN_PRESETS, name, "GAN preset").changed(**overrides)
     return GANOversampler(**vars(recipe), **outer)
