@@ -1,8 +1,8 @@
 """The command `generate`: synthetic images of a run's generator, if the audit releases them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from equipoise.exceptions import DataError, ReleaseError
 
 if TYPE_CHECKING:
     from equipoise.data.dataset import ImageDataset
+    from equipoise.deployment.synthetic_folder import Manifest
     from equipoise.runs.store import RunStore
 
 WHAT, WHICH, AUDIT = "Images", "Generator", "Audit"
@@ -182,7 +183,7 @@ def real_images(store: "RunStore", source: str | None) -> "ImageDataset | None":
     return dataset
 
 
-def release_sentences(manifest: Mapping[str, Any]) -> Iterator[str]:
+def release_sentences(manifest: "Manifest") -> Iterator[str]:
     """Yield what the audit found, why the images were released, and what limits the audit."""
     audit, release = manifest["audit"], manifest["release"]
     if release["passed"]:

@@ -96,14 +96,21 @@ def closest_pairs(
 ) -> ImagePairs:
     """Return the most alike pairs with their images, at most `MOST_PAIRS`."""
     pairs = result.audit.pairs[:MOST_PAIRS]
-    names = [f"{class_names[pair.label]}, {result.files[pair.synthetic]}" for pair in pairs]
-    synthetic_rows = np.array([pair.synthetic for pair in pairs], dtype=np.int64)
-    real_rows = np.array([pair.train for pair in pairs], dtype=np.int64)
+    n = len(pairs)
+    synthetic_rows = np.zeros(n, dtype=np.int64)
+    real_rows = np.zeros(n, dtype=np.int64)
+    likeness = np.zeros(n)
+    copy = np.zeros(n, dtype=bool)
+    names = []
+    for i, pair in enumerate(pairs):
+        synthetic_rows[i], real_rows[i] = pair.synthetic, pair.train
+        likeness[i], copy[i] = pair.likeness, pair.copy
+        names.append(f"{class_names[pair.label]}, {result.files[pair.synthetic]}")
     return ImagePairs(
         synthetic=synthetic[synthetic_rows],
         real=real[real_rows],
-        likeness=np.array([pair.likeness for pair in pairs], dtype=np.float64),
-        copy=np.array([pair.copy for pair in pairs], dtype=bool),
+        likeness=likeness,
+        copy=copy,
         names=names,
     )
 

@@ -70,9 +70,8 @@ def prominent(contents: Contents) -> list[str]:
     primary = results.primary_metric
     means = {row.method: row.metrics[primary].mean for row in results.methods if row.metrics}
     ranked = best_first(results.metrics[primary], means)
-    if results.baseline in means:
-        ranked = [results.baseline, *(name for name in ranked if name != results.baseline)]
-    drawn = ranked[:MOST_DRAWN]
+    first = [results.baseline] if results.baseline in means else []
+    drawn = list(dict.fromkeys([*first, *ranked]))[:MOST_DRAWN]
     return [name for name in contents.methods if name in drawn]
 
 
@@ -145,7 +144,10 @@ def classifier_panels(
 
 def generator_panels(contents: Contents, method: str) -> dict[str, list[Panel]]:
     """Return charts of what the generators of a method recorded, by the title of the fit."""
-    last = next(m.steps[-1].name for m in contents.description.methods if m.name == method)
+    last = ""
+    for description in contents.description.methods:
+        if description.name == method:
+            last = description.steps[-1].name
     fits: dict[str, dict[str, list[Curve]]] = {}  # title -> quantity -> a curve for each cell
     for cell, history in contents.run.histories.items():
         for (stage, name), curve in history.items():

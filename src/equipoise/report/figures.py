@@ -145,8 +145,7 @@ def run_panel(
     faint: list[ChartLine] = []
     means: list[ChartLine] = []
     for name, curves in runs.items():
-        recorded = [finite(curve) for curve in curves]
-        recorded = [curve for curve in recorded if curve]
+        recorded = [curve for curve in map(finite, curves) if curve]
         if not recorded:
             continue
         for curve in recorded:

@@ -104,7 +104,9 @@ def view(contents: Contents) -> AttentionView | None:
         border = find_share(shares, method, "border", "all")
         if border is not None and border.low is not None and border.low > BORDER_EXCESS:
             warnings.append(border_warning(border))
-    map_sides = {times(*sides) for sides in evidence["map_sides"].values()}
+    map_sides = set()
+    for height, width in evidence["map_sides"].values():
+        map_sides.add(times(height, width))
     return AttentionView(
         sheets=case_sheets(contents, methods),
         rows=rows,

@@ -177,8 +177,7 @@ def dose_panel(rows: Sequence[DoseRow]) -> Panel:
     test: list[tuple[float, float]] = []
     validation: list[tuple[float, float]] = []
     for row in rows:
-        candidates = (row.validation, row.test, row.low, row.high)
-        values += [value for value in candidates if known(value)]
+        values += filter(known, (row.validation, row.test, row.low, row.high))
         test.append((row.dose, row.test))
         validation.append((row.dose, row.validation))
         if known(row.low):

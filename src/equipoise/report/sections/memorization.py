@@ -75,15 +75,16 @@ def view(contents: Contents) -> MemorizationView | None:
     verdicts: dict[str, tuple[bool, Sequence[str]]] = {}
     rows: dict[str, Mapping[str, Sequence[NoteCell]]] = {}
     notes: set[str] = set()
+    by_method: dict[str, list[CellAudit]] = {}
+    for audit in audits:
+        by_method.setdefault(audit.method, []).append(audit)
+        notes.update(audit.notes)
     for method in contents.methods:
-        of_method = [audit for audit in audits if audit.method == method]
-        if not of_method:
-            continue
-        passed = all(audit.passed for audit in of_method)
-        verdicts[method] = (passed, list(verdict(of_method)))
-        rows[method] = class_rows(of_method)
-        for audit in of_method:
-            notes.update(audit.notes)
+        if method in by_method:
+            of_method = by_method[method]
+            passed = all(audit.passed for audit in of_method)
+            verdicts[method] = (passed, list(verdict(of_method)))
+            rows[method] = class_rows(of_method)
     return MemorizationView(
         verdicts=verdicts,
         columns=list(COLUMNS.values()),
@@ -112,10 +113,14 @@ def cell_audit(row: dict[str, Any]) -> CellAudit:
 
 def verdict(audits: Sequence[CellAudit]) -> Iterator[str]:
     """Yield in sentences what the gate decided about the images of one method."""
-    refused = [audit for audit in audits if not audit.passed]
     runs = plural(len(audits), "run")
-    n_images = min(audit.overall.n_synthetic for audit in audits)
-    share = max(audit.detectable for audit in audits)
+    refused: list[CellAudit] = []
+    n_images, share = audits[0].overall.n_synthetic, 0.0
+    for audit in audits:
+        n_images = min(n_images, audit.overall.n_synthetic)
+        share = max(share, audit.detectable)
+        if not audit.passed:
+            refused.append(audit)
     if refused:
         yield f"Do not release: refused in {len(refused)} of {runs}."
         yield from refused[0].reasons

@@ -81,16 +81,18 @@ def view(contents: Contents) -> OperatingView | None:
     methods = [method.method for method in contents.results.methods if method.n_runs]
     if operating is None or not methods:
         return None
-    points = {(row.method, row.point, row.measure): row for row in operating.points}
+    points: dict[tuple[str, str, str], PointRow] = {}
+    for row in operating.points:
+        points[row.method, row.point, row.measure] = row
     columns = [point for point in POINTS.values() if point.compared != "rare_specificity"]
     recalls = []
     for recall in RECALLS:
         point = POINTS[f"recall_{recall:g}"]
         recalls.append(recall_table(point, methods, points, operating))
     calibration: dict[str, dict[str, CalibrationRow]] = {name: {} for name in methods}
-    for row in operating.calibration:
-        if row.method in calibration:
-            calibration[row.method][row.version] = row
+    for calibrated in operating.calibration:
+        if calibrated.method in calibration:
+            calibration[calibrated.method][calibrated.version] = calibrated
     return OperatingView(
         sentences=list(sentences(operating, contents.results.baseline, contents.rare_class)),
         columns=columns,
@@ -205,7 +207,9 @@ def recall_table(
     point: OperatingPoint, methods: Sequence[str], points: Points, operating: OperatingTables
 ) -> RecallTable:
     """Return every method at one fixed recall."""
-    comparisons = {row.method: row for row in compared_at(operating, point.name)}
+    comparisons: dict[str, Comparison] = {}
+    for comparison in compared_at(operating, point.name):
+        comparisons[comparison.method] = comparison
     rows = []
     for method in methods:
         row = AtRecall(

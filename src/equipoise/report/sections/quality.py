@@ -116,11 +116,12 @@ def view(contents: Contents) -> QualityView | None:
         return None
     means = records_of(MeanQuality, evidence["means"])
     rare = contents.results.rare_class
-    labels = sorted({mean.label for mean in means}, key=lambda label: (label != rare, label))
+    by_label: dict[int, list[MeanQuality]] = {}
+    for mean in means:
+        by_label.setdefault(mean.label, []).append(mean)
     classes = []
-    for label in labels:
-        of_class = [mean for mean in means if mean.label == label]
-        classes.append(class_quality(contents.class_names[label], of_class))
+    for label in sorted(by_label, key=lambda label: (label != rare, label)):
+        classes.append(class_quality(contents.class_names[label], by_label[label]))
     return QualityView(
         classes=classes,
         columns=list(COLUMNS.values()),
@@ -140,7 +141,7 @@ def class_quality(name: str, means: Sequence[MeanQuality]) -> QualityOfClass:
         if mean.refused:
             refusals[f"{COLUMNS[mean.measure]}: {mean.refused}"] = None
     table: dict[str, list[QualityCell]] = {}
-    for method in dict.fromkeys(mean.method for mean in means):
+    for method, _ in cells:
         table[method] = [cells[method, measure] for measure in COLUMNS]
     bars: list[KidBar] = []
     ends: list[float] = []

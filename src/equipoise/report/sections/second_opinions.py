@@ -110,18 +110,22 @@ def agreement_sentence(rows: Sequence[Opinion]) -> str:
     """Return on how many methods a test agrees with our verdict, where it differs, and why."""
     test = rows[0].test
     subject = f"{NAMES[test]} of {METRICS[rows[0].metric].label}"
-    answered = [row for row in rows if row.agreement != "no answer"]
-    if not answered:
+    n_agreed = 0
+    differing: list[str] = []
+    for row in rows:
+        if row.agreement == "agrees":
+            n_agreed += 1
+        elif row.agreement == "differs":
+            differing.append(f"{row.method} ({row.verdict} here, {row.ours} by ours)")
+    n_answered = n_agreed + len(differing)
+    if not n_answered:
         return f"{subject} has no answer: it needs {NEEDS[test]}, and our own verdict enough runs."
-    differing = [row for row in answered if row.agreement == "differs"]
-    n_agreed = sum(row.agreement == "agrees" for row in answered)
-    first = f"{subject} agrees with our verdict on {n_agreed} of {len(answered)} methods"
+    first = f"{subject} agrees with our verdict on {n_agreed} of {n_answered} methods"
     if not differing:
         return f"{first}."
-    named = [f"{row.method} ({row.verdict} here, {row.ours} by ours)" for row in differing]
-    if len(named) > MOST_NAMED:
-        named = [*named[:MOST_NAMED], f"{len(named) - MOST_NAMED} more"]
-    return f"{first}; it differs on {'; '.join(named)}. {WHY[test]}"
+    if len(differing) > MOST_NAMED:
+        differing = [*differing[:MOST_NAMED], f"{len(differing) - MOST_NAMED} more"]
+    return f"{first}; it differs on {'; '.join(differing)}. {WHY[test]}"
 
 
 def verdict_table(metric: str, opinions: Sequence[Opinion], results: Results) -> VerdictTable:
