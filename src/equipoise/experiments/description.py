@@ -20,7 +20,7 @@ from equipoise.runs.known_cases import describe_cases
 
 
 def describe(study: Study) -> StudyDescription:
-    """Describe everything that the results of a study depend on, and what its report shows of it."""
+    """Describe everything that the results of a study depend on, and what its report shows."""
     methods = []
     for name, pipeline in study.methods.items():
         steps = describe_steps(pipeline, seeds=False)
@@ -42,7 +42,7 @@ def describe(study: Study) -> StudyDescription:
 
 
 def describe_duplicates(study: Study, duplicates: Duplicates) -> dict[str, JsonValue]:
-    """List pairs of duplicates by their ids, and those that cross into the test or validation part of a split."""
+    """List pairs of duplicates by their ids, and those that cross into held-out parts."""
 
     def ids_of(pairs: Rows) -> list[JsonValue]:
         """Return the ids of row pairs (n, 2)."""

@@ -1,4 +1,4 @@
-"""From images that were read to a study that may run: splits, the search for duplicates, the methods."""
+"""Plan a study of images that were read: splits, the search for duplicates, the methods."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -36,8 +36,8 @@ def check_plan(protocol: Protocol, budget: Budget, *, size: int) -> None:
         size: Side of the images in pixels.
 
     Raises:
-        SettingError: A method, metric, policy, network or other name is unknown, a number is out of range, or
-            `size` does not suit a method.
+        SettingError: A method, metric, policy, network or other name is unknown, a number is out of
+            range, or `size` does not suit a method.
         WeightsError: The file of pretrained weights does not exist.
     """
     if protocol.duplicates not in DUPLICATE_POLICIES:
@@ -126,8 +126,8 @@ def read_again(
     """
     if not isinstance(reading.options, ReadOptions):
         raise DataError(
-            f"Expected a run on image files, got one whose images are of source '{reading.source}'. "
-            "Give the STUDY.py that makes them."
+            "Expected a run on image files, got one whose images are of source "
+            f"'{reading.source}'. Give the STUDY.py that makes them."
         )
     dataset = read(path, replace(reading.options, progress=progress)).dataset
     if reading.duplicates == MERGE:
@@ -150,7 +150,10 @@ def make_splits(loaded: Loaded, dataset: ImageDataset, protocol: Protocol) -> tu
 
 
 def thinned(study: Study, counts: Mapping[str, int]) -> Study:
-    """Keep `counts` random training images of each named class in every split; validation and test stay."""
+    """Keep `counts` random training images of each named class in every split.
+
+    Validation and test images stay.
+    """
     targets = {}
     for name, n in counts.items():
         targets[study.images.class_names.index(name)] = n
@@ -163,10 +166,11 @@ def thinned(study: Study, counts: Mapping[str, int]) -> Study:
 def refuse_small_classes(
     dataset: ImageDataset, splits: Sequence[Split], methods: Mapping[str, Pipeline]
 ) -> None:
-    """Check that every class that needs more images has as many training images as each method needs.
+    """Check that each class that needs more images has enough training images for each method.
 
     Raises:
-        DataError: Names the method, the class, the split, how many images there are, and what to use instead.
+        DataError: Names the method, the class, the split, how many images there are, and what to
+            use instead.
     """
     minimums = {}
     for name, method in methods.items():
@@ -178,9 +182,9 @@ def refuse_small_classes(
                 if counts[label] < minimum:
                     raise DataError(
                         f"Expected at least {minimum} training images of class "
-                        f"'{dataset.class_names[label]}' for method {name}, got {counts[label]} in {split.name}. "
-                        f"Leave {name} out of --methods, use oversampling or class_weights in its place, or merge "
-                        "the class with another."
+                        f"'{dataset.class_names[label]}' for method {name}, got {counts[label]} "
+                        f"in {split.name}. Leave {name} out of --methods, use oversampling or "
+                        "class_weights in its place, or merge the class with another."
                     )
 
 

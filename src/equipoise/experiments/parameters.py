@@ -22,7 +22,8 @@ def describe_steps(pipeline: Pipeline, *, seeds: bool = True) -> tuple[StepDescr
 
     Args:
         pipeline: The method.
-        seeds: Whether to include the steps' own seeds, which each cell sets; those of nested estimators stay.
+        seeds: Whether to include the steps' own seeds, which each cell sets; those of nested
+            estimators stay.
 
     Raises:
         SettingError: A parameter cannot be written as JSON.
@@ -96,7 +97,8 @@ def _qualified_name(value: Any) -> str:
     name = f"{module}.{getattr(value, '__qualname__', '<no name>')}"
     if "<" in name:
         raise SettingError(
-            f"Expected settings that can be stored as JSON and compared with a stored run, got {value!r}. "
-            "Define functions at the top of a module, and objects as dataclasses or estimators."
+            "Expected settings that can be stored as JSON and compared with a stored run, got "
+            f"{value!r}. Define functions at the top of a module, and objects as dataclasses or "
+            "estimators."
         )
     return name

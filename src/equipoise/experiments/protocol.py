@@ -87,7 +87,7 @@ class Budget:
         return 2 * self.gan_steps
 
     def rounds(self, critic_steps: int) -> int:
-        """Return the rounds of a game of `critic_steps` updates of the critic and one of the generator."""
+        """Return the rounds of a game in which the critic is updated `critic_steps` times."""
         return max(1, self.updates // (critic_steps + 1))
 
 

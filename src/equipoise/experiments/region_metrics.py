@@ -1,4 +1,4 @@
-"""The metrics of a study of volumes: every one of `SEGMENTATION_METRICS` on every region and class."""
+"""The metrics of a study of volumes: `SEGMENTATION_METRICS` on every region and class."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,7 +13,7 @@ DICE = "dice"
 
 
 def region_metrics(regions: Iterable[str], classes: Iterable[str] = ()) -> dict[str, Metric]:
-    """Return the metrics of regions, and of classes behind them; the first is the mean Dice over the regions.
+    """Return the metrics of regions and classes by name; the first is the mean Dice over regions.
 
     Args:
         regions: Names of the regions.
@@ -59,7 +59,7 @@ def metric_on(metric: RegionMetric, part: str, label: str) -> Metric:
 
 
 def mean_dice(regions: Sequence[str]) -> Metric:
-    """Return the mean Dice over regions: Dice of each region over the cases, then their plain mean."""
+    """Return the mean Dice: Dice of each region over the cases, then their plain mean."""
     dice = SEGMENTATION_METRICS[DICE]
 
     def rule(measures: Measures) -> Values:
@@ -86,7 +86,7 @@ def dice_names(regions: Iterable[str]) -> tuple[str, ...]:
 
 
 def by_size(regions: Mapping[str, Sequence[int]]) -> list[str]:
-    """Order regions from the one with the most classes, which contains the others, to that with the fewest.
+    """Order regions from the one with the most classes to the one with the fewest.
 
     Regions of equally many classes are in the order of their codes; study.json keeps no order.
 

@@ -1,13 +1,14 @@
-"""`Study`: methods x splits x seeds on one data set, run cell by cell into a folder."""
+"""`Study`: methods x splits x seeds on one data set; `running.runner.run_study` trains it."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sklearn.pipeline import Pipeline
 
 from equipoise.data.dataset import ImageDataset
+from equipoise.data.duplicates import Duplicates
 from equipoise.data.splits import Split
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.discovery import pick
@@ -20,9 +21,6 @@ from equipoise.resampling.base import Resampler
 from equipoise.runs.cell import Cell
 from equipoise.runs.reading import Reading
 
-if TYPE_CHECKING:
-    from equipoise.data.duplicates import Duplicates
-
 BUILT_IN_PYTHON = Reading()
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,79}")
 
@@ -33,21 +31,44 @@ class Study:
 
     Attributes:
         name: Title of the report.
-        dataset: Real images, or volumes: then the study is about segmentation.
+        dataset: Real images; for a study of segmentation, volumes.
         splits: Patient-disjoint row indices; the names are folder names.
-        methods: {name: pipeline of resamplers and one classifier, or of one segmenter}; the names are folder names.
-        seeds: Whole numbers from 0; one training of every method on every split for each.
-        baseline: The method that the others are compared with; "none" if there is one, else the first.
+        methods: {name: pipeline of resamplers and one classifier, or of one segmenter}; the names
+            are folder names.
+        seeds: Whole numbers from 0; each trains every method on every split once.
+        baseline: The method that the others are compared with; where None, "none" if there is such
+            a method, else the first.
         primary_metric: The metric on which the verdict rests, named before anything is trained.
         rare_class: Index of the positive class; the smallest class where None.
-        duplicates: What the duplicate scan found, for the report.
-        facts: Anything else worth keeping in `study.json`, as JSON values.
-        reading: How the images or volumes were read, so that `predict` and `generate` can read others the same way.
+        duplicates: Pairs of copies for the report; None where nobody searched for them.
+        facts: Anything else to store in `study.json`, as JSON values.
+        reading: How the images or volumes were read, so that `predict` and `generate` can read
+            others the same way.
 
     Raises:
-        LeakageError: A split shares rows or patients, or holds synthetic images out.
-        SettingError: A name, seed, baseline, step or parameter is not what a study can run and store.
+        LeakageError: Parts of a split share rows or patients, or a held-out image is synthetic.
+        SettingError: A study cannot run or store a name, seed, baseline, step or parameter.
         DataError: Two images have the same id, or a split is empty.
+
+    Example:
+        >>> from equipoise.data.phantoms.datasets import cells
+        >>> from equipoise.data.splits import hold_out
+        >>> from equipoise.experiments.methods.catalogue import build_methods
+        >>> from equipoise.experiments.protocol import Budget
+        >>> dataset = cells((30, 12), size=32)
+        >>> study = Study(
+        ...     name="cells",
+        ...     dataset=dataset,
+        ...     splits=hold_out(dataset, n_splits=1),
+        ...     methods=build_methods(["none", "oversampling"], Budget(n_steps=10)),
+        ...     seeds=(0, 1),
+        ... )
+        >>> study.task, study.baseline_name, len(list(study.cells()))
+        ('classification', 'none', 4)
+
+    See Also:
+        equipoise.experiments.image_plan.plan_study: Plans one with splits and a search for copies.
+        equipoise.experiments.running.runner.run_study: Trains it.
     """
 
     name: str
@@ -58,7 +79,7 @@ class Study:
     baseline: str | None = None
     primary_metric: str = "balanced_accuracy"
     rare_class: int | None = None
-    duplicates: "Duplicates | None" = None
+    duplicates: Duplicates | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     reading: Reading = BUILT_IN_PYTHON
 
@@ -72,15 +93,13 @@ class Study:
         for name, method in self.methods.items():
             _check_method(name, method, segmenter=self.task == "segmentation")
         if len(set(self.dataset.ids.tolist())) < len(self.dataset):
-            raise DataError(
-                "Expected a different id for each image, got repeated ones. Give every image its own id."
-            )
+            raise DataError("Expected a different id for each image, got repeated ones.")
         for split in self.splits:
             split.check(self.dataset)
 
     @property
     def task(self) -> str:
-        """What the study is about: "classification" of images, or "segmentation" of volumes."""
+        """The task: "classification" of images or "segmentation" of volumes."""
         return "segmentation" if isinstance(self.dataset, VolumeDataset) else "classification"
 
     @property
@@ -88,7 +107,7 @@ class Study:
         """The data set of a study of images.
 
         Raises:
-            SettingError: This one is about volumes.
+            SettingError: This is a study of volumes.
         """
         if not isinstance(self.dataset, ImageDataset):
             raise SettingError("Expected a study of images, got one of volumes.")
@@ -99,7 +118,7 @@ class Study:
         """The data set of a study of volumes.
 
         Raises:
-            SettingError: This one is about images.
+            SettingError: This is a study of images.
         """
         if not isinstance(self.dataset, VolumeDataset):
             raise SettingError("Expected a study of volumes, got one of images.")
@@ -123,11 +142,14 @@ class Study:
         return self.dataset.rare_class if self.rare_class is None else self.rare_class
 
     def split(self, name: str) -> Split:
-        """Find a split by name."""
+        """Return a split by name."""
         return pick({split.name: split for split in self.splits}, name, "split")
 
     def cells(self) -> Iterator[Cell]:
-        """Walk all cells, every method once before any twice: a study stopped early is still a fair comparison."""
+        """Yield all cells, every method once before any twice.
+
+        A study that is stopped early is still a fair comparison.
+        """
         for seed in self.seeds:
             for split in self.splits:
                 for method in self.methods:
@@ -140,7 +162,8 @@ def _check_names(kind: str, names: list[str]) -> None:
     for name in names:
         if not FOLDER_NAME.fullmatch(name):
             raise SettingError(
-                f"Expected names of {kind}s from letters, digits and . _ + = @ - (they are folders), got {name!r}."
+                f"Expected names of {kind}s from letters, digits and . _ + = @ - "
+                f"(they are folders), got {name!r}."
             )
     if len({name.lower() for name in names}) < len(names):
         raise SettingError(
@@ -154,25 +177,32 @@ def _check_seeds(seeds: Sequence[int]) -> None:
 
 
 def _check_method(name: str, method: Pipeline, *, segmenter: bool) -> None:
-    """See what a method consists of, and that its settings can be stored."""
+    """Check the steps of a method, and that its settings can be stored."""
     if not hasattr(method, "steps"):
         raise SettingError(
-            f"Expected method '{name}' as an imblearn.pipeline.Pipeline, got {type(method).__name__}. "
-            "Write Pipeline([('classify', classifier)])."
+            f"Expected method '{name}' as an imblearn.pipeline.Pipeline, got "
+            f"{type(method).__name__}. Write Pipeline([('classify', classifier)])."
         )
-    *resamplers, (last, final) = method.steps
+    *resamplers, (last, estimator) = method.steps
     for step, resampler in resamplers:
-        if segmenter or not isinstance(resampler, Resampler):
+        if segmenter:
             raise SettingError(
-                f"Expected step '{step}' of method '{name}' "
-                + ("to be left out: a method for volumes is one segmenter." if segmenter else "to be an "
-                f"equipoise.resampling.base.Resampler, got {type(resampler).__name__}.")
-            )  # fmt: skip
-    needed, kind = (("predict",), "segmenter such as Segmenter") if segmenter else (
-        ("predict_proba",), "classifier such as ImageClassifier")  # fmt: skip
-    if missing := [a for a in ("fit", *needed, "save") if not hasattr(final, a)]:
+                f"Expected step '{step}' of method '{name}' to be left out: "
+                "a method for volumes is one segmenter."
+            )
+        if not isinstance(resampler, Resampler):
+            raise SettingError(
+                f"Expected step '{step}' of method '{name}' to be an "
+                f"equipoise.resampling.base.Resampler, got {type(resampler).__name__}."
+            )
+    if segmenter:
+        required, kind = ("fit", "predict", "save"), "segmenter such as Segmenter"
+    else:
+        required, kind = ("fit", "predict_proba", "save"), "classifier such as ImageClassifier"
+    missing = [attribute for attribute in required if not hasattr(estimator, attribute)]
+    if missing:
         raise SettingError(
             f"Expected the last step '{last}' of method '{name}' to be a {kind}, "
-            f"got {type(final).__name__} without {', '.join(missing)}."
+            f"got {type(estimator).__name__} without {', '.join(missing)}."
         )
-    describe_steps(method)
+    describe_steps(method)  # refuses settings that cannot be stored

@@ -1,4 +1,4 @@
-"""From volumes that were read to a study that may run: folds of patients and the methods."""
+"""Plan a study of volumes that were read: folds of patients and the methods."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -77,7 +77,7 @@ def plan_volume_study(
 
 
 def notes_on_absent_classes(dataset: VolumeDataset, splits: Sequence[Split]) -> Iterator[str]:
-    """Name the classes that some fold cannot learn because none of its training patients has them."""
+    """Yield a note for each class that no training patient of a fold has."""
     for split in splits:
         absent = dataset.present(slice(None)) - dataset.present(split.train)
         for code in sorted(absent):

@@ -17,12 +17,14 @@ Named = TypeVar("Named", MethodDescription, SplitDescription)
 def continued(
     stored: StudyDescription, requested: StudyDescription, folder: Path
 ) -> StudyDescription:
-    """Join the description of a stored run with that of a study: methods, splits and seeds may be added.
+    """Join the descriptions of a stored run and a study: methods, splits and seeds may be added.
 
-    Versions count because another version rounds differently: arms trained under both would not be a fair pair.
+    Versions count because another version rounds differently: arms trained under both would not be
+    a fair pair.
 
     Raises:
-        StaleRunError: The images, a setting of a stored method, a stored split or a library differs.
+        StaleRunError: The images, a setting of a stored method, a stored split or a library
+            differs.
     """
     conflicts = [
         *differences(stored.dataset.to_json(), requested.dataset.to_json(), at="dataset"),

@@ -22,7 +22,8 @@ class Outcome:
         record: What the cell was trained on and what it took.
         predictions: Arrays of predictions.npz.
         history: What the fits recorded, in order.
-        files: Name inside the cell's folder -> what writes it: the fitted classifier or segmenter, tables.
+        files: Name inside the cell's folder -> what writes it: the fitted classifier or segmenter,
+            tables.
         synthetic: Some of the synthetic images; None where the method generates none.
     """
 

@@ -1,4 +1,4 @@
-"""`Reading`: how the images or volumes of a run were read, so that others can be read the same way."""
+"""`Reading`: how the data of a run were read, so that others can be read the same way."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,10 +19,11 @@ class Reading:
     """How the images or volumes of a run were read.
 
     Attributes:
-        source: "images" or "volumes" where a reader read files, "demo" for the drawn cells of the demo, "python" for
-            a data set that was built in Python.
+        source: "images" or "volumes" where a reader read files, "demo" for the drawn cells of the
+            demo, "python" for a data set that was built in Python.
         options: Options of the reader; None without one.
-        duplicates: What was done about copies on both sides of a split: "refuse", "merge" or "report".
+        duplicates: What was done about copies on both sides of a split: "refuse", "merge" or
+            "report".
         protocol: Name of the protocol in the study file that made the run; None where it has none.
 
     Example:

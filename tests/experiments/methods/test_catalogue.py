@@ -51,11 +51,13 @@ def test_every_method_can_work_on_small_images(name: str) -> None:
 
 def test_generators_share_their_budget() -> None:
     methods = build_methods(["dcgan", "cdcgan"], BUDGET)
-    one, other = (dict(describe_steps(method)[0].settings) for method in methods.values())
+    one, other = (method.steps[0][1].get_params() for method in methods.values())
     assert one.pop("conditioning") == "per_class"
     assert other.pop("conditioning") == "embedding"
     assert one == other
-    assert (one["n_steps"], one["base_channels"], one["device"]) == (9, 8, "cpu")
+    assert one["schedule__n_steps"] == 9
+    assert one["networks__base_channels"] == 8
+    assert one["device"] == "cpu"
 
 
 def test_names_are_read_from_a_list_or_stand_for_all() -> None:

@@ -31,7 +31,7 @@ FAMILY = Family(
 
 
 def named(text: str) -> tuple[str, ...]:
-    """Read the names of methods from a list with commas; "all" stands for all that keep to the budget.
+    """Read names of methods from a list with commas; "all" stands for `WITHIN_BUDGET`.
 
     >>> named("none, oversampling")
     ('none', 'oversampling')

@@ -1,7 +1,7 @@
-"""Methods without a generator: losses, batches, blends, resampling, and training the last layer again.
+"""Methods without a generator: losses, batches, blends, resampling, second stages.
 
-Every row of the tables of losses, mixings, batch samplers, interpolations and second stages is a method by itself, so
-that a new row needs no entry here.
+Every row of the tables of losses, mixings, batch samplers, interpolations and second stages is a
+method by itself, so that a new row needs no entry here.
 """
 
 from typing import Any
@@ -28,7 +28,10 @@ def with_classifier(name: str, summary: str, **settings: Any) -> Method:
 
 
 def _losses() -> list[Method]:
-    """Return a method for each loss; one that counts real images only is another one without synthetic images."""
+    """Return a method for each loss.
+
+    One that counts real images only is skipped: without synthetic images it is another one.
+    """
     methods = []
     for name, loss in LOSSES.items():
         if name != PLAIN_LOSS and not loss.counts_real:

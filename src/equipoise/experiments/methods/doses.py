@@ -12,7 +12,7 @@ from equipoise.experiments.methods.method import Method
 from equipoise.experiments.protocol import Budget
 from equipoise.resampling.base import Resampler
 
-DOSED = "equipoise.curation.dosed.DosedOversampler"  # by name: reading a run imports none of its machinery
+DOSED = "equipoise.curation.dosed.DosedOversampler"  # by name: not imported to read a run
 UNITS = {"share": "@", "per_class": "+"}  # unit -> what stands before the dose in a name
 NAME = re.compile(r"(?P<base>\w+)(?:@(?P<share>\d+(?:\.\d+)?)|\+(?P<per_class>\d+))")
 
@@ -20,12 +20,13 @@ NAME = re.compile(r"(?P<base>\w+)(?:@(?P<share>\d+(?:\.\d+)?)|\+(?P<per_class>\d
 def dosed(method: Method, *, share: float | None = None, per_class: int | None = None) -> Method:
     """Return the method that adds a dose of the synthetic images of another one, in every class.
 
-    Classifier and generator are those of `method`, and arms of one workspace share the generator's fits. A dose of
-    0 is not needed: the method without a resampler, "none", is that arm.
+    Classifier and generator are those of `method`, and arms of one workspace share the generator's
+    fits. A dose of 0 is not needed: the method without a resampler, "none", is that arm.
 
     Args:
         method: One that adds images, for example `METHODS["dcgan"]`.
-        share: Synthetic images for each real one of the class (paper S4: 0.05 to 2); the name is `dcgan@0.5`.
+        share: Synthetic images for each real one of the class (paper S4: 0.05 to 2); the name is
+            `dcgan@0.5`.
         per_class: Synthetic images of every class (paper S4: 120, 480); the name is `dcgan+120`.
 
     Raises:
@@ -39,8 +40,9 @@ def dosed(method: Method, *, share: float | None = None, per_class: int | None =
     build_generator = method.balance
     if build_generator is None or (share is None) == (per_class is None):
         raise SettingError(
-            f"Expected a method that adds images and one of share and per_class, got {method.name} with "
-            f"share={share} and per_class={per_class}. Write dosed(METHODS['dcgan'], share=0.5)."
+            "Expected a method that adds images and one of share and per_class, got "
+            f"{method.name} with share={share} and per_class={per_class}. Write "
+            "dosed(METHODS['dcgan'], share=0.5)."
         )
 
     def balance(budget: Budget) -> Resampler:
@@ -61,7 +63,7 @@ def dosed(method: Method, *, share: float | None = None, per_class: int | None =
 
 
 def find_method(name: str, methods: Mapping[str, Method]) -> Method:
-    """Return a method by name, or the dosed one that a name such as dcgan@0.5 or dcgan+120 describes.
+    """Return a method by name, or the dosed one of a name such as dcgan@0.5 or dcgan+120.
 
     Raises:
         SettingError: No such method, or one that adds no images.
@@ -91,7 +93,7 @@ class Ladder:
 
 
 def find_ladders(methods: Sequence[Mapping[str, Any]]) -> list[Ladder]:
-    """Group the methods of `study.json` that differ in the dose alone, with the one that adds no image."""
+    """Group the methods that differ in the dose alone, with the one that adds no image."""
     doses_by_rest: dict[str, dict[str, float]] = {}  # all but the dose, as JSON -> {method: dose}
     for method in methods:
         first, *others = method.get("steps", [{}])

@@ -1,5 +1,6 @@
-"""Methods that fill small classes up with images of a generator, all with the same number of network updates.
+"""Methods that fill small classes up with images of a generator.
 
+All make the same number of network updates.
 `CURATED` are the same with filters between the generator and the classifier.
 """
 
@@ -17,7 +18,7 @@ CURATED_BASES = ("dcgan", "cdcgan", "edm")  # methods whose images are filtered 
 
 
 def gan_preset(preset: str, *, narrower: int = 1) -> Balance:
-    """Return what builds the GAN of a preset; networks that cost more for their channels are `narrower`."""
+    """Return what builds the GAN of a preset; expensive networks are `narrower`."""
 
     def balance(budget: Budget) -> Resampler:
         from equipoise.resampling.gan.presets import GAN_PRESETS, from_preset
@@ -31,7 +32,7 @@ def gan_preset(preset: str, *, narrower: int = 1) -> Balance:
 
 
 def bagan(budget: Budget) -> Resampler:
-    """Build the original BAGAN: half of the steps for its autoencoder, wide networks with fewer channels."""
+    """Build the original BAGAN: half of the steps for its autoencoder, fewer channels."""
     from equipoise.resampling.bagan.oversampler import BAGANOversampler
 
     half = max(1, budget.gan_steps // 2)
@@ -54,7 +55,10 @@ def vae(mode: str) -> Balance:
 
 
 def denoiser(process: str) -> Balance:
-    """Return what builds the diffusion model of a process; half-size batches, because many small steps learn more."""
+    """Return what builds the diffusion model of a process.
+
+    Batches have half the size, because many small steps learn more.
+    """
 
     def balance(budget: Budget) -> Resampler:
         from equipoise.resampling.diffusion.oversampler import DiffusionOversampler
@@ -99,8 +103,8 @@ def shared_settings(budget: Budget) -> dict[str, Any]:
 def curated(method: Method) -> Method:
     """Return a method whose synthetic images are filtered; generator and classifier stay the same.
 
-    The judge is the budget's classifier on balanced batches. The arms of a cell share the generator's fit, and all
-    curated ones share the judge.
+    The judge is the budget's classifier on balanced batches. The arms of a cell share the
+    generator's fit, and all curated ones share the judge.
     """
     uncurated = method.balance
     if uncurated is None:
@@ -113,14 +117,14 @@ def curated(method: Method) -> Method:
         judge.set_params(batch_sampler="balanced")
         return CuratedOversampler(uncurated(budget), judge=judge)
 
-    summary = f"As {method.name}, but its images are filtered first: by label, realism, near copies and repeats."
+    summary = f"As {method.name}, but images are filtered: by label, realism, near copies, repeats."
     return replace(method, name=f"{method.name}_curated", summary=summary, balance=balance)
 
 
 METHODS = (
     Method(
         name="vae",
-        summary="Small classes are filled up by images that a VAE decodes close to those of the class (paper S0).",
+        summary="Small classes are filled up by images that a VAE decodes near real ones (S0).",
         balance=vae("posterior"),
     ),
     Method(
@@ -146,7 +150,7 @@ METHODS = (
     ),
     Method(
         name="cdcgan",
-        summary="Small classes are filled up by one DCGAN of all classes, conditioned on the class (paper S2).",
+        summary="Small classes are filled up by one DCGAN, conditioned on the class (paper S2).",
         balance=gan_preset("cdcgan"),
     ),
     Method(
@@ -163,7 +167,7 @@ METHODS = (
     ),
     Method(
         name="cdcgan_crt",
-        summary="As cdcgan; then the last layer is trained again on balanced batches of real images.",
+        summary="As cdcgan; the last layer is then trained again on balanced real images.",
         balance=gan_preset("cdcgan"),
         classifier=lambda _budget: {"second_stage": "crt"},
     ),
@@ -174,47 +178,47 @@ METHODS = (
     ),
     Method(
         name="wgan_clip",
-        summary="One GAN of all classes whose critic measures a distance; its weights are clipped.",
+        summary="One GAN of all classes; its critic measures a distance with clipped weights.",
         balance=gan_preset("wgan_clip"),
     ),
     Method(
         name="wgan_gp",
-        summary="As wgan_clip, with a penalty on the critic's gradient instead of clipping (paper S1's code).",
+        summary="As wgan_clip, with a gradient penalty instead of clipping (paper S1's code).",
         balance=gan_preset("wgan_gp"),
     ),
     Method(
         name="dragan",
-        summary="One DCGAN of all classes with a penalty on the critic's gradient around real images.",
+        summary="One DCGAN of all classes; a penalty on the critic's gradient around real images.",
         balance=gan_preset("dragan"),
     ),
     Method(
         name="r1",
-        summary="One DCGAN of all classes with a penalty on the critic's gradient at real images.",
+        summary="One DCGAN of all classes; a penalty on the critic's gradient at real images.",
         balance=gan_preset("r1"),
     ),
     Method(
         name="dcgan_sn",
-        summary="One DCGAN of all classes with spectral norm in the critic (what paper S1 calls SNGAN).",
+        summary="One DCGAN of all classes; spectral norm in the critic (paper S1's SNGAN).",
         balance=gan_preset("dcgan_sn"),
     ),
     Method(
         name="sngan",
-        summary="Residual networks, spectral norm, hinge and projection: SNGAN as it was published.",
+        summary="Residual networks, spectral norm, hinge and projection: SNGAN as published.",
         balance=gan_preset("sngan", narrower=4),
     ),
     Method(
         name="bagan",
-        summary="The original BAGAN: autoencoder, Gaussians of classes, a critic that names the class.",
+        summary="The original BAGAN: autoencoder, class Gaussians, a critic that names the class.",
         balance=bagan,
     ),
     Method(
         name="bagan_gp",
-        summary="Improved BAGAN: supervised autoencoder, wrong labels, gradient penalty (paper S1's own).",
+        summary="Improved BAGAN: supervised autoencoder, wrong labels, gradient penalty (S1).",
         balance=gan_preset("bagan_gp", narrower=2),
     ),
     Method(
         name="ada",
-        summary="One DCGAN of all classes; its critic sees augmented images, more often the more confident it is.",
+        summary="One DCGAN of all classes; the more confident its critic, the more it augments.",
         balance=gan_preset("ada"),
     ),
     Method(

@@ -27,8 +27,8 @@ class Method:
         name: What users type; also a folder name.
         summary: One line for `equipoise list methods`.
         balance: Builds the resampler; None where the training images stay as they are.
-        classifier: Returns the settings of the classifier that the method is about; all others are those of the
-            budget.
+        classifier: Returns the settings of the classifier that the method is about; all others are
+            those of the budget.
 
     Example:
         >>> focal = Method(name="focal", summary="", classifier=lambda _budget: {"loss": "focal"})

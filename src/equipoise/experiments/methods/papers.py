@@ -1,8 +1,8 @@
 """The papers' own generators, whatever the budget: epochs, rates and sizes as published.
 
-A name that ends in `_literal` repeats what the paper or its code did; the name without it is the clean form.
-The classifier is that of the budget in all of them, so that arms of a comparison stay comparable;
-`equipoise.estimators.presets` has the papers' classifiers.
+A name that ends in `_literal` repeats what the paper or its code did; the name without it is the
+clean form. The classifier is that of the budget in all of them, so that arms of a comparison stay
+comparable; `equipoise.estimators.presets` has the papers' classifiers.
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ def s0_vae(head_stride: int) -> Balance:
 
 
 def s0_classifier(head_stride: int) -> ClassifierSettings:
-    """Return the settings of paper S0's classifier: the VAE's encoder, and the price of a missed image."""
+    """Return the settings of paper S0's classifier: the VAE's encoder and the RWWCE loss."""
 
     def settings(budget: Budget) -> Mapping[str, Any]:
         from equipoise.resampling.vae.pretraining import VAEPretraining
@@ -74,7 +74,7 @@ def published_gan(name: str) -> Method:
 METHODS = (
     Method(
         name="s0_vae",
-        summary="Paper S0: VAE of 300 epochs, its images, its encoder, RWWCE (images of 160 px, densenet121_s0).",
+        summary="Paper S0: VAE of 300 epochs, encoder, RWWCE (images of 160 px, densenet121_s0).",
         balance=s0_vae(1),
         classifier=s0_classifier(1),
     ),

@@ -1,4 +1,4 @@
-"""All ways of segmenting by name."""
+"""All methods for volumes by name, and how to build them."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -22,9 +22,9 @@ class VolumeMethod:
     """A named way of segmenting.
 
     Attributes:
-        name: As it is asked for; also a folder name.
-        summary: One line for lists.
-        segmenter: Makes the segmenter.
+        name: What users type; also a folder name.
+        summary: One line for `equipoise list`.
+        segmenter: Builds the segmenter.
     """
 
     name: str
@@ -32,12 +32,12 @@ class VolumeMethod:
     segmenter: Callable[[VolumeBudget], BaseEstimator]
 
     def build(self, budget: VolumeBudget) -> Pipeline:
-        """Make the pipeline."""
+        """Build the pipeline of one segmenter."""
         return Pipeline([(STEP, self.segmenter(budget))])
 
 
 def make_segmenter(budget: VolumeBudget, sampler: str = "balanced", **settings: Any) -> "Segmenter":
-    """Make a segmenter within a budget; `settings` are those that the method is about."""
+    """Build a segmenter within a budget; `settings` are those that the method is about."""
     from equipoise.estimators.patches.table import PATCH_SAMPLERS
     from equipoise.estimators.segmenter import Segmenter
 
@@ -62,7 +62,8 @@ def make_segmenter(budget: VolumeBudget, sampler: str = "balanced", **settings: 
     return segmenter
 
 
-def _drawn(name: str, summary: str, sampler: str, **settings: Any) -> VolumeMethod:
+def patch_method(name: str, summary: str, sampler: str, **settings: Any) -> VolumeMethod:
+    """Return the method of one segmenter with a patch sampler and other settings."""
     return VolumeMethod(
         name=name,
         summary=summary,
@@ -70,7 +71,8 @@ def _drawn(name: str, summary: str, sampler: str, **settings: Any) -> VolumeMeth
     )
 
 
-def _cascade(budget: VolumeBudget) -> BaseEstimator:
+def cascade(budget: VolumeBudget) -> BaseEstimator:
+    """Build a cascade of two segmenters that spend half of the steps each."""
     from equipoise.estimators.cascade import CascadeSegmenter
 
     half = replace(budget, n_steps=max(1, budget.n_steps // 2))
@@ -80,19 +82,35 @@ def _cascade(budget: VolumeBudget) -> BaseEstimator:
 
 
 _METHODS = (
-    _drawn("random", "Patches around random voxels of the brain (paper S3).", "random"),
-    _drawn("balanced", "As many patches of each class (paper S3).", "balanced"),
-    _drawn("hard_example", "As balanced; what the network got wrong or was unsure of comes first.", "hard_example"),
-    _drawn("hard_negative", "As balanced; healthy tissue that was taken for tumor comes first.", "hard_negative"),
-    _drawn("foreground", "A third of the patches around tumor voxels (nnU-Net).", "foreground"),
-    _drawn("class_weights", "Random patches; the loss weighs every class alike.", "random", loss="class_weights"),
-    _drawn(
+    patch_method("random", "Patches around random voxels of the brain (paper S3).", "random"),
+    patch_method("balanced", "As many patches of each class (paper S3).", "balanced"),
+    patch_method(
+        "hard_example",
+        "As balanced; voxels that the network got wrong or was unsure of first.",
+        "hard_example",
+    ),
+    patch_method(
+        "hard_negative",
+        "As balanced; healthy tissue that was mistaken for tumor comes first.",
+        "hard_negative",
+    ),
+    patch_method(
+        "foreground", "A third of the patches around tumor voxels (nnU-Net).", "foreground"
+    ),
+    patch_method(
+        "class_weights",
+        "Random patches; the loss weighs every class alike.",
+        "random",
+        loss="class_weights",
+    ),
+    patch_method(
         "balanced_corrected",
-        "As balanced; predictions are corrected for the class shares, as far as validation asks for it.",
+        "As balanced; predictions are corrected for class shares, by a strength tuned on "
+        "validation.",
         "balanced",
         prior_correction=True,
     ),
-    _drawn(
+    patch_method(
         "hard_example_corrected",
         "As hard_example; predictions are corrected for the class shares.",
         "hard_example",
@@ -100,16 +118,32 @@ _METHODS = (
     ),
     VolumeMethod(
         name="cascade",
-        summary="One network finds the tumor, another tells its parts apart, half of the steps each.",
-        segmenter=_cascade,
+        summary="One network finds the tumor, another divides it; half of the steps each.",
+        segmenter=cascade,
     ),
-    _drawn("unet_random", "U-Net on all pixels of random patches.", "random", mode="dense"),
-    _drawn("unet_balanced", "U-Net on all pixels of balanced patches.", "balanced", mode="dense"),
-    _drawn("unet_foreground", "U-Net, a third of the patches around tumor.", "foreground", mode="dense"),
-    _drawn("unet_dice", "U-Net with the Dice loss.", "foreground", mode="dense", loss="dice"),
-    _drawn("unet_ce_dice", "U-Net, cross-entropy plus Dice (nnU-Net).", "foreground", mode="dense", loss="ce_dice"),
-    _drawn("unet_tversky", "U-Net with the focal Tversky loss.", "foreground", mode="dense", loss="focal_tversky"),
-)  # fmt: skip
+    patch_method("unet_random", "U-Net on all pixels of random patches.", "random", mode="dense"),
+    patch_method(
+        "unet_balanced", "U-Net on all pixels of balanced patches.", "balanced", mode="dense"
+    ),
+    patch_method(
+        "unet_foreground", "U-Net, a third of the patches around tumor.", "foreground", mode="dense"
+    ),
+    patch_method("unet_dice", "U-Net with the Dice loss.", "foreground", mode="dense", loss="dice"),
+    patch_method(
+        "unet_ce_dice",
+        "U-Net, cross-entropy plus Dice (nnU-Net).",
+        "foreground",
+        mode="dense",
+        loss="ce_dice",
+    ),
+    patch_method(
+        "unet_tversky",
+        "U-Net with the focal Tversky loss.",
+        "foreground",
+        mode="dense",
+        loss="focal_tversky",
+    ),
+)
 VOLUME_METHODS: dict[str, VolumeMethod] = {method.name: method for method in _METHODS}
 FAMILY = Family(
     name="volume_methods",
@@ -119,10 +153,10 @@ FAMILY = Family(
 
 
 def build_volume_methods(names: Iterable[str], budget: VolumeBudget) -> dict[str, Pipeline]:
-    """Make methods by name, in the order of the names.
+    """Build methods by name, in the order of the names.
 
     Raises:
-        SettingError: A name is unknown or comes twice, or there is none.
+        SettingError: A name is unknown or repeated, or there is none.
     """
     names = check_names(names, VOLUME_METHODS)
     return {name: pick(VOLUME_METHODS, name, "method for volumes").build(budget) for name in names}

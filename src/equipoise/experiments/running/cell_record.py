@@ -1,4 +1,4 @@
-"""The conditions under which a cell was trained, as its record stores them, and the record of a failure."""
+"""Record the conditions under which a cell is trained, and a failure."""
 
 import traceback
 
@@ -17,8 +17,8 @@ from equipoise.runs.cell_record import CellRecord, FailedCellRecord
 def seeded_method(cell: Cell, study: Study) -> Pipeline:
     """Clone the method of a cell with its seed in every step.
 
-    The seed is derived from the cell's seed and split but not from its method: the arms of a pair start from the
-    same weights and draw the same batches as far as their data allow.
+    The seed is derived from the cell's seed and split but not from its method: the arms of a pair
+    start from the same weights and draw the same batches as far as their data allow.
     """
     return seeded(study.methods[cell.method], derive_seed("cell", cell.seed, cell.split))
 

@@ -1,4 +1,4 @@
-"""What a result depends on besides its settings: versions of libraries, machine, device."""
+"""The environment of a result besides its settings: versions of libraries, machine, device."""
 
 import platform
 from functools import cache
@@ -7,23 +7,23 @@ from typing import Any
 
 import psutil
 
-# Results are bit-equal only under the same versions of these, so a run folder keeps to one set of them.
+# Results are bit-equal only under the same versions of these, so a run has one set of them.
 PACKAGES = ("equipoise", "torch", "numpy", "scikit-learn", "imbalanced-learn", "monai", "kornia")
 
 
 def versions() -> dict[str, str]:
-    """Give the installed version of every library that touches a result."""
+    """Return the installed version of every library that affects a result."""
     return {name: _version(name) for name in PACKAGES}
 
 
 @cache
 def _version(name: str) -> str:
-    """Read a version once: a study asks for it in every cell, and the files of a package are many."""
+    """Return a version from a cache: every cell needs it, and a package has many files."""
     return version(name)
 
 
 def machine() -> dict[str, Any]:
-    """Describe this machine: system, processor, cores that this process may use, memory, Python."""
+    """Return system, processor, usable cores, memory in GB and version of Python."""
     return {
         "system": platform.system(),
         "processor": _processor(),
@@ -34,24 +34,24 @@ def machine() -> dict[str, Any]:
 
 
 def available_cores() -> int:
-    """Count the cores that this process may use; a container's share counts, not the machine behind it."""
+    """Return the number of cores that this process may use: a container's share, not the host's."""
     from joblib import cpu_count  # type: ignore[import-untyped]  # knows cgroups and affinity; comes with sklearn
 
     return int(cpu_count())
 
 
 def device_name(device: str) -> str:
-    """Name what "auto", "cpu" or "cuda" stands for here: the model of the GPU, or "cpu"."""
+    """Return what "auto", "cpu" or "cuda" resolves to: the model of the GPU, or "cpu"."""
     import torch
 
     from equipoise.training.devices import resolve_device
 
-    found = resolve_device(device)
-    return torch.cuda.get_device_name(found) if found.type == "cuda" else found.type
+    resolved = resolve_device(device)
+    return torch.cuda.get_device_name(resolved) if resolved.type == "cuda" else resolved.type
 
 
 def _processor() -> str:
-    """Give the model of the processor; `platform.processor` is empty on Linux."""
+    """Return the model of the processor; `platform.processor` is empty on Linux."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 (not a file on a disk)
             names = [

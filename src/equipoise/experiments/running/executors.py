@@ -1,4 +1,4 @@
-"""Where cells are trained: in this process, or in several worker processes that may die without harm."""
+"""Where cells are trained: in this process, or in worker processes that may die without harm."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -43,8 +43,9 @@ class InProcess:
 class Processes:
     """Trains cells in `n_workers` processes of `n_threads` threads each.
 
-    The images reach the workers as one memory-mapped file. A worker that dies (out of memory, kill -9) leaves a
-    failed cell behind and is replaced; when this process dies, its workers end at once.
+    The images reach the workers as one memory-mapped file. A worker that dies (out of memory, kill
+    -9) leaves a failed cell behind and is replaced; when this process dies, its workers end at
+    once.
 
     Raises:
         SettingError: The methods cannot be sent to another process, or workers do not start.

@@ -1,4 +1,4 @@
-"""Train and apply one cell of a study of images: resample, fit, predict the real held-out images."""
+"""Train and apply one cell of a study of images: resample, fit, predict held-out images."""
 
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -37,7 +37,7 @@ class Classifier(Protocol):
         workspace: Path,
         synthetic: NDArray[np.bool_],
     ) -> Self:
-        """Learn from training images, some of them synthetic (n,); the validation images are real ones."""
+        """Learn from images, some of them synthetic (n,); validation images are real."""
 
     def predict_proba(self, X: Images) -> Scores:
         """Return (n, number of `classes_`) probabilities."""
@@ -60,22 +60,11 @@ def fit_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) -> O
     train = study.images.subset(split.train)
     validation = study.images.subset(split.validation)
     test = study.images.subset(split.test)
-    *resamplers, (_, classifier) = pipeline.steps
-    fit_settings: dict[str, Any] = {
-        "validation": (validation.images, validation.labels),
-        "workspace": workspace,
-    }
     watch = FitWatch(listener)
     seconds = dict.fromkeys(("resample", "train", "predict"), 0.0)
     with PeakMemory() as memory, listening(watch):
-        balanced = train
-        with timed(seconds, "resample"):
-            for _, resampler in resamplers:
-                balanced = balanced.resample(resampler, **fit_settings)
-        with timed(seconds, "train"):
-            classifier.fit(
-                balanced.images, balanced.labels, synthetic=balanced.synthetic, **fit_settings
-            )
+        balanced = resample_and_fit(pipeline, train, validation, workspace, seconds)
+        *resamplers, (_, classifier) = pipeline.steps
         with timed(seconds, "predict"):
             predictions = predict_part(classifier, validation, "validation")
             predictions |= predict_part(classifier, test, "test")
@@ -104,6 +93,39 @@ def fit_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) -> O
     )
 
 
+def resample_and_fit(
+    pipeline: Pipeline,
+    train: ImageDataset,
+    validation: ImageDataset,
+    workspace: Path,
+    seconds: dict[str, float],
+) -> ImageDataset:
+    """Resample the training images, fit the classifier on them, and return them.
+
+    Args:
+        pipeline: The method; its steps are fitted in place.
+        train: Training images.
+        validation: Real validation images, for monitoring and for choosing weights.
+        workspace: Folder of checkpoints and finished fits.
+        seconds: The durations of "resample" and "train" are added here.
+    """
+    *resamplers, (_, classifier) = pipeline.steps
+    held_out = (validation.images, validation.labels)
+    balanced = train
+    with timed(seconds, "resample"):
+        for _, resampler in resamplers:
+            balanced = balanced.resample(resampler, validation=held_out, workspace=workspace)
+    with timed(seconds, "train"):
+        classifier.fit(
+            balanced.images,
+            balanced.labels,
+            synthetic=balanced.synthetic,
+            validation=held_out,
+            workspace=workspace,
+        )
+    return balanced
+
+
 def predict_part(classifier: Classifier, images: ImageDataset, part: str) -> Predictions:
     """Score the images of a part of a split; a class that was not in training has probability 0."""
     scores = np.zeros((len(images), len(images.class_names)))  # (n, k)
@@ -117,7 +139,7 @@ def predict_part(classifier: Classifier, images: ImageDataset, part: str) -> Pre
 
 
 def diversity_of(pipeline: Pipeline) -> dict[int, float]:
-    """Return how much the synthetic images of each class differ, as a share of what real ones do."""
+    """Return the diversity of the synthetic images of each class, as a share of the real ones'."""
     diversity = {}
     for _, step in pipeline.steps:
         for label, share in getattr(step, "diversity_", {}).items():
@@ -139,7 +161,7 @@ def curation_of(pipeline: Pipeline) -> dict[int, ClassCuration]:
 
 
 def synthetic_sample(balanced: ImageDataset) -> ImageDataset | None:
-    """Return the first `KEPT_PER_CLASS` synthetic images of each class; None where there are none."""
+    """Return the first `KEPT_PER_CLASS` synthetic images of each class; None without any."""
     rows = np.flatnonzero(balanced.synthetic)
     if not len(rows):
         return None

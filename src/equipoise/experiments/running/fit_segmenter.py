@@ -1,4 +1,4 @@
-"""Train and apply one cell of a study of volumes: fit on training patients, segment the test patients."""
+"""Train and apply one cell of a study of volumes: fit on patches, segment the test patients."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,7 +45,7 @@ class CaseSegmenter(Protocol):
     frequencies_: Frequencies | Mapping[str, Frequencies]
 
     def fit(self, train: VolumeDataset, *, validation: VolumeDataset, workspace: Path) -> Self:
-        """Learn from the training patients; the validation patients choose weights and thresholds."""
+        """Learn from the training patients; validation chooses weights and thresholds."""
 
     def predict(self, images: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """Return codes (z, y, x) of images (c, z, y, x), 0 outside the mask."""
@@ -55,7 +55,7 @@ class CaseSegmenter(Protocol):
 
 
 def segment_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) -> Outcome:
-    """Train the method of a cell on the training patients of its split and segment the test patients.
+    """Train the method of a cell on the training patients and segment the test patients.
 
     Args:
         cell: Method, split and seed.
@@ -105,7 +105,7 @@ def segment_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) 
 
 
 def predictions_of(test: VolumeDataset, maps: Maps) -> dict[str, NDArray[Any]]:
-    """Name the arrays to store; the label maps (z, y, x) are on the grid of the prepared cases, cropped to the brain."""
+    """Return the arrays to store; label maps (z, y, x) are on the grid of the prepared cases."""
     predictions: dict[str, NDArray[Any]] = {"test_ids": test.ids, "test_groups": test.groups}
     for row, codes in enumerate(maps):
         predictions[f"map_{row}"] = np.asarray(codes, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Observe the fits inside a cell: progress, durations, histories, and whether a checkpoint was used."""
+"""Observe the fits inside a cell: progress, durations, histories, use of checkpoints."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from equipoise.training.progress import Listener
 
 
 class FitWatch:
-    """Passes progress reports on, counts the fits, and notices one that continued from a checkpoint.
+    """Passes progress reports on, counts fits, and notices one that used a checkpoint.
 
     Attributes:
         n_fits: Number of fits that reported at least one step.
@@ -34,7 +34,10 @@ class FitWatch:
         self.listener(name, step, n_steps)
 
     def was_resumed(self, pipeline: Pipeline) -> bool:
-        """Return whether a checkpoint or a finished fit was used: fewer fits reported than left a history."""
+        """Return whether a checkpoint or a finished fit was used.
+
+        A finished fit leaves a history but reports no step.
+        """
         n_histories = 0
         for _, step in pipeline.steps:
             n_histories += len(histories_of(step))
@@ -50,7 +53,7 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 
 def histories_of(step: Any) -> dict[str, Any]:
-    """Return the histories of a step by name; a fit of several stages names them in `histories_`."""
+    """Return the histories of a step by name; fits of several stages have `histories_`."""
     histories = getattr(step, "histories_", None) or getattr(step, "history_", {})
     return histories if isinstance(histories, dict) else {"": histories}
 

@@ -49,10 +49,10 @@ def estimate(
     executor: Executor,
     clock: Callable[[], float] = perf_counter,
 ) -> Forecast:
-    """Train each distinct step of the methods for a few steps on the real training images, and extrapolate.
+    """Train each distinct step of the methods for a few optimizer steps, and extrapolate.
 
-    Only cells that are not finished count. Fits that an interrupted run has left in the workspace are not looked
-    up, so a continued study may be faster than forecast.
+    Only cells that are not finished count. Fits that an interrupted run has left in the workspace
+    are not looked up, so a continued study may be faster than forecast.
     """
     import torch
 

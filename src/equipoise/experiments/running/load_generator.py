@@ -1,8 +1,9 @@
 """`busy_cores`: keep other cores busy while something is timed.
 
-Cells are trained on several cores at once, and a core is up to twice as fast while its neighbors are idle: they share
-the clock boost, the caches and the memory bus. A step timed alone would therefore promise a study half of the time
-that it takes. The file is its own load program, run by its path in processes that import nothing but NumPy.
+Cells are trained on several cores at once, and a core is up to twice as fast while its neighbors
+are idle: they share the clock boost, the caches and the memory bus. A step timed alone would
+therefore promise a study half of the time that it takes. The file is its own load program, run by
+its path in processes that import nothing but NumPy.
 """
 
 import os
@@ -31,7 +32,7 @@ def busy_cores(n: int) -> Iterator[list["subprocess.Popen[bytes]"]]:
 
 
 def multiply_until_orphaned() -> None:
-    """Multiply matrices until the parent process is gone, in case it was killed and could not end this one."""
+    """Multiply matrices until the parent process is gone, which may have been killed."""
     parent = os.getppid()
     factor = np.ones((256, 256), np.float32)
     while os.getppid() == parent:

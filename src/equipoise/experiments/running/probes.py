@@ -25,7 +25,8 @@ LEAST_PER_CLASS = 32  # of each class among them
 class Probe(ABC):
     """Times the steps of methods on the first split of a study; equal steps are timed once.
 
-    A fit is modeled as a constant and a price for each optimizer step of every `n_steps` parameter in it.
+    A fit is modeled as a constant and a price for each optimizer step of every `n_steps` parameter
+    in it.
 
     Args:
         study: Its first split is probed.
@@ -42,14 +43,14 @@ class Probe(ABC):
 
     @abstractmethod
     def fit(self, step: Any, n_steps: dict[str, int]) -> tuple[float, Any]:
-        """Fit a clone of a step with other numbers of steps; return its seconds and the fitted clone."""
+        """Fit a clone of a step with other `n_steps`; return its seconds and the clone."""
 
     @abstractmethod
     def application_seconds(self, step: Any, fitted: Any) -> float:
-        """Estimate the seconds of everything that is not training: scoring, segmenting, generating."""
+        """Estimate the seconds of all that is not training: scoring, generating, ..."""
 
     def seconds(self, step: Any) -> float:
-        """Estimate one full run of a step; 0 for a step that trains nothing and for one that fails."""
+        """Estimate one full run of a step; 0 for one that trains nothing or fails."""
         if not step_counts(step):
             return 0.0
         settings = parameters(step)
@@ -77,7 +78,7 @@ class Probe(ABC):
         return float(trained + self.application_seconds(step, fitted))
 
     def _seconds_per_step(self, step: Any, name: str, shortest: float) -> float:
-        """Time one more optimizer step of parameter `name`, doubling their number until the time is long enough."""
+        """Time one more optimizer step of parameter `name`, doubling until it can be timed."""
         n_steps = step_counts(step)
         single = dict.fromkeys(n_steps, 1)
         deadline = self.clock() + PROBE_SECONDS
@@ -110,7 +111,7 @@ class ImageProbe(Probe):
         return self.clock() - start, copy
 
     def application_seconds(self, step: Any, fitted: Any) -> float:
-        """Estimate predicting (while training and at the end) and generating all synthetic images."""
+        """Estimate predicting, while training and at the end, and generating all images."""
         seconds = 0.0
         if hasattr(fitted, "predict_proba"):
             start = self.clock()
@@ -145,7 +146,7 @@ class VolumeProbe(Probe):
         return self.clock() - start, copy
 
     def application_seconds(self, step: Any, fitted: Any) -> float:
-        """Estimate segmenting the test volumes from one validation volume; evaluations on the way are left out."""
+        """Estimate segmenting the test volumes from one; evaluations are left out."""
         arrays = self.validation.arrays(0)
         start = self.clock()
         fitted.predict(arrays.images, arrays.mask)
@@ -153,7 +154,7 @@ class VolumeProbe(Probe):
 
 
 def step_counts(step: Any) -> dict[str, int]:
-    """Return the number of optimizer steps of everything that trains inside a step of a method, by parameter name."""
+    """Return the optimizer steps of everything that trains inside a step, by parameter name."""
     counts = {}
     for name, value in step.get_params(deep=True).items():
         if name.split("__")[-1] == STEPS:
@@ -162,7 +163,7 @@ def step_counts(step: Any) -> dict[str, int]:
 
 
 def stratified_sample(rows: Rows, dataset: ImageDataset) -> Rows:
-    """Return about `MOST_IMAGES` of the rows, in the proportions of the classes but enough of each."""
+    """Return about `MOST_IMAGES` of the rows, in proportion but enough of each class."""
     labels = dataset.labels[rows]
     share = MOST_IMAGES / len(rows)
     samples = []

@@ -47,7 +47,7 @@ class Pace:
         self.started_at[cell] = self.clock()
 
     def ended(self, cell: Cell, *, done: bool) -> float:
-        """Return the seconds that a cell took; those of a failed one do not correct the forecast."""
+        """Return the seconds that a cell took; a failed one does not correct the forecast."""
         now = self.clock()
         seconds = now - self.started_at.pop(cell, now)
         if done:
@@ -163,7 +163,8 @@ def watching(
         store: Where finished cells lie.
         executor: Where the cells will be trained.
         console: Where to print; standard output where None.
-        outlook: Returns what the study can detect, in one line, "" for nothing; called if any cell remains.
+        outlook: Returns what the study can detect, in one line, "" for nothing; called if any cell
+            remains.
     """
     console = console or Console()
     n_methods = len(study.methods)

@@ -9,7 +9,7 @@ from equipoise.training.progress import Listener
 
 
 class Observer:
-    """Receives the progress of a study. This base class ignores everything; override what you need."""
+    """Receives the progress of a study; this base class ignores everything."""
 
     def started(self, finished: Sequence[Cell], remaining: Sequence[Cell]) -> None:
         """Receive the cells that are already finished and those that will be trained, in order."""
@@ -31,7 +31,7 @@ class CellTask(Protocol):
         """Train a cell and store it. An exception is stored as a failed cell and not raised."""
 
     def fail(self, cell: Cell, reason: str) -> None:
-        """Store a cell as failed because the worker died, unless the worker had already stored it."""
+        """Store a cell as failed because its worker died, unless it is already finished."""
 
     def record(self, cell: Cell) -> TriedCellRecord:
         """Return the stored record of a finished or failed cell."""
@@ -50,9 +50,10 @@ class PortableTask(Protocol):
 class Executor(Protocol):
     """Trains cells: in this process, in worker processes, or on a cluster.
 
-    An implementation calls `task.train(cell, listener)` for every cell, wherever it likes, and tells the observer:
-    `began` before, `stepped` from the listener, `ended` with `task.record(cell)` after. For a cell whose worker died
-    it calls `task.fail`. It needs to know neither the study nor the run folder.
+    An implementation calls `task.train(cell, listener)` for every cell, wherever it likes, and
+    tells the observer: `began` before, `stepped` from the listener, `ended` with
+    `task.record(cell)` after. For a cell whose worker died it calls `task.fail`. It needs to know
+    neither the study nor the run folder.
     """
 
     @property

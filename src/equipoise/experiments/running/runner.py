@@ -21,8 +21,8 @@ def run_study(
 ) -> RunStore:
     """Train every cell of a study that its run folder does not contain yet.
 
-    A run that was stopped at any moment continues with the same call. A cell that fails is stored with its traceback
-    while the others go on; the next call tries it again.
+    A run that was stopped at any moment continues with the same call. A cell that fails is stored
+    with its traceback while the others go on; the next call tries it again.
 
     Args:
         study: Methods, splits, seeds and data.

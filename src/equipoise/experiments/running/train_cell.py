@@ -49,8 +49,8 @@ class StudyTask:
     def portable(self) -> "PortableStudy":
         """Write the images to a file in the workspace, once, and return the task without them.
 
-        Volumes are only described in a study and lie on disk already, so they travel as they are. The duplicates are
-        left out: no cell needs them.
+        Volumes are only described in a study and lie on disk already, so they travel as they are.
+        The duplicates are left out: no cell needs them.
         """
         names = [field.name for field in fields(self.study) if field.name != "duplicates"]
         settings = {name: getattr(self.study, name) for name in names}

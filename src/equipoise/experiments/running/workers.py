@@ -110,7 +110,7 @@ class Worker:
 
 
 def work(connection: Connection, portable: PortableTask, n_threads: int) -> None:
-    """Train the cells that arrive through the connection until killed; what a worker process runs."""
+    """Train the cells that arrive through the connection until killed; the worker's side."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers
     threading.Thread(target=_die_with_parent, daemon=True).start()
     import torch
@@ -125,7 +125,7 @@ def work(connection: Connection, portable: PortableTask, n_threads: int) -> None
 
 
 def throttled(listener: Listener) -> Listener:
-    """Return a listener that passes on one report per `SECONDS_BETWEEN_REPORTS` and drops the others."""
+    """Return a listener that passes on one report per `SECONDS_BETWEEN_REPORTS`."""
     last = -SECONDS_BETWEEN_REPORTS
 
     def listen(name: str, step: int, n_steps: int) -> None:
