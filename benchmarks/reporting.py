@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -93,13 +94,15 @@ def describe(n_methods: int, n_splits: int, n_seeds: int) -> StudyDescription:
     """Describe the study: the first method is the baseline."""
     step = StepDescription(name="classify", class_name="ImageClassifier", settings={"n_steps": 400})
     names = ["none", *(f"method-{i}" for i in range(1, n_methods))]
-    split = {
-        "n_train": 600,
-        "n_validation": sum(VALIDATION),
-        "n_test": sum(TEST),
-        "counts": {"train": (480, 120), "validation": VALIDATION, "test": TEST},
-        "fingerprint": "0" * 64,
-    }
+    split = SplitDescription(
+        name="",
+        n_train=600,
+        n_validation=sum(VALIDATION),
+        n_test=sum(TEST),
+        counts={"train": (480, 120), "validation": VALIDATION, "test": TEST},
+        fingerprint="0" * 64,
+    )
+    splits = tuple(replace(split, name=f"split-{i}") for i in range(n_splits))
     return StudyDescription(
         name="benchmark",
         dataset=ImageDatasetDescription(
@@ -115,7 +118,7 @@ def describe(n_methods: int, n_splits: int, n_seeds: int) -> StudyDescription:
         baseline="none",
         primary_metric="balanced_accuracy",
         methods=tuple(MethodDescription(name=name, steps=(step,)) for name in names),
-        splits=tuple(SplitDescription(name=f"split-{i}", **split) for i in range(n_splits)),  # type: ignore[arg-type]
+        splits=splits,
         seeds=tuple(range(n_seeds)),
         versions=versions(),
         machine=machine(),

@@ -207,12 +207,22 @@ def record(spec: Fabrication, method: str, split: int, seed: int, *, fails: bool
         "error_type": "DivergedError",
         "traceback": "Traceback ...\nDivergedError: critic_loss",
     }
-    return {
+    conditions = {
         "method": method,
         "split": f"split-{split}",
         "seed": seed,
-        "status": "failed" if fails else "done",
-        **(failure if fails else {"error": None, "error_type": None, "traceback": None}),
+        "settings": steps(method),
+        "fingerprint": "b2" * 32,
+        "versions": {"python": "3.11.9"},
+        "machine": {"system": "Linux"},
+        "threads": 1,
+    }
+    if fails:
+        return {**conditions, "status": "failed", **failure}
+    return {
+        **conditions,
+        "status": "done",
+        **dict.fromkeys(("error", "error_type", "traceback")),
         "seconds": {
             "resample": 41.5 + seed if generates else 0.02,
             "train": 12.3 + split,
@@ -223,12 +233,7 @@ def record(spec: Fabrication, method: str, split: int, seed: int, *, fails: bool
         "peak_device_memory_mb": None,
         "counts_before": list(spec.counts),
         "counts_after": [max(spec.counts)] * len(spec.counts) if generates else list(spec.counts),
-        "settings": steps(method),
-        "fingerprint": "b2" * 32,
-        "versions": {"python": "3.11.9"},
-        "machine": {"system": "Linux"},
         "device": "cpu",
-        "threads": 1,
     }
 
 

@@ -25,11 +25,13 @@ def test_gains_losses_and_a_mere_shift(write_run: WriteRun) -> None:
     first, second = results_of(write_run(ARMS, n_splits=3, counts=(150, 60))).verdict
     basis = r"\(positive class: class-1; 9 paired runs; 95 % intervals in brackets\)"
     assert re.fullmatch(
-        rf"Better than none in balanced accuracy {basis}: separating {EFFECT} and shifted {EFFECT}\.",
+        rf"Better than none in balanced accuracy {basis}: "
+        rf"separating {EFFECT} and shifted {EFFECT}\.",
         first,
     )
     assert re.fullmatch(
-        rf"AUROC, which no threshold changes, confirms separating {EFFECT} and does not confirm shifted "
+        rf"AUROC, which no threshold changes, confirms separating {EFFECT} "
+        "and does not confirm shifted "
         r"\+0\.000 \[\+0\.000, \+0\.000\]: a gain that may be only a shift of the operating point; "
         rf"worse than none in balanced accuracy: bad {EFFECT}\.",
         second,
@@ -47,8 +49,9 @@ def test_no_detectable_gain_says_how_large_a_one_could_have_been_found(write_run
     results = results_of(write_run(EQUAL))
     least = results.comparisons[0].detectable
     assert results.verdict == (
-        "No method is detectably better than none in balanced accuracy (positive class: class-1; 3 paired runs); "
-        f"a true difference of {least:.3f} would have been found four times in five.",
+        "No method is detectably better than none in balanced accuracy (positive class: class-1; "
+        f"3 paired runs); a true difference of {least:.3f} would have been found four times in "
+        "five.",
         "AUROC, which no threshold changes, shows no detectable gain either.",
     )
 
@@ -87,8 +90,9 @@ def test_one_run_is_not_enough(write_run: WriteRun) -> None:
 def test_too_few_patients_are_named(write_run: WriteRun) -> None:
     first, _ = results_of(write_run(ARMS, counts=(60, 4))).verdict
     assert first == (
-        "No method can be distinguished from none in balanced accuracy (positive class: class-1): "
-        "the test images hold 4 patients of class class-1, and fewer than 6 cannot show a difference."
+        "No method can be distinguished from none in balanced accuracy (positive class: "
+        "class-1): the test images hold 4 patients of class class-1, and fewer than 6 cannot "
+        "show a difference."
     )
 
 
@@ -99,7 +103,8 @@ def test_too_few_runs_to_find_a_difference_of_any_size(write_run: WriteRun) -> N
     )
     first, _ = sentences(blind, METRICS["balanced_accuracy"], METRICS["auroc"])
     assert first.endswith(
-        "(positive class: class-1; 3 paired runs); these are too few to find a difference of any size."
+        "(positive class: class-1; 3 paired runs); these are too few to find a difference of any "
+        "size."
     )
 
 

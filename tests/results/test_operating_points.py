@@ -1,4 +1,4 @@
-"""Operating points of run folders: ties that have to be ties, the main table again, torn and odd folders."""
+"""Operating points: ties that must be ties, the main table again, incomplete runs."""
 
 import time
 from collections.abc import Callable

@@ -97,7 +97,7 @@ def test_auroc_rests_on_hanley_and_mcneil() -> None:
 
 
 def test_images_of_a_patient_count_less_than_patients() -> None:
-    """Five images of a patient: 1 + 4 x 0.05 = 1.2 times the variance of test sampling, a fifth of the patients."""
+    """Five images of a patient: 1 + 4 x 0.05 = 1.2 times the variance, a fifth of the patients."""
     assumed = replace(ASSUMED[ACCURACY], seed_sd=0.0)
     several, alone = (
         detectable(replace(ONE, images_per_patient=n), ACCURACY, assumed) for n in (5.0, 1.0)
@@ -155,7 +155,7 @@ def test_the_seeds_needed_are_the_fewest() -> None:
     assert detectable(replace(ONE, n_seeds=MOST_SEEDS), ACCURACY) > 0.02
 
 
-# --- the assumptions, compared with what was measured -----------------------------------------------------------------
+# --- the assumptions, compared with what was measured ---
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -168,7 +168,8 @@ def parts(
 ) -> tuple[float, float]:
     """Take a stored comparison apart: its variance by runs (S^2) and by patients (V).
 
-    Interval over `detectable` gives the degrees of freedom, and these the share of either part (Satterthwaite).
+    Interval over `detectable` gives the degrees of freedom, and these the share of either part
+    (Satterthwaite).
     """
     half, reach = (float(row["high"]) - float(row["low"])) / 2, float(row["detectable"])
     degrees = np.geomspace(1.2, 2000, 1000)
@@ -181,7 +182,7 @@ def parts(
 
 
 def measured(name: str, metric: str) -> Floats:
-    """Give (comparisons, 4): S, the S that test sampling leaves (negative: none), level and correlation."""
+    """Return medians: S, the S that test sampling leaves (negative: none), level, correlation."""
     table = rows(RESULTS / name / "table.csv")
     level = {row["method"]: float(row["mean"]) for row in table if row["metric"] == metric}
     size = size_of(read_description(RESULTS / name))
@@ -215,13 +216,13 @@ def test_the_assumptions_are_what_the_published_studies_measured(metric: str) ->
 @pytest.mark.parametrize("metric", list(ASSUMED))
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_forecast_is_right_by_a_factor_of_three(name: str, metric: str) -> None:
-    """Against what the five studies reached: these are estimates from 3 runs, which vary as much themselves."""
+    """Against what the five studies reached: estimates from 3 runs, which vary as much."""
     compared = [row for row in rows(RESULTS / name / "comparisons.csv") if row["metric"] == metric]
     reached = float(np.median([float(row["detectable"]) for row in compared]))
     assert 1 / 3 < detectable(size_of(read_description(RESULTS / name)), metric) / reached < 3
 
 
-# --- simulated studies under the assumptions ----------------------------------------------------------------------
+# --- simulated studies under the assumptions ---
 
 
 def power(size: StudySize, *, n_studies: int) -> float:

@@ -38,7 +38,11 @@ def folders(
 
 
 def test_runs_are_ranked_by_the_methods_they_share(tmp_path: Path) -> None:
-    """chi2 = 12 x 5 / 12 (6.76 + 3.24 + 2.56 - 12) = 2.8, F = 4 x 2.8 / (10 - 2.8), CD = 2.344 sqrt(12 / 30)."""
+    """Compare with numbers computed by hand.
+
+    chi2 = 12 x 5 / 12 (6.76 + 3.24 + 2.56 - 12) = 2.8, F = 4 x 2.8 / (10 - 2.8),
+    CD = 2.344 sqrt(12 / 30).
+    """
     runs = folders(tmp_path, VALUES)
     text = (
         runs[0] / "table.csv"

@@ -102,7 +102,8 @@ def test_a_run_on_images_has_no_volumes(write_run: WriteRun) -> None:
 def test_tables_and_report_read_predictions_once_and_draw_each_bootstrap_once(
     write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = write_run(ARMS, n_splits=2)
+    failed = ("crt", "split-0", 1)
+    folder = write_run(ARMS, n_splits=2, failed=[failed])
     np.savez(
         folder / "cells/gan/split-0/seed-0/synthetic.npz",
         images=np.zeros((1, 1, 8, 8), np.uint8),
@@ -123,7 +124,9 @@ def test_tables_and_report_read_predictions_once_and_draw_each_bootstrap_once(
     monkeypatch.setattr(run_module, "read_arrays", counted_arrays)
     monkeypatch.setattr("equipoise.results.bootstrap_scores.patient_draws", counted_draws)
     run: Run = open_run(folder)
-    write_report(run, write_all_tables(run))
+    page = write_report(run, write_all_tables(run)).read_text(encoding="utf-8")
     predictions = [n for path, n in reads.items() if path.name == "predictions.npz"]
-    assert predictions == [1] * len(run.cells)
+    assert predictions == [1] * (len(run.cells) - 1)
     assert draws == {N_DRAWS: 2}  # of the metrics, and of the operating points
+    # One failed cell, whose record has neither device nor seconds, costs nobody the report.
+    assert f"{Cell(*failed)}: DivergedError" in page

@@ -95,7 +95,7 @@ def score_by(
 def _test_images(
     finished: Sequence[FinishedCell],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return class and patient of every test image, each image once although many cells tested it."""
+    """Return class and patient of every test image, each image once."""
     _, first = np.unique(np.concatenate([cell.ids for cell in finished]), return_index=True)
     labels = np.concatenate([cell.predictions.y_true for cell in finished])
     patients = np.concatenate([cell.patients for cell in finished])

@@ -1,4 +1,4 @@
-"""Are the probabilities of a method calibrated, as trained and after corrections fitted on validation images?"""
+"""Calibration of each method, as trained and after corrections fitted on validation images."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ VERSIONS = ("as_trained", "temperature", "corrected")
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationRow:
-    """How well the test probabilities of a method are calibrated, in one version; means over its runs.
+    """Calibration of the test probabilities of a method in one version, means over its runs.
 
     Attributes:
         version: "as_trained", "temperature" (scaled) or "corrected" (to the class shares of the
@@ -69,7 +69,7 @@ class ReliabilityRow:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CalibratedCell:
-    """The test predictions of a finished cell in each version that it has, and what was fitted for them."""
+    """The test predictions of a finished cell in each available version, and the fitted numbers."""
 
     finished: FinishedCell
     versions: Mapping[str, Predictions]
@@ -123,7 +123,7 @@ def calibration_rows(
 def reliability_rows(
     methods: Sequence[str], calibrated: Sequence[CalibratedCell]
 ) -> Iterator[ReliabilityRow]:
-    """Yield the bins of the reliability curve of each method and version, its runs taken together."""
+    """Yield the bins of the reliability curve of each method and version, its runs joined."""
     for method in methods:
         for version in VERSIONS:
             cells = _cells_with(method, version, calibrated)

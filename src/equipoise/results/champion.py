@@ -18,10 +18,10 @@ from equipoise.runs.image_run import ImageRun
 
 
 def hold_contest(run: ImageRun, scores: BootstrapScores) -> Contest | None:
-    """Compare the champion with every control; None where no method adds images, or there is no control.
+    """Compare the champion with every control; None without methods that add images, or controls.
 
-    The champion has the best mean primary metric on the VALIDATION images; it is compared on the test
-    images. Choosing and testing on the same images would favor the side with more methods.
+    The champion has the best mean primary metric on the VALIDATION images; it is compared on the
+    test images. Choosing and testing on the same images would favor the side with more methods.
     """
     finished = {cell.cell.method for cell in run.finished} - {*run.adding, run.baseline}
     controls = [name for name in run.methods if name in finished]

@@ -108,7 +108,7 @@ def verdict_of(test: PairedTest, p_holm: float, metric: Metric) -> VerdictWord:
 def _paired_rows(
     method: str, baseline: str, run: ImageRun, defined: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Return the rows (runs, 2) of method and baseline, for each run where the metric of both is defined."""
+    """Return the rows (runs, 2) of both methods, for each run where both are defined."""
     row_of = {}
     for row, finished in enumerate(run.finished):
         if defined[row]:

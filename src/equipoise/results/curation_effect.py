@@ -1,4 +1,4 @@
-"""Does filtering synthetic images help? Curated methods against the same unfiltered: `curation.csv`."""
+"""Does filtering synthetic images help? Curated methods against unfiltered ones: `curation.csv`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,9 +21,9 @@ CURATED = "equipoise.curation.oversampler.CuratedOversampler"
 def curation_effect(run: ImageRun, *, n_draws: int = N_DRAWS) -> list[Comparison]:
     """Compare every curated method of a run with the same without filters; [] without any.
 
-    Both add the same number of images, so that the comparison is about which images are added and not
-    about how many. Comparisons are paired over runs, and Holm's correction is over the pairs, on the
-    primary metric and on `RANKING`.
+    Both add the same number of images, so that the comparison is about which images are added and
+    not about how many. Comparisons are paired over runs, and Holm's correction is over the pairs,
+    on the primary metric and on `RANKING`.
     """
     pairs = find_pairs(run.description.methods)
     if not pairs:
@@ -75,7 +75,7 @@ def _unfiltered(value: JsonValue) -> JsonValue:
 
 
 def _unseeded(value: JsonValue) -> JsonValue:
-    """Leave out seeds, at any depth: those of steps are not stored, those of nested estimators are."""
+    """Leave out seeds at any depth; those of nested estimators are stored."""
     if not isinstance(value, dict):
         return value
     return {key: _unseeded(item) for key, item in value.items() if key != SEED}

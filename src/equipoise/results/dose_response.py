@@ -1,4 +1,4 @@
-"""Score against dose of synthetic images, none included, and the dose at which to stop: `dose.csv`."""
+"""Score against dose of synthetic images, none included, and the dose to stop at: `dose.csv`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -38,7 +38,8 @@ class DoseRow:
         test: On the test images.
         low: Lower end of its 95 % interval over test patients.
         high: Upper end.
-        difference: On the test images, this dose minus none; NaN where no method of the run adds none.
+        difference: On the test images, this dose minus none; NaN where no method of the run adds
+            none.
         difference_low: Lower end of its 95 % interval.
         difference_high: Upper end.
     """
@@ -65,12 +66,13 @@ class DoseRow:
 def dose_response(run: ImageRun, *, n_draws: int = N_DRAWS) -> list[DoseRow]:
     """Compute the primary metric and the recall of each class against dose; [] without doses.
 
-    The knee is chosen by the rule of one standard error on the validation images, never on test images.
+    The knee is chosen by the rule of one standard error on the validation images, never on test
+    images.
 
     Source: Breiman et al. (1984), section 3.4.3. Difference: their error is that of the best mean;
-    this one is the error of the difference to it, paired over the runs, under bootstrap draws of the
-    validation patients. What all doses share in a split would make every dose look alike. Nothing is
-    smoothed: a curve through few doses would show the smoother's shape.
+    this one is the error of the difference to it, paired over the runs, under bootstrap draws of
+    the validation patients. What all doses share in a split would make every dose look alike.
+    Nothing is smoothed: a curve through few doses would show the smoother's shape.
     """
     primary, recall = METRICS[run.primary_metric], METRICS["rare_recall"]
     metrics = {"": primary}
@@ -102,7 +104,8 @@ def fall_behind(
     """Compute each dose's mean, how far it is behind the best mean, and the standard error of that.
 
     The error has both parts of `metrics.statistics.paired_test`: the runs (splits, with their seeds
-    averaged; seeds where there is one split; left out where there is one run) and the draws of patients.
+    averaged; seeds where there is one split; left out where there is one run) and the draws of
+    patients.
 
     Args:
         values: (doses, runs) finite.

@@ -19,8 +19,8 @@ def sentences(results: Results, primary: Metric, ranking: Metric) -> tuple[str, 
 
     The first sentence names what is better on the primary metric and by how much, or how large a
     difference would have been found. The second says whether a metric without threshold agrees,
-    what is worse, and what failed. Without that agreement a gain may be only a shift of the operating
-    point: rebalancing changes the class prior that a classifier learns (Elkan 2001).
+    what is worse, and what failed. Without that agreement a gain may be only a shift of the
+    operating point: rebalancing changes the class prior that a classifier learns (Elkan 2001).
 
     Args:
         results: Tables of the study; `results.verdict` is not read.
@@ -39,7 +39,10 @@ def _primary_sentence(results: Results, primary: Metric) -> str:
     rows = results.compared_on(primary.name)
     baseline, rare = results.baseline, results.class_names[results.rare_class]
     if not rows:
-        return f"Only {baseline} was requested, so there is nothing to compare (positive class: {rare})."
+        return (
+            f"Only {baseline} was requested, so there is nothing to compare "
+            f"(positive class: {rare})."
+        )
     tested = [row for row in rows if row.verdict != "not enough runs"]
     if not tested:
         return (
@@ -55,7 +58,10 @@ def _primary_sentence(results: Results, primary: Metric) -> str:
             f"{effects(better)}."
         )
     detectable = detectable_in_words(tested, primary.bounds[1] - primary.bounds[0])
-    return f"No method is detectably better than {baseline} in {primary.label} ({basis}); {detectable}."
+    return (
+        f"No method is detectably better than {baseline} in {primary.label} ({basis}); "
+        f"{detectable}."
+    )
 
 
 def _obstacle(results: Results) -> str:

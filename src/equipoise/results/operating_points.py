@@ -1,7 +1,8 @@
-"""Every finished cell at its operating points: chosen on validation images, measured on test images.
+"""Finished cells at operating points that are chosen on validation and measured on test images.
 
 Intervals and tests take a threshold as it was chosen: they draw the test patients again, not the
-validation patients. The variance of the choice shows only between runs whose validation images differ.
+validation patients. The variance of the choice shows only between runs whose validation images
+differ.
 """
 
 from collections.abc import Iterator, Mapping

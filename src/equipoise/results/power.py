@@ -1,4 +1,4 @@
-"""What a study can find, computed before it starts: from its test images, splits, seeds and methods."""
+"""What a study can find, computed before it starts from its images, splits, seeds and methods."""
 
 import math
 from collections.abc import Sequence
@@ -26,7 +26,8 @@ class StudySize:
 
     Attributes:
         n_test: Test images of each class in a split, the mean over the splits.
-        overlap: Share of a split's test images that another split tests too; 1 where there is one split.
+        overlap: Share of a split's test images that another split tests too; 1 where there is one
+            split.
         images_per_patient: Mean over all images.
         n_splits: Number of splits.
         n_seeds: Trainings of every method on every split.
@@ -50,12 +51,12 @@ class StudySize:
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """What has to be assumed about results before they exist; see `ASSUMED` for the numbers' origin.
+    """What has to be assumed about results that do not exist yet; `ASSUMED` has the numbers.
 
     Attributes:
         level: Recall of every class, or one-vs-rest AUROC of every class.
-        correlation: Of two methods on the same images: of whether each image is classified correctly,
-            or of the areas.
+        correlation: Of two methods on the same images: of whether each image is classified
+            correctly, or of the areas.
         clustering: Correlation of this difference between two images of a patient.
         seed_sd: Standard deviation of a difference over the seeds of one split.
         split_sd: The same over training sets, without the part that seeds and test images explain.
@@ -69,8 +70,8 @@ class Assumptions:
 
 
 # Rounded from the medians of the five studies in docs/results, to which tests/results/test_power.py
-# compares them: correlations of 0.71 to 0.80 in balanced accuracy, 0.40 to 0.92 in AUROC. Three splits
-# say little about `split_sd`: what is left for it there lies between nothing and 0.08. `clustering` was
+# compares them: correlations of 0.71 to 0.80 in balanced accuracy, 0.40 to 0.92 in AUROC. Three
+# splits say little about `split_sd`: what is left for it lies between 0 and 0.08. `clustering` was
 # not distinguishable from 0 with 1.5 to 3 images of a patient; a small value is assumed because it
 # decides where a patient has dozens of slices.
 ASSUMED = {
@@ -114,12 +115,12 @@ def size_of(description: StudyDescription) -> StudySize:
 
 
 def detectable(size: StudySize, metric: str, assumed: Assumptions | None = None) -> float:
-    """Predict the smallest true difference that the study finds with 80 % power: `PairedTest.detectable`.
+    """Predict the smallest true difference that a study finds with 80 % power.
 
-    The standard error and the degrees of freedom are those of `paired_test` with the variances expected
-    under the assumptions; simulated, such a difference was found in 77 to 85 of 100 studies (72 with two
-    runs). NaN where nothing is compared, a single run of each is requested, or a class has too few
-    patients.
+    The standard error and the degrees of freedom are those of `paired_test` with the variances
+    expected under the assumptions; simulated, such a difference was found in 77 to 85 of 100
+    studies (72 with two runs). NaN where nothing is compared, a single run of each is requested, or
+    a class has too few patients.
 
     Args:
         size: The study.
@@ -143,7 +144,7 @@ def detectable(size: StudySize, metric: str, assumed: Assumptions | None = None)
 def seeds_needed(
     size: StudySize, metric: str, difference: float, assumed: Assumptions | None = None
 ) -> int | None:
-    """Return the smallest number of seeds with which a study finds a true difference; None if none does."""
+    """Return the fewest seeds with which a study finds a true difference; None if none suffice."""
     most = replace(size, n_seeds=MOST_SEEDS)
     if math.isnan(detectable(most, metric, assumed)):
         return None
@@ -177,7 +178,7 @@ def needs(size: StudySize, metric: str) -> list[Need]:
     for difference in TARGETS:
         n_seeds = seeds_needed(size, metric, difference)
         if n_seeds is None:
-            # With trainings that do not differ, only the number of test images limits what is found.
+            # Where trainings do not differ, only the number of test images is a limit.
             alike = replace(ASSUMED[metric], seed_sd=0.0, split_sd=0.0)
             reached = detectable(replace(size, n_seeds=MOST_SEEDS), metric, alike)
             enough_images = reached <= difference  # False for NaN

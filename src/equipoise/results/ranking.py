@@ -1,4 +1,4 @@
-"""Rank methods over several data sets: Friedman's test, critical difference, indistinguishable groups."""
+"""Rank methods over several data sets (Demsar 2006)."""
 
 import csv
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ class Ranking:
 
 
 def rank_runs(folders: Sequence[Path], metric: str = "balanced_accuracy") -> Ranking:
-    """Rank the methods that all runs share by their mean of a metric, as written in each run's table.csv.
+    """Rank the methods that all runs share by their mean of a metric in each run's table.csv.
 
     The runs should be of different data sets: a data set with two runs is counted twice.
 

@@ -1,4 +1,4 @@
-"""The results of a run as records: summaries, comparisons, the contest, and everything that a report shows."""
+"""The results of a run as records: summaries, comparisons, the contest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -111,7 +111,7 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """The best method that adds synthetic images, chosen on validation images, against each control.
+    """The best method that adds synthetic images, by the validation images, against each control.
 
     Attributes:
         champion: That method.

@@ -1,4 +1,4 @@
-"""The textbook's tests of a method against the baseline: a p value for each split, or one for all."""
+"""Textbook tests of a method against the baseline: a p value for each split, or one for all."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ METRIC_OF = {"delong": [RANKING], "mcnemar": ["accuracy"]}  # the other tests ta
 
 @dataclass(frozen=True)
 class Answer:
-    """A mean difference and its p values: one for each split that was tested, one for all, or none."""
+    """A mean difference and its p values: one for each tested split, one for all, or none."""
 
     difference: float = math.nan
     p: tuple[float, ...] = ()
@@ -48,8 +48,8 @@ class Opinion:
     Attributes:
         test: Key of `TESTS`.
         metric: What the test is about.
-        difference: Mean of method minus baseline over splits (DeLong, McNemar: seeds averaged first)
-            or runs.
+        difference: Mean of method minus baseline over splits (DeLong, McNemar: seeds averaged
+            first) or runs.
         p: Two-sided p value, see `majority_p`; NaN where the test has too few data.
         p_low: Smallest p value of a split; equal to `p` where the test takes all runs at once.
         p_high: Largest.
@@ -160,7 +160,8 @@ TESTS: dict[str, Callable[[Pairs, str, float], Answer]] = {
 def join_splits(differences: Sequence[float], p: Sequence[float]) -> Answer:
     """Join the answers of splits.
 
-    A split whose difference has another sign than the mean does not support it: its p value counts as 1.
+    A split whose difference has another sign than the mean does not support it: its p value counts
+    as 1.
     """
     if not differences:
         return Answer()
@@ -173,10 +174,10 @@ def join_splits(differences: Sequence[float], p: Sequence[float]) -> Answer:
 
 
 def _averaged(cells: PairedCells) -> tuple[Predictions, Predictions]:
-    """Average the scores over the seeds of a split: one answer for each image, so that none counts twice.
+    """Average the scores over the seeds of a split, so that no image counts twice.
 
-    The alternatives are worse: one test for each seed would need another combination of dependent p values,
-    and stacking the seeds would treat three answers about one patient as three patients.
+    The alternatives are worse: one test for each seed would need another combination of dependent p
+    values, and stacking the seeds would treat three answers about one patient as three patients.
     """
     ours, theirs = zip(*cells, strict=True)
     return _mean_scores(ours), _mean_scores(theirs)
@@ -188,7 +189,7 @@ def _mean_scores(cells: Sequence[FinishedCell]) -> Predictions:
 
 
 def _differences(pairs: Pairs, metric: str) -> list[Values]:
-    """Return for each split the differences of its seeds, without splits where one is not defined."""
+    """Return the differences (seeds,) of each split where all are defined."""
     rule = METRICS[metric].rule
     of_splits = []
     for cells in pairs.values():

@@ -24,9 +24,9 @@ from equipoise.runs.volume_run import VolumeRun
 def summarize_volumes(run: Run, *, baseline: str | None = None) -> Results:
     """Compute the tables of a study of volumes, complete or not, from its stored measures.
 
-    Every patient is tested once for each seed, by a network that never saw it. A metric of a seed is
-    computed over the test patients of all folds and averaged over seeds; intervals come from leaving
-    out one patient after another.
+    Every patient is tested once for each seed, by a network that never saw it. A metric of a seed
+    is computed over the test patients of all folds and averaged over seeds; intervals come from
+    leaving out one patient after another.
 
     Args:
         run: The run.

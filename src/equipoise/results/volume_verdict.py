@@ -18,8 +18,9 @@ VERDICTS: tuple[VerdictWord, VerdictWord] = ("better", "worse")
 def volume_sentences(results: Results, n_seeds: int) -> tuple[str, str]:
     """Write the verdict for a reader who knows the disease and not the statistics.
 
-    The first sentence names what segments better by the primary metric and by how much, or how large
-    a difference would have been found. The second says what each region shows, and what failed.
+    The first sentence names what segments better by the primary metric and by how much, or how
+    large a difference would have been found. The second says what each region shows, and what
+    failed.
     """
     names = list(dict.fromkeys(row.metric for row in results.comparisons))
     parts = []

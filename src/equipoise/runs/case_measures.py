@@ -25,7 +25,8 @@ class Measures:
     Attributes:
         ids: (n,) names of the cases.
         patients: (n,) patient of each.
-        regions: {region or class: {measure: (n,)}}; see `equipoise.metrics.segmentation.measure_case`.
+        regions: {region or class: {measure: (n,)}}; see
+            `equipoise.metrics.segmentation.measure_case`.
         weights: (b, n) >= 0, how often each case counts; None counts each once.
 
     Example:

@@ -1,4 +1,4 @@
-"""Tables of a run as CSV: the same bytes for the same numbers, read back as the records they were."""
+"""Tables of a run as CSV: the same bytes for the same numbers, and read back as records."""
 
 import csv
 import math
@@ -42,7 +42,7 @@ def write_rows(
 
 
 def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
-    """Write lines; numbers have six decimals, and a field is empty where its number is not defined."""
+    """Write lines; numbers have six decimals, and the field of an undefined number is empty."""
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

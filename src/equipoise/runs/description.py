@@ -63,7 +63,8 @@ class SplitDescription:
         n_train: Number of training images (of volumes: cases).
         n_validation: Number of validation images.
         n_test: Number of test images.
-        counts: {"train", "validation", "test": number of images (of volumes: voxels) of each class}.
+        counts: {"train", "validation", "test": number of images (of volumes: voxels) of each
+            class}.
         fingerprint: Hash of the ids of the three parts.
     """
 

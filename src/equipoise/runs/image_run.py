@@ -106,7 +106,7 @@ class ImageRun:
         return np.array(rows, dtype=np.int64)
 
     def shared_by(self, methods: Sequence[str]) -> Self:
-        """Return the cells of the runs (split, seed) that all of some methods have, method by method."""
+        """Select the cells of runs (split, seed) that all of `methods` have, method by method."""
         cells = {finished.cell: finished for finished in self.finished}
         shared = {(cell.split, cell.seed) for cell in cells}
         for method in methods:

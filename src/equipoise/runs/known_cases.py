@@ -25,7 +25,7 @@ class CaseDescription(TypedDict):
 
 
 def describe_cases(dataset: VolumeDataset) -> CaseDescription:
-    """Describe the cases of a data set so that they are recognized later, and how they were prepared."""
+    """Describe the cases of a data set so that they are recognized later."""
     images, n4 = {}, False
     for volume in dataset.volumes:
         n4 |= volume.record.n4
@@ -38,8 +38,8 @@ def describe_cases(dataset: VolumeDataset) -> CaseDescription:
 def matching_case(case: RawCase, images: Mapping[str, str], names: Set[str]) -> str | None:
     """Return the case of a run that a new case is; None if it is none of them.
 
-    It is one of them if any of its images has the bytes of one of theirs, or if its folder has the name
-    of one of theirs: a scan that was only converted again is still of the same patient.
+    It is one of them if any of its images has the bytes of one of theirs, or if its folder has the
+    name of one of theirs: a scan that was only converted again is still of the same patient.
 
     Args:
         case: The new case.

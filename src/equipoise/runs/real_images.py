@@ -1,4 +1,4 @@
-"""The real images of a finished run, which its folder keeps only where worker processes read them."""
+"""The real images of a run, which its folder contains only if worker processes read them."""
 
 import zipfile
 
@@ -11,7 +11,7 @@ DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipF
 
 
 def packed_images(store: RunStore) -> ImageDataset | None:
-    """Read the images that `equipoise.experiments.running.train_cell.pack_images` wrote; None where there are none.
+    """Read the images that were stored for worker processes; None where there are none.
 
     Raises:
         DataError: They are damaged, or not the images of the run.
@@ -30,7 +30,7 @@ def packed_images(store: RunStore) -> ImageDataset | None:
 
 
 def check_images_of(store: RunStore, dataset: ImageDataset, source: str) -> None:
-    """See that images are those that a run was trained and tested on: pixels, names, classes and patients.
+    """Check that images are those of a run: pixels, names, classes and patients.
 
     Raises:
         DataError: They are not; says what differs.
@@ -38,8 +38,9 @@ def check_images_of(store: RunStore, dataset: ImageDataset, source: str) -> None
     asked = store.study()["dataset"]
     if dataset.fingerprint != asked["fingerprint"]:
         raise DataError(
-            f"Expected the images that {store.folder} was made from ({_kind(asked)}), got others in {source} "
-            f"({_kind(_describe(dataset))}). Give the same images, unchanged and read with the same options."
+            f"Expected the images that {store.folder} was made from ({_kind(asked)}), got others "
+            f"in {source} ({_kind(_describe(dataset))}). Give the same images, unchanged and read "
+            "with the same options."
         )
 
 

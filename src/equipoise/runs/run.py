@@ -86,7 +86,7 @@ class Run:
 
     @cached_property
     def _seed_by_seed(self) -> list[Cell]:
-        """The tried cells of each method in the order of training: every split once before any twice."""
+        """The tried cells of each method in the order of training: seed by seed, split by split."""
         methods = self.description.method_names
         return sorted(self.records, key=lambda cell: (methods.index(cell.method), cell.seed))
 
@@ -108,7 +108,8 @@ class Run:
         """The predictions of a study of images.
 
         Raises:
-            DataError: The run is on volumes, or the cells of a split were tested on different images.
+            DataError: The run is on volumes, or the cells of a split were tested on different
+                images.
         """
         self.description.images  # noqa: B018 (raises where the run is on volumes)
         finished = []
