@@ -95,7 +95,7 @@ def results(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         name: (folder / name).read_bytes() for name in ("table.csv", "comparisons.csv")
     }
-    for cell in store.cells():
+    for cell in open_run(store.folder).cells:
         record = store.record(cell)
         assert isinstance(record, ImageCellRecord)
         assert record.diversity[1] > 0  # of the class that needs more images

@@ -16,6 +16,7 @@ from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord, ImageCellRecord
+from equipoise.runs.run import open_run, read_arrays
 from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]
@@ -86,7 +87,11 @@ def test_a_cell_holds_everything_that_was_promised(
     study = make_study()
     store, _ = run(study, tmp_path)
     cell = Cell("copies", "split-1", 1)
-    split, record, stored = study.split("split-1"), store.record(cell), store.predictions(cell)
+    split, record, stored = (
+        study.split("split-1"),
+        store.record(cell),
+        read_arrays(store.path(cell) / "predictions.npz"),
+    )
     for part in ("validation", "test"):
         rows = getattr(split, part)
         assert stored[f"{part}_ids"].tolist() == toy.ids[rows].tolist()
@@ -116,7 +121,7 @@ def test_a_class_that_training_lost_gets_probability_zero(
 ) -> None:
     one = Pipeline([("balance", fakes.OnlyRare()), ("classify", fakes.NearestMean())])
     store, _ = run(make_study(methods={"one": one}), tmp_path)
-    scores = store.predictions(Cell("one", "split-0", 0))["test_score"]
+    scores = read_arrays(store.path(Cell("one", "split-0", 0)) / "predictions.npz")["test_score"]
     assert np.array_equal(scores, np.tile([0.0, 1.0], (len(scores), 1)))
 
 
@@ -156,7 +161,9 @@ def test_an_interrupt_keeps_what_is_finished(
     with pytest.raises(KeyboardInterrupt):
         run(make_study(methods=methods), tmp_path)
     store = RunStore(tmp_path)
-    assert [cell for cell in store.cells() if store.has(cell)] == [Cell("none", "split-0", 0)]
+    assert [cell for cell in open_run(store.folder).cells if store.has(cell)] == [
+        Cell("none", "split-0", 0)
+    ]
     assert not store.has_failed(Cell("halt", "split-0", 0))
     assert not list(tmp_path.rglob(".seed-*"))
 

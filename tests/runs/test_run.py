@@ -16,7 +16,7 @@ from equipoise.results.bootstrap_scores import N_DRAWS
 from equipoise.results.tables import write_all_tables
 from equipoise.runs import run as run_module
 from equipoise.runs.cell import Cell
-from equipoise.runs.histories import write_history
+from equipoise.runs.outcome import write_history
 from equipoise.runs.run import Run, open_run
 
 WriteRun = Callable[..., Path]

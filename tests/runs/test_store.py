@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from imblearn.pipeline import Pipeline
 
-from equipoise.atomic import write_json
+from equipoise.atomic import read_json, write_json
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates
 from equipoise.data.splits import hold_out
@@ -21,6 +21,7 @@ from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord
+from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]
@@ -48,7 +49,8 @@ def test_two_runs_leave_the_same_bytes(make_study: MakeStudy, tmp_path: Path) ->
 def test_study_json_says_what_was_asked(
     make_study: MakeStudy, toy: ImageDataset, tmp_path: Path
 ) -> None:
-    stored = finished(make_study(facts={"command": "equipoise run"}), tmp_path).study()
+    finished(make_study(facts={"command": "equipoise run"}), tmp_path)
+    stored = read_json(tmp_path / "study.json")
     assert [method["name"] for method in stored["methods"]] == ["none", "fewer", "copies"]
     balance, classify = stored["methods"][2]["steps"]
     assert balance == {
@@ -92,13 +94,14 @@ def test_methods_seeds_and_splits_may_be_added(
     finished(make_study(methods=first, seeds=(1,)), tmp_path)
     before = (tmp_path / "cells/copies/split-0/seed-1/record.json").read_bytes()
     store = finished(make_study(seeds=(0,), splits=splits), tmp_path)
-    stored = store.study()
+    stored = read_json(tmp_path / "study.json")
     assert [method["name"] for method in stored["methods"]] == ["copies", "none", "fewer"]
     assert stored["seeds"] == [0, 1]
     assert len(json.loads((tmp_path / "splits.json").read_text())["splits"]) == 3
     assert (tmp_path / "cells/copies/split-0/seed-1/record.json").read_bytes() == before
-    assert len(store.cells()) == 3 * 3 * 2
-    assert sum(store.has(cell) for cell in store.cells()) == 2 + 9
+    cells = open_run(tmp_path).cells
+    assert len(cells) == 3 * 3 * 2
+    assert sum(store.has(cell) for cell in cells) == 2 + 9
 
 
 def test_other_settings_are_refused_with_the_differences(
@@ -139,9 +142,8 @@ def test_the_seed_of_a_step_is_no_setting(
 
 def test_title_baseline_and_metric_may_change(make_study: MakeStudy, tmp_path: Path) -> None:
     finished(make_study(), tmp_path)
-    stored = finished(
-        make_study(name="other", baseline="fewer", primary_metric="mcc"), tmp_path
-    ).study()
+    finished(make_study(name="other", baseline="fewer", primary_metric="mcc"), tmp_path)
+    stored = read_json(tmp_path / "study.json")
     assert (stored["name"], stored["baseline"], stored["primary_metric"]) == (
         "other",
         "fewer",
@@ -178,10 +180,10 @@ def test_only_one_process_writes(make_study: MakeStudy, tmp_path: Path) -> None:
 
 def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no study\.json"):
-        RunStore(tmp_path).cells()
+        RunStore(tmp_path).description()
     (tmp_path / "study.json").write_text("{broken")
     with pytest.raises(DataError, match="Cannot read"):
-        RunStore(tmp_path).cells()
+        RunStore(tmp_path).description()
 
 
 def test_a_failed_cell_is_replaced_whole(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
-"""`Outcome`: what training a cell yields, as `RunStore.write` stores it."""
+"""`Outcome`: what training a cell yields, as `RunStore.write` stores it, and its `history.csv`."""
 
-from collections.abc import Callable, Mapping
+import csv
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.runs.cell_record import ImageCellRecord, VolumeCellRecord
 
 HistoryRow = tuple[str, int, str, float]  # stage, step, name, value
+History = Mapping[tuple[str, str], Sequence[tuple[float, float]]]  # (stage, name): (step, value)
 Writer = Callable[[Path], None]  # writes a file or a folder
 
 
@@ -32,3 +35,20 @@ class Outcome:
     history: list[HistoryRow]
     files: Mapping[str, Writer] = field(default_factory=dict)
     synthetic: ImageDataset | None = None
+
+
+def write_history(path: Path, rows: Iterable[HistoryRow]) -> None:
+    """Write one line for each recorded value."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("stage", "step", "name", "value"))
+        writer.writerows(rows)
+
+
+def read_history(path: Path) -> History:
+    """Read the curves that `write_history` wrote, by stage and name."""
+    curves: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            curves[row["stage"], row["name"]].append((float(row["step"]), float(row["value"])))
+    return dict(curves)

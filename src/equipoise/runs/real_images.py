@@ -6,7 +6,7 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.exceptions import DataError
 from equipoise.runs.store import RunStore
 
-# What reading a damaged copy raises.
+# What reading a damaged copy may raise.
 DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile)
 
 
@@ -16,7 +16,7 @@ def packed_images(store: RunStore) -> ImageDataset | None:
     Raises:
         DataError: They are damaged, or not the images of the run.
     """
-    folder = store.workspace / "dataset" / store.study()["dataset"]["fingerprint"][:16]
+    folder = store.workspace / "dataset" / store.description().dataset.fingerprint[:16]
     if not (folder / "dataset.json").is_file():
         return None
     try:
@@ -33,26 +33,21 @@ def check_images_of(store: RunStore, dataset: ImageDataset, source: str) -> None
     """Check that images are those of a run: pixels, names, classes and patients.
 
     Raises:
-        DataError: They are not; says what differs.
+        DataError: They are not; names the differences.
     """
-    asked = store.study()["dataset"]
-    if dataset.fingerprint != asked["fingerprint"]:
+    expected = store.description().images
+    if dataset.fingerprint != expected.fingerprint:
+        expected_kind = _kind(
+            expected.n_images, expected.shape, expected.dtype, expected.fingerprint
+        )
+        kind = _kind(
+            len(dataset), dataset.images.shape[1:], str(dataset.images.dtype), dataset.fingerprint
+        )
         raise DataError(
-            f"Expected the images that {store.folder} was made from ({_kind(asked)}), got others "
-            f"in {source} ({_kind(_describe(dataset))}). Give the same images, unchanged and read "
-            "with the same options."
+            f"Expected the images of the run in {store.folder} ({expected_kind}), got others in "
+            f"{source} ({kind}). Give the same images, unchanged and read with the same options."
         )
 
 
-def _describe(dataset: ImageDataset) -> dict[str, object]:
-    return {
-        "n_images": len(dataset),
-        "shape": list(dataset.images.shape[1:]),
-        "dtype": str(dataset.images.dtype),
-        "fingerprint": dataset.fingerprint,
-    }
-
-
-def _kind(asked: dict[str, object]) -> str:
-    n, shape, dtype, digest = (asked[key] for key in ("n_images", "shape", "dtype", "fingerprint"))
-    return f"{n} images, {dtype}, {shape}, fingerprint {str(digest)[:16]}"
+def _kind(n_images: int, shape: tuple[int, ...], dtype: str, fingerprint: str) -> str:
+    return f"{n_images} images, {dtype}, {list(shape)}, fingerprint {fingerprint[:16]}"

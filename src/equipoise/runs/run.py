@@ -21,8 +21,8 @@ from equipoise.runs.cell_record import (
 )
 from equipoise.runs.description import StudyDescription, read_description
 from equipoise.runs.duplicate_pairs import DuplicatePairs
-from equipoise.runs.histories import History, read_history
 from equipoise.runs.image_run import FinishedCell, ImageRun
+from equipoise.runs.outcome import History, read_history
 from equipoise.runs.volume_run import SegmentedCell, VolumeRun
 
 

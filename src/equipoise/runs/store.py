@@ -1,6 +1,5 @@
 """`RunStore`: the folder of a run, written so that it is whole at every instant."""
 
-import csv
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
 from equipoise.arrays import Rows
 from equipoise.atomic import (
@@ -23,12 +21,12 @@ from equipoise.atomic import (
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split, load_splits, save_splits
 from equipoise.data.volume_dataset import VolumeDataset
-from equipoise.exceptions import DataError, SettingError
+from equipoise.exceptions import SettingError
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord, TriedCellRecord, read_cell_record
 from equipoise.runs.continuation import continued
 from equipoise.runs.description import StudyDescription, read_description
-from equipoise.runs.outcome import HistoryRow, Outcome
+from equipoise.runs.outcome import Outcome, write_history
 
 EXAMPLES_PER_CLASS = 8
 
@@ -53,7 +51,7 @@ class RunStore:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes from writing into the folder; the system lets go when a process dies.
+        """Keep other processes from writing into the folder; the system releases a dead one's lock.
 
         Raises:
             SettingError: Another process holds it, or the folder cannot be written.
@@ -64,7 +62,8 @@ class RunStore:
                 yield
         except Timeout as error:
             raise SettingError(
-                f"Another process writes into {self.folder}. Wait for it, stop it, or name another one with --out."
+                f"Another process writes into {self.folder}. Wait for it, stop it, or name another "
+                "one with --out."
             ) from error
 
     def check(self, description: StudyDescription) -> None:
@@ -130,38 +129,12 @@ class RunStore:
         """
         return read_description(self.folder)
 
-    def study(self) -> dict[str, Any]:
-        """Read `study.json`.
-
-        Raises:
-            DataError: The folder holds no run.
-        """
-        path = self.folder / "study.json"
-        if not path.is_file():
-            raise DataError(f"Expected the folder of a run, found no study.json in {self.folder}.")
-        try:
-            return dict(read_json(path))
-        except ValueError as error:
-            raise DataError(
-                f"Cannot read {path}: {error}. Delete the folder and run again."
-            ) from error
-
-    def cells(self) -> list[Cell]:
-        """List all cells that were asked for, finished or not."""
-        asked = self.study()
-        return [
-            Cell(method["name"], split["name"], seed)
-            for seed in asked["seeds"]
-            for split in asked["splits"]
-            for method in asked["methods"]
-        ]
-
     def has(self, cell: Cell) -> bool:
-        """Say whether the cell is finished."""
+        """Return whether the cell is finished."""
         return self._status(cell) == "done"
 
     def has_failed(self, cell: Cell) -> bool:
-        """Say whether the cell was tried and failed."""
+        """Return whether the cell was tried and failed."""
         return self._status(cell) == "failed"
 
     def record(self, cell: Cell) -> TriedCellRecord:
@@ -172,16 +145,11 @@ class RunStore:
         """
         return read_cell_record(self.path(cell) / "record.json")
 
-    def predictions(self, cell: Cell) -> dict[str, NDArray[Any]]:
-        """Read the predictions of a finished cell."""
-        with np.load(self.path(cell) / "predictions.npz", allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-
     def write(self, cell: Cell, outcome: Outcome) -> None:
         """Store a finished cell, all or nothing."""
         with atomic_folder(self.path(cell)) as folder:
             _save_arrays(folder / "predictions.npz", **outcome.predictions)
-            _write_history(folder / "history.csv", outcome.history)
+            write_history(folder / "history.csv", outcome.history)
             synthetic = outcome.synthetic
             if synthetic is not None:
                 path = folder / "synthetic.npz"
@@ -200,7 +168,7 @@ class RunStore:
         return str(read_json(path)["status"]) if path.is_file() else None
 
     def _clear(self) -> None:
-        """Remove the temporary files of a killed process; the lock says that no living one writes here."""
+        """Remove the temporary files of a killed process; the lock excludes a living one."""
         for place in (self.folder / "cells", self.workspace):
             for path in list(place.rglob(".*")):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -209,22 +177,16 @@ class RunStore:
                 path.unlink()
 
     def _save_examples(self, dataset: ImageDataset, train: Rows) -> None:
-        labels = dataset.labels
-        rows = np.concatenate(
-            [train[labels[train] == k][:EXAMPLES_PER_CLASS] for k in np.unique(labels)]
-        )
-        some = dataset.subset(rows)
+        rows = []
+        for label in np.unique(dataset.labels):
+            of_class = train[dataset.labels[train] == label]
+            rows.append(of_class[:EXAMPLES_PER_CLASS])
+        examples = dataset.subset(np.concatenate(rows))
         with atomic_file(self.folder / "examples.npz") as temporary, temporary.open("wb") as file:
-            _save_arrays(file, images=some.images, labels=some.labels, ids=some.ids.astype(str))
+            ids = examples.ids.astype(str)
+            _save_arrays(file, images=examples.images, labels=examples.labels, ids=ids)
 
 
 def _save_arrays(file: Any, **arrays: Any) -> None:
-    """Write arrays as npz; the same arrays give the same bytes, which hold no time."""
+    """Write arrays as npz without a time, so that the same arrays give the same bytes."""
     np.savez_compressed(file, **arrays)
-
-
-def _write_history(path: Path, rows: list[HistoryRow]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("stage", "step", "name", "value"))
-        writer.writerows(rows)
