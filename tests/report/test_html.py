@@ -157,7 +157,7 @@ def test_figures_speak_and_headings_are_in_order(make_run: MakeRun) -> None:
         ({"notes": ("142 files were converted.",)}, "142 files were converted."),
         ({"counts": (90, 90)}, "imbalance ratio1.0"),
         ({"dtype": "uint16"}, "stored as uint16"),
-        ({"dtype": "float32", "channels": 3, "size": 128}, "reduced to 96 here"),
+        ({"dtype": "float32", "channels": 3, "size": 128}, "reduced to 96"),
     ],
 )
 def test_what_a_run_lacks_or_has_is_said(
