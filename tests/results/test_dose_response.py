@@ -14,6 +14,7 @@ from equipoise.experiments.protocol import Budget
 from equipoise.metrics.classification import METRICS
 from equipoise.results.dose_response import DoseRow, dose_response, fall_behind, write_dose
 from equipoise.runs.csv_records import read_rows
+from equipoise.runs.description import MethodDescription
 from equipoise.runs.run import open_run
 
 WriteRun = Callable[..., Path]
@@ -63,7 +64,7 @@ def test_doses_of_one_generator_and_one_unit_form_a_ladder() -> None:
     )
     ladders = [
         (ladder.base, ladder.unit, list(ladder.doses.items()))
-        for ladder in find_ladders(described(*names))
+        for ladder in find_ladders([MethodDescription.from_json(m) for m in described(*names)])
     ]
     assert ladders == [
         ("dcgan", "share", [("none", 0.0), ("dcgan@0.5", 0.5), ("dcgan@2", 2.0)]),

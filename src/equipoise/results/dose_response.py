@@ -81,7 +81,7 @@ def dose_response(run: ImageRun, *, n_draws: int = N_DRAWS) -> list[DoseRow]:
     names = [metric.name for metric in metrics.values()]
     measure = partial(_primary_and_recalls, primary)
     rows: list[DoseRow] = []
-    for ladder in find_ladders([m.to_json() for m in run.description.methods]):
+    for ladder in find_ladders(run.description.methods):
         shared = run.shared_by(list(ladder.doses))
         if not shared.finished:
             continue

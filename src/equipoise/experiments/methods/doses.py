@@ -4,13 +4,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 from equipoise.experiments.methods.method import Method
 from equipoise.experiments.protocol import Budget
 from equipoise.resampling.base import Resampler
+from equipoise.runs.description import MethodDescription
 
 DOSED = "equipoise.curation.dosed.DosedOversampler"  # by name: not imported to read a run
 UNITS = {"share": "@", "per_class": "+"}  # unit -> what stands before the dose in a name
@@ -92,24 +92,28 @@ class Ladder:
     doses: Mapping[str, float]
 
 
-def find_ladders(methods: Sequence[Mapping[str, Any]]) -> list[Ladder]:
+def find_ladders(methods: Sequence[MethodDescription]) -> list[Ladder]:
     """Group the methods that differ in the dose alone, with the one that adds no image."""
     doses_by_rest: dict[str, dict[str, float]] = {}  # all but the dose, as JSON -> {method: dose}
     for method in methods:
-        first, *others = method.get("steps", [{}])
-        if first.get("class") != DOSED:
+        if not method.steps or method.steps[0].class_name != DOSED:
             continue
-        settings = first["settings"]
+        settings = method.steps[0].settings
+        classifier = [step.to_json() for step in method.steps[1:]]
         for unit in UNITS:
-            if settings[unit] is not None:
-                rest = json.dumps([unit, settings["generator"], others], sort_keys=True)
-                doses_by_rest.setdefault(rest, {})[method["name"]] = float(settings[unit])
+            dose = settings[unit]
+            if isinstance(dose, int | float):
+                rest = json.dumps([unit, settings["generator"], classifier], sort_keys=True)
+                doses_by_rest.setdefault(rest, {})[method.name] = float(dose)
     ladders = []
     for rest, dosed_methods in doses_by_rest.items():
-        unit, _, others = json.loads(rest)
+        unit, _, classifier = json.loads(rest)
         first_name = next(iter(dosed_methods))
         base = first_name.rpartition(UNITS[unit])[0] or first_name
-        undosed = [method["name"] for method in methods if method["steps"] == others]
+        undosed = []
+        for method in methods:
+            if [step.to_json() for step in method.steps] == classifier:
+                undosed.append(method.name)
         doses = {**dict.fromkeys(undosed[:1], 0.0), **dosed_methods}
         if len(doses) > 1:
             increasing = sorted(doses, key=lambda name: doses[name])
