@@ -13,6 +13,7 @@ from equipoise.exceptions import SettingError
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = Mapping[str, JsonValue]
+JsonFields: TypeAlias = Mapping[str, Any]  # a JSON object whose fields a record takes and checks
 
 
 @contextmanager

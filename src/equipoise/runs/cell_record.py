@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from equipoise.atomic import JsonObject, JsonValue, read_json
+from equipoise.atomic import JsonFields, JsonObject, JsonValue, read_json
 from equipoise.exceptions import DataError
 from equipoise.runs.cell import Cell
 from equipoise.runs.description import StepDescription, why_unreadable
@@ -59,7 +59,7 @@ class FailedCellRecord(CellRecord):
     traceback: str | None = None
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: JsonFields) -> Self:
         """Build the record from the content of `record.json`."""
         return cls(
             **_read_conditions(value),
@@ -98,7 +98,7 @@ class FinishedCellRecord(CellRecord):
     peak_device_memory_mb: float | None = None
 
     @staticmethod
-    def from_json(value: Mapping[str, Any]) -> "ImageCellRecord | VolumeCellRecord":
+    def from_json(value: JsonFields) -> "ImageCellRecord | VolumeCellRecord":
         """Build the record of a study of images or of volumes from the content of `record.json`."""
         shared = {
             **_read_conditions(value),
@@ -166,7 +166,7 @@ class ClassCuration:
     n_filled: int
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: JsonFields) -> Self:
         """Build the record from its JSON object."""
         filters = tuple(FilterCount(*counts) for counts in value["filters"])
         return cls(filters=filters, n_filled=value["filled"])
@@ -237,7 +237,7 @@ class VolumeCellRecord(FinishedCellRecord):
 TriedCellRecord = FailedCellRecord | ImageCellRecord | VolumeCellRecord
 
 
-def cell_record_from_json(value: Mapping[str, Any]) -> TriedCellRecord:
+def cell_record_from_json(value: JsonFields) -> TriedCellRecord:
     """Build the record of a finished or failed cell from the content of `record.json`.
 
     Raises:
@@ -263,7 +263,7 @@ def read_cell_record(path: Path) -> TriedCellRecord:
         ) from error
 
 
-def _read_conditions(value: Mapping[str, Any]) -> dict[str, Any]:
+def _read_conditions(value: JsonFields) -> dict[str, Any]:
     return {
         "cell": Cell(value["method"], value["split"], int(value["seed"])),
         "steps": tuple(map(StepDescription.from_json, value["settings"])),

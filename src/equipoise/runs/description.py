@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
-from equipoise.atomic import JsonObject, JsonValue, read_json
+from equipoise.atomic import JsonFields, JsonObject, JsonValue, read_json
 from equipoise.exceptions import DataError
 from equipoise.runs.reading import Reading
 
@@ -28,7 +28,7 @@ class StepDescription:
     settings: JsonObject = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: JsonFields) -> Self:
         """Build the description from its JSON object."""
         return cls(name=value["name"], class_name=value["class"], settings=dict(value["settings"]))
 
@@ -45,7 +45,7 @@ class MethodDescription:
     steps: tuple[StepDescription, ...] = ()
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: JsonFields) -> Self:
         """Build the description from its JSON object."""
         return cls(name=value["name"], steps=tuple(map(StepDescription.from_json, value["steps"])))
 
@@ -76,7 +76,7 @@ class SplitDescription:
     fingerprint: str
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: JsonFields) -> Self:
         """Build the description from its JSON object."""
         return cls(
             name=value["name"],
@@ -120,7 +120,7 @@ class DatasetDescription:
     counts: tuple[int, ...]
 
     @staticmethod
-    def from_json(value: Mapping[str, Any]) -> "ImageDatasetDescription | VolumeDatasetDescription":
+    def from_json(value: JsonFields) -> "ImageDatasetDescription | VolumeDatasetDescription":
         """Build the description of images or of volumes from its JSON object."""
         shared = {
             "fingerprint": value["fingerprint"],
@@ -258,7 +258,7 @@ class StudyDescription:
     reading: Reading | None = None
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: JsonFields) -> Self:
         """Build the description from the content of `study.json`, also of runs of earlier versions.
 
         Raises:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
-from equipoise.atomic import JsonValue
+from equipoise.atomic import JsonFields, JsonValue
 
 Pair = tuple[str, str]  # ids of two images
 PairsBySplit = Mapping[str, tuple[Pair, ...]]
@@ -29,7 +29,7 @@ class DuplicatePairs:
     into_validation: PairsBySplit = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: JsonFields) -> Self:
         """Build the record from the content of `duplicates.json`."""
         return cls(
             exact=_pairs(value["exact"]),

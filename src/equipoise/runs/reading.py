@@ -1,10 +1,9 @@
 """`Reading`: how the data of a run were read, so that others can be read the same way."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
-from equipoise.atomic import JsonValue
+from equipoise.atomic import JsonFields, JsonValue
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.volumes.options import VolumeOptions
 
@@ -40,7 +39,7 @@ class Reading:
     protocol: str | None = None
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: JsonFields) -> Self:
         """Build the record from its JSON object.
 
         Raises:

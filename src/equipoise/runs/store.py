@@ -67,14 +67,15 @@ class RunStore:
             ) from error
 
     def check(self, description: StudyDescription) -> None:
-        """Check that the folder can be written and that a run in it may be continued, before any work.
+        """Check that the folder can be written and a run in it may be continued, before any work.
 
         Args:
             description: The study that is going to run.
 
         Raises:
             SettingError: The folder cannot be written.
-            StaleRunError: The folder contains results made with other settings; names the differences.
+            StaleRunError: The folder contains results made with other settings; names the
+                differences.
         """
         make_folder(self.folder)
         if self.path_of_description.is_file():
@@ -88,7 +89,7 @@ class RunStore:
         splits: Sequence[Split],
         duplicates: JsonObject | None = None,
     ) -> None:
-        """Store the description of a study, or continue a stored run with it, before its cells are trained.
+        """Store the description of a study, or continue a stored run, before cells are trained.
 
         Removes what a killed process left behind.
 
@@ -99,7 +100,8 @@ class RunStore:
             duplicates: Pairs of copies for duplicates.json; None where nobody searched for them.
 
         Raises:
-            StaleRunError: The folder contains results made with other settings; names the differences.
+            StaleRunError: The folder contains results made with other settings; names the
+                differences.
         """
         all_splits = list(splits)
         if self.path_of_description.is_file():
