@@ -92,7 +92,7 @@ class CaseRecord:
             "origin": self.geometry.origin,
             "direction": self.geometry.direction,
         }
-        sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
+        sizes = {file.name: file.stat().st_size for file in folder.glob("*.npy")}
         write_json(folder / FILE, {**fields, **geometry, "bytes": sizes})
 
 
