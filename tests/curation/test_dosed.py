@@ -160,7 +160,7 @@ def test_an_invalid_dose_is_refused(dose: dict[str, Any]) -> None:
 
 def test_settings_of_the_generator_are_checked_too() -> None:
     with pytest.raises(SettingError, match="objective"):
-        DosedOversampler(gan().set_params(objective="hing"), share=0.5).check_settings(8)
+        DosedOversampler(gan().set_params(game__objective="hing"), share=0.5).check_settings(8)
 
 
 def test_a_class_too_small_for_the_generator_is_refused_even_the_largest() -> None:
