@@ -32,9 +32,8 @@ from equipoise.experiments.running.environment import available_cores
 from equipoise.losses import LOSSES
 from equipoise.networks.patch_networks import CENTER_CNN_VALID, laid_out
 from equipoise.testing.volumes import write_volume
-from equipoise.training.loop import Batches, train
+from equipoise.training.loop import Batches, LossStep, train
 from equipoise.training.optimizers import make_optimizer, make_schedule
-from equipoise.training.steps import LossStep
 
 SHAPE, CHANNELS = (140, 180, 140), 2
 BATCH, SIZE, STEPS = 120, 64, 5

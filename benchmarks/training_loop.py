@@ -9,9 +9,8 @@ from equipoise.data.phantoms.datasets import chest_films
 from equipoise.losses import LOSSES
 from equipoise.networks.backbones import build
 from equipoise.training.batches import Pool, ResidentBatches, natural
-from equipoise.training.loop import train
+from equipoise.training.loop import LossStep, train
 from equipoise.training.optimizers import make_optimizer, make_schedule
-from equipoise.training.steps import LossStep
 
 BATCH, SIZE = 32, 64
 

@@ -29,7 +29,7 @@ from equipoise.networks.heads import HEADS
 from equipoise.resampling.random import RandomOversampler
 from equipoise.training.batches import ResidentBatches
 from equipoise.training.checkpoint import Checkpoint
-from equipoise.training.steps import LossStep
+from equipoise.training.loop import LossStep
 
 Weights = dict[str, Tensor]
 MASK = np.arange(52) % 4 == 3  # some images of both classes are synthetic

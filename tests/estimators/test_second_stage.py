@@ -27,7 +27,7 @@ from equipoise.exceptions import DataError
 from equipoise.losses.cross_entropy import CrossEntropy
 from equipoise.networks.backbone import Backbone
 from equipoise.networks.heads import CosineLinear
-from equipoise.training.steps import LossStep
+from equipoise.training.loop import LossStep
 
 STAGES: dict[str, SecondStage] = {
     name: stage for name, stage in SECOND_STAGES.items() if stage is not None

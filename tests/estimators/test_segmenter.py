@@ -23,9 +23,8 @@ from equipoise.networks.heads import CosineLinear
 from equipoise.networks.patch_networks import PATCH_NETWORKS
 from equipoise.testing.volumes import volumes_of
 from equipoise.training.checkpoint import Checkpoint
-from equipoise.training.loop import History
+from equipoise.training.loop import History, LossStep
 from equipoise.training.persistence import save_fitted
-from equipoise.training.steps import LossStep
 
 SCHEME = LabelScheme(
     name="blobs",

@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from equipoise.networks.design import Design
+from equipoise.networks.layouts import build_pair
 from equipoise.training.checkpoint import Checkpoint
-from equipoise.training.hooks import KeepBest
+from equipoise.training.hooks import KeepBest, WatchScores
 from equipoise.training.loop import History
 
 
@@ -85,3 +87,26 @@ def test_the_state_survives_a_checkpoint(tmp_path: Path, killed_after: int) -> N
     assert second.walk(range(killed_after + 1, 7)) == 6
     second.best.restore()
     assert torch.equal(second.model.weight, torch.full((1, 1), 2.0))
+
+
+def test_scores_of_every_group_are_recorded_where_due_and_change_nothing() -> None:
+    torch.manual_seed(0)
+    critic = build_pair("dcgan", Design(size=8, channels=1, base_channels=4))[1]
+    images, labels = torch.rand(6, 1, 8, 8), torch.zeros(6, dtype=torch.long)
+    before = {k: v.clone() for k, v in critic.state_dict().items()}
+    random_state = torch.get_rng_state()
+    watch = WatchScores(critic, {"validation": lambda: (images, labels)}, every=10)
+    history = History()
+    for done in range(1, 31):
+        watch(done, history)
+    assert [step for step, _ in history.column("validation_score")] == [10, 20, 30]
+    expected = critic.eval()(images, labels).mean().item()
+    assert history.column("validation_score")[0][1] == expected
+    assert all(torch.equal(before[name], value) for name, value in critic.state_dict().items())
+    assert torch.equal(random_state, torch.get_rng_state())
+
+
+def test_a_watched_critic_stays_in_training_mode() -> None:
+    critic = build_pair("dcgan", Design(size=8, channels=1, base_channels=4))[1]
+    WatchScores(critic, {}, every=1)(1, History())
+    assert critic.training

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from torch import Tensor, nn
 
 from equipoise.exceptions import DivergedError
 from equipoise.training.checkpoint import Checkpoint
-from equipoise.training.loop import Batch, History, train
+from equipoise.training.loop import Batch, History, LossStep, train
+from equipoise.training.optimizers import make_schedule
 from equipoise.training.progress import listening
 
 
@@ -163,3 +165,36 @@ def test_history_puts_what_a_hook_adds_into_the_row_of_its_step() -> None:
     history.add(3, {"score": 0.7})
     assert history.rows == [{"step": 2, "loss": 2.0, "score": 0.5}, {"step": 3, "score": 0.7}]
     assert history.column("score") == [(2, 0.5), (3, 0.7)]
+
+
+def test_one_step_is_one_plain_update() -> None:
+    weight = nn.Parameter(torch.tensor([2.0]))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+
+    def loss(images: Tensor, labels: Tensor) -> Tensor:
+        return ((weight * images - labels) ** 2).mean()
+
+    step = LossStep(loss=loss, optimizer=optimizer, schedule=make_schedule("step", optimizer, 2))
+    scalars = step(torch.tensor([1.0]), torch.tensor([0.0]))
+    assert scalars["loss"] == 4.0
+    assert not scalars["loss"].requires_grad
+    torch.testing.assert_close(weight.data, torch.tensor([2.0 - 0.1 * 4.0]))
+    # the gradient of the first step is gone, the rate is a tenth
+    step(torch.tensor([1.0]), torch.tensor([0.0]))
+    torch.testing.assert_close(weight.data, torch.tensor([1.6 - 0.01 * 3.2]))
+
+
+def test_the_loss_runs_in_the_given_precision() -> None:
+    layer = nn.Linear(2, 2)
+    dtypes: list[torch.dtype] = []
+
+    def loss(images: Tensor, labels: Tensor) -> Tensor:
+        outputs: Tensor = layer(images)
+        dtypes.append(outputs.dtype)
+        return outputs.float().sum()
+
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    bfloat16 = partial(torch.autocast, "cpu", dtype=torch.bfloat16)
+    LossStep(loss=loss, optimizer=optimizer, autocast=bfloat16)(torch.rand(1, 2), torch.zeros(1))
+    assert dtypes == [torch.bfloat16]
+    assert layer.weight.dtype == torch.float32

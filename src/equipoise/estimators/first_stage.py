@@ -19,10 +19,9 @@ from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches
 from equipoise.training.checkpoint import Stateful
 from equipoise.training.devices import autocast
 from equipoise.training.hooks import KeepBest
-from equipoise.training.loop import Batches, History, Hook, train
+from equipoise.training.loop import Batches, History, Hook, LossStep, train
 from equipoise.training.mixing import MIXINGS
 from equipoise.training.optimizers import make_optimizer, make_schedule
-from equipoise.training.steps import LossStep
 
 
 def build_network(

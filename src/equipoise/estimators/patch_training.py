@@ -25,9 +25,8 @@ from equipoise.estimators.sliding import SlidingPredictor
 from equipoise.training.checkpoint import Checkpoint, Stateful
 from equipoise.training.devices import autocast
 from equipoise.training.hooks import KeepBest
-from equipoise.training.loop import Batch, Batches, History, Hook, train
+from equipoise.training.loop import Batch, Batches, History, Hook, LossStep, train
 from equipoise.training.optimizers import make_optimizer, make_schedule
-from equipoise.training.steps import LossStep
 
 METRIC = "validation_mean_dice"
 

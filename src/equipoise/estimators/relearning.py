@@ -13,9 +13,8 @@ from equipoise.training.batches import Pool
 from equipoise.training.chance import isolated_chance
 from equipoise.training.checkpoint import Stateful
 from equipoise.training.devices import autocast
-from equipoise.training.loop import Batches, History, train
+from equipoise.training.loop import Batches, History, LossStep, train
 from equipoise.training.optimizers import make_optimizer, make_schedule
-from equipoise.training.steps import LossStep
 
 LEARNING_RATE, WEIGHT_DECAY = 0.1, 5e-4
 RELEARNED = "cross_entropy"  # whatever the loss of the first stage: batches are balanced already

@@ -21,9 +21,8 @@ from equipoise.resampling.generator_fit import (
     watch_interval,
 )
 from equipoise.training.devices import autocast
-from equipoise.training.loop import Batch, History, train
+from equipoise.training.loop import Batch, History, LossStep, train
 from equipoise.training.ranges import DATA_RANGES
-from equipoise.training.steps import LossStep
 
 TINY = 20  # images; a smaller class has batches drawn by the square roots of the class sizes
 N_WATCHED = 64  # images of a class whose reconstruction error is recorded

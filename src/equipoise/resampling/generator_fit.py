@@ -21,9 +21,9 @@ from equipoise.training.batches import (
 )
 from equipoise.training.chance import isolated_chance
 from equipoise.training.collapse import relative_diversity
+from equipoise.training.hooks import WatchScores
 from equipoise.training.loop import Batch
 from equipoise.training.ranges import SYMMETRIC, DataRange
-from equipoise.training.watching import WatchScores
 
 CHUNK = 64  # images sampled at a time; always full, so that none depends on the number requested
 N_COMPARED = 64  # images of a class whose diversity is measured

@@ -1,4 +1,4 @@
-"""Random changes of training images, a batch at a time on its device; what is safe depends on what is shown."""
+"""Random changes of training images, by batch on its device; what is safe depends on the images."""
 
 from collections.abc import Callable
 
@@ -17,22 +17,23 @@ def none() -> Augmentation:
 
 
 def film() -> Augmentation:
-    """Vary what varies between films of one patient: position, size and exposure, never a side.
+    """Vary what varies between films of a patient: position, size and exposure, but no flips.
 
-    Rotation up to 10 degrees, shift up to 5 %, scale 0.9 to 1.1 for 80 % of the images, in one warp; brightness
-    and contrast up to 10 % for half of them.
+    Rotation up to 10 degrees, shift up to 5 %, scale 0.9 to 1.1 for 80 % of the images, in one
+    warp; brightness and contrast up to 10 % for half of them.
 
-    Source: methods 5 (paper S2: rotation and crop, magnitudes unstated). It differs by having no flip: a
-    horizontal one puts the heart on the right, which is a disease, and a vertical one shows no possible film.
+    Source: Sun and Li (paper S2 in docs/methods.md), who state no magnitudes. Difference: no flip,
+    because a horizontal one puts the heart on the right, which is a disease, and a vertical one
+    shows an impossible film.
     """
     return _augmentation(degrees=10.0, p=0.8)
 
 
 def cell() -> Augmentation:
-    """Vary what a microscope leaves open: any rotation and mirror image, and the strength of the stain.
+    """Vary what is arbitrary under a microscope: rotation, mirror image, strength of the stain.
 
-    Shift up to 5 %, scale 0.9 to 1.1, brightness and contrast up to 10 % for half of the images; rotation by
-    any angle and one flip make every flip and right angle too.
+    Shift up to 5 %, scale 0.9 to 1.1, brightness and contrast up to 10 % for half of the images.
+    Rotation by any angle and one flip include every flip and right angle.
     """
     import kornia.augmentation as kornia
 
@@ -48,10 +49,19 @@ FAMILY = Family(
 
 
 def augmented(batches: Batches, policy: str) -> Batches:
-    """Augment every batch by a named policy; chance comes from torch's generator, which the loop seeds.
+    """Augment every batch by a named policy; torch's generator is seeded by the loop.
+
+    Args:
+        batches: Returns images (b, c, h, w) in [0, 1] and labels of a step.
+        policy: A name in `AUGMENTATIONS`.
 
     Raises:
         SettingError: No such policy.
+
+    Example:
+        >>> batches = augmented(lambda step: (torch.rand(2, 1, 8, 8), torch.ones(2)), "none")
+        >>> batches(0)[0].shape
+        torch.Size([2, 1, 8, 8])
     """
     augment = pick(AUGMENTATIONS, policy, "augmentation")()
 
@@ -64,7 +74,7 @@ def augmented(batches: Batches, policy: str) -> Batches:
 
 
 def _augmentation(*, degrees: float, p: float) -> nn.Sequential:
-    """Warp by bilinear sampling, mirrored at the border, then change brightness and contrast."""
+    """Warp by bilinear sampling, reflected at the border, then change brightness and contrast."""
     import kornia.augmentation as kornia
 
     return nn.Sequential(

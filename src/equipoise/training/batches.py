@@ -1,4 +1,4 @@
-"""Batch samplers choose rows; `ResidentBatches` keeps the images on the device and converts them there."""
+"""Batch samplers draw rows; `ResidentBatches` keeps the images on the device."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,20 +14,21 @@ from equipoise.discovery import Family
 from equipoise.randomness import make_rng
 from equipoise.training.loop import Batch
 
-BatchSampler = Callable[[int], Rows]  # step -> rows of that step's batch, whatever was drawn before
+BatchSampler = Callable[[int], Rows]  # step -> rows of its batch, whatever was drawn before
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pool:
-    """What a batch sampler chooses from, and for how long.
+    """What a batch sampler draws from, and for how long.
 
     Attributes:
         labels: (n,) labels of the images.
         batch_size: Rows in a batch.
-        n_steps: Batches of the whole fit, for samplers that change on the way.
-        seed: Seed of the choice.
+        n_steps: Batches of the whole fit, for samplers that change during training.
+        seed: Seed of the draws.
         synthetic: (n,) True where the image is synthetic; None where all are real.
-        synthetic_share: Share of synthetic rows in a batch of `synthetic_mix`; None for their share in the pool.
+        synthetic_share: Share of synthetic rows in a batch of `synthetic_mix`; None for their share
+            in the pool.
     """
 
     labels: Labels
@@ -39,12 +40,12 @@ class Pool:
 
 
 def natural(pool: Pool) -> BatchSampler:
-    """Walk through shuffled passes over the data, each image once in a pass; a batch may span passes."""
+    """Draw shuffled passes over the data, each image once per pass; a batch may span passes."""
     return _passes(np.arange(len(pool.labels)), pool.batch_size, pool.seed, "natural")
 
 
 def balanced(pool: Pool) -> BatchSampler:
-    """Give every class that occurs the same number of places (B/K, the remainder to classes by lot)."""
+    """Draw the same number of images of every class: B/K, the remainder from random classes."""
     draw, sizes = _member_of_class(pool.labels)
 
     def rows(step: int) -> Rows:
@@ -55,42 +56,42 @@ def balanced(pool: Pool) -> BatchSampler:
 
 
 def square_root(pool: Pool) -> BatchSampler:
-    """Draw a class with a chance proportional to the root of its size, then one of its images (methods 2.6)."""
+    """Draw a class with probability proportional to the root of its size, then one of its images."""
     roots = np.sqrt(_member_of_class(pool.labels)[1])
     return _by_chance(pool, "square root", lambda _step: roots / roots.sum())
 
 
 def progressive(pool: Pool) -> BatchSampler:
-    """Draw classes by their sizes at first and all alike in the end, then one image of the class.
+    """Draw classes by their sizes at first and uniformly in the end, then one image of the class.
 
-    Source: methods 2.6, p_k(t) = (1 - t/T) n_k/n + (t/T)/K. T is the number of steps, not of epochs.
+    Source: Kang et al. (2020), Eq. 2: p_k(t) = (1 - t/T) n_k/n + (t/T)/K. Difference: T is the
+    number of steps, not of epochs.
     """
     sizes = _member_of_class(pool.labels)[1]
 
     def shares(step: int) -> NDArray[np.float64]:
         done = step / pool.n_steps
-        now: NDArray[np.float64] = (1.0 - done) * sizes / sizes.sum() + done / len(sizes)
-        return now
+        natural_shares = (1.0 - done) * sizes / sizes.sum()
+        return np.asarray(natural_shares + done / len(sizes))
 
     return _by_chance(pool, "progressive", shares)
 
 
 def synthetic_mix(pool: Pool) -> BatchSampler:
-    """Put the same number of synthetic images into every batch; real and synthetic ones have passes of their own.
+    """Draw the same number of synthetic images for every batch, in passes separate from real ones.
 
-    Source: methods 2.6: round(r B) synthetic rows, r their share in the pool where none is asked. Ours: at least
-    one row of either kind, or rare ones would never be seen. Without synthetic images it is `natural`.
+    It is round(r B), where r is `synthetic_share` or their share in the pool, but at least one
+    image of either kind, so that a small share does not vanish. Without synthetic images this is
+    `natural`.
     """
     if pool.synthetic is None or pool.synthetic.all() or not pool.synthetic.any():
         return natural(pool)
     share = float(pool.synthetic.mean()) if pool.synthetic_share is None else pool.synthetic_share
     n_synthetic = min(max(round(share * pool.batch_size), 1), pool.batch_size - 1)
-    kinds = [
-        (~pool.synthetic, pool.batch_size - n_synthetic, "real"),
-        (pool.synthetic, n_synthetic, "synthetic"),
-    ]
-    walks = [_passes(np.flatnonzero(kind), size, pool.seed, name) for kind, size, name in kinds]
-    return lambda step: np.concatenate([walk(step) for walk in walks])
+    n_real = pool.batch_size - n_synthetic
+    real = _passes(np.flatnonzero(~pool.synthetic), n_real, pool.seed, "real")
+    synthetic = _passes(np.flatnonzero(pool.synthetic), n_synthetic, pool.seed, "synthetic")
+    return lambda step: np.concatenate([real(step), synthetic(step)])
 
 
 BATCH_SAMPLERS: dict[str, Callable[[Pool], BatchSampler]] = {
@@ -108,7 +109,7 @@ FAMILY = Family(
 
 
 def _passes(members: Rows, batch_size: int, seed: int, name: str) -> BatchSampler:
-    """Walk through shuffled passes over some rows."""
+    """Draw shuffled passes over some rows."""
     n = len(members)
 
     @lru_cache(maxsize=2)
@@ -116,24 +117,25 @@ def _passes(members: Rows, batch_size: int, seed: int, name: str) -> BatchSample
         return members[make_rng(seed, name, number).permutation(n)]
 
     def rows(step: int) -> Rows:
-        passes, places = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), n)
-        parts = [
-            order(number)[places[passes == number]] for number in range(passes[0], passes[-1] + 1)
-        ]
+        draws = np.arange(step * batch_size, (step + 1) * batch_size)
+        passes, places = np.divmod(draws, n)
+        parts = []
+        for number in range(passes[0], passes[-1] + 1):
+            parts.append(order(number)[places[passes == number]])
         return np.concatenate(parts)
 
     return rows
 
 
 def _member_of_class(labels: Labels) -> tuple[Callable[[np.random.Generator, Rows], Rows], Rows]:
-    """Give what draws a row of each of the classes asked for, and the sizes of the classes that occur."""
+    """Return a function that draws one row per requested class, and the sizes of the classes."""
     by_class = np.argsort(labels, kind="stable")
     sizes = np.unique(labels, return_counts=True)[1]
     starts = np.cumsum(sizes) - sizes
 
     def draw(rng: np.random.Generator, classes: Rows) -> Rows:
-        chosen: Rows = by_class[starts[classes] + rng.integers(sizes[classes])]
-        return chosen
+        rows: Rows = by_class[starts[classes] + rng.integers(sizes[classes])]
+        return rows
 
     return draw, sizes
 
@@ -150,9 +152,24 @@ def _by_chance(pool: Pool, name: str, shares: Callable[[int], NDArray[np.float64
 
 
 class ResidentBatches:
-    """The batch of any step, from images that were moved to the device once in their storage type.
+    """The batch of any step, from images that are moved to the device once in their storage type.
 
     Calling it with a step returns images (b, c, *spatial) float32 in [0, 1] and labels (b,) int64.
+
+    Args:
+        images: (n, c, *spatial) in storage type.
+        labels: (n,) labels.
+        sampler: Rows of a step.
+        span: Values of black and white.
+        device: Where the images are stored.
+
+    Example:
+        >>> images, labels = np.zeros((4, 1, 8, 8), dtype=np.uint8), np.array([0, 0, 0, 1])
+        >>> sampler = balanced(Pool(labels=labels, batch_size=2, n_steps=5, seed=0))
+        >>> cpu = torch.device("cpu")
+        >>> batch = ResidentBatches(images, labels, sampler, span=(0.0, 255.0), device=cpu)(0)
+        >>> sorted(batch[1].tolist())
+        [0, 1]
     """
 
     def __init__(
@@ -176,13 +193,13 @@ class ResidentBatches:
 
 
 def resident(images: Images, device: torch.device) -> Tensor:
-    """Move images to the device in their storage type (uint16 as int32: torch indexes it on every device)."""
+    """Move images to a device in their storage type; uint16 as int32, which torch can index."""
     array = images.astype(np.int32) if images.dtype == np.uint16 else np.ascontiguousarray(images)
     return torch.as_tensor(np.array(array) if not array.flags.writeable else array).to(device)
 
 
 def to_unit(images: Tensor, span: ValueRange) -> Tensor:
-    """Turn stored values into float32 in [0, 1], clamped to the training range."""
+    """Scale stored values to float32 in [0, 1], clamped to the training range."""
     low, high = span
     shifted = images.to(torch.float32) - low  # a new tensor: `sub_` would write into float32 images
     return shifted.div_(high - low).clamp_(0.0, 1.0)

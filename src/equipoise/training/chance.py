@@ -1,4 +1,4 @@
-"""Torch's chance, tied to the step: a resumed fit draws what an uninterrupted one would have drawn."""
+"""Random generators tied to the step: a resumed fit draws what an uninterrupted one draws."""
 
 import random
 from collections.abc import Iterator
@@ -12,11 +12,22 @@ from equipoise.randomness import derive_seed
 
 @contextmanager
 def isolated_chance(*parts: object) -> Iterator[None]:
-    """Seed the global generators of torch, NumPy and Python for the block, and put back their states after it.
+    """Seed the global generators of torch, NumPy and Python inside a block, and restore them.
 
-    Kornia and dropout draw from the global generators; a caller's own chance must not notice.
+    Kornia and dropout draw from the global generators; those of the caller must not change.
+
+    Args:
+        parts: What the seed is derived from.
+
+    Example:
+        >>> with isolated_chance("fit", 0):
+        ...     first = torch.rand(1)
+        >>> with isolated_chance("fit", 0):
+        ...     torch.equal(torch.rand(1), first)
+        True
     """
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 (restored, not used)
+    python_state = random.getstate()
+    numpy_state = np.random.get_state()  # noqa: NPY002 (restored, not used)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         seed_step(*parts)
         np.random.seed(derive_seed(*parts, "numpy") % 2**32)  # noqa: NPY002
@@ -33,13 +44,13 @@ def seed_step(*parts: object) -> None:
     seed = derive_seed(*parts)
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         torch.manual_seed(seed)
-    else:  # torch.manual_seed would spend a millisecond on devices that are not there
+    else:  # torch.manual_seed would spend a millisecond on absent devices
         torch.default_generator.manual_seed(seed)
 
 
 @contextmanager
 def repeatable_kernels() -> Iterator[None]:
-    """Let cuDNN take the same kernels every time inside the block, or equal chance would not give equal bits."""
+    """Make cuDNN choose the same kernels every time inside a block, for identical results."""
     cudnn = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
     cudnn.deterministic, cudnn.benchmark = True, False

@@ -1,10 +1,10 @@
-"""Exact resume: the state of a fit on disk, and where finished fits are kept."""
+"""Exact resume: the state of a fit on disk."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, cast
 
 import torch
 
@@ -14,23 +14,39 @@ from equipoise.atomic import atomic_file
 class Stateful(Protocol):
     """Anything with a state dict of tensors, numbers, strings, lists and dicts."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> Mapping[str, object]:
         """Return the state."""
 
     def load_state_dict(self, state: Any) -> Any:
-        """Take over a state."""
+        """Restore a state."""
+
+
+class LoopState(TypedDict):
+    """State of the training loop: steps done, whether a hook stopped it, rows of its history."""
+
+    done: int
+    stopped: bool
+    rows: list[dict[str, float]]
 
 
 @dataclass
 class Checkpoint:
-    """Saves the parts of a fit every few seconds, and puts them back when the fit starts again.
+    """Saves the parts of a fit every few seconds, and restores them when the fit starts again.
 
-    Chance needs no state here: every step seeds itself (see `chance`).
+    Random generators need no state here: every step seeds itself (see `chance`).
 
     Attributes:
         path: The file; written atomically, removed by `finish`.
         parts: Models, optimizers, averages and hooks by name.
         every_seconds: Shortest time between two saves; 0 saves after every step.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     checkpoint = Checkpoint(Path(folder) / "fit.pt", {"model": torch.nn.Linear(1, 1)})
+        ...     checkpoint.save({"done": 7, "stopped": False, "rows": []})
+        ...     checkpoint.restore()["done"]
+        7
     """
 
     path: Path
@@ -38,24 +54,24 @@ class Checkpoint:
     every_seconds: float = 20.0
     _last: float = field(default_factory=time.monotonic)
 
-    def restore(self) -> dict[str, Any] | None:
-        """Load the parts from disk and return the loop's own state, or None where there is no file."""
+    def restore(self) -> LoopState | None:
+        """Load the parts from disk and return the state of the loop, or None without a file."""
         if not self.path.is_file():
             return None
         state = torch.load(self.path, map_location="cpu", weights_only=True)
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
-        return dict(state["loop"])
+        return cast(LoopState, state["loop"])
 
     def due(self) -> bool:
-        """Say whether it is time to save."""
+        """Return whether it is time to save."""
         return time.monotonic() - self._last >= self.every_seconds
 
-    def save(self, loop: dict[str, Any]) -> None:
-        """Write the parts and the loop's own state."""
+    def save(self, loop: LoopState) -> None:
+        """Write the parts and the state of the loop."""
         parts = {name: part.state_dict() for name, part in self.parts.items()}
         with atomic_file(self.path) as temporary:
-            torch.save({"parts": parts, "loop": loop}, temporary)
+            torch.save({"parts": parts, "loop": dict(loop)}, temporary)
         self._last = time.monotonic()
 
     def finish(self) -> None:

@@ -9,16 +9,25 @@ from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 
 PRECISIONS: dict[str, torch.dtype | None] = {"32-true": None, "bf16-mixed": torch.bfloat16}
+KINDS = ("cuda", "mps", "cpu")  # in the order in which "auto" prefers them
 
 
 def resolve_device(name: str) -> torch.device:
-    """Turn "auto" (the best there is: cuda, mps, cpu) or a device's name into a device of this machine.
+    """Return the torch device of a name, or for "auto" the best one of this machine.
+
+    Args:
+        name: "auto" (cuda, mps or cpu, in this order), or the name of a device.
 
     Raises:
         SettingError: Not the name of a device, or this machine has none of that kind.
+
+    Example:
+        >>> resolve_device("cpu")
+        device(type='cpu')
     """
+    available = [kind for kind in KINDS if _count(kind)]
     if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if _count(kind)))
+        return torch.device(available[0])
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -26,17 +35,21 @@ def resolve_device(name: str) -> torch.device:
             f"No device named '{name}'. Use auto, cpu, cuda, cuda:0 or mps."
         ) from error
     if (device.index or 0) >= _count(device.type):
-        there = [kind for kind in ("cuda", "mps", "cpu") if _count(kind)]
         raise SettingError(
-            f"Device '{name}' is not available here. Available: {', '.join(there)}; or use 'auto'."
+            f"Device '{name}' is not available here. Available: {', '.join(available)}; or use "
+            "'auto'."
         )
     return device
 
 
 def autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager[None]]:
-    """Give what makes the context of a forward pass: plain float32, or bfloat16 where torch holds it safe.
+    """Return the factory of the context of a forward pass: float32, or bfloat16 where it is safe.
 
-    float16 is left out: it needs a loss scale whose state would have to be resumed too.
+    float16 is not offered: it needs a loss scale whose state would have to be resumed, too.
+
+    Args:
+        precision: A name in `PRECISIONS`.
+        device: Where the pass runs.
 
     Raises:
         SettingError: No such precision.
@@ -48,6 +61,7 @@ def autocast(precision: str, device: torch.device) -> Callable[[], AbstractConte
 
 
 def _count(kind: str) -> int:
+    """Return the number of devices of a kind."""
     if kind == "cuda":
         return torch.cuda.device_count()
     if kind == "mps":

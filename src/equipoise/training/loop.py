@@ -1,11 +1,14 @@
 """The one training loop: steps, hooks, a record of what happened, exact resume."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from equipoise.exceptions import DivergedError
 from equipoise.training.chance import isolated_chance, repeatable_kernels, seed_step
@@ -19,9 +22,14 @@ Batches = Callable[[int], Batch]  # the batch of a step, whatever was drawn befo
 
 @dataclass
 class History:
-    """What a fit recorded: one row for each `log_every` steps (means over them), and what hooks add.
+    """The record of a fit: one row per `log_every` steps (means over them), and what hooks add.
 
     Scalars stay on the device until a row is due, so that logging does not stall it.
+
+    Attributes:
+        log_every: Steps per row.
+        advice: What to change when training diverges; part of the error.
+        rows: Values by name; "step" is the number of steps done.
     """
 
     log_every: int = 10
@@ -35,10 +43,11 @@ class History:
         return not self._pending
 
     def record(self, done: int, scalars: Mapping[str, Tensor]) -> None:
-        """Keep the scalars of the step that makes `done` steps.
+        """Add the scalars of the step after which `done` steps are done.
 
         Raises:
-            DivergedError: A scalar of the last `log_every` steps is not finite; names it and the step.
+            DivergedError: A scalar of the last `log_every` steps is not finite; names the scalar
+                and the step.
         """
         self._pending.append(scalars)
         if len(self._pending) >= self.log_every:
@@ -55,21 +64,21 @@ class History:
         if not self._pending:
             return
         names = list(self._pending[0])
-        values = torch.stack(
-            [torch.stack([s[name].detach().float() for name in names]) for s in self._pending]
-        )
-        values = values.cpu()
+        steps = []
+        for scalars in self._pending:
+            steps.append(torch.stack([scalars[name].detach().float() for name in names]))
+        values = torch.stack(steps).cpu()  # (steps, names)
         if not torch.isfinite(values).all():
             offset, column = torch.nonzero(~torch.isfinite(values))[0].tolist()
-            where = done - len(self._pending) + 1 + offset
+            step = done - len(self._pending) + 1 + offset
             raise DivergedError(
-                f"{names[column]} became {values[offset, column]} at step {where}. {self.advice}"
+                f"{names[column]} became {values[offset, column]} at step {step}. {self.advice}"
             )
         self._pending.clear()
         self.add(done, dict(zip(names, values.mean(dim=0).tolist(), strict=True)))
 
     def column(self, name: str) -> list[tuple[int, float]]:
-        """Give (step, value) for one name, where it was recorded."""
+        """Return (step, value) of one name, where it was recorded."""
         return [(int(row["step"]), row[name]) for row in self.rows if name in row]
 
 
@@ -77,7 +86,35 @@ class Hook(Protocol):
     """Called after every step with the number of steps done; True stops the fit."""
 
     def __call__(self, done: int, history: History) -> bool | None:
-        """Look, record, average, stop."""
+        """Record, average, or stop."""
+
+
+@dataclass(kw_only=True)
+class LossStep:
+    """Descends a loss by one step: one update of one network.
+
+    Attributes:
+        loss: Images (b, c, *spatial) in [0, 1] and labels (b,) -> scalar.
+        optimizer: Updates the parameters of the network.
+        schedule: Its learning rate, stepped after every update.
+        autocast: Returns the context in which `loss` runs.
+    """
+
+    loss: Callable[[Tensor, Tensor], Tensor]
+    optimizer: Optimizer
+    schedule: LRScheduler | None = None
+    autocast: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
+        """Update; return {"loss": scalar}, which stays on the device."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.autocast():
+            loss = self.loss(images, labels)
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+        if self.schedule is not None:
+            self.schedule.step()
+        return {"loss": loss.detach()}
 
 
 def train(
@@ -93,36 +130,50 @@ def train(
 ) -> History:
     """Repeat `step` on the batches 0 .. n_steps - 1.
 
-    Step t draws its chance from (seed, t) and its batch is `batches(t)`: a fit that was killed and is called
-    again with the same checkpoint ends in the same weights, bit for bit on the same machine.
+    Step t seeds itself from (seed, t) and its batch is `batches(t)`: a fit that was killed and is
+    called again with the same checkpoint ends in the same weights, to the bit on the same machine.
+
+    Args:
+        step: One update.
+        batches: Returns the batch of a step.
+        n_steps: Number of steps.
+        seed: Seed of the fit.
+        hooks: Called after every step, in this order.
+        checkpoint: Where the fit is saved and resumed from; None does neither.
+        history: Where the fit is recorded; a new one if None.
+        name: Name of the fit: part of its seed and of its progress reports.
+
+    Returns:
+        The history.
 
     Raises:
         DivergedError: A scalar that `step` returned is NaN or infinite.
+
+    Example:
+        >>> model = torch.nn.Linear(2, 1)
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> step = LossStep(loss=lambda x, y: (model(x) - y).square().mean(), optimizer=optimizer)
+        >>> batch = (torch.ones(4, 2), torch.ones(4, 1))
+        >>> history = train(step, lambda t: batch, n_steps=20, seed=0)
+        >>> [row["step"] for row in history.rows]
+        [10, 20]
     """
     history = history or History()
-    done, stopped = _resume(checkpoint, history)
+    done, stopped = 0, False
+    state = checkpoint.restore() if checkpoint else None
+    if state is not None:
+        done, stopped = state["done"], state["stopped"]
+        history.rows[:] = state["rows"]
     with isolated_chance(seed, name), repeatable_kernels():
         while done < n_steps and not stopped:
             seed_step(seed, name, done)
             scalars = step(*batches(done))
             done += 1
             history.record(done, scalars)
-            wishes = [hook(done, history) for hook in hooks]
-            stopped = any(wishes)
+            for hook in hooks:
+                stopped = bool(hook(done, history)) or stopped
             report(name, done, n_steps)
             if checkpoint and history.settled and checkpoint.due():
-                checkpoint.save(_state(done, stopped, history))
+                checkpoint.save({"done": done, "stopped": stopped, "rows": history.rows})
         history.flush(done)
     return history
-
-
-def _resume(checkpoint: Checkpoint | None, history: History) -> tuple[int, bool]:
-    state: dict[str, Any] | None = checkpoint.restore() if checkpoint else None
-    if state is None:
-        return 0, False
-    history.rows[:] = state["rows"]
-    return int(state["done"]), bool(state["stopped"])
-
-
-def _state(done: int, stopped: bool, history: History) -> dict[str, Any]:
-    return {"done": done, "stopped": stopped, "rows": history.rows}

@@ -1,4 +1,4 @@
-"""Training on blends of two images of a batch: mixup, and Remix, which leans towards the rarer label."""
+"""Training on blends of two images of a batch: mixup, and Remix, which favors the rarer label."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from torch import Tensor
 
 from equipoise.discovery import Family
 
-ALPHA = 0.2  # of the Beta distribution that the shares come from: most blends are nearly one of the two images
-KAPPA = 3.0  # one class has to be at least so many times the other before Remix leans
-TAU = 0.5  # the rarer label takes all only where the other image has less than this share
+ALPHA = 0.2  # of the Beta distribution of the shares: most blends are nearly one of both images
+KAPPA = 3.0  # least ratio of the sizes of two classes at which Remix favors the rarer one
+TAU = 0.5  # the rarer label gets weight 1 only where its image has more than this share
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Mixed:
 
     Attributes:
         images: (b, c, *spatial) blends.
-        partners: (b,) place in the batch of the second image of each blend.
+        partners: (b,) index in the batch of the second image of each blend.
         shares: (b,) weight of the label of the first image; 1 - shares is that of the second.
     """
 
@@ -28,41 +28,56 @@ class Mixed:
     shares: Tensor
 
 
-Mixing = Callable[
-    [Tensor, Tensor], Mixed
-]  # images (b, c, *spatial), labels (b,); chance is torch's
+Mixing = Callable[[Tensor, Tensor], Mixed]  # images (b, c, *spatial), labels (b,) -> blends
 
 
 def mixup(_counts: Tensor) -> Mixing:
-    """Blend lam x_i + (1 - lam) x_j, lam ~ Beta(0.2, 0.2); the labels get the same weights.
+    """Build mixup: blends lam x_i + (1 - lam) x_j, lam ~ Beta(0.2, 0.2), weight labels alike.
 
-    Source: methods 2.7; Zhang et al. 2018 (arXiv 1710.09412). It differs from its code, which draws one lam for
-    a whole batch, by a lam for each image.
+    Source: Zhang et al. (2018), arXiv 1710.09412. Difference to its code: one lam per image,
+    not one per batch.
+
+    See Also:
+        `remix`: favors the rarer label.
     """
-    return lambda images, _labels: _blend(images, lambda own, _partners: own)
+    return lambda images, _labels: _blend(images, lambda shares, _partners: shares)
 
 
 def remix(counts: Tensor) -> Mixing:
-    """Blend as `mixup` does, but label a blend by the rarer class alone where that outweighs the other's image.
+    """Build Remix: blends as `mixup`, but labels some blends by their rarer class alone.
 
-    Source: methods 2.7; Chou et al. 2020 (arXiv 2007.03943), kappa = 3, tau = 0.5; see `remix_shares`.
+    Args:
+        counts: (k,) images of each class.
+
+    Source: Chou et al. (2020), arXiv 2007.03943, with kappa = 3 and tau = 0.5; see `remix_shares`.
     """
 
     def mix(images: Tensor, labels: Tensor) -> Mixed:
         sizes = counts.to(images)[labels]
-        return _blend(images, lambda own, partners: remix_shares(own, sizes, sizes[partners]))
+        return _blend(images, lambda shares, partners: remix_shares(shares, sizes, sizes[partners]))
 
     return mix
 
 
-def remix_shares(own: Tensor, sizes: Tensor, partner_sizes: Tensor) -> Tensor:
-    """Give the weight (b,) of the first label, for the share (b,) of the first image and both classes' sizes (b,).
+def remix_shares(shares: Tensor, sizes: Tensor, partner_sizes: Tensor) -> Tensor:
+    """Compute the weight of the first label of each blend.
 
-    0 where the first class is at least 3 times the second and its image has less than half; 1 where it is the
-    other way round; else the share of the image.
+    It is 0 where the first class is at least 3 times as large as the second and its image has less
+    than half of the blend, 1 in the reverse case, else the share of the image.
+
+    Args:
+        shares: (b,) share of the first image.
+        sizes: (b,) size of its class.
+        partner_sizes: (b,) size of the class of the second image.
+
+    Source: Chou et al. (2020).
+
+    Example:
+        >>> remix_shares(torch.tensor([0.4, 0.6]), torch.tensor([90, 90]), torch.tensor([10, 10]))
+        tensor([0.0000, 0.6000])
     """
-    shares = own.masked_fill((sizes >= KAPPA * partner_sizes) & (own < TAU), 0.0)
-    return shares.masked_fill((partner_sizes >= KAPPA * sizes) & (1 - own < TAU), 1.0)
+    weights = shares.masked_fill((sizes >= KAPPA * partner_sizes) & (shares < TAU), 0.0)
+    return weights.masked_fill((partner_sizes >= KAPPA * sizes) & (1 - shares < TAU), 1.0)
 
 
 MIXINGS: dict[str, Callable[[Tensor], Mixing] | None] = {
@@ -81,6 +96,6 @@ def _blend(images: Tensor, label_shares: Callable[[Tensor, Tensor], Tensor]) -> 
     b = len(images)
     partners = torch.randperm(b, device=images.device)
     alpha = torch.full((b,), ALPHA, device=images.device)
-    own = torch.distributions.Beta(alpha, alpha).sample()
-    blends = torch.lerp(images[partners], images, own.view(-1, *[1] * (images.ndim - 1)))
-    return Mixed(blends, partners, label_shares(own, partners))
+    shares = torch.distributions.Beta(alpha, alpha).sample()
+    blends = torch.lerp(images[partners], images, shares.view(-1, *[1] * (images.ndim - 1)))
+    return Mixed(blends, partners, label_shares(shares, partners))

@@ -14,20 +14,32 @@ from equipoise.exceptions import DataError
 def save_fitted(
     folder: Path, kind: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
 ) -> None:
-    """Write `model.safetensors` and `model.json` into a new folder, all or nothing."""
+    """Write `model.safetensors` and `model.json` into a new folder, atomically.
+
+    Args:
+        folder: The new folder.
+        kind: Kind of estimator, for example "classifier".
+        tensors: Weights and buffers by name.
+        facts: Everything else, as JSON values.
+    """
+    contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     with atomic_folder(Path(folder)) as temporary:
-        save_file(
-            {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
-            temporary / "model.safetensors",
-        )
+        save_file(contiguous, temporary / "model.safetensors")
         write_json(temporary / "model.json", {"kind": kind, "facts": facts})
 
 
 def load_fitted(folder: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save_fitted` wrote.
+    """Read the tensors and the facts that `save_fitted` wrote.
 
     Raises:
-        DataError: The folder is not a saved model, or holds another kind.
+        DataError: The folder contains no saved model, or one of another kind.
+
+    Example:
+        >>> import tempfile, torch
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_fitted(Path(folder) / "model", "toy", {"a": torch.ones(2)}, {"k": 3})
+        ...     load_fitted(Path(folder) / "model", "toy")
+        ({'a': tensor([1., 1.])}, {'k': 3})
     """
     path = Path(folder) / "model.json"
     if not path.is_file():

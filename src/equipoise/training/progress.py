@@ -1,27 +1,30 @@
-"""Tell whoever listens how far a fit has come, without the fit knowing who listens."""
+"""Report how far a fit has come to whoever listens; the fit does not know who does."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-Listener = Callable[[str, int, int], None]  # (what is being trained, steps done, steps in all)
+Listener = Callable[[str, int, int], None]  # (name of the fit, steps done, steps in total)
 
-
-def _nobody(_name: str, _step: int, _n_steps: int) -> None:
-    """Ignore the report."""
-
-
-_listener: ContextVar[Listener] = ContextVar("listener", default=_nobody)
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 def report(name: str, step: int, n_steps: int) -> None:
-    """Tell the current listener that `step` of `n_steps` are done."""
-    _listener.get()(name, step, n_steps)
+    """Report to the current listener, if any, that `step` of `n_steps` are done."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(name, step, n_steps)
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Send the reports of every fit inside the block to `listener`."""
+    """Send the reports of every fit inside the block to `listener`.
+
+    Example:
+        >>> with listening(print):
+        ...     report("classifier", 3, 10)
+        classifier 3 10
+    """
     token = _listener.set(listener)
     try:
         yield

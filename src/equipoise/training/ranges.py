@@ -1,4 +1,4 @@
-"""The values that a critic sees: real images and the output of a tanh brought to one range (methods 1.2)."""
+"""The range of values in which a critic sees images: real ones, and the output of a tanh."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class DataRange:
     """Two maps of image values.
 
     Attributes:
-        into: Images in [0, 1] -> what the critic sees.
+        into: Images in [0, 1] -> input of the critic.
         back: Generated images in [-1, 1] -> images in [0, 1].
     """
 
@@ -25,4 +25,4 @@ SYMMETRIC = DataRange(
 UNIT = DataRange(into=lambda images: images, back=lambda generated: generated.clamp(0.0, 1.0))
 
 DATA_RANGES: Mapping[str, DataRange] = {"symmetric": SYMMETRIC, "unit": UNIT}
-"""By name; "unit" only to reproduce paper S2: real images fill half the range of the tanh (erratum 22)."""
+"""By name; "unit" is that of Sun and Li (paper S2): real images fill half of the tanh's range."""

@@ -21,9 +21,8 @@ from equipoise.training.checkpoint import Stateful
 from equipoise.training.denoising import PROCESSES, DenoisingLoss, Process, Task, errors, guided
 from equipoise.training.devices import autocast
 from equipoise.training.hooks import KeepBest
-from equipoise.training.loop import History, train
+from equipoise.training.loop import History, LossStep, train
 from equipoise.training.optimizers import make_optimizer
-from equipoise.training.steps import LossStep
 
 NAME = "all classes"
 CHUNK = 32  # images sampled at a time; always full, so that none depends on the number requested
