@@ -24,7 +24,7 @@ def test_storing_removes_the_checkpoint(tmp_path: Path) -> None:
     slot = Slot(tmp_path, "toy", "a" * 64)
     checkpoint = slot.checkpoint({})
     assert checkpoint is not None
-    checkpoint.save({"done": 1})
+    checkpoint.save({"done": 1, "stopped": False, "rows": []})
     slot.store(FITTED, checkpoint)
     assert [path.name for path in tmp_path.iterdir()] == ["toy-" + "a" * 24]
 
@@ -34,7 +34,7 @@ def test_a_finished_fit_removes_a_checkpoint_that_a_kill_left_behind(tmp_path: P
     checkpoint = slot.checkpoint({})
     assert checkpoint is not None
     slot.store(FITTED, None)
-    checkpoint.save({"done": 1})
+    checkpoint.save({"done": 1, "stopped": False, "rows": []})
     assert slot.load() is not None
     assert not checkpoint.path.exists()
 

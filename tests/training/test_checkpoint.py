@@ -38,7 +38,7 @@ def test_no_file_no_state(tmp_path: Path) -> None:
 
 def test_finish_removes_the_file_also_twice(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "folder" / "c.pt", {})
-    checkpoint.save({})
+    checkpoint.save({"done": 0, "stopped": False, "rows": []})
     assert checkpoint.path.is_file()
     checkpoint.finish()
     checkpoint.finish()
@@ -49,7 +49,7 @@ def test_due_again_after_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     checkpoint = Checkpoint(tmp_path / "c.pt", {}, every_seconds=20)
-    checkpoint.save({})
+    checkpoint.save({"done": 0, "stopped": False, "rows": []})
     now = 119.0
     assert not checkpoint.due()
     now = 120.0
@@ -60,7 +60,7 @@ def test_a_save_that_fails_leaves_the_last_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = Checkpoint(tmp_path / "c.pt", {})
-    checkpoint.save({"done": 1})
+    checkpoint.save({"done": 1, "stopped": False, "rows": []})
 
     def half(_state: object, path: Path) -> None:
         path.write_bytes(b"half")
@@ -68,6 +68,6 @@ def test_a_save_that_fails_leaves_the_last_one(
 
     monkeypatch.setattr(torch, "save", half)
     with pytest.raises(OSError, match="disk full"):
-        checkpoint.save({"done": 2})
-    assert checkpoint.restore() == {"done": 1}
+        checkpoint.save({"done": 2, "stopped": False, "rows": []})
+    assert checkpoint.restore() == {"done": 1, "stopped": False, "rows": []}
     assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]

@@ -81,7 +81,9 @@ def test_the_state_survives_a_checkpoint(tmp_path: Path, killed_after: int) -> N
     scores = [0.1, 0.9, 0.5, 0.4, 0.3, 0.2]
     first = Scored(scores, every=1, patience=4)
     first.walk(range(1, killed_after + 1))
-    Checkpoint(tmp_path / "c.pt", {"best": first.best}).save({})
+    Checkpoint(tmp_path / "c.pt", {"best": first.best}).save(
+        {"done": 0, "stopped": False, "rows": []}
+    )
     second = Scored(scores[killed_after:], every=1, patience=4)
     Checkpoint(tmp_path / "c.pt", {"best": second.best}).restore()
     assert second.walk(range(killed_after + 1, 7)) == 6
