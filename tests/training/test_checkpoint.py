@@ -19,11 +19,11 @@ def fitted() -> tuple[nn.Module, torch.optim.Optimizer]:
 def test_parts_and_loop_come_back(tmp_path: Path) -> None:
     network, optimizer = fitted()
     Checkpoint(tmp_path / "c.pt", {"net": network, "opt": optimizer}).save(
-        {"done": 7, "rows": [{"a": 1.5}]}
+        {"done": 7, "stopped": False, "rows": [{"a": 1.5}]}
     )
     other, other_optimizer = fitted()
     loop = Checkpoint(tmp_path / "c.pt", {"net": other, "opt": other_optimizer}).restore()
-    assert loop == {"done": 7, "rows": [{"a": 1.5}]}
+    assert loop == {"done": 7, "stopped": False, "rows": [{"a": 1.5}]}
     for name, value in network.state_dict().items():
         assert torch.equal(other.state_dict()[name], value)
     assert torch.equal(
