@@ -13,7 +13,9 @@ from equipoise.exceptions import SettingError
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = Mapping[str, JsonValue]
-JsonFields: TypeAlias = Mapping[str, Any]  # a JSON object whose fields a record takes and checks
+JsonFields: TypeAlias = Mapping[
+    str, Any
+]  # a JSON object whose fields the reader knows or passes on
 
 
 @contextmanager

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from equipoise.arrays import Images, Labels
+from equipoise.atomic import JsonValue
 from equipoise.audit.findings import AuditedSet, Findings, compute_findings
 from equipoise.audit.gate import (
     DEFAULT_RULE,
@@ -67,7 +67,7 @@ class Audit:
         """The decision of the gate."""
         return GateDecision(passed=self.passed, reasons=self.reasons)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return everything as JSON values."""
         return asdict(self)
 

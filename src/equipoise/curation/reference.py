@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equipoise.arrays import Images, ValueRange
+from equipoise.atomic import JsonFields
 from equipoise.curation.density_ratio import DensityRatio, fit_density_ratio
 from equipoise.metrics.memorization import Features, among
 
@@ -51,7 +51,7 @@ class Reference:
         }
 
     @classmethod
-    def from_json(cls, tensors: Mapping[str, Tensor], stored: Mapping[str, Any]) -> "Reference":
+    def from_json(cls, tensors: Mapping[str, Tensor], stored: JsonFields) -> "Reference":
         """Restore it from `tensors` and `to_json`."""
         low, high = stored["span"]
         return cls(

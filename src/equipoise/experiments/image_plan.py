@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from imblearn.pipeline import Pipeline
 
+from equipoise.atomic import JsonFields
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates, merge_groups, refuse_crossing
 from equipoise.data.images.options import Loaded, ReadOptions
@@ -54,7 +54,7 @@ def plan_study(
     budget: Budget,
     *,
     name: str,
-    facts: Mapping[str, Any] | None = None,
+    facts: JsonFields | None = None,
 ) -> Study:
     """Plan a study of images that were read.
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from equipoise.atomic import JsonFields
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import Duplicates
 from equipoise.data.splits import Split
@@ -80,7 +80,7 @@ class Study:
     primary_metric: str = "balanced_accuracy"
     rare_class: int | None = None
     duplicates: Duplicates | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: JsonFields = field(default_factory=dict)
     reading: Reading = BUILT_IN_PYTHON
 
     def __post_init__(self) -> None:

@@ -1,8 +1,8 @@
 """Plan a study of volumes that were read: folds of patients and the methods."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from equipoise.atomic import JsonFields
 from equipoise.data.patient_folds import patient_folds
 from equipoise.data.splits import Split
 from equipoise.data.volume_dataset import VolumeDataset
@@ -33,7 +33,7 @@ def plan_volume_study(
     budget: VolumeBudget,
     *,
     name: str,
-    facts: Mapping[str, Any] | None = None,
+    facts: JsonFields | None = None,
 ) -> Study:
     """Plan a study of volumes that were read.
 

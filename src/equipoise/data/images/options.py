@@ -1,15 +1,15 @@
 """Options of all readers of images, and what a reader returns."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.atomic import JsonValue
+from equipoise.atomic import JsonFields, JsonValue
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.resizing import FILTERS, FITS
 from equipoise.discovery import unknown
@@ -104,7 +104,7 @@ class ReadOptions:
         check_groups(self.groups)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: JsonFields) -> Self:
         """Build the options from the object that `to_json` returned."""
         return cls(**value)
 

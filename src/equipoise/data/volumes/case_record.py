@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from equipoise.atomic import read_json, write_json
+from equipoise.atomic import JsonFields, read_json, write_json
 from equipoise.data.volumes.geometry import Geometry
 
 FILE = "case.json"
@@ -52,7 +52,7 @@ class CaseRecord:
     version: int
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+    def from_json(cls, stored: JsonFields) -> Self:
         """Build the record from the content of `case.json`."""
         return cls(
             id=stored["id"],

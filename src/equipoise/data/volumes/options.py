@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.atomic import JsonValue
+from equipoise.atomic import JsonFields, JsonValue
 from equipoise.data.images.cache import cache_folder
 from equipoise.data.images.options import NOT_STORED, ON_ERROR, check_groups
 from equipoise.data.volume_dataset import VolumeDataset
@@ -79,7 +79,7 @@ class VolumeOptions:
         check_groups(self.groups)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: JsonFields) -> Self:
         """Build the options from the object that `to_json` returned."""
         modalities = value["modalities"]
         return cls(**{**value, "modalities": None if modalities is None else tuple(modalities)})

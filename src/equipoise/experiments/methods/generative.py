@@ -5,11 +5,11 @@ All make the same number of network updates.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from equipoise.experiments.methods.method import Balance, Method
 from equipoise.experiments.protocol import Budget
-from equipoise.resampling.base import Resampler
+from equipoise.resampling.base import Params, Resampler
 
 if TYPE_CHECKING:
     from equipoise.resampling.vae.pretraining import VAEPretraining
@@ -77,7 +77,7 @@ def pretraining(budget: Budget) -> "VAEPretraining":
     return VAEPretraining(**vae_settings(budget))
 
 
-def vae_settings(budget: Budget) -> dict[str, Any]:
+def vae_settings(budget: Budget) -> Params:
     """Return the settings that `VAEOversampler` and `VAEPretraining` share."""
     return {
         "n_steps": budget.updates,
@@ -90,7 +90,7 @@ def vae_settings(budget: Budget) -> dict[str, Any]:
     }
 
 
-def shared_settings(budget: Budget) -> dict[str, Any]:
+def shared_settings(budget: Budget) -> Params:
     """Return the settings that GANs and diffusion models share."""
     return {
         "batch_size": budget.gan_batch_size,

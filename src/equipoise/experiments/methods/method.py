@@ -1,20 +1,19 @@
 """`Method`: a named way of rebalancing."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from imblearn.pipeline import Pipeline
 
 from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import Budget
-from equipoise.resampling.base import Resampler
+from equipoise.resampling.base import Params, Resampler
 
 Balance = Callable[[Budget], Resampler]
-ClassifierSettings = Callable[[Budget], Mapping[str, Any]]  # arguments of `ImageClassifier`
+ClassifierSettings = Callable[[Budget], Params]  # arguments of `ImageClassifier`
 
 
-def no_settings(_budget: Budget) -> Mapping[str, Any]:
+def no_settings(_budget: Budget) -> Params:
     """Return no settings: the classifier is that of the budget."""
     return {}
 

@@ -5,12 +5,9 @@ clean form. The classifier is that of the budget in all of them, so that arms of
 comparable; `equipoise.estimators.presets` has the papers' classifiers.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from equipoise.experiments.methods.method import Balance, ClassifierSettings, Method
 from equipoise.experiments.protocol import Budget
-from equipoise.resampling.base import Resampler
+from equipoise.resampling.base import Params, Resampler
 
 S0_STEPS = 19_200  # 300 passes over the paper's 2,021 cells in batches of 32
 
@@ -49,7 +46,7 @@ def s0_vae(head_stride: int) -> Balance:
 def s0_classifier(head_stride: int) -> ClassifierSettings:
     """Return the settings of paper S0's classifier: the VAE's encoder and the RWWCE loss."""
 
-    def settings(budget: Budget) -> Mapping[str, Any]:
+    def settings(budget: Budget) -> Params:
         from equipoise.resampling.vae.pretraining import VAEPretraining
 
         pretraining = VAEPretraining(

@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from equipoise.runs.outcome import HistoryRow
+from equipoise.training.loop import History
 from equipoise.training.progress import Listener
 
 
@@ -52,7 +53,7 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     seconds[stage] += perf_counter() - start
 
 
-def histories_of(step: Any) -> dict[str, Any]:
+def histories_of(step: Any) -> dict[str, History]:
     """Return the histories of a step by name; fits of several stages have `histories_`."""
     histories = getattr(step, "histories_", None) or getattr(step, "history_", {})
     return histories if isinstance(histories, dict) else {"": histories}
