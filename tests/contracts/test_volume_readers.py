@@ -1,4 +1,4 @@
-"""The contract of every reader of volumes: add a builder of a small source and the checks run on it."""
+"""The contract of every reader of volumes: add a builder of a small source."""
 
 from collections.abc import Callable
 from pathlib import Path

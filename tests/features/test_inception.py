@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 
 @pytest.fixture(scope="session")
 def official() -> Path:
-    """A file of the official weights; $EQUIPOISE_WEIGHTS is a folder that contains one of `FILES`."""
+    """A file of the official weights, one of `FILES` in the folder $EQUIPOISE_WEIGHTS."""
     file = find_weights(FILES) if FOLDER in os.environ else None
     if file is None:
         pytest.skip(f"the weights of the FID Inception ({', '.join(FILES)}) are not in ${FOLDER}")
@@ -55,7 +55,7 @@ def test_address_is_the_released_file() -> None:
 
 
 def test_input_of_a_ramp_follows_tensorflow_1() -> None:
-    # TensorFlow 1 reads target index x at source x * old / new and is constant after the last pixel.
+    # TensorFlow 1 reads index x at source x * old / new, and is constant after the last pixel.
     # Aligned pixel centers would give (x + 0.5) * old / new - 0.5.
     ramp = torch.arange(0, 20, dtype=torch.float32).view(1, 1, 20, 1).expand(1, 1, 20, 13) / 255
     resized = InceptionInput()(ramp)

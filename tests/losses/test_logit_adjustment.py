@@ -53,7 +53,8 @@ def test_posthoc_divides_probabilities_by_class_shares() -> None:
 def test_golden_prior_correction() -> None:
     """docs/methods.md 7.5: p' ~ p pi_test / pi_train with pi_train (.5, .5).
 
-    Dividing by "counts" proportional to pi_train / pi_test is the same; equal priors change nothing.
+    Dividing by "counts" proportional to pi_train / pi_test is the same; equal priors change
+    nothing.
     """
     p, test = torch.tensor([[0.3, 0.7]]), torch.tensor([0.85455, 0.14545])
     expected = torch.tensor([[0.715743, 0.284257]])

@@ -116,7 +116,7 @@ def test_a_cosine_head_gives_cosines(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "weights"), WEIGHTS)
 def test_every_weights_record_fits_its_network(name: str, weights: str) -> None:
-    """The head is left out by its prefix, and the features of gray images have the size they have."""
+    """The head is left out by its prefix; features of gray images keep their size."""
     backbone = find_backbone(name)
     record = backbone.weights[weights]
     assert backbone.head.startswith(record.head.rstrip("."))

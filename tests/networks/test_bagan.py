@@ -1,4 +1,4 @@
-"""Networks of the original BAGAN: widths of the reference, every valid side, latents of a class (methods 4.8)."""
+"""Networks of the original BAGAN: widths of the reference, valid sides, latents of a class."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def widths(network: nn.Module, kind: type[nn.Linear | nn.Conv2d]) -> list[int]:
 
 
 def test_widths_are_those_of_the_reference() -> None:
-    """Conv 32/2, 64/1, 128/2, 256/1, then pairs of 256 until the side is 8; linear 1024 and 128 * s0^2."""
+    """Conv 32/2, 64/1, 128/2, 256/1, then pairs of 256 down to side 8; linear 1024, 128 * s0^2."""
     made, critic, encoder = bagan_networks(design(64, 3, 3, latent_size=100, base_channels=32))
     assert (
         widths(critic.trunk, nn.Conv2d)
@@ -66,7 +66,7 @@ def test_the_score_is_the_logit_of_not_being_generated() -> None:
 
 
 def test_first_weights_do_not_make_images_of_one_gray() -> None:
-    """Without biases, a latent of 0 is mid-gray; other latents must differ from it from the start."""
+    """Without biases, a latent of 0 is mid-gray; other latents differ from the start."""
     torch.manual_seed(0)
     made = generator(design(32, base_channels=8))
     assert made(torch.zeros(1, 9), torch.tensor([0])).abs().max() == 0

@@ -1,4 +1,4 @@
-"""Networks of BAGAN-GP: parameter counts of the paper, every valid side, first weights (methods 4.9, 10.1)."""
+"""Networks of BAGAN-GP: parameter counts of the paper, every valid side, initial weights."""
 
 from dataclasses import replace
 from typing import Any

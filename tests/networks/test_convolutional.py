@@ -1,4 +1,4 @@
-"""Layouts of papers S1, S2 and S4: their parameter counts, and where labels enter. See also `test_design`."""
+"""Layouts of papers S1, S2 and S4: their parameter counts, and where labels enter."""
 
 import pytest
 import torch

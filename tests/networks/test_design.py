@@ -71,7 +71,7 @@ def test_the_size_table(
 def test_the_size_table_for_all_numbers_of_classes(
     layout: str, conditioning: str, channels: int, n_classes: int
 ) -> None:
-    """Methods 10.1, shapes alone: on the device "meta", which computes no values; spectral norms are slow there."""
+    """Shapes alone, on the device "meta", which computes no values; spectral norms are slow there."""
     norm = None if layout == "bagan_gp" else "none"
     for size in SIZES:
         with torch.device("meta"):
@@ -96,7 +96,12 @@ def test_every_norm_and_conditioning_with_attention(
     layout: str, conditioning: str, norm: str, size: int
 ) -> None:
     design = Design(
-        size=size, channels=1, n_classes=3, conditioning=conditioning, critic_norm=norm, critic_first_norm=False,
+        size=size,
+        channels=1,
+        n_classes=3,
+        conditioning=conditioning,
+        critic_norm=norm,
+        critic_first_norm=False,
         attention=(layout, size) != ("constant", 8), **TINY,
     )  # fmt: skip
     check_shapes(build_pair(layout, design), design)

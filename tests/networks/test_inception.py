@@ -8,7 +8,7 @@ from equipoise.networks.inception import TAPS, GlobalMean, ParallelPaths, fid_in
 def test_size_of_the_network() -> None:
     with torch.device("meta"):
         network = fid_inception()
-    # Inception v3 without the auxiliary and the last layer: 23,834,568 of torchvision, less 1000 * (2048 + 1)
+    # Inception v3 without the auxiliary and the last layer: 23,834,568 less 1000 * (2048 + 1)
     assert sum(p.numel() for p in network.parameters()) == 23_834_568 - 1000 * 2049
 
 

@@ -136,7 +136,7 @@ def test_what_is_brought_to_mean_0_and_deviation_1(name: str, dims: tuple[int, .
 
 
 def test_layer_norm_keeps_the_differences_between_the_channels_of_an_image() -> None:
-    """Channels that are 0, 1, 2, 3 everywhere: normalized one by one, as instance norm does, all would be 0."""
+    """Constant channels 0, 1, 2, 3: instance norm would turn all of them into 0."""
     x = torch.arange(4.0)[None, :, None, None].expand(2, 4, 5, 5)
     expected = (x - 1.5) / 1.25**0.5
     torch.testing.assert_close(NORMS["layer"](4)[0](x), expected, atol=1e-4, rtol=0)

@@ -21,7 +21,7 @@ def uneven(n: int, height: int, width: int, channels: int = 2) -> Tensor:
 
 
 def trained(kind: PatchNetwork) -> nn.Module:
-    """A network in evaluation mode whose batch norms have seen images: its logits differ between patches."""
+    """A network in evaluation mode whose batch norms have statistics: logits differ by patch."""
     torch.manual_seed(0)
     network = kind.build(2, 3, 4)
     for layer in network.modules():
@@ -66,7 +66,7 @@ def test_sliding_gives_the_logits_of_the_cropped_patches(kind: PatchNetwork, siz
 
 
 def test_the_padded_network_could_not_slide() -> None:
-    """Why it is shown every patch: a convolution pads a patch with zeros where the slice goes on."""
+    """Why it needs every patch: a convolution pads a patch with zeros where the slice goes on."""
     network, image = trained(PATCH_NETWORKS["center_cnn"]), uneven(1, 72, 64)
     with torch.no_grad():
         inside = network.get_submodule("features")(image)[:, :, 1:].mean(dim=(2, 3))

@@ -70,7 +70,7 @@ def block_of(kind: str) -> Residual:
 
 @pytest.mark.parametrize("kind", ["up", "first", "down"])
 def test_the_shortcut_equals_the_papers_order(kind: str) -> None:
-    """The paper convolves the larger map: 1 x 1 convolutions commute with doubling and with means."""
+    """The paper convolves the larger map: 1 x 1 convolutions commute with doubling and means."""
     block = block_of(kind)
     before, after = (m for m in block.shortcut)
     assert isinstance(before if kind == "up" else after, nn.Conv2d)

@@ -151,7 +151,7 @@ def test_one_round_does_not_do(name: str, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="At 16 px it draws the spot anywhere: with 32 channels, after 2,000 updates on all images, in 23, "
+    reason="At 16 px the spot is anywhere: with 32 channels, 2,000 updates on all images, in 23, "
     "18, "
     "30 and 30 % of images in each quarter, and the mean image is off by 29. With patch=4, whose "
     "maps are 4 x 4 in place of 8 x 8, 96 % are in the right quarters. Probably only the borders "

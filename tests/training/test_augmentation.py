@@ -60,12 +60,12 @@ def test_images_of_a_batch_change_each_in_its_own_way(policy: str) -> None:
 
 
 def test_film_never_puts_a_side_on_the_other() -> None:
-    """A mirrored chest film shows the heart on the right, which is a disease; an upside-down one shows nothing."""
+    """A mirrored chest film shows the heart on the right, which is a disease."""
     assert (corners(batch_of("film", blob(512))).argmax(dim=1) == 0).all()
 
 
 def test_film_leaves_some_images_unwarped() -> None:
-    """Without interpolation an image of two values keeps two, whatever its brightness and contrast."""
+    """Without interpolation an image of two values keeps two, at any brightness and contrast."""
     n_values = torch.tensor([len(image.unique()) for image in batch_of("film", blob(256))])
     assert 0.1 < (n_values == 2).float().mean() < 0.3
 
@@ -76,7 +76,7 @@ def test_cell_reaches_every_corner() -> None:
 
 
 def test_cell_mirrors_as_well_as_rotates() -> None:
-    """Three spots clockwise from bright to dim stay clockwise under a rotation and not under a mirror image."""
+    """Three spots clockwise from bright to dim stay clockwise when rotated, not when mirrored."""
     images = torch.zeros(256, 1, 33, 33)
     for (row, column), value in {(9, 12): 1.0, (12, 22): 0.7, (22, 14): 0.4}.items():
         images[:, :, row - 2 : row + 3, column - 2 : column + 3] = value
@@ -87,7 +87,7 @@ def test_cell_mirrors_as_well_as_rotates() -> None:
 
 
 def turn(images: Tensor) -> Tensor:
-    """Twice the area of the triangle of the centers of bright, middle and dim pixels, positive if clockwise."""
+    """Return twice the signed area of the triangle of bright, middle and dim; clockwise is positive."""
     relative = images - images.amin(dim=(1, 2, 3), keepdim=True)
     relative = relative / relative.amax(dim=(1, 2, 3), keepdim=True)
     a, b, c = (center((relative - level).abs() < 0.1) for level in (1.0, 0.7, 0.4))

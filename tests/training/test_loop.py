@@ -23,7 +23,7 @@ def empty_batch(_step: int) -> Batch:
 
 
 class NoisyStep:
-    """Adds noise to a weight: each step depends on all chance before it; may die at its n-th call."""
+    """Adds noise to a weight: each step depends on all earlier noise; may die at its n-th call."""
 
     def __init__(self, dies_at: int | None = None) -> None:
         self.model = nn.Linear(3, 1)

@@ -56,7 +56,7 @@ def balanced(pool: Pool) -> BatchSampler:
 
 
 def square_root(pool: Pool) -> BatchSampler:
-    """Draw a class with probability proportional to the root of its size, then one of its images."""
+    """Draw a class with probability proportional to the root of its size, then an image of it."""
     roots = np.sqrt(_member_of_class(pool.labels)[1])
     return _by_chance(pool, "square root", lambda _step: roots / roots.sum())
 

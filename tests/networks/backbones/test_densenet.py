@@ -34,7 +34,7 @@ def test_golden_densenet_features() -> None:
 def test_sides_that_give_densenet_a_last_map_of_one_side(
     expected: int, first: int, last: int
 ) -> None:
-    """docs/methods.md 3.3: 64: 2, 96: 3, 128: 4, 157-188: 5, 192: 6, 224: 7, 256: 8, 317-348: 10."""
+    """64: 2, 96: 3, 128: 4, 157-188: 5, 192: 6, 224: 7, 256: 8, 317-348: 10."""
     sides = []
     with torch.device("meta"):
         features = densenet121(3, 2, 64).eval().get_submodule("features")

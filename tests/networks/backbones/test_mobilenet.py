@@ -25,7 +25,7 @@ def test_official_weights_fit_name_by_name(shared: Path) -> None:
 
 
 def test_official_weights_see_a_palace(shared: Path) -> None:
-    """scikit-learn's picture of the Summer Palace: a wrong layer anywhere would not find class 698, palace."""
+    """scikit-learn's picture of the Summer Palace is class 698, palace, unless a layer is wrong."""
     network = MobileNetV2(3, 1000).eval()
     network.load_state_dict(load_file(shared / OFFICIAL_FILE))
     picture = (
