@@ -71,7 +71,7 @@ def test_the_size_table(
 def test_the_size_table_for_all_numbers_of_classes(
     layout: str, conditioning: str, channels: int, n_classes: int
 ) -> None:
-    """Shapes alone, on the device "meta", which computes no values; spectral norms are slow there."""
+    """Shapes alone, on the device "meta", which computes no values."""
     norm = None if layout == "bagan_gp" else "none"
     for size in SIZES:
         with torch.device("meta"):

@@ -87,7 +87,7 @@ def test_cell_mirrors_as_well_as_rotates() -> None:
 
 
 def turn(images: Tensor) -> Tensor:
-    """Return twice the signed area of the triangle of bright, middle and dim; clockwise is positive."""
+    """Return twice the signed area of the triangle of the three spots; clockwise is positive."""
     relative = images - images.amin(dim=(1, 2, 3), keepdim=True)
     relative = relative / relative.amax(dim=(1, 2, 3), keepdim=True)
     a, b, c = (center((relative - level).abs() < 0.1) for level in (1.0, 0.7, 0.4))
