@@ -15,7 +15,7 @@ from equipoise.metrics.segmentation import MEASURES
 from equipoise.results.records import Results
 from equipoise.results.tables import write_all_tables
 from equipoise.results.volume_tables import summarize_volumes, under_omissions, write_volume_tables
-from equipoise.runs.case_measures import Measures, join, read_measures, write_measures
+from equipoise.runs.case_measures import CaseMeasures, join_cases, read_measures, write_measures
 from equipoise.runs.run import Run, open_run
 from equipoise.runs.store import RunStore
 
@@ -31,12 +31,12 @@ def run(make_volume_study: MakeStudy, tmp_path: Path) -> Run:
 
 def measures(
     dice: list[float], *, patients: list[int] | None = None, size: float = 100.0
-) -> Measures:
+) -> CaseMeasures:
     """Cases whose only region has this Dice, with as much drawn as there is."""
     tp = np.array(dice) * size
     zeros = np.zeros(len(dice))
     counts = {**dict.fromkeys(MEASURES, zeros), "tp": tp, "fp": size - tp, "fn": size - tp}
-    return Measures(
+    return CaseMeasures(
         ids=np.array([f"case-{i}" for i in range(len(dice))]),
         patients=np.arange(len(dice)) if patients is None else np.array(patients),
         regions={"whole": counts},
@@ -137,7 +137,7 @@ def test_measures_survive_the_disk(tmp_path: Path) -> None:
 
 def test_folds_are_joined_in_the_order_of_names() -> None:
     a, b = measures([0.1, 0.3]).subset([1]), measures([0.1, 0.3]).subset([0])
-    assert join([a, b]).ids.tolist() == ["case-0", "case-1"]
+    assert join_cases([a, b]).ids.tolist() == ["case-0", "case-1"]
 
 
 def test_metrics_have_names_that_suit_columns() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from equipoise.metrics.base import Metric
 from equipoise.metrics.segmentation import SEGMENTATION_METRICS, RegionMetric
-from equipoise.runs.case_measures import Measures, Values
+from equipoise.runs.case_measures import CaseMeasures, Values
 
 MEAN_DICE = "mean_dice"
 DICE = "dice"
@@ -43,7 +43,7 @@ def name_of(metric: str, part: str) -> str:
 def metric_on(metric: RegionMetric, part: str, label: str) -> Metric:
     """Return a region metric as a metric of a study, measured on one region or class."""
 
-    def rule(measures: Measures) -> Values:
+    def rule(measures: CaseMeasures) -> Values:
         values = metric.rule(measures.regions[part], measures.weighting)
         return _nan_without_cases(values, measures)
 
@@ -62,7 +62,7 @@ def mean_dice(regions: Sequence[str]) -> Metric:
     """Return the mean Dice: Dice of each region over the cases, then their plain mean."""
     dice = SEGMENTATION_METRICS[DICE]
 
-    def rule(measures: Measures) -> Values:
+    def rule(measures: CaseMeasures) -> Values:
         values = [dice.rule(measures.regions[part], measures.weighting) for part in regions]
         return _nan_without_cases(np.mean(values, axis=0), measures)
 
@@ -75,7 +75,7 @@ def mean_dice(regions: Sequence[str]) -> Metric:
     )
 
 
-def _nan_without_cases(values: Values, measures: Measures) -> Values:
+def _nan_without_cases(values: Values, measures: CaseMeasures) -> Values:
     """Replace values by NaN under weightings in which no case counts."""
     return np.where(measures.weighting.sum(axis=1) > 0, values, np.nan)
 

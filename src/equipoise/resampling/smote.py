@@ -1,4 +1,8 @@
-"""Blend near images of one class pixel by pixel: SMOTE, Borderline-SMOTE and ADASYN."""
+"""`SMOTEOversampler`: blend similar images of a class pixel by pixel (SMOTE and its variants).
+
+The interpolation itself is in `equipoise.data.smote`, which works on rows of numbers; this module
+adds the memory check, blending in chunks, rounding to the storage type, and saving.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -28,27 +32,31 @@ if TYPE_CHECKING:
     from equipoise.resampling.fit_cache import Fitted, Results, Tensors
 
 CHUNK = 64  # images blended at a time
-N_BLOCKS = 6  # of `BLOCK_BYTES` in a search: two of images, their conversions, their distances
+# Arrays of up to `BLOCK_BYTES` that exist at once in the neighbor search: two of images, their float
+# copies, and two of distances.
+N_BLOCKS = 6
 
 
 class SMOTEOversampler(Oversampler):
     """Add images x + u (x' - x): x an image of the class, x' a near one, u uniform in [0, 1).
 
-    All blending is in float32, rounded to the training images' type: an image of whole numbers lies
-    within 0.5 of the segment. Nothing is trained, so the images need no workspace.
+    Blends are computed in float32 and converted to the type of the training images; in an integer
+    type each pixel is within 0.5 of the exact blend. Nothing is trained: `workspace` and
+    `validation` are ignored.
 
     Args:
         sampling_strategy: See `Oversampler`.
         seed: Seed of the images that `fit_resample` adds.
-        kind: Which images are blended: "smote" (all alike), "borderline_smote" (those among other
-            classes) or "adasyn" (more likely the more neighbors are of other classes).
-        k_neighbors: Images of the same class that may be x', by Euclidean distance of pixels; all
-            others where a class has fewer.
+        kind: Which images become x: "smote" (all equally often), "borderline_smote" (those of which
+            half or more, but not all, of the 10 nearest neighbors are of other classes) or "adasyn"
+            (more often the more of their neighbors are of other classes).
+        k_neighbors: x' is one of the k nearest images of the same class, by Euclidean distance of
+            pixels; in a class of k images or fewer it is any other one.
 
     Source: Chawla et al. (2002), Section 4.2; Han et al. (2005), Borderline-SMOTE1; He et al.
-    (2008), ADASYN; see `equipoise.data.smote`. A blend of two images that are not aligned is a
-    double exposure, which is why paper S2 doubts SMOTE on pixels. It is here as the baseline that
-    generators have to beat.
+    (2008), ADASYN; see `equipoise.data.smote` for the differences. A blend of two images that are
+    not aligned looks like a double exposure, which is why Sun & Li (paper S2 in docs/methods.md)
+    doubt SMOTE on pixels. It is here as the baseline that generators have to beat.
 
     Example:
         >>> images = np.random.default_rng(0).integers(0, 255, (20, 1, 8, 8)).astype(np.uint8)
@@ -57,7 +65,8 @@ class SMOTEOversampler(Oversampler):
         (24, 1, 8, 8)
 
     See Also:
-        VAEOversampler: Can interpolate between latents instead of pixels.
+        VAEOversampler: Can interpolate in latent space instead of between pixels.
+        equipoise.data.smote.interpolate: The same for points of any kind.
     """
 
     minimum: ClassVar[int] = MINIMUM
@@ -90,9 +99,9 @@ class SMOTEOversampler(Oversampler):
         available = psutil.virtual_memory().available
         if needed > available:
             raise DataError(
-                f"SMOTE on these images needs about {needed / 2**30:.1f} GiB of memory, and "
-                f"{available / 2**30:.1f} GiB are free. Read the images smaller (size), add fewer "
-                "new ones (sampling_strategy), or blend features instead of pixels."
+                f"SMOTE on these images needs about {needed / 2**30:.1f} GiB of memory, but "
+                f"only {available / 2**30:.1f} GiB is available. Read the images at a smaller size "
+                "(size), add fewer of them (sampling_strategy), or blend features instead of pixels."
             )
         self.span_ = value_range(X)
         self.images_: dict[int, Images] = {}
@@ -107,7 +116,7 @@ class SMOTEOversampler(Oversampler):
 
     @property
     def generated_classes_(self) -> Labels:
-        """See `Oversampler.generated_classes_`: only classes that needed images."""
+        """The labels of which images can be generated: those that needed images in `fit`."""
         self._check_fitted()
         return self.classes_[sorted(self.neighborhoods_)]
 
@@ -115,7 +124,7 @@ class SMOTEOversampler(Oversampler):
         return self._generate_by_class(codes, partial(self._images_of, seed=seed))
 
     def _images_of(self, code: int, rows: NDArray[np.int64], *, seed: int) -> Images:
-        """Blend images of one class, a few at a time."""
+        """Blend one new image (*shape_) of class `code` for each of `rows`, `CHUNK` at a time."""
         label = int(self.classes_[code])
         if code not in self.neighborhoods_:
             raise DataError(
@@ -123,13 +132,14 @@ class SMOTEOversampler(Oversampler):
                 "images. Name it in sampling_strategy."
             )
         flat = self.images_[code].reshape(len(self.images_[code]), -1)
-        lines = draw_segments(self.neighborhoods_[code], len(rows), rng_of(seed, f"smote {label}"))
+        rng = rng_of(seed, f"smote {label}")
+        segments = draw_segments(self.neighborhoods_[code], len(rows), rng)
         images = np.empty((len(rows), *self.shape_), dtype=self.dtype_)
         low, high = self.span_
         for start in range(0, len(rows), CHUNK):
-            part = slice(start, start + CHUNK)
-            unit = (lines[part].points(flat) - low) / (high - low)
-            images[part] = quantize(unit, self.dtype_, self.span_).reshape(-1, *self.shape_)
+            chunk = slice(start, start + CHUNK)
+            unit = (segments[chunk].points(flat) - low) / (high - low)
+            images[chunk] = quantize(unit, self.dtype_, self.span_).reshape(-1, *self.shape_)
         return images
 
     def _state(self) -> "Fitted":
@@ -137,7 +147,7 @@ class SMOTEOversampler(Oversampler):
 
         tensors: dict[str, Tensor] = {}
         for code, neighborhood in self.neighborhoods_.items():
-            as_bytes = self.images_[code].view(np.uint8)  # not every torch has uint16
+            as_bytes = self.images_[code].view(np.uint8)  # older torch versions have no uint16
             tensors[f"{code}/images"] = torch.from_numpy(as_bytes)
             tensors[f"{code}/weights"] = torch.from_numpy(neighborhood.weights)
             tensors[f"{code}/neighbors"] = torch.from_numpy(neighborhood.neighbors)
@@ -156,15 +166,16 @@ class SMOTEOversampler(Oversampler):
 
 
 def bytes_needed(X: Images, n_blended: int, n_new: int) -> int:
-    """Estimate the memory of a fit and its result beyond `X`.
+    """Estimate the memory, in bytes, that `fit_resample` needs in addition to `X`.
 
-    It is the sum of copies of the images that are blended, the new images twice (alone, and after
-    the originals), the originals again, and the blocks of the search for neighbors.
+    Counted are copies of the images to blend, the new images twice (alone, and appended to the
+    originals), a copy of the originals, and the blocks of the neighbor search, of which none is
+    larger than all images in float32.
 
     Args:
         X: (n, c, *spatial) training images.
-        n_blended: Images of classes that need more.
-        n_new: Images that are added.
+        n_blended: Training images of the classes that need more.
+        n_new: Images to add.
     """
     n_copies = n_blended + 2 * n_new + len(X)
     return X[:1].nbytes * n_copies + N_BLOCKS * min(BLOCK_BYTES, 4 * X.size)

@@ -15,7 +15,7 @@ from equipoise.results.comparison import conclude
 from equipoise.results.method_tables import mean_seconds, peak_memory, write_method_tables
 from equipoise.results.records import Comparison, MethodResult, Results, Summary
 from equipoise.results.volume_verdict import volume_sentences
-from equipoise.runs.case_measures import Measures, Values
+from equipoise.runs.case_measures import CaseMeasures, Values
 from equipoise.runs.csv_records import write_csv
 from equipoise.runs.run import Run
 from equipoise.runs.volume_run import VolumeRun
@@ -68,7 +68,7 @@ def summarize_volumes(run: Run, *, baseline: str | None = None) -> Results:
     return replace(results, verdict=volume_sentences(results, len(description.seeds)))
 
 
-def under_omissions(metric: Metric, measures: Measures, patients: NDArray[np.int64]) -> Values:
+def under_omissions(metric: Metric, measures: CaseMeasures, patients: NDArray[np.int64]) -> Values:
     """Compute a metric of all cases, and again without each of m patients.
 
     Returns:
@@ -78,7 +78,7 @@ def under_omissions(metric: Metric, measures: Measures, patients: NDArray[np.int
     return metric.rule(measures.reweighted(weights))
 
 
-def summarize_seeds(metric: Metric, seeds: Sequence[Measures]) -> Summary:
+def summarize_seeds(metric: Metric, seeds: Sequence[CaseMeasures]) -> Summary:
     """Summarize a metric over seeds, each of which has segmented the test cases of all folds."""
     if not seeds:
         return Summary(mean=np.nan, sd=np.nan, low=np.nan, high=np.nan, n_runs=0)
@@ -141,8 +141,8 @@ def _method_result(method: str, run: Run, metrics: Mapping[str, Metric]) -> Meth
 
 
 def _shared_cases(
-    ours: Mapping[int, Measures], theirs: Mapping[int, Measures]
-) -> list[tuple[Measures, Measures]]:
+    ours: Mapping[int, CaseMeasures], theirs: Mapping[int, CaseMeasures]
+) -> list[tuple[CaseMeasures, CaseMeasures]]:
     pairs = []
     for seed in ours.keys() & theirs.keys():
         _, a, b = np.intersect1d(ours[seed].ids, theirs[seed].ids, return_indices=True)

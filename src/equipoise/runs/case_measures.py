@@ -1,4 +1,4 @@
-"""`Measures`: agreement of a method's label maps with the reference, case by case, as stored."""
+"""`CaseMeasures`: how well label maps agree with the reference, case by case (measures.csv)."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -15,22 +15,26 @@ from equipoise.metrics.segmentation import measure_case
 from equipoise.runs.csv_records import write_csv
 
 Values = NDArray[np.float64]
-IDENTITY = ("case", "patient", "region")  # columns before the measures
+ID_COLUMNS = ("case", "patient", "region")  # columns before the measures
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Measures:
-    """What was measured on n cases, under b weightings of them.
+class CaseMeasures:
+    """What `measure_case` measured on each of n cases, and how often each case counts.
+
+    Metrics (`equipoise.experiments.region_metrics`) read `regions` and `weighting` and return one
+    value per weighting, so that b resamples of the cases are scored in one call.
 
     Attributes:
         ids: (n,) names of the cases.
-        patients: (n,) patient of each.
-        regions: {region or class: {measure: (n,)}}; see
-            `equipoise.metrics.segmentation.measure_case`.
-        weights: (b, n) >= 0, how often each case counts; None counts each once.
+        patients: (n,) code of the patient of each case.
+        regions: {region or "class <name>": {measure: (n,)}}; the measures are "tp", "fp", "fn",
+            "hd95_mm" and the others that `equipoise.metrics.segmentation.measure_case` returns.
+        weights: (b, n) >= 0, how often each case counts in each of b weightings; None for one
+            weighting that counts each case once.
 
     Example:
-        >>> measures = Measures(
+        >>> measures = CaseMeasures(
         ...     ids=np.array(["a", "b"]), patients=np.array([0, 1]),
         ...     regions={"whole": {"tp": np.array([5.0, 7.0])}},
         ... )
@@ -45,30 +49,33 @@ class Measures:
 
     @cached_property
     def weighting(self) -> Values:
-        """(b, n) weights, a row of ones where none were given."""
+        """(b, n) weights; a single row of ones if no weights were passed."""
         return np.ones((1, len(self.ids))) if self.weights is None else self.weights
 
     def reweighted(self, weights: Values) -> Self:
-        """Return the same measures under other weights (b, n)."""
+        """Return the same measures with other weights, (b, n)."""
         return replace(self, weights=weights)
 
     def subset(self, rows: Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]) -> Self:
-        """Return some cases, in the order of `rows`, without weights."""
-        index = np.asarray(rows)
+        """Return the cases at `rows` (indices or a mask), in that order; weights are dropped."""
+        rows = np.asarray(rows)
         regions: dict[str, dict[str, Values]] = {}
         for region, measures in self.regions.items():
-            regions[region] = {measure: values[index] for measure, values in measures.items()}
+            regions[region] = {measure: values[rows] for measure, values in measures.items()}
         return replace(
             self,
-            ids=self.ids[index],
-            patients=self.patients[index],
+            ids=self.ids[rows],
+            patients=self.patients[rows],
             regions=regions,
             weights=None,
         )
 
 
-def join(parts: Sequence[Measures]) -> Measures:
-    """Join the cases of several cells, in the order of their names."""
+def join_cases(parts: Sequence[CaseMeasures]) -> CaseMeasures:
+    """Concatenate the cases of several cells and sort them by case name; weights are dropped.
+
+    All parts have the regions and measures of the first.
+    """
     regions: dict[str, dict[str, Values]] = {}
     for region, measures in parts[0].regions.items():
         regions[region] = {}
@@ -77,62 +84,66 @@ def join(parts: Sequence[Measures]) -> Measures:
             regions[region][measure] = np.concatenate(values)
     ids = np.concatenate([part.ids for part in parts])
     patients = np.concatenate([part.patients for part in parts])
-    joined = Measures(ids=ids, patients=patients, regions=regions)
+    joined = CaseMeasures(ids=ids, patients=patients, regions=regions)
     return joined.subset(np.argsort(ids, kind="stable"))
 
 
-def measure_all(dataset: VolumeDataset, maps: Sequence[NDArray[np.uint8]]) -> Measures:
-    """Compare the label map of each case with the reference.
+def measure_all(dataset: VolumeDataset, maps: Sequence[NDArray[np.uint8]]) -> CaseMeasures:
+    """Measure the predicted label map of each case against its reference label map.
 
     Args:
-        dataset: The prepared cases, cropped to the brain.
-        maps: Their label maps (z, y, x), of the same extent, codes of classes.
+        dataset: The prepared cases with their reference label maps, cropped to the brain.
+        maps: The predicted label maps (z, y, x) in the order of the cases, cropped alike; class
+            codes.
     """
-    measured = []  # of each case: {region: {measure: value}}
-    for row, codes in enumerate(maps):
+    cases = []  # for each case {region: {measure: value}}
+    for row, label_map in enumerate(maps):
         case = measure_case(
             truth=dataset.arrays(row).codes,
-            prediction=codes,
+            prediction=label_map,
             regions=dataset.regions,
             spacing_mm=dataset.volumes[row].spacing_mm,
             class_names=dataset.class_names,
         )
-        measured.append(case)
+        cases.append(case)
     regions: dict[str, dict[str, Values]] = {}
-    for region, measures in measured[0].items():
+    for region, measures in cases[0].items():
         regions[region] = {}
         for measure in measures:
-            values = [case[region][measure] for case in measured]
+            values = [case[region][measure] for case in cases]
             regions[region][measure] = np.array(values, dtype=np.float64)
-    return Measures(ids=dataset.ids, patients=dataset.groups, regions=regions)
+    return CaseMeasures(ids=dataset.ids, patients=dataset.groups, regions=regions)
 
 
-def write_measures(measures: Measures, path: Path) -> None:
-    """Write a line for each case and region; a field is empty where its number is not defined."""
+def write_measures(measures: CaseMeasures, path: Path) -> None:
+    """Write a CSV line for each case and region: `ID_COLUMNS`, then a column for each measure.
+
+    A field is empty where the measure is not defined (NaN).
+    """
     names = list(next(iter(measures.regions.values())))
     lines = []
     for i, (case, patient) in enumerate(zip(measures.ids, measures.patients, strict=True)):
         for region, values in measures.regions.items():
             numbers = [float(values[name][i]) for name in names]
             lines.append((str(case), int(patient), region, *numbers))
-    write_csv(path, (*IDENTITY, *names), lines)
+    write_csv(path, (*ID_COLUMNS, *names), lines)
 
 
-def read_measures(path: Path) -> Measures:
-    """Read what `write_measures` wrote."""
-    patients: dict[str, int] = {}
-    numbers: dict[str, dict[str, list[float]]] = {}  # {region: {measure: one for each case}}
+def read_measures(path: Path) -> CaseMeasures:
+    """Read the file that `write_measures` wrote; empty fields become NaN."""
+    patients: dict[str, int] = {}  # {case: patient}
+    numbers: dict[str, dict[str, list[float]]] = {}  # {region: {measure: n values}}
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             patients[row["case"]] = int(row["patient"])
             of_region = numbers.setdefault(row["region"], {})
             for name, text in row.items():
-                if name not in IDENTITY:
+                if name not in ID_COLUMNS:
                     of_region.setdefault(name, []).append(float(text or "nan"))
     regions: dict[str, dict[str, Values]] = {}
     for region, measures in numbers.items():
         regions[region] = {name: np.array(values) for name, values in measures.items()}
-    return Measures(
+    return CaseMeasures(
         ids=np.array(list(patients), dtype=str),
         patients=np.array(list(patients.values()), dtype=np.int64),
         regions=regions,

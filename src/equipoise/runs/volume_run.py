@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from equipoise.runs.case_measures import Measures, join
+from equipoise.runs.case_measures import CaseMeasures, join_cases
 from equipoise.runs.cell import Cell
 from equipoise.runs.description import StudyDescription, VolumeDatasetDescription
 
@@ -19,7 +19,7 @@ class SegmentedCell:
     """
 
     cell: Cell
-    measures: Measures
+    measures: CaseMeasures
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,17 +48,17 @@ class VolumeRun:
         """Return the finished cells of a method."""
         return [finished for finished in self.finished if finished.cell.method == method]
 
-    def seeds(self, method: str) -> Mapping[int, Measures]:
+    def seeds(self, method: str) -> Mapping[int, CaseMeasures]:
         """Return, for each seed of a method, the test cases of its finished folds together."""
         return self._measures_by_seed.get(method, {})
 
     @cached_property
-    def _measures_by_seed(self) -> dict[str, dict[int, Measures]]:
-        joined: dict[str, dict[int, Measures]] = {}
+    def _measures_by_seed(self) -> dict[str, dict[int, CaseMeasures]]:
+        joined: dict[str, dict[int, CaseMeasures]] = {}
         for method in self.methods:
             cells = self.cells_of(method)
             joined[method] = {}
             for seed in sorted({finished.cell.seed for finished in cells}):
                 parts = [finished.measures for finished in cells if finished.cell.seed == seed]
-                joined[method][seed] = join(parts)
+                joined[method][seed] = join_cases(parts)
         return joined
