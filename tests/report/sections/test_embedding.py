@@ -93,7 +93,7 @@ def test_without_a_map_the_section_is_left_out(make_run: MakeRun) -> None:
     assert "on one map" not in write_report(run).read_text(encoding="utf-8")
 
 
-MARK = Mark("real", "real-1", "M0 0z", "#000", filled=True)
+MARK = Mark("training", True, "real", "M0 0z", "#000")
 
 
 def test_points_are_placed_to_one_scale_and_upward_is_up() -> None:

@@ -14,13 +14,13 @@ from equipoise.report.sections.slices import TRUTH, view
 def test_every_method_is_shown_on_the_slices_of_the_reference(volumes_run: Path) -> None:
     found = view(read_contents(volumes_run))
     assert found is not None
-    assert [title.split(":")[0] for title in found.patients] == [
+    assert [title.split(":")[0] for title in found.shared_patients] == [
         f"{role} patient of random" for role in ("Best", "Median", "Worst")
     ]
-    for rows in found.patients.values():
+    for rows in found.shared_patients.values():
         assert rows[0].title == "The slice with most tumor."
         for row in rows:
-            names = [drawing.caption for drawing in row.drawings]
+            names = [drawing.caption for drawing in row.figures]
             assert names == ["T1c", "FLAIR", "The experts", "random", "dense", "cascade"]
 
 
@@ -31,9 +31,9 @@ def test_dashed_lines_are_the_experts_and_solid_ones_the_methods(volumes_run: Pa
     with np.load(volumes_run / "evidence" / "slices" / "slices.npz") as pixels:
         i = facts["exhibits"][0]["slice"]
         truth, drawn = pixels[f"truth_{i}"] > 0, pixels[f"drawn_{i}_1"] > 0
-    drawing = next(iter(found.patients.values()))[0].drawings[4]
+    drawing = next(iter(found.shared_patients.values()))[0].figures[4]
     color = found.regions["whole"].color
-    paths = [(line.style.dash, line.path) for line in drawing.lines if line.style.color == color]
+    paths = [(line.style.dash, line.path) for line in drawing.outlines if line.style.color == color]
     assert paths == [(TRUTH, outline(truth)), ("", outline(drawn))]
 
 
@@ -47,8 +47,8 @@ def test_the_largest_region_comes_first_with_a_color_of_its_own(volumes_run: Pat
 def test_other_methods_show_their_own_patients(volumes_run: Path) -> None:
     found = view(read_contents(volumes_run))
     assert found is not None
-    assert list(found.own) == ["dense", "cascade"]
-    for drawings in found.own.values():
+    assert list(found.own_patients) == ["dense", "cascade"]
+    for drawings in found.own_patients.values():
         assert {drawing.caption.split(":")[0] for drawing in drawings} == {
             "Best",
             "Median",
@@ -74,7 +74,7 @@ def test_voxels_that_are_not_square_are_drawn_as_they_are(volumes_copy: Path) ->
     write_json(path, facts)
     found = view(read_contents(volumes_copy))
     assert found is not None
-    drawing = next(iter(found.patients.values()))[0].drawings[0]
+    drawing = next(iter(found.shared_patients.values()))[0].figures[0]
     assert drawing.height == 14 * 1.5
     assert all(picture.height == 21 for picture in found.pictures)
 
@@ -90,9 +90,11 @@ def test_a_patient_whom_a_method_has_not_segmented_yet_is_left_out(volumes_copy:
     np.savez(folder / "slices.npz", allow_pickle=False, **kept)
     found = view(read_contents(volumes_copy))
     assert found is not None
-    names = {d.caption for rows in found.patients.values() for row in rows for d in row.drawings}
+    names = {
+        d.caption for rows in found.shared_patients.values() for row in rows for d in row.figures
+    }
     assert "dense" not in names
-    assert found.own["dense"] == []
+    assert found.own_patients["dense"] == []
 
 
 def test_without_evidence_the_section_is_left_out(volumes_copy: Path) -> None:
