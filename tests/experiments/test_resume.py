@@ -101,7 +101,11 @@ def results(folder: Path) -> dict[str, Any]:
         assert record.diversity[1] > 0  # of the class that needs more images
         values = record.to_json()
         found[str(cell)] = {key: values[key] for key in values.keys() - CHANGING}
-        files = [store.path(cell) / name for name in names if (store.path(cell) / name).exists()]
+        files = [
+            store.cell_folder(cell) / name
+            for name in names
+            if (store.cell_folder(cell) / name).exists()
+        ]
         found |= {f"{cell}, {path.name}": path.read_bytes() for path in files}
     return found
 

@@ -90,7 +90,7 @@ def test_a_cell_holds_everything_that_was_promised(
     split, record, stored = (
         study.split("split-1"),
         store.record(cell),
-        read_arrays(store.path(cell) / "predictions.npz"),
+        read_arrays(store.cell_folder(cell) / "predictions.npz"),
     )
     for part in ("validation", "test"):
         rows = getattr(split, part)
@@ -105,15 +105,15 @@ def test_a_cell_holds_everything_that_was_promised(
     assert record.peak_memory_mb > 10
     assert not record.resumed
     assert set(record.seconds) == {"resample", "train", "predict"}
-    synthetic = np.load(store.path(cell) / "synthetic.npz")
+    synthetic = np.load(store.cell_folder(cell) / "synthetic.npz")
     assert synthetic["images"].dtype == np.uint8
     assert set(synthetic["labels"].tolist()) == {1}
     assert len(synthetic["labels"]) == min(24, before.max() - before.min())
-    history = (store.path(cell) / "history.csv").read_text().splitlines()
+    history = (store.cell_folder(cell) / "history.csv").read_text().splitlines()
     assert history[:2] == ["stage,step,name,value", "balance/class-1,20,critic_loss,0.5"]
     assert history[2] == f"classify,1,accuracy,{1 / 3!r}"
-    assert (store.path(cell) / "classifier" / "model.json").is_file()
-    assert not (store.path(Cell("fewer", "split-1", 1)) / "synthetic.npz").exists()
+    assert (store.cell_folder(cell) / "classifier" / "model.json").is_file()
+    assert not (store.cell_folder(Cell("fewer", "split-1", 1)) / "synthetic.npz").exists()
 
 
 def test_a_class_that_training_lost_gets_probability_zero(
@@ -121,7 +121,9 @@ def test_a_class_that_training_lost_gets_probability_zero(
 ) -> None:
     one = Pipeline([("balance", fakes.OnlyRare()), ("classify", fakes.NearestMean())])
     store, _ = run(make_study(methods={"one": one}), tmp_path)
-    scores = read_arrays(store.path(Cell("one", "split-0", 0)) / "predictions.npz")["test_score"]
+    scores = read_arrays(store.cell_folder(Cell("one", "split-0", 0)) / "predictions.npz")[
+        "test_score"
+    ]
     assert np.array_equal(scores, np.tile([0.0, 1.0], (len(scores), 1)))
 
 
@@ -161,7 +163,7 @@ def test_an_interrupt_keeps_what_is_finished(
     with pytest.raises(KeyboardInterrupt):
         run(make_study(methods=methods), tmp_path)
     store = RunStore(tmp_path)
-    assert [cell for cell in open_run(store.folder).cells if store.has(cell)] == [
+    assert [cell for cell in open_run(store.folder).cells if store.has_finished(cell)] == [
         Cell("none", "split-0", 0)
     ]
     assert not store.has_failed(Cell("halt", "split-0", 0))

@@ -101,7 +101,7 @@ def test_methods_seeds_and_splits_may_be_added(
     assert (tmp_path / "cells/copies/split-0/seed-1/record.json").read_bytes() == before
     cells = open_run(tmp_path).cells
     assert len(cells) == 3 * 3 * 2
-    assert sum(store.has(cell) for cell in cells) == 2 + 9
+    assert sum(store.has_finished(cell) for cell in cells) == 2 + 9
 
 
 def test_other_settings_are_refused_with_the_differences(
@@ -188,7 +188,7 @@ def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
 
 def test_a_failed_cell_is_replaced_whole(tmp_path: Path) -> None:
     store, cell = RunStore(tmp_path), Cell("none", "split-0", 0)
-    assert not store.has(cell)
+    assert not store.has_finished(cell)
     assert not store.has_failed(cell)
     failure = FailedCellRecord(
         cell=cell,
@@ -201,13 +201,13 @@ def test_a_failed_cell_is_replaced_whole(tmp_path: Path) -> None:
         error_type="ValueError",
     )
     store.write_failure(failure)
-    (store.path(cell) / "rest").touch()
+    (store.cell_folder(cell) / "rest").touch()
     store.write_failure(replace(failure, error="second"))
     assert store.has_failed(cell)
     assert store.record(cell) == replace(failure, error="second")
-    assert not (store.path(cell) / "rest").exists()
-    write_json(store.path(cell) / "record.json", {"status": "done"})
-    assert store.has(cell)
+    assert not (store.cell_folder(cell) / "rest").exists()
+    write_json(store.cell_folder(cell) / "record.json", {"status": "done"})
+    assert store.has_finished(cell)
 
 
 def test_duplicates_are_written_by_name(

@@ -1,4 +1,4 @@
-"""Whether a stored run may be continued with a study, and the description of both together."""
+"""Check whether a study can continue a stored run, and merge their descriptions."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,13 +14,13 @@ MOST_LINES = 12  # of differences in a message
 Named = TypeVar("Named", MethodDescription, SplitDescription)
 
 
-def continued(
+def merge_descriptions(
     stored: StudyDescription, requested: StudyDescription, folder: Path
 ) -> StudyDescription:
-    """Join the descriptions of a stored run and a study: methods, splits and seeds may be added.
+    """Merge the descriptions of a stored run and a study, which may add methods, splits and seeds.
 
-    Versions count because another version rounds differently: arms trained under both would not be
-    a fair pair.
+    Library versions have to be the same: another version rounds differently, so methods trained
+    under different ones would not be compared fairly.
 
     Raises:
         StaleRunError: The images, a setting of a stored method, a stored split or a library

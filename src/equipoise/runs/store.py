@@ -1,4 +1,4 @@
-"""`RunStore`: the folder of a run, written so that it is whole at every instant."""
+"""`RunStore`: write a run into its folder, so that a kill never leaves half a file or cell."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.exceptions import SettingError
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord, TriedCellRecord, read_cell_record
-from equipoise.runs.continuation import continued
+from equipoise.runs.continuation import merge_descriptions
 from equipoise.runs.description import StudyDescription, read_description
 from equipoise.runs.outcome import Outcome, write_history
 
@@ -32,9 +32,26 @@ EXAMPLES_PER_CLASS = 8
 
 
 class RunStore:
-    """The folder of a run; its layout is in docs/architecture.md.
+    """Write and read the folder of a run; docs/architecture.md lists its files.
 
-    Reading needs no lock. Whoever writes holds `lock`, and opens the store with the study first.
+    A writer holds `lock` while it calls `open` once and then, for each cell, `write` or
+    `write_failure`. Reading needs no lock, nor does `check`, which fails early if the study cannot
+    run in this folder.
+
+    Args:
+        folder: Folder of the run; `check` and `lock` create it.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     store = RunStore(folder)
+        ...     with store.lock():
+        ...         finished = store.has_finished(Cell("none", "split-0", 0))
+        >>> finished
+        False
+
+    See Also:
+        `equipoise.runs.run.open_run`: Reads all that a folder contains.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -42,19 +59,21 @@ class RunStore:
 
     @property
     def workspace(self) -> Path:
-        """Folder of checkpoints and finished fits, found again by content."""
+        """Folder of checkpoints and finished fits, named by a hash of their settings and data."""
         return self.folder / "workspace"
 
-    def path(self, cell: Cell) -> Path:
-        """Folder of a cell."""
+    def cell_folder(self, cell: Cell) -> Path:
+        """Return the folder of a cell."""
         return self.folder / "cells" / cell.folder
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes from writing into the folder; the system releases a dead one's lock.
+        """Hold the lock that keeps other processes from writing into the folder.
+
+        If the process dies, the operating system releases it.
 
         Raises:
-            SettingError: Another process holds it, or the folder cannot be written.
+            SettingError: Another process holds the lock, or the folder cannot be written.
         """
         make_folder(self.folder)
         try:
@@ -67,19 +86,19 @@ class RunStore:
             ) from error
 
     def check(self, description: StudyDescription) -> None:
-        """Check that the folder can be written and a run in it may be continued, before any work.
+        """Check that the folder is writable and that the study can continue a run in it.
 
         Args:
-            description: The study that is going to run.
+            description: The study to run.
 
         Raises:
-            SettingError: The folder cannot be written.
+            SettingError: The folder is not writable.
             StaleRunError: The folder contains results made with other settings; names the
                 differences.
         """
         make_folder(self.folder)
-        if self.path_of_description.is_file():
-            continued(self.description(), description, self.folder)
+        if self.description_path.is_file():
+            merge_descriptions(self.description(), description, self.folder)
 
     def open(
         self,
@@ -89,67 +108,69 @@ class RunStore:
         splits: Sequence[Split],
         duplicates: JsonObject | None = None,
     ) -> None:
-        """Store the description of a study, or continue a stored run, before cells are trained.
+        """Store what all cells share: study.json, splits.json, duplicates.json and examples.npz.
 
-        Removes what a killed process left behind.
+        If the folder contains a run, its methods, splits and seeds are kept and new ones added.
+        Temporary files of a killed process are removed.
 
         Args:
             description: The study.
             dataset: Its images or volumes; some images are stored as examples.
             splits: Its splits.
-            duplicates: Pairs of copies for duplicates.json; None where nobody searched for them.
+            duplicates: Contents of duplicates.json: pairs of copies; None if they were not searched
+                for.
 
         Raises:
             StaleRunError: The folder contains results made with other settings; names the
                 differences.
         """
         all_splits = list(splits)
-        if self.path_of_description.is_file():
-            description = continued(self.description(), description, self.folder)
-            names = {split.name for split in splits}
+        if self.description_path.is_file():
+            description = merge_descriptions(self.description(), description, self.folder)
+            new_names = {split.name for split in splits}
             stored = load_splits(self.folder / "splits.json", dataset)
-            all_splits = [split for split in stored if split.name not in names] + all_splits
-        self._clear()
+            all_splits = [split for split in stored if split.name not in new_names] + all_splits
+        self._remove_temporary_files()
         save_splits(self.folder / "splits.json", all_splits, dataset)
         if duplicates is not None:
             write_json(self.folder / "duplicates.json", duplicates)
         if isinstance(dataset, ImageDataset):
             self._save_examples(dataset, splits[0].train)
-        # last: a folder with study.json has the other files too
-        write_json(self.path_of_description, description.to_json())
+        # Written last: a folder with study.json has the other files too.
+        write_json(self.description_path, description.to_json())
 
     @property
-    def path_of_description(self) -> Path:
-        """The file `study.json`."""
+    def description_path(self) -> Path:
+        """Path of study.json, the description of the run."""
         return self.folder / "study.json"
 
     def description(self) -> StudyDescription:
-        """Read what was requested of the run.
+        """Read study.json: the methods, splits, seeds and data of the run.
 
         Raises:
             DataError: The folder contains no run, or its description cannot be read.
         """
         return read_description(self.folder)
 
-    def has(self, cell: Cell) -> bool:
-        """Return whether the cell is finished."""
+    def has_finished(self, cell: Cell) -> bool:
+        """Return whether the cell was trained and stored."""
         return self._status(cell) == "done"
 
     def has_failed(self, cell: Cell) -> bool:
-        """Return whether the cell was tried and failed."""
+        """Return whether the last attempt to train the cell raised an error."""
         return self._status(cell) == "failed"
 
     def record(self, cell: Cell) -> TriedCellRecord:
-        """Read the record of a finished or failed cell.
+        """Read record.json of a finished or failed cell.
 
         Raises:
-            DataError: It cannot be read.
+            DataError: The record cannot be read.
         """
-        return read_cell_record(self.path(cell) / "record.json")
+        return read_cell_record(self.cell_folder(cell) / "record.json")
 
     def write(self, cell: Cell, outcome: Outcome) -> None:
-        """Store a finished cell, all or nothing."""
-        with atomic_folder(self.path(cell)) as folder:
+        """Store a finished cell: its folder appears complete or not at all."""
+        with atomic_folder(self.cell_folder(cell)) as folder:
             _save_arrays(folder / "predictions.npz", **outcome.predictions)
             write_history(folder / "history.csv", outcome.history)
             synthetic = outcome.synthetic
@@ -161,24 +182,25 @@ class RunStore:
             write_json(folder / "record.json", outcome.record.to_json())
 
     def write_failure(self, record: FailedCellRecord) -> None:
-        """Store why a cell failed."""
-        with atomic_folder(self.path(record.cell)) as folder:
+        """Store the record of a failed cell in place of what its folder contains."""
+        with atomic_folder(self.cell_folder(record.cell)) as folder:
             write_json(folder / "record.json", record.to_json())
 
     def _status(self, cell: Cell) -> str | None:
-        path = self.path(cell) / "record.json"
+        path = self.cell_folder(cell) / "record.json"
         return str(read_json(path)["status"]) if path.is_file() else None
 
-    def _clear(self) -> None:
-        """Remove the temporary files of a killed process; the lock excludes a living one."""
-        for place in (self.folder / "cells", self.workspace):
-            for path in list(place.rglob(".*")):
+    def _remove_temporary_files(self) -> None:
+        """Remove the hidden files of a killed process; under the lock, no live one has any."""
+        for parent in (self.folder / "cells", self.workspace):
+            for path in list(parent.rglob(".*")):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         for name in ("study.json", "splits.json", "duplicates.json", "examples.npz"):
             for path in self.folder.glob(f".{name}.*"):
                 path.unlink()
 
     def _save_examples(self, dataset: ImageDataset, train: Rows) -> None:
+        """Store a few training images of each class."""
         rows = []
         for label in np.unique(dataset.labels):
             of_class = train[dataset.labels[train] == label]
@@ -190,5 +212,5 @@ class RunStore:
 
 
 def _save_arrays(file: Any, **arrays: Any) -> None:
-    """Write arrays as npz without a time, so that the same arrays give the same bytes."""
+    """Write arrays as npz; NumPy stores no time, so equal arrays give equal bytes."""
     np.savez_compressed(file, **arrays)

@@ -40,7 +40,10 @@ def comparable(store: RunStore, cells: Sequence[Cell]) -> list[Any]:
     records = [store.record(cell).to_json() for cell in cells]
     kept = [{key: value for key, value in record.items() if key not in TIMES} for record in records]
     names = ("predictions.npz", "history.csv", "classifier/model.json")
-    return [kept, [(store.path(cell) / name).read_bytes() for cell in cells for name in names]]
+    return [
+        kept,
+        [(store.cell_folder(cell) / name).read_bytes() for cell in cells for name in names],
+    ]
 
 
 def test_workers_give_the_same_bytes_and_survive_one_that_dies(

@@ -45,10 +45,10 @@ def test_what_is_stored_can_be_measured_again(make_volume_study: MakeStudy, tmp_
     study, store = make_volume_study(seeds=(0,)), RunStore(tmp_path / "run")
     run_study(study, store, executor=InProcess())
     cell = next(study.cells())
-    with np.load(store.path(cell) / "predictions.npz", allow_pickle=False) as stored:
+    with np.load(store.cell_folder(cell) / "predictions.npz", allow_pickle=False) as stored:
         drawn, case = stored["map_0"] == 2, str(stored["test_ids"][0])
     truth = study.volumes.arrays(study.volumes.ids.tolist().index(case)).codes == 2
-    with (store.path(cell) / "measures.csv").open() as file:
+    with (store.cell_folder(cell) / "measures.csv").open() as file:
         rows = {(row["case"], row["region"]): row for row in csv.DictReader(file)}
     row = rows[case, "label 2"]
     assert (int(float(row["tp"])), int(float(row["fn"]))) == (
@@ -56,7 +56,7 @@ def test_what_is_stored_can_be_measured_again(make_volume_study: MakeStudy, tmp_
         (truth & ~drawn).sum(),
     )
     assert float(dice(float(row["tp"]), float(row["fp"]), float(row["fn"]))) > 0.5
-    lines = (store.path(cell) / "frequencies.csv").read_text().splitlines()
+    lines = (store.cell_folder(cell) / "frequencies.csv").read_text().splitlines()
     assert lines[0] == "stage,class,asked,centers,pixels"
     assert lines[1] == ",healthy,0.333333,0.333333,"
 
@@ -69,7 +69,7 @@ def test_processes_and_this_process_store_the_same(
     run_study(study, RunStore(tmp_path / "one"), executor=InProcess())
     run_study(study, RunStore(tmp_path / "two"), executor=Processes(2))
     for cell in study.cells():
-        files = [RunStore(tmp_path / name).path(cell) for name in ("one", "two")]
+        files = [RunStore(tmp_path / name).cell_folder(cell) for name in ("one", "two")]
         for file in ("predictions.npz", "measures.csv", "frequencies.csv", "history.csv"):
             assert (files[0] / file).read_bytes() == (files[1] / file).read_bytes()
 
@@ -82,7 +82,9 @@ def test_a_failed_cell_is_kept_and_the_others_go_on(
     study = make_volume_study(seeds=(0,), methods={**study.methods, "broken": broken})
     store = RunStore(tmp_path / "run")
     run_study(study, store, executor=InProcess())
-    assert [store.has(cell) for cell in study.cells() if cell.method != "broken"] == [True] * 6
+    assert [store.has_finished(cell) for cell in study.cells() if cell.method != "broken"] == [
+        True
+    ] * 6
     assert all(store.has_failed(cell) for cell in study.cells() if cell.method == "broken")
 
 

@@ -57,7 +57,7 @@ def estimate(
     import torch
 
     cells = list(study.cells())
-    remaining = [cell for cell in cells if not store.has(cell)]
+    remaining = [cell for cell in cells if not store.has_finished(cell)]
     probe_type = VolumeProbe if study.task == "segmentation" else ImageProbe
     threads_before = torch.get_num_threads()
     torch.set_num_threads(executor.n_threads)

@@ -54,7 +54,7 @@ def run_study(
         finished: list[Cell] = []
         remaining: list[Cell] = []
         for cell in study.cells():
-            skipped = store.has(cell) or (store.has_failed(cell) and not retry_failed)
+            skipped = store.has_finished(cell) or (store.has_failed(cell) and not retry_failed)
             (finished if skipped else remaining).append(cell)
         observer.started(finished, remaining)
         executor.run(remaining, StudyTask(study, store), observer)

@@ -39,7 +39,7 @@ class StudyTask:
 
     def fail(self, cell: Cell, reason: str) -> None:
         """Store a cell as failed for a reason in words, unless it is already finished."""
-        if not self.store.has(cell):
+        if not self.store.has_finished(cell):
             self.store.write_failure(failure(cell, self.study, reason))
 
     def record(self, cell: Cell) -> TriedCellRecord:
