@@ -55,7 +55,7 @@ class NearCopies:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CopySearch:
-    """An index of training images in which near copies are searched.
+    """An index of training images, for finding near copies of them among synthetic images.
 
     Attributes:
         likeness: Codes of the training images.
@@ -86,12 +86,13 @@ class CopySearch:
     ) -> "CopySearch":
         """Index training images and measure the usual distances between patients.
 
-        Distances are those of held-out images, or without any those among training patients.
+        Distances are from held-out to training images or, if nothing is held out, between training
+        patients.
 
         Args:
             train: Training images.
-            held_out: Held-out images, possibly none.
-            features: Of both, as extracted, training images first.
+            held_out: Held-out images; may be empty.
+            features: (m, d) features of both as extracted, training images first.
             extractor: Extractor of these features.
             rule: Thresholds of the gate.
         """

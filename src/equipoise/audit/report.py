@@ -38,7 +38,7 @@ class Audit:
         classes: Each of them.
         pairs: Near copies and the most alike pairs of each class, most alike first.
         held_out_copies: Held-out images that would count as near copies of training images.
-        detectable: Smallest share of copies of which one would be among the images with
+        detectable: Smallest share of copies at which at least one is among the audited images with
             probability 0.95.
         passed: Whether the images may be released.
         reasons: Why not.

@@ -148,7 +148,7 @@ def read_images(
     groups: str | None,
     table: Path | None,
 ) -> AuditImages:
-    """Read the three sets with the same options; held-out patients get numbers of their own.
+    """Read the three sets with the same options; training and held-out patients differ in codes.
 
     Raises:
         DataError: A source does not exist or cannot be read, or the classes differ.
@@ -162,17 +162,19 @@ def read_images(
     with reading_bar() as progress:
         options = ReadOptions(size=size, fit=fit, groups=groups, progress=progress)
         loaded = read_collection(real, replace(options, table=table))
-        train, others = loaded.dataset, None
+        train, held_out_set = loaded.dataset, None
         options = replace(options, channels="gray" if train.images.shape[1] == 1 else "rgb")
         if held_out is not None:
-            others = read_collection(held_out, options).dataset
-            others = in_classes_of(others, train, name="held-out")
-            others = replace(others, groups=others.groups + train.groups.max() + 1)
+            held_out_set = read_collection(held_out, options).dataset
+            held_out_set = in_classes_of(held_out_set, train, name="held-out")
+            held_out_set = replace(
+                held_out_set, groups=held_out_set.groups + train.groups.max() + 1
+            )
         elif loaded.source_split is not None:
             in_training = np.isin(loaded.source_split, ("train", ""))
-            train, others = train.subset(in_training), train.subset(~in_training)
+            train, held_out_set = train.subset(in_training), train.subset(~in_training)
         generated = read_collection(synthetic, replace(options, groups=None)).dataset
-    return AuditImages(in_classes_of(generated, train, name="synthetic"), train, others)
+    return AuditImages(in_classes_of(generated, train, name="synthetic"), train, held_out_set)
 
 
 def make_features(

@@ -54,7 +54,7 @@ def fit_density_ratio(real: Features, fake: Features, *, seed: int) -> DensityRa
 
     Source: Azadi et al. (2019). They use the discriminator of the GAN; ours is a separate
     classifier of features, because oversamplers do not keep their discriminator, other generators
-    have none, and that of a Wasserstein or hinge GAN is no density ratio.
+    have none, and that of a Wasserstein or hinge GAN is not a density ratio.
     """
     features = np.concatenate([real, fake])
     truth = np.repeat([1, 0], [len(real), len(fake)])

@@ -228,7 +228,7 @@ class CuratedOversampler(Oversampler):
         return derive_seed(seed, "curation", int(self.classes_[code]), purpose)
 
     def save(self, folder: str | Path) -> None:
-        """Write it to a new folder; generator and judge each have a folder of their own inside.
+        """Write it to a new folder, with a subfolder for the generator and one for the judge.
 
         It contains the features of the training images of the classes that needed more images: like
         the generator's weights, it has to be protected like those images.

@@ -208,8 +208,8 @@ def concatenate(datasets: Sequence[ImageDataset]) -> ImageDataset:
     """Join datasets of the same classes, shape and storage type, in order; all with masks or none.
 
     Raises:
-        DataError: Class names, image shapes or storage types differ, only some have masks, or there
-            is no dataset.
+        DataError: Class names, image shapes or storage types differ, only some have masks, or
+            `datasets` is empty.
 
     Example:
         >>> from equipoise.data.phantoms.datasets import cells

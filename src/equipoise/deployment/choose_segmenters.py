@@ -56,7 +56,7 @@ def choose_segmenters(
 
 
 def leave_out_trained(run: Run, ensemble: Ensemble, case: RawCase) -> tuple[Ensemble, str]:
-    """Select the networks that never saw a case.
+    """Select the networks that were neither trained nor chosen on a case.
 
     Returns:
         The ensemble without the networks that were trained or chosen on the case, and a sentence

@@ -38,9 +38,9 @@ def measure_external(run: Run, dataset: VolumeDataset) -> list[ExternalRow]:
             regions that both schemes name are compared; they need not consist of the same classes.
 
     Raises:
-        DataError: Other modalities, or no finished cell.
-        LeakageError: A case is one of the run's.
-        SettingError: No region that both schemes name.
+        DataError: The modalities differ, or no cell of the run has finished.
+        LeakageError: The run contains one of the cases.
+        SettingError: The two schemes have no region in common.
     """
     check_external(run, dataset)
     cells = [record.cell for record in run.finished]
@@ -86,11 +86,11 @@ def write_external(rows: list[ExternalRow], path: Path) -> None:
 
 
 def check_external(run: Run, dataset: VolumeDataset) -> None:
-    """Check that cases have the modalities of a run and are none of its cases.
+    """Check that the cases have the modalities of a run and that the run does not contain them.
 
     Raises:
-        DataError: Other modalities.
-        LeakageError: A case has the images or the name of one of the run's.
+        DataError: The modalities differ.
+        LeakageError: A case has the images or the name of a case of the run.
     """
     stored = run.description.volumes
     if dataset.modalities != stored.modalities:
@@ -105,6 +105,6 @@ def check_external(run: Run, dataset: VolumeDataset) -> None:
             shared.add(name)
     if shared:
         raise LeakageError(
-            f"Expected cases that the run does not have, got {', '.join(sorted(shared))}. "
+            f"Expected cases that are not in the run, got {', '.join(sorted(shared))}. "
             "Leave them out."
         )

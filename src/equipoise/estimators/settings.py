@@ -65,7 +65,7 @@ class ClassifierSettings:
     def check(self, side: int) -> None:
         """Raise unless these settings can work on images whose smaller side is `side` px.
 
-        The second stage has a check of its own: `second_stage.check_second_stage`.
+        The second stage is checked by `second_stage.check_second_stage`.
 
         Raises:
             SettingError: A name is unknown, or a number out of range.

@@ -26,7 +26,7 @@ def all_slices(dataset: VolumeDataset) -> dict[int, range]:
 def validation_slices(dataset: VolumeDataset, n: int) -> dict[int, list[int]]:
     """Choose n slices evenly over the brains of all cases, and for each region its largest slice.
 
-    Without the latter a small tumor might be in none of them, and all weights would score alike.
+    Without the latter, no slice might show a small tumor, and all weights would get the same score.
     """
     brain_slices: list[tuple[int, int]] = []  # (row, z)
     largest: dict[str, tuple[int, int, int]] = {}  # region -> (area, row, z)

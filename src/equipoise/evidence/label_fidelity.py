@@ -39,11 +39,11 @@ class ClassFeatures:
 def label_fidelity(
     train: ClassFeatures, held_out: ClassFeatures, fake: ClassFeatures, label: int
 ) -> list[Finding]:
-    """Measure the AUROC of a class against the others, with synthetic in the place of real images.
+    """Measure the AUROC of a class against the others, with synthetic images in place of real ones.
 
     train_synthetic (classification accuracy score, CAS): train on synthetic images, test on real
     held-out ones. test_synthetic (TRTS): train on real images, test on the synthetic ones of the
-    class beside real held-out ones of the other classes. The floor of both is training and testing
+    class and on real held-out ones of the other classes. The floor of both is training and testing
     on real images. The number of training images of the class is the same each time. The other
     classes are synthetic too if the method generated enough of them, else real.
 

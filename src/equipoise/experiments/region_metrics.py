@@ -81,7 +81,7 @@ def _nan_without_cases(values: Values, measures: CaseMeasures) -> Values:
 
 
 def dice_names(regions: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of the Dice of each region: what is compared beside the mean."""
+    """Return the names of the Dice of each region: compared in addition to the mean."""
     return tuple(name_of(DICE, region) for region in regions)
 
 

@@ -150,9 +150,9 @@ def _dice(background: bool) -> Overlap:
 def _generalized_dice(_background: bool) -> Overlap:
     """Build MONAI's loss without smoothing.
 
-    Smoothing is large beside sums of n / n^2 where regions have many pixels. All classes count,
-    the background, too, as in Sudre et al. An absent class would have an infinite weight; it gets
-    that of the rarest class present, as in MONAI.
+    Smoothing is large relative to sums of n / n^2 where regions have many pixels. All classes
+    count, the background, too, as in Sudre et al. An absent class would have an infinite weight;
+    it gets that of the rarest class present, as in MONAI.
     """
     from monai.losses.dice import GeneralizedDiceLoss
 

@@ -97,7 +97,7 @@ def _check_prices(w_fn: Tensor, W_fp: Tensor) -> None:
     if bool(W_fp.diagonal().any()):
         raise SettingError(
             f"Expected a zero diagonal in W_fp, got {W_fp.diagonal().tolist()}. Predicting the "
-            "true class is no error; put the price of missing it into w_fn."
+            "true class is not an error; put the cost of missing it into w_fn."
         )
 
 

@@ -34,7 +34,7 @@ def count_lesions(
     A true lesion is detected if at least one of its voxels is predicted; a predicted one is false
     if it contains no true voxel. Components of fewer than `least_voxels` are not counted on either
     side, but an overlap with one counts: a speck inside a lesion detects it, and marking a tiny
-    true lesion is no error.
+    true lesion is not an error.
 
     Args:
         truth: Mask of any number of axes.

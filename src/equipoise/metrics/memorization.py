@@ -48,7 +48,7 @@ class Membership:
         high: Upper end.
         p_auc: One-sided p value of `auc` above 0.5 (Mann and Whitney, exact for few patients).
         caught: Share of members nearer than all but 1 % of the others, at least one.
-        p_caught: Exact one-sided p value of so many.
+        p_caught: Exact one-sided p value of `caught`.
     """
 
     n_members: int
@@ -160,7 +160,7 @@ def share_close(generated: Distances, held_out: Distances) -> float:
 
 
 def authenticity(to_train: Nearest, among_train: Distances) -> float:
-    """Compute the percentage of Q that is authentic.
+    """Compute the percentage of Q that is authentic, not a near copy of a training image.
 
     An image is authentic if it is farther from its nearest training image t than t from its own
     nearest neighbor. Q = T gives 0. A perfect sampler gives 33 on a line, 38 in a plane, 50 in many
@@ -230,7 +230,7 @@ def copying_score(
         a cell.
 
     Source: Meehan, Chaudhuri and Dasgupta (2020), AISTATS, section 4. They leave out cells with few
-    generated images; so small a cell has a small z and little weight, and counts here.
+    generated images; here they count, because their z is small and so is their weight.
 
     Example:
         >>> import numpy as np
@@ -262,7 +262,7 @@ def copying_score(
 
 
 def membership(members: Distances, non_members: Distances) -> Membership:
-    """Attack: whoever lies nearest to a generated image counts as a member.
+    """Evaluate an attack that takes the patients nearest to generated images for training patients.
 
     Both p values hold for any distribution if patients were assigned to T and H at random: with
     images in place of patients the first is below 0.01 in 4 of 100 draws of synthetic films, with

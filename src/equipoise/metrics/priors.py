@@ -30,7 +30,7 @@ def correct_priors(y_score: Scores, *, trained: ArrayLike, target: ArrayLike) ->
         target: (k,) class shares where they are used.
 
     Raises:
-        DataError: Scores that are no probabilities, or shares that are not k positive numbers.
+        DataError: The scores are not probabilities, or the shares are not k positive numbers.
 
     Source: Saerens et al. (2002), Neural Computation 14:21, Eq. 2.4.
 

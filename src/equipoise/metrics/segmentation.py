@@ -207,8 +207,8 @@ class RegionMetric:
     def rule(self, measures: Measures, weights: Values) -> Values:
         """Compute (b,) values under weights (b, n) of the patients.
 
-        A mean leaves out patients without a value: report `left_out` beside it. NaN if nobody is
-        left.
+        A mean leaves out patients without a value: report `left_out` with it. NaN if no patient
+        is left.
 
         Example:
             >>> import numpy as np

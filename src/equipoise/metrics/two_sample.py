@@ -31,7 +31,7 @@ class TwoSample:
         auroc: Probability that of a pair, one of each set, the fake image has the higher score.
         low: Lower end of the 95 % interval of `auroc`.
         high: Upper end.
-        p: One-sided p value of both sets having one distribution.
+        p: One-sided p value of the hypothesis that both sets have the same distribution.
     """
 
     accuracy: float
@@ -70,13 +70,13 @@ def two_sample_test(
 
     Args:
         real: (n, d), images of at least 5 patients.
-        fake: (n, d), as many: accuracy then has 0.5 as its chance level.
+        fake: (n, d), as many rows as `real`, so that the chance level of the accuracy is 0.5.
         patients: (n,) patient of each row of `real`; None if each row is its own patient.
-        fake_patients: The same of `fake`.
+        fake_patients: The same for `fake`.
 
     Raises:
-        DataError: Other shapes, values that are not finite, sets of two sizes, or fewer than 5
-            patients.
+        DataError: Wrong shapes, values that are not finite, sets of different sizes, or fewer than
+            5 patients.
 
     Source: Lopez-Paz and Oquab (2017), section 3, who hold one part out; cross-validation, used
     here, scores every image.

@@ -21,7 +21,7 @@ AFTER = {
 
 
 def view(c: Contents) -> dict[str, object]:
-    """Return what the templates of this task show beside what those of every task do."""
+    """Return what only the templates of this task show."""
     return {
         "unit": "Images",
         "basis": overview.basis(c),

@@ -31,7 +31,7 @@ def read_arrays(folder: Path, kind: str, file: str) -> Arrays | None:
 
 
 def record_of(kind: type[Record], row: JsonObject) -> Record:
-    """Build a dataclass from a JSON object; keys that are no fields are ignored."""
+    """Build a dataclass from a JSON object; keys that are not fields are ignored."""
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: value for name, value in row.items() if name in names})
 

@@ -29,7 +29,7 @@ StageCharts = tuple[dict[str, Style], list[Panel]]  # methods that have the stag
 
 
 def view(c: Contents) -> dict[str, object]:
-    """Return what the templates of this task show beside what those of every task do."""
+    """Return what only the templates of this task show."""
     stored = c.run.volumes
     return {
         "unit": "Cases",

@@ -211,7 +211,7 @@ def cost_note(c: Contents) -> str:
 
 
 def provenance(c: Contents) -> dict[str, str]:
-    """Return what a repetition needs besides command and settings."""
+    """Return what is needed to repeat the run, in addition to its command and settings."""
     study, finished = c.description, c.finished()
     machine = "{system}, {processor}, {cores} cores, {memory_gb} GB, Python {python}"
     devices = sorted({record.device for record in finished})

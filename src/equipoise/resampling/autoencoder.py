@@ -32,13 +32,21 @@ ERRORS: Mapping[str, Callable[[Tensor], Tensor]] = {"absolute": torch.abs, "squa
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderPlan:
-    """All that the fit depends on besides images and labels; the content key is made of its `repr`.
+    """Settings of the fit; together with images and labels, their `repr` makes the content key.
 
     Attributes:
-        name: Of the fit, for progress and random streams.
-        layout: Which networks, with which first weights.
+        name: Name of the fit, in progress messages and random streams.
+        layout: Name of the networks and their initialization, see `networks.layouts`.
+        design: Sizes of the networks.
         error: What the autoencoder minimizes, a name in `ERRORS`.
-        value_range: The stored values of black and white.
+        batch_size: Images in an update.
+        n_steps: Updates.
+        learning_rate: Of Adam.
+        betas: Of Adam.
+        data_range: Range of the images that the networks see, a name in `DATA_RANGES`.
+        precision: A name in `PRECISIONS`.
+        value_range: Stored values of black and white.
+        seed: Seed of the fit.
     """
 
     name: str
@@ -56,7 +64,7 @@ class AutoencoderPlan:
 
 
 class Autoencoder(nn.Module):
-    """Compute how far images are from what a generator makes of their encoding and label."""
+    """An encoder and a class-conditional generator; computes the reconstruction error of images."""
 
     def __init__(self, encoder: nn.Module, generator: nn.Module, error: str) -> None:
         super().__init__()
@@ -80,8 +88,8 @@ def train_autoencoder(
 
     Args:
         plan: The settings, which also determine the first weights.
-        model: On the device.
-        data: What to learn from.
+        model: The networks to train, on the device of `data`.
+        data: Training images, labels and validation images.
         workspace: Folder of finished fits and checkpoints.
 
     Returns:
@@ -131,7 +139,7 @@ def train_autoencoder(
 
 
 class _WatchErrors:
-    """Record the mean error on fixed images of each class, every so many steps."""
+    """Record the mean error on fixed images of each class, every `every` steps."""
 
     def __init__(self, model: Autoencoder, batches: Mapping[str, Batch], *, every: int) -> None:
         self.model = model
@@ -149,7 +157,7 @@ class _WatchErrors:
 
 
 def _watched_batches(plan: AutoencoderPlan, data: FitImages) -> dict[str, Batch]:
-    """Choose images of each group and class, by "training_error_class_0" and the like."""
+    """Choose images of each group and class; the keys are "training_error_class_0" and so on."""
     groups = {"training": (data.images, data.labels)}
     if data.validation is not None:
         groups["validation"] = data.validation

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from equipoise.resampling.fit_cache import Fitted, Results, Tensors
 
 CHUNK = 64  # images blended at a time
-# Arrays of up to `BLOCK_BYTES` that exist at once in the neighbor search: two of images, their float
+# Arrays of up to `BLOCK_BYTES` that the neighbor search holds at once: two of images, their float
 # copies, and two of distances.
 N_BLOCKS = 6
 
@@ -101,7 +101,7 @@ class SMOTEOversampler(Oversampler):
             raise DataError(
                 f"SMOTE on these images needs about {needed / 2**30:.1f} GiB of memory, but "
                 f"only {available / 2**30:.1f} GiB is available. Read the images at a smaller size "
-                "(size), add fewer of them (sampling_strategy), or blend features instead of pixels."
+                "(size), add fewer (sampling_strategy), or blend features instead of pixels."
             )
         self.span_ = value_range(X)
         self.images_: dict[int, Images] = {}

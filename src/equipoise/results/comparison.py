@@ -38,7 +38,7 @@ def compare_pairs(
 ) -> list[Comparison]:
     """Compare the first method of each pair with the second; correct for the number of pairs.
 
-    A class with fewer than `FEWEST_PATIENTS` test patients leaves the difference without a test.
+    Nothing is tested if a class has fewer than `FEWEST_PATIENTS` test patients.
     """
     values, draws = scores.values[metric.name], scores.draws[metric.name]
     present = scores.patients_per_class[scores.patients_per_class > 0]
@@ -72,7 +72,7 @@ def conclude(
     n_runs: Sequence[int],
     metric: Metric,
 ) -> list[Comparison]:
-    """Correct the tests of some pairs for their number (Holm 1979), and judge each."""
+    """Correct p values for the number of pairs (Holm 1979) and add the verdict of each pair."""
     corrected = holm([test.p for test in tests])
     rows = []
     for (method, baseline), n, test, p_holm in zip(pairs, n_runs, tests, corrected, strict=True):

@@ -143,7 +143,7 @@ def check_validation_is_not_learned_from(resampler: Resampler, folder: Path) -> 
 
 
 def check_bad_input(resampler: Resampler, folder: Path) -> None:
-    """Every kind of bad input is refused with a message of its own."""
+    """Every kind of bad input is refused with a specific message."""
     images, labels = toy_images()
     with_nan = images.astype(np.float32)
     with_nan[3, 0, 2, 2] = np.nan

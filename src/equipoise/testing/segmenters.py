@@ -150,7 +150,7 @@ def check_unfitted(segmenter: AnySegmenter, folder: Path) -> None:
 
 
 def check_bad_input(segmenter: AnySegmenter, folder: Path) -> None:
-    """Every kind of bad input is refused with a message of its own, before anything is trained."""
+    """Every kind of bad input is refused with a specific message before anything is trained."""
     data = toy_brains(folder / "cases")
     fitted, (images, _, mask) = _fitted(segmenter, folder)
     renamed = data.merged({f"class {code}": (code,) for code in range(K)})

@@ -79,8 +79,8 @@ def gather(run: FinishedRun, folder: Path) -> None:
 
     Nothing is written if no method stored synthetic images. The features are those of the
     baseline's classifier of the same split and seed, or those of the extractor that the study
-    names. A classifier's features have no scale of their own; they are divided by their root mean
-    square over the training images, or runs could not be averaged.
+    names. The scale of a classifier's features is arbitrary; they are divided by their root mean
+    square over the training images, so that runs can be averaged.
     """
     cells = chosen(run)
     if not cells:

@@ -20,23 +20,19 @@ from equipoise.runs.csv_records import write_csv
 from equipoise.runs.outcome import Outcome
 from equipoise.training.progress import Listener, listening
 
-FREQUENCY_COLUMNS = (
-    "stage",
-    "class",
-    "asked",
-    "centers",
-    "pixels",
-)  # of frequencies.csv, all shares
+# Of frequencies.csv; the last three are the requested share of a class, its share of the sampled
+# voxels and its share of all pixels of the patches.
+FREQUENCY_COLUMNS = ("stage", "class", "asked", "centers", "pixels")
 
 Maps = Sequence[NDArray[np.uint8]]
 
 
 class CaseSegmenter(Protocol):
-    """What a study needs of a method's only step.
+    """The estimator that a method of a study of volumes consists of.
 
     Attributes:
         tau_: Strength of the prior correction.
-        notes_: What was noted while it was trained.
+        notes_: Notes of the fit that belong in the report.
         frequencies_: Class shares of the patches; of each stage by name where there are several.
     """
 
@@ -45,7 +41,7 @@ class CaseSegmenter(Protocol):
     frequencies_: Frequencies | Mapping[str, Frequencies]
 
     def fit(self, train: VolumeDataset, *, validation: VolumeDataset, workspace: Path) -> Self:
-        """Learn from the training patients; validation chooses weights and thresholds."""
+        """Learn from training patients; the validation patients select weights and thresholds."""
 
     def predict(self, images: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """Return codes (z, y, x) of images (c, z, y, x), 0 outside the mask."""
@@ -77,7 +73,7 @@ def segment_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) 
         with timed(seconds, "predict"):
             maps = []
             for row in range(len(test)):
-                case = test.arrays(row)  # its label map stays unseen
+                case = test.arrays(row)  # the segmenter does not see case.codes
                 maps.append(segmenter.predict(case.images, case.mask))
         with timed(seconds, "measure"):
             measures = measure_all(test, maps)

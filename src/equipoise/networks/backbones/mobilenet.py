@@ -71,7 +71,7 @@ class MobileNetV2(nn.Module):
 
 
 def mobilenet_v2(channels: int, n_classes: int, side: int) -> MobileNetV2:
-    """Build MobileNetV2; difference to the paper: below 64 px its stem does not halve the image."""
+    """Build MobileNetV2; unlike in the paper, the stem does not halve images below 64 px."""
     return MobileNetV2(channels, n_classes, stem_stride=1 if side < SMALL_SIDE else 2)
 
 

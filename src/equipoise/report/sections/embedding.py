@@ -55,7 +55,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Cloud:
-    """Points with the same mark: `points` of an SVG polyline of which only the markers are drawn."""
+    """Points with the same mark: `points` of an SVG polyline that shows only its markers."""
 
     mark: Mark
     points: str

@@ -131,20 +131,20 @@ def agreement_sentence(rows: Sequence[Opinion]) -> str:
 def verdict_table(metric: str, opinions: Sequence[Opinion], results: Results) -> VerdictTable:
     """Return the verdicts on one metric.
 
-    Accuracy is no metric of its own here: McNemar's test is shown beside the primary metric.
+    Accuracy has no table: McNemar's test, which compares it, is shown with the primary metric.
     """
     columns: dict[str, str] = {}
-    beside: list[Opinion] = []
+    opinions_in_table: list[Opinion] = []
     for opinion in opinions:
         of_accuracy = opinion.test == "mcnemar" and metric == results.primary_metric
         if opinion.metric == metric or of_accuracy:
             other_metric = "" if opinion.metric == metric else " (accuracy)"
             columns[opinion.test] = f"{NAMES[opinion.test]}{other_metric}"
-            beside.append(opinion)
+            opinions_in_table.append(opinion)
     rows: dict[str, list[Comparison | Opinion]] = {}
     for ours in results.comparisons:
         if ours.metric == metric:
-            theirs = [opinion for opinion in beside if opinion.method == ours.method]
+            theirs = [item for item in opinions_in_table if item.method == ours.method]
             rows[ours.method] = [ours, *theirs]
     return VerdictTable(sentence_case(METRICS[metric].label), list(columns.values()), rows)
 

@@ -66,13 +66,14 @@ class DiffusionOversampler(Oversampler):
         patch: Side of the squares of pixels that share one place of the largest map; 2 makes maps a
             quarter of their size, 1 is usual. Images of 128 px and more need 4 or 8.
         dropout: Rate inside the residual blocks.
-        label_drop: How often the network learns from an image without its label; needed for
-            guidance.
-        guidance: 1 samples as learned, above 1 more typical images of a class that differ less.
-        sampling_steps: Steps from noise to image; None is the number of the process.
-        ema_decay: Of the running average; shorter at the start of a fit.
+        label_drop: Probability that the network sees a training image without its label; needed
+            for guidance.
+        guidance: 1 samples the learned distribution; above 1, images are more typical of their
+            class and less diverse.
+        sampling_steps: Steps from noise to image; None for the default of the process.
+        ema_decay: Decay of the running average; smaller at the start of a fit.
         stop_share: Share of the images of each class that is set aside, rounded down; 0 trains on
-            all to the end.
+            all images for all steps.
         precision: "32-true" or "bf16-mixed"; of training and of sampling.
         device: "auto", "cpu", "cuda", ...
 

@@ -87,7 +87,7 @@ class GANOversampler(Oversampler):
         (24, 1, 8, 8)
 
     See Also:
-        BAGANOversampler: Its critic names the class, so that it is a game of its own.
+        BAGANOversampler: Its critic predicts the class, so its losses differ.
         DiffusionOversampler: Slower to sample, harder to collapse.
     """
 
