@@ -131,7 +131,7 @@ def detectable(size: StudySize, metric: str, assumed: Assumptions | None = None)
         >>> size = StudySize(n_test=(150.0, 30.0), overlap=0.25, images_per_patient=1.0,
         ...                  n_splits=3, n_seeds=3, n_comparisons=4)
         >>> round(detectable(size, "auroc"), 3)
-        0.127
+        0.101
     """
     m = size.n_splits if size.n_splits > 1 else size.n_seeds
     if m < 2 or size.n_comparisons < 1 or size.fewest_patients < FEWEST_PATIENTS:
