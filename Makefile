@@ -38,6 +38,7 @@ bench: $(READY)
 
 house: $(READY)
 	$(BIN)/python -m tools.house
+	$(BIN)/python -m benchmarks.reporting
 
 docs: $(READY)
 	$(BIN)/pdoc --docformat google --output-directory site equipoise

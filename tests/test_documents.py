@@ -53,3 +53,24 @@ def test_names_that_the_readme_imports_exist() -> None:
         module = importlib.import_module(node.module)
         for alias in node.names:
             assert hasattr(module, alias.name), f"{node.module}.{alias.name}"
+
+
+def test_parts_named_in_the_zoo_exist() -> None:
+    text = (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8")
+    rooms = {folder.name for folder in PACKAGE.iterdir() if (folder / "__init__.py").is_file()}
+    missing = []
+    n_parts = 0
+    for name in re.findall(r"`([a-z_]+(?:\.[a-z_0-9]+)+)`", text):
+        if name.split(".")[0] not in rooms:
+            continue
+        n_parts += 1
+        path = PACKAGE.joinpath(*name.split("."))
+        if path.with_suffix(".py").is_file() or (path / "__init__.py").is_file():
+            continue
+        parent, _, attribute = name.rpartition(".")
+        if not (PACKAGE / (parent.replace(".", "/") + ".py")).is_file() or not hasattr(
+            importlib.import_module(f"equipoise.{parent}"), attribute
+        ):
+            missing.append(name)
+    assert n_parts > 10
+    assert missing == []

@@ -68,7 +68,7 @@ Groups = Annotated[
         help="Regular expression that finds the patient in a file's path; its first group names "
         "the patient.",
         rich_help_panel=DATA,
-        show_default="each image is a patient of its own",
+        show_default="every image counts as its own patient",
     ),
 ]
 Table = Annotated[

@@ -230,7 +230,7 @@ class AdversarialStep:
         return torch.randn(n, self.latent_size, device=device), labels
 
     def state_dict(self) -> dict[str, int]:
-        """Return the numbers of updates; networks and optimizers are parts of their own."""
+        """Return the numbers of updates; networks and optimizers are stored separately."""
         return {
             "critic_updates": self.critic_updates,
             "generator_updates": self.generator_updates,
@@ -251,7 +251,7 @@ def _descend_with_terms(
     *,
     n_updates: int,
 ) -> dict[str, Tensor]:
-    """Update a network by its loss and its regularizers, each lazy one in an update of its own.
+    """Update a network by its loss and its regularizers, each lazy one in a separate update.
 
     `n_updates` is the number of earlier updates of the network.
 

@@ -55,7 +55,7 @@ class Regularizer:
     Attributes:
         name: As the user writes it; also the column of its value in the history.
         every: Updates of its network between two uses, at least 1. A lazy term (above 1) is
-            multiplied by `every` and has an optimizer update of its own, after that of the
+            multiplied by `every` and has a separate optimizer update, after that of the
             objective (Karras et al., 2020, arXiv 1912.04958, Appendix B).
     """
 

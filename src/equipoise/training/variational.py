@@ -123,7 +123,7 @@ class VariationalStep:
         }
 
     def state_dict(self) -> dict[str, int]:
-        """Return the number of steps; network, optimizer and schedule are parts of their own."""
+        """Return the number of steps; network, optimizer and schedule are stored separately."""
         return {"done": self.done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
