@@ -178,12 +178,12 @@ def test_no_duplicates_cross_nothing(toy: ImageDataset) -> None:
 def test_crossing_into_test_is_refused_by_name(toy: ImageDataset) -> None:
     refuse_crossing(toy, exact_pairs((0, 1), (0, 3)), [SPLIT])
     with pytest.raises(
-        LeakageError, match=r"2 pairs .* test of split-1: image-0002 = image-0005; "
+        LeakageError, match=r"2 pairs .*split-1: image-0002 = image-0005; "
     ) as error:
         refuse_crossing(toy, exact_pairs((2, 5), (4, 6)), [SPLIT])
     assert "--duplicates merge" in str(error.value)
     assert "--duplicates report" in str(error.value)
-    with pytest.raises(LeakageError, match=r"4 pairs .*; image-0001 = image-0006 and 1 more"):
+    with pytest.raises(LeakageError, match=r"4 pairs .*; image-0001 = image-0006 .*1 more"):
         refuse_crossing(toy, exact_pairs((2, 5), (4, 6), (1, 6), (0, 5)), [SPLIT])
 
 

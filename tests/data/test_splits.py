@@ -153,7 +153,7 @@ def test_classes_that_no_assignment_spreads_are_refused() -> None:
     )
     with pytest.raises(
         DataError,
-        match="train, validation, test images of every class",
+        match="train, validation, test",
     ):
         hold_out(dataset)
 
@@ -223,9 +223,7 @@ def test_check_names_a_few_of_many_patients() -> None:
     split = Split(
         name="s", train=rows(0, 1, 2, 3, 4, 5), validation=rows(6, 7, 8, 9, 10), test=rows(11)
     )
-    with pytest.raises(
-        LeakageError, match=r"Patients 0, 1, 2 and 2 more .* train and validation of s\."
-    ):
+    with pytest.raises(LeakageError, match=r"0, 1, 2 and 2 more .*train and validation of s\."):
         split.check(dataset)
 
 
@@ -250,7 +248,7 @@ def test_check_refuses_broken_splits(
 def test_check_refuses_synthetic_images_outside_train(row: int) -> None:
     dataset = tiny([0, 1, 0, 1, 0, 1, 0])
     dataset.groups[row] = SYNTHETIC
-    with pytest.raises(LeakageError, match="validation and test of split-2, got 1 synthetic"):
+    with pytest.raises(LeakageError, match=r"split-2.* 1 synthetic"):
         GOOD.check(dataset)
 
 
@@ -303,7 +301,7 @@ def test_a_source_whose_patients_cross_is_refused() -> None:
     dataset = tiny([0, 1] * 6, [0, 1, 2, 3, 4, 5, 0, 1, 8, 9, 10, 11])
     with pytest.raises(
         LeakageError,
-        match=r"2 of 10 patients .*Patients 0 and 1 .*hold_out",
+        match=r"2 of 10 .* 0 and 1 .*hold_out",
     ):
         source_splits(dataset, ["train"] * 6 + ["test"] * 6)
 
@@ -339,7 +337,7 @@ def fewer(dataset: ImageDataset) -> ImageDataset:
 @pytest.mark.parametrize("change", [other_labels, other_patients, fewer])
 def test_splits_of_another_dataset_are_refused(tmp_path: Path, toy: ImageDataset, change) -> None:  # type: ignore[no-untyped-def]
     save_splits(tmp_path / "splits.json", hold_out(toy), toy)
-    with pytest.raises(DataError, match="other images, labels or patients"):
+    with pytest.raises(DataError, match="images, labels or patients"):
         load_splits(tmp_path / "splits.json", change(toy))
 
 
@@ -349,11 +347,11 @@ def test_splits_changed_by_hand_are_checked_again(tmp_path: Path, toy: ImageData
     stored = json.loads(path.read_text())
     stored["splits"][0]["train"].append(stored["splits"][0]["test"][0])
     path.write_text(json.dumps(stored))
-    with pytest.raises(LeakageError, match="train and test of split-0"):
+    with pytest.raises(LeakageError, match=r"train and test.*split-0"):
         load_splits(path, toy)
     stored["splits"][0]["train"][-1] = "nobody"
     path.write_text(json.dumps(stored))
-    with pytest.raises(DataError, match=r"Image nobody .*not in the dataset"):
+    with pytest.raises(DataError, match=r"Image nobody .*dataset"):
         load_splits(path, toy)
 
 

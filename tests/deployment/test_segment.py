@@ -89,14 +89,14 @@ def test_the_label_file_changes_nothing(segmented: SegmentedRun, new_case: RawCa
 
 def test_a_missing_modality_is_named(segmented: SegmentedRun, new_case: RawCase) -> None:
     poor = replace(new_case, images={"FLAIR": new_case.images["FLAIR"]})
-    with pytest.raises(DataError, match=r"case new .*FLAIR, T1c.*got FLAIR.*t1c\.nii\.gz"):
+    with pytest.raises(DataError, match=r"new .*FLAIR, T1c.*got FLAIR.*t1c\.nii"):
         segment_case(segmented.run, choose_segmenters(segmented.run), poor)
 
 
 def test_missing_networks_and_links_out_of_the_run_are_named(
     segmented: SegmentedRun, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=r"'one, fold-7, seed 0'.*found none"):
+    with pytest.raises(DataError, match=r"'one, fold-7, seed 0'"):
         load_segmenter(segmented.run, Cell("one", "fold-7", 0))
     cell = segmented.run.cells[0]
     moved = replace(segmented.run, folder=tmp_path / "run")

@@ -89,9 +89,7 @@ def test_a_trunk_that_does_not_fit_is_named() -> None:
     tensors = scrambled("small_cnn")
     wrong = {**tensors, "0.weight": torch.zeros(32, 3, 3, 3), "99.weight": torch.zeros(1)}
     del wrong["4.bias"]
-    with pytest.raises(
-        WeightsError, match=r"missing: 4\.bias \(1\); unexpected: 99.* shape: 0\.weight \(1\)"
-    ):
+    with pytest.raises(WeightsError, match=r"missing: 4\.bias \(1\);.* 99.*: 0\.weight \(1\)"):
         load_trunk(BACKBONE, network, wrong)
 
 

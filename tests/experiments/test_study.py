@@ -203,7 +203,7 @@ def test_what_cannot_run_is_refused(
 
 def test_a_resampler_of_flat_arrays_is_refused(make_study: MakeStudy, fakes: Any) -> None:
     flat = Pipeline([("balance", SMOTE()), ("classify", fakes.NearestMean())])
-    with pytest.raises(SettingError, match=r"equipoise\.resampling\.base\.Resampler, got SMOTE"):
+    with pytest.raises(SettingError, match=r"\.base\.Resampler, got SMOTE"):
         make_study(methods={"smote": flat})
 
 

@@ -120,9 +120,7 @@ def test_without_connection_the_message_says_what_to_do(
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
-    with pytest.raises(
-        WeightsError, match=r"pt_inception-2015-12-05-6726825d.pth.*weights='/path/file.pth'"
-    ):
+    with pytest.raises(WeightsError, match=r"pt_inception-2015-12-05-6726825d\.pth.*weights="):
         inception(device="cpu")
 
 

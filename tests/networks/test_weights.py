@@ -184,7 +184,7 @@ def test_without_a_connection_it_says_what_was_tried(cache: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/net-deadbeef.pth"
-    with pytest.raises(WeightsError, match=rf"{url}.*refused.*pretrained='/path/file.pth'"):
+    with pytest.raises(WeightsError, match=rf"{url}.*refused.*pretrained="):
         download(url, "deadbeef")
 
 

@@ -68,16 +68,14 @@ def test_wanted_of_a_float_is_a_ratio_of_two_classes() -> None:
 
 @pytest.mark.parametrize("strategy", ["autto", 0.1, {1: 2}, {7: 30}])
 def test_strategies_that_do_not_fit_the_labels_are_refused(strategy: Any) -> None:
-    with pytest.raises(SettingError, match="does not fit the labels"):
+    with pytest.raises(SettingError, match="not fit the labels"):
         wanted(strategy, np.repeat([0, 1], [20, 4]))
 
 
 def test_only_classes_that_grow_need_enough_images() -> None:
     images, labels = toy_images((20, 10, 1))
     assert len(MeanImages(sampling_strategy={1: 12}).fit_resample(images, labels)[0]) == 33
-    with pytest.raises(
-        DataError, match="Class 2 has 1 training image and MeanImages needs at least 2"
-    ):
+    with pytest.raises(DataError, match=r"Class 2 has 1 .*MeanImages.* 2"):
         MeanImages().fit_resample(images, labels)
 
 
@@ -91,7 +89,7 @@ def test_validation_images_of_unknown_classes_are_left_out() -> None:
 
 def test_validation_images_of_another_kind_are_refused() -> None:
     images, labels = toy_images()
-    with pytest.raises(DataError, match="validation images like the training images"):
+    with pytest.raises(DataError, match="validation images like"):
         MeanImages().fit(images, labels, validation=toy_images(dtype="float32"))
 
 

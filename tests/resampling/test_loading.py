@@ -70,7 +70,7 @@ def test_an_absent_or_damaged_folder_is_named(saved: Path, tmp_path: Path) -> No
         load_oversampler(tmp_path / "nowhere")
     for text in ("{", "[]", "{}", "3"):
         (saved / "model.json").write_text(text)
-        with pytest.raises(DataError, match=r"Cannot read the saved generator .*model\.json"):
+        with pytest.raises(DataError, match=r"Cannot read .*model\.json"):
             load_oversampler(saved)
 
 

@@ -103,7 +103,7 @@ def test_what_would_not_fit_into_memory_is_refused_before_the_search(
     )
     with pytest.raises(
         DataError,
-        match=r"0\.0 GiB of memory.*0\.0 GiB.*size.*sampling_strategy",
+        match=r"0\.0 GiB.*0\.0 GiB.*size.*sampling_strategy",
     ):
         SMOTEOversampler().fit(images, labels)
 

@@ -231,9 +231,7 @@ def test_cells_tested_on_other_images_are_no_pairs(write_run: WriteRun) -> None:
     path = folder / "cells/separating/split-0/seed-1/predictions.npz"
     with np.load(path) as stored:
         np.savez(path, allow_pickle=False, **{name: stored[name][1:] for name in stored.files})
-    with pytest.raises(
-        DataError, match=r"same test images in every cell of split-0.*separating, split-0, seed 1"
-    ):
+    with pytest.raises(DataError, match=r"test images .*split-0.*separating, split-0, seed 1"):
         summarize(folder)
 
 
@@ -243,9 +241,7 @@ def test_not_a_run_folder(tmp_path: Path) -> None:
 
 
 def test_an_unknown_primary_metric_is_named(write_run: WriteRun) -> None:
-    with pytest.raises(
-        SettingError, match=r"'balanced_acuracy'\. Did you mean 'balanced_accuracy'"
-    ):
+    with pytest.raises(SettingError, match=r"'balanced_acuracy'.* 'balanced_accuracy'"):
         summarize(write_run(ARMS, primary_metric="balanced_acuracy"))
 
 

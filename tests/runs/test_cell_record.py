@@ -97,7 +97,7 @@ def test_records_of_earlier_versions_are_read() -> None:
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     write_json(path, {"status": "done"})
-    with pytest.raises(DataError, match=r"Cannot read .*record\.json.*method"):
+    with pytest.raises(DataError, match=r"record\.json.*method"):
         read_cell_record(path)
     write_json(path, FAILED)
     assert read_cell_record(path) == FailedCellRecord.from_json(FAILED)

@@ -48,7 +48,7 @@ def test_damaged_ones_are_named(store: RunStore) -> None:
     folder = next((store.workspace / "dataset").iterdir())
     whole = (folder / "images.npy").read_bytes()
     (folder / "images.npy").write_bytes(whole[:200])
-    with pytest.raises(DataError, match=r"Cannot read the images in .*Delete that folder"):
+    with pytest.raises(DataError, match=r"Cannot read .*Delete "):
         packed_images(store)
 
 
@@ -59,7 +59,5 @@ def test_any_difference_counts(store: RunStore, toy: ImageDataset) -> None:
         replace(toy, groups=toy.groups + 1),
         toy.subset([0, 1]),
     ):
-        with pytest.raises(
-            DataError, match=r"52 images, uint8, \[1, 16, 16\].* got others in films"
-        ):
+        with pytest.raises(DataError, match=r"52 images, uint8, \[1, 16, 16\].* films"):
             check_images_of(store, other, "films")

@@ -137,7 +137,7 @@ def test_saturation_keeps_the_gray_level() -> None:
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(SettingError, match=r"No ADA transform named 'turn'"):
+    with pytest.raises(SettingError, match=r"transform named 'turn'"):
         AdaptiveAugmentation("scale,turn", CPU)
 
 

@@ -24,13 +24,11 @@ def test_named_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, cuda=2, mps=False)
     assert resolve_device("cpu") == torch.device("cpu")
     assert resolve_device("cuda:1") == torch.device("cuda:1")
-    with pytest.raises(
-        SettingError, match=r"'cuda:2' is not available here\. Available: cuda, cpu"
-    ):
+    with pytest.raises(SettingError, match=r"'cuda:2' .*: cuda, cpu"):
         resolve_device("cuda:2")
-    with pytest.raises(SettingError, match="'mps' is not available here"):
+    with pytest.raises(SettingError, match="'mps' is not available"):
         resolve_device("mps")
-    with pytest.raises(SettingError, match=r"No device named 'gpu'\. Use auto, cpu"):
+    with pytest.raises(SettingError, match=r"device named 'gpu'\. .*auto, cpu"):
         resolve_device("gpu")
 
 

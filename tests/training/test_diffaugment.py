@@ -70,7 +70,5 @@ def test_color_at_one_channel_is_brightness_and_contrast_only() -> None:
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(
-        SettingError, match=r"No DiffAugment transform named 'cutuot'\. Did you mean 'cutout'"
-    ):
+    with pytest.raises(SettingError, match=r"transform named 'cutuot'.* 'cutout'"):
         diffaugment("translation,cutuot")

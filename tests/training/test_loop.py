@@ -80,7 +80,7 @@ def test_a_hook_stops_the_fit_and_others_still_run() -> None:
 def test_divergence_names_the_scalar_and_its_step(bad_step: int) -> None:
     values = (math.inf if step == bad_step else 0.0 for step in range(1, 100))
     history = History(advice="Do less.")
-    with pytest.raises(DivergedError, match=rf"loss became inf at step {bad_step}\. Do less\."):
+    with pytest.raises(DivergedError, match=rf"loss .*inf at step {bad_step}\. Do less\."):
         train(
             lambda images, labels: scalars(next(values)),
             empty_batch,

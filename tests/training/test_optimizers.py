@@ -60,7 +60,7 @@ def test_schedules_start_full_and_never_rise(name: str) -> None:
 
 
 def test_unknown_names_are_told_from_known_ones() -> None:
-    with pytest.raises(SettingError, match=r"No optimizer named 'adamww'\. Did you mean 'adamw'"):
+    with pytest.raises(SettingError, match=r"optimizer named 'adamww'.* 'adamw'"):
         make_optimizer("adamww", [], learning_rate=0.1)
     optimizer = make_optimizer("sgd", [nn.Parameter(torch.ones(1))], learning_rate=1.0)
     with pytest.raises(SettingError, match="No schedule named 'cosin'"):

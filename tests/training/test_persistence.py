@@ -29,7 +29,7 @@ def test_it_replaces_what_was_there(tmp_path: Path) -> None:
 
 def test_refuses_another_kind_and_an_empty_folder(tmp_path: Path) -> None:
     save_fitted(tmp_path / "net", "critic", {}, {})
-    with pytest.raises(DataError, match=r"Expected a saved classifier in .*, found a critic"):
+    with pytest.raises(DataError, match=r"saved classifier .* critic"):
         load_fitted(tmp_path / "net", "classifier")
     with pytest.raises(DataError, match=r"found no model\.json"):
         load_fitted(tmp_path, "classifier")

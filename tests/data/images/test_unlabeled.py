@@ -46,7 +46,7 @@ def test_images_may_lie_directly_in_the_folder_or_be_one_file(folder: Path) -> N
 
 def test_unreadable_files_stop_or_are_left_out(folder: Path) -> None:
     (folder / "a" / "torn.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"1 of 5 images.*torn\.png.*skip"):
+    with pytest.raises(DataError, match=r"1 of 5 .*torn\.png.*skip"):
         read_unlabeled(folder, OPTIONS)
     unlabeled = read_unlabeled(folder, ReadOptions(size=12, channels="gray", on_error="skip"))
     assert unlabeled.files == FILES
@@ -82,7 +82,7 @@ def test_class_folders_of_a_collection_may_have_one_image(folder: Path) -> None:
 def test_images_directly_in_a_collection_are_one_class(folder: Path) -> None:
     loaded = read_collection(folder / "b" / "deep", OPTIONS)
     assert loaded.dataset.class_names == ("images",)
-    with pytest.raises(DataError, match=r"b either class folders or images, got both"):
+    with pytest.raises(DataError, match=r"b either class folders.* both"):
         read_collection(folder / "b", OPTIONS)
 
 
@@ -104,7 +104,7 @@ def test_classes_are_numbered_as_in_the_reference(toy: ImageDataset) -> None:
     renumbered = in_classes_of(dataset, reference, name="synthetic")
     assert renumbered.class_names == ("benign", "malignant")
     assert renumbered.labels.tolist() == (1 - toy.labels).tolist()
-    with pytest.raises(DataError, match=r"synthetic images .*benign, malignant.* cyst"):
+    with pytest.raises(DataError, match=r"benign, malignant.* cyst"):
         in_classes_of(replace(toy, class_names=("cyst", "benign")), reference, name="synthetic")
 
 

@@ -28,7 +28,7 @@ def test_files_are_read_in_the_order_of_the_modalities(tmp_path: Path) -> None:
 
 def test_a_missing_modality_names_the_case_and_what_it_has(tmp_path: Path) -> None:
     case = find_case(write_case(tmp_path / "p1"))
-    with pytest.raises(DataError, match=r"p1 has no T1 and no T2.* has FLAIR, T1c\."):
+    with pytest.raises(DataError, match=r"p1 .*no T1 and no T2.* FLAIR, T1c\."):
         read_files(case, ("T1", "FLAIR", "T2"))
 
 
@@ -47,7 +47,7 @@ def test_files_of_other_geometry_are_named_with_both_values(
 ) -> None:
     folder = write_case(tmp_path / "p1")
     write_image(folder / f"{name}.nii.gz", array, **geometry)
-    with pytest.raises(DataError, match=rf"p1: .*{values}, in flair.nii.gz and {name}.nii.gz"):
+    with pytest.raises(DataError, match=rf"p1: .*{values}.*flair\.nii\.gz.*{name}\.nii\.gz"):
         read_files(find_case(folder), MODALITIES)
 
 
@@ -68,5 +68,5 @@ def test_hashes_are_those_of_the_bytes(tmp_path: Path) -> None:
     hashes = hash_files(find_case(folder), ("FLAIR",))
     assert hashes.keys() == {"FLAIR", "label"}
     assert hashes["FLAIR"] == hashlib.sha256((folder / "flair.nii.gz").read_bytes()).hexdigest()
-    with pytest.raises(DataError, match=r"absent.nii: No such file"):
+    with pytest.raises(DataError, match=r"absent\.nii: No such"):
         file_digest(folder / "absent.nii")

@@ -88,7 +88,7 @@ def test_no_text_of_the_source_header_reaches_the_label_map(tmp_path: Path) -> N
 
 def test_label_maps_that_cannot_be_written(tmp_path: Path) -> None:
     geometry = plain_geometry(LABELS.shape)
-    with pytest.raises(SettingError, match=r".nii.gz, .nii, .mha.* .*labels.png"):
+    with pytest.raises(SettingError, match=r"\.nii\.gz, .*\.mha.*labels\.png"):
         write_label_map(tmp_path / "labels.png", LABELS, geometry)
     with pytest.raises(DataError, match=r"\(6, 8, 10\) .*uint8 of \(5, 8, 10\).*uncropped"):
         write_label_map(tmp_path / "a.nii", LABELS[1:], geometry)
@@ -120,7 +120,7 @@ def test_skewed_axes_are_refused_with_a_way_out(tmp_path: Path) -> None:
     image = nibabel.Nifti1Image(IMAGE.T, None)
     image.set_sform(affine, 2)
     nibabel.save(image, tmp_path / "a.nii")
-    with pytest.raises(DataError, match=r"a.nii .*right angles.*set_sform"):
+    with pytest.raises(DataError, match=r"a\.nii .*angles.*set_sform"):
         read_volume(tmp_path / "a.nii")
     path = write_image(tmp_path / "a.mha", IMAGE)
     path.write_bytes(
@@ -152,7 +152,7 @@ def test_color_is_refused(tmp_path: Path) -> None:
 def test_absent_files_and_other_suffixes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a.nii, found none"):
         read_volume(tmp_path / "a.nii")
-    with pytest.raises(DataError, match=r"\.nii\.gz, \.nii, \.mha\), got .*a.dcm"):
+    with pytest.raises(DataError, match=r"\.nii\.gz, .*\.mha\).*a\.dcm"):
         read_volume(tmp_path / "a.dcm")
 
 

@@ -56,5 +56,5 @@ def test_wrong_doses_are_refused(name: str, words: str) -> None:
 
 @pytest.mark.parametrize("dose", [{}, {"share": 0.5, "per_class": 120}])
 def test_one_dose_at_a_time(dose: dict[str, Any]) -> None:
-    with pytest.raises(SettingError, match="one of share and per_class"):
+    with pytest.raises(SettingError, match="share and per_class"):
         dosed(METHODS["dcgan"], **dose)

@@ -102,18 +102,18 @@ def test_methods_for_volumes_are_one_segmenter(
     make_volume_study: MakeStudy, volume_fakes: Any
 ) -> None:
     segment = ("segment", volume_fakes.NearestMeanSegmenter())
-    with pytest.raises(SettingError, match="to be left out: a method for volumes is one segmenter"):
+    with pytest.raises(SettingError, match=r"left out.* one segmenter"):
         make_volume_study(
             methods={"random": Pipeline([("balance", RandomUndersampler()), segment])}
         )
-    with pytest.raises(SettingError, match="to be a segmenter such as Segmenter"):
+    with pytest.raises(SettingError, match="such as Segmenter"):
         make_volume_study(methods={"random": Pipeline([("balance", RandomUndersampler())])})
-    with pytest.raises(SettingError, match="No metric named 'balanced_accuracy'"):
+    with pytest.raises(SettingError, match="metric named 'balanced_accuracy'"):
         make_volume_study(primary_metric="balanced_accuracy")
 
 
 def test_a_study_knows_what_it_is_about(make_volume_study: MakeStudy) -> None:
     study = make_volume_study()
     assert study.task == "segmentation"
-    with pytest.raises(SettingError, match="Expected a study of images, got one of volumes"):
+    with pytest.raises(SettingError, match=r"images, got .*volumes"):
         _ = study.images

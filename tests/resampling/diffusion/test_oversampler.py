@@ -274,7 +274,7 @@ def test_a_loss_that_is_not_finite_ends_the_fit_with_advice(
 
     monkeypatch.setattr(diffusion_fit, "Denoiser", Broken)
     with pytest.raises(
-        DivergedError, match=r"loss became nan at step 1\. .*lower learning_rate \(now 0.01\)"
+        DivergedError, match=r"loss .*nan at step 1\. .*learning_rate \(now 0\.01\)"
     ):
         tiny().fit(*toy_pair)
 

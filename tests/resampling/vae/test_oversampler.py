@@ -182,7 +182,7 @@ def test_images_all_alike_are_refused_with_advice(
     toy: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vae_module, "relative_diversity", lambda _generated, _real: 0.01)
-    with pytest.raises(CollapseError, match=r"class 1.* 1\.0%.*or more n_steps \(now 4\)"):
+    with pytest.raises(CollapseError, match=r"class 1.* 1\.0%.*n_steps \(now 4\)"):
         tiny().fit(*toy)
 
 
@@ -196,7 +196,7 @@ def test_a_loss_that_is_not_finite_ends_the_fit_with_advice(
 
     monkeypatch.setattr(vae_fit, "build_vae", broken)
     with pytest.raises(
-        DivergedError, match=r"loss became nan at step 1\. .*a lower learning_rate \(now 0.01\)"
+        DivergedError, match=r"loss .*nan at step 1\. .*learning_rate \(now 0\.01\)"
     ):
         tiny().fit(*toy)
 
@@ -228,7 +228,7 @@ def test_settings_that_cannot_work_are_refused(
 def test_images_that_do_not_fit_are_refused() -> None:
     with pytest.raises(DataError, match="Expected square images"):
         tiny().fit(np.zeros((44, 1, 8, 10), dtype=np.uint8), toy_images()[1])
-    with pytest.raises(SettingError, match="cannot restore images of 31 px"):
+    with pytest.raises(SettingError, match=r"cannot.* 31 px"):
         tiny().check_settings(31)
 
 

@@ -138,7 +138,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     root = images(tmp_path / "films")
     (root / "a/1.png").unlink()
     (root / "a/1.png").symlink_to(tmp_path / "secret.png")
-    with pytest.raises(DataError, match=r"leave the folder .*: line 3 \(a/1.png\)"):
+    with pytest.raises(DataError, match=r"folder.*: line 3 \(a/1\.png\)"):
         read(table(root), OPTIONS)
 
 
@@ -152,12 +152,12 @@ def test_a_named_column_that_is_absent_is_refused(tmp_path: Path) -> None:
 
 def test_a_table_that_is_an_image_is_refused(tmp_path: Path) -> None:
     root = images(tmp_path)
-    with pytest.raises(DataError, match=r"0.png.*CSV table in UTF-8"):
+    with pytest.raises(DataError, match=r"0\.png.*UTF-8"):
         read(root, ReadOptions(table=root / "a/0.png"))
 
 
 def test_an_absent_table_or_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"CSV table at .*absent.csv"):
+    with pytest.raises(DataError, match=r"CSV.*absent\.csv"):
         read(tmp_path, ReadOptions(table=tmp_path / "absent.csv"))
     with pytest.raises(DataError, match=r"folder .*nowhere"):
         read(tmp_path / "nowhere", ReadOptions(table=table(tmp_path)))

@@ -107,5 +107,5 @@ def test_a_named_column_that_is_absent_is_refused(root: Path) -> None:
 def test_a_link_out_of_the_folder_is_refused(root: Path) -> None:
     (root / "b/flair.nii.gz").unlink()
     (root / "b/flair.nii.gz").symlink_to(root.parent / "secret.nii.gz")
-    with pytest.raises(DataError, match=r"case x2: b/flair.nii.gz leaves the folder"):
+    with pytest.raises(DataError, match=r"x2: b/flair\.nii\.gz leaves"):
         read(table(root), options(root))
