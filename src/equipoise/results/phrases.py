@@ -1,5 +1,6 @@
 """Phrases that the verdicts share: lists, counts, effects with their intervals."""
 
+import math
 from collections.abc import Callable, Sequence
 
 from equipoise.results.records import Comparison, MethodResult, Results, VerdictWord
@@ -31,11 +32,16 @@ def with_verdict(verdict: VerdictWord, rows: Sequence[Comparison]) -> list[Compa
 def effects(
     rows: Sequence[Comparison], name: Callable[[Comparison], str] = lambda row: row.method
 ) -> str:
-    """Name the first methods with their differences and intervals, and count the rest."""
+    """Name the first methods with their differences and intervals, and count the rest.
+
+    A difference that has no interval, because runs or patients are too few, stands alone.
+    """
     parts = []
     for row in rows[:MOST_NAMED]:
-        interval = f"[{_signed(row.low)}, {_signed(row.high)}]"
-        parts.append(f"{name(row)} {_signed(row.difference)} {interval}")
+        part = f"{name(row)} {_signed(row.difference)}"
+        if math.isfinite(row.low):
+            part += f" [{_signed(row.low)}, {_signed(row.high)}]"
+        parts.append(part)
     if len(rows) > MOST_NAMED:
         parts.append(f"{len(rows) - MOST_NAMED} more")
     return listed(parts)
