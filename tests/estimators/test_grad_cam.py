@@ -16,14 +16,6 @@ from equipoise.estimators.grad_cam import class_maps, enlarged, grad_cam, map_si
 from equipoise.exceptions import DataError
 from equipoise.networks.backbones import BACKBONES, build, find_backbone
 
-LAST = {  # MONAI finds its layer by name
-    "small_cnn": "13",
-    "resnet18": "layer4",
-    "densenet121": "class_layers.relu",
-    "densenet121_s0": "class_layers.relu",
-    "mobilenet_v2": "features.18",
-}
-
 
 def random_network(name: str, channels: int = 3, n_classes: int = 3, side: int = 20) -> nn.Module:
     """A network whose batch norms have running statistics, so that no parameter is initial."""
@@ -65,8 +57,9 @@ def test_behind_a_mean_and_a_linear_head_it_is_the_class_activation_map() -> Non
 def test_it_is_monai_s_map_for_a_class_of_each_image(name: str) -> None:
     network = random_network(name)
     images = torch.rand(3, 3, 20, 20)
-    layer = find_backbone(name).last_map_of(network)
-    monai: Any = GradCAM(nn_module=network, target_layers=LAST[name])
+    backbone = find_backbone(name)
+    layer = backbone.last_map_of(network)
+    monai: Any = GradCAM(nn_module=network, target_layers=backbone.last_map)
     expected = {
         c: monai.compute_map(images.clone().requires_grad_(), class_idx=c)[:, 0] for c in range(3)
     }

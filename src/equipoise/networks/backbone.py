@@ -42,7 +42,8 @@ class Backbone:
         trunk: Network of `build` -> module that maps images to the last map (b, d, h', w'). It
             shares the network's layers: loading a state dict into it changes the network.
         head: Name of the last linear layer, which second stages retrain.
-        last_map: Name of the layer whose output Grad-CAM reads: the last map, behind its ReLU.
+        last_map: Name of the layer whose output Grad-CAM reads: the last map, behind its ReLU if
+            the network ends with one.
         smallest_side: Least side of an image in px.
         weights: Pretrained weights by name; the first ones describe local files.
     """

@@ -1,6 +1,6 @@
 """`Reading`: how the data of a run were read, so that others can be read the same way."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from equipoise.atomic import JsonFields, JsonValue
@@ -20,7 +20,7 @@ class Reading:
     Attributes:
         source: "images" or "volumes" where a reader read files, "demo" for the drawn cells of the
             demo, "python" for a data set that was built in Python.
-        options: Options of the reader; None without one.
+        options: Options of the reader, without `progress`; None without a reader.
         duplicates: What was done about copies on both sides of a split: "refuse", "merge" or
             "report".
         protocol: Name of the protocol in the study file that made the run; None where it has none.
@@ -37,6 +37,10 @@ class Reading:
     options: ReadOptions | VolumeOptions | None = None
     duplicates: str | None = None
     protocol: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.options is not None:  # a progress bar belongs to one process
+            object.__setattr__(self, "options", replace(self.options, progress=None))
 
     @classmethod
     def from_json(cls, value: JsonFields) -> Self:
