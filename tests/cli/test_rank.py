@@ -1,5 +1,6 @@
 """The command `rank` as a user gives it, on the published tables."""
 
+import re
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -19,12 +20,12 @@ def test_runs_are_ranked_and_drawn(tmp_path: Path) -> None:
     assert "On 3 data sets the 5 methods" in result.output
     assert "cdcgan" in result.output
     assert result.output.splitlines()[-1] == f"Diagram: {tmp_path / 'cd.html'}"
-    assert "Critical-difference diagram of AUROC" in (tmp_path / "cd.html").read_text()
+    assert "diagram of AUROC" in (tmp_path / "cd.html").read_text()
 
 
 def test_two_runs_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     runs = [str(RESULTS / name) for name in ("covid_xray", "herlev_two")]
     result = CliRunner().invoke(app, ["rank", *runs, "--out", str(tmp_path / "cd.html")])
     assert isinstance(result.exception, DataError)
-    assert "at least 3 different run folders, got 2" in str(result.exception)
+    assert re.search(r"at least 3 .*got 2", str(result.exception))
     assert not list(tmp_path.iterdir())

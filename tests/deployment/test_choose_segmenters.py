@@ -22,7 +22,7 @@ from equipoise.testing.volume_runs import write_case
 def test_the_best_method_is_chosen_unless_another_is_named(segmented: SegmentedRun) -> None:
     run = segmented.run
     ensemble = choose_segmenters(run)
-    assert "best mean Dice of the 2 methods" in ensemble.reason
+    assert "best mean Dice of the 2" in ensemble.reason
     assert "on 2 test cases" in ensemble.reason
     assert len(ensemble.cells) == 2
     named = choose_segmenters(run, method="one", split=ensemble.cells[0].split, seed=0)

@@ -43,7 +43,7 @@ def _patience_with_beginners(monkeypatch: pytest.MonkeyPatch) -> None:
 def make_study(
     name: str, *, counts: tuple[int, ...] = (40, 26, 30), size: int = 28, channels: int = 1
 ) -> Study:
-    """Noise whose brightness tells the class, but not for sure; one image a patient."""
+    """Noise whose brightness predicts the class, but not perfectly; one image per patient."""
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(len(counts)), counts).astype(np.int64)
     noise = rng.normal(60, 30, size=(len(labels), channels, size, size))
@@ -141,18 +141,18 @@ def test_killed_in_the_middle_it_ends_in_the_same_weights(name: str, tmp_path: P
             run(study, workspace, Steps(last=moment))
         left = Steps()
         continued = run(study, workspace, left)
-        assert left.done <= steps.done - moment + 1, "it started anew"
+        assert left.done <= steps.done - moment + 1, "it started from the beginning"
         assert_same(continued, expected, tmp_path / f"weights-{moment}")
 
 
-def assert_same(one: Outcome, other: Outcome, folder: Path) -> None:
-    for name, array in other.predictions.items():
-        np.testing.assert_array_equal(one.predictions[name], array, err_msg=name)
-    if other.synthetic is not None:
-        assert one.synthetic is not None
-        np.testing.assert_array_equal(one.synthetic.images, other.synthetic.images)
+def assert_same(continued: Outcome, expected: Outcome, folder: Path) -> None:
+    for name, array in expected.predictions.items():
+        np.testing.assert_array_equal(continued.predictions[name], array, err_msg=name)
+    if expected.synthetic is not None:
+        assert continued.synthetic is not None
+        np.testing.assert_array_equal(continued.synthetic.images, expected.synthetic.images)
     weights = []
-    for i, outcome in enumerate((one, other)):
+    for i, outcome in enumerate((continued, expected)):
         outcome.files["classifier"](folder / str(i))
         weights.append(load_file(folder / str(i) / "model.safetensors"))
     assert weights[0].keys() == weights[1].keys()

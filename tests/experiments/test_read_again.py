@@ -1,4 +1,4 @@
-"""The stored options of a run say how its images were read; they are read so again."""
+"""Images are read again with the options stored in the run."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ READING = Reading(source="images", options=OPTIONS, duplicates="refuse")
 
 @pytest.fixture
 def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Oblong noise of two classes; the first image of "ill" lies there twice, of two patients."""
+    """Oblong noise of two classes; the first image of "ill" is stored twice, for two patients."""
     monkeypatch.setenv("EQUIPOISE_CACHE", "off")
     rng = np.random.default_rng(0)
     for name in ("ill", "well"):

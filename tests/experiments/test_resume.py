@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 240
 
 @dataclass(frozen=True)
 class Command:
-    """The command that is killed and given again."""
+    """The command that is killed and repeated."""
 
     folder: Path
     n_seeds: int
@@ -53,7 +53,7 @@ class Command:
         return [(int(process), fit, int(step)) for process, fit, step, _ in rows]
 
     def kill_after(self, n_steps: int, delay: float) -> None:
-        """Run until that many steps more were trained and a moment has passed; then kill -9."""
+        """Run until that many more steps are trained and a moment has passed; then kill -9."""
         goal, until = len(self.steps()) + n_steps, time.monotonic() + PATIENCE_SECONDS
         with self.start() as process:
             while len(self.steps()) < goal and process.poll() is None:
@@ -72,7 +72,7 @@ class Command:
             assert process.wait(PATIENCE_SECONDS) == 0
 
     def n_resumed(self) -> int:
-        """Count the fits that went on in the middle."""
+        """Count the fits that resumed from a checkpoint."""
         last: dict[int, tuple[str, int]] = {}
         n = 0
         for process, fit, step in self.steps():
@@ -82,7 +82,7 @@ class Command:
 
 
 def results(folder: Path) -> dict[str, Any]:
-    """Read all that must not depend on having been killed."""
+    """Read everything that must be the same with and without a kill."""
     store = RunStore(folder)
     write_image_tables(summarize(open_run(folder)), folder)
     names = (
@@ -92,7 +92,7 @@ def results(folder: Path) -> dict[str, Any]:
         "classifier/model.safetensors",
         "classifier/model.json",
     )
-    found: dict[str, Any] = {
+    contents: dict[str, Any] = {
         name: (folder / name).read_bytes() for name in ("table.csv", "comparisons.csv")
     }
     for cell in open_run(store.folder).cells:
@@ -100,19 +100,19 @@ def results(folder: Path) -> dict[str, Any]:
         assert isinstance(record, ImageCellRecord)
         assert record.diversity[1] > 0  # of the class that needs more images
         values = record.to_json()
-        found[str(cell)] = {key: values[key] for key in values.keys() - CHANGING}
+        contents[str(cell)] = {key: values[key] for key in values.keys() - CHANGING}
         files = [
             store.cell_folder(cell) / name
             for name in names
             if (store.cell_folder(cell) / name).exists()
         ]
-        found |= {f"{cell}, {path.name}": path.read_bytes() for path in files}
-    return found
+        contents |= {f"{cell}, {path.name}": path.read_bytes() for path in files}
+    return contents
 
 
 @pytest.fixture
 def undisturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Path]:
-    """Return a function that runs the same study to its end, here."""
+    """Return a function that runs the same study to its end in this process."""
     monkeypatch.syspath_prepend(str(SCRIPT.parent))
     script = importlib.import_module("kill_study")
 

@@ -23,7 +23,7 @@ MakeStudy = Callable[..., Study]
 
 
 class Diary(Observer):
-    """Writes down what it is told."""
+    """Records every call."""
 
     def __init__(self) -> None:
         self.kept: list[Cell] = []

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +40,9 @@ def test_a_class_that_a_fold_cannot_learn_is_said(tmp_path: Path) -> None:
         LoadedVolumes(dataset=data, notes=("Read.",)), VolumeProtocol(), BUDGET, name="s"
     )
     (fold,) = [split.name for split in study.splits if 2 not in data.present(split.train)]
-    assert study.facts["notes"] == [
-        "Read.",
-        f"No patient of class label 2 is left to train on in {fold}: its results there mean "
-        "nothing.",
-    ]
+    read, absent = study.facts["notes"]
+    assert read == "Read."
+    assert re.search(rf"^No patient of .*2 .* {fold}\b", absent)
 
 
 @pytest.mark.parametrize("name", VOLUME_METHODS)

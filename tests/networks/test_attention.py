@@ -1,4 +1,4 @@
-"""Self-attention of methods 9.3."""
+"""Self-attention of SAGAN (Zhang et al., 2019)."""
 
 import pytest
 import torch
@@ -17,10 +17,10 @@ def test_against_the_fused_attention_of_torch() -> None:
     layer, x = SelfAttention(16), torch.randn(2, 16, 6, 8)
     layer.gamma.data.fill_(0.5)
     keys, values = (functional.max_pool2d(f(x), 2).flatten(2).mT for f in (layer.phi, layer.g))
-    seen = functional.scaled_dot_product_attention(
+    attended = functional.scaled_dot_product_attention(
         layer.theta(x).flatten(2).mT, keys, values, scale=1.0
     )
-    expected = x + 0.5 * layer.o(seen.mT.reshape(2, 8, 6, 8))
+    expected = x + 0.5 * layer.o(attended.mT.reshape(2, 8, 6, 8))
     torch.testing.assert_close(layer(x), expected)
 
 

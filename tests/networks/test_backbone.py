@@ -1,4 +1,4 @@
-"""A backbone that is added as a record is all that a classifier needs of a network."""
+"""A backbone record is all that a classifier needs to use a new network."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from equipoise.resampling.vae.pretraining import VAEPretraining
 
 
 class Toy(nn.Module):
-    """Its head is not its last linear layer, and its parts have names of their own."""
+    """Its head is not its last linear layer, and its parts are named differently."""
 
     def __init__(self, channels: int, n_classes: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Every backbone of the table keeps the promises of its record."""
+"""Every registered backbone behaves as its record declares."""
 
 import pytest
 import torch

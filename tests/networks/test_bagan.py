@@ -24,7 +24,7 @@ def widths(network: nn.Module, kind: type[nn.Linear | nn.Conv2d]) -> list[int]:
 
 def test_widths_are_those_of_the_reference() -> None:
     """Conv 32/2, 64/1, 128/2, 256/1, then pairs of 256 down to side 8; linear 1024, 128 * s0^2."""
-    made, critic, encoder = bagan_networks(design(64, 3, 3, latent_size=100, base_channels=32))
+    generator, critic, encoder = bagan_networks(design(64, 3, 3, latent_size=100, base_channels=32))
     assert (
         widths(critic.trunk, nn.Conv2d)
         == widths(encoder[0], nn.Conv2d)
@@ -38,9 +38,9 @@ def test_widths_are_those_of_the_reference() -> None:
         2,
         1,
     ]
-    assert widths(made, nn.Linear) == [1024, 128 * 4 * 4]
-    assert widths(made, nn.Conv2d) == [256, 256, 256, 128, 3]
-    assert not [name for name, _ in made.named_parameters() if name.endswith("bias")]
+    assert widths(generator, nn.Linear) == [1024, 128 * 4 * 4]
+    assert widths(generator, nn.Conv2d) == [256, 256, 256, 128, 3]
+    assert not [name for name, _ in generator.named_parameters() if name.endswith("bias")]
 
 
 @pytest.mark.parametrize("size", [8, 10, 28, 32, 48, 96, 160])

@@ -37,14 +37,14 @@ def test_parameter_counts_are_those_of_the_paper() -> None:
 @pytest.mark.parametrize("size", [8, 28, 32, 48, 96, 160])
 @pytest.mark.parametrize(("channels", "n_classes"), [(1, 2), (3, 7), (1, 1)])
 def test_every_valid_side(size: int, channels: int, n_classes: int) -> None:
-    asked = design(size, channels, n_classes)
-    generator, critic = bagan_gp_pair(asked)
+    requested_design = design(size, channels, n_classes)
+    generator, critic = bagan_gp_pair(requested_design)
     labels = torch.tensor([0, n_classes - 1])
     images = generator(torch.randn(2, 9), labels)
     assert images.shape == (2, channels, size, size)
     assert images.abs().max() <= 1
     assert critic(images, labels).shape == (2,)
-    assert encoder(asked)(images).shape == (2, 9)
+    assert encoder(requested_design)(images).shape == (2, 9)
 
 
 @pytest.mark.parametrize("size", [30, 100])
@@ -97,7 +97,7 @@ def test_the_critics_features_are_multiplied_by_those_of_the_label() -> None:
 
 
 def test_first_weights() -> None:
-    """Convolutions N(0, 0.02), dense Glorot-uniform, embeddings U(-0.05, 0.05) (methods 4.9)."""
+    """Convolutions N(0, 0.02), dense Glorot-uniform, embeddings U(-0.05, 0.05), as in Keras."""
     torch.manual_seed(0)
     wide = design(16, base_channels=32, latent_size=64)
     generator, critic = bagan_gp_pair(wide)

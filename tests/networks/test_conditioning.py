@@ -1,4 +1,4 @@
-"""Labels are joined to features, or are the weights of norms and scores."""
+"""Labels are concatenated to features, or select the weights of norms and scores."""
 
 import pytest
 import torch

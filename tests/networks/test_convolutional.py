@@ -1,4 +1,4 @@
-"""Layouts of papers S1, S2 and S4: their parameter counts, and where labels enter."""
+"""Layouts of three papers: their parameter counts, and where labels enter."""
 
 import pytest
 import torch
@@ -28,10 +28,10 @@ def count(network: nn.Module) -> int:
 @pytest.mark.parametrize(
     ("layout", "design", "generator", "critic"),
     [
-        ("dcgan", S1, 3_831_619, 2_769_729),  # methods 4.3
-        ("constant", S2, 1_879_681, 1_650_433),  # methods 4.4
+        ("dcgan", S1, 3_831_619, 2_769_729),  # Sharma et al., 64 x 64
+        ("constant", S2, 1_879_681, 1_650_433),  # Sun and Li, 128 x 128
         ("constant", S2_ALL_STRIDE_2, 1_879_681, 1_644_289),
-        ("dcgan", S4, 370_624, 167_872),  # methods 4.6
+        ("dcgan", S4, 370_624, 167_872),  # Mukhedkar and Kim, 32 x 32
     ],
 )
 def test_parameter_counts_of_the_papers(

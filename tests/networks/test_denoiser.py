@@ -1,4 +1,4 @@
-"""The denoiser's U-Net: shapes, zero start, what it listens to."""
+"""The denoiser's U-Net: shapes, zero start, dependence on time and label."""
 
 import pytest
 import torch

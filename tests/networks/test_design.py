@@ -1,4 +1,4 @@
-"""What holds for every layout, conditioning and norm."""
+"""Properties of every layout, conditioning and norm."""
 
 from itertools import product
 from typing import Any
@@ -165,15 +165,17 @@ def test_spectral_norm_of_every_layer_on_the_images_way(layout: str, conditionin
 @pytest.mark.parametrize("norm", ["none", "spectral"])
 def test_the_score_is_linear_in_the_projected_label(layout: str, norm: str) -> None:
     critic = tiny_pair(layout, n_classes=3, conditioning="projection", critic_norm=norm)[1].eval()
-    seen: list[Tensor] = []
+    pooled_features: list[Tensor] = []
     (head,) = (module for module in critic.modules() if isinstance(module, Projection))
-    head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].sum(dim=(2, 3))))
+    head.register_forward_pre_hook(
+        lambda _, inputs: pooled_features.append(inputs[0].sum(dim=(2, 3)))
+    )
     images = torch.rand(4, 1, 16, 16) * 2 - 1
     zeros, ones = torch.zeros(4, dtype=torch.long), torch.ones(4, dtype=torch.long)
     difference = critic(images, zeros) - critic(images, ones)
     v = head.embedding.weight
-    torch.testing.assert_close(difference, seen[0] @ (v[0] - v[1]), atol=1e-6, rtol=1e-4)
-    assert torch.equal(seen[0], seen[1])
+    torch.testing.assert_close(difference, pooled_features[0] @ (v[0] - v[1]), atol=1e-6, rtol=1e-4)
+    assert torch.equal(pooled_features[0], pooled_features[1])
     assert difference.abs().max() > 0
 
 

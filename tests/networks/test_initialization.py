@@ -1,4 +1,4 @@
-"""First weights (methods 1.5)."""
+"""Initial weights: DCGAN (Radford et al., 2016), Keras, He and Xavier."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Norms of the critic; spectral norm as in methods 4.2 and 10.3."""
+"""Norms of the critic; spectral norm of Miyato et al. (2018)."""
 
 from copy import deepcopy
 
@@ -16,7 +16,7 @@ def constrained(layer: nn.Module) -> nn.Sequential:
 
 
 def matrix(layer: nn.Module) -> Tensor:
-    """The effective weight with one row per output channel."""
+    """Return the effective weight with one row per output channel."""
     weight: Tensor = layer.weight  # type: ignore[assignment]
     return (weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight).flatten(1)
 

@@ -13,7 +13,7 @@ SLIDING = [kind for kind in NETWORKS if kind.slides]
 
 
 def uneven(n: int, height: int, width: int, channels: int = 2) -> Tensor:
-    """Images that differ from place to place, (n, c, h, w)."""
+    """Return images that differ from place to place, (n, c, h, w)."""
     coarse = torch.randn(
         n, channels, height // 4, width // 4, generator=torch.Generator().manual_seed(1)
     )
@@ -21,7 +21,7 @@ def uneven(n: int, height: int, width: int, channels: int = 2) -> Tensor:
 
 
 def trained(kind: PatchNetwork) -> nn.Module:
-    """A network in evaluation mode whose batch norms have statistics: logits differ by patch."""
+    """Return a network in evaluation mode with batch statistics: logits differ by patch."""
     torch.manual_seed(0)
     network = kind.build(2, 3, 4)
     for layer in network.modules():
@@ -53,7 +53,7 @@ def test_other_sizes_are_refused(kind: PatchNetwork) -> None:
 @pytest.mark.parametrize("size", [32, 48, 64])
 @pytest.mark.parametrize("kind", SLIDING, ids=lambda kind: kind.name)
 def test_sliding_gives_the_logits_of_the_cropped_patches(kind: PatchNetwork, size: int) -> None:
-    """Methods A.7: equal to 1e-4 in evaluation mode, at every point of the grid."""
+    """Equal to 1e-4 in evaluation mode, at every point of the grid."""
     network = trained(kind)
     image = uneven(1, size + 12, size + 8)
     with torch.no_grad():
@@ -66,7 +66,7 @@ def test_sliding_gives_the_logits_of_the_cropped_patches(kind: PatchNetwork, siz
 
 
 def test_the_padded_network_could_not_slide() -> None:
-    """Why it needs every patch: a convolution pads a patch with zeros where the slice goes on."""
+    """Every patch is needed: a convolution pads a patch with zeros where the slice goes on."""
     network, image = trained(PATCH_NETWORKS["center_cnn"]), uneven(1, 72, 64)
     with torch.no_grad():
         inside = network.get_submodule("features")(image)[:, :, 1:].mean(dim=(2, 3))
@@ -75,7 +75,7 @@ def test_the_padded_network_could_not_slide() -> None:
 
 
 def test_golden_maps_and_widths() -> None:
-    """Methods 6.2: 64, 128, 256 and 256 channels, 8 x 8; without padding 60, 26 and 9 px."""
+    """Channels 64, 128, 256 and 256 channels, 8 x 8; without padding 60, 26 and 9 px."""
     shapes: dict[str, list[tuple[int, ...]]] = {}
     for name in ("center_cnn", "center_cnn_valid"):
         network = PATCH_NETWORKS[name].build(4, 5, 64).eval()
@@ -92,7 +92,7 @@ def test_golden_maps_and_widths() -> None:
 
 
 def test_a_dense_network_knows_no_other_patch_of_its_batch() -> None:
-    """Methods 6.8: no batch statistics, which a balanced batch would shift."""
+    """No batch statistics, which a balanced batch would shift."""
     network, patches = PATCH_NETWORKS["unet"].build(2, 3, 4).train(), torch.randn(3, 2, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(network(patches)[:1], network(patches[:1]), atol=1e-5, rtol=1e-4)

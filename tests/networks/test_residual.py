@@ -1,4 +1,4 @@
-"""The residual layout (methods 4.7)."""
+"""The residual layout of SNGAN (Miyato et al., 2018)."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Valid image sides (methods 1.4)."""
+"""Valid image sides: 4 to 7 times a power of 2."""
 
 import pytest
 from hypothesis import given

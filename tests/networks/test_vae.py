@@ -1,4 +1,4 @@
-"""Shapes, sizes and parameter counts of the VAE (methods 3.3 and 10.1)."""
+"""Shapes, sizes and parameter counts of the VAE."""
 
 from collections.abc import Callable
 
@@ -85,13 +85,13 @@ def test_small_images_are_padded_and_cut_back(size: int, channels: int) -> None:
 
 
 def test_padding_repeats_the_border() -> None:
-    seen = []
+    padded = []
     network = tiny(28)
-    network.trunk.register_forward_pre_hook(lambda _module, arguments: seen.append(arguments[0]))
+    network.trunk.register_forward_pre_hook(lambda _module, arguments: padded.append(arguments[0]))
     images = torch.rand(1, 1, 28, 28)
     network.encode(images)
-    assert torch.equal(seen[0][..., 2:-2, 2:-2], images)
-    assert torch.equal(seen[0][..., :2, 2:-2], images[..., :1, :].expand(-1, -1, 2, -1))
+    assert torch.equal(padded[0][..., 2:-2, 2:-2], images)
+    assert torch.equal(padded[0][..., :2, 2:-2], images[..., :1, :].expand(-1, -1, 2, -1))
 
 
 @pytest.mark.parametrize(("size", "side"), [(32, 2), (48, 3), (64, 4), (128, 8)])

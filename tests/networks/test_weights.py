@@ -22,7 +22,7 @@ MOBILENET = find_backbone("mobilenet_v2")
 
 
 def file_of(network: nn.Module) -> dict[str, Tensor]:
-    """The tensors that an official file of this network holds; old files do not count batches."""
+    """Return the tensors in an official file of this network; old files do not count batches."""
     state = network.state_dict()
     return {k: v.clone() for k, v in state.items() if "num_batches" not in k}
 

@@ -171,8 +171,8 @@ def test_a_run_without_examples_or_scan_is_reported(make_run: MakeRun) -> None:
     for name in ("examples.npz", "duplicates.json"):
         (run / name).unlink()
     text = page_of(run).text
-    assert "No example images are stored with this run." in text
-    assert "No scan for duplicates was stored with this study." in text
+    assert "No example images" in text
+    assert "No scan for duplicates" in text
 
 
 def test_many_classes_of_large_color_images_fit_into_an_email(make_run: MakeRun) -> None:

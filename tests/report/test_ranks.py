@@ -64,18 +64,13 @@ def test_bars_cover_their_groups_and_the_critical_difference_is_to_scale() -> No
 
 def test_what_a_ranking_says() -> None:
     said = sentences(RANKING)
-    assert said[0].startswith(
-        "On 9 data sets the 5 methods differ detectably in AUROC (Friedman's test: "
-    )
+    assert re.match(r"On 9 data sets the 5 methods differ .*AUROC \(Friedman", said[0])
     assert said[0].endswith("F 40.90, p < 0.001).")
-    assert (
-        "Not distinguished by Wilcoxon's test, corrected over all pairs: good, fair <b>, poor."
-        in said
-    )
-    assert said[-1] == "Left out, because not every run has them: rare."
+    assert any(re.match("Not distinguished .*: good, fair <b>, poor", text) for text in said)
+    assert re.match("Left out, .*: rare", said[-1])
     few = sentences(replace(RANKING, n_sets=4, p=0.3, left_out=()))
-    assert "do not differ detectably in AUROC" in few[0]
-    assert "With fewer than 6 data sets Wilcoxon's test cannot distinguish any pair." in few
+    assert "do not differ" in few[0]
+    assert any(re.match("With fewer than 6 data sets .*cannot", text) for text in few)
 
 
 def test_the_page_is_escaped_complete_and_the_same_each_time(tmp_path: Path) -> None:

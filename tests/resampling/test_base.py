@@ -1,4 +1,4 @@
-"""What the base class of oversamplers does for every one of them."""
+"""Behavior that every oversampler inherits from the base class."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Finished fits are found again, checkpoints are cleared away."""
+"""Finished fits are loaded from the cache; their checkpoints are deleted."""
 
 from pathlib import Path
 

@@ -28,7 +28,7 @@ HALF_WAY = 30.0  # root mean square over quarters: half of what a mode differs f
 
 
 class Effort(NamedTuple):
-    """Rounds and channels of `Budget`, and the images' side."""
+    """Rounds and channels of `Budget`, and the side of the images."""
 
     rounds: int = 800
     channels: int = 16
@@ -65,20 +65,20 @@ def toy(side: int) -> tuple[Images, Labels]:
     return draw(kinds, side, seed=0), np.repeat([COMMON, RARE], [100, 40])
 
 
-def check_mean_and_modes(made: Images, real: Images) -> None:
+def check_mean_and_modes(synthetic: Images, real: Images) -> None:
     """Check images of the rare class; the mean of one mode is off by 42, gray by 30 or more."""
-    error = rms(made.mean(axis=0) - real.mean(axis=0)).item()
+    error = rms(synthetic.mean(axis=0) - real.mean(axis=0)).item()
     assert error < 15, f"the mean image is off by {error:.1f}"
-    assert made.mean() == pytest.approx(real.mean(), abs=10), "the mean gray level"
-    shares = shares_of(made)
+    assert synthetic.mean() == pytest.approx(real.mean(), abs=10), "the mean gray level"
+    shares = shares_of(synthetic)
     assert shares[:2].min() >= 0.2, f"shares of both modes and of the common class: {shares}"
     assert shares[:2].sum() > 0.5, f"shares of both modes and of the common class: {shares}"
 
 
-def shares_of(made: Images) -> Gray:
+def shares_of(synthetic: Images) -> Gray:
     """Return the shares of images near the first mode, the second and the common class."""
-    half = made.shape[-1] // 2
-    quarters = made.reshape(len(made), 1, 2, half, 2, half).mean(axis=(3, 5))
+    half = synthetic.shape[-1] // 2
+    quarters = synthetic.reshape(len(synthetic), 1, 2, half, 2, half).mean(axis=(3, 5))
     distances = np.stack([rms(quarters - kind) for kind in (*MODES, EMPTY)], axis=1)
     shares: Gray = np.mean(
         (distances < HALF_WAY) & (np.arange(3) == distances.argmin(axis=1)[:, None]), axis=0
@@ -87,7 +87,7 @@ def shares_of(made: Images) -> Gray:
 
 
 def rms(differences: Gray) -> Gray:
-    """Root mean square over (c, h, w)."""
+    """Return the root mean square over (c, h, w)."""
     root: Gray = np.sqrt((differences**2).mean(axis=(-3, -2, -1)))
     return root
 

@@ -1,4 +1,4 @@
-"""A saved oversampler of any class is read; every class is in the contracts' list."""
+"""Saved oversamplers of every class are loaded; the contract tests list every class."""
 
 import importlib.util
 import json
@@ -19,7 +19,7 @@ CONTRACTS = Path(__file__).parents[1] / "contracts" / "test_oversamplers.py"
 
 
 def instances() -> dict[str, Oversampler]:
-    """Take the list of the contracts, so that a new class is loaded here too."""
+    """Return the list of the contract tests, so that a new class is loaded here too."""
     spec = importlib.util.spec_from_file_location("contracts_of_oversamplers", CONTRACTS)
     assert spec is not None
     assert spec.loader is not None
@@ -45,7 +45,7 @@ def test_a_loaded_oversampler_makes_the_same_images(name: str, tmp_path: Path) -
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    """Folder of a fitted SMOTE, the class that is fitted fastest."""
+    """Return the folder of a fitted SMOTE, the fastest to fit."""
     SMOTEOversampler().fit(*toy_images()).save(tmp_path / "generator")
     return tmp_path / "generator"
 
@@ -60,7 +60,7 @@ def rewrite(folder: Path, **changes: Any) -> Path:
     "kind", ["SMOTEOversampel", "classifier", "Oversampler", "os.system", "../SMOTEOversampler"]
 )
 def test_other_kinds_are_refused_by_name(kind: str, saved: Path) -> None:
-    """`Oversampler` itself is no kind: nothing could be made of it."""
+    """`Oversampler` itself is abstract and cannot be loaded."""
     with pytest.raises(SettingError, match=f"No oversampler named '{kind}'.* SMOTEOversampler"):
         load_oversampler(rewrite(saved, kind=kind))
 

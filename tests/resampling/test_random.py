@@ -18,7 +18,7 @@ BOTH = pytest.mark.parametrize("kind", [RandomOversampler, RandomUndersampler])
 def numbered(
     counts: dict[int, int], dtype: Any = np.uint16
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Images whose pixels are their row, in a mixed order of classes."""
+    """Return images whose pixels equal their row number, with classes in mixed order."""
     labels = np.random.default_rng(0).permutation(np.repeat(list(counts), list(counts.values())))
     images = np.broadcast_to(
         np.arange(len(labels), dtype=dtype)[:, None, None, None], (len(labels), 1, 2, 3)
@@ -99,7 +99,7 @@ def test_validation_images_change_nothing_and_input_is_not_written(kind: Any) ->
 
 @BOTH
 @pytest.mark.parametrize(
-    ("strategy", "labels", "error", "said"),
+    ("strategy", "labels", "error", "pattern"),
     [
         ("auto", [0, 0, 0], DataError, "at least 2 classes to balance, got 1"),
         ("auto", [0, 1], DataError, r"Expected labels of shape \(3,\)"),
@@ -109,10 +109,10 @@ def test_validation_images_change_nothing_and_input_is_not_written(kind: Any) ->
     ],
 )
 def test_bad_input_is_named(
-    kind: Any, strategy: Any, labels: list[int], error: Any, said: str
+    kind: Any, strategy: Any, labels: list[int], error: Any, pattern: str
 ) -> None:
     X = np.zeros((3, 1, 2, 2), dtype=np.uint8)
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=pattern):
         kind(sampling_strategy=strategy).fit_resample(X, np.array(labels))
 
 

@@ -24,7 +24,7 @@ def test_every_new_image_is_within_rounding_of_a_segment_of_its_class(
     images += images.dtype.type(
         0 if dtype == "uint8" else 3000
     )  # black is not 0 in a film or a scan
-    own = images[labels == RARE].reshape(-1, 64).astype(float)
+    class_pixels = images[labels == RARE].reshape(-1, 64).astype(float)
     new = (
         SMOTEOversampler()
         .fit(images, labels)
@@ -32,9 +32,9 @@ def test_every_new_image_is_within_rounding_of_a_segment_of_its_class(
         .reshape(-1, 64)
         .astype(float)
     )
-    starts, ends = (rows.ravel() for rows in np.indices((len(own), len(own))))
+    starts, ends = (rows.ravel() for rows in np.indices((len(class_pixels), len(class_pixels))))
     apart = starts != ends
-    start, along = own[starts[apart]], (own[ends] - own[starts])[apart]
+    start, along = class_pixels[starts[apart]], (class_pixels[ends] - class_pixels[starts])[apart]
     for image in new:
         share = ((image - start) * along).sum(axis=1) / (along**2).sum(axis=1)
         # rounding moves the foot on the segment too: at most 0.5 |along|_1 / |along|_2^2 of it
@@ -62,14 +62,16 @@ def test_only_images_on_the_border_are_blended() -> None:
     )
     images = np.broadcast_to(brightness[:, None, None, None], (33, 1, 4, 4)).astype(np.uint8)
     labels = np.array([1] * 13 + [0] * 20)
-    asked = np.ones(60, dtype=int)
-    made = {
-        kind: SMOTEOversampler(kind=kind, k_neighbors=2).fit(images, labels).generate(asked)
+    requested_labels = np.ones(60, dtype=int)
+    synthetic = {
+        kind: SMOTEOversampler(kind=kind, k_neighbors=2)
+        .fit(images, labels)
+        .generate(requested_labels)
         for kind in KINDS
     }
-    assert made["smote"].min() < 50
-    assert made["borderline_smote"].min() >= 190
-    assert made["adasyn"].min() >= 190
+    assert synthetic["smote"].min() < 50
+    assert synthetic["borderline_smote"].min() >= 190
+    assert synthetic["adasyn"].min() >= 190
 
 
 def test_volumes_are_blended_too() -> None:

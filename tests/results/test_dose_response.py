@@ -34,7 +34,7 @@ def described(*names: str) -> list[dict[str, Any]]:
 
 
 def with_doses(folder: Path) -> Path:
-    """Describe the methods of a fabricated run as their names say."""
+    """Describe the methods of a fabricated run according to their names."""
     study = read_json(folder / "study.json")
     write_json(
         folder / "study.json",

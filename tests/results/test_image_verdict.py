@@ -1,4 +1,4 @@
-"""The two sentences say what the tables hold, and no more."""
+"""The two sentences of the verdict agree with the tables."""
 
 import re
 from collections.abc import Callable
@@ -25,14 +25,13 @@ def test_gains_losses_and_a_mere_shift(write_run: WriteRun) -> None:
     first, second = results_of(write_run(ARMS, n_splits=3, counts=(150, 60))).verdict
     basis = r"\(positive class: class-1; 9 paired runs; 95 % intervals in brackets\)"
     assert re.fullmatch(
-        rf"Better than none in balanced accuracy {basis}: "
+        rf"Better than none .*{basis}: "
         rf"separating {EFFECT} and shifted {EFFECT}\.",
         first,
     )
     assert re.fullmatch(
-        rf"AUROC, which no threshold changes, confirms separating {EFFECT} "
-        "and does not confirm shifted "
-        r"\+0\.000 \[\+0\.000, \+0\.000\]: a gain that may be only a shift of the operating point; "
+        rf"AUROC, .* confirms separating {EFFECT} .*not confirm shifted "
+        r"\+0\.000 \[\+0\.000, \+0\.000\]: .* operating point; "
         rf"worse than none in balanced accuracy: bad {EFFECT}\.",
         second,
     )
@@ -48,29 +47,23 @@ def test_many_gains_are_counted_behind_the_first_five(write_run: WriteRun) -> No
 def test_no_detectable_gain_says_how_large_a_one_could_have_been_found(write_run: WriteRun) -> None:
     results = results_of(write_run(EQUAL))
     least = results.comparisons[0].detectable
-    assert results.verdict == (
-        "No method is detectably better than none in balanced accuracy (positive class: class-1; "
-        f"3 paired runs); a true difference of {least:.3f} would have been found four times in "
-        "five.",
-        "AUROC, which no threshold changes, shows no detectable gain either.",
-    )
+    first, second = results.verdict
+    basis = r"balanced accuracy \(positive class: class-1; 3 paired runs\)"
+    assert re.fullmatch(rf"No method .*better than none in {basis}; .* {least:.3f} .*\.", first)
+    assert re.fullmatch(r"AUROC, .*no detectable gain.*\.", second)
 
 
 def test_a_gain_in_auroc_alone_is_named(write_run: WriteRun) -> None:
     arms = {"none": (0.8, -6.0), "separating": (3.0, -9.0)}  # both call everything the common class
     first, second = results_of(write_run(arms, n_splits=3)).verdict
-    assert first.startswith("No method is detectably better than none in balanced accuracy")
-    assert re.fullmatch(
-        rf"AUROC, which no threshold changes, is better with separating {EFFECT}\.", second
-    )
+    assert first.startswith("No method is detectably better than none")
+    assert re.fullmatch(rf"AUROC, .* better with separating {EFFECT}\.", second)
 
 
 def test_a_loss_in_auroc_behind_an_equal_primary_metric_is_named(write_run: WriteRun) -> None:
     arms = {"none": (3.0, -9.0), "blurring": (0.8, -6.0)}
     _, second = results_of(write_run(arms, n_splits=3)).verdict
-    assert re.fullmatch(
-        rf"AUROC, which no threshold changes, is worse with blurring {EFFECT}\.", second
-    )
+    assert re.fullmatch(rf"AUROC, .* worse with blurring {EFFECT}\.", second)
 
 
 def test_auroc_as_the_primary_metric_is_named_once(write_run: WriteRun) -> None:
@@ -80,19 +73,21 @@ def test_auroc_as_the_primary_metric_is_named_once(write_run: WriteRun) -> None:
 
 
 def test_one_run_is_not_enough(write_run: WriteRun) -> None:
-    assert results_of(write_run(EQUAL, n_seeds=1)).verdict == (
-        "No method can be distinguished from none in balanced accuracy (positive class: class-1): "
-        "a single run of each cannot show a difference; use more seeds or splits.",
-        "Every run finished.",
+    first, second = results_of(write_run(EQUAL, n_seeds=1)).verdict
+    assert re.fullmatch(
+        r"No method .*from none in balanced accuracy \(positive class: class-1\): "
+        r"a single run .*more seeds or splits\.",
+        first,
     )
+    assert second == "Every run finished."
 
 
 def test_too_few_patients_are_named(write_run: WriteRun) -> None:
     first, _ = results_of(write_run(ARMS, counts=(60, 4))).verdict
-    assert first == (
-        "No method can be distinguished from none in balanced accuracy (positive class: "
-        "class-1): the test images hold 4 patients of class class-1, and fewer than 6 cannot "
-        "show a difference."
+    assert re.fullmatch(
+        r"No method .*from none in balanced accuracy \(positive class: class-1\): "
+        r".* 4 patients of class class-1, .*fewer than 6 .*\.",
+        first,
     )
 
 
@@ -102,10 +97,7 @@ def test_too_few_runs_to_find_a_difference_of_any_size(write_run: WriteRun) -> N
         results, comparisons=tuple(replace(row, detectable=1.2) for row in results.comparisons)
     )
     first, _ = sentences(blind, METRICS["balanced_accuracy"], METRICS["auroc"])
-    assert first.endswith(
-        "(positive class: class-1; 3 paired runs); these are too few to find a difference of any "
-        "size."
-    )
+    assert re.search(r"\(positive class: class-1; 3 paired runs\); .*too few .*\.$", first)
 
 
 def test_a_baseline_without_a_finished_run_is_the_reason(write_run: WriteRun) -> None:
@@ -118,10 +110,7 @@ def test_a_baseline_without_a_finished_run_is_the_reason(write_run: WriteRun) ->
 
 def test_the_baseline_alone(write_run: WriteRun) -> None:
     first, _ = results_of(write_run({"none": (1.2, -1.0)})).verdict
-    assert (
-        first
-        == "Only none was requested, so there is nothing to compare (positive class: class-1)."
-    )
+    assert re.fullmatch(r"Only none .*\(positive class: class-1\)\.", first)
 
 
 def test_failed_and_missing_runs_are_named(write_run: WriteRun) -> None:
@@ -133,7 +122,7 @@ def test_failed_and_missing_runs_are_named(write_run: WriteRun) -> None:
     )
     first, second = results_of(folder).verdict
     assert "; 3 paired runs)" in first
-    assert second.endswith("; other failed in 1 run; 1 of 12 runs not finished yet.")
+    assert re.search(r"; other failed in 1 run; 1 of 12 runs .*\.$", second)
 
 
 def test_runs_that_differ_between_methods_are_named(write_run: WriteRun) -> None:

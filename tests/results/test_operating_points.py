@@ -1,4 +1,4 @@
-"""Operating points: ties that must be ties, the main table again, incomplete runs."""
+"""Operating points: exact ties, agreement with the main table, incomplete runs."""
 
 import time
 from collections.abc import Callable

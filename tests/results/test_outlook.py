@@ -1,6 +1,7 @@
-"""What a study can find, in words."""
+"""The power of a planned study, in words."""
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,8 +42,8 @@ def test_the_outlook_contains_what_is_detectable_and_the_seeds_needed() -> None:
     study = described(splits=1)
     size = size_of(study)
     text = outlook(study)
-    assert f"a true difference of {detectable(size, ACCURACY):.3f} in balanced accuracy" in text
-    assert f"and of {detectable(size, 'auroc'):.3f} in AUROC is found four times in five." in text
+    assert f"{detectable(size, ACCURACY):.3f} in balanced accuracy" in text
+    assert f"{detectable(size, 'auroc'):.3f} in AUROC" in text
     for need in needs(size, ACCURACY):
         assert need.n_seeds == seeds_needed(size, ACCURACY, need.difference)
         assert need.text in text
@@ -53,16 +54,16 @@ def test_why_no_number_of_seeds_suffices() -> None:
         needs(size_of(described(test=test, splits=2)), ACCURACY)
         for test in ((60, 20), (9000, 9000))
     )
-    assert [need.text for need in small] == [
-        "no number suffices (the test set is too small)"
-    ] * len(TARGETS)
-    assert few_splits[0].text == "no number suffices (more splits are needed)"
+    assert len(small) == len(TARGETS)
+    for need in small:
+        assert re.match(r"no number .*\(.*test set", need.text)
+    assert re.match(r"no number .*\(more splits", few_splits[0].text)
     assert seeds_in_words(small) == f"for 0.02 or 0.05 or 0.10: {small[0].text}"
 
 
 def test_the_reason_why_a_study_cannot_answer_is_given() -> None:
     assert "fewer than 6 patients of class few" in outlook(described(test=(400, 4), splits=1))
-    assert "a single run of each shows no difference" in outlook(described(splits=1, seeds=1))
+    assert "a single run of each" in outlook(described(splits=1, seeds=1))
     assert outlook(described(methods=1)) == ""
 
 

@@ -66,7 +66,7 @@ def test_a_design_is_read_from_what_is_asked() -> None:
 
 
 def test_the_prediction_is_the_paired_test_with_the_expected_variances() -> None:
-    """Differences and draws with just the variances that the assumptions make expected."""
+    """Simulate differences and draws with exactly the variances that the assumptions predict."""
     assumed, n = ASSUMED[ACCURACY], np.array(THREE.n_test)
     sampled = 2 * (1 - assumed.correlation) * recall_variance(n, assumed.level)
     between = assumed.split_sd**2 + assumed.seed_sd**2 / 3 + sampled
@@ -166,7 +166,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def parts(
     row: dict[str, str], n_comparisons: int, m: int, n_patients: float
 ) -> tuple[float, float]:
-    """Take a stored comparison apart: its variance by runs (S^2) and by patients (V).
+    """Decompose a stored comparison: its variance by runs (S^2) and by patients (V).
 
     Interval over `detectable` gives the degrees of freedom, and these the share of either part
     (Satterthwaite).
@@ -226,7 +226,7 @@ def test_a_forecast_is_right_by_a_factor_of_three(name: str, metric: str) -> Non
 
 
 def power(size: StudySize, *, n_studies: int) -> float:
-    """Run studies whose true difference is the predicted one; return the share that finds it."""
+    """Simulate studies whose true difference is the predicted one; return the share detected."""
     rng, assumed, shift, n_found = (
         np.random.default_rng(0),
         ASSUMED[ACCURACY],
@@ -258,7 +258,7 @@ def power(size: StudySize, *, n_studies: int) -> float:
 def split_runs(
     rng: np.random.Generator, size: StudySize, strata: Codes, image: Floats, weights: Floats
 ) -> list[Floats]:
-    """Give the differences of the runs of one split, each plain and under every draw."""
+    """Return the differences of the runs of one split, observed and under every draw."""
     assumed = ASSUMED[ACCURACY]
     tested = [rng.permutation(np.flatnonzero(strata == c))[: round(size.n_test[c])] for c in (0, 1)]
     recalls = [weights[:, rows] @ image[rows] / weights[:, rows].sum(axis=1) for rows in tested]

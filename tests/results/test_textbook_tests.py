@@ -1,4 +1,4 @@
-"""Textbook tests beside our verdict: what they test, and how splits are joined."""
+"""Textbook tests beside our verdict: what they test, and how splits are pooled."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -180,7 +180,7 @@ def test_a_split_that_points_the_other_way_does_not_support_the_mean() -> None:
 
 
 def test_equal_methods_are_rarely_called_different(write_run: WriteRun) -> None:
-    """Two arms alike but for chance, on 60 made-up studies of one split: DeLong and McNemar."""
+    """Two arms without a true difference, on 60 simulated one-split studies: DeLong, McNemar."""
     rng, alarms = np.random.default_rng(0), 0
     folder, _, _ = opinions_of(
         write_run, {"none": (1.2, 0.0), "other": (1.2, 0.0)}, n_seeds=1, counts=(40, 20)

@@ -24,7 +24,7 @@ MakeStudy = Callable[..., Study]
 
 @pytest.fixture
 def run(make_volume_study: MakeStudy, tmp_path: Path) -> Run:
-    """A finished run: two methods, three folds of two patients, two seeds."""
+    """Return a finished run: two methods, three folds of two patients, two seeds."""
     run_study(make_volume_study(), RunStore(tmp_path / "run"), executor=InProcess())
     return open_run(tmp_path / "run")
 
@@ -32,7 +32,7 @@ def run(make_volume_study: MakeStudy, tmp_path: Path) -> Run:
 def measures(
     dice: list[float], *, patients: list[int] | None = None, size: float = 100.0
 ) -> CaseMeasures:
-    """Cases whose only region has this Dice, with as much drawn as there is."""
+    """Cases whose only region has this Dice, with as many predicted as true voxels."""
     tp = np.array(dice) * size
     zeros = np.zeros(len(dice))
     counts = {**dict.fromkeys(MEASURES, zeros), "tp": tp, "fp": size - tp, "fn": size - tp}
@@ -108,7 +108,7 @@ def test_an_unfinished_run_compares_what_both_have(run: Run, make_volume_study: 
     results = summarize_volumes(open_run(run.folder))
     assert results.n_missing == 1
     assert {row.n_runs for row in results.comparisons} == {10}
-    assert "1 of 12 runs not finished yet" in results.verdict[1]
+    assert "1 of 12 runs not finished" in results.verdict[1]
 
 
 def test_a_patient_of_several_cases_is_left_out_whole() -> None:
@@ -120,7 +120,7 @@ def test_a_patient_of_several_cases_is_left_out_whole() -> None:
 
 
 def test_no_case_no_value() -> None:
-    """Pooled counts of nobody would give the Dice of two empty sets, which is 1."""
+    """Counts pooled over no patients would give the Dice of two empty sets, which is 1."""
     metric = region_metrics(["whole"])["dice_pooled_whole"]
     assert np.isnan(under_omissions(metric, measures([0.2], patients=[3]), np.array([3]))[1])
 
@@ -153,7 +153,7 @@ def test_metrics_have_names_that_suit_columns() -> None:
 
 
 def test_regions_are_read_from_the_largest_and_equal_ones_by_their_codes() -> None:
-    """Names would put label 10 before label 2."""
+    """Sorted by name, label 10 would come before label 2."""
     assert by_size({"active": [4], "core": [1, 3, 4], "whole": [1, 2, 3, 4]}) == [
         "whole",
         "core",

@@ -1,4 +1,4 @@
-"""Rows come back as they were written."""
+"""Rows are read back exactly as written."""
 
 import math
 from dataclasses import dataclass

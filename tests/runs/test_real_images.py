@@ -1,4 +1,4 @@
-"""The real images of a run are taken only if they are those that it was made from."""
+"""Real images are accepted only if they are those of the run."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from equipoise.runs.store import RunStore
 
 @pytest.fixture
 def store(make_study: Callable[..., Study], tmp_path: Path) -> RunStore:
-    """A run that packed its images for worker processes."""
+    """Return a run that packed its images for worker processes."""
     study, store = make_study(), RunStore(tmp_path / "run")
     store.open(describe(study), dataset=study.dataset, splits=study.splits)
     pack_images(study.images, store)

@@ -34,7 +34,7 @@ def finished(study: Study, folder: Path) -> RunStore:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Read all that must be the same in two runs: everything but the records, which hold times."""
+    """Read everything that must be the same in two runs: not the records, which contain times."""
     files = (p for p in folder.rglob("*") if p.is_file() and p.name not in ("record.json", ".lock"))
     return {str(p.relative_to(folder)): p.read_bytes() for p in files}
 

@@ -1,4 +1,4 @@
-"""ADA: the controller's golden step, the reach of each transform, and its state."""
+"""ADA: the controller's golden step, the range of each transform, and its state."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def _seeded() -> None:
     torch.manual_seed(0)
 
 
-def shown(ada: AdaptiveAugmentation, scores: Tensor, times: int) -> float:
+def probability_after(ada: AdaptiveAugmentation, scores: Tensor, times: int) -> float:
     for _ in range(times):
         ada.observe(scores)
     return ada.probability.item()
@@ -34,17 +34,17 @@ def shown(ada: AdaptiveAugmentation, scores: Tensor, times: int) -> float:
 
 def test_p_moves_by_4_batches_in_500_000_images_after_every_4th() -> None:
     ada = AdaptiveAugmentation(DEFAULT, CPU)
-    assert shown(ada, SURE, 3) == 0.0
-    assert shown(ada, SURE, 1) == pytest.approx(0.000512, rel=1e-5)
-    assert shown(ada, SURE, 4) == pytest.approx(0.001024, rel=1e-5)
-    assert shown(ada, UNSURE, 4) == pytest.approx(0.000512, rel=1e-5)
+    assert probability_after(ada, SURE, 3) == 0.0
+    assert probability_after(ada, SURE, 1) == pytest.approx(0.000512, rel=1e-5)
+    assert probability_after(ada, SURE, 4) == pytest.approx(0.001024, rel=1e-5)
+    assert probability_after(ada, UNSURE, 4) == pytest.approx(0.000512, rel=1e-5)
 
 
 def test_p_is_never_negative_nor_above_its_cap() -> None:
     ada = AdaptiveAugmentation(DEFAULT, CPU)
-    assert shown(ada, UNSURE, 8) == 0.0
+    assert probability_after(ada, UNSURE, 8) == 0.0
     ada.probability = torch.tensor(MOST - 0.0001)
-    assert shown(ada, SURE, 8) == pytest.approx(MOST)
+    assert probability_after(ada, SURE, 8) == pytest.approx(MOST)
 
 
 def test_the_target_is_a_mean_sign_of_60_percent() -> None:
@@ -54,7 +54,10 @@ def test_the_target_is_a_mean_sign_of_60_percent() -> None:
     for positive, direction in ((85, 1), (75, -1)):
         before = ada.probability.item()
         moved = (
-            shown(ada, torch.cat([torch.ones(positive), -torch.ones(100 - positive)]), 4) - before
+            probability_after(
+                ada, torch.cat([torch.ones(positive), -torch.ones(100 - positive)]), 4
+            )
+            - before
         )
         assert moved == pytest.approx(direction * 4 * 100 / 500_000, rel=1e-3)
 
@@ -62,23 +65,23 @@ def test_the_target_is_a_mean_sign_of_60_percent() -> None:
 def test_state_round_trip_within_an_interval() -> None:
     whole, before, after = (AdaptiveAugmentation(DEFAULT, CPU) for _ in range(3))
     scores = [torch.randn(8) + 1 for _ in range(12)]
-    for one in scores:
-        whole.observe(one)
-    for one in scores[:6]:
-        before.observe(one)
+    for batch_scores in scores:
+        whole.observe(batch_scores)
+    for batch_scores in scores[:6]:
+        before.observe(batch_scores)
     after.load_state_dict(before.state_dict())
-    for one in scores[6:]:
-        after.observe(one)
+    for batch_scores in scores[6:]:
+        after.observe(batch_scores)
     assert torch.equal(whole.probability, after.probability)
     assert torch.equal(whole.signs, after.signs)
 
 
 def test_a_continued_fit_goes_on_from_the_probability_that_it_had() -> None:
     before, after = (AdaptiveAugmentation(DEFAULT, CPU) for _ in range(2))
-    assert shown(before, SURE, 6) > 0
+    assert probability_after(before, SURE, 6) > 0
     after.load_state_dict(before.state_dict())
     assert torch.equal(after.probability, before.probability)
-    assert shown(before, SURE, 2) == shown(after, SURE, 2)
+    assert probability_after(before, SURE, 2) == probability_after(after, SURE, 2)
 
 
 def test_nothing_changes_at_0_and_each_transform_is_chosen_with_p() -> None:

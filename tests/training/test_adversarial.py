@@ -1,4 +1,4 @@
-"""One round of the game: who is updated, what is returned, which labels fakes have."""
+"""One adversarial step: which network is updated, what is returned, which labels fakes have."""
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -99,13 +99,13 @@ def test_the_generators_update_leaves_the_critic_alone() -> None:
 
 
 def test_real_and_fake_images_pass_the_critic_apart_and_in_one_range() -> None:
-    step, seen = make_step(), []
-    step.critic.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs))
+    step, critic_inputs = make_step(), []
+    step.critic.register_forward_pre_hook(lambda _module, inputs: critic_inputs.append(inputs))
     images, labels = batch()
     step(images, labels)
-    assert [len(inputs[0]) for inputs in seen] == [8, 8, 8]
-    assert torch.equal(seen[0][0], images * 2 - 1)
-    assert torch.equal(seen[0][1], labels)  # real images keep their own labels
+    assert [len(inputs[0]) for inputs in critic_inputs] == [8, 8, 8]
+    assert torch.equal(critic_inputs[0][0], images * 2 - 1)
+    assert torch.equal(critic_inputs[0][1], labels)  # real images keep their own labels
 
 
 def test_scalars_are_losses_and_mean_raw_scores() -> None:
@@ -132,37 +132,37 @@ def test_everything_the_critic_sees_is_augmented() -> None:
 
 
 def test_labels_stay_as_they_are_under_augmentation() -> None:
-    step, seen = make_step(augment=diffaugment("translation,cutout")), []
-    step.critic.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[1]))
+    step, critic_labels = make_step(augment=diffaugment("translation,cutout")), []
+    step.critic.register_forward_pre_hook(lambda _module, inputs: critic_labels.append(inputs[1]))
     images, labels = batch()
     step(images, labels)
-    assert torch.equal(seen[0], labels)
+    assert torch.equal(critic_labels[0], labels)
 
 
 def test_images_in_0_to_1_reach_the_critic_as_they_are_where_asked() -> None:
-    step, seen = make_step(data_range="unit"), []
-    step.critic.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    step, critic_images = make_step(data_range="unit"), []
+    step.critic.register_forward_pre_hook(lambda _module, inputs: critic_images.append(inputs[0]))
     images, labels = batch()
     step(images, labels)
-    assert torch.equal(seen[0], images)
+    assert torch.equal(critic_images[0], images)
 
 
 @pytest.mark.parametrize("reuse", [False, True])
 def test_each_update_of_the_critic_has_its_part_of_the_batch_or_all_of_it(reuse: bool) -> None:
-    step, seen = make_step(critic_steps=3, reuse_batch=reuse), []
-    step.critic.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs))
+    step, critic_inputs = make_step(critic_steps=3, reuse_batch=reuse), []
+    step.critic.register_forward_pre_hook(lambda _module, inputs: critic_inputs.append(inputs))
     images, labels = batch(12)
     generator = weights(step.generator)
     step(images, labels)
-    assert [len(inputs[0]) for inputs in seen] == [
+    assert [len(inputs[0]) for inputs in critic_inputs] == [
         12 if reuse else 4
     ] * 7  # real and fake three times, one of both
-    shown = seen[:6:2]
+    real_inputs = critic_inputs[:6:2]
     for part in (0, 1):
-        all_shown = [inputs[part] for inputs in shown]
+        parts = [inputs[part] for inputs in real_inputs]
         expected = (images * 2 - 1, labels)[part]
-        assert torch.equal(all_shown[0] if reuse else torch.cat(all_shown), expected)
-    fakes = [inputs[0] for inputs in seen[1:6:2]]
+        assert torch.equal(parts[0] if reuse else torch.cat(parts), expected)
+    fakes = [inputs[0] for inputs in critic_inputs[1:6:2]]
     assert not torch.equal(fakes[0], fakes[1])
     assert not same(generator, weights(step.generator))
     assert step.critic_updates == 3
@@ -236,22 +236,22 @@ def test_a_lazy_regularizer_goes_on_where_it_was() -> None:
 
 
 def test_regularizers_see_the_batch_as_the_critic_does_and_only_in_its_update() -> None:
-    seen: list[CriticBatch] = []
+    regularized: list[CriticBatch] = []
 
     class Spy(MismatchedLabels):
         def __call__(self, network: nn.Module, batch: CriticBatch) -> Tensor:
-            seen.append(batch)
+            regularized.append(batch)
             return super().__call__(network, batch)
 
     step = make_step(regularizers=(Spy(),), augment=lambda images: images + 5)
     images, labels = batch()
     scalars = step(images, labels)
-    assert len(seen) == 1
-    assert torch.equal(seen[0].real, images * 2 - 1 + 5)
-    assert torch.equal(seen[0].labels, labels)
-    assert seen[0].fake.min() > 3
-    assert not seen[0].fake.requires_grad
-    assert seen[0].n_classes == 2
+    assert len(regularized) == 1
+    assert torch.equal(regularized[0].real, images * 2 - 1 + 5)
+    assert torch.equal(regularized[0].labels, labels)
+    assert regularized[0].fake.min() > 3
+    assert not regularized[0].fake.requires_grad
+    assert regularized[0].n_classes == 2
     assert scalars["mismatched_labels"] > 0
 
 
@@ -300,11 +300,13 @@ def test_a_lazy_regularizer_of_the_generator_counts_its_updates_and_goes_on() ->
 
 
 def test_ada_is_shown_the_scores_of_real_images() -> None:
-    seen: list[Tensor] = []
-    step = make_step(observe=seen.append, critic_steps=2)
+    observed_scores: list[Tensor] = []
+    step = make_step(observe=observed_scores.append, critic_steps=2)
     scalars = step(*batch())
-    assert [scores.shape for scores in seen] == [(4,), (4,)]
-    assert scalars["real_score"].item() == pytest.approx(torch.cat(seen).mean().item(), rel=1e-5)
+    assert [scores.shape for scores in observed_scores] == [(4,), (4,)]
+    assert scalars["real_score"].item() == pytest.approx(
+        torch.cat(observed_scores).mean().item(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -313,7 +315,7 @@ def test_ada_is_shown_the_scores_of_real_images() -> None:
 def test_nothing_in_a_step_waits_for_the_device(
     settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tensors of the device "meta" have no values: whatever looks at one raises."""
+    """Tensors of the device "meta" have no values: whatever reads one raises."""
     monkeypatch.setattr(
         regularizers, "_float32", lambda _images: nullcontext()
     )  # which knows no such device
@@ -384,11 +386,11 @@ def test_a_batch_too_small_for_a_label_has_it_now_and_then() -> None:
 
 
 def test_fakes_of_both_updates_draw_their_labels_from_the_same_probabilities() -> None:
-    step, seen = make_step((1.0, 0.0)), []
-    step.generator.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[1]))
+    step, fake_labels = make_step((1.0, 0.0)), []
+    step.generator.register_forward_pre_hook(lambda _module, inputs: fake_labels.append(inputs[1]))
     step(*batch())
-    assert len(seen) == 2
-    assert not torch.cat(seen).any()
+    assert len(fake_labels) == 2
+    assert not torch.cat(fake_labels).any()
 
 
 @pytest.mark.parametrize(
@@ -446,18 +448,18 @@ def test_what_the_best_critic_says_of_true_pairs_when_wrong_labels_may_be_true(
 
 def test_the_same_seed_gives_identical_losses_for_3_steps() -> None:
     def losses(seed: int) -> list[dict[str, Tensor]]:
-        step, seen = (
+        step, history = (
             make_step(regularizers=(R1(gamma=1.0, every=1),), augment=diffaugment("translation")),
             [],
         )
 
         def watched(images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
-            seen.append(dict(step(images, labels)))
-            return seen[-1]
+            history.append(dict(step(images, labels)))
+            return history[-1]
 
-        shown = torch.linspace(0, 1, 8 * 64).reshape(8, 1, 8, 8), torch.arange(8) % 2
-        train(watched, lambda _number: shown, n_steps=3, seed=seed)
-        return seen
+        toy_batch = torch.linspace(0, 1, 8 * 64).reshape(8, 1, 8, 8), torch.arange(8) % 2
+        train(watched, lambda _number: toy_batch, n_steps=3, seed=seed)
+        return history
 
     first, again, other = losses(0), losses(0), losses(1)
     assert len(first) == 3

@@ -11,7 +11,7 @@ BLOB = (slice(2, 8), slice(4, 10))  # rows and columns, upper left
 
 
 def blob(n: int = 64, channels: int = 1) -> Tensor:
-    """Images of 32 px with a bright square in the upper left."""
+    """Return images of 32 px with a bright square in the upper left."""
     images = torch.full((n, channels, 32, 32), 0.2)
     images[:, :, *BLOB] = 0.8
     return images
@@ -30,7 +30,7 @@ def batch_of(policy: str, images: Tensor, seed: int = 0) -> Tensor:
 
 
 def corners(images: Tensor) -> Tensor:
-    """(n, 4) mean brightness of upper left, upper right, lower left and lower right quarter."""
+    """Return (n, 4): mean brightness of the upper left, upper right, lower left, lower right."""
     return torch.nn.functional.adaptive_avg_pool2d(images.mean(dim=1, keepdim=True), 2).flatten(1)
 
 
@@ -97,7 +97,7 @@ def turn(images: Tensor) -> Tensor:
 
 
 def center(mask: Tensor) -> Tensor:
-    """(n, 2) mean column and row of the true pixels."""
+    """Return (n, 2): mean column and row of the true pixels."""
     rows, columns = torch.meshgrid(torch.arange(33.0), torch.arange(33.0), indexing="ij")
     places = torch.stack([columns.flatten(), rows.flatten()], dim=1)
     weights = mask.flatten(1).float()

@@ -1,4 +1,4 @@
-"""One round of BAGAN's game: how many fakes, their targets, who is updated (methods 4.8, 10.3)."""
+"""One BAGAN step (Mariani et al., 2018): number of fakes, targets, updated network."""
 
 from math import log
 
@@ -41,10 +41,12 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
 
 @pytest.mark.parametrize(("n", "n_classes", "fakes"), [(128, 3, 43), (12, 2, 6), (5, 20, 1)])
 def test_number_of_fakes(n: int, n_classes: int, fakes: int) -> None:
-    step, made = make_step(n_classes), []
-    step.generator.register_forward_hook(lambda _module, _inputs, images: made.append(len(images)))
+    step, n_fakes = make_step(n_classes), []
+    step.generator.register_forward_hook(
+        lambda _module, _inputs, images: n_fakes.append(len(images))
+    )
     step(*batch(n, n_classes))
-    assert made == [fakes, fakes + n]  # 43 and 171 in the source's setting
+    assert n_fakes == [fakes, fakes + n]  # 43 and 171 in the source's setting
 
 
 def test_a_critic_that_knows_nothing_loses_log_of_k_plus_1() -> None:
@@ -63,18 +65,20 @@ def test_a_critic_that_knows_nothing_loses_log_of_k_plus_1() -> None:
 def test_targets_are_the_class_generated_and_the_requested_class(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    step, seen, asked = make_step(), [], []
+    step, targets, generator_labels = make_step(), [], []
 
     def watched(logits: Tensor, target: Tensor) -> Tensor:
-        seen.append(target)
+        targets.append(target)
         return cross_entropy(logits, target)
 
     monkeypatch.setattr("equipoise.training.balancing.cross_entropy", watched)
-    step.generator.register_forward_pre_hook(lambda _module, inputs: asked.append(inputs[1]))
+    step.generator.register_forward_pre_hook(
+        lambda _module, inputs: generator_labels.append(inputs[1])
+    )
     images, labels = batch(6)
     step(images, labels)
-    assert torch.equal(seen[0], torch.cat([labels, torch.full((2,), 3)]))
-    assert torch.equal(seen[1], asked[1])
+    assert torch.equal(targets[0], torch.cat([labels, torch.full((2,), 3)]))
+    assert torch.equal(targets[1], generator_labels[1])
 
 
 def test_each_update_leaves_the_other_network_alone() -> None:
@@ -96,17 +100,17 @@ def test_each_update_leaves_the_other_network_alone() -> None:
 
 
 def test_real_images_are_brought_to_the_range_of_the_fakes() -> None:
-    step, seen = make_step(), []
+    step, augmented = make_step(), []
 
     def watched(images: Tensor) -> Tensor:
-        seen.append(images)
+        augmented.append(images)
         return images
 
     step.augment = watched
     images, labels = batch(6)
     step(images, labels)
-    assert torch.equal(seen[0][:6], images * 2 - 1)
-    assert len(seen) == 2  # all that the critic sees is augmented
+    assert torch.equal(augmented[0][:6], images * 2 - 1)
+    assert len(augmented) == 2  # all that the critic sees is augmented
 
 
 def test_labels_of_fakes_are_uniform() -> None:

@@ -33,10 +33,10 @@ def pool(labels: Labels, batch_size: int, seed: int = 0, **more: Any) -> Pool:
 def test_natural_passes_show_every_image_once(n: int, batch_size: int, seed: int) -> None:
     rows = natural(pool(np.zeros(n, dtype=np.int64), batch_size, seed))
     n_steps = 3 * n // batch_size + 1
-    drawn = np.concatenate([rows(step) for step in range(n_steps)])
+    batch_rows = np.concatenate([rows(step) for step in range(n_steps)])
     assert all(len(rows(step)) == batch_size for step in range(n_steps))
-    for start, stop in pairwise(range(0, len(drawn) + 1, n)):
-        assert sorted(drawn[start:stop]) == list(range(n))
+    for start, stop in pairwise(range(0, len(batch_rows) + 1, n)):
+        assert sorted(batch_rows[start:stop]) == list(range(n))
 
 
 @settings(deadline=None, max_examples=30)
@@ -82,14 +82,14 @@ def test_a_batch_is_a_function_of_seed_and_step(name: str) -> None:
 
 
 def frequencies(sampler: Any, labels: Labels, steps: range) -> np.ndarray:
-    """How often each class comes in the batches of some steps."""
+    """Count how often each class occurs in the batches of some steps."""
     return np.bincount(labels[np.concatenate([sampler(step) for step in steps])], minlength=3)
 
 
-def assert_within_4_deviations(seen: np.ndarray, shares: np.ndarray) -> None:
-    n = seen.sum()
-    assert (np.abs(seen - n * shares) <= 4 * np.sqrt(n * shares * (1 - shares))).all(), (
-        seen / n,
+def assert_within_4_deviations(counts: np.ndarray, shares: np.ndarray) -> None:
+    n = counts.sum()
+    assert (np.abs(counts - n * shares) <= 4 * np.sqrt(n * shares * (1 - shares))).all(), (
+        counts / n,
         shares,
     )
 
@@ -134,10 +134,10 @@ def test_every_batch_has_as_many_synthetic_rows(
     rows = synthetic_mix(chosen)
     r = n_synthetic / (n_real + n_synthetic) if share is None else share
     expected = min(max(round(r * batch_size), 1), batch_size - 1)
-    drawn = [rows(step) for step in range(2 * (n_real + n_synthetic))]
-    assert {int(synthetic[batch].sum()) for batch in drawn} == {expected}
+    batches = [rows(step) for step in range(2 * (n_real + n_synthetic))]
+    assert {int(synthetic[batch].sum()) for batch in batches} == {expected}
     for kind in (synthetic, ~synthetic):  # passes: each row once before any comes twice
-        walk = np.concatenate([batch[kind[batch]] for batch in drawn])[: kind.sum()]
+        walk = np.concatenate([batch[kind[batch]] for batch in batches])[: kind.sum()]
         assert sorted(walk) == np.flatnonzero(kind).tolist()
 
 

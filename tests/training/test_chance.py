@@ -7,7 +7,7 @@ import torch
 from equipoise.training.chance import isolated_chance, repeatable_kernels, seed_step
 
 
-def drawn() -> tuple[float, float, float]:
+def random_numbers() -> tuple[float, float, float]:
     return float(torch.rand(())), float(np.random.rand()), random.random()  # noqa: NPY002 (the global state is the subject)
 
 
@@ -17,12 +17,12 @@ def fail_after(*_whatever: object) -> None:
 
 def test_chance_inside_depends_on_the_parts_alone() -> None:
     with isolated_chance("a", 1):
-        first = drawn()
-    drawn()
+        first = random_numbers()
+    random_numbers()
     with isolated_chance("a", 1):
-        assert drawn() == first
+        assert random_numbers() == first
     with isolated_chance("a", 2):
-        assert not set(drawn()) & set(first)
+        assert not set(random_numbers()) & set(first)
 
 
 def test_chance_outside_goes_on_as_if_nothing_had_been() -> None:
@@ -32,8 +32,8 @@ def test_chance_outside_goes_on_as_if_nothing_had_been() -> None:
         random.seed(5)
         if inside:
             with isolated_chance(0), pytest.raises(RuntimeError), isolated_chance(1):
-                fail_after(drawn())
-        return drawn()
+                fail_after(random_numbers())
+        return random_numbers()
 
     assert around(inside=True) == around(inside=False)
 

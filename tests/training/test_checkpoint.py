@@ -8,7 +8,7 @@ from equipoise.training.checkpoint import Checkpoint
 
 
 def fitted() -> tuple[nn.Module, torch.optim.Optimizer]:
-    """A network with buffers and an optimizer with state."""
+    """Return a network with buffers and an optimizer with state."""
     network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     optimizer = torch.optim.AdamW(network.parameters())
     network(torch.rand(4, 2)).sum().backward()

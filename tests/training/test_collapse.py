@@ -1,4 +1,4 @@
-"""A generator that stopped learning is noticed, one that learns is not."""
+"""A generator that stopped learning is detected; one that still learns is not flagged."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from equipoise.training.objectives import OBJECTIVES
 
 
 def run_with(losses: list[float]) -> None:
-    """Show the hook a fit with these critic losses."""
+    """Run the hook on a fit with these critic losses."""
     hook, history = StopWhenCriticWins("Try X."), History()
     for done, loss in enumerate(losses, start=1):
         history.record(done, {"critic_loss": torch.tensor(loss)})

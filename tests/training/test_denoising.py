@@ -40,7 +40,7 @@ def noise(n: int = 4, seed: int = 1) -> Tensor:
 
 
 class Says(nn.Module):
-    """Answers with the label, everywhere."""
+    """Predicts the label at every pixel."""
 
     def forward(self, inputs: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         return labels.float()[:, None, None, None].expand_as(inputs)
@@ -128,10 +128,10 @@ def test_flow_task_is_a_straight_line() -> None:
 @pytest.mark.parametrize("n_steps", [1, 2, 25])
 def test_exact_velocity_to_one_image_ends_in_it(n_steps: int) -> None:
     only = images(1)
-    drawn = flow_sample(
+    samples = flow_sample(
         lambda x, time: (only - x) / (1 - time[:, None, None, None]), noise(), n_steps
     )
-    torch.testing.assert_close(drawn, only.expand(4, -1, -1, -1), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(samples, only.expand(4, -1, -1, -1), rtol=1e-5, atol=1e-5)
 
 
 def test_logit_normal_times_prefer_the_middle() -> None:
@@ -243,19 +243,19 @@ def test_labels_are_dropped_at_their_rate_and_only_to_the_last_row() -> None:
 
 
 def test_the_loss_shows_dropped_labels_to_the_network() -> None:
-    seen: list[Tensor] = []
+    network_labels: list[Tensor] = []
 
     class Listens(nn.Module):
         def forward(self, inputs: Tensor, time: Tensor, labels: Tensor) -> Tensor:
-            seen.append(labels)
+            network_labels.append(labels)
             return inputs
 
     loss = DenoisingLoss(process=PROCESSES["edm"], network=Listens(), n_classes=4, label_drop=0.999)
     loss(torch.rand(50, 1, 4, 4), torch.zeros(50, dtype=torch.long))
-    assert int((seen[0] == 4).sum()) >= 48
+    assert int((network_labels[0] == 4).sum()) >= 48
 
 
-# Numbers that methods 9.5 prints with fewer digits than its tolerance of 1e-5 asks for, in full
+# docs/methods.md prints these numbers with too few digits for a tolerance of 1e-5
 
 
 def test_numbers_in_full() -> None:

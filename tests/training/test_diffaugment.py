@@ -1,4 +1,4 @@
-"""DiffAugment: the stated reach of every transform, and gradients through it."""
+"""DiffAugment: the stated range of every transform, and gradients through it."""
 
 import pytest
 import torch

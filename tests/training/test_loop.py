@@ -40,10 +40,10 @@ class NoisyStep:
 
 
 def test_batches_come_in_order_and_every_step_is_counted() -> None:
-    seen: list[int] = []
+    batch_steps: list[int] = []
 
     def batches(step: int) -> Batch:
-        seen.append(step)
+        batch_steps.append(step)
         return empty_batch(step)
 
     done: list[int] = []
@@ -54,7 +54,7 @@ def test_batches_come_in_order_and_every_step_is_counted() -> None:
         seed=0,
         hooks=[lambda d, history: done.append(d)],
     )
-    assert seen == [0, 1, 2, 3, 4]
+    assert batch_steps == [0, 1, 2, 3, 4]
     assert done == [1, 2, 3, 4, 5]
 
 
@@ -91,7 +91,7 @@ def test_divergence_names_the_scalar_and_its_step(bad_step: int) -> None:
 
 
 def test_chance_of_a_step_depends_on_seed_name_and_step_alone() -> None:
-    def drawn(**settings: object) -> list[float]:
+    def random_numbers(**settings: object) -> list[float]:
         values: list[float] = []
 
         def step(images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
@@ -101,10 +101,10 @@ def test_chance_of_a_step_depends_on_seed_name_and_step_alone() -> None:
         train(step, empty_batch, **{"n_steps": 3, "seed": 0, "name": "a", **settings})  # type: ignore[arg-type]
         return values
 
-    first = drawn()
+    first = random_numbers()
     torch.rand(7)
-    assert drawn(n_steps=2) == first[:2]
-    assert len({*first, *drawn(seed=1), *drawn(name="b")}) == 9
+    assert random_numbers(n_steps=2) == first[:2]
+    assert len({*first, *random_numbers(seed=1), *random_numbers(name="b")}) == 9
 
 
 def test_chance_outside_is_untouched() -> None:

@@ -26,16 +26,16 @@ def test_a_blend_lies_between_its_two_images(name: str) -> None:
     assert sorted(blend.partners.tolist()) == list(range(400))
     first, second = images.flatten(1), images[blend.partners].flatten(1)
     difference = first - second
-    own = ((blend.images.flatten(1) - second) * difference).sum(1) / difference.square().sum(
+    shares = ((blend.images.flatten(1) - second) * difference).sum(1) / difference.square().sum(
         1
     ).clamp(min=1e-9)
-    own = own[blend.partners != torch.arange(400)]
-    assert own.min() > -1e-4
-    assert own.max() < 1 + 1e-4
+    shares = shares[blend.partners != torch.arange(400)]
+    assert shares.min() > -1e-4
+    assert shares.max() < 1 + 1e-4
     # Beta(a, a): mean 1/2, variance 1 / (4 (2a + 1))
     variance = 1 / (4 * (2 * ALPHA + 1))
-    assert own.mean() == pytest.approx(0.5, abs=4 * math.sqrt(variance / 400))
-    assert own.var() == pytest.approx(variance, rel=0.15)
+    assert shares.mean() == pytest.approx(0.5, abs=4 * math.sqrt(variance / 400))
+    assert shares.var() == pytest.approx(variance, rel=0.15)
 
 
 @pytest.mark.parametrize("name", NAMES)

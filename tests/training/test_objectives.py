@@ -1,4 +1,4 @@
-"""Golden values of methods 4.1, and what the losses ask for."""
+"""Golden values of the adversarial losses, and the slopes that they produce."""
 
 import pytest
 import torch
@@ -64,7 +64,7 @@ D = 1 / (1 + (-SCORES).exp())
 
 @pytest.mark.parametrize("name", ["minimax", "non_saturating"])
 def test_losses_of_scores_are_those_of_probabilities(name: str) -> None:
-    """-log sg(l) = sp(-l) and -log(1 - sg(l)) = sp(l) (methods 10.2)."""
+    """-log sg(l) = sp(-l) and -log(1 - sg(l)) = sp(l)."""
     printed = -D.log().mean() - (1 - D).log().mean()
     torch.testing.assert_close(OBJECTIVES[name].critic_loss(SCORES, SCORES), printed)
     generators = {"minimax": (1 - D).log().mean(), "non_saturating": -D.log().mean()}

@@ -31,7 +31,7 @@ def test_settings_reach_the_optimizer() -> None:
 
 
 def rates(name: str, n_steps: int) -> list[float]:
-    """The learning rate of every step."""
+    """Return the learning rate of every step."""
     optimizer = make_optimizer("sgd", [nn.Parameter(torch.ones(1))], learning_rate=1.0)
     schedule = make_schedule(name, optimizer, n_steps)
     used = []

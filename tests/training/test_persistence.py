@@ -13,10 +13,10 @@ def test_tensors_and_facts_come_back(tmp_path: Path) -> None:
         "n": torch.tensor(7),
         "slice": torch.arange(10)[::2],
     }
-    facts = {"settings": {"seed": 0, "size": None}, "span": [0.0, 255.0]}
-    save_fitted(tmp_path / "net", "critic", tensors, facts)
-    loaded, loaded_facts = load_fitted(tmp_path / "net", "critic")
-    assert loaded_facts == facts
+    metadata = {"settings": {"seed": 0, "size": None}, "span": [0.0, 255.0]}
+    save_fitted(tmp_path / "net", "critic", tensors, metadata)
+    loaded, loaded_metadata = load_fitted(tmp_path / "net", "critic")
+    assert loaded_metadata == metadata
     assert loaded.keys() == tensors.keys()
     assert all(torch.equal(loaded[name], value) for name, value in tensors.items())
 

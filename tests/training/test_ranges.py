@@ -1,4 +1,4 @@
-"""Image values between networks and storage (methods 1.2 and 10.5)."""
+"""Image values between networks and storage."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ BYTE = np.dtype(np.uint8)
 
 
 def stored(generated: torch.Tensor) -> torch.Tensor:
-    """What is left of generated values in [-1, 1] once they were images of 8 bits."""
+    """Convert generated values in [-1, 1] to 8-bit images and back."""
     image = quantize(SYMMETRIC.back(generated).numpy(), BYTE, (0.0, 255.0))
     return SYMMETRIC.into(to_unit(torch.as_tensor(image), value_range(image)))
 

@@ -1,4 +1,4 @@
-"""Golden values of methods 4.2 and 10.3, and where each regularizer looks."""
+"""Golden values of the regularizers, and the images at which each is evaluated."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -68,13 +68,13 @@ def batch(n: int = 6, *, n_classes: int = 2, shape: tuple[int, ...] = (1, 1, 2))
 
 
 @pytest.mark.parametrize(
-    "one", [GradientPenalty(weight=1), GradientPenalty(weight=1, interpolation="normal")]
+    "regularizer", [GradientPenalty(weight=1), GradientPenalty(weight=1, interpolation="normal")]
 )
 def test_the_gradient_penalty_of_a_linear_critic_is_its_slopes_distance_from_1(
-    one: Regularizer,
+    regularizer: Regularizer,
 ) -> None:
-    assert one(linear(3.0, 4.0), batch()).item() == pytest.approx(16.0, rel=1e-5)
-    assert one(linear(0.6, 0.8), batch()).item() == pytest.approx(0.0, abs=1e-8)
+    assert regularizer(linear(3.0, 4.0), batch()).item() == pytest.approx(16.0, rel=1e-5)
+    assert regularizer(linear(0.6, 0.8), batch()).item() == pytest.approx(0.0, abs=1e-8)
 
 
 def test_dragan_asks_for_the_same_slope() -> None:
@@ -111,9 +111,11 @@ def test_the_weight_of_r1_follows_from_side_and_batch(side: int, n: int, gamma: 
 
 
 @pytest.mark.parametrize(
-    "one", [GradientPenalty(), Dragan(), R1(gamma=1)], ids=lambda one: one.name
+    "regularizer",
+    [GradientPenalty(), Dragan(), R1(gamma=1)],
+    ids=lambda regularizer: regularizer.name,
 )
-def test_labels_have_no_part_in_the_slope(one: Regularizer) -> None:
+def test_labels_have_no_part_in_the_slope(regularizer: Regularizer) -> None:
     """A slope of 100 in the planes of the label, which are computed from it, changes nothing."""
 
     def planes(images: Tensor, labels: Tensor) -> Tensor:
@@ -125,13 +127,15 @@ def test_labels_have_no_part_in_the_slope(one: Regularizer) -> None:
         joined = torch.cat([images, planes], dim=1)
         return joined.flatten(1) @ torch.tensor([3.0, 4.0, *[100.0] * 4])
 
-    assert one(Scored(planes), batch()).item() == pytest.approx(
-        one(linear(3.0, 4.0), batch()).item(), rel=1e-5
+    assert regularizer(Scored(planes), batch()).item() == pytest.approx(
+        regularizer(linear(3.0, 4.0), batch()).item(), rel=1e-5
     )
 
 
 @pytest.mark.parametrize(
-    "one", [GradientPenalty(), Dragan(), R1(gamma=1)], ids=lambda one: one.name
+    "regularizer",
+    [GradientPenalty(), Dragan(), R1(gamma=1)],
+    ids=lambda regularizer: regularizer.name,
 )
 def test_every_weight_of_the_images_way_gets_a_gradient_of_the_slope(one: Regularizer) -> None:
     critic = nn.Sequential(nn.Flatten(), nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1, bias=False))
@@ -202,7 +206,7 @@ def test_uniform_wrong_labels_are_the_true_ones_once_in_k_times(n_classes: int) 
 
 
 def test_the_critic_loss_of_bagan_gp_without_penalty() -> None:
-    """r = (2, 0), f = (-1, 1), wrong = (1, -1): 2.036561 (methods 4.9)."""
+    """r = (2, 0), f = (-1, 1), wrong = (1, -1): 2.036561."""
     by_label = Scored(lambda _images, labels: torch.tensor([1.0, -1.0])[labels])
     pair = replace(batch(2), labels=torch.tensor([1, 0]))  # so the wrong labels are 0, 1
     objective = OBJECTIVES["non_saturating"].critic_loss(

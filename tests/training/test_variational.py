@@ -1,4 +1,4 @@
-"""The VAE's loss and its update (methods 3.2 and 10.4)."""
+"""The VAE's loss and its update (Kingma and Welling, 2014)."""
 
 import math
 from typing import Any
@@ -38,10 +38,10 @@ def test_divergence_golden_values(mean: float, log_variance: float, expected: fl
 def test_divergence_is_the_mean_log_ratio_of_the_densities(
     mean: float, log_variance: float
 ) -> None:
-    """Methods 10.4 asks for 1 % of 100,000 draws, which two of its four numbers cannot promise.
+    """Agree within 4 standard errors of the mean of 100,000 draws.
 
     The standard error of the mean is 0, 0.6 %, 0.8 % and 0.2 % of the divergence: one seed in nine
-    would miss 1 % at (1, 0), and one in four at (0, ln 4). So 4 standard errors here.
+    would miss a fixed 1 % at (1, 0), and one in four at (0, ln 4).
     """
     torch.manual_seed(0)
     mu, spread = (

@@ -69,7 +69,7 @@ def test_a_second_read_decodes_nothing_and_returns_the_same(
 def test_skipped_files_are_remembered(films: Path) -> None:
     (films / "train/a/3.png").write_text("no image")
     first, second = (read(films, options(films, on_error="skip")) for _ in range(2))
-    assert second.skipped[0].startswith("train/a/3.png: it is not a PNG")
+    assert second.skipped[0].startswith("train/a/3.png: ")
     assert same(first, second)
 
 

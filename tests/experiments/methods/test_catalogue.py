@@ -51,13 +51,13 @@ def test_every_method_can_work_on_small_images(name: str) -> None:
 
 def test_generators_share_their_budget() -> None:
     methods = build_methods(["dcgan", "cdcgan"], BUDGET)
-    one, other = (method.steps[0][1].get_params() for method in methods.values())
-    assert one.pop("conditioning") == "per_class"
-    assert other.pop("conditioning") == "embedding"
-    assert one == other
-    assert one["schedule__n_steps"] == 9
-    assert one["networks__base_channels"] == 8
-    assert one["device"] == "cpu"
+    per_class, embedded = (method.steps[0][1].get_params() for method in methods.values())
+    assert per_class.pop("conditioning") == "per_class"
+    assert embedded.pop("conditioning") == "embedding"
+    assert per_class == embedded
+    assert per_class["schedule__n_steps"] == 9
+    assert per_class["networks__base_channels"] == 8
+    assert per_class["device"] == "cpu"
 
 
 def test_names_are_read_from_a_list_or_stand_for_all() -> None:

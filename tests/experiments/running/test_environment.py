@@ -19,10 +19,10 @@ def test_versions_name_what_results_depend_on() -> None:
 
 
 def test_the_machine_is_described() -> None:
-    found = machine()
-    assert found["cores"] == available_cores() >= 1
-    assert found["memory_gb"] > 0.1
-    assert found["processor"]
+    machine_record = machine()
+    assert machine_record["cores"] == available_cores() >= 1
+    assert machine_record["memory_gb"] > 0.1
+    assert machine_record["processor"]
 
 
 def test_the_device_is_named_as_it_is() -> None:

@@ -38,10 +38,12 @@ class Logbook(Observer):
 
 def comparable(store: RunStore, cells: Sequence[Cell]) -> list[Any]:
     records = [store.record(cell).to_json() for cell in cells]
-    kept = [{key: value for key, value in record.items() if key not in TIMES} for record in records]
+    stable_records = [
+        {key: value for key, value in record.items() if key not in TIMES} for record in records
+    ]
     names = ("predictions.npz", "history.csv", "classifier/model.json")
     return [
-        kept,
+        stable_records,
         [(store.cell_folder(cell) / name).read_bytes() for cell in cells for name in names],
     ]
 

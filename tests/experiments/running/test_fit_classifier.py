@@ -18,7 +18,7 @@ from equipoise.training.checkpoint import Checkpoint
 
 
 def quiet(_name: str, _step: int, _n_steps: int) -> None:
-    """Listen to nothing."""
+    """Ignore all progress."""
 
 
 @pytest.mark.parametrize(("method", "n_synthetic"), [("none", 0), ("fewer", 0), ("copies", None)])
@@ -55,7 +55,7 @@ def test_what_filters_kept_is_recorded(
 
 @pytest.fixture
 def staged(toy: ImageDataset) -> Study:
-    """A study of a classifier whose last layer is learned again."""
+    """A study of a classifier whose last layer is retrained."""
     classifier = ImageClassifier(
         n_steps=12,
         batch_size=8,

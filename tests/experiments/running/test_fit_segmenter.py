@@ -22,7 +22,7 @@ MakeStudy = Callable[..., Study]
 
 
 def quiet(_name: str, _step: int, _n_steps: int) -> None:
-    """Listen to nothing."""
+    """Ignore all progress."""
 
 
 def test_a_cell_learns_from_its_training_patients_only(
@@ -41,19 +41,19 @@ def test_a_cell_learns_from_its_training_patients_only(
 
 
 def test_what_is_stored_can_be_measured_again(make_volume_study: MakeStudy, tmp_path: Path) -> None:
-    """A metric is a function of stored files: the label maps give what measures.csv says."""
+    """A metric is a function of stored files: the label maps reproduce measures.csv."""
     study, store = make_volume_study(seeds=(0,)), RunStore(tmp_path / "run")
     run_study(study, store, executor=InProcess())
     cell = next(study.cells())
     with np.load(store.cell_folder(cell) / "predictions.npz", allow_pickle=False) as stored:
-        drawn, case = stored["map_0"] == 2, str(stored["test_ids"][0])
+        predicted, case = stored["map_0"] == 2, str(stored["test_ids"][0])
     truth = study.volumes.arrays(study.volumes.ids.tolist().index(case)).codes == 2
     with (store.cell_folder(cell) / "measures.csv").open() as file:
         rows = {(row["case"], row["region"]): row for row in csv.DictReader(file)}
     row = rows[case, "label 2"]
     assert (int(float(row["tp"])), int(float(row["fn"]))) == (
-        (drawn & truth).sum(),
-        (truth & ~drawn).sum(),
+        (predicted & truth).sum(),
+        (truth & ~predicted).sum(),
     )
     assert float(dice(float(row["tp"]), float(row["fp"]), float(row["fn"]))) > 0.5
     lines = (store.cell_folder(cell) / "frequencies.csv").read_text().splitlines()

@@ -24,21 +24,21 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch, volume_fakes: object) -> Clock:
-    made = Clock()
+    fake_clock = Clock()
     fake = volume_fakes.NearestMeanSegmenter  # type: ignore[attr-defined]
     fit, predict = fake.fit, fake.predict
 
     def slow_fit(self, *arguments, **named):  # type: ignore[no-untyped-def]
-        made.now += 3 + self.n_steps
+        fake_clock.now += 3 + self.n_steps
         return fit(self, *arguments, **named)
 
     def slow_predict(self, images, mask):  # type: ignore[no-untyped-def]
-        made.now += 2
+        fake_clock.now += 2
         return predict(self, images, mask)
 
     monkeypatch.setattr(fake, "fit", slow_fit)
     monkeypatch.setattr(fake, "predict", slow_predict)
-    return made
+    return fake_clock
 
 
 def test_steps_and_test_cases_are_extrapolated(make_volume_study: MakeStudy, clock: Clock) -> None:

@@ -10,14 +10,14 @@ def n_parameters(network: nn.Module) -> int:
 
 
 def sides(network: nn.Sequential, side: int) -> list[int]:
-    """Sides of the maps, each listed once."""
+    """Return the sides of the feature maps, each listed once."""
     maps: Tensor = torch.zeros(1, 3, side, side)
-    seen: list[int] = []
+    map_sides: list[int] = []
     for layer in network:
         maps = layer(maps)
-        if maps.ndim == 4 and (not seen or seen[-1] != maps.shape[-1]):
-            seen.append(maps.shape[-1])
-    return seen
+        if maps.ndim == 4 and (not map_sides or map_sides[-1] != maps.shape[-1]):
+            map_sides.append(maps.shape[-1])
+    return map_sides
 
 
 def test_golden_parameters_and_shapes_of_paper_s4() -> None:

@@ -1,5 +1,6 @@
 """Other tests beside our verdict, and what the study could find, as a reader sees them."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def test_each_test_speaks_a_sentence_and_stands_beside_our_verdict(make_run: Mak
     found = view(read_contents(make_run()))
     assert found is not None
     assert len(found.sentences) == 6
-    assert found.sentences[0].startswith("DeLong's test of AUROC agrees with our verdict on ")
+    assert found.sentences[0].startswith("DeLong's test of AUROC")
     balanced, auroc = found.groups
     both = ["Wilcoxon's signed rank test", "The corrected t test"]
     assert balanced.columns == ["McNemar's test (accuracy)", *both]
@@ -49,10 +50,8 @@ def test_each_test_speaks_a_sentence_and_stands_beside_our_verdict(make_run: Mak
     for group in (balanced, auroc):
         assert list(group.rows) == ["class_weights", "oversampling", "dcgan", "cdcgan"]
         assert all(len(cells) == 4 for cells in group.rows.values())
-    assert (
-        "Wilcoxon's signed rank test of balanced accuracy has no answer: it needs six paired runs"
-        in " ".join(found.sentences)
-    )
+    text = " ".join(found.sentences)
+    assert re.search("Wilcoxon.* balanced accuracy .*needs six paired runs", text)
 
 
 def test_where_a_test_differs_it_is_said_why(
@@ -65,22 +64,21 @@ def test_where_a_test_differs_it_is_said_why(
     found = view(contents)
     assert found is not None
     (sentence,) = found.sentences
-    assert sentence.startswith(
-        "DeLong's test of AUROC agrees with our verdict on 1 of 8 methods; it differs on "
-    )
-    assert "method-5 (better here, no detectable difference by ours); 2 more. " in sentence
+    assert re.match("DeLong.* AUROC agrees .*1 of 8 methods; it differs", sentence)
+    assert re.search(r"method-5 \(better .*no detectable difference .*\); 2 more", sentence)
     assert sentence.endswith(WHY["delong"])
     monkeypatch.setattr(section, "second_opinions", opinions("delong", verdicts[:1]))
     agreed = view(contents)
     assert agreed is not None
-    assert agreed.sentences == ["DeLong's test of AUROC agrees with our verdict on 1 of 1 methods."]
+    (sentence,) = agreed.sentences
+    assert re.fullmatch(r"DeLong.* AUROC agrees .*1 of 1 methods\.", sentence)
 
 
 def test_several_images_of_a_patient_are_a_warning(make_run: MakeRun) -> None:
     folder = make_run()
     found = view(read_contents(folder))
     assert found is not None
-    assert "the 300 images are of 150 patients" in found.several
+    assert re.search("300 images .*150 patients", found.several)
     study = read_json(folder / "study.json")
     study["dataset"]["n_groups"] = study["dataset"]["n_images"]
     write_json(folder / "study.json", study)
@@ -93,13 +91,11 @@ def test_what_could_be_found_is_foretold_beside_what_was_reached(make_run: MakeR
     contents = read_contents(make_run(counts=(800, 400)))
     text = foretold(contents)
     expected = detectable(size_of(contents.description), "balanced_accuracy")
-    assert (
-        f"a true difference of {expected:.3f} in balanced accuracy was expected to be found" in text
-    )
+    assert f"{expected:.3f} in balanced accuracy" in text
     reached = [
         row.detectable for row in contents.results.comparisons if row.metric == "balanced_accuracy"
     ]
-    assert f"With the results of the runs, it is {min(reached):.3f} to {max(reached):.3f}." in text
+    assert f"{min(reached):.3f} to {max(reached):.3f}." in text
     assert [reach.label for reach in reaches(contents)] == ["balanced accuracy", "AUROC"]
     assert [len(reach.needs) for reach in reaches(contents)] == [3, 3]
 
@@ -108,7 +104,7 @@ def test_a_study_too_small_says_so_and_a_lone_baseline_leaves_the_section_out(
     make_run: MakeRun,
 ) -> None:
     few = read_contents(make_run(counts=(240, 20)))
-    assert "fewer than 6 patients of class carcinoma are tested" in foretold(few)
+    assert "fewer than 6 patients of class carcinoma" in foretold(few)
     assert view(few) is not None
     assert view(read_contents(make_run(methods=("none",)))) is None
 
@@ -121,4 +117,4 @@ def test_the_page_holds_the_section_whatever_failed(
 ) -> None:
     page = write_report(make_run(**fields)).read_text(encoding="utf-8")
     assert "What this study could find" in page
-    assert "Second opinions, and what this study could find" in page
+    assert "Second opinions, " in page

@@ -81,22 +81,24 @@ def test_each_class_has_the_gaussian_of_its_encodings(
     gaussians = started.generator.into_latent
     latents = encode(started.encoder, data)
     for label in range(3):
-        own = latents[data.labels == label]
-        drawn = gaussians(torch.randn(1000, 100), torch.full((1000,), label)).double().numpy()
-        scale = np.sqrt(np.trace(np.cov(own.T)) / 100)
-        assert np.abs(drawn.mean(axis=0) - own.mean(axis=0)).max() < 0.5 * scale
-        np.testing.assert_allclose(np.trace(np.cov(drawn.T)), np.trace(np.cov(own.T)), rtol=0.1)
+        class_latents = latents[data.labels == label]
+        samples = gaussians(torch.randn(1000, 100), torch.full((1000,), label)).double().numpy()
+        scale = np.sqrt(np.trace(np.cov(class_latents.T)) / 100)
+        assert np.abs(samples.mean(axis=0) - class_latents.mean(axis=0)).max() < 0.5 * scale
+        np.testing.assert_allclose(
+            np.trace(np.cov(samples.T)), np.trace(np.cov(class_latents.T)), rtol=0.1
+        )
 
 
 def test_gaussians_and_averages_are_saved_with_the_generator(
     started: BAGANNetworks, plan: BAGANPlan, data: FitImages
 ) -> None:
-    tensors, facts = fit_bagan(plan, data, workspace=None)
+    tensors, metadata = fit_bagan(plan, data, workspace=None)
     gaussians = started.generator.state_dict()
     assert torch.equal(tensors["into_latent.means"], gaussians["into_latent.means"])
     assert tensors["into_latent.means"].any()
-    assert len(facts["diversity"]) == 3
-    assert all(share > 0 for share in facts["diversity"])
+    assert len(metadata["diversity"]) == 3
+    assert all(share > 0 for share in metadata["diversity"])
 
 
 def test_the_record_names_both_stages() -> None:
@@ -176,7 +178,7 @@ def test_collapse_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_plan_takes_every_setting() -> None:
-    """A setting that were missing in the plan would find the fit of another value."""
+    """A setting missing from the plan would load the fit of another value."""
     fields = set(BAGANPlan.__dataclass_fields__) | {"latent_size", "base_channels"}
     assert set(BAGANOversampler().get_params()) - {"sampling_strategy", "device"} <= fields
 

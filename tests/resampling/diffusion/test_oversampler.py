@@ -58,7 +58,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], None]:
-    """Let the error of the images set aside follow a script, one number at each look."""
+    """Let the error of the images set aside follow a script, one number per evaluation."""
 
     real = KeepBest.__call__
 
@@ -178,13 +178,15 @@ def test_a_second_fit_of_the_same_content_is_loaded(
     second = tiny(sampling_strategy={1: 12}).fit(
         *toy_pair, workspace=tmp_path
     )  # another dose, the same network
-    asked = np.ones(3, dtype=np.int64)
-    np.testing.assert_array_equal(first.generate(asked), second.generate(asked))
+    requested_labels = np.ones(3, dtype=np.int64)
+    np.testing.assert_array_equal(
+        first.generate(requested_labels), second.generate(requested_labels)
+    )
     assert first.history_["all classes"].rows == second.history_["all classes"].rows
     guided = tiny(guidance=2.0, sampling_steps=4).fit(
         *toy_pair, workspace=tmp_path
     )  # nor is sampling part of it
-    assert not np.array_equal(first.generate(asked), guided.generate(asked))
+    assert not np.array_equal(first.generate(requested_labels), guided.generate(requested_labels))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What kinds of GAN change in a fit: batches, optimizers, the range of images, what is saved."""
+"""Effects of each kind of GAN on a fit: batches, optimizers, image range, saved files."""
 
 from pathlib import Path
 from typing import Any
@@ -40,16 +40,16 @@ def test_a_saved_gan_keeps_regularizers_with_their_settings(tmp_path: Path) -> N
 
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Collect the images and labels that each step gets."""
-    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    """Collect the images and labels of each step."""
+    collected: list[tuple[torch.Tensor, torch.Tensor]] = []
     step = AdversarialStep.__call__
 
     def spy(self: AdversarialStep, images: torch.Tensor, labels: torch.Tensor) -> Any:
-        seen.append((images, labels))
+        collected.append((images, labels))
         return step(self, images, labels)
 
     monkeypatch.setattr(AdversarialStep, "__call__", spy)
-    return seen
+    return collected
 
 
 def three_updates(**changes: Any) -> GANOversampler:

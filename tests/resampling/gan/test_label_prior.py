@@ -1,4 +1,4 @@
-"""What `alpha` means (methods 4.5)."""
+"""`alpha`: the probability that a fake has label 0 (Sun and Li)."""
 
 from typing import Any
 

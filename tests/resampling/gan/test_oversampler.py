@@ -96,7 +96,7 @@ def test_fields_of_records_are_parameters_too() -> None:
 
 
 def test_the_plan_takes_every_setting() -> None:
-    """A setting that were missing in the plan would find the fit of another value."""
+    """A setting missing from the plan would load the fit of another value."""
     gan = tiny(conditioning="embedding")
     images, labels = toy_images((20, 10))
     gan.classes_, gan.wanted_ = np.unique(labels), {1: 10}
@@ -147,24 +147,26 @@ def test_a_class_that_was_finished_before_the_kill_is_not_trained_again(
     toy_pair: tuple[Images, Labels], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Checkpoint, "due", lambda _self: True)
-    seen: list[tuple[str, int]] = []
+    trained_steps: list[tuple[str, int]] = []
 
     def stop_in_class_2(name: str, step: int, _n_steps: int) -> None:
-        seen.append((name, step))
+        trained_steps.append((name, step))
         if (name, step) == ("class 2", 13):
             raise _Stop
 
     with listening(stop_in_class_2), pytest.raises(_Stop):
         tiny(n_steps=22).fit(*toy_pair, workspace=tmp_path)
-    seen.clear()
-    with listening(lambda name, step, _n: seen.append((name, step))):
+    trained_steps.clear()
+    with listening(lambda name, step, _n: trained_steps.append((name, step))):
         continued = tiny(n_steps=22).fit(*toy_pair, workspace=tmp_path)
-    assert seen == [
+    assert trained_steps == [
         ("class 2", step) for step in range(11, 23)
     ]  # the last checkpoint was written at step 10
     whole = tiny(n_steps=22).fit(*toy_pair)
-    asked = np.array([1, 2, 2])
-    np.testing.assert_array_equal(continued.generate(asked), whole.generate(asked))
+    requested_labels = np.array([1, 2, 2])
+    np.testing.assert_array_equal(
+        continued.generate(requested_labels), whole.generate(requested_labels)
+    )
     assert continued.history_["class 2"].rows == whole.history_["class 2"].rows
 
 

@@ -1,4 +1,4 @@
-"""Presets are the rows of appendix B of methods.md, and each of them can be trained."""
+"""Every preset of docs/methods.md exists with its settings and can be trained."""
 
 import json
 import math

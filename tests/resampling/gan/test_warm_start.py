@@ -1,4 +1,4 @@
-"""The two stages of BAGAN-GP, and what the first hands to the second (methods 4.9, 10.3)."""
+"""The two stages of BAGAN-GP (Huang and Jafari, 2021), and what passes between them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -73,15 +73,15 @@ def toy_model(plan: AutoencoderPlan) -> Autoencoder:
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Generator, Critic]]:
-    """Collect pairs as the game receives them, and stop before its first step."""
-    seen: list[tuple[Generator, Critic]] = []
+    """Collect the networks passed to adversarial training, and stop before its first step."""
+    pairs: list[tuple[Generator, Critic]] = []
 
     def watched(**parts: Any) -> None:
-        seen.append((parts["generator"], parts["critic"]))
+        pairs.append((parts["generator"], parts["critic"]))
         raise StopIteration
 
     monkeypatch.setattr("equipoise.resampling.gan.fit.AdversarialStep", watched)
-    return seen
+    return pairs
 
 
 def trained(workspace: Path) -> dict[str, Tensor]:
@@ -130,7 +130,7 @@ def test_the_autoencoders_loss_halves_on_16_images(initialization: str | None) -
 
 
 def learnable(n: int) -> tuple[Images, Labels]:
-    """Draw bars: their place is an image's own, their gray level that of the class."""
+    """Draw bars: each image has its own position, each class its gray level."""
     labels = np.arange(n) % 3
     images = np.full((n, 1, 8, 8), 30, np.uint8)
     for i, label in enumerate(labels):
@@ -149,7 +149,7 @@ def test_both_networks_and_the_embedding_are_trained_in_place() -> None:
 
 
 def test_golden_errors() -> None:
-    """A generator that makes 0 everywhere: mean |x| and mean x^2 of each image."""
+    """With a generator of zeros: mean |x| and mean x^2 of each image."""
     model = Autoencoder(nn.Identity(), Zeros(), "absolute")
     images = torch.tensor([[-0.5, 0.5], [1.0, 0.0]]).reshape(2, 1, 1, 2)
     assert model(images, torch.tensor([0, 0])).tolist() == [0.5, 0.5]
@@ -159,7 +159,7 @@ def test_golden_errors() -> None:
 
 
 class Zeros(nn.Module):
-    """Takes a latent and labels, and makes 0."""
+    """Returns 0 for every latent and label."""
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
         return torch.zeros_like(latent)
@@ -169,17 +169,17 @@ class Zeros(nn.Module):
 def test_a_tiny_class_comes_by_the_root_of_its_size(
     counts: tuple[int, int], sampler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-    makers = {name: _noting(name, asked, make) for name, make in BATCH_SAMPLERS.items()}
+    sampler_names: list[str] = []
+    makers = {name: _noting(name, sampler_names, make) for name, make in BATCH_SAMPLERS.items()}
     monkeypatch.setattr("equipoise.resampling.generator_fit.BATCH_SAMPLERS", makers)
     images, labels = toy_images(counts)
     train_autoencoder(PLAN, toy_model(PLAN), data(images, labels), workspace=None)
-    assert asked == [sampler]
+    assert sampler_names == [sampler]
 
 
-def _noting(name: str, asked: list[str], make: Callable[..., Any]) -> Callable[..., Any]:
+def _noting(name: str, sampler_names: list[str], make: Callable[..., Any]) -> Callable[..., Any]:
     def noted(pool: Any) -> Any:
-        asked.append(name)
+        sampler_names.append(name)
         return make(pool)
 
     return noted

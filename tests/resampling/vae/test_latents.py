@@ -1,4 +1,4 @@
-"""Where latents of new images come from."""
+"""Latents of new images."""
 
 import numpy as np
 import pytest

@@ -57,27 +57,27 @@ def test_temperature_0_gives_reconstructions_of_images_of_the_class(
     fitted = (
         tiny(n_steps=1, sampling_strategy={1: 20}).fit(images, labels).set_params(temperature=0.0)
     )
-    made = fitted.generate(np.array([2, 1, 1]))
+    generated = fitted.generate(np.array([2, 1, 1]))
     sources = fitted.sources_[:, 0]
     assert labels[sources].tolist() == [2, 1, 1]
-    np.testing.assert_array_equal(made, fitted.reconstruct(images)[sources])
+    np.testing.assert_array_equal(generated, fitted.reconstruct(images)[sources])
 
 
 def test_sources_are_rows_in_the_order_of_the_labels_asked_for(toy: tuple[Images, Labels]) -> None:
     images, labels = toy
     fitted = tiny().fit(images, labels)
-    asked = np.resize([2, 1], 27)
-    fitted.generate(asked)
+    requested_labels = np.resize([2, 1], 27)
+    fitted.generate(requested_labels)
     assert fitted.sources_.shape == (27, 1)
-    np.testing.assert_array_equal(labels[fitted.sources_[:, 0]], asked)
+    np.testing.assert_array_equal(labels[fitted.sources_[:, 0]], requested_labels)
     for label in (1, 2):
-        counts = np.bincount(fitted.sources_[asked == label, 0], minlength=len(labels))[
+        counts = np.bincount(fitted.sources_[requested_labels == label, 0], minlength=len(labels))[
             labels == label
         ]
         assert counts.max() - counts.min() <= 1
-    fitted.set_params(mode="interpolate").generate(asked)
+    fitted.set_params(mode="interpolate").generate(requested_labels)
     assert fitted.sources_.shape == (27, 2)
-    assert (labels[fitted.sources_] == asked[:, None]).all()
+    assert (labels[fitted.sources_] == requested_labels[:, None]).all()
 
 
 def test_the_last_images_of_a_chunk_do_not_depend_on_how_many_are_asked_for(

@@ -1,4 +1,4 @@
-"""The transfer of a VAE's encoder to a classifier (methods 3.6 and 10.4)."""
+"""The transfer of a VAE's encoder to a classifier (Kupas and Harangi)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -63,15 +63,15 @@ def test_the_classifier_sees_what_the_encoder_sees(
     assert torch.equal(trunk(images), vae.trunk(images))
     encoder = vae.trunk.state_dict()
     assert all(torch.equal(tensor, encoder[name]) for name, tensor in trunk.state_dict().items())
-    kept = {
+    unchanged = {
         name
         for name, tensor in classifier.state_dict().items()
         if torch.equal(tensor, before[name])
     }
-    assert {"classifier.1.weight", "classifier.1.bias"} <= kept
+    assert {"classifier.1.weight", "classifier.1.bias"} <= unchanged
     statistics = {name for name in before if name.endswith(("running_mean", "running_var"))}
     assert len(statistics) == 104
-    assert not statistics & kept
+    assert not statistics & unchanged
 
 
 def test_training_the_classifier_does_not_change_the_vae(
