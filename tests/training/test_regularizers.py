@@ -137,9 +137,13 @@ def test_labels_have_no_part_in_the_slope(regularizer: Regularizer) -> None:
     [GradientPenalty(), Dragan(), R1(gamma=1)],
     ids=lambda regularizer: regularizer.name,
 )
-def test_every_weight_of_the_images_way_gets_a_gradient_of_the_slope(one: Regularizer) -> None:
+def test_every_weight_of_the_images_way_gets_a_gradient_of_the_slope(
+    regularizer: Regularizer,
+) -> None:
     critic = nn.Sequential(nn.Flatten(), nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1, bias=False))
-    torch.autograd.backward(one(Scored(lambda images, _labels: critic(images)[:, 0]), batch()))
+    torch.autograd.backward(
+        regularizer(Scored(lambda images, _labels: critic(images)[:, 0]), batch())
+    )
     assert all(
         bool(parameter.grad.abs().sum() > 0)
         for parameter in critic.parameters()
