@@ -101,11 +101,11 @@ def test_validation_images_change_nothing_and_input_is_not_written(kind: Any) ->
 @pytest.mark.parametrize(
     ("strategy", "labels", "error", "pattern"),
     [
-        ("auto", [0, 0, 0], DataError, "at least 2 classes to balance, got 1"),
+        ("auto", [0, 0, 0], DataError, "at least 2 classes .*got 1"),
         ("auto", [0, 1], DataError, r"Expected labels of shape \(3,\)"),
-        ("most", [0, 0, 1], SettingError, "sampling_strategy='most' does not fit the labels"),
-        ({5: 3}, [0, 0, 1], SettingError, "does not fit the labels"),
-        (0.5, [0, 1, 2], SettingError, "does not fit the labels"),
+        ("most", [0, 0, 1], SettingError, "sampling_strategy='most' does not fit"),
+        ({5: 3}, [0, 0, 1], SettingError, "does not fit"),
+        (0.5, [0, 1, 2], SettingError, "does not fit"),
     ],
 )
 def test_bad_input_is_named(

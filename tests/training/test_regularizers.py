@@ -299,10 +299,10 @@ def test_settings_by_mapping() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("r2", "No regularizer named 'r2'. Did you mean 'r1'"),
-        ({"weight": 5}, "No regularizer named 'None'"),
+        ("r2", "regularizer named 'r2'.* 'r1'"),
+        ({"weight": 5}, "regularizer named 'None'"),
         ({"name": "r1", "weight": 5}, "Regularizer 'r1' does not take {'weight': 5}"),
-        ({"name": "gradient_penalty", "interpolation": "cubic"}, "No interpolation named 'cubic'"),
+        ({"name": "gradient_penalty", "interpolation": "cubic"}, "interpolation named 'cubic'"),
         ({"name": "r1", "every": 0}, "every of at least 1 in 'r1', got 0"),
         (
             {"name": "mismatched_labels", "wrong_label": "any"},

@@ -11,7 +11,7 @@ from equipoise.exceptions import SettingError
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"fit": "padd"}, "No fit named 'padd'. Did you mean 'pad'?"),
+        ({"fit": "padd"}, "fit named 'padd'.* 'pad'"),
         ({"filter": "bicubik"}, "Did you mean 'bicubic'?"),
         ({"channels": "grey"}, "Did you mean 'gray'?"),
         ({"on_error": "ignore"}, "Available: skip, stop"),
