@@ -14,9 +14,9 @@ QUICK = (
 
 def test_a_folder_becomes_tables_and_a_report(call: Call, films: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    options = (*QUICK, "--groups", r"patient(\d+)", "--note", "Two scanners & one class each.")
-    options = (*options, "--workers", 2)  # as by default: the study is sent to other processes
-    command = ("run", films, *options, "--out", out)
+    note = ("--note", "Two scanners & one class each.")
+    workers = ("--workers", 2)  # as by default: the study is sent to other processes
+    command = ("run", films, *QUICK, "--groups", r"patient(\d+)", *note, *workers, "--out", out)
     code, printed, _ = call(*command)
     assert code == 0
     assert "4 cells to train" in printed
