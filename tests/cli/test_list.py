@@ -1,5 +1,6 @@
 """`equipoise list`: families are found where they are defined, and their members listed."""
 
+import importlib
 from collections.abc import Callable
 
 import pytest
@@ -31,6 +32,14 @@ def test_the_members_of_a_family_are_listed(
     assert code == 0
     assert len(printed.splitlines()) >= 2
     assert all(member in printed for member in members)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_member_has_a_line_for_users(family: str) -> None:
+    definition = importlib.import_module(FAMILIES[family].module).FAMILY
+    for name, line in definition.lines().items():
+        assert line, name
+        assert "row of" not in line, name
 
 
 def test_all_families_are_listed_with_a_summary(call: Call) -> None:

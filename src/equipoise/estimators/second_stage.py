@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from equipoise.arrays import LabeledImages, Labels
 from equipoise.atomic import JsonObject, JsonValue
 from equipoise.data.smote import ALTERNATIVES, MINIMUM, Points, interpolate
-from equipoise.discovery import Family, pick
+from equipoise.discovery import Family, pick, summarize
 from equipoise.estimators.fit_request import FitRequest
 from equipoise.estimators.relearning import pool_of, relearn
 from equipoise.estimators.scoring import channels_last, features_in_chunks, validation_scores
@@ -265,4 +265,5 @@ FAMILY = Family(
     name="second_stages",
     summary="What follows the training of a classifier.",
     members=SECOND_STAGES,
+    line=lambda stage: summarize(stage) or "Nothing follows.",
 )

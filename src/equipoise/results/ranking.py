@@ -61,10 +61,11 @@ def rank_runs(folders: Sequence[Path], metric: str = "balanced_accuracy") -> Ran
             table.csv in it.
     """
     higher_is_better = pick(METRICS, metric, "metric").higher_is_better
-    if len({folder.resolve() for folder in folders}) < max(FEWEST_SETS, len(folders)):
+    n_different = len({folder.resolve() for folder in folders})
+    if n_different < max(FEWEST_SETS, len(folders)):
         raise DataError(
-            f"Expected at least {FEWEST_SETS} different run folders, got {len(folders)}. "
-            "Add runs on other data sets."
+            f"Expected at least {FEWEST_SETS} run folders, each named once, got {n_different} "
+            f"different ones in {len(folders)}. Add runs on other data sets."
         )
     means = [_read_means(folder, metric) for folder in folders]
     names = list(dict.fromkeys(name for of_run in means for name in of_run))
@@ -72,7 +73,7 @@ def rank_runs(folders: Sequence[Path], metric: str = "balanced_accuracy") -> Ran
     if len(shared) < FEWEST_METHODS:
         raise DataError(
             f"Expected at least {FEWEST_METHODS} methods with a finished run in every folder, got "
-            f"{', '.join(shared) or 'none'}. Run the same --methods on every data set."
+            f"{len(shared)}{_quoted(shared)}. Run the same --methods on every data set."
         )
     values = np.empty((len(folders), len(shared)))
     for row, of_run in enumerate(means):
@@ -122,3 +123,8 @@ def _read_means(folder: Path, metric: str) -> dict[str, float]:
             if line["metric"] == metric and line["mean"]:
                 means[line["method"]] = float(line["mean"])
     return means
+
+
+def _quoted(names: Sequence[str]) -> str:
+    """Return names in parentheses, in quotes: a method may be called none."""
+    return f" ({', '.join(map(repr, names))})" if names else ""

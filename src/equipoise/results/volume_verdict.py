@@ -48,7 +48,7 @@ def _primary_sentence(results: Results, n_seeds: int) -> str:
     if not tested:
         return (
             f"No method can be distinguished from {baseline} in {metric.label} ({basis}): it takes "
-            f"at least {FEWEST} patients whom both have segmented."
+            f"at least {FEWEST} patients that both have segmented."
         )
     if better := with_verdict("better", tested):
         return (

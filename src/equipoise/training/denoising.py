@@ -46,6 +46,7 @@ class Process:
     """A row of `PROCESSES`.
 
     Attributes:
+        summary: One line for users.
         levels: Places u (b,) in (0, 1) -> levels (b,).
         task: Images (b, c, s, s), noise of the same shape, levels (b,) -> the task.
         sample: Prediction of the network, noise (b, c, s, s), number of steps -> images (b, c, s,
@@ -53,6 +54,7 @@ class Process:
         sampling_steps: The number that its source uses.
     """
 
+    summary: str
     levels: Callable[[Tensor], Tensor]
     task: Callable[[Tensor, Tensor, Tensor], Task]
     sample: Callable[[Predict, Tensor, int], Tensor]
@@ -265,12 +267,34 @@ def _column(values: Tensor) -> Tensor:
     return values[:, None, None, None]
 
 
-_FLOW = Process(levels=lambda u: u, task=flow_task, sample=flow_sample, sampling_steps=25)
+_FLOW = Process(
+    summary="Rectified flow, times uniform (Liu et al. 2023).",
+    levels=lambda u: u,
+    task=flow_task,
+    sample=flow_sample,
+    sampling_steps=25,
+)
 PROCESSES: Mapping[str, Process] = {
-    "edm": Process(levels=sigmas, task=edm_task, sample=edm_sample, sampling_steps=18),
+    "edm": Process(
+        summary="Diffusion with preconditioned denoisers and Heun steps (Karras et al. 2022).",
+        levels=sigmas,
+        task=edm_task,
+        sample=edm_sample,
+        sampling_steps=18,
+    ),
     "rectified_flow": _FLOW,
-    "rectified_flow_logit_normal": replace(_FLOW, levels=lambda u: _normal_quantile(u).sigmoid()),
-    "ddpm": Process(levels=whole_levels, task=ddpm_task, sample=ddim_sample, sampling_steps=50),
+    "rectified_flow_logit_normal": replace(
+        _FLOW,
+        summary="Rectified flow, times logit-normal (Esser et al. 2024).",
+        levels=lambda u: _normal_quantile(u).sigmoid(),
+    ),
+    "ddpm": Process(
+        summary="Original diffusion (Ho et al. 2020), sampled by DDIM (Song et al. 2021).",
+        levels=whole_levels,
+        task=ddpm_task,
+        sample=ddim_sample,
+        sampling_steps=50,
+    ),
 }
 FAMILY = Family(
     name="processes",

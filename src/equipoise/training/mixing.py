@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from equipoise.discovery import Family
+from equipoise.discovery import Family, summarize
 
 ALPHA = 0.2  # of the Beta distribution of the shares: most blends are nearly one of both images
 KAPPA = 3.0  # least ratio of the sizes of two classes at which Remix favors the rarer one
@@ -89,6 +89,7 @@ FAMILY = Family(
     name="mixings",
     summary="Ways of blending training images.",
     members=MIXINGS,
+    line=lambda mixing: summarize(mixing) or "Images are not blended.",
 )
 
 

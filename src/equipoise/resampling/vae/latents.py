@@ -111,6 +111,7 @@ def neighbors(name: str) -> Mode:
         latents, _ = interpolate(name, encoded.mean, encoded.codes, wanted, request.seed)
         return LatentSample(latents, _no_sources(request))
 
+    mode.__doc__ = f"Draw between means of neighboring images of the class ({name})."
     return mode
 
 
