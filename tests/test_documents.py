@@ -3,9 +3,14 @@
 import ast
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from equipoise.data.phantoms.datasets import chest_films
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "equipoise"
@@ -53,6 +58,33 @@ def test_names_that_the_readme_imports_exist() -> None:
         module = importlib.import_module(node.module)
         for alias in node.names:
             assert hasattr(module, alias.name), f"{node.module}.{alias.name}"
+
+
+def test_the_readme_s_python_example_runs(
+    tmp_path: Path,
+) -> None:
+    """With fewer methods, seeds and steps, in a process of its own, on drawn films."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    for stated, tiny in (
+        ('"none", "oversampling", "dcgan"', '"none", "oversampling"'),
+        ("n_seeds=3", "n_seeds=1, n_splits=2"),
+        ("n_steps=600", "n_steps=2"),
+        ("size=64", "size=32"),
+    ):
+        assert stated in example
+        example = example.replace(stated, tiny)
+    films = chest_films((36, 24), size=40)
+    for i, (image, label) in enumerate(zip(films.images, films.labels, strict=True)):
+        folder = tmp_path / "films" / films.class_names[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[0]).save(folder / f"patient{i // 2:02d}_{i % 2}.png")
+    (tmp_path / "example.py").write_text(example, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "none" in done.stdout
 
 
 def test_parts_named_in_the_zoo_exist() -> None:
