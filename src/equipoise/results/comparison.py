@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,25 @@ from equipoise.runs.image_run import ImageRun
 SIGNIFICANCE = 0.05
 # If five patients all favor one side, a sign test gives p = 2 / 2^5 = 0.0625; six can reach 5 %.
 FEWEST_PATIENTS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """One method against another on one metric, tested but not yet corrected for its family.
+
+    Attributes:
+        method: The method.
+        baseline: The method that it is compared with.
+        metric: The metric.
+        n_runs: Runs (or cases) that both have.
+        test: Method minus baseline.
+    """
+
+    method: str
+    baseline: str
+    metric: Metric
+    n_runs: int
+    test: PairedTest
 
 
 def compare_all(run: ImageRun, scores: BootstrapScores) -> list[Comparison]:
@@ -36,22 +55,40 @@ def compare_on(metric: Metric, run: ImageRun, scores: BootstrapScores) -> list[C
 def compare_pairs(
     pairs: Sequence[tuple[str, str]], metric: Metric, run: ImageRun, scores: BootstrapScores
 ) -> list[Comparison]:
-    """Compare the first method of each pair with the second; correct for the number of pairs.
+    """Compare the first method of each pair with the second; correct for the number of pairs."""
+    return conclude_family(contrast_pairs(pairs, metric, run, scores, n_comparisons=len(pairs)))
+
+
+def contrast_pairs(
+    pairs: Sequence[tuple[str, str]],
+    metric: Metric,
+    run: ImageRun,
+    scores: BootstrapScores,
+    *,
+    n_comparisons: int,
+) -> list[Contrast]:
+    """Test the first method of each pair against the second, for `conclude_family`.
 
     Nothing is tested if a class has fewer than `FEWEST_PATIENTS` test patients.
+
+    Args:
+        pairs: (method, baseline).
+        metric: The metric.
+        run: The run.
+        scores: The metric of every run, and under every draw of the patients.
+        n_comparisons: Size of the family that `conclude_family` will correct for.
     """
     values, draws = scores.values[metric.name], scores.draws[metric.name]
     present = scores.patients_per_class[scores.patients_per_class > 0]
     fewest = int(present.min(initial=np.iinfo(np.int64).max))
-    tests, n_runs = [], []
+    contrasts = []
     for method, baseline in pairs:
         ours, theirs = _paired_rows(method, baseline, run, np.isfinite(values)).T
         differences = values[ours] - values[theirs]  # (runs,)
-        n_runs.append(len(differences))
         if not len(differences):
-            tests.append(PairedTest(difference=math.nan))
+            test = PairedTest(difference=math.nan)
         elif fewest < FEWEST_PATIENTS:
-            tests.append(PairedTest(difference=float(differences.mean())))
+            test = PairedTest(difference=float(differences.mean()))
         else:
             names = [run.finished[row].cell.split for row in ours]
             _, splits = np.unique(names, return_inverse=True)
@@ -60,34 +97,53 @@ def compare_pairs(
                 draws[ours] - draws[theirs],
                 splits,
                 n_patients=fewest,
-                n_comparisons=len(pairs),
+                n_comparisons=n_comparisons,
             )
-            tests.append(test)
-    return conclude(pairs, tests, n_runs, metric)
+        contrasts.append(
+            Contrast(
+                method=method, baseline=baseline, metric=metric, n_runs=len(differences), test=test
+            )
+        )
+    return contrasts
 
 
-def conclude(
-    pairs: Sequence[tuple[str, str]],
-    tests: Sequence[PairedTest],
-    n_runs: Sequence[int],
-    metric: Metric,
-) -> list[Comparison]:
-    """Correct p values for the number of pairs (Holm 1979) and add the verdict of each pair."""
-    corrected = holm([test.p for test in tests])
+def conclude_family(contrasts: Sequence[Contrast]) -> list[Comparison]:
+    """Correct the p values of a family, whatever its metrics, and add the verdict of each contrast.
+
+    A family is everything of which a sentence names what is better or worse: all methods on all
+    judged metrics. Contrasts that could not be tested do not count.
+
+    Source: Holm (1979).
+
+    Example:
+        >>> from equipoise.metrics.classification import METRICS
+        >>> contrasts = []
+        >>> for name, p in [("balanced_accuracy", 0.02), ("auroc", 0.04)]:
+        ...     contrasts.append(
+        ...         Contrast(
+        ...             method="smote", baseline="none", metric=METRICS[name], n_runs=3,
+        ...             test=PairedTest(difference=0.1, p=p),
+        ...         )
+        ...     )
+        >>> [(row.metric, row.p_holm, row.verdict) for row in conclude_family(contrasts)]
+        [('balanced_accuracy', 0.04, 'better'), ('auroc', 0.04, 'better')]
+    """
+    corrected = holm([contrast.test.p for contrast in contrasts])
     rows = []
-    for (method, baseline), n, test, p_holm in zip(pairs, n_runs, tests, corrected, strict=True):
+    for contrast, p_holm in zip(contrasts, corrected, strict=True):
+        test = contrast.test
         row = Comparison(
-            method=method,
-            baseline=baseline,
-            metric=metric.name,
+            method=contrast.method,
+            baseline=contrast.baseline,
+            metric=contrast.metric.name,
             difference=test.difference,
             low=test.low,
             high=test.high,
             p=test.p,
             p_holm=p_holm,
-            verdict=verdict_of(test, p_holm, metric),
+            verdict=verdict_of(test, p_holm, contrast.metric),
             detectable=test.detectable,
-            n_runs=n,
+            n_runs=contrast.n_runs,
         )
         rows.append(row)
     return rows

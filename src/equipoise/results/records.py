@@ -86,7 +86,7 @@ class Comparison:
         low: Lower end of its 95 % interval, not corrected for the number of comparisons.
         high: Upper end.
         p: Two-sided p value.
-        p_holm: The same, corrected over the methods compared on this metric.
+        p_holm: The same, corrected over the family of comparisons (`conclude_family`).
         verdict: "better" and "worse" only where `p_holm` < 0.05.
         detectable: Smallest true difference that would have been found with 80 % power,
             correction included.

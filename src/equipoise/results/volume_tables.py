@@ -11,7 +11,7 @@ from equipoise.experiments.region_metrics import MEAN_DICE, by_size, dice_names,
 from equipoise.metrics.base import Metric
 from equipoise.metrics.jackknife import jackknife_interval, jackknife_test, leaving_out
 from equipoise.metrics.statistics import PairedTest, mean_known
-from equipoise.results.comparison import conclude
+from equipoise.results.comparison import Contrast, conclude_family
 from equipoise.results.method_tables import mean_seconds, peak_memory, write_method_tables
 from equipoise.results.records import Comparison, MethodResult, Results, Summary
 from equipoise.results.volume_verdict import volume_sentences
@@ -43,9 +43,7 @@ def summarize_volumes(run: Run, *, baseline: str | None = None) -> Results:
     metrics = region_metrics(regions, volumes.dataset.class_names[1:])
     primary = pick(metrics, description.primary_metric, "metric")
     dice = dice_names(regions)
-    comparisons: list[Comparison] = []
-    for name in dict.fromkeys((primary.name, *dice)):
-        comparisons += compare_volumes(metrics[name], volumes, baseline)
+    judged = [metrics[name] for name in dict.fromkeys((primary.name, *dice))]
     patients: set[int] = set()
     for cell in volumes.finished:
         patients |= set(cell.measures.patients.tolist())
@@ -54,7 +52,7 @@ def summarize_volumes(run: Run, *, baseline: str | None = None) -> Results:
         metrics=metrics,
         headline=tuple(dict.fromkeys((primary.name, MEAN_DICE, *dice))),
         methods=tuple(_method_result(name, run, metrics) for name in volumes.methods),
-        comparisons=tuple(comparisons),
+        comparisons=tuple(compare_volumes(judged, volumes, baseline)),
         verdict=("", ""),
         failures=run.failed,
         class_names=volumes.dataset.class_names,
@@ -95,24 +93,40 @@ def summarize_seeds(metric: Metric, seeds: Sequence[CaseMeasures]) -> Summary:
     )
 
 
-def compare_volumes(metric: Metric, run: VolumeRun, baseline: str) -> list[Comparison]:
-    """Compare every other method with the baseline on the cases and seeds that both have."""
-    pairs = [(name, baseline) for name in run.methods if name != baseline]
-    tests, n_cases = [], []
-    for method, _ in pairs:
-        shared = _shared_cases(run.seeds(method), run.seeds(baseline))
-        n_cases.append(sum(len(ours.ids) for ours, _ in shared))
-        if not shared:
-            tests.append(PairedTest(difference=np.nan))
-            continue
-        patients = np.unique(np.concatenate([ours.patients for ours, _ in shared]))
-        differences = []  # (1 + m,) for each seed
-        for ours, theirs in shared:
-            ours_values = under_omissions(metric, ours, patients)
-            differences.append(ours_values - under_omissions(metric, theirs, patients))
-        means = mean_known(np.stack(differences))
-        tests.append(jackknife_test(means, n_comparisons=len(pairs)))
-    return conclude(pairs, tests, n_cases, metric)
+def compare_volumes(metrics: Sequence[Metric], run: VolumeRun, baseline: str) -> list[Comparison]:
+    """Compare every other method with the baseline on the cases and seeds that both have.
+
+    All methods on all these metrics are one family; see `conclude_family`.
+    """
+    methods = [name for name in run.methods if name != baseline]
+    contrasts = []
+    for metric in metrics:
+        for method in methods:
+            shared = _shared_cases(run.seeds(method), run.seeds(baseline))
+            contrasts.append(
+                Contrast(
+                    method=method,
+                    baseline=baseline,
+                    metric=metric,
+                    n_runs=sum(len(ours.ids) for ours, _ in shared),
+                    test=_paired_difference(metric, shared, len(methods) * len(metrics)),
+                )
+            )
+    return conclude_family(contrasts)
+
+
+def _paired_difference(
+    metric: Metric, shared: Sequence[tuple[CaseMeasures, CaseMeasures]], n_comparisons: int
+) -> PairedTest:
+    """Test method minus baseline on the cases that both have, seed by seed."""
+    if not shared:
+        return PairedTest(difference=np.nan)
+    patients = np.unique(np.concatenate([ours.patients for ours, _ in shared]))
+    differences = []  # (1 + m,) for each seed
+    for ours, theirs in shared:
+        ours_values = under_omissions(metric, ours, patients)
+        differences.append(ours_values - under_omissions(metric, theirs, patients))
+    return jackknife_test(mean_known(np.stack(differences)), n_comparisons=n_comparisons)
 
 
 def write_volume_tables(results: Results, run: Run) -> None:
