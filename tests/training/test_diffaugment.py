@@ -51,6 +51,19 @@ def test_translation_fills_with_0() -> None:
     assert set(moved.flatten().tolist()) == {0.0, 1.0}
 
 
+@pytest.mark.parametrize("side", [8, 9, 10, 11, 32, 33])
+def test_the_hole_of_cutout_is_centered_on_the_image(side: int) -> None:
+    """A pixel and its mirror image are in the hole equally often, in every place the hole takes."""
+    n = 4000
+    removed = cutout(torch.ones(n, 1, side, side)) == 0
+    for of_axis in (removed.any(dim=3), removed.any(dim=2)):  # (n, 1, side)
+        spans = {tuple(span) for span in of_axis[:, 0].tolist()}
+        assert spans == {span[::-1] for span in spans}
+        assert max(sum(span) for span in spans) == (side + 1) // 2
+        share = of_axis[:, 0].float().mean(dim=0)
+        assert (share - share.flip(0)).abs().max() < 6 * (0.5 / n) ** 0.5
+
+
 def test_cutout_removes_at_most_a_square_of_half_the_side() -> None:
     kept = cutout(torch.ones(500, 1, 32, 32))
     removed = (kept == 0).sum(dim=(1, 2, 3))

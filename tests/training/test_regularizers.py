@@ -16,6 +16,7 @@ from equipoise.networks.design import Design
 from equipoise.networks.layouts import build_pair
 from equipoise.training.objectives import OBJECTIVES
 from equipoise.training.regularizers import (
+    INTERPOLATIONS,
     R1,
     REGULARIZERS,
     CriticBatch,
@@ -68,7 +69,8 @@ def batch(n: int = 6, *, n_classes: int = 2, shape: tuple[int, ...] = (1, 1, 2))
 
 
 @pytest.mark.parametrize(
-    "regularizer", [GradientPenalty(weight=1), GradientPenalty(weight=1, interpolation="normal")]
+    "regularizer",
+    [GradientPenalty(weight=1, interpolation=name) for name in INTERPOLATIONS],
 )
 def test_the_gradient_penalty_of_a_linear_critic_is_its_slopes_distance_from_1(
     regularizer: Regularizer,
@@ -178,11 +180,39 @@ def test_uniform_interpolation_stays_between_the_images(seed: int) -> None:
     ).all()  # one share for each image
 
 
-def test_normal_interpolation_leaves_the_segment() -> None:
-    ends = replace(batch(200), real=torch.ones(200, 1, 1, 2), fake=torch.zeros(200, 1, 1, 2))
-    between = GradientPenalty(interpolation="normal").between(ends)
+@pytest.mark.parametrize(("name", "center"), [("normal", 0.0), ("normal_at_real", 1.0)])
+def test_normal_interpolations_leave_the_segment_around_either_end(
+    name: str, center: float
+) -> None:
+    n = 20_000
+    ends = replace(batch(n), real=torch.ones(n, 1, 1, 2), fake=torch.zeros(n, 1, 1, 2))
+    between = GradientPenalty(interpolation=name).between(ends)[:, 0, 0, 0]
     assert between.min() < 0
     assert between.max() > 1
+    assert between.mean().item() == pytest.approx(center, abs=4 / n**0.5)  # 4 sd
+    assert between.std().item() == pytest.approx(1.0, abs=4 / (2 * n) ** 0.5)
+
+
+def test_the_penalty_of_bagan_gp_by_hand() -> None:
+    """Its code: real + v (fake - real). Of one pair (1, 0) and (3, 4), whose difference is (2, 4).
+
+    The slope of half the square is the length of x' = (1 + 2 v, 4 v).
+    """
+    pair = replace(
+        batch(1),
+        real=torch.tensor([1.0, 0.0]).reshape(1, 1, 1, 2),
+        fake=torch.tensor([3.0, 4.0]).reshape(1, 1, 1, 2),
+    )
+    state = torch.get_rng_state()
+    v = torch.randn(1, 1, 1, 1).item()
+    torch.set_rng_state(state)
+    term = GradientPenalty(weight=10, interpolation="normal_at_real")
+    point = term.between(pair).flatten().tolist()
+    assert point == pytest.approx([1 + 2 * v, 4 * v], rel=1e-5)
+    torch.set_rng_state(state)
+    length = ((1 + 2 * v) ** 2 + (4 * v) ** 2) ** 0.5
+    expected = 10 * (length - 1) ** 2
+    assert term(half_square(), pair).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_dragan_adds_up_to_half_a_standard_deviation() -> None:

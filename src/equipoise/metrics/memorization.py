@@ -221,16 +221,21 @@ def copying_score(
         train: (n, d), from which the cells are computed.
         held_out: (n, d); its share in each cell weighs the cell.
         generated: (n, d).
-        generated_distance: Distances of Q to T.
-        held_out_distance: Distances of H to T.
+        generated_distance: (n,) distance of each image of Q to its nearest neighbor in all of T.
+        held_out_distance: (n,) the same of each image of H.
         n_cells: Number of cells; None for one per 50 held-out images, at most 10.
 
     Returns:
         Mean of the z values of the cells with both held-out and generated images; NaN without such
         a cell.
 
-    Source: Meehan, Chaudhuri and Dasgupta (2020), AISTATS, section 4. They leave out cells with few
-    generated images; here they count, because their z is small and so is their weight.
+    Source: Meehan, Chaudhuri and Dasgupta (2020), AISTATS, section 4, with four differences from
+    their code (data-copying). Neighbors are searched in all of T, theirs only among the training
+    images of the same cell: across a border of cells distances are smaller here, and a copy of an
+    image of the neighboring cell is still a copy. They leave out cells in which the share of
+    generated images is at most a threshold tau; here every cell with one counts. They refuse cells
+    without held-out images, which have no weight here. They correct z for continuity (by half a
+    rank).
 
     Example:
         >>> import numpy as np

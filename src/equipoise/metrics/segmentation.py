@@ -276,10 +276,11 @@ SEGMENTATION_METRICS: dict[str, RegionMetric] = {
         ),
         RegionMetric(
             name="nsd",
-            label=f"surface Dice at {TOLERANCE_MM:g} mm",
+            label=f"surface Dice at {TOLERANCE_MM:g} mm (by voxels)",
             formula=lambda m: m["nsd"],
-            summary=f"share of both surfaces within {TOLERANCE_MM:g} mm of the other, mean",
-            source="Nikolov et al. (2021), counting boundary voxels instead of areas",
+            summary=f"share of both surfaces' voxels, not area, within {TOLERANCE_MM:g} mm of the "
+            "other, mean",
+            source="Nikolov et al. (2021), who weight by area and get higher numbers; as in MONAI",
         ),
         RegionMetric(
             name="lesion_f1",

@@ -50,12 +50,15 @@ class SurfaceDistances:
         return float(max(np.percentile(distances, PERCENTILE) for distances in directed))
 
     def nsd(self, *, tolerance_mm: float = TOLERANCE_MM) -> float:
-        """Compute the share of both surfaces that lies within `tolerance_mm` of the other one.
+        """Compute the share of both surfaces' voxels within `tolerance_mm` of the other surface.
 
         1 if both masks are empty, 0 if one is.
 
-        Source: Nikolov et al. (2021), who weight by area; boundary voxels count equally here, as in
-        MONAI.
+        Source: Nikolov et al. (2021), who measure the share of the surfaces' *area*. Here boundary
+        voxels count equally, whatever area they stand for, and distances are between centers of
+        voxels, as in MONAI. The numbers are not comparable with those of DeepMind's
+        surface-distance, which weights surface elements by their area: it gives larger ones, 0.09
+        more on average at the spacings of MRI of the brain.
         """
         distances = np.concatenate([self.from_truth, self.from_prediction])
         return float((distances <= tolerance_mm * (1 + ROUNDING)).mean()) if len(distances) else 1.0

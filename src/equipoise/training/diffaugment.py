@@ -72,7 +72,11 @@ def translation(images: Tensor) -> Tensor:
 
 
 def cutout(images: Tensor) -> Tensor:
-    """Set a square of half the side to 0; its center may lie anywhere in the image."""
+    """Set a square of half the side to 0; its center may lie anywhere in the image.
+
+    The square may reach beyond the image, equally far on all sides. Half of an odd side is rounded
+    up.
+    """
     b, _, *sides = images.shape
     inside = [_span(b, side, images.device) for side in sides]
     hole = inside[0][:, None, :, None] & inside[1][:, None, None, :]
@@ -84,9 +88,12 @@ TRANSFORMS: Mapping[str, Transform] = {"color": color, "translation": translatio
 
 def _span(b: int, side: int, device: torch.device) -> Tensor:
     """Return (b, side), True over half the side around a random center."""
-    start = torch.randint(0, side, (b, 1), device=device) - side // 4
+    length = (side + 1) // 2
+    # The center of an even length lies between two pixels: there are `side` + 1 such places.
+    center = torch.randint(0, side + 1 - length % 2, (b, 1), device=device)
+    start = center - length // 2
     position = torch.arange(side, device=device)
-    return (position >= start) & (position < start + side // 2)
+    return (position >= start) & (position < start + length)
 
 
 def _uniform(images: Tensor, low: float, high: float) -> Tensor:

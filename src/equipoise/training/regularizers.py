@@ -12,7 +12,6 @@ from equipoise.discovery import Family, pick
 from equipoise.exceptions import SettingError
 
 INSIDE_THE_ROOT = 1e-12  # the square root has no gradient at 0
-INTERPOLATIONS: Mapping[str, Callable[..., Tensor]] = {"uniform": torch.rand, "normal": torch.randn}
 WRONG_LABELS = ("exclude_true", "uniform")
 
 
@@ -97,6 +96,18 @@ class GeneratorRegularizer(Regularizer):
         raise NotImplementedError
 
 
+def around_one(*shape: int, device: torch.device) -> Tensor:
+    """Draw from N(1, 1)."""
+    return 1.0 - torch.randn(*shape, device=device)
+
+
+INTERPOLATIONS: Mapping[str, Callable[..., Tensor]] = {  # weight of the real image
+    "uniform": torch.rand,
+    "normal": torch.randn,
+    "normal_at_real": around_one,
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class GradientPenalty(CriticRegularizer):
     """Pull the norm of the critic's gradient to 1 between real and generated images.
@@ -105,8 +116,10 @@ class GradientPenalty(CriticRegularizer):
 
     Attributes:
         weight: 10 in the sources, 5 in paper S1 on COVID.
-        interpolation: Distribution of u: "uniform" is U(0, 1); "normal" is N(0, 1), as in the code
-            of BAGAN-GP and of paper S1, and leaves the segment between the two images.
+        interpolation: Distribution of u: "uniform" is U(0, 1). Two others leave the segment between
+            the images: "normal" is N(0, 1), centered on G(z), as in the code of paper S1's WGAN-GP;
+            "normal_at_real" is N(1, 1), centered on x, as in the code of BAGAN-GP (Huang & Jafari,
+            2021, arXiv 2011.00189), where x' = x + v (G(z) - x) with v from N(0, 1).
 
     Source: Gulrajani et al. (2017), arXiv 1704.00028, Eq. 3. x' has the label of the real image.
     Differs from the code of paper S1: the planes that carry the label are not part of the image

@@ -75,10 +75,12 @@ def test_regularizers_of_bagan_gp_and_its_reference() -> None:
     )
     wrong, penalty = (
         MismatchedLabels(wrong_label="uniform"),
-        GradientPenalty(interpolation="normal"),
+        GradientPenalty(interpolation="normal_at_real"),
     )
     assert from_preset("s1_bagan_gp_literal").game.regularizers == (penalty, wrong)
     assert from_preset("s1_wgangp").game.regularizers == (GradientPenalty(weight=5),)
+    (around_fakes,) = from_preset("s1_wgangp_literal").game.regularizers
+    assert around_fakes == GradientPenalty(weight=5, interpolation="normal")
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ PAPERS: Mapping[str, Recipe] = {
     "s1_bagan_gp_literal": _S1_BAGAN_GP.changed(
         batch_sampler="natural",
         regularizers=(
-            GradientPenalty(interpolation="normal"),
+            GradientPenalty(interpolation="normal_at_real"),
             MismatchedLabels(wrong_label="uniform"),
         ),
     ),
