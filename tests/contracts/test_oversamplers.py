@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from equipoise.resampling.bagan.oversampler import BAGANOversampler
-from equipoise.resampling.base import Oversampler
+from equipoise.resampling.base import Oversampler, Resampler
 from equipoise.resampling.diffusion.oversampler import DiffusionOversampler
 from equipoise.resampling.gan.oversampler import GANOversampler
 from equipoise.resampling.gan.presets import from_preset
-from equipoise.resampling.random import RandomOversampler
+from equipoise.resampling.random import RandomOversampler, ReplayOversampler
 from equipoise.resampling.smote import SMOTEOversampler
 from equipoise.resampling.vae.oversampler import VAEOversampler
 from equipoise.testing.oversamplers import CHECKS, RESAMPLER_CHECKS, toy_images
@@ -105,7 +105,8 @@ def test_ada_has_moved_when_it_is_killed(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("check", RESAMPLER_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("kind", [RandomOversampler, ReplayOversampler])
 def test_random_oversampler(
-    check: Callable[[RandomOversampler, Path], None], tmp_path: Path
+    kind: type[Resampler], check: Callable[[Resampler, Path], None], tmp_path: Path
 ) -> None:
-    check(RandomOversampler(), tmp_path)
+    check(kind(), tmp_path)

@@ -14,7 +14,7 @@ from equipoise.resampling.diffusion.oversampler import DiffusionOversampler
 from equipoise.resampling.gan.oversampler import GANOversampler
 from equipoise.resampling.gan.presets import from_preset
 from equipoise.resampling.loading import load_oversampler
-from equipoise.resampling.random import RandomOversampler
+from equipoise.resampling.random import RandomOversampler, ReplayOversampler
 from equipoise.resampling.smote import SMOTEOversampler
 from equipoise.resampling.vae.oversampler import VAEOversampler
 from equipoise.testing.oversamplers import (
@@ -123,6 +123,16 @@ def test_the_dose_of_copies_keeps_their_patients(toy: ImageDataset) -> None:
     more = toy.resample(DosedOversampler(RandomOversampler(), share=1.0))
     np.testing.assert_array_equal(more.counts, 2 * toy.counts)
     assert not more.synthetic.any()
+
+
+def test_the_dose_of_a_replay_is_marked_as_that_of_a_generator(toy: ImageDataset) -> None:
+    dose = DosedOversampler(ReplayOversampler(), share=0.5)
+    assert dose.adds_copies
+    assert not DosedOversampler(RandomOversampler(), share=0.5).adds_copies
+    replayed = toy.resample(dose)
+    generated = toy.resample(DosedOversampler(SMOTEOversampler(), share=0.5))
+    np.testing.assert_array_equal(replayed.labels, generated.labels)
+    np.testing.assert_array_equal(replayed.synthetic, generated.synthetic)
 
 
 def test_fitted_attributes_are_those_of_the_generator(tmp_path: Path) -> None:

@@ -116,6 +116,15 @@ def test_from_images_to_predictions(name: str, tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("name", ["replay", "replay_mix", "replay@0.5"])
+def test_copies_are_not_taken_for_synthetic_images(name: str, tmp_path: Path) -> None:
+    outcome = run(make_study(name), tmp_path)
+    assert isinstance(outcome.record, ImageCellRecord)
+    assert sum(outcome.record.counts_after) > sum(outcome.record.counts_before)
+    assert outcome.synthetic is None
+    assert "generator" not in outcome.files
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITHIN_BUDGET)
 @pytest.mark.parametrize(

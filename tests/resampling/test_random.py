@@ -1,4 +1,4 @@
-"""Random over- and undersampling: originals first, counts met, nothing but copies."""
+"""Random over- and undersampling and replay: originals first, counts met, nothing but copies."""
 
 from collections import Counter
 from typing import Any
@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from equipoise.data.dataset import ImageDataset
 from equipoise.exceptions import DataError, SettingError
-from equipoise.resampling.random import RandomOversampler, RandomUndersampler
+from equipoise.resampling.random import RandomOversampler, RandomUndersampler, ReplayOversampler
+from equipoise.resampling.smote import SMOTEOversampler
 
 BOTH = pytest.mark.parametrize("kind", [RandomOversampler, RandomUndersampler])
 
@@ -26,6 +28,7 @@ def numbered(
     return images.copy(), labels.astype(np.int64)
 
 
+ALL = pytest.mark.parametrize("kind", [RandomOversampler, RandomUndersampler, ReplayOversampler])
 class_counts = st.dictionaries(st.integers(-3, 9), st.integers(1, 30), min_size=2, max_size=5)
 
 
@@ -54,6 +57,41 @@ def test_undersampling_omits_until_classes_are_equal(counts: dict[int, int], see
     np.testing.assert_array_equal(labels, y[resampler.sample_indices_])
 
 
+@settings(deadline=None, max_examples=40)
+@given(counts=class_counts, seed=st.integers(0, 9))
+def test_replay_copies_each_image_once_before_any_twice(counts: dict[int, int], seed: int) -> None:
+    X, y = numbered(counts)
+    replay = ReplayOversampler(seed=seed)
+    images, labels = replay.fit_resample(X, y)
+    assert Counter(labels.tolist()) == dict.fromkeys(counts, max(counts.values()))
+    np.testing.assert_array_equal(images[: len(y)], X)
+    np.testing.assert_array_equal(images[len(y) :, 0, 0, 0], replay.copied_indices_)
+    np.testing.assert_array_equal(labels[len(y) :], y[replay.copied_indices_])
+    times_copied = np.bincount(replay.copied_indices_, minlength=len(y))
+    for label, n in counts.items():
+        of_class = times_copied[y == label]
+        assert of_class.max() - of_class.min() <= 1
+        assert of_class.sum() == max(counts.values()) - n
+
+
+def test_a_smaller_replay_is_the_beginning_of_a_larger_one() -> None:
+    X, y = numbered({0: 9, 1: 4})
+    copies = {}
+    for n in (13, 20):
+        replay = ReplayOversampler(sampling_strategy={0: n, 1: n}, seed=3)
+        replay.fit_resample(X, y)
+        copies[n] = [row for row in replay.copied_indices_.tolist() if y[row] == 1]
+    assert copies[20][:9] == copies[13]
+    assert len(copies[20]) == 16
+
+
+def test_copies_of_a_replay_are_marked_as_a_generators_images_are(toy: ImageDataset) -> None:
+    replayed, smote = toy.resample(ReplayOversampler()), toy.resample(SMOTEOversampler())
+    for name in ("labels", "groups", "ids", "synthetic"):
+        np.testing.assert_array_equal(getattr(replayed, name), getattr(smote, name))
+    assert replayed.synthetic.sum() == replayed.counts.max() * len(toy.counts) - len(toy)
+
+
 @pytest.mark.parametrize(
     ("resampler", "expected"),
     [
@@ -78,7 +116,7 @@ def test_same_seed_same_rows_other_seed_others(kind: Any) -> None:
     assert not np.array_equal(first.sample_indices_, other.sample_indices_)
 
 
-@BOTH
+@ALL
 def test_the_global_generator_is_left_alone(kind: Any) -> None:
     np.random.seed(5)  # noqa: NPY002 (it must not be used)
     expected = np.random.random(3)  # noqa: NPY002
@@ -97,7 +135,7 @@ def test_validation_images_change_nothing_and_input_is_not_written(kind: Any) ->
     np.testing.assert_array_equal(without.sample_indices_, with_them.sample_indices_)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     ("strategy", "labels", "error", "pattern"),
     [

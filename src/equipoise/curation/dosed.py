@@ -69,6 +69,11 @@ class DosedOversampler(Resampler):
         """Device of the generator."""
         return str(getattr(self.generator, "device", "cpu"))
 
+    @property
+    def adds_copies(self) -> bool:  # type: ignore[override]  # a constant of other classes
+        """Whether the doses are copies of real images; see `Resampler`."""
+        return self.generator.adds_copies
+
     def check_settings(self, side: int) -> None:
         """Raise unless one dose is given and the generator's settings work; see `Resampler`."""
         doses = [dose for dose in (self.share, self.per_class) if dose is not None]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # Cheap methods without synthetic images: what a generator has to beat.
-STRONG_CONTROLS = ("oversampling", "balanced_softmax", "crt", "ldam_drw")
+STRONG_CONTROLS = ("oversampling", "balanced_softmax", "crt", "ldam_drw", "replay")
 
 
 @dataclass(frozen=True, kw_only=True)

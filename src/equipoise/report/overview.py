@@ -9,6 +9,7 @@ from equipoise.data.splits import PARTS
 from equipoise.report.figures import OKABE_ITO
 from equipoise.report.formatting import extent, plural, times
 from equipoise.report.run_contents import Contents
+from equipoise.results.replay import missing_replays
 from equipoise.runs.duplicate_pairs import DuplicatePairs, PairsBySplit
 
 MUCH_ALIKE = 0.5  # pairwise distance of synthetic images as a share of that of real ones
@@ -61,6 +62,9 @@ def warnings(c: Contents) -> Iterator[str]:
     yield from crossing_duplicates(c)
     yield from small_test_sets(c)
     yield from similar_synthetic_images(c)
+    missing = missing_replays(c.description, c.run.images.adding)
+    if missing:
+        yield missing
     skipped = c.description.skipped
     if skipped:
         named = ", ".join(skipped[:MOST_NAMED])

@@ -40,7 +40,13 @@ class Resampler(BaseEstimator, ABC):
         sampling_strategy: As in imbalanced-learn: "auto" (all classes alike), a float (binary
             only), or {label: total number of images of that class}.
         seed: Seed of all randomness.
+
+    Attributes:
+        adds_copies: Whether rows that it marks as synthetic are copies of real images, as those of
+            a control are: nothing that can be looked at, audited or released.
     """
+
+    adds_copies: ClassVar[bool] = False
 
     def __init__(self, *, sampling_strategy: Strategy = "auto", seed: int = 0) -> None:
         self.sampling_strategy = sampling_strategy

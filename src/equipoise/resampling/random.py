@@ -1,13 +1,15 @@
-"""Random over- and undersampling: repeat or drop images, without making a new one."""
+"""Random over- and undersampling and replay: repeat or drop images, without making a new one."""
 
 from collections import Counter
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from imblearn.utils import check_sampling_strategy
 
 from equipoise.arrays import Images, LabeledImages, Labels
 from equipoise.exceptions import DataError, SettingError
+from equipoise.randomness import make_rng
 from equipoise.resampling.base import Resampler, rng_of, wanted
 from equipoise.validation import check_images_and_labels
 
@@ -31,6 +33,7 @@ class RandomOversampler(Resampler):
 
     See Also:
         SMOTEOversampler: Blends images instead of repeating them.
+        ReplayOversampler: Marks its copies as synthetic, the control of a generator.
     """
 
     def fit_resample(
@@ -49,6 +52,61 @@ class RandomOversampler(Resampler):
             rows.append(rng.choice(np.flatnonzero(y == label), size=n, replace=True))
         self.sample_indices_ = np.concatenate(rows).astype(np.int64)
         return X[self.sample_indices_], y[self.sample_indices_]
+
+
+class ReplayOversampler(Resampler):
+    """Add as many copies of real images as a generator would add synthetic ones.
+
+    The control of synthetic images: rows, steps and batches are those of the generator's arm, and
+    only the added images are not new. Copies count as synthetic wherever training distinguishes
+    synthetic images from real ones: in the batch sampler "synthetic_mix", in the weight of
+    synthetic images, in losses that count real images, in second stages on real images.
+
+    The copies of a class are shuffled passes over its images, so that none is copied twice before
+    all are copied once, and a smaller dose is the beginning of a larger one.
+
+    Args:
+        sampling_strategy: See `Resampler`; also that of a dose, see `DosedOversampler`.
+        seed: Seed of the passes.
+
+    Attributes:
+        copied_indices_: Rows of `X` that were copied, in the order of the copies.
+
+    Source: ours.
+
+    Example:
+        >>> images = np.arange(4, dtype=np.uint8)[:, None, None, None]
+        >>> replay = ReplayOversampler(sampling_strategy={0: 3, 1: 3})
+        >>> copied, labels = replay.fit_resample(images, np.array([0, 0, 0, 1]))
+        >>> labels.tolist(), replay.copied_indices_.tolist()
+        ([0, 0, 0, 1, 1, 1], [3, 3])
+
+    See Also:
+        RandomOversampler: Draws with replacement, and its copies count as real images.
+    """
+
+    adds_copies: ClassVar[bool] = True
+
+    def fit_resample(
+        self,
+        X: Images,
+        y: Labels,
+        *,
+        validation: LabeledImages | None = None,
+        workspace: Path | None = None,
+    ) -> LabeledImages:
+        """Return the originals followed by the copies; see `Resampler.fit_resample`."""
+        X, y = check_images_and_labels(X, y)
+        rows = [np.empty(0, dtype=np.int64)]
+        for label, n in wanted(self.sampling_strategy, y).items():
+            members = np.flatnonzero(y == label)
+            rng = make_rng(self.seed, "resampling", "replay", label)
+            n_passes = -(-n // len(members))
+            passes = [rng.permutation(members) for _ in range(n_passes)]
+            rows.append(np.concatenate(passes)[:n])
+        self.copied_indices_ = np.concatenate(rows)
+        images = np.concatenate([X, X[self.copied_indices_]])
+        return images, np.concatenate([y, y[self.copied_indices_]])
 
 
 class RandomUndersampler(Resampler):

@@ -14,6 +14,7 @@ from equipoise.results.bootstrap_scores import BootstrapScores
 from equipoise.results.comparison import compare_pairs
 from equipoise.results.phrases import effects, with_verdict
 from equipoise.results.records import RANKING, Comparison, Contest
+from equipoise.results.replay import replays
 from equipoise.runs.image_run import ImageRun
 
 
@@ -25,7 +26,8 @@ def hold_contest(run: ImageRun, scores: BootstrapScores) -> Contest | None:
     """
     finished = {cell.cell.method for cell in run.finished} - {*run.adding, run.baseline}
     controls = [name for name in run.methods if name in finished]
-    controls = [name for name in controls if name in STRONG_CONTROLS] or controls
+    strong = {*STRONG_CONTROLS, *replays(run.description)}
+    controls = [name for name in controls if name in strong] or controls
     if not (run.adding and controls):
         return None
     metric, means = METRICS[run.primary_metric], {}

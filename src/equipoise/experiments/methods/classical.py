@@ -4,6 +4,7 @@ Every row of the tables of losses, mixings, batch samplers, interpolations and s
 method by itself, so that a new row needs no entry here.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from equipoise.data.smote import INTERPOLATIONS
@@ -13,7 +14,11 @@ from equipoise.experiments.methods.method import Method
 from equipoise.experiments.protocol import Budget
 from equipoise.losses import LOSSES
 from equipoise.resampling.base import Resampler
-from equipoise.resampling.random import RandomOversampler, RandomUndersampler
+from equipoise.resampling.random import (
+    RandomOversampler,
+    RandomUndersampler,
+    ReplayOversampler,
+)
 from equipoise.training.batches import BATCH_SAMPLERS
 from equipoise.training.mixing import MIXINGS
 
@@ -79,6 +84,33 @@ def _second_stages() -> list[Method]:
     return sorted(methods, key=lambda method: not method.name.endswith("_features"))
 
 
+REPLAY = Method(
+    name="replay",
+    summary="As many copies of real images as a generator adds synthetic ones: its control.",
+    balance=lambda _budget: ReplayOversampler(),
+)
+REPLAYS = (  # a control of each way in which methods of a generator use synthetic images
+    REPLAY,
+    replace(
+        REPLAY,
+        name="replay_mix",
+        summary="As replay; every batch contains the same number of copies: control of cdcgan_mix.",
+        classifier=lambda _budget: {"batch_sampler": "synthetic_mix"},
+    ),
+    replace(
+        REPLAY,
+        name="replay_half",
+        summary="As replay; a copy counts half in the loss: control of cdcgan_half.",
+        classifier=lambda _budget: {"synthetic_weight": 0.5},
+    ),
+    replace(
+        REPLAY,
+        name="replay_crt",
+        summary="As replay; the last layer is then trained again: control of cdcgan_crt.",
+        classifier=lambda _budget: {"second_stage": "crt"},
+    ),
+)
+
 METHODS = (
     BASELINE,
     *_losses(),
@@ -94,6 +126,7 @@ METHODS = (
         summary="Images of large classes are left out until all classes have the same size.",
         balance=lambda _budget: RandomUndersampler(),
     ),
+    *REPLAYS,
     *map(_interpolation, INTERPOLATIONS),
     *_second_stages(),
 )

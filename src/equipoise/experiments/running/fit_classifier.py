@@ -89,7 +89,7 @@ def fit_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) -> O
         predictions=predictions,
         history=history_rows(pipeline),
         files=files,
-        synthetic=synthetic_sample(balanced),
+        synthetic=None if replays(pipeline) else synthetic_sample(balanced),
     )
 
 
@@ -158,6 +158,12 @@ def curation_of(pipeline: Pipeline) -> dict[int, ClassCuration]:
             n_filled = step.filled_[label]
             curation[int(label)] = ClassCuration(filters=tuple(filters), n_filled=n_filled)
     return curation
+
+
+def replays(pipeline: Pipeline) -> bool:
+    """Return whether the rows marked as synthetic are copies of real images: nothing to audit."""
+    *resamplers, _ = pipeline.steps
+    return any(resampler.adds_copies for _, resampler in resamplers)
 
 
 def synthetic_sample(balanced: ImageDataset) -> ImageDataset | None:

@@ -16,8 +16,8 @@ from equipoise.runs.csv_records import read_rows
 HEADING = "How many synthetic images, and which"
 ORDER = 50
 AXES = {
-    "share": "synthetic images for each real one",
-    "per_class": "synthetic images in each class",
+    "share": "{} for each real one",
+    "per_class": "{} in each class",
 }
 TEST, VALIDATION, KNEE = Style(OKABE_ITO[0]), Style(OKABE_ITO[1], "7 3"), Style(INK, "2 3")
 
@@ -121,7 +121,7 @@ def ladder(rows: Sequence[DoseRow]) -> DoseLadder:
     return DoseLadder(
         base=rows[0].base,
         label=METRICS[main[0].metric].label,
-        axis=AXES[rows[0].unit],
+        axis=axis(rows[0]),
         advice=advice(main),
         panel=dose_panel(main),
         rows=main,
@@ -137,11 +137,11 @@ def advice(rows: Sequence[DoseRow]) -> str:
         rows: The doses of one metric, increasing.
     """
     knee, last = knee_of(rows), rows[-1]
-    base, label = knee.base, METRICS[knee.metric].label
+    base, label, added = knee.base, METRICS[knee.metric].label, added_images(knee)
     if knee.dose == 0:
         return (
             f"Add none: on the validation images no dose of {base} improved {label} over no "
-            "synthetic images by more than its standard error."
+            f"{added} by more than its standard error."
         )
     first = f"Stop at {dose_text(knee)} ({base}): more does not help detectably."
     if knee is last:
@@ -152,7 +152,7 @@ def advice(rows: Sequence[DoseRow]) -> str:
     if not known(knee.difference):
         return (
             f"{first} Whether it is better than none is unknown: the run has no method without "
-            "synthetic images."
+            f"{added}."
         )
     span = interval(knee.difference_low, knee.difference_high, signed)
     inside = f" (95 % interval {span})" if span else ""
@@ -165,9 +165,19 @@ def knee_of(rows: Sequence[DoseRow]) -> DoseRow:
     return next(row for row in rows if row.knee)
 
 
+def added_images(row: DoseRow) -> str:
+    """Return what a dose adds; the catalogue's replays add no synthetic images."""
+    return "copies of real images" if row.base.startswith("replay") else "synthetic images"
+
+
+def axis(row: DoseRow) -> str:
+    """Return what a dose counts."""
+    return AXES[row.unit].format(added_images(row))
+
+
 def dose_text(row: DoseRow) -> str:
     """Return a dose with its unit."""
-    return f"{number(row.dose)} {AXES[row.unit]}"
+    return f"{number(row.dose)} {axis(row)}"
 
 
 def dose_panel(rows: Sequence[DoseRow]) -> Panel:
@@ -193,7 +203,7 @@ def dose_panel(rows: Sequence[DoseRow]) -> Panel:
     ]
     label = METRICS[rows[0].metric].label
     x_span = (0.0, rows[-1].dose or 1.0)
-    return Panel(rows[0].base, AXES[rows[0].unit], label, lines, x_span, (bottom, top))
+    return Panel(rows[0].base, axis(rows[0]), label, lines, x_span, (bottom, top))
 
 
 def filtered_images(contents: Contents) -> list[FilteredImages]:
