@@ -10,6 +10,7 @@ from pathlib import Path
 
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import holm
+from equipoise.report.formatting import p_value
 from equipoise.results.bootstrap_scores import score
 from equipoise.results.comparison import compare_pairs
 from equipoise.results.records import Comparison
@@ -36,4 +37,4 @@ if __name__ == "__main__":
     write_rows(RESULTS / run.name / "pairs.csv", Comparison, found)
     for row in found:
         print(f"{row.metric}: {row.method} minus {row.baseline} {row.difference:+.3f} "
-              f"[{row.low:+.3f}, {row.high:+.3f}], p (Holm) {row.p_holm:.3f}")  # fmt: skip
+              f"[{row.low:+.3f}, {row.high:+.3f}], p (Holm) {p_value(row.p_holm)}")  # fmt: skip

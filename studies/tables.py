@@ -6,6 +6,7 @@ from typing import Any
 
 from equipoise.atomic import read_json
 from equipoise.evidence.gathering import stored
+from equipoise.report.formatting import p_value
 from equipoise.results.records import Comparison, Results, Summary
 
 SHOWN = (
@@ -97,7 +98,7 @@ def _comparisons(results: Results, rows: Sequence[Comparison], name: Any) -> Ite
         numbers = (
             f"{row.difference:+.3f}",
             interval,
-            f"{row.p_holm:.3f}",
+            p_value(row.p_holm),
             row.verdict,
             f"{row.detectable:.3f}",
         )

@@ -89,7 +89,7 @@ def test_hardly_any_test_images_leave_the_t_test() -> None:
     differences = np.random.default_rng(0).normal(0.3, 1, size=8)
     assert_allclose(corrected_t(differences, ratio=1e-12), stats.ttest_1samp(differences, 0).pvalue)
     assert corrected_t(differences, ratio=0.5) > corrected_t(differences, ratio=0.1)
-    assert corrected_t(np.zeros(4), ratio=0.5) == 1
+    assert np.isnan(corrected_t(np.zeros(4), ratio=0.5))
 
 
 def test_the_correction_is_exact_for_the_correlation_it_assumes() -> None:
@@ -127,3 +127,7 @@ def test_a_majority_is_right_however_the_splits_depend(correlation: float) -> No
         1 - correlation
     ) * rng.normal(size=(4000, 5))
     assert np.mean([majority_p(row) <= 0.05 for row in 2 * stats.norm.sf(np.abs(z))]) <= 0.055
+
+
+def test_equal_differences_leave_the_corrected_t_test_nothing() -> None:
+    assert np.isnan(corrected_t(np.array([0.1, 0.1, 0.1]), ratio=0.25))

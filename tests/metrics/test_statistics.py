@@ -147,14 +147,28 @@ def test_seeds_of_a_split_count_as_one_run() -> None:
     assert_allclose([test.low, test.high, test.p], [expected.low, expected.high, expected.p])
 
 
-def test_equal_predictions_differ_by_nothing() -> None:
-    result = paired_test(np.zeros(3), np.zeros((3, 9)), np.zeros(3, dtype=np.int64), n_patients=50)
-    assert (result.difference, result.low, result.high, result.p) == (0, 0, 0, 1)
+@pytest.mark.parametrize(
+    ("values", "difference"),
+    [
+        ([0.0, 0.0, 0.0], 0.0),
+        ([1.1e-16, 2.2e-16, 1.1e-16], 0.0),  # rounding
+        ([0.25, 0.25, 0.25], 0.25),
+        ([0.25, 0.25 + 1e-16, 0.25], 0.25),
+    ],
+)
+def test_without_variation_nothing_is_tested(values: list[float], difference: float) -> None:
+    differences = np.array(values)
+    result = paired_test(differences, np.tile(differences[:, None], 9), np.arange(3), n_patients=50)
+    assert result.no_variation
+    assert result.difference == (pytest.approx(difference) if difference else 0)
+    assert np.isnan([result.low, result.high, result.p, result.detectable]).all()
 
 
-def test_rounding_is_no_difference() -> None:
-    tiny = np.array([1.1e-16, 2.2e-16, 1.1e-16])
-    assert paired_test(tiny, np.tile(tiny[:, None], 5), np.arange(3), n_patients=50).p > 0.99
+def test_equal_runs_are_tested_where_the_patients_move_them() -> None:
+    draws = np.tile(np.random.default_rng(0).normal(0.2, 0.1, size=500), (3, 1))
+    result = paired_test(np.full(3, 0.2), draws, np.arange(3), n_patients=50)
+    assert not result.no_variation
+    assert 0.01 < result.p < 0.1
 
 
 def test_swapping_the_methods_mirrors_the_result() -> None:

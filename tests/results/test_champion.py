@@ -59,7 +59,7 @@ def test_a_tie_is_no_gain_and_a_loss_is_shown(write_run: WriteRun) -> None:
     assert "do not detectably beat every" in contest.sentence
     assert "the only such arm" in contest.sentence
     assert "it does beat" not in contest.sentence
-    assert [row.verdict for row in contest.rows[:2]] == ["no detectable difference", "worse"]
+    assert [row.verdict for row in contest.rows[:2]] == ["no variation", "worse"]
 
 
 def test_beating_a_weak_control_is_not_beating_all(write_run: WriteRun) -> None:

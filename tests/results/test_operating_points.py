@@ -54,13 +54,7 @@ def test_a_method_that_only_moves_the_threshold_ties_everywhere_but_at_a_half(
     assert against_baseline(tables, "shifted", "largest").verdict == "better"
     for point in POINTS.keys() - {"largest"}:
         c = against_baseline(tables, "shifted", point)
-        assert (c.difference, c.low, c.high, c.p, c.verdict) == (
-            0,
-            0,
-            0,
-            1,
-            "no detectable difference",
-        )
+        assert (c.difference, c.verdict) == (0, "no variation")
         assert against_baseline(tables, "separating", point).verdict == "better"
         for measure in MEASURES:
             assert (
@@ -163,7 +157,7 @@ def test_more_classes_are_the_positive_one_against_all_others(write_run: WriteRu
         for arrays in (stored(folder, "none", seed) for seed in range(3))
     ]
     assert_allclose(row(tables, "none", "largest", "balanced_accuracy").mean, np.mean(values))
-    assert against_baseline(tables, "shifted", "corrected").verdict == "no detectable difference"
+    assert against_baseline(tables, "shifted", "corrected").verdict == "no variation"
 
 
 def test_the_tables_come_back_from_their_files(write_run: WriteRun) -> None:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from equipoise.results.phrases import MOST_NAMED, effects, listed, plural
+from equipoise.results.phrases import MOST_NAMED, detectable_in_words, effects, listed, plural
 from equipoise.results.records import Comparison
 
 ROW = Comparison(
@@ -41,3 +41,9 @@ def test_lists_and_counts() -> None:
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert (plural(1, "run"), plural(2, "run")) == ("1 run", "2 runs")
+
+
+def test_what_would_have_been_found_is_that_of_tested_rows() -> None:
+    untested = replace(ROW, detectable=math.nan)
+    assert "0.050" in detectable_in_words([untested, ROW], 1.0)
+    assert "0.0" not in detectable_in_words([untested], 1.0)

@@ -34,3 +34,19 @@ def test_what_is_not_defined_is_an_empty_field(tmp_path: Path) -> None:
 def test_no_rows(tmp_path: Path) -> None:
     write_rows(tmp_path / "rows.csv", Row, [])
     assert read_rows(tmp_path / "rows.csv", Row) == []
+
+
+@dataclass(frozen=True)
+class PRow:
+    p: float
+    p_holm: float
+    difference: float
+
+
+def test_small_p_values_are_not_zero(tmp_path: Path) -> None:
+    rows = [PRow(1.2345678e-9, 0.0, 1e-9), PRow(0.25, math.nan, 0.5)]
+    write_rows(tmp_path / "rows.csv", PRow, rows)
+    assert (tmp_path / "rows.csv").read_text().splitlines()[1:] == [
+        "1.23457e-09,1e-300,0.000000",
+        "0.25,,0.500000",
+    ]

@@ -114,6 +114,9 @@ def corrected_t(differences: Values, *, ratio: float) -> float:
             first).
         ratio: n_test / n_train.
 
+    Returns:
+        p; NaN where all differences are equal, which leaves nothing to test.
+
     Raises:
         DataError: Fewer than 2 splits, or a ratio that is not positive.
 
@@ -131,7 +134,9 @@ def corrected_t(differences: Values, *, ratio: float) -> float:
             "A single split cannot show how splits differ."
         )
     error = float(np.sqrt((1 / m + ratio) * differences.var(ddof=1)))
-    return float(2 * stats.t.sf(abs(float(differences.mean())) / max(error, ROUNDING), m - 1))
+    if error < ROUNDING:
+        return float("nan")
+    return float(2 * stats.t.sf(abs(float(differences.mean())) / error, m - 1))
 
 
 def majority_p(p: Values) -> float:

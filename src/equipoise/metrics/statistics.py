@@ -14,7 +14,7 @@ Codes = NDArray[np.int64]
 
 CONFIDENCE = 0.95
 POWER = 0.80
-# A standard error below this is rounding: equal predictions must give p = 1, not 0 / 0.
+# Standard errors and differences below this are rounding: nothing varies, or nothing differs.
 ROUNDING = 1e-9
 
 
@@ -141,7 +141,10 @@ def mean_known(values: Values) -> Values:
 
 @dataclass(frozen=True, kw_only=True)
 class PairedTest:
-    """A mean difference with its 95 % interval; all but `difference` are NaN with a single run.
+    """A mean difference with its 95 % interval.
+
+    All but `difference` are NaN where nothing can be tested: with a single run, or without
+    variation.
 
     Attributes:
         difference: Mean of method minus baseline.
@@ -149,6 +152,9 @@ class PairedTest:
         high: Upper end.
         p: Two-sided p value of no difference.
         detectable: Smallest true difference that this study would have detected with 80 % power.
+        no_variation: Whether neither runs nor test patients move the difference. If it is exactly
+            0, both methods score the same in every run; else they differ by the same amount in
+            every run, which is no evidence about other runs.
     """
 
     difference: float
@@ -156,6 +162,7 @@ class PairedTest:
     high: float = float("nan")
     p: float = float("nan")
     detectable: float = float("nan")
+    no_variation: bool = False
 
 
 def unit_means(values: Values, splits: Codes) -> Values:
@@ -264,12 +271,20 @@ def detectable_difference(error: float, freedom: float, n_comparisons: int) -> f
 def t_test(difference: float, error: float, freedom: float, n_comparisons: int) -> PairedTest:
     """Test a difference against zero, given standard error and degrees of freedom (Student's t).
 
+    A standard error of rounding size tests nothing: the result is the difference alone, exactly 0
+    where it is rounding too.
+
     Example:
         >>> round(t_test(0.02, 0.01, 20.0, 1).p, 3)
         0.059
+        >>> t_test(0.02, 1e-17, 20.0, 1).no_variation
+        True
     """
+    if error < ROUNDING:
+        exact = 0.0 if abs(difference) < ROUNDING else difference
+        return PairedTest(difference=exact, no_variation=True)
     half = error * stats.t.ppf((1 + CONFIDENCE) / 2, freedom)
-    p = 2 * stats.t.sf(abs(difference) / max(error, ROUNDING), freedom)
+    p = 2 * stats.t.sf(abs(difference) / error, freedom)
     return PairedTest(
         difference=difference,
         low=float(difference - half),

@@ -154,6 +154,8 @@ def verdict_of(test: PairedTest, p_holm: float, metric: Metric) -> VerdictWord:
 
     The interval of the difference then excludes 0.
     """
+    if test.no_variation:
+        return "no variation"
     if math.isnan(p_holm):
         return "not enough runs"
     if p_holm >= SIGNIFICANCE:

@@ -11,7 +11,7 @@ from equipoise.results.phrases import (
     plural,
     with_verdict,
 )
-from equipoise.results.records import Results
+from equipoise.results.records import UNTESTED, Results
 
 
 def sentences(results: Results, primary: Metric, ranking: Metric) -> tuple[str, str]:
@@ -43,13 +43,13 @@ def _primary_sentence(results: Results, primary: Metric) -> str:
             f"Only {baseline} was requested, so there is nothing to compare "
             f"(positive class: {rare})."
         )
-    tested = [row for row in rows if row.verdict != "not enough runs"]
+    tested = [row for row in rows if row.verdict not in UNTESTED]
     if not tested:
         return (
             f"No method can be distinguished from {baseline} in {primary.label} "
             f"(positive class: {rare}): {_obstacle(results)}."
         )
-    n_runs = [row.n_runs for row in tested]
+    n_runs = [row.n_runs for row in rows if row.verdict != "not enough runs"]
     fewest = "" if min(n_runs) == max(n_runs) else f"{min(n_runs)} to "
     basis = f"positive class: {rare}; {fewest}{plural(max(n_runs), 'paired run')}"
     if better := with_verdict("better", tested):
@@ -76,6 +76,8 @@ def _obstacle(results: Results) -> str:
             f"the test images hold {plural(fewest, 'patient')} of class {name}, and fewer than "
             f"{FEWEST_PATIENTS} cannot show a difference"
         )
+    if any(row.verdict == "no variation" for row in results.compared_on(results.primary_metric)):
+        return "every run shows the same difference, and no test patient moves it"
     return "a single run of each cannot show a difference; use more seeds or splits"
 
 
@@ -86,7 +88,8 @@ def _agreement(results: Results, primary: Metric, ranking: Metric) -> list[str]:
     gained = {row.method for row in with_verdict("better", primary_rows)}
     lost = {row.method for row in with_verdict("worse", primary_rows)}
     better = with_verdict("better", rows)
-    same = with_verdict("no detectable difference", rows)
+    # Without variation: a method that moves the threshold alone ranks exactly as the baseline.
+    same = with_verdict("no detectable difference", rows) + with_verdict("no variation", rows)
     worse = [row for row in with_verdict("worse", rows) if row.method not in lost]
     clauses = []
     if confirmed := [row for row in better if row.method in gained]:

@@ -51,10 +51,14 @@ def detectable_in_words(rows: Sequence[Comparison], span: float) -> str:
     """Describe how large a true difference the study would have found.
 
     Args:
-        rows: Comparisons on one metric; the least sensitive one counts.
+        rows: Comparisons on one metric; the least sensitive one counts, and those that tested
+            nothing do not.
         span: Upper minus lower bound of the metric.
     """
-    detectable = max(row.detectable for row in rows)
+    finite = [row.detectable for row in rows if math.isfinite(row.detectable)]
+    if not finite:
+        return "no difference varies between runs, so that none can be tested"
+    detectable = max(finite)
     if detectable >= span:
         return "these are too few to find a difference of any size"
     return f"a true difference of {detectable:.3f} would have been found four times in five"

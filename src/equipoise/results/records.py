@@ -11,7 +11,10 @@ from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
 from equipoise.runs.cell_record import FailedCellRecord
 
-VerdictWord = Literal["better", "worse", "no detectable difference", "not enough runs"]
+VerdictWord = Literal[
+    "better", "worse", "no detectable difference", "not enough runs", "no variation"
+]
+UNTESTED: tuple[VerdictWord, VerdictWord] = ("not enough runs", "no variation")
 
 RANKING = "auroc"  # compared beside the primary metric: no threshold changes it
 HEADLINE = ("balanced_accuracy", "auroc", "auprc", "rare_recall", "rare_precision", "macro_f1")
@@ -87,7 +90,8 @@ class Comparison:
         high: Upper end.
         p: Two-sided p value.
         p_holm: The same, corrected over the family of comparisons (`conclude_family`).
-        verdict: "better" and "worse" only where `p_holm` < 0.05.
+        verdict: "better" and "worse" only where `p_holm` < 0.05. "no variation": the difference is
+            the same in every run, 0 if both methods score the same, and no test patient moves it.
         detectable: Smallest true difference that would have been found with 80 % power,
             correction included.
         n_runs: Runs (split, seed) that both have.

@@ -20,7 +20,7 @@ from equipoise.metrics.classification import METRICS
 from equipoise.metrics.delong import FEWEST, compare_areas
 from equipoise.metrics.statistics import PairedTest, holm
 from equipoise.results.comparison import verdict_of
-from equipoise.results.records import RANKING, Comparison, VerdictWord
+from equipoise.results.records import RANKING, UNTESTED, Comparison, VerdictWord
 from equipoise.runs.csv_records import write_rows
 from equipoise.runs.image_run import FinishedCell, ImageRun
 
@@ -29,16 +29,19 @@ PairedCells = Sequence[tuple[FinishedCell, FinishedCell]]  # method and baseline
 Pairs = Mapping[str, PairedCells]  # by split
 
 FILE = "second_opinions.csv"
-NO_ANSWER = "not enough runs"
 METRIC_OF = {"delong": [RANKING], "mcnemar": ["accuracy"]}  # the other tests take any metric
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A mean difference and its p values: one for each tested split, one for all, or none."""
+    """A mean difference and its p values: one for each tested split, one for all, or none.
+
+    `no_variation`: there is none because the differences of all splits are equal.
+    """
 
     difference: float = math.nan
     p: tuple[float, ...] = ()
+    no_variation: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +148,12 @@ def wilcoxon(pairs: Pairs, metric: str, ratio: float) -> Answer:
 def corrected_t_over_splits(pairs: Pairs, metric: str, ratio: float) -> Answer:
     """Test a metric over the splits, seeds averaged (Nadeau and Bengio 2003)."""
     means = np.array([differences.mean() for differences in _differences(pairs, metric)])
-    return Answer(_mean_of(means), (corrected_t(means, ratio=ratio),) if len(means) > 1 else ())
+    if len(means) < 2:
+        return Answer(_mean_of(means))
+    p = corrected_t(means, ratio=ratio)
+    if math.isnan(p):
+        return Answer(_mean_of(means), no_variation=True)
+    return Answer(_mean_of(means), (p,))
 
 
 # (pairs, name of a metric, n_test / n_train) -> answer
@@ -212,9 +220,10 @@ def _opinions(
     for answer in answers.values():
         p.append(majority_p(np.array(answer.p)) if answer.p else math.nan)
     for (name, answer), value, corrected in zip(answers.items(), p, holm(p), strict=True):
-        verdict = verdict_of(PairedTest(difference=answer.difference), corrected, METRICS[metric])
+        tested = PairedTest(difference=answer.difference, no_variation=answer.no_variation)
+        verdict = verdict_of(tested, corrected, METRICS[metric])
         our_verdict = ours[name].verdict
-        if NO_ANSWER in (verdict, our_verdict):
+        if verdict in UNTESTED or our_verdict in UNTESTED:
             agreement = "no answer"
         else:
             agreement = "agrees" if verdict == our_verdict else "differs"

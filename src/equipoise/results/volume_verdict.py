@@ -10,7 +10,7 @@ from equipoise.results.phrases import (
     plural,
     with_verdict,
 )
-from equipoise.results.records import Results, VerdictWord
+from equipoise.results.records import UNTESTED, Results, VerdictWord
 
 VERDICTS: tuple[VerdictWord, VerdictWord] = ("better", "worse")
 
@@ -44,11 +44,14 @@ def _primary_sentence(results: Results, n_seeds: int) -> str:
     basis = f"{plural(results.test_patients[0], 'test patient')}, {plural(n_seeds, 'seed')}"
     if not rows:
         return f"Only {baseline} was requested, so there is nothing to compare ({basis})."
-    tested = [row for row in rows if row.verdict != "not enough runs"]
+    tested = [row for row in rows if row.verdict not in UNTESTED]
     if not tested:
+        obstacle = f"it takes at least {FEWEST} patients that both have segmented"
+        if any(row.verdict == "no variation" for row in rows):
+            obstacle = "the difference is the same in every patient"
         return (
-            f"No method can be distinguished from {baseline} in {metric.label} ({basis}): it takes "
-            f"at least {FEWEST} patients that both have segmented."
+            f"No method can be distinguished from {baseline} in {metric.label} ({basis}): "
+            f"{obstacle}."
         )
     if better := with_verdict("better", tested):
         return (

@@ -12,6 +12,9 @@ from equipoise.atomic import atomic_file
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+P_VALUES = frozenset(("p", "p_holm", "p_low", "p_high"))  # columns
+SMALLEST_P = 1e-300  # stands for one that is below the range of floats
+
 Field = str | int | float
 Row = TypeVar("Row", bound="DataclassInstance")
 
@@ -42,12 +45,15 @@ def write_rows(
 
 
 def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
-    """Write lines; numbers have six decimals, and the field of an undefined number is empty."""
+    """Write lines; numbers have six decimals, and the field of an undefined number is empty.
+
+    P values, by the name of their column, have six significant digits: a small one is not 0.
+    """
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for line in lines:
-            writer.writerow(map(_text, line))
+            writer.writerow(map(_text, header, line))
 
 
 def read_rows(path: Path, record: type[Row]) -> list[Row]:
@@ -74,7 +80,9 @@ def column_names(record: type["DataclassInstance"]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(record))
 
 
-def _text(value: object) -> str:
+def _text(column: str, value: object) -> str:
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.6f}" if math.isfinite(value) else ""
+    if not math.isfinite(value):
+        return ""
+    return f"{max(value, SMALLEST_P):.6g}" if column in P_VALUES else f"{value:.6f}"

@@ -20,7 +20,7 @@ from equipoise.report.formatting import decimal, interval, known, listed, plural
 from equipoise.report.run_contents import Contents
 from equipoise.results.calibration import VERSIONS, CalibrationRow, ReliabilityRow
 from equipoise.results.operating_points import OperatingTables, PointRow, read_operating
-from equipoise.results.records import Comparison
+from equipoise.results.records import UNTESTED, Comparison
 
 HEADING = "Operating points and calibration"
 ORDER = 20
@@ -117,7 +117,7 @@ def sentences(operating: OperatingTables, baseline: str, rare_class: str) -> Ite
     largest = compared_at(operating, "largest")
     best = compared_at(operating, "best_threshold")
     corrected = compared_at(operating, "corrected")
-    if all(row.verdict == "not enough runs" for row in largest):
+    if all(row.verdict in UNTESTED for row in largest):
         return
     yield (
         f"A method that only moves the threshold should tie with the baseline, {baseline}, once "
