@@ -1,5 +1,6 @@
 """`equipoise predict` on a run of volumes, as a user calls it."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +97,29 @@ def test_label_files_of_another_scheme_are_read_as_asked(
     code, said, _ = call(*command, "msd_brain")
     assert code == 0
     assert "read as msd_brain (0 healthy, 1 edema" in said
+    assert "also fit" not in said  # named, not assumed
+
+
+def test_a_case_of_another_coding_is_refused_before_it_is_segmented(
+    run: tuple[RunStore, Path], call: Call, tmp_path: Path
+) -> None:
+    """The Decathlon's 1, 2, 3 are all that brats2013 has but enhancing tumor."""
+    case = write_case(tmp_path / "far", 7, values=(1, 2, 3))
+    out = tmp_path / "map.nii.gz"
+    code, _, error = call("predict", run[0].folder, case, "--out", out)
+    assert code == 2
+    assert not out.exists()
+    assert re.search("1, 2, 3 .*--labels.* msd_brain or brats2023 or brats2013", error)
+    assert call("predict", run[0].folder, case, "--out", out, "--labels", "brats2013")[0] == 0
+
+
+def test_the_assumed_coding_is_said_before_the_dice(
+    run: tuple[RunStore, Path], call: Call, tmp_path: Path
+) -> None:
+    case = write_case(tmp_path / "far", 7, values=(1,))
+    code, said, _ = call("predict", run[0].folder, case, "--out", tmp_path / "map.nii.gz")
+    assert code == 0
+    assert re.search(r"read as brats2013.*\n.* msd_brain.*--labels.*\n.*Dice", said)
 
 
 BAD: dict[str, tuple[tuple[object, ...], tuple[str, ...]]] = {

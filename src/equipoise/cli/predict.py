@@ -88,7 +88,7 @@ Labels = Annotated[
     typer.Option(
         help="Volumes: meaning of the numbers in the cases' label files, if there are any.",
         rich_help_panel=READING,
-        show_default="as in the run",
+        show_default="as in the run, if they fit",
     ),
 ]
 Force = Annotated[

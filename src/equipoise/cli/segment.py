@@ -10,6 +10,7 @@ from equipoise.exceptions import DataError, SettingError
 if TYPE_CHECKING:
     from equipoise.data.volumes.options import RawCase
     from equipoise.deployment.classify import Ensemble
+    from equipoise.deployment.label_coding import LabelCoding
     from equipoise.deployment.label_maps import LabelMap
     from equipoise.runs.run import Run
 
@@ -141,6 +142,9 @@ def predict_case(
     from equipoise.deployment.segment import segment_case
 
     unseen, origin = leave_out_trained(run, ensemble, case)
+    coding = None
+    if case.label_file is not None:
+        coding = coding_of(run, case, case.label_file, labels)
     with working_bar():
         label_map = segment_case(run, unseen, case)
     networks = "1 network" if len(unseen.cells) == 1 else f"{len(unseen.cells)} networks"
@@ -149,22 +153,48 @@ def predict_case(
     foreground = list(zip(scheme.values, scheme.class_names, strict=True))[1:]
     for value, name in foreground:
         lines.append(f"  {value} {name}: {label_map.cm3[name]:.2f} cm3")
-    if case.label_file is not None:
-        lines.append(f"  {dice_line(label_map, case, case.label_file, labels)}")
+    if coding is not None:
+        for line in dice_lines(label_map, case, coding):
+            lines.append(f"  {line}")
     write_label_map(file, label_map.values, label_map.geometry)
     return lines
 
 
-def dice_line(label_map: "LabelMap", case: "RawCase", file: Path, labels: str | None) -> str:
-    """Return the Dice of a label map with the case's label file, read by a label scheme."""
+def coding_of(run: "Run", case: "RawCase", file: Path, labels: str | None) -> "LabelCoding":
+    """Return how the label file of a case is read, before anything is segmented.
+
+    Raises:
+        DataError: No scheme was named, and the file seems to have another one than the run.
+    """
     from equipoise.data.volumes.labels import LABEL_SCHEMES
+    from equipoise.deployment.label_coding import LabelCoding, find_coding
+    from equipoise.deployment.label_maps import run_scheme
+    from equipoise.runs.known_cases import matching_case
+
+    if labels is not None:
+        return LabelCoding(file=file, scheme=LABEL_SCHEMES[labels])
+    dataset = run.description.volumes
+    of_run = run_scheme(dataset)
+    if matching_case(case, dataset.images or {}, frozenset()) is not None:
+        return LabelCoding(file=file, scheme=of_run)  # the run has read its label file
+    return find_coding(case, of_run)
+
+
+def dice_lines(label_map: "LabelMap", case: "RawCase", coding: "LabelCoding") -> list[str]:
+    """Return how the label file of a case was read, and its Dice with a label map."""
     from equipoise.deployment.label_maps import measure_map
     from equipoise.metrics.segmentation import dice
 
-    scheme = label_map.scheme if labels is None else LABEL_SCHEMES[labels]
+    name, scheme = coding.file.name, coding.scheme
+    lines = [f"Label file {name}, read as {scheme.name} ({scheme.summary})."]
+    if coding.rivals:
+        lines.append(
+            f"This is the coding of the run; the values also fit {' and '.join(coding.rivals)}, "
+            "with other regions. Name the right one with --labels."
+        )
     scores = []
-    for name, counts in measure_map(label_map, case, scheme).items():
+    for region, counts in measure_map(label_map, case, scheme).items():
         score = float(dice(counts["tp"], counts["fp"], counts["fn"]))
-        scores.append(f"{name} {score:.3f}")
-    meaning = f"read as {scheme.name} ({scheme.summary})"
-    return f"Dice with {file.name}, {meaning}: {', '.join(scores)}."
+        scores.append(f"{region} {score:.3f}")
+    lines.append(f"Dice with {name}: {', '.join(scores)}.")
+    return lines

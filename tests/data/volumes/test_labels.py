@@ -86,6 +86,7 @@ def test_a_long_list_is_cut() -> None:
         ("brats2013", {"whole": {1, 2, 3, 4}, "core": {1, 3, 4}, "active": {4}}),
         ("brats2017", {"whole": {1, 2, 4}, "core": {1, 4}, "active": {4}}),  # merges 1 and 3
         ("msd_brain", {"whole": {1, 2, 3}, "core": {2, 3}, "active": {3}}),  # 1 is edema there
+        ("brats2023", {"whole": {1, 2, 3}, "core": {1, 3}, "active": {3}}),
     ],
 )
 def test_regions_as_values_of_label_files(name: str, regions: dict[str, set[int]]) -> None:

@@ -63,7 +63,14 @@ MSD_BRAIN = LabelScheme(
     regions={"whole": (1, 2, 3), "core": (2, 3), "active": (3,)},
     source="Medical Segmentation Decathlon, task 1",
 )
-LABEL_SCHEMES = {scheme.name: scheme for scheme in (BRATS_2013, BRATS_2017, MSD_BRAIN)}
+BRATS_2023 = LabelScheme(
+    name="brats2023",
+    values=(0, 1, 2, 3),
+    class_names=("healthy", "necrosis and non-enhancing", "edema", "enhancing"),
+    regions={"whole": (1, 2, 3), "core": (1, 3), "active": (3,)},
+    source="BraTS 2023 and later number enhancing tumor 3; otherwise brats2017",
+)
+LABEL_SCHEMES = {scheme.name: scheme for scheme in (BRATS_2013, BRATS_2017, MSD_BRAIN, BRATS_2023)}
 FAMILY = Family(
     name="label_schemes",
     summary="Meanings of the numbers in label files: --labels.",
