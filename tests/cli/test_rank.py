@@ -18,7 +18,10 @@ def test_runs_are_ranked_and_drawn(tmp_path: Path) -> None:
     )
     assert result.exit_code == 0
     assert "On 3 data sets the 5 methods" in result.output
-    assert "cdcgan" in result.output
+    table = (RESULTS / "herlev_two" / "table.csv").read_text().splitlines()
+    (mean,) = [row.split(",")[3] for row in table if row.startswith("cdcgan,0,auroc,")]
+    row = next(line for line in result.output.splitlines() if line.strip().startswith("cdcgan"))
+    assert row.split()[3] == f"{float(mean):.3f}"  # method, rank, covid_xray, herlev_two
     assert result.output.splitlines()[-1] == f"Diagram: {tmp_path / 'cd.html'}"
     assert "diagram of AUROC" in (tmp_path / "cd.html").read_text()
 

@@ -11,7 +11,8 @@ RANKING = Ranking(
     metric="auroc",
     methods=("best", "good", "fair <b>", "poor", "worst"),
     ranks=(1.2, 1.9, 3.0, 4.1, 4.8),
-    n_sets=9,
+    sets=("films", "cells", "skin<i>", *"abcdef"),
+    values=tuple((0.9 - 0.1 * i, *[0.8 - 0.1 * i] * 8) for i in range(5)),
     chi2=30.1,
     f=40.9,
     p=1e-9,
@@ -68,15 +69,14 @@ def test_what_a_ranking_says() -> None:
     assert said[0].endswith("F 40.90, p < 0.001).")
     assert any(re.match("Not distinguished .*: good, fair <b>, poor", text) for text in said)
     assert re.match("Left out, .*: rare", said[-1])
-    few = sentences(replace(RANKING, n_sets=4, p=0.3, left_out=()))
+    few = sentences(replace(RANKING, sets=RANKING.sets[:4], p=0.3, left_out=()))
     assert "do not differ" in few[0]
     assert any(re.match("With fewer than 6 data sets .*cannot", text) for text in few)
 
 
 def test_the_page_is_escaped_complete_and_the_same_each_time(tmp_path: Path) -> None:
-    runs = [tmp_path / name for name in ("films", "cells", "skin<i>")]
-    text = write_ranking(RANKING, runs, tmp_path / "new" / "cd.html").read_text(encoding="utf-8")
-    assert text == write_ranking(RANKING, runs, tmp_path / "cd.html").read_text(encoding="utf-8")
+    text = write_ranking(RANKING, tmp_path / "new" / "cd.html").read_text(encoding="utf-8")
+    assert text == write_ranking(RANKING, tmp_path / "cd.html").read_text(encoding="utf-8")
     assert text.lstrip().startswith("<!DOCTYPE html>")
     assert "<b>" not in text
     assert "<i>" not in text
@@ -84,3 +84,9 @@ def test_the_page_is_escaped_complete_and_the_same_each_time(tmp_path: Path) -> 
     assert "best 1.20, good 1.90" in text
     assert not re.search(r"https?:|@import|url\(|<script", text)
     assert text.count("<polyline") == 5
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", text)
+    assert [row.count("</td>") for row in rows] == [10] * 5  # the rank and nine values
+    assert "best</th>" in rows[0]
+    assert rows[0].count('class="best"') == 9
+    assert not any('class="best"' in row for row in rows[1:])
+    assert re.search(r"0\.900</span>.*0\.800</span>", rows[0])

@@ -51,7 +51,10 @@ def test_runs_are_ranked_by_the_methods_they_share(tmp_path: Path) -> None:
     ranking = rank_runs(runs)
     assert ranking.methods == ("method-2", "method-1", "method-0")
     assert_allclose(ranking.ranks, [1.6, 1.8, 2.6])
-    assert (ranking.n_sets, ranking.left_out) == (5, ("method-9",))
+    assert ranking.left_out == ("method-9",)
+    assert ranking.sets == tuple(f"set-{i}" for i in range(5))
+    assert ranking.values == tuple(tuple(row[i] for row in VALUES) for i in (2, 1, 0))
+    assert ranking.best == (0.3, 0.3, 0.7, 0.9, 0.9)
     assert_allclose([ranking.chi2, ranking.f], [2.8, 14 / 9])
     assert_allclose(ranking.critical_difference, 1.482, atol=5e-4)
     assert ranking.cliques == ((0, 2),)
@@ -60,8 +63,17 @@ def test_runs_are_ranked_by_the_methods_they_share(tmp_path: Path) -> None:
 def test_a_metric_that_should_be_small_is_ranked_from_below(tmp_path: Path) -> None:
     runs = folders(tmp_path, [[0.1, 0.2, 0.3]] * 3, metric="brier")
     assert rank_runs(runs, "brier").methods[0] == "method-0"
+    assert rank_runs(runs, "brier").best == (0.1, 0.1, 0.1)
+    assert rank_runs(runs, "brier").values[0] == (0.1, 0.1, 0.1)
     runs = folders(tmp_path / "other", [[0.1, 0.2, 0.3]] * 3)
     assert rank_runs(runs).methods[0] == "method-2"
+
+
+def test_runs_of_one_name_are_named_by_their_paths(tmp_path: Path) -> None:
+    runs = []
+    for name in "abc":
+        runs += folders(tmp_path / name, [[0.1, 0.2, 0.3]])
+    assert rank_runs(runs).sets == tuple(map(str, runs))
 
 
 def test_the_published_studies_can_be_ranked() -> None:

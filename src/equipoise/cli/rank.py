@@ -40,10 +40,15 @@ def rank(
     table = Table(box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("method", no_wrap=True)
     table.add_column("average rank", justify="right")
-    for name, average in zip(ranking.methods, ranking.ranks, strict=True):
-        table.add_row(escape(name), f"{average:.2f}")
+    for name in ranking.sets:
+        table.add_column(escape(name), justify="right", overflow="fold")
+    for name, average, values in zip(ranking.methods, ranking.ranks, ranking.values, strict=True):
+        cells = []
+        for value, best in zip(values, ranking.best, strict=True):
+            cells.append(f"[bold]{value:.3f}[/]" if value == best else f"{value:.3f}")
+        table.add_row(escape(name), f"{average:.2f}", *cells)
     console = Console()
     console.print(table)
     for sentence in sentences(ranking):
         console.print(escape(sentence), soft_wrap=True, highlight=False)
-    print(f"Diagram: {write_ranking(ranking, folders, out)}")  # noqa: T201 (scripts read this line)
+    print(f"Diagram: {write_ranking(ranking, out)}")  # noqa: T201 (scripts read this line)

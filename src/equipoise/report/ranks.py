@@ -81,7 +81,7 @@ def draw(ranking: Ranking) -> Diagram:
 
 def sentences(ranking: Ranking) -> list[str]:
     """Return what a ranking shows, for a reader who knows the disease and not the statistics."""
-    n_sets, n_methods = ranking.n_sets, len(ranking.methods)
+    n_sets, n_methods = len(ranking.sets), len(ranking.methods)
     label = METRICS[ranking.metric].label
     verdict = "differ detectably" if ranking.p < SIGNIFICANCE else "do not differ detectably"
     lines = [
@@ -103,7 +103,7 @@ def sentences(ranking: Ranking) -> list[str]:
     return lines
 
 
-def write_ranking(ranking: Ranking, folders: Sequence[Path], path: Path) -> Path:
+def write_ranking(ranking: Ranking, path: Path) -> Path:
     """Write the page, one file that needs no other, and return its path.
 
     Raises:
@@ -116,7 +116,7 @@ def write_ranking(ranking: Ranking, folders: Sequence[Path], path: Path) -> Path
             label=sentence_case(METRICS[ranking.metric].label),
             diagram=draw(ranking),
             sentences=sentences(ranking),
-            runs=[folder.name for folder in folders],
+            ranking=ranking,
             version=equipoise.__version__,
         )
     )

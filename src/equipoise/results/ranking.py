@@ -24,7 +24,8 @@ class Ranking:
         metric: What was ranked.
         methods: Names, by average rank.
         ranks: Average rank of each; 1 is the best of all on every data set.
-        n_sets: Number of data sets.
+        sets: Names of the data sets.
+        values: (methods, sets) mean of each method on each data set, in the order of `methods`.
         chi2: Friedman's statistic.
         f: The same as the F of Iman and Davenport (1980) with k - 1 and (k - 1)(n - 1) degrees of
             freedom.
@@ -39,13 +40,20 @@ class Ranking:
     metric: str
     methods: tuple[str, ...]
     ranks: tuple[float, ...]
-    n_sets: int
+    sets: tuple[str, ...]
+    values: tuple[tuple[float, ...], ...]
     chi2: float
     f: float
     p: float
     critical_difference: float
     cliques: tuple[tuple[int, int], ...]
     left_out: tuple[str, ...]
+
+    @property
+    def best(self) -> tuple[float, ...]:
+        """The best value on each data set."""
+        best = max if METRICS[self.metric].higher_is_better else min
+        return tuple(map(best, zip(*self.values, strict=True)))
 
 
 def rank_runs(folders: Sequence[Path], metric: str = "balanced_accuracy") -> Ranking:
@@ -60,7 +68,7 @@ def rank_runs(folders: Sequence[Path], metric: str = "balanced_accuracy") -> Ran
         DataError: Fewer than 3 runs, fewer than 3 methods in common, a run named twice, or no
             table.csv in it.
     """
-    higher_is_better = pick(METRICS, metric, "metric").higher_is_better
+    pick(METRICS, metric, "metric")
     n_different = len({folder.resolve() for folder in folders})
     if n_different < max(FEWEST_SETS, len(folders)):
         raise DataError(
@@ -79,19 +87,26 @@ def rank_runs(folders: Sequence[Path], metric: str = "balanced_accuracy") -> Ran
     for row, of_run in enumerate(means):
         values[row] = [of_run[name] for name in shared]
     left_out = [name for name in names if name not in shared]
-    ranking = rank_methods(values if higher_is_better else -values, shared, metric)
-    return replace(ranking, left_out=tuple(left_out))
+    sets = [folder.resolve().name for folder in folders]
+    if len(set(sets)) < len(sets):
+        sets = list(map(str, folders))
+    return replace(rank_methods(values, shared, sets, metric), left_out=tuple(left_out))
 
 
-def rank_methods(values: NDArray[np.float64], names: Sequence[str], metric: str) -> Ranking:
+def rank_methods(
+    values: NDArray[np.float64], names: Sequence[str], sets: Sequence[str], metric: str
+) -> Ranking:
     """Rank methods by their values on several data sets.
 
     Args:
-        values: (n data sets, k methods), where higher is better.
+        values: (n data sets, k methods).
         names: (k,) names of the methods.
+        sets: (n,) names of the data sets.
         metric: Name of what was measured.
     """
-    ranks = average_ranks(values)
+    higher_is_better = METRICS[metric].higher_is_better
+    ascending = values if higher_is_better else -values  # the largest is the best
+    ranks = average_ranks(ascending)
     order = np.argsort(ranks, kind="stable")
     n, k = values.shape
     chi2, f, p = friedman(ranks, n)
@@ -99,12 +114,13 @@ def rank_methods(values: NDArray[np.float64], names: Sequence[str], metric: str)
         metric=metric,
         methods=tuple(names[i] for i in order),
         ranks=tuple(ranks[order].tolist()),
-        n_sets=n,
+        sets=tuple(sets),
+        values=tuple(map(tuple, values.T[order].tolist())),
         chi2=chi2,
         f=f,
         p=p,
         critical_difference=critical_difference(k, n),
-        cliques=tuple(cliques(values[:, order])),
+        cliques=tuple(cliques(ascending[:, order])),
         left_out=(),
     )
 
