@@ -41,6 +41,7 @@ REFERENCES: dict[str, Reference] = {
         if s.shape[1] == 2
         else sk.roc_auc_score(y, s, multi_class="ovr")
     ),
+    "rare_auroc": lambda y, s, p: sk.roc_auc_score(y == p, s[:, p]),
     "auprc": lambda y, s, p: sk.average_precision_score(y == p, s[:, p]),
     "macro_auprc": lambda y, s, p: sk.average_precision_score(
         np.eye(s.shape[1])[y], s, average="macro"

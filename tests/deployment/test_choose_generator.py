@@ -46,7 +46,7 @@ def test_the_best_method_with_a_generator_is_chosen_with_a_reason(
     assert choice.cell == Cell("strong", "split-0", 0)
     results = summarize(run, n_draws=2)
     mean = next(
-        method.metrics["balanced_accuracy"].mean
+        method.metrics["decided_balanced_accuracy"].mean
         for method in results.methods
         if method.method == "strong"
     )

@@ -12,6 +12,7 @@ from scipy.special import softmax
 from equipoise.metrics.base import Predictions, Values
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.operating import (
+    MEAN_RECALL,
     MEASURES,
     POINTS,
     OperatingPoint,
@@ -88,7 +89,7 @@ def test_the_largest_probability_is_the_prediction_of_the_metrics(k: int) -> Non
     for name in ("rare_recall", "rare_specificity", "rare_precision", "rare_npv"):
         assert_allclose(MEASURES[name].rule(decided), METRICS[name].rule(test))
     recall, specificity = (METRICS[f"rare_{m}"].rule(test) for m in ("recall", "specificity"))
-    assert_allclose(MEASURES["balanced_accuracy"].rule(decided), (recall + specificity) / 2)
+    assert_allclose(MEASURES[MEAN_RECALL].rule(decided), (recall + specificity) / 2)
 
 
 def test_points_reach_in_validation_what_they_are_chosen_for() -> None:
@@ -99,7 +100,7 @@ def test_points_reach_in_validation_what_they_are_chosen_for() -> None:
             <= MEASURES["rare_recall"].rule(measured(f"recall_{recall:g}", p, p))[0]
             < recall + 0.03
         )
-    score = {name: MEASURES["balanced_accuracy"].rule(measured(name, p, p))[0] for name in POINTS}
+    score = {name: MEASURES[MEAN_RECALL].rule(measured(name, p, p))[0] for name in POINTS}
     assert score["best_threshold"] == max(score.values())
 
 

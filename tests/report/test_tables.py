@@ -36,7 +36,7 @@ def test_the_best_mean_is_marked_in_the_metrics_direction(make_run: MakeRun) -> 
 def test_the_primary_metric_leads_and_comes_once(make_run: MakeRun) -> None:
     c = read_contents(make_run())
     names = [metric.name for metric in headline(c)]
-    assert names[0] == c.results.primary_metric
+    assert names[0] == c.results.decisive_metric
     assert len(set(names)) == len(names)
 
 
@@ -108,7 +108,9 @@ def test_charts_show_the_baseline_and_the_best_of_many_methods(make_run: MakeRun
     many = read_contents(make_run(methods=names, absent=("method-9",), n_splits=1, n_seeds=1))
     shown = prominent(many)
     means = {
-        m.method: m.metrics["balanced_accuracy"].mean for m in many.results.methods if m.metrics
+        m.method: m.metrics["decided_balanced_accuracy"].mean
+        for m in many.results.methods
+        if m.metrics
     }
     left_out = [name for name in means if name not in shown]
     assert len(shown) == 8

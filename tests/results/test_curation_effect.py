@@ -63,7 +63,7 @@ def test_the_effect_is_curated_minus_uncurated(write_run: WriteRun) -> None:
     folder = with_steps(write_run(ARMS, n_splits=2))
     rows = curation_effect(open_run(folder).images, n_draws=50)
     assert [(row.method, row.baseline, row.metric) for row in rows] == [
-        ("dcgan_curated", "dcgan", "balanced_accuracy"),
+        ("dcgan_curated", "dcgan", "decided_balanced_accuracy"),
         ("dcgan_curated", "dcgan", "auroc"),
     ]
     finished = open_run(folder).images.finished

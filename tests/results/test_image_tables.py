@@ -60,7 +60,7 @@ def test_summaries_are_means_over_the_runs(write_run: WriteRun) -> None:
     assert_allclose([summary.mean, summary.sd], [np.mean(values), np.std(values, ddof=1)])
     assert summary.low < summary.mean < summary.high
     assert (summary.n_runs, result.n_runs, result.n_failed) == (3, 3, 0)
-    assert set(result.metrics) == set(METRICS)
+    assert set(result.metrics) == {*METRICS, "decided_balanced_accuracy"}
 
 
 def test_rows_of_classes_and_the_summed_confusion_matrix(write_run: WriteRun) -> None:
@@ -116,7 +116,7 @@ def test_a_comparison_is_the_paired_test_of_its_runs(write_run: WriteRun) -> Non
         draws[other] - draws[none],
         np.repeat([0, 1], 3),
         n_patients=18,
-        n_comparisons=4,
+        n_comparisons=8,  # four methods on two metrics
     )
     comparison = row(summarize(folder), "separating", "auroc")
     assert_allclose(
@@ -141,7 +141,7 @@ def test_lower_may_be_better(write_run: WriteRun) -> None:
 
 def test_the_primary_metric_may_be_auroc(write_run: WriteRun) -> None:
     results = summarize(write_run(ARMS, primary_metric="auroc"))
-    assert [c.metric for c in results.comparisons] == ["auroc"] * 4
+    assert [c.metric for c in results.comparisons] == ["auroc"] * 4 + ["auprc"] * 4
 
 
 def test_one_run_is_not_enough(write_run: WriteRun) -> None:
@@ -264,7 +264,7 @@ def test_what_the_tables_hold(write_run: WriteRun, tmp_path: Path) -> None:
     results = summarize(write_run(ARMS))
     write_image_tables(results, tmp_path / "tables")
     lines = read(tmp_path / "tables" / "table.csv")
-    assert len(lines) == len(ARMS) * len(METRICS)
+    assert len(lines) == len(ARMS) * (1 + len(METRICS))
     assert list(lines[0]) == ["method", "n_failed", "metric", "mean", "sd", "low", "high", "n_runs"]
     assert float(lines[0]["mean"]) == pytest.approx(
         results.methods[0].metrics["accuracy"].mean, abs=1e-6

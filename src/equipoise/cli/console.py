@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from textwrap import wrap
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -10,13 +11,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from equipoise.results.records import RANKING, Comparison, Results, Summary
+from equipoise.results.records import RANKING, Comparison, JudgmentWord, Results, Summary
 from equipoise.runs.description import SEGMENTATION
 from equipoise.training.progress import listening
 
 LOG_WIDTH = 118  # characters of the table in a log file, with method names of `NAME_WIDTH`
 NAME_WIDTH = 14
-COLORS = {"better": "green", "worse": "red"}
+COLORS = {"better": "green", "ranks better": "green", "worse": "red"}
+HEADING_WIDTH = 10  # characters of a line in the heading of a metric
 
 
 @contextmanager
@@ -28,8 +30,8 @@ def reading_bar(title: str = "Reading images") -> Iterator[Callable[[int, int], 
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def show_results(results: Results) -> None:
-    """Print the table of methods, the verdict and the failures."""
+def show_results(results: Results, advice: str) -> None:
+    """Print the table of methods, the failures, the verdict and, last, what to do."""
     console = Console()
     if not console.is_terminal:  # a log file has no width
         longest = max(len(method.method) for method in results.methods)
@@ -38,20 +40,22 @@ def show_results(results: Results) -> None:
     sentences = list(results.verdict)
     if results.contest is not None:
         sentences.append(results.contest.sentence)
-    for sentence in sentences:
-        console.print(f"[bold]{escape(sentence)}[/]", soft_wrap=True, highlight=False)
+    if advice:
+        sentences.append(f"What to do: {advice}")
     for failure in results.failures:
         console.print(
             f"[red]Failed:[/] {escape(str(failure.cell))}: {escape(failure.error)}",
             soft_wrap=True,
             highlight=False,
         )
+    for sentence in sentences:
+        console.print(f"[bold]{escape(sentence)}[/]", soft_wrap=True, highlight=False)
 
 
 def results_table(results: Results) -> Table:
     """Return the table of methods: headline metrics, and the difference in the primary metric."""
     metrics, about = headline(results)
-    label = results.metrics[results.primary_metric].label
+    label = results.metrics[results.decisive_metric].label
     table = Table(
         title=escape(f"{about}Mean ± sd; difference in {label}."),
         title_justify="left",
@@ -61,18 +65,18 @@ def results_table(results: Results) -> Table:
     )
     table.add_column("method", no_wrap=True)
     for name in metrics:
-        heading = results.metrics[name].label.replace(" ", "\n")
+        heading = "\n".join(wrap(results.metrics[name].label, HEADING_WIDTH))
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column(escape(f"minus {results.baseline}\n[95 % interval]"), no_wrap=True)
     table.add_column("p\n(Holm)", justify="right", no_wrap=True)
     table.add_column("verdict", min_width=13)
-    comparisons = {
-        row.method: row for row in results.comparisons if row.metric == results.primary_metric
-    }
+    comparisons = {row.method: row for row in results.compared_on(results.decisive_metric)}
+    words = {judgment.method: judgment.word for judgment in results.judgments}
     for method in results.methods:
         means = [mean_text(method.metrics[name]) for name in metrics]
         comparison = comparisons.get(method.method)
-        table.add_row(escape(method.method), *means, *difference_cells(comparison))
+        word = words.get(method.method)
+        table.add_row(escape(method.method), *means, *difference_cells(comparison, word))
     return table
 
 
@@ -81,7 +85,7 @@ def headline(results: Results) -> tuple[list[str], str]:
     if results.task == SEGMENTATION:
         return list(results.headline), ""
     positive = results.class_names[results.rare_class]
-    metrics = dict.fromkeys((results.primary_metric, RANKING, "rare_recall"))
+    metrics = dict.fromkeys((results.decisive_metric, RANKING, results.primary_metric))
     return list(metrics), f"Positive (rare) class: {positive}. "
 
 
@@ -93,12 +97,18 @@ def mean_text(summary: Summary) -> str:
     return f"{summary.mean:.3f}{spread}"
 
 
-def difference_cells(row: Comparison | None) -> tuple[str, str, str]:
-    """Return difference with its interval, p value and verdict; None is the baseline."""
+def difference_cells(row: Comparison | None, word: JudgmentWord | None) -> tuple[str, str, str]:
+    """Return difference with its interval, p value and verdict; None is the baseline.
+
+    Args:
+        row: The comparison on the decisive metric.
+        word: What is said of the method; that of the comparison where None.
+    """
     if row is None:
         return "baseline", "", ""
-    color = COLORS.get(row.verdict, "default")
-    verdict = f"[{color}]{row.verdict}[/]"
+    word = word or row.verdict
+    color = COLORS.get(word, "default")
+    verdict = f"[{color}]{word}[/]"
     if math.isnan(row.low):
         return "-", "-", verdict
     p_value = "<0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"

@@ -114,9 +114,11 @@ def write_and_show(run: "Run", results: "Results") -> None:
         typer.Exit: A cell failed; the exit code is 1.
     """
     from equipoise.cli.console import show_results
+    from equipoise.report.advice import advice_of
     from equipoise.report.html import write_report
+    from equipoise.report.run_contents import Contents
 
-    show_results(results)
+    show_results(results, advice_of(Contents(run=run, results=results)))
     print(f"Report: {write_report(run, results)}")  # noqa: T201 (scripts read this line)
     if results.failures:
         raise typer.Exit(code=1)

@@ -171,6 +171,13 @@ METRICS: dict[str, Metric] = {
             source="Hanley and McNeil (1982); macro one-vs-rest for more than two classes",
         ),
         Metric(
+            name="rare_auroc",
+            label="rare-class AUROC",
+            rule=lambda p: aurocs(p)[:, p.positive],
+            summary="area under the ROC curve of the positive class against all others",
+            source="Hanley and McNeil (1982)",
+        ),
+        Metric(
             name="auprc",
             label="AUPRC",
             rule=lambda p: auprcs(p)[:, p.positive],

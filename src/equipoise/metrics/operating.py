@@ -1,11 +1,12 @@
 """Operating points: rules that call an image positive, chosen on validation and applied to test.
 
 Everything is about the positive class against all other classes together, for two classes and for
-more. So balanced accuracy here is the mean of recall and specificity of the positive class.
+more. Their mean of recall and specificity is balanced accuracy where there are two classes, and has
+another name because it is not where there are more.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -27,6 +28,7 @@ from equipoise.metrics.thresholds import (
 Called = NDArray[np.bool_]  # (n,) whether each image is called positive
 
 RECALLS = (0.95, 0.90)
+MEAN_RECALL = "recall_and_specificity"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,12 @@ class Tuning:
 MEASURES: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        METRICS["balanced_accuracy"],
+        replace(
+            METRICS["balanced_accuracy"],
+            name=MEAN_RECALL,
+            label="mean of recall and specificity",
+            summary="mean of recall and specificity of the positive class against all others",
+        ),
         METRICS["rare_recall"],
         METRICS["rare_specificity"],
         METRICS["rare_precision"],
@@ -202,21 +209,21 @@ POINTS: dict[str, OperatingPoint] = {
             name="largest",
             label="largest probability",
             rule=_largest,
-            compared="balanced_accuracy",
+            compared=MEAN_RECALL,
             source="the usual decision; 0.5 for two classes",
         ),
         OperatingPoint(
             name="best_threshold",
             label="own best threshold",
             rule=_best_threshold,
-            compared="balanced_accuracy",
+            compared=MEAN_RECALL,
             source="Youden (1950): best balanced accuracy in validation",
         ),
         OperatingPoint(
             name="corrected",
             label="corrected class shares",
             rule=lambda tuning, y_score: _largest(tuning, tuning.corrected(y_score)),
-            compared="balanced_accuracy",
+            compared=MEAN_RECALL,
             source="Saerens et al. (2002), Eq. 2.4, from shares fitted to validation predictions",
         ),
         *(at_recall(recall) for recall in RECALLS),

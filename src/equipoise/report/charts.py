@@ -62,14 +62,14 @@ def matrix_cell(n: int, total: int) -> MatrixCell:
 def prominent(contents: Contents) -> list[str]:
     """Return the methods that charts show, in the order of the study.
 
-    These are the baseline and the methods with the best means of the primary metric.
+    These are the baseline and the methods with the best means of the decisive metric.
     """
     if len(contents.methods) <= MOST_DRAWN:
         return list(contents.methods)
     results = contents.results
-    primary = results.primary_metric
-    means = {row.method: row.metrics[primary].mean for row in results.methods if row.metrics}
-    ranked = best_first(results.metrics[primary], means)
+    decisive = results.decisive_metric
+    means = {row.method: row.metrics[decisive].mean for row in results.methods if row.metrics}
+    ranked = best_first(results.metrics[decisive], means)
     first = [results.baseline] if results.baseline in means else []
     drawn = list(dict.fromkeys([*first, *ranked]))[:MOST_DRAWN]
     return [name for name in contents.methods if name in drawn]

@@ -9,6 +9,7 @@ import equipoise
 from equipoise.atomic import atomic_file
 from equipoise.discovery import modules
 from equipoise.report import charts, classification, formatting, sections, segmentation, tables
+from equipoise.report.advice import advice_of
 from equipoise.report.figures import styles_of
 from equipoise.report.run_contents import Contents, read_contents
 from equipoise.results.records import Results
@@ -103,6 +104,7 @@ def _shared(c: Contents) -> dict[str, Any]:
         "title": c.description.name,
         "verdict": c.results.verdict,
         "contest": c.results.contest,
+        "advice": advice_of(c),
         "n_splits": len(c.description.splits),
         "class_names": c.class_names,
         "rare_class": c.rare_class,

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from equipoise.metrics.base import Metric
-from equipoise.metrics.classification import METRICS
 from equipoise.report.figures import Axis, interval_axis
 from equipoise.report.formatting import (
     decimal,
@@ -65,7 +64,7 @@ def contest_forests(c: Contents) -> list[Forest]:
     champion = contest.champion
     forests = []
     for name, rows in by_metric(contest.rows).items():
-        metric = METRICS[name]
+        metric = c.results.metrics[name]
         named_by_control = [replace(row, method=row.baseline) for row in rows]
         against_controls = replace(
             forest(metric, named_by_control, champion),
@@ -125,8 +124,8 @@ def scored(c: Contents) -> list[MethodResult]:
 
 
 def headline(c: Contents) -> list[Metric]:
-    """Return the metrics of the main table, the primary one first."""
-    names = dict.fromkeys((c.results.primary_metric, *c.results.headline))
+    """Return the metrics of the main table, the decisive one first."""
+    names = dict.fromkeys((c.results.decisive_metric, *c.results.headline))
     return [c.results.metrics[name] for name in names]
 
 

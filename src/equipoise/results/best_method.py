@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from equipoise.discovery import pick, unknown
+from equipoise.discovery import unknown
 from equipoise.exceptions import SettingError
 from equipoise.metrics.base import Metric
-from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import mean_known
 from equipoise.runs.cell import Cell
 from equipoise.runs.image_run import ImageRun
@@ -20,6 +19,7 @@ def best_first(metric: Metric, means: Mapping[str, float]) -> list[str]:
     Equal ones keep their order; those whose mean is not defined come last.
 
     Example:
+        >>> from equipoise.metrics.classification import METRICS
         >>> best_first(METRICS["brier"], {"a": 0.3, "b": float("nan"), "c": 0.1})
         ['c', 'a', 'b']
     """
@@ -32,7 +32,9 @@ def best_first(metric: Metric, means: Mapping[str, float]) -> list[str]:
 
 
 def best_method(run: ImageRun, methods: Sequence[str], which: str) -> tuple[str, str]:
-    """Choose the method with the best mean of the primary metric over its finished cells.
+    """Choose the method with the best mean of the decisive metric over its finished cells.
+
+    It is the metric of the verdict, so that a method does not win by its operating point alone.
 
     Args:
         run: The stored predictions.
@@ -42,10 +44,13 @@ def best_method(run: ImageRun, methods: Sequence[str], which: str) -> tuple[str,
     Returns:
         The method, and a sentence that says why.
     """
-    metric = pick(METRICS, run.primary_metric, "metric")
+    metric = run.decisive_metric
     n_cells, means = {}, {}
     for method in methods:
-        values = [float(metric.rule(cell.predictions)[0]) for cell in run.cells_of(method)]
+        values = []
+        for cell in run.cells_of(method):
+            predictions = run.decided(cell)
+            values.append(math.nan if predictions is None else float(metric.rule(predictions)[0]))
         n_cells[method] = len(values)
         means[method] = float(mean_known(np.array(values)))
 

@@ -1,15 +1,17 @@
 """Every metric of every finished cell, plain and under bootstrap draws of the test patients."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.metrics.base import Values
+from equipoise.metrics.base import Metric, Predictions, Values
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import patient_draws, strata_of_patients
 from equipoise.randomness import make_rng
+from equipoise.runs.cell import Cell
 from equipoise.runs.image_run import FinishedCell, ImageRun
 
 N_DRAWS = 2000  # for percentiles of 2.5 % and 97.5 % (Efron and Tibshirani 1993, section 14.3)
@@ -36,15 +38,35 @@ class BootstrapScores:
     patients_per_class: NDArray[np.int64]
 
 
+def metrics_of(run: ImageRun) -> dict[str, Metric]:
+    """Return every metric of a run by name: `METRICS`, and the one on which the verdict rests."""
+    return {**METRICS, run.decisive_metric.name: run.decisive_metric}
+
+
 def score(run: ImageRun, *, n_draws: int = N_DRAWS) -> BootstrapScores:
-    """Compute all metrics of all cells under draws of the test patients."""
-    return score_by(all_metrics, METRICS, run, n_draws=n_draws)
+    """Compute all metrics of all cells under draws of the test patients; see `metrics_of`."""
+    metrics = metrics_of(run)
+    decided = {cell.cell: run.decided(cell) for cell in run.finished}
+    measure = partial(_all_metrics, metrics, decided)
+    return score_by(measure, metrics, run, n_draws=n_draws)
 
 
-def all_metrics(finished: FinishedCell, weights: Values) -> Values:
-    """Compute every metric of `METRICS` under weights (b, n) of the test images: (metrics, b)."""
-    predictions = finished.predictions.reweighted(weights)
-    return np.stack([metric.rule(predictions) for metric in METRICS.values()])
+def _all_metrics(
+    metrics: Mapping[str, Metric],
+    decided: Mapping[Cell, Predictions | None],
+    finished: FinishedCell,
+    weights: Values,
+) -> Values:
+    """Compute every metric under weights (b, n) of the test images: (metrics, b)."""
+    as_trained = finished.predictions.reweighted(weights)
+    own = decided[finished.cell]
+    at_own_decision = None if own is None else own.reweighted(weights)
+    rows = []
+    for name, metric in metrics.items():
+        predictions = as_trained if name in METRICS else at_own_decision
+        undefined = np.full(len(weights), np.nan)
+        rows.append(undefined if predictions is None else metric.rule(predictions))
+    return np.stack(rows)
 
 
 def score_by(

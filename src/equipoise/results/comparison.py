@@ -39,11 +39,37 @@ class Contrast:
 
 
 def compare_all(run: ImageRun, scores: BootstrapScores) -> list[Comparison]:
-    """Compare every other method with the baseline, on the primary metric and on `RANKING`."""
-    rows = []
-    for name in dict.fromkeys((run.primary_metric, RANKING)):
-        rows += compare_on(METRICS[name], run, scores)
+    """Compare every other method with the baseline.
+
+    The decisive metric and `RANKING` are one family: a method that is better in either is called
+    better. What only explains them has a family for each metric: the primary metric at the usual
+    threshold, and what concerns the positive class alone.
+    """
+    pairs = [(name, run.baseline) for name in run.methods if name != run.baseline]
+    decisive = run.decisive_metric
+    headline = {metric.name: metric for metric in (decisive, METRICS[RANKING])}
+    rows = compare_family(pairs, list(headline.values()), run, scores)
+    explaining = [run.primary_metric, "auprc"]
+    if len(run.class_names) > 2:
+        explaining.append("rare_auroc")
+    for name in explaining:
+        if name not in headline:
+            rows += compare_pairs(pairs, METRICS[name], run, scores)
     return rows
+
+
+def compare_family(
+    pairs: Sequence[tuple[str, str]],
+    metrics: Sequence[Metric],
+    run: ImageRun,
+    scores: BootstrapScores,
+) -> list[Comparison]:
+    """Compare the first method of each pair with the second; correct over pairs and metrics."""
+    contrasts: list[Contrast] = []
+    for metric in metrics:
+        size = len(pairs) * len(metrics)
+        contrasts += contrast_pairs(pairs, metric, run, scores, n_comparisons=size)
+    return conclude_family(contrasts)
 
 
 def compare_on(metric: Metric, run: ImageRun, scores: BootstrapScores) -> list[Comparison]:

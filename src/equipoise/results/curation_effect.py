@@ -8,7 +8,7 @@ from equipoise.atomic import JsonValue
 from equipoise.experiments.parameters import SEED
 from equipoise.metrics.classification import METRICS
 from equipoise.results.bootstrap_scores import N_DRAWS, score
-from equipoise.results.comparison import compare_pairs
+from equipoise.results.comparison import compare_family
 from equipoise.results.records import RANKING, Comparison
 from equipoise.runs.csv_records import write_rows
 from equipoise.runs.description import MethodDescription
@@ -22,8 +22,8 @@ def curation_effect(run: ImageRun, *, n_draws: int = N_DRAWS) -> list[Comparison
     """Compare every curated method of a run with the same without filters; [] without any.
 
     Both add the same number of images, so that the comparison is about which images are added and
-    not about how many. Comparisons are paired over runs, and Holm's correction is over the pairs,
-    on the primary metric and on `RANKING`.
+    not about how many. Comparisons are paired over runs; Holm's correction is over the pairs and
+    both metrics, the decisive one and `RANKING`.
     """
     pairs = find_pairs(run.description.methods)
     if not pairs:
@@ -32,10 +32,8 @@ def curation_effect(run: ImageRun, *, n_draws: int = N_DRAWS) -> list[Comparison
     finished = tuple(cell for cell in run.finished if cell.cell.method in compared)
     run = replace(run, finished=finished)
     scores = score(run, n_draws=n_draws)
-    rows = []
-    for name in dict.fromkeys((run.primary_metric, RANKING)):
-        rows += compare_pairs(pairs, METRICS[name], run, scores)
-    return rows
+    headline = {metric.name: metric for metric in (run.decisive_metric, METRICS[RANKING])}
+    return compare_family(pairs, list(headline.values()), run, scores)
 
 
 def write_curation(rows: Sequence[Comparison], folder: Path) -> None:

@@ -29,8 +29,8 @@ class DoseRow:
         unit: "share" (synthetic images for each real one) or "per_class" (synthetic images of each
             class).
         dose: 0 and more.
-        metric: The study's primary metric, or "recall" of the class.
-        class_name: Empty for the primary metric.
+        metric: The metric on which the verdict rests, or "recall" of the class.
+        class_name: Empty for the former.
         validation: On the validation images, by which a dose is chosen.
         behind: How much worse than the best dose there, at least 0.
         error: Standard error of that.
@@ -64,7 +64,7 @@ class DoseRow:
 
 
 def dose_response(run: ImageRun, *, n_draws: int = N_DRAWS) -> list[DoseRow]:
-    """Compute the primary metric and the recall of each class against dose; [] without doses.
+    """Compute the decisive metric and the recall of each class against dose; [] without doses.
 
     The knee is chosen by the rule of one standard error on the validation images, never on test
     images.
@@ -74,19 +74,19 @@ def dose_response(run: ImageRun, *, n_draws: int = N_DRAWS) -> list[DoseRow]:
     the validation patients. What all doses share in a split would make every dose look alike.
     Nothing is smoothed: a curve through few doses would show the smoother's shape.
     """
-    primary, recall = METRICS[run.primary_metric], METRICS["rare_recall"]
-    metrics = {"": primary}
+    recall = METRICS["rare_recall"]
+    metrics = {"": run.decisive_metric}
     for class_name in run.class_names:
         metrics[class_name] = replace(recall, name=f"recall of {class_name}")
     names = [metric.name for metric in metrics.values()]
-    measure = partial(_primary_and_recalls, primary)
     rows: list[DoseRow] = []
     for ladder in find_ladders(run.description.methods):
         shared = run.shared_by(list(ladder.doses))
         if not shared.finished:
             continue
-        test = score_by(measure, names, shared, n_draws=n_draws)
-        validation = score_by(measure, names, shared.on_validation(), n_draws=n_draws)
+        test = score_by(partial(_measure, shared), names, shared, n_draws=n_draws)
+        held_out = shared.on_validation()
+        validation = score_by(partial(_measure, held_out), names, held_out, n_draws=n_draws)
         for class_name, metric in metrics.items():
             rows += _curve(ladder, shared, class_name, metric, validation=validation, test=test)
     return rows
@@ -129,9 +129,13 @@ def fall_behind(
     return means, better * (means[best] - means), np.sqrt(between + within)
 
 
-def _primary_and_recalls(primary: Metric, cell: FinishedCell, weights: Values) -> Values:
-    predictions = cell.predictions.reweighted(weights)
-    return np.stack([primary.rule(predictions), *recalls(predictions).T])
+def _measure(run: ImageRun, cell: FinishedCell, weights: Values) -> Values:
+    """Compute the decisive metric and the recall of each class under weights (b, n)."""
+    decided = run.decided(cell)
+    decisive = np.full(len(weights), np.nan)
+    if decided is not None:
+        decisive = run.decisive_metric.rule(decided.reweighted(weights))
+    return np.stack([decisive, *recalls(cell.predictions.reweighted(weights)).T])
 
 
 def _curve(

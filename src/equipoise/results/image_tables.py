@@ -1,25 +1,30 @@
 """From stored predictions to the tables of a study of images and its verdict."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
 
-from equipoise.discovery import pick
-from equipoise.metrics.classification import METRICS, PER_CLASS
+from equipoise.metrics.classification import PER_CLASS
 from equipoise.metrics.statistics import mean_known
-from equipoise.results.bootstrap_scores import N_DRAWS, BootstrapScores, score
+from equipoise.results.bootstrap_scores import (
+    N_DRAWS,
+    BootstrapScores,
+    metrics_of,
+    score,
+)
 from equipoise.results.champion import hold_contest
 from equipoise.results.comparison import compare_all
 from equipoise.results.image_verdict import sentences
+from equipoise.results.judgments import judge
 from equipoise.results.method_tables import (
     mean_seconds,
     peak_memory,
     summarize_runs,
     write_method_tables,
 )
-from equipoise.results.records import RANKING, ClassRow, MethodResult, Results
+from equipoise.results.records import HEADLINE, ClassRow, MethodResult, Results
 from equipoise.runs.csv_records import column_names, write_csv
 from equipoise.runs.image_run import FinishedCell
 from equipoise.runs.run import Run
@@ -40,10 +45,10 @@ def summarize(
         SettingError: The study's primary metric is unknown.
     """
     images = run.images
-    primary = pick(METRICS, images.primary_metric, "metric")
+    metrics = metrics_of(images)
     scores = scores or score(images, n_draws=n_draws)
     results = Results(
-        methods=tuple(_method_result(name, run, scores) for name in images.methods),
+        methods=tuple(_method_result(name, run, scores, metrics) for name in images.methods),
         comparisons=tuple(compare_all(images, scores)),
         verdict=("", ""),
         failures=run.failed,
@@ -51,12 +56,17 @@ def summarize(
         rare_class=run.description.rare_class,
         baseline=images.baseline,
         primary_metric=images.primary_metric,
+        decisive_metric=images.decisive_metric.name,
+        n_splits=len(run.description.splits),
         test_patients=tuple(scores.patients_per_class.tolist()),
         n_requested=len(run.cells),
         n_missing=run.n_missing,
         contest=hold_contest(images, scores),
+        metrics=metrics,
+        headline=tuple(dict.fromkeys((images.decisive_metric.name, *HEADLINE))),
     )
-    return replace(results, verdict=sentences(results, primary, METRICS[RANKING]))
+    results = replace(results, judgments=tuple(judge(results)))
+    return replace(results, verdict=sentences(results))
 
 
 def write_image_tables(results: Results, folder: Path) -> None:
@@ -72,11 +82,13 @@ def write_image_tables(results: Results, folder: Path) -> None:
     write_csv(folder / "per_class.csv", ("method", *column_names(ClassRow)), rows)
 
 
-def _method_result(method: str, run: Run, scores: BootstrapScores) -> MethodResult:
+def _method_result(
+    method: str, run: Run, scores: BootstrapScores, names: Collection[str]
+) -> MethodResult:
     images = run.images
     rows, cells = images.rows_of(method), images.cells_of(method)
     metrics = {}
-    for name in METRICS:
+    for name in names:
         metrics[name] = summarize_runs(scores.values[name][rows], scores.draws[name][rows])
     confusion = np.zeros((len(images.class_names), len(images.class_names)), dtype=np.int64)
     for cell in cells:

@@ -1,7 +1,11 @@
 """The verdict of a study of images in two plain sentences."""
 
+import math
+from collections.abc import Iterator, Sequence
+
 from equipoise.metrics.base import Metric
 from equipoise.results.comparison import FEWEST_PATIENTS
+from equipoise.results.judgments import judged
 from equipoise.results.phrases import (
     capitalized,
     detectable_in_words,
@@ -11,60 +15,89 @@ from equipoise.results.phrases import (
     plural,
     with_verdict,
 )
-from equipoise.results.records import UNTESTED, Results
+from equipoise.results.records import RANKING, UNTESTED, Comparison, Judgment, Results
+
+POSITIVE_RANKING = "rare_auroc"  # compared beside AUROC where that is a mean over several classes
 
 
-def sentences(results: Results, primary: Metric, ranking: Metric) -> tuple[str, str]:
+def sentences(results: Results) -> tuple[str, str]:
     """Write the verdict for a reader who knows the disease and not the statistics.
 
-    The first sentence names what is better on the primary metric and by how much, or how large a
-    difference would have been found. The second says whether a metric without threshold agrees,
-    what is worse, and what failed. Without that agreement a gain may be only a shift of the
-    operating point: rebalancing changes the class prior that a classifier learns (Elkan 2001).
+    The first sentence says "better" only of what a threshold does not give for nothing: every
+    method decides at the threshold that is best on its own validation images, the baseline too;
+    or it ranks better, which no threshold changes. Otherwise it says how large a difference would
+    have been found. The second names methods that only move the operating point, methods that are
+    worse, and what failed.
+
+    Source: Elkan (2001) on thresholds and class shares.
 
     Args:
-        results: Tables of the study; `results.verdict` is not read.
-        primary: The metric on which the verdict rests.
-        ranking: The metric without threshold.
+        results: Tables and judgments of the study; `results.verdict` is not read.
     """
-    parts = [] if primary.name == ranking.name else _agreement(results, primary, ranking)
-    if worse := with_verdict("worse", results.compared_on(primary.name)):
-        parts.append(f"worse than {results.baseline} in {primary.label}: {effects(worse)}")
-    parts += incomplete(results)
-    second = capitalized("; ".join(parts or ["every run finished"]))
-    return _primary_sentence(results, primary), f"{second}."
+    second = "; ".join([*_further(results), *incomplete(results)])
+    return _first(results), f"{capitalized(second or 'every run finished')}."
 
 
-def _primary_sentence(results: Results, primary: Metric) -> str:
-    rows = results.compared_on(primary.name)
+def _first(results: Results) -> str:
     baseline, rare = results.baseline, results.class_names[results.rare_class]
-    if not rows:
+    metric = results.metrics[results.decisive_metric]
+    if not results.judgments:
         return (
             f"Only {baseline} was requested, so there is nothing to compare "
             f"(positive class: {rare})."
         )
-    tested = [row for row in rows if row.verdict not in UNTESTED]
-    if not tested:
+    tested = [row for row in results.compared_on(metric.name) if row.verdict not in UNTESTED]
+    ranked = [row for row in results.compared_on(RANKING) if row.verdict not in UNTESTED]
+    if not tested and not ranked:
         return (
-            f"No method can be distinguished from {baseline} in {primary.label} "
-            f"(positive class: {rare}): {_obstacle(results)}."
+            f"No method can be distinguished from {baseline} (positive class: {rare}): "
+            f"{obstacle(results)}."
         )
-    n_runs = [row.n_runs for row in rows if row.verdict != "not enough runs"]
+    basis = _basis(results, tested or ranked)
+    better = [judgment.decisive for judgment in judged("better", results.judgments)]
+    ranking_better = [judgment.ranking for judgment in judged("ranks better", results.judgments)]
+    ranking_label = results.metrics[RANKING].label
+    if better:
+        text = f"Better than {baseline} in {metric.label} ({basis}; 95 % intervals in brackets): "
+        text += effects(better)
+        if ranking_better:
+            text += f"; better in {ranking_label}: {effects(ranking_better)}"
+        return f"{text}."
+    undetected = _undetected(metric, tested, results)
+    if ranking_better:
+        return (
+            f"Better than {baseline} in {ranking_label} ({basis}; 95 % intervals in brackets): "
+            f"{effects(ranking_better)}; no method is detectably better in {undetected}."
+        )
+    ranks = "" if metric.name == RANKING else f" and in {_undetected_ranking(ranked, results)}"
+    return f"No method is detectably better than {baseline} in {undetected}{ranks} ({basis})."
+
+
+def _basis(results: Results, tested: Sequence[Comparison]) -> str:
+    """Describe what the comparisons rest on; one split says nothing about other training images."""
+    n_runs = [row.n_runs for row in tested]
     fewest = "" if min(n_runs) == max(n_runs) else f"{min(n_runs)} to "
+    rare = results.class_names[results.rare_class]
     basis = f"positive class: {rare}; {fewest}{plural(max(n_runs), 'paired run')}"
-    if better := with_verdict("better", tested):
-        return (
-            f"Better than {baseline} in {primary.label} ({basis}; 95 % intervals in brackets): "
-            f"{effects(better)}."
-        )
-    detectable = detectable_in_words(tested, primary.bounds[1] - primary.bounds[0])
-    return (
-        f"No method is detectably better than {baseline} in {primary.label} ({basis}); "
-        f"{detectable}."
-    )
+    if results.n_splits == 1:
+        basis += "; for models trained on these images, as there is one split"
+    return basis
 
 
-def _obstacle(results: Results) -> str:
+def _undetected(metric: Metric, tested: Sequence[Comparison], results: Results) -> str:
+    if not tested:
+        return f"{metric.label}, which cannot be tested ({obstacle(results)})"
+    detectable = detectable_in_words(tested, metric.bounds[1] - metric.bounds[0])
+    return f"{metric.label} ({detectable})"
+
+
+def _undetected_ranking(ranked: Sequence[Comparison], results: Results) -> str:
+    label = results.metrics[RANKING].label
+    finite = [row.detectable for row in ranked if math.isfinite(row.detectable)]
+    return f"{label} ({max(finite):.3f})" if finite else label
+
+
+def obstacle(results: Results) -> str:
     """Explain why nothing could be tested."""
     baselines = [m for m in results.methods if m.method == results.baseline]
     if not any(m.n_runs for m in baselines):
@@ -76,35 +109,65 @@ def _obstacle(results: Results) -> str:
             f"the test images hold {plural(fewest, 'patient')} of class {name}, and fewer than "
             f"{FEWEST_PATIENTS} cannot show a difference"
         )
-    if any(row.verdict == "no variation" for row in results.compared_on(results.primary_metric)):
+    unvarying = [j.decisive for j in results.judgments if j.decisive.verdict == "no variation"]
+    if unvarying and not any(row.difference for row in unvarying):
+        return "at their own thresholds all score the same in every run"
+    if unvarying:
         return "every run shows the same difference, and no test patient moves it"
+    if all(m.metrics[results.decisive_metric].n_runs == 0 for m in baselines):
+        return "no threshold can be chosen, as a class has no validation image"
     return "a single run of each cannot show a difference; use more seeds or splits"
 
 
-def _agreement(results: Results, primary: Metric, ranking: Metric) -> list[str]:
-    """Describe what the metric without threshold shows, the gains of the primary metric first."""
-    rows = results.compared_on(ranking.name)
-    primary_rows = results.compared_on(primary.name)
-    gained = {row.method for row in with_verdict("better", primary_rows)}
-    lost = {row.method for row in with_verdict("worse", primary_rows)}
-    better = with_verdict("better", rows)
-    # Without variation: a method that moves the threshold alone ranks exactly as the baseline.
-    same = with_verdict("no detectable difference", rows) + with_verdict("no variation", rows)
-    worse = [row for row in with_verdict("worse", rows) if row.method not in lost]
-    clauses = []
-    if confirmed := [row for row in better if row.method in gained]:
-        clauses.append(f"confirms {effects(confirmed)}")
-    if shifted := [row for row in same + worse if row.method in gained]:
-        clauses.append(
-            f"does not confirm {effects(shifted)}: "
-            "a gain that may be only a shift of the operating point"
+def _further(results: Results) -> Iterator[str]:
+    """Yield what the first sentence does not say: confirmation, mere shifts, losses."""
+    judgments, baseline = results.judgments, results.baseline
+    label = results.metrics[results.decisive_metric].label
+    ranking_label = results.metrics[RANKING].label
+    better = judged("better", judgments)
+    if better and results.decisive_metric != RANKING:
+        yield from _confirmation(better, ranking_label)
+    if shifted := judged("moves the operating point", judgments):
+        usual = [judgment.as_trained for judgment in shifted if judgment.as_trained is not None]
+        primary = results.metrics[results.primary_metric].label
+        yield (
+            f"at the usual threshold {primary} changes with {effects(usual)}, which only moves "
+            f"the operating point: a threshold gives {baseline} as much for nothing"
         )
-    if ranked_better := [row for row in better if row.method not in gained]:
-        clauses.append(f"is better with {effects(ranked_better)}")
-    if worse:
-        clauses.append(f"is worse with {effects(worse)}")
-    if not clauses and same:
-        clauses.append("shows no detectable gain either")
-    if not clauses:
-        return []
-    return [f"{ranking.label}, which no threshold changes, {listed(clauses)}"]
+    if mixed := judged("mixed", judgments):
+        decisive = effects([judgment.decisive for judgment in mixed])
+        ranking = effects([judgment.ranking for judgment in mixed])
+        yield f"one better, one worse: {label} {decisive}, {ranking_label} {ranking}"
+    if worse := judged("worse", judgments):
+        yield f"worse than {baseline}: {_losses(worse, results)}"
+    positive = with_verdict("worse", results.compared_on(POSITIVE_RANKING))
+    if positive:
+        rare = results.class_names[results.rare_class]
+        yield f"{rare} itself is ranked worse (AUROC against the rest) by {effects(positive)}"
+    same = judged("no variation", judgments)
+    if same and len(same) < len(judgments):
+        names = listed([judgment.method for judgment in same])
+        yield f"the difference between {baseline} and {names} is the same in every run"
+
+
+def _confirmation(better: Sequence[Judgment], ranking_label: str) -> Iterator[str]:
+    confirmed = [row.ranking for row in better if row.ranking.verdict == "better"]
+    others = [row.ranking for row in better if row.ranking.verdict != "better"]
+    if confirmed:
+        yield f"{ranking_label}, which no threshold changes, confirms {effects(confirmed)}"
+    if others:
+        yield f"{ranking_label} does not detectably differ for {effects(others)}"
+
+
+def _losses(worse: Sequence[Judgment], results: Results) -> str:
+    """Name every loss with the metric in which it was detected."""
+    clauses = []
+    for name in dict.fromkeys((results.decisive_metric, RANKING)):
+        rows = []
+        for judgment in worse:
+            row = judgment.decisive if name == results.decisive_metric else judgment.ranking
+            if row.verdict == "worse":
+                rows.append(row)
+        if rows:
+            clauses.append(f"{effects(rows)} in {results.metrics[name].label}")
+    return listed(clauses)

@@ -38,13 +38,18 @@ def effects(
     """
     parts = []
     for row in rows[:MOST_NAMED]:
-        part = f"{name(row)} {_signed(row.difference)}"
-        if math.isfinite(row.low):
-            part += f" [{_signed(row.low)}, {_signed(row.high)}]"
-        parts.append(part)
+        parts.append(f"{name(row)} {with_interval(row)}")
     if len(rows) > MOST_NAMED:
         parts.append(f"{len(rows) - MOST_NAMED} more")
     return listed(parts)
+
+
+def with_interval(row: Comparison) -> str:
+    """Return a difference and its interval: "+0.031 [+0.012, +0.050]"."""
+    difference = _signed(row.difference)
+    if not math.isfinite(row.low):
+        return difference
+    return f"{difference} [{_signed(row.low)}, {_signed(row.high)}]"
 
 
 def detectable_in_words(rows: Sequence[Comparison], span: float) -> str:

@@ -15,9 +15,10 @@ VerdictWord = Literal[
     "better", "worse", "no detectable difference", "not enough runs", "no variation"
 ]
 UNTESTED: tuple[VerdictWord, VerdictWord] = ("not enough runs", "no variation")
+JudgmentWord = VerdictWord | Literal["ranks better", "mixed", "moves the operating point"]
 
 RANKING = "auroc"  # compared beside the primary metric: no threshold changes it
-HEADLINE = ("balanced_accuracy", "auroc", "auprc", "rare_recall", "rare_precision", "macro_f1")
+HEADLINE = ("auroc", "auprc", "balanced_accuracy", "rare_recall", "rare_precision", "macro_f1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +115,28 @@ class Comparison:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Judgment:
+    """What is said of a method, from its comparisons with the baseline.
+
+    Attributes:
+        word: "better" and "worse" speak of the decisive metric or of the ranking; "mixed" where one
+            is better and the other worse. "ranks better": in AUROC alone. "moves the operating
+            point": only the calls at the usual threshold differ, which a threshold gives for
+            nothing. The other words as in `Comparison`.
+        decisive: Each at its own threshold; see `Results.decisive_metric`.
+        ranking: On `RANKING`.
+        as_trained: On the primary metric at the usual threshold; None where that is the decisive
+            one.
+    """
+
+    method: str
+    word: JudgmentWord
+    decisive: Comparison
+    ranking: Comparison
+    as_trained: Comparison | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contest:
     """The best method that adds synthetic images, by the validation images, against each control.
 
@@ -138,7 +161,12 @@ class Results:
     """Everything that tables, terminal and report show.
 
     Attributes:
+        decisive_metric: Name of the metric on which the verdict rests: the primary one with every
+            method at its own threshold, `equipoise.metrics.decisions.decided_metric`; of volumes
+            the primary one.
+        n_splits: Number of splits that the study requested.
         verdict: Two sentences; see `equipoise.results.image_verdict.sentences`.
+        judgments: A word for every method but the baseline; empty for volumes.
         failures: The records of the failed cells.
         rare_class: Index of the positive class.
         test_patients: Patients of each class among the test images of all splits.
@@ -158,9 +186,12 @@ class Results:
     rare_class: int
     baseline: str
     primary_metric: str
+    decisive_metric: str
+    n_splits: int
     test_patients: tuple[int, ...]
     n_requested: int
     n_missing: int
+    judgments: tuple[Judgment, ...] = ()
     contest: Contest | None = None
     task: str = "classification"
     metrics: Mapping[str, Metric] = field(default_factory=lambda: METRICS)

@@ -4,6 +4,7 @@ from equipoise.results.curation_effect import curation_effect, write_curation
 from equipoise.results.dose_response import dose_response, write_dose
 from equipoise.results.image_tables import summarize, write_image_tables
 from equipoise.results.operating_points import tabulate_operating, write_operating
+from equipoise.results.own_thresholds import threshold_rows, write_thresholds
 from equipoise.results.records import Results
 from equipoise.results.textbook_tests import second_opinions, write_second_opinions
 from equipoise.results.volume_tables import summarize_volumes, write_volume_tables
@@ -33,6 +34,7 @@ def write_all_tables(run: Run) -> Results:
         write_volume_tables(results, run)
         return results
     write_image_tables(results, run.folder)
+    write_thresholds(list(threshold_rows(run.images)), run.folder)
     write_operating(tabulate_operating(run.images), run.folder)
     write_dose(dose_response(run.images), run.folder)
     write_curation(curation_effect(run.images), run.folder)

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.discovery import pick
 from equipoise.exceptions import DataError
-from equipoise.metrics.base import Predictions
+from equipoise.metrics.base import Metric, Predictions
+from equipoise.metrics.classification import METRICS
+from equipoise.metrics.decisions import Decision, decided_metric, fit_decision
 from equipoise.runs.cell import Cell
 from equipoise.runs.description import StudyDescription
 
@@ -90,6 +94,39 @@ class ImageRun:
     def primary_metric(self) -> str:
         """Name of the metric on which the verdict rests."""
         return self.description.primary_metric
+
+    @cached_property
+    def decisive_metric(self) -> Metric:
+        """The metric on which the verdict rests: the primary one at each method's own threshold.
+
+        Raises:
+            SettingError: The study's primary metric is unknown.
+        """
+        return decided_metric(pick(METRICS, self.primary_metric, "metric"))
+
+    @cached_property
+    def decisions(self) -> dict[Cell, Decision | None]:
+        """The best decision of every finished cell on its validation images.
+
+        None where a class has no validation image, or no threshold changes the decisive metric.
+        """
+        if self.decisive_metric.name in METRICS:
+            return dict.fromkeys(finished.cell for finished in self.finished)
+        decisions = {}
+        for finished in self.finished:
+            decisions[finished.cell] = fit_decision(finished.validation, self.decisive_metric)
+        return decisions
+
+    def decided(self, finished: FinishedCell) -> Predictions | None:
+        """Return the predictions of a cell from which the decisive metric is computed.
+
+        They are the calls at the cell's own decision, or the scores where no threshold changes the
+        metric; None where there is no decision because a class has no validation image.
+        """
+        if self.decisive_metric.name in METRICS:
+            return finished.predictions
+        decision = self.decisions[finished.cell]
+        return None if decision is None else decision.decided(finished.predictions)
 
     @property
     def class_names(self) -> tuple[str, ...]:

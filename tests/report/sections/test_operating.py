@@ -48,10 +48,10 @@ def test_what_only_moved_the_threshold_is_named() -> None:
     found = list(
         sentences(
             of(
-                compared("weights", "largest/balanced_accuracy", "better", 0.2),
-                compared("smote", "largest/balanced_accuracy", "better", 0.3),
-                compared("ldam", "largest/balanced_accuracy", "worse", -0.1),
-                compared("smote", "best_threshold/balanced_accuracy", "better"),
+                compared("weights", "largest/recall_and_specificity", "better", 0.2),
+                compared("smote", "largest/recall_and_specificity", "better", 0.3),
+                compared("ldam", "largest/recall_and_specificity", "worse", -0.1),
+                compared("smote", "best_threshold/recall_and_specificity", "better"),
                 compared("smote", "recall_0.95/rare_specificity", "no detectable difference"),
             ),
             "none",
@@ -65,7 +65,9 @@ def test_what_only_moved_the_threshold_is_named() -> None:
 
 
 def test_many_methods_are_counted_not_listed() -> None:
-    rows = [compared(f"m{i}", "largest/balanced_accuracy", "better", 1 - i / 10) for i in range(8)]
+    rows = [
+        compared(f"m{i}", "largest/recall_and_specificity", "better", 1 - i / 10) for i in range(8)
+    ]
     assert (
         "(better: m0, m1, m2, m3, m4 and 3 more)" in list(sentences(of(*rows), "none", "rare"))[1]
     )
@@ -75,7 +77,9 @@ def test_runs_that_cannot_tell_say_nothing() -> None:
     assert (
         list(
             sentences(
-                of(compared("a", "largest/balanced_accuracy", "not enough runs")), "none", "rare"
+                of(compared("a", "largest/recall_and_specificity", "not enough runs")),
+                "none",
+                "rare",
             )
         )
         == []

@@ -1,9 +1,9 @@
 """Is a gain more than a moved threshold? Operating points, fixed recall, calibration."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from equipoise.metrics.operating import MEASURES, POINTS, RECALLS, OperatingPoint
+from equipoise.metrics.operating import MEAN_RECALL, MEASURES, POINTS, RECALLS, OperatingPoint
 from equipoise.metrics.thresholds import FALSE_ALARM, MISSED
 from equipoise.report import charts
 from equipoise.report.figures import (
@@ -81,6 +81,7 @@ def view(contents: Contents) -> OperatingView | None:
     methods = [method.method for method in contents.results.methods if method.n_runs]
     if operating is None or not methods:
         return None
+    operating = as_in_the_verdict(operating, contents)
     points: dict[tuple[str, str, str], PointRow] = {}
     for row in operating.points:
         points[row.method, row.point, row.measure] = row
@@ -107,6 +108,21 @@ def view(contents: Contents) -> OperatingView | None:
         },
         panels=list(reliability_panels(contents, operating)),
     )
+
+
+def as_in_the_verdict(operating: OperatingTables, contents: Contents) -> OperatingTables:
+    """Replace the comparisons at the best threshold by those of the verdict, of two classes.
+
+    They are the same but for Holm's correction: that of the verdict also counts the comparisons in
+    ranking. One report must not call a method both better and not detectably better.
+    """
+    decisive = contents.results.compared_on("decided_balanced_accuracy")
+    if len(contents.class_names) > 2 or not decisive:
+        return operating
+    metric = f"best_threshold/{MEAN_RECALL}"
+    comparisons = [row for row in operating.comparisons if row.metric != metric]
+    comparisons += [replace(row, metric=metric) for row in decisive]
+    return replace(operating, comparisons=comparisons)
 
 
 def sentences(operating: OperatingTables, baseline: str, rare_class: str) -> Iterator[str]:
@@ -152,7 +168,9 @@ def with_verdict(verdict: str, rows: Sequence[Comparison]) -> list[str]:
     return [row.method for row in by_size if row.verdict == verdict]
 
 
-def differing(rows: Sequence[Comparison], baseline: str, measure: str = "balanced accuracy") -> str:
+def differing(
+    rows: Sequence[Comparison], baseline: str, measure: str = MEASURES[MEAN_RECALL].label
+) -> str:
     """Return in words which methods differ detectably from the baseline."""
     groups = []
     n_methods = 0

@@ -1,0 +1,17 @@
+"""The last sentence of the first screen: what to do, with what the audit of the images found."""
+
+from equipoise.report.run_contents import Contents
+from equipoise.results.advice import Clearance, advise
+from equipoise.runs.description import SEGMENTATION
+
+
+def advice_of(contents: Contents) -> str:
+    """Return what to do after a study; empty for a study of volumes."""
+    if contents.results.task == SEGMENTATION:
+        return ""
+    return advise(contents.results, contents.run.images, clearances_of(contents))
+
+
+def clearances_of(contents: Contents) -> dict[str, Clearance]:
+    """Return which synthetic images may be released, as far as they were audited."""
+    return {}

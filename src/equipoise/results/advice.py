@@ -1,0 +1,176 @@
+"""What to do: one sentence on which a clinician can act, with its number."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from equipoise.results.best_method import best_first
+from equipoise.results.image_verdict import obstacle
+from equipoise.results.judgments import judged
+from equipoise.results.phrases import capitalized, effects, with_interval
+from equipoise.results.records import (
+    RANKING,
+    UNTESTED,
+    Comparison,
+    Judgment,
+    Results,
+    Summary,
+)
+from equipoise.runs.image_run import ImageRun
+
+NOTICEABLE = 0.005  # a change of balanced accuracy below it is not worth a number
+# A study that would have missed a difference of this size has not settled the question.
+COARSE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clearance:
+    """Whether a method's synthetic images may be released, as its audit found.
+
+    Attributes:
+        passed: Neither privacy nor quality speaks against it.
+        reason: What does, as a clause; empty where nothing does.
+    """
+
+    passed: bool
+    reason: str
+
+
+def advise(
+    results: Results, run: ImageRun, clearances: Mapping[str, Clearance] | None = None
+) -> str:
+    """Write what to do after a study of images.
+
+    Args:
+        results: Tables and judgments of the study.
+        run: Its stored predictions, for the thresholds.
+        clearances: Method -> whether its synthetic images may be released; None where no audit was
+            made.
+    """
+    if not any(m.method == results.baseline and m.n_runs for m in results.methods):
+        return f"Nothing can be advised yet: {obstacle(results)}."
+    better = judged("better", results.judgments) or judged("ranks better", results.judgments)
+    parts = []
+    if better:
+        chosen = _best_on_validation(better, run)
+        parts.append(f"Train with {chosen.method} and {_decide(chosen.method, results, run)}")
+        parts.append(_gain(chosen, results))
+    else:
+        parts.append(f"Keep {_plain(results)} and {_decide(results.baseline, results, run)}")
+        parts += _no_gain(results)
+    parts += _about_synthetic_images(results, run, clearances)
+    return f"{capitalized('; '.join(parts))}."
+
+
+def _plain(results: Results) -> str:
+    if results.baseline == "none":
+        return "the plain classifier (none)"
+    return results.baseline
+
+
+def _decide(method: str, results: Results, run: ImageRun) -> str:
+    """Say how to decide with a method, and what that reaches."""
+    rare = results.class_names[results.rare_class]
+    summaries = next(m.metrics for m in results.methods if m.method == method)
+    decided, ranking = summaries[results.decisive_metric], summaries[RANKING]
+    if results.decisive_metric == RANKING or not decided.n_runs:
+        reached = f"{results.metrics[RANKING].label} {_with_ends(ranking)}"
+        return f"choose its threshold on validation images: {reached}"
+    usual = summaries[results.primary_metric]
+    label = results.metrics[results.decisive_metric].label.removesuffix(" at own thresholds")
+    if len(results.class_names) == 2:
+        decisions = [run.decisions[cell.cell] for cell in run.cells_of(method)]
+        thresholds = [decision.threshold for decision in decisions if decision is not None]
+        rule = f"call an image {rare} from a probability of {_threshold(thresholds)} on"
+    else:
+        rule = "add the offsets of thresholds.csv to the log probabilities before the largest wins"
+    instead = ""
+    comparable = results.decisive_metric == f"decided_{results.primary_metric}"
+    if comparable and abs(usual.mean - decided.mean) >= NOTICEABLE:
+        instead = f" instead of {usual.mean:.2f} at the usual threshold"
+    return f"{rule}: {label} {_with_ends(decided)}{instead}"
+
+
+def _threshold(thresholds: list[float]) -> str:
+    """Return the median threshold, and the range over runs where they differ."""
+    median, low, high = (f"{q:.2g}" for q in np.quantile(thresholds, [0.5, 0.0, 1.0]))
+    return median if low == high else f"{median} ({low} to {high} over the runs)"
+
+
+def _with_ends(summary: Summary) -> str:
+    if not math.isfinite(summary.low):
+        return f"{summary.mean:.2f}"
+    return f"{summary.mean:.2f} [{summary.low:.2f}, {summary.high:.2f}]"
+
+
+def _gain(chosen: Judgment, results: Results) -> str:
+    over = f"over {results.baseline}"
+    if results.decisive_metric != RANKING:
+        over += " at its own threshold"
+    if chosen.word == "better":
+        return f"that is {with_interval(chosen.decisive)} {over}"
+    label = results.metrics[RANKING].label
+    return f"it ranks better ({label} {with_interval(chosen.ranking)}), but is not detectably " + (
+        f"better {over}"
+    )
+
+
+def _no_gain(results: Results) -> Iterator[str]:
+    rows = results.compared_on(results.decisive_metric) + results.compared_on(RANKING)
+    tested = [row for row in rows if row.verdict not in UNTESTED]
+    if not results.judgments:
+        return
+    if not tested:
+        yield f"whether rebalancing adds anything cannot be told: {obstacle(results)}"
+        return
+    detectable = max(row.detectable for row in tested)
+    found = f"{detectable:.2f} would have been found"
+    if detectable >= COARSE:
+        found += ", so that more patients, splits or seeds may still show a gain"
+    yield f"no rebalancing adds a detectable amount ({found})"
+
+
+def _best_on_validation(judgments: list[Judgment], run: ImageRun) -> Judgment:
+    """Choose by the validation images, as the best of several on the test images is partly luck."""
+    metric, means = run.decisive_metric, {}
+    on_validation = run.on_validation()
+    for judgment in judgments:
+        values = []
+        for cell in on_validation.cells_of(judgment.method):
+            predictions = on_validation.decided(cell)
+            if predictions is not None:
+                values.append(float(metric.rule(predictions)[0]))
+        means[judgment.method] = float(np.mean(values)) if values else math.nan
+    best = best_first(metric, means)[0]
+    return next(judgment for judgment in judgments if judgment.method == best)
+
+
+def _about_synthetic_images(
+    results: Results, run: ImageRun, clearances: Mapping[str, Clearance] | None
+) -> Iterator[str]:
+    """Yield whether synthetic images are worth using, and whether they may be released."""
+    if not run.adding:
+        return
+    if results.contest is None:
+        yield "whether synthetic images beat copies of real ones was not tested (add replay)"
+        return
+    contest = results.contest
+    decisive = [row for row in contest.rows if row.metric == contest.rows[0].metric]
+    lost = [row for row in decisive if row.verdict != "better"]
+    if not lost:
+        weakest = min(decisive, key=lambda row: row.difference)
+        yield f"the synthetic images of {contest.champion} are worth it: {_over(weakest)}"
+    else:
+        hardest = min(lost, key=lambda row: row.difference)
+        yield f"do not use the synthetic images, they gain nothing detectable: {_over(hardest)}"
+    clearance = (clearances or {}).get(contest.champion)
+    if clearance is None:
+        yield "they have not been audited and must not be released"
+    elif not clearance.passed:
+        yield f"they must not be released: {clearance.reason}"
+
+
+def _over(row: Comparison) -> str:
+    return f"{effects([row])} over {row.baseline}"

@@ -1,0 +1,122 @@
+"""What to do: the sentence quotes the tables, and never recommends what was not shown."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from equipoise.results.advice import Clearance, advise
+from equipoise.results.image_tables import summarize
+from equipoise.results.own_thresholds import threshold_rows
+from equipoise.results.records import Results
+from equipoise.runs.image_run import ImageRun
+from equipoise.runs.run import open_run
+
+WriteRun = Callable[..., Path]
+ARMS = {"none": (1.2, -1.0), "shifted": (1.2, 0.0, 0.1), "separating": (2.6, -1.0)}
+
+
+def swap_validation(first: Path, second: Path) -> None:
+    """Swap the validation predictions of two cells."""
+    stored = []
+    for path in (first, second):
+        with np.load(path) as arrays:
+            stored.append(dict(arrays))
+    for path, ours, theirs in zip((first, second), stored, stored[::-1], strict=True):
+        validation = {n: array for n, array in theirs.items() if n.startswith("validation")}
+        np.savez(path, allow_pickle=False, **{**ours, **validation})
+
+
+def opened(folder: Path) -> tuple[Results, ImageRun]:
+    run = open_run(folder)
+    return summarize(run, n_draws=200), run.images
+
+
+def test_a_better_method_is_to_be_trained(write_run: WriteRun) -> None:
+    results, run = opened(write_run(ARMS, n_splits=3, counts=(150, 60)))
+    text = advise(results, run)
+    summary = results.methods[2].metrics[results.decisive_metric]
+    assert text.startswith("Train with separating and call an image class-1 from a probability of ")
+    assert f"{summary.mean:.2f} [{summary.low:.2f}, {summary.high:.2f}]" in text
+    assert re.search(
+        r"\+0\.\d{3} \[\+0\.\d{3}, \+0\.\d{3}\] over none at its own threshold\.", text
+    )
+
+
+def test_where_nothing_is_better_the_baseline_is_kept(write_run: WriteRun) -> None:
+    arms = {"none": (1.2, -1.5), "shifted": (1.2, 0.5, 0.1)}
+    results, run = opened(write_run(arms, n_splits=3, counts=(150, 60)))
+    text = advise(results, run)
+    thresholds = sorted(
+        row.threshold
+        for row in threshold_rows(run)
+        if row.method == "none" and row.class_name == "class-1"
+    )
+    assert text.startswith("Keep the plain classifier (none) and call an image class-1")
+    assert f"{thresholds[4]:.2g} ({thresholds[0]:.2g} to {thresholds[-1]:.2g}" in text
+    largest = max(
+        row.detectable
+        for name in (results.decisive_metric, "auroc")
+        for row in results.compared_on(name)
+    )
+    assert f"{largest:.2f} would have been found" in text
+
+
+def test_a_coarse_study_says_that_it_has_not_settled_the_question(write_run: WriteRun) -> None:
+    results, run = opened(
+        write_run({"none": (1.2, -1.0), "other": (1.2, -1.0, 1.0)}, counts=(20, 8), n_seeds=2)
+    )
+    assert "more patients, splits or seeds" in advise(results, run)
+
+
+def test_several_classes_are_decided_by_offsets(write_run: WriteRun) -> None:
+    results, run = opened(write_run(ARMS, n_splits=3, counts=(150, 60, 30)))
+    assert "offsets of thresholds.csv" in advise(results, run)
+
+
+@pytest.mark.parametrize(
+    ("clearances", "expected"),
+    [
+        ({}, "must not be released"),
+        ({"dcgan": Clearance(passed=False, reason="3 near copies")}, "released: 3 near copies"),
+        ({"dcgan": Clearance(passed=True, reason="")}, "gain nothing detectable"),
+    ],
+)
+def test_synthetic_images(
+    write_run: WriteRun, clearances: dict[str, Clearance], expected: str
+) -> None:
+    arms = {"none": (1.2, -1.0), "oversampling": (1.2, 0.0, 0.1), "dcgan": (1.2, 0.0, 0.2)}
+    folder = write_run(arms, n_splits=3, counts=(150, 60))
+    for cell in (folder / "cells" / "dcgan").glob("*/*"):
+        np.savez(cell / "synthetic.npz", images=np.zeros((1, 1, 2, 2), np.uint8), labels=np.ones(1))
+    run = open_run(folder)
+    results = summarize(run, n_draws=100)
+    text = advise(results, run.images, clearances)
+    assert expected in text
+    assert ("released" in text) == (clearances.get("dcgan") != Clearance(passed=True, reason=""))
+
+
+def test_a_run_without_baseline_gets_no_advice(write_run: WriteRun) -> None:
+    failed = [("none", "split-0", seed) for seed in range(3)]
+    results, run = opened(write_run(ARMS, failed=failed))
+    assert advise(results, run).startswith("Nothing can be advised yet: no run of none")
+
+
+def test_the_method_is_chosen_on_validation(write_run: WriteRun) -> None:
+    arms = {"none": (0.5, -1.0), "good": (2.4, -1.0), "best": (3.0, -1.0)}
+    folder = write_run(arms, n_splits=3, counts=(150, 60))
+    for path in folder.glob("cells/good/*/*/predictions.npz"):
+        swap_validation(path, Path(str(path).replace("/good/", "/best/")))
+    results, run = opened(folder)
+    assert advise(results, run).startswith("Train with good")
+
+
+def test_decisions_come_from_validation_images(write_run: WriteRun) -> None:
+    _, run = opened(write_run(ARMS, n_splits=2))
+    for cell in run.finished:
+        decision = run.decisions[cell.cell]
+        assert decision is not None
+        assert decision.threshold in cell.validation.y_score[:, 1]
+        assert decision.threshold not in cell.predictions.y_score[:, 1]
