@@ -219,6 +219,10 @@ def unknown_policy(root: Path) -> list[str]:
     return [str(good_folder(root)), "--duplicates", "ignore"]
 
 
+def unknown_checkpoint(root: Path) -> list[str]:
+    return [str(good_folder(root)), "--checkpoint", "lasst"]
+
+
 def unknown_augmentation(root: Path) -> list[str]:
     return [str(good_folder(root)), "--augmentation", "films"]
 
@@ -311,6 +315,7 @@ CASES: dict[Callable[[Path], list[str]], tuple[str, ...]] = {
     unknown_class: ("il", "ill"),
     unknown_policy: ("ignore", "merge"),
     unknown_augmentation: ("films", "film"),
+    unknown_checkpoint: ("lasst", "last"),
     missing_weights: ("weights.safetensors",),
     absent_device: ("cuda", "cpu"),
     bad_regex: ("--groups",),

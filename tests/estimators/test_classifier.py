@@ -406,6 +406,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, fit: Callable[[], object
     [
         {"keep_best": "balanced_accuracy", "patience": 5},
         {"keep_best": "last", "optimizer": "sgd", "precision": "bf16-mixed"},
+        {"keep_best": "averaged"},
         {
             "network": "mobilenet_v2",
             "keep_best": "loss",
@@ -436,6 +437,9 @@ def test_a_killed_fit_repeated_gives_the_same_bits(
     interrupt(monkeypatch, 3, lambda: fit(tmp_path))  # the 13th step again: ten were not repeated
     again = fit(tmp_path)
     assert same(weights(again), weights(whole))
+    assert again.other_network_ is not None
+    assert whole.other_network_ is not None
+    assert same(again.other_network_.state_dict(), whole.other_network_.state_dict())
     assert again.history_.rows == whole.history_.rows
     np.testing.assert_array_equal(again.predict_proba(toy.images), whole.predict_proba(toy.images))
     assert not list(tmp_path.iterdir())
@@ -600,6 +604,7 @@ def test_no_image_gives_no_row(toy: ImageDataset) -> None:
         ({"evaluate_every": None}, "evaluate_every.* 1,.* None"),
         ({"patience": 0}, "patience.* 1,.* 0"),
         ({"patience": 3, "keep_best": "last"}, "patience.*keep_best='last'"),
+        ({"patience": 3, "keep_best": "averaged"}, "patience.*keep_best='averaged'"),
         ({"learning_rate": 0.0}, r"learning_rate.* 0\.0 "),
         ({"learning_rate": float("nan")}, "learning_rate.* nan "),
         ({"weight_decay": -1.0}, r"weight_decay.* -1\.0"),

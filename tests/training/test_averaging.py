@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from equipoise.training.averaging import ExponentialAverage, refresh_batch_norm
 from equipoise.training.loop import History
@@ -59,6 +60,29 @@ def test_buffers_are_copied() -> None:
     assert torch.equal(
         average.network.get_buffer("running_mean"), source.get_buffer("running_mean")
     )
+
+
+def test_golden_average_of_weights_and_buffers() -> None:
+    """The same as torch's `AveragedModel`, which copies the first weights that it is shown."""
+    torch.manual_seed(0)
+    source = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(12, 2))
+    optimizer = torch.optim.SGD(source.parameters(), lr=0.1)
+    average = ExponentialAverage(source, decay=0.9, ramp=math.inf, average_buffers=True)
+    reference = AveragedModel(source, avg_fn=lambda old, new, _n: 0.9 * old + 0.1 * new)
+    reference.update_parameters(source)
+    mean = source[1].get_buffer("running_mean").clone()
+    for done in range(1, 8):
+        optimizer.zero_grad()
+        torch.autograd.backward(source(torch.randn(5, 1, 4, 4) + done).square().mean())
+        optimizer.step()
+        average(done, History())
+        reference.update_parameters(source)
+        mean = 0.9 * mean + 0.1 * source[1].get_buffer("running_mean")
+    expected = reference.module.state_dict()
+    for name, tensor in average.network.named_parameters():
+        torch.testing.assert_close(tensor, expected[name])
+    torch.testing.assert_close(average.network.get_buffer("1.running_mean"), mean)
+    assert average.network.get_buffer("1.num_batches_tracked") == 7
 
 
 def test_state_round_trip() -> None:

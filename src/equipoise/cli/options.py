@@ -220,6 +220,14 @@ Augmentation = Annotated[
     str,
     typer.Option(help="'film' (no flips), 'cell' (any flip) or 'none'.", rich_help_panel=TRAINING),
 ]
+Checkpoint = Annotated[
+    str,
+    typer.Option(
+        help="Weights that every classifier keeps: 'best' on the validation images, or 'last', "
+        "averaged. The report shows both.",
+        rich_help_panel=TRAINING,
+    ),
+]
 Device = Annotated[
     str, typer.Option(help="'auto', 'cpu', 'cuda' or 'mps'.", rich_help_panel=TRAINING)
 ]
@@ -275,6 +283,7 @@ class RunOptions:
     steps: Steps = _BUDGET.n_steps
     gan_steps: GanSteps = _BUDGET.gan_steps
     augmentation: Augmentation = _BUDGET.augmentation
+    checkpoint: Checkpoint = _BUDGET.checkpoint
     folds: Folds = None
     labels: LabelNames = None
     modalities: Modalities = None

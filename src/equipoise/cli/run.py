@@ -85,5 +85,6 @@ def image_budget(options: RunOptions) -> Budget:
         n_steps=options.steps,
         gan_steps=options.gan_steps,
         augmentation=options.augmentation,
+        checkpoint=options.checkpoint,
         device=options.device,
     )

@@ -6,40 +6,27 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from equipoise.arrays import Images, LabeledImages, Labels, Scores, value_range
-from equipoise.discovery import pick
-from equipoise.estimators.first_stage import build_network, train_network
+from equipoise.estimators.first_stage import build_network
 from equipoise.estimators.fit_request import (
     FitRequest,
     Mask,
     check_mask,
     encode_validation,
 )
-from equipoise.estimators.pretraining import (
-    PretrainedTrunk,
-    Pretraining,
-    load_trunk,
-    pretrain_trunk,
-)
+from equipoise.estimators.pretraining import Pretraining, pretrain_trunk
 from equipoise.estimators.relearning import RELEARNED
 from equipoise.estimators.scoring import features_in_chunks, logits_of, probabilities
-from equipoise.estimators.second_stage import (
-    SECOND_STAGES,
-    SecondStageResult,
-    check_second_stage,
-)
+from equipoise.estimators.second_stage import SECOND_STAGES, check_second_stage
 from equipoise.estimators.settings import ClassifierSettings
+from equipoise.estimators.stages import make_loss, train_stages
 from equipoise.exceptions import DataError
-from equipoise.losses import LOSSES
-from equipoise.losses.base import ImbalanceLoss
 from equipoise.networks.backbones import find_backbone
-from equipoise.training.chance import isolated_chance
 from equipoise.training.devices import resolve_device
 from equipoise.training.persistence import load_fitted, save_fitted
 from equipoise.validation import check_images, check_images_and_labels
@@ -74,7 +61,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             flips.
         precision: "32-true" or "bf16-mixed" for training; predictions are always float32.
         keep_best: Metric of the validation images that chooses the weights: "balanced_accuracy",
-            "accuracy", "auroc", "loss", or "last" for those of the last step.
+            "accuracy", "auroc", "loss"; "last" for those of the last step, or "averaged" for an
+            exponential average of the last ones, batch-norm statistics included.
         evaluate_every: Steps between two validation evaluations; the last step is always evaluated.
         patience: Evaluations without improvement after which to stop, or None.
         second_stage: One of `equipoise.estimators.second_stage.SECOND_STAGES`: what happens to the
@@ -93,6 +81,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         second_stage_: Findings of the second stage, for example {"tau": 0.3}.
         seconds_: Duration of `fit`.
         network_: The network, in evaluation mode.
+        other_network_: The same with the weights of the other checkpoint policy, see
+            `predict_proba_other`; None where they would need a second stage of their own.
         loss_: The loss, which turns logits into probabilities.
         shape_: (c, h, w) of the images.
         dtype_: Their storage type.
@@ -179,7 +169,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             y: (n,) labels, any integers.
             validation: Real images and labels, which choose the weights and when to stop; none are
                 held out from `X`. Images of a class that is not in `y` are left out. Without them
-                the last weights are kept.
+                the last weights take the place of the best.
             workspace: Folder of the checkpoint; None writes none.
             synthetic: (n,) True where an image of `X` is synthetic; None where all are real.
 
@@ -225,7 +215,13 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             validation=validation,
             workspace=folder,
         )
-        self._train(request, pretrained)
+        stages = train_stages(request, pretrained)
+        self.network_ = stages.network
+        self.other_network_ = stages.other
+        self.loss_ = stages.loss
+        self.second_stage_ = stages.findings
+        self.histories_ = stages.histories
+        self.history_ = stages.histories[""]
         self.seconds_ = time.perf_counter() - started
         return self
 
@@ -237,10 +233,24 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             DataError: Images of another shape or storage type than the training images.
         """
         check_is_fitted(self, "network_")
-        X = self.check_images(X)
-        if len(X) == 0:
-            return np.empty((0, len(self.classes_)))
-        return probabilities(logits_of(self.network_, X, self.span_), self.loss_)
+        return self._probabilities(self.network_, X)
+
+    def predict_proba_other(self, X: Images) -> Scores | None:
+        """Return what `predict_proba` would return under the other checkpoint policy.
+
+        That is, with averaged weights where `keep_best` is a metric, else with those of the best
+        balanced accuracy on the validation images. None where a second stage would have to be
+        trained again.
+
+        Raises:
+            NotFittedError: `fit` has not been called; `load` restores the weights of `keep_best`
+                alone.
+            DataError: Images of another shape or storage type than the training images.
+        """
+        check_is_fitted(self, "other_network_")
+        if self.other_network_ is None:
+            return None
+        return self._probabilities(self.other_network_, X)
 
     def predict(self, X: Images) -> Labels:
         """Return the (n,) most probable labels; see `predict_proba`."""
@@ -312,8 +322,15 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         loaded.dtype_ = np.dtype(stored["dtype"])
         stage = SECOND_STAGES[loaded.second_stage]
         loss = RELEARNED if stage is not None and stage.relearns else loaded.loss
-        loaded.network_ = loaded._build(loss)
-        loaded.loss_ = loaded._make_loss(loss)
+        loaded.network_ = build_network(
+            loaded.network,
+            pretrained=loaded.pretrained is not None,
+            channels=loaded.shape_[0],
+            n_classes=len(loaded.classes_),
+            side=min(loaded.shape_[1:]),
+            loss=loss,
+        )
+        loaded.loss_ = make_loss(loss, loaded.counts_, loaded.real_counts_)
         loaded._modules().to(resolve_device(device)).eval().load_state_dict(tensors)
         return loaded
 
@@ -337,41 +354,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             )
         return images
 
-    def _train(self, request: FitRequest, pretrained: PretrainedTrunk) -> None:
-        """Train both stages."""
-        with isolated_chance(self.seed, "classifier", "first weights"):
-            network = self._build(self.loss)
-        if self.pretrained is not None:
-            request.backbone.load_weights(network, self.pretrained)
-        if pretrained.tensors is not None:
-            load_trunk(request.backbone, network, pretrained.tensors)
-        self.network_ = network.train().to(request.device)
-        self.loss_ = self._make_loss(self.loss).to(request.device)
-        self.history_ = train_network(self.network_, self.loss_, request)
-        self.network_.eval()
-        second = SecondStageResult()
-        stage = SECOND_STAGES[self.second_stage]
-        if stage is not None:
-            second = stage.run(self.network_, self.loss_, request)
-            if stage.relearns:
-                self.loss_ = self._make_loss(RELEARNED).to(request.device)
-        self.second_stage_ = second.findings
-        self.histories_ = {**pretrained.histories, "": self.history_, **second.histories}
-        request.finish()
-
-    def _build(self, loss: str) -> nn.Module:
-        return build_network(
-            self.network,
-            pretrained=self.pretrained is not None,
-            channels=self.shape_[0],
-            n_classes=len(self.classes_),
-            side=min(self.shape_[1:]),
-            loss=loss,
-        )
-
-    def _make_loss(self, name: str) -> ImbalanceLoss:
-        factory = pick(LOSSES, name, "loss")
-        return factory(torch.as_tensor(self.real_counts_ if factory.counts_real else self.counts_))
+    def _probabilities(self, network: nn.Module, X: Images) -> Scores:
+        X = self.check_images(X)
+        if len(X) == 0:
+            return np.empty((0, len(self.classes_)))
+        return probabilities(logits_of(network, X, self.span_), self.loss_)
 
     def _modules(self) -> nn.ModuleDict:
         return nn.ModuleDict({"network": self.network_, "loss": self.loss_})

@@ -1,5 +1,7 @@
 """The first stage of a classifier's fit: building the network and training all its layers."""
 
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,12 @@ from equipoise.discovery import pick
 from equipoise.estimators.fit_request import NETWORK, FitRequest
 from equipoise.estimators.row_loss import AdvanceLoss, RowLoss, divergence_advice
 from equipoise.estimators.scoring import logits_of, validation_scores
-from equipoise.estimators.settings import KEEP_BEST
+from equipoise.estimators.settings import AVERAGED, KEEP_BEST
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.networks.backbones import build, find_backbone
 from equipoise.training.augmentation import augmented
+from equipoise.training.averaging import ExponentialAverage
 from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches
 from equipoise.training.checkpoint import Stateful
 from equipoise.training.devices import autocast
@@ -39,8 +42,26 @@ def build_network(
     return laid_out
 
 
-def train_network(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> History:
-    """Train all layers and leave the network with the weights that `keep_best` names."""
+@dataclass(frozen=True, eq=False)
+class FirstStage:
+    """What the training of all layers yields, beside the network.
+
+    Attributes:
+        history: Its history.
+        other: The same network with the weights of the other checkpoint policy: averaged, where
+            validation images chose those of the network, else the best on the validation images
+            (balanced accuracy; without such images the last).
+    """
+
+    history: History
+    other: nn.Module
+
+
+def train_network(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> FirstStage:
+    """Train all layers and leave the network with the weights that `keep_best` names.
+
+    One training yields the weights of both checkpoint policies; averaging them changes no step.
+    """
     settings = request.settings
     optimizer = make_optimizer(
         settings.optimizer,
@@ -49,13 +70,15 @@ def train_network(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) 
         weight_decay=settings.weight_decay,
     )
     schedule = make_schedule(settings.schedule, optimizer, settings.n_steps)
+    average = ExponentialAverage(network, average_buffers=True)
     parts: dict[str, Stateful] = {
         "network": network,
         "optimizer": optimizer,
         "schedule": schedule,
         "loss": loss,
+        "average": average,
     }
-    hooks: list[Hook] = [AdvanceLoss(loss, settings.n_steps)]
+    hooks: list[Hook] = [average, AdvanceLoss(loss, settings.n_steps)]
     best = keep_best_hook(network, loss, request)
     if best is not None:
         parts["best"] = best
@@ -75,9 +98,16 @@ def train_network(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) 
         history=History(advice=divergence_advice(settings.learning_rate)),
         name="classifier",
     )
-    if best is not None and settings.keep_best != "last":
+    if settings.chosen_on_validation:
+        if best is not None:
+            best.restore()
+        return FirstStage(history, average.network)
+    last = deepcopy(network.state_dict())
+    if best is not None:
         best.restore()
-    return history
+    other = deepcopy(network).eval().requires_grad_(False)
+    network.load_state_dict(average.state_dict() if settings.keep_best == AVERAGED else last)
+    return FirstStage(history, other)
 
 
 def weighted_loss(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> RowLoss:
@@ -125,7 +155,7 @@ def keep_best_hook(network: nn.Module, loss: ImbalanceLoss, request: FitRequest)
         scores = validation_scores(logits_of(network, images, request.span), codes, loss)
         return {f"validation_{name}": value for name, value in scores.items()}
 
-    metric = "loss" if settings.keep_best == "last" else settings.keep_best
+    metric = settings.keep_best if settings.chosen_on_validation else "balanced_accuracy"
     return KeepBest(
         network,
         score,

@@ -18,12 +18,14 @@ from equipoise.training.mixing import MIXINGS
 from equipoise.training.optimizers import OPTIMIZERS, SCHEDULES
 from equipoise.validation import check_whole
 
-KEEP_BEST = {  # metric that chooses the weights -> whether higher is better
+AVERAGED, LAST = "averaged", "last"
+KEEP_BEST = {  # what chooses the weights -> whether higher is better, where it is a metric
     "balanced_accuracy": True,
     "accuracy": True,
     "auroc": True,
     "loss": False,
-    "last": False,
+    AVERAGED: True,
+    LAST: True,
 }
 
 
@@ -54,6 +56,11 @@ class ClassifierSettings:
     second_stage_steps: int | None
     device: str
     seed: int
+
+    @property
+    def chosen_on_validation(self) -> bool:
+        """Whether a metric of the validation images chooses the weights."""
+        return self.keep_best not in (AVERAGED, LAST)
 
     @property
     def n_second_steps(self) -> int:
@@ -113,10 +120,10 @@ class ClassifierSettings:
             check_whole("second_stage_steps", self.second_stage_steps, minimum=1)
         if self.patience is not None:
             check_whole("patience", self.patience, minimum=1)
-            if self.keep_best == "last":
+            if not self.chosen_on_validation:
                 raise SettingError(
-                    f"Expected patience=None with keep_best='last', got {self.patience}. Use a "
-                    "metric for keep_best, such as 'balanced_accuracy'."
+                    f"Expected patience=None with keep_best='{self.keep_best}', got "
+                    f"{self.patience}. Use a metric for keep_best, such as 'balanced_accuracy'."
                 )
         if not self.learning_rate > 0 or not self.weight_decay >= 0:
             raise SettingError(

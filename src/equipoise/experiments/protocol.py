@@ -9,6 +9,9 @@ from dataclasses import dataclass
 # Cheap methods without synthetic images: what a generator has to beat.
 STRONG_CONTROLS = ("oversampling", "balanced_softmax", "crt", "ldam_drw", "replay")
 
+# Checkpoint policy -> `keep_best` of every classifier. The scores of the other one stand beside it.
+CHECKPOINTS = {"best": "balanced_accuracy", "last": "averaged"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
@@ -57,6 +60,9 @@ class Budget:
         batch_size: Images in each of them.
         learning_rate: Of the classifier.
         augmentation: Of the classifier; one of `equipoise.training.augmentation.AUGMENTATIONS`.
+        checkpoint: Weights that the classifier of every method keeps: "best" on the validation
+            images (balanced accuracy), or "last", averaged over the end of training. The choice
+            alone can be worth as much as a method, so it is the same for all; see `CHECKPOINTS`.
         gan_steps: Rounds of a GAN: one update of each network. Generators of other kinds get as
             many updates.
         gan_batch_size: Images in each round.
@@ -75,6 +81,7 @@ class Budget:
     batch_size: int = 32
     learning_rate: float = 1e-3
     augmentation: str = "film"
+    checkpoint: str = "best"
     gan_steps: int = 1500
     gan_batch_size: int = 32
     gan_channels: int = 32

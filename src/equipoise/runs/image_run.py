@@ -31,6 +31,9 @@ class FinishedCell:
         validation: Truth and scores of the m validation images, on which thresholds are chosen.
         validation_patients: (m,) int64 patient of each validation image.
         validation_ids: (m,) names of the validation images.
+        other: `predictions` with the weights of the other checkpoint policy; None where they are
+            not known.
+        validation_other: The same of `validation`.
     """
 
     cell: Cell
@@ -40,6 +43,8 @@ class FinishedCell:
     validation: Predictions
     validation_patients: NDArray[np.int64]
     validation_ids: NDArray[np.str_]
+    other: Predictions | None = None
+    validation_other: Predictions | None = None
 
     @classmethod
     def from_arrays(cls, cell: Cell, arrays: Arrays, *, rare_class: int) -> Self:
@@ -55,6 +60,10 @@ class FinishedCell:
             y_score=arrays["validation_score"].astype(np.float64),
             positive=rare_class,
         )
+        other = validation_other = None
+        if "test_score_other" in arrays:
+            other = replace(test, y_score=arrays["test_score_other"][order])
+            validation_other = replace(validation, y_score=arrays["validation_score_other"])
         return cls(
             cell=cell,
             predictions=test,
@@ -63,6 +72,8 @@ class FinishedCell:
             validation=validation,
             validation_patients=arrays["validation_groups"],
             validation_ids=arrays["validation_ids"],
+            other=other,
+            validation_other=validation_other,
         )
 
 
@@ -165,6 +176,22 @@ class ImageRun:
                 ids=finished.validation_ids,
             )
             cells.append(on_validation)
+        return replace(self, finished=tuple(cells))
+
+    def under_other_policy(self) -> Self:
+        """Return the cells whose scores under the other checkpoint policy are known, with these."""
+        cells = []
+        for finished in self.finished:
+            if finished.other is None or finished.validation_other is None:
+                continue
+            under_other = replace(
+                finished,
+                predictions=finished.other,
+                validation=finished.validation_other,
+                other=finished.predictions,
+                validation_other=finished.validation,
+            )
+            cells.append(under_other)
         return replace(self, finished=tuple(cells))
 
     def check_paired(self) -> None:

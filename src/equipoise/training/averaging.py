@@ -10,20 +10,39 @@ from equipoise.training.loop import History
 
 
 class ExponentialAverage:
-    """A hook that averages a network's weights; buffers are copied.
+    """A hook that averages a network's weights; buffers are copied, or averaged too.
 
     The average over the first steps would remember the untrained network for a long time, so its
     half-life is at most the share `ramp` of the steps done: decay_t = min(decay, 0.5^(1 / (ramp
     t))). It is `Stateful`: put it into the checkpoint's parts.
 
-    Source: The code of Karras et al. (2020), arXiv 1912.04958 (`ema_rampup`).
+    Args:
+        source: The network; the average starts from its weights.
+        decay: Weight of the old average, at most.
+        ramp: See above; `math.inf` for a constant decay.
+        average_buffers: Average floating-point buffers like weights, so that the statistics of a
+            batch norm are those along the same steps. Counters are copied.
+
+    Source: Averaging: Polyak and Juditsky (1992); exponential, with averaged buffers, as torch's
+    `AveragedModel(use_buffers=True)`. Ramp: the code of Karras et al. (2020), arXiv 1912.04958
+    (`ema_rampup`).
 
     Attributes:
         network: The averaged network, in eval mode.
     """
 
-    def __init__(self, source: nn.Module, *, decay: float = 0.999, ramp: float = 0.05) -> None:
-        self.source, self.decay, self.ramp = source, decay, ramp
+    def __init__(
+        self,
+        source: nn.Module,
+        *,
+        decay: float = 0.999,
+        ramp: float = 0.05,
+        average_buffers: bool = False,
+    ) -> None:
+        self.source = source
+        self.decay = decay
+        self.ramp = ramp
+        self.average_buffers = average_buffers
         self.network = deepcopy(source).eval().requires_grad_(False)
 
     def __call__(self, done: int, history: History) -> None:
@@ -32,8 +51,11 @@ class ExponentialAverage:
         with torch.no_grad():
             for mean, new in zip(self.network.parameters(), self.source.parameters(), strict=True):
                 mean.lerp_(new, 1.0 - decay)
-            for copied, live in zip(self.network.buffers(), self.source.buffers(), strict=True):
-                copied.copy_(live)
+            for old, live in zip(self.network.buffers(), self.source.buffers(), strict=True):
+                if self.average_buffers and old.is_floating_point():
+                    old.lerp_(live, 1.0 - decay)
+                else:
+                    old.copy_(live)
 
     def decay_at(self, done: int) -> float:
         """Return the weight of the old average at a step; `ramp=math.inf` makes it constant.

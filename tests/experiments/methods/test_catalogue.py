@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,6 +37,20 @@ def test_all_arms_share_one_classifier_but_for_what_they_are_about() -> None:
     assert settings["none"]["network"] == "resnet18"
     assert settings["none"]["device"] == "cpu"
     assert settings["none"]["loss"] == "cross_entropy"
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "keep_best"), [("best", "balanced_accuracy"), ("last", "averaged")]
+)
+def test_all_arms_keep_their_weights_by_one_policy(checkpoint: str, keep_best: str) -> None:
+    methods = build_methods(METHODS, replace(BUDGET, checkpoint=checkpoint))
+    policies = {describe_steps(method)[-1].settings["keep_best"] for method in methods.values()}
+    assert policies == {keep_best}
+
+
+def test_an_unknown_policy_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"'lasst'.*'last'"):
+        build_methods(["none"], replace(BUDGET, checkpoint="lasst"))
 
 
 def test_no_two_methods_are_the_same() -> None:

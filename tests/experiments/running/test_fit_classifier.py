@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from imblearn.pipeline import Pipeline
+from sklearn.base import clone
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
@@ -95,3 +96,35 @@ def test_a_cell_that_goes_on_in_the_second_stage_is_resumed(
     assert again.history == whole.history
     for name, values in whole.predictions.items():
         np.testing.assert_array_equal(again.predictions[name], values)
+
+
+def test_the_scores_of_the_other_policy_stand_beside(toy: ImageDataset, tmp_path: Path) -> None:
+    classifier = ImageClassifier(n_steps=6, batch_size=8, evaluate_every=2, device="cpu")
+    methods = {
+        "best": Pipeline([("classify", classifier)]),
+        "last": Pipeline([("classify", clone(classifier).set_params(keep_best="averaged"))]),
+        "crt": Pipeline([("classify", clone(classifier).set_params(second_stage="crt"))]),
+    }
+    study = Study(name="x", dataset=toy, splits=hold_out(toy), methods=methods, seeds=(0,))
+    outcomes = {}
+    for name in methods:
+        cell = Cell(name, study.splits[0].name, 0)
+        outcomes[name] = fit_cell(cell, study, tmp_path, quiet).predictions
+    for part in ("test", "validation"):
+        of_best, other_of_last = (
+            outcomes[name][f"{part}_{array}"]
+            for name, array in (("best", "score"), ("last", "score_other"))
+        )
+        np.testing.assert_array_equal(of_best, other_of_last)
+        assert other_of_last.dtype == np.float64
+        np.testing.assert_array_equal(
+            outcomes["last"][f"{part}_score"], outcomes["best"][f"{part}_score_other"]
+        )
+        assert f"{part}_score_other" not in outcomes["crt"]
+
+
+def test_a_classifier_of_another_library_has_one_policy(
+    make_study: Callable[..., Study], tmp_path: Path
+) -> None:
+    outcome = fit_cell(Cell("none", "split-0", 0), make_study(), tmp_path, quiet)
+    assert not any("other" in name for name in outcome.predictions)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from imblearn.pipeline import Pipeline
 
+from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
-from equipoise.experiments.protocol import Budget
+from equipoise.experiments.protocol import CHECKPOINTS, Budget
 from equipoise.resampling.base import Params, Resampler
 
 Balance = Callable[[Budget], Resampler]
@@ -58,6 +59,7 @@ class Method:
             batch_size=budget.batch_size,
             learning_rate=budget.learning_rate,
             augmentation=budget.augmentation,
+            keep_best=pick(CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
             device=budget.device,
         )
         classify = ("classify", classifier.set_params(**self.classifier(budget)))

@@ -1,7 +1,7 @@
 """Train and apply one cell of a study of images: resample, fit, predict held-out images."""
 
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,14 @@ class Classifier(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write the fitted classifier to a new folder."""
+
+
+@runtime_checkable
+class KeepsBothWeights(Protocol):
+    """A classifier whose one training yields the weights of both checkpoint policies."""
+
+    def predict_proba_other(self, X: Images) -> Scores | None:
+        """Return (n, number of `classes_`) probabilities under the other policy; None without."""
 
 
 def fit_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) -> Outcome:
@@ -127,15 +135,25 @@ def resample_and_fit(
 
 
 def predict_part(classifier: Classifier, images: ImageDataset, part: str) -> Predictions:
-    """Score the images of a part of a split; a class that was not in training has probability 0."""
+    """Score the images of a part of a split; a class that was not in training has probability 0.
+
+    The scores of the other checkpoint policy, if any, stand beside them.
+    """
     scores = np.zeros((len(images), len(images.class_names)))  # (n, k)
     scores[:, classifier.classes_] = classifier.predict_proba(images.images)
-    return {
+    predictions = {
         f"{part}_ids": images.ids.astype(str),
         f"{part}_true": images.labels,
         f"{part}_score": scores,
         f"{part}_groups": images.groups,
     }
+    if isinstance(classifier, KeepsBothWeights):
+        of_classes = classifier.predict_proba_other(images.images)
+        if of_classes is not None:
+            other = np.zeros_like(scores)
+            other[:, classifier.classes_] = of_classes
+            predictions[f"{part}_score_other"] = other
+    return predictions
 
 
 def diversity_of(pipeline: Pipeline) -> dict[int, float]:
