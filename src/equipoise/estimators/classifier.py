@@ -24,7 +24,7 @@ from equipoise.estimators.relearning import RELEARNED
 from equipoise.estimators.scoring import features_in_chunks, logits_of, probabilities
 from equipoise.estimators.second_stage import SECOND_STAGES, check_second_stage
 from equipoise.estimators.settings import ClassifierSettings
-from equipoise.estimators.stages import make_loss, train_stages
+from equipoise.estimators.stages import TrainedStages, make_loss, train_stages
 from equipoise.exceptions import DataError
 from equipoise.networks.backbones import find_backbone
 from equipoise.training.devices import resolve_device
@@ -215,13 +215,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             validation=validation,
             workspace=folder,
         )
-        stages = train_stages(request, pretrained)
-        self.network_ = stages.network
-        self.other_network_ = stages.other
-        self.loss_ = stages.loss
-        self.second_stage_ = stages.findings
-        self.histories_ = stages.histories
-        self.history_ = stages.histories[""]
+        self._set_fitted(train_stages(request, pretrained))
         self.seconds_ = time.perf_counter() - started
         return self
 
@@ -353,6 +347,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
                 "images alike."
             )
         return images
+
+    def _set_fitted(self, stages: TrainedStages) -> None:
+        self.network_ = stages.network
+        self.other_network_ = stages.other
+        self.loss_ = stages.loss
+        self.second_stage_ = stages.findings
+        self.histories_ = stages.histories
+        self.history_ = stages.histories[""]
 
     def _probabilities(self, network: nn.Module, X: Images) -> Scores:
         X = self.check_images(X)

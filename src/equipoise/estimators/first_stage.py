@@ -12,7 +12,7 @@ from equipoise.discovery import pick
 from equipoise.estimators.fit_request import NETWORK, FitRequest
 from equipoise.estimators.row_loss import AdvanceLoss, RowLoss, divergence_advice
 from equipoise.estimators.scoring import logits_of, validation_scores
-from equipoise.estimators.settings import AVERAGED, KEEP_BEST
+from equipoise.estimators.settings import AVERAGED, KEEP_BEST, ClassifierSettings
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.networks.backbones import build, find_backbone
@@ -98,16 +98,24 @@ def train_network(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) 
         history=History(advice=divergence_advice(settings.learning_rate)),
         name="classifier",
     )
-    if settings.chosen_on_validation:
-        if best is not None:
-            best.restore()
-        return FirstStage(history, average.network)
+    return FirstStage(history, keep_weights(network, best, average, settings))
+
+
+def keep_weights(
+    network: nn.Module,
+    best: KeepBest | None,
+    average: ExponentialAverage,
+    settings: ClassifierSettings,
+) -> nn.Module:
+    """Load the weights of the policy into a network; return one with those of the other policy."""
     last = deepcopy(network.state_dict())
     if best is not None:
         best.restore()
+    if settings.chosen_on_validation:
+        return average.network
     other = deepcopy(network).eval().requires_grad_(False)
     network.load_state_dict(average.state_dict() if settings.keep_best == AVERAGED else last)
-    return FirstStage(history, other)
+    return other
 
 
 def weighted_loss(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) -> RowLoss:
