@@ -2,13 +2,17 @@
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 from tests.fixtures.studies import description_of
 
+from equipoise.data.dataset import ImageDataset
+from equipoise.data.splits import Split, hold_out
 from equipoise.experiments.description import describe
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.progress import watching
@@ -20,6 +24,7 @@ from equipoise.results.power import (
     detectable,
     needs,
     outlook,
+    planned_patients,
     seeds_in_words,
     seeds_needed,
     size_of,
@@ -44,6 +49,7 @@ def test_the_outlook_contains_what_is_detectable_and_the_seeds_needed() -> None:
     text = outlook(study)
     assert f"{detectable(size, ACCURACY):.3f} in balanced accuracy" in text
     assert f"{detectable(size, 'auroc'):.3f} in AUROC" in text
+    assert "200 patients of class few" in text
     for need in needs(size, ACCURACY):
         assert need.n_seeds == seeds_needed(size, ACCURACY, need.difference)
         assert need.text in text
@@ -62,9 +68,48 @@ def test_why_no_number_of_seeds_suffices() -> None:
 
 
 def test_the_reason_why_a_study_cannot_answer_is_given() -> None:
-    assert "fewer than 6 patients of class few" in outlook(described(test=(400, 4), splits=1))
+    few = outlook(described(test=(400, 4), splits=1))
+    assert re.search("4 patients of class few are tested, fewer than 6", few)
     assert "a single run of each" in outlook(described(splits=1, seeds=1))
     assert outlook(described(methods=1)) == ""
+
+
+def scarce_patients() -> tuple[ImageDataset, Sequence[Split]]:
+    """Class 1 has the fewest images, class 0 the fewest patients: 8 images each of 5."""
+    labels = np.repeat([0, 1, 2], [40, 20, 60])
+    groups = np.concatenate([np.repeat(np.arange(5), 8), 10 + np.arange(20), 40 + np.arange(60)])
+    dataset = ImageDataset(
+        images=np.arange(120 * 16, dtype=np.uint8).reshape(120, 1, 4, 4),
+        labels=labels,
+        class_names=("slides", "films", "cells"),
+        groups=groups,
+        ids=np.array([f"{i:03d}" for i in range(120)]),
+    )
+    return dataset, hold_out(dataset, n_splits=2, test=0.4, validation=0.2)
+
+
+def test_the_forecast_counts_the_patients_that_the_verdict_counts() -> None:
+    dataset, splits = scarce_patients()
+    patients = planned_patients(dataset, splits)
+    tested = np.unique(np.concatenate([split.test for split in splits]))
+    expected = [len(set(dataset.groups[tested][dataset.labels[tested] == c])) for c in range(3)]
+    assert patients.in_all == tuple(expected)
+    assert (patients.scarce_class, patients.fewest) == (0, min(expected))
+    per_split = []
+    for split in splits:
+        rows = split.test[dataset.labels[split.test] == 1]
+        per_split.append(len(set(dataset.groups[rows])))
+    assert patients.in_split[1] == np.mean(per_split)
+    names = [{"name": "none", "steps": []}, {"name": "other", "steps": []}]
+    value = description_of((), [split.name for split in splits], 3, (16, 8, 24), ACCURACY)
+    value |= {"methods": names, "dataset": value["dataset"] | {"class_names": dataset.class_names}}
+    text = outlook(StudyDescription.from_json(value), patients)
+    assert f"{min(expected)} patients of class slides" in text
+
+
+def test_the_family_of_the_forecast_is_that_of_the_verdict() -> None:
+    assert size_of(described(methods=3)).n_comparisons == 4
+    assert size_of(replace(described(methods=3), primary_metric="auroc")).n_comparisons == 2
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -20,6 +20,7 @@ from equipoise.results.power import (
     ACCURACY,
     ASSUMED,
     MOST_SEEDS,
+    PatientCounts,
     StudySize,
     detectable,
     seeds_needed,
@@ -32,15 +33,30 @@ Codes = NDArray[np.int64]
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 STUDIES = ("all_methods", "covid_border_control", "covid_xray", "herlev_seven", "herlev_two")
-ONE = StudySize(
-    n_test=(120.0, 40.0),
-    overlap=1.0,
-    images_per_patient=1.0,
-    n_splits=1,
-    n_seeds=3,
-    n_comparisons=4,
-)
-THREE = replace(ONE, overlap=0.25, n_splits=3)
+
+
+def sized(
+    n_test: tuple[float, float] = (120.0, 40.0),
+    *,
+    n_splits: int = 1,
+    n_seeds: int = 3,
+    images_per_patient: float = 1.0,
+) -> StudySize:
+    """Three quarters of the images train, so that two splits share a quarter of their tests."""
+    overlap = 0.25 if n_splits > 1 else 1.0
+    in_split = np.array(n_test) / images_per_patient
+    in_all = in_split * n_splits / (1 + (n_splits - 1) * overlap)
+    return StudySize(
+        n_test=n_test,
+        patients=PatientCounts(in_split=tuple(in_split), in_all=tuple(in_all)),
+        overlap=overlap,
+        n_splits=n_splits,
+        n_seeds=n_seeds,
+        n_comparisons=4,
+    )
+
+
+ONE, THREE = sized(), sized(n_splits=3)
 
 
 def described(n_splits: int = 2) -> StudyDescription:
@@ -53,16 +69,14 @@ def described(n_splits: int = 2) -> StudyDescription:
 def test_a_design_is_read_from_what_is_asked() -> None:
     assert size_of(described()) == StudySize(
         n_test=(30.0, 10.0),
+        patients=PatientCounts(in_split=(15.0, 5.0), in_all=(24.0, 8.0)),  # of 48 and 16 images
         overlap=0.25,
-        images_per_patient=2.0,
         n_splits=2,
         n_seeds=3,
-        n_comparisons=2,
+        n_comparisons=4,  # two methods on two metrics
     )
-    assert_allclose(
-        size_of(described()).fewest_patients, 10 * 2 / 1.25 / 2
-    )  # 16 images in two splits, 8 patients
     assert size_of(described(n_splits=1)).overlap == 1
+    assert size_of(replace(described(), primary_metric="auroc")).n_comparisons == 2
 
 
 def test_the_prediction_is_the_paired_test_with_the_expected_variances() -> None:
@@ -72,11 +86,9 @@ def test_the_prediction_is_the_paired_test_with_the_expected_variances() -> None
     between = assumed.split_sd**2 + assumed.seed_sd**2 / 3 + sampled
     differences = math.sqrt(between) * np.array([-1.0, 0.0, 1.0])
     draws = np.tile(math.sqrt(sampled * 1.5 / 3 / 2) * np.array([-1.0, 1.0]), (3, 1))
-    fewest = round(THREE.fewest_patients)
+    fewest = round(THREE.patients.fewest)
     test = paired_test(differences, draws, np.arange(3), n_patients=fewest, n_comparisons=4)
-    assert_allclose(
-        detectable(replace(THREE, n_test=tuple(n)), ACCURACY), test.detectable, rtol=1e-3
-    )
+    assert_allclose(detectable(THREE, ACCURACY), test.detectable, rtol=1e-3)
 
 
 def test_on_one_split_the_runs_are_the_seeds() -> None:
@@ -100,7 +112,7 @@ def test_images_of_a_patient_count_less_than_patients() -> None:
     """Five images of a patient: 1 + 4 x 0.05 = 1.2 times the variance, a fifth of the patients."""
     assumed = replace(ASSUMED[ACCURACY], seed_sd=0.0)
     several, alone = (
-        detectable(replace(ONE, images_per_patient=n), ACCURACY, assumed) for n in (5.0, 1.0)
+        detectable(sized(images_per_patient=n), ACCURACY, assumed) for n in (5.0, 1.0)
     )
     reach = [stats.t.ppf(1 - 0.025 / 4, degrees) + stats.t.ppf(0.8, degrees) for degrees in (7, 39)]
     assert_allclose(several / alone, math.sqrt(1.2) * reach[0] / reach[1])
@@ -108,7 +120,12 @@ def test_images_of_a_patient_count_less_than_patients() -> None:
 
 @pytest.mark.parametrize(
     "size",
-    [replace(ONE, n_seeds=1), replace(ONE, n_comparisons=0), replace(ONE, n_test=(120.0, 0.0))],
+    [
+        replace(ONE, n_seeds=1),
+        replace(ONE, n_comparisons=0),
+        sized((120.0, 0.0)),
+        sized((9.0, 5.0)),
+    ],
 )
 def test_nothing_is_predicted_for_a_study_that_cannot_answer(size: StudySize) -> None:
     assert math.isnan(detectable(size, ACCURACY))
@@ -119,10 +136,7 @@ def test_nothing_is_predicted_for_a_study_that_cannot_answer(size: StudySize) ->
 @given(st.integers(12, 300), st.integers(1, 5), st.integers(2, 30), st.sampled_from(list(ASSUMED)))
 @settings(deadline=None, max_examples=20)
 def test_what_can_be_found_has_bounds(n: int, n_splits: int, n_seeds: int, metric: str) -> None:
-    overlap = 0.25 if n_splits > 1 else 1.0
-    size = replace(
-        ONE, n_test=(2.0 * n, 1.0 * n), n_splits=n_splits, n_seeds=n_seeds, overlap=overlap
-    )
+    size = sized((2.0 * n, 1.0 * n), n_splits=n_splits, n_seeds=n_seeds)
     reach = detectable(size, metric)
     assert 0 < reach < math.inf
     assert detectable(replace(size, n_comparisons=9), metric) > reach
@@ -138,13 +152,13 @@ def test_what_can_be_found_has_bounds(n: int, n_splits: int, n_seeds: int, metri
 def test_more_of_anything_finds_more(metric: str) -> None:
     for size in (ONE, THREE):
         reach = detectable(size, metric)
-        assert detectable(replace(size, n_test=(480.0, 160.0)), metric) < reach
+        assert detectable(sized((480.0, 160.0), n_splits=size.n_splits), metric) < reach
         assert detectable(replace(size, n_seeds=9), metric) < reach
-    assert detectable(replace(THREE, n_splits=6), metric) < detectable(THREE, metric)
+    assert detectable(sized(n_splits=6), metric) < detectable(THREE, metric)
 
 
 def test_the_seeds_needed_are_the_fewest() -> None:
-    large = replace(ONE, n_test=(2000.0, 600.0))
+    large = sized((2000.0, 600.0))
     n_seeds = seeds_needed(large, ACCURACY, 0.03)
     assert n_seeds is not None
     assert detectable(replace(large, n_seeds=n_seeds), ACCURACY) <= 0.03
@@ -192,7 +206,7 @@ def measured(name: str, metric: str) -> Floats:
     compared = [row for row in rows(RESULTS / name / "comparisons.csv") if row["metric"] == metric]
     for row in compared:
         if row["low"] != row["high"]:
-            runs, patients = parts(row, len(compared), m, size.fewest_patients)
+            runs, patients = parts(row, len(compared), m, size.patients.fewest)
             mean = (level[row["method"]] + level[row["baseline"]]) / 2
             overlapping = (1 + (size.n_splits - 1) * size.overlap) / size.n_splits
             expected = 2 * spread(np.array(size.n_test), max(mean, 0.5)) * overlapping
@@ -247,7 +261,7 @@ def power(size: StudySize, *, n_studies: int) -> float:
             for row in split_runs(rng, size, strata, image, weights)
         ]
         values, splits = np.stack(runs), np.repeat(np.arange(size.n_splits), size.n_seeds)
-        fewest = round(size.fewest_patients)
+        fewest = round(size.patients.fewest)
         n_found += (
             paired_test(values[:, 0], values[:, 1:], splits, n_patients=fewest).p
             < 0.05 / size.n_comparisons
@@ -280,5 +294,5 @@ def test_what_is_predicted_is_found_about_four_times_in_five(size: StudySize) ->
     [(1, 2), (1, 3), (1, 10), (3, 1), (3, 3), (3, 10), (5, 1), (5, 3), (5, 10)],
 )
 def test_what_is_predicted_is_found_in_many_studies(n_splits: int, n_seeds: int) -> None:
-    size = replace(ONE if n_splits == 1 else THREE, n_splits=n_splits, n_seeds=n_seeds)
+    size = sized(n_splits=n_splits, n_seeds=n_seeds)
     assert (0.67 if n_splits * n_seeds == 2 else 0.74) <= power(size, n_studies=800) <= 0.89

@@ -52,7 +52,7 @@ def execute(study: "Study", out: Path, *, workers: int | None, device: str) -> N
     from equipoise.experiments.running.executors import default_executor
     from equipoise.experiments.running.progress import watching
     from equipoise.experiments.running.runner import run_study
-    from equipoise.results.power import outlook
+    from equipoise.results.power import outlook, planned_patients
     from equipoise.runs.store import RunStore
 
     store, executor = RunStore(out), default_executor(device, workers=workers)
@@ -60,7 +60,9 @@ def execute(study: "Study", out: Path, *, workers: int | None, device: str) -> N
     store.check(description)
 
     def detectable_difference() -> str:
-        return outlook(description) if study.task == "classification" else ""
+        if study.task != "classification":
+            return ""
+        return outlook(description, planned_patients(study.images, study.splits))
 
     with watching(study, store, executor, outlook=detectable_difference) as observer:
         run_study(study, store, executor=executor, observer=observer)

@@ -6,13 +6,18 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
 
+from equipoise.data.dataset import ImageDataset
+from equipoise.data.splits import Split
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.sampling_variance import area_variance, recall_variance
 from equipoise.metrics.statistics import detectable_difference, satterthwaite
 from equipoise.results.comparison import FEWEST_PATIENTS
+from equipoise.results.phrases import plural
 from equipoise.results.records import RANKING
 from equipoise.runs.description import StudyDescription
+from equipoise.runs.image_run import ImageRun
 
 ACCURACY = "balanced_accuracy"
 MOST_SEEDS = 200  # nobody trains more; what these do not show, no number of seeds will
@@ -21,32 +26,49 @@ TARGETS = (0.02, 0.05, 0.10)  # differences that a reader may want to find
 
 
 @dataclass(frozen=True, kw_only=True)
+class PatientCounts:
+    """Test patients with at least one image of each class, as the verdict counts them.
+
+    Attributes:
+        in_split: (k,) in a split, the mean over the splits.
+        in_all: (k,) in all splits together, each patient once.
+    """
+
+    in_split: tuple[float, ...]
+    in_all: tuple[float, ...]
+
+    @property
+    def scarce_class(self) -> int:
+        """The class with the fewest patients over all splits, the first on a tie."""
+        return int(np.argmin(self.in_all))
+
+    @property
+    def fewest(self) -> float:
+        """Its number of patients over all splits."""
+        return self.in_all[self.scarce_class]
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudySize:
     """The numbers of a study that determine what it can find.
 
     Attributes:
         n_test: Test images of each class in a split, the mean over the splits.
+        patients: Test patients of each class.
         overlap: Share of a split's test images that another split tests too; 1 where there is one
             split.
-        images_per_patient: Mean over all images.
         n_splits: Number of splits.
         n_seeds: Trainings of every method on every split.
-        n_comparisons: Methods that are compared with the baseline.
+        n_comparisons: Size of the family that the verdict corrects for: methods other than the
+            baseline, times the metrics in the first sentence.
     """
 
     n_test: tuple[float, ...]
+    patients: PatientCounts
     overlap: float
-    images_per_patient: float
     n_splits: int
     n_seeds: int
     n_comparisons: int
-
-    @property
-    def fewest_patients(self) -> float:
-        """Patients of the class with fewest, over all splits, by the mean number of images."""
-        # Number of different test images, in units of one split's test images.
-        tested = self.n_splits / (1 + (self.n_splits - 1) * self.overlap)
-        return min(self.n_test) * tested / self.images_per_patient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,18 +121,73 @@ class Need:
     text: str
 
 
-def size_of(description: StudyDescription) -> StudySize:
-    """Compute the size of a study from its description."""
+def count_patients(
+    tested: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]], n_classes: int
+) -> PatientCounts:
+    """Count the test patients of each class.
+
+    Args:
+        tested: Labels (n,) and patients (n,) of the test images of each split, at least one.
+        n_classes: Number k of classes.
+
+    Example:
+        >>> first = np.array([0, 0, 1, 1]), np.array([7, 7, 8, 9])
+        >>> second = np.array([0, 1]), np.array([5, 8])
+        >>> count_patients([first, second], 2)
+        PatientCounts(in_split=(1.0, 1.5), in_all=(2.0, 2.0))
+    """
+    pairs = [np.unique(np.stack(split), axis=1) for split in tested]  # (class, patient) once each
+    in_split = [np.bincount(of_split[0], minlength=n_classes) for of_split in pairs]
+    in_all = np.bincount(np.unique(np.concatenate(pairs, axis=1), axis=1)[0], minlength=n_classes)
+    return PatientCounts(
+        in_split=tuple(np.mean(in_split, axis=0).tolist()),
+        in_all=tuple(in_all.astype(np.float64).tolist()),
+    )
+
+
+def planned_patients(dataset: ImageDataset, splits: Sequence[Split]) -> PatientCounts:
+    """Count the test patients of each class of a study, before anything is trained."""
+    tested = [(dataset.labels[split.test], dataset.groups[split.test]) for split in splits]
+    return count_patients(tested, len(dataset.class_names))
+
+
+def patients_of_run(run: ImageRun) -> PatientCounts | None:
+    """Count the test patients of each class of a run; None where no cell has finished."""
+    by_split = {}
+    for finished in run.finished:
+        by_split[finished.cell.split] = (finished.predictions.y_true, finished.patients)
+    if not by_split:
+        return None
+    return count_patients(list(by_split.values()), len(run.class_names))
+
+
+def size_of(description: StudyDescription, patients: PatientCounts | None = None) -> StudySize:
+    """Compute the size of a study.
+
+    Args:
+        description: The study.
+        patients: Its test patients, see `planned_patients` and `patients_of_run`; where None, they
+            are estimated from the mean number of images of a patient.
+    """
     dataset, splits = description.dataset, description.splits
-    tested = np.array([split.counts["test"] for split in splits], dtype=np.float64)  # (splits, k)
-    share = float(tested.sum()) / len(splits) / dataset.n_images
+    counts = np.array([split.counts["test"] for split in splits], dtype=np.float64)  # (splits, k)
+    n_test = counts.mean(axis=0)
+    overlap = float(n_test.sum()) / dataset.n_images if len(splits) > 1 else 1.0
+    if patients is None:
+        in_split = n_test * dataset.n_groups / dataset.n_images
+        # Number of different test images, in units of one split's test images.
+        distinct = len(splits) / (1 + (len(splits) - 1) * overlap)
+        patients = PatientCounts(
+            in_split=tuple(in_split.tolist()), in_all=tuple((in_split * distinct).tolist())
+        )
+    n_metrics = len({description.primary_metric, RANKING})
     return StudySize(
-        n_test=tuple(tested.mean(axis=0).tolist()),
-        overlap=share if len(splits) > 1 else 1.0,
-        images_per_patient=dataset.n_images / dataset.n_groups,
+        n_test=tuple(n_test.tolist()),
+        patients=patients,
+        overlap=overlap,
         n_splits=len(splits),
         n_seeds=len(description.seeds),
-        n_comparisons=len(description.methods) - 1,
+        n_comparisons=n_metrics * (len(description.methods) - 1),
     )
 
 
@@ -128,16 +205,17 @@ def detectable(size: StudySize, metric: str, assumed: Assumptions | None = None)
         assumed: Instead of `ASSUMED[metric]`.
 
     Example:
-        >>> size = StudySize(n_test=(150.0, 30.0), overlap=0.25, images_per_patient=1.0,
+        >>> patients = PatientCounts(in_split=(150.0, 30.0), in_all=(300.0, 60.0))
+        >>> size = StudySize(n_test=(150.0, 30.0), patients=patients, overlap=0.25,
         ...                  n_splits=3, n_seeds=3, n_comparisons=4)
         >>> round(detectable(size, "auroc"), 3)
         0.101
     """
     m = size.n_splits if size.n_splits > 1 else size.n_seeds
-    if m < 2 or size.n_comparisons < 1 or size.fewest_patients < FEWEST_PATIENTS:
+    if m < 2 or size.n_comparisons < 1 or size.patients.fewest < FEWEST_PATIENTS:
         return math.nan
     runs, images = _variances(size, metric, assumed or ASSUMED[metric])
-    freedom = satterthwaite((runs, m - 1), (images, size.fewest_patients - 1))
+    freedom = satterthwaite((runs, m - 1), (images, size.patients.fewest - 1))
     return detectable_difference(math.sqrt(runs + images), freedom, size.n_comparisons)
 
 
@@ -157,9 +235,14 @@ def seeds_needed(
     return None
 
 
-def outlook(description: StudyDescription) -> str:
-    """Describe what a study can find; empty where there is nothing to compare."""
-    size = size_of(description)
+def outlook(description: StudyDescription, patients: PatientCounts | None = None) -> str:
+    """Describe what a study can find; empty where there is nothing to compare.
+
+    Args:
+        description: The study.
+        patients: See `size_of`.
+    """
+    size = size_of(description, patients)
     if size.n_comparisons < 1:
         return ""
     if problem := obstacle(size, description.class_names):
@@ -167,7 +250,8 @@ def outlook(description: StudyDescription) -> str:
     reached = [f"{detectable(size, name):.3f} in {METRICS[name].label}" for name in SPREADS]
     needed = seeds_in_words(needs(size, ACCURACY))
     return (
-        f"Expected: a true difference of {' and of '.join(reached)} is found four times in five. "
+        f"Expected: a true difference of {' and of '.join(reached)} is found four times in five, "
+        f"with {_scarce(size, description.class_names)} tested. "
         f"Seeds needed in {METRICS[ACCURACY].label}, {needed}."
     )
 
@@ -201,19 +285,25 @@ def seeds_in_words(needed: Sequence[Need]) -> str:
 
 def obstacle(size: StudySize, class_names: Sequence[str]) -> str:
     """Explain why a study cannot find anything; empty where it can."""
-    if size.fewest_patients < FEWEST_PATIENTS:
-        rare = class_names[int(np.argmin(size.n_test))]
-        return f"fewer than {FEWEST_PATIENTS} patients of class {rare} are tested"
+    if size.patients.fewest < FEWEST_PATIENTS:
+        return f"only {_scarce(size, class_names)} are tested, fewer than {FEWEST_PATIENTS}"
     if size.n_splits == 1 and size.n_seeds == 1:
         return "a single run of each shows no difference; use more seeds or splits"
     return ""
 
 
+def _scarce(size: StudySize, class_names: Sequence[str]) -> str:
+    """Return the number of patients of the scarce class, and its name."""
+    n, name = round(size.patients.fewest), class_names[size.patients.scarce_class]
+    return f"{plural(n, 'patient')} of class {name}"
+
+
 def _variances(size: StudySize, metric: str, assumed: Assumptions) -> tuple[float, float]:
     """Return the two parts of `paired_test`: between runs, and from which images were tested."""
     # Images of a patient are correlated: the design effect (Kish 1965, section 5.4).
-    design_effect = 1 + (size.images_per_patient - 1) * assumed.clustering
-    n = np.array(size.n_test) / design_effect
+    n_test = np.array(size.n_test)
+    images_per_patient = n_test / np.maximum(size.patients.in_split, 1e-9)  # (k,)
+    n = n_test / (1 + (images_per_patient - 1) * assumed.clustering)
     one_split = 2 * (1 - assumed.correlation) * SPREADS[metric](n, assumed.level)
     if size.n_splits == 1:
         return assumed.seed_sd**2 / size.n_seeds, one_split

@@ -12,7 +12,7 @@ from equipoise.report.html import write_report
 from equipoise.report.run_contents import read_contents
 from equipoise.report.sections import second_opinions as section
 from equipoise.report.sections.second_opinions import WHY, foretold, reaches, view
-from equipoise.results.power import detectable, size_of
+from equipoise.results.power import detectable, size_of, patients_of_run
 from equipoise.results.records import VerdictWord
 from equipoise.results.textbook_tests import Opinion
 
@@ -90,7 +90,9 @@ def test_several_images_of_a_patient_are_a_warning(make_run: MakeRun) -> None:
 def test_what_could_be_found_is_foretold_beside_what_was_reached(make_run: MakeRun) -> None:
     contents = read_contents(make_run(counts=(800, 400)))
     text = foretold(contents)
-    expected = detectable(size_of(contents.description), "balanced_accuracy")
+    size = size_of(contents.description, patients_of_run(contents.run.images))
+    assert size.patients.in_all == contents.results.test_patients
+    expected = detectable(size, "balanced_accuracy")
     assert f"{expected:.3f} in balanced accuracy" in text
     reached = [
         row.detectable for row in contents.results.comparisons if row.metric == "balanced_accuracy"
@@ -104,7 +106,7 @@ def test_a_study_too_small_says_so_and_a_lone_baseline_leaves_the_section_out(
     make_run: MakeRun,
 ) -> None:
     few = read_contents(make_run(counts=(240, 20)))
-    assert "fewer than 6 patients of class carcinoma" in foretold(few)
+    assert re.search("of class carcinoma are tested, fewer than 6", foretold(few))
     assert view(few) is not None
     assert view(read_contents(make_run(methods=("none",)))) is None
 

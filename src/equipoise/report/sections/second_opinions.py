@@ -16,6 +16,7 @@ from equipoise.results.power import (
     needs,
     obstacle,
     size_of,
+    patients_of_run,
 )
 from equipoise.results.records import RANKING, Comparison, Results
 from equipoise.results.textbook_tests import Opinion, second_opinions
@@ -163,7 +164,7 @@ def several_images_warning(contents: Contents) -> str:
 
 def foretold(contents: Contents) -> str:
     """Return what was to be expected before anything was trained, and what was reached."""
-    size = size_of(contents.description)
+    size = size_of(contents.description, patients_of_run(contents.run.images))
     if problem := obstacle(size, contents.class_names):
         return (
             "Before anything was trained it was clear that no method can be distinguished from the "
@@ -180,7 +181,7 @@ def foretold(contents: Contents) -> str:
 
 def reaches(contents: Contents) -> list[DetectableDifference]:
     """Return the detectable difference in each metric that has a forecast."""
-    size = size_of(contents.description)
+    size = size_of(contents.description, patients_of_run(contents.run.images))
     rows = []
     for metric in SPREADS:
         row = DetectableDifference(
