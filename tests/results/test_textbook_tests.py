@@ -18,11 +18,12 @@ from equipoise.metrics.classification import METRICS
 from equipoise.metrics.delong import compare_areas
 from equipoise.metrics.statistics import holm
 from equipoise.results.image_tables import summarize
-from equipoise.results.records import Results
+from equipoise.results.records import Results, VerdictWord
 from equipoise.results.textbook_tests import (
     FILE,
     TESTS,
     Opinion,
+    contradictions,
     join_splits,
     pairs_of,
     second_opinions,
@@ -79,10 +80,12 @@ def test_every_test_is_applied_to_every_method(write_run: WriteRun) -> None:
     _, results, opinions = opinions_of(write_run, n_splits=3, counts=(60, 24))
     assert {(o.test, o.metric) for o in opinions} == {
         ("delong", "auroc"), ("mcnemar", "accuracy"),
-        ("wilcoxon", "balanced_accuracy"), ("wilcoxon", "auroc"),
-        ("corrected_t", "balanced_accuracy"), ("corrected_t", "auroc"),
+        ("wilcoxon", "decided_balanced_accuracy"), ("wilcoxon", "auroc"),
+        ("wilcoxon", "balanced_accuracy"),
+        ("corrected_t", "decided_balanced_accuracy"), ("corrected_t", "auroc"),
+        ("corrected_t", "balanced_accuracy"),
     }  # fmt: skip
-    assert len(opinions) == 6 * 4
+    assert len(opinions) == 8 * 4
     ours = {(row.method, row.metric): row.verdict for row in results.comparisons}
     for o in opinions:
         assert o.ours == ours[o.method, "balanced_accuracy" if o.metric == "accuracy" else o.metric]
@@ -147,6 +150,48 @@ def test_wilcoxon_takes_all_runs_and_the_corrected_t_test_the_splits(write_run: 
     )
 
 
+def test_at_own_thresholds_the_calls_are_tested(write_run: WriteRun) -> None:
+    """A constant shift of the scores moves a threshold by as much, and no call."""
+    folder, _, opinions = opinions_of(write_run, n_splits=3, counts=(30, 12))
+    run = open_run(folder).images
+    rule = METRICS["balanced_accuracy"].rule
+    values = {}
+    for finished in run.finished:
+        decided = run.decided(finished)
+        assert decided is not None
+        values[finished.cell] = rule(decided)[0]
+    differences = []
+    for cell, value in values.items():
+        if cell.method == "shifted":
+            differences.append(value - values[replace(cell, method="none")])
+    opinion = opinion_of(opinions, "shifted", "wilcoxon", "decided_balanced_accuracy")
+    assert_allclose(opinion.difference, np.mean(differences))
+    assert_allclose(opinion.p, signed_ranks(np.array(differences)))
+    assert (
+        opinion.difference
+        < opinion_of(opinions, "shifted", "wilcoxon", "balanced_accuracy").difference
+    )
+
+
+def test_contradictions_come_with_the_opposite_of_our_verdict_first() -> None:
+    def opinion(method: str, verdict: VerdictWord, ours: VerdictWord, p: float) -> Opinion:
+        return Opinion(
+            method=method, baseline="none", test="delong", metric="auroc", difference=0.1, p=p,
+            p_low=p, p_high=p, p_holm=p, verdict=verdict, ours=ours, agreement="",
+        )  # fmt: skip
+
+    found = contradictions(
+        [
+            opinion("a", "better", "better", 0.001),
+            opinion("b", "no detectable difference", "better", 0.2),
+            opinion("c", "worse", "no detectable difference", 0.03),
+            opinion("d", "worse", "not enough runs", 0.006),
+            opinion("e", "worse", "better", 0.04),
+        ]
+    )
+    assert [o.method for o in found] == ["e", "d", "c"]
+
+
 def test_one_split_of_three_seeds_is_too_little_for_wilcoxon_and_t(write_run: WriteRun) -> None:
     _, _, opinions = opinions_of(write_run, n_splits=1)
     for o in opinions:
@@ -199,7 +244,7 @@ def test_equal_methods_are_rarely_called_different(write_run: WriteRun) -> None:
             score = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
             pair.append(replace(finished, predictions=replace(finished.predictions, y_score=score)))
         answers = [
-            TESTS[test]({"split-0": [(pair[0], pair[1])]}, "auroc", RATIO)
+            TESTS[test]({"split-0": [(pair[0], pair[1])]}, METRICS["auroc"], RATIO)
             for test in ("delong", "mcnemar")
         ]
         alarms += sum(answer.p[0] < 0.05 for answer in answers)

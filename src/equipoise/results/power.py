@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
+from equipoise.discovery import pick
 from equipoise.metrics.classification import METRICS
+from equipoise.metrics.decisions import decided_metric
 from equipoise.metrics.sampling_variance import area_variance, recall_variance
 from equipoise.metrics.statistics import detectable_difference, satterthwaite
 from equipoise.results.comparison import FEWEST_PATIENTS
@@ -180,7 +182,8 @@ def size_of(description: StudyDescription, patients: PatientCounts | None = None
         patients = PatientCounts(
             in_split=tuple(in_split.tolist()), in_all=tuple((in_split * distinct).tolist())
         )
-    n_metrics = len({description.primary_metric, RANKING})
+    decisive = decided_metric(pick(METRICS, description.primary_metric, "metric"))
+    n_metrics = len({decisive.name, RANKING})
     return StudySize(
         n_test=tuple(n_test.tolist()),
         patients=patients,

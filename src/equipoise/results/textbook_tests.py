@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.metrics.base import Predictions
+from equipoise.metrics.base import Metric, Predictions
 from equipoise.metrics.classic_tests import (
     FEWEST_PAIRS,
     corrected_t,
@@ -19,6 +19,7 @@ from equipoise.metrics.classic_tests import (
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.delong import FEWEST, compare_areas
 from equipoise.metrics.statistics import PairedTest, holm
+from equipoise.results.bootstrap_scores import metrics_of
 from equipoise.results.comparison import verdict_of
 from equipoise.results.records import RANKING, UNTESTED, Comparison, VerdictWord
 from equipoise.runs.csv_records import write_rows
@@ -29,7 +30,7 @@ PairedCells = Sequence[tuple[FinishedCell, FinishedCell]]  # method and baseline
 Pairs = Mapping[str, PairedCells]  # by split
 
 FILE = "second_opinions.csv"
-METRIC_OF = {"delong": [RANKING], "mcnemar": ["accuracy"]}  # the other tests take any metric
+METRIC_OF = {"delong": RANKING, "mcnemar": "accuracy"}  # the other tests take any metric
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Opinion:
         p_high: Largest.
         p_holm: `p` corrected over the methods.
         verdict: What follows from `p_holm`.
-        ours: The verdict of equipoise: on the same metric, for McNemar on the primary one.
+        ours: The verdict of equipoise: on the same metric, for McNemar on the primary one at the
+            usual threshold.
         agreement: "agrees", "differs", or "no answer" where one of the two has none.
     """
 
@@ -79,22 +81,52 @@ class Opinion:
 def second_opinions(run: ImageRun, comparisons: Sequence[Comparison]) -> list[Opinion]:
     """Apply every test of `TESTS` to every method of a run.
 
+    Wilcoxon's and the corrected t test are applied to the metric on which the verdict rests, to
+    AUROC and to the primary metric at the usual threshold.
+
     Args:
         run: The stored predictions.
         comparisons: Those of equipoise, `Results.comparisons`.
     """
     # n_test / n_train, the mean over the splits
     ratio = float(np.mean([split.n_test / split.n_train for split in run.description.splits]))
-    pairs = {name: pairs_of(run, name) for name in run.methods if name != run.baseline}
-    both = dict.fromkeys((run.primary_metric, RANKING))
+    others = [name for name in run.methods if name != run.baseline]
+    as_trained = {name: pairs_of(run, name) for name in others}
+    decided_run = at_own_decisions(run)
+    decided = {name: pairs_of(decided_run, name) for name in others}
+    known = metrics_of(run)
+    compared = dict.fromkeys((run.decisive_metric.name, RANKING, run.primary_metric))
     opinions: list[Opinion] = []
     for test, apply in TESTS.items():
-        for metric in METRIC_OF.get(test, both):
-            answers = {name: apply(paired, metric, ratio) for name, paired in pairs.items()}
-            compared = metric if metric in both else run.primary_metric
-            ours = {row.method: row for row in comparisons if row.metric == compared}
-            opinions += _opinions(test, metric, answers, ours)
+        for metric in [METRIC_OF[test]] if test in METRIC_OF else compared:
+            pairs = as_trained if metric in METRICS else decided
+            answers = {name: apply(pairs[name], known[metric], ratio) for name in others}
+            beside = metric if metric in compared else run.primary_metric
+            ours = {row.method: row for row in comparisons if row.metric == beside}
+            opinions += _opinions(test, known[metric], answers, ours)
     return opinions
+
+
+def contradictions(opinions: Sequence[Opinion]) -> list[Opinion]:
+    """Select the opinions that call a method better or worse where our verdict does not.
+
+    Those that say the opposite of our verdict come first, then the smallest p values.
+    """
+    selected = []
+    for opinion in opinions:
+        if opinion.verdict in ("better", "worse") and opinion.verdict != opinion.ours:
+            selected.append(opinion)
+    return sorted(selected, key=lambda o: (o.ours not in ("better", "worse"), o.p_holm))
+
+
+def at_own_decisions(run: ImageRun) -> ImageRun:
+    """Replace the scores of every cell by its calls at its own decision; drop cells without one."""
+    cells = []
+    for finished in run.finished:
+        decided = run.decided(finished)
+        if decided is not None:
+            cells.append(replace(finished, predictions=decided))
+    return replace(run, finished=tuple(cells))
 
 
 def write_second_opinions(opinions: Sequence[Opinion], folder: Path) -> None:
@@ -113,7 +145,7 @@ def pairs_of(run: ImageRun, method: str) -> Pairs:
     return pairs
 
 
-def delong(pairs: Pairs, metric: str, ratio: float) -> Answer:
+def delong(pairs: Pairs, metric: Metric, ratio: float) -> Answer:
     """Test AUROC on each split with at least two images of every class (DeLong et al. 1988)."""
     differences, p = [], []
     for cells in pairs.values():
@@ -126,7 +158,7 @@ def delong(pairs: Pairs, metric: str, ratio: float) -> Answer:
     return join_splits(differences, p)
 
 
-def mcnemar_by_split(pairs: Pairs, metric: str, ratio: float) -> Answer:
+def mcnemar_by_split(pairs: Pairs, metric: Metric, ratio: float) -> Answer:
     """Test accuracy on each split (McNemar 1947); the predicted class is the largest score."""
     differences, p = [], []
     for cells in pairs.values():
@@ -137,7 +169,7 @@ def mcnemar_by_split(pairs: Pairs, metric: str, ratio: float) -> Answer:
     return join_splits(differences, p)
 
 
-def wilcoxon(pairs: Pairs, metric: str, ratio: float) -> Answer:
+def wilcoxon(pairs: Pairs, metric: Metric, ratio: float) -> Answer:
     """Test a metric over all runs (Wilcoxon 1945)."""
     of_splits = _differences(pairs, metric)
     differences = np.concatenate(of_splits) if of_splits else np.empty(0)
@@ -145,7 +177,7 @@ def wilcoxon(pairs: Pairs, metric: str, ratio: float) -> Answer:
     return Answer(_mean_of(differences), (signed_ranks(differences),) if enough else ())
 
 
-def corrected_t_over_splits(pairs: Pairs, metric: str, ratio: float) -> Answer:
+def corrected_t_over_splits(pairs: Pairs, metric: Metric, ratio: float) -> Answer:
     """Test a metric over the splits, seeds averaged (Nadeau and Bengio 2003)."""
     means = np.array([differences.mean() for differences in _differences(pairs, metric)])
     if len(means) < 2:
@@ -156,8 +188,8 @@ def corrected_t_over_splits(pairs: Pairs, metric: str, ratio: float) -> Answer:
     return Answer(_mean_of(means), (p,))
 
 
-# (pairs, name of a metric, n_test / n_train) -> answer
-TESTS: dict[str, Callable[[Pairs, str, float], Answer]] = {
+# (pairs, metric, n_test / n_train) -> answer
+TESTS: dict[str, Callable[[Pairs, Metric, float], Answer]] = {
     "delong": delong,
     "mcnemar": mcnemar_by_split,
     "wilcoxon": wilcoxon,
@@ -196,9 +228,9 @@ def _mean_scores(cells: Sequence[FinishedCell]) -> Predictions:
     return replace(cells[0].predictions, y_score=scores)
 
 
-def _differences(pairs: Pairs, metric: str) -> list[Values]:
+def _differences(pairs: Pairs, metric: Metric) -> list[Values]:
     """Return the differences (seeds,) of each split where all are defined."""
-    rule = METRICS[metric].rule
+    rule = metric.rule
     of_splits = []
     for cells in pairs.values():
         values = [(rule(a.predictions) - rule(b.predictions))[0] for a, b in cells]
@@ -213,7 +245,7 @@ def _mean_of(values: Values) -> float:
 
 
 def _opinions(
-    test: str, metric: str, answers: Mapping[str, Answer], ours: Mapping[str, Comparison]
+    test: str, metric: Metric, answers: Mapping[str, Answer], ours: Mapping[str, Comparison]
 ) -> Iterator[Opinion]:
     """Join the splits of each method, correct over the methods, and compare with our verdicts."""
     p = []
@@ -221,7 +253,7 @@ def _opinions(
         p.append(majority_p(np.array(answer.p)) if answer.p else math.nan)
     for (name, answer), value, corrected in zip(answers.items(), p, holm(p), strict=True):
         tested = PairedTest(difference=answer.difference, no_variation=answer.no_variation)
-        verdict = verdict_of(tested, corrected, METRICS[metric])
+        verdict = verdict_of(tested, corrected, metric)
         our_verdict = ours[name].verdict
         if verdict in UNTESTED or our_verdict in UNTESTED:
             agreement = "no answer"
@@ -231,7 +263,7 @@ def _opinions(
             method=name,
             baseline=ours[name].baseline,
             test=test,
-            metric=metric,
+            metric=metric.name,
             difference=answer.difference,
             p=value,
             p_low=min(answer.p, default=math.nan),

@@ -12,7 +12,7 @@ from equipoise.report.html import write_report
 from equipoise.report.run_contents import read_contents
 from equipoise.report.sections import second_opinions as section
 from equipoise.report.sections.second_opinions import WHY, foretold, reaches, view
-from equipoise.results.power import detectable, size_of, patients_of_run
+from equipoise.results.power import detectable, patients_of_run, size_of
 from equipoise.results.records import VerdictWord
 from equipoise.results.textbook_tests import Opinion
 
@@ -41,15 +41,16 @@ def opinions(test: str, verdicts: Sequence[tuple[VerdictWord, VerdictWord]]) -> 
 def test_each_test_speaks_a_sentence_and_stands_beside_our_verdict(make_run: MakeRun) -> None:
     found = view(read_contents(make_run()))
     assert found is not None
-    assert len(found.sentences) == 6
+    assert len(found.sentences) == 8
     assert found.sentences[0].startswith("DeLong's test of AUROC")
-    balanced, auroc = found.groups
+    decided, auroc, balanced = found.groups
     both = ["Wilcoxon's signed rank test", "The corrected t test"]
+    assert decided.columns == both
     assert balanced.columns == ["McNemar's test (accuracy)", *both]
     assert auroc.columns == ["DeLong's test", *both]
-    for group in (balanced, auroc):
+    for group in found.groups:
         assert list(group.rows) == ["class_weights", "oversampling", "dcgan", "cdcgan"]
-        assert all(len(cells) == 4 for cells in group.rows.values())
+        assert all(len(cells) == 1 + len(group.columns) for cells in group.rows.values())
     text = " ".join(found.sentences)
     assert re.search("Wilcoxon.* balanced accuracy .*needs six paired runs", text)
 
@@ -67,11 +68,33 @@ def test_where_a_test_differs_it_is_said_why(
     assert re.match("DeLong.* AUROC agrees .*1 of 8 methods; it differs", sentence)
     assert re.search(r"method-5 \(better .*no detectable difference .*\); 2 more", sentence)
     assert sentence.endswith(WHY["delong"])
+    assert re.match(
+        "Other tests disagree .* method-1: DeLong.* better in AUROC", found.disagreement
+    )
     monkeypatch.setattr(section, "second_opinions", opinions("delong", verdicts[:1]))
     agreed = view(contents)
     assert agreed is not None
     (sentence,) = agreed.sentences
     assert re.fullmatch(r"DeLong.* AUROC agrees .*1 of 1 methods\.", sentence)
+    assert agreed.disagreement == ""
+
+
+def test_an_answer_is_not_missing_because_our_verdict_is(make_run: MakeRun) -> None:
+    """With a single run of each, DeLong and McNemar have p values in the table below."""
+    found = view(read_contents(make_run(n_splits=1, n_seeds=1)))
+    assert found is not None
+    sentences = {text.split(" test")[0]: text for text in found.sentences}
+    for test in ("DeLong's", "McNemar's"):
+        assert re.search(
+            r"answer where our verdict has none \(not enough runs\): class_weights \(",
+            sentences[test],
+        )
+    assert re.search("has no answer: it needs two splits", sentences["The corrected t"])
+    auroc = found.groups[1]
+    assert auroc.columns == ["DeLong's test", "Wilcoxon's signed rank test", "The corrected t test"]
+    for ours, delong, *_ in auroc.rows.values():
+        assert ours.verdict == "not enough runs"
+        assert delong.verdict != "not enough runs"
 
 
 def test_several_images_of_a_patient_are_a_warning(make_run: MakeRun) -> None:
@@ -95,7 +118,9 @@ def test_what_could_be_found_is_foretold_beside_what_was_reached(make_run: MakeR
     expected = detectable(size, "balanced_accuracy")
     assert f"{expected:.3f} in balanced accuracy" in text
     reached = [
-        row.detectable for row in contents.results.comparisons if row.metric == "balanced_accuracy"
+        row.detectable
+        for row in contents.results.comparisons
+        if row.metric == "decided_balanced_accuracy"
     ]
     assert f"{min(reached):.3f} to {max(reached):.3f}." in text
     assert [reach.label for reach in reaches(contents)] == ["balanced accuracy", "AUROC"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from equipoise.metrics.classification import METRICS
-from equipoise.report.formatting import decimal, interval, known, sentence_case
+from equipoise.report.formatting import decimal, interval, known, p_value, sentence_case
 from equipoise.report.run_contents import Contents
 from equipoise.results.phrases import MOST_NAMED
 from equipoise.results.power import (
@@ -15,11 +15,11 @@ from equipoise.results.power import (
     detectable,
     needs,
     obstacle,
-    size_of,
     patients_of_run,
+    size_of,
 )
-from equipoise.results.records import RANKING, Comparison, Results
-from equipoise.results.textbook_tests import Opinion, second_opinions
+from equipoise.results.records import RANKING, UNTESTED, Comparison, Results
+from equipoise.results.textbook_tests import Opinion, contradictions, second_opinions
 
 HEADING = "Second opinions, and what this study could find"
 ORDER = 30
@@ -77,6 +77,7 @@ class VerdictTable:
 class SecondOpinionsView:
     """What the template of this section shows."""
 
+    disagreement: str
     sentences: Sequence[str]
     several: str
     groups: Sequence[VerdictTable]
@@ -95,10 +96,11 @@ def view(contents: Contents) -> SecondOpinionsView | None:
     for opinion in opinions:
         by_test.setdefault((opinion.test, opinion.metric), []).append(opinion)
     groups = []
-    for metric in dict.fromkeys((results.primary_metric, RANKING)):
+    for metric in dict.fromkeys((results.decisive_metric, RANKING, results.primary_metric)):
         groups.append(verdict_table(metric, opinions, results))
     return SecondOpinionsView(
-        sentences=[agreement_sentence(rows) for rows in by_test.values()],
+        disagreement=disagreement_sentence(opinions, results),
+        sentences=[agreement_sentence(rows, results) for rows in by_test.values()],
         several=several_images_warning(contents),
         groups=groups,
         foretold=foretold(contents),
@@ -107,26 +109,59 @@ def view(contents: Contents) -> SecondOpinionsView | None:
     )
 
 
-def agreement_sentence(rows: Sequence[Opinion]) -> str:
+def disagreement_sentence(opinions: Sequence[Opinion], results: Results) -> str:
+    """Return which tests call a method better or worse where our verdict does not; or ""."""
+    differing: dict[str, list[str]] = {}
+    for opinion in contradictions(opinions):
+        label = results.metrics[opinion.metric].label
+        text = (
+            f"{NAMES[opinion.test]} calls it {opinion.verdict} in {label} (Holm p "
+            f"{p_value(opinion.p_holm)}), our verdict is “{opinion.ours}”"
+        )
+        differing.setdefault(opinion.method, []).append(text)
+    if not differing:
+        return ""
+    parts = [f"{method}: {'; '.join(texts)}" for method, texts in differing.items()]
+    if len(parts) > MOST_NAMED:
+        parts = [*parts[:MOST_NAMED], f"and {len(parts) - MOST_NAMED} more methods"]
+    return f"Other tests disagree with the verdict. {'. '.join(parts)}."
+
+
+def agreement_sentence(rows: Sequence[Opinion], results: Results) -> str:
     """Return on how many methods a test agrees with our verdict, where it differs, and why."""
     test = rows[0].test
-    subject = f"{NAMES[test]} of {METRICS[rows[0].metric].label}"
+    subject = f"{NAMES[test]} of {results.metrics[rows[0].metric].label}"
     n_agreed = 0
     differing: list[str] = []
+    answered: list[str] = []
     for row in rows:
         if row.agreement == "agrees":
             n_agreed += 1
         elif row.agreement == "differs":
             differing.append(f"{row.method} ({row.verdict} here, {row.ours} by ours)")
-    n_answered = n_agreed + len(differing)
-    if not n_answered:
-        return f"{subject} has no answer: it needs {NEEDS[test]}, and our own verdict enough runs."
-    first = f"{subject} agrees with our verdict on {n_agreed} of {n_answered} methods"
+        if row.verdict not in UNTESTED:
+            answered.append(f"{row.method} ({row.verdict})")
+    n_compared = n_agreed + len(differing)
+    if not answered:
+        unvarying = all(row.verdict == "no variation" for row in rows)
+        reason = "every split shows the same difference" if unvarying else f"it needs {NEEDS[test]}"
+        return f"{subject} has no answer: {reason}."
+    if not n_compared:
+        return (
+            f"{subject} has an answer where our verdict has none ({rows[0].ours}): "
+            f"{_first_few(answered, '; ')}. {WHY[test]}"
+        )
+    first = f"{subject} agrees with our verdict on {n_agreed} of {n_compared} methods"
     if not differing:
         return f"{first}."
-    if len(differing) > MOST_NAMED:
-        differing = [*differing[:MOST_NAMED], f"{len(differing) - MOST_NAMED} more"]
-    return f"{first}; it differs on {'; '.join(differing)}. {WHY[test]}"
+    return f"{first}; it differs on {_first_few(differing, '; ')}. {WHY[test]}"
+
+
+def _first_few(texts: Sequence[str], separator: str) -> str:
+    """Join texts, with the number of those beyond `MOST_NAMED`."""
+    if len(texts) > MOST_NAMED:
+        texts = [*texts[:MOST_NAMED], f"{len(texts) - MOST_NAMED} more"]
+    return separator.join(texts)
 
 
 def verdict_table(metric: str, opinions: Sequence[Opinion], results: Results) -> VerdictTable:
@@ -147,7 +182,7 @@ def verdict_table(metric: str, opinions: Sequence[Opinion], results: Results) ->
         if ours.metric == metric:
             theirs = [item for item in opinions_in_table if item.method == ours.method]
             rows[ours.method] = [ours, *theirs]
-    return VerdictTable(sentence_case(METRICS[metric].label), list(columns.values()), rows)
+    return VerdictTable(sentence_case(results.metrics[metric].label), list(columns.values()), rows)
 
 
 def several_images_warning(contents: Contents) -> str:
@@ -195,7 +230,12 @@ def reaches(contents: Contents) -> list[DetectableDifference]:
 
 
 def reached_difference(metric: str, contents: Contents) -> str:
-    """Return the smallest and the largest detectable difference; empty where none is known."""
+    """Return the smallest and the largest detectable difference; empty where none is known.
+
+    If the verdict rests on the metric with every method at its own threshold, they are those.
+    """
+    if contents.results.decisive_metric == f"decided_{metric}":
+        metric = contents.results.decisive_metric
     differences = []
     for row in contents.results.comparisons:
         if row.metric == metric and known(row.detectable):
