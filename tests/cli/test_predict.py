@@ -87,6 +87,12 @@ def test_new_images_are_scored(run: RunStore, new: Path, call: Call, tmp_path: P
         == 0
     )
     assert {row["prior_corrected"] for row in rows_of(out)} == {"1"}
+    command = ("predict", run.folder, new, "--out", out, "--own-thresholds")
+    assert call(*command)[0] == 0
+    assert {row["own_thresholds"] for row in rows_of(out)} == {"1"}
+    code, _, error = call(*command, "--correct-priors")
+    assert code == 2
+    assert "--own-thresholds" in error
 
 
 def test_unreadable_files_are_named(run: RunStore, new: Path, call: Call, tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from equipoise.deployment.classify import (
     Ensemble,
     check_table,
     choose_classifiers,
+    decide_at_own_thresholds,
     score_images,
+    scores_of_cells,
     write_predictions,
 )
 from equipoise.exceptions import DataError, SettingError
@@ -21,6 +23,9 @@ from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
+from equipoise.metrics.base import Predictions
+from equipoise.metrics.classification import METRICS
+from equipoise.metrics.decisions import fit_decision
 from equipoise.metrics.priors import correct_priors, fit_priors
 from equipoise.runs.cell import Cell
 from equipoise.runs.run import Run, open_run, read_arrays
@@ -87,6 +92,37 @@ def test_priors_are_corrected_by_the_validation_images_of_each_cell(run: Run) ->
     assert not np.allclose(corrected, stored["test_score"], atol=1e-3)
 
 
+def test_each_network_decides_at_its_own_threshold(run: Run) -> None:
+    ensemble, rows, stored = of_split(run, "split-1")
+    of_cells = scores_of_cells(run, ensemble, DATASET.images[rows])
+    validation = Predictions(
+        y_true=stored["validation_true"],
+        y_score=stored["validation_score"],
+        positive=run.description.rare_class,
+    )
+    decision = fit_decision(validation, METRICS["balanced_accuracy"])
+    assert decision is not None
+    calls = decide_at_own_thresholds(run, of_cells)
+    assert calls.tolist() == decision.calls(stored["test_score"]).tolist()
+    both = scores_of_cells(run, choose_classifiers(run, method="none"), DATASET.images[:6])
+    moved = []
+    for cell, scores in both.items():
+        own = run.images.decisions[cell]
+        assert own is not None
+        moved.append(own.moved(scores))
+    expected = (moved[0] + moved[1]).argmax(axis=1)
+    assert decide_at_own_thresholds(run, both).tolist() == expected.tolist()
+
+
+def test_calls_need_not_be_those_of_the_largest_probability(tmp_path: Path) -> None:
+    scores, calls = np.array([[0.75, 0.25]]), np.array([1])
+    path = tmp_path / "predictions.csv"
+    write_predictions(path, ["a"], scores, ("well", "ill"), corrected=False, calls=calls)
+    with path.open() as table:
+        (row,) = csv.DictReader(table)
+    assert (row["predicted"], row["own_thresholds"]) == ("ill", "1")
+
+
 def test_the_ensemble_is_the_best_method_or_the_requested_one(run: Run) -> None:
     ensemble = choose_classifiers(run)
     assert "of the 2 methods" in ensemble.reason
@@ -119,6 +155,7 @@ def test_a_table_has_a_line_for_each_image(tmp_path: Path) -> None:
         "file": "a.png",
         "predicted": "ill",
         "prior_corrected": "1",
+        "own_thresholds": "0",
         "probability of well": "0.250000",
         "probability of ill": "0.750000",
     }

@@ -1,5 +1,6 @@
 """What to do: the sentence quotes the tables, and never recommends what was not shown."""
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise.results.advice import Clearance, advise
+from equipoise.metrics.classification import METRICS
+from equipoise.results.advice import Clearance, advise, advise_volumes
 from equipoise.results.image_tables import summarize
 from equipoise.results.own_thresholds import threshold_rows
-from equipoise.results.records import Results
+from equipoise.results.records import Comparison, MethodResult, Results, Summary, VerdictWord
 from equipoise.runs.image_run import ImageRun
 from equipoise.runs.run import open_run
 
@@ -55,12 +57,8 @@ def test_where_nothing_is_better_the_baseline_is_kept(write_run: WriteRun) -> No
         if row.method == "none" and row.class_name == "class-1"
     )
     assert text.startswith("Keep the plain classifier (none) and call an image class-1")
-    assert f"{thresholds[4]:.2g} ({thresholds[0]:.2g} to {thresholds[-1]:.2g}" in text
-    largest = max(
-        row.detectable
-        for name in (results.decisive_metric, "auroc")
-        for row in results.compared_on(name)
-    )
+    assert f"{thresholds[4]:.2g} on ({thresholds[0]:.2g} to {thresholds[-1]:.2g}" in text
+    largest = max(row.detectable for row in results.compared_on(results.decisive_metric))
     assert f"{largest:.2f} would have been found" in text
 
 
@@ -79,8 +77,11 @@ def test_several_classes_are_decided_by_offsets(write_run: WriteRun) -> None:
 @pytest.mark.parametrize(
     ("clearances", "expected"),
     [
-        ({}, "must not be released"),
-        ({"dcgan": Clearance(passed=False, reason="3 near copies")}, "released: 3 near copies"),
+        ({}, "do not release them"),
+        (
+            {"dcgan": Clearance(passed=False, reason="3 near copies")},
+            "do not release them: 3 near copies",
+        ),
         ({"dcgan": Clearance(passed=True, reason="")}, "gain nothing detectable"),
     ],
 )
@@ -95,7 +96,7 @@ def test_synthetic_images(
     results = summarize(run, n_draws=100)
     text = advise(results, run.images, clearances)
     assert expected in text
-    assert ("released" in text) == (clearances.get("dcgan") != Clearance(passed=True, reason=""))
+    assert ("release" in text) == (clearances.get("dcgan") != Clearance(passed=True, reason=""))
 
 
 def test_a_run_without_baseline_gets_no_advice(write_run: WriteRun) -> None:
@@ -120,3 +121,62 @@ def test_decisions_come_from_validation_images(write_run: WriteRun) -> None:
         assert decision is not None
         assert decision.threshold in cell.validation.y_score[:, 1]
         assert decision.threshold not in cell.predictions.y_score[:, 1]
+
+
+def volume_results(verdict: VerdictWord, *, detectable: float = 0.03) -> Results:
+    metric = METRICS["accuracy"]
+    summary = Summary(mean=0.61, sd=0.02, low=0.55, high=0.67, n_runs=3)
+    methods = tuple(
+        MethodResult(
+            method=name,
+            n_runs=3,
+            n_failed=0,
+            metrics={metric.name: summary},
+            per_class=(),
+            confusion=np.zeros((0, 0), dtype=np.int64),
+            seconds={},
+            peak_memory_mb=1.0,
+        )
+        for name in ("random", "balanced")
+    )
+    row = Comparison(
+        method="balanced",
+        baseline="random",
+        metric=metric.name,
+        difference=0.04,
+        low=0.01,
+        high=0.07,
+        p=0.01,
+        p_holm=0.01,
+        verdict=verdict,
+        detectable=detectable,
+        n_runs=3,
+    )
+    return Results(
+        methods=methods,
+        comparisons=(row,),
+        verdict=("", ""),
+        failures=(),
+        class_names=("healthy", "tumor"),
+        rare_class=1,
+        baseline="random",
+        primary_metric=metric.name,
+        decisive_metric=metric.name,
+        n_splits=5,
+        test_patients=(20,),
+        n_requested=6,
+        n_missing=0,
+        task="segmentation",
+        metrics={metric.name: metric},
+        headline=(metric.name,),
+    )
+
+
+def test_advice_about_volumes() -> None:
+    better = advise_volumes(volume_results("better"))
+    assert better.startswith("Train with balanced: accuracy 0.61 [0.55, 0.67], +0.040 [")
+    equal = advise_volumes(volume_results("no detectable difference"))
+    assert equal.startswith("Keep random: accuracy 0.61")
+    assert "0.03 would have been found" in equal
+    untested = advise_volumes(volume_results("not enough runs", detectable=math.nan))
+    assert "cannot be told" in untested

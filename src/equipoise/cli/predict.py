@@ -69,6 +69,15 @@ Correct = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+OwnThresholds = Annotated[
+    bool,
+    typer.Option(
+        "--own-thresholds",
+        help="Decide by the threshold that was best on each network's validation images, as the "
+        "report advises, instead of by the largest probability.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Fit = Annotated[
     str | None,
     typer.Option(
@@ -115,6 +124,7 @@ def predict(
     split: SplitName = None,
     cell_seed: CellSeed = None,
     correct_priors: Correct = False,
+    own_thresholds: OwnThresholds = False,
     fit: Fit = None,
     on_error: OnError = "stop",
     labels: Labels = None,
@@ -135,16 +145,25 @@ def predict(
     run = open_run(folder)
     networks = NetworkChoice(method, split, cell_seed)
     if run.description.task == SEGMENTATION:
-        if fit is not None or correct_priors:
-            options = {"--fit": fit is not None, "--correct-priors": correct_priors}
+        if fit is not None or correct_priors or own_thresholds:
+            options = {
+                "--fit": fit is not None,
+                "--correct-priors": correct_priors,
+                "--own-thresholds": own_thresholds,
+            }
             raise SettingError(wrong_task(options, "images, and this run is of volumes"))
         segment_cases(run, networks, images, out, labels, force=force, on_error=on_error)
     else:
         if labels is not None or force:
             options = {"--labels": labels is not None, "--force": force}
             raise SettingError(wrong_task(options, "volumes, and this run is of images"))
-        out = out or TABLE
-        score(run, networks, images, out, corrected=correct_priors, fit=fit, on_error=on_error)
+        if correct_priors and own_thresholds:
+            raise SettingError(
+                "Expected --correct-priors or --own-thresholds, got both, which decide in two "
+                "ways. Leave one out."
+            )
+        output = TableOptions(out or TABLE, correct_priors, own_thresholds)
+        score(run, networks, images, output, fit=fit, on_error=on_error)
 
 
 @dataclass(frozen=True)
@@ -154,6 +173,15 @@ class NetworkChoice:
     method: str | None
     split: str | None
     seed: int | None
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What a table of predictions holds: corrected probabilities, calls at own thresholds."""
+
+    path: Path
+    corrected: bool
+    own_thresholds: bool
 
 
 def wrong_task(options: dict[str, bool], task: str) -> str:
@@ -187,13 +215,13 @@ def score(
     run: "Run",
     networks: NetworkChoice,
     images: Path,
-    out: Path,
+    output: TableOptions,
     *,
-    corrected: bool,
     fit: str | None,
     on_error: str,
 ) -> None:
     """Write the table of probabilities."""
+    import numpy as np
     from rich.console import Console
 
     from equipoise.cli.console import reading_bar, working_bar
@@ -201,14 +229,15 @@ def score(
     from equipoise.deployment.classify import (
         check_table,
         choose_classifiers,
-        score_images,
+        decide_at_own_thresholds,
+        scores_of_cells,
         write_predictions,
     )
 
     ensemble = choose_classifiers(
         run, method=networks.method, split=networks.split, seed=networks.seed
     )
-    check_table(out)
+    check_table(output.path)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     n = len(ensemble.cells)
     classifiers = "1 classifier" if n == 1 else f"{n} classifiers"
@@ -217,14 +246,21 @@ def score(
         options = options_like(run.description, fit=fit, on_error=on_error, progress=progress)
         new = read_unlabeled(images, options)
     with working_bar():
-        scores = score_images(run, ensemble, new.images, corrected=corrected)
-    class_names = run.description.class_names
-    write_predictions(out, new.files, scores, class_names, corrected=corrected)
+        of_cells = scores_of_cells(run, ensemble, new.images, corrected=output.corrected)
+    calls = decide_at_own_thresholds(run, of_cells) if output.own_thresholds else None
+    write_predictions(
+        output.path,
+        new.files,
+        np.mean(list(of_cells.values()), axis=0),
+        run.description.class_names,
+        corrected=output.corrected,
+        calls=calls,
+    )
     for note in new.notes:
         console.print(note)
     for skipped in new.skipped:
         console.print(f"Left out: {skipped}")
-    print(f"{len(new.files)} images: {out}")  # noqa: T201 (scripts read it)
+    print(f"{len(new.files)} images: {output.path}")  # noqa: T201 (scripts read it)
 
 
 def options_like(

@@ -1,13 +1,13 @@
 """Classify new images with the classifiers of a run."""
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from equipoise.arrays import Images, Scores
+from equipoise.arrays import Images, Labels, Scores
 from equipoise.atomic import atomic_file, make_folder
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
@@ -18,7 +18,7 @@ from equipoise.runs.run import Run, read_arrays
 from equipoise.training.progress import report
 
 FINISHED = "with finished cells"
-FIRST = ("file", "predicted", "prior_corrected")  # columns before the probabilities
+FIRST = ("file", "predicted", "prior_corrected", "own_thresholds")  # before the probabilities
 
 ChooseBest = Callable[[Sequence[str]], tuple[str, str]]
 
@@ -94,7 +94,19 @@ def choose_ensemble(
 def score_images(
     run: Run, ensemble: Ensemble, images: Images, *, corrected: bool = False
 ) -> Scores:
-    """Average the probabilities of the classifiers of an ensemble.
+    """Average the probabilities of the classifiers of an ensemble; see `scores_of_cells`.
+
+    Returns:
+        (n, k) for the run's classes; rows sum to 1.
+    """
+    scores = scores_of_cells(run, ensemble, images, corrected=corrected)
+    return np.asarray(np.mean(list(scores.values()), axis=0))
+
+
+def scores_of_cells(
+    run: Run, ensemble: Ensemble, images: Images, *, corrected: bool = False
+) -> dict[Cell, Scores]:
+    """Compute the probabilities of each classifier of an ensemble.
 
     Args:
         run: A run on images.
@@ -104,8 +116,8 @@ def score_images(
             those of its real validation images; see `equipoise.metrics.priors`.
 
     Returns:
-        (n, k) for the run's classes; rows sum to 1. A class that a classifier was not trained on
-        counts 0 for it.
+        {cell: (n, k) for the run's classes}; rows sum to 1. A class that a classifier was not
+        trained on counts 0 for it.
 
     Raises:
         DataError: Images of another kind, a damaged classifier, or no validation image of a class
@@ -114,7 +126,7 @@ def score_images(
     from equipoise.estimators.classifier import ImageClassifier
 
     k = len(run.description.class_names)
-    total = np.zeros((len(images), k))
+    of_cells: dict[Cell, Scores] = {}
     for i, cell in enumerate(ensemble.cells):
         report(f"classifier {cell}", i, len(ensemble.cells))
         folder = run.path(cell) / "classifier"
@@ -132,23 +144,66 @@ def score_images(
             trained = fit_priors(y_true=y_true, y_score=y_score)
             target = np.bincount(y_true, minlength=k)
             scores = correct_priors(scores, trained=trained, target=target)
-        total += scores
+        of_cells[cell] = scores
     report("classifiers", len(ensemble.cells), len(ensemble.cells))
-    return total / len(ensemble.cells)
+    return of_cells
+
+
+def decide_at_own_thresholds(run: Run, scores: Mapping[Cell, Scores]) -> Labels:
+    """Decide for the (n,) class that an ensemble calls when each network uses its own threshold.
+
+    The probabilities of each network are moved by its own offsets, so that its best threshold on
+    its validation images is where the largest probability decides, and averaged.
+
+    Args:
+        run: A run on images.
+        scores: What `scores_of_cells` returned, uncorrected.
+
+    Raises:
+        DataError: The validation images of a cell lack a class, or no threshold changes the metric
+            on which the run's verdict rests.
+    """
+    decisions = run.images.decisions
+    moved = []
+    for cell, of_cell in scores.items():
+        decision = decisions[cell]
+        if decision is None:
+            raise DataError(
+                f"Expected a threshold chosen on the validation images of '{cell}', which lack a "
+                "class, or whose metric needs none. Leave --own-thresholds out."
+            )
+        moved.append(decision.moved(of_cell))
+    return np.asarray(np.mean(moved, axis=0).argmax(axis=1))
 
 
 def write_predictions(
-    path: Path, files: Sequence[str], scores: Scores, class_names: Sequence[str], *, corrected: bool
+    path: Path,
+    files: Sequence[str],
+    scores: Scores,
+    class_names: Sequence[str],
+    *,
+    corrected: bool,
+    calls: Labels | None = None,
 ) -> None:
-    """Write a CSV line for each image: file, most probable class, probability of each class."""
+    """Write a CSV line for each image: file, called class, probability of each class.
+
+    Args:
+        path: The file.
+        files: Names of the images.
+        scores: (n, k) probabilities.
+        class_names: Names of the classes.
+        corrected: Whether the probabilities were corrected to the real class shares.
+        calls: (n,) called classes; where None, those of the largest probability.
+    """
     header = [*FIRST, *(f"probability of {name}" for name in class_names)]
+    called = scores.argmax(axis=1) if calls is None else calls
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        for name, row in zip(files, scores, strict=True):
+        for name, label, row in zip(files, called.tolist(), scores, strict=True):
             probabilities = [f"{p:.6f}" for p in row]
-            predicted = class_names[int(row.argmax())]
-            writer.writerow([name, predicted, int(corrected), *probabilities])
+            flags = [int(corrected), int(calls is not None)]
+            writer.writerow([name, class_names[label], *flags, *probabilities])
 
 
 def check_table(path: Path) -> None:
@@ -160,7 +215,7 @@ def check_table(path: Path) -> None:
     make_folder(path.parent)
     if not path.exists():
         return
-    if path.is_dir() or not path.read_bytes().startswith(",".join(FIRST).encode()):
+    if path.is_dir() or not path.read_bytes().startswith(",".join(FIRST[:3]).encode()):
         raise SettingError(
             f"{path} exists and is no table of predictions. Name another file with --out."
         )

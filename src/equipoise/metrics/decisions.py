@@ -55,6 +55,12 @@ class Decision:
             return np.where(is_positive, self.positive, 1 - self.positive).astype(np.int64)
         return np.asarray((_logs(y_score) + self.offsets).argmax(axis=1))
 
+    def moved(self, y_score: Scores) -> Scores:
+        """Return scores (n, k) whose largest is this decision: odds multiplied by the offsets."""
+        logs = _logs(y_score) + self.offsets
+        odds = np.exp(logs - logs.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
     def decided(self, p: Predictions) -> Predictions:
         """Return predictions whose scores are these calls, 1 for the called class."""
         return replace(p, y_score=np.eye(p.n_classes)[self.calls(p.y_score)])

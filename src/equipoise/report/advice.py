@@ -1,14 +1,14 @@
 """The last sentence of the first screen: what to do, with what the audit of the images found."""
 
 from equipoise.report.run_contents import Contents
-from equipoise.results.advice import Clearance, advise
+from equipoise.results.advice import Clearance, advise, advise_volumes
 from equipoise.runs.description import SEGMENTATION
 
 
 def advice_of(contents: Contents) -> str:
-    """Return what to do after a study; empty for a study of volumes."""
+    """Return what to do after a study."""
     if contents.results.task == SEGMENTATION:
-        return ""
+        return advise_volumes(contents.results)
     return advise(contents.results, contents.run.images, clearances_of(contents))
 
 

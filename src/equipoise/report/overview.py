@@ -9,6 +9,7 @@ from equipoise.data.splits import PARTS
 from equipoise.report.figures import OKABE_ITO
 from equipoise.report.formatting import extent, plural, times
 from equipoise.report.run_contents import Contents
+from equipoise.results.records import RANKING
 from equipoise.results.replay import missing_replays
 from equipoise.runs.duplicate_pairs import DuplicatePairs, PairsBySplit
 
@@ -19,21 +20,31 @@ MOST_NAMED = 5  # files in one sentence
 
 def basis(c: Contents) -> str:
     """Return the sentences on what the verdict rests."""
-    metric = c.results.metrics[c.results.primary_metric].label
+    metric = c.results.metrics[c.results.decisive_metric].label
     n_splits, n_seeds = len(c.description.splits), len(c.description.seeds)
     n_pairs = []
     for row in c.results.comparisons:
-        if row.metric == c.results.primary_metric:
+        if row.metric == c.results.decisive_metric:
             n_pairs.append(row.n_runs)
     runs = "No pairs"
     if n_pairs:
         noun = "run" if set(n_pairs) == {1} else "runs"
         runs = f"{extent(n_pairs)} paired {noun} of each method"
+    rests_on = metric
+    if c.results.decisive_metric != RANKING:
+        rests_on = f"{metric} and {c.results.metrics[RANKING].label}"
+    decides = ""
+    if c.results.decisive_metric != c.results.primary_metric:
+        rule = "threshold" if len(c.class_names) == 2 else "offsets of the log probabilities"
+        decides = (
+            f" Every method, the baseline too, decides by the {rule} best on its own validation "
+            "images: rebalancing that only moves the operating point gains nothing there."
+        )
     return (
         f"Positive (rare) class: {c.rare_class}. {runs} against the baseline "
         f"{c.results.baseline} ({plural(n_splits, 'split')} by patient, "
-        f"{plural(n_seeds, 'seed')} each). The verdict rests on {metric}, named before anything "
-        "was trained."
+        f"{plural(n_seeds, 'seed')} each). The verdict rests on {rests_on}, named before "
+        f"anything was trained.{decides}"
     )
 
 

@@ -9,11 +9,16 @@ import numpy as np
 from equipoise.results.best_method import best_first
 from equipoise.results.image_verdict import obstacle
 from equipoise.results.judgments import judged
-from equipoise.results.phrases import capitalized, effects, with_interval
+from equipoise.results.phrases import (
+    capitalized,
+    detectable_extent,
+    listed,
+    with_interval,
+    with_verdict,
+)
 from equipoise.results.records import (
     RANKING,
     UNTESTED,
-    Comparison,
     Judgment,
     Results,
     Summary,
@@ -64,6 +69,31 @@ def advise(
     return f"{capitalized('; '.join(parts))}."
 
 
+def advise_volumes(results: Results) -> str:
+    """Write what to do after a study of volumes."""
+    metric = results.metrics[results.decisive_metric]
+    rows = results.compared_on(metric.name)
+    summaries = {m.method: m.metrics[metric.name] for m in results.methods}
+    if not summaries[results.baseline].n_runs:
+        return f"Nothing can be advised yet: no run of {results.baseline} has finished."
+    better = with_verdict("better", rows)
+    chosen = better[0].method if better else results.baseline
+    reached = f"{metric.label} {_with_ends(summaries[chosen])}"
+    if better:
+        gain = f"{with_interval(better[0])} over {results.baseline}"
+        return f"Train with {chosen}: {reached}, {gain}."
+    detectable = [row.detectable for row in rows if row.verdict not in UNTESTED]
+    if not rows:
+        return f"Keep {chosen}: {reached}."
+    if not detectable:
+        return (
+            f"Keep {chosen}: {reached}; whether another method adds anything cannot be told from "
+            "these patients and splits."
+        )
+    found = f"{detectable_extent(detectable, 2)} would have been found"
+    return f"Keep {chosen}: {reached}; no other method adds a detectable amount ({found})."
+
+
 def _plain(results: Results) -> str:
     if results.baseline == "none":
         return "the plain classifier (none)"
@@ -83,7 +113,7 @@ def _decide(method: str, results: Results, run: ImageRun) -> str:
     if len(results.class_names) == 2:
         decisions = [run.decisions[cell.cell] for cell in run.cells_of(method)]
         thresholds = [decision.threshold for decision in decisions if decision is not None]
-        rule = f"call an image {rare} from a probability of {_threshold(thresholds)} on"
+        rule = f"call an image {rare} from a probability of {_threshold(thresholds)}"
     else:
         rule = "add the offsets of thresholds.csv to the log probabilities before the largest wins"
     instead = ""
@@ -96,7 +126,7 @@ def _decide(method: str, results: Results, run: ImageRun) -> str:
 def _threshold(thresholds: list[float]) -> str:
     """Return the median threshold, and the range over runs where they differ."""
     median, low, high = (f"{q:.2g}" for q in np.quantile(thresholds, [0.5, 0.0, 1.0]))
-    return median if low == high else f"{median} ({low} to {high} over the runs)"
+    return f"{median} on" if low == high else f"{median} on ({low} to {high} over the runs)"
 
 
 def _with_ends(summary: Summary) -> str:
@@ -118,17 +148,16 @@ def _gain(chosen: Judgment, results: Results) -> str:
 
 
 def _no_gain(results: Results) -> Iterator[str]:
-    rows = results.compared_on(results.decisive_metric) + results.compared_on(RANKING)
-    tested = [row for row in rows if row.verdict not in UNTESTED]
     if not results.judgments:
         return
-    if not tested:
+    rows = results.compared_on(results.decisive_metric)
+    detectable = [row.detectable for row in rows if row.verdict not in UNTESTED]
+    if not detectable:
         yield f"whether rebalancing adds anything cannot be told: {obstacle(results)}"
         return
-    detectable = max(row.detectable for row in tested)
-    found = f"{detectable:.2f} would have been found"
-    if detectable >= COARSE:
-        found += ", so that more patients, splits or seeds may still show a gain"
+    found = f"{detectable_extent(detectable, 2)} would have been found"
+    if max(detectable) >= COARSE:
+        found += "; more patients, splits or seeds may still show a gain"
     yield f"no rebalancing adds a detectable amount ({found})"
 
 
@@ -158,19 +187,17 @@ def _about_synthetic_images(
         return
     contest = results.contest
     decisive = [row for row in contest.rows if row.metric == contest.rows[0].metric]
-    lost = [row for row in decisive if row.verdict != "better"]
-    if not lost:
-        weakest = min(decisive, key=lambda row: row.difference)
-        yield f"the synthetic images of {contest.champion} are worth it: {_over(weakest)}"
+    lost = [row.baseline for row in decisive if row.verdict != "better"]
+    if lost:
+        yield f"do not use the synthetic images: they gain nothing detectable over {listed(lost)}"
     else:
-        hardest = min(lost, key=lambda row: row.difference)
-        yield f"do not use the synthetic images, they gain nothing detectable: {_over(hardest)}"
+        least = min(decisive, key=lambda row: row.difference)
+        yield (
+            f"the synthetic images of {contest.champion} are worth it: at least "
+            f"{with_interval(least)} over {least.baseline}"
+        )
     clearance = (clearances or {}).get(contest.champion)
     if clearance is None:
-        yield "they have not been audited and must not be released"
+        yield "they have not been audited, so do not release them"
     elif not clearance.passed:
-        yield f"they must not be released: {clearance.reason}"
-
-
-def _over(row: Comparison) -> str:
-    return f"{effects([row])} over {row.baseline}"
+        yield f"do not release them: {clearance.reason}"

@@ -8,6 +8,7 @@ from equipoise.results.comparison import FEWEST_PATIENTS
 from equipoise.results.judgments import judged
 from equipoise.results.phrases import (
     capitalized,
+    detectable_extent,
     detectable_in_words,
     effects,
     incomplete,
@@ -94,7 +95,7 @@ def _undetected(metric: Metric, tested: Sequence[Comparison], results: Results) 
 def _undetected_ranking(ranked: Sequence[Comparison], results: Results) -> str:
     label = results.metrics[RANKING].label
     finite = [row.detectable for row in ranked if math.isfinite(row.detectable)]
-    return f"{label} ({max(finite):.3f})" if finite else label
+    return f"{label} ({detectable_extent(finite, 3)})" if finite else label
 
 
 def obstacle(results: Results) -> str:

@@ -52,21 +52,26 @@ def with_interval(row: Comparison) -> str:
     return f"{difference} [{_signed(row.low)}, {_signed(row.high)}]"
 
 
+def detectable_extent(detectable: Sequence[float], digits: int) -> str:
+    """Return the smallest and the largest of several detectable differences: "0.021 to 0.048"."""
+    low, high = (f"{value:.{digits}f}" for value in (min(detectable), max(detectable)))
+    return high if low == high else f"{low} to {high}"
+
+
 def detectable_in_words(rows: Sequence[Comparison], span: float) -> str:
     """Describe how large a true difference the study would have found.
 
     Args:
-        rows: Comparisons on one metric; the least sensitive one counts, and those that tested
-            nothing do not.
+        rows: Comparisons on one metric; those that tested nothing do not count.
         span: Upper minus lower bound of the metric.
     """
     finite = [row.detectable for row in rows if math.isfinite(row.detectable)]
     if not finite:
         return "no difference varies between runs, so that none can be tested"
-    detectable = max(finite)
-    if detectable >= span:
+    if max(finite) >= span:
         return "these are too few to find a difference of any size"
-    return f"a true difference of {detectable:.3f} would have been found four times in five"
+    extent = detectable_extent(finite, 3)
+    return f"a true difference of {extent} would have been found four times in five"
 
 
 def incomplete(results: Results) -> list[str]:
