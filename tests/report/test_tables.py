@@ -19,7 +19,7 @@ from equipoise.report.charts import (
 from equipoise.report.figures import styles_of
 from equipoise.report.overview import class_counts, warnings
 from equipoise.report.run_contents import read_contents
-from equipoise.report.tables import costs, forests, headline, scores
+from equipoise.report.tables import by_metric, costs, findings, forests, headline, scores
 
 MakeRun = Callable[..., Path]
 
@@ -138,3 +138,15 @@ def test_synthetic_images_come_in_the_order_of_the_methods(make_run: MakeRun) ->
 def test_names_of_quantities() -> None:
     assert quantity("validation_auroc") == "validation AUROC"
     assert quantity("critic_loss") == "critic loss"
+
+
+def test_the_findings_repeat_the_comparisons(make_run: MakeRun) -> None:
+    c = read_contents(make_run())
+    metrics, rows = findings(c)
+    assert [metric.name for metric in metrics] == list(by_metric(c.results.comparisons))
+    assert [row.method for row in rows] == [name for name in c.methods if name != "none"]
+    for row in rows:
+        for metric, difference in zip(metrics, row.differences, strict=True):
+            assert difference in c.results.compared_on(metric.name)
+            assert difference is not None
+            assert difference.method == row.method

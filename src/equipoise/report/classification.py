@@ -41,6 +41,7 @@ def results_view(c: Contents) -> dict[str, object]:
     """Return what the templates of results and training show."""
     styles = styles_of(c.methods, ink=c.results.baseline)
     prominent = {name: styles[name] for name in charts.prominent(c)}
+    compared_metrics, findings = tables.findings(c)
     curves = {}
     for name, curve in mean_curves(c.run.images).items():
         if name in prominent:
@@ -53,6 +54,10 @@ def results_view(c: Contents) -> dict[str, object]:
     headline = tables.headline(c)
     further = [metric for metric in c.results.metrics.values() if metric not in headline]
     return {
+        "compared_metrics": compared_metrics,
+        "findings": findings,
+        "thresholds_differ": c.results.decisive_metric != c.results.primary_metric,
+        "primary_metric": c.results.primary_metric,
         "score_tables": [(metrics, tables.scores(c, metrics)) for metrics in (headline, further)],
         "per_class": tables.per_class(c),
         "per_class_columns": list(PER_CLASS),

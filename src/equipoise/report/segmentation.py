@@ -44,6 +44,7 @@ def view(c: Contents) -> dict[str, object]:
         "patients": volumes.patients(c),
         "stages": stages(c),
         "measures": list(SEGMENTATION_METRICS.values()),
+        "findings": [],
         "corrected": any(record.tau for record in c.volume_records()),
     }
 

@@ -56,6 +56,28 @@ def forests(c: Contents) -> list[Forest]:
     ]
 
 
+@dataclass(frozen=True)
+class Finding:
+    """A method in the table of findings: its word, and its difference in every compared metric."""
+
+    method: str
+    word: str
+    differences: Sequence[Comparison | None]
+
+
+def findings(c: Contents) -> tuple[list[Metric], list[Finding]]:
+    """Return the compared metrics, and what each method does to them."""
+    groups = by_metric(c.results.comparisons)
+    rows = []
+    for judgment in c.results.judgments:
+        differences = []
+        for comparisons in groups.values():
+            of_method = [row for row in comparisons if row.method == judgment.method]
+            differences.append(of_method[0] if of_method else None)
+        rows.append(Finding(judgment.method, judgment.word, differences))
+    return [c.results.metrics[name] for name in groups], rows
+
+
 def contest_forests(c: Contents) -> list[Forest]:
     """Return the best method with synthetic images against the controls, named by the control."""
     contest = c.results.contest
