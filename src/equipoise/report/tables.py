@@ -57,7 +57,7 @@ def forests(c: Contents) -> list[Forest]:
 
 
 @dataclass(frozen=True)
-class Finding:
+class MethodFinding:
     """A method in the table of findings: its word, and its difference in every compared metric."""
 
     method: str
@@ -65,7 +65,7 @@ class Finding:
     differences: Sequence[Comparison | None]
 
 
-def findings(c: Contents) -> tuple[list[Metric], list[Finding]]:
+def findings(c: Contents) -> tuple[list[Metric], list[MethodFinding]]:
     """Return the compared metrics, and what each method does to them."""
     groups = by_metric(c.results.comparisons)
     rows = []
@@ -74,7 +74,7 @@ def findings(c: Contents) -> tuple[list[Metric], list[Finding]]:
         for comparisons in groups.values():
             of_method = [row for row in comparisons if row.method == judgment.method]
             differences.append(of_method[0] if of_method else None)
-        rows.append(Finding(judgment.method, judgment.word, differences))
+        rows.append(MethodFinding(judgment.method, judgment.word, differences))
     return [c.results.metrics[name] for name in groups], rows
 
 
