@@ -15,7 +15,7 @@ VALUES = [[0.1, 0.2, 0.3], [0.1, 0.3, 0.2], [0.5, 0.6, 0.7], [0.2, 0.4, 0.9], [0
 
 
 def write_table(
-    folder: Path, values: dict[str, float | None], metric: str = "balanced_accuracy"
+    folder: Path, values: dict[str, float | None], metric: str = "decided_balanced_accuracy"
 ) -> Path:
     folder.mkdir(parents=True)
     with (folder / "table.csv").open("w", newline="") as file:
@@ -28,7 +28,7 @@ def write_table(
 
 
 def folders(
-    tmp_path: Path, values: Sequence[Sequence[float]], metric: str = "balanced_accuracy"
+    tmp_path: Path, values: Sequence[Sequence[float]], metric: str = "decided_balanced_accuracy"
 ) -> list[Path]:
     names = [f"method-{i}" for i in range(len(values[0]))]
     return [
@@ -44,9 +44,8 @@ def test_runs_are_ranked_by_the_methods_they_share(tmp_path: Path) -> None:
     CD = 2.344 sqrt(12 / 30).
     """
     runs = folders(tmp_path, VALUES)
-    text = (
-        runs[0] / "table.csv"
-    ).read_text() + "method-9,balanced_accuracy,0.9\nmethod-8,balanced_accuracy,\n"
+    text = (runs[0] / "table.csv").read_text()
+    text += "method-9,decided_balanced_accuracy,0.9\nmethod-8,decided_balanced_accuracy,\n"
     (runs[0] / "table.csv").write_text(text)
     ranking = rank_runs(runs)
     assert ranking.methods == ("method-2", "method-1", "method-0")
@@ -79,7 +78,8 @@ def test_runs_of_one_name_are_named_by_their_paths(tmp_path: Path) -> None:
 def test_the_published_studies_can_be_ranked() -> None:
     results = Path(__file__).parents[2] / "docs" / "results"
     ranking = rank_runs(
-        [results / name for name in ("all_methods", "covid_xray", "herlev_two", "herlev_seven")]
+        [results / name for name in ("all_methods", "covid_xray", "herlev_two", "herlev_seven")],
+        "balanced_accuracy",  # of before methods were compared at their own thresholds
     )
     assert set(ranking.methods) == {"none", "class_weights", "oversampling", "dcgan", "cdcgan"}
     assert ranking.cliques == ((0, 4),)
@@ -97,3 +97,9 @@ def test_what_cannot_be_ranked_is_refused(tmp_path: Path) -> None:
         rank_runs([*runs, tmp_path])
     with pytest.raises(SettingError, match="metric"):
         rank_runs(runs, "balanced_acuracy")
+
+
+def test_a_table_without_the_metric_is_named(tmp_path: Path) -> None:
+    runs = folders(tmp_path, [[0.1, 0.2, 0.3]] * 3, metric="balanced_accuracy")
+    with pytest.raises(DataError, match=r"set-0.*equipoise report"):
+        rank_runs(runs)

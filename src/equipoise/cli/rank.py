@@ -22,7 +22,7 @@ def rank(
         ),
     ],
     *,
-    metric: Annotated[str, typer.Option(help="Metric to rank by.")] = "balanced_accuracy",
+    metric: Annotated[str, typer.Option(help="Metric to rank by.")] = "decided_balanced_accuracy",
     out: Annotated[Path, typer.Option(help="File of the critical-difference diagram.")] = Path(
         "cd.html"
     ),

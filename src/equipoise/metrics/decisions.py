@@ -92,6 +92,10 @@ def decided_metric(primary: Metric) -> Metric:
     )
 
 
+# The metrics of calls at own thresholds, by name.
+DECIDED = {metric.name: metric for metric in (decided_metric(METRICS[name]) for name in TUNABLE)}
+
+
 def fit_decision(validation: Predictions, metric: Metric) -> Decision | None:
     """Find the decision with the best value of a metric on validation images.
 

@@ -8,12 +8,11 @@ from typing import ClassVar
 import equipoise
 from equipoise.atomic import atomic_file
 from equipoise.metrics.classic_tests import FEWEST_PAIRS
-from equipoise.metrics.classification import METRICS
 from equipoise.report.figures import Axis, Point, Span
 from equipoise.report.formatting import decimal, p_value, sentence_case
 from equipoise.report.html import environment
 from equipoise.results.comparison import SIGNIFICANCE
-from equipoise.results.ranking import Ranking
+from equipoise.results.ranking import RANKED, Ranking
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def draw(ranking: Ranking) -> Diagram:
 def sentences(ranking: Ranking) -> list[str]:
     """Return what a ranking shows, for a reader who knows the disease and not the statistics."""
     n_sets, n_methods = len(ranking.sets), len(ranking.methods)
-    label = METRICS[ranking.metric].label
+    label = RANKED[ranking.metric].label
     verdict = "differ detectably" if ranking.p < SIGNIFICANCE else "do not differ detectably"
     lines = [
         f"On {n_sets} data sets the {n_methods} methods {verdict} in {label} (Friedman's test: "
@@ -113,7 +112,7 @@ def write_ranking(ranking: Ranking, path: Path) -> Path:
         environment()
         .get_template("ranking.html")
         .render(
-            label=sentence_case(METRICS[ranking.metric].label),
+            label=sentence_case(RANKED[ranking.metric].label),
             diagram=draw(ranking),
             sentences=sentences(ranking),
             ranking=ranking,

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError
 from equipoise.metrics.classification import METRICS
+from equipoise.metrics.decisions import DECIDED
 from equipoise.metrics.rank_tests import average_ranks, cliques, critical_difference, friedman
 
 FEWEST_SETS, FEWEST_METHODS = 3, 3
+RANKED = {**METRICS, **DECIDED}  # metrics by which methods are ranked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +54,11 @@ class Ranking:
     @property
     def best(self) -> tuple[float, ...]:
         """The best value on each data set."""
-        best = max if METRICS[self.metric].higher_is_better else min
+        best = max if RANKED[self.metric].higher_is_better else min
         return tuple(map(best, zip(*self.values, strict=True)))
 
 
-def rank_runs(folders: Sequence[Path], metric: str = "balanced_accuracy") -> Ranking:
+def rank_runs(folders: Sequence[Path], metric: str = "decided_balanced_accuracy") -> Ranking:
     """Rank the methods that all runs share by their mean of a metric in each run's table.csv.
 
     The runs should be of different data sets: a data set with two runs is counted twice.
@@ -68,7 +70,7 @@ def rank_runs(folders: Sequence[Path], metric: str = "balanced_accuracy") -> Ran
         DataError: Fewer than 3 runs, fewer than 3 methods in common, a run named twice, or no
             table.csv in it.
     """
-    pick(METRICS, metric, "metric")
+    pick(RANKED, metric, "metric")
     n_different = len({folder.resolve() for folder in folders})
     if n_different < max(FEWEST_SETS, len(folders)):
         raise DataError(
@@ -104,7 +106,7 @@ def rank_methods(
         sets: (n,) names of the data sets.
         metric: Name of what was measured.
     """
-    higher_is_better = METRICS[metric].higher_is_better
+    higher_is_better = RANKED[metric].higher_is_better
     ascending = values if higher_is_better else -values  # the largest is the best
     ranks = average_ranks(ascending)
     order = np.argsort(ranks, kind="stable")
@@ -134,10 +136,18 @@ def _read_means(folder: Path, metric: str) -> dict[str, float]:
             "Write it with: equipoise report."
         )
     means = {}
+    metrics: set[str] = set()
     with path.open(newline="", encoding="utf-8") as file:
         for line in csv.DictReader(file):
+            metrics.add(line["metric"])
             if line["metric"] == metric and line["mean"]:
                 means[line["method"]] = float(line["mean"])
+    if metric not in metrics:
+        raise DataError(
+            f"Expected {metric} in {path}, which an earlier version wrote or whose run has another "
+            f"primary metric. Write it again with: equipoise report {folder}. Or rank by another "
+            "one with --metric, such as auroc."
+        )
     return means
 
 
