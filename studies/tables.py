@@ -78,7 +78,7 @@ def contest(results: Results) -> Iterator[str]:
     """Show the best arm with synthetic images against the cheap controls."""
     if results.contest is None:
         return
-    champion = results.contest.champion
+    champion = results.contest.rows[0].method
     yield f"\n## {champion} (best of {results.contest.n_challengers} on validation) against the cheap controls\n"
     yield from _comparisons(results, results.contest.rows, lambda row: row.baseline)
 

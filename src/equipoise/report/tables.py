@@ -79,11 +79,11 @@ def findings(c: Contents) -> tuple[list[Metric], list[MethodFinding]]:
 
 
 def contest_forests(c: Contents) -> list[Forest]:
-    """Return the best method with synthetic images against the controls, named by the control."""
+    """Return the chosen method with synthetic images against the controls, named by the control."""
     contest = c.results.contest
     if contest is None:
         return []
-    champion = contest.champion
+    champion = contest.rows[0].method
     forests = []
     for name, rows in by_metric(contest.rows).items():
         metric = c.results.metrics[name]

@@ -14,6 +14,7 @@ from equipoise.runs.cell_record import FailedCellRecord
 VerdictWord = Literal[
     "better", "worse", "no detectable difference", "not enough runs", "no variation"
 ]
+ChoiceBasis = Literal["other seeds", "other splits", "own"]
 UNTESTED: tuple[VerdictWord, VerdictWord] = ("not enough runs", "no variation")
 JudgmentWord = VerdictWord | Literal["ranks better", "mixed", "moves the operating point"]
 
@@ -138,18 +139,25 @@ class Judgment:
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """The best method that adds synthetic images, by the validation images, against each control.
+    """A method that adds synthetic images, chosen on validation images, against each control.
 
     Attributes:
-        champion: That method.
+        champion: The method that was chosen in most runs, the first requested of equally many.
+        chosen: {method: number of runs (split, seed) in which it was chosen and compared}.
+        basis: Whose validation images chose: those of the other seeds of the split, of the other
+            splits (a single seed), or of the compared training itself (a single run).
         n_challengers: Number of methods that add synthetic images.
         controls: Methods that add none: those of `STRONG_CONTROLS`, or where there is none all but
             the baseline.
-        rows: Champion minus control on the primary metric and on `RANKING`, Holm within each.
-        sentence: The outcome on the primary metric.
+        rows: The chosen method minus each control, on the decisive metric and on `RANKING`, one
+            family for Holm. Their method is the champion if it was chosen in every run, else "the
+            chosen generator".
+        sentence: The outcome on the decisive metric.
     """
 
     champion: str
+    chosen: Mapping[str, int]
+    basis: ChoiceBasis
     n_challengers: int
     controls: tuple[str, ...]
     rows: tuple[Comparison, ...]
