@@ -95,6 +95,7 @@ BUILDERS: Mapping[str, Make] = {
     "dinov2": dinov2,
     "random": without_weights("random"),
     "pixels": without_weights("pixels"),
+    "spectrum": without_weights("spectrum"),
 }
 
 Built = Callable[[str, str, int], Extractor]

@@ -1,6 +1,7 @@
 """Build an extractor by name, with weights from a file, $EQUIPOISE_WEIGHTS or their address."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from equipoise.arrays import ValueRange
@@ -10,6 +11,9 @@ from equipoise.features.base import Extractor
 from equipoise.features.table import EXTRACTORS
 
 FOLDER = "EQUIPOISE_WEIGHTS"
+# Extractors in whose features quality is measured.
+ALWAYS = ("random", "spectrum")
+PRETRAINED = ("imagenet", "dinov2", "inception")  # the first whose weights are at hand: by cost
 
 
 def make_extractor(
@@ -74,3 +78,37 @@ def find_weights(files: tuple[str, ...]) -> Path | None:
         if (Path(folder) / file).exists():
             return Path(folder) / file
     return None
+
+
+def choose_extractors(
+    span: ValueRange, *, device: str = "auto", also: Sequence[Extractor] = ()
+) -> tuple[list[Extractor], tuple[str, ...]]:
+    """Choose the extractors in whose features quality is measured.
+
+    Always a random network and the radial spectrum, which need no training and cannot have learned
+    to ignore a fault; the first of `PRETRAINED` whose weights lie in $EQUIPOISE_WEIGHTS, never a
+    download; and those of `also`, if they are others.
+
+    Args:
+        span: `arrays.value_range` of the real training images.
+        device: Where to compute.
+        also: Extractors that the caller has, such as that of a classifier.
+
+    Returns:
+        The extractors, and notes on weights that could not be used.
+    """
+    extractors = [make_extractor(name, device=device, span=span) for name in ALWAYS]
+    notes: list[str] = []
+    given = {extractor.name for extractor in also}
+    try:
+        for name in PRETRAINED:
+            weights = find_weights(EXTRACTORS[name].files)
+            if weights is not None and not given & set(PRETRAINED):
+                extractors.append(make_extractor(name, weights=weights, device=device, span=span))
+                break
+    except WeightsError as error:
+        notes.append(f"Quality was measured without pretrained features. {error}")
+    for extractor in also:
+        if extractor.name not in ALWAYS:
+            extractors.append(extractor)
+    return extractors, tuple(notes)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from equipoise.discovery import Family
-from equipoise.features import dinov2, imagenet, inception, pixels, random_network
+from equipoise.features import dinov2, imagenet, inception, pixels, random_network, spectrum
 from equipoise.features.base import Extractor
 
 
@@ -67,6 +67,12 @@ EXTRACTORS: Mapping[str, ExtractorRecord] = {
         source="Standardized pixels",
         dimension=pixels.DIMENSION,
         build=pixels.pixels,
+    ),
+    "spectrum": ExtractorRecord(
+        summary="The radial power spectrum: sees noise, blur and checkerboards; no download.",
+        source="After Durall et al. (2020)",
+        dimension=spectrum.DIMENSION,
+        build=spectrum.radial_spectrum,
     ),
 }
 FAMILY = Family(
