@@ -8,6 +8,7 @@ from equipoise.atomic import read_json
 from equipoise.evidence.gathering import stored
 from equipoise.report.formatting import p_value
 from equipoise.results.records import Comparison, Results, Summary
+from equipoise.results.release import read_releases
 
 SHOWN = (
     "balanced_accuracy",
@@ -122,12 +123,19 @@ def quality(run: Path, results: Results) -> Iterator[str]:
         of_class = [row for row in rows if row["label"] == label]
         measures = [m for m in MEASURES if any(row["measure"] == m for row in of_class)]
         yield f"\n## Synthetic images of {results.class_names[label]}\n"
-        yield f"Mean over the runs (real images in their place); features: {found['extractor']}.\n"
-        yield from header("method", "n", *(MEASURES[m] for m in measures))
-        for method in dict.fromkeys(row["method"] for row in of_class):
-            own = {row["measure"]: row for row in of_class if row["method"] == method}
-            n = " to ".join(map(str, sorted(own["kid"].get("n") or []))) or "-"
-            yield _row(method, n, *(_quality(own.get(m)) for m in measures))
+        yield (
+            "Mean over the runs (real images in their place); a row for each feature extractor, "
+            "and one for what needs none.\n"
+        )
+        yield from header("method", "features", "n", *(MEASURES[m] for m in measures))
+        for method, extractor in dict.fromkeys((r["method"], r["extractor"]) for r in of_class):
+            own = {}
+            for row in of_class:
+                if (row["method"], row["extractor"]) == (method, extractor):
+                    own[row["measure"]] = row
+            sizes = sorted({size for row in own.values() for size in row["n"]})
+            n = " to ".join(map(str, sizes[:: max(1, len(sizes) - 1)])) or "-"
+            yield _row(method, extractor or "-", n, *(_quality(own.get(m)) for m in measures))
 
 
 def _quality(row: dict[str, Any] | None) -> str:
@@ -138,18 +146,32 @@ def _quality(row: dict[str, Any] | None) -> str:
 
 
 def releases(run: Path) -> Iterator[str]:
-    """Show in how many runs the gate releases the images of each method, and why not."""
+    """Show in how many runs the images of each method pass the gate, and why not."""
     if (path := stored(run, "memorization", "audits.json")) is None:
         return
     audits = read_json(path)
     yield "\n## Would the synthetic images be released?\n"
-    yield from header("method", "released", "near copies", "of images", "reasons")
+    releases_of_run = read_releases(run)
+    yield from header(
+        "method",
+        "privacy passed",
+        "privacy refused",
+        "quality",
+        "near copies",
+        "of images",
+        "reasons",
+    )
     for method in dict.fromkeys(audit["method"] for audit in audits):
         own = [audit for audit in audits if audit["method"] == method]
-        reasons = list(dict.fromkeys(reason for audit in own for reason in audit["reasons"]))
+        refused = [audit["privacy"] for audit in own if audit["privacy"]["status"] == "refused"]
+        passed = [audit for audit in own if audit["privacy"]["status"] == "passed"]
+        reasons = list(dict.fromkeys(reason for side in refused for reason in side["reasons"]))
+        side = releases_of_run[method].quality if method in releases_of_run else None
         yield _row(
             method,
-            f"{sum(audit['passed'] for audit in own)} of {len(own)} runs",
+            f"{len(passed)} of {len(own)} runs",
+            f"{len(refused)} of {len(own)} runs",
+            "-" if side is None else side.status,
             str(sum(audit["overall"]["n_copies"] for audit in own)),
             str(sum(audit["overall"]["n_synthetic"] for audit in own)),
             " ".join(reasons) or "-",

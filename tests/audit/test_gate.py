@@ -5,19 +5,30 @@ import pytest
 
 from equipoise.audit.gate import (
     DEFAULT_RULE,
+    NOT_MEASURED,
+    NOT_TESTED,
+    PASSED,
+    REFUSED,
     GateDecision,
     GateRule,
+    Release,
     apply_rule,
     check_release,
     detectable_share,
+    headline,
+    join_classes,
+    join_runs,
 )
 from equipoise.exceptions import ReleaseError, SettingError
 from equipoise.metrics.memorization import Membership
 
-REFUSED = GateDecision(
-    passed=False, reasons=("3 of 200 synthetic images are near copies of real training images.",)
+COPIES = GateDecision(
+    status=REFUSED, reasons=("3 of 200 synthetic images are near copies of real training images.",)
 )
-PASSED = GateDecision(passed=True, reasons=())
+GOOD = GateDecision(status=PASSED, reasons=("AUROC 0.52.",))
+BAD = GateDecision(status=REFUSED, reasons=("AUROC 0.99.",))
+OPEN = GateDecision(status=NOT_TESTED, reasons=("No held-out images.",))
+FEW = GateDecision(status=NOT_MEASURED, reasons=("5 images.",))
 
 
 def attack(
@@ -36,8 +47,18 @@ def attack(
 
 
 def test_without_copies_and_traces_it_passes() -> None:
-    assert apply_rule(0, 200, {"all classes": attack()}) == PASSED
-    assert apply_rule(0, 200, {}) == PASSED
+    decision = apply_rule(0, 200, {"all classes": attack(auc=0.53)})
+    assert decision.status == PASSED
+    assert "1.5" in decision.reasons[0]  # the share of copies that can go unnoticed
+    assert "53 of 100 cases [43, 63]" in decision.reasons[1]
+
+
+def test_membership_that_was_not_tested_does_not_pass() -> None:
+    assert apply_rule(0, 200, {}).status == NOT_TESTED
+    partly = apply_rule(0, 200, {"all classes": attack()}, untested="in carcinoma")
+    assert partly.status == NOT_TESTED
+    assert "in carcinoma" in partly.reasons[-1]
+    assert apply_rule(1, 200, {}, untested="in carcinoma").status == REFUSED
 
 
 @pytest.mark.parametrize(
@@ -49,7 +70,7 @@ def test_a_single_copy_is_one_too_many(n: int, reason: str) -> None:
     assert not decision.passed
     assert len(decision.reasons) == 1
     with pytest.raises(ReleaseError, match=reason):
-        check_release(decision)
+        check_release(decision, GOOD)
 
 
 @pytest.mark.parametrize(
@@ -78,24 +99,71 @@ def test_more_classes_need_smaller_p_values() -> None:
 
 
 def test_what_passes_is_released_and_needs_no_reason() -> None:
-    release = check_release(PASSED)
-    assert (release.passed, release.reasons, release.override) == (True, (), None)
-    assert check_release(PASSED, "The board agreed on 3 May.").override is None
+    release = check_release(GOOD, GOOD)
+    assert release == Release(privacy=GOOD, quality=GOOD, override=None)
+    assert release.green
+    assert release.to_json()["green"] is True
+    assert check_release(GOOD, GOOD, "The board agreed on 3 May.").override is None
 
 
-def test_a_refusal_is_overridden_in_writing_only() -> None:
-    with pytest.raises(ReleaseError, match=r"3 of 200 "):
-        check_release(REFUSED)
-    release = check_release(REFUSED, "  The board agreed on 3 May.  ")
-    assert (release.passed, release.override) == (False, "The board agreed on 3 May.")
-    assert release.reasons == REFUSED.reasons
+@pytest.mark.parametrize(
+    ("privacy", "quality", "named", "unnamed"),
+    [(COPIES, GOOD, "3 of 200", "Quality"), (GOOD, BAD, "AUROC 0.99", "Privacy")],
+)
+def test_either_side_refuses_and_is_overridden_in_writing_only(
+    privacy: GateDecision, quality: GateDecision, named: str, unnamed: str
+) -> None:
+    with pytest.raises(ReleaseError, match=named) as caught:
+        check_release(privacy, quality)
+    assert unnamed not in str(caught.value)
+    release = check_release(privacy, quality, "  The board agreed on 3 May.  ")
+    assert not release.green
+    assert release.override == "The board agreed on 3 May."
+    assert (release.privacy, release.quality) == (privacy, quality)
+
+
+@pytest.mark.parametrize(("privacy", "quality"), [(OPEN, GOOD), (GOOD, FEW), (OPEN, FEW)])
+def test_what_was_not_tested_is_not_refused_and_not_green(
+    privacy: GateDecision, quality: GateDecision
+) -> None:
+    release = check_release(privacy, quality)
+    assert release.override is None
+    assert not release.green
+    assert check_release(privacy, quality, "The board agreed.").override == "The board agreed."
+
+
+@pytest.mark.parametrize(
+    ("privacy", "quality", "words"),
+    [
+        (GOOD, GOOD, ("May be released", "privacy passed", "quality passed")),
+        (COPIES, GOOD, ("Do not release", "privacy refused", "quality passed")),
+        (OPEN, BAD, ("Do not release", "membership was not tested", "quality refused")),
+        (OPEN, GOOD, ("Not cleared", "membership was not tested", "quality passed")),
+        (GOOD, FEW, ("Not cleared", "privacy passed", "quality could not be measured")),
+    ],
+)
+def test_the_headline_names_both_sides_and_what_was_not_tested(
+    privacy: GateDecision, quality: GateDecision, words: tuple[str, ...]
+) -> None:
+    for word in words:
+        assert word in headline(privacy, quality)
+
+
+def test_the_worst_class_and_the_worst_run_hold() -> None:
+    assert join_classes([GOOD, FEW, BAD, BAD]) == BAD
+    assert join_classes([GOOD, FEW]).status == NOT_MEASURED
+    assert join_classes([GOOD, BAD, COPIES]).reasons == (*BAD.reasons, *COPIES.reasons)
+    assert join_runs([GOOD]) == GOOD
+    assert join_runs([GOOD, OPEN, OPEN]).status == NOT_TESTED
+    assert "2 of 3 runs" in join_runs([GOOD, OPEN, OPEN]).reasons[0]
+    assert "1 of 3 runs" in join_runs([OPEN, COPIES, GOOD]).reasons[0]
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "ok", "yes      \n   "])
 def test_a_reason_must_not_be_empty_or_short(reason: str) -> None:
-    for decision in (REFUSED, PASSED):
+    for decision in (COPIES, GOOD):
         with pytest.raises(SettingError, match="10 characters"):
-            check_release(decision, reason)
+            check_release(decision, GOOD, reason)
 
 
 def test_the_detectable_share_is_that_of_drawing_at_least_one_copy() -> None:

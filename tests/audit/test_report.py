@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from equipoise.audit.gate import NOT_TESTED
 from equipoise.audit.report import ALL_CLASSES, Audit, audit
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.phantoms.datasets import cells, chest_films
@@ -102,8 +103,8 @@ def test_altered_copies_are_caught(dataset: ImageDataset, change: Change) -> Non
     train, held_out, synthetic = draw_sets(dataset, 120, seed=1)
     result = run_audit(train, held_out, with_copies(synthetic, train, 0.5, change))
     n = round(0.5 * len(synthetic))
-    assert not result.passed
-    assert "near cop" in result.reasons[0]
+    assert result.privacy.refused
+    assert "near cop" in result.privacy.reasons[0]
     caught = [pair for pair in result.copies if pair.synthetic < n]
     assert (
         len(caught) >= (0.6 if change is all_changes else 0.95) * n
@@ -122,14 +123,14 @@ def test_the_training_images_themselves_give_every_number_its_extreme() -> None:
         assert findings.copying < -3
         assert findings.membership is not None
         assert findings.membership.auc == 1
-    assert len(result.reasons) >= 3
+    assert len(result.privacy.reasons) >= 3
     assert all(pair.distance == 0 for pair in result.copies)
 
 
 def test_held_out_images_are_not_taken_for_training_images() -> None:
     train, held_out, _ = draw_sets(POPULATION, 200, seed=2)
     result = run_audit(train, held_out, held_out)
-    assert result.passed
+    assert result.privacy.passed
     assert result.overall.copying == 0
     assert result.overall.nearness == 1
     assert result.overall.authenticity == result.overall.authenticity_held_out
@@ -139,7 +140,7 @@ def test_held_out_images_are_not_taken_for_training_images() -> None:
 
 def false_alarms(dataset: ImageDataset, n_patients: int, n_draws: int) -> int:
     return sum(
-        not run_audit(*draw_sets(dataset, n_patients, seed)).passed
+        run_audit(*draw_sets(dataset, n_patients, seed)).privacy.refused
         for seed in range(100, 100 + n_draws)
     )
 
@@ -160,7 +161,7 @@ def test_few_copies_are_caught_among_enough_images(share: float) -> None:
     assert len(synthetic) > 149  # from 149 on, 2 % are found with probability 0.95
     result = run_audit(train, held_out, with_copies(synthetic, train, share, noisy))
     assert result.detectable < 0.02
-    assert not result.passed
+    assert result.privacy.refused
 
 
 def test_pairs_are_reported_even_without_copies() -> None:
@@ -185,12 +186,13 @@ def test_an_audit_is_json_without_image_ids() -> None:
 def test_without_held_out_images_only_copies_are_searched() -> None:
     train, _, synthetic = draw_sets(POPULATION, 150, seed=7)
     result = run_audit(train, None, synthetic)
-    assert result.passed
+    assert result.privacy.status == NOT_TESTED
     assert result.overall.membership is None
     assert result.overall.nearness is None
     assert result.overall.authenticity is not None
-    assert "no held-out" in result.notes[0]
-    assert not run_audit(train, None, with_copies(synthetic, train, 0.2, mirrored)).passed
+    assert "no held-out" in result.privacy.reasons[-1]
+    copies = with_copies(synthetic, train, 0.2, mirrored)
+    assert run_audit(train, None, copies).privacy.refused
 
 
 def test_the_same_photograph_on_both_sides_is_noted() -> None:
@@ -208,10 +210,24 @@ def test_small_classes_are_not_tested_and_a_single_class_is_tested_once() -> Non
     few = held_out.subset(np.concatenate([normal, abnormal[:1]]))
     result = run_audit(train, few, synthetic)
     assert result.classes[1].membership is None
-    assert "abnormal" in result.notes[0]
+    assert result.privacy.status == NOT_TESTED
+    assert "abnormal" in result.privacy.reasons[-1]
     alone = run_audit(train, held_out, synthetic.subset(synthetic.labels == 1))
     assert [findings.name for findings in alone.classes] == ["abnormal"]
     assert alone.overall.n_train == alone.classes[0].n_train == train.counts[1]
+
+
+def test_features_that_are_the_same_for_all_images_test_no_membership() -> None:
+    class Blind(Coarse):
+        name = "blind"
+
+        def __call__(self, images: Images) -> NDArray[np.float32]:
+            return np.full((len(images), 64), 0.3, dtype=np.float32)
+
+    train, held_out, synthetic = draw_sets(POPULATION, 150, seed=5)
+    result = audit(train, held_out, synthetic.images, synthetic.labels, Blind())
+    assert result.privacy.status == NOT_TESTED
+    assert "blind" in result.privacy.reasons[-1]
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])

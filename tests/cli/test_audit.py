@@ -4,6 +4,7 @@ import json
 import re
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,9 @@ def folders(tmp_path: Path) -> dict[str, Path]:
     }
 
 
-def test_images_of_another_source_pass(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_images_of_another_source_and_few_of_them_are_not_cleared(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     code, said = call(
         folders["made"],
@@ -57,19 +60,68 @@ def test_images_of_another_source_pass(folders: dict[str, Path], tmp_path: Path)
         "--out",
         out,
     )
-    assert code == 0
-    assert "may be released" in said
-    assert "Nor do they reveal" in said
+    assert code == 1
+    assert "Not cleared for release: privacy passed; quality could not be measured." in said
+    assert re.search(r"Membership, all classes: .* in \d+ of 100 cases \[\d+, \d+\]", said)
     facts = json.loads((out / "audit.json").read_text())
-    assert facts["released"] is True
+    assert facts["released"] is False
+    assert facts["decisions"]["privacy"]["status"] == "passed"
+    assert facts["decisions"]["quality"]["status"] == "not measured"
     assert [one["name"] for one in facts["audit"]["classes"]] == ["abnormal", "normal"]
     assert facts["audit"]["overall"]["n_train"] == 60
-    assert all(one["kid"] and one["floor"] and one["prdc"] for one in facts["quality"])
+    assert {row["extractor"] for row in facts["quality"]["classes"][0]["findings"]} == {
+        "",
+        "random",
+        "spectrum",
+        "pixels",
+    }
     page = (out / "audit.html").read_text()
     assert re.search(r"24 synthetic images .* 60 real images", page)
     assert "image&lt;" in page
     assert page.count("data:image/png") == len(facts["audit"]["pairs"])
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Enough images of one class for a verdict on quality."""
+    root = tmp_path_factory.mktemp("many")
+    parts = {}
+    for seed, name in enumerate(("real", "held", "made")):
+        drawn = cells((160, 1), size=32, seed=20 + seed)
+        parts[name] = write(root / name, drawn.subset(drawn.labels == 0), classes=False)
+    return parts
+
+
+def test_green_needs_privacy_and_quality(many: dict[str, Path], tmp_path: Path) -> None:
+    asked = (many["made"], "--real", many["real"], *QUICK, "--out", tmp_path / "out")
+    code, said = call(*asked, "--held-out", many["held"])
+    assert (code, "May be released: privacy passed; quality passed." in said) == (0, True)
+    facts = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert facts["released"] is facts["release"]["green"] is True
+
+    code, said = call(*asked)
+    assert code == 1
+    assert "no near copy was found, but membership was not tested; quality passed" in said
+    page = (tmp_path / "out" / "audit.html").read_text()
+    assert "membership was not tested" in page.split('class="verdict"')[1].split("<span>")[0]
+
+
+def test_a_checkerboard_is_refused_by_the_spectrum(many: dict[str, Path], tmp_path: Path) -> None:
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    board = 8 * (np.indices((32, 32)).sum(axis=0) % 2)
+    for file in many["made"].iterdir():
+        with Image.open(file) as image:
+            values = np.clip(np.asarray(image, dtype=np.int64) + board[..., None], 0, 255)
+        Image.fromarray(values.astype(np.uint8)).save(bad / file.name)
+    out = tmp_path / "out"
+    code, said = call(bad, "--real", many["real"], "--held-out", many["held"], *QUICK, "--out", out)
+    assert code == 1
+    assert "Do not release: privacy passed; quality refused." in said
+    assert re.search(r"by the radial power spectrum: AUROC [01]\.\d+ \[", said)
+    assert "by pixels at 16 px" not in said
+    assert json.loads((out / "audit.json").read_text())["release"] is None
 
 
 def test_copies_are_refused_named_and_released_only_with_a_reason(
@@ -82,9 +134,8 @@ def test_copies_are_refused_named_and_released_only_with_a_reason(
     asked = (folders["made"], "--real", folders["real"], *QUICK, "--out", out)
     code, said = call(*asked)
     assert code == 1
-    assert "should not be released" in said
+    assert "Do not release: privacy refused" in said
     assert "1 of 25 synthetic images is a near copy" in said
-    assert "no held-out real images" in said
     facts = json.loads((out / "audit.json").read_text())
     (copy,) = [pair for pair in facts["audit"]["pairs"] if pair["copy"]]
     assert facts["files"][copy["synthetic"]] == "normal/copied.png"
@@ -111,7 +162,7 @@ def test_folders_without_classes_are_one_class(tmp_path: Path) -> None:
         made, "--real", real, "--size", "32", "--device", "cpu", "--out", tmp_path / "out"
     )
     facts = json.loads((tmp_path / "out" / "audit.json").read_text())
-    assert code == 0
+    assert code == 1  # without held-out images, membership is not tested
     assert facts["audit"]["extractor"] == "random"  # one class trains no classifier
     assert len(facts["audit"]["classes"]) == 1
 
@@ -137,6 +188,25 @@ def test_two_classes_are_looked_at_by_a_classifier_of_the_real_images(
         json.loads((tmp_path / "out" / "audit.json").read_text())["audit"]["extractor"]
         == "classifier"
     )
+
+
+def test_a_classifier_that_learned_nothing_is_replaced_and_named(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Constant:
+        name, digest, dimension = "classifier", "0" * 64, 4
+
+        def __call__(self, images: Any) -> Any:
+            return np.ones((len(images), 4), dtype=np.float32)
+
+    monkeypatch.setattr(
+        "equipoise.audit.in_domain.train_in_domain", lambda *_args, **_settings: Constant()
+    )
+    size = ("--size", "32", "--device", "cpu", "--out", tmp_path / "out")
+    _, said = call(folders["made"], "--real", folders["real"], *size)
+    assert "classifier of the real images is not used" in said
+    facts = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert facts["audit"]["extractor"] == "random"
 
 
 def test_an_own_split_gives_the_held_out_images(tmp_path: Path, folders: dict[str, Path]) -> None:

@@ -52,7 +52,9 @@ def test_images_are_written_and_found_again(run: Any, call: Call, tmp_path: Path
     code, said, _ = call(*command, "--out", tmp_path / "out")
     assert code == 0
     assert "painter, split-0, seed 0. painter was requested." in said
-    assert "Released: " in said
+    assert "not cleared for release" in said
+    assert "Privacy: not tested. No near copy among 10 synthetic images" in said
+    assert "Quality: not measured." in said
     assert said.endswith(f"10 synthetic images: {tmp_path / 'out'}\n")
     assert len(list((tmp_path / "out").rglob("*.png"))) == 10
     code, said, _ = call(*command, "--out", tmp_path / "out")

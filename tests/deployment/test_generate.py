@@ -99,8 +99,12 @@ def test_images_come_with_a_manifest_and_a_table(run: Any, tmp_path: Path) -> No
     split = run.opened.description.splits[0]
     assert manifest["source"]["split_fingerprint"] == split.fingerprint
     assert manifest["images"] == {"type": "uint8", "shape": [1, 16, 16]}
-    assert manifest["release"] == {"passed": True, "reasons": [], "override": None}
+    release = manifest["release"]
+    assert (release["green"], release["override"]) == (False, None)
+    assert release["privacy"]["status"] == "not tested"  # fewer than 10 patients
+    assert release["quality"]["status"] == "not measured"  # fewer than 20 images
     assert manifest["audit"]["overall"]["n_synthetic"] == 8
+    assert [row["n"] for row in manifest["quality"]["classes"]] == [4, 4]
     assert "synthetic" in manifest["note"]
     with (tmp_path / "out" / "manifest.csv").open() as table:
         rows = list(csv.DictReader(table))
@@ -187,7 +191,8 @@ def test_copies_are_refused_and_only_the_audit_is_written(run: Any, tmp_path: Pa
     assert sorted(contents(tmp_path / "out")) == ["REFUSED.txt", "audit.json"]
     assert "near copies" in (tmp_path / "out" / "REFUSED.txt").read_text()
     refusal = json.loads((tmp_path / "out" / "audit.json").read_text())
-    assert refusal["audit"]["passed"] is False
+    assert refusal["audit"]["privacy"]["status"] == "refused"
+    assert refusal["quality"]["decision"]["status"] == "not measured"
     assert refusal["plan"]["generator"]["method"] == "copier"
     assert [path.name for path in tmp_path.iterdir()] == ["out"], "a half-written folder was left"
 
@@ -197,10 +202,10 @@ def test_an_override_is_written_with_its_reason(run: Any, tmp_path: Path) -> Non
     with pytest.raises(ReleaseError):
         generated(run, tmp_path / "out", method="copier")
     manifest = generated(run, tmp_path / "out", method="copier", override=REASON).manifest
-    assert manifest["release"]["passed"] is False
+    assert manifest["release"]["green"] is False
     assert manifest["release"]["override"] == REASON
-    assert "near copies" in manifest["release"]["reasons"][0]
-    assert manifest["audit"]["passed"] is False
+    assert manifest["release"]["privacy"]["status"] == "refused"
+    assert "near copies" in manifest["release"]["privacy"]["reasons"][0]
     assert "audit.json" not in contents(tmp_path / "out")
     assert len(manifest["files"]) == 3
 
@@ -211,13 +216,24 @@ def test_without_real_images_there_is_no_release(run: Any, tmp_path: Path) -> No
     assert not (tmp_path / "out").exists()
     manifest = generated(run, tmp_path / "out", real=False, override=REASON).manifest
     assert manifest["audit"] is None
+    assert manifest["quality"] is None
     assert manifest["release"]["override"] == REASON
-    assert "No audit was made" in manifest["release"]["reasons"][0]
+    for side in ("privacy", "quality"):
+        assert "No audit was made" in manifest["release"][side]["reasons"][0]
 
 
-def test_an_override_that_is_not_needed_is_not_recorded(run: Any, tmp_path: Path) -> None:
-    manifest = generated(run, tmp_path / "out", override=REASON).manifest
-    assert manifest["release"] == {"passed": True, "reasons": [], "override": None}
+def test_constant_images_are_refused_for_their_quality(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def constant(self: Any, codes: Any, _seed: int) -> Any:
+        return np.full((len(codes), *self.shape_), 120, dtype=self.dtype_)
+
+    monkeypatch.setattr(run.fakes.Painter, "_generate", constant)
+    with pytest.raises(ReleaseError, match=r"Quality: refused\. 100% of the 5 images of ill"):
+        generated(run, tmp_path / "out", n=5)
+    assert sorted(contents(tmp_path / "out")) == ["REFUSED.txt", "audit.json"]
+    release = generated(run, tmp_path / "out", n=5, override=REASON).manifest["release"]
+    assert (release["quality"]["status"], release["override"]) == ("refused", REASON)
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "because"])

@@ -11,6 +11,7 @@ from equipoise.metrics.sampling_variance import (
     area_variance,
     auroc_interval,
     auroc_variance,
+    detectable_auroc,
     recall_variance,
 )
 
@@ -87,3 +88,19 @@ def test_the_interval_of_an_auroc_covers_in_95_percent() -> None:
         low, high = auroc_interval(area, 12, 40)
         covered += low <= 0.8 <= high
     assert 0.91 <= covered / 200 <= 0.99
+
+
+@pytest.mark.parametrize("n", [10, 40])
+def test_the_detectable_auroc_is_detected_in_80_percent(n: int) -> None:
+    """Normal scores with that AUROC; the test is the one-sided one of two_sample."""
+    area = detectable_auroc(n, n)
+    rng = np.random.default_rng(0)
+    shift = np.sqrt(2) * stats.norm.ppf(area)
+    truth = np.arange(2 * n) < n
+    sd = np.sqrt(auroc_variance(0.5, n, n))
+    detected = 0
+    for _ in range(300):
+        measured = roc_auc_score(truth, rng.normal(size=2 * n) + shift * truth)
+        detected += (measured - 0.5) / sd > stats.norm.ppf(0.95)
+    assert 0.72 <= detected / 300 <= 0.88
+    assert detectable_auroc(1, 1) == 1.0

@@ -17,6 +17,7 @@ from equipoise.audit.gate import (
     detectable_share,
 )
 from equipoise.audit.near_copies import CopySearch, Pair
+from equipoise.audit.realism import is_constant
 from equipoise.data.dataset import ImageDataset
 from equipoise.exceptions import DataError, LeakageError
 from equipoise.features.base import Extractor, extract
@@ -40,8 +41,7 @@ class Audit:
         held_out_copies: Held-out images that would count as near copies of training images.
         detectable: Smallest share of copies at which at least one is among the audited images with
             probability 0.95.
-        passed: Whether the images may be released.
-        reasons: Why not.
+        privacy: The decision of the gate on privacy.
         notes: Limitations of the audit.
     """
 
@@ -53,19 +53,13 @@ class Audit:
     pairs: tuple[Pair, ...]
     held_out_copies: int
     detectable: float
-    passed: bool
-    reasons: tuple[str, ...]
+    privacy: GateDecision
     notes: tuple[str, ...]
 
     @property
     def copies(self) -> tuple[Pair, ...]:
         """The near copies."""
         return tuple(pair for pair in self.pairs if pair.copy)
-
-    @property
-    def decision(self) -> GateDecision:
-        """The decision of the gate."""
-        return GateDecision(passed=self.passed, reasons=self.reasons)
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return everything as JSON values."""
@@ -114,8 +108,8 @@ def audit(
         >>> result = audit(
         ...     train, real.subset(held_out), copies, train.labels[:5], pixels(device="cpu")
         ... )
-        >>> result.passed, result.reasons[0]
-        (False, '5 of 5 synthetic images are near copies of real training images.')
+        >>> result.privacy.status, result.privacy.reasons[0]
+        ('refused', '5 of 5 synthetic images are near copies of real training images.')
     """
     others = train.subset(slice(0, 0)) if held_out is None else held_out
     labels = check_comparable(train, others, images, labels)
@@ -139,8 +133,10 @@ def audit(
         n_copies = int(copies.copy[labels == label].sum())
         name = train.class_names[label]
         classes.append(compute_findings(name, *_of_classes(sets, np.array([label])), n_copies))
-    attacks = attacks_to_test(overall, classes, rule)
-    decision = apply_rule(overall.n_copies, len(labels), attacks, rule)
+    blind = extractor.name if is_constant(real_features) else ""
+    attacks = {} if blind else attacks_to_test(overall, classes, rule)
+    untested = describe_untested(classes, attacks, len(others), rule, blind)
+    privacy = apply_rule(overall.n_copies, len(labels), attacks, rule, untested=untested)
     return Audit(
         extractor=extractor.name,
         digest=extractor.digest,
@@ -150,9 +146,8 @@ def audit(
         pairs=tuple(search.pairs(images, labels, copies)),
         held_out_copies=held_out_copies,
         detectable=detectable_share(len(labels)),
-        passed=decision.passed,
-        reasons=decision.reasons,
-        notes=describe_limitations(classes, attacks, len(others), held_out_copies, rule),
+        privacy=privacy,
+        notes=describe_limitations(len(others), held_out_copies),
     )
 
 
@@ -206,41 +201,49 @@ def attacks_to_test(
     return attacks
 
 
-def describe_limitations(
+def describe_untested(
     classes: Sequence[Findings],
     attacks: dict[str, Membership],
     n_held_out: int,
-    held_out_copies: int,
     rule: GateRule,
-) -> tuple[str, ...]:
-    """Describe what the audit could not test.
+    blind: str,
+) -> str:
+    """Describe where membership was not tested, and why; empty where it was tested in all classes.
 
     Args:
         classes: Findings of each class.
         attacks: Membership attacks that were tested.
         n_held_out: Held-out images.
-        held_out_copies: Those that would count as near copies.
         rule: Thresholds of the gate.
+        blind: Name of the extractor if its features are the same for all real images, else empty.
     """
-    notes = []
-    untested = [findings.name for findings in classes if findings.name not in attacks]
+    if blind:
+        return f"because the features of the extractor {blind} are the same for all real images"
     if not n_held_out:
-        notes.append(
-            "There are no held-out real images: the audit searched for copies, but not for traces "
-            "of who was in the training images."
-        )
-    elif untested and len(classes) > 1:
-        notes.append(
-            f"Too few patients to test who was in training (fewer than {rule.fewest} on a side): "
-            f"{', '.join(untested)}."
-        )
-    if held_out_copies:
-        notes.append(
-            f"{held_out_copies} of {n_held_out} held-out real images would count as near copies of "
-            "training images: either the same photograph is on both sides, or these images are too "
-            "uniform for the rule."
-        )
-    return tuple(notes)
+        return "because there are no held-out real images"
+    few = f"fewer than {rule.fewest} patients in training, or held out"
+    if not attacks:
+        return f"({few})"
+    untested = [findings.name for findings in classes if findings.name not in attacks]
+    if untested and len(classes) > 1:
+        return f"in {', '.join(untested)} ({few})"
+    return ""
+
+
+def describe_limitations(n_held_out: int, held_out_copies: int) -> tuple[str, ...]:
+    """Describe what makes the search for copies doubtful.
+
+    Args:
+        n_held_out: Held-out images.
+        held_out_copies: Those that would count as near copies.
+    """
+    if not held_out_copies:
+        return ()
+    return (
+        f"{held_out_copies} of {n_held_out} held-out real images would count as near copies of "
+        "training images: either the same photograph is on both sides, or these images are too "
+        "uniform for the rule.",
+    )
 
 
 def _of_classes(

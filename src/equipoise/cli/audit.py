@@ -12,6 +12,7 @@ from equipoise.cli import options as opt
 
 if TYPE_CHECKING:
     from equipoise.audit.gate import Release
+    from equipoise.audit.quality import QualityAudit
     from equipoise.audit.report import Audit
     from equipoise.data.dataset import ImageDataset
     from equipoise.features.base import Extractor
@@ -60,7 +61,7 @@ Override = Annotated[
     str | None,
     typer.Option(
         "--override-reason",
-        help="Release although the audit refuses; the reason is stored in audit.json.",
+        help="Release although the audit does not clear the images; stored in audit.json.",
         rich_help_panel=OUTPUT,
         show_default=False,
     ),
@@ -88,9 +89,11 @@ def audit(
     out: Out = Path("audit"),
     override_reason: Override = None,
 ) -> None:
-    """Search synthetic images for copies of real ones, and for traces of who was in training.
+    """May synthetic images be released? Privacy and quality, beside real images.
 
-    Exits with 1 if the images should not be released.
+    Privacy: no copies of real images, and no traces of who was in training, which needs held-out
+    images. Quality: as hard to distinguish from real images as the rule demands. Exits with 0 only
+    if both passed (or with a reason to override), with 1 if one is refused or was not tested.
     """
     from equipoise.atomic import write_json
     from equipoise.audit.gate import check_reason
@@ -100,14 +103,14 @@ def audit(
     check_reason(override_reason)
     images = read_images(synthetic, real, held_out, size=size, fit=fit, groups=groups, table=table)
     with working_bar():
-        features = make_features(images.real, extractor, weights, device)
-        result = examine(images, features, override_reason)
+        features, notes = make_features(images.real, extractor, weights, device)
+        result = examine(images, features, device, override_reason, notes)
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "audit.json", result.to_json())
     train = images.train
     page = out / "audit.html"
     write_audit_page(page, result, images.synthetic.images, train.images, train.class_names)
-    for sentence in (*result.sentences, *result.audit.notes):
+    for sentence in (*result.sentences, *result.notes):
         print(sentence)  # noqa: T201 (the verdict, also for scripts)
     print(f"Audit: {page}")  # noqa: T201
     if not result.released:
@@ -179,39 +182,70 @@ def read_images(
 
 def make_features(
     real: "ImageDataset", name: str | None, weights: Path | None, device: str
-) -> "Extractor":
+) -> "tuple[Extractor, tuple[str, ...]]":
     """Return the requested feature extractor, or a classifier trained on all real images.
 
     Held-out images take part in that training: a classifier of the training images alone would
     treat them differently, which would pass for a memory of the generator.
+
+    Returns:
+        The extractor, and a note if the classifier learned nothing and a random network replaces
+        it.
     """
     from equipoise.arrays import value_range
     from equipoise.audit.in_domain import train_in_domain
+    from equipoise.audit.label_fidelity import learned_nothing
     from equipoise.features.choosing import make_extractor
 
+    notes: tuple[str, ...] = ()
     if name == "classifier" or (name is None and (real.counts > 0).sum() > 1):
-        return train_in_domain(real.images, real.labels, seed=0, device=device)
-    return make_extractor(
+        classifier = train_in_domain(real.images, real.labels, seed=0, device=device)
+        reason = learned_nothing(real, classifier)
+        if not reason:
+            return classifier, notes
+        notes = (
+            "The classifier of the real images is not used as feature extractor, a random network "
+            f"is: {reason}",
+        )
+        name = "random"
+    extractor = make_extractor(
         name or "random", weights=weights, device=device, span=value_range(real.images)
     )
+    return extractor, notes
 
 
-def examine(images: AuditImages, features: "Extractor", override: str | None) -> "AuditResult":
-    """Compare the images, measure their quality, and let the gate decide."""
+def examine(
+    images: AuditImages,
+    features: "Extractor",
+    device: str,
+    override: str | None,
+    notes: tuple[str, ...],
+) -> "AuditResult":
+    """Compare the images, measure their quality, and let the gate decide.
+
+    A classifier has seen the real images and not the synthetic ones: quality is not measured in its
+    features.
+    """
+    from equipoise.arrays import value_range
     from equipoise.audit.gate import check_release
     from equipoise.audit.quality import measure_quality
     from equipoise.audit.report import audit as compare
     from equipoise.exceptions import ReleaseError
+    from equipoise.features.choosing import choose_extractors
     from equipoise.report.audit_page import AuditResult
 
     synthetic, train, real = images.synthetic, images.train, images.real
-    findings = compare(train, images.held_out, synthetic.images, synthetic.labels, features)
+    compared = (train, images.held_out, synthetic.images, synthetic.labels)
+    also = [] if features.name == "classifier" else [features]
+    extractors, more = choose_extractors(value_range(real.images), device=device, also=also)
+    audit = compare(*compared, features)
+    quality = measure_quality(*compared, extractors, notes=more)
     release: Release | None = None
     with suppress(ReleaseError):
-        release = check_release(findings.decision, override)
+        release = check_release(audit.privacy, quality.decision, override)
     return AuditResult(
-        audit=findings,
-        quality=measure_quality(real, synthetic.images, synthetic.labels, features),
+        audit=audit,
+        quality=quality,
         files=synthetic.ids.tolist(),
         basis=(
             f"{len(synthetic):,} synthetic images were compared with {len(train):,} real images "
@@ -219,21 +253,17 @@ def examine(images: AuditImages, features: "Extractor", override: str | None) ->
             f"images, all at {synthetic.images.shape[-1]} pixels."
         ),
         release=release,
-        sentences=list(verdict(findings, None if release is None else release.override)),
+        notes=[*notes, *audit.notes, *quality.notes],
+        sentences=list(verdict(audit, quality, None if release is None else release.override)),
     )
 
 
-def verdict(findings: "Audit", override: str | None) -> Iterator[str]:
+def verdict(audit: "Audit", quality: "QualityAudit", override: str | None) -> Iterator[str]:
     """Yield the sentences of the verdict; `override` is the reason for releasing nevertheless."""
-    if findings.passed:
-        yield "These synthetic images may be released: no near copy of a real image was found."
-        if findings.overall.membership is not None:
-            yield "Nor do they reveal who was in training."
-    elif override is None:
-        yield "These synthetic images should not be released."
-    else:
-        yield f"The audit refuses these images; they are released nevertheless: {override}"
-    yield from findings.reasons
-    n = findings.overall.n_synthetic
-    share = f"{findings.detectable:.1%}"
-    yield f"Among {n:,} images, copies are noticed if they make up {share} or more."
+    from equipoise.audit.gate import headline
+
+    yield headline(audit.privacy, quality.decision)
+    if override is not None:
+        yield f"The audit does not clear these images; they are released nevertheless: {override}"
+    yield f"Privacy {audit.privacy.status}. {' '.join(audit.privacy.reasons)}"
+    yield f"Quality {quality.decision.status}. {' '.join(quality.decision.reasons)}"

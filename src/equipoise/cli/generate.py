@@ -68,8 +68,7 @@ Override = Annotated[
     str | None,
     typer.Option(
         "--override-reason",
-        help="Write the images although the audit does not release them; the reason is stored "
-        "with them.",
+        help="Write the images although the audit refuses them; the reason is stored with them.",
         rich_help_panel=AUDIT,
         show_default=False,
     ),
@@ -97,10 +96,11 @@ def generate(
     real: Real = None,
     override_reason: Override = None,
 ) -> None:
-    """Generate images with a generator of a run, and write them if the audit releases them.
+    """Generate images with a generator of a run, and write them unless the audit refuses them.
 
     The audit compares them with the real images that the generator learned from. If it finds
-    copies, no image is written, only the findings.
+    copies (privacy), or images that are easily distinguished from real ones (quality), no image is
+    written, only the findings.
     """
     from rich.console import Console
 
@@ -184,15 +184,17 @@ def real_images(store: "RunStore", source: str | None) -> "ImageDataset | None":
 
 
 def release_sentences(manifest: "Manifest") -> Iterator[str]:
-    """Yield what the audit found, why the images were released, and what limits the audit."""
-    audit, release = manifest["audit"], manifest["release"]
-    if release["passed"]:
-        yield (
-            "Released: the audit found no near copy of a training image and no trace of who was in "
-            "training."
-        )
+    """Yield whether the images are released, on what numbers this rests, and what limits it."""
+    audit, quality, release = manifest["audit"], manifest["quality"], manifest["release"]
+    if release["override"] is not None:
+        yield f"Not released by the audit; written nevertheless: {release['override']}"
+    elif release["green"]:
+        yield "Released: privacy and quality passed."
     else:
-        yield f"The audit refused these images; written nevertheless: {release['override']}"
-        yield from release["reasons"]
-    if audit is not None:
-        yield from audit["notes"]
+        yield "Written, but not cleared for release: the audit refused nothing, and left open:"
+    for side in ("privacy", "quality"):
+        decision = release[side]
+        yield f"{side.capitalize()}: {decision['status']}. {' '.join(decision['reasons'])}"
+    for measures in (audit, quality):
+        if measures is not None:
+            yield from measures["notes"]

@@ -1,7 +1,7 @@
 """Generate synthetic images with a generator of a run, audited before any of them is written."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from equipoise import __version__
 from equipoise.arrays import Images, value_range
-from equipoise.audit.gate import GateDecision, check_release
+from equipoise.atomic import JsonObject
+from equipoise.audit.gate import NOT_MEASURED, NOT_TESTED, GateDecision, check_release
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.encoding import suffix_for
 from equipoise.data.splits import load_splits
@@ -33,14 +34,17 @@ from equipoise.runs.run import Run
 from equipoise.training.progress import report
 
 if TYPE_CHECKING:
+    from equipoise.audit.quality import QualityAudit
     from equipoise.audit.report import Audit
     from equipoise.resampling.base import Oversampler
 
 ALL = "all"
 BLOCK = 64  # images generated at a time
-UNAUDITED = GateDecision(
-    passed=False, reasons=("No audit was made, because the real images were not given.",)
-)
+NO_AUDIT = ("No audit was made, because the real images were not given.",)
+UNAUDITED = {
+    "privacy": GateDecision(status=NOT_TESTED, reasons=NO_AUDIT),
+    "quality": GateDecision(status=NOT_MEASURED, reasons=NO_AUDIT),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +55,7 @@ class GenerationRequest:
         classes: Names of classes; ("all",) for every class that the generator has learned.
         n: Images of each class.
         seed: Of the random numbers, at least 0.
-        override: Reason to write images that the audit does not release; None to obey it.
+        override: Reason to write images that the audit refuses; None to obey it.
 
     Raises:
         SettingError: A number is out of range, or a class is repeated.
@@ -97,9 +101,11 @@ def generate(
     *,
     real: ImageDataset | None,
 ) -> GeneratedFolder:
-    """Generate images with the generator of a cell, and write them if the audit releases them.
+    """Generate images with the generator of a cell, and write them unless the audit refuses them.
 
-    The same arguments give the same files, byte for byte.
+    Both privacy and quality can refuse. What could not be tested (membership with too few patients,
+    quality with fewer than 20 images) refuses nothing: the manifest then says so, and that the
+    release is not green. The same arguments give the same files, byte for byte.
 
     Args:
         run: A run on images.
@@ -109,8 +115,8 @@ def generate(
         real: The images of the run, for the audit; None if they are not available.
 
     Raises:
-        ReleaseError: The audit does not release the images: `folder` then has the audit and no
-            image. Or there is nothing to audit with, and nothing is written.
+        ReleaseError: The audit refuses the images: `folder` then has the audit and no image.
+            Or there is nothing to audit with, and nothing is written.
         SettingError: An unknown class, too short a reason to override, or other files in the
             folder.
         DataError: The generator has not learned a class, is damaged, or generates images that no
@@ -125,7 +131,7 @@ def generate(
         return GeneratedFolder(manifest=earlier, new=False)
     # Refuse before any work what would be refused after it.
     if request.override is not None:
-        check_release(UNAUDITED, request.override)
+        check_release(**UNAUDITED, override=request.override)
     elif real is None:
         raise ReleaseError(
             f"Without the real images of {run.folder} nothing can be audited, so nothing is "
@@ -138,15 +144,23 @@ def generate(
         images = make_images(generator, label, request.n, seed=request.seed, name=names[label])
         of_class = ClassImages(label=label, name=names[label], folder=folders[label], images=images)
         classes.append(of_class)
-    audit = None if real is None else audit_images(run, choice.cell, real, classes)
-    measures = None if audit is None else audit.to_json()
+    measures: dict[str, JsonObject] | None = None
+    decisions = UNAUDITED
+    if real is not None:
+        audit, quality = audit_images(run, choice.cell, real, classes)
+        measures = {"audit": audit.to_json(), "quality": quality.to_json()}
+        decisions = {"privacy": audit.privacy, "quality": quality.decision}
     try:
-        decision = UNAUDITED if audit is None else audit.decision
-        release = check_release(decision, request.override)
+        release = check_release(**decisions, override=request.override)
     except ReleaseError as error:
         write_refusal(folder, plan, measures, str(error))
         raise
-    record = ReleaseRecord(why=choice.reason, audit=measures, release=asdict(release))
+    record = ReleaseRecord(
+        why=choice.reason,
+        audit=None if measures is None else measures["audit"],
+        quality=None if measures is None else measures["quality"],
+        release=release.to_json(),
+    )
     return GeneratedFolder(manifest=write_images(folder, plan, record, classes), new=True)
 
 
@@ -209,13 +223,14 @@ def find_labels(
 
 def audit_images(
     run: Run, cell: Cell, real: ImageDataset, classes: Sequence[ClassImages]
-) -> "Audit":
+) -> "tuple[Audit, QualityAudit]":
     """Compare the images with the generator's training images, and with the rest of its split."""
+    from equipoise.audit.quality import measure_quality
     from equipoise.audit.report import audit
 
     # The same extractor as in the report: both must agree.
     from equipoise.evidence.kinds.memorization import EXTRACTOR
-    from equipoise.features.choosing import make_extractor
+    from equipoise.features.choosing import choose_extractors, make_extractor
 
     splits = load_splits(run.folder / "splits.json", real)
     (split,) = (split for split in splits if split.name == cell.split)
@@ -225,10 +240,12 @@ def audit_images(
     for of_class in classes:
         images.append(of_class.images)
         labels.append(np.full(len(of_class.images), of_class.label))
-    extractor = make_extractor(EXTRACTOR, span=value_range(train.images))
-    cache = run.workspace / "features"
-    return audit(
-        train, held_out, np.concatenate(images), np.concatenate(labels), extractor, cache=cache
+    span, cache = value_range(train.images), run.workspace / "features"
+    compared = (train, held_out, np.concatenate(images), np.concatenate(labels))
+    extractors, notes = choose_extractors(span)
+    return (
+        audit(*compared, make_extractor(EXTRACTOR, span=span), cache=cache),
+        measure_quality(*compared, extractors, notes=notes, cache=cache),
     )
 
 

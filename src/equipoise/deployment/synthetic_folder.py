@@ -11,6 +11,7 @@ from typing import Any
 
 from equipoise.arrays import Images
 from equipoise.atomic import (
+    JsonFields,
     JsonObject,
     atomic_folder,
     make_folder,
@@ -68,12 +69,14 @@ class ReleaseRecord:
 
     Attributes:
         why: The reason for the choice of the generator.
-        audit: The measures of the audit; None without one.
-        release: Whether it passed, the reasons against, and the override.
+        audit: The measures of privacy; None without an audit.
+        quality: The measures of quality; None without an audit.
+        release: Whether privacy and quality passed, the reasons, and the override.
     """
 
     why: str
     audit: JsonObject | None
+    quality: JsonObject | None
     release: JsonObject
 
 
@@ -188,11 +191,11 @@ def write_images(
 
 
 def write_refusal(
-    folder: Path, plan: GenerationPlan, audit: JsonObject | None, sentence: str
+    folder: Path, plan: GenerationPlan, measures: JsonFields | None, sentence: str
 ) -> None:
-    """Write what the audit measured, and no image."""
+    """Write what the audit measured (`audit`: privacy; `quality`), and no image."""
     with atomic_folder(folder) as temporary:
-        write_json(temporary / AUDIT, {"audit": audit, "plan": plan.to_json()})
+        write_json(temporary / AUDIT, {**(measures or {}), "plan": plan.to_json()})
         (temporary / REFUSED).write_text(f"{sentence}\n", encoding="utf-8")
 
 

@@ -104,6 +104,33 @@ def auroc_interval(auroc: float, n_true: int, n_false: int) -> tuple[float, floa
     return _lower_end(auroc, n_true, n_false), 1 - _lower_end(1 - auroc, n_true, n_false)
 
 
+def detectable_auroc(n_true: int, n_false: int, level: float = 0.05, power: float = 0.8) -> float:
+    """Compute the smallest true AUROC that a one-sided test shows to be above 0.5 with `power`.
+
+    Args:
+        n_true: Independent positive cases, at least 1.
+        n_false: Independent negative cases, at least 1.
+        level: Of the test.
+        power: Probability of a p value below `level`.
+
+    Returns:
+        The area, in 0.5..1; 1 where so few cases show none.
+
+    Source: Hanley and McNeil (1982), section "sample size", with `auroc_variance`.
+
+    Example:
+        >>> round(detectable_auroc(6, 6), 2), round(detectable_auroc(150, 150), 2)
+        (0.88, 0.58)
+    """
+    critical = 0.5 + stats.norm.ppf(1 - level) * np.sqrt(auroc_variance(0.5, n_true, n_false))
+
+    def excess(area: float) -> float:
+        sd = np.sqrt(auroc_variance(area, n_true, n_false))
+        return float(area - critical - stats.norm.ppf(power) * sd)
+
+    return float(brentq(excess, 0.5, 1.0)) if excess(1.0) > 0 else 1.0
+
+
 def _lower_end(auroc: float, n_true: int, n_false: int) -> float:
     z = stats.norm.ppf((1 + CONFIDENCE) / 2)
     if auroc < NEAR:

@@ -14,7 +14,11 @@ from sklearn.preprocessing import StandardScaler
 from equipoise.exceptions import DataError
 from equipoise.metrics.feature_sets import Features, Patients, check_features
 from equipoise.metrics.ranking import areas
-from equipoise.metrics.sampling_variance import auroc_interval, auroc_variance
+from equipoise.metrics.sampling_variance import (
+    auroc_interval,
+    auroc_variance,
+    detectable_auroc,
+)
 
 N_FOLDS = 5
 PENALTY = 0.01  # C of scikit-learn: strong, as there are often more features than images
@@ -32,6 +36,8 @@ class TwoSample:
         low: Lower end of the 95 % interval of `auroc`.
         high: Upper end.
         p: One-sided p value of the hypothesis that both sets have the same distribution.
+        detectable: Smallest true area that so many patients show to be above chance, with p below
+            0.05, in 80 % of the cases.
     """
 
     accuracy: float
@@ -39,6 +45,7 @@ class TwoSample:
     low: float
     high: float
     p: float
+    detectable: float
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,7 @@ def two_sample_test(
         low=low,
         high=high,
         p=float(stats.norm.sf(z)),
+        detectable=detectable_auroc(size, fake_size),
     )
 
 

@@ -1,6 +1,6 @@
 """The page of an audit: the verdict, the numbers of each class, the closest pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,15 +10,25 @@ import equipoise
 from equipoise.arrays import Images, value_range
 from equipoise.atomic import JsonObject, atomic_file
 from equipoise.audit.gate import Release
-from equipoise.audit.quality import ClassQuality
+from equipoise.audit.quality import ClassQuality, QualityAudit
+from equipoise.audit.quality_gate import DEFAULT_QUALITY_RULE, EXTRACTOR_WORDS
+from equipoise.audit.realism import Finding
 from equipoise.audit.report import Audit
-from equipoise.report.formatting import decimal, interval
+from equipoise.report.formatting import decimal
 from equipoise.report.html import environment
 from equipoise.report.near_copies import COLUMNS, ImagePairs, NoteCell, cells, couples
 
 MOST_PAIRS = 24  # each pair is a picture in the page
 NO_NUMBER: NoteCell = (decimal(None), "")
-SHARES = ("precision", "recall", "density", "coverage")
+MEASURES = {
+    "two_sample": "Told from real (AUROC)",
+    "precision": "Precision",
+    "recall": "Recall",
+    "coverage": "Coverage",
+    "density": "Density",
+    "kid": "KID",
+}
+INTERVALS = ("two_sample", "kid")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,35 +36,43 @@ class AuditResult:
     """All that `audit.json` holds.
 
     Attributes:
-        audit: What was found.
-        quality: Quality of each class.
+        audit: What was found about privacy.
+        quality: What was found about quality.
         files: File names of the synthetic images, in their order.
         basis: Which images were compared, in a sentence.
-        release: The permission; None where the images must not be released.
+        release: The permission, green or not; None where the audit refuses the images.
+        notes: Limitations.
         sentences: The verdict in words.
     """
 
     audit: Audit
-    quality: Sequence[ClassQuality]
+    quality: QualityAudit
     files: Sequence[str]
     basis: str
     release: Release | None
+    notes: Sequence[str]
     sentences: Sequence[str]
 
     @property
     def released(self) -> bool:
-        """Whether the images may be released."""
-        return self.release is not None
+        """Whether the images may be released: both sides passed, or a reason overrides that."""
+        release = self.release
+        return release is not None and (release.green or release.override is not None)
 
     def to_json(self) -> JsonObject:
         """Return the content of `audit.json`."""
         return {
             "audit": self.audit.to_json(),
-            "quality": [asdict(row) for row in self.quality],
+            "quality": self.quality.to_json(),
+            "decisions": {
+                "privacy": asdict(self.audit.privacy),
+                "quality": asdict(self.quality.decision),
+            },
             "files": list(self.files),
             "basis": self.basis,
             "released": self.released,
-            "release": None if self.release is None else asdict(self.release),
+            "release": None if self.release is None else self.release.to_json(),
+            "notes": list(self.notes),
             "sentences": list(self.sentences),
         }
 
@@ -82,7 +100,9 @@ def write_audit_page(
             audit=audit,
             columns=list(COLUMNS.values()),
             rows={findings.name: list(cells([findings]).values()) for findings in scopes},
-            quality=[(row.name, quality_cells(row)) for row in result.quality],
+            quality=quality_rows(result.quality.classes),
+            quality_columns=list(MEASURES.values()),
+            rule=DEFAULT_QUALITY_RULE,
             couples=couples(pairs, value_range(real)),
             version=equipoise.__version__,
         )
@@ -115,15 +135,35 @@ def closest_pairs(
     )
 
 
-def quality_cells(row: ClassQuality) -> list[NoteCell]:
-    """Return the cells of a class: images, kernel distance, that of real images, four shares."""
-    table_row: list[NoteCell] = [(f"{row.n:,}", "")]
-    for distance in (row.kid, row.floor):
-        if distance is None:
-            table_row.append(NO_NUMBER)
-        else:
-            table_row.append((decimal(distance.value), interval(distance.low, distance.high)))
-    for name in SHARES:
-        value = None if row.prdc is None else getattr(row.prdc, name)
-        table_row.append((decimal(value, 2), ""))
-    return table_row
+def quality_rows(classes: Sequence[ClassQuality]) -> dict[str, list[tuple[str, list[NoteCell]]]]:
+    """Return a row for each extractor, by class: its name, then a cell for each measure."""
+    rows: dict[str, list[tuple[str, list[NoteCell]]]] = {}
+    for quality in classes:
+        by_extractor: dict[str, dict[str, Finding]] = {}
+        for finding in quality.findings:
+            if finding.extractor:
+                by_extractor.setdefault(finding.extractor, {})[finding.measure] = finding
+        of_class = []
+        for extractor, findings in by_extractor.items():
+            name = EXTRACTOR_WORDS.get(extractor, extractor)
+            of_class.append((name, extractor_cells(findings)))
+        rows[f"{quality.name}, {quality.n:,} synthetic images"] = of_class
+    return rows
+
+
+def extractor_cells(findings: Mapping[str, Finding]) -> list[NoteCell]:
+    """Return a cell for each measure: its value, and interval and value of real images below."""
+    row: list[NoteCell] = []
+    for measure in MEASURES:
+        finding = findings[measure]
+        if finding.refused:
+            row.append(NO_NUMBER)
+            continue
+        digits = 3 if measure == "kid" else 2
+        note = f"real {decimal(finding.floor, digits)}"
+        if measure in INTERVALS:
+            ends = (finding.low, finding.high, finding.floor_low, finding.floor_high)
+            low, high, floor_low, floor_high = (decimal(end, digits) for end in ends)
+            note = f"{low} to {high}; {note}, {floor_low} to {floor_high}"
+        row.append((decimal(finding.value, digits), note))
+    return row

@@ -12,11 +12,11 @@ from tests.fixtures.small_run import small_methods, small_run
 
 from equipoise.atomic import read_json
 from equipoise.audit.in_domain import in_domain
+from equipoise.audit.label_fidelity import LABEL_MEASURES
+from equipoise.audit.realism import MEASURES, Finding
 from equipoise.evidence.finished_run import FinishedRun
 from equipoise.evidence.kinds import quality
 from equipoise.evidence.kinds.quality import QualityRow, chosen, gather, means
-from equipoise.evidence.label_fidelity import LABEL_MEASURES
-from equipoise.evidence.realism import MEASURES, Finding
 
 
 @pytest.fixture(scope="module")
@@ -36,37 +36,85 @@ def lines(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_every_class_and_measure_has_a_line_with_a_number_or_a_reason(gathered: Path) -> None:
+def values_of(folder: Path, label: int, extractor: str) -> dict[str, dict[str, str]]:
+    rows = {}
+    for row in lines(folder):
+        if (row["label"], row["extractor"]) == (str(label), extractor):
+            rows[row["measure"]] = row
+    return rows
+
+
+def test_every_class_extractor_and_measure_has_a_line_with_a_number_or_a_reason(
+    gathered: Path,
+) -> None:
     rows = lines(gathered)
-    measures = [*MEASURES, *LABEL_MEASURES, "ms_ssim"]
-    assert [row["measure"] for row in rows] == 2 * measures
-    assert [row["label"] for row in rows] == ["1"] * len(measures) + ["2"] * len(measures)
+    expected = [("", "repeats")]
+    for extractor in ("random", "spectrum", "classifier"):
+        expected += [(extractor, measure) for measure in MEASURES]
+    expected += [("", measure) for measure in (*LABEL_MEASURES, "ms_ssim")]
+    assert [(row["extractor"], row["measure"]) for row in rows] == 2 * expected
+    assert [row["label"] for row in rows] == ["1"] * len(expected) + ["2"] * len(expected)
     for row in rows:
         assert (row["method"], row["split"], row["seed"]) == ("smote", "split-0", "0")
         assert bool(row["value"]) != bool(row["refused"])
-    of_class = {row["measure"]: row for row in rows if row["label"] == "1"}
-    assert of_class["kid"]["source"] == "training"
-    assert float(of_class["kid"]["floor"]) == pytest.approx(0, abs=1)
-    assert float(of_class["kid"]["low"]) < float(of_class["kid"]["high"])
-    of_rare = {row["measure"]: row for row in rows if row["label"] == "2"}
-    assert of_rare["kid"]["refused"]
-    assert of_rare["two_sample"]["refused"]
+    for extractor in ("random", "spectrum"):
+        of_class = values_of(gathered, 1, extractor)
+        assert of_class["kid"]["source"] == "training"
+        assert float(of_class["two_sample"]["floor"]) == pytest.approx(0.5, abs=0.2)
+        assert float(of_class["kid"]["low"]) < float(of_class["kid"]["high"])
+        of_rare = values_of(gathered, 2, extractor)
+        assert of_rare["kid"]["refused"]
+        assert of_rare["two_sample"]["refused"]
 
 
 def test_means_are_those_of_the_runs(gathered: Path) -> None:
     summary = read_json(gathered / "quality.json")
-    assert summary["extractor"] == "classifier"
+    assert summary["extractors"] == ["random", "spectrum", "classifier"]
     assert summary["label_extractor"] == "random"
     assert summary["baseline"] == "none"
-    rows = {(int(row["label"]), row["measure"]): row for row in lines(gathered)}
+    rows = {}
+    for row in lines(gathered):
+        rows[int(row["label"]), row["measure"], row["extractor"]] = row
     for mean in summary["means"]:
-        row = rows[mean["label"], mean["measure"]]
+        row = rows[mean["label"], mean["measure"], mean["extractor"]]
         assert mean["refused"] == row["refused"]
         assert mean["runs"] == int(not row["refused"])
         assert mean["n"] == [int(row["n"])] * 2
         if not row["refused"]:
             assert mean["value"] == pytest.approx(float(row["value"]))
             assert mean["floor_high"] == pytest.approx(float(row["floor_high"]))
+
+
+def test_the_decision_on_each_method_is_stored_for_the_first_screen(gathered: Path) -> None:
+    """A few blends of two images of a few patients: nothing is refused, nothing passes."""
+    release = read_json(gathered / "quality.json")["release"]
+    assert list(release) == ["smote"]
+    assert release["smote"]["status"] == "not measured"
+    assert "class-1" in release["smote"]["reasons"][0]
+    assert "class-2" in release["smote"]["reasons"][1]
+
+
+def test_a_classifier_that_learned_nothing_is_not_used_and_named_with_its_number(
+    run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Constant:
+        name, digest, dimension = "classifier", "2" * 64, 8
+
+        def __call__(self, images: Any) -> Any:
+            return np.full((len(images), 8), 0.7, dtype=np.float32)
+
+    monkeypatch.setattr(quality, "in_domain", lambda _classifier: Constant())
+    split = run.study.splits[0]
+    rows = np.concatenate([split.train, split.validation])
+    even = run.study.images.groups[rows] % 2 == 0
+    with_validation = replace(split, train=rows[even], validation=rows[~even])
+    gather(FinishedRun(replace(run.study, splits=(with_validation,)), run.run), tmp_path)
+    first = read_json(tmp_path / "quality.json")["separations"][0]
+    assert (first["label"], first["auroc"]) == (1, 0.5)
+    assert first["low"] < 0.5 < first["high"]
+    for row in values_of(tmp_path, 1, "classifier").values():
+        assert "AUROC 0.50" in row["refused"]
+    assert values_of(tmp_path, 1, "spectrum")["two_sample"]["value"]
 
 
 def test_the_same_run_gives_the_same_files(
@@ -97,13 +145,12 @@ def test_the_scale_of_a_classifiers_features_does_not_matter(
             assert float(scaled["value"]) == expected
 
 
-def test_the_extractor_of_the_study_is_used_for_everything(
-    run: FinishedRun, tmp_path: Path
-) -> None:
+def test_the_extractor_that_the_study_names_is_used_too(run: FinishedRun, tmp_path: Path) -> None:
     named = replace(run, study=replace(run.study, facts={"extractor": "pixels"}))
     gather(named, tmp_path)
     summary = read_json(tmp_path / "quality.json")
-    assert (summary["extractor"], summary["label_extractor"]) == ("pixels", "pixels")
+    assert summary["extractors"] == ["random", "spectrum", "pixels"]
+    assert summary["separations"] == []
 
 
 def test_nothing_is_written_without_synthetic_images(tmp_path: Path) -> None:
@@ -121,10 +168,11 @@ def test_color_images_of_16_bits_and_a_class_without_held_out_images(tmp_path: P
     cut = replace(deep.study, splits=(replace(split, validation=validation),))
     (tmp_path / "evidence").mkdir()
     gather(FinishedRun(cut, deep.run), tmp_path / "evidence")
-    rows = {row["measure"]: row for row in lines(tmp_path / "evidence")}
+    rows = values_of(tmp_path / "evidence", 1, "")
     assert float(rows["ms_ssim"]["value"]) > 0
     assert "of 0 patients" in rows["train_synthetic"]["refused"]
-    assert "20 of 10 patients" in rows["kid"]["refused"]
+    of_spectrum = values_of(tmp_path / "evidence", 1, "spectrum")
+    assert "20 of 10 patients" in of_spectrum["kid"]["refused"]
 
 
 def test_the_number_of_runs_is_bounded(run: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,10 +52,12 @@ def audit_of(
         "pairs": [],
         "held_out_copies": 0,
         "detectable": 0.058,
-        "passed": not copies,
-        "reasons": ["3 of 50 synthetic images are near copies of real training images."]
-        if copies
-        else [],
+        "privacy": {
+            "status": "refused" if copies else "passed",
+            "reasons": ["3 of 50 synthetic images are near copies of real training images."]
+            if copies
+            else ["No near copy; a share of copies below 5.8 % can go unnoticed."],
+        },
         "notes": ["Too few patients <here>."],
     }
 
@@ -92,12 +94,19 @@ def test_the_verdict_on_each_method_stands_in_the_report(make_run: MakeRun) -> N
             for s in (0, 1)
         ],
     )
+    make_folder(run / "evidence" / "quality")
+    quality = {"status": "passed", "reasons": ["AUROC 0.52."]}
+    write_json(run / "evidence" / "quality" / "quality.json", {"release": {"cdcgan": quality}})
     page = write_report(run).read_text(encoding="utf-8")
     assert HEADING in page
-    assert "Do not release: refused in 1 of 2" in page
-    assert "3 of 50 synthetic images" in page
-    assert "May be released: in 2 runs" in page
-    assert re.search(r"copies .* 5\.8", page)
+    of_dcgan, of_cdcgan = re.findall(r"<dd><strong(.*?)</dd>", page, re.DOTALL)[:2]
+    assert "Do not release: privacy refused; quality could not be measured." in of_dcgan
+    assert "Refused in 1 of 2 runs. 3 of 50 synthetic images" in of_dcgan
+    assert 'class="worse"' in of_dcgan
+    assert "May be released: privacy passed; quality passed." in of_cdcgan
+    assert re.search(r"copies .* 5\.8", of_cdcgan)
+    assert "AUROC 0.52." in of_cdcgan
+    assert 'class="better"' in of_cdcgan
     assert "Too few patients &lt;here&gt;." in page
     assert page.count("a synthetic image and the real training image") == 4
     assert "normal: likeness 0.97, a near copy" in page

@@ -19,7 +19,8 @@ from equipoise.features.choosing import make_extractor
 
 CARD = EvidenceCard(
     summary="copies of training images, and traces of who was in training, "
-    "among the synthetic images"
+    "among the synthetic images",
+    version=2,
 )
 # Untrained: a classifier fits its own training images better than held-out ones, and its memory
 # would pass for the generator's.

@@ -4,32 +4,33 @@ import csv
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from equipoise.arrays import Images, Labels, Rows, value_range
+from equipoise.arrays import Images, Labels, value_range
 from equipoise.atomic import JsonObject, JsonValue, write_json
+from equipoise.audit.gate import GateDecision, join_classes, join_runs
 from equipoise.audit.in_domain import in_domain
-from equipoise.data.dataset import ImageDataset
+from equipoise.audit.label_fidelity import ClassFeatures, class_separation, label_fidelity
+from equipoise.audit.quality import RealPart, RealReference
+from equipoise.audit.quality_gate import decide_quality
+from equipoise.audit.realism import MOST, N_DRAWS, Finding, first_of_classes
 from equipoise.evidence.finished_run import FinishedRun
 from equipoise.evidence.gathering import EvidenceCard
-from equipoise.evidence.label_fidelity import ClassFeatures, label_fidelity
-from equipoise.evidence.realism import MOST, N_DRAWS, Finding, RealFeatures, RealPairs
 from equipoise.features.base import Extractor, extract
-from equipoise.features.choosing import make_extractor
-from equipoise.metrics.feature_sets import Features
+from equipoise.features.choosing import choose_extractors, make_extractor
 from equipoise.metrics.similarity import WINDOW, Diversity, diversity
-from equipoise.randomness import make_rng
 from equipoise.runs.cell import Cell
 
 CARD = EvidenceCard(
-    summary="how close synthetic images come to real ones, and whether they show their class"
+    summary="how close synthetic images come to real ones, and whether they show their class",
+    version=2,
 )
 MOST_RUNS = 6  # of each method: bounds the cost, with at most 2 x 300 images of a class and part
 MOST_COMPARED = 20  # images whose pairs measure the diversity of a class
-UNLABELED = "random"  # extractor of label fidelity if the study's own was trained on the labels
+UNLABELED = "random"  # extractor of label fidelity: it never saw the labels
 VALUES = ("value", "low", "high", "floor", "floor_low", "floor_high")
 
 
@@ -54,54 +55,58 @@ class QualityRow:
     finding: Finding
 
 
-@dataclass(frozen=True, eq=False)
-class RealPart:
-    """Real images of a part of a split, at most as many of each class as are compared.
-
-    Attributes:
-        images: The images with labels and patients.
-        features: (n, d) features of the study's extractor.
-        labeled: Features of the extractor that never saw the labels, with labels and patients.
-    """
-
-    images: ImageDataset
-    features: Features
-    labeled: ClassFeatures
-
-    def of_class(self, label: int, scale: float) -> RealFeatures:
-        """Select the images of a class, their features divided by `scale`."""
-        rows = self.images.labels == label
-        return RealFeatures(self.features[rows] / scale, self.images.groups[rows])
-
-
 def gather(run: FinishedRun, folder: Path) -> None:
     """Write `runs.csv`, a line per cell, class and measure, and their means as `quality.json`.
 
     Nothing is written if no method stored synthetic images. The features are those of the
-    baseline's classifier of the same split and seed, or those of the extractor that the study
-    names. The scale of a classifier's features is arbitrary; they are divided by their root mean
-    square over the training images, so that runs can be averaged.
+    extractors that need no training, of pretrained networks whose weights are at hand, of the
+    extractor that the study names, and of the baseline's classifier of the same split and seed
+    where they tell the real classes apart; see `choose_extractors` and `class_separation`.
+    `release` in `quality.json` holds the decision of the gate on each method.
     """
     cells = chosen(run)
     if not cells:
         return
-    references: dict[tuple[str, int], RealReference] = {}
+    references: dict[tuple[str, int], SplitReference] = {}
     rows: list[QualityRow] = []
+    decisions: dict[str, list[GateDecision]] = defaultdict(list)
     for cell in cells:
         place = (cell.split, cell.seed)
         if place not in references:
-            references[place] = RealReference(run, cell)
-        rows += references[place].compare(cell)
+            references[place] = SplitReference(run, cell)
+        cell_rows = references[place].compare(cell)
+        rows += cell_rows
+        decisions[cell.method].append(decide_cell(cell_rows, run.study.images.class_names))
     write_quality_rows(rows, folder / "runs.csv")
     first = next(iter(references.values()))
+    separations: list[JsonObject] = []
+    for reference in references.values():
+        separations += reference.separations
+    release = {}
+    for method, of_method in decisions.items():
+        release[method] = asdict(join_runs(of_method))
     quality = {
-        "extractor": first.extractor.name,
-        "label_extractor": first.unlabeled_extractor.name,
+        "extractors": [extractor.name for extractor in first.real.extractors],
+        "label_extractor": UNLABELED,
         "baseline": run.study.baseline_name,
         "n_draws": N_DRAWS,
+        "separations": separations,
+        "notes": list(first.notes),
+        "release": release,
         "means": means(rows),
     }
     write_json(folder / "quality.json", quality)
+
+
+def decide_cell(rows: Sequence[QualityRow], class_names: Sequence[str]) -> GateDecision:
+    """Decide on the images of a cell: the worst class holds."""
+    findings: dict[int, list[Finding]] = defaultdict(list)
+    for row in rows:
+        findings[row.label].append(row.finding)
+    decisions = []
+    for label, of_class in findings.items():
+        decisions.append(decide_quality(class_names[label], of_class))
+    return join_classes(decisions)
 
 
 def chosen(run: FinishedRun) -> list[Cell]:
@@ -116,47 +121,48 @@ def chosen(run: FinishedRun) -> list[Cell]:
     return cells
 
 
-class RealReference:
-    """The real images of a split and seed, with which synthetic images are compared.
+class SplitReference:
+    """The real images of a split and seed, with which the synthetic images of its cells compare.
 
     Attributes:
-        extractor: Of the study; in most studies, the features of the baseline's classifier.
-        unlabeled_extractor: An extractor that never saw the labels; the same if that of the study
-            did not.
-        train: Real training images.
-        held_out: Real validation images.
-        scale: The features of the study's extractor are divided by it.
+        real: The images and their features by every extractor.
+        notes: Why some features could not be used at all.
+        separations: How well the classifier's features tell real classes apart, for each class.
     """
 
     def __init__(self, run: FinishedRun, cell: Cell) -> None:
         self.run = run
-        self.seed = ("quality", cell.split, cell.seed)
-        train = run.part(cell, "train")
+        self.place: JsonObject = {"split": cell.split, "seed": cell.seed}
+        train, held_out = run.part(cell, "train"), run.part(cell, "validation")
         self.span = value_range(train.images)
-        self.extractor = self._study_extractor(cell)
-        saw_labels = self.extractor.name == "classifier"
-        self.unlabeled_extractor = self.extractor
-        if saw_labels:
-            self.unlabeled_extractor = make_extractor(UNLABELED, span=self.span)
-        self.train = self._real_part(train, "train")
-        self.held_out = self._real_part(run.part(cell, "validation"), "held")
-        root_mean_square = float(np.sqrt(np.mean(self.train.features**2)))
-        self.scale = (root_mean_square or 1.0) if saw_labels else 1.0
-        self._pairs: dict[int, RealPairs] = {}
+        extractors, self.notes = choose_extractors(self.span, also=self._of_study(cell))
+        self.seed = ("quality", cell.split, cell.seed)
+        self.real = RealReference(train, held_out, extractors, self.seed, run.features)
+        self.separations: list[JsonObject] = []
+        self._unusable: dict[int, dict[str, str]] = {}
+
+    def _of_study(self, cell: Cell) -> list[Extractor]:
+        """Return the extractor that the study names, and the baseline's classifier."""
+        name = self.run.study.facts.get("extractor", "classifier")
+        if name != "classifier":
+            return [make_extractor(name, span=self.span)]
+        methods = [self.run.study.baseline_name, *self.run.study.methods]
+        return [in_domain(self.run.classifier(self.run.beside(cell, methods) or cell))]
 
     def compare(self, cell: Cell) -> list[QualityRow]:
         """Measure each class of which the cell kept synthetic images."""
         images, labels = self.run.synthetic(cell)
-        rows = _first(labels, MOST)
+        rows = first_of_classes(labels, MOST)
         images, labels = images[rows], labels[rows]
         fake = self._labeled(images, labels, np.arange(len(labels)))
+        train = labeled(self.real.train, UNLABELED)
+        held_out = labeled(self.real.held_out, UNLABELED)
         quality_rows = []
         for label in np.unique(labels).tolist():
             of_class = images[labels == label]
-            rng = make_rng(*self.seed, cell.method, label)
-            pairs = self.pairs_of(label)
-            findings = pairs.compare(self._features(of_class) / self.scale, rng)
-            findings += label_fidelity(self.train.labeled, self.held_out.labeled, fake, label)
+            seed = (*self.seed, cell.method)
+            findings, source = self.real.compare(of_class, label, seed, self.unusable(label))
+            findings += label_fidelity(train, held_out, fake, label)
             findings.append(self._diversity(of_class, label))
             for finding in findings:
                 row = QualityRow(
@@ -164,48 +170,34 @@ class RealReference:
                     split=cell.split,
                     seed=cell.seed,
                     label=label,
-                    source=pairs.source,
+                    source=source,
                     finding=finding,
                 )
                 quality_rows.append(row)
         return quality_rows
 
-    def _study_extractor(self, cell: Cell) -> Extractor:
-        name = self.run.study.facts.get("extractor", "classifier")
-        if name != "classifier":
-            return make_extractor(name, span=self.span)
-        methods = [self.run.study.baseline_name, *self.run.study.methods]
-        return in_domain(self.run.classifier(self.run.beside(cell, methods) or cell))
-
-    def _real_part(self, part: ImageDataset, name: str) -> RealPart:
-        """Draw at most as many images of each class as two sets of them need, in random order."""
-        order = make_rng(*self.seed, name).permutation(len(part))
-        drawn_images = part.subset(order[_first(part.labels[order], 2 * MOST)])
-        return RealPart(
-            drawn_images,
-            self._features(drawn_images.images),
-            self._labeled(drawn_images.images, drawn_images.labels, drawn_images.groups),
-        )
-
-    def _features(self, images: Images) -> Features:
-        return extract(images, self.extractor, cache=self.run.features)
+    def unusable(self, label: int) -> dict[str, str]:
+        """Return why the classifier's features are not used for a class; measured once."""
+        if label not in self._unusable:
+            self._unusable[label] = {}
+            for extractor in self.real.extractors:
+                if extractor.name != "classifier":
+                    continue
+                train = labeled(self.real.train, extractor.name)
+                held_out = labeled(self.real.held_out, extractor.name)
+                separation = class_separation(train, held_out, label)
+                self.separations.append({**self.place, **asdict(separation)})
+                if separation.refused:
+                    self._unusable[label][extractor.name] = separation.refused
+        return self._unusable[label]
 
     def _labeled(self, images: Images, labels: Labels, patients: Labels) -> ClassFeatures:
-        features = extract(images, self.unlabeled_extractor, cache=self.run.features)
-        return ClassFeatures(features, labels, patients)
-
-    def pairs_of(self, label: int) -> RealPairs:
-        """Return the pairs of real sets of a class; drawn once."""
-        if label not in self._pairs:
-            train = self.train.of_class(label, self.scale)
-            held_out = self.held_out.of_class(label, self.scale)
-            rng = make_rng(*self.seed, "halves", label)
-            self._pairs[label] = RealPairs.of(train, held_out, rng)
-        return self._pairs[label]
+        (extractor,) = (own for own in self.real.extractors if own.name == UNLABELED)
+        return ClassFeatures(extract(images, extractor, cache=self.run.features), labels, patients)
 
     def _diversity(self, fake: Images, label: int) -> Finding:
         """Compare the MS-SSIM of synthetic images with that of real images of as many patients."""
-        train = self.train.images
+        train = self.real.train.images
         of_class = np.flatnonzero(train.labels == label)
         _, first_rows = np.unique(train.groups[of_class], return_index=True)
         real = train.images[of_class[first_rows]]  # the first image of each patient
@@ -222,30 +214,32 @@ def _interval(measured: Diversity) -> tuple[float, float, float]:
     return measured.value, measured.low, measured.high
 
 
-def _first(labels: Labels, most: int) -> Rows:
-    """Select the rows of the first `most` of each class, in increasing order."""
-    rows = [np.empty(0, dtype=np.int64)]
-    for label in np.unique(labels):
-        rows.append(np.flatnonzero(labels == label)[:most])
-    return np.sort(np.concatenate(rows))
+def labeled(part: RealPart, extractor: str) -> ClassFeatures:
+    """Return the features of real images by an extractor, with classes and patients."""
+    images = part.images
+    return ClassFeatures(part.features[extractor], images.labels, images.groups)
 
 
 def means(rows: Sequence[QualityRow]) -> list[JsonObject]:
     """Average over the runs of a method, ends of intervals too; `sd` is that over runs.
 
+    A group is a class, a measure, an extractor and a method.
+
     If every run was refused, the first reason is kept.
     """
-    groups: dict[tuple[int, str, str], list[QualityRow]] = defaultdict(list)
+    groups: dict[tuple[int, str, str, str], list[QualityRow]] = defaultdict(list)
     for row in rows:
-        groups[row.label, row.finding.measure, row.method].append(row)
+        finding = row.finding
+        groups[row.label, finding.measure, finding.extractor, row.method].append(row)
     averages: list[JsonObject] = []
-    for (label, measure, method), group in groups.items():
+    for (label, measure, extractor, method), group in groups.items():
         findings = [row.finding for row in group]
         measured = [finding for finding in findings if not finding.refused]
         sizes = [finding.n for finding in measured or findings]
         average: dict[str, JsonValue] = {
             "label": label,
             "measure": measure,
+            "extractor": extractor,
             "method": method,
             "n": [min(sizes), max(sizes)],
             "runs": len(measured),

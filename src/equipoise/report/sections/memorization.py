@@ -1,6 +1,6 @@
 """May the synthetic images be released? Verdict on each method, numbers, closest pairs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from equipoise.arrays import value_range
 from equipoise.audit.findings import Findings
+from equipoise.audit.gate import headline
 from equipoise.report.evidence_files import read_arrays, read_evidence
-from equipoise.report.formatting import plural
 from equipoise.report.near_copies import (
     COLUMNS,
     Couple,
@@ -20,6 +20,7 @@ from equipoise.report.near_copies import (
     findings_of,
 )
 from equipoise.report.run_contents import Contents
+from equipoise.results.release import MethodRelease, read_releases
 
 HEADING = "May the synthetic images be released?"
 ORDER = 60
@@ -37,8 +38,6 @@ class CellAudit:
         overall: Findings in all classes together.
         classes: Findings in each class.
         detectable: Smallest share of copies that so many images would reveal.
-        passed: Whether the images may be released.
-        reasons: Why not.
         notes: What limits the findings.
     """
 
@@ -48,16 +47,31 @@ class CellAudit:
     overall: Findings
     classes: Sequence[Findings]
     detectable: float
-    passed: bool
-    reasons: Sequence[str]
     notes: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseVerdict:
+    """Whether the images of a method may be released.
+
+    Attributes:
+        green: Privacy and quality passed.
+        refused: One of them is refused.
+        headline: Both in a sentence.
+        sides: A paragraph on each.
+    """
+
+    green: bool
+    refused: bool
+    headline: str
+    sides: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemorizationView:
     """What the template of this section shows."""
 
-    verdicts: Mapping[str, tuple[bool, Sequence[str]]]
+    verdicts: Mapping[str, ReleaseVerdict]
     columns: Sequence[str]
     rows: Mapping[str, Mapping[str, Sequence[NoteCell]]]
     notes: Sequence[str]
@@ -72,7 +86,8 @@ def view(contents: Contents) -> MemorizationView | None:
     if evidence is None:
         return None
     audits = [cell_audit(row) for row in evidence]
-    verdicts: dict[str, tuple[bool, Sequence[str]]] = {}
+    releases = read_releases(contents.folder)
+    verdicts: dict[str, ReleaseVerdict] = {}
     rows: dict[str, Mapping[str, Sequence[NoteCell]]] = {}
     notes: set[str] = set()
     by_method: dict[str, list[CellAudit]] = {}
@@ -82,8 +97,8 @@ def view(contents: Contents) -> MemorizationView | None:
     for method in contents.methods:
         if method in by_method:
             of_method = by_method[method]
-            passed = all(audit.passed for audit in of_method)
-            verdicts[method] = (passed, list(verdict(of_method)))
+            if method in releases:
+                verdicts[method] = release_verdict(releases[method])
             rows[method] = class_rows(of_method)
     return MemorizationView(
         verdicts=verdicts,
@@ -105,33 +120,20 @@ def cell_audit(row: dict[str, Any]) -> CellAudit:
         overall=findings_of(row["overall"]),
         classes=[findings_of(scope) for scope in row["classes"]],
         detectable=row["detectable"],
-        passed=row["passed"],
-        reasons=row["reasons"],
         notes=row["notes"],
     )
 
 
-def verdict(audits: Sequence[CellAudit]) -> Iterator[str]:
-    """Yield in sentences what the gate decided about the images of one method."""
-    runs = plural(len(audits), "run")
-    refused: list[CellAudit] = []
-    n_images, share = audits[0].overall.n_synthetic, 0.0
-    for audit in audits:
-        n_images = min(n_images, audit.overall.n_synthetic)
-        share = max(share, audit.detectable)
-        if not audit.passed:
-            refused.append(audit)
-    if refused:
-        yield f"Do not release: refused in {len(refused)} of {runs}."
-        yield from refused[0].reasons
-    else:
-        yield (
-            f"May be released: in {runs}, no near copy was found, and no trace of who was in "
-            "training."
-        )
-    yield (
-        f"With {plural(n_images, 'image')} compared in each run, copies are noticed if they make "
-        f"up {share:.1%} or more."
+def release_verdict(release: MethodRelease) -> ReleaseVerdict:
+    """Return what the gate decided about the images of one method, in sentences."""
+    sides = []
+    for name, decision in (("Privacy", release.privacy), ("Quality", release.quality)):
+        sides.append(f"{name} {decision.status}. {' '.join(decision.reasons)}")
+    return ReleaseVerdict(
+        green=release.green,
+        refused=release.privacy.refused or release.quality.refused,
+        headline=headline(release.privacy, release.quality),
+        sides=sides,
     )
 
 

@@ -3,26 +3,31 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from equipoise.audit.quality_gate import EXTRACTOR_WORDS
+from equipoise.audit.realism import Separation
 from equipoise.report.evidence_files import read_evidence, records_of
 from equipoise.report.figures import Axis, interval_axis
-from equipoise.report.formatting import MINUS, extent, interval, listed
+from equipoise.report.formatting import MINUS, extent, interval, listed, sentence_case
 from equipoise.report.run_contents import Contents
 
 HEADING = "How good the synthetic images are"
 ORDER = 40
-NEARLY_ALWAYS = 0.95  # AUROC from which images count as distinguished from real ones nearly always
-COLUMNS = {  # measure -> heading of the table
-    "kid": "KID",
+BY_EXTRACTOR = {  # measure -> heading of the table with a row for each extractor
     "two_sample": "Told from real",
-    "train_synthetic": "Learn synthetic, test real",
-    "test_synthetic": "Learn real, test synthetic",
+    "kid": "KID",
     "precision": "Precision",
     "recall": "Recall",
     "density": "Density",
     "coverage": "Coverage",
-    "ms_ssim": "Alike (MS-SSIM)",
     "fid": "FID",
 }
+OF_IMAGES = {  # measure -> heading of the table with a row for each method
+    "train_synthetic": "Learn synthetic, test real",
+    "test_synthetic": "Learn real, test synthetic",
+    "ms_ssim": "Alike (MS-SSIM)",
+    "repeats": "Constant or repeated",
+}
+MAIN = ("two_sample", "kid")  # refused with all measures of an extractor
 NAN = float("nan")
 
 
@@ -33,7 +38,8 @@ class MeanQuality:
     Attributes:
         label: Class.
         method: Method that generated the images.
-        measure: One of `COLUMNS`.
+        measure: One of `BY_EXTRACTOR` or `OF_IMAGES`, or "detectable".
+        extractor: Name of the extractor of the features; empty for `OF_IMAGES`.
         n: Fewest and most images of a set.
         sources: Parts that the real images come from: "validation", "training".
         refused: Why there is no number; empty where there is one.
@@ -49,6 +55,7 @@ class MeanQuality:
     label: int
     method: str
     measure: str
+    extractor: str
     n: Sequence[int]
     sources: Sequence[str]
     refused: str
@@ -60,10 +67,18 @@ class MeanQuality:
     floor_high: float = NAN
     sd: float | None = None
 
+    @property
+    def sees_difference(self) -> bool:
+        """Whether the interval lies above that of real images in their place."""
+        return not self.refused and self.low > self.floor_high
+
+
+Means = Mapping[tuple[str, str], MeanQuality]  # of one method, by extractor and measure
+
 
 @dataclass(frozen=True)
 class QualityCell:
-    """A cell of the table."""
+    """A cell of a table."""
 
     value: str
     interval: str
@@ -72,10 +87,11 @@ class QualityCell:
 
 
 @dataclass(frozen=True)
-class KidBar:
-    """A method in the figure of KID."""
+class AurocBar:
+    """A method and an extractor in the figure of two-sample tests."""
 
     method: str
+    extractor: str
     value: float
     low: float
     high: float
@@ -86,13 +102,25 @@ class KidBar:
 
 @dataclass(frozen=True, kw_only=True)
 class QualityOfClass:
-    """What is shown of one class."""
+    """What is shown of one class.
+
+    Attributes:
+        name: The class.
+        sentences: What the numbers mean.
+        n: Images in each set.
+        by_extractor: Method -> name of an extractor -> a cell for each of `BY_EXTRACTOR`.
+        of_images: Method -> a cell for each of `OF_IMAGES`.
+        bars: The figure.
+        axis: Its axis; None without a number.
+        refusals: Why numbers are missing.
+    """
 
     name: str
     sentences: Sequence[str]
     n: str
-    table: Mapping[str, Sequence[QualityCell]]
-    rows: Sequence[KidBar]
+    by_extractor: Mapping[str, Mapping[str, Sequence[QualityCell]]]
+    of_images: Mapping[str, Sequence[QualityCell]]
+    bars: Sequence[AurocBar]
     axis: Axis | None
     refusals: Sequence[str]
 
@@ -103,92 +131,193 @@ class QualityView:
 
     classes: Sequence[QualityOfClass]
     columns: Sequence[str]
-    extractor: str
-    label_extractor: str
+    image_columns: Sequence[str]
+    extractors: str
     baseline: str
     n_draws: int
+    notes: Sequence[str]
 
 
 def view(contents: Contents) -> QualityView | None:
     """Return each class with measured synthetic images, the rare one first; None without any."""
     evidence = read_evidence(contents.folder, "quality", "quality.json")
-    if evidence is None:
+    if evidence is None or "extractors" not in evidence:  # of an earlier version
         return None
-    means = records_of(MeanQuality, evidence["means"])
     rare = contents.results.rare_class
     by_label: dict[int, list[MeanQuality]] = {}
-    for mean in means:
+    for mean in records_of(MeanQuality, evidence["means"]):
         by_label.setdefault(mean.label, []).append(mean)
+    separations = records_of(Separation, evidence["separations"])
     classes = []
     for label in sorted(by_label, key=lambda label: (label != rare, label)):
-        classes.append(class_quality(contents.class_names[label], by_label[label]))
+        of_class = [separation for separation in separations if separation.label == label]
+        classes.append(class_quality(contents.class_names[label], by_label[label], of_class))
     return QualityView(
         classes=classes,
-        columns=list(COLUMNS.values()),
-        extractor=evidence["extractor"],
-        label_extractor=evidence["label_extractor"],
+        columns=list(BY_EXTRACTOR.values()),
+        image_columns=list(OF_IMAGES.values()),
+        extractors=listed([words(name) for name in evidence["extractors"]]),
         baseline=evidence["baseline"],
         n_draws=evidence["n_draws"],
+        notes=evidence["notes"],
     )
 
 
-def class_quality(name: str, means: Sequence[MeanQuality]) -> QualityOfClass:
+def class_quality(
+    name: str, means: Sequence[MeanQuality], separations: Sequence[Separation]
+) -> QualityOfClass:
     """Return what is shown of one class."""
-    cells: dict[tuple[str, str], QualityCell] = {}
+    methods: dict[str, dict[tuple[str, str], MeanQuality]] = {}
     refusals: dict[str, None] = {}  # a set that keeps the order
-    for mean in means:
-        cells[mean.method, mean.measure] = quality_cell(mean)
-        if mean.refused:
-            refusals[f"{COLUMNS[mean.measure]}: {mean.refused}"] = None
-    table: dict[str, list[QualityCell]] = {}
-    for method, _ in cells:
-        table[method] = [cells[method, measure] for measure in COLUMNS]
-    bars: list[KidBar] = []
-    ends: list[float] = []
     counts: list[int] = []
-    for mean in measured(means, "kid"):
-        bars.append(kid_bar(mean))
-        ends += [mean.value, mean.low, mean.high, mean.floor_low, mean.floor_high]
-        counts += mean.n
+    for mean in means:
+        methods.setdefault(mean.method, {})[mean.extractor, mean.measure] = mean
+        if mean.measure == "two_sample" and not mean.refused:
+            counts += mean.n
+        if mean.refused:
+            heading = {**BY_EXTRACTOR, **OF_IMAGES}.get(mean.measure, "")
+            subject = words(mean.extractor) if mean.measure in MAIN else heading
+            if subject:
+                refusals[f"{sentence_case(subject)}: {mean.refused}"] = None
+    bars = list(auroc_bars(methods))
+    ends = [0.5, 1.0]
+    for bar in bars:
+        ends += [bar.low, bar.high, bar.floor_low, bar.floor_high]
     return QualityOfClass(
         name=name,
-        sentences=list(class_sentences(name, means)),
+        sentences=[
+            *closeness_sentences(name, methods),
+            *separation_sentences(name, separations),
+            *teaching_sentences(name, means),
+            *reference_sentences(name, means),
+        ],
         n=extent(counts),
-        table=table,
-        rows=bars,
+        by_extractor={method: extractor_rows(of_method) for method, of_method in methods.items()},
+        of_images={method: image_row(of_method) for method, of_method in methods.items()},
+        bars=bars,
         axis=interval_axis(ends) if bars else None,
         refusals=list(refusals),
     )
 
 
-def measured(means: Sequence[MeanQuality], measure: str) -> list[MeanQuality]:
-    """Return the means of one measure that have a number."""
-    return [mean for mean in means if mean.measure == measure and not mean.refused]
+def extractor_rows(means: Means) -> dict[str, list[QualityCell]]:
+    """Return a row of cells for each extractor that was used."""
+    rows = {}
+    for (extractor, measure), mean in means.items():
+        if measure == "two_sample" and not mean.refused:
+            cells = [quality_cell(means[extractor, column]) for column in BY_EXTRACTOR]
+            rows[words(extractor)] = cells
+    return rows
 
 
-def class_sentences(name: str, means: Sequence[MeanQuality]) -> Iterator[str]:
-    """Yield what the numbers mean: which images come closest, which are recognized, which teach."""
-    nearest = sorted(measured(means, "kid"), key=lambda mean: mean.value)
-    if nearest:
-        yield closest_sentence(name, nearest)
-    else:
-        refused = next(mean.refused for mean in means if mean.measure == "kid")
-        yield f"Whether synthetic images of {name} look real cannot be said: {refused}"
-    yield from recognition_sentences(measured(means, "two_sample"))
-    teachers = measured(means, "train_synthetic")
+def image_row(means: Means) -> list[QualityCell]:
+    """Return a cell for each measure of the images."""
+    return [quality_cell(means["", measure]) for measure in OF_IMAGES]
+
+
+def auroc_bars(methods: Mapping[str, Means]) -> Iterator[AurocBar]:
+    """Yield a bar for each method and extractor with a two-sample test."""
+    for method, means in methods.items():
+        for (extractor, measure), mean in means.items():
+            if measure != "two_sample" or mean.refused:
+                continue
+            text = (
+                f"{method}, {words(extractor)}: AUROC {short(mean.value)}, interval "
+                f"{interval(mean.low, mean.high, short)}; real images "
+                f"{interval(mean.floor_low, mean.floor_high, short)}"
+            )
+            yield AurocBar(
+                method,
+                words(extractor),
+                mean.value,
+                mean.low,
+                mean.high,
+                mean.floor_low,
+                mean.floor_high,
+                text,
+            )
+
+
+def closeness_sentences(name: str, methods: Mapping[str, Means]) -> Iterator[str]:
+    """Yield for each method which extractors distinguish its images of a class from real ones."""
+    for method, means in methods.items():
+        tests = []
+        for (_, measure), mean in means.items():
+            if measure == "two_sample" and not mean.refused:
+                tests.append(mean)
+        if not tests:
+            refused = next(mean.refused for mean in means.values() if mean.refused)
+            yield f"Whether images of {name} by {method} look real cannot be said: {refused}"
+            continue
+        seen, unseen = [], []
+        for test in tests:
+            kid = means[test.extractor, "kid"]
+            if test.sees_difference or kid.sees_difference:
+                seen.append(described(test, kid))
+            else:
+                unseen.append(described(test))
+        if seen:
+            also = f" By {listed(unseen)}." if unseen else ""
+            yield f"Images of {name} by {method} differ from real ones, by {listed(seen)}.{also}"
+        else:
+            detectable = means[tests[0].extractor, "detectable"].value
+            yield (
+                f"Images of {name} by {method} are as close to real ones as other real images in "
+                f"every feature extractor, as far as {extent(tests[0].n)} images can show: by "
+                f"{listed(unseen)}. An AUROC of {detectable:.2f} would have been found 8 times in "
+                "10."
+            )
+
+
+def described(test: MeanQuality, kid: MeanQuality | None = None) -> str:
+    """Return an extractor with its numbers; KID is among them where it alone sees a difference."""
+    numbers = [
+        auroc(test.value, test.low, test.high),
+        f"other real images {test.floor:.2f} [{test.floor_low:.2f}, {test.floor_high:.2f}]",
+    ]
+    if kid is not None and not test.sees_difference:
+        numbers.append(f"KID {short(kid.value)} against {short(kid.floor)}")
+    return f"{words(test.extractor)} ({', '.join(numbers)})"
+
+
+def separation_sentences(name: str, separations: Sequence[Separation]) -> Iterator[str]:
+    """Yield in how many runs the classifier's features are not used, and why."""
+    unusable = [separation.refused for separation in separations if separation.refused]
+    if unusable:
+        yield (
+            f"The baseline's classifier is not used to compare images of {name} in "
+            f"{len(unusable)} of {len(separations)} runs. {unusable[0]}"
+        )
+
+
+def teaching_sentences(name: str, means: Sequence[MeanQuality]) -> Iterator[str]:
+    """Yield how well a classifier learns the class from the best method's images."""
+    teachers = []
+    for mean in means:
+        if mean.measure == "train_synthetic" and not mean.refused:
+            teachers.append(mean)
     if teachers:
         best = max(teachers, key=lambda mean: mean.value)
         yield (
             f"A classifier that learned {name} from the images of {best.method}, the best in this "
-            f"respect, reaches an AUROC of {short(best.value)} on real images; one that learned "
-            f"from as many real images reaches {short(best.floor)}."
+            f"respect, reaches {auroc(best.value, best.low, best.high)} on real images; one that "
+            "learned from as many real images "
+            f"{auroc(best.floor, best.floor_low, best.floor_high)}."
         )
-    if any(mean.floor_low > 0 for mean in nearest):
+
+
+def reference_sentences(name: str, means: Sequence[MeanQuality]) -> Iterator[str]:
+    """Yield what makes the comparison with real images doubtful."""
+    doubtful: dict[str, None] = {}
+    for mean in means:
+        if mean.measure == "kid" and not mean.refused and mean.floor_low > 0:
+            doubtful[words(mean.extractor)] = None
+    if doubtful:
         yield (
-            "Even real images of the two sets differ in these features: read the distances with "
-            "care."
+            f"Even real images of the two sets differ by {listed(list(doubtful))}: read the "
+            "distances with care."
         )
-    if any("training" in mean.sources for mean in nearest):
+    if any("training" in mean.sources for mean in means if mean.measure == "kid"):
         yield (
             f"The validation part has too few images of {name}, so halves of the training part are "
             "compared. Classifier and generator were trained on both halves, which may change the "
@@ -196,54 +325,14 @@ def class_sentences(name: str, means: Sequence[MeanQuality]) -> Iterator[str]:
         )
 
 
-def recognition_sentences(tests: Sequence[MeanQuality]) -> Iterator[str]:
-    """Yield whose images a simple classifier distinguishes from real ones, and whose not."""
-    recognized: list[str] = []
-    hidden: list[str] = []
-    for test in tests:
-        if test.low <= test.floor_high:
-            hidden.append(test.method)
-        elif test.value >= NEARLY_ALWAYS:
-            recognized.append(test.method)
-    if recognized:
-        yield (
-            f"A simple classifier distinguishes the images of {listed(recognized)} from real ones "
-            "nearly always."
-        )
-    if hidden:
-        yield (
-            f"The images of {listed(hidden)} are not detectably easier to distinguish from real "
-            "ones than real ones are from each other."
-        )
+def words(extractor: str) -> str:
+    """Return the name of an extractor in a sentence."""
+    return EXTRACTOR_WORDS.get(extractor, extractor)
 
 
-def closest_sentence(name: str, nearest: Sequence[MeanQuality]) -> str:
-    """Return which method's images come closest to real ones, and whether as close as real ones."""
-    best = nearest[0]
-    numbers = f"KID {short(best.value)}, other real images {short(best.floor)}"
-    if best.low > best.floor_high:
-        return (
-            f"No synthetic images of {name} come as close to real ones as other real images do; "
-            f"the closest are those of {best.method} ({numbers})."
-        )
-    equal = [mean.method for mean in nearest[1:] if mean.low <= mean.floor_high]
-    also = f"; the same holds for {listed(equal)}" if equal else ""
-    return (
-        f"The synthetic images of {name} closest to real ones are those of {best.method}: no "
-        f"farther away than other real images, as far as {extent(best.n)} images can show "
-        f"({numbers}){also}."
-    )
-
-
-def kid_bar(mean: MeanQuality) -> KidBar:
-    """Return the bar of a method in the figure of KID."""
-    text = (
-        f"{mean.method}: KID {short(mean.value)}, interval {interval(mean.low, mean.high, short)}; "
-        f"real images {interval(mean.floor_low, mean.floor_high, short)}"
-    )
-    return KidBar(
-        mean.method, mean.value, mean.low, mean.high, mean.floor_low, mean.floor_high, text
-    )
+def auroc(value: float, low: float, high: float) -> str:
+    """Return an AUROC with its interval."""
+    return f"AUROC {value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def quality_cell(mean: MeanQuality) -> QualityCell:

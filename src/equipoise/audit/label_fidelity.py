@@ -1,4 +1,4 @@
-"""Do synthetic images show their class? Train on them, test on real ones, and the reverse."""
+"""Do images show their class? Train on synthetic ones, test on real ones, and the reverse."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,25 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from equipoise.arrays import Labels
-from equipoise.evidence.realism import FEWEST, MOST, Finding, Interval
+from equipoise.audit.realism import (
+    FEWEST,
+    MOST,
+    Finding,
+    Interval,
+    Separation,
+    first_of_classes,
+    is_constant,
+)
+from equipoise.data.dataset import ImageDataset
+from equipoise.features.base import Extractor, extract
 from equipoise.metrics.feature_sets import Features, Patients
 from equipoise.metrics.ranking import areas
 from equipoise.metrics.sampling_variance import auroc_interval
 from equipoise.metrics.two_sample import regression
+from equipoise.randomness import make_rng
 
 FEWEST_TESTED = 5  # held-out patients on each side: with fewer an interval spans most of the scale
+CHANCE = 0.5  # AUROC of features that see nothing
 LABEL_MEASURES = ("train_synthetic", "test_synthetic")
 
 
@@ -91,6 +103,70 @@ def label_fidelity(
         Finding.of("train_synthetic", n, train_synthetic, floor),
         Finding.of("test_synthetic", n, test_synthetic, floor),
     ]
+
+
+def class_separation(train: ClassFeatures, held_out: ClassFeatures, label: int) -> Separation:
+    """Measure whether features tell a class from the others, on held-out real images.
+
+    A trained network may have learned nothing: in its features, everything looks alike.
+
+    Args:
+        train: Real training images.
+        held_out: Real images of other patients.
+        label: The class.
+
+    Returns:
+        The AUROC of a logistic regression; refused unless its 95 % interval lies above 0.5.
+
+    Example:
+        >>> constant = ClassFeatures(np.ones((60, 2)), np.repeat([0, 1], 30), np.arange(60))
+        >>> class_separation(constant, constant, 1).refused
+        'It does not tell the classes of real images apart: AUROC 0.50 [0.36, 0.64].'
+    """
+    n = min(MOST, int((train.labels == label).sum()))
+    reason = refusal(n, train, held_out, label)
+    if reason:
+        reason = f"Whether it tells the classes apart cannot be measured: {reason}"
+        return Separation(label=label, refused=reason)
+    positive = held_out.labels == label
+    n_true = len(np.unique(held_out.patients[positive]))
+    n_false = len(np.unique(held_out.patients[~positive]))
+    model = _fit(train, train, label, n)
+    auroc, low, high = _score(model, held_out.features, positive, n_true, n_false)
+    if low <= CHANCE:
+        reason = (
+            "It does not tell the classes of real images apart: "
+            f"AUROC {auroc:.2f} [{low:.2f}, {high:.2f}]."
+        )
+    return Separation(label=label, auroc=auroc, low=low, high=high, refused=reason)
+
+
+def learned_nothing(real: ImageDataset, extractor: Extractor) -> str:
+    """Return why an extractor tells no real class from the others; empty if it does.
+
+    A regression learns on half of the patients and is tested on the other half, at most `MOST`
+    images of a class on each side. Classes with too few patients cannot speak against it.
+
+    Args:
+        real: Real images.
+        extractor: For example a classifier that was trained on them.
+    """
+    patients = make_rng("halves").permutation(np.unique(real.groups))
+    inside = np.isin(real.groups, patients[::2])
+    halves = []
+    for rows in (np.flatnonzero(inside), np.flatnonzero(~inside)):
+        images = real.subset(rows[first_of_classes(real.labels[rows], MOST)])
+        features = extract(images.images, extractor)
+        halves.append(ClassFeatures(features, images.labels, images.groups))
+    if is_constant(np.concatenate([half.features for half in halves])):
+        return "Its features are the same for all real images."
+    reasons = []
+    for label in np.unique(real.labels).tolist():
+        separation = class_separation(halves[0], halves[1], label)
+        if separation.auroc is None or not separation.refused:
+            return ""
+        reasons.append(separation.refused)
+    return reasons[0]
 
 
 def _fit(source: ClassFeatures, train: ClassFeatures, label: int, n: int) -> Pipeline:

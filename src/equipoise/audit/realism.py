@@ -1,12 +1,14 @@
 """Realism of synthetic images of a class: each measure beside that of real ones, at equal n."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.arrays import Labels, Rows
+from equipoise.atomic import JsonValue
 from equipoise.metrics.feature_sets import Features, Patients
 from equipoise.metrics.fidelity import NEIGHBORS, favored_spread, fid, kid_interval, prdc
 from equipoise.metrics.two_sample import two_sample_test
@@ -17,7 +19,17 @@ FEWEST = 20  # images in a set: with fewer, five neighbors are more than a quart
 FEWEST_PATIENTS = 10  # in a set: below, the interval of KID did not cover in simulations
 # FID is refused where it would prefer images that vary less than this share of real ones.
 SMALLEST_SPREAD = 0.9
-MEASURES = ("kid", "fid", "precision", "recall", "density", "coverage", "two_sample")
+CONSTANT = 1e-5  # of the largest feature: a smaller spread is rounding in float32
+MEASURES = (
+    "kid",
+    "fid",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "two_sample",
+    "detectable",  # the smallest AUROC of `two_sample` that so many images would show
+)
 
 UNDEFINED = float("nan")
 
@@ -31,6 +43,7 @@ class Finding:
 
     Attributes:
         measure: Its name.
+        extractor: Name of the extractor of the features; empty for a measure of the images.
         n: Images in each set.
         value: The measure of synthetic images; the mean over draws.
         low: Lower end of its interval.
@@ -42,6 +55,7 @@ class Finding:
     """
 
     measure: str
+    extractor: str = ""
     n: int
     value: float = UNDEFINED
     low: float = UNDEFINED
@@ -52,12 +66,15 @@ class Finding:
     refused: str = ""
 
     @classmethod
-    def of(cls, measure: str, n: int, synthetic: Interval, real: Interval) -> Self:
+    def of(
+        cls, measure: str, n: int, synthetic: Interval, real: Interval, extractor: str = ""
+    ) -> Self:
         """Put the measures of synthetic and of real images side by side."""
         value, low, high = synthetic
         floor, floor_low, floor_high = real
         return cls(
             measure=measure,
+            extractor=extractor,
             n=n,
             value=value,
             low=low,
@@ -66,6 +83,33 @@ class Finding:
             floor_low=floor_low,
             floor_high=floor_high,
         )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the fields that are defined: JSON has no NaN."""
+        fields = asdict(self)
+        for name, value in asdict(self).items():
+            if isinstance(value, float) and np.isnan(value):
+                del fields[name]
+        return fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Separation:
+    """The AUROC of a class of real images against the others in the features of an extractor.
+
+    Attributes:
+        label: The class.
+        auroc: Measured on held-out real images; None where it cannot be measured.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        refused: Why the features are not to be used for this class; empty where they are.
+    """
+
+    label: int
+    auroc: float | None = None
+    low: float | None = None
+    high: float | None = None
+    refused: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,24 +156,32 @@ class RealPairs:
     Attributes:
         pairs: `N_DRAWS` pairs; empty if there are too few images.
         source: "validation" or "training": the part of the reference.
+        extractor: Name of the extractor of the features.
     """
 
     pairs: Sequence[tuple[RealFeatures, RealFeatures]]
     source: str
+    extractor: str = ""
     _floors: dict[int, tuple[Measured, float]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, train: RealFeatures, held_out: RealFeatures, rng: np.random.Generator) -> Self:
+    def of(
+        cls,
+        train: RealFeatures,
+        held_out: RealFeatures,
+        rng: np.random.Generator,
+        extractor: str = "",
+    ) -> Self:
         """Choose the reference."""
         if held_out.is_enough and train.is_enough:
-            return cls([(held_out, train)] * N_DRAWS, "validation")
+            return cls([(held_out, train)] * N_DRAWS, "validation", extractor)
         pairs = []
         for _ in range(N_DRAWS):
             pairs.append(train.halved(rng))
         for first, second in pairs:
             if not (first.is_enough and second.is_enough):
-                return cls((), "training")
-        return cls(pairs, "training")
+                return cls((), "training", extractor)
+        return cls(pairs, "training", extractor)
 
     def compare(self, fake: Features, rng: np.random.Generator) -> list[Finding]:
         """Measure synthetic images, each time as many as there are real ones in both sets.
@@ -144,16 +196,9 @@ class RealPairs:
         n = min(MOST, len(fake))
         for first, second in self.pairs:
             n = min(n, len(first), len(second))
-        reason = ""
-        if not self.pairs:
-            reason = (
-                f"There are too few real images: a set needs {FEWEST} of {FEWEST_PATIENTS} "
-                "patients, in the validation part or in each half of the training part."
-            )
-        elif n < FEWEST:
-            reason = f"{len(fake)} synthetic images are fewer than the {FEWEST} that are needed."
+        reason = self.refusal(n, len(fake))
         if reason:
-            return [Finding(measure=name, n=n, refused=reason) for name in MEASURES]
+            return self.refused(n, reason)
         floor, spread = self.floor(n)
         draws = []
         for first, _ in self.draw(n):
@@ -161,14 +206,35 @@ class RealPairs:
             draws.append(compared(first, RealFeatures(fake[rows], np.arange(n))))
         findings = []
         for name, interval in _averaged(draws).items():
+            finding = Finding.of(name, n, interval, floor[name], self.extractor)
             if name == "fid" and spread < SMALLEST_SPREAD:
                 reason = (
                     f"{n} images are too few: FID would prefer images that vary "
                     f"{1 - spread:.0%} less than real ones."
                 )
-                findings.append(Finding(measure=name, n=n, refused=reason))
-            else:
-                findings.append(Finding.of(name, n, interval, floor[name]))
+                finding = Finding(measure=name, extractor=self.extractor, n=n, refused=reason)
+            findings.append(finding)
+        return findings
+
+    def refusal(self, n: int, n_fake: int) -> str:
+        """Explain why `n` of `n_fake` synthetic images cannot be compared; empty if they can."""
+        if not self.pairs:
+            return (
+                f"There are too few real images: a set needs {FEWEST} of {FEWEST_PATIENTS} "
+                "patients, in the validation part or in each half of the training part."
+            )
+        if n < FEWEST:
+            return f"{n_fake} synthetic images are fewer than the {FEWEST} that are needed."
+        first, _ = self.pairs[0]
+        if is_constant(first.features):
+            return f"The features of the extractor {self.extractor} are the same for all images."
+        return ""
+
+    def refused(self, n: int, reason: str) -> list[Finding]:
+        """Return a finding without a number for each measure."""
+        findings = []
+        for name in MEASURES:
+            findings.append(Finding(measure=name, extractor=self.extractor, n=n, refused=reason))
         return findings
 
     def draw(self, n: int) -> list[tuple[RealFeatures, RealFeatures]]:
@@ -204,7 +270,23 @@ def compared(real: RealFeatures, other: RealFeatures) -> dict[str, Interval]:
         "density": (cover.density, UNDEFINED, UNDEFINED),
         "coverage": (cover.coverage, UNDEFINED, UNDEFINED),
         "two_sample": (classifier.auroc, classifier.low, classifier.high),
+        "detectable": (classifier.detectable, UNDEFINED, UNDEFINED),
     }
+
+
+def first_of_classes(labels: Labels, most: int) -> Rows:
+    """Select the rows of the first `most` of each class, in increasing order."""
+    rows: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+    for label in np.unique(labels):
+        rows.append(np.flatnonzero(labels == label)[:most])
+    return np.sort(np.concatenate(rows))
+
+
+def is_constant(features: Features) -> bool:
+    """Return whether all rows are equal, but for rounding: such features see nothing."""
+    largest = np.abs(features).max(initial=0)
+    spread = np.ptp(features, axis=0).max(initial=0) if len(features) else 0.0
+    return bool(spread <= CONSTANT * max(float(largest), CONSTANT))
 
 
 def _averaged(draws: Sequence[Measured]) -> dict[str, Interval]:

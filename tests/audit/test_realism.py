@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from equipoise.evidence import realism
-from equipoise.evidence.realism import (
+from equipoise.audit import realism
+from equipoise.audit.realism import (
     FEWEST,
     FEWEST_PATIENTS,
     MEASURES,
@@ -13,8 +13,10 @@ from equipoise.evidence.realism import (
     Finding,
     RealFeatures,
     RealPairs,
+    is_constant,
 )
 from equipoise.metrics.fidelity import favored_spread, fid, kid, prdc
+from equipoise.metrics.sampling_variance import detectable_auroc
 
 Array = NDArray[np.float64]
 
@@ -119,3 +121,24 @@ def test_large_sets_are_cut_to_the_bound(monkeypatch: pytest.MonkeyPatch) -> Non
     pairs = RealPairs.of(reals(80, seed=1, first=500), reals(60), np.random.default_rng(0))
     assert compared(pairs, fakes())["kid"].n == 25
     assert len(pairs.draw(25)[0][0]) == 25
+
+
+def test_features_that_are_the_same_for_all_images_are_refused() -> None:
+    assert is_constant(np.full((9, 3), 1234.5) + np.finfo(np.float32).eps)
+    assert not is_constant(reals(9).features)
+    assert not is_constant(1e-3 * reals(9).features)
+    blind = RealFeatures(np.full((60, 4), 0.7), 500 + np.arange(60))
+    pairs = RealPairs.of(reals(60), blind, np.random.default_rng(0), "blind")
+    for finding in compared(pairs, fakes()).values():
+        assert "blind" in finding.refused
+        assert finding.extractor == "blind"
+
+
+def test_what_so_many_images_would_have_shown_is_among_the_measures(pairs: RealPairs) -> None:
+    finding = compared(pairs, fakes())["detectable"]
+    assert finding.value == pytest.approx(detectable_auroc(20, 20))  # 40 patients, half of them
+
+
+def test_undefined_numbers_are_no_json() -> None:
+    refused = Finding(measure="kid", extractor="random", n=3, refused="few").to_json()
+    assert refused == {"measure": "kid", "extractor": "random", "n": 3, "refused": "few"}

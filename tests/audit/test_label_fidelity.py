@@ -1,11 +1,20 @@
 """Synthetic images that show their class, show the other one, or are too few."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
+from tests.conftest import toy_dataset
 
-from equipoise.evidence.label_fidelity import LABEL_MEASURES, ClassFeatures, label_fidelity
-from equipoise.evidence.realism import Finding
+from equipoise.audit.label_fidelity import (
+    LABEL_MEASURES,
+    ClassFeatures,
+    class_separation,
+    label_fidelity,
+    learned_nothing,
+)
+from equipoise.audit.realism import Finding
 from equipoise.metrics.two_sample import regression
 
 
@@ -87,3 +96,44 @@ def test_too_few_images_give_a_reason(
     for finding in findings.values():
         assert reason in finding.refused
         assert np.isnan(finding.value)
+
+
+def test_features_tell_a_class_apart_only_if_the_interval_lies_above_chance() -> None:
+    good = class_separation(TRAIN, HELD_OUT, 1)
+    assert good.auroc is not None
+    assert good.low is not None
+    assert not good.refused
+    assert 0.5 < good.low < good.auroc
+    constant = ClassFeatures(np.ones((120, 4)), TRAIN.labels, TRAIN.patients)
+    others = ClassFeatures(np.ones((90, 4)), HELD_OUT.labels, HELD_OUT.patients)
+    blind = class_separation(constant, others, 1)
+    assert blind.auroc == 0.5
+    assert "AUROC 0.50 [" in blind.refused
+    few = ClassFeatures(
+        HELD_OUT.features, HELD_OUT.labels, HELD_OUT.patients * (HELD_OUT.labels == 0)
+    )
+    untold = class_separation(TRAIN, few, 1)
+    assert untold.auroc is None
+    assert "1 patients" in untold.refused
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("blind", "the same"), ("noise", "AUROC"), ("good", "")]
+)
+def test_an_extractor_that_learned_nothing_is_noticed(kind: str, words: str) -> None:
+    real = toy_dataset((80, 60), size=16)
+
+    class Fake:
+        name, digest, dimension = "classifier", "0" * 64, 3
+
+        def __call__(self, images: Any) -> Any:
+            noise = np.random.default_rng(0).normal(size=(len(images), 3))
+            if kind == "blind":
+                noise[:] = 0.4
+            if kind == "good":
+                noise += images.mean(axis=(1, 2, 3))[:, None]
+            return noise.astype(np.float32)
+
+    reason = learned_nothing(real, Fake())
+    assert words in reason
+    assert bool(reason) == (kind != "good")

@@ -1,0 +1,57 @@
+"""What the first screen says of a release, from the evidence of a run."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from equipoise.atomic import make_folder, write_json
+from equipoise.results.release import read_releases
+
+
+def decision(status: str, *reasons: str) -> dict[str, Any]:
+    return {"status": status, "reasons": list(reasons)}
+
+
+def with_evidence(run: Path, audits: list[dict[str, Any]], quality: dict[str, Any]) -> Path:
+    for kind in ("memorization", "quality"):
+        make_folder(run / "evidence" / kind)
+    write_json(run / "evidence" / "memorization" / "audits.json", audits)
+    write_json(run / "evidence" / "quality" / "quality.json", quality)
+    return run
+
+
+def test_the_worst_run_holds_and_green_needs_both(tmp_path: Path) -> None:
+    audits = []
+    for method, statuses in (("a", ("passed", "passed")), ("b", ("passed", "refused"))):
+        for status in statuses:
+            audits.append({"method": method, "privacy": decision(status, f"{status} by x")})
+    quality = {"a": decision("passed", "AUROC 0.52."), "b": decision("passed", "AUROC 0.55.")}
+    releases = read_releases(with_evidence(tmp_path, audits, {"release": quality}))
+    assert list(releases) == ["a", "b"]
+    assert releases["a"].green
+    assert releases["a"].quality.reasons == ("AUROC 0.52.",)
+    assert not releases["b"].green
+    assert releases["b"].privacy.status == "refused"
+    assert releases["b"].privacy.reasons == ("Refused in 1 of 2 runs.", "refused by x")
+
+
+def test_what_was_not_gathered_does_not_pass(tmp_path: Path) -> None:
+    assert read_releases(tmp_path) == {}
+    audits = [{"method": "a", "privacy": decision("passed", "x")}]
+    quality = {"release": {"b": decision("passed", "y")}}
+    releases = read_releases(with_evidence(tmp_path, audits, quality))
+    assert releases["a"].quality.status == "not measured"
+    assert releases["b"].privacy.status == "not tested"
+    assert not releases["a"].green
+    assert not releases["b"].green
+
+
+def test_evidence_of_an_earlier_version_says_nothing(tmp_path: Path) -> None:
+    audits = [{"method": "a", "passed": True, "reasons": []}]
+    assert read_releases(with_evidence(tmp_path, audits, {"extractor": "random"})) == {}
+
+
+def test_torch_is_not_needed() -> None:
+    code = "import sys, equipoise.results.release; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
