@@ -9,6 +9,7 @@ from equipoise.data.splits import PARTS
 from equipoise.report.figures import OKABE_ITO
 from equipoise.report.formatting import extent, plural, times
 from equipoise.report.run_contents import Contents
+from equipoise.results.checkpoints import disagreement, policy_in_words, read_checkpoints
 from equipoise.results.records import RANKING
 from equipoise.results.replay import missing_replays
 from equipoise.runs.duplicate_pairs import DuplicatePairs, PairsBySplit
@@ -44,7 +45,7 @@ def basis(c: Contents) -> str:
         f"Positive (rare) class: {c.rare_class}. {runs} against the baseline "
         f"{c.results.baseline} ({plural(n_splits, 'split')} by patient, "
         f"{plural(n_seeds, 'seed')} each). The verdict rests on {rests_on}, named before "
-        f"anything was trained.{decides}"
+        f"anything was trained.{decides} {policy_in_words(c.description)}".rstrip()
     )
 
 
@@ -76,6 +77,9 @@ def warnings(c: Contents) -> Iterator[str]:
     missing = missing_replays(c.description, c.run.images.adding)
     if missing:
         yield missing
+    disagrees = disagreement(read_checkpoints(c.folder), c.results.baseline)
+    if disagrees:
+        yield disagrees
     skipped = c.description.skipped
     if skipped:
         named = ", ".join(skipped[:MOST_NAMED])

@@ -10,6 +10,7 @@ from equipoise.report import charts, overview, volumes
 from equipoise.report.figures import Panel, Style, styles_of
 from equipoise.report.formatting import extent, plural, times
 from equipoise.report.run_contents import Contents
+from equipoise.results.checkpoints import policy_in_words
 
 BEFORE = {  # name of the template -> heading
     "segmentation/data": "Data",
@@ -90,7 +91,8 @@ def basis(c: Contents) -> str:
         f"patient ({n_folds} by patient, {n_seeds}). The verdict rests on {metric}, named before "
         "anything was trained. Methods are paired with the baseline "
         f"{c.results.baseline} by patient; intervals are Student's t over patients, with the "
-        "standard error of the jackknife, which leaves out one patient at a time."
+        "standard error of the jackknife, which leaves out one patient at a time. "
+        f"{policy_in_words(c.description)}".rstrip()
     )
 
 

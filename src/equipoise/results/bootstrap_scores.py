@@ -43,9 +43,17 @@ def metrics_of(run: ImageRun) -> dict[str, Metric]:
     return {**METRICS, run.decisive_metric.name: run.decisive_metric}
 
 
-def score(run: ImageRun, *, n_draws: int = N_DRAWS) -> BootstrapScores:
-    """Compute all metrics of all cells under draws of the test patients; see `metrics_of`."""
-    metrics = metrics_of(run)
+def score(
+    run: ImageRun, *, metrics: Mapping[str, Metric] | None = None, n_draws: int = N_DRAWS
+) -> BootstrapScores:
+    """Compute metrics of all cells under draws of the test patients.
+
+    Args:
+        run: The cells.
+        metrics: Some of `metrics_of`; all where None.
+        n_draws: Number b of draws.
+    """
+    metrics = metrics_of(run) if metrics is None else metrics
     decided = {cell.cell: run.decided(cell) for cell in run.finished}
     measure = partial(_all_metrics, metrics, decided)
     return score_by(measure, metrics, run, n_draws=n_draws)

@@ -1,5 +1,6 @@
 """The tables of a run, whatever it is about: images are classified, volumes segmented."""
 
+from equipoise.results.checkpoints import checkpoint_rows, write_checkpoints
 from equipoise.results.curation_effect import curation_effect, write_curation
 from equipoise.results.dose_response import dose_response, write_dose
 from equipoise.results.image_tables import summarize, write_image_tables
@@ -34,6 +35,7 @@ def write_all_tables(run: Run) -> Results:
         write_volume_tables(results, run)
         return results
     write_image_tables(results, run.folder)
+    write_checkpoints(checkpoint_rows(run.images, results), run.folder)
     write_thresholds(list(threshold_rows(run.images)), run.folder)
     write_operating(tabulate_operating(run.images), run.folder)
     write_dose(dose_response(run.images), run.folder)
