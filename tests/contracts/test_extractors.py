@@ -96,6 +96,7 @@ BUILDERS: Mapping[str, Make] = {
     "random": without_weights("random"),
     "pixels": without_weights("pixels"),
     "spectrum": without_weights("spectrum"),
+    "statistics": without_weights("statistics"),
 }
 
 Built = Callable[[str, str, int], Extractor]

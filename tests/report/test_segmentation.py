@@ -41,7 +41,11 @@ class Page(HTMLParser):
 
 def test_every_section_region_class_method_and_metric_is_named(volumes_page: str) -> None:
     headings = re.findall(r"<h2[^>]*>([^<]+)</h2>", volumes_page)
-    sections = ["What the methods draw", "What the networks were shown"]
+    sections = [
+        "What the methods draw",
+        "Checks of training and test",
+        "What the networks were shown",
+    ]
     assert headings[1:] == [*BEFORE.values(), *sections, *AFTER.values()]  # behind the warnings
     for name in (
         "whole",
@@ -144,7 +148,7 @@ def test_warnings_of_dense_mode_few_patients_and_notes(volumes_run: Path) -> Non
     assert any("With 5 patients " in text for text in said)
     assert any(text.startswith("In dense mode (dense) ") for text in said)
     assert said.count("random, in 2 of 2 cells: The network found nothing.") == 1
-    assert len(said) == 3
+    assert len(said) == 5
 
 
 def test_dense_mode_is_found_inside_a_cascade(volumes_copy: Path) -> None:

@@ -1,7 +1,7 @@
 """What the terminal shows: progress bars, and the table and verdict after a run."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from textwrap import wrap
 
@@ -30,8 +30,14 @@ def reading_bar(title: str = "Reading images") -> Iterator[Callable[[int, int], 
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def show_results(results: Results, advice: str) -> None:
-    """Print the table of methods, the failures, the verdict and, last, what to do."""
+def show_results(results: Results, advice: str, warnings: Sequence[str] = ()) -> None:
+    """Print the table of methods, the failures, the verdict, what to do and, last, what is wrong.
+
+    Args:
+        results: The results.
+        advice: What to do; empty where nothing can be advised.
+        warnings: What is wrong with how the methods were trained and tested.
+    """
     console = Console()
     if not console.is_terminal:  # a log file has no width
         longest = max(len(method.method) for method in results.methods)
@@ -50,6 +56,10 @@ def show_results(results: Results, advice: str) -> None:
         )
     for sentence in sentences:
         console.print(f"[bold]{escape(sentence)}[/]", soft_wrap=True, highlight=False)
+    if warnings:
+        console.print("[yellow]Before you rely on this:[/]")
+    for warning in warnings:
+        console.print(f"[yellow]-[/] {escape(warning)}", soft_wrap=True, highlight=False)
 
 
 def results_table(results: Results) -> Table:

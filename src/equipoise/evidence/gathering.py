@@ -40,7 +40,7 @@ def kinds() -> dict[str, ModuleType]:
 
     Example:
         >>> sorted(kinds())
-        ['attention', 'embedding', 'memorization', 'quality', 'slices']
+        ['attention', 'embedding', 'memorization', 'quality', 'reference', 'slices']
     """
     return modules(evidence)
 

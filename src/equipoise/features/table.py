@@ -4,7 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from equipoise.discovery import Family
-from equipoise.features import dinov2, imagenet, inception, pixels, random_network, spectrum
+from equipoise.features import (
+    dinov2,
+    imagenet,
+    inception,
+    pixels,
+    random_network,
+    spectrum,
+    statistics,
+)
 from equipoise.features.base import Extractor
 
 
@@ -73,6 +81,12 @@ EXTRACTORS: Mapping[str, ExtractorRecord] = {
         source="After Durall et al. (2020)",
         dimension=spectrum.DIMENSION,
         build=spectrum.radial_spectrum,
+    ),
+    "statistics": ExtractorRecord(
+        summary="Intensity statistics, an 8 px thumbnail, the radial spectrum; needs no download.",
+        source="Moments and quantiles of the intensities",
+        dimension=statistics.DIMENSION,
+        build=statistics.intensity_statistics,
     ),
 }
 FAMILY = Family(

@@ -6,7 +6,10 @@ from equipoise.runs.description import SEGMENTATION
 
 
 def advice_of(contents: Contents) -> str:
-    """Return what to do after a study."""
+    """Return what to do after a study; where its baseline is unusable, what to change first."""
+    for warning in contents.regime:
+        if contents.results.baseline in warning.unusable:
+            return f"Nothing can be advised yet. {warning.text}"
     if contents.results.task == SEGMENTATION:
         return advise_volumes(contents.results)
     return advise(contents.results, contents.run.images, clearances_of(contents))

@@ -59,6 +59,9 @@ def results_view(c: Contents) -> dict[str, object]:
         "thresholds_differ": c.results.decisive_metric != c.results.primary_metric,
         "primary_metric": c.results.primary_metric,
         "score_tables": [(metrics, tables.scores(c, metrics)) for metrics in (headline, further)],
+        "reference_tables": [
+            tables.reference_scores(c, columns) for columns in (headline, further)
+        ],
         "per_class": tables.per_class(c),
         "per_class_columns": list(PER_CLASS),
         "discrimination": charts.discrimination(curves, styles),

@@ -17,6 +17,7 @@ from equipoise.runs.duplicate_pairs import DuplicatePairs, PairsBySplit
 MUCH_ALIKE = 0.5  # pairwise distance of synthetic images as a share of that of real ones
 FEW_IMAGES = 30  # test images of a class in a split; with fewer, one moves recall by over 3 points
 MOST_NAMED = 5  # files in one sentence
+MOST_WARNINGS = 6  # about the regime on the first screen; the section has all
 
 
 def basis(c: Contents) -> str:
@@ -71,6 +72,7 @@ def warnings(c: Contents) -> Iterator[str]:
     """Yield what a reader has to know before believing the rest."""
     yield from incomplete(c)
     yield from failures(c)
+    yield from regime_warnings(c)
     yield from crossing_duplicates(c)
     yield from small_test_sets(c)
     yield from similar_synthetic_images(c)
@@ -86,6 +88,15 @@ def warnings(c: Contents) -> Iterator[str]:
         more = ", …" if len(skipped) > MOST_NAMED else ""
         yield f"{plural(len(skipped), 'file')} could not be read and were left out: {named}{more}."
     yield from c.description.notes
+
+
+def regime_warnings(c: Contents) -> Iterator[str]:
+    """Yield the most serious things that are wrong with how methods were trained and tested."""
+    for warning in c.regime[:MOST_WARNINGS]:
+        yield warning.text
+    n_more = len(c.regime) - MOST_WARNINGS
+    if n_more > 0:
+        yield f"{plural(n_more, 'more warning')} of this kind: see Checks of training and test."
 
 
 def incomplete(c: Contents) -> Iterator[str]:

@@ -1,9 +1,13 @@
 """`Contents`: what a report shows, a run and its results; nothing is computed here."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from equipoise.results.records import Results
+from equipoise.results.reference import ReferenceResults, read_reference
+from equipoise.results.regime.check import check_regime
+from equipoise.results.regime.warning import RegimeWarning
 from equipoise.results.tables import summarize_run
 from equipoise.runs.cell_record import FinishedCellRecord, ImageCellRecord, VolumeCellRecord
 from equipoise.runs.description import StudyDescription
@@ -46,6 +50,16 @@ class Contents:
     def rare_class(self) -> str:
         """Name of the positive class."""
         return self.class_names[self.results.rare_class]
+
+    @cached_property
+    def reference(self) -> ReferenceResults | None:
+        """The simple reference; None where it was not fitted."""
+        return read_reference(self.folder)
+
+    @cached_property
+    def regime(self) -> tuple[RegimeWarning, ...]:
+        """What is wrong with how the methods were trained and tested, the most serious first."""
+        return check_regime(self.run, self.results)
 
     def finished(self, method: str | None = None) -> list[FinishedCellRecord]:
         """Return the records of finished cells, of one method or of all."""

@@ -116,6 +116,7 @@ def warnings(c: Contents) -> Iterator[str]:
     """Yield what a reader has to know before believing the rest."""
     yield from overview.incomplete(c)
     yield from overview.failures(c)
+    yield from overview.regime_warnings(c)
     n_patients = c.results.test_patients[0]
     if 0 < n_patients < FEW_PATIENTS:
         yield (

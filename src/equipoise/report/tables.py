@@ -19,6 +19,7 @@ from equipoise.report.formatting import (
 )
 from equipoise.report.run_contents import Contents
 from equipoise.results.records import ClassRow, Comparison, MethodResult, Summary
+from equipoise.results.reference import LABELS
 from equipoise.runs.description import (
     ImageDatasetDescription,
     MethodDescription,
@@ -176,6 +177,22 @@ def score_column(metric: Metric, summaries: Sequence[Summary]) -> list[Score]:
         ends = interval(summary.low, summary.high, form)
         column.append(Score(f"{mean}{spread}", ends, best=mean == best and not all_equal))
     return column
+
+
+def reference_scores(c: Contents, metrics: Sequence[Metric]) -> dict[str, list[Score]]:
+    """Return for each simple reference mean and interval of each metric."""
+    rows: dict[str, list[Score]] = {}
+    for features in c.reference.features if c.reference is not None else ():
+        known_scores = c.reference.scores_of(features) if c.reference is not None else {}
+        row = []
+        for metric in metrics:
+            score = known_scores.get(metric.name)
+            mean, low, high = (math.nan,) * 3
+            if score is not None:
+                mean, low, high = score.mean, score.low, score.high
+            row.append(Score(decimal(mean), interval(low, high), best=False))
+        rows[LABELS[features]] = row
+    return rows
 
 
 def per_class(c: Contents) -> dict[str, dict[str, ClassRow]]:

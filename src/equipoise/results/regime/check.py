@@ -1,0 +1,122 @@
+"""`check_regime`: everything that is wrong with how a run was trained and tested."""
+
+from collections.abc import Iterator, Sequence
+
+from equipoise.results.records import Results
+from equipoise.results.reference import LABELS, ReferenceGain, ReferenceResults, read_reference
+from equipoise.results.regime.areas import area_of_rare, below_chance, validation_above_test
+from equipoise.results.regime.degenerate import constant_scores, one_class_called
+from equipoise.results.regime.learning import unsettled_fits
+from equipoise.results.regime.volumes import few_cases, never_segmented
+from equipoise.results.regime.warning import (
+    RegimeWarning,
+    most_serious_first,
+    named,
+)
+from equipoise.runs.description import SEGMENTATION, StudyDescription
+from equipoise.runs.run import Run
+
+# With 10 patients one of them moves the recall of the class by 0.1.
+FEW_PATIENTS = 10
+
+
+def check_regime(run: Run, results: Results) -> tuple[RegimeWarning, ...]:
+    """Check how the methods of a run were trained and tested, from its stored files.
+
+    Args:
+        run: The run, complete or not. Its reference is compared where it was gathered.
+        results: Its results.
+
+    Returns:
+        What is wrong, the most serious first; empty where nothing is, or nothing has finished.
+    """
+    if not run.finished:
+        return ()
+    if results.task == SEGMENTATION:
+        found = [*never_segmented(run.volumes), *few_cases(run.volumes), *unsettled_fits(run)]
+    else:
+        found = [*check_images(run, results)]
+    return most_serious_first(found)
+
+
+def check_images(run: Run, results: Results) -> Iterator[RegimeWarning]:
+    """Yield what is wrong with a run on images."""
+    images = run.images
+    constant = list(constant_scores(images))
+    constant_methods = _methods(constant)
+    yield from constant
+    ranked = list(below_chance(images, ignored=constant_methods))
+    yield from ranked
+    yield from few_patients(results, run.description)
+    yield from validation_above_test(images)
+    yield from unsettled_fits(run)
+    reference = read_reference(run.folder)
+    if reference is not None:
+        yield from below_reference(reference, results, run.description)
+    at_random = {*constant_methods, *_methods(ranked)}
+    for method in images.methods:
+        area = area_of_rare(images, method)
+        if area is None or area.interval[0] < 0.5:
+            at_random.add(method)
+    yield from one_class_called(images, results, ignored=at_random)
+
+
+def few_patients(results: Results, description: StudyDescription) -> Iterator[RegimeWarning]:
+    """Yield which classes have fewer than `FEW_PATIENTS` test patients over all splits."""
+    few = {}
+    for name, n in zip(results.class_names, results.test_patients, strict=True):
+        if n < FEW_PATIENTS:
+            few[name] = n
+    if not few:
+        return
+    counts = [f"{name} has {n}" for name, n in few.items()]
+    more = "add patients of " + ("this class" if len(few) == 1 else "these classes")
+    if sum(results.test_patients) < description.dataset.n_groups:
+        more += ", or test more of them with more splits"
+    yield RegimeWarning(
+        kind="few patients",
+        numbers={f"test patients of {name}": n for name, n in few.items()},
+        problem=f"over all splits {named(counts)} test "
+        f"{'patient' if list(few.values()) == [1] else 'patients'}, and with fewer than "
+        f"{FEW_PATIENTS} only very large differences show",
+        change=more,
+    )
+
+
+def below_reference(
+    reference: ReferenceResults, results: Results, description: StudyDescription
+) -> Iterator[RegimeWarning]:
+    """Yield that a simple reference ranks better than the baseline, or than every method."""
+    for features in reference.features:
+        gains = {row.method: row for row in reference.gains if row.features == features}
+        baseline = gains.get(results.baseline)
+        if baseline is None or not baseline.beaten:
+            continue
+        every = len(gains) > 1 and all(gain.beaten for gain in gains.values())
+        yield RegimeWarning(
+            kind="below the reference",
+            methods=tuple(name for name, gain in gains.items() if gain.beaten),
+            numbers={"difference": baseline.difference, "low": baseline.low},
+            problem=reference_in_words(features, baseline, every=every),
+            change="train longer (--steps), or start from pretrained weights (--pretrained)"
+            if description.command is not None
+            else "train longer (n_steps), or start from pretrained weights (pretrained)",
+        )
+
+
+def reference_in_words(features: str, gain: ReferenceGain, *, every: bool) -> str:
+    """Say by how much a reference ranks better than the baseline."""
+    whom = f"every method; than {gain.method}" if every else gain.method
+    return (
+        f"a logistic regression on {LABELS[features]} ranks test images better than {whom} "
+        f"(AUROC {gain.reference:.2f} against {gain.auroc:.2f}, {gain.difference:+.2f} "
+        f"[{gain.low:+.2f}, {gain.high:+.2f}])"
+    )
+
+
+def _methods(warnings: Sequence[RegimeWarning]) -> set[str]:
+    """Return the methods of warnings that leave nothing to conclude."""
+    methods: set[str] = set()
+    for warning in warnings:
+        methods.update(warning.methods)
+    return methods

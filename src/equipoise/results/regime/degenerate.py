@@ -1,0 +1,127 @@
+"""Classifiers that give every image the same score, or call nearly every image the same."""
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+
+from equipoise.arrays import Scores
+from equipoise.metrics.base import Predictions
+from equipoise.results.records import Results
+from equipoise.results.regime.warning import (
+    ADEQUATE,
+    RegimeWarning,
+    in_runs,
+    more_steps,
+    named,
+    steps_of,
+)
+from equipoise.runs.image_run import ImageRun
+
+# Untrained networks reach 0.002 to 0.09 (LDAM, which scales its logits by 30), trained ones of the
+# demo and of real films and cells 0.3 to 3.
+LEAST_SPREAD = 0.1
+TINY = 1e-9  # probabilities of 0 and 1 have no log-odds
+RARELY = 0.05  # recall or specificity at the usual threshold
+OWN_THRESHOLD = "decide at its own threshold (thresholds.csv, equipoise predict --own-thresholds)"
+LONGER = 4  # times as many steps
+
+
+def spread_of_scores(predictions: Predictions) -> float:
+    """Measure how much the scores vary between images, whatever their level.
+
+    The standard deviation of the log-odds of a class, with every true class of equal weight; the
+    largest over the classes. Log-odds, because a rare class may have small probabilities that still
+    vary by factors; equal weights, because a good classifier of a class that is 1 in 1,000 gives
+    999 images nearly the same score.
+
+    Example:
+        >>> scores = np.array([[0.9, 0.1], [0.9, 0.1], [0.5, 0.5]])
+        >>> labels = np.array([0, 0, 1])
+        >>> round(spread_of_scores(Predictions(y_true=labels, y_score=scores, positive=1)), 2)
+        1.1
+    """
+    counts = np.bincount(predictions.y_true)
+    weights = 1.0 / (counts[predictions.y_true] * np.count_nonzero(counts))  # (n,), sum 1
+    log_odds = _log_odds(predictions.y_score)  # (n, k)
+    variance = weights @ (log_odds - weights @ log_odds) ** 2
+    return float(np.sqrt(variance.max()))
+
+
+def constant_scores(images: ImageRun) -> Iterator[RegimeWarning]:
+    """Yield which methods give every test image nearly the same score, in any run."""
+    methods, labels, spreads = [], [], []
+    unusable = []
+    n_steps = 0
+    for method in images.methods:
+        of_runs = [spread_of_scores(cell.predictions) for cell in images.cells_of(method)]
+        n_constant = sum(spread < LEAST_SPREAD for spread in of_runs)
+        if n_constant:
+            methods.append(method)
+            labels.append(f"{method}{in_runs(n_constant, len(of_runs))}")
+            spreads.append(min(of_runs))
+            if 2 * n_constant > len(of_runs):
+                unusable.append(method)
+            n_steps = max(n_steps, steps_of(images.description, method))
+    if methods:
+        yield RegimeWarning(
+            kind="constant scores",
+            methods=tuple(methods),
+            unusable=tuple(unusable),
+            numbers={"spread of log-odds": min(spreads)},
+            problem=(
+                f"the scores of {named(labels)} hardly differ between test images (their odds vary "
+                f"by {100 * min(spreads):.1f} %)"
+            ),
+            change=f"{more_steps(max(LONGER * n_steps, ADEQUATE), images.description)}, and see "
+            "Training for the step whose weights were kept",
+        )
+
+
+def one_class_called(
+    images: ImageRun, results: Results, *, ignored: Collection[str] = ()
+) -> Iterator[RegimeWarning]:
+    """Yield which methods call hardly any image positive at the usual threshold, or nearly all.
+
+    Where the scores rank the images well, the operating point is wrong and not the classifier.
+
+    Args:
+        images: The finished cells.
+        results: Their tables.
+        ignored: Methods that are not looked at, because their scores rank no better than chance.
+    """
+    rare = images.class_names[results.rare_class]
+    never: list[str] = []
+    always: list[str] = []
+    for row in results.methods:
+        if row.method in ignored or not row.n_runs:
+            continue
+        recall, specificity = row.metrics["rare_recall"], row.metrics["rare_specificity"]
+        if recall.mean <= RARELY:
+            never.append(row.method)
+        elif specificity.mean <= RARELY:
+            always.append(row.method)
+    if never:
+        yield RegimeWarning(
+            kind="one class called",
+            methods=tuple(never),
+            problem=(
+                f"at the usual threshold (largest probability) {named(never)} miss nearly every "
+                f"test image of {rare}"
+            ),
+            change=OWN_THRESHOLD,
+        )
+    if always:
+        yield RegimeWarning(
+            kind="one class called",
+            methods=tuple(always),
+            problem=(
+                f"at the usual threshold (largest probability) {named(always)} call nearly every "
+                f"test image {rare}"
+            ),
+            change=OWN_THRESHOLD,
+        )
+
+
+def _log_odds(scores: Scores) -> Scores:
+    clipped = np.clip(scores, TINY, 1 - TINY)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped))

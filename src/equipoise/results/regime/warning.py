@@ -1,0 +1,135 @@
+"""`RegimeWarning`: one thing that is wrong with a run, and what to change, as one sentence."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from equipoise.atomic import JsonObject
+from equipoise.results.phrases import MOST_NAMED, plural
+from equipoise.runs.description import CLASSIFICATION, SEGMENTATION, StudyDescription
+
+Kind = Literal[
+    "nothing segmented",
+    "constant scores",
+    "ranked backwards",
+    "few patients",
+    "validation above test",
+    "trained too briefly",
+    "nothing learned",
+    "still learning",
+    "below the reference",
+    "no better than chance",
+    "one class called",
+]
+KINDS: dict[Kind, str] = {  # most serious first: what is checked, as a heading
+    "nothing segmented": "A region is never segmented",
+    "constant scores": "The same score for nearly every image",
+    "ranked backwards": "AUROC below 0.5 beyond chance",
+    "few patients": "Few patients of a class",
+    "validation above test": "Validation far above test",
+    "nothing learned": "Training loss that never fell",
+    "trained too briefly": "Too few steps to judge the training",
+    "still learning": "Still learning at the last step",
+    "below the reference": "Baseline below a simple reference",
+    "no better than chance": "AUROC below 0.5, as chance can make it",
+    "one class called": "Nearly all images called the same",
+}
+OF_TASK: dict[str, tuple[Kind, ...]] = {  # what is checked of a study
+    CLASSIFICATION: tuple(kind for kind in KINDS if kind != "nothing segmented"),
+    SEGMENTATION: (
+        "nothing segmented",
+        "few patients",
+        "nothing learned",
+        "trained too briefly",
+        "still learning",
+    ),
+}
+ADEQUATE = 600  # steps to start with, the default of `equipoise run`
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegimeWarning:
+    """One thing that is wrong with a run.
+
+    Attributes:
+        kind: What was checked.
+        methods: The methods concerned; empty where it concerns the data of all.
+        numbers: What was measured, by name; of several methods the most extreme.
+        problem: What is wrong, a clause that starts a sentence.
+        change: What to change, a clause.
+        unusable: Of the methods, those whose results mean nothing until that is changed.
+
+    Example:
+        >>> RegimeWarning(
+        ...     kind="few patients", problem="the class severe has 3 test patients",
+        ...     change="add patients of severe",
+        ... ).text
+        'The class severe has 3 test patients: add patients of severe.'
+    """
+
+    kind: Kind
+    problem: str
+    change: str
+    methods: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The sentence."""
+        return f"{self.problem[0].upper()}{self.problem[1:]}: {self.change}."
+
+
+def most_serious_first(warnings: Sequence[RegimeWarning]) -> tuple[RegimeWarning, ...]:
+    """Sort by kind, in the order of `KINDS`."""
+    order = list(KINDS)
+    return tuple(sorted(warnings, key=lambda warning: order.index(warning.kind)))
+
+
+def named(methods: Sequence[str]) -> str:
+    """Join names with commas; the first few, and the number of the rest.
+
+    Example:
+        >>> named(["none", "smote"])
+        'none, smote'
+    """
+    more = len(methods) - MOST_NAMED
+    return ", ".join(methods[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def in_runs(n: int, n_runs: int) -> str:
+    """Return in how many runs of a method something was seen; empty where in all.
+
+    Example:
+        >>> in_runs(1, 4), in_runs(4, 4)
+        (' (1 of 4 runs)', '')
+    """
+    return "" if n == n_runs else f" ({n} of {plural(n_runs, 'run')})"
+
+
+def more_steps(n_steps: int, description: StudyDescription) -> str:
+    """Advise a number of steps, with the option of the interface that started the run."""
+    words = (description.command or "").split()
+    if words[1:2] == ["demo"]:
+        return "train longer (the demo is short on purpose)"
+    by_options = words[1:2] == ["run"] and not any(word.endswith(".py") for word in words)
+    option = f"--steps {n_steps}" if by_options else f"n_steps={n_steps}"
+    return f"train longer, with {option} or more"
+
+
+def steps_of(description: StudyDescription, method: str) -> int:
+    """Return the optimizer steps of a method's last step; 0 where it has no such setting.
+
+    Those of a cascade are the sum over its two networks.
+    """
+    for candidate in description.methods:
+        if candidate.name == method:
+            return _steps_in(candidate.steps[-1].settings)
+    return 0
+
+
+def _steps_in(settings: JsonObject) -> int:
+    n_steps = settings.get("n_steps")
+    if isinstance(n_steps, int):
+        return n_steps
+    return sum(_steps_in(value) for value in settings.values() if isinstance(value, dict))

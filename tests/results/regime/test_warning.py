@@ -1,0 +1,80 @@
+"""One sentence for each thing that is wrong, in the words of the interface that was used."""
+
+from dataclasses import replace
+
+import pytest
+
+from equipoise.atomic import JsonObject
+from equipoise.results.regime.warning import (
+    KINDS,
+    OF_TASK,
+    RegimeWarning,
+    more_steps,
+    most_serious_first,
+    named,
+    steps_of,
+)
+from equipoise.runs.description import (
+    ImageDatasetDescription,
+    MethodDescription,
+    StepDescription,
+    StudyDescription,
+)
+
+IMAGES = ImageDatasetDescription(
+    fingerprint="c0ffee",
+    n_images=4,
+    n_groups=4,
+    class_names=("a", "b"),
+    counts=(2, 2),
+    shape=(1, 8, 8),
+    dtype="uint8",
+)
+STUDY = StudyDescription(
+    name="study",
+    dataset=IMAGES,
+    rare_class=1,
+    baseline="none",
+    primary_metric="auroc",
+    methods=(),
+    splits=(),
+    seeds=(0,),
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (None, "n_steps=80"),
+        ("equipoise run films --size 28", "--steps 80"),
+        ("equipoise run studies/s0_cervical_cells.py", "n_steps=80"),
+        ("equipoise demo", "demo"),
+    ],
+)
+def test_steps_are_advised_in_the_interface_that_started_the_run(
+    command: str | None, option: str
+) -> None:
+    facts = {} if command is None else {"command": command}
+    assert option in more_steps(80, replace(STUDY, facts=facts))
+
+
+def test_the_steps_of_a_cascade_are_those_of_both_networks() -> None:
+    settings: JsonObject = {"detect": {"n_steps": 30}, "divide": {"n_steps": 20, "network": "unet"}}
+    step = StepDescription(name="segment", class_name="x.Cascade", settings=settings)
+    plain = StepDescription(name="segment", class_name="x.Segmenter", settings={"n_steps": 7})
+    methods = (
+        MethodDescription(name="cascade", steps=(step,)),
+        MethodDescription(name="plain", steps=(plain,)),
+    )
+    study = replace(STUDY, methods=methods)
+    assert [steps_of(study, name) for name in ("cascade", "plain", "other")] == [50, 7, 0]
+
+
+def test_the_most_serious_come_first_and_every_kind_is_checked_somewhere() -> None:
+    warnings = [RegimeWarning(kind=kind, problem="x", change="y") for kind in reversed(list(KINDS))]
+    assert [warning.kind for warning in most_serious_first(warnings)] == list(KINDS)
+    assert {kind for kinds in OF_TASK.values() for kind in kinds} == set(KINDS)
+
+
+def test_many_methods_are_counted() -> None:
+    assert named([f"m{i}" for i in range(7)]) == "m0, m1, m2, m3, m4 and 2 more"
