@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from scipy.special import softmax
+from scipy.special import expit, logit, softmax
 from sklearn.metrics import balanced_accuracy_score
 
 from equipoise.metrics.base import Predictions
@@ -99,6 +99,10 @@ def test_a_shift_of_the_log_odds_changes_no_call(k: int) -> None:
     def shifted(p: Predictions) -> Predictions:
         return replace(p, y_score=softmax(np.log(p.y_score) + shift, axis=1))
 
+    if k == 2:
+        assert fitted(shifted(validation)).offsets[1] == pytest.approx(
+            fitted(validation).offsets[1] - shift[1]
+        )
     plain = fitted(validation).calls(test.y_score)
     moved = fitted(shifted(validation)).calls(shifted(test).y_score)
     # Coordinate ascent starts elsewhere, so that of several classes a few calls may differ.
@@ -162,4 +166,20 @@ def test_among_equally_good_thresholds_the_lowest_detects_most() -> None:
     validation = Predictions(
         y_true=np.array([0, 1, 0, 1]), y_score=np.stack([1 - score, score], axis=1), positive=1
     )
-    assert fitted(validation).threshold == 0.2
+    assert fitted(validation).threshold == pytest.approx(expit(logit([0.1, 0.2]).mean()))
+
+
+def test_a_threshold_between_separated_classes_is_midway() -> None:
+    logits = np.array([-3.0, -2.0, 1.0, 2.0])
+    validation = Predictions(
+        y_true=np.array([0, 0, 1, 1]),
+        y_score=softmax(np.stack([np.zeros(4), logits], axis=1), axis=1),
+        positive=1,
+    )
+    assert logit(fitted(validation).threshold) == pytest.approx(-0.5)
+
+
+def test_scores_that_are_certain_are_separated_too() -> None:
+    y_true = np.array([0, 0, 1, 1])
+    validation = Predictions(y_true=y_true, y_score=np.eye(2)[y_true], positive=1)
+    assert fitted(validation).threshold == pytest.approx(0.5, abs=1e-4)

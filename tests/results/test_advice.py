@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from equipoise.metrics.classification import METRICS
+from equipoise.metrics.thresholds import best_threshold
 from equipoise.results.advice import Clearance, advise, advise_volumes
 from equipoise.results.image_tables import summarize
 from equipoise.results.own_thresholds import threshold_rows
@@ -119,8 +120,8 @@ def test_decisions_come_from_validation_images(write_run: WriteRun) -> None:
     for cell in run.finished:
         decision = run.decisions[cell.cell]
         assert decision is not None
-        assert decision.threshold in cell.validation.y_score[:, 1]
-        assert decision.threshold not in cell.predictions.y_score[:, 1]
+        assert decision.threshold == pytest.approx(best_threshold(cell.validation))
+        assert decision.threshold != pytest.approx(best_threshold(cell.predictions))
 
 
 def volume_results(verdict: VerdictWord, *, detectable: float = 0.03) -> Results:

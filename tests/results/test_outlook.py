@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
-from tests.fixtures.studies import description_of
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split, hold_out
@@ -31,6 +30,7 @@ from equipoise.results.power import (
 )
 from equipoise.runs.description import StudyDescription
 from equipoise.runs.store import RunStore
+from equipoise.testing.image_runs import image_run_description
 
 
 def described(
@@ -38,7 +38,7 @@ def described(
 ) -> StudyDescription:
     names = [f"method-{i}" for i in range(methods)]
     splits_ = [f"split-{i}" for i in range(splits)]
-    value = description_of(names, splits_, seeds, test, "balanced_accuracy")
+    value = image_run_description(names, splits_, seeds, test, "balanced_accuracy")
     value["dataset"]["class_names"] = ["many", "few"]
     return StudyDescription.from_json(value)
 
@@ -101,7 +101,7 @@ def test_the_forecast_counts_the_patients_that_the_verdict_counts() -> None:
         per_split.append(len(set(dataset.groups[rows])))
     assert patients.in_split[1] == np.mean(per_split)
     names = [{"name": "none", "steps": []}, {"name": "other", "steps": []}]
-    value = description_of((), [split.name for split in splits], 3, (16, 8, 24), ACCURACY)
+    value = image_run_description((), [split.name for split in splits], 3, (16, 8, 24), ACCURACY)
     value |= {"methods": names, "dataset": value["dataset"] | {"class_names": dataset.class_names}}
     text = outlook(StudyDescription.from_json(value), patients)
     assert f"{min(expected)} patients of class slides" in text

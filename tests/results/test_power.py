@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 from scipy import stats
-from tests.fixtures.studies import description_of
 
 from equipoise.metrics.sampling_variance import area_variance, recall_variance
 from equipoise.metrics.statistics import paired_test, patient_draws
@@ -27,6 +26,7 @@ from equipoise.results.power import (
     size_of,
 )
 from equipoise.runs.description import StudyDescription, read_description
+from equipoise.testing.image_runs import image_run_description
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -61,7 +61,7 @@ ONE, THREE = sized(), sized(n_splits=3)
 
 def described(n_splits: int = 2) -> StudyDescription:
     splits = [f"split-{i}" for i in range(n_splits)]
-    value = description_of(("none", "one", "other"), splits, 3, (30, 10), ACCURACY)
+    value = image_run_description(("none", "one", "other"), splits, 3, (30, 10), ACCURACY)
     value["dataset"]["n_groups"] = 80  # of 160 images
     return StudyDescription.from_json(value)
 

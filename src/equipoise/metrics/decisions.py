@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from equipoise.arrays import Labels, Scores
 from equipoise.metrics.base import Metric, Predictions, Values
 from equipoise.metrics.classification import METRICS
-from equipoise.metrics.thresholds import AS_GOOD
+from equipoise.metrics.thresholds import AS_GOOD, SMALLEST, between
 
 # Metrics of the calls alone that no constant answer wins, so that tuning a decision for them makes
 # sense.
@@ -28,7 +29,6 @@ TUNABLE = (
 )
 # Metrics of the calls that calling all images one class wins: a threshold can buy any value.
 ONE_SIDED = ("rare_recall", "rare_precision", "rare_specificity", "rare_npv")
-SMALLEST = 1e-12  # probabilities below this count as this much
 MOST_SWEEPS = 20  # over the classes; three or four suffice in practice
 
 
@@ -118,8 +118,8 @@ def fit_decision(validation: Predictions, metric: Metric) -> Decision | None:
         ...     y_score=np.stack([1 - scores, scores], axis=1),
         ...     positive=1,
         ... )
-        >>> fit_decision(validation, METRICS["balanced_accuracy"]).threshold
-        0.3
+        >>> round(fit_decision(validation, METRICS["balanced_accuracy"]).threshold, 3)
+        0.247
 
     See Also:
         `equipoise.metrics.operating.POINTS`: further decisions, for two classes.
@@ -147,7 +147,7 @@ def _fit_threshold(validation: Predictions, metric: Metric) -> Decision:
     score = validation.y_score[:, positive]
     is_positive = validation.y_true == positive
     # From calling no image positive to calling all of them.
-    thresholds = np.concatenate([[np.nextafter(1.0, 2.0)], np.unique(score)[::-1]])
+    thresholds = np.concatenate([[np.inf], np.unique(score)[::-1]])
     confusions = np.zeros((len(thresholds), 2, 2))
     for truth, scores in ((positive, score[is_positive]), (other, score[~is_positive])):
         n_below = np.searchsorted(np.sort(scores), thresholds, side="left")
@@ -155,8 +155,8 @@ def _fit_threshold(validation: Predictions, metric: Metric) -> Decision:
         confusions[:, truth, other] = n_below
     values = _of_confusions(confusions, metric, positive)
     best = int(np.flatnonzero(values >= values.max() - AS_GOOD)[-1])
-    threshold = float(thresholds[best])
-    odds = np.log(max(1 - threshold, SMALLEST) / max(threshold, SMALLEST))
+    threshold = between(thresholds, best)
+    odds = -logit(np.clip(threshold, SMALLEST, 1 - SMALLEST))
     offsets = np.zeros(2)
     offsets[1] = odds if positive == 1 else -odds
     return Decision(positive=positive, threshold=threshold, offsets=offsets)

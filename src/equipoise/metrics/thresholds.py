@@ -1,12 +1,15 @@
 """Thresholds for calling an image positive: by balanced accuracy, by recall or by cost.
 
-A threshold chosen on predictions is a score of one of their images, and "called positive" means at
-least that score. Two methods whose scores are in the same order therefore decide exactly alike.
+"Called positive" means at least the threshold. The best threshold lies between two scores of the
+images that it is chosen on, midway in log odds: two methods whose log odds differ by a constant, as
+after a change of the class shares, then decide exactly alike, and where the classes are separated
+the threshold is as far from one as from the other.
 """
 
 import math
 
 import numpy as np
+from scipy.special import expit, logit
 from sklearn.metrics import roc_curve
 
 from equipoise.exceptions import SettingError
@@ -14,32 +17,61 @@ from equipoise.metrics.base import Metric, Predictions, Values
 
 # Assumed costs, not measurements: pass better ones if you have them.
 MISSED, FALSE_ALARM = 5.0, 1.0
+SMALLEST = 1e-12  # probabilities closer to 0 or 1 count as this far away
 AS_GOOD = 1e-12  # balanced accuracies this close are equal up to rounding
 
 
 def best_threshold(p: Predictions) -> float:
     """Find the threshold of the positive class's score with the best balanced accuracy.
 
-    Among equally good thresholds it is the lowest, which detects most.
+    Among equally good thresholds it is the lowest, which detects most; see `between` for its place
+    between two scores.
 
     Args:
         p: Predictions with images of the positive class and of others.
 
-    Source: Youden (1950), whose index J = sensitivity + specificity - 1 it maximizes.
+    Source: Youden (1950), whose index J = sensitivity + specificity - 1 it maximizes. Difference:
+    midway between two scores, where the usual choice is the upper one.
 
     Example:
         >>> import numpy as np
         >>> score = np.array([0.1, 0.2, 0.3, 0.6])
         >>> y_score = np.stack([1 - score, score], axis=1)
         >>> y_true = np.array([0, 0, 1, 1])
-        >>> best_threshold(Predictions(y_true=y_true, y_score=y_score, positive=1))
-        0.3
+        >>> round(best_threshold(Predictions(y_true=y_true, y_score=y_score, positive=1)), 3)
+        0.247
     """
     false_alarms, recall, thresholds = roc_curve(
         p.y_true == p.positive, _score(p), drop_intermediate=False
     )
     youden = recall - false_alarms  # 2 * balanced accuracy - 1
-    return float(thresholds[np.flatnonzero(youden >= youden.max() - AS_GOOD)[-1]])
+    best = int(np.flatnonzero(youden >= youden.max() - AS_GOOD)[-1])
+    return between(thresholds, best)
+
+
+def between(thresholds: Values, i: int) -> float:
+    """Return a threshold between two neighboring scores, midway in log odds.
+
+    Args:
+        thresholds: (t,) different scores in decreasing order behind one above all of them.
+        i: Which images are called: those with at least `thresholds[i]`.
+
+    Returns:
+        A number above `thresholds[i + 1]` and up to `thresholds[i]`; above 1 where no image is
+        called, 0 where all are.
+
+    Example:
+        >>> round(between(np.array([np.inf, 0.9, 0.5]), 1), 3)
+        0.75
+    """
+    if i == 0:
+        return float(np.nextafter(1.0, 2.0))
+    if i == len(thresholds) - 1:
+        return 0.0
+    upper, lower = float(thresholds[i]), float(thresholds[i + 1])
+    ends = np.clip([lower, upper], SMALLEST, 1 - SMALLEST)
+    middle = float(expit(logit(ends).mean()))
+    return middle if lower < middle <= upper else upper
 
 
 def threshold_at_recall(p: Predictions, recall: float) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.results.best_method import best_first
-from equipoise.results.image_verdict import obstacle
+from equipoise.results.image_verdict import all_alike, obstacle
 from equipoise.results.judgments import judged
 from equipoise.results.phrases import (
     capitalized,
@@ -54,7 +54,11 @@ def advise(
         clearances: Method -> whether its synthetic images may be released; None where no audit was
             made.
     """
-    if not any(m.method == results.baseline and m.n_runs for m in results.methods):
+    has_baseline = any(m.method == results.baseline and m.n_runs for m in results.methods)
+    decisive = [judgment.decisive for judgment in results.judgments]
+    unvarying = any(row.verdict == "no variation" and row.difference for row in decisive)
+    tested = any(row.verdict not in UNTESTED for row in decisive)
+    if not has_baseline or (unvarying and not tested):
         return f"Nothing can be advised yet: {obstacle(results)}."
     better = judged("better", results.judgments) or judged("ranks better", results.judgments)
     parts = []
@@ -125,8 +129,16 @@ def _decide(method: str, results: Results, run: ImageRun) -> str:
 
 def _threshold(thresholds: list[float]) -> str:
     """Return the median threshold, and the range over runs where they differ."""
-    median, low, high = (f"{q:.2g}" for q in np.quantile(thresholds, [0.5, 0.0, 1.0]))
+    median, low, high = map(_probability, np.quantile(thresholds, [0.5, 0.0, 1.0]))
     return f"{median} on" if low == high else f"{median} on ({low} to {high} over the runs)"
+
+
+def _probability(value: float) -> str:
+    """Return two digits, and as many as it takes to distinguish the probability from 1."""
+    if value >= 1:
+        return "1"
+    digits = max(2, math.ceil(-math.log10(1 - value)))
+    return f"{value:.2g}" if value < 0.99 else f"{value:.{digits}f}"
 
 
 def _with_ends(summary: Summary) -> str:
@@ -152,6 +164,9 @@ def _no_gain(results: Results) -> Iterator[str]:
         return
     rows = results.compared_on(results.decisive_metric)
     detectable = [row.detectable for row in rows if row.verdict not in UNTESTED]
+    if all_alike(results):
+        yield f"rebalancing changes nothing: {obstacle(results)}"
+        return
     if not detectable:
         yield f"whether rebalancing adds anything cannot be told: {obstacle(results)}"
         return

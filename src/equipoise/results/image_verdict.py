@@ -111,13 +111,23 @@ def obstacle(results: Results) -> str:
             f"{FEWEST_PATIENTS} cannot show a difference"
         )
     unvarying = [j.decisive for j in results.judgments if j.decisive.verdict == "no variation"]
-    if unvarying and not any(row.difference for row in unvarying):
+    if all_alike(results):
         return "at their own thresholds all score the same in every run"
     if unvarying:
-        return "every run shows the same difference, and no test patient moves it"
+        return (
+            f"every run shows the same difference ({effects(unvarying)}), and no test patient "
+            "moves it"
+        )
     if all(m.metrics[results.decisive_metric].n_runs == 0 for m in baselines):
         return "no threshold can be chosen, as a class has no validation image"
     return "a single run of each cannot show a difference; use more seeds or splits"
+
+
+def all_alike(results: Results) -> bool:
+    """Return whether every method scores exactly as the baseline, each at its own threshold."""
+    decisive = [judgment.decisive for judgment in results.judgments]
+    alike = [row.verdict == "no variation" and row.difference == 0 for row in decisive]
+    return bool(alike) and all(alike)
 
 
 def _further(results: Results) -> Iterator[str]:
@@ -133,7 +143,7 @@ def _further(results: Results) -> Iterator[str]:
         primary = results.metrics[results.primary_metric].label
         yield (
             f"at the usual threshold {primary} changes with {effects(usual)}, which only moves "
-            f"the operating point: a threshold gives {baseline} as much for nothing"
+            "the operating point: a threshold gives as much for nothing"
         )
     if mixed := judged("mixed", judgments):
         decisive = effects([judgment.decisive for judgment in mixed])
@@ -141,6 +151,10 @@ def _further(results: Results) -> Iterator[str]:
         yield f"one better, one worse: {label} {decisive}, {ranking_label} {ranking}"
     if worse := judged("worse", judgments):
         yield f"worse than {baseline}: {_losses(worse, results)}"
+        usual = [judgment.as_trained for judgment in worse if judgment.as_trained is not None]
+        if hidden := with_verdict("better", usual):
+            primary = results.metrics[results.primary_metric].label
+            yield f"{primary} at the usual threshold hides that: {effects(hidden)}"
     positive = with_verdict("worse", results.compared_on(POSITIVE_RANKING))
     if positive:
         rare = results.class_names[results.rare_class]
@@ -152,12 +166,13 @@ def _further(results: Results) -> Iterator[str]:
 
 
 def _confirmation(better: Sequence[Judgment], ranking_label: str) -> Iterator[str]:
-    confirmed = [row.ranking for row in better if row.ranking.verdict == "better"]
-    others = [row.ranking for row in better if row.ranking.verdict != "better"]
-    if confirmed:
+    rankings = [judgment.ranking for judgment in better]
+    if confirmed := with_verdict("better", rankings):
         yield f"{ranking_label}, which no threshold changes, confirms {effects(confirmed)}"
-    if others:
+    if others := with_verdict("no detectable difference", rankings):
         yield f"{ranking_label} does not detectably differ for {effects(others)}"
+    if unvarying := with_verdict("no variation", rankings):
+        yield f"{ranking_label} differs by as much in every run, untested, for {effects(unvarying)}"
 
 
 def _losses(worse: Sequence[Judgment], results: Results) -> str:
