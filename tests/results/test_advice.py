@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from equipoise.audit.gate import GateDecision
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.thresholds import best_threshold
-from equipoise.results.advice import Clearance, advise, advise_volumes
+from equipoise.results.advice import advise, advise_volumes
 from equipoise.results.image_tables import summarize
 from equipoise.results.own_thresholds import threshold_rows
 from equipoise.results.records import Comparison, MethodResult, Results, Summary, VerdictWord
+from equipoise.results.release import MethodRelease
 from equipoise.runs.image_run import ImageRun
 from equipoise.runs.run import open_run
 
@@ -75,19 +77,24 @@ def test_several_classes_are_decided_by_offsets(write_run: WriteRun) -> None:
     assert "offsets of thresholds.csv" in advise(results, run)
 
 
+PASSED = GateDecision(status="passed", reasons=("No near copy among 500.",))
+COPIES = GateDecision(status="refused", reasons=("3 of 500 are near copies.",))
+NOISE = GateDecision(status="refused", reasons=("They are distinguished in spectrum.",))
+UNTESTED = GateDecision(status="not tested", reasons=())
+
+
 @pytest.mark.parametrize(
-    ("clearances", "expected"),
+    ("release", "expected"),
     [
-        ({}, "do not release them"),
-        (
-            {"dcgan": Clearance(passed=False, reason="3 near copies")},
-            "do not release them: 3 near copies",
-        ),
-        ({"dcgan": Clearance(passed=True, reason="")}, "gain nothing detectable"),
+        (None, "do not release them"),
+        (MethodRelease(privacy=COPIES, quality=NOISE), "do not release them: 3 of 500"),
+        (MethodRelease(privacy=PASSED, quality=NOISE), "do not release them: They are dist"),
+        (MethodRelease(privacy=UNTESTED, quality=PASSED), "do not release them: not tested"),
+        (MethodRelease(privacy=PASSED, quality=PASSED), "gain nothing detectable"),
     ],
 )
 def test_synthetic_images(
-    write_run: WriteRun, clearances: dict[str, Clearance], expected: str
+    write_run: WriteRun, release: MethodRelease | None, expected: str
 ) -> None:
     arms = {"none": (1.2, -1.0), "oversampling": (1.2, 0.0, 0.1), "dcgan": (1.2, 0.0, 0.2)}
     folder = write_run(arms, n_splits=3, counts=(150, 60))
@@ -95,9 +102,9 @@ def test_synthetic_images(
         np.savez(cell / "synthetic.npz", images=np.zeros((1, 1, 2, 2), np.uint8), labels=np.ones(1))
     run = open_run(folder)
     results = summarize(run, n_draws=100)
-    text = advise(results, run.images, clearances)
+    text = advise(results, run.images, {} if release is None else {"dcgan": release})
     assert expected in text
-    assert ("release" in text) == (clearances.get("dcgan") != Clearance(passed=True, reason=""))
+    assert ("release" in text) != (release is not None and release.green)
 
 
 def test_a_run_without_baseline_gets_no_advice(write_run: WriteRun) -> None:

@@ -1,7 +1,8 @@
 """The last sentence of the first screen: what to do, with what the audit of the images found."""
 
 from equipoise.report.run_contents import Contents
-from equipoise.results.advice import Clearance, advise, advise_volumes
+from equipoise.results.advice import advise, advise_volumes
+from equipoise.results.release import read_releases
 from equipoise.runs.description import SEGMENTATION
 
 
@@ -12,9 +13,4 @@ def advice_of(contents: Contents) -> str:
             return f"Nothing can be advised yet. {warning.text}"
     if contents.results.task == SEGMENTATION:
         return advise_volumes(contents.results)
-    return advise(contents.results, contents.run.images, clearances_of(contents))
-
-
-def clearances_of(contents: Contents) -> dict[str, Clearance]:
-    """Return which synthetic images may be released, as far as they were audited."""
-    return {}
+    return advise(contents.results, contents.run.images, read_releases(contents.folder))

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from equipoise.results.records import (
     Results,
     Summary,
 )
+from equipoise.results.release import MethodRelease
 from equipoise.runs.image_run import ImageRun
 
 NOTICEABLE = 0.005  # a change of balanced accuracy below it is not worth a number
@@ -30,29 +30,16 @@ NOTICEABLE = 0.005  # a change of balanced accuracy below it is not worth a numb
 COARSE = 0.1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Clearance:
-    """Whether a method's synthetic images may be released, as its audit found.
-
-    Attributes:
-        passed: Neither privacy nor quality speaks against it.
-        reason: What does, as a clause; empty where nothing does.
-    """
-
-    passed: bool
-    reason: str
-
-
 def advise(
-    results: Results, run: ImageRun, clearances: Mapping[str, Clearance] | None = None
+    results: Results, run: ImageRun, releases: Mapping[str, MethodRelease] | None = None
 ) -> str:
     """Write what to do after a study of images.
 
     Args:
         results: Tables and judgments of the study.
         run: Its stored predictions, for the thresholds.
-        clearances: Method -> whether its synthetic images may be released; None where no audit was
-            made.
+        releases: Method -> whether its synthetic images may be released,
+            `equipoise.results.release.read_releases`; None where no evidence was gathered.
     """
     has_baseline = any(m.method == results.baseline and m.n_runs for m in results.methods)
     decisive = [judgment.decisive for judgment in results.judgments]
@@ -69,7 +56,7 @@ def advise(
     else:
         parts.append(f"Keep {_plain(results)} and {_decide(results.baseline, results, run)}")
         parts += _no_gain(results)
-    parts += _about_synthetic_images(results, run, clearances)
+    parts += _about_synthetic_images(results, run, releases or {})
     return f"{capitalized('; '.join(parts))}."
 
 
@@ -192,7 +179,7 @@ def _best_on_validation(judgments: list[Judgment], run: ImageRun) -> Judgment:
 
 
 def _about_synthetic_images(
-    results: Results, run: ImageRun, clearances: Mapping[str, Clearance] | None
+    results: Results, run: ImageRun, releases: Mapping[str, MethodRelease]
 ) -> Iterator[str]:
     """Yield whether synthetic images are worth using, and whether they may be released."""
     if not run.adding:
@@ -211,8 +198,10 @@ def _about_synthetic_images(
             f"the synthetic images of {contest.champion} are worth it: at least "
             f"{with_interval(least)} over {least.baseline}"
         )
-    clearance = (clearances or {}).get(contest.champion)
-    if clearance is None:
+    release = releases.get(contest.champion)
+    if release is None:
         yield "they have not been audited, so do not release them"
-    elif not clearance.passed:
-        yield f"do not release them: {clearance.reason}"
+    elif not release.green:
+        decision = release.quality if release.privacy.passed else release.privacy
+        reason = decision.reasons[0].removesuffix(".") if decision.reasons else decision.status
+        yield f"do not release them: {reason}"
