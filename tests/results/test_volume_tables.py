@@ -43,26 +43,53 @@ def measures(
     )
 
 
-def test_means_and_intervals_are_over_patients(run: Run) -> None:
+def rows_of(run: Run, results: Results, method: str, metric: str) -> dict[str, float]:
+    """Return the written value of each patient, mean over the seeds."""
+    values: dict[str, list[float]] = {}
+    for line in (_written(run, results) / "patients.csv").read_text().splitlines()[1:]:
+        name, _, patient, of, value = line.split(",")
+        if (name, of) == (method, metric):
+            values.setdefault(patient, []).append(float(value))
+    return {patient: float(np.mean(numbers)) for patient, numbers in values.items()}
+
+
+def folds_of(run: Run) -> dict[str, str]:
+    """Return the fold that tested each patient."""
+    folds = {}
+    for finished in run.volumes.finished:
+        for patient in finished.measures.patients:
+            folds[str(patient)] = finished.cell.split
+    return folds
+
+
+def widest(values: dict[str, float], folds: dict[str, str]) -> tuple[float, float, float]:
+    """Return mean and half widths of t over folds, and of t over folds and patients together."""
+    by_fold: dict[str, list[float]] = {}
+    for patient, value in values.items():
+        by_fold.setdefault(folds[patient], []).append(value)
+    k, m = len(by_fold), len(values)
+    of_folds = stats.sem([np.mean(numbers) for numbers in by_fold.values()]) ** 2
+    of_patients = stats.sem(list(values.values())) ** 2
+    total = of_folds + of_patients
+    freedom = total**2 / (of_folds**2 / (k - 1) + of_patients**2 / (m - 1))
+    return (
+        float(np.mean(list(values.values()))),
+        float(stats.t.ppf(0.975, k - 1) * np.sqrt(of_folds)),
+        float(stats.t.ppf(0.975, freedom) * np.sqrt(total)),
+    )
+
+
+def test_means_and_intervals_are_over_folds_and_patients(run: Run) -> None:
     results = summarize_volumes(run)
     assert results.headline == ("mean_dice", "dice_label_1", "dice_label_2")
     method = results.methods[0]
     assert (method.method, method.n_runs, method.metrics["mean_dice"].n_runs) == ("random", 6, 2)
-    rows = [
-        line.split(",")
-        for line in (_written(run, results) / "patients.csv").read_text().splitlines()[1:]
-    ]
-    values = [
-        float(value)
-        for name, seed, _, metric, value in rows
-        if (name, seed, metric) == ("random", "0", "mean_dice")
-    ]
+    values = rows_of(run, results, "random", "mean_dice")
     assert len(values) == 6
     summary = method.metrics["mean_dice"]
-    low, high = stats.t.interval(0.95, 5, np.mean(values), stats.sem(values))
-    assert (summary.mean, summary.low, summary.high) == pytest.approx(
-        (np.mean(values), low, high), abs=1e-5
-    )
+    mean, *halves = widest(values, folds_of(run))
+    expected = (mean, max(0, mean - max(halves)), min(1, mean + max(halves)))
+    assert (summary.mean, summary.low, summary.high) == pytest.approx(expected, abs=1e-5)
 
 
 def _written(run: Run, results: Results) -> Path:
@@ -70,23 +97,32 @@ def _written(run: Run, results: Results) -> Path:
     return run.folder
 
 
-def test_the_comparison_is_the_paired_t_test_over_patients(run: Run) -> None:
+def test_the_comparison_is_paired_over_folds_and_patients(run: Run) -> None:
     results = summarize_volumes(run)
-    write_volume_tables(results, run)
-    rows = [line.split(",") for line in (run.folder / "patients.csv").read_text().splitlines()[1:]]
-    by_method = {
-        name: {
-            p: float(v)
-            for m, s, p, metric, v in rows
-            if (m, s, metric) == (name, "1", "dice_label_2")
-        }
-        for name in ("random", "brighter")
-    }
-    differences = [by_method["brighter"][p] - by_method["random"][p] for p in by_method["random"]]
+    ours = rows_of(run, results, "brighter", "dice_label_2")
+    theirs = rows_of(run, results, "random", "dice_label_2")
+    differences = {patient: ours[patient] - theirs[patient] for patient in ours}
     (row,) = [row for row in results.comparisons if row.metric == "dice_label_2"]
-    assert row.difference == pytest.approx(np.mean(differences), abs=1e-5)
-    assert row.p == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=1e-4)
+    mean, *halves = widest(differences, folds_of(run))
+    assert row.difference == pytest.approx(mean, abs=1e-5)
+    assert (row.low, row.high) == pytest.approx((mean - max(halves), mean + max(halves)), abs=1e-5)
     assert (row.method, row.baseline, row.n_runs) == ("brighter", "random", 12)
+    assert "6 test patients in 3 folds, 2 seeds" in results.verdict[0]
+
+
+def test_two_of_three_folds_test_nothing(run: Run) -> None:
+    for path in (run.folder / "cells" / "brighter" / "fold-1").glob("seed-*/record.json"):
+        path.unlink()
+    results = summarize_volumes(open_run(run.folder))
+    assert {row.verdict for row in results.comparisons} == {"not enough runs"}
+    assert "3 folds that both have finished" in results.verdict[0]
+
+
+def test_all_regions_and_methods_are_one_family(run: Run) -> None:
+    rows = summarize_volumes(run).comparisons
+    p = [row.p for row in rows if np.isfinite(row.p)]
+    assert len(rows) == 3
+    assert min(row.p_holm for row in rows) == pytest.approx(min(1.0, len(p) * min(p)))
 
 
 def test_tables_are_the_same_bytes_each_time(run: Run, tmp_path: Path) -> None:
@@ -113,16 +149,16 @@ def test_an_unfinished_run_compares_what_both_have(run: Run, make_volume_study: 
 
 def test_a_patient_of_several_cases_is_left_out_whole() -> None:
     metric = region_metrics(["whole"])["dice_whole"]
-    values = under_omissions(
-        metric, measures([0.2, 0.4, 0.9], patients=[5, 5, 8]), np.array([5, 8])
-    )
-    assert values.tolist() == pytest.approx([0.5, 0.9, 0.3])
+    cases = measures([0.2, 0.4, 0.9], patients=[5, 5, 8])
+    values = under_omissions(metric, cases, cases.patients, np.array([5, 8]))
+    assert values.tolist() == pytest.approx([0.5, 0.9, 0.3, 0.3, 0.9])
 
 
 def test_no_case_no_value() -> None:
     """Counts pooled over no patients would give the Dice of two empty sets, which is 1."""
     metric = region_metrics(["whole"])["dice_pooled_whole"]
-    assert np.isnan(under_omissions(metric, measures([0.2], patients=[3]), np.array([3]))[1])
+    case = measures([0.2], patients=[3])
+    assert np.isnan(under_omissions(metric, case, case.patients, np.array([3]))[1])
 
 
 def test_measures_survive_the_disk(tmp_path: Path) -> None:
@@ -137,7 +173,8 @@ def test_measures_survive_the_disk(tmp_path: Path) -> None:
 
 def test_folds_are_joined_in_the_order_of_names() -> None:
     a, b = measures([0.1, 0.3]).subset([1]), measures([0.1, 0.3]).subset([0])
-    assert join_cases([a, b]).ids.tolist() == ["case-0", "case-1"]
+    assert join_cases([a, b], [2, 5]).ids.tolist() == ["case-0", "case-1"]
+    assert join_cases([a, b], [2, 5]).fold_codes.tolist() == [5, 2]
 
 
 def test_metrics_have_names_that_suit_columns() -> None:

@@ -1,91 +1,64 @@
-"""Jackknife over patients: intervals and tests of any number, leaving out one at a time."""
+"""Jackknife: the variance of any number over units (patients, folds), leaving out one at a time."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from equipoise.metrics.statistics import CONFIDENCE, PairedTest, Values, t_test
+from equipoise.metrics.statistics import ROUNDING, Values
 
-FEWEST = 3  # patients; with two, one difference would carry the whole interval
+FEWEST = 3  # units; with two, one difference would carry the whole variance
 
 
-def leaving_out(patients: NDArray[np.int64]) -> Values:
-    """Build the weights (1 + m, n) of n cases: all of them, then without each of the m patients.
+@dataclass(frozen=True, kw_only=True)
+class ErrorVariance:
+    """A squared standard error, and the degrees of freedom behind it."""
+
+    value: float
+    freedom: float
+
+
+def leaving_out(units: NDArray[np.int64]) -> Values:
+    """Build weights (1 + 2 u, n) of n cases: all, without each of the u units, each unit alone.
 
     Example:
         >>> import numpy as np
         >>> leaving_out(np.array([4, 4, 7])).tolist()
-        [[1.0, 1.0, 1.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0]]
+        [[1.0, 1.0, 1.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    names = np.unique(patients)
-    weights = np.ones((1 + len(names), len(patients)))
-    weights[1:] = patients != names[:, None]
-    return weights
+    members = (units == np.unique(units)[:, None]).astype(float)  # (u, n)
+    return np.concatenate([np.ones((1, len(units))), 1 - members, members])
 
 
-def jackknife_error(values: Values) -> float:
-    """Compute the standard error of a number from its (m,) values without each patient.
+def jackknife(values: Values) -> ErrorVariance | None:
+    """Compute the variance of a number under the weights of `leaving_out`.
 
-    sqrt((m - 1) / m * sum of (value - mean)^2); NaN with fewer than `FEWEST` patients or where a
-    value is NaN. For a mean over patients it is their standard deviation over the root of m, so
-    that Student's t with m - 1 degrees of freedom gives the usual interval; pooled numbers work as
-    well.
+    (u - 1) / u * sum of (value without a unit - mean)^2, with u - 1 degrees of freedom. For a mean
+    over units of one size it is their variance over u; pooled numbers and units of several sizes
+    work as well. Units that have no value alone and change none (a patient without a lesion, for
+    the sensitivity of lesions) do not count.
+
+    Args:
+        values: (1 + 2 u,) of all, without each unit, of each unit alone.
+
+    Returns:
+        The variance; None with fewer than `FEWEST` units that count, or where the number is not
+        defined without one of them.
 
     Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, Eq. 11.5.
 
     Example:
         >>> import numpy as np
-        >>> values = np.array([2.0, 4.0, 6.0])
-        >>> round(jackknife_error((values.sum() - values) / 2), 4)  # of the mean: 2 / sqrt(3)
-        1.1547
+        >>> units = np.array([2.0, 4.0, 6.0])
+        >>> without = (units.sum() - units) / 2
+        >>> error = jackknife(np.concatenate([[4.0], without, units]))
+        >>> round(error.value, 4), error.freedom  # of the mean: 2^2 / 3
+        (1.3333, 2)
     """
-    m = int(np.isfinite(values).sum())
-    if m < max(FEWEST, len(values)):
-        return float("nan")
-    return float(np.sqrt((m - 1) / m * ((values - values.mean()) ** 2).sum()))
-
-
-def jackknife_interval(values: Values) -> tuple[float, float]:
-    """Compute the 95 % interval of a number from its (1 + m,) values: whole, then without each.
-
-    Source: Tukey (1958), Annals of Mathematical Statistics 29:614, with Student's t.
-
-    Example:
-        >>> import numpy as np
-        >>> low, high = jackknife_interval(np.array([4.0, 5.0, 4.0, 3.0]))
-        >>> round(low, 2), round(high, 2)
-        (-0.97, 8.97)
-    """
-    half = jackknife_error(values[1:]) * stats.t.ppf((1 + CONFIDENCE) / 2, max(len(values) - 2, 1))
-    return float(values[0] - half), float(values[0] + half)
-
-
-def jackknife_test(values: Values, *, n_comparisons: int = 1) -> PairedTest:
-    """Test whether a paired difference is zero, from its (1 + m,) values: whole, then without each.
-
-    The unit is the patient: seeds of one patient are averaged before, and the training of single
-    folds shows in the differences between patients. Training sets of folds overlap, for which no
-    test on one data set can allow.
-
-    Args:
-        values: Method minus baseline, of all patients and without each.
-        n_comparisons: Comparisons that share the 5 %; see `paired_test`.
-
-    Returns:
-        The test; all but `difference` are NaN with fewer than `FEWEST` patients.
-
-    Source: Tukey (1958), as the interval.
-
-    Example:
-        >>> import numpy as np
-        >>> test = jackknife_test(np.array([4.0, 5.0, 4.0, 3.0]))
-        >>> test.difference, round(test.p, 3)
-        (4.0, 0.074)
-
-    See Also:
-        `equipoise.metrics.statistics.paired_test`: from several runs and a bootstrap over patients.
-    """
-    error = jackknife_error(values[1:])
-    if np.isnan(error):
-        return PairedTest(difference=float(values[0]))
-    return t_test(float(values[0]), error, len(values) - 2, n_comparisons)
+    without, alone = np.split(values[1:], 2)
+    counts = np.isfinite(alone) | ~(np.abs(without - values[0]) < ROUNDING)
+    u, without = int(counts.sum()), without[counts]
+    if u < FEWEST or not np.isfinite(without).all():
+        return None
+    spread = float(((without - without.mean()) ** 2).sum())
+    return ErrorVariance(value=(u - 1) / u * spread, freedom=u - 1)

@@ -11,6 +11,7 @@ from equipoise.report.figures import Panel, Style, styles_of
 from equipoise.report.formatting import extent, plural, times
 from equipoise.report.run_contents import Contents
 from equipoise.results.checkpoints import policy_in_words
+from equipoise.results.volume_verdict import ENOUGH_FOLDS
 
 BEFORE = {  # name of the template -> heading
     "segmentation/data": "Data",
@@ -24,7 +25,7 @@ AFTER = {
     "segmentation/reading": "How to read this",
 }
 CLASS = re.compile(r"class (\d+)$")
-FEW_PATIENTS = 6  # with fewer, Student's t over patients rests on its assumption more than on data
+FEW_PATIENTS = 6  # with fewer, Student's t rests on its assumption more than on data
 
 StageCharts = tuple[dict[str, Style], list[Panel]]  # methods that have the stage, and its charts
 
@@ -83,15 +84,26 @@ def with_class_names(panels: Sequence[Panel], class_names: Sequence[str]) -> lis
 def basis(c: Contents) -> str:
     """Return the sentences on what the verdict rests."""
     metric = c.results.metrics[c.results.primary_metric].label
-    n_patients = plural(c.results.test_patients[0], "patient")
-    n_folds = plural(len(c.description.splits), "split")
+    n_patients, n_folds = c.results.test_patients[0], len(c.description.splits)
     n_seeds = plural(len(c.description.seeds), "seed")
+    folds = f"{n_folds} folds by patient"
+    unit = (
+        "the unit is the fold, whose patients the same networks have segmented, with its seeds "
+        "averaged; the variance over patients is added"
+    )
+    if n_folds == 1:
+        folds = "1 split"
+        unit = (
+            "the variance over seeds is added to that over patients, so the verdict speaks of "
+            "networks trained on these patients"
+        )
+    elif n_folds == c.description.dataset.n_groups:
+        folds, unit = f"{n_folds} folds of one patient each", "the unit is the patient"
     return (
-        f"Each of {n_patients} is segmented once for every seed, by a network that never saw this "
-        f"patient ({n_folds} by patient, {n_seeds}). The verdict rests on {metric}, named before "
-        "anything was trained. Methods are paired with the baseline "
-        f"{c.results.baseline} by patient; intervals are Student's t over patients, with the "
-        "standard error of the jackknife, which leaves out one patient at a time. "
+        f"Each of {plural(n_patients, 'patient')} is segmented once for every seed, by a network "
+        f"that never saw this patient ({folds}, {n_seeds}). The verdict rests on {metric}, named "
+        f"before anything was trained. Methods are paired with the baseline {c.results.baseline} "
+        f"by patient; in tests and intervals (Student's t) {unit}. "
         f"{policy_in_words(c.description)}".rstrip()
     )
 
@@ -123,6 +135,11 @@ def warnings(c: Contents) -> Iterator[str]:
             f"With {plural(n_patients, 'patient')} the intervals assume that the differences "
             "between patients are about normally distributed, which so few cannot show. Read them "
             "together with the results of each patient."
+        )
+    elif 1 < len(c.description.splits) < ENOUGH_FOLDS:
+        yield (
+            f"With {len(c.description.splits)} folds the intervals are wide, because so few "
+            f"trainings hardly show how much networks differ. Use {ENOUGH_FOLDS} folds or more."
         )
     dense = dense_methods(c)
     if dense:

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from equipoise.discovery import pick
 from equipoise.experiments.region_metrics import MEAN_DICE, by_size, dice_names, region_metrics
 from equipoise.metrics.base import Metric
-from equipoise.metrics.jackknife import jackknife_interval, jackknife_test, leaving_out
-from equipoise.metrics.statistics import PairedTest, mean_known
+from equipoise.metrics.fold_test import FoldedNumber, average_seeds, fold_test
+from equipoise.metrics.jackknife import leaving_out
+from equipoise.metrics.statistics import PairedTest
 from equipoise.results.comparison import Contrast, conclude_family
 from equipoise.results.method_tables import mean_seconds, peak_memory, write_method_tables
 from equipoise.results.records import Comparison, MethodResult, Results, Summary
-from equipoise.results.volume_verdict import volume_sentences
+from equipoise.results.volume_verdict import VolumeDesign, volume_sentences
 from equipoise.runs.case_measures import CaseMeasures, Values
 from equipoise.runs.csv_records import write_csv
 from equipoise.runs.run import Run
@@ -25,8 +26,8 @@ def summarize_volumes(run: Run, *, baseline: str | None = None) -> Results:
     """Compute the tables of a study of volumes, complete or not, from its stored measures.
 
     Every patient is tested once for each seed, by a network that never saw it. A metric of a seed
-    is computed over the test patients of all folds and averaged over seeds; intervals come from
-    leaving out one patient after another.
+    is computed over the test patients of all folds and averaged over seeds; see `fold_test` for
+    intervals and tests.
 
     Args:
         run: The run.
@@ -65,29 +66,63 @@ def summarize_volumes(run: Run, *, baseline: str | None = None) -> Results:
         n_requested=len(run.cells),
         n_missing=run.n_missing,
     )
-    return replace(results, verdict=volume_sentences(results, len(description.seeds)))
+    design = VolumeDesign(
+        n_patients=len(patients),
+        n_folds=len(description.splits),
+        n_seeds=len(description.seeds),
+        leaves_one_out=len(description.splits) == volumes.dataset.n_groups,
+    )
+    return replace(results, verdict=volume_sentences(results, design))
 
 
-def under_omissions(metric: Metric, measures: CaseMeasures, patients: NDArray[np.int64]) -> Values:
-    """Compute a metric of all cases, and again without each of m patients.
+def under_omissions(
+    metric: Metric,
+    measures: CaseMeasures,
+    unit_of_case: NDArray[np.int64],
+    units: NDArray[np.int64],
+) -> Values:
+    """Compute a metric of all cases, without each of u units, and of each unit alone.
+
+    Args:
+        metric: The metric.
+        measures: n cases.
+        unit_of_case: (n,) patient or fold of each case.
+        units: (u,) codes of the units, sorted; leaving out one without cases changes nothing.
 
     Returns:
-        (1 + m,) values; leaving out a patient without cases changes nothing.
+        (1 + 2 u,) values.
     """
-    weights = leaving_out(patients)[:, np.searchsorted(patients, measures.patients)]
+    weights = leaving_out(units)[:, np.searchsorted(units, unit_of_case)]
     return metric.rule(measures.reweighted(weights))
+
+
+def folded_numbers(metric: Metric, cases: Sequence[CaseMeasures]) -> list[FoldedNumber]:
+    """Compute a metric, and what it is without each fold and each patient of them all.
+
+    Args:
+        metric: The metric.
+        cases: Test cases of all folds, for each seed (or seed and method).
+    """
+    patients = np.unique(np.concatenate([measures.patients for measures in cases]))
+    folds = np.unique(np.concatenate([measures.fold_codes for measures in cases]))
+    numbers = []
+    for measures in cases:
+        by_fold = under_omissions(metric, measures, measures.fold_codes, folds)
+        by_patient = under_omissions(metric, measures, measures.patients, patients)
+        numbers.append(FoldedNumber(seeds=by_patient[:1], folds=by_fold, patients=by_patient))
+    return numbers
 
 
 def summarize_seeds(metric: Metric, seeds: Sequence[CaseMeasures]) -> Summary:
     """Summarize a metric over seeds, each of which has segmented the test cases of all folds."""
     if not seeds:
         return Summary(mean=np.nan, sd=np.nan, low=np.nan, high=np.nan, n_runs=0)
-    patients = np.unique(np.concatenate([measures.patients for measures in seeds]))
-    values = np.stack([under_omissions(metric, measures, patients) for measures in seeds])
-    low, high = np.clip(jackknife_interval(mean_known(values)), *metric.bounds)
-    defined = values[np.isfinite(values[:, 0]), 0]  # of all patients, one for each seed
+    number = average_seeds(folded_numbers(metric, seeds))
+    test = fold_test(number)
+    low, high = np.clip([test.low, test.high], *metric.bounds)
+    defined = number.seeds[np.isfinite(number.seeds)]
     return Summary(
-        mean=float(mean_known(values)[0]),
+        mean=number.value,
         sd=float(defined.std(ddof=1)) if len(defined) > 1 else np.nan,
         low=float(low),
         high=float(high),
@@ -123,12 +158,10 @@ def _paired_difference(
     """Test method minus baseline on the cases that both have, seed by seed."""
     if not shared:
         return PairedTest(difference=np.nan)
-    patients = np.unique(np.concatenate([ours.patients for ours, _ in shared]))
-    differences = []  # (1 + m,) for each seed
-    for ours, theirs in shared:
-        ours_values = under_omissions(metric, ours, patients)
-        differences.append(ours_values - under_omissions(metric, theirs, patients))
-    return jackknife_test(mean_known(np.stack(differences)), n_comparisons=n_comparisons)
+    ours = folded_numbers(metric, [measures for measures, _ in shared])
+    theirs = folded_numbers(metric, [measures for _, measures in shared])
+    differences = [number.minus(other) for number, other in zip(ours, theirs, strict=True)]
+    return fold_test(average_seeds(differences), n_comparisons=n_comparisons)
 
 
 def write_volume_tables(results: Results, run: Run) -> None:

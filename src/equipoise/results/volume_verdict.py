@@ -1,5 +1,7 @@
 """The verdict of a study of volumes in two plain sentences."""
 
+from dataclasses import dataclass
+
 from equipoise.metrics.jackknife import FEWEST
 from equipoise.results.phrases import (
     capitalized,
@@ -13,9 +15,36 @@ from equipoise.results.phrases import (
 from equipoise.results.records import UNTESTED, Results, VerdictWord
 
 VERDICTS: tuple[VerdictWord, VerdictWord] = ("better", "worse")
+ENOUGH_FOLDS = 5  # recommended: with three, only differences of several standard errors are found
 
 
-def volume_sentences(results: Results, n_seeds: int) -> tuple[str, str]:
+@dataclass(frozen=True, kw_only=True)
+class VolumeDesign:
+    """How the networks of a study of volumes share the patients.
+
+    Attributes:
+        n_patients: Patients that finished cells have tested.
+        n_folds: Folds of the study.
+        n_seeds: Seeds of the study.
+        leaves_one_out: Whether every fold tests a single patient.
+    """
+
+    n_patients: int
+    n_folds: int
+    n_seeds: int
+    leaves_one_out: bool
+
+    @property
+    def in_words(self) -> str:
+        """Patients, folds and seeds."""
+        patients = plural(self.n_patients, "test patient")
+        seeds = plural(self.n_seeds, "seed")
+        if self.leaves_one_out:
+            return f"{patients}, one in each fold, {seeds}"
+        return f"{patients} in {plural(self.n_folds, 'fold')}, {seeds}"
+
+
+def volume_sentences(results: Results, design: VolumeDesign) -> tuple[str, str]:
     """Write the verdict for a reader who knows the disease and not the statistics.
 
     The first sentence names what segments better by the primary metric and by how much, or how
@@ -34,31 +63,44 @@ def volume_sentences(results: Results, n_seeds: int) -> tuple[str, str]:
             parts.append(f"{results.metrics[name].label}: {listed(clauses)}")
     parts += incomplete(results)
     if not parts:
-        parts = ["no region shows a detectable difference" if names else "every run finished"]
-    return _primary_sentence(results, n_seeds), f"{capitalized('; '.join(parts))}."
+        tested = any(row.verdict not in UNTESTED for row in results.comparisons)
+        parts = ["no region shows a detectable difference" if tested else "every run finished"]
+    return _primary_sentence(results, design), f"{capitalized('; '.join(parts))}."
 
 
-def _primary_sentence(results: Results, n_seeds: int) -> str:
+def _primary_sentence(results: Results, design: VolumeDesign) -> str:
     metric, baseline = results.metrics[results.primary_metric], results.baseline
     rows = results.compared_on(metric.name)
-    basis = f"{plural(results.test_patients[0], 'test patient')}, {plural(n_seeds, 'seed')}"
+    basis = design.in_words
     if not rows:
         return f"Only {baseline} was requested, so there is nothing to compare ({basis})."
+    scope = f"{baseline} in {metric.label}"
+    if design.n_folds == 1:
+        scope += " for networks trained on these patients"
     tested = [row for row in rows if row.verdict not in UNTESTED]
     if not tested:
-        obstacle = f"it takes at least {FEWEST} patients that both have segmented"
+        obstacle = _obstacle(design)
         if any(row.verdict == "no variation" for row in rows):
             obstacle = "the difference is the same in every patient"
-        return (
-            f"No method can be distinguished from {baseline} in {metric.label} ({basis}): "
-            f"{obstacle}."
-        )
+        return f"No method can be distinguished from {scope} ({basis}): {obstacle}."
     if better := with_verdict("better", tested):
-        return (
-            f"Better than {baseline} in {metric.label} ({basis}; 95 % intervals in brackets): "
-            f"{effects(better)}."
-        )
+        return f"Better than {scope} ({basis}; 95 % intervals in brackets): {effects(better)}."
     detectable = detectable_in_words(tested, metric.bounds[1] - metric.bounds[0])
-    return (
-        f"No method is detectably better than {baseline} in {metric.label} ({basis}); {detectable}."
-    )
+    return f"No method is detectably better than {scope} ({basis}); {detectable}."
+
+
+def _obstacle(design: VolumeDesign) -> str:
+    """Explain why nothing could be tested, and what to change."""
+    if design.n_patients < FEWEST or design.leaves_one_out:
+        return f"it takes at least {FEWEST} patients that both have segmented"
+    if design.n_folds == 1:
+        return (
+            "a single training of each cannot show a difference; use more seeds, or "
+            f"{ENOUGH_FOLDS} folds"
+        )
+    if design.n_folds < FEWEST:
+        return (
+            f"{design.n_folds} folds cannot show how much networks differ from fold to fold; use "
+            f"{ENOUGH_FOLDS} folds or more"
+        )
+    return f"it takes at least {FEWEST} folds that both have finished"

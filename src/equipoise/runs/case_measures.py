@@ -32,6 +32,7 @@ class CaseMeasures:
             "hd95_mm" and the others that `equipoise.metrics.segmentation.measure_case` returns.
         weights: (b, n) >= 0, how often each case counts in each of b weightings; None for one
             weighting that counts each case once.
+        folds: (n,) code of the fold that tested each case; None where all are of one fold.
 
     Example:
         >>> measures = CaseMeasures(
@@ -46,11 +47,17 @@ class CaseMeasures:
     patients: NDArray[np.int64]
     regions: Mapping[str, Mapping[str, Values]]
     weights: Values | None = None
+    folds: NDArray[np.int64] | None = None
 
     @cached_property
     def weighting(self) -> Values:
         """(b, n) weights; a single row of ones if no weights were passed."""
         return np.ones((1, len(self.ids))) if self.weights is None else self.weights
+
+    @property
+    def fold_codes(self) -> NDArray[np.int64]:
+        """(n,) code of the fold that tested each case."""
+        return np.zeros(len(self.ids), dtype=np.int64) if self.folds is None else self.folds
 
     def reweighted(self, weights: Values) -> Self:
         """Return the same measures with other weights, (b, n)."""
@@ -68,13 +75,16 @@ class CaseMeasures:
             patients=self.patients[rows],
             regions=regions,
             weights=None,
+            folds=None if self.folds is None else self.folds[rows],
         )
 
 
-def join_cases(parts: Sequence[CaseMeasures]) -> CaseMeasures:
+def join_cases(parts: Sequence[CaseMeasures], folds: Sequence[int]) -> CaseMeasures:
     """Concatenate the cases of several cells and sort them by case name; weights are dropped.
 
-    All parts have the regions and measures of the first.
+    Args:
+        parts: The cases of each cell; all have the regions and measures of the first.
+        folds: Code of the fold of each cell.
     """
     regions: dict[str, dict[str, Values]] = {}
     for region, measures in parts[0].regions.items():
@@ -84,7 +94,8 @@ def join_cases(parts: Sequence[CaseMeasures]) -> CaseMeasures:
             regions[region][measure] = np.concatenate(values)
     ids = np.concatenate([part.ids for part in parts])
     patients = np.concatenate([part.patients for part in parts])
-    joined = CaseMeasures(ids=ids, patients=patients, regions=regions)
+    fold_codes = np.repeat(np.array(folds, dtype=np.int64), [len(part.ids) for part in parts])
+    joined = CaseMeasures(ids=ids, patients=patients, regions=regions, folds=fold_codes)
     return joined.subset(np.argsort(ids, kind="stable"))
 
 

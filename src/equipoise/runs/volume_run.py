@@ -55,10 +55,14 @@ class VolumeRun:
     @cached_property
     def _measures_by_seed(self) -> dict[str, dict[int, CaseMeasures]]:
         joined: dict[str, dict[int, CaseMeasures]] = {}
+        fold_of = {split.name: i for i, split in enumerate(self.description.splits)}
         for method in self.methods:
             cells = self.cells_of(method)
             joined[method] = {}
             for seed in sorted({finished.cell.seed for finished in cells}):
-                parts = [finished.measures for finished in cells if finished.cell.seed == seed]
-                joined[method][seed] = join_cases(parts)
+                of_seed = [finished for finished in cells if finished.cell.seed == seed]
+                joined[method][seed] = join_cases(
+                    [finished.measures for finished in of_seed],
+                    [fold_of[finished.cell.split] for finished in of_seed],
+                )
         return joined
