@@ -27,6 +27,7 @@ from equipoise.results.textbook_tests import (
     join_splits,
     pairs_of,
     second_opinions,
+    unconfirmed,
     write_second_opinions,
 )
 from equipoise.runs.csv_records import read_rows
@@ -190,6 +191,17 @@ def test_contradictions_come_with_the_opposite_of_our_verdict_first() -> None:
         ]
     )
     assert [o.method for o in found] == ["e", "d", "c"]
+
+
+def test_what_no_other_test_confirms(write_run: WriteRun) -> None:
+    """The verdict on a split of three seeds; DeLong alone answers there, in AUROC."""
+    _, _, opinions = opinions_of(write_run, n_splits=1)
+    some = [replace(o, ours="better", verdict="not enough runs") for o in opinions]
+    assert unconfirmed(some) == []
+    some[0] = replace(some[0], verdict="no detectable difference")
+    assert unconfirmed(some) == [(some[0].method, some[0].metric, "better")]
+    some[0] = replace(some[0], verdict="better")
+    assert unconfirmed(some) == []
 
 
 def test_one_split_of_three_seeds_is_too_little_for_wilcoxon_and_t(write_run: WriteRun) -> None:

@@ -119,6 +119,24 @@ def contradictions(opinions: Sequence[Opinion]) -> list[Opinion]:
     return sorted(selected, key=lambda o: (o.ours not in ("better", "worse"), o.p_holm))
 
 
+def unconfirmed(opinions: Sequence[Opinion]) -> list[tuple[str, str, str]]:
+    """List what our verdict calls better or worse and no other test of the same metric does.
+
+    Returns:
+        (method, metric, our verdict); only where another test has an answer.
+    """
+    others: dict[tuple[str, str, str], list[VerdictWord]] = {}
+    for opinion in opinions:
+        if opinion.ours in ("better", "worse") and opinion.test != "mcnemar":
+            key = (opinion.method, opinion.metric, opinion.ours)
+            others.setdefault(key, []).append(opinion.verdict)
+    selected = []
+    for key, verdicts in others.items():
+        if key[2] not in verdicts and any(verdict not in UNTESTED for verdict in verdicts):
+            selected.append(key)
+    return selected
+
+
 def at_own_decisions(run: ImageRun) -> ImageRun:
     """Replace the scores of every cell by its calls at its own decision; drop cells without one."""
     cells = []

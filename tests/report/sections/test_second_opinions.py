@@ -68,15 +68,26 @@ def test_where_a_test_differs_it_is_said_why(
     assert re.match("DeLong.* AUROC agrees .*1 of 8 methods; it differs", sentence)
     assert re.search(r"method-5 \(better .*no detectable difference .*\); 2 more", sentence)
     assert sentence.endswith(WHY["delong"])
-    assert re.match(
-        "Other tests disagree .* method-1: DeLong.* better in AUROC", found.disagreement
-    )
+    assert found.disagreements[5].startswith("2 more")
+    assert re.match("DeLong.* calls method-1 better than none in AUROC", found.disagreements[0])
     monkeypatch.setattr(section, "second_opinions", opinions("delong", verdicts[:1]))
     agreed = view(contents)
     assert agreed is not None
     (sentence,) = agreed.sentences
     assert re.fullmatch(r"DeLong.* AUROC agrees .*1 of 1 methods\.", sentence)
-    assert agreed.disagreement == ""
+    assert not agreed.disagreements
+
+
+def test_a_verdict_that_no_other_test_confirms_is_said_so(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = read_contents(make_run())
+    alone: tuple[VerdictWord, VerdictWord] = ("no detectable difference", "worse")
+    monkeypatch.setattr(section, "second_opinions", opinions("delong", [alone, ("worse", "worse")]))
+    found = view(contents)
+    assert found is not None
+    (text,) = found.disagreements
+    assert re.match("No other test confirms that method-0 is worse than none in AUROC", text)
 
 
 def test_an_answer_is_not_missing_because_our_verdict_is(make_run: MakeRun) -> None:
@@ -86,7 +97,7 @@ def test_an_answer_is_not_missing_because_our_verdict_is(make_run: MakeRun) -> N
     sentences = {text.split(" test")[0]: text for text in found.sentences}
     for test in ("DeLong's", "McNemar's"):
         assert re.search(
-            r"answer where our verdict has none \(not enough runs\): class_weights \(",
+            r"answer where our verdict has none \(not enough runs\): .* for class_weights",
             sentences[test],
         )
     assert re.search("has no answer: it needs two splits", sentences["The corrected t"])

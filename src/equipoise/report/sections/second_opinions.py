@@ -19,7 +19,12 @@ from equipoise.results.power import (
     size_of,
 )
 from equipoise.results.records import RANKING, UNTESTED, Comparison, Results
-from equipoise.results.textbook_tests import Opinion, contradictions, second_opinions
+from equipoise.results.textbook_tests import (
+    Opinion,
+    contradictions,
+    second_opinions,
+    unconfirmed,
+)
 
 HEADING = "Second opinions, and what this study could find"
 ORDER = 30
@@ -77,7 +82,7 @@ class VerdictTable:
 class SecondOpinionsView:
     """What the template of this section shows."""
 
-    disagreement: str
+    disagreements: Sequence[str]
     sentences: Sequence[str]
     several: str
     groups: Sequence[VerdictTable]
@@ -99,7 +104,7 @@ def view(contents: Contents) -> SecondOpinionsView | None:
     for metric in dict.fromkeys((results.decisive_metric, RANKING, results.primary_metric)):
         groups.append(verdict_table(metric, opinions, results))
     return SecondOpinionsView(
-        disagreement=disagreement_sentence(opinions, results),
+        disagreements=disagreement_sentences(opinions, results),
         sentences=[agreement_sentence(rows, results) for rows in by_test.values()],
         several=several_images_warning(contents),
         groups=groups,
@@ -109,22 +114,28 @@ def view(contents: Contents) -> SecondOpinionsView | None:
     )
 
 
-def disagreement_sentence(opinions: Sequence[Opinion], results: Results) -> str:
-    """Return which tests call a method better or worse where our verdict does not; or ""."""
-    differing: dict[str, list[str]] = {}
-    for opinion in contradictions(opinions):
-        label = results.metrics[opinion.metric].label
-        text = (
-            f"{NAMES[opinion.test]} calls it {opinion.verdict} in {label} (Holm p "
-            f"{p_value(opinion.p_holm)}), our verdict is “{opinion.ours}”"
+def disagreement_sentences(opinions: Sequence[Opinion], results: Results) -> list[str]:
+    """Return where a test calls a method better or worse and our verdict does not, or vice versa.
+
+    The primary metric at the usual threshold is left out where the verdict does not rest on it.
+    """
+    headline = (results.decisive_metric, RANKING)
+    texts = []
+    for opinion in contradictions([item for item in opinions if item.metric in headline]):
+        texts.append(
+            f"{NAMES[opinion.test]} calls {opinion.method} {opinion.verdict} than "
+            f"{opinion.baseline} in {results.metrics[opinion.metric].label} (Holm p "
+            f"{p_value(opinion.p_holm)}); our verdict there is “{opinion.ours}”."
         )
-        differing.setdefault(opinion.method, []).append(text)
-    if not differing:
-        return ""
-    parts = [f"{method}: {'; '.join(texts)}" for method, texts in differing.items()]
-    if len(parts) > MOST_NAMED:
-        parts = [*parts[:MOST_NAMED], f"and {len(parts) - MOST_NAMED} more methods"]
-    return f"Other tests disagree with the verdict. {'. '.join(parts)}."
+    for method, metric, ours in unconfirmed(opinions):
+        if metric in headline:
+            texts.append(
+                f"No other test confirms that {method} is {ours} than {results.baseline} in "
+                f"{results.metrics[metric].label}."
+            )
+    if len(texts) > MOST_NAMED:
+        texts = [*texts[:MOST_NAMED], f"{len(texts) - MOST_NAMED} more, in the tables below."]
+    return texts
 
 
 def agreement_sentence(rows: Sequence[Opinion], results: Results) -> str:
@@ -133,23 +144,26 @@ def agreement_sentence(rows: Sequence[Opinion], results: Results) -> str:
     subject = f"{NAMES[test]} of {results.metrics[rows[0].metric].label}"
     n_agreed = 0
     differing: list[str] = []
-    answered: list[str] = []
+    answered: dict[str, list[str]] = {}
     for row in rows:
         if row.agreement == "agrees":
             n_agreed += 1
         elif row.agreement == "differs":
             differing.append(f"{row.method} ({row.verdict} here, {row.ours} by ours)")
         if row.verdict not in UNTESTED:
-            answered.append(f"{row.method} ({row.verdict})")
+            answered.setdefault(row.verdict, []).append(row.method)
     n_compared = n_agreed + len(differing)
     if not answered:
         unvarying = all(row.verdict == "no variation" for row in rows)
         reason = "every split shows the same difference" if unvarying else f"it needs {NEEDS[test]}"
         return f"{subject} has no answer: {reason}."
     if not n_compared:
+        answers = []
+        for verdict, methods in answered.items():
+            answers.append(f"{verdict} for {_first_few(methods, ', ')}")
         return (
             f"{subject} has an answer where our verdict has none ({rows[0].ours}): "
-            f"{_first_few(answered, '; ')}. {WHY[test]}"
+            f"{'; '.join(answers)}. {WHY[test]}"
         )
     first = f"{subject} agrees with our verdict on {n_agreed} of {n_compared} methods"
     if not differing:
