@@ -128,7 +128,7 @@ def unconfirmed(opinions: Sequence[Opinion]) -> list[tuple[str, str, str]]:
     others: dict[tuple[str, str, str], list[VerdictWord]] = {}
     for opinion in opinions:
         if opinion.ours in ("better", "worse") and opinion.test != "mcnemar":
-            key = (opinion.method, opinion.metric, opinion.ours)
+            key: tuple[str, str, str] = (opinion.method, opinion.metric, opinion.ours)
             others.setdefault(key, []).append(opinion.verdict)
     selected = []
     for key, verdicts in others.items():
