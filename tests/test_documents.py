@@ -106,3 +106,9 @@ def test_parts_named_in_the_zoo_exist() -> None:
             missing.append(name)
     assert n_parts > 10
     assert missing == []
+
+
+def test_earlier_studies_are_judged_by_the_command_that_their_page_names() -> None:
+    from studies import reconsider
+
+    assert reconsider.PAGE.read_text(encoding="utf-8") == "\n".join(reconsider.page()) + "\n"
