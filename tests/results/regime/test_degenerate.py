@@ -1,6 +1,7 @@
 """Scores that do not vary, and thresholds that call everything the same, told from each other."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,20 @@ def test_a_wrong_threshold_is_no_constant_classifier(
     assert (warning.kind, warning.methods) == ("one class called", ("none",))
     assert f"none {verb} nearly every" in warning.text
     assert not list(one_class_called(run.images, results, ignored={"none"}))
+
+
+@pytest.mark.parametrize(("spread", "advice"), [(1.0, "checkpoint='last'"), (0.001, "n_steps=600")])
+def test_the_other_weights_are_advised_if_their_scores_vary(
+    write_run: WriteRun, spread: float, advice: str
+) -> None:
+    folder = write_run({"none": (1.5, 0.0), "flat": (1.5, 0.0)})
+    run = with_scores(folder, "flat", lambda rare: 0.3 + 0.001 * rare, seeds="seed-1")
+    images = run.images
+    cells = []
+    for cell in images.finished:
+        odds = spread * np.random.default_rng(0).normal(size=len(cell.ids))
+        rare = 1 / (1 + np.exp(-odds))
+        other = replace(cell.predictions, y_score=np.stack([1 - rare, rare], axis=1))
+        cells.append(replace(cell, other=other))
+    (warning,) = constant_scores(replace(images, finished=tuple(cells)))
+    assert advice in warning.change

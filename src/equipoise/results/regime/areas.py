@@ -14,7 +14,7 @@ from equipoise.metrics.patient_areas import (
     sum_areas,
 )
 from equipoise.metrics.sampling_variance import auroc_variance
-from equipoise.results.regime.warning import RegimeWarning, named
+from equipoise.results.regime.warning import RegimeWarning, by_options, named
 from equipoise.runs.description import StudyDescription
 from equipoise.runs.image_run import FinishedCell, ImageRun
 
@@ -194,7 +194,7 @@ def _other_test_images(description: StudyDescription) -> str:
     return (
         "check that the test images come from the same source and that --groups keeps a patient "
         "out of both, or draw new splits (--new-splits)"
-        if description.command is not None
+        if by_options(description)
         else "check that the test images come from the same source and that no patient is in both "
         "the training and the validation images"
     )

@@ -10,6 +10,7 @@ from equipoise.results.regime.learning import unsettled_fits
 from equipoise.results.regime.volumes import few_cases, never_segmented
 from equipoise.results.regime.warning import (
     RegimeWarning,
+    by_options,
     most_serious_first,
     named,
 )
@@ -99,7 +100,7 @@ def below_reference(
             numbers={"difference": baseline.difference, "low": baseline.low},
             problem=reference_in_words(features, baseline, every=every),
             change="train longer (--steps), or start from pretrained weights (--pretrained)"
-            if description.command is not None
+            if by_options(description)
             else "train longer (n_steps), or start from pretrained weights (pretrained)",
         )
 

@@ -1,21 +1,24 @@
 """Classifiers that give every image the same score, or call nearly every image the same."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
 from equipoise.arrays import Scores
 from equipoise.metrics.base import Predictions
+from equipoise.results.checkpoints import BEST, policy_of
 from equipoise.results.records import Results
 from equipoise.results.regime.warning import (
     ADEQUATE,
     RegimeWarning,
+    by_options,
     in_runs,
     more_steps,
     named,
     steps_of,
 )
-from equipoise.runs.image_run import ImageRun
+from equipoise.runs.description import StudyDescription
+from equipoise.runs.image_run import FinishedCell, ImageRun
 
 # Untrained networks reach 0.002 to 0.09 (LDAM, which scales its logits by 30), trained ones of the
 # demo and of real films and cells 0.3 to 3.
@@ -49,32 +52,36 @@ def spread_of_scores(predictions: Predictions) -> float:
 
 def constant_scores(images: ImageRun) -> Iterator[RegimeWarning]:
     """Yield which methods give every test image nearly the same score, in any run."""
-    methods, labels, spreads = [], [], []
-    unusable = []
-    n_steps = 0
+    cells: list[FinishedCell] = []
+    labels: list[str] = []
+    unusable: list[str] = []
     for method in images.methods:
-        of_runs = [spread_of_scores(cell.predictions) for cell in images.cells_of(method)]
-        n_constant = sum(spread < LEAST_SPREAD for spread in of_runs)
-        if n_constant:
-            methods.append(method)
-            labels.append(f"{method}{in_runs(n_constant, len(of_runs))}")
-            spreads.append(min(of_runs))
-            if 2 * n_constant > len(of_runs):
-                unusable.append(method)
-            n_steps = max(n_steps, steps_of(images.description, method))
-    if methods:
-        yield RegimeWarning(
-            kind="constant scores",
-            methods=tuple(methods),
-            unusable=tuple(unusable),
-            numbers={"spread of log-odds": min(spreads)},
-            problem=(
-                f"the scores of {named(labels)} hardly differ between test images (their odds vary "
-                f"by {100 * min(spreads):.1f} %)"
-            ),
-            change=f"{more_steps(max(LONGER * n_steps, ADEQUATE), images.description)}, and see "
-            "Training for the step whose weights were kept",
-        )
+        of_method = images.cells_of(method)
+        constant = [cell for cell in of_method if is_constant(cell.predictions)]
+        if constant:
+            cells += constant
+            labels.append(f"{method}{in_runs(len(constant), len(of_method))}")
+        if 2 * len(constant) > len(of_method):
+            unusable.append(method)
+    if not cells:
+        return
+    least = min(spread_of_scores(cell.predictions) for cell in cells)
+    yield RegimeWarning(
+        kind="constant scores",
+        methods=tuple(dict.fromkeys(cell.cell.method for cell in cells)),
+        unusable=tuple(unusable),
+        numbers={"spread of log-odds": least},
+        problem=(
+            f"the scores of {named(labels)} hardly differ between test images (their odds vary by "
+            f"{100 * least:.1f} %)"
+        ),
+        change=_other_weights(cells, images.description) or _longer(cells, images.description),
+    )
+
+
+def is_constant(predictions: Predictions) -> bool:
+    """Return whether the scores hardly vary between images."""
+    return spread_of_scores(predictions) < LEAST_SPREAD
 
 
 def one_class_called(
@@ -120,6 +127,24 @@ def one_class_called(
             ),
             change=OWN_THRESHOLD,
         )
+
+
+def _other_weights(cells: Sequence[FinishedCell], description: StudyDescription) -> str:
+    """Advise the other checkpoint policy if the scores of the same trainings vary under it."""
+    for cell in cells:
+        if cell.other is None or is_constant(cell.other):
+            return ""
+    policies = {policy_of(method) for method in description.methods}
+    if policies != {BEST}:
+        return ""
+    if by_options(description):
+        return "keep the last weights, averaged (--checkpoint last), whose scores vary"
+    return "keep the last weights, averaged (checkpoint='last'), whose scores vary"
+
+
+def _longer(cells: Sequence[FinishedCell], description: StudyDescription) -> str:
+    n_steps = max(steps_of(description, cell.cell.method) for cell in cells)
+    return more_steps(max(LONGER * n_steps, ADEQUATE), description)
 
 
 def _log_odds(scores: Scores) -> Scores:

@@ -109,12 +109,16 @@ def in_runs(n: int, n_runs: int) -> str:
 
 def more_steps(n_steps: int, description: StudyDescription) -> str:
     """Advise a number of steps, with the option of the interface that started the run."""
-    words = (description.command or "").split()
-    if words[1:2] == ["demo"]:
+    if (description.command or "").split()[1:2] == ["demo"]:
         return "train longer (the demo is short on purpose)"
-    by_options = words[1:2] == ["run"] and not any(word.endswith(".py") for word in words)
-    option = f"--steps {n_steps}" if by_options else f"n_steps={n_steps}"
+    option = f"--steps {n_steps}" if by_options(description) else f"n_steps={n_steps}"
     return f"train longer, with {option} or more"
+
+
+def by_options(description: StudyDescription) -> bool:
+    """Return whether the run was started with options of `equipoise run`, not in Python."""
+    words = (description.command or "").split()
+    return words[1:2] == ["run"] and not any(word.endswith(".py") for word in words)
 
 
 def steps_of(description: StudyDescription, method: str) -> int:
