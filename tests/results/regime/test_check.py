@@ -61,6 +61,7 @@ def test_fewer_than_ten_patients_of_a_class_are_named(
     assert bool(warnings) == is_few
     if warnings:
         assert warnings[0].numbers == {"test patients of class-1": 9}
+        assert warnings[0].unusable == ()
         assert "class-1 has 9 test patients" in warnings[0].text
         assert "more splits" in warnings[0].text
 
@@ -70,6 +71,7 @@ def test_patients_are_counted_and_not_images(write_run: WriteRun) -> None:
     run, results = opened(folder)
     (warning,) = few_patients(results, run.description)
     assert warning.numbers == {"test patients of class-1": 4}
+    assert warning.unusable == ("none",)  # fewer than six cannot show anything
 
 
 @pytest.mark.parametrize(

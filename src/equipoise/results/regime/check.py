@@ -1,10 +1,11 @@
 """`check_regime`: everything that is wrong with how a run was trained and tested."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from equipoise.results.comparison import FEWEST_PATIENTS
 from equipoise.results.records import Results
 from equipoise.results.reference import LABELS, ReferenceGain, ReferenceResults, read_reference
-from equipoise.results.regime.areas import area_of_rare, below_chance, validation_above_test
+from equipoise.results.regime.areas import CHANCE, area_of_rare, below_chance, validation_above_test
 from equipoise.results.regime.degenerate import constant_scores, one_class_called
 from equipoise.results.regime.learning import unsettled_fits
 from equipoise.results.regime.volumes import few_cases, never_segmented
@@ -43,21 +44,20 @@ def check_regime(run: Run, results: Results) -> tuple[RegimeWarning, ...]:
 def check_images(run: Run, results: Results) -> Iterator[RegimeWarning]:
     """Yield what is wrong with a run on images."""
     images = run.images
-    constant = list(constant_scores(images))
-    constant_methods = _methods(constant)
-    yield from constant
-    ranked = list(below_chance(images, ignored=constant_methods))
-    yield from ranked
+    at_random: set[str] = set()  # methods whose scores do not rank images
+    for warning in constant_scores(images):
+        at_random.update(warning.methods)
+        yield warning
+    yield from below_chance(images, ignored=at_random)
     yield from few_patients(results, run.description)
     yield from validation_above_test(images)
     yield from unsettled_fits(run)
     reference = read_reference(run.folder)
     if reference is not None:
         yield from below_reference(reference, results, run.description)
-    at_random = {*constant_methods, *_methods(ranked)}
     for method in images.methods:
         area = area_of_rare(images, method)
-        if area is None or area.interval[0] < 0.5:
+        if area is None or area.interval[0] < CHANCE:
             at_random.add(method)
     yield from one_class_called(images, results, ignored=at_random)
 
@@ -76,6 +76,7 @@ def few_patients(results: Results, description: StudyDescription) -> Iterator[Re
         more += ", or test more of them with more splits"
     yield RegimeWarning(
         kind="few patients",
+        unusable=description.method_names if min(few.values()) < FEWEST_PATIENTS else (),
         numbers={f"test patients of {name}": n for name, n in few.items()},
         problem=f"over all splits {named(counts)} test "
         f"{'patient' if list(few.values()) == [1] else 'patients'}, and with fewer than "
@@ -107,17 +108,9 @@ def below_reference(
 
 def reference_in_words(features: str, gain: ReferenceGain, *, every: bool) -> str:
     """Say by how much a reference ranks better than the baseline."""
-    whom = f"every method; than {gain.method}" if every else gain.method
+    whom = "every method" if every else gain.method
     return (
         f"a logistic regression on {LABELS[features]} ranks test images better than {whom} "
-        f"(AUROC {gain.reference:.2f} against {gain.auroc:.2f}, {gain.difference:+.2f} "
-        f"[{gain.low:+.2f}, {gain.high:+.2f}])"
+        f"(AUROC {gain.reference:.2f} against {gain.auroc:.2f} of {gain.method}, "
+        f"{gain.difference:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}])"
     )
-
-
-def _methods(warnings: Sequence[RegimeWarning]) -> set[str]:
-    """Return the methods of warnings that leave nothing to conclude."""
-    methods: set[str] = set()
-    for warning in warnings:
-        methods.update(warning.methods)
-    return methods
