@@ -185,6 +185,6 @@ def test_advice_about_volumes() -> None:
     assert better.startswith("Train with balanced: accuracy 0.61 [0.55, 0.67], +0.040 [")
     equal = advise_volumes(volume_results("no detectable difference"))
     assert equal.startswith("Keep random: accuracy 0.61")
-    assert "0.03 would have been found" in equal
+    assert "0.030 would have been found" in equal
     untested = advise_volumes(volume_results("not enough runs", detectable=math.nan))
     assert "cannot be told" in untested

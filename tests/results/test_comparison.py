@@ -43,3 +43,12 @@ def test_lower_is_better_for_an_error() -> None:
     names = [name for name, metric in METRICS.items() if not metric.higher_is_better]
     rows = conclude_family([contrast("a", names[0], 0.01), contrast("b", names[0], 0.01, -0.1)])
     assert [row.verdict for row in rows] == ["worse", "better"]
+
+
+def test_no_difference_is_larger_than_the_metric_allows() -> None:
+    test = PairedTest(difference=0.2, low=-1.4, high=1.9, p=0.4, detectable=3.3)
+    (row,) = conclude_family(
+        [Contrast(method="a", baseline="b", metric=METRICS["auroc"], n_runs=2, test=test)]
+    )
+    assert (row.low, row.high) == (-1.0, 1.0)
+    assert math.isinf(row.detectable)

@@ -45,5 +45,6 @@ def test_lists_and_counts() -> None:
 
 def test_what_would_have_been_found_is_that_of_tested_rows() -> None:
     untested = replace(ROW, detectable=math.nan)
-    assert "0.050" in detectable_in_words([untested, ROW], 1.0)
-    assert "0.0" not in detectable_in_words([untested], 1.0)
+    assert "0.050" in detectable_in_words([untested, ROW])
+    assert "0.0" not in detectable_in_words([untested])
+    assert "too few" in detectable_in_words([ROW, replace(ROW, detectable=math.inf)])

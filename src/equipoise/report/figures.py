@@ -160,9 +160,17 @@ def run_panel(
     return Panel(title, x_label, "", [*faint, *means], x_span, padded(y_values))
 
 
+LEAST_DIFFERENCE = 0.01  # on an axis of differences
+
+
 def interval_axis(values: Iterable[float]) -> Axis:
-    """Return an axis in percent of the width that covers zero and all finite values."""
-    return Axis(padded([0.0, *filter(math.isfinite, values)]), 0, 100)
+    """Return an axis in percent of the width that covers zero and all finite values.
+
+    It covers at least `LEAST_DIFFERENCE` on both sides: differences that do not vary must not look
+    large.
+    """
+    ends = [-LEAST_DIFFERENCE, LEAST_DIFFERENCE]
+    return Axis(padded([*ends, *filter(math.isfinite, values)]), 0, 100)
 
 
 def round_values(low: float, high: float, *, most: int = 6) -> list[float]:

@@ -11,6 +11,7 @@ from equipoise.results.judgments import judged
 from equipoise.results.phrases import (
     capitalized,
     detectable_extent,
+    detectable_in_words,
     listed,
     with_interval,
     with_verdict,
@@ -81,7 +82,7 @@ def advise_volumes(results: Results) -> str:
             f"Keep {chosen}: {reached}; whether another method adds anything cannot be told from "
             "these patients and splits."
         )
-    found = f"{detectable_extent(detectable, 2)} would have been found"
+    found = detectable_in_words(rows)
     return f"Keep {chosen}: {reached}; no other method adds a detectable amount ({found})."
 
 
@@ -139,7 +140,9 @@ def _gain(chosen: Judgment, results: Results) -> str:
     if results.decisive_metric != RANKING:
         over += " at its own threshold"
     if chosen.word == "better":
-        return f"that is {with_interval(chosen.decisive)} {over}"
+        n_better = len(judged("better", results.judgments))
+        choice = f" (of {n_better} such methods the best on validation)" if n_better > 1 else ""
+        return f"that is {with_interval(chosen.decisive)} {over}{choice}"
     label = results.metrics[RANKING].label
     return f"it ranks better ({label} {with_interval(chosen.ranking)}), but is not detectably " + (
         f"better {over}"
@@ -156,6 +159,9 @@ def _no_gain(results: Results) -> Iterator[str]:
         return
     if not detectable:
         yield f"whether rebalancing adds anything cannot be told: {obstacle(results)}"
+        return
+    if math.isinf(max(detectable)):
+        yield f"no rebalancing adds a detectable amount, but {detectable_in_words(rows)}"
         return
     found = f"{detectable_extent(detectable, 2)} would have been found"
     if max(detectable) >= COARSE:

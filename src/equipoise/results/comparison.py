@@ -158,17 +158,18 @@ def conclude_family(contrasts: Sequence[Contrast]) -> list[Comparison]:
     rows = []
     for contrast, p_holm in zip(contrasts, corrected, strict=True):
         test = contrast.test
+        span = contrast.metric.bounds[1] - contrast.metric.bounds[0]
         row = Comparison(
             method=contrast.method,
             baseline=contrast.baseline,
             metric=contrast.metric.name,
             difference=test.difference,
-            low=test.low,
-            high=test.high,
+            low=max(test.low, -span),
+            high=min(test.high, span),
             p=test.p,
             p_holm=p_holm,
             verdict=verdict_of(test, p_holm, contrast.metric),
-            detectable=test.detectable,
+            detectable=math.inf if test.detectable >= span else test.detectable,
             n_runs=contrast.n_runs,
         )
         rows.append(row)

@@ -88,14 +88,16 @@ def _basis(results: Results, tested: Sequence[Comparison]) -> str:
 def _undetected(metric: Metric, tested: Sequence[Comparison], results: Results) -> str:
     if not tested:
         return f"{metric.label}, which cannot be tested ({obstacle(results)})"
-    detectable = detectable_in_words(tested, metric.bounds[1] - metric.bounds[0])
-    return f"{metric.label} ({detectable})"
+    return f"{metric.label} ({detectable_in_words(tested)})"
 
 
 def _undetected_ranking(ranked: Sequence[Comparison], results: Results) -> str:
     label = results.metrics[RANKING].label
-    finite = [row.detectable for row in ranked if math.isfinite(row.detectable)]
-    return f"{label} ({detectable_extent(finite, 3)})" if finite else label
+    detectable = [row.detectable for row in ranked]
+    if not detectable:
+        return label
+    extent = detectable_extent(detectable, 3)
+    return f"{label} ({'too few' if math.isinf(max(detectable)) else extent})"
 
 
 def obstacle(results: Results) -> str:

@@ -53,24 +53,23 @@ def with_interval(row: Comparison) -> str:
 
 
 def detectable_extent(detectable: Sequence[float], digits: int) -> str:
-    """Return the smallest and the largest of several detectable differences: "0.021 to 0.048"."""
+    """Return the smallest and the largest of several finite differences: "0.021 to 0.048"."""
     low, high = (f"{value:.{digits}f}" for value in (min(detectable), max(detectable)))
     return high if low == high else f"{low} to {high}"
 
 
-def detectable_in_words(rows: Sequence[Comparison], span: float) -> str:
+def detectable_in_words(rows: Sequence[Comparison]) -> str:
     """Describe how large a true difference the study would have found.
 
     Args:
         rows: Comparisons on one metric; those that tested nothing do not count.
-        span: Upper minus lower bound of the metric.
     """
-    finite = [row.detectable for row in rows if math.isfinite(row.detectable)]
-    if not finite:
+    tested = [row.detectable for row in rows if not math.isnan(row.detectable)]
+    if not tested:
         return "no difference varies between runs, so that none can be tested"
-    if max(finite) >= span:
+    if math.isinf(max(tested)):
         return "these are too few to find a difference of any size"
-    extent = detectable_extent(finite, 3)
+    extent = detectable_extent(tested, 3)
     return f"a true difference of {extent} would have been found four times in five"
 
 

@@ -88,14 +88,15 @@ class Comparison:
 
     Attributes:
         difference: Mean of method minus baseline; NaN without a common run.
-        low: Lower end of its 95 % interval, not corrected for the number of comparisons.
+        low: Lower end of its 95 % interval, not corrected for the number of comparisons, and not
+            beyond the largest possible difference.
         high: Upper end.
         p: Two-sided p value.
         p_holm: The same, corrected over the family of comparisons (`conclude_family`).
         verdict: "better" and "worse" only where `p_holm` < 0.05. "no variation": the difference is
             the same in every run, 0 if both methods score the same, and no test patient moves it.
         detectable: Smallest true difference that would have been found with 80 % power,
-            correction included.
+            correction included; infinite where it would exceed the range of the metric.
         n_runs: Runs (split, seed) that both have.
 
     See Also:

@@ -85,7 +85,7 @@ def _primary_sentence(results: Results, design: VolumeDesign) -> str:
         return f"No method can be distinguished from {scope} ({basis}): {obstacle}."
     if better := with_verdict("better", tested):
         return f"Better than {scope} ({basis}; 95 % intervals in brackets): {effects(better)}."
-    detectable = detectable_in_words(tested, metric.bounds[1] - metric.bounds[0])
+    detectable = detectable_in_words(tested)
     return f"No method is detectably better than {scope} ({basis}); {detectable}."
 
 
