@@ -1,8 +1,9 @@
-"""A small study in a process that is killed: FOLDER LOG N_SEEDS N_WORKERS [STEPS].
+"""A small study in a process that is killed: FOLDER LOG N_SEEDS N_WORKERS [STEPS ...].
 
-Checkpoints are saved as often as they can be, and every step is a line in the log. With STEPS the
-process sends itself SIGKILL after so many steps of its own, and so at the same moment on every
-machine.
+Checkpoints are saved as often as they can be, and every step is a line in the log. For each STEPS a
+process begins the study and sends itself SIGKILL after so many steps of its own, and so at the same
+moment on every machine; then one ends it. These processes are forks of one that has imported
+everything and trained nothing, because importing takes longer than training here.
 """
 
 import os
@@ -67,9 +68,27 @@ def log_steps(path: str, last: int | None) -> None:
     unittest.mock.patch.object(Checkpoint, "due", return_value=True).start()
 
 
-if __name__ in ("__main__", "__mp_main__"):  # worker processes log too
-    log_steps(sys.argv[2], int(sys.argv[5]) if len(sys.argv) > 5 else None)
+def begin(folder: str, log: str, n_seeds: int, n_workers: int, last: int | None) -> None:
+    """Run the study, or begin it and die after the `last` step."""
+    log_steps(log, last)
+    executor = default_executor("cpu", workers=n_workers)
+    run_study(make_real_study(n_seeds), folder, executor=executor)
+
+
+def main(folder: str, log: str, n_seeds: str, n_workers: str, *deaths: str) -> None:
+    """Begin the study once for each death, then run it to its end."""
+    for last in deaths:
+        child = os.fork()
+        if not child:
+            begin(folder, log, int(n_seeds), int(n_workers), int(last))
+            os._exit(0)  # not killed, which the parent notices
+        _, status = os.waitpid(child, 0)
+        if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
+            sys.exit(f"Expected a process that kills itself after {last} steps, got {status}.")
+    begin(folder, log, int(n_seeds), int(n_workers), None)
+
+
+if __name__ == "__mp_main__":  # worker processes log too
+    log_steps(sys.argv[2], None)
 if __name__ == "__main__":
-    folder, _, n_seeds, n_workers = sys.argv[1:5]
-    executor = default_executor("cpu", workers=int(n_workers))
-    run_study(make_real_study(int(n_seeds)), folder, executor=executor)
+    main(*sys.argv[1:])

@@ -62,13 +62,9 @@ class Command:
             time.sleep(delay)
             os.kill(process.pid, signal.SIGKILL)
 
-    def die_at(self, n_steps: int) -> None:
-        """Run until the process has trained that many steps and kills itself."""
-        with self.start(n_steps) as process:
-            assert process.wait(PATIENCE_SECONDS) == -signal.SIGKILL
-
-    def finish(self) -> None:
-        with self.start() as process:
+    def finish(self, *deaths: int) -> None:
+        """Run to the end, after a process for each of `deaths` that dies after so many steps."""
+        with self.start(*deaths) as process:
             assert process.wait(PATIENCE_SECONDS) == 0
 
     def n_resumed(self) -> int:
@@ -126,8 +122,7 @@ def undisturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[in
 
 
 def check(command: Command, whole: Path, n_kills: int) -> None:
-    """Let the command end and compare; repeated work is bounded, and at least one fit resumed."""
-    command.finish()
+    """Compare the results; repeated work is bounded, and at least one fit resumed."""
     assert results(command.folder) == results(whole)
     repeated = len(command.steps()) - command.n_seeds * STEPS_PER_SEED
     assert repeated <= n_kills * command.n_workers * LONGEST_FIT
@@ -137,12 +132,9 @@ def check(command: Command, whole: Path, n_kills: int) -> None:
 
 def test_three_kills_change_nothing(undisturbed: Callable[[int], Path], tmp_path: Path) -> None:
     command = Command(tmp_path / "killed", n_seeds=1, n_workers=1)
-    for n_steps in (
-        15,
-        45,
-        35,
-    ):  # in the middle of the first generator, in its classifier, in the second generator
-        command.die_at(n_steps)
+    # in the middle of the first generator, in its classifier, in the second generator
+    command.finish(15, 45, 35)
+    assert len({process for process, _, _ in command.steps()}) == 4
     check(command, undisturbed(1), n_kills=3)
 
 
@@ -159,4 +151,5 @@ def test_ten_kills_change_nothing(
     for _ in range(n_kills):
         n_steps = int(rng.integers(0, command.n_seeds * STEPS_PER_SEED // n_kills))
         command.kill_after(n_steps, delay=float(rng.choice([0.0, rng.uniform(0, 0.3)])))
+    command.finish()
     check(command, undisturbed(4), n_kills)

@@ -78,7 +78,7 @@ def test_a_worker_that_cannot_start_is_told_and_not_waited_for(
 ) -> None:
     study = make_study(methods={"none": Pipeline([("classify", fakes.Unloadable())])})
     with pytest.raises(SettingError, match="__name__ == '__main__'"):
-        run_study(study, RunStore(tmp_path), executor=Processes(2))
+        run_study(study, RunStore(tmp_path), executor=Processes(1))
     assert "a worker that cannot start" in capfd.readouterr().err
 
 
