@@ -25,6 +25,7 @@ from studies.tables import contest, means, pairs, published, quality, recalls, r
 RESULTS = Path("docs/results")
 TABLES = ("table", "comparisons", "per_class", "costs")
 FURTHER = (
+    "checkpoints",
     "operating_points",
     "operating_comparisons",
     "calibration",
