@@ -53,7 +53,7 @@ def test_a_collapse_is_refused_beside_that_of_real_images(measure: str) -> None:
     assert decide_quality("x", [good, share(measure, 0.2, floor=0.3)]).status == PASSED
     decision = decide_quality("x", [good, share(measure, 0.44)])
     assert decision.status == REFUSED
-    assert f"{measure} of 0.44" in decision.reasons[0]
+    assert f"{measure} 0.44 (real 0.90)" in decision.reasons[0]
     assert decide_quality("x", [good, share("density", 0.1)]).status == PASSED
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.atomic import make_folder, write_json
-from equipoise.results.release import read_releases
+from equipoise.audit.gate import GateDecision
+from equipoise.results.release import MethodRelease, read_releases
 
 
 def decision(status: str, *reasons: str) -> dict[str, Any]:
@@ -33,7 +34,10 @@ def test_the_worst_run_holds_and_green_needs_both(tmp_path: Path) -> None:
     assert releases["a"].quality.reasons == ("AUROC 0.52.",)
     assert not releases["b"].green
     assert releases["b"].privacy.status == "refused"
-    assert releases["b"].privacy.reasons == ("Refused in 1 of 2 runs.", "refused by x")
+    assert releases["b"].privacy.words == "refused in 1 of 2 runs"
+    assert releases["b"].privacy.reasons == ("refused by x",)
+    assert releases["a"].objection == ""
+    assert releases["b"].objection == "privacy refused in 1 of 2 runs (refused by x)"
 
 
 def test_what_was_not_gathered_does_not_pass(tmp_path: Path) -> None:
@@ -45,6 +49,18 @@ def test_what_was_not_gathered_does_not_pass(tmp_path: Path) -> None:
     assert releases["b"].privacy.status == "not tested"
     assert not releases["a"].green
     assert not releases["b"].green
+    assert releases["a"].objection.startswith("quality not measured (")
+
+
+def test_a_refusal_is_named_before_what_was_not_tested() -> None:
+    untested = GateDecision(status="not tested", reasons=("No copy.", "Membership was not tested."))
+    refused = GateDecision(status="refused", reasons=("Images of x differ.", "And more."))
+    release = MethodRelease(privacy=untested, quality=refused)
+    assert release.objection == "quality refused (images of x differ)"
+    open_side = MethodRelease(
+        privacy=untested, quality=GateDecision(status="passed", reasons=("AUROC 0.52.",))
+    )
+    assert open_side.objection == "membership was not tested"
 
 
 def test_evidence_of_an_earlier_version_says_nothing(tmp_path: Path) -> None:

@@ -51,10 +51,12 @@ class GateDecision:
         status: `PASSED`, `REFUSED`, or why neither: `NOT_TESTED` (privacy), `NOT_MEASURED`
             (quality).
         reasons: The numbers that it rests on, in sentences.
+        runs: In how many runs of a method ("in 1 of 6 runs"), whose first is quoted; empty for one.
     """
 
     status: str
     reasons: tuple[str, ...]
+    runs: str = ""
 
     @property
     def passed(self) -> bool:
@@ -65,6 +67,11 @@ class GateDecision:
     def refused(self) -> bool:
         """Whether this side forbids a release."""
         return self.status == REFUSED
+
+    @property
+    def words(self) -> str:
+        """The status, with the number of runs."""
+        return f"{self.status} {self.runs}".strip()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,15 +177,15 @@ def join_runs(decisions: Sequence[GateDecision]) -> GateDecision:
 
     Example:
         >>> refused = GateDecision(status="refused", reasons=("b",))
-        >>> join_runs([GateDecision(status="passed", reasons=("a",)), refused]).reasons
-        ('Refused in 1 of 2 runs.', 'b')
+        >>> join_runs([GateDecision(status="passed", reasons=("a",)), refused]).words
+        'refused in 1 of 2 runs'
     """
     if len(decisions) == 1:
         return decisions[0]
     worst = min((decision.status for decision in decisions), key=WORST_FIRST.index)
     of_status = [decision for decision in decisions if decision.status == worst]
-    count = f"{worst.capitalize()} in {len(of_status)} of {len(decisions)} runs."
-    return GateDecision(status=worst, reasons=(count, *of_status[0].reasons))
+    runs = f"in {len(of_status)} of {len(decisions)} runs"
+    return GateDecision(status=worst, reasons=of_status[0].reasons, runs=runs)
 
 
 def headline(privacy: GateDecision, quality: GateDecision) -> str:

@@ -80,45 +80,40 @@ def decide_quality(
         )
         return GateDecision(status=NOT_MEASURED, reasons=(reason,))
     reason = (
-        f"Images of {name} are distinguished from real ones with {numbers} at most "
-        f"({len(tests)} feature extractors, {worst.n} images in each set); other real images with "
-        f"{real_auroc(worst)}. The limit is {rule.most_told:.2f}."
+        f"A simple classifier distinguishes images of {name} from real ones with {numbers}, the "
+        f"highest of {len(tests)} extractors ({worst.n} images in each set), and other real images "
+        f"with {real_auroc(worst)}; the limit is {rule.most_told:.2f}."
     )
     return GateDecision(status=PASSED, reasons=(reason,))
 
 
 def describe_faults(name: str, measured: Sequence[Finding], rule: QualityRule) -> Iterator[str]:
-    """Yield what the rule finds against the images of a class, with numbers."""
+    """Yield what the rule finds against the images of a class, a sentence for each extractor."""
     by_extractor: dict[str, dict[str, Finding]] = {}
     for finding in measured:
         by_extractor.setdefault(finding.extractor, {})[finding.measure] = finding
     for extractor, measures in by_extractor.items():
-        words = EXTRACTOR_WORDS.get(extractor, extractor)
         repeats, told = measures.get("repeats"), measures.get("two_sample")
         if repeats is not None and repeats.value > repeats.floor + rule.most_repeats:
             yield (
                 f"{repeats.value:.0%} of the {repeats.n} images of {name} are constant or repeat "
                 f"another one exactly; of real images {repeats.floor:.0%}."
             )
-        if told is not None and told.low > rule.most_told:
-            yield (
-                f"Images of {name} are distinguished from real ones by {words}: {auroc(told)}; "
-                f"other real images {real_auroc(told)}."
-            )
-        yield from describe_collapse(name, words, measures, rule)
+        numbers = list(describe_collapse(measures, rule))
+        is_told = told is not None and told.low > rule.most_told
+        if told is not None and (is_told or numbers):
+            numbers.insert(0, f"{auroc(told)} (other real images {real_auroc(told)})")
+        if numbers:
+            words = EXTRACTOR_WORDS.get(extractor, extractor)
+            yield f"Images of {name} are unlike real ones by {words}: {', '.join(numbers)}."
 
 
-def describe_collapse(
-    name: str, words: str, measures: Mapping[str, Finding], rule: QualityRule
-) -> Iterator[str]:
+def describe_collapse(measures: Mapping[str, Finding], rule: QualityRule) -> Iterator[str]:
     """Yield which of precision, recall and coverage is far below that of real images."""
     for measure in SHARES:
         share = measures.get(measure)
         if share is not None and share.value < rule.least_share * share.floor:
-            yield (
-                f"Images of {name} have a {measure} of {share.value:.2f} by {words}; other real "
-                f"images {share.floor:.2f}."
-            )
+            yield f"{measure} {share.value:.2f} (real {share.floor:.2f})"
 
 
 def auroc(test: Finding) -> str:

@@ -30,6 +30,20 @@ class MethodRelease:
         """Whether privacy and quality both passed."""
         return self.privacy.passed and self.quality.passed
 
+    @property
+    def objection(self) -> str:
+        """The main reason against a release, as a clause; empty where both passed."""
+        privacy, quality = self.privacy, self.quality
+        if privacy.refused:
+            return f"privacy {privacy.words} ({_clause(privacy.reasons[0])})"
+        if quality.refused:
+            return f"quality {quality.words} ({_clause(quality.reasons[0])})"
+        if not privacy.passed:
+            return _clause(privacy.reasons[-1])
+        if not quality.passed:
+            return f"quality {quality.words} ({_clause(quality.reasons[0])})"
+        return ""
+
 
 def read_releases(run: str | Path) -> dict[str, MethodRelease]:
     """Read the decisions on each method from the evidence of a run.
@@ -61,7 +75,13 @@ def read_releases(run: str | Path) -> dict[str, MethodRelease]:
 
 def decision_of(row: JsonFields) -> GateDecision:
     """Return the decision that a JSON object holds."""
-    return GateDecision(status=row["status"], reasons=tuple(row["reasons"]))
+    return GateDecision(
+        status=row["status"], reasons=tuple(row["reasons"]), runs=row.get("runs", "")
+    )
+
+
+def _clause(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:].removesuffix(".")
 
 
 def _read(path: Path, otherwise: Any) -> Any:

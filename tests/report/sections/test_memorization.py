@@ -101,7 +101,7 @@ def test_the_verdict_on_each_method_stands_in_the_report(make_run: MakeRun) -> N
     assert HEADING in page
     of_dcgan, of_cdcgan = re.findall(r"<dd><strong(.*?)</dd>", page, re.DOTALL)[:2]
     assert "Do not release: privacy refused; quality could not be measured." in of_dcgan
-    assert "Refused in 1 of 2 runs. 3 of 50 synthetic images" in of_dcgan
+    assert "Privacy refused in 1 of 2 runs. 3 of 50 synthetic images" in of_dcgan
     assert 'class="worse"' in of_dcgan
     assert "May be released: privacy passed; quality passed." in of_cdcgan
     assert re.search(r"copies .* 5\.8", of_cdcgan)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from equipoise.atomic import write_json
+from equipoise.atomic import read_json, write_json
 from equipoise.report.html import write_report
 from equipoise.report.run_contents import read_contents
 from equipoise.report.sections.quality import BY_EXTRACTOR, OF_IMAGES, view
@@ -42,6 +42,7 @@ def mean(method: str, measure: str, extractor: str, part: Ends, floor: Ends) -> 
 def with_quality(
     run: Path,
     told: dict[str, dict[str, Ends]] = TOLD,
+    kid: Ends = KID,
     kid_floor: Ends = FLOOR,
     separations: Sequence[dict[str, Any]] = (),
     **changes: Any,
@@ -50,7 +51,7 @@ def with_quality(
     for method, tests in told.items():
         for extractor, test in tests.items():
             for measure in (*BY_EXTRACTOR, "detectable"):
-                part = {"two_sample": test, "kid": KID}.get(measure, (0.5, 0.4, 0.6))
+                part = {"two_sample": test, "kid": kid}.get(measure, (0.5, 0.4, 0.6))
                 floor = kid_floor if measure == "kid" else (0.52, 0.4, 0.64)
                 means.append(mean(method, measure, extractor, part, floor) | changes)
         for measure in OF_IMAGES:
@@ -82,18 +83,45 @@ def test_images_are_close_only_if_no_extractor_sees_a_difference(make_run: MakeR
     said = sentences(with_quality(make_run()))
     assert re.search(
         r"by dcgan differ .* by the radial power spectrum \(AUROC 0\.99 \[0\.95, 1\.00\], other "
-        r"real images 0\.52 \[0\.40, 0\.64\]\)\. By a random network \(AUROC 0\.55",
+        r"real images 0\.52 \[0\.40, 0\.64\]\)\. No difference seen by a random network",
         said,
     )
+    assert "No difference seen by a random network" in said
     assert re.search(r"by cdcgan are as close .* every .* 30\N{EN DASH}32 images", said)
     assert "An AUROC of 0.50 would have been found 8 times in 10." in said
     assert "AUROC 0.70 [0.60, 0.80] on real images; one" in said
 
 
+def test_wide_intervals_are_no_evidence_of_closeness(make_run: MakeRun) -> None:
+    wide = {"dcgan": {"random": (0.6, 0.35, 0.82), "spectrum": UNSEEN}}
+    said = sentences(with_quality(make_run(), told=wide))
+    assert re.search(r"cannot be told from .*AUROC 0\.60 \[0\.35, 0\.82\]", said)
+    assert "in every feature extractor" not in said
+
+
+def test_an_interval_above_real_images_and_chance_is_a_difference_however_wide_theirs(
+    make_run: MakeRun,
+) -> None:
+    """Their intervals overlap: 0.40 to 0.64 of real images."""
+    overlapping = {"dcgan": {"random": (0.8, 0.6, 0.95), "spectrum": UNSEEN}}
+    assert "by dcgan differ" in sentences(with_quality(make_run(), told=overlapping))
+
+
+def test_a_collapse_is_a_difference(make_run: MakeRun) -> None:
+    run = with_quality(make_run(), told={"dcgan": {"random": UNSEEN, "spectrum": UNSEEN}})
+    path = run / "evidence" / "quality" / "quality.json"
+    evidence = read_json(path)
+    for row in evidence["means"]:
+        if (row["measure"], row["extractor"]) == ("recall", "random"):
+            row["value"] = 0.1
+    write_json(path, evidence)
+    assert re.search(r"by dcgan differ .*random network .*recall 0\.100 against", sentences(run))
+
+
 def test_a_difference_in_kid_alone_is_a_difference(make_run: MakeRun) -> None:
-    said = sentences(with_quality(make_run(), kid_floor=(-0.2, -0.3, -0.1)))
+    said = sentences(with_quality(make_run(), kid=(0.08, 0.06, 0.1)))
     assert "as close" not in said
-    assert "KID 0.040 against \N{MINUS SIGN}0.200" in said
+    assert "KID 0.080 against 0.010" in said
 
 
 @pytest.mark.parametrize(

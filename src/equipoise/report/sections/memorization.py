@@ -128,7 +128,7 @@ def release_verdict(release: MethodRelease) -> ReleaseVerdict:
     """Return what the gate decided about the images of one method, in sentences."""
     sides = []
     for name, decision in (("Privacy", release.privacy), ("Quality", release.quality)):
-        sides.append(f"{name} {decision.status}. {' '.join(decision.reasons)}")
+        sides.append(f"{name} {decision.words}. {' '.join(decision.reasons)}")
     return ReleaseVerdict(
         green=release.green,
         refused=release.privacy.refused or release.quality.refused,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from equipoise.audit.quality_gate import EXTRACTOR_WORDS
+from equipoise.audit.quality_gate import DEFAULT_QUALITY_RULE, EXTRACTOR_WORDS, SHARES
 from equipoise.audit.realism import Separation
 from equipoise.report.evidence_files import read_evidence, records_of
 from equipoise.report.figures import Axis, interval_axis
@@ -27,6 +27,8 @@ OF_IMAGES = {  # measure -> heading of the table with a row for each method
     "ms_ssim": "Alike (MS-SSIM)",
     "repeats": "Constant or repeated",
 }
+SEEING = ("two_sample", "kid", *SHARES)  # measures that can see a difference
+EQUAL = {"two_sample": 0.5, "kid": 0.0}  # values of two sets of the same distribution
 MAIN = ("two_sample", "kid")  # refused with all measures of an extractor
 NAN = float("nan")
 
@@ -69,8 +71,16 @@ class MeanQuality:
 
     @property
     def sees_difference(self) -> bool:
-        """Whether the interval lies above that of real images in their place."""
-        return not self.refused and self.low > self.floor_high
+        """Whether images differ from real ones by this measure.
+
+        The interval of an AUROC or of KID lies above the value of real images in their place, and
+        above what equal sets have; a share is far below that of real images.
+        """
+        if self.refused:
+            return False
+        if self.measure in EQUAL:
+            return self.low > max(self.floor, EQUAL[self.measure])
+        return self.measure in SHARES and self.value < DEFAULT_QUALITY_RULE.least_share * self.floor
 
 
 Means = Mapping[tuple[str, str], MeanQuality]  # of one method, by extractor and measure
@@ -249,35 +259,44 @@ def closeness_sentences(name: str, methods: Mapping[str, Means]) -> Iterator[str
             refused = next(mean.refused for mean in means.values() if mean.refused)
             yield f"Whether images of {name} by {method} look real cannot be said: {refused}"
             continue
-        seen, unseen = [], []
+        seen: list[str] = []
+        unseen: list[str] = []
         for test in tests:
-            kid = means[test.extractor, "kid"]
-            if test.sees_difference or kid.sees_difference:
-                seen.append(described(test, kid))
-            else:
-                unseen.append(described(test))
+            differs = [means[test.extractor, measure].sees_difference for measure in SEEING]
+            (seen if any(differs) else unseen).append(described(test.extractor, means))
+        detectable = means[tests[0].extractor, "detectable"].value
+        images = f"{extent(tests[0].n)} images"
         if seen:
-            also = f" By {listed(unseen)}." if unseen else ""
+            also = f" No difference seen by {listed(unseen)}." if unseen else ""
             yield f"Images of {name} by {method} differ from real ones, by {listed(seen)}.{also}"
-        else:
-            detectable = means[tests[0].extractor, "detectable"].value
+        elif max(test.high for test in tests) < DEFAULT_QUALITY_RULE.most_told:
             yield (
                 f"Images of {name} by {method} are as close to real ones as other real images in "
-                f"every feature extractor, as far as {extent(tests[0].n)} images can show: by "
-                f"{listed(unseen)}. An AUROC of {detectable:.2f} would have been found 8 times in "
-                "10."
+                f"every feature extractor, as far as {images} can show: by {listed(unseen)}. An "
+                f"AUROC of {detectable:.2f} would have been found 8 times in 10."
+            )
+        else:
+            yield (
+                f"Whether images of {name} by {method} are as close to real ones as other real "
+                f"images cannot be told from {images}: by {listed(unseen)}. They would show an "
+                f"AUROC of {detectable:.2f} 8 times in 10."
             )
 
 
-def described(test: MeanQuality, kid: MeanQuality | None = None) -> str:
-    """Return an extractor with its numbers; KID is among them where it alone sees a difference."""
+def described(extractor: str, means: Means) -> str:
+    """Return an extractor with its two-sample test; with others where they alone see something."""
+    test = means[extractor, "two_sample"]
     numbers = [
         auroc(test.value, test.low, test.high),
         f"other real images {test.floor:.2f} [{test.floor_low:.2f}, {test.floor_high:.2f}]",
     ]
-    if kid is not None and not test.sees_difference:
-        numbers.append(f"KID {short(kid.value)} against {short(kid.floor)}")
-    return f"{words(test.extractor)} ({', '.join(numbers)})"
+    for measure in SEEING[1:]:
+        mean = means[extractor, measure]
+        if mean.sees_difference and not test.sees_difference:
+            heading = BY_EXTRACTOR[measure]
+            heading = heading if heading.isupper() else heading.lower()
+            numbers.append(f"{heading} {short(mean.value)} against {short(mean.floor)}")
+    return f"{words(extractor)} ({', '.join(numbers)})"
 
 
 def separation_sentences(name: str, separations: Sequence[Separation]) -> Iterator[str]:
