@@ -87,9 +87,18 @@ UNTESTED = GateDecision(status="not tested", reasons=())
     ("release", "expected"),
     [
         (None, "do not release them"),
-        (MethodRelease(privacy=COPIES, quality=NOISE), "do not release them: 3 of 500"),
-        (MethodRelease(privacy=PASSED, quality=NOISE), "do not release them: They are dist"),
-        (MethodRelease(privacy=UNTESTED, quality=PASSED), "do not release them: not tested"),
+        (
+            MethodRelease(privacy=COPIES, quality=NOISE),
+            "do not release them: privacy refused (3 of 500",
+        ),
+        (
+            MethodRelease(privacy=PASSED, quality=NOISE),
+            "do not release them: quality refused (they are dist",
+        ),
+        (
+            MethodRelease(privacy=UNTESTED, quality=PASSED),
+            "do not release them: membership was not tested",
+        ),
         (MethodRelease(privacy=PASSED, quality=PASSED), "gain nothing detectable"),
     ],
 )

@@ -60,7 +60,7 @@ def test_a_refusal_is_named_before_what_was_not_tested() -> None:
     open_side = MethodRelease(
         privacy=untested, quality=GateDecision(status="passed", reasons=("AUROC 0.52.",))
     )
-    assert open_side.objection == "membership was not tested"
+    assert open_side.objection.startswith("membership was not tested")
 
 
 def test_evidence_of_an_earlier_version_says_nothing(tmp_path: Path) -> None:

@@ -127,8 +127,8 @@ def apply_rule(
     for name, attack in attacks.items():
         if attack.p_auc < level and attack.auc >= rule.least_auc:
             against.append(
-                f"The synthetic images of {name} reveal who was in the training images: "
-                f"{_describe_attack(attack)}."
+                f"The synthetic images of {name} reveal who was in the training images. "
+                f"{_describe_attacks({name: attack})}"
             )
         if attack.p_caught < level and attack.caught >= rule.least_caught:
             against.append(
@@ -142,8 +142,8 @@ def apply_rule(
         f"No near copy among {n:,} synthetic image{'s' * (n != 1)}; a share of copies below "
         f"{detectable_share(n):.1%} can go unnoticed."
     ]
-    for name, attack in attacks.items():
-        basis.append(f"Membership, {name}: {_describe_attack(attack)}.")
+    if attacks:
+        basis.append(_describe_attacks(attacks))
     if untested or not attacks:
         basis.append(f"Membership was not tested {untested}".strip() + ".")
         return GateDecision(status=NOT_TESTED, reasons=tuple(basis))
@@ -276,9 +276,14 @@ def _describe_copies(n_copies: int, n: int) -> str:
     return f"{n_copies:,} of {n:,} synthetic images are near copies of real training images."
 
 
-def _describe_attack(attack: Membership) -> str:
-    low, high = 100 * attack.low, 100 * attack.high
+def _describe_attacks(attacks: Mapping[str, Membership]) -> str:
+    numbers = [f"{_cases(attack)} ({name})" for name, attack in attacks.items()]
     return (
-        "of one training patient and one other, the nearer one is the training patient in "
-        f"{100 * attack.auc:.0f} of 100 cases [{low:.0f}, {high:.0f}] (chance: 50)"
+        "Of 100 pairs of a training patient and another one, the training patient is the one "
+        f"nearer to a synthetic image in {', '.join(numbers)}; 50 is guessing."
     )
+
+
+def _cases(attack: Membership) -> str:
+    low, high = 100 * attack.low, 100 * attack.high
+    return f"{100 * attack.auc:.0f} [{low:.0f}, {high:.0f}]"

@@ -208,6 +208,4 @@ def _about_synthetic_images(
     if release is None:
         yield "they have not been audited, so do not release them"
     elif not release.green:
-        decision = release.quality if release.privacy.passed else release.privacy
-        reason = decision.reasons[0].removesuffix(".") if decision.reasons else decision.status
-        yield f"do not release them: {reason}"
+        yield f"do not release them: {release.objection}"

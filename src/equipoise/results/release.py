@@ -33,15 +33,14 @@ class MethodRelease:
     @property
     def objection(self) -> str:
         """The main reason against a release, as a clause; empty where both passed."""
-        privacy, quality = self.privacy, self.quality
-        if privacy.refused:
-            return f"privacy {privacy.words} ({_clause(privacy.reasons[0])})"
-        if quality.refused:
-            return f"quality {quality.words} ({_clause(quality.reasons[0])})"
-        if not privacy.passed:
-            return _clause(privacy.reasons[-1])
-        if not quality.passed:
-            return f"quality {quality.words} ({_clause(quality.reasons[0])})"
+        if self.privacy.refused:
+            return _objection("privacy", self.privacy)
+        if self.quality.refused:
+            return _objection("quality", self.quality)
+        if not self.privacy.passed:
+            return "membership was not tested, though no near copy was found"
+        if not self.quality.passed:
+            return _objection("quality", self.quality)
         return ""
 
 
@@ -80,8 +79,11 @@ def decision_of(row: JsonFields) -> GateDecision:
     )
 
 
-def _clause(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:].removesuffix(".")
+def _objection(side: str, decision: GateDecision) -> str:
+    if not decision.reasons:
+        return f"{side} {decision.words}"
+    reason = decision.reasons[0].removesuffix(".")
+    return f"{side} {decision.words} ({reason[:1].lower()}{reason[1:]})"
 
 
 def _read(path: Path, otherwise: Any) -> Any:
