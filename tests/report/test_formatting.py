@@ -66,3 +66,7 @@ def test_nested_settings_become_rows() -> None:
 def test_names_break_behind_underscores_and_stay_escaped() -> None:
     assert breakable("<i>_x") == "&lt;i&gt;_<wbr>x"
     assert sentence_case("mean F1 over") == "Mean F1 over"
+
+
+def test_rounding_leaves_no_negative_zero() -> None:
+    assert (decimal(-1e-17), signed(-1e-17)) == ("0.000", "+0.000")

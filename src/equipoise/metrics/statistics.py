@@ -86,9 +86,9 @@ def patient_draws(
 def percentile_interval(draws: Values) -> tuple[float, float]:
     """Compute the central 95 % of the draws; NaN draws are left out, NaN if none is left.
 
-    It shows test sampling only. Where a metric is at its bound in every draw (9 of 9 detected) the
-    interval has no width although 9 patients cannot prove it: no bootstrap can show what the sample
-    never contained.
+    Of bootstrap draws it is too narrow with few patients, and without width at a bound: no
+    bootstrap can show what the sample never contained. For a metric of one method the draws are
+    therefore those of `equipoise.metrics.intervals`.
 
     Source: Efron and Tibshirani (1993), chapter 13.
 

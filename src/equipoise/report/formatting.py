@@ -19,7 +19,7 @@ def decimal(value: float | None, digits: int = 3) -> str:
     """Return 0.812, or a dash where there is no number."""
     if value is None or not math.isfinite(value):
         return "\N{EN DASH}"
-    return f"{value:.{digits}f}".replace("-", MINUS)
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", MINUS)  # never -0.000
 
 
 def signed(value: float | None, digits: int = 3) -> str:
@@ -31,7 +31,7 @@ def signed(value: float | None, digits: int = 3) -> str:
     """
     if value is None or not math.isfinite(value):
         return "\N{EN DASH}"
-    return f"{value:+.{digits}f}".replace("-", MINUS)
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", MINUS)
 
 
 def interval(

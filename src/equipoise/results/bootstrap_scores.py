@@ -1,7 +1,7 @@
 """Every metric of every finished cell, plain and under bootstrap draws of the test patients."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from equipoise.metrics.base import Metric, Predictions, Values
 from equipoise.metrics.classification import METRICS
+from equipoise.metrics.intervals import N_DRAWS as N_POSTERIOR_DRAWS
+from equipoise.metrics.intervals import patient_masses, posterior_draws, with_imagined
 from equipoise.metrics.statistics import patient_draws, strata_of_patients
 from equipoise.randomness import make_rng
 from equipoise.runs.cell import Cell
@@ -29,12 +31,16 @@ class BootstrapScores:
 
     Attributes:
         values: {metric: (runs,)}; NaN where the test images lack a class that the metric needs.
-        draws: {metric: (runs, b)} under the same b draws of patients for every run.
+        draws: {metric: (runs, b)} under the same b draws of patients for every run; for tests of
+            differences.
+        posterior: {metric: (runs, c)} under c draws for the interval of one method
+            (`equipoise.metrics.intervals`); empty where none was requested.
         patients_per_class: (k,) test patients with at least one image of the class.
     """
 
     values: dict[str, NDArray[np.float64]]
     draws: dict[str, NDArray[np.float64]]
+    posterior: dict[str, NDArray[np.float64]]
     patients_per_class: NDArray[np.int64]
 
 
@@ -54,9 +60,12 @@ def score(
         n_draws: Number b of draws.
     """
     metrics = metrics_of(run) if metrics is None else metrics
+    return score_by(partial(_measure_of, metrics), metrics, run, n_draws=n_draws)
+
+
+def _measure_of(metrics: Mapping[str, Metric], run: ImageRun) -> Measure:
     decided = {cell.cell: run.decided(cell) for cell in run.finished}
-    measure = partial(_all_metrics, metrics, decided)
-    return score_by(measure, metrics, run, n_draws=n_draws)
+    return partial(_all_metrics, metrics, decided)
 
 
 def _all_metrics(
@@ -78,48 +87,104 @@ def _all_metrics(
 
 
 def score_by(
-    measure: Measure, names: Collection[str], run: ImageRun, *, n_draws: int
+    measure_of: Callable[[ImageRun], Measure],
+    names: Collection[str],
+    run: ImageRun,
+    *,
+    n_draws: int,
+    intervals: bool = True,
 ) -> BootstrapScores:
     """Compute a measure of every finished cell, plain and under draws of the test patients.
 
     The draws depend on the test images alone, never on a method.
 
     Args:
-        measure: What is computed.
+        measure_of: Returns what is computed of the cells of a run.
         names: Names of its rows.
         run: The cells.
         n_draws: Number b of draws.
+        intervals: Whether intervals of single methods are needed.
     """
     if not run.finished:
         return BootstrapScores(
             values=dict.fromkeys(names, np.empty(0)),
             draws=dict.fromkeys(names, np.empty((0, n_draws))),
+            posterior=dict.fromkeys(names, np.empty((0, n_draws))),
             patients_per_class=np.zeros(len(run.class_names), dtype=np.int64),
         )
+    measure = measure_of(run)
     labels, patients = _test_images(run.finished)
+    plain = [measure(cell, np.ones((1, len(cell.ids)))) for cell in run.finished]
+    values = np.concatenate(plain, axis=1)  # (metrics, runs)
     known_patients, codes = np.unique(patients, return_inverse=True)
+    weights = partial(patient_draws, strata_of_patients(labels, codes), make_rng("patients"))
+    draws = _under_draws(measure, weights, run, known_patients, n_draws)
+    posterior = np.empty((len(names), 0, 0))
+    if intervals:
+        posterior = _under_posterior_draws(measure_of, run, min(n_draws, N_POSTERIOR_DRAWS))
+    pairs = np.unique(np.stack([labels, patients]), axis=1)
+    return BootstrapScores(
+        values=dict(zip(names, values, strict=True)),
+        draws=dict(zip(names, draws, strict=True)),
+        posterior=dict(zip(names, posterior, strict=True)),
+        patients_per_class=np.bincount(pairs[0], minlength=len(run.class_names)),
+    )
+
+
+def _under_draws(
+    measure: Measure,
+    draw: Callable[..., Iterator[Values]],
+    run: ImageRun,
+    known_patients: NDArray[np.int64],
+    n_draws: int,
+) -> Values:
+    """Compute a measure of every cell under drawn weights of `known_patients`: (metrics, runs, b).
+
+    `draw` takes `n_draws` and `block`, the number of draws at once.
+    """
     # Cells of one split were tested on the same images, so that they share columns and weights.
     columns: dict[str, NDArray[np.intp]] = {}
     for cell in run.finished:
         columns[cell.cell.split] = np.searchsorted(known_patients, cell.patients)
     block = max(1, WEIGHTS_PER_BLOCK // max(len(known_patients), *map(len, columns.values())))
-    strata = strata_of_patients(labels, codes)
-    draws = np.empty((len(names), len(run.finished), n_draws))
-    start = 0
-    for weights in patient_draws(strata, make_rng("patients"), n_draws=n_draws, block=block):
-        stop = start + len(weights)
+    blocks = []
+    for weights in draw(n_draws=n_draws, block=block):
         of_split = {split: weights[:, column] for split, column in columns.items()}
-        for row, cell in enumerate(run.finished):
-            draws[:, row, start:stop] = measure(cell, of_split[cell.cell.split])
-        start = stop
-    plain = [measure(cell, np.ones((1, len(cell.ids)))) for cell in run.finished]
-    values = np.concatenate(plain, axis=1)  # (metrics, runs)
-    pairs = np.unique(np.stack([labels, patients]), axis=1)
-    return BootstrapScores(
-        values=dict(zip(names, values, strict=True)),
-        draws=dict(zip(names, draws, strict=True)),
-        patients_per_class=np.bincount(pairs[0], minlength=len(run.class_names)),
-    )
+        values = [measure(cell, of_split[cell.cell.split]) for cell in run.finished]
+        blocks.append(np.stack(values, axis=1))  # (metrics, runs, draws of the block)
+    return np.concatenate(blocks, axis=2)
+
+
+def _under_posterior_draws(
+    measure_of: Callable[[ImageRun], Measure], run: ImageRun, n_draws: int
+) -> Values:
+    """Compute a measure of every cell with imagined patients too: (metrics, runs, c)."""
+    extended = _with_imagined_patients(run)
+    labels, patients = _test_images(extended.finished)
+    known_patients, codes = np.unique(patients, return_inverse=True)
+    strata = strata_of_patients(labels, codes)
+    patients_of_split = {cell.cell.split: cell.patients for cell in extended.finished}
+    tested = [np.isin(known_patients, of_split) for of_split in patients_of_split.values()]
+    masses = patient_masses(known_patients, strata, np.stack(tested), len(run.class_names))
+    draw = partial(posterior_draws, strata, masses, make_rng("intervals"))
+    return _under_draws(measure_of(extended), draw, extended, known_patients, n_draws)
+
+
+def _with_imagined_patients(run: ImageRun) -> ImageRun:
+    """Return the cells with the test images of imagined patients beside the real."""
+    cells = []
+    for cell in run.finished:
+        predictions, patients = with_imagined(cell.predictions, cell.patients)
+        added = patients[len(cell.ids) :]
+        ids = np.array([f"imagined {code}/{i}" for i, code in enumerate(added)])
+        extended = replace(
+            cell,
+            predictions=predictions,
+            patients=patients,
+            ids=np.concatenate([cell.ids, ids]),
+        )
+        cells.append(extended)
+    return replace(run, finished=tuple(cells))
 
 
 def _test_images(

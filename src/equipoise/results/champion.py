@@ -142,6 +142,7 @@ def add_chosen(
         scores,
         values={name: scores.values[name][rows] for name in metrics},
         draws={name: scores.draws[name][rows] for name in metrics},
+        posterior={},
     )
     return replace(run, finished=tuple(finished)), scores
 

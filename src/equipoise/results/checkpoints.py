@@ -257,8 +257,8 @@ def _other_results(
     for method in run.methods:
         rows = run.rows_of(method)
         for name in names:
-            values, draws = scores.values[name][rows], scores.draws[name][rows]
-            summaries[method, name] = summarize_runs(values, draws) if len(rows) else UNDEFINED
+            values, posterior = scores.values[name][rows], scores.posterior[name][rows]
+            summaries[method, name] = summarize_runs(values, posterior) if len(rows) else UNDEFINED
     comparisons = _compare_other(run, results, scores)
     judgments = judge(replace(results, comparisons=tuple(comparisons)))
     return PolicyResults(

@@ -79,14 +79,15 @@ def dose_response(run: ImageRun, *, n_draws: int = N_DRAWS) -> list[DoseRow]:
     for class_name in run.class_names:
         metrics[class_name] = replace(recall, name=f"recall of {class_name}")
     names = [metric.name for metric in metrics.values()]
+    measure_of = partial(partial, _measure)  # of a run: (cell, weights) -> values
     rows: list[DoseRow] = []
     for ladder in find_ladders(run.description.methods):
         shared = run.shared_by(list(ladder.doses))
         if not shared.finished:
             continue
-        test = score_by(partial(_measure, shared), names, shared, n_draws=n_draws)
+        test = score_by(measure_of, names, shared, n_draws=n_draws)
         held_out = shared.on_validation()
-        validation = score_by(partial(_measure, held_out), names, held_out, n_draws=n_draws)
+        validation = score_by(measure_of, names, held_out, n_draws=n_draws, intervals=False)
         for class_name, metric in metrics.items():
             rows += _curve(ladder, shared, class_name, metric, validation=validation, test=test)
     return rows
@@ -165,7 +166,7 @@ def _curve(
     to_none = _differences_to_none(ladder, run, metric, test)
     for i, (method, dose) in enumerate(ladder.doses.items()):
         rows = slice(i * n_runs, (i + 1) * n_runs)
-        summary = summarize_runs(test.values[metric.name][rows], test.draws[metric.name][rows])
+        summary = summarize_runs(test.values[metric.name][rows], test.posterior[metric.name][rows])
         difference = to_none.get(method)
         yield DoseRow(
             base=ladder.base,

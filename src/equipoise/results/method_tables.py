@@ -8,21 +8,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.metrics.statistics import mean_known, percentile_interval
+from equipoise.metrics.intervals import metric_interval
+from equipoise.metrics.statistics import mean_known
 from equipoise.results.records import Comparison, Results, Summary
 from equipoise.runs.cell_record import FinishedCellRecord
 from equipoise.runs.csv_records import column_names, write_csv, write_rows
 
 
-def summarize_runs(values: NDArray[np.float64], draws: NDArray[np.float64]) -> Summary:
-    """Summarize a metric over runs from its values (runs,) and its bootstrap draws (runs, b)."""
+def summarize_runs(values: NDArray[np.float64], posterior: NDArray[np.float64]) -> Summary:
+    """Summarize a metric over runs from its values (runs,) and its posterior draws (runs, c).
+
+    The interval is that of the mean over these runs, for other test patients.
+    """
     defined = np.isfinite(values)
     n_runs = int(defined.sum())
     if n_runs == 0:
         return Summary(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, n_runs=0)
-    low, high = percentile_interval(mean_known(draws[defined]))
+    mean = float(values[defined].mean())
+    low, high = metric_interval(mean, mean_known(posterior[defined]))
     sd = float(values[defined].std(ddof=1)) if n_runs > 1 else math.nan
-    return Summary(mean=float(values[defined].mean()), sd=sd, low=low, high=high, n_runs=n_runs)
+    return Summary(mean=mean, sd=sd, low=low, high=high, n_runs=n_runs)
 
 
 def mean_seconds(records: Sequence[FinishedCellRecord]) -> dict[str, float]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from equipoise.metrics.base import Values
 from equipoise.metrics.operating import KINDS, MEASURES, POINTS, Tuning, of_counts
-from equipoise.results.bootstrap_scores import N_DRAWS, BootstrapScores, score_by
+from equipoise.results.bootstrap_scores import N_DRAWS, BootstrapScores, Measure, score_by
 from equipoise.results.calibration import (
     CalibrationRow,
     ReliabilityRow,
@@ -37,7 +37,7 @@ class PointRow:
     Attributes:
         mean: Mean over the runs where it is defined; NaN without one.
         sd: Standard deviation over those runs; NaN below two.
-        low: Lower end of the 95 % bootstrap interval of the mean over test patients.
+        low: Lower end of the 95 % interval of the mean, for other test patients.
         high: Upper end.
         n_runs: Number of those runs.
     """
@@ -80,16 +80,15 @@ TABLES = {
 
 def tabulate_operating(run: ImageRun, *, n_draws: int = N_DRAWS) -> OperatingTables:
     """Compute the tables of a run, complete or not, from its stored predictions."""
-    tunings, kinds = {}, {}
-    for cell in run.finished:
-        tuning = Tuning(cell.validation)
-        tunings[cell.cell] = tuning
-        # The kind of each test image at every point, one-hot: (n, points x kinds).
-        decisions = [point.decide(tuning, cell.predictions) for point in POINTS.values()]
-        kinds[cell.cell] = np.concatenate(decisions, axis=1)
+    tunings = {cell.cell: Tuning(cell.validation) for cell in run.finished}
     names = [f"{point}/{kind}" for point in POINTS for kind in KINDS]
-    counts = score_by(partial(_count_kinds, kinds), names, run, n_draws=n_draws)
-    scores = replace(counts, values=_measures(counts.values), draws=_measures(counts.draws))
+    counts = score_by(partial(_measure_of, tunings), names, run, n_draws=n_draws)
+    scores = replace(
+        counts,
+        values=_measures(counts.values),
+        draws=_measures(counts.draws),
+        posterior=_measures(counts.posterior),
+    )
     comparisons: list[Comparison] = []
     for point in POINTS.values():
         compared = MEASURES[point.compared]
@@ -111,7 +110,7 @@ def point_rows(run: ImageRun, scores: BootstrapScores) -> Iterator[PointRow]:
         for point in POINTS:
             for measure in MEASURES:
                 key = f"{point}/{measure}"
-                summary = summarize_runs(scores.values[key][rows], scores.draws[key][rows])
+                summary = summarize_runs(scores.values[key][rows], scores.posterior[key][rows])
                 yield PointRow(method=method, point=point, measure=measure, **vars(summary))
 
 
@@ -132,6 +131,16 @@ def read_operating(folder: Path) -> OperatingTables | None:
         calibration=read_rows(paths["calibration"], CalibrationRow),
         reliability=read_rows(paths["reliability"], ReliabilityRow),
     )
+
+
+def _measure_of(tunings: Mapping[Cell, Tuning], run: ImageRun) -> Measure:
+    kinds = {}
+    for cell in run.finished:
+        # The kind of each test image at every point, one-hot: (n, points x kinds).
+        tuning = tunings[cell.cell]
+        decisions = [point.decide(tuning, cell.predictions) for point in POINTS.values()]
+        kinds[cell.cell] = np.concatenate(decisions, axis=1)
+    return partial(_count_kinds, kinds)
 
 
 def _count_kinds(kinds: Mapping[Cell, Values], cell: FinishedCell, weights: Values) -> Values:

@@ -29,8 +29,9 @@ class Summary:
     Attributes:
         mean: Mean over the runs where the metric is defined; NaN without one.
         sd: Standard deviation over those runs; NaN below two.
-        low: Lower end of the 95 % bootstrap interval of the mean over test patients. It does not
-            include the variance between trainings.
+        low: Lower end of the 95 % interval of the mean, for other test patients
+            (`equipoise.metrics.intervals`; of volumes a t interval). It does not include the
+            variance between trainings.
         high: Upper end.
         n_runs: Number of those runs.
     """

@@ -85,4 +85,5 @@ def _text(column: str, value: object) -> str:
         return str(value)
     if not math.isfinite(value):
         return ""
-    return f"{max(value, SMALLEST_P):.6g}" if column in P_VALUES else f"{value:.6f}"
+    # + 0.0 turns -0.0 into 0.0
+    return f"{max(value, SMALLEST_P):.6g}" if column in P_VALUES else f"{round(value, 6) + 0.0:.6f}"
