@@ -61,11 +61,18 @@ GRID = tuple(
     for n_splits, n_seeds in sizes
     for width in (6, 40)
 )
-# 150 images to train on, and ever more to test.
+N_TRAIN = 150  # of `ONE_SPLIT`, with ever more images to test
 ONE_SPLIT = tuple(
-    Design(kind="hold-out", n_splits=1, n_seeds=3, width=40, n=150 + n_test, test=n_test / (150 + n_test))
+    Design(
+        kind="hold-out",
+        n_splits=1,
+        n_seeds=3,
+        width=40,
+        n=N_TRAIN + n_test,
+        test=n_test / (N_TRAIN + n_test),
+    )
     for n_test in (50, 150, 600, 2400)
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, kw_only=True)

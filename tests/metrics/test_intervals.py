@@ -23,7 +23,9 @@ def calls(y_true: list[int], called: list[int], k: int = 2) -> Predictions:
     return Predictions(y_true=np.array(y_true), y_score=np.eye(k)[called], positive=k - 1)
 
 
-def posterior(p: Predictions, metric: str, patients: Codes | None = None, n: int = 4000) -> object:
+def posterior(
+    p: Predictions, metric: str, patients: Codes | None = None, n: int = 4000
+) -> tuple[float, float]:
     codes = np.arange(len(p.y_true)) if patients is None else patients
     extended, all_patients = with_imagined(p, codes)
     known, first, columns = np.unique(all_patients, return_index=True, return_inverse=True)
@@ -47,7 +49,7 @@ def test_all_of_nine_have_an_interval_with_width() -> None:
     expected = stats.beta.ppf(0.025, 9.5, 0.5)
     assert_allclose(posterior(p, "rare_recall", n=40_000), (expected, 1.0), atol=0.01)
     for metric in ("balanced_accuracy", "auroc", "auprc", "rare_f1", "mcc"):
-        low, high = posterior(p, metric)  # type: ignore[misc]
+        low, high = posterior(p, metric)
         assert low < 0.97
         assert high == 1
 
@@ -65,7 +67,7 @@ def test_the_ends_are_within_the_bounds_and_around_the_value(
         truth.append(label)
         called.append(call)
     p = calls(truth, called, 3)
-    low, high = posterior(p, metric, n=50)  # type: ignore[misc]
+    low, high = posterior(p, metric, n=50)
     value = float(METRICS[metric].rule(p)[0])
     bottom, top = METRICS[metric].bounds
     assert bottom - 1e-9 <= low <= value <= high <= top + 1e-9
