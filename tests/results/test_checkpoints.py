@@ -11,6 +11,7 @@ from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.methods.segmentation import build_volume_methods
 from equipoise.experiments.parameters import describe_steps
 from equipoise.experiments.protocol import Budget, VolumeBudget
+from equipoise.metrics.classification import METRICS as METRIC_RECORDS
 from equipoise.results.checkpoints import (
     CheckpointRow,
     checkpoint_rows,
@@ -106,7 +107,7 @@ def test_an_unknown_method_does_not_make_the_family_smaller(write_run: WriteRun)
     p_values = {(row.metric, row.kept): row.p_holm for row in rows if row.method == "gan"}
     for metric in METRICS:
         assert p_values[metric, 0] == pytest.approx(p_values[metric, 1], abs=1e-12)
-    assert disagreement(rows, "none") == ""
+    assert disagreement(rows, "none", results_of(run).metrics) == ""
 
 
 def test_old_runs_have_no_table(write_run: WriteRun, tmp_path: Path) -> None:
@@ -149,9 +150,10 @@ def test_a_disagreement_is_named_and_untested_words_are_not() -> None:
     untested = [row_of("b", 1, "no variation"), row_of("b", 0, "not enough runs")]
     differ = [row_of("c", 1, "better", 0.8), row_of("c", 0, "no detectable difference", 0.75)]
     unknown = [row_of("d", 1, "better"), replace(row_of("d", 0, ""), mean=np.nan, n_runs=0)]
-    assert disagreement([*same, *untested, *unknown], "none") == ""
-    text = disagreement([*same, *differ], "none")
+    assert disagreement([*same, *untested, *unknown], "none", METRIC_RECORDS) == ""
+    text = disagreement([*same, *differ], "none", METRIC_RECORDS)
     assert "c would be “no detectable difference”, not “better”" in text
+    assert "AUROC +0.100 instead of +0.100" in text
     assert "a would" not in text
     assert "the last weights, averaged" in text
     assert "by -0.050 to +0.000" in shift_in_words([*same, *differ, *unknown], "AUROC")

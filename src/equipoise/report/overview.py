@@ -79,7 +79,7 @@ def warnings(c: Contents) -> Iterator[str]:
     missing = missing_replays(c.description, c.run.images.adding)
     if missing:
         yield missing
-    disagrees = disagreement(read_checkpoints(c.folder), c.results.baseline)
+    disagrees = disagreement(read_checkpoints(c.folder), c.results.baseline, c.results.metrics)
     if disagrees:
         yield disagrees
     skipped = c.description.skipped

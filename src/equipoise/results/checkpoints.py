@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import PairedTest
 from equipoise.results.bootstrap_scores import N_DRAWS, BootstrapScores, metrics_of, score
@@ -146,17 +147,29 @@ def policy_in_words(description: StudyDescription) -> str:
     )
 
 
-def disagreement(rows: Sequence[CheckpointRow], baseline: str) -> str:
+def disagreement(
+    rows: Sequence[CheckpointRow], baseline: str, metrics: Mapping[str, Metric]
+) -> str:
     """Write how the verdict would differ under the other policy; empty where it would not.
+
+    The differences stand beside the words: one that hardly changes was near the limit already.
 
     Args:
         rows: Of `checkpoint_rows`.
         baseline: Name of the baseline.
+        metrics: Every metric of the run by name.
     """
+    differences = {(row.method, row.metric, row.kept): row.difference for row in rows}
+    judged_on = dict.fromkeys((rows[0].metric, RANKING)) if rows else {}
     changes = []
     for method, (kept, other) in _words(rows).items():
-        if kept != other and not (kept in UNTESTED and other in UNTESTED):
-            changes.append(f"{method} would be “{other}”, not “{kept}”")
+        if kept == other or (kept in UNTESTED and other in UNTESTED):
+            continue
+        parts = []
+        for name in judged_on:
+            shown, instead = differences[method, name, 0], differences[method, name, 1]
+            parts.append(f"{metrics[name].label} {shown:+.3f} instead of {instead:+.3f}")
+        changes.append(f"{method} would be “{other}”, not “{kept}” ({', '.join(parts)})")
     if not changes:
         return ""
     if len(changes) > MOST_NAMED:

@@ -56,7 +56,7 @@ def view(contents: Contents) -> CheckpointsView | None:
         return None
     metrics = contents.results.metrics
     names = list(dict.fromkeys(row.metric for row in rows))
-    verdict = disagreement(rows, contents.results.baseline)
+    verdict = disagreement(rows, contents.results.baseline, metrics)
     if not verdict and any(row.word and row.word not in UNTESTED for row in rows):
         verdict = "The verdict on every method would be the same."
     sentences = [
