@@ -16,10 +16,10 @@ from equipoise.audit.realism import Finding
 from equipoise.audit.report import Audit
 from equipoise.report.formatting import decimal
 from equipoise.report.html import environment
-from equipoise.report.near_copies import COLUMNS, ImagePairs, NoteCell, cells, couples
+from equipoise.report.near_copies import COLUMNS, ImagePairs, cells, couples
 
 MOST_PAIRS = 24  # each pair is a picture in the page
-NO_NUMBER: NoteCell = (decimal(None), "")
+MeasureCell = tuple[str, Sequence[str]]  # a value and small notes below it
 MEASURES = {
     "two_sample": "Told from real (AUROC)",
     "precision": "Precision",
@@ -135,9 +135,11 @@ def closest_pairs(
     )
 
 
-def quality_rows(classes: Sequence[ClassQuality]) -> dict[str, list[tuple[str, list[NoteCell]]]]:
+def quality_rows(
+    classes: Sequence[ClassQuality],
+) -> dict[str, list[tuple[str, list[MeasureCell]]]]:
     """Return a row for each extractor, by class: its name, then a cell for each measure."""
-    rows: dict[str, list[tuple[str, list[NoteCell]]]] = {}
+    rows: dict[str, list[tuple[str, list[MeasureCell]]]] = {}
     for quality in classes:
         by_extractor: dict[str, dict[str, Finding]] = {}
         for finding in quality.findings:
@@ -151,19 +153,18 @@ def quality_rows(classes: Sequence[ClassQuality]) -> dict[str, list[tuple[str, l
     return rows
 
 
-def extractor_cells(findings: Mapping[str, Finding]) -> list[NoteCell]:
-    """Return a cell for each measure: its value, and interval and value of real images below."""
-    row: list[NoteCell] = []
+def extractor_cells(findings: Mapping[str, Finding]) -> list[MeasureCell]:
+    """Return a cell for each measure: its value; interval and value of real images below."""
+    row: list[MeasureCell] = []
     for measure in MEASURES:
         finding = findings[measure]
         if finding.refused:
-            row.append(NO_NUMBER)
+            row.append((decimal(None), ()))
             continue
         digits = 3 if measure == "kid" else 2
-        note = f"real {decimal(finding.floor, digits)}"
+        notes = [f"real {decimal(finding.floor, digits)}"]
         if measure in INTERVALS:
-            ends = (finding.low, finding.high, finding.floor_low, finding.floor_high)
-            low, high, floor_low, floor_high = (decimal(end, digits) for end in ends)
-            note = f"{low} to {high}; {note}, {floor_low} to {floor_high}"
-        row.append((decimal(finding.value, digits), note))
+            low, high = decimal(finding.low, digits), decimal(finding.high, digits)
+            notes.insert(0, f"{low} to {high}")
+        row.append((decimal(finding.value, digits), notes))
     return row
