@@ -36,7 +36,7 @@ from simulations.nearest_means import (
     train,
 )
 
-REPLICATIONS, N_DRAWS = 1500, 100
+REPLICATIONS, N_DRAWS = 1000, 100
 TRAININGS = 20  # that show the true difference which the training images of a split make
 
 

@@ -1,7 +1,5 @@
 """Draws of patients, coverage of intervals, false alarms of tests."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 from scipy import stats
+from simulations.classification import GRID, Design, simulate
 
 from equipoise.metrics.statistics import (
     holm,
@@ -199,106 +198,22 @@ def test_a_detectable_difference_is_detected_four_times_in_five(n_comparisons: i
 # --- simulated studies: two methods that are equally good by construction ---
 
 
-def simulated(
-    rng: np.random.Generator,
-    *,
-    kind: str,
-    n_splits: int,
-    n_seeds: int,
-    n: int = 200,
-    width: int = 6,
-) -> tuple[Floats, Floats, Codes, int]:
-    """Simulate balanced accuracies of two nearest-mean classifiers, one per half of the features.
-
-    Both halves are equally informative, so their expected difference is 0 over data sets and
-    trainings; the randomness of training is noise on the direction and the threshold, as of seeds.
-    The more features share the information (`width`), the more a classifier depends on its training
-    images.
-    """
-    y = (np.arange(n) < n // 5).astype(np.int64)
-    X = rng.normal(size=(n, 2, width)) + 0.5 * np.sqrt(6 / width) * y[:, None, None]
-    parts = list(_splits(rng, kind, n_splits, y))
-    tested = np.unique(np.concatenate([test for _, test in parts]))
-    weights = np.zeros((100, n))
-    weights[:, tested] = all_draws(y[tested], 100, seed=int(rng.integers(2**32)), block=100)
-    weights = np.concatenate([np.ones((1, n)), weights])
-    values = np.stack(
-        [
-            _accuracies(rng, X[:, 0], y, part, weights)
-            - _accuracies(rng, X[:, 1], y, part, weights)
-            for part in parts
-            for _ in range(n_seeds)
-        ]
-    )
-    return (
-        values[:, 0],
-        values[:, 1:],
-        np.repeat(np.arange(n_splits), n_seeds),
-        int(y[tested].sum()),
-    )
-
-
-def _splits(
-    rng: np.random.Generator, kind: str, n_splits: int, y: Codes
-) -> Iterator[tuple[Codes, Codes]]:
-    fold = np.zeros(len(y), dtype=np.int64)
-    for i in range(n_splits):
-        if i == 0 or kind == "hold-out":
-            for c in (0, 1):
-                members = rng.permutation(np.flatnonzero(y == c))
-                fold[members] = np.arange(len(members)) % (n_splits if kind == "k-fold" else 4)
-        here = fold == (i if kind == "k-fold" else 0)
-        yield np.flatnonzero(~here), np.flatnonzero(here)
-
-
-def _accuracies(
-    rng: np.random.Generator, X: Floats, y: Codes, part: tuple[Codes, Codes], weights: Floats
-) -> Floats:
-    """Train once, on half of the features; compute the balanced accuracy under each weighting."""
-    train, test = part
-    low, high = (X[train][y[train] == c].mean(axis=0) for c in (0, 1))
-    normal = high - low
-    normal = normal + 0.3 * rng.normal(size=normal.shape) * np.linalg.norm(normal) / np.sqrt(
-        len(normal)
-    )
-    threshold = normal @ (low + high) / 2 + 0.1 * rng.normal()
-    right = ((X[test] @ normal > threshold) == (y[test] == 1)).astype(np.float64)
-    recalls = []
-    for c in (0, 1):
-        of_class = weights[:, test[y[test] == c]]
-        recalls.append(of_class @ right[y[test] == c] / of_class.sum(axis=1))
-    return np.asarray((recalls[0] + recalls[1]) / 2)
-
-
-def false_alarms(n_studies: int, **design: object) -> float:
+def false_alarms(design: Design, n_studies: int) -> float:
     rng, alarms = np.random.default_rng(0), 0
-    with np.errstate(invalid="ignore"):  # a fold may lose a class in a draw, on purpose
-        for _ in range(n_studies):
-            differences, draws, splits, n_patients = simulated(rng, **design)  # type: ignore[arg-type]
-            alarms += paired_test(differences, draws, splits, n_patients=n_patients).p < 0.05
+    for _ in range(n_studies):
+        test, _ = simulate(rng, design, n_trainings=0)
+        alarms += test.p < 0.05
     return alarms / n_studies
 
 
 @pytest.mark.parametrize(("n_splits", "n_seeds"), [(1, 3), (3, 3)])
 def test_equal_methods_are_rarely_called_different(n_splits: int, n_seeds: int) -> None:
-    rate = false_alarms(200, kind="hold-out", n_splits=n_splits, n_seeds=n_seeds)
-    assert rate <= 0.07
+    design = Design(kind="hold-out", n_splits=n_splits, n_seeds=n_seeds)
+    assert false_alarms(design, 200) <= 0.07
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [6, 40])
-@pytest.mark.parametrize(
-    ("kind", "n_splits", "n_seeds"),
-    [
-        *(
-            ("hold-out", *design)
-            for design in ((1, 2), (1, 3), (1, 5), (2, 2), (3, 1), (3, 3), (5, 1), (5, 3))
-        ),
-        *(("k-fold", *design) for design in ((2, 3), (3, 1), (3, 3), (5, 1), (5, 3), (10, 1))),
-    ],
-)
-def test_equal_methods_are_rarely_called_different_in_any_design(
-    kind: str, n_splits: int, n_seeds: int, width: int
-) -> None:
-    rate = false_alarms(600, kind=kind, n_splits=n_splits, n_seeds=n_seeds, width=width)
-    assert rate <= (0.11 if (kind, n_splits) == ("k-fold", 2) else 0.065)
+@pytest.mark.parametrize("design", GRID, ids=str)
+def test_equal_methods_are_rarely_called_different_in_any_design(design: Design) -> None:
+    rate = false_alarms(design, 600)
+    assert rate <= (0.11 if (design.kind, design.n_splits) == ("k-fold", 2) else 0.065)
