@@ -29,6 +29,10 @@ from studies.tables import header, means, pairs, published
 
 TABLES = ("table", "comparisons", "patients", "costs")
 CURVES = ("validation_mean_dice", "loss")
+OTHER_METRICS = {"Sensitivity": "sensitivity", "PPV": "ppv", "Hausdorff-95 (mm)": "hd95_mm"}
+MEANS_ALONE = (
+    "Mean ± sd over seeds; an interval needs the values of single patients, which were not kept."
+)
 
 
 def publish(
@@ -42,6 +46,7 @@ def publish(
     asked = read_json(run / "study.json")
     asked["dataset"].pop("images", None)  # hashes of the patients' files
     write_json(target / "study.json", asked)
+    write_csv(target / "folds.csv", ("patient", "fold"), _folds(run))
     write_csv(target / "curves.csv", ("method", "name", "step", "mean"), _curves(run))
     write_csv(
         target / "frequencies.csv",
@@ -67,20 +72,24 @@ def _page(run: Path, results: Results, asked: dict[str, Any], reading: str) -> I
     yield f"{' '.join(results.verdict)}\n"
     yield f"{reading}\n"
     yield from _how(run, asked)
-    yield "\n## Dice by region\n\nMean over seeds; 95 % interval by Student's t over the patients.\n"
+    alone = len(asked["splits"]) == asked["dataset"]["n_groups"]
+    yield f"\n## Dice by region\n\n{dice_caption(alone)}\n"
     yield from means(results, results.headline, intervals=True)
     yield from published(results, asked["facts"].get("published", []))
     yield f"\n## Against {results.baseline}, paired by patient\n"
     yield from pairs(results)
-    for title, metric in {
-        "Sensitivity": "sensitivity",
-        "PPV": "ppv",
-        "Hausdorff-95 (mm)": "hd95_mm",
-    }.items():
+    for title, metric in OTHER_METRICS.items():
         yield f"\n## {title}\n"
         yield from means(results, [f"{metric}_{region}" for region in regions], intervals=True)
     yield "\n## How much of the prior correction was used\n"
     yield from _taus(run, asked)
+
+
+def dice_caption(leaves_one_out: bool) -> str:
+    """Return what the intervals of a page are."""
+    if leaves_one_out:
+        return "Mean over seeds; 95 % interval by Student's t over the patients, one in each fold."
+    return "Mean over seeds; 95 % interval by Student's t: folds are the units, the variance over patients is added."
 
 
 def _how(run: Path, asked: dict[str, Any]) -> Iterator[str]:
@@ -110,6 +119,17 @@ def _budget(asked: dict[str, Any]) -> Iterator[str]:
         f"{settings['batch_size']} patches of {settings['patch_size']} px, {n:,} patches, width "
         f"{settings['width']}, {settings['precision']}."
     )
+
+
+def _folds(run: Path) -> list[tuple[int, int]]:
+    """Return each patient's number with that of the fold that tested them."""
+    volumes = open_run(run).volumes
+    names = [split.name for split in volumes.description.splits]
+    folds: dict[int, int] = {}
+    for finished in volumes.finished:
+        for patient in finished.measures.patients.tolist():
+            folds[patient] = names.index(finished.cell.split)
+    return sorted(folds.items())
 
 
 def _curves(run: Path) -> list[tuple[str, str, int, float]]:
