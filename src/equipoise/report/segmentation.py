@@ -11,6 +11,7 @@ from equipoise.report.figures import Panel, Style, styles_of
 from equipoise.report.formatting import extent, plural, times
 from equipoise.report.run_contents import Contents
 from equipoise.results.checkpoints import policy_in_words
+from equipoise.results.regime.volumes import FEWEST_TESTED
 from equipoise.results.volume_verdict import ENOUGH_FOLDS
 
 BEFORE = {  # name of the template -> heading
@@ -25,7 +26,6 @@ AFTER = {
     "segmentation/reading": "How to read this",
 }
 CLASS = re.compile(r"class (\d+)$")
-FEW_PATIENTS = 6  # with fewer, Student's t rests on its assumption more than on data
 
 StageCharts = tuple[dict[str, Style], list[Panel]]  # methods that have the stage, and its charts
 
@@ -129,14 +129,8 @@ def warnings(c: Contents) -> Iterator[str]:
     yield from overview.incomplete(c)
     yield from overview.failures(c)
     yield from overview.regime_warnings(c)
-    n_patients = c.results.test_patients[0]
-    if 0 < n_patients < FEW_PATIENTS:
-        yield (
-            f"With {plural(n_patients, 'patient')} the intervals assume that the differences "
-            "between patients are about normally distributed, which so few cannot show. Read them "
-            "together with the results of each patient."
-        )
-    elif 1 < len(c.description.splits) < ENOUGH_FOLDS:
+    enough_patients = c.results.test_patients[0] >= FEWEST_TESTED
+    if enough_patients and 1 < len(c.description.splits) < ENOUGH_FOLDS:
         yield (
             f"With {len(c.description.splits)} folds the intervals are wide, because so few "
             f"trainings hardly show how much networks differ. Use {ENOUGH_FOLDS} folds or more."

@@ -54,7 +54,7 @@ def test_a_settled_fit_is_left_alone_and_a_short_one_is_not() -> None:
     for study in range(100):
         runs = [drawn_loss(0.1, seed=10 * study + i, annealed=0.02) for i in range(3)]
         settled += trend_of(runs).still_falls("cosine")
-        runs = [drawn_loss(2.0, noise=0.015, seed=10 * study + i) for i in range(3)]
+        runs = [drawn_loss(2.0, noise=0.007, seed=10 * study + i) for i in range(3)]
         short += trend_of(runs).still_falls("cosine")
     assert settled == 0
     assert short >= 80
@@ -120,8 +120,8 @@ def test_each_kind_is_named_with_the_steps_to_take(write_run: WriteRun) -> None:
     folder = write_run(arms, n_seeds=2)
     histories = {
         "none": recorded(drawn_loss(0.1), (0.7, 0.9)),
-        "short": recorded(drawn_loss(3.0), (0.5, 0.8)),
-        "memorizing": recorded(drawn_loss(3.0), (0.8, 0.8)),
+        "short": recorded(drawn_loss(3.0, noise=0.005), (0.5, 0.8)),
+        "memorizing": recorded(drawn_loss(3.0, noise=0.005), (0.8, 0.8)),
         "stuck": recorded(drawn_loss(99.0), (0.5, 0.52)),
         "late": recorded(drawn_loss(99.0), (0.8, 0.9)),  # reweighted late, as LDAM-DRW
         "brief": recorded(drawn_loss(0.1)[:1], (0.5, 0.5))[:1],

@@ -20,7 +20,7 @@ from equipoise.runs.image_run import FinishedCell, ImageRun
 
 CHANCE = 0.5
 LEAST_GAP = 0.05  # of AUROC: smaller ones change no conclusion
-GAP_LEVEL = 0.995  # one-sided: every method of a study is checked
+GAP_LEVEL = 0.99  # one-sided: every method of a study is checked
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,9 +63,10 @@ class LossTrend:
         return self.fall < max(LEAST_FALL * abs(self.first), LEAST_ERRORS * self.error)
 
     def still_falls(self, schedule: str) -> bool:
-        """Whether much of the fall came late, beyond noise."""
+        """Whether much of the fall came late, beyond noise; one standard error is given away."""
         least = LEAST_SHARE.get(schedule, LEAST_SHARE["constant"])
-        return self.share >= least and self.late >= LEAST_ERRORS * self.error
+        beyond_noise = self.late >= LEAST_ERRORS * self.error
+        return beyond_noise and self.late - self.error >= least * self.fall > 0
 
 
 def loss_trend(curves: Sequence[Curve]) -> LossTrend | None:

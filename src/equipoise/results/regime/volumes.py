@@ -8,7 +8,7 @@ from equipoise.results.phrases import MOST_NAMED, listed, plural
 from equipoise.results.regime.warning import RegimeWarning, named
 from equipoise.runs.volume_run import VolumeRun
 
-FEWEST_TESTED = 6  # with fewer a sign test of patients cannot reach 5 %
+FEWEST_TESTED = 6  # with fewer, Student's t rests on its assumption more than on data
 
 
 def never_segmented(volumes: VolumeRun) -> Iterator[RegimeWarning]:
@@ -49,7 +49,7 @@ def few_cases(volumes: VolumeRun) -> Iterator[RegimeWarning]:
         yield RegimeWarning(
             kind="few patients",
             numbers={"test patients": len(patients)},
-            problem=f"{plural(len(patients), 'patient')} were tested, and fewer than "
-            f"{FEWEST_TESTED} show only very large differences",
-            change="add patients",
+            problem=f"with {plural(len(patients), 'test patient')} the intervals assume that the "
+            "differences between patients are about normally distributed, which so few cannot show",
+            change="add patients, and read the results of each patient",
         )
