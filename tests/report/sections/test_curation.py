@@ -104,6 +104,14 @@ def test_the_advice_is_plain(rows: list[DoseRow], words: str) -> None:
     assert words in advice(rows)
 
 
+def test_doses_of_a_replay_count_copies_on_the_decisive_metric() -> None:
+    row = dose(0.5, knee=1, base="replay", metric="decided_balanced_accuracy")
+    text = advice([dose(0.0, base="replay"), row])
+    assert "copies of real images" in text
+    assert "at own thresholds" in text
+    assert "synthetic" not in text
+
+
 def test_doses_are_shown(make_run: MakeRun) -> None:
     run = make_run(class_names=("benign <1>", "malignant"))
     doses = [(0.0, 0), (0.5, 1), (2.0, 0)]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from equipoise.metrics.classification import METRICS
+from equipoise.metrics.decisions import DECIDED
 from equipoise.report.figures import INK, OKABE_ITO, ChartLine, Panel, Style, number, padded
 from equipoise.report.formatting import interval, known, signed
 from equipoise.report.run_contents import Contents
@@ -13,6 +14,7 @@ from equipoise.results.records import Comparison
 from equipoise.runs.cell_record import ClassCuration
 from equipoise.runs.csv_records import read_rows
 
+NAMED = {**METRICS, **DECIDED}
 HEADING = "How many synthetic images, and which"
 ORDER = 50
 AXES = {
@@ -120,7 +122,7 @@ def ladder(rows: Sequence[DoseRow]) -> DoseLadder:
         tests.append([class_doses[i] for class_doses in by_class.values()])
     return DoseLadder(
         base=rows[0].base,
-        label=METRICS[main[0].metric].label,
+        label=NAMED[main[0].metric].label,
         axis=axis(rows[0]),
         advice=advice(main),
         panel=dose_panel(main),
@@ -137,7 +139,7 @@ def advice(rows: Sequence[DoseRow]) -> str:
         rows: The doses of one metric, increasing.
     """
     knee, last = knee_of(rows), rows[-1]
-    base, label, added = knee.base, METRICS[knee.metric].label, added_images(knee)
+    base, label, added = knee.base, NAMED[knee.metric].label, added_images(knee)
     if knee.dose == 0:
         return (
             f"Add none: on the validation images no dose of {base} improved {label} over no "
@@ -201,7 +203,7 @@ def dose_panel(rows: Sequence[DoseRow]) -> Panel:
         ChartLine("validation images", validation, VALIDATION),
         ChartLine(f"stop here: {number(knee)}", [(knee, bottom), (knee, top)], KNEE),
     ]
-    label = METRICS[rows[0].metric].label
+    label = NAMED[rows[0].metric].label
     x_span = (0.0, rows[-1].dose or 1.0)
     return Panel(rows[0].base, axis(rows[0]), label, lines, x_span, (bottom, top))
 
@@ -234,6 +236,6 @@ def effect_sentence(row: Comparison) -> str:
     """Return the difference that filtering made, with its interval and verdict."""
     span = interval(row.low, row.high, signed)
     inside = f" (95 % interval {span})" if span else ""
-    label = METRICS[row.metric].label
+    label = NAMED[row.metric].label
     difference = f"{signed(row.difference)}{inside}"
     return f"{row.method} minus {row.baseline}, {label}: {difference}, {row.verdict}."
