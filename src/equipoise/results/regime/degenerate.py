@@ -112,8 +112,8 @@ def one_class_called(
             kind="one class called",
             methods=tuple(never),
             problem=(
-                f"at the usual threshold (largest probability) {named(never)} miss nearly every "
-                f"test image of {rare}"
+                f"at the usual threshold (largest probability) nearly every test image of {rare} "
+                f"is missed by {named(never)}"
             ),
             change=OWN_THRESHOLD,
         )
@@ -122,8 +122,8 @@ def one_class_called(
             kind="one class called",
             methods=tuple(always),
             problem=(
-                f"at the usual threshold (largest probability) {named(always)} call nearly every "
-                f"test image {rare}"
+                f"at the usual threshold (largest probability) nearly every test image is called "
+                f"{rare} by {named(always)}"
             ),
             change=OWN_THRESHOLD,
         )
