@@ -40,13 +40,13 @@ def posterior(
 @pytest.mark.parametrize("hits", [3, 6, 8])
 def test_the_interval_of_a_recall_is_that_of_jeffreys(hits: int) -> None:
     p = calls([0] * 30 + [1] * 9, [0] * 30 + [1] * hits + [0] * (9 - hits))
-    expected = stats.beta.ppf([0.025, 0.975], hits + 0.5, 9 - hits + 0.5)
+    expected = stats.beta.ppf([0.015, 0.985], hits + 0.5, 9 - hits + 0.5)
     assert_allclose(posterior(p, "rare_recall", n=40_000), expected, atol=0.01)
 
 
 def test_all_of_nine_have_an_interval_with_width() -> None:
     p = calls([0] * 30 + [1] * 9, [0] * 30 + [1] * 9)
-    expected = stats.beta.ppf(0.025, 9.5, 0.5)
+    expected = stats.beta.ppf(0.015, 9.5, 0.5)
     assert_allclose(posterior(p, "rare_recall", n=40_000), (expected, 1.0), atol=0.01)
     for metric in ("balanced_accuracy", "auroc", "auprc", "rare_f1", "mcc"):
         low, high = posterior(p, metric)

@@ -3,8 +3,9 @@
 A bootstrap cannot show what the sample never contained: where 9 of 9 are detected, every draw
 detects all. Here two imagined patients stand beside the real ones of every class, one called
 correctly and one not, each with the weight of half a patient, and draws weigh patients as a
-posterior does. The interval of a recall is then that of Jeffreys, with width at 9 of 9, and every
-other metric, computed from the same weighted images, gets an interval that stays within its bounds.
+posterior does. The interval of a recall is then that of Jeffreys (a little wider, see `LEVEL`),
+with width at 9 of 9. Every other metric, computed from the same weighted images, gets an interval
+that stays within its bounds.
 """
 
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from equipoise.metrics.statistics import percentile_interval
 
 Codes = NDArray[np.int64]
 
+# Counts are discrete, which costs an interval of the central 95 % up to .06 of its coverage for
+# some true values; one of the central 97 % covers .97 on average and hardly ever less than .93.
+LEVEL = 0.97
 MASS = 0.5  # of what was not seen of a class, right and wrong: Jeffreys' prior
 N_DRAWS = 1000  # the quantile at 2.5 % has a standard error of half a percent
 
@@ -149,13 +153,13 @@ def posterior_draws(
 def metric_interval(value: float, draws: Values) -> tuple[float, float]:
     """Return the 95 % interval of a metric from its posterior draws; it contains the value.
 
-    Near a bound the value itself may lie outside the central 95 %: 9 of 9 detected is not in the
+    Near a bound the value itself may lie outside the central part: 9 of 9 detected is not in the
     middle of what is plausible. The interval then reaches to it, as that of Jeffreys does.
 
     Simulated (simulations/intervals.py) with 5 to 30 patients of the rare class, nominal .95: it
     covers at least .93 of all metrics but two. The lowest recall of several classes and the
     calibration error are themselves biased with few images, and no interval around them helps. The
-    percentile interval of the bootstrap covers .45 to .95.
+    percentile interval of the bootstrap covers .47 to .96 of the others.
 
     Args:
         value: The metric of the real images.
@@ -169,5 +173,5 @@ def metric_interval(value: float, draws: Values) -> tuple[float, float]:
         >>> metric_interval(1.0, np.linspace(0.7, 0.99, 1000))[1]
         1.0
     """
-    low, high = percentile_interval(draws)
+    low, high = percentile_interval(draws, level=LEVEL)
     return min(low, value), max(high, value)

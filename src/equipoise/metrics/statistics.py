@@ -83,8 +83,8 @@ def patient_draws(
         yield weights
 
 
-def percentile_interval(draws: Values) -> tuple[float, float]:
-    """Compute the central 95 % of the draws; NaN draws are left out, NaN if none is left.
+def percentile_interval(draws: Values, *, level: float = CONFIDENCE) -> tuple[float, float]:
+    """Compute the central part (95 %) of the draws; NaN draws are left out, NaN if none is left.
 
     Of bootstrap draws it is too narrow with few patients, and without width at a bound: no
     bootstrap can show what the sample never contained. For a metric of one method the draws are
@@ -101,7 +101,7 @@ def percentile_interval(draws: Values) -> tuple[float, float]:
     finite = draws[np.isfinite(draws)]
     if not len(finite):
         return float("nan"), float("nan")
-    low, high = np.quantile(finite, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
