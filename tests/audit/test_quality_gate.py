@@ -42,8 +42,10 @@ def test_one_extractor_that_sees_the_difference_is_enough_and_named() -> None:
     assert "carcinoma" in reason
     assert "the radial power spectrum: AUROC 0.97 [0.90, 1.00]" in reason
     assert "0.52 [0.42, 0.62]" in reason
-    passed = decide_quality("carcinoma", [findings[0], findings[2]])
+    passed = decide_quality("carcinoma", [findings[2], findings[0]])
     assert "0.60 [0.50, 0.70] by a random network" in passed.reasons[0]  # the worst is quoted
+    wide = told(0.6, 0.3, 0.85, "spectrum")
+    assert decide_quality("carcinoma", [findings[0], wide]).status == NOT_MEASURED
 
 
 @pytest.mark.parametrize("measure", ["precision", "recall", "coverage"])
