@@ -201,13 +201,13 @@ def paired_test(
     enlarge it by the factor 1 + m n_test / n_train instead and keep m - 1 degrees of freedom, which
     are 2 for three splits.
 
-    Simulated (tests/metrics/test_statistics.py: two trained classifiers, equally good by
-    construction, 1,500 studies for each of 26 designs): false alarms 1 to 5 % with 1, 2, 3 or 5
+    Simulated (simulations/classification.py: two trained classifiers, equally good by
+    construction): false alarms 1 to 5 % with 1, 2, 3 or 5
     hold-outs or 3, 5 or 10 folds and 1 to 5 seeds, but 5 to 8 % with two folds. Nadeau and Bengio:
     1 to 6 %, with intervals 1.1 to 5 times as wide, and 12 to 52 % with a single split, for which
     their test was not made. A paired t test over all runs: 5 to 52 %. With a single split the
-    statement is about models trained on these training images; only several splits extend it to
-    others.
+    statement is about models trained on these training images, for which it holds; over other
+    training images false alarms grow with the test part. Only several splits extend it to others.
 
     Args:
         differences: (runs,) method minus baseline, at least 1, finite.
