@@ -69,7 +69,7 @@ def test_the_best_generator_is_taken_unless_one_is_named(
 ) -> None:
     arguments = ("generate", run.folder, "--class", "ill", "-n", 1, "--override-reason", REASON)
     _, said, _ = call(*arguments, "--out", tmp_path / "a")
-    assert "best balanced accuracy of the 3" in said
+    assert "best balanced accuracy at own thresholds of the 3" in said
     _, said, _ = call(
         *arguments,
         "--out",

@@ -53,7 +53,7 @@ def test_a_folder_of_cases_to_a_report(call: Call, cases: Path, tmp_path: Path) 
         (("--task", "segmentation", "--methods", "random,random"), "got random more than once"),
         (
             ("--task", "segmentation", "--labels", "brats2031"),
-            "Available: brats2013, brats2017, msd_brain, plain",
+            "Available: brats2013, brats2017, brats2023, msd_brain, plain",
         ),
         (("--task", "segmentation", "--metric", "auroc"), "No metric named 'auroc'"),
         (

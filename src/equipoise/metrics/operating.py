@@ -40,7 +40,7 @@ class Tuning:
         >>> y_score = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
         >>> y_true = np.array([0, 0, 1, 1])
         >>> tuning = Tuning(Predictions(y_true=y_true, y_score=y_score, positive=1))
-        >>> POINTS["best_threshold"].rule(tuning, np.array([[0.7, 0.3], [0.75, 0.25]])).tolist()
+        >>> POINTS["best_threshold"].rule(tuning, np.array([[0.7, 0.3], [0.8, 0.2]])).tolist()
         [True, False]
     """
 

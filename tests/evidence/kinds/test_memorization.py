@@ -30,7 +30,7 @@ def test_every_cell_with_synthetic_images_is_audited(run: FinishedRun, tmp_path:
     held_out = np.concatenate([split.validation, split.test])
     assert audit["overall"]["n_held_out"] == np.count_nonzero(of_class[held_out])
     assert audit["extractor"] == "random"
-    assert set(audit["privacy"]) == {"status", "reasons"}
+    assert set(audit["privacy"]) == {"status", "reasons", "runs"}
 
 
 def test_the_pairs_kept_as_images_are_those_of_the_audit(run: FinishedRun, tmp_path: Path) -> None:
