@@ -30,3 +30,18 @@ def test_nothing_is_advised_on_an_unusable_baseline(
     advice = advice_of(read_contents(make_run()))
     assert advice.startswith("Nothing can be advised yet. Images are ranked") == is_silent
     assert ("check the labels" in advice) == is_silent
+
+
+def test_a_better_simple_reference_comes_first(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warning = RegimeWarning(
+        kind="below the reference",
+        problem="a logistic regression ranks better",
+        change="train longer",
+        methods=("none",),
+    )
+    monkeypatch.setattr("equipoise.report.run_contents.check_regime", lambda *_: (warning,))
+    advice = advice_of(read_contents(make_run()))
+    assert advice.startswith("Train better before you rebalance: a logistic regression")
+    assert "until then: keep the plain classifier" in advice.lower()

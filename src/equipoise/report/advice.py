@@ -7,10 +7,17 @@ from equipoise.runs.description import SEGMENTATION
 
 
 def advice_of(contents: Contents) -> str:
-    """Return what to do after a study; where its baseline is unusable, what to change first."""
+    """Return what to do after a study; where its training is at fault, what to change first."""
     for warning in contents.regime:
         if contents.results.baseline in warning.unusable:
             return f"Nothing can be advised yet. {warning.text}"
     if contents.results.task == SEGMENTATION:
         return advise_volumes(contents.results)
-    return advise(contents.results, contents.run.images, read_releases(contents.folder))
+    advice = advise(contents.results, contents.run.images, read_releases(contents.folder))
+    for warning in contents.regime:
+        if warning.kind == "below the reference":
+            return (
+                f"Train better before you rebalance: {warning.problem}; {warning.change}. Until "
+                f"then: {advice}"
+            )
+    return advice
