@@ -116,6 +116,8 @@ def first_sentences(contents: Contents) -> Iterator[str]:
     if contents.results.contest is not None:
         yield contents.results.contest.sentence
     yield f"**What to do.** {advice_of(contents)}"
+    for warning in contents.regime:
+        yield f"*Before you rely on this:* {warning.text}"
 
 
 def page(contents: Mapping[str, Contents]) -> Iterator[str]:
