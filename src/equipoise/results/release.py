@@ -82,7 +82,8 @@ def decision_of(row: JsonFields) -> GateDecision:
 def _objection(side: str, decision: GateDecision) -> str:
     if not decision.reasons:
         return f"{side} {decision.words}"
-    reason = decision.reasons[0].removesuffix(".")
+    finding, _, _ = decision.reasons[0].partition(": ")  # its numbers are in the report
+    reason = finding.removesuffix(".")
     return f"{side} {decision.words} ({reason[:1].lower()}{reason[1:]})"
 
 
