@@ -19,8 +19,8 @@ from equipoise.metrics.statistics import percentile_interval
 
 Codes = NDArray[np.int64]
 
-# Counts are discrete, which costs an interval of the central 95 % up to .06 of its coverage for
-# some true values; one of the central 97 % covers .97 on average and hardly ever less than .93.
+# Counts are discrete, which costs an interval of the central 95 % coverage for some true values: in
+# simulations/intervals.py a specificity near its bound was covered with .898.
 LEVEL = 0.97
 MASS = 0.5  # of what was not seen of a class, right and wrong: Jeffreys' prior
 N_DRAWS = 1000  # the quantile at 2.5 % has a standard error of half a percent
