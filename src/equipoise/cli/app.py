@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from equipoise.cli import audit, generate, predict, rank, report, run
+from equipoise.cli import audit, generate, predict, rank, report, run, weights
 from equipoise.cli import list as list_command
 from equipoise.exceptions import EquipoiseError
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, report, list_command, generate, audit, predict, rank):
+for command in (run, report, list_command, generate, audit, predict, rank, weights):
     command.add_to(app)
 
 

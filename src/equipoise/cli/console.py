@@ -8,7 +8,14 @@ from textwrap import wrap
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from equipoise.results.records import RANKING, Comparison, JudgmentWord, Results, Summary
@@ -28,6 +35,15 @@ def reading_bar(title: str = "Reading images") -> Iterator[Callable[[int, int], 
     with Progress(*columns, console=Console(), transient=True) as bar:
         task = bar.add_task("reading", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def download_bar() -> Iterator[Callable[[int, int], None]]:
+    """Yield a function of (bytes that have arrived, bytes in all) that draws a bar."""
+    columns = (TextColumn("Downloading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(), transient=True) as bar:
+        task = bar.add_task("downloading", total=None, visible=False)
+        yield lambda arrived, total: bar.update(task, completed=arrived, total=total, visible=True)
 
 
 def show_results(results: Results, advice: str, warnings: Sequence[str] = ()) -> None:

@@ -202,11 +202,19 @@ ProtocolName = Annotated[
         show_default="the first",
     ),
 ]
-Network = Annotated[str, typer.Option(help="Classifier network.", rich_help_panel=TRAINING)]
+Network = Annotated[
+    str,
+    typer.Option(
+        help="Classifier network: a name of `equipoise list networks`, monai:NAME, timm:NAME, or "
+        "module:RECORD.",
+        rich_help_panel=TRAINING,
+    ),
+]
 Pretrained = Annotated[
     str | None,
     typer.Option(
-        help="Initial weights: 'imagenet', or a .safetensors or .pth file.",
+        help="Initial weights: 'official' or another name of `equipoise weights list`, a "
+        ".safetensors or .pth file, or hf://OWNER/NAME@COMMIT/FILE.safetensors.",
         rich_help_panel=TRAINING,
     ),
 ]

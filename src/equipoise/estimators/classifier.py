@@ -26,7 +26,8 @@ from equipoise.estimators.second_stage import SECOND_STAGES, check_second_stage
 from equipoise.estimators.settings import ClassifierSettings
 from equipoise.estimators.stages import TrainedStages, make_loss, train_stages
 from equipoise.exceptions import DataError
-from equipoise.networks.backbones import find_backbone
+from equipoise.networks.backbone import Backbone
+from equipoise.networks.backbones import find_backbone, name_of
 from equipoise.training.devices import resolve_device
 from equipoise.training.persistence import load_fitted, save_fitted
 from equipoise.validation import check_images, check_images_and_labels
@@ -36,9 +37,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
     """Classifies images (n, c, h, w) in storage type with one or three channels.
 
     Args:
-        network: One of `equipoise.networks.backbones.BACKBONES`.
-        pretrained: None for random weights, "imagenet" for the official ones, or the path of a
-            local file.
+        network: A name, see `equipoise.networks.backbones.find_backbone`, or a `Backbone`. To be
+            saved, resumed or sent to worker processes, a record of your own has to stand at the top
+            of a module.
+        pretrained: None for random weights; "official", or another name of the network's weights;
+            the path of a local file; or hf://OWNER/NAME@COMMIT/FILE.safetensors.
         pretraining: None, or an estimator that learns the initial weights of the trunk from the
             real training images; see `equipoise.estimators.pretraining.Pretraining`.
         loss: One of `equipoise.losses.LOSSES`; it receives the class counts of the `y` given to
@@ -105,7 +108,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        network: str = "small_cnn",
+        network: str | Backbone = "small_cnn",
         pretrained: str | Path | None = None,
         pretraining: Pretraining | None = None,
         loss: str = "cross_entropy",
@@ -211,7 +214,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             self.pretraining,
             X[~synthetic],
             y[~synthetic],
-            network=self.network,
+            network="" if self.pretraining is None else name_of(self.network),
             validation=validation,
             workspace=folder,
         )
@@ -284,7 +287,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         The parameter `pretraining` is not stored.
         """
         check_is_fitted(self, "network_")
-        parameters = {**self.get_params(deep=False), "pretraining": None}
+        parameters = {
+            **self.get_params(deep=False),
+            "pretraining": None,
+            "network": name_of(self.network),
+        }
         if self.pretrained is not None:
             parameters["pretrained"] = str(self.pretrained)
         stored = {
@@ -317,8 +324,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         stage = SECOND_STAGES[loaded.second_stage]
         loss = RELEARNED if stage is not None and stage.relearns else loaded.loss
         loaded.network_ = build_network(
-            loaded.network,
-            pretrained=loaded.pretrained is not None,
+            find_backbone(loaded.network),
+            pretrained=loaded.pretrained,
             channels=loaded.shape_[0],
             n_classes=len(loaded.classes_),
             side=min(loaded.shape_[1:]),
@@ -384,5 +391,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             backbone=find_backbone(self.network),
             settings=self.settings,
         )
-        parameters = sorted(self.get_params().items(), key=itemgetter(0))
-        return request.in_workspace(workspace, self.classes_, parameters)
+        if workspace is None:
+            return request
+        parameters = {**self.get_params(), "network": name_of(self.network)}
+        ordered = sorted(parameters.items(), key=itemgetter(0))
+        return request.in_workspace(workspace, self.classes_, ordered)

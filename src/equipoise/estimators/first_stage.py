@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from equipoise.estimators.scoring import logits_of, validation_scores
 from equipoise.estimators.settings import AVERAGED, KEEP_BEST, ClassifierSettings
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
-from equipoise.networks.backbones import build, find_backbone
+from equipoise.networks.backbone import Backbone
+from equipoise.networks.backbones import build
 from equipoise.training.augmentation import augmented
 from equipoise.training.averaging import ExponentialAverage
 from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches
@@ -28,15 +30,23 @@ from equipoise.training.optimizers import make_optimizer, make_schedule
 
 
 def build_network(
-    name: str, *, pretrained: bool, channels: int, n_classes: int, side: int, loss: str
+    backbone: Backbone,
+    *,
+    pretrained: str | Path | None,
+    channels: int,
+    n_classes: int,
+    side: int,
+    loss: str,
 ) -> nn.Module:
-    """Build a network with the head of its loss and random weights of torch's global generator."""
-    backbone = find_backbone(name)
+    """Build a network with the head of its loss and random weights of torch's global generator.
+
+    With `pretrained` it is the network that those weights fit; they are not loaded.
+    """
     network: Any  # torch's stubs lack `to(memory_format=...)`
-    if pretrained:
-        network = backbone.build_pretrained(n_classes, side)
+    if pretrained is not None:
+        network = backbone.build_pretrained(n_classes, side, pretrained)
     else:
-        network = build(name, channels=channels, n_classes=n_classes, side=side)
+        network = build(backbone, channels=channels, n_classes=n_classes, side=side)
     backbone.replace_head(network, pick(LOSSES, loss, "loss").head)
     laid_out: nn.Module = network.to(memory_format=torch.channels_last)
     return laid_out

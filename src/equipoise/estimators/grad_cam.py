@@ -46,6 +46,7 @@ def grad_cam(classifier: ImageClassifier, images: Images, labels: Labels) -> Map
 
     Raises:
         NotFittedError: The classifier has not been fitted.
+        SettingError: Its network has no last map, as transformers; see `can_map`.
         DataError: Images of another kind, or unknown labels.
 
     Example:
@@ -77,6 +78,11 @@ def grad_cam(classifier: ImageClassifier, images: Images, labels: Labels) -> Map
         maps[part] = enlarged(coarse, images.shape[2:]).cpu().numpy()
         report("Grad-CAM", min(start + rows, len(images)), len(images))
     return maps
+
+
+def can_map(classifier: ImageClassifier) -> bool:
+    """Return whether the network of a classifier ends in a map of the image."""
+    return find_backbone(classifier.network).last_map is not None
 
 
 def map_side(classifier: ImageClassifier) -> tuple[int, int]:

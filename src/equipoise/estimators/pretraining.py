@@ -37,8 +37,8 @@ class Pretraining(Protocol):
     ) -> Mapping[str, Tensor]:
         """Train on real images and return the complete state dict of the network's trunk.
 
-        The trunk is that of its record in `equipoise.networks.backbones.BACKBONES`, built for the
-        channels and the side of `X`.
+        The trunk is that of its record, see `equipoise.networks.backbones.find_backbone`, built for
+        the channels and the side of `X`.
         """
 
 

@@ -10,7 +10,8 @@ from equipoise.discovery import pick
 from equipoise.estimators.pretraining import Pretraining
 from equipoise.exceptions import SettingError
 from equipoise.losses import LOSSES
-from equipoise.networks.backbones import BACKBONES
+from equipoise.networks.backbone import Backbone
+from equipoise.networks.backbones import find_backbone, name_of
 from equipoise.training.augmentation import AUGMENTATIONS
 from equipoise.training.batches import BATCH_SAMPLERS
 from equipoise.training.devices import PRECISIONS, resolve_device
@@ -33,7 +34,7 @@ KEEP_BEST = {  # what chooses the weights -> whether higher is better, where it 
 class ClassifierSettings:
     """The parameters of `ImageClassifier`, which describes them, as its fit reads them."""
 
-    network: str
+    network: str | Backbone
     pretrained: str | Path | None
     pretraining: Pretraining | None
     loss: str
@@ -76,11 +77,10 @@ class ClassifierSettings:
 
         Raises:
             SettingError: A name is unknown, or a number out of range.
-            DataError: The images are too small for any network.
-            WeightsError: The file of pretrained weights does not exist.
+            DataError: The network cannot work on images of that side.
+            WeightsError: The pretrained weights are not here and cannot be downloaded.
         """
         tables: tuple[tuple[str, Mapping[str, object], str], ...] = (
-            ("network", BACKBONES, self.network),
             ("loss", LOSSES, self.loss),
             ("batch sampler", BATCH_SAMPLERS, self.batch_sampler),
             ("mixing", MIXINGS, self.mixing),
@@ -92,14 +92,14 @@ class ClassifierSettings:
         )
         for kind, table, name in tables:
             pick(table, name, kind)
-        backbone = BACKBONES[self.network]
+        backbone = find_backbone(self.network)
         backbone.check_side(side)
         resolve_device(self.device)
-        if self.pretrained is not None:
-            backbone.check_weights(self.pretrained)
         self._check_numbers()
         self._check_synthetic()
         if self.pretraining is None:
+            if self.pretrained is not None:
+                backbone.check_weights(self.pretrained)
             return
         if not callable(getattr(self.pretraining, "trunk", None)):
             raise SettingError(
@@ -110,7 +110,7 @@ class ClassifierSettings:
             raise SettingError(
                 "Expected pretrained or pretraining, got both: each replaces the other's weights."
             )
-        self.pretraining.check_settings(self.network, side)
+        self.pretraining.check_settings(name_of(self.network), side)
 
     def _check_numbers(self) -> None:
         check_whole("n_steps", self.n_steps, minimum=1)

@@ -52,8 +52,8 @@ def train_stages(request: FitRequest, pretrained: PretrainedTrunk) -> TrainedSta
     real_counts = np.bincount(request.codes[~request.synthetic], minlength=len(counts))
     with isolated_chance(settings.seed, "classifier", "first weights"):
         network = build_network(
-            settings.network,
-            pretrained=settings.pretrained is not None,
+            request.backbone,
+            pretrained=settings.pretrained,
             channels=request.images.shape[1],
             n_classes=len(counts),
             side=min(request.images.shape[2:]),

@@ -38,7 +38,7 @@ def check_plan(protocol: Protocol, budget: Budget, *, size: int) -> None:
     Raises:
         SettingError: A method, metric, policy, network or other name is unknown, a number is out of
             range, or `size` does not suit a method.
-        WeightsError: The file of pretrained weights does not exist.
+        WeightsError: The pretrained weights are not here and cannot be downloaded.
     """
     if protocol.duplicates not in DUPLICATE_POLICIES:
         raise SettingError(unknown(protocol.duplicates, DUPLICATE_POLICIES, "duplicate policy"))

@@ -54,8 +54,8 @@ class Budget:
     """What every method of a comparison on images may spend: one classifier, one number of steps.
 
     Attributes:
-        network: Of the classifier; one of `equipoise.networks.backbones.BACKBONES`.
-        pretrained: None, "imagenet", or a file of weights.
+        network: Of the classifier; see `equipoise.networks.backbones.find_backbone`.
+        pretrained: None, "official" or another name of the network's weights, or a file of them.
         n_steps: Optimizer steps of the classifier.
         batch_size: Images in each of them.
         learning_rate: Of the classifier.

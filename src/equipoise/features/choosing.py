@@ -9,8 +9,8 @@ from equipoise.discovery import pick
 from equipoise.exceptions import SettingError, WeightsError
 from equipoise.features.base import Extractor
 from equipoise.features.table import EXTRACTORS
+from equipoise.networks.weight_files import FOLDER
 
-FOLDER = "EQUIPOISE_WEIGHTS"
 # Extractors in whose features quality is measured.
 ALWAYS = ("random", "spectrum")
 PRETRAINED = ("imagenet", "dinov2", "inception")  # the first whose weights are at hand: by cost

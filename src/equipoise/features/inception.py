@@ -12,13 +12,8 @@ from equipoise.arrays import ValueRange
 from equipoise.exceptions import WeightsError
 from equipoise.features.network import NetworkExtractor
 from equipoise.networks.inception import ConvNorm, fid_inception
-from equipoise.networks.weights import (
-    State,
-    check_fit,
-    check_weights_file,
-    download,
-    read_weights,
-)
+from equipoise.networks.weight_files import check_weights_file, download, read_weights
+from equipoise.networks.weights import State, check_fit
 from equipoise.training.chance import isolated_chance
 
 RELEASE = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights"

@@ -6,18 +6,21 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from equipoise.exceptions import DataError, SettingError
+from equipoise.discovery import unknown
+from equipoise.exceptions import DataError, SettingError, WeightsError
 from equipoise.networks.heads import features_before, linear_called, replace_linear
-from equipoise.networks.weights import (
-    InputNormalization,
-    Weights,
-    check_fit,
+from equipoise.networks.hub import HUB, check_pinned
+from equipoise.networks.weight_files import (
     check_weights_file,
-    download,
+    obtain_file,
+    place_of,
     read_weights,
 )
+from equipoise.networks.weights import InputNormalization, Weights, check_fit
 
 SMALL_SIDE = 64  # px; below it the usual stem (7x7 stride 2, max pool) leaves a last map of 1x1
+OFFICIAL = "official"  # names the first weights of any network
+SIDES = (12, 16, 20, 24, 28, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 299, 320, 384)
 
 Build = Callable[[int, int, int], nn.Module]  # channels, number of classes, smaller side in px
 
@@ -34,7 +37,7 @@ class Backbone:
     find its parts by name, so that a replaced or reloaded part is found, too.
 
     Attributes:
-        name: Its name in `equipoise.networks.backbones.BACKBONES`.
+        name: Its name, as `equipoise.networks.backbones.find_backbone` takes it.
         summary: One line for users.
         source: Author, year and table of its definition.
         build: (channels, number of classes, smaller side in px) -> network with random weights
@@ -43,9 +46,11 @@ class Backbone:
             shares the network's layers: loading a state dict into it changes the network.
         head: Name of the last linear layer, which second stages retrain.
         last_map: Name of the layer whose output Grad-CAM reads: the last map, behind its ReLU if
-            the network ends with one.
+            the network ends with one. None where there is no such layer, as in most transformers.
         smallest_side: Least side of an image in px.
-        weights: Pretrained weights by name; the first ones describe local files.
+        fits: Whether the network can work on images of a side in px; None where it can on all.
+        weights: Pretrained weights by name; the first ones are those of "official", and describe
+            local files whose name is that of no others.
     """
 
     name: str
@@ -54,21 +59,26 @@ class Backbone:
     build: Build
     trunk: Callable[[nn.Module], nn.Module]
     head: str
-    last_map: str
+    last_map: str | None
     smallest_side: int = 12
+    fits: Callable[[int], bool] | None = None
     weights: Mapping[str, Weights] = field(default_factory=dict)
 
     def check_side(self, side: int) -> None:
-        """Raise unless images are large enough.
+        """Raise unless the network can work on images of a side.
 
         Raises:
-            DataError: The smaller side is below `smallest_side`.
+            DataError: It cannot; the message names the nearest side that it can work on.
         """
-        if side < self.smallest_side:
-            raise DataError(
-                f"Expected images of at least {self.smallest_side} px a side for the network "
-                f"'{self.name}', got {side} px. Resize them."
-            )
+        too_small = side < self.smallest_side
+        if not too_small and (self.fits is None or self.fits(side)):
+            return
+        usable = self._nearest_side(side)
+        bound = f"of at least {self.smallest_side} px a side" if too_small else "of a usable side"
+        raise DataError(
+            f"Expected images {bound} for the network '{self.name}', got {side} px. Resize them, "
+            f"for example to {usable} px (--size {usable})."
+        )
 
     def head_of(self, network: nn.Module) -> nn.Linear:
         """Return the last linear layer, which maps `features` (n, d) to logits (n, k)."""
@@ -92,22 +102,71 @@ class Backbone:
         return features_before(self.head_of(network), network, images)
 
     def last_map_of(self, network: nn.Module) -> nn.Module:
-        """Return the layer whose output is the last map."""
+        """Return the layer whose output is the last map.
+
+        Raises:
+            SettingError: There is none.
+        """
+        if self.last_map is None:
+            raise SettingError(
+                f"The network '{self.name}' has no layer that ends in a map of the image, which "
+                "Grad-CAM needs. Choose a convolutional network."
+            )
         return _bare(network).get_submodule(self.last_map)
 
     def check_weights(self, source: str | Path) -> None:
-        """Raise unless `load_weights` may find something at a source; nothing is read.
+        """Make sure that weights are on this machine, before anything is read or trained.
+
+        A missing file of named weights is downloaded, a local one only has to exist.
+
+        Args:
+            source: See `load_weights`.
 
         Raises:
             SettingError: The backbone has no pretrained weights.
-            WeightsError: There is no such local file.
+            WeightsError: There is no such file, or it cannot be downloaded.
         """
-        self._weights_for(source)
-        if str(source) not in self.weights:
-            check_weights_file(Path(source))
+        self.weights_file(source)
+
+    def weights_file(self, source: str | Path) -> Path:
+        """Return the file of weights, downloaded and checked; see `check_weights`."""
+        record = self.weights_record(source)
+        if _is_name(source, self.weights):
+            return obtain_file(record.url, record.sha256)
+        if str(source).startswith(HUB):
+            check_pinned(str(source))
+            return obtain_file(str(source), "")
+        path = Path(source)
+        if not path.is_file() and not path.suffix and path.name == str(source):
+            raise WeightsError(unknown(str(source), [OFFICIAL, *self.weights], "weights"))
+        check_weights_file(path)
+        return path
+
+    def weights_record(self, source: str | Path) -> Weights:
+        """Return the record that describes weights.
+
+        Args:
+            source: See `load_weights`. A local file with the official name of weights is described
+                by their record, any other one by the first.
+
+        Raises:
+            SettingError: The backbone has no pretrained weights.
+        """
+        if not self.weights:
+            raise SettingError(
+                f"The network '{self.name}' has no pretrained weights. Leave out pretrained, or "
+                "choose another one: `equipoise weights list` shows which have them."
+            )
+        if str(source) in self.weights:
+            return self.weights[str(source)]
+        stem = Path(source).stem
+        for record in self.weights.values():
+            if stem == Path(place_of(record.url)).stem and not record.url.startswith(HUB):
+                return record
+        return next(iter(self.weights.values()))
 
     def build_pretrained(
-        self, n_classes: int, side: int, source: str | Path = "imagenet"
+        self, n_classes: int, side: int, source: str | Path = OFFICIAL
     ) -> NormalizedNetwork:
         """Build the network that pretrained weights fit, behind the normalization of its input.
 
@@ -116,46 +175,43 @@ class Backbone:
         Raises:
             SettingError: The backbone has no pretrained weights.
         """
-        weights = self._weights_for(source)
-        network = weights.build(3, n_classes, side)
+        weights = self.weights_record(source)
+        network = weights.build(weights.statistics.channels, n_classes, side)
         return NormalizedNetwork(InputNormalization(weights.statistics), network)
 
     def load_weights(self, network: nn.Module, source: str | Path) -> None:
         """Load pretrained weights into what `build_pretrained` returned; the head stays as it is.
 
         Args:
-            network: From `build_pretrained`.
-            source: A name in `weights`, for example "imagenet" (downloaded once, SHA-256 checked),
-                or a local .safetensors or .pth file with the parameter names of the official one.
+            network: From `build_pretrained`, with the same source.
+            source: A name in `weights`, for example "imagenet", or "official" for the first of
+                them: a file that is downloaded once and checked. Or a local .safetensors or .pth
+                file with the parameter names of the official one. Or a snapshot on the hub:
+                hf://OWNER/NAME@COMMIT/FILE.safetensors.
 
         Raises:
             SettingError: The backbone has no pretrained weights.
             WeightsError: The file is missing or damaged, cannot be downloaded, or does not fit.
         """
-        weights = self._weights_for(source)
-        if str(source) in self.weights:
-            stored = download(weights.url, weights.sha256)
-        else:
-            stored = read_weights(Path(source))
-        body = {}
-        for name, tensor in stored.items():
-            renamed = weights.rename(name)
-            if not renamed.startswith(weights.head):
-                body[renamed] = tensor
+        weights = self.weights_record(source)
+        path = self.weights_file(source)
+        stored = read_weights(path, whole_module=weights.whole_module)
         bare = _bare(network)
+        body = weights.body(stored, bare)
         parameters = bare.state_dict()
         check_fit(body, parameters, weights.head, source)
         bare.load_state_dict({**parameters, **body})
 
-    def _weights_for(self, source: str | Path) -> Weights:
-        if not self.weights:
-            raise SettingError(
-                f"The network '{self.name}' has no pretrained weights. Leave out pretrained, or "
-                "choose another one: `equipoise list networks` shows which have them."
-            )
-        return self.weights.get(str(source)) or next(iter(self.weights.values()))
+    def _nearest_side(self, side: int) -> int:
+        """Return the usable side that is nearest to one that is not."""
+        usable = [s for s in SIDES if s >= self.smallest_side and (not self.fits or self.fits(s))]
+        return min(usable, key=lambda other: abs(other - side), default=self.smallest_side)
 
 
 def _bare(network: nn.Module) -> nn.Module:
     """Return the network without the normalization of its input."""
     return network[1] if isinstance(network, NormalizedNetwork) else network
+
+
+def _is_name(source: str | Path, weights: Mapping[str, Weights]) -> bool:
+    return str(source) in (OFFICIAL, *weights)

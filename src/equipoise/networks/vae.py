@@ -21,7 +21,7 @@ class VAEDesign:
     """What a VAE is built from.
 
     Attributes:
-        trunk: Name of the backbone whose convolutions encode; see `backbones.BACKBONES`.
+        trunk: Name of the backbone whose convolutions encode; see `backbones.find_backbone`.
         size: Side of the square images in px. Even sides below 32 are padded to 32 in the network.
         channels: Channels of the images.
         latent_channels: Channels of the latent map.

@@ -1,17 +1,17 @@
-"""Pretrained weights: where they are, how they are downloaded, checked and read."""
+"""Pretrained weights as records, and whether tensors fit a network."""
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from equipoise.exceptions import WeightsError
 
 State = Mapping[str, Tensor]
 
+FULL_DIGITS = 64  # of a SHA-256
 TORCHVISION = "https://download.pytorch.org/models"
 TORCHVISION_LICENSE = "BSD-3-Clause (torchvision); trained on ImageNet, for non-commercial research"
 
@@ -21,14 +21,19 @@ class InputStatistics:
     """What the images looked like that a network was pretrained on.
 
     Attributes:
-        mean: Mean of each of the three channels, for images in [0, 1].
+        mean: Mean of each channel, for images in [0, 1]; three numbers, or one for gray images.
         deviation: Standard deviation of each channel.
         side: Side of the training images in px.
     """
 
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
     side: int
+
+    @property
+    def channels(self) -> int:
+        """Channels that the network takes."""
+        return len(self.mean)
 
 
 IMAGENET = InputStatistics((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), side=224)
@@ -39,14 +44,18 @@ class Weights:
     """Pretrained weights of a backbone, and how they fit it.
 
     Attributes:
-        url: Address of a .pth or .safetensors file with tensors by name.
-        sha256: SHA-256 of the file, or its first digits (at least 8).
+        url: Address of a .pth, .pt or .safetensors file with tensors by name: https://..., or
+            hf://owner/name@revision/file.safetensors on the hub.
+        sha256: SHA-256 of the file, or its first digits (at least 8), or "" where none is known.
         license: License of the weights.
         statistics: The input that the weights expect.
         build: Builds the network that the file fits from (channels, number of classes, smaller
             side in px), at every side.
         head: Prefix of the parameters that are not loaded, because they belong to other classes.
-        rename: Maps a parameter name of the file to the network's.
+        rename: Maps a parameter name of the file to the network's; "" drops the parameter.
+        adapt: Maps the tensors of the file and the network to tensors that fit it, before they are
+            renamed: what takes more than other names.
+        whole_module: The file is a pickled module; see `stored_module.read_stored_module`.
     """
 
     url: str
@@ -56,13 +65,40 @@ class Weights:
     build: Callable[[int, int, int], nn.Module]
     head: str
     rename: Callable[[str], str] = str
+    adapt: Callable[[State, nn.Module], State] | None = None
+    whole_module: bool = False
+
+    @property
+    def checked_by(self) -> str:
+        """How a downloaded file is checked, in words for a list.
+
+        Example:
+            >>> from equipoise.networks.backbones import find_backbone
+            >>> find_backbone("resnet18").weights["imagenet"].checked_by
+            'SHA-256'
+        """
+        if len(self.sha256) == FULL_DIGITS:
+            return "SHA-256"
+        return f"{len(self.sha256)} digits of SHA-256" if self.sha256 else "nothing: none published"
+
+    def body(self, stored: State, network: nn.Module) -> State:
+        """Return the tensors of a file under the network's names, without those of the head."""
+        if self.adapt is not None:
+            stored = self.adapt(stored, network)
+        body = {}
+        for name, tensor in stored.items():
+            renamed = self.rename(name)
+            if renamed and not renamed.startswith(self.head):
+                body[renamed] = tensor
+        return body
 
 
 class InputNormalization(nn.Module):
     """Normalizes images as a pretrained network expects them: minus the mean, over the deviation.
 
     A gray image is repeated in the three channels. This equals summing the first kernel over its
-    input channels, so that gray images need no weights of their own.
+    input channels, so that gray images need no weights of their own. For a network of gray images
+    color is averaged.
 
     Args:
         statistics: Mean and standard deviation of each channel.
@@ -73,66 +109,17 @@ class InputNormalization(nn.Module):
 
     def __init__(self, statistics: InputStatistics = IMAGENET) -> None:
         super().__init__()
-        mean = torch.tensor(statistics.mean).view(1, 3, 1, 1)
-        deviation = torch.tensor(statistics.deviation).view(1, 3, 1, 1)
+        shape = (1, statistics.channels, 1, 1)
+        mean = torch.tensor(statistics.mean).view(shape)
+        deviation = torch.tensor(statistics.deviation).view(shape)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("deviation", deviation, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (b, 1 or 3, h, w) in [0, 1] to (b, 3, h, w), for ImageNet in [-2.2, 2.7]."""
+        if self.mean.shape[1] < images.shape[1]:
+            images = images.mean(dim=1, keepdim=True)
         return (images - self.mean) / self.deviation
-
-
-def read_weights(path: Path) -> State:
-    """Read tensors by name from a .safetensors or .pth file.
-
-    Raises:
-        WeightsError: There is no such file, or it does not contain tensors by name.
-    """
-    check_weights_file(path)
-    try:
-        return _read_tensors(path)
-    except Exception as error:  # damaged bytes make torch raise anything, KeyError included
-        raise WeightsError(
-            f"Cannot read weights from {path}: {error}. Download the file again."
-        ) from error
-
-
-def check_weights_file(path: Path) -> None:
-    """Raise unless a weights file exists; it is not read.
-
-    Raises:
-        WeightsError: There is no such file.
-    """
-    if not path.is_file():
-        raise WeightsError(
-            f"Expected a weights file at {path}, found none. Pass a .safetensors or .pth file."
-        )
-
-
-def download(url: str, sha256: str, *, setting: str = "pretrained") -> State:
-    """Download a weights file into torch's cache, check its SHA-256, and read it.
-
-    Args:
-        url: Address of the file.
-        sha256: Its SHA-256, or the first digits of it.
-        setting: Name of the parameter that takes a local file instead; for the message.
-
-    Raises:
-        WeightsError: No connection, a wrong checksum, or a damaged file in the cache.
-    """
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
-    path = cache / url.rsplit("/", 1)[1]
-    try:
-        if not path.is_file():
-            cache.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=sha256, progress=False)
-        return _read_tensors(path)
-    except Exception as error:  # as above, and whatever a connection raises
-        raise WeightsError(
-            f"Cannot get the official weights {url}: {error}. Download it elsewhere and pass the "
-            f"file ({setting}='/path/file.pth'), or delete {cache} and retry."
-        ) from error
 
 
 def check_fit(body: State, parameters: State, head: str, source: str | Path) -> None:
@@ -179,13 +166,3 @@ def _mismatches(body: State, parameters: State, required: Set[str]) -> str:
         if names:
             lines.append(f"{kind}: {', '.join(sorted(names)[:5])} ({len(names)})")
     return "; ".join(lines)
-
-
-def _read_tensors(path: Path) -> State:
-    """Read a file without running any code in it."""
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    stored = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(stored, Mapping) or not all(isinstance(v, Tensor) for v in stored.values()):
-        raise TypeError("expected tensors by name")
-    return stored

@@ -1,6 +1,6 @@
 """Where the classifiers look: Grad-CAM of predictions, and its share in the foreground."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from equipoise.arrays import Labels, Rows, quantize
 from equipoise.atomic import JsonObject, write_json
 from equipoise.data.dataset import ImageDataset
 from equipoise.estimators.classifier import ImageClassifier
-from equipoise.estimators.grad_cam import Maps, grad_cam, map_side
+from equipoise.estimators.grad_cam import Maps, can_map, grad_cam, map_side
 from equipoise.evidence.finished_run import (
     FinishedRun,
     first_cells,
@@ -124,9 +124,17 @@ class Share:
 
 
 def gather(run: FinishedRun, folder: Path) -> None:
-    """Map the classifiers of the first split and seed; write nothing without `ImageClassifier`."""
-    cells = prominent(run, with_classifier(run, first_cells(run)), MOST_METHODS)
+    """Map the classifiers of the first split and seed; write nothing without `ImageClassifier`.
+
+    Classifiers whose network has no last map are left out by name.
+    """
+    candidates = prominent(run, with_classifier(run, first_cells(run)), MOST_METHODS)
+    if not candidates:
+        return
+    cells = with_map(run, candidates)
+    left_out = [cell.method for cell in candidates if cell not in cells]
     if not cells:
+        write_json(folder / "attention.json", {"left_out": left_out})
         return
     images = select_images(run, cells[0])
     cases: list[AttentionCase] = []
@@ -150,6 +158,7 @@ def gather(run: FinishedRun, folder: Path) -> None:
         np.savez_compressed(folder / "cases.npz", allow_pickle=False, **columns)
     summary = {
         "methods": [cell.method for cell in cells],
+        "left_out": left_out,
         "split": cells[0].split,
         "seed": cells[0].seed,
         "masks": "found" if images.test.masks is None else "given",
@@ -157,6 +166,16 @@ def gather(run: FinishedRun, folder: Path) -> None:
         "shares": shares,
     }
     write_json(folder / "attention.json", summary)
+
+
+def with_map(run: FinishedRun, cells: Sequence[Cell]) -> list[Cell]:
+    """Select the cells whose network ends in a map of the image, which Grad-CAM needs."""
+    selected = []
+    for cell in cells:
+        _, estimator = run.study.methods[cell.method].steps[-1]
+        if can_map(estimator):
+            selected.append(cell)
+    return selected
 
 
 def select_images(run: FinishedRun, cell: Cell) -> AttentionImages:

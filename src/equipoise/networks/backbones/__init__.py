@@ -1,14 +1,26 @@
 """Classification networks by name; each file of this package contributes its own.
 
 To add one, write a file here that lists its records in `BACKBONES`; nothing else has to change.
+MONAI's and timm's are found by their names there, a record of a user's own by its import path.
 """
 
+import importlib
+import re
 import sys
+from functools import partial
 
 from torch import nn
 
 from equipoise.discovery import Family, modules, pick
+from equipoise.exceptions import SettingError
 from equipoise.networks.backbone import Backbone
+from equipoise.networks.monai_networks import MONAI_BACKBONES, find_monai
+from equipoise.networks.monai_networks import PREFIX as MONAI
+from equipoise.networks.timm_backbones import find_timm
+from equipoise.networks.timm_networks import INSTALL
+from equipoise.networks.timm_networks import PREFIX as TIMM
+
+_IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def _all_backbones() -> dict[str, Backbone]:
@@ -20,31 +32,119 @@ def _all_backbones() -> dict[str, Backbone]:
 
 
 BACKBONES = _all_backbones()
+
+
+def listed() -> dict[str, Backbone | str]:
+    """Return the records of this package and of MONAI by name, and a line about timm's."""
+    about_timm = (
+        "Any network of timm, for example timm:convnext_tiny.fb_in22k or "
+        f"timm:vit_small_patch14_dinov2; {INSTALL}."
+    )
+    about_others = "A `Backbone` of your own: the module and the name of the record in it."
+    others = {f"{TIMM}NAME": about_timm, "MODULE:RECORD": about_others}
+    return {**BACKBONES, **MONAI_BACKBONES, **others}
+
+
+def line_about(member: Backbone | str) -> str:
+    """Return the line of a list about a network."""
+    return member if isinstance(member, str) else member.summary
+
+
 FAMILY = Family(
     name="networks",
     summary="Networks of a classifier: --network.",
-    members=BACKBONES,
+    members=listed,
+    line=line_about,
 )
 
 
-def find_backbone(name: str) -> Backbone:
+def find_backbone(network: str | Backbone) -> Backbone:
     """Look up the record of a network.
 
+    Args:
+        network: A name in `BACKBONES`; "monai:NAME" or "timm:NAME" with the name of a network
+            there; "package.module:RECORD" for a record that a module contains; or a record, which
+            is returned.
+
     Raises:
-        SettingError: No such network.
+        SettingError: No such network; the message names the nearest one.
 
     Example:
-        >>> find_backbone("resnet18").weights["imagenet"].sha256
+        >>> find_backbone("resnet18").weights["imagenet"].sha256[:8]
         'f37072fd'
+        >>> find_backbone("monai:seresnet50").head
+        'last_linear'
     """
-    return pick(BACKBONES, name, "network")
+    if isinstance(network, Backbone):
+        return network
+    if network.startswith(TIMM):
+        return find_timm(network)
+    if network.startswith(MONAI):
+        return find_monai(network)
+    if _IMPORT_PATH.fullmatch(network):
+        return import_backbone(network)
+    return pick(BACKBONES, network, "network")
 
 
-def build(name: str, *, channels: int, n_classes: int, side: int) -> nn.Module:
+def import_backbone(path: str) -> Backbone:
+    """Import a record by the path of its module and its name there.
+
+    Raises:
+        SettingError: There is no such module or record.
+
+    Example:
+        >>> import_backbone("equipoise.networks.backbones:BACKBONES")
+        Traceback (most recent call last):
+            ...
+        equipoise.exceptions.SettingError: Expected a record at ...
+    """
+    module, _, name = path.partition(":")
+    try:
+        record = getattr(importlib.import_module(module), name, None)
+    except ImportError as error:
+        raise SettingError(
+            f"Cannot import the network '{path}': {error}. Write the path of an installed module, "
+            "a colon and the name of the record in it."
+        ) from error
+    if not isinstance(record, Backbone):
+        raise SettingError(
+            f"Expected a record at '{path}', an instance of equipoise.networks.backbone.Backbone, "
+            f"got {type(record).__name__}."
+        )
+    return record
+
+
+def name_of(network: str | Backbone) -> str:
+    """Return the name by which `find_backbone` finds a network, which settings can store.
+
+    A record of a user's own is searched in the module of its `build` function.
+
+    Raises:
+        SettingError: The record is in no module, so that no other process could find it.
+    """
+    if isinstance(network, str):
+        return network
+    if BACKBONES.get(network.name) == network:
+        return network.name
+    if network.name.startswith((TIMM, MONAI)):
+        return network.name
+    build = network.build.func if isinstance(network.build, partial) else network.build
+    module = str(getattr(build, "__module__", "__main__"))
+    for name, value in vars(sys.modules[module]).items():
+        if module != "__main__" and isinstance(value, Backbone) and value == network:
+            return f"{module}:{name}"
+    raise SettingError(
+        f"Expected a network that another process can find, got the record '{network.name}', which "
+        f"the module {module} of its build function does not contain. Write record and function at "
+        "the top of a module that can be imported, and pass 'package.module:RECORD'."
+    )
+
+
+def build(name: str | Backbone, *, channels: int, n_classes: int, side: int) -> nn.Module:
     """Build a network with random weights from torch's global generator.
 
     Args:
-        name: One of `BACKBONES`.
+        name: See `find_backbone`.
         channels: Channels of the images.
         n_classes: Outputs (logits).
         side: Smaller side of the images in px.

@@ -6,8 +6,20 @@ from functools import partial
 from torch import nn
 
 from equipoise.networks.backbone import SMALL_SIDE, Backbone
-from equipoise.networks.weights import IMAGENET, TORCHVISION, TORCHVISION_LICENSE, Weights
+from equipoise.networks.weights import (
+    IMAGENET,
+    TORCHVISION,
+    TORCHVISION_LICENSE,
+    InputStatistics,
+    Weights,
+)
 
+XRV_RELEASE = "https://github.com/mlmed/torchxrayvision/releases/download/v1"
+XRV_ALL = (
+    "nih-pc-chex-mimic_ch-google-openi-kaggle-densenet121"
+    "-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt"
+)
+XRV_INPUT = InputStatistics((0.5,), (1 / 2048,), side=224)  # gray images in [-1024, 1024]
 LAST_MAP = "class_layers.relu"  # MONAI applies the ReLU behind the last batch norm in its head
 _TORCHVISION_LAYER = re.compile(r"(denselayer\d+)\.(norm|conv)\.?([12])\.")
 
@@ -58,6 +70,14 @@ def from_torchvision(name: str) -> str:
     return renamed.replace("classifier.", "class_layers.out.")
 
 
+def from_torchxrayvision(name: str) -> str:
+    """Translate a parameter name of torchxrayvision's DenseNet to MONAI's.
+
+    The thresholds of its findings are dropped.
+    """
+    return "" if name == "op_threshs" else from_torchvision(name)
+
+
 def _trunk(network: nn.Module) -> nn.Module:
     """Return the convolutions; the last map lacks its ReLU, see `LAST_MAP`."""
     return network.get_submodule("features")
@@ -66,7 +86,7 @@ def _trunk(network: nn.Module) -> nn.Module:
 BACKBONES = (
     Backbone(
         name="densenet121",
-        summary="DenseNet-121, small stem below 64 px; ImageNet weights.",
+        summary="DenseNet-121, small stem below 64 px; weights of ImageNet or of chest films.",
         source="Huang et al. (2017), Table 1",
         build=densenet121,
         trunk=_trunk,
@@ -75,13 +95,23 @@ BACKBONES = (
         weights={
             "imagenet": Weights(
                 url=f"{TORCHVISION}/densenet121-a639ec97.pth",
-                sha256="a639ec97",
+                sha256="a639ec97d7c33b07ae66f0b5fb7d0192f95a3b11b7576c66c0126c2a727c4395",
                 license=TORCHVISION_LICENSE,
                 statistics=IMAGENET,
                 build=partial(densenet121, small_kernel=7),
                 head="class_layers.out.",
                 rename=from_torchvision,
-            )
+            ),
+            "xrv_all": Weights(
+                url=f"{XRV_RELEASE}/{XRV_ALL}",
+                sha256="56524913dd16a906422e8d8b66a7a5c46be1d82eb7ac012d8103776f1aa68899",
+                license="Apache-2.0 (torchxrayvision); the films have terms of their own",
+                statistics=XRV_INPUT,
+                build=partial(densenet121, small_kernel=7),
+                head="class_layers.out.",
+                rename=from_torchxrayvision,
+                whole_module=True,
+            ),
         },
     ),
     Backbone(

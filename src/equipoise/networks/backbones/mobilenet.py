@@ -106,7 +106,7 @@ BACKBONES = (
         weights={
             "imagenet": Weights(
                 url=f"{TORCHVISION}/mobilenet_v2-b0353104.pth",
-                sha256="b0353104",
+                sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
                 license=TORCHVISION_LICENSE,
                 statistics=IMAGENET,
                 build=mobilenet_v2,

@@ -88,6 +88,7 @@ class AttentionView:
     split: str
     seed: int
     warnings: Sequence[str]
+    left_out: str
 
 
 def view(contents: Contents) -> AttentionView | None:
@@ -95,6 +96,9 @@ def view(contents: Contents) -> AttentionView | None:
     evidence = read_evidence(contents.folder, "attention", "attention.json")
     if evidence is None:
         return None
+    left_out = ", ".join(evidence.get("left_out", []))
+    if "methods" not in evidence:
+        return nothing_mapped(left_out)
     shares = records_of(MapShare, evidence["shares"])
     methods: list[str] = evidence["methods"]
     rows: dict[str, AttentionRow] = {}
@@ -117,6 +121,23 @@ def view(contents: Contents) -> AttentionView | None:
         split=evidence["split"],
         seed=evidence["seed"],
         warnings=warnings,
+        left_out=left_out,
+    )
+
+
+def nothing_mapped(left_out: str) -> AttentionView:
+    """Return the section of a run whose networks have no map."""
+    return AttentionView(
+        sheets={},
+        rows={},
+        colors=VIRIDIS,
+        sides="",
+        too_coarse=True,
+        masks_given=False,
+        split="",
+        seed=0,
+        warnings=[],
+        left_out=left_out,
     )
 
 

@@ -39,7 +39,7 @@ class VAEOversampler(Oversampler):
             SMOTE between near images of the class.
         temperature: Factor of the standard deviations in the modes that have any; 0 gives
             reconstructions.
-        trunk: The classification network whose convolutions encode; see `backbones.BACKBONES`.
+        trunk: The classification network whose convolutions encode; see `backbones.find_backbone`.
         head_stride: See `VAEDesign`; paper S0's literal reading is 2 at 320 px.
         latent_channels: Channels of the latent map.
         base_channels: Channels of the decoder's last block; earlier ones have up to 16 times as

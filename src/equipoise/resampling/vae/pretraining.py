@@ -94,7 +94,7 @@ class VAEPretraining(BaseEstimator):
         Args:
             X: (n, c, s, s) real training images in storage type.
             y: (n,) labels; ignored.
-            network: The classifier's network, one of `backbones.BACKBONES`.
+            network: The classifier's network, see `backbones.find_backbone`.
             validation: Real held-out images and labels, recorded but never learned from.
             workspace: Folder of finished fits and checkpoints.
 
