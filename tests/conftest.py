@@ -8,7 +8,11 @@ import pytest
 
 from equipoise.data.dataset import ImageDataset
 
-pytest_plugins = ("tests.fixtures.studies", "tests.fixtures.volume_studies")
+pytest_plugins = (
+    "tests.fixtures.studies",
+    "tests.fixtures.timm_networks",
+    "tests.fixtures.volume_studies",
+)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -118,8 +118,9 @@ def test_without_connection_the_message_says_what_to_do(
     def refuse(url: str, *_: object, **__: object) -> None:
         raise OSError(f"no connection to {url}")
 
+    monkeypatch.delenv("EQUIPOISE_WEIGHTS", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
     with pytest.raises(WeightsError, match=r"pt_inception-2015-12-05-6726825d\.pth.*weights="):
         inception(device="cpu")
 

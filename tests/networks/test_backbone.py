@@ -1,19 +1,23 @@
 """A backbone record is all that a classifier needs to use a new network."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from sklearn.base import clone
 from torch import Tensor, nn
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.estimators.classifier import ImageClassifier
-from equipoise.estimators.grad_cam import grad_cam, map_side
+from equipoise.estimators.grad_cam import can_map, grad_cam, map_side
 from equipoise.exceptions import DataError, SettingError, WeightsError
 from equipoise.networks.backbone import Backbone
-from equipoise.networks.backbones import BACKBONES, build, find_backbone
+from equipoise.networks.backbones import BACKBONES, build, find_backbone, name_of
 from equipoise.networks.vae import VAEDesign, build_vae
 from equipoise.networks.weights import InputStatistics, Weights
 from equipoise.resampling.vae.pretraining import VAEPretraining
@@ -149,15 +153,71 @@ def test_gradients_reach_the_features_and_no_hook_is_left() -> None:
     assert not network.logits._forward_pre_hooks
 
 
+def test_a_record_without_a_last_map_has_no_grad_cam(toy: ImageDataset) -> None:
+    fitted = ImageClassifier(network=replace(TOY, last_map=None), n_steps=1, device="cpu")
+    fitted.fit(toy.images, toy.labels)
+    assert not can_map(fitted)
+    assert can_map(classifier())
+    with pytest.raises(SettingError, match=r"'toy'.*Grad-CAM"):
+        grad_cam(fitted, toy.images[:3], toy.labels[:3])
+
+
+def test_a_record_is_a_network_and_is_stored_by_its_place(
+    toy: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(BACKBONES, "toy")
+    module = ModuleType("hospital")
+    vars(module).update(TOY=TOY)
+    monkeypatch.setitem(sys.modules, "hospital", module)
+    monkeypatch.setattr(build_toy, "__module__", "hospital")
+    by_record = ImageClassifier(network=TOY, n_steps=4, batch_size=8, device="cpu")
+    fitted = clone(by_record).fit(toy.images, toy.labels, workspace=tmp_path)
+    scores = fitted.predict_proba(toy.images)
+    by_name = ImageClassifier(network="hospital:TOY", n_steps=4, batch_size=8, device="cpu")
+    np.testing.assert_array_equal(
+        by_name.fit(toy.images, toy.labels).predict_proba(toy.images), scores
+    )
+    fitted.save(tmp_path / "model")
+    loaded = ImageClassifier.load(tmp_path / "model", device="cpu")
+    assert loaded.network == "hospital:TOY"
+    np.testing.assert_array_equal(loaded.predict_proba(toy.images), scores)
+
+
+def test_a_record_in_no_module_works_alone_and_is_not_stored(
+    toy: ImageDataset, tmp_path: Path
+) -> None:
+    lost = replace(TOY, name="lost", head="logits", smallest_side=13)
+    fitted = ImageClassifier(network=lost, n_steps=1, batch_size=8, device="cpu")
+    fitted.fit(toy.images, toy.labels)
+    with pytest.raises(SettingError, match=r"'lost'.*another process.*package\.module:RECORD"):
+        fitted.save(tmp_path / "model")
+    with pytest.raises(SettingError, match="'lost'"):
+        fitted.fit(toy.images, toy.labels, workspace=tmp_path)
+
+
+def test_names_of_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert name_of("anything") == "anything"
+    assert name_of(find_backbone("resnet18")) == "resnet18"
+    assert name_of(find_backbone("monai:densenet169")) == "monai:densenet169"
+    assert find_backbone(TOY) is TOY
+    with pytest.raises(SettingError, match=r"Cannot import.*nowhere:TOY"):
+        find_backbone("nowhere:TOY")
+    with pytest.raises(SettingError, match="NoneType"):
+        find_backbone("equipoise.networks.backbone:TOY")
+
+
 def test_refuses_what_the_record_does_not_have(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"16 px.*toy.* 15 px"):
+    with pytest.raises(DataError, match=r"16 px.*toy.* 15 px.*--size 16"):
         TOY.check_side(15)
+    even = replace(TOY, fits=lambda side: side % 16 == 0)
+    even.check_side(48)
+    with pytest.raises(DataError, match=r"'toy'.* 50 px.*--size 48"):
+        even.check_side(50)
     with pytest.raises(SettingError, match=r"head named 'cosinus'.*'cosine'"):
         TOY.replace_head(Toy(1, 2), "cosinus")
     with pytest.raises(SettingError, match="'body', got Sequential"):
         Backbone(**{**vars(TOY), "head": "body"}).head_of(Toy(1, 2))
     with pytest.raises(SettingError, match="'small_cnn' has no pretrained"):
         find_backbone("small_cnn").check_weights("imagenet")
-    TOY.check_weights("toy_data")
     with pytest.raises(WeightsError, match=r"absent\.pth"):
         TOY.check_weights(tmp_path / "absent.pth")

@@ -1,5 +1,3 @@
-import hashlib
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +9,15 @@ from torch import Tensor, nn
 
 from equipoise.exceptions import WeightsError
 from equipoise.networks.backbones import BACKBONES, find_backbone
-from equipoise.networks.backbones.densenet import densenet121, from_torchvision
+from equipoise.networks.backbones.densenet import XRV_ALL, densenet121, from_torchvision
 from equipoise.networks.backbones.mobilenet import mobilenet_v2
-from equipoise.networks.backbones.resnet import resnet18
-from equipoise.networks.weights import InputNormalization, download, read_weights
+from equipoise.networks.backbones.resnet import (
+    RADIMAGENET_LAYERS,
+    from_radimagenet,
+    resnet18,
+    resnet50,
+)
+from equipoise.networks.weights import InputNormalization
 
 RESNET = find_backbone("resnet18")
 DENSENET = find_backbone("densenet121")
@@ -38,30 +41,56 @@ def torchvision_dense_names(state: dict[str, Tensor], *, old: bool) -> dict[str,
     return {names[k]: v for k, v in state.items()}
 
 
-def stand_in(folder: Path, content: dict[str, Tensor]) -> tuple[str, str]:
-    """Write a weights file; return its file:// address and the first digits of its SHA-256."""
-    path = folder / "net.pth"
-    torch.save(content, path)
-    return path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-def test_official_addresses() -> None:
+def test_imagenet_weights_are_torchvisions_and_begin_with_the_digits_in_their_name() -> None:
     names = {}
     for backbone in BACKBONES.values():
-        for weights in backbone.weights.values():
-            assert weights.url.startswith("https://download.pytorch.org/models/")
-            names[backbone.name] = weights.url.rsplit("/", 1)[1]
+        if "imagenet" not in backbone.weights:
+            continue
+        weights = backbone.weights["imagenet"]
+        assert weights.url.startswith("https://download.pytorch.org/models/")
+        names[backbone.name] = weights.url.rsplit("/", 1)[1]
+        assert len(weights.sha256) == 64
+        assert weights.url.endswith(f"-{weights.sha256[:8]}.pth")
     assert names == {
         "resnet18": "resnet18-f37072fd.pth",
+        "resnet50": "resnet50-0676ba61.pth",
         "densenet121": "densenet121-a639ec97.pth",
         "mobilenet_v2": "mobilenet_v2-b0353104.pth",
     }
+
+
+def test_radimagenet_numbers_its_layers() -> None:
+    with torch.device("meta"):
+        names = set(resnet50(3, 2, 224).state_dict())
+    numbers = {value: key for key, value in RADIMAGENET_LAYERS.items()}
+    for name in names:
+        layer, _, rest = name.partition(".")
+        if layer != "fc":
+            assert from_radimagenet(f"backbone.{numbers[layer]}.{rest}") == name
+            assert from_radimagenet(f"module.backbone.{numbers[layer]}.{rest}") == name
+        assert from_radimagenet(name) == name
+
+
+def test_films_are_read_as_torchxrayvision_reads_them(tmp_path: Path) -> None:
+    """Gray images in [-1024, 1024]; color is averaged; the thresholds of findings are dropped."""
+    official = densenet121(1, 18, 224).eval()
+    state = torchvision_dense_names(file_of(official), old=False)
+    torch.save({**state, "op_threshs": torch.ones(18)}, tmp_path / Path(XRV_ALL))
+    network = DENSENET.build_pretrained(2, 64, "xrv_all").eval()
+    DENSENET.load_weights(network, tmp_path / XRV_ALL)
+    images = torch.rand(2, 3, 64, 64)
+    films = 2048 * images.mean(dim=1, keepdim=True) - 1024
+    with torch.no_grad():
+        expected = DENSENET.features(official, films)
+        torch.testing.assert_close(DENSENET.features(network, images), expected)
+
+
+def test_a_local_file_with_an_official_name_is_described_by_that_record(tmp_path: Path) -> None:
+    assert DENSENET.weights_record(tmp_path / XRV_ALL) is DENSENET.weights["xrv_all"]
+    renamed = tmp_path / Path(XRV_ALL).with_suffix(".safetensors")
+    assert DENSENET.weights_record(renamed) is DENSENET.weights["xrv_all"]
+    assert DENSENET.weights_record("mine.pth") is DENSENET.weights["imagenet"]
+    assert DENSENET.weights_record("official") is DENSENET.weights["imagenet"]
 
 
 @pytest.mark.parametrize("side", [32, 64])
@@ -155,62 +184,25 @@ def test_a_network_that_does_not_fit_is_left_as_it_was(tmp_path: Path) -> None:
     assert torch.equal(network[1].get_parameter("conv1.weight"), before)
 
 
-def test_a_file_is_downloaded_once_and_checked(tmp_path: Path, cache: Path) -> None:
-    url, digits = stand_in(tmp_path, {"a": torch.ones(2)})
-    assert torch.equal(download(url, digits)["a"], torch.ones(2))
-    Path(url.removeprefix("file://")).unlink()
-    assert torch.equal(download(url, digits)["a"], torch.ones(2))  # from the cache
-
-
-def test_imagenet_means_the_official_file(tmp_path: Path, cache: Path) -> None:
-    source = mobilenet_v2(3, 1000, 64)
-    url, digits = stand_in(tmp_path, file_of(source))
-    weights = replace(MOBILENET.weights["imagenet"], url=url, sha256=digits)
+@pytest.mark.parametrize("source", ["imagenet", "official"])
+def test_a_name_means_the_official_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setenv("EQUIPOISE_WEIGHTS", str(tmp_path))
+    torch.manual_seed(1)
+    network = mobilenet_v2(3, 1000, 64)
+    torch.save(file_of(network), tmp_path / "net.pth")
+    weights = replace(MOBILENET.weights["imagenet"], url="https://example.org/net.pth", sha256="")
     backbone = replace(MOBILENET, weights={"imagenet": weights})
-    network = backbone.build_pretrained(2, 64)
-    backbone.load_weights(network, "imagenet")
+    backbone.check_weights(source)
+    pretrained = backbone.build_pretrained(2, 64, source)
+    backbone.load_weights(pretrained, source)
     name = "features.0.0.weight"
-    assert torch.equal(network[1].state_dict()[name], source.state_dict()[name])
+    assert torch.equal(pretrained[1].state_dict()[name], network.state_dict()[name])
 
 
-def test_a_wrong_checksum_is_refused(tmp_path: Path, cache: Path) -> None:
-    url, _ = stand_in(tmp_path, {"a": torch.ones(2)})
-    with pytest.raises(WeightsError, match=r"invalid hash value.*deadbeef"):
-        download(url, "deadbeef")
-    assert not list((cache / "hub" / "checkpoints").glob("*"))
-
-
-def test_without_a_connection_it_says_what_was_tried(cache: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/net-deadbeef.pth"
-    with pytest.raises(WeightsError, match=rf"{url}.*refused.*pretrained="):
-        download(url, "deadbeef")
-
-
-def test_a_damaged_cache_names_the_folder_to_delete(cache: Path) -> None:
-    (cache / "hub" / "checkpoints").mkdir(parents=True)
-    (cache / "hub" / "checkpoints" / "net-deadbeef.pth").write_bytes(b"half a file")
-    with pytest.raises(WeightsError, match=r"delete .*checkpoints"):
-        download("http://127.0.0.1/net-deadbeef.pth", "deadbeef")
-
-
-@pytest.mark.parametrize("name", ["damaged.pth", "damaged.safetensors"])
-def test_damaged_and_absent_files_are_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(WeightsError, match=f"{name}, found none"):
-        read_weights(tmp_path / name)
-    (tmp_path / name).write_bytes(b"not tensors")
-    with pytest.raises(WeightsError, match=f"Cannot read .*{name}"):
-        read_weights(tmp_path / name)
-
-
-def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
-    torch.save([1, 2, 3], tmp_path / "list.pth")
-    with pytest.raises(WeightsError, match="tensors by name"):
-        read_weights(tmp_path / "list.pth")
-
-
-def test_code_in_a_file_is_never_run(tmp_path: Path) -> None:
-    torch.save({"a": nn.Linear(1, 1)}, tmp_path / "pickled.pth")
-    with pytest.raises(WeightsError, match=r"pickled\.pth"):
-        read_weights(tmp_path / "pickled.pth")
+def test_an_unknown_name_of_weights_is_answered_with_the_nearest() -> None:
+    with pytest.raises(WeightsError, match=r"'imagnet'.*'imagenet'"):
+        RESNET.check_weights("imagnet")
+    with pytest.raises(WeightsError, match="40 digits"):
+        RESNET.check_weights("hf://timm/resnet18.a1_in1k@main/model.safetensors")

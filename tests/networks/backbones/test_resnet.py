@@ -2,14 +2,15 @@ import pytest
 from torch import nn
 
 from equipoise.networks.backbones.densenet import densenet121
-from equipoise.networks.backbones.resnet import resnet18
+from equipoise.networks.backbones.resnet import resnet18, resnet50
 
 
 def test_resnet_has_the_parameters_that_its_official_file_has() -> None:
     assert sum(p.numel() for p in resnet18(3, 1000, 224).parameters()) == 11_689_512
+    assert sum(p.numel() for p in resnet50(3, 1000, 224).parameters()) == 25_557_032
 
 
-@pytest.mark.parametrize("build", [resnet18, densenet121])
+@pytest.mark.parametrize("build", [resnet18, resnet50, densenet121])
 def test_the_stem_is_small_below_64_px_only(build: type[nn.Module]) -> None:
     """MONAI's own default is a 7x7 stem of stride 1 at every size: four times the work."""
 
