@@ -1,5 +1,6 @@
 """A backbone record is all that a classifier needs to use a new network."""
 
+import pickle
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.estimators.grad_cam import can_map, grad_cam, map_side
 from equipoise.exceptions import DataError, SettingError, WeightsError
+from equipoise.experiments.parameters import parameters
 from equipoise.networks.backbone import Backbone
 from equipoise.networks.backbones import BACKBONES, build, find_backbone, name_of
 from equipoise.networks.vae import VAEDesign, build_vae
@@ -129,6 +131,26 @@ def test_pretrained_weights_come_with_their_statistics(toy: ImageDataset, tmp_pa
     assert grad_cam(fitted, toy.images[:3], toy.labels[:3]).shape == (3, 16, 16)
 
 
+def test_a_saved_network_keeps_the_input_of_its_own_weights(
+    toy: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gray = replace(
+        TOY.weights["toy_data"],
+        url="https://example.org/gray-4567cdef.safetensors",
+        statistics=InputStatistics((0.1,), (0.5,), side=8),
+    )
+    monkeypatch.setitem(BACKBONES, "toy", replace(TOY, weights={**TOY.weights, "gray": gray}))
+    file = tmp_path / "gray-4567cdef.safetensors"
+    save_file(Toy(1, 1000).state_dict(), file)
+    fitted = classifier(pretrained=str(file)).fit(toy.images, toy.labels)
+    assert fitted.network_.get_parameter("1.body.0.weight").shape[1] == 1
+    fitted.save(tmp_path / "model")
+    file.unlink()
+    loaded = ImageClassifier.load(tmp_path / "model", device="cpu")
+    expected = fitted.predict_proba(toy.images)
+    np.testing.assert_array_equal(loaded.predict_proba(toy.images), expected)
+
+
 def test_a_head_of_that_kind_stays_and_another_comes_from_the_seed() -> None:
     network = build("small_cnn", channels=1, n_classes=3, side=16)
     small_cnn = find_backbone("small_cnn")
@@ -180,6 +202,8 @@ def test_a_record_is_a_network_and_is_stored_by_its_place(
     fitted.save(tmp_path / "model")
     loaded = ImageClassifier.load(tmp_path / "model", device="cpu")
     assert loaded.network == "hospital:TOY"
+    assert pickle.loads(pickle.dumps(by_record)).network is TOY
+    assert parameters(by_record)["network"] == "hospital:TOY"
     np.testing.assert_array_equal(loaded.predict_proba(toy.images), scores)
 
 
@@ -193,6 +217,10 @@ def test_a_record_in_no_module_works_alone_and_is_not_stored(
         fitted.save(tmp_path / "model")
     with pytest.raises(SettingError, match="'lost'"):
         fitted.fit(toy.images, toy.labels, workspace=tmp_path)
+    with pytest.raises(SettingError, match="'lost'"):
+        parameters(fitted)
+    with pytest.raises(SettingError, match="'lost'"):
+        pickle.dumps(clone(fitted))
 
 
 def test_names_of_records(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,15 @@
 """Every registered backbone behaves as its record declares."""
 
+import pickle
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from equipoise.exceptions import DataError, SettingError
-from equipoise.networks.backbones import BACKBONES, build, find_backbone
+from equipoise.networks.backbones import BACKBONES, FAMILY, build, find_backbone
 
 WEIGHTS = [(b.name, name) for b in BACKBONES.values() for name in b.weights]
 
@@ -149,3 +152,16 @@ def test_refuses_unknown_names_and_tiny_images() -> None:
         build("resnet8", channels=1, n_classes=2, side=32)
     with pytest.raises(DataError, match=r"12 px.*small_cnn.* 11 px"):
         build("small_cnn", channels=1, n_classes=2, side=11)
+
+
+def test_records_are_sent_to_other_processes_by_name() -> None:
+    for name in ("densenet121", "monai:resnet10"):
+        record = find_backbone(name)
+        assert pickle.loads(pickle.dumps(record)) is record
+        assert deepcopy(record) is record
+
+
+def test_the_list_names_ours_monais_and_the_way_to_timms() -> None:
+    lines = FAMILY.lines()
+    assert {"small_cnn", "resnet50", "monai:seresnet50", "timm:NAME", "MODULE:RECORD"} <= set(lines)
+    assert "equipoise[timm]" in lines["timm:NAME"]

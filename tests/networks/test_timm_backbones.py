@@ -3,12 +3,12 @@ from types import ModuleType
 
 import pytest
 import torch
+from tests.fixtures.timm_networks import CONFIGS
 from torch import Tensor, nn
 
 from equipoise.exceptions import SettingError
 from equipoise.networks.backbones import find_backbone
 from equipoise.networks.timm_backbones import adapt, official_address
-from tests.fixtures.timm_networks import CONFIGS
 
 TINY = CONFIGS["tiny"]
 

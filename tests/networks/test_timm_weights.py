@@ -14,7 +14,13 @@ from torch import Tensor, nn
 
 from equipoise.networks.backbones import find_backbone
 from equipoise.networks.backbones.mobilenet import mobilenet_v2
-from equipoise.networks.timm_weights import TIMM_WEIGHTS
+from equipoise.networks.timm_weights import (
+    TIMM_WEIGHTS,
+    flat_layer_scales,
+    from_torchvision_convnext,
+    from_torchvision_efficientnet,
+    without_mask_token,
+)
 from equipoise.networks.weight_files import read_weights
 from equipoise.networks.weights import InputNormalization
 
@@ -127,6 +133,49 @@ def test_the_real_efficientnet_lite_gives_the_logits_of_timms_own_loading(
     images = torch.rand(2, 3, 224, 224)
     expected = theirs.forward_head(theirs.forward_features(2 * images - 1), pre_logits=True)
     torch.testing.assert_close(backbone.features(network, images), expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "translated"),
+    [
+        ("features.0.0.weight", "conv_stem.weight"),
+        ("features.1.0.block.0.0.weight", "blocks.0.0.conv_dw.weight"),
+        ("features.1.0.block.1.fc2.bias", "blocks.0.0.se.conv_expand.bias"),
+        ("features.1.0.block.2.0.weight", "blocks.0.0.conv_pw.weight"),
+        ("features.2.1.block.0.1.bias", "blocks.1.1.bn1.bias"),
+        ("features.7.0.block.3.0.weight", "blocks.6.0.conv_pwl.weight"),
+        ("features.8.1.running_var", "bn2.running_var"),
+        ("classifier.1.weight", "classifier.weight"),
+    ],
+)
+def test_torchvisions_efficientnet_is_translated(name: str, translated: str) -> None:
+    assert from_torchvision_efficientnet(name) == translated
+
+
+@pytest.mark.parametrize(
+    ("name", "translated"),
+    [
+        ("features.0.1.bias", "stem.1.bias"),
+        ("features.1.2.layer_scale", "stages.0.blocks.2.gamma"),
+        ("features.2.1.weight", "stages.1.downsample.1.weight"),
+        ("features.7.0.block.5.bias", "stages.3.blocks.0.mlp.fc2.bias"),
+        ("classifier.0.weight", "head.norm.weight"),
+        ("classifier.2.weight", "head.fc.weight"),
+    ],
+)
+def test_torchvisions_convnext_is_translated(name: str, translated: str) -> None:
+    assert from_torchvision_convnext(name) == translated
+
+
+def test_layer_scales_are_flattened_and_the_mask_token_left_out() -> None:
+    stored = {
+        "a.layer_scale": torch.ones(3, 1, 1),
+        "b": torch.ones(2, 1),
+        "mask_token": torch.ones(1),
+    }
+    flat = flat_layer_scales(stored, nn.Identity())
+    assert [tuple(tensor.shape) for tensor in flat.values()] == [(3,), (2, 1), (1,)]
+    assert list(without_mask_token(stored, nn.Identity())) == ["a.layer_scale", "b"]
 
 
 def test_every_record_has_a_license_and_digits() -> None:

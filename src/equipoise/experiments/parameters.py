@@ -80,7 +80,12 @@ def as_json(value: Any) -> Any:
 
 
 def _object_as_json(value: Any) -> Any:
-    """Return a function or class by name, an object by its class and fields."""
+    """Return a function, class or network by name, an object by its class and fields."""
+    from equipoise.networks.backbone import Backbone  # takes torch
+    from equipoise.networks.backbones import name_of
+
+    if isinstance(value, Backbone):
+        return name_of(value)
     if isinstance(value, partial):
         function = _qualified_name(value.func)
         return {"function": function, "arguments": as_json(value.args), **as_json(value.keywords)}

@@ -33,6 +33,8 @@ class NormalizedNetwork(nn.Sequential):
 class Backbone:
     """A classification network: images (b, c, h, w) in [0, 1] to logits (b, k).
 
+    Records are pickled by name, see `equipoise.networks.backbones.name_of`.
+
     All methods take a network that `build` or `build_pretrained` of the same record returned; they
     find its parts by name, so that a replaced or reloaded part is found, too.
 
@@ -63,6 +65,10 @@ class Backbone:
     smallest_side: int = 12
     fits: Callable[[int], bool] | None = None
     weights: Mapping[str, Weights] = field(default_factory=dict)
+
+    def __deepcopy__(self, _memo: object) -> "Backbone":
+        """Return the record itself: it is immutable, and clones of an estimator share it."""
+        return self
 
     def check_side(self, side: int) -> None:
         """Raise unless the network can work on images of a side.

@@ -4,9 +4,11 @@ To add one, write a file here that lists its records in `BACKBONES`; nothing els
 MONAI's and timm's are found by their names there, a record of a user's own by its import path.
 """
 
+import copyreg
 import importlib
 import re
 import sys
+from collections.abc import Callable
 from functools import partial
 
 from torch import nn
@@ -138,6 +140,13 @@ def name_of(network: str | Backbone) -> str:
         f"the module {module} of its build function does not contain. Write record and function at "
         "the top of a module that can be imported, and pass 'package.module:RECORD'."
     )
+
+
+def _pickled_by_name(backbone: Backbone) -> tuple[Callable[[str], Backbone], tuple[str]]:
+    return find_backbone, (name_of(backbone),)
+
+
+copyreg.pickle(Backbone, _pickled_by_name)
 
 
 def build(name: str | Backbone, *, channels: int, n_classes: int, side: int) -> nn.Module:
