@@ -34,6 +34,6 @@ def test_without_connection_the_message_names_the_file(
         raise OSError(f"no connection to {url}")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
     with pytest.raises(WeightsError, match=r"mobilenet_v2-b0353104\.pth"):
         imagenet(device="cpu")

@@ -14,6 +14,7 @@ from tests.fixtures.small_run import small_run
 from equipoise.atomic import read_json
 from equipoise.estimators.grad_cam import grad_cam
 from equipoise.evidence.finished_run import FinishedRun, first_cells, prominent
+from equipoise.evidence.kinds import attention
 from equipoise.evidence.kinds.attention import MOST_CASES, gather, mean_share
 from equipoise.experiments.study import Study
 from equipoise.metrics.foreground import border_frame, foreground
@@ -130,3 +131,14 @@ def test_the_baseline_and_the_best_are_prominent(run: FinishedRun) -> None:
     assert prominent(run, cells, 1) == [Cell("none", "split-0", 0)]
     other = replace(run, study=replace(run.study, baseline="smote"))
     assert prominent(other, cells, 1) == [Cell("smote", "split-0", 0)]
+
+
+def test_networks_without_a_map_are_left_out_by_name(
+    run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    methods = [cell.method for cell in first_cells(run)]
+    assert gathered(run, tmp_path)["left_out"] == []
+    monkeypatch.setattr(attention, "can_map", lambda _classifier: False)
+    (tmp_path / "none").mkdir()
+    gather(run, tmp_path / "none")
+    assert read_json(tmp_path / "none" / "attention.json") == {"left_out": methods}

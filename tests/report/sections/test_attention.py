@@ -153,3 +153,17 @@ def test_color_images_stay_in_color_beside_the_gray_overlay() -> None:
     )
     np.testing.assert_array_equal(shown[0], image[0])
     np.testing.assert_array_equal(shown[1, :, 0, 0], np.rint(0.5 * np.array([68, 1, 84]) + 30))
+
+
+def test_methods_whose_network_has_no_map_are_named(make_run: MakeRun) -> None:
+    folder = make_run()
+    (folder / "evidence" / "attention").mkdir(parents=True)
+    write_json(
+        folder / "evidence" / "attention" / "attention.json", {"left_out": ["none", "focal"]}
+    )
+    section = view(read_contents(folder))
+    assert section is not None
+    assert (section.left_out, section.rows) == ("none, focal", {})
+    page = write_report(folder).read_text(encoding="utf-8")
+    assert "Left out: none, focal." in page
+    assert "no evidence for the answer" not in page
