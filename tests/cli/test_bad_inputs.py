@@ -237,6 +237,27 @@ def missing_weights(root: Path) -> list[str]:
     ]
 
 
+def no_such_weights(root: Path) -> list[str]:
+    return [str(good_folder(root)), "--network", "resnet50", "--pretrained", "radimagnet"]
+
+
+def network_without_weights(root: Path) -> list[str]:
+    return [str(good_folder(root)), "--pretrained", "official"]
+
+
+def unpinned_snapshot(root: Path) -> list[str]:
+    address = "hf://timm/resnet18.a1_in1k@main/model.safetensors"
+    return [str(good_folder(root)), "--network", "resnet18", "--pretrained", address]
+
+
+def images_too_small(root: Path) -> list[str]:
+    return [str(good_folder(root)), "--network", "monai:densenet121", "--size", "28"]
+
+
+def network_of_no_module(root: Path) -> list[str]:
+    return [str(good_folder(root)), "--network", "hospital.networks:LUNG"]
+
+
 def absent_device(root: Path) -> list[str]:
     return [str(good_folder(root)), "--device", "cuda"]
 
@@ -317,6 +338,11 @@ CASES: dict[Callable[[Path], list[str]], tuple[str, ...]] = {
     unknown_augmentation: ("films", "film"),
     unknown_checkpoint: ("lasst", "last"),
     missing_weights: ("weights.safetensors",),
+    no_such_weights: ("radimagnet", "radimagenet"),
+    network_without_weights: ("small_cnn", "equipoise weights list"),
+    unpinned_snapshot: ("main", "commit"),
+    images_too_small: ("monai:densenet121", "28", "--size 32"),
+    network_of_no_module: ("hospital.networks:LUNG", "colon"),
     absent_device: ("cuda", "cpu"),
     bad_regex: ("--groups",),
     regex_that_misses: ("unnamed.png",),
