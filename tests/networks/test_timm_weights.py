@@ -33,8 +33,8 @@ def scrambled(network: nn.Module) -> nn.Module:
     generator = torch.Generator().manual_seed(0)
     for tensor in network.state_dict().values():
         if tensor.is_floating_point():
-            noise = 0.1 * torch.rand(tensor.shape, generator=generator)
-            tensor.copy_(tensor + noise)
+            noise = torch.rand(tensor.shape, generator=generator) - 0.5
+            tensor.copy_(tensor * (1 + noise / 5) + noise / 100)
     return network.eval()
 
 
