@@ -213,7 +213,7 @@ def test_a_record_in_no_module_works_alone_and_is_not_stored(
     lost = replace(TOY, name="lost", head="logits", smallest_side=13)
     fitted = ImageClassifier(network=lost, n_steps=1, batch_size=8, device="cpu")
     fitted.fit(toy.images, toy.labels)
-    with pytest.raises(SettingError, match=r"'lost'.*another process.*package\.module:RECORD"):
+    with pytest.raises(SettingError, match=r"another process.*'lost'.*package\.module:RECORD"):
         fitted.save(tmp_path / "model")
     with pytest.raises(SettingError, match="'lost'"):
         fitted.fit(toy.images, toy.labels, workspace=tmp_path)
