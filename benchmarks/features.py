@@ -21,9 +21,10 @@ from equipoise.atomic import write_json
 from equipoise.data.phantoms.datasets import chest_films
 from equipoise.experiments.running.environment import machine, versions
 from equipoise.features.base import STEP, extract
-from equipoise.features.choosing import FOLDER, find_weights, make_extractor
+from equipoise.features.choosing import find_weights, make_extractor
 from equipoise.features.network import NetworkExtractor
 from equipoise.features.table import EXTRACTORS
+from equipoise.networks.weight_files import FOLDER
 
 SIDE = 64
 N_IMAGES = {"inception": 4, "imagenet": 16, "dinov2": 8}

@@ -59,6 +59,7 @@ def test_it_is_monai_s_map_for_a_class_of_each_image(name: str) -> None:
     images = torch.rand(3, 3, 20, 20)
     backbone = find_backbone(name)
     layer = backbone.last_map_of(network)
+    assert backbone.last_map is not None
     monai: Any = GradCAM(nn_module=network, target_layers=backbone.last_map)
     expected = {
         c: monai.compute_map(images.clone().requires_grad_(), class_idx=c)[:, 0] for c in range(3)

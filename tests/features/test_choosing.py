@@ -4,8 +4,9 @@ import pytest
 from safetensors.torch import save_file
 
 from equipoise.exceptions import SettingError, WeightsError
-from equipoise.features.choosing import FOLDER, choose_extractors, find_weights, make_extractor
+from equipoise.features.choosing import choose_extractors, find_weights, make_extractor
 from equipoise.networks.backbones.mobilenet import mobilenet_v2
+from equipoise.networks.weight_files import FOLDER
 from equipoise.training.chance import isolated_chance
 
 

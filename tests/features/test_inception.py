@@ -12,7 +12,7 @@ from scipy.linalg import sqrtm
 
 from equipoise.arrays import Images
 from equipoise.exceptions import WeightsError
-from equipoise.features.choosing import FOLDER, find_weights
+from equipoise.features.choosing import find_weights
 from equipoise.features.inception import (
     FILES,
     URL,
@@ -22,6 +22,7 @@ from equipoise.features.inception import (
     read_archive,
 )
 from equipoise.networks.inception import fid_inception
+from equipoise.networks.weight_files import FOLDER
 
 Array = NDArray[np.float64]
 
