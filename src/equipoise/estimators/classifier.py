@@ -250,6 +250,12 @@ class ImageClassifier(BaseImageClassifier):
         return find_backbone(self.network).head_of(self.network_)
 
     @property
+    def last_map_(self) -> nn.Module:
+        """The layer of `network_` whose output Grad-CAM reads."""
+        check_is_fitted(self, "network_")
+        return find_backbone(self.network).last_map_of(self.network_)
+
+    @property
     def settings(self) -> ClassifierSettings:
         """The parameters as a typed record."""
         return ClassifierSettings(**self.get_params(deep=False))

@@ -201,6 +201,12 @@ class FrozenClassifier(BaseImageClassifier):
         self.seconds_ = time.perf_counter() - started
         return self
 
+    @property
+    def preparation(self) -> tuple[object, ...]:
+        """What `prepare` depends on, apart from the images."""
+        names = ("network", "layers", "side", "augmentation", "n_views", "device")
+        return (str(self.pretrained), *(getattr(self, name) for name in names))
+
     def prepare(self, X: Images, span: ValueRange, workspace: str | Path) -> int:
         """Compute the features of images before any fit; return how many of them were missing.
 
