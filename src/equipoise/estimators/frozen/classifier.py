@@ -19,7 +19,7 @@ from equipoise.estimators.frozen.extractor import FrozenExtractor
 from equipoise.estimators.frozen.feature_network import MIDDLE, PENULTIMATE
 from equipoise.estimators.frozen.head import FrozenHead, FrozenNetwork
 from equipoise.estimators.frozen.settings import FrozenSettings
-from equipoise.estimators.frozen.trainer import FrozenFeatureSet, mean_logits
+from equipoise.estimators.frozen.trainer import DECAYS, FrozenFeatureSet, mean_logits
 from equipoise.estimators.frozen.training import train_head
 from equipoise.estimators.relearning import RELEARNED
 from equipoise.estimators.scoring import probabilities
@@ -89,7 +89,8 @@ class FrozenClassifier(BaseImageClassifier):
         counts_: (k,) training images of each.
         real_counts_: (k,) real ones among them; after `load` equal to `counts_`.
         weight_decay_: The weight decay of the head.
-        histories_: By stage, a row for each weight decay: objective and validation scores.
+        history_: A row for each weight decay, strongest first: objective and validation scores.
+        histories_: The same by name, and that of a second stage.
         second_stage_: Findings of the second stage, for example {"tau": 0.3}.
         seconds_: Duration of `fit`.
         network_: Images to logits, without views, in evaluation mode.
@@ -197,7 +198,7 @@ class FrozenClassifier(BaseImageClassifier):
         self.weight_decay_ = trained.weight_decay
         self.second_stage_ = trained.findings
         self.histories_ = dict(trained.histories)
-        self.history_ = trained.histories[""]
+        self.history_ = trained.histories[DECAYS]
         self.seconds_ = time.perf_counter() - started
         return self
 

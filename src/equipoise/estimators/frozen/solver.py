@@ -12,10 +12,10 @@ from equipoise.exceptions import DivergedError
 from equipoise.losses.base import ImbalanceLoss
 
 # For features of squared length 1; the strongest first. 1/(n decay) is scikit-learn's C.
-WEIGHT_DECAYS = (1e-2, 1e-3, 1e-4, 1e-5)
-MOST_ITERATIONS = 100  # of L-BFGS for each weight decay; the next one starts from its result
+WEIGHT_DECAYS = (1e-2, 1e-3, 3e-4, 1e-4)
+MOST_ITERATIONS = 60  # of L-BFGS for each weight decay; the next one starts from its result
 DEFERRED_ITERATIONS = 25  # with the weights of a loss that changes late, from that result
-GRADIENT = 1e-5  # largest element of the gradient at which a head counts as trained
+GRADIENT = 2e-5  # largest element of the gradient at which a head counts as trained
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,17 +121,25 @@ def minimize(
         optimizer.zero_grad(set_to_none=True)
         value = objective()
         torch.autograd.backward(value)
-        return float(value.detach())
+        return finite(float(value.detach()), weight_decay)
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        final = float(objective())
-    if not math.isfinite(final):
+        return finite(float(objective()), weight_decay)
+
+
+def finite(objective: float, weight_decay: float) -> float:
+    """Return the value of an objective.
+
+    Raises:
+        DivergedError: It is NaN or infinite.
+    """
+    if not math.isfinite(objective):
         raise DivergedError(
-            f"The loss of the head became {final} with weight decay {weight_decay:g}. Check the "
-            "features, or use another loss."
+            f"The loss of the head became {objective} with weight decay {weight_decay:g}. Check "
+            "the features, or use another loss."
         )
-    return final
+    return objective
 
 
 def changes_late(loss: ImbalanceLoss) -> bool:

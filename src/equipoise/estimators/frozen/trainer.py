@@ -22,6 +22,8 @@ from equipoise.networks.heads import CosineLinear
 from equipoise.training.loop import History
 from equipoise.training.progress import report
 
+DECAYS = "weight decays"  # name of a history whose steps are weight decays, not optimizer steps
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FrozenFeatureSet:
@@ -57,7 +59,7 @@ class TrainedHead:
         other: With those of the other policy.
         loss: Turns logits into probabilities.
         weight_decay: That of `head`.
-        histories: Rows of the weight decays, strongest first, by stage; "" is the first stage.
+        histories: Rows of the weight decays, strongest first, by stage; the first is `DECAYS`.
         findings: Findings of the second stage.
     """
 
@@ -117,7 +119,7 @@ class Trainer:
             other=heads[other],
             loss=loss,
             weight_decay=solutions[chosen].weight_decay,
-            histories={"": history},
+            histories={DECAYS: history},
         )
 
     def _grid(self, head: FrozenHead) -> Sequence[float]:

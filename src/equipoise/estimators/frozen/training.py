@@ -13,6 +13,7 @@ from equipoise.estimators.frozen.head import FrozenHead
 from equipoise.estimators.frozen.row_weights import SampledImages, row_weights
 from equipoise.estimators.frozen.settings import FrozenSettings
 from equipoise.estimators.frozen.trainer import (
+    DECAYS,
     FrozenFeatureSet,
     TrainedHead,
     Trainer,
@@ -113,7 +114,7 @@ def retrain_last_layer(
     loss = make_loss(RELEARNED, counts, counts).to(inputs.device)
     rows = rows_of(inputs.detach(), codes, weights)
     second = trainer.fit(head, head.last, loss, rows, name="head, second stage")
-    histories = {**trained.histories, "head": second.histories[""]}
+    histories = {**trained.histories, f"head, {DECAYS}": second.histories[DECAYS]}
     return replace(second, histories=histories, findings=findings)
 
 
