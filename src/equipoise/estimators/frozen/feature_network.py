@@ -220,8 +220,8 @@ def check_frozen_weights(backbone: Backbone, pretrained: str | None, side: int) 
         names = ", ".join(f"'{name}'" for name in (*backbone.weights, RANDOM))
         raise SettingError(
             f"Expected pretrained weights for frozen features of '{backbone.name}', got none. Pass "
-            f"one of {names} (untrained) or a file as pretrained, or choose a network that has "
-            "weights: `equipoise list networks`."
+            f"pretrained (--pretrained) as one of {names} or a file, or choose a network with "
+            "weights, such as mobilenet_v2 with 'imagenet'."
         )
     if pretrained != RANDOM:
         backbone.check_weights(weights_source(backbone, pretrained))
