@@ -99,7 +99,7 @@ def test_from_images_to_predictions(name: str, tmp_path: Path) -> None:
     assert np.ptp(scores, axis=0).max() > 0, "all images have the same scores"
     assert "test_score_other" in outcome.predictions
     if METHODS[name].balance is None:
-        assert not outcome.record.resumed  # type: ignore[union-attr]
+        assert not outcome.record.resumed
 
 
 def test_features_are_computed_before_the_cells_and_shared(

@@ -35,7 +35,8 @@ def scratch(budget: Budget, settings: Params) -> "ImageClassifier":
         keep_best=pick(CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
         device=budget.device,
     )
-    return classifier.set_params(**settings)
+    classifier.set_params(**settings)
+    return classifier
 
 
 def frozen(budget: Budget, settings: Params) -> "FrozenClassifier":
@@ -49,7 +50,8 @@ def frozen(budget: Budget, settings: Params) -> "FrozenClassifier":
         keep_best=pick(CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
         device=budget.device,
     )
-    return classifier.set_params(**settings)
+    classifier.set_params(**settings)
+    return classifier
 
 
 REGIMES: Mapping[str, Callable[[Budget, Params], RegimeClassifier]] = {
