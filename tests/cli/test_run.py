@@ -78,3 +78,28 @@ def test_an_unknown_folder_is_named(call: Call, tmp_path: Path) -> None:
     code, _, error = call("report", tmp_path / "nowhere")
     assert code == 2
     assert "nowhere" in error
+
+
+def test_the_frozen_regime_from_films_to_predictions(
+    call: Call, films: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    regime = ("--regime", "frozen", "--network", "small_cnn", "--pretrained", "random")
+    sizes = ("--size", 32, "--seeds", 1, "--splits", 2, "--workers", 2)
+    methods = ("--methods", "none,crt,smote_features")
+    code, printed, _ = call("run", films, *regime, *sizes, *methods, "--out", out)
+    assert code == 0
+    assert "features" in printed
+    assert (out / "evidence" / "attention" / "attention.json").is_file()
+    assert "smote_features" in (out / "report.html").read_text()
+    table = tmp_path / "predictions.csv"
+    assert call("predict", out, films, "--out", table)[0] == 0
+    with table.open() as file:
+        assert len(list(csv.DictReader(file))) == 60
+
+
+def test_the_frozen_regime_needs_weights(call: Call, films: Path, tmp_path: Path) -> None:
+    code, _, error = call("run", films, "--regime", "frozen", "--out", tmp_path / "run")
+    assert code == 2
+    assert "small_cnn" in error
+    assert "imagenet" in error

@@ -6,6 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from equipoise.arrays import Images, Labels, fingerprint
 from equipoise.estimators.classifier import ImageClassifier
+from equipoise.estimators.loading import AnyClassifier
 from equipoise.features.base import Extractor
 
 
@@ -19,7 +20,7 @@ class InDomain:
 
     name = "classifier"
 
-    def __init__(self, classifier: ImageClassifier) -> None:
+    def __init__(self, classifier: AnyClassifier) -> None:
         self.classifier = classifier
         network = classifier.network_
         self.dimension = classifier.head_.in_features
@@ -38,7 +39,7 @@ class InDomain:
         return self.classifier.features(images)
 
 
-def in_domain(classifier: ImageClassifier) -> Extractor:
+def in_domain(classifier: AnyClassifier) -> Extractor:
     """Return the extractor of a fitted classifier.
 
     Its numbers are comparable neither with the literature nor with another classifier's.

@@ -202,6 +202,14 @@ ProtocolName = Annotated[
         show_default="the first",
     ),
 ]
+Regime = Annotated[
+    str,
+    typer.Option(
+        help="'scratch' trains all layers; 'frozen' trains a head on features of a pretrained "
+        "network, computed once: minutes for hundreds of cells.",
+        rich_help_panel=TRAINING,
+    ),
+]
 Network = Annotated[
     str,
     typer.Option(
@@ -286,6 +294,7 @@ class RunOptions:
     metric: PrimaryMetric = None
     duplicates: DuplicatePolicy = _PROTOCOL.duplicates
     own_split: OwnSplit = _PROTOCOL.use_source_split
+    regime: Regime = _BUDGET.regime
     network: Network = _BUDGET.network
     pretrained: Pretrained = None
     steps: Steps = _BUDGET.n_steps

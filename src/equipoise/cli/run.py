@@ -51,7 +51,8 @@ def run_images(options: RunOptions) -> None:
     from equipoise.data.reading import read
     from equipoise.experiments.image_plan import check_plan, plan_study
 
-    protocol, budget = image_protocol(options), image_budget(options)
+    budget = image_budget(options)
+    protocol = image_protocol(options, budget)
     check_plan(protocol, budget, size=options.size)
     with reading_bar() as progress:
         loaded = read(options.images, options.read_options(progress))
@@ -61,13 +62,13 @@ def run_images(options: RunOptions) -> None:
     execute(study, options.run_folder, workers=options.workers, device=options.device)
 
 
-def image_protocol(options: RunOptions) -> Protocol:
+def image_protocol(options: RunOptions, budget: Budget) -> Protocol:
     """Return how methods are compared on images."""
     from equipoise.experiments.methods.catalogue import named
 
     default = Protocol()
     return Protocol(
-        methods=named(options.methods) if options.methods else default.methods,
+        methods=named(options.methods, budget) if options.methods else default.methods,
         n_seeds=options.seeds,
         n_splits=options.splits,
         duplicates=options.duplicates,
@@ -80,6 +81,7 @@ def image_protocol(options: RunOptions) -> Protocol:
 def image_budget(options: RunOptions) -> Budget:
     """Return what each method may spend on images."""
     return Budget(
+        regime=options.regime,
         network=options.network,
         pretrained=options.pretrained,
         n_steps=options.steps,

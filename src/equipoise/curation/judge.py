@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
 from torch import Tensor
@@ -11,11 +12,10 @@ from torch import Tensor
 from equipoise import __version__
 from equipoise.arrays import Images, Labels, Rows, Scores, fingerprint
 from equipoise.atomic import atomic_folder, read_json, write_json
-from equipoise.estimators.classifier import ImageClassifier
-from equipoise.estimators.scoring import features_in_chunks, probabilities
+from equipoise.estimators.loading import AnyClassifier, load_classifier
+from equipoise.estimators.scoring import probabilities
 from equipoise.metrics.calibration import fit_temperature, scale_temperature
 from equipoise.metrics.memorization import Features
-from equipoise.networks.backbones import find_backbone
 from equipoise.randomness import make_rng
 from equipoise.training.loop import History
 
@@ -34,7 +34,7 @@ class Judge:
         history: Training history of the classifier.
     """
 
-    classifier: ImageClassifier
+    classifier: AnyClassifier
     temperature: float
     center: NDArray[np.float64]
     factor: NDArray[np.float64]
@@ -68,7 +68,7 @@ class Judge:
         """Read what `save` wrote."""
         stored = read_json(folder / "judge.json")
         return cls(
-            classifier=ImageClassifier.load(folder / "classifier", device=device),
+            classifier=load_classifier(folder / "classifier", device=device),
             temperature=float(stored["temperature"]),
             center=np.asarray(stored["center"]),
             factor=np.asarray(stored["factor"]),
@@ -77,7 +77,7 @@ class Judge:
 
 
 def fit_judge(
-    classifier: ImageClassifier, X: Images, codes: Labels, *, workspace: Path | None
+    classifier: AnyClassifier, X: Images, codes: Labels, *, workspace: Path | None
 ) -> Judge:
     """Train a classifier on four fifths of the real training images and calibrate it on the rest.
 
@@ -120,7 +120,7 @@ def balanced_rows(codes: Labels, rows: Rows) -> Rows:
     return np.concatenate([np.resize(class_rows, largest) for class_rows in members])
 
 
-def _train(classifier: ImageClassifier, X: Images, codes: Labels, workspace: Path | None) -> Judge:
+def _train(classifier: AnyClassifier, X: Images, codes: Labels, workspace: Path | None) -> Judge:
     held_out = held_out_rows(codes, classifier.seed)
     train = np.setdiff1d(np.arange(len(codes)), held_out)
     fitted = clone(classifier).fit(X[train], codes[train], workspace=workspace)
@@ -139,9 +139,8 @@ def _train(classifier: ImageClassifier, X: Images, codes: Labels, workspace: Pat
     )
 
 
-def _features(classifier: ImageClassifier, images: Images) -> Tensor:
-    backbone = find_backbone(classifier.network)
-    return features_in_chunks(backbone, classifier.network_, images, classifier.span_)
+def _features(classifier: AnyClassifier, images: Images) -> Tensor:
+    return torch.from_numpy(classifier.features(images)).to(classifier.head_.weight)
 
 
 def _to_numpy(features: Tensor) -> Features:

@@ -17,6 +17,7 @@ from equipoise.curation.reference import Reference, fit_reference
 from equipoise.curation.selection import SelectionSettings, Tally, select_images
 from equipoise.discovery import pick
 from equipoise.estimators.classifier import ImageClassifier
+from equipoise.estimators.loading import AnyClassifier
 from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.memorization import Features
 from equipoise.randomness import derive_seed, make_rng
@@ -88,7 +89,7 @@ class CuratedOversampler(Oversampler):
         oversupply: float = 2.0,
         rounds: int = 5,
         tau: float = 0.5,
-        judge: ImageClassifier | None = None,
+        judge: AnyClassifier | None = None,
         sampling_strategy: Strategy = "auto",
         seed: int = 0,
     ) -> None:
@@ -148,7 +149,7 @@ class CuratedOversampler(Oversampler):
         self.generator.check_settings(side)
         self._classifier().check_settings(side)
 
-    def _classifier(self) -> ImageClassifier:
+    def _classifier(self) -> AnyClassifier:
         if self.judge is not None:
             return self.judge
         return ImageClassifier(batch_sampler="balanced", device=self.device, seed=self.seed)

@@ -123,7 +123,7 @@ def scores_of_cells(
         DataError: Images of another kind, a damaged classifier, or no validation image of a class
             to correct by.
     """
-    from equipoise.estimators.classifier import ImageClassifier
+    from equipoise.estimators.loading import load_classifier
 
     k = len(run.description.class_names)
     of_cells: dict[Cell, Scores] = {}
@@ -135,7 +135,7 @@ def scores_of_cells(
                 f"Expected the classifier of '{cell}' inside {run.folder}, "
                 f"it lies elsewhere: {folder}."
             )
-        classifier = ImageClassifier.load(folder)
+        classifier = load_classifier(folder)
         scores = np.zeros((len(images), k))
         scores[:, classifier.classes_] = classifier.predict_proba(images)
         if corrected:

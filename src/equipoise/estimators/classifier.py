@@ -7,16 +7,15 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from equipoise.arrays import Images, LabeledImages, Labels, Scores, value_range
+from equipoise.estimators.base_classifier import BaseImageClassifier
 from equipoise.estimators.first_stage import build_network
 from equipoise.estimators.fit_request import (
     FitRequest,
     Mask,
-    check_mask,
     encode_validation,
 )
 from equipoise.estimators.pretraining import Pretraining, pretrain_trunk
@@ -25,15 +24,13 @@ from equipoise.estimators.scoring import features_in_chunks, logits_of, probabil
 from equipoise.estimators.second_stage import SECOND_STAGES, check_second_stage
 from equipoise.estimators.settings import ClassifierSettings
 from equipoise.estimators.stages import TrainedStages, make_loss, train_stages
-from equipoise.exceptions import DataError
 from equipoise.networks.backbone import Backbone
 from equipoise.networks.backbones import find_backbone, name_of
 from equipoise.training.devices import resolve_device
 from equipoise.training.persistence import load_fitted, save_fitted
-from equipoise.validation import check_images, check_images_and_labels
 
 
-class ImageClassifier(ClassifierMixin, BaseEstimator):
+class ImageClassifier(BaseImageClassifier):
     """Classifies images (n, c, h, w) in storage type with one or three channels.
 
     Args:
@@ -185,22 +182,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         """
         started = time.perf_counter()
         folder = None if workspace is None else Path(workspace)
-        X, y = check_images_and_labels(X, y)
-        if X.ndim != 4:
-            raise DataError(
-                f"Expected images of shape (n, c, h, w), got {X.shape}. Use a segmenter for "
-                "volumes."
-            )
-        self.check_settings(min(X.shape[2:]))
-        synthetic = check_mask(synthetic, len(X))
-        self.classes_, inverse = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise DataError(f"Expected at least 2 classes, got only {self.classes_.tolist()}.")
-        codes = inverse.astype(np.int64)
-        self.counts_ = np.bincount(codes)
-        self.real_counts_ = np.bincount(codes[~synthetic], minlength=len(self.classes_))
-        self.shape_ = X.shape[1:]
-        self.dtype_ = X.dtype
+        X, codes, synthetic = self._check_training(X, y, synthetic)
         self.span_ = value_range(X)
         held_out = None
         if validation is not None:
@@ -249,12 +231,6 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             return None
         return self._probabilities(self.other_network_, X)
 
-    def predict(self, X: Images) -> Labels:
-        """Return the (n,) most probable labels; see `predict_proba`."""
-        best = self.predict_proba(X).argmax(axis=1)
-        predicted: Labels = self.classes_[best]
-        return predicted
-
     def features(self, X: Images) -> NDArray[np.float32]:
         """Return the inputs (n, d) of the last layer.
 
@@ -275,6 +251,12 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         """The last layer of `network_`: its inputs are `features`, its outputs the logits."""
         check_is_fitted(self, "network_")
         return find_backbone(self.network).head_of(self.network_)
+
+    @property
+    def last_map_(self) -> nn.Module:
+        """The layer of `network_` whose output Grad-CAM reads."""
+        check_is_fitted(self, "network_")
+        return find_backbone(self.network).last_map_of(self.network_)
 
     @property
     def settings(self) -> ClassifierSettings:
@@ -339,21 +321,6 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         """Raise unless the parameters work for a side in px; see `ClassifierSettings.check`."""
         self.settings.check(side)
         check_second_stage(self.settings)
-
-    def check_images(self, images: Images, name: str = "images") -> Images:
-        """Return images if they are like the training images; messages call them `name`.
-
-        Raises:
-            DataError: Another shape or storage type.
-        """
-        images = check_images(images, name=name)
-        if (images.shape[1:], images.dtype) != (self.shape_, self.dtype_):
-            raise DataError(
-                f"Expected {name} like the training images, {self.dtype_} of shape "
-                f"{('n', *self.shape_)}, got {images.dtype} of shape {images.shape}. Prepare all "
-                "images alike."
-            )
-        return images
 
     def _set_fitted(self, stages: TrainedStages) -> None:
         self.network_ = stages.network

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from equipoise.arrays import Images, Labels
-from equipoise.estimators.classifier import ImageClassifier
+from equipoise.estimators.loading import AnyClassifier
 from equipoise.estimators.scoring import CHUNK, channels_last, evaluating
 from equipoise.exceptions import DataError
 from equipoise.networks.backbones import find_backbone
@@ -32,11 +32,12 @@ from equipoise.validation import check_labels
 Maps = NDArray[np.float32]  # (n, h, w) in [0, 1]
 
 
-def grad_cam(classifier: ImageClassifier, images: Images, labels: Labels) -> Maps:
+def grad_cam(classifier: AnyClassifier, images: Images, labels: Labels) -> Maps:
     """Return maps of the evidence for the label of each image.
 
     Args:
-        classifier: A fitted classifier; its weights, gradients and mode stay unchanged.
+        classifier: A fitted classifier; its weights, gradients and mode stay unchanged. That on
+            frozen features is explained without its views, for the image itself.
         images: (n, c, h, w) like those of its training.
         labels: (n,) labels of its training: its predictions show why it made them, the true labels
             what it missed.
@@ -50,6 +51,7 @@ def grad_cam(classifier: ImageClassifier, images: Images, labels: Labels) -> Map
         DataError: Images of another kind, or unknown labels.
 
     Example:
+        >>> from equipoise.estimators.classifier import ImageClassifier
         >>> labels = np.repeat([0, 1], [12, 4])
         >>> images = (100 * labels[:, None, None, None] * np.ones((1, 16, 16))).astype(np.uint8)
         >>> classifier = ImageClassifier(n_steps=2, batch_size=4, device="cpu").fit(images, labels)
@@ -67,7 +69,7 @@ def grad_cam(classifier: ImageClassifier, images: Images, labels: Labels) -> Map
         )
     codes = np.searchsorted(classifier.classes_, labels).astype(np.int64)
     network = classifier.network_
-    layer = _last_map_layer(classifier)
+    layer = classifier.last_map_
     device = next(network.parameters()).device
     maps = np.empty((len(images), *images.shape[2:]), dtype=np.float32)
     rows = max(1, CHUNK // (maps.shape[1] * maps.shape[2]))
@@ -80,16 +82,16 @@ def grad_cam(classifier: ImageClassifier, images: Images, labels: Labels) -> Map
     return maps
 
 
-def can_map(classifier: ImageClassifier) -> bool:
+def can_map(classifier: AnyClassifier) -> bool:
     """Return whether the network of a classifier ends in a map of the image."""
     return find_backbone(classifier.network).last_map is not None
 
 
-def map_side(classifier: ImageClassifier) -> tuple[int, int]:
+def map_side(classifier: AnyClassifier) -> tuple[int, int]:
     """Return height and width of the last convolutional map, the resolution of Grad-CAM."""
     device = next(classifier.network_.parameters()).device
     batch = torch.zeros((1, *classifier.shape_), device=device)
-    layer = _last_map_layer(classifier)
+    layer = classifier.last_map_
     maps = class_maps(classifier.network_, layer, batch, torch.zeros(1, dtype=torch.int64))
     return int(maps.shape[1]), int(maps.shape[2])
 
@@ -136,7 +138,3 @@ def _detached_output(layer: nn.Module) -> Iterator[list[Tensor]]:
         yield outputs
     finally:
         handle.remove()
-
-
-def _last_map_layer(classifier: ImageClassifier) -> nn.Module:
-    return find_backbone(classifier.network).last_map_of(classifier.network_)

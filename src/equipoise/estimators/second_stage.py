@@ -7,6 +7,7 @@ other layers stay as the first stage left them, and dropout is off.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from equipoise.arrays import LabeledImages, Labels
 from equipoise.atomic import JsonObject, JsonValue
 from equipoise.data.smote import ALTERNATIVES, MINIMUM, Points, interpolate
 from equipoise.discovery import Family, pick, summarize
-from equipoise.estimators.fit_request import FitRequest
+from equipoise.estimators.fit_request import FitRequest, Mask
 from equipoise.estimators.relearning import pool_of, relearn
 from equipoise.estimators.scoring import channels_last, features_in_chunks, validation_scores
 from equipoise.estimators.settings import ClassifierSettings
@@ -44,6 +45,17 @@ class SecondStageResult:
     findings: JsonObject = field(default_factory=dict)
 
 
+class StageInputs(Protocol):
+    """What a second stage checks before any training: classes, origin, validation images."""
+
+    @property
+    def codes(self) -> Labels: ...  # noqa: D102
+    @property
+    def synthetic(self) -> Mask: ...  # noqa: D102
+    @property
+    def validation(self) -> LabeledImages | None: ...  # noqa: D102
+
+
 @dataclass(frozen=True, kw_only=True)
 class SecondStage:
     """A second stage.
@@ -57,7 +69,7 @@ class SecondStage:
 
     summary: str
     run: Callable[[nn.Module, ImbalanceLoss, FitRequest], SecondStageResult]
-    check: Callable[[FitRequest], object]
+    check: Callable[[StageInputs], object]
     relearns: bool
 
 
@@ -188,7 +200,7 @@ def check_second_stage(settings: ClassifierSettings) -> None:
         )
 
 
-def check_real_images(request: FitRequest) -> None:
+def check_real_images(request: StageInputs) -> None:
     """Raise unless every class has a real training image.
 
     Raises:
@@ -203,7 +215,7 @@ def check_real_images(request: FitRequest) -> None:
         )
 
 
-def validation_of(request: FitRequest) -> LabeledImages:
+def validation_of(request: StageInputs) -> LabeledImages:
     """Return the validation images and their codes.
 
     Raises:
@@ -217,7 +229,7 @@ def validation_of(request: FitRequest) -> LabeledImages:
     return request.validation
 
 
-def check_class_points(request: FitRequest) -> None:
+def check_class_points(request: StageInputs) -> None:
     """Raise unless every class has enough images to interpolate between.
 
     Raises:

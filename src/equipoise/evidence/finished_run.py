@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Labels
 from equipoise.data.dataset import ImageDataset
-from equipoise.estimators.classifier import ImageClassifier
+from equipoise.estimators.loading import AnyClassifier, load_classifier
 from equipoise.experiments.study import Study
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import mean_known
@@ -82,9 +82,9 @@ class FinishedRun:
         arrays = read_arrays(self.path(cell) / "synthetic.npz")
         return arrays["images"], arrays["labels"]
 
-    def classifier(self, cell: Cell) -> ImageClassifier:
+    def classifier(self, cell: Cell) -> AnyClassifier:
         """Load the classifier of a cell."""
-        return ImageClassifier.load(self.path(cell) / "classifier")
+        return load_classifier(self.path(cell) / "classifier")
 
     def beside(self, cell: Cell, methods: Sequence[str]) -> Cell | None:
         """Find the finished cell of the first of `methods` with the same split and seed."""
@@ -105,11 +105,11 @@ def first_cells(run: FinishedRun) -> list[Cell]:
 
 
 def with_classifier(run: FinishedRun, cells: Sequence[Cell]) -> list[Cell]:
-    """Select the cells whose classifier can be loaded: those of an `ImageClassifier`."""
+    """Select the cells whose classifier can be loaded: those of equipoise."""
     selected = []
     for cell in cells:
         _, estimator = run.study.methods[cell.method].steps[-1]
-        if isinstance(estimator, ImageClassifier):
+        if isinstance(estimator, AnyClassifier):
             selected.append(cell)
     return selected
 

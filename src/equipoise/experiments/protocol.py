@@ -12,6 +12,8 @@ STRONG_CONTROLS = ("oversampling", "balanced_softmax", "crt", "ldam_drw", "repla
 # Checkpoint policy -> `keep_best` of every classifier. The scores of the other one stand beside it.
 CHECKPOINTS = {"best": "balanced_accuracy", "last": "averaged"}
 
+SCRATCH, FROZEN = "scratch", "frozen"  # regimes
+
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
@@ -54,15 +56,21 @@ class Budget:
     """What every method of a comparison on images may spend: one classifier, one number of steps.
 
     Attributes:
+        regime: "scratch": all layers of the classifier are trained. "frozen": a head is trained on
+            features of a pretrained network, which are computed once;
+            see `equipoise.experiments.methods.regimes.REGIMES`.
         network: Of the classifier; see `equipoise.networks.backbones.find_backbone`.
-        pretrained: None, "official" or another name of the network's weights, or a file of them.
-        n_steps: Optimizer steps of the classifier.
+        pretrained: None, "official" or another name of the network's weights, or a file of them;
+            with "frozen" not None, and also "random".
+        n_steps: Optimizer steps of the classifier; a frozen one is trained until it converges.
         batch_size: Images in each of them.
-        learning_rate: Of the classifier.
+        learning_rate: Of the classifier; not of a frozen one.
         augmentation: Of the classifier; one of `equipoise.training.augmentation.AUGMENTATIONS`.
         checkpoint: Weights that the classifier of every method keeps: "best" on the validation
             images (balanced accuracy), or "last", averaged over the end of training. The choice
             alone can be worth as much as a method, so it is the same for all; see `CHECKPOINTS`.
+            Of a frozen classifier "best" is the weight decay that validation images choose, "last"
+            a fixed one.
         gan_steps: Rounds of a GAN: one update of each network. Generators of other kinds get as
             many updates.
         gan_batch_size: Images in each round.
@@ -75,6 +83,7 @@ class Budget:
         200
     """
 
+    regime: str = SCRATCH
     network: str = "small_cnn"
     pretrained: str | None = None
     n_steps: int = 600

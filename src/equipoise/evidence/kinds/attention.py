@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from equipoise.arrays import Labels, Rows, quantize
 from equipoise.atomic import JsonObject, write_json
 from equipoise.data.dataset import ImageDataset
-from equipoise.estimators.classifier import ImageClassifier
 from equipoise.estimators.grad_cam import Maps, can_map, grad_cam, map_side
+from equipoise.estimators.loading import AnyClassifier
 from equipoise.evidence.finished_run import (
     FinishedRun,
     first_cells,
@@ -124,7 +124,7 @@ class Share:
 
 
 def gather(run: FinishedRun, folder: Path) -> None:
-    """Map the classifiers of the first split and seed; write nothing without `ImageClassifier`.
+    """Map the classifiers of the first split and seed; write nothing without any of equipoise.
 
     Classifiers whose network has no last map are left out by name.
     """
@@ -187,7 +187,7 @@ def select_images(run: FinishedRun, cell: Cell) -> AttentionImages:
 
 
 def map_predictions(
-    run: FinishedRun, cell: Cell, classifier: ImageClassifier, images: AttentionImages
+    run: FinishedRun, cell: Cell, classifier: AnyClassifier, images: AttentionImages
 ) -> MappedPredictions:
     """Compute the maps of all images whose shares are averaged, and of the cases to show."""
     score = run.predictions(cell)["test_score"]
@@ -214,7 +214,7 @@ def collect_cases(
     method: int,
     predictions: MappedPredictions,
     images: AttentionImages,
-    classifier: ImageClassifier,
+    classifier: AnyClassifier,
 ) -> list[AttentionCase]:
     """Collect the most certain predictions of the rare class, correct and wrong."""
     low, high = classifier.span_  # black and white of the training images

@@ -30,14 +30,18 @@ FAMILY = Family(
 )
 
 
-def named(text: str) -> tuple[str, ...]:
+def named(text: str, budget: Budget | None = None) -> tuple[str, ...]:
     """Read names of methods from a list with commas; "all" stands for `WITHIN_BUDGET`.
+
+    Of those, methods that make no sense in the regime of the budget are left out.
 
     >>> named("none, oversampling")
     ('none', 'oversampling')
     """
     names = tuple(name.strip() for name in text.split(",") if name.strip())
-    return WITHIN_BUDGET if names == (ALL,) else names
+    if names != (ALL,):
+        return names
+    return tuple(name for name in WITHIN_BUDGET if METHODS[name].suits(budget or Budget()))
 
 
 def build_methods(names: Iterable[str], budget: Budget) -> dict[str, Pipeline]:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from imblearn.pipeline import Pipeline
 
-from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
-from equipoise.experiments.protocol import CHECKPOINTS, Budget
+from equipoise.experiments.methods.regimes import make_classifier, refusal
+from equipoise.experiments.protocol import Budget
 from equipoise.resampling.base import Params, Resampler
 
 Balance = Callable[[Budget], Resampler]
-ClassifierSettings = Callable[[Budget], Params]  # arguments of `ImageClassifier`
+ClassifierSettings = Callable[[Budget], Params]  # arguments of the classifier
 
 
 def no_settings(_budget: Budget) -> Params:
@@ -48,21 +48,18 @@ class Method:
             return 1
         return int(getattr(self.balance(Budget()), "minimum", 1))
 
-    def build(self, budget: Budget) -> Pipeline:
-        """Build the pipeline of an optional resampler and a classifier."""
-        from equipoise.estimators.classifier import ImageClassifier
+    def suits(self, budget: Budget) -> bool:
+        """Return whether the method makes sense in the regime of a budget."""
+        return not refusal(budget, self.classifier(budget))
 
-        classifier = ImageClassifier(
-            network=budget.network,
-            pretrained=budget.pretrained,
-            n_steps=budget.n_steps,
-            batch_size=budget.batch_size,
-            learning_rate=budget.learning_rate,
-            augmentation=budget.augmentation,
-            keep_best=pick(CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
-            device=budget.device,
-        )
-        classify = ("classify", classifier.set_params(**self.classifier(budget)))
+    def build(self, budget: Budget) -> Pipeline:
+        """Build the pipeline of an optional resampler and a classifier.
+
+        Raises:
+            SettingError: The method makes no sense in the regime of the budget.
+        """
+        classifier = make_classifier(self.name, budget, self.classifier(budget))
+        classify = ("classify", classifier)
         if self.balance is None:
             return Pipeline([classify])
         return Pipeline([("balance", self.balance(budget)), classify])

@@ -77,6 +77,11 @@ class ProgressLines(Observer):
         self.n_done = 0
         self.n_cells = 0
 
+    def prepared(self, work: str, step: int, n_steps: int) -> None:
+        """See `Observer`."""
+        if step == 1:
+            self.print(f"Before the first cell: {n_steps:,} {work}, shared by all.")
+
     def started(self, finished: Sequence[Cell], remaining: Sequence[Cell]) -> None:
         """See `Observer`."""
         self.n_done = len(finished)
@@ -114,6 +119,10 @@ class ProgressBars(ProgressLines):
         self.bars = bars
         self.study_bar = bars.add_task("Study", total=None, note="")
         self.cell_bars: dict[Cell, TaskID] = {}
+
+    def prepared(self, work: str, step: int, n_steps: int) -> None:
+        """See `Observer`."""
+        self.bars.update(self.study_bar, completed=step, total=n_steps, note=escape(work))
 
     def started(self, finished: Sequence[Cell], remaining: Sequence[Cell]) -> None:
         """See `Observer`."""

@@ -11,6 +11,9 @@ from equipoise.training.progress import Listener
 class Observer:
     """Receives the progress of a study; this base class ignores everything."""
 
+    def prepared(self, work: str, step: int, n_steps: int) -> None:
+        """Receive the progress of work that the cells share, before the first of them."""
+
     def started(self, finished: Sequence[Cell], remaining: Sequence[Cell]) -> None:
         """Receive the cells that are already finished and those that will be trained, in order."""
 

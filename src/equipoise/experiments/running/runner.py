@@ -4,11 +4,13 @@ from pathlib import Path
 
 from equipoise.experiments.description import describe, describe_duplicates
 from equipoise.experiments.running.executors import default_executor
+from equipoise.experiments.running.preparation import prepare_study
 from equipoise.experiments.running.protocols import Executor, Observer
 from equipoise.experiments.running.train_cell import StudyTask
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
 from equipoise.runs.store import RunStore
+from equipoise.training.progress import listening
 
 
 def run_study(
@@ -56,6 +58,9 @@ def run_study(
         for cell in study.cells():
             skipped = store.has_finished(cell) or (store.has_failed(cell) and not retry_failed)
             (finished if skipped else remaining).append(cell)
+        if remaining:
+            with listening(observer.prepared):
+                prepare_study(study, store.workspace)
         observer.started(finished, remaining)
         executor.run(remaining, StudyTask(study, store), observer)
     return store

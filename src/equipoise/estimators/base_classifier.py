@@ -1,0 +1,89 @@
+"""What all classifiers of images share: the kind of their images, and their labels."""
+
+from abc import abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from equipoise.arrays import Images, Labels, Scores
+from equipoise.estimators.fit_request import Mask, check_mask
+from equipoise.exceptions import DataError
+from equipoise.validation import check_images, check_images_and_labels
+
+
+class BaseImageClassifier(ClassifierMixin, BaseEstimator):
+    """A scikit-learn classifier of images (n, c, h, w) in storage type.
+
+    Attributes:
+        classes_: (k,) labels seen in `fit`, increasing.
+        counts_: (k,) training images of each.
+        real_counts_: (k,) real ones among them.
+        shape_: (c, h, w) of the images.
+        dtype_: Their storage type.
+    """
+
+    classes_: Labels
+    counts_: Labels
+    real_counts_: Labels
+    shape_: tuple[int, ...]
+    dtype_: "np.dtype[np.generic]"
+
+    @abstractmethod
+    def check_settings(self, side: int) -> None:
+        """Raise unless the parameters work for images whose smaller side is `side` px."""
+
+    @abstractmethod
+    def predict_proba(self, X: Images) -> Scores:
+        """Return (n, k) probabilities of `classes_`, float64; each row sums to 1."""
+
+    def predict(self, X: Images) -> Labels:
+        """Return the (n,) most probable labels; see `predict_proba`."""
+        best = self.predict_proba(X).argmax(axis=1)
+        predicted: Labels = self.classes_[best]
+        return predicted
+
+    def check_images(self, images: Images, name: str = "images") -> Images:
+        """Return images if they are like the training images; messages call them `name`.
+
+        Raises:
+            DataError: Another shape or storage type.
+        """
+        images = check_images(images, name=name)
+        if (images.shape[1:], images.dtype) != (self.shape_, self.dtype_):
+            raise DataError(
+                f"Expected {name} like the training images, {self.dtype_} of shape "
+                f"{('n', *self.shape_)}, got {images.dtype} of shape {images.shape}. Prepare all "
+                "images alike."
+            )
+        return images
+
+    def _check_training(
+        self, X: Images, y: Labels, synthetic: NDArray[np.bool_] | None
+    ) -> tuple[Images, Labels, Mask]:
+        """Check training images and labels and set what is known of them.
+
+        Returns:
+            Images, codes 0..k-1 and the mask of synthetic images.
+
+        Raises:
+            DataError: Bad images or labels, or fewer than two classes.
+            SettingError: A parameter is unknown or out of range.
+        """
+        X, y = check_images_and_labels(X, y)
+        if X.ndim != 4:
+            raise DataError(
+                f"Expected images of shape (n, c, h, w), got {X.shape}. Use a segmenter for "
+                "volumes."
+            )
+        self.check_settings(min(X.shape[2:]))
+        mask = check_mask(synthetic, len(X))
+        self.classes_, inverse = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise DataError(f"Expected at least 2 classes, got only {self.classes_.tolist()}.")
+        codes = inverse.astype(np.int64)
+        self.counts_ = np.bincount(codes)
+        self.real_counts_ = np.bincount(codes[~mask], minlength=len(self.classes_))
+        self.shape_ = X.shape[1:]
+        self.dtype_ = X.dtype
+        return X, codes, mask

@@ -1,0 +1,1 @@
+"""Classifiers on features of a frozen network: views, layers, cached features, heads."""

@@ -1,0 +1,227 @@
+"""Networks that map images to the features of several of their layers."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from equipoise.arrays import fingerprint
+from equipoise.discovery import Family, pick
+from equipoise.estimators.scoring import channels_last
+from equipoise.exceptions import SettingError, WeightsError
+from equipoise.networks.backbone import Backbone
+from equipoise.networks.backbones import build, find_backbone
+from equipoise.training.chance import isolated_chance
+
+RANDOM = "random"  # instead of weights: untrained, from a fixed seed
+WEIGHTS_FOLDER = "EQUIPOISE_WEIGHTS"
+PENULTIMATE, MIDDLE = "penultimate", "middle"
+LAYERS: Mapping[str, str] = {
+    PENULTIMATE: "What goes into the last layer.",
+    MIDDLE: "The mean of the last map with a finer resolution than the last one.",
+}
+FAMILY = Family(
+    name="layers",
+    summary="Layers of a frozen network whose features a classifier may use.",
+    members=LAYERS,
+    line=str,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureDescription:
+    """What determines the features of an image, apart from its view.
+
+    Attributes:
+        network: Name of a backbone.
+        pretrained: A name of its weights, a local file, or "random".
+        layers: Names in `LAYERS`, whose features are concatenated.
+        side: Side in px to which images are resized; None leaves them.
+        device: Device of the network.
+    """
+
+    network: str
+    pretrained: str
+    layers: tuple[str, ...]
+    side: int | None
+    device: str
+
+
+class FeatureNetwork(nn.Module):
+    """Maps images (b, 1 or 3, h, w) in [0, 1] to features (b, d) of several layers.
+
+    Args:
+        backbone: Record of the network.
+        network: The network, which is frozen and switched to evaluation mode.
+        layers: Names in `LAYERS`.
+        side: See `FeatureDescription`.
+        shape: (c, h, w) of the images, to find the layers by a first pass.
+
+    Attributes:
+        dimension: d.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        network: nn.Module,
+        *,
+        layers: Sequence[str],
+        side: int | None,
+        shape: tuple[int, ...],
+    ) -> None:
+        super().__init__()
+        self.network = network.eval().requires_grad_(False)
+        self.layers = tuple(layers)
+        self.side = side
+        self._outputs: dict[str, Tensor] = {}
+        backbone.head_of(network).register_forward_pre_hook(self._keep_penultimate)
+        device = next(network.parameters()).device
+        blank = self._resized(torch.zeros((1, *shape), device=device))
+        if MIDDLE in layers:
+            middle_layer(network, blank).register_forward_hook(self._keep_middle)
+        with torch.no_grad():
+            self.dimension = self(blank).shape[1]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Compute the features; gradients flow unless the caller has switched them off."""
+        self.network(channels_last(self._resized(images)))
+        features = torch.cat([self._outputs[layer] for layer in self.layers], dim=1)
+        self._outputs.clear()
+        return features
+
+    def train(self, mode: bool = True) -> "FeatureNetwork":
+        """Stay in evaluation mode: the statistics of batch norms are part of the weights."""
+        return super().train(False)
+
+    def _resized(self, images: Tensor) -> Tensor:
+        if self.side is None or images.shape[2:] == (self.side, self.side):
+            return images
+        size = (self.side, self.side)
+        return interpolate(images, size, mode="bilinear", antialias=True)
+
+    def _keep_penultimate(self, _head: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._outputs[PENULTIMATE] = inputs[0]
+
+    def _keep_middle(self, _layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        self._outputs[MIDDLE] = output.mean(dim=(2, 3))
+
+
+def middle_layer(network: nn.Module, images: Tensor) -> nn.Module:
+    """Find the layer whose output is the last map that is finer than the last map of all.
+
+    It is found by a pass: of the layers with such an output the last one, a ReLU included.
+
+    Raises:
+        SettingError: All maps of the network have one size, or it has none.
+    """
+    maps: list[tuple[nn.Module, int]] = []  # layers and the numbers of pixels of their maps
+
+    def note(layer: nn.Module, _inputs: tuple[Tensor, ...], output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4:
+            maps.append((layer, output.shape[2] * output.shape[3]))
+
+    handles = [layer.register_forward_hook(note) for layer in network.modules()]
+    try:
+        with torch.no_grad():
+            network(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for layer, n_pixels in reversed(maps):
+        if n_pixels > maps[-1][1]:
+            return layer
+    raise SettingError(
+        f"Expected a network with maps of several sizes for the layer '{MIDDLE}', got "
+        f"{type(network).__name__}. Use layers=('{PENULTIMATE}',)."
+    )
+
+
+@lru_cache(maxsize=2)
+def feature_network(
+    description: FeatureDescription, shape: tuple[int, ...]
+) -> tuple[FeatureNetwork, str]:
+    """Build the network of a description, and hash its weights; the last two are remembered.
+
+    Raises:
+        SettingError: No such network, layer or weights.
+        WeightsError: The file of weights is missing or does not fit.
+    """
+    for layer in description.layers:
+        pick(LAYERS, layer, "layer")
+    backbone = find_backbone(description.network)
+    side = description.side or min(shape[1:])
+    with isolated_chance("frozen network", description.network):
+        if description.pretrained == RANDOM:
+            network = build(description.network, channels=shape[0], n_classes=2, side=side)
+        else:
+            source = weights_source(backbone, description.pretrained)
+            network = backbone.build_pretrained(2, side, source)
+    if description.pretrained != RANDOM:
+        backbone.load_weights(network, source)
+    digest = weights_digest(backbone, network)
+    on_device: Any = network.to(description.device)  # torch's stubs lack `to(memory_format=...)`
+    laid_out = on_device.to(memory_format=torch.channels_last)
+    built = FeatureNetwork(
+        backbone, laid_out, layers=description.layers, side=description.side, shape=shape
+    )
+    return built, digest
+
+
+def weights_digest(backbone: Backbone, network: nn.Module) -> str:
+    """Hash the weights and statistics of a network, without those of its last layer."""
+    head = {id(parameter) for parameter in backbone.head_of(network).parameters()}
+    parts: list[object] = []
+    for name, tensor in sorted(network.state_dict(keep_vars=True).items()):
+        if id(tensor) not in head and not name.endswith("num_batches_tracked"):
+            parts += [name, tensor.detach().numpy()]
+    return fingerprint(*parts)
+
+
+def weights_source(backbone: Backbone, pretrained: str) -> str:
+    """Return what `Backbone.load_weights` reads: the official file where this machine has it.
+
+    It is looked for in the folder $EQUIPOISE_WEIGHTS, as .pth or .safetensors.
+
+    Raises:
+        WeightsError: The folder does not exist.
+    """
+    folder = os.environ.get(WEIGHTS_FOLDER)
+    if pretrained not in backbone.weights or not folder:
+        return pretrained
+    if not Path(folder).is_dir():
+        raise WeightsError(
+            f"Expected a folder of weights at {folder} (${WEIGHTS_FOLDER}), found none. Unset or "
+            "correct the variable."
+        )
+    official = Path(folder) / backbone.weights[pretrained].url.rsplit("/", 1)[1]
+    for file in (official, official.with_suffix(".safetensors")):
+        if file.is_file():
+            return str(file)
+    return pretrained
+
+
+def check_frozen_weights(backbone: Backbone, pretrained: str | None, side: int) -> None:
+    """Raise unless features of a network can be computed; nothing is read.
+
+    Raises:
+        SettingError: No weights are named, or the network has none.
+        WeightsError: There is no such file.
+        DataError: The images are too small for the network.
+    """
+    backbone.check_side(side)
+    if pretrained is None:
+        names = ", ".join(f"'{name}'" for name in (*backbone.weights, RANDOM))
+        raise SettingError(
+            f"Expected pretrained weights for frozen features of '{backbone.name}', got none. Pass "
+            f"pretrained (--pretrained) as one of {names} or a file, or choose a network with "
+            "weights, such as mobilenet_v2 with 'imagenet'."
+        )
+    if pretrained != RANDOM:
+        backbone.check_weights(weights_source(backbone, pretrained))

@@ -1,0 +1,159 @@
+"""The trained part of a classifier on frozen features: standardization, a last layer, or an MLP."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from equipoise.discovery import Family, pick
+from equipoise.estimators.frozen.feature_network import FeatureNetwork
+from equipoise.networks.heads import CosineLinear
+
+COSINE_SCALE = 25.0  # of the cosines of a "cosine" head, where the loss has no scale of its own
+N_HIDDEN = 64  # units of the "mlp" head
+LINEAR, COSINE, MLP = "linear", "cosine", "mlp"
+FROZEN_HEADS: Mapping[str, str] = {
+    LINEAR: "One linear layer: for cross-entropy this is logistic regression.",
+    COSINE: "Cosines with one direction for each class, times 25.",
+    MLP: f"A hidden layer of {N_HIDDEN} units with ReLU, then a linear layer.",
+}
+FAMILY = Family(
+    name="frozen_heads",
+    summary="Heads of a classifier on frozen features.",
+    members=FROZEN_HEADS,
+    line=str,
+)
+
+
+class Scaled(nn.Module):
+    """Multiplies by a fixed factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Multiply."""
+        return inputs * self.factor
+
+
+class FrozenHead(nn.Module):
+    """Maps features (n, d) to logits (n, k).
+
+    Features are standardized and divided by the root of d, so that their squared length is about 1
+    and one weight decay suits all networks; a constant feature becomes 0.
+
+    Args:
+        n_features: d.
+        n_classes: k.
+        kind: A name in `FROZEN_HEADS`.
+        scale: Factor of the logits.
+
+    Attributes:
+        center: (d,) mean of each feature.
+        factor: (d,) what it is multiplied by.
+        hidden: Standardized features to the inputs of the last layer.
+        last: The last layer.
+
+    Source: Shi et al. (2024), "Long-Tail Learning with Foundation Model" (LIFT), for the scale of
+    the cosines.
+    """
+
+    center: Tensor
+    factor: Tensor
+
+    def __init__(self, n_features: int, n_classes: int, kind: str, *, scale: float = 1.0) -> None:
+        super().__init__()
+        pick(FROZEN_HEADS, kind, "head")
+        self.register_buffer("center", torch.zeros(n_features))
+        self.register_buffer("factor", torch.ones(n_features))
+        self.scale = scale
+        self.hidden: nn.Module = nn.Identity()
+        width = n_features
+        if kind == MLP:
+            self.hidden = nn.Sequential(nn.Linear(n_features, N_HIDDEN), nn.ReLU())
+            width = N_HIDDEN
+        layer = CosineLinear if kind == COSINE else nn.Linear
+        self.last = layer(width, n_classes)
+
+    def fit_standardization(self, features: Tensor) -> None:
+        """Learn center and factor from features (n, d)."""
+        deviation, mean = torch.std_mean(features.double(), dim=0, correction=0)
+        length = deviation * features.shape[1] ** 0.5
+        self.center.copy_(mean)
+        self.factor.copy_(torch.where(deviation > 0, 1.0 / length, 0.0))
+
+    def start(self, inputs: Tensor, codes: Tensor) -> None:
+        """Set the last layer to where its training starts, which needs no randomness.
+
+        A linear layer starts at 0, a cosine one at the mean directions of the classes (LIFT). One
+        behind a hidden layer keeps its random weights: from 0 the hidden layer would learn nothing.
+
+        Args:
+            inputs: (n, d) inputs of `hidden`.
+            codes: (n,) classes, each present.
+        """
+        if not isinstance(self.hidden, nn.Identity):
+            return
+        with torch.no_grad():
+            if isinstance(self.last, CosineLinear):
+                for code, direction in enumerate(self.last.weight):
+                    direction.copy_(normalize(inputs[codes == code].mean(dim=0), dim=0))
+            else:
+                self.last.weight.zero_()
+                self.last.bias.zero_()
+
+    def standardized(self, features: Tensor) -> Tensor:
+        """Map features (..., d) to standardized ones."""
+        return (features - self.center) * self.factor
+
+    def last_inputs(self, features: Tensor) -> Tensor:
+        """Map features (..., d) to the inputs of the last layer."""
+        inputs: Tensor = self.hidden(self.standardized(features))
+        return inputs
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Map inputs of the last layer (..., d') to logits (..., k)."""
+        outputs: Tensor = self.last(inputs)
+        return outputs * self.scale
+
+    @property
+    def trained_layers(self) -> nn.Module:
+        """The layers from standardized features to logits; they share the parameters."""
+        return nn.Sequential(self.hidden, self.last, Scaled(self.scale))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (..., d) to logits (..., k)."""
+        return self.logits(self.last_inputs(features))
+
+    def relinearized(self) -> "FrozenHead":
+        """Return a copy with a new linear last layer, 0 everywhere, without a scale."""
+        head = FrozenHead(len(self.center), self.last.out_features, LINEAR)
+        head = head.to(self.center.device)
+        head.center.copy_(self.center)
+        head.factor.copy_(self.factor)
+        head.hidden = deepcopy(self.hidden)
+        head.last = nn.Linear(self.last.in_features, self.last.out_features).to(self.center)
+        with torch.no_grad():
+            head.last.weight.zero_()
+            head.last.bias.zero_()
+        return head
+
+
+class FrozenNetwork(nn.Module):
+    """Images (b, c, h, w) in [0, 1] to logits (b, k): a frozen network and its trained head."""
+
+    features: FeatureNetwork
+    head: FrozenHead
+
+    def __init__(self, features: FeatureNetwork, head: FrozenHead) -> None:
+        super().__init__()
+        self.features = features
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images to logits, without the views of `FrozenClassifier`."""
+        logits: Tensor = self.head(self.features(images))
+        return logits

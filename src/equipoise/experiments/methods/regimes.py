@@ -1,0 +1,96 @@
+"""How the classifier of every method is built: one row for each regime of training."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Union
+
+from equipoise.discovery import Family, pick
+from equipoise.exceptions import SettingError
+from equipoise.experiments.protocol import CHECKPOINTS, FROZEN, SCRATCH, Budget
+from equipoise.resampling.base import Params
+
+if TYPE_CHECKING:
+    from equipoise.estimators.classifier import ImageClassifier
+    from equipoise.estimators.frozen.classifier import FrozenClassifier
+
+RegimeClassifier = Union["ImageClassifier", "FrozenClassifier"]
+
+# Settings of a method's classifier -> why they make no sense on features that are computed once.
+NOT_FROZEN = {
+    "mixing": "it blends the pixels of new pairs of images at every step",
+    "pretraining": "it learns weights of a network whose weights stay as they are",
+}
+
+
+def scratch(budget: Budget, settings: Params) -> "ImageClassifier":
+    """All layers are trained, from random or pretrained weights."""
+    from equipoise.estimators.classifier import ImageClassifier
+
+    classifier = ImageClassifier(
+        network=budget.network,
+        pretrained=budget.pretrained,
+        n_steps=budget.n_steps,
+        batch_size=budget.batch_size,
+        learning_rate=budget.learning_rate,
+        augmentation=budget.augmentation,
+        keep_best=pick(CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
+        device=budget.device,
+    )
+    classifier.set_params(**settings)
+    return classifier
+
+
+def frozen(budget: Budget, settings: Params) -> "FrozenClassifier":
+    """A head is trained on features of a pretrained network, computed once per image and view."""
+    from equipoise.estimators.frozen.classifier import FrozenClassifier
+
+    classifier = FrozenClassifier(
+        network=budget.network,
+        pretrained=budget.pretrained,
+        augmentation=budget.augmentation,
+        keep_best=pick(CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
+        device=budget.device,
+    )
+    classifier.set_params(**settings)
+    return classifier
+
+
+REGIMES: Mapping[str, Callable[[Budget, Params], RegimeClassifier]] = {
+    SCRATCH: scratch,
+    FROZEN: frozen,
+}
+FAMILY = Family(
+    name="regimes",
+    summary="What of a classifier is trained: --regime.",
+    members=REGIMES,
+)
+
+
+def make_classifier(method: str, budget: Budget, settings: Params) -> RegimeClassifier:
+    """Build the classifier of a method in the regime of a budget.
+
+    Args:
+        method: Its name, for the message.
+        budget: Regime, network and so on.
+        settings: What the method changes of the classifier.
+
+    Raises:
+        SettingError: No such regime, or one in which the method makes no sense.
+    """
+    build = pick(REGIMES, budget.regime, "regime")
+    reason = refusal(budget, settings)
+    if reason:
+        raise SettingError(
+            f"Expected a method for regime '{budget.regime}', got '{method}': {reason}. Leave it "
+            f"out, or use regime '{SCRATCH}'."
+        )
+    return build(budget, settings)
+
+
+def refusal(budget: Budget, settings: Params) -> str:
+    """Return why settings of a classifier make no sense in the regime of a budget, or ""."""
+    if budget.regime != FROZEN:
+        return ""
+    for name, reason in NOT_FROZEN.items():
+        if name in settings:
+            return reason
+    return ""
