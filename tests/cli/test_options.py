@@ -18,7 +18,7 @@ DEFAULTS = RunOptions(images="films")
 
 def test_defaults_are_those_of_the_records() -> None:
     """Options that images and volumes share (--steps, --seeds, --device) have one default."""
-    assert image_protocol(DEFAULTS, Budget()) == Protocol()
+    assert image_protocol(DEFAULTS) == Protocol()
     assert image_budget(DEFAULTS) == Budget()
     assert volume_protocol(DEFAULTS) == VolumeProtocol()
     assert volume_budget(DEFAULTS) == VolumeBudget()
@@ -31,11 +31,8 @@ def test_options_reach_the_records() -> None:
     options = replace(
         DEFAULTS, methods="none, dcgan", modalities="FLAIR,T1c", rare="ill", splits=5, steps=7
     )
-    assert image_protocol(options, Budget()).methods == ("none", "dcgan")
-    assert (
-        image_protocol(options, Budget()).rare_class,
-        image_protocol(options, Budget()).n_splits,
-    ) == ("ill", 5)
+    assert image_protocol(options).methods == ("none", "dcgan")
+    assert (image_protocol(options).rare_class, image_protocol(options).n_splits) == ("ill", 5)
     assert (image_budget(options).n_steps, volume_budget(options).n_steps) == (7, 7)
     assert options.volume_options().modalities == ("FLAIR", "T1c")
 

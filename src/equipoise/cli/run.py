@@ -51,8 +51,7 @@ def run_images(options: RunOptions) -> None:
     from equipoise.data.reading import read
     from equipoise.experiments.image_plan import check_plan, plan_study
 
-    budget = image_budget(options)
-    protocol = image_protocol(options, budget)
+    protocol, budget = image_protocol(options), image_budget(options)
     check_plan(protocol, budget, size=options.size)
     with reading_bar() as progress:
         loaded = read(options.images, options.read_options(progress))
@@ -62,13 +61,16 @@ def run_images(options: RunOptions) -> None:
     execute(study, options.run_folder, workers=options.workers, device=options.device)
 
 
-def image_protocol(options: RunOptions, budget: Budget) -> Protocol:
+def image_protocol(options: RunOptions) -> Protocol:
     """Return how methods are compared on images."""
     from equipoise.experiments.methods.catalogue import named
 
     default = Protocol()
+    methods = default.methods
+    if options.methods:
+        methods = named(options.methods, image_budget(options))
     return Protocol(
-        methods=named(options.methods, budget) if options.methods else default.methods,
+        methods=methods,
         n_seeds=options.seeds,
         n_splits=options.splits,
         duplicates=options.duplicates,
