@@ -195,5 +195,8 @@ def test_advice_about_volumes() -> None:
     equal = advise_volumes(volume_results("no detectable difference"))
     assert equal.startswith("Keep random: accuracy 0.61")
     assert "0.030 would have been found" in equal
+    coarse = advise_volumes(volume_results("no detectable difference", detectable=0.3))
+    assert "more patients, folds" in coarse
+    assert "more patients" not in equal
     untested = advise_volumes(volume_results("not enough runs", detectable=math.nan))
     assert "cannot be told" in untested

@@ -83,6 +83,8 @@ def advise_volumes(results: Results) -> str:
             "these patients and splits."
         )
     found = detectable_in_words(rows)
+    if max(detectable) >= COARSE:
+        found += "; more patients, folds or seeds may still show a gain"
     return f"Keep {chosen}: {reached}; no other method adds a detectable amount ({found})."
 
 
