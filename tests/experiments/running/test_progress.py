@@ -1,5 +1,6 @@
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.forecast import Forecast
-from equipoise.experiments.running.progress import Pace, duration, watching
+from equipoise.experiments.running.progress import Pace, announcement, duration, watching
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
@@ -116,3 +117,12 @@ def test_nothing_to_do_is_said(make_study: MakeStudy, tmp_path: Path) -> None:
 )
 def test_durations_are_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_what_is_not_trained_step_by_step_is_not_forecast() -> None:
+    cells = [Cell("a", "split-0", seed) for seed in range(2)]
+    timed = Forecast(seconds={"a": 30.0}, remaining=cells, n_finished=0, n_workers=1)
+    assert announcement(timed).endswith("about 60 s.")
+    untimed = replace(timed, seconds={"a": 0.0})
+    assert "about" not in announcement(untimed)
+    assert "2 cells" in announcement(untimed)

@@ -217,8 +217,10 @@ def announcement(forecast: Forecast) -> str:
         return f"All {forecast.n_finished} cells are finished."
     finished = f"{forecast.n_finished} finished, " if forecast.n_finished else ""
     at_once = f"{n_workers} at a time" if n_workers > 1 else "one after the other"
-    total = duration(forecast.total)
-    return f"{finished}{len(forecast.remaining)} cells to train, {at_once}: about {total}."
+    cells = f"{finished}{len(forecast.remaining)} cells to train, {at_once}"
+    if forecast.total == 0:  # heads on frozen features are solved, not trained step by step
+        return f"{cells}: how long is not forecast, as nothing is trained step by step."
+    return f"{cells}: about {duration(forecast.total)}."
 
 
 def duration(seconds: float) -> str:
