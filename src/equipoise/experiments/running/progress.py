@@ -219,7 +219,7 @@ def announcement(forecast: Forecast) -> str:
     at_once = f"{n_workers} at a time" if n_workers > 1 else "one after the other"
     cells = f"{finished}{len(forecast.remaining)} cells to train, {at_once}"
     if forecast.total == 0:  # heads on frozen features are solved, not trained step by step
-        return f"{cells}: how long is not forecast, as nothing is trained step by step."
+        return f"{cells}; how long is not known."
     return f"{cells}: about {duration(forecast.total)}."
 
 
