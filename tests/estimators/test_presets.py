@@ -6,6 +6,7 @@ import pytest
 
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.estimators.presets import PRESETS
+from equipoise.networks.backbones import find_backbone
 from equipoise.training.batches import Pool, natural
 
 
@@ -13,8 +14,10 @@ from equipoise.training.batches import Pool, natural
 def test_every_preset_is_a_classifier(name: str) -> None:
     settings: dict[str, Any] = PRESETS[name].settings_for(1000)
     classifier = ImageClassifier(**settings)
-    classifier.check_settings(64)
     assert {key: classifier.get_params()[key] for key in settings} == settings
+    weights = settings.get("pretrained")
+    assert weights is None or weights in find_backbone(classifier.network).weights
+    classifier.set_params(pretrained=None).check_settings(64)  # official files are not downloaded
 
 
 # of the papers: network, optimizer, learning rate, weight decay, epochs, patience
