@@ -190,3 +190,12 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
 def test_torch_is_not_needed() -> None:
     code = "import sys, equipoise.report.html; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_section_imports_torch() -> None:
+    """It would cost every report seconds."""
+    code = (
+        "import sys; from equipoise.discovery import modules; from equipoise.report import html, "
+        "sections; modules(sections); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

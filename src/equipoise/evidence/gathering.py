@@ -9,12 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from equipoise.arrays import fingerprint
 from equipoise.atomic import atomic_folder, read_json, write_json
 from equipoise.discovery import modules
 from equipoise.evidence import kinds as evidence
-from equipoise.evidence.finished_run import FinishedRun
+
+if TYPE_CHECKING:
+    from equipoise.evidence.finished_run import FinishedRun
 
 KEY = "key.json"
 Progress = Callable[[str], None]  # called with the summary of each kind before it is gathered
@@ -45,7 +48,7 @@ def kinds() -> dict[str, ModuleType]:
     return modules(evidence)
 
 
-def gather_evidence(run: FinishedRun, progress: Progress | None = None) -> None:
+def gather_evidence(run: "FinishedRun", progress: Progress | None = None) -> None:
     """Gather every kind of the study's task that is missing or out of date, each all or nothing."""
     fingerprints = [record.fingerprint for record in run.records.values()]
     for name, kind in kinds().items():
