@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 from equipoise.exceptions import SettingError
 from equipoise.metrics.base import Predictions
+from equipoise.metrics.classification import METRICS
 from equipoise.metrics.thresholds import (
     best_threshold,
     cheapest_threshold,
@@ -93,3 +94,10 @@ def test_cost_by_hand() -> None:  # of 10 images one is missed and two are false
 def test_negative_or_zero_costs_are_refused(costs: tuple[float, float]) -> None:
     with pytest.raises(SettingError, match=f"missed={costs[0]} and false_alarm={costs[1]}"):
         cost_per_1000(missed=costs[0], false_alarm=costs[1])
+
+
+def test_where_no_image_counts_nothing_is_known() -> None:
+    """A draw may leave every patient of a small test set out; nothing is warned of."""
+    p = predictions([True, False], [0.9, 0.2]).reweighted(np.array([[0.0, 0.0], [1.0, 1.0]]))
+    for metric in (cost_per_1000(), METRICS["ece"]):
+        assert np.isfinite(metric.rule(p)).tolist() == [False, True]

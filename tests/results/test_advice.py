@@ -65,6 +65,27 @@ def test_where_nothing_is_better_the_baseline_is_kept(write_run: WriteRun) -> No
     assert f"{largest:.2f} would have been found" in text
 
 
+def test_a_threshold_that_does_worse_is_not_advised(write_run: WriteRun) -> None:
+    arms = {"none": (1.6, 0.0), "other": (1.6, 0.0, 0.3)}
+    folder = write_run(arms, n_splits=3, counts=(150, 60))
+    for path in folder.glob("cells/*/*/*/predictions.npz"):
+        with np.load(path) as stored:
+            arrays = dict(stored)
+        score = arrays["validation_score"] ** 4  # its best threshold is far from that of the test
+        arrays["validation_score"] = score / score.sum(axis=1, keepdims=True)
+        arrays["validation_score"] = arrays["validation_score"] * [0.1, 1.0]
+        arrays["validation_score"] /= arrays["validation_score"].sum(axis=1, keepdims=True)
+        np.savez(path, allow_pickle=False, **arrays)
+    results, run = opened(folder)
+    summaries = results.methods[0].metrics
+    usual, own = (summaries[name].mean for name in ("balanced_accuracy", results.decisive_metric))
+    assert usual > own
+    text = advise(results, run)
+    assert "decide by its largest probability: balanced accuracy" in text
+    assert f"{usual:.2f} [" in text
+    assert f"do no better ({own:.2f})" in text
+
+
 def test_a_coarse_study_says_that_it_has_not_settled_the_question(write_run: WriteRun) -> None:
     results, run = opened(
         write_run({"none": (1.2, -1.0), "other": (1.2, -1.0, 1.0)}, counts=(20, 8), n_seeds=2)

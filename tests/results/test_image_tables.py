@@ -2,7 +2,6 @@
 
 import csv
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -296,11 +295,3 @@ def test_what_a_study_writes_is_read(make_study: Callable[..., Study], tmp_path:
     assert results.class_names == ("class-0", "class-1")
     assert results.rare_class == 1
     assert set(results.methods[0].seconds) == {"resample", "train", "predict"}
-
-
-@pytest.mark.slow
-def test_a_large_study_is_summarized_in_seconds(write_run: WriteRun) -> None:
-    folder = write_run(ARMS, n_splits=3, n_seeds=3, counts=(900, 100))
-    start = time.process_time()
-    table.summarize(open_run(folder))
-    assert time.process_time() - start < 15

@@ -51,6 +51,13 @@ def test_a_shift_alone_is_not_called_better(write_run: WriteRun) -> None:
     assert {judgment.word for judgment in results.judgments} == {"moves the operating point"}
 
 
+def test_a_loss_at_the_usual_threshold_is_not_called_a_gain(write_run: WriteRun) -> None:
+    arms = {"none": (1.2, 0.5), "shifted": (1.2, -1.5, 0.1)}
+    second = results_of(write_run(arms, n_splits=3, counts=(150, 60))).verdict[1]
+    assert re.search(r"balanced accuracy falls with shifted -0\.\d{3} \[", second)
+    assert "for nothing" not in second
+
+
 def test_a_loss_in_ranking_outweighs_a_gain_at_the_usual_threshold(write_run: WriteRun) -> None:
     arms = {"none": (1.8, -4.0), "oversampling": (1.0, 0.0)}
     results = results_of(write_run(arms, n_splits=3, counts=(150, 60)))
@@ -145,7 +152,8 @@ def test_no_validation_image_of_a_class_is_the_reason(write_run: WriteRun) -> No
                 arrays[name] = arrays[name][rows]
         np.savez(path, allow_pickle=False, **arrays)
     first, _ = results_of(folder).verdict
-    assert re.search(rf"{OWN}, which cannot be tested \(.*no validation image.*\)", first)
+    assert re.match(r"No method is detectably better than none in AUROC \(a true diff", first)
+    assert re.search(rf"{OWN} cannot be tested: .*no validation image", first)
 
 
 def test_too_few_runs_to_find_a_difference_of_any_size(write_run: WriteRun) -> None:

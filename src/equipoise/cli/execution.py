@@ -117,12 +117,11 @@ def write_and_show(run: "Run", results: "Results") -> None:
     """
     from equipoise.cli.console import show_results
     from equipoise.report.advice import advice_of
-    from equipoise.report.html import write_report
-    from equipoise.report.overview import regime_warnings
+    from equipoise.report.html import first_screen_warnings, write_report
     from equipoise.report.run_contents import Contents
 
     contents = Contents(run=run, results=results)
-    show_results(results, advice_of(contents), list(regime_warnings(contents)))
+    show_results(results, advice_of(contents), first_screen_warnings(contents))
     print(f"Report: {write_report(run, results)}")  # noqa: T201 (scripts read this line)
     if results.failures:
         raise typer.Exit(code=1)

@@ -73,8 +73,8 @@ OwnThresholds = Annotated[
     bool,
     typer.Option(
         "--own-thresholds",
-        help="Decide by the threshold that was best on each network's validation images, as the "
-        "report advises, instead of by the largest probability.",
+        help="Decide by the threshold that was best on each network's validation images instead of "
+        "by the largest probability. Name the method that the report advises with --method.",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -61,7 +61,10 @@ def ece(p: Predictions) -> Values:
     """
     truth, predicted = _positive(p)
     gaps = p.weighting @ (_in_bins(predicted) * (truth - predicted)[:, None])
-    return np.asarray(np.abs(gaps).sum(axis=1) / p.weighting.sum(axis=1))
+    total = p.weighting.sum(axis=1)  # 0 where a draw leaves every patient out
+    error = np.full(total.shape, np.nan)
+    np.divide(np.abs(gaps).sum(axis=1), total, out=error, where=total > 0)
+    return error
 
 
 def reliability(p: Predictions) -> Reliability:

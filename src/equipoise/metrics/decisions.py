@@ -16,8 +16,8 @@ from equipoise.metrics.base import Metric, Predictions, Values
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.thresholds import AS_GOOD, SMALLEST, between
 
-# Metrics of the calls alone in which errors of every class count, so that tuning a decision for them
-# makes sense.
+# Metrics of the calls alone in which errors of every class count, so that tuning a decision for
+# them makes sense.
 TUNABLE = (
     "accuracy",
     "balanced_accuracy",

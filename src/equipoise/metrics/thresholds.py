@@ -145,7 +145,10 @@ def cost_per_1000(*, missed: float = MISSED, false_alarm: float = FALSE_ALARM) -
 
     def cost(p: Predictions) -> Values:
         counts = p.confusion  # (b, 2, 2)
-        return np.asarray(1000 * (counts * costs).sum(axis=(1, 2)) / counts.sum(axis=(1, 2)))
+        total = counts.sum(axis=(1, 2))  # 0 where a draw leaves every patient out
+        mean = np.full(total.shape, np.nan)
+        np.divide((counts * costs).sum(axis=(1, 2)), total, out=mean, where=total > 0)
+        return 1000 * mean
 
     return Metric(
         name="cost",

@@ -8,11 +8,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import equipoise
 from equipoise.atomic import atomic_file
 from equipoise.discovery import modules
-from equipoise.report import charts, classification, formatting, sections, segmentation, tables
+from equipoise.report import (
+    charts,
+    classification,
+    formatting,
+    overview,
+    sections,
+    segmentation,
+    tables,
+)
 from equipoise.report.advice import advice_of
 from equipoise.report.figures import styles_of
 from equipoise.report.run_contents import Contents, read_contents
 from equipoise.results.records import Results
+from equipoise.runs.description import SEGMENTATION
 from equipoise.runs.run import Run
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -59,6 +68,13 @@ def render(contents: Contents) -> str:
     page = environment().get_template("page.html")
     all_headings = {**task.BEFORE, **headings, **task.AFTER}
     return page.render(view, headings=all_headings, version=equipoise.__version__)
+
+
+def first_screen_warnings(contents: Contents) -> list[str]:
+    """Return what the first screen says before a reader relies on it."""
+    if contents.results.task == SEGMENTATION:
+        return list(segmentation.warnings(contents))
+    return list(overview.warnings(contents))
 
 
 def environment() -> Environment:

@@ -103,7 +103,13 @@ def _decide(method: str, results: Results, run: ImageRun) -> str:
         reached = f"{results.metrics[RANKING].label} {_with_ends(ranking)}"
         return f"choose its threshold on validation images: {reached}"
     usual = summaries[results.primary_metric]
+    comparable = results.decisive_metric == f"decided_{results.primary_metric}"
     label = results.metrics[results.decisive_metric].label.removesuffix(" at own thresholds")
+    if comparable and usual.mean >= decided.mean:
+        return (
+            f"decide by its largest probability: {label} {_with_ends(usual)}; thresholds chosen on "
+            f"validation images do no better ({decided.mean:.2f})"
+        )
     if len(results.class_names) == 2:
         decisions = [run.decisions[cell.cell] for cell in run.cells_of(method)]
         thresholds = [decision.threshold for decision in decisions if decision is not None]
@@ -111,8 +117,7 @@ def _decide(method: str, results: Results, run: ImageRun) -> str:
     else:
         rule = "add the offsets of thresholds.csv to the log probabilities before the largest wins"
     instead = ""
-    comparable = results.decisive_metric == f"decided_{results.primary_metric}"
-    if comparable and abs(usual.mean - decided.mean) >= NOTICEABLE:
+    if comparable and decided.mean - usual.mean >= NOTICEABLE:
         instead = f" instead of {usual.mean:.2f} at the usual threshold"
     return f"{rule}: {label} {_with_ends(decided)}{instead}"
 

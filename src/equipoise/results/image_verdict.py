@@ -64,6 +64,12 @@ def _first(results: Results) -> str:
         if ranking_better:
             text += f"; better in {ranking_label}: {effects(ranking_better)}"
         return f"{text}."
+    if not tested and not ranking_better:
+        return (
+            f"No method is detectably better than {baseline} in {ranking_label} "
+            f"({detectable_in_words(ranked)}; {basis}); {metric.label} cannot be tested: "
+            f"{obstacle(results)}."
+        )
     undetected = _undetected(metric, tested, results)
     if ranking_better:
         return (
@@ -142,11 +148,7 @@ def _further(results: Results) -> Iterator[str]:
         yield from _confirmation(better, ranking_label)
     if shifted := judged("moves the operating point", judgments):
         usual = [judgment.as_trained for judgment in shifted if judgment.as_trained is not None]
-        primary = results.metrics[results.primary_metric].label
-        yield (
-            f"at the usual threshold {primary} changes with {effects(usual)}, which only moves "
-            "the operating point: a threshold gives as much for nothing"
-        )
+        yield from _shifts(usual, results.metrics[results.primary_metric].label)
     if mixed := judged("mixed", judgments):
         decisive = effects([judgment.decisive for judgment in mixed])
         ranking = effects([judgment.ranking for judgment in mixed])
@@ -165,6 +167,20 @@ def _further(results: Results) -> Iterator[str]:
     if same and len(same) < len(judgments):
         names = listed([judgment.method for judgment in same])
         yield f"the difference between {baseline} and {names} is the same in every run"
+
+
+def _shifts(usual: Sequence[Comparison], primary: str) -> Iterator[str]:
+    """Yield gains and losses at the usual threshold that are gone at own thresholds."""
+    if gains := with_verdict("better", usual):
+        yield (
+            f"at the usual threshold {primary} changes with {effects(gains)}, which only moves the "
+            "operating point: a threshold gives as much for nothing"
+        )
+    if losses := with_verdict("worse", usual):
+        yield (
+            f"at the usual threshold {primary} falls with {effects(losses)}, which only moves the "
+            "operating point: another threshold undoes it"
+        )
 
 
 def _confirmation(better: Sequence[Judgment], ranking_label: str) -> Iterator[str]:

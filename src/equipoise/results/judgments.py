@@ -44,7 +44,8 @@ def _word(decisive: Comparison, ranking: Comparison, usual: Comparison | None) -
         return "mixed" if "better" in verdicts else "worse"
     if "better" in verdicts:
         return "better" if decisive.verdict == "better" else "ranks better"
-    if usual is not None and usual.verdict in ("better", "worse"):
+    differs = usual is not None and usual.verdict in ("better", "worse")
+    if differs and decisive.verdict != "not enough runs":
         return "moves the operating point"
     untested = decisive.verdict in UNTESTED and ranking.verdict in UNTESTED
     return decisive.verdict if untested else "no detectable difference"

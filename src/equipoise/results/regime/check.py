@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from equipoise.results.comparison import FEWEST_PATIENTS
+from equipoise.results.phrases import listed
 from equipoise.results.records import Results
 from equipoise.results.reference import LABELS, ReferenceGain, ReferenceResults, read_reference
 from equipoise.results.regime.areas import CHANCE, area_of_rare, below_chance, validation_above_test
@@ -13,7 +14,6 @@ from equipoise.results.regime.warning import (
     RegimeWarning,
     by_options,
     most_serious_first,
-    named,
 )
 from equipoise.runs.description import SEGMENTATION, StudyDescription
 from equipoise.runs.run import Run
@@ -78,7 +78,7 @@ def few_patients(results: Results, description: StudyDescription) -> Iterator[Re
         kind="few patients",
         unusable=description.method_names if min(few.values()) < FEWEST_PATIENTS else (),
         numbers={f"test patients of {name}": n for name, n in few.items()},
-        problem=f"over all splits {named(counts)} test "
+        problem=f"over all splits {listed(counts)} test "
         f"{'patient' if list(few.values()) == [1] else 'patients'}, and with fewer than "
         f"{FEW_PATIENTS} only very large differences show",
         change=more,
