@@ -288,6 +288,45 @@ def test_data_that_the_second_stage_cannot_use_are_refused_first(toy: ImageDatas
     assert not hasattr(fitted, "network_")
 
 
+# --- pieces of a batch ---
+
+
+def test_pieces_accumulate_the_gradients_of_the_batch(
+    toy: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without batch norm and dropout, pieces end in nearly the same weights as whole batches."""
+    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda _layer, values: values)
+    settings = {"augmentation": "none", "optimizer": "sgd", "synthetic_weight": 0.5}
+    whole = quick(**settings).fit(toy.images, toy.labels, synthetic=MASK)
+    pieces = quick(**settings, micro_batch_size=3).fit(toy.images, toy.labels, synthetic=MASK)
+    assert not same(weights(pieces), weights(whole))
+    for name, tensor in weights(pieces).items():
+        assert_allclose(tensor.numpy(), weights(whole)[name].numpy(), atol=1e-6)
+
+
+def test_batch_norm_sees_the_pieces(toy: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    original = torch.nn.BatchNorm2d.forward
+
+    def forward(norm: torch.nn.BatchNorm2d, images: Tensor) -> Tensor:
+        if norm.training:
+            sizes.append(len(images))
+        return original(norm, images)
+
+    monkeypatch.setattr(torch.nn.BatchNorm2d, "forward", forward)
+    settings = {"network": "mobilenet_v2", "n_steps": 1, "micro_batch_size": 3}
+    quick(**settings).fit(toy.images, toy.labels)
+    assert set(sizes) == {2, 3}
+
+
+def test_a_parameter_that_changes_nothing_is_not_stored(tmp_path: Path, toy: ImageDataset) -> None:
+    assert "micro_batch_size" not in quick().stored_params()
+    assert quick(micro_batch_size=2).stored_params()["micro_batch_size"] == 2
+    quick(n_steps=1).fit(toy.images, toy.labels).save(tmp_path / "net")
+    stored = json.loads((tmp_path / "net" / "model.json").read_text())
+    assert "micro_batch_size" not in stored["facts"]["settings"]
+
+
 # --- randomness ---
 
 
@@ -601,6 +640,7 @@ def test_no_image_gives_no_row(toy: ImageDataset) -> None:
         ({"n_steps": 0}, "n_steps.* 1,.* 0"),
         ({"n_steps": 2.5}, r"n_steps.* 1,.* 2\.5"),
         ({"batch_size": 1}, "batch_size.* 2,.* 1"),
+        ({"micro_batch_size": 1}, "micro_batch_size.* 2,.* 1"),
         ({"evaluate_every": None}, "evaluate_every.* 1,.* None"),
         ({"patience": 0}, "patience.* 1,.* 0"),
         ({"patience": 3, "keep_best": "last"}, "patience.*keep_best='last'"),

@@ -2,9 +2,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from equipoise.estimators.row_loss import RowLoss
+from equipoise.estimators.row_loss import RowLoss, random_pieces
 from equipoise.losses import LOSSES
 from equipoise.training.mixing import MIXINGS, Mixed
 
@@ -64,6 +66,30 @@ def test_a_mixed_image_has_both_labels_by_their_shares(name: str, mixing: str) -
     first = terms(objective, mixed.images, CODES[ROWS]) * weights[ROWS]
     second = terms(objective, mixed.images, CODES[partners]) * weights[partners]
     torch.testing.assert_close(value, (mixed.shares * first + (1 - mixed.shares) * second).mean())
+
+
+@pytest.mark.parametrize("mixing", MIXINGS)
+@pytest.mark.parametrize("name", ["cross_entropy", "ldam_drw"])
+def test_pieces_add_up_to_the_batch(name: str, mixing: str) -> None:
+    make = MIXINGS[mixing]
+    whole = row_loss(name, torch.linspace(0.5, 1.5, 12))
+    whole = replace(whole, mixing=None if make is None else make(COUNTS), piece_size=4)
+    torch.manual_seed(3)
+    expected = whole(IMAGES, ROWS)
+    torch.manual_seed(3)
+    parts = list(whole.parts(IMAGES, ROWS))
+    assert len(parts) == 2
+    torch.testing.assert_close(torch.stack(parts).sum(), expected)
+
+
+@given(n=st.integers(2, 40), size=st.integers(2, 50))
+def test_pieces_are_a_partition_without_single_rows(n: int, size: int) -> None:
+    pieces = random_pieces(n, size, torch.device("cpu"))
+    lengths = [len(piece) for piece in pieces]
+    assert sorted(torch.cat(pieces).tolist()) == list(range(n))
+    assert min(lengths) >= 2
+    assert max(lengths) <= max(size, 3)
+    assert max(lengths) - min(lengths) <= 1
 
 
 def test_gradients_reach_the_network() -> None:

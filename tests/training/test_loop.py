@@ -1,5 +1,5 @@
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from equipoise.exceptions import DivergedError
 from equipoise.training.checkpoint import Checkpoint
-from equipoise.training.loop import Batch, History, LossStep, train
+from equipoise.training.loop import AccumulatingStep, Batch, History, LossStep, train
 from equipoise.training.optimizers import make_schedule
 from equipoise.training.progress import listening
 
@@ -182,6 +182,32 @@ def test_one_step_is_one_plain_update() -> None:
     # the gradient of the first step is gone, the rate is a tenth
     step(torch.tensor([1.0]), torch.tensor([0.0]))
     torch.testing.assert_close(weight.data, torch.tensor([1.6 - 0.01 * 3.2]))
+
+
+def test_an_accumulating_step_is_one_update_by_the_sum_of_its_parts() -> None:
+    weight = nn.Parameter(torch.tensor([2.0]))
+    gradients: list[float] = []
+
+    def parts(images: Tensor, labels: Tensor) -> Iterator[Tensor]:
+        for image in images:
+            gradients.append(0.0 if weight.grad is None else weight.grad.item())
+            yield (weight * image).sum() / len(images)
+
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    bfloat16 = partial(torch.autocast, "cpu", dtype=torch.bfloat16)
+    step = AccumulatingStep(
+        loss=lambda images, labels: torch.zeros(1), parts=parts, optimizer=optimizer
+    )
+    for expected in (2.0 - 0.1 * 2.0, 1.8 - 0.1 * 2.0):
+        scalars = step(torch.tensor([1.0, 3.0]), torch.zeros(2))
+        torch.testing.assert_close(weight.data, torch.tensor([expected]))
+    assert scalars["loss"] == pytest.approx(3.6)
+    assert not scalars["loss"].requires_grad
+    assert gradients == [0.0, 0.5, 0.0, 0.5]  # one graph at a time, emptied before each batch
+    assert not torch.is_autocast_enabled("cpu")
+    step.autocast = bfloat16
+    step(torch.tensor([1.0, 3.0]), torch.zeros(2))
+    assert not torch.is_autocast_enabled("cpu")
 
 
 def test_the_loss_runs_in_the_given_precision() -> None:

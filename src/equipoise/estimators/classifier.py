@@ -3,7 +3,7 @@
 import time
 from operator import itemgetter
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ from equipoise.networks.backbones import find_backbone, name_of
 from equipoise.training.devices import resolve_device
 from equipoise.training.persistence import load_fitted, save_fitted
 
+ADDED = {"micro_batch_size": None}  # parameters that older runs lack -> value that is theirs
+
 
 class ImageClassifier(BaseImageClassifier):
     """Classifies images (n, c, h, w) in storage type with one or three channels.
@@ -47,6 +49,9 @@ class ImageClassifier(BaseImageClassifier):
         n_steps: Optimizer steps. Steps and not epochs, so that an arm with more images is not
             trained longer.
         batch_size: Images per step, at least 2.
+        micro_batch_size: Most images that pass through the network at once, at least 2; None for
+            the whole batch. Gradients of the pieces are accumulated: the loss stays the weighted
+            mean over the batch, but batch norm sees pieces (of two or three images at least).
         batch_sampler: One of `equipoise.training.batches.BATCH_SAMPLERS`; "natural" are shuffled
             passes.
         synthetic_share: Share of synthetic images in a batch of the sampler "synthetic_mix"; None
@@ -128,6 +133,7 @@ class ImageClassifier(BaseImageClassifier):
         second_stage_steps: int | None = None,
         device: str = "auto",
         seed: int = 0,
+        micro_batch_size: int | None = None,
     ) -> None:
         self.network = network
         self.pretrained = pretrained
@@ -152,6 +158,7 @@ class ImageClassifier(BaseImageClassifier):
         self.second_stage_steps = second_stage_steps
         self.device = device
         self.seed = seed
+        self.micro_batch_size = micro_batch_size
 
     def fit(
         self,
@@ -258,6 +265,18 @@ class ImageClassifier(BaseImageClassifier):
         check_is_fitted(self, "network_")
         return find_backbone(self.network).last_map_of(self.network_)
 
+    def stored_params(self) -> dict[str, Any]:
+        """Return the parameters that are stored and hashed.
+
+        A parameter that came later is left out while it changes nothing, so that older runs and
+        checkpoints are those of the same settings.
+        """
+        stored = {}
+        for name, value in self.get_params(deep=False).items():
+            if name not in ADDED or value != ADDED[name]:
+                stored[name] = value
+        return stored
+
     @property
     def settings(self) -> ClassifierSettings:
         """The parameters as a typed record."""
@@ -270,7 +289,7 @@ class ImageClassifier(BaseImageClassifier):
         """
         check_is_fitted(self, "network_")
         parameters = {
-            **self.get_params(deep=False),
+            **self.stored_params(),
             "pretraining": None,
             "network": name_of(self.network),
         }
@@ -360,6 +379,10 @@ class ImageClassifier(BaseImageClassifier):
         )
         if workspace is None:
             return request
-        parameters = {**self.get_params(), "network": name_of(self.network)}
+        nested = {}  # parameters of a pretraining
+        for name, value in self.get_params().items():
+            if "__" in name:
+                nested[name] = value
+        parameters = {**self.stored_params(), **nested, "network": name_of(self.network)}
         ordered = sorted(parameters.items(), key=itemgetter(0))
         return request.in_workspace(workspace, self.classes_, ordered)

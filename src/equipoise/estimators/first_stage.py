@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from equipoise.discovery import pick
 from equipoise.estimators.fit_request import NETWORK, FitRequest
@@ -24,7 +26,7 @@ from equipoise.training.batches import BATCH_SAMPLERS, Pool, ResidentBatches
 from equipoise.training.checkpoint import Stateful
 from equipoise.training.devices import autocast
 from equipoise.training.hooks import KeepBest
-from equipoise.training.loop import Batches, History, Hook, LossStep, train
+from equipoise.training.loop import AccumulatingStep, Batches, History, Hook, LossStep, train
 from equipoise.training.mixing import MIXINGS
 from equipoise.training.optimizers import make_optimizer, make_schedule
 
@@ -94,12 +96,7 @@ def train_network(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) 
         parts["best"] = best
         hooks.insert(0, best)  # scored before the loss advances
     history = train(
-        LossStep(
-            loss=weighted_loss(network, loss, request),
-            optimizer=optimizer,
-            schedule=schedule,
-            autocast=autocast(settings.precision, request.device),
-        ),
+        make_step(weighted_loss(network, loss, request), optimizer, schedule, request),
         image_batches(request),
         n_steps=settings.n_steps,
         seed=settings.seed,
@@ -109,6 +106,18 @@ def train_network(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) 
         name="classifier",
     )
     return FirstStage(history, keep_weights(network, best, average, settings))
+
+
+def make_step(
+    loss: RowLoss, optimizer: Optimizer, schedule: LRScheduler, request: FitRequest
+) -> LossStep:
+    """Build the step of a training; it accumulates gradients where the batch is cut into pieces."""
+    precision = autocast(request.settings.precision, request.device)
+    if request.settings.micro_batch_size is None:
+        return LossStep(loss=loss, optimizer=optimizer, schedule=schedule, autocast=precision)
+    return AccumulatingStep(
+        loss=loss, parts=loss.parts, optimizer=optimizer, schedule=schedule, autocast=precision
+    )
 
 
 def keep_weights(
@@ -140,6 +149,7 @@ def weighted_loss(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) 
         codes=codes,
         weights=torch.as_tensor(weights, device=request.device),
         mixing=None if mixing is None else mixing(codes.bincount()),
+        piece_size=settings.micro_batch_size,
     )
 
 

@@ -57,6 +57,7 @@ class ClassifierSettings:
     second_stage_steps: int | None
     device: str
     seed: int
+    micro_batch_size: int | None
 
     @property
     def chosen_on_validation(self) -> bool:
@@ -115,6 +116,8 @@ class ClassifierSettings:
     def _check_numbers(self) -> None:
         check_whole("n_steps", self.n_steps, minimum=1)
         check_whole("batch_size", self.batch_size, minimum=2)
+        if self.micro_batch_size is not None:
+            check_whole("micro_batch_size", self.micro_batch_size, minimum=2)
         check_whole("evaluate_every", self.evaluate_every, minimum=1)
         if self.second_stage_steps is not None:
             check_whole("second_stage_steps", self.second_stage_steps, minimum=1)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -15,6 +15,14 @@ from equipoise.exceptions import SettingError
 from equipoise.runs.description import StepDescription
 
 SEED = "seed"  # every step's parameter of this name is set by the cell
+
+
+@runtime_checkable
+class StoresParameters(Protocol):
+    """A step that decides which of its parameters are stored; the others have their defaults."""
+
+    def stored_params(self) -> dict[str, Any]:
+        """Return parameters by name."""
 
 
 def describe_steps(pipeline: Pipeline, *, seeds: bool = True) -> tuple[StepDescription, ...]:
@@ -44,7 +52,11 @@ def parameters(step: BaseEstimator) -> dict[str, JsonValue]:
     Raises:
         SettingError: A parameter cannot be written as JSON.
     """
-    return {key: as_json(value) for key, value in step.get_params(deep=False).items()}
+    if isinstance(step, StoresParameters):
+        values = step.stored_params()
+    else:
+        values = step.get_params(deep=False)
+    return {key: as_json(value) for key, value in values.items()}
 
 
 def seeded(pipeline: Pipeline, seed: int) -> Pipeline:

@@ -1,6 +1,6 @@
 """The one training loop: steps, hooks, a record of what happened, exact resume."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -108,13 +108,42 @@ class LossStep:
     def __call__(self, images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
         """Update; return {"loss": scalar}, which stays on the device."""
         self.optimizer.zero_grad(set_to_none=True)
-        with self.autocast():
-            loss = self.loss(images, labels)
-        torch.autograd.backward(loss)
+        loss = self.backward(images, labels)
         self.optimizer.step()
         if self.schedule is not None:
             self.schedule.step()
-        return {"loss": loss.detach()}
+        return {"loss": loss}
+
+    def backward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Add the gradients of a batch to those of the parameters; return its loss, detached."""
+        with self.autocast():
+            loss = self.loss(images, labels)
+        torch.autograd.backward(loss)
+        return loss.detach()
+
+
+@dataclass(kw_only=True)
+class AccumulatingStep(LossStep):
+    """A `LossStep` whose batch passes through the network in pieces, which bounds the memory.
+
+    Attributes:
+        parts: Images and labels of a batch -> scalars, one for each piece, whose sum is `loss`.
+            Each is computed when the gradients of the one before have been accumulated.
+    """
+
+    parts: Callable[[Tensor, Tensor], Iterator[Tensor]]
+
+    def backward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """See `LossStep`."""
+        losses: list[Tensor] = []
+        parts = self.parts(images, labels)
+        while True:
+            with self.autocast():
+                part = next(parts, None)
+            if part is None:
+                return torch.stack(losses).sum()
+            torch.autograd.backward(part)
+            losses.append(part.detach())
 
 
 def train(
