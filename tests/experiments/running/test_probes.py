@@ -1,12 +1,15 @@
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from equipoise.curation.dosed import DosedOversampler
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.forecast import estimate
-from equipoise.experiments.running.probes import VolumeProbe
+from equipoise.experiments.running.probes import ImageProbe, VolumeProbe, step_counts
 from equipoise.experiments.study import Study
+from equipoise.resampling.gan.presets import from_preset
 from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]
@@ -53,3 +56,15 @@ def test_a_study_of_volumes_has_a_forecast(make_volume_study: MakeStudy, tmp_pat
     forecast = estimate(study, store, InProcess())
     assert set(forecast.seconds) == set(study.methods)
     assert len(forecast.remaining) == 12
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["plain", "dosed"])
+def test_epochs_of_a_gan_are_probed_as_steps(make_study: MakeStudy, *, inside: bool) -> None:
+    study = make_study()
+    generator = from_preset("s4_dcgan")  # 200 epochs in batches of 128
+    step = DosedOversampler(generator, per_class=5) if inside else generator
+    counted = ImageProbe(study, lambda: 0.0).in_steps(step)
+    per_class = round(len(study.splits[0].train) / len(study.images.class_names))
+    assert list(step_counts(counted).values()) == [math.ceil(200 * per_class / 128)]
+    assert (counted.generator if inside else counted).schedule.n_epochs is None
+    assert generator.schedule.n_epochs == 200

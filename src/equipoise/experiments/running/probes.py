@@ -12,6 +12,7 @@ from equipoise.arrays import Rows
 from equipoise.data.dataset import ImageDataset
 from equipoise.experiments.parameters import SEED, parameters
 from equipoise.experiments.study import Study
+from equipoise.resampling.gan.oversampler import GANOversampler
 
 Clock = Callable[[], float]  # seconds
 
@@ -53,6 +54,7 @@ class Probe(ABC):
         """Estimate one full run of a step; 0 for one that trains nothing or fails."""
         if not step_counts(step):
             return 0.0
+        step = self.in_steps(step)
         settings = parameters(step)
         settings.pop(SEED, None)
         key = json.dumps([type(step).__qualname__, settings], sort_keys=True)
@@ -62,6 +64,10 @@ class Probe(ABC):
             except Exception:  # noqa: BLE001 (the cell will meet the same error, which is stored and shown there)
                 self._seconds[key] = 0.0
         return self._seconds[key]
+
+    def in_steps(self, step: Any) -> Any:
+        """Return a step that counts its training in optimizer steps, not in epochs."""
+        return step
 
     def _measure(self, step: Any) -> float:
         n_steps = step_counts(step)
@@ -100,6 +106,17 @@ class ImageProbe(Probe):
         self.scale = len(split.train) / len(rows)
         self.train = study.images.subset(rows)
         self.validation = study.images.subset(split.validation)
+        self.counts = study.images.subset(split.train).counts
+
+    def in_steps(self, step: Any) -> Any:
+        """See `Probe`: the schedules of GANs inside the step are written in steps."""
+        if isinstance(step, GANOversampler):
+            return step.counted_in_steps(self.counts.tolist())
+        counted = clone(step)
+        for name, value in step.get_params(deep=True).items():
+            if isinstance(value, GANOversampler):
+                counted.set_params(**{name: value.counted_in_steps(self.counts.tolist())})
+        return counted
 
     def fit(self, step: Any, n_steps: dict[str, int]) -> tuple[float, Any]:
         """See `Probe`."""

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from torch import Tensor
 
 from equipoise.arrays import Images, LabeledImages, Labels, quantize, value_range
@@ -210,14 +211,29 @@ class GANOversampler(Oversampler):
         codes = np.flatnonzero(np.isin(self.classes_, list(self.wanted_)))
         return {f"class {self.classes_[code]}": (int(code),) for code in codes}
 
+    def counted_in_steps(self, counts: Sequence[int]) -> Self:
+        """Return an unfitted copy whose schedule has steps in place of epochs.
+
+        Args:
+            counts: (k,) images of each class. A pair of networks for one class has the steps of a
+                class of mean size.
+        """
+        n_images = sum(counts) if self.recipe.conditional else round(sum(counts) / len(counts))
+        schedule = self.schedule.in_steps(n_images, batches_per_step=self._batches_per_step)
+        copy: Self = clone(self).set_params(schedule=schedule)
+        return copy
+
+    @property
+    def _batches_per_step(self) -> int:
+        return 1 if self.game.reuse_batch else self.game.critic_steps
+
     def _plan(self, name: str, members: Sequence[int], codes: Labels, n_images: int) -> GANPlan:
-        batches_per_step = 1 if self.game.reuse_batch else self.game.critic_steps
         return GANPlan(
             name=name,
             layout=self.layout,
             design=self._design(members),
             game=self.game,
-            schedule=self.schedule.in_steps(n_images, batches_per_step=batches_per_step),
+            schedule=self.schedule.in_steps(n_images, batches_per_step=self._batches_per_step),
             label_probabilities=self._label_probabilities(codes),
             value_range=self.span_,
             seed=self.seed,
