@@ -9,6 +9,7 @@ import pytest
 from equipoise.data.dataset import ImageDataset
 
 pytest_plugins = (
+    "tests.fixtures.pretrained",
     "tests.fixtures.studies",
     "tests.fixtures.timm_networks",
     "tests.fixtures.volume_studies",

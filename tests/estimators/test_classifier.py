@@ -320,7 +320,8 @@ def test_batch_norm_sees_the_pieces(toy: ImageDataset, monkeypatch: pytest.Monke
 
 
 def test_a_parameter_that_changes_nothing_is_not_stored(tmp_path: Path, toy: ImageDataset) -> None:
-    assert "micro_batch_size" not in quick().stored_params()
+    assert not {*ImageClassifier.added_params} & {*quick().stored_params()}
+    assert {*ImageClassifier.added_params} <= {*quick().get_params()}
     assert quick(micro_batch_size=2).stored_params()["micro_batch_size"] == 2
     quick(n_steps=1).fit(toy.images, toy.labels).save(tmp_path / "net")
     stored = json.loads((tmp_path / "net" / "model.json").read_text())
@@ -455,6 +456,8 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, fit: Callable[[], object
         {"loss": "class_weights", "mixing": "remix", "synthetic_weight": 0.5},
         {"mixing": "mixup", "batch_sampler": "synthetic_mix", "synthetic_share": 0.3},
         {"batch_sampler": "progressive", "second_stage": "tau_norm"},
+        {"micro_batch_size": 3, "mixing": "mixup", "layer_decay": 0.5},
+        {"layer_decay": 0.5, "head_warmup": 0.5},  # saved after 10 steps, in the middle: after 7
     ],
 )
 def test_a_killed_fit_repeated_gives_the_same_bits(
@@ -640,6 +643,12 @@ def test_no_image_gives_no_row(toy: ImageDataset) -> None:
         ({"n_steps": 0}, "n_steps.* 1,.* 0"),
         ({"n_steps": 2.5}, r"n_steps.* 1,.* 2\.5"),
         ({"batch_size": 1}, "batch_size.* 2,.* 1"),
+        ({"layer_decay": 0.0}, r"layer_decay.* 0\.0 "),
+        ({"layer_decay": 1.5}, r"layer_decay.* 1\.5 "),
+        ({"head_warmup": 1.0}, r"head_warmup.* 1\.0"),
+        ({"head_warmup": -0.1}, r"head_warmup.* -0\.1"),
+        ({"batch_norm": "freezed"}, "batch norm .*'freezed'.*'frozen'"),
+        ({"batch_norm": "frozen"}, "pretrained weights.*batch_norm='live'"),
         ({"micro_batch_size": 1}, "micro_batch_size.* 2,.* 1"),
         ({"evaluate_every": None}, "evaluate_every.* 1,.* None"),
         ({"patience": 0}, "patience.* 1,.* 0"),

@@ -78,7 +78,7 @@ def test_methods_that_make_no_sense_are_left_out_and_refused_with_the_reason() -
 
 
 def test_regimes_have_names() -> None:
-    assert [*REGIMES] == ["scratch", "frozen"]
+    assert [*REGIMES] == ["scratch", "frozen", "finetune"]
     with pytest.raises(SettingError, match="frozen"):
         build_methods(["none"], Budget(regime="frosen"))
 

@@ -41,7 +41,12 @@ def _patience_with_beginners(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_study(
-    name: str, *, counts: tuple[int, ...] = (40, 26, 30), size: int = 28, channels: int = 1
+    name: str,
+    *,
+    counts: tuple[int, ...] = (40, 26, 30),
+    size: int = 28,
+    channels: int = 1,
+    budget: Budget = BUDGET,
 ) -> Study:
     """Noise whose brightness predicts the class, but not perfectly; one image per patient."""
     rng = np.random.default_rng(0)
@@ -56,7 +61,7 @@ def make_study(
         groups=np.arange(len(labels), dtype=np.int64),
         ids=np.array([f"image-{i:04d}" for i in range(len(labels))]),
     )
-    methods = build_methods([name], BUDGET)
+    methods = build_methods([name], budget)
     return Study(
         name="one",
         dataset=dataset,

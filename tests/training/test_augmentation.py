@@ -2,12 +2,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from equipoise.estimators.frozen.views import VIEWS
 from equipoise.exceptions import SettingError
 from equipoise.training.augmentation import AUGMENTATIONS, augmented
 from equipoise.training.chance import isolated_chance
 from equipoise.training.loop import Batch
 
 BLOB = (slice(2, 8), slice(4, 10))  # rows and columns, upper left
+
+
+RANDOM = [name for name in AUGMENTATIONS if name != "none"]
 
 
 def blob(n: int = 64, channels: int = 1) -> Tensor:
@@ -46,14 +50,14 @@ def test_shape_range_and_input_are_kept(policy: str, channels: int) -> None:
     assert torch.equal(images, before)
 
 
-@pytest.mark.parametrize("policy", ["film", "cell"])
+@pytest.mark.parametrize("policy", RANDOM)
 def test_chance_is_the_seeds(policy: str) -> None:
     images = blob()
     assert torch.equal(batch_of(policy, images), batch_of(policy, images))
     assert not torch.equal(batch_of(policy, images, seed=1), batch_of(policy, images))
 
 
-@pytest.mark.parametrize("policy", ["film", "cell"])
+@pytest.mark.parametrize("policy", RANDOM)
 def test_images_of_a_batch_change_each_in_its_own_way(policy: str) -> None:
     changed = batch_of(policy, blob()).flatten(1)
     assert len(torch.unique(changed, dim=0)) > 32
@@ -70,17 +74,19 @@ def test_film_leaves_some_images_unwarped() -> None:
     assert 0.1 < (n_values == 2).float().mean() < 0.3
 
 
-def test_cell_reaches_every_corner() -> None:
-    reached = corners(batch_of("cell", blob(512))).argmax(dim=1).bincount(minlength=4)
+@pytest.mark.parametrize("policy", ["cell", "skin", "stain"])
+def test_cells_and_skin_reach_every_corner(policy: str) -> None:
+    reached = corners(batch_of(policy, blob(512))).argmax(dim=1).bincount(minlength=4)
     assert (reached > 512 / 16).all()
 
 
-def test_cell_mirrors_as_well_as_rotates() -> None:
+@pytest.mark.parametrize("policy", ["cell", "skin", "stain"])
+def test_cells_and_skin_are_mirrored_as_well_as_rotated(policy: str) -> None:
     """Three spots clockwise from bright to dim stay clockwise when rotated, not when mirrored."""
     images = torch.zeros(256, 1, 33, 33)
     for (row, column), value in {(9, 12): 1.0, (12, 22): 0.7, (22, 14): 0.4}.items():
         images[:, :, row - 2 : row + 3, column - 2 : column + 3] = value
-    sides = torch.sign(turn(images)), torch.sign(turn(batch_of("cell", images)))
+    sides = torch.sign(turn(images)), torch.sign(turn(batch_of(policy, images)))
     assert (sides[0] == 1).all()
     assert 0.35 < (sides[1] == 1).float().mean() < 0.65
     assert (torch.sign(turn(images.flip(-1))) == -1).all()
@@ -102,6 +108,10 @@ def center(mask: Tensor) -> Tensor:
     places = torch.stack([columns.flatten(), rows.flatten()], dim=1)
     weights = mask.flatten(1).float()
     return weights @ places / weights.sum(dim=1, keepdim=True)
+
+
+def test_every_augmentation_has_fixed_views() -> None:
+    assert [*VIEWS] == [*AUGMENTATIONS]
 
 
 def test_none_changes_nothing() -> None:

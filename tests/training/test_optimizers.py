@@ -7,7 +7,13 @@ import torch
 from torch import nn
 
 from equipoise.exceptions import SettingError
-from equipoise.training.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
+from equipoise.training.optimizers import (
+    OPTIMIZERS,
+    SCHEDULES,
+    RateGroup,
+    make_optimizer,
+    make_schedule,
+)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -30,10 +36,24 @@ def test_settings_reach_the_optimizer() -> None:
     assert (sgd.param_groups[0]["momentum"], sgd.param_groups[0]["weight_decay"]) == (0.9, 0.0)
 
 
-def rates(name: str, n_steps: int) -> list[float]:
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_groups_have_rates_of_their_own(name: str) -> None:
+    slow, quick = (nn.Parameter(torch.ones(3)) for _ in range(2))
+    groups = [RateGroup((quick,), 1.0), RateGroup((slow,), 0.25)]
+    optimizer = make_optimizer(name, groups, learning_rate=0.1)
+    schedule = make_schedule("cosine", optimizer, 2)
+    torch.autograd.backward(quick.sum() + slow.sum())
+    optimizer.step()
+    assert ((1 - slow) / (1 - quick)).detach().numpy() == pytest.approx(0.25, rel=1e-4)
+    schedule.step()
+    assert schedule.get_last_lr() == pytest.approx([0.05, 0.0125])
+    assert all(group["fused"] for group in optimizer.param_groups)
+
+
+def rates(name: str, n_steps: int, n_warmup: int = 0) -> list[float]:
     """Return the learning rate of every step."""
     optimizer = make_optimizer("sgd", [nn.Parameter(torch.ones(1))], learning_rate=1.0)
-    schedule = make_schedule(name, optimizer, n_steps)
+    schedule = make_schedule(name, optimizer, n_steps, n_warmup=n_warmup)
     used = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -50,6 +70,11 @@ def test_schedules() -> None:
     assert rates("cosine", 4) == pytest.approx(
         [1.0, 0.5 + math.sqrt(0.125), 0.5, 0.5 - math.sqrt(0.125)]
     )
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_follows_its_warm_up(name: str) -> None:
+    assert rates(name, 11, n_warmup=3) == pytest.approx([0.25, 0.5, 0.75, *rates(name, 8)])
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

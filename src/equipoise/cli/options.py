@@ -206,7 +206,8 @@ Regime = Annotated[
     str,
     typer.Option(
         help="'scratch' trains all layers; 'frozen' trains a head on features of a pretrained "
-        "network, computed once: minutes for hundreds of cells.",
+        "network, computed once: minutes for hundreds of cells; 'finetune' trains all layers of a "
+        "pretrained network, the lower ones slowly.",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -234,7 +235,11 @@ GanSteps = Annotated[
 ]
 Augmentation = Annotated[
     str,
-    typer.Option(help="'film' (no flips), 'cell' (any flip) or 'none'.", rich_help_panel=TRAINING),
+    typer.Option(
+        help="'film' (no flips), 'cell' (any flip and angle), 'skin' (flips, color), 'stain' "
+        "(flips, more color) or 'none'.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Checkpoint = Annotated[
     str,

@@ -1,6 +1,7 @@
 """What all classifiers of images share: the kind of their images, and their labels."""
 
 from abc import abstractmethod
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from equipoise.arrays import Images, Labels, Scores
 from equipoise.estimators.fit_request import Mask, check_mask
 from equipoise.exceptions import DataError
 from equipoise.validation import check_images, check_images_and_labels
+
+Params = dict[str, Any]  # parameters of an estimator by name
 
 
 class BaseImageClassifier(ClassifierMixin, BaseEstimator):
@@ -22,6 +25,8 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         shape_: (c, h, w) of the images.
         dtype_: Their storage type.
     """
+
+    added_params: ClassVar[Params] = {}  # what older runs lack -> value that is theirs
 
     classes_: Labels
     counts_: Labels
@@ -36,6 +41,18 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     @abstractmethod
     def predict_proba(self, X: Images) -> Scores:
         """Return (n, k) probabilities of `classes_`, float64; each row sums to 1."""
+
+    def stored_params(self) -> Params:
+        """Return the parameters that are stored and hashed.
+
+        A parameter that came later is left out while it changes nothing, so that older runs and
+        checkpoints are those of the same settings.
+        """
+        stored = {}
+        for name, value in self.get_params(deep=False).items():
+            if name not in self.added_params or value != self.added_params[name]:
+                stored[name] = value
+        return stored
 
     def predict(self, X: Images) -> Labels:
         """Return the (n,) most probable labels; see `predict_proba`."""

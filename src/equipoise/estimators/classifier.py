@@ -3,7 +3,7 @@
 import time
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from equipoise.arrays import Images, LabeledImages, Labels, Scores, value_range
-from equipoise.estimators.base_classifier import BaseImageClassifier
+from equipoise.estimators.base_classifier import BaseImageClassifier, Params
 from equipoise.estimators.first_stage import build_network
 from equipoise.estimators.fit_request import (
     FitRequest,
@@ -28,8 +28,6 @@ from equipoise.networks.backbone import Backbone
 from equipoise.networks.backbones import find_backbone, name_of
 from equipoise.training.devices import resolve_device
 from equipoise.training.persistence import load_fitted, save_fitted
-
-ADDED = {"micro_batch_size": None}  # parameters that older runs lack -> value that is theirs
 
 
 class ImageClassifier(BaseImageClassifier):
@@ -49,9 +47,6 @@ class ImageClassifier(BaseImageClassifier):
         n_steps: Optimizer steps. Steps and not epochs, so that an arm with more images is not
             trained longer.
         batch_size: Images per step, at least 2.
-        micro_batch_size: Most images that pass through the network at once, at least 2; None for
-            the whole batch. Gradients of the pieces are accumulated: the loss stays the weighted
-            mean over the batch, but batch norm sees pieces (of two or three images at least).
         batch_sampler: One of `equipoise.training.batches.BATCH_SAMPLERS`; "natural" are shuffled
             passes.
         synthetic_share: Share of synthetic images in a batch of the sampler "synthetic_mix"; None
@@ -76,6 +71,14 @@ class ImageClassifier(BaseImageClassifier):
         second_stage_steps: Optimizer steps of the second stage; None for a quarter of `n_steps`.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         seed: Seed of the initial weights, the batches and the augmentation.
+        micro_batch_size: Most images that pass through the network at once, at least 2; None for
+            the whole batch. Gradients of the pieces are accumulated: the loss stays the weighted
+            mean over the batch, but batch norm sees pieces (of two or three images at least).
+        layer_decay: Factor of the learning rate from the head to the upper layers, and on to each
+            of the lower groups of layers; see `equipoise.estimators.finetuning.rate_groups`.
+        head_warmup: Share of the steps in which the head is trained alone, at a rate that rises to
+            `learning_rate`; the schedule of all layers follows.
+        batch_norm: "live", or "frozen" for the statistics of the pretrained network.
 
     Attributes:
         classes_: (k,) labels seen in `fit`, increasing.
@@ -107,6 +110,13 @@ class ImageClassifier(BaseImageClassifier):
         Segmenter: For volumes with label maps.
     """
 
+    added_params: ClassVar[Params] = {
+        "micro_batch_size": None,
+        "layer_decay": 1.0,
+        "head_warmup": 0.0,
+        "batch_norm": "live",
+    }
+
     def __init__(
         self,
         *,
@@ -134,6 +144,9 @@ class ImageClassifier(BaseImageClassifier):
         device: str = "auto",
         seed: int = 0,
         micro_batch_size: int | None = None,
+        layer_decay: float = 1.0,
+        head_warmup: float = 0.0,
+        batch_norm: str = "live",
     ) -> None:
         self.network = network
         self.pretrained = pretrained
@@ -159,6 +172,9 @@ class ImageClassifier(BaseImageClassifier):
         self.device = device
         self.seed = seed
         self.micro_batch_size = micro_batch_size
+        self.layer_decay = layer_decay
+        self.head_warmup = head_warmup
+        self.batch_norm = batch_norm
 
     def fit(
         self,
@@ -264,18 +280,6 @@ class ImageClassifier(BaseImageClassifier):
         """The layer of `network_` whose output Grad-CAM reads."""
         check_is_fitted(self, "network_")
         return find_backbone(self.network).last_map_of(self.network_)
-
-    def stored_params(self) -> dict[str, Any]:
-        """Return the parameters that are stored and hashed.
-
-        A parameter that came later is left out while it changes nothing, so that older runs and
-        checkpoints are those of the same settings.
-        """
-        stored = {}
-        for name, value in self.get_params(deep=False).items():
-            if name not in ADDED or value != ADDED[name]:
-                stored[name] = value
-        return stored
 
     @property
     def settings(self) -> ClassifierSettings:

@@ -1,5 +1,6 @@
 """The first stage of a classifier's fit: building the network and training all its layers."""
 
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from equipoise.discovery import pick
+from equipoise.estimators.finetuning import HeadWarmup, rate_groups
 from equipoise.estimators.fit_request import NETWORK, FitRequest
 from equipoise.estimators.row_loss import AdvanceLoss, RowLoss, divergence_advice
 from equipoise.estimators.scoring import logits_of, validation_scores
@@ -28,7 +30,7 @@ from equipoise.training.devices import autocast
 from equipoise.training.hooks import KeepBest
 from equipoise.training.loop import AccumulatingStep, Batches, History, Hook, LossStep, train
 from equipoise.training.mixing import MIXINGS
-from equipoise.training.optimizers import make_optimizer, make_schedule
+from equipoise.training.optimizers import RateGroup, make_optimizer, make_schedule
 
 
 def build_network(
@@ -75,13 +77,15 @@ def train_network(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) 
     One training yields the weights of both checkpoint policies; averaging them changes no step.
     """
     settings = request.settings
+    head = request.backbone.head_of(network)
+    n_warmup = settings.n_warmup_steps
     optimizer = make_optimizer(
         settings.optimizer,
-        network.parameters(),
+        updated_parameters(network, head, settings.layer_decay),
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
     )
-    schedule = make_schedule(settings.schedule, optimizer, settings.n_steps)
+    schedule = make_schedule(settings.schedule, optimizer, settings.n_steps, n_warmup=n_warmup)
     average = ExponentialAverage(network, average_buffers=True)
     parts: dict[str, Stateful] = {
         "network": network,
@@ -91,6 +95,10 @@ def train_network(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) 
         "average": average,
     }
     hooks: list[Hook] = [average, AdvanceLoss(loss, settings.n_steps)]
+    if n_warmup:
+        warmup = HeadWarmup(network, head, n_warmup)
+        parts["head warm-up"] = warmup
+        hooks.append(warmup)
     best = keep_best_hook(network, loss, request)
     if best is not None:
         parts["best"] = best
@@ -106,6 +114,15 @@ def train_network(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) 
         name="classifier",
     )
     return FirstStage(history, keep_weights(network, best, average, settings))
+
+
+def updated_parameters(
+    network: nn.Module, head: nn.Module, layer_decay: float
+) -> Iterable[nn.Parameter] | Sequence[RateGroup]:
+    """Return the parameters of a network, in groups where their rates differ."""
+    if layer_decay == 1.0:
+        return network.parameters()
+    return rate_groups(network, head, layer_decay)
 
 
 def make_step(

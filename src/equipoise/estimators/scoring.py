@@ -51,13 +51,17 @@ def _in_chunks(
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Switch a network to evaluation mode inside the context."""
-    was_training = network.training
+    """Switch a network to evaluation mode inside the context; then each layer to its mode before.
+
+    Layers may differ: frozen batch norms stay in evaluation mode while the others are trained.
+    """
+    in_training = [layer for layer in network.modules() if layer.training]
     network.eval()
     try:
         yield
     finally:
-        network.train(was_training)
+        for layer in in_training:
+            layer.training = True
 
 
 def channels_last(images: Tensor) -> Tensor:

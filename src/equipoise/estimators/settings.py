@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.discovery import pick
+from equipoise.estimators.finetuning import BATCH_NORMS, FROZEN, LIVE
 from equipoise.estimators.pretraining import Pretraining
 from equipoise.exceptions import SettingError
 from equipoise.losses import LOSSES
@@ -58,11 +59,19 @@ class ClassifierSettings:
     device: str
     seed: int
     micro_batch_size: int | None
+    layer_decay: float
+    head_warmup: float
+    batch_norm: str
 
     @property
     def chosen_on_validation(self) -> bool:
         """Whether a metric of the validation images chooses the weights."""
         return self.keep_best not in (AVERAGED, LAST)
+
+    @property
+    def n_warmup_steps(self) -> int:
+        """Steps of `n_steps` in which the head is trained alone."""
+        return int(self.head_warmup * self.n_steps)
 
     @property
     def n_second_steps(self) -> int:
@@ -90,6 +99,7 @@ class ClassifierSettings:
             ("augmentation", AUGMENTATIONS, self.augmentation),
             ("precision", PRECISIONS, self.precision),
             ("value for keep_best", KEEP_BEST, self.keep_best),
+            ("batch norm", BATCH_NORMS, self.batch_norm),
         )
         for kind, table, name in tables:
             pick(table, name, kind)
@@ -98,6 +108,7 @@ class ClassifierSettings:
         resolve_device(self.device)
         self._check_numbers()
         self._check_synthetic()
+        self._check_finetuning()
         if self.pretraining is None:
             if self.pretrained is not None:
                 backbone.check_weights(self.pretrained)
@@ -132,6 +143,18 @@ class ClassifierSettings:
             raise SettingError(
                 "Expected a positive learning_rate and a weight_decay of at least 0, got "
                 f"{self.learning_rate} and {self.weight_decay}."
+            )
+
+    def _check_finetuning(self) -> None:
+        if not 0 < self.layer_decay <= 1 or not 0 <= self.head_warmup < 1:
+            raise SettingError(
+                "Expected a layer_decay above 0 and at most 1 and a head_warmup from 0 to below 1, "
+                f"got {self.layer_decay} and {self.head_warmup}."
+            )
+        if self.batch_norm == FROZEN and self.pretrained is None and self.pretraining is None:
+            raise SettingError(
+                f"Expected pretrained weights with batch_norm='{FROZEN}', which keeps their "
+                f"statistics, got none. Pass pretrained, or batch_norm='{LIVE}'."
             )
 
     def _check_synthetic(self) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 from equipoise.arrays import Labels
 from equipoise.atomic import JsonObject
 from equipoise.discovery import pick
+from equipoise.estimators.finetuning import FROZEN, freeze_batch_norm
 from equipoise.estimators.first_stage import build_network, train_network
 from equipoise.estimators.fit_request import FitRequest
 from equipoise.estimators.pretraining import PretrainedTrunk, load_trunk
@@ -64,6 +65,8 @@ def train_stages(request: FitRequest, pretrained: PretrainedTrunk) -> TrainedSta
     if pretrained.tensors is not None:
         load_trunk(request.backbone, network, pretrained.tensors)
     network = network.train().to(request.device)
+    if settings.batch_norm == FROZEN:
+        freeze_batch_norm(network)
     loss = make_loss(settings.loss, counts, real_counts).to(request.device)
     first = train_network(network, loss, request)
     network.eval()

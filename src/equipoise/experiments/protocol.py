@@ -12,7 +12,7 @@ STRONG_CONTROLS = ("oversampling", "balanced_softmax", "crt", "ldam_drw", "repla
 # Checkpoint policy -> `keep_best` of every classifier. The scores of the other one stand beside it.
 CHECKPOINTS = {"best": "balanced_accuracy", "last": "averaged"}
 
-SCRATCH, FROZEN = "scratch", "frozen"  # regimes
+SCRATCH, FROZEN, FINETUNE = "scratch", "frozen", "finetune"  # regimes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +57,15 @@ class Budget:
 
     Attributes:
         regime: "scratch": all layers of the classifier are trained. "frozen": a head is trained on
-            features of a pretrained network, which are computed once;
+            features of a pretrained network, which are computed once. "finetune": all layers of a
+            pretrained network are trained, the lower ones slowly;
             see `equipoise.experiments.methods.regimes.REGIMES`.
         network: Of the classifier; see `equipoise.networks.backbones.find_backbone`.
         pretrained: None, "official" or another name of the network's weights, or a file of them;
-            with "frozen" not None, and also "random".
+            with "frozen" and "finetune" not None, with "frozen" also "random".
         n_steps: Optimizer steps of the classifier; a frozen one is trained until it converges.
         batch_size: Images in each of them.
-        learning_rate: Of the classifier; not of a frozen one.
+        learning_rate: Of the classifier; not of a frozen one. With "finetune" that of the head.
         augmentation: Of the classifier; one of `equipoise.training.augmentation.AUGMENTATIONS`.
         checkpoint: Weights that the classifier of every method keeps: "best" on the validation
             images (balanced accuracy), or "last", averaged over the end of training. The choice

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.discovery import Family, pick
+from equipoise.training.color import ColorChange, FlipsAndTurns
 from equipoise.training.loop import Batch, Batches
 
 Augmentation = Callable[[Tensor], Tensor]  # images (b, c, h, w) in [0, 1] -> the same
@@ -40,7 +41,38 @@ def cell() -> Augmentation:
     return nn.Sequential(kornia.RandomHorizontalFlip(p=0.5), _augmentation(degrees=180.0, p=1.0))
 
 
-AUGMENTATIONS: dict[str, Callable[[], Augmentation]] = {"none": none, "film": film, "cell": cell}
+def skin() -> Augmentation:
+    """Vary what is arbitrary in a picture of a lesion: side, camera, light.
+
+    One of the eight flips and quarter turns (of images that are not square one of four), shift up
+    to 5 %, scale 0.8 to 1.2; brightness and contrast up to 15 %, saturation up to 20 % and hue up
+    to 7 degrees.
+
+    Source: The kinds of changes are those of Perez et al. (2018), arXiv 1809.01442, scenario J.
+    Difference: smaller ones, so that a color that a class has is still seen; no shear, no crops.
+    """
+    return _pictures(light=0.15, saturation=0.2, degrees=7.0)
+
+
+def stain() -> Augmentation:
+    """Vary what is arbitrary in a stained slide: side, stain, scanner.
+
+    As `skin`, but saturation up to 30 % and hue up to 18 degrees: laboratories stain differently.
+
+    Source: Tellez et al. (2019), arXiv 1902.06543: of all augmentations of slides, those of color
+    matter most. Difference: hue and saturation change by rotating and scaling the color difference
+    signals (YIQ), not in HSV; less than their strong setting.
+    """
+    return _pictures(light=0.15, saturation=0.3, degrees=18.0)
+
+
+AUGMENTATIONS: dict[str, Callable[[], Augmentation]] = {
+    "none": none,
+    "film": film,
+    "cell": cell,
+    "skin": skin,
+    "stain": stain,
+}
 FAMILY = Family(
     name="augmentations",
     summary="Augmentations of a classifier's images: --augmentation.",
@@ -81,4 +113,15 @@ def _augmentation(*, degrees: float, p: float) -> nn.Sequential:
         kornia.RandomAffine(degrees, (0.05, 0.05), (0.9, 1.1), padding_mode="reflection", p=p),
         kornia.RandomBrightness((0.9, 1.1), p=0.5),
         kornia.RandomContrast((0.9, 1.1), p=0.5),
+    )
+
+
+def _pictures(*, light: float, saturation: float, degrees: float) -> nn.Sequential:
+    """Flip, turn, shift and scale, then change the colors."""
+    import kornia.augmentation as kornia
+
+    return nn.Sequential(
+        FlipsAndTurns(),
+        kornia.RandomAffine(0.0, (0.05, 0.05), (0.8, 1.2), padding_mode="reflection", p=0.8),
+        ColorChange(light=light, saturation=saturation, degrees=degrees),
     )

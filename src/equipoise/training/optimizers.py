@@ -1,8 +1,10 @@
 """Optimizers and learning-rate schedules by name."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,6 +19,14 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
 }
+
+
+@dataclass(frozen=True, eq=False)
+class RateGroup:
+    """Parameters whose learning rate is that of the optimizer times a factor."""
+
+    parameters: tuple[nn.Parameter, ...]
+    factor: float
 
 
 def step_factor(progress: float) -> float:
@@ -35,7 +45,7 @@ SCHEDULES: dict[str, Schedule] = {
 
 def make_optimizer(
     name: str,
-    parameters: Iterable[nn.Parameter],
+    parameters: Iterable[nn.Parameter] | Sequence[RateGroup],
     *,
     learning_rate: float,
     weight_decay: float = 0.0,
@@ -47,20 +57,29 @@ def make_optimizer(
 
     Args:
         name: A name in `OPTIMIZERS`.
-        parameters: What it updates.
+        parameters: What it updates; or groups of them with rates of their own.
         learning_rate: Its first learning rate.
         weight_decay: As the optimizer defines it.
 
     Raises:
         SettingError: No such optimizer.
     """
-    parameters = list(parameters)
-    fused = all(p.device.type in ("cpu", "cuda") for p in parameters)
     build = pick(OPTIMIZERS, name, "optimizer")
-    return build(parameters, lr=learning_rate, weight_decay=weight_decay, fused=fused)
+    updated: list[nn.Parameter] = []
+    groups: list[dict[str, Any]] = []
+    for item in parameters:
+        if isinstance(item, RateGroup):
+            groups.append({"params": item.parameters, "lr": learning_rate * item.factor})
+            updated += item.parameters
+        else:
+            updated.append(item)
+    fused = all(p.device.type in ("cpu", "cuda") for p in updated)
+    return build(groups or updated, lr=learning_rate, weight_decay=weight_decay, fused=fused)
 
 
-def make_schedule(name: str, optimizer: torch.optim.Optimizer, n_steps: int) -> LambdaLR:
+def make_schedule(
+    name: str, optimizer: torch.optim.Optimizer, n_steps: int, *, n_warmup: int = 0
+) -> LambdaLR:
     """Build a schedule that is stepped after each of `n_steps` updates.
 
     Args:
@@ -68,6 +87,8 @@ def make_schedule(name: str, optimizer: torch.optim.Optimizer, n_steps: int) -> 
             at three quarters of the training.
         optimizer: Whose learning rate it sets.
         n_steps: Updates of the whole training.
+        n_warmup: The first of them, during which the rate rises in equal steps from 0; the schedule
+            follows it.
 
     Raises:
         SettingError: No such schedule.
@@ -81,4 +102,10 @@ def make_schedule(name: str, optimizer: torch.optim.Optimizer, n_steps: int) -> 
         [0.1]
     """
     factor = pick(SCHEDULES, name, "schedule")
-    return LambdaLR(optimizer, lambda done: factor(min(done / n_steps, 1.0)))
+
+    def rate(done: int) -> float:
+        if done < n_warmup:
+            return (done + 1) / (n_warmup + 1)
+        return factor(min((done - n_warmup) / (n_steps - n_warmup), 1.0))
+
+    return LambdaLR(optimizer, rate)

@@ -50,6 +50,16 @@ class View:
 
 
 PLAIN = View()
+SYMMETRIES = (
+    PLAIN,
+    View(mirrored=True),
+    View(quarter_turns=2),
+    View(mirrored=True, quarter_turns=2),
+    View(quarter_turns=1),
+    View(quarter_turns=3),
+    View(mirrored=True, quarter_turns=1),
+    View(mirrored=True, quarter_turns=3),
+)
 VIEWS: Mapping[str, Sequence[View]] = {
     "none": (PLAIN,),
     "film": (
@@ -62,16 +72,9 @@ VIEWS: Mapping[str, Sequence[View]] = {
         View(degrees=-4.0, zoom=1.05),
         View(degrees=10.0, zoom=0.95),
     ),
-    "cell": (
-        PLAIN,
-        View(mirrored=True),
-        View(quarter_turns=2),
-        View(mirrored=True, quarter_turns=2),
-        View(quarter_turns=1),
-        View(quarter_turns=3),
-        View(mirrored=True, quarter_turns=1),
-        View(mirrored=True, quarter_turns=3),
-    ),
+    "cell": SYMMETRIES,
+    "skin": SYMMETRIES,
+    "stain": SYMMETRIES,
 }
 FAMILY = Family(
     name="views",
@@ -84,8 +87,9 @@ FAMILY = Family(
 def views_of(augmentation: str, n_views: int) -> tuple[View, ...]:
     """Return the first views of an augmentation, the image itself first; all, if it has fewer.
 
-    "film" has small rotations and zooms and no flips, "cell" the eight flips and quarter turns,
-    "none" the image alone: the fixed counterparts of `equipoise.training.augmentation`.
+    "film" has small rotations and zooms and no flips; "cell", "skin" and "stain" have the eight
+    flips and quarter turns and leave colors alone; "none" has the image alone: the fixed
+    counterparts of `equipoise.training.augmentation`.
 
     Raises:
         SettingError: No such augmentation.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Union
 
 from equipoise.discovery import Family, pick
 from equipoise.exceptions import SettingError
-from equipoise.experiments.protocol import CHECKPOINTS, FROZEN, SCRATCH, Budget
+from equipoise.experiments.protocol import CHECKPOINTS, FINETUNE, FROZEN, SCRATCH, Budget
 from equipoise.resampling.base import Params
 
 if TYPE_CHECKING:
@@ -19,6 +19,13 @@ NOT_FROZEN = {
     "mixing": "it blends the pixels of new pairs of images at every step",
     "pretraining": "it learns weights of a network whose weights stay as they are",
 }
+
+# The same for a pretrained network whose layers are all trained further.
+NOT_FINETUNED = {"pretraining": "the layers that it would train have pretrained weights already"}
+NONSENSE: Mapping[str, Mapping[str, str]] = {FROZEN: NOT_FROZEN, FINETUNE: NOT_FINETUNED}
+
+# Settings of a finetuned classifier, which the same network from scratch has not.
+FINETUNED: Params = {"layer_decay": 0.4, "head_warmup": 0.1, "batch_norm": "live"}
 
 
 def scratch(budget: Budget, settings: Params) -> "ImageClassifier":
@@ -54,9 +61,25 @@ def frozen(budget: Budget, settings: Params) -> "FrozenClassifier":
     return classifier
 
 
+def finetune(budget: Budget, settings: Params) -> "ImageClassifier":
+    """All layers of a pretrained network are trained: the head first, the lower layers slowly."""
+    from equipoise.networks.backbones import find_backbone
+
+    if budget.pretrained is None or not find_backbone(budget.network).weights:
+        weights = "none" if budget.pretrained is None else f"'{budget.pretrained}'"
+        raise SettingError(
+            f"Expected a network with pretrained weights for regime '{FINETUNE}', got network "
+            f"'{budget.network}' and pretrained {weights}. Pass network (--network) as "
+            "mobilenet_v2 or another of `equipoise weights list` and pretrained (--pretrained) as "
+            f"'official' or a file, or use regime '{SCRATCH}'."
+        )
+    return scratch(budget, {**FINETUNED, **settings})
+
+
 REGIMES: Mapping[str, Callable[[Budget, Params], RegimeClassifier]] = {
     SCRATCH: scratch,
     FROZEN: frozen,
+    FINETUNE: finetune,
 }
 FAMILY = Family(
     name="regimes",
@@ -88,9 +111,7 @@ def make_classifier(method: str, budget: Budget, settings: Params) -> RegimeClas
 
 def refusal(budget: Budget, settings: Params) -> str:
     """Return why settings of a classifier make no sense in the regime of a budget, or ""."""
-    if budget.regime != FROZEN:
-        return ""
-    for name, reason in NOT_FROZEN.items():
+    for name, reason in NONSENSE.get(budget.regime, {}).items():
         if name in settings:
             return reason
     return ""
