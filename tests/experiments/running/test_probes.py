@@ -1,10 +1,16 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
+from equipoise.arrays import Images, Scores
 from equipoise.curation.dosed import DosedOversampler
+from equipoise.estimators.classifier import ImageClassifier
+from equipoise.experiments.running import probes
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.forecast import estimate
 from equipoise.experiments.running.probes import ImageProbe, VolumeProbe, step_counts
@@ -68,3 +74,44 @@ def test_epochs_of_a_gan_are_probed_as_steps(make_study: MakeStudy, *, inside: b
     assert list(step_counts(counted).values()) == [math.ceil(200 * per_class / 128)]
     assert (counted.generator if inside else counted).schedule.n_epochs is None
     assert generator.schedule.n_epochs == 200
+
+
+def test_methods_that_do_the_same_work_are_timed_once(
+    make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed: list[Any] = []
+
+    def measure(_probe: ImageProbe, step: Any) -> float:
+        timed.append(step)
+        return 1.0
+
+    monkeypatch.setattr(ImageProbe, "_measure", measure)
+    probe = ImageProbe(make_study(), lambda: 0.0)
+    for loss in ("cross_entropy", "focal", "ldam"):
+        assert probe.seconds(ImageClassifier(loss=loss)) == 1.0
+    assert len(timed) == 1
+    probe.seconds(ImageClassifier(second_stage="crt"))
+    assert len(timed) == 2
+
+
+@pytest.mark.parametrize("n_weights", [1, 2])
+def test_all_predictions_of_a_cell_are_extrapolated_from_few_images(
+    make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch, n_weights: int
+) -> None:
+    monkeypatch.setattr(probes, "MOST_VALIDATION", 2)
+    clock = SimpleNamespace(now=0.0)
+
+    def predict_proba(images: Images) -> Scores:
+        clock.now += 0.5 * len(images)
+        return np.zeros((len(images), 2))
+
+    study = make_study()
+    probe = ImageProbe(study, lambda: clock.now)
+    fitted = SimpleNamespace(predict_proba=predict_proba)
+    if n_weights == 2:
+        fitted.predict_proba_other = predict_proba
+    seconds = probe.application_seconds(SimpleNamespace(n_steps=100, evaluate_every=25), fitted)
+    assert clock.now <= 0.5 * 2 * 2
+    split = study.splits[0]
+    n_validation, n_test = len(split.validation), len(split.test)
+    assert seconds == 0.5 * (4 * n_validation + n_weights * (n_validation + n_test))

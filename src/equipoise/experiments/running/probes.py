@@ -21,6 +21,9 @@ PROBE_SECONDS = 1.5  # of one such parameter; after this no longer probe is begu
 PROBED_IMAGES = 64  # synthetic images generated to time one
 MOST_IMAGES = 2000  # training images of a probe
 LEAST_PER_CLASS = 32  # of each class among them
+MOST_VALIDATION = 64  # validation images of a probe
+# Settings of a classifier that change no work: methods that differ in them alone take equally long.
+WEIGHTLESS = ("loss", "batch_sampler", "synthetic_share", "synthetic_weight")
 
 
 class Probe(ABC):
@@ -56,7 +59,8 @@ class Probe(ABC):
             return 0.0
         step = self.in_steps(step)
         settings = parameters(step)
-        settings.pop(SEED, None)
+        for name in (SEED, *WEIGHTLESS):
+            settings.pop(name, None)
         key = json.dumps([type(step).__qualname__, settings], sort_keys=True)
         if key not in self._seconds:
             try:
@@ -105,7 +109,9 @@ class ImageProbe(Probe):
         rows = stratified_sample(split.train, study.images)
         self.scale = len(split.train) / len(rows)
         self.train = study.images.subset(rows)
-        self.validation = study.images.subset(split.validation)
+        shown = stratified_sample(split.validation, study.images, most=MOST_VALIDATION, per_class=1)
+        self.validation = study.images.subset(shown)
+        self.n_validation = len(split.validation)
         self.counts = study.images.subset(split.train).counts
 
     def in_steps(self, step: Any) -> Any:
@@ -135,7 +141,9 @@ class ImageProbe(Probe):
             fitted.predict_proba(self.validation.images)
             per_image = (self.clock() - start) / len(self.validation)
             n_evaluations = step.n_steps // getattr(step, "evaluate_every", step.n_steps)
-            n_images = (n_evaluations + 1) * len(self.validation) + self.n_test
+            n_images = n_evaluations * self.n_validation
+            n_weights = 1 + hasattr(fitted, "predict_proba_other")  # both are applied in the end
+            n_images += n_weights * (self.n_validation + self.n_test)
             seconds += per_image * n_images
         n_wanted = getattr(fitted, "wanted_", {})  # label -> synthetic images to generate
         if n_wanted and hasattr(fitted, "generate"):
@@ -179,12 +187,18 @@ def step_counts(step: Any) -> dict[str, int]:
     return counts
 
 
-def stratified_sample(rows: Rows, dataset: ImageDataset) -> Rows:
-    """Return about `MOST_IMAGES` of the rows, in proportion but enough of each class."""
+def stratified_sample(
+    rows: Rows,
+    dataset: ImageDataset,
+    *,
+    most: int = MOST_IMAGES,
+    per_class: int = LEAST_PER_CLASS,
+) -> Rows:
+    """Return about `most` of the rows, in proportion but at least `per_class` of each class."""
     labels = dataset.labels[rows]
-    share = MOST_IMAGES / len(rows)
+    share = most / len(rows)
     samples = []
     for label in np.unique(labels):
         of_class = rows[labels == label]
-        samples.append(of_class[: max(LEAST_PER_CLASS, int(share * len(of_class)))])
+        samples.append(of_class[: max(per_class, int(share * len(of_class)))])
     return np.sort(np.concatenate(samples))
