@@ -1,11 +1,16 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.estimators.grad_cam import class_maps
 from equipoise.exceptions import DataError, SettingError
+from equipoise.experiments.methods.catalogue import build_methods
+from equipoise.experiments.protocol import Budget
 from equipoise.networks.backbones import build, find_backbone
 from equipoise.networks.monai_networks import MONAI_BACKBONES
 
@@ -49,10 +54,30 @@ def test_a_classifier_trains_with_one(toy: ImageDataset) -> None:
     np.testing.assert_allclose(scores.sum(axis=1), 1.0, rtol=1e-6)
 
 
+def test_a_file_of_its_own_state_dict_is_where_finetuning_starts(
+    toy: ImageDataset, tmp_path: Path
+) -> None:
+    stored = build("monai:resnet10", channels=3, n_classes=7, side=28).state_dict()
+    save_file(stored, tmp_path / "net.safetensors")
+    budget = Budget(
+        regime="finetune",
+        network="monai:resnet10",
+        pretrained=str(tmp_path / "net.safetensors"),
+        n_steps=1,
+        batch_size=4,
+        learning_rate=1e-9,
+        device="cpu",
+    )
+    fitted = build_methods(["none"], budget)["none"].steps[-1][1].fit(toy.images, toy.labels)
+    stem = fitted.network_.state_dict()["1.conv1.weight"]
+    torch.testing.assert_close(stem, stored["conv1.weight"], atol=1e-7, rtol=0)
+
+
 def test_unknown_names_small_images_and_absent_weights_are_refused() -> None:
     with pytest.raises(SettingError, match=r"'monai:densenet12'.*'monai:densenet121'"):
         find_backbone("monai:densenet12")
     with pytest.raises(DataError, match=r"32 px.*monai:efficientnet-b0.* 28 px"):
         find_backbone("monai:efficientnet-b0").check_side(28)
-    with pytest.raises(SettingError, match="'monai:resnet10' has no pretrained"):
-        find_backbone("monai:resnet10").check_weights("official")
+    for name in ("official", "imagenet"):
+        with pytest.raises(SettingError, match=r"'monai:resnet10' has no pretrained.*state dict"):
+            find_backbone("monai:resnet10").check_weights(name)

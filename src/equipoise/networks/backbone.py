@@ -53,6 +53,8 @@ class Backbone:
         fits: Whether the network can work on images of a side in px; None where it can on all.
         weights: Pretrained weights by name; the first ones are those of "official", and describe
             local files whose name is that of no others.
+        own_file: Describes local files, with the network's own parameter names, where `weights` are
+            none; None where the network cannot be pretrained.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Backbone:
     smallest_side: int = 12
     fits: Callable[[int], bool] | None = None
     weights: Mapping[str, Weights] = field(default_factory=dict)
+    own_file: Weights | None = None
 
     def __deepcopy__(self, _memo: object) -> "Backbone":
         """Return the record itself: it is immutable, and clones of an estimator share it."""
@@ -158,10 +161,15 @@ class Backbone:
         Raises:
             SettingError: The backbone has no pretrained weights.
         """
+        is_file = bool(Path(source).suffix) or Path(source).is_file()
+        if not self.weights and self.own_file is not None and is_file:
+            return self.own_file
         if not self.weights:
+            file = "" if self.own_file is None else "Pass a file of its own state dict. "
             raise SettingError(
-                f"The network '{self.name}' has no pretrained weights. Leave out pretrained, or "
-                "choose another one: `equipoise weights list` shows which have them."
+                f"The network '{self.name}' has no pretrained weights by name. {file}Leave out "
+                "pretrained, or choose another network: `equipoise weights list` shows which have "
+                "them."
             )
         if str(source) in self.weights:
             return self.weights[str(source)]

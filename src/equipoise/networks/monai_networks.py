@@ -1,7 +1,8 @@
 """The two-dimensional classification networks of MONAI by their name there: monai:densenet121, ...
 
-They are built with MONAI's own defaults and random weights. Its ResNets do not halve images in the
-first convolution, which takes four times the work of the ResNets in `backbones`.
+They are built with MONAI's own defaults and random weights, or with those of a local file: the
+state dict of the same network, for images normalized as ImageNet's. Its ResNets do not halve images
+in the first convolution, which takes four times the work of the ResNets in `backbones`.
 """
 
 from collections import OrderedDict
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from equipoise.discovery import pick
 from equipoise.networks.backbone import Backbone, Build
+from equipoise.networks.weights import IMAGENET, Weights
 
 PREFIX = "monai:"
 RESNET_TRUNK = ("conv1", "bn1", "act", "maxpool", "layer1", "layer2", "layer3", "layer4")
@@ -142,13 +144,21 @@ def _record(
 ) -> Backbone:
     return Backbone(
         name=PREFIX + name,
-        summary=f"MONAI's {name} with its own defaults, random weights.",
+        summary=f"MONAI's {name} with its own defaults; random weights, or a file of them.",
         source=f"monai.networks.nets, {name}",
         build=build,
         trunk=trunk,
         head=head,
         last_map=last_map,
         smallest_side=smallest_side,
+        own_file=Weights(
+            url="",
+            sha256="",
+            license="that of the file",
+            statistics=IMAGENET,
+            build=build,
+            head=f"{head}.",
+        ),
     )
 
 

@@ -65,7 +65,9 @@ def finetune(budget: Budget, settings: Params) -> "ImageClassifier":
     """All layers of a pretrained network are trained: the head first, the lower layers slowly."""
     from equipoise.networks.backbones import find_backbone
 
-    if budget.pretrained is None or not find_backbone(budget.network).weights:
+    backbone = find_backbone(budget.network)
+    can_be_pretrained = bool(backbone.weights) or backbone.own_file is not None
+    if budget.pretrained is None or not can_be_pretrained:
         weights = "none" if budget.pretrained is None else f"'{budget.pretrained}'"
         raise SettingError(
             f"Expected a network with pretrained weights for regime '{FINETUNE}', got network "
