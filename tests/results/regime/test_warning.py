@@ -12,6 +12,7 @@ from equipoise.results.regime.warning import (
     more_steps,
     most_serious_first,
     named,
+    other_training,
     steps_of,
 )
 from equipoise.runs.description import (
@@ -56,6 +57,25 @@ def test_steps_are_advised_in_the_interface_that_started_the_run(
 ) -> None:
     facts = {} if command is None else {"command": command}
     assert option in more_steps(80, replace(STUDY, facts=facts))
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "command", "option"),
+    [
+        (None, "equipoise run films", "--regime finetune --network mobilenet_v2"),
+        (None, None, "regime='finetune'"),
+        ("official", "equipoise run films", "--regime frozen"),
+        ("official", None, "regime='frozen'"),
+    ],
+)
+def test_a_better_start_is_advised_where_there_is_one(
+    pretrained: str | None, command: str | None, option: str
+) -> None:
+    settings: JsonObject = {"pretrained": pretrained, "n_steps": 9}
+    step = StepDescription(name="classify", class_name="x.ImageClassifier", settings=settings)
+    methods = (MethodDescription(name="none", steps=(step,)),)
+    facts = {} if command is None else {"command": command}
+    assert option in other_training(replace(STUDY, methods=methods, facts=facts))
 
 
 def test_the_steps_of_a_cascade_are_those_of_both_networks() -> None:

@@ -12,8 +12,8 @@ from equipoise.results.regime.learning import unsettled_fits
 from equipoise.results.regime.volumes import few_cases, never_segmented
 from equipoise.results.regime.warning import (
     RegimeWarning,
-    by_options,
     most_serious_first,
+    other_training,
 )
 from equipoise.runs.description import SEGMENTATION, StudyDescription
 from equipoise.runs.run import Run
@@ -106,9 +106,7 @@ def below_reference(
         methods=beaten,
         numbers={"difference": best.difference, "low": best.low},
         problem=reference_in_words(best, every=1 < len(gains) == len(beaten)),
-        change="train longer (--steps), or start from pretrained weights (--pretrained)"
-        if by_options(description)
-        else "train longer (n_steps), or start from pretrained weights (pretrained)",
+        change=other_training(description),
     )
 
 

@@ -121,6 +121,33 @@ def by_options(description: StudyDescription) -> bool:
     return words[1:2] == ["run"] and not any(word.endswith(".py") for word in words)
 
 
+def other_training(description: StudyDescription) -> str:
+    """Advise how to train where a reference on fixed features ranks better.
+
+    A pretrained network is better than one from scratch; where it is pretrained already, a head on
+    its features cannot forget what they tell.
+    """
+    options = by_options(description)
+    longer = f"train longer ({'--steps' if options else 'n_steps'})"
+    if starts_pretrained(description, description.baseline):
+        head = "--regime frozen" if options else "regime='frozen'"
+        return f"{longer}, or train a head alone on the features of its network ({head})"
+    start = (
+        "--regime finetune --network mobilenet_v2 --pretrained official"
+        if options
+        else "regime='finetune', network='mobilenet_v2', pretrained='official'"
+    )
+    return f"{longer}, or start from a pretrained network ({start})"
+
+
+def starts_pretrained(description: StudyDescription, method: str) -> bool:
+    """Return whether the classifier of a method starts from pretrained weights."""
+    for candidate in description.methods:
+        if candidate.name == method and candidate.steps:
+            return candidate.steps[-1].settings.get("pretrained") is not None
+    return False
+
+
 def steps_of(description: StudyDescription, method: str) -> int:
     """Return the optimizer steps of a method's last step; 0 where it has no such setting.
 
