@@ -49,6 +49,7 @@ FROZEN_METHODS = (
     "borderline_smote_features",
     "adasyn_features",
 )
+N_STEPS = 200  # of a finetuned network, in batches of 32
 FINETUNE_METHODS = ("none", "class_weights", "balanced_softmax", "ldam_drw", "crt")
 
 
@@ -102,11 +103,11 @@ TASKS = {
     "skin_two": Task(
         folder="skin_mal_benign",
         rare="malignant",
-        augmentation="cell",
+        augmentation="skin",
         kept={"malignant": 110},
         notes=("Malignant lesions are thinned to 110 training images, about 1 in 10.",),
     ),
-    "skin_seven": Task(folder="skin_mal_benign", rare="df", augmentation="cell", label_column="dx"),
+    "skin_seven": Task(folder="skin_mal_benign", rare="df", augmentation="skin", label_column="dx"),
     "herlev_two": Task(
         folder="herlev_papsmear",
         rare="abnormal",
@@ -129,7 +130,7 @@ TASKS = {
     "pbc_blood8": Task(
         folder="pbc_blood8",
         rare="lymphocyte",
-        augmentation="cell",
+        augmentation="stain",
         long_tail=50.0,
         notes=(
             "Training images are thinned to a long tail, the largest class 50 times the smallest.",
@@ -139,7 +140,7 @@ TASKS = {
     "bccd_wbc5": Task(
         folder="bccd_wbc5",
         rare="monocyte",
-        augmentation="cell",
+        augmentation="stain",
         without="basophil",
         notes=("Basophils, of which there are 3, are left out.",),
     ),
