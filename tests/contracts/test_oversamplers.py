@@ -13,6 +13,7 @@ from equipoise.resampling.diffusion.oversampler import DiffusionOversampler
 from equipoise.resampling.gan.oversampler import GANOversampler
 from equipoise.resampling.gan.presets import from_preset
 from equipoise.resampling.random import RandomOversampler, ReplayOversampler
+from equipoise.resampling.resized import ResizedOversampler
 from equipoise.resampling.smote import SMOTEOversampler
 from equipoise.resampling.vae.oversampler import VAEOversampler
 from equipoise.testing.oversamplers import CHECKS, RESAMPLER_CHECKS, toy_images
@@ -38,6 +39,7 @@ def diffusion(process: str, **changes: Any) -> DiffusionOversampler:
 
 OVERSAMPLERS: dict[str, Oversampler] = {
     "per_class": gan(),
+    "resized": ResizedOversampler(SMOTEOversampler(), side=4),
     "embedding": gan(
         conditioning="embedding", alpha="inverse", batch_sampler="natural", critic_norm="layer"
     ),

@@ -77,6 +77,8 @@ class Budget:
         gan_batch_size: Images in each round.
         gan_channels: Channels of a generator at half the image side.
         gan_precision: "32-true" or "bf16-mixed", of every generator.
+        gan_side: Side in px at which generators work; their images are enlarged. None for that of
+            the images.
         device: "auto", "cpu", "cuda", ...
 
     Example:
@@ -96,6 +98,7 @@ class Budget:
     gan_batch_size: int = 32
     gan_channels: int = 32
     gan_precision: str = "32-true"
+    gan_side: int | None = None
     device: str = "auto"
 
     @property

@@ -16,6 +16,7 @@ OVERSAMPLERS = {  # class -> its module, imported only when a folder names the c
     "CuratedOversampler": "equipoise.curation.oversampler",
     "DiffusionOversampler": "equipoise.resampling.diffusion.oversampler",
     "GANOversampler": "equipoise.resampling.gan.oversampler",
+    "ResizedOversampler": "equipoise.resampling.resized",
     "SMOTEOversampler": "equipoise.resampling.smote",
     "VAEOversampler": "equipoise.resampling.vae.oversampler",
 }

@@ -9,12 +9,29 @@ from typing import TYPE_CHECKING
 
 from equipoise.experiments.methods.method import Balance, Method
 from equipoise.experiments.protocol import Budget
-from equipoise.resampling.base import Params, Resampler
+from equipoise.resampling.base import Oversampler, Params, Resampler
 
 if TYPE_CHECKING:
     from equipoise.resampling.vae.pretraining import VAEPretraining
 
 CURATED_BASES = ("dcgan", "cdcgan", "edm")  # methods whose images are filtered in `CURATED`
+
+
+def at_generator_side(method: Method) -> Method:
+    """Return a method whose generator, if any, works at the side that the budget names."""
+    balance = method.balance
+    if balance is None:
+        return method
+
+    def sized(budget: Budget) -> Resampler:
+        generator = balance(budget)
+        if budget.gan_side is None or not isinstance(generator, Oversampler):
+            return generator
+        from equipoise.resampling.resized import ResizedOversampler
+
+        return ResizedOversampler(generator, side=budget.gan_side)
+
+    return replace(method, balance=sized)
 
 
 def gan_preset(preset: str, *, narrower: int = 1) -> Balance:
@@ -121,7 +138,7 @@ def curated(method: Method) -> Method:
     return replace(method, name=f"{method.name}_curated", summary=summary, balance=balance)
 
 
-METHODS = (
+AT_ANY_SIDE = (
     Method(
         name="vae",
         summary="Small classes are filled up by images that a VAE decodes near real ones (S0).",
@@ -242,4 +259,5 @@ METHODS = (
         balance=denoiser("rectified_flow"),
     ),
 )
+METHODS = tuple(map(at_generator_side, AT_ANY_SIDE))
 CURATED = tuple(curated(method) for method in METHODS if method.name in CURATED_BASES)

@@ -5,6 +5,7 @@ clean form. The classifier is that of the budget in all of them, so that arms of
 comparable; `equipoise.estimators.presets` has the papers' classifiers.
 """
 
+from equipoise.experiments.methods.generative import at_generator_side
 from equipoise.experiments.methods.method import Balance, ClassifierSettings, Method
 from equipoise.experiments.protocol import Budget
 from equipoise.resampling.base import Params, Resampler
@@ -81,5 +82,5 @@ METHODS = (
         balance=s0_vae(2),
         classifier=s0_classifier(2),
     ),
-    *map(published_gan, GANS),
+    *(at_generator_side(published_gan(name)) for name in GANS),
 )
