@@ -88,7 +88,8 @@ class ResizedOversampler(Oversampler):
     def generated_classes_(self) -> Labels:
         """The labels of which the generator can generate images."""
         self._check_fitted()
-        return self.generator_.generated_classes_
+        classes: Labels = self.generator_.generated_classes_
+        return classes
 
     def check_settings(self, side: int) -> None:
         """Raise unless the generator can work on images of its side; see `Resampler`."""
@@ -100,7 +101,7 @@ class ResizedOversampler(Oversampler):
     ) -> None:
         check_square(X)
         self.check_settings(X.shape[2])
-        self.span_ = value_range(X)
+        self.span_: ValueRange = value_range(X)
         held_out = None
         if validation is not None:
             held_out = (self._resized(validation[0], self.side), self.classes_[validation[1]])
@@ -161,4 +162,4 @@ class ResizedOversampler(Oversampler):
     def _set_state(self, tensors: Tensors, results: Results) -> None:
         self.shape_ = tuple(results["shape"])
         low, high = results["span"]
-        self.span_: ValueRange = (low, high)
+        self.span_ = (low, high)
