@@ -233,15 +233,6 @@ Steps = Annotated[
 GanSteps = Annotated[
     int, typer.Option(min=1, help="Generator steps of every GAN.", rich_help_panel=TRAINING)
 ]
-GanSize = Annotated[
-    int | None,
-    typer.Option(
-        min=8,
-        help="Side in pixels at which generators work; their images are enlarged to --size.",
-        rich_help_panel=TRAINING,
-        show_default="--size",
-    ),
-]
 Augmentation = Annotated[
     str,
     typer.Option(
@@ -313,7 +304,6 @@ class RunOptions:
     pretrained: Pretrained = None
     steps: Steps = _BUDGET.n_steps
     gan_steps: GanSteps = _BUDGET.gan_steps
-    gan_size: GanSize = None
     augmentation: Augmentation = _BUDGET.augmentation
     checkpoint: Checkpoint = _BUDGET.checkpoint
     folds: Folds = None

@@ -88,7 +88,6 @@ def image_budget(options: RunOptions) -> Budget:
         pretrained=options.pretrained,
         n_steps=options.steps,
         gan_steps=options.gan_steps,
-        gan_side=options.gan_size,
         augmentation=options.augmentation,
         checkpoint=options.checkpoint,
         device=options.device,
