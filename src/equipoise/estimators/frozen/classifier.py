@@ -19,7 +19,7 @@ from equipoise.estimators.frozen.extractor import FrozenExtractor
 from equipoise.estimators.frozen.feature_network import MIDDLE, PENULTIMATE
 from equipoise.estimators.frozen.head import FrozenHead, FrozenNetwork
 from equipoise.estimators.frozen.settings import FrozenSettings
-from equipoise.estimators.frozen.trainer import DECAYS, FrozenFeatureSet, mean_logits
+from equipoise.estimators.frozen.trainer import DECAYS, FrozenFeatureSet
 from equipoise.estimators.frozen.training import train_head
 from equipoise.estimators.relearning import RELEARNED
 from equipoise.estimators.scoring import probabilities
@@ -368,7 +368,7 @@ class FrozenClassifier(BaseImageClassifier):
         if len(X) == 0:
             return np.empty((0, len(self.classes_)))
         with torch.no_grad():
-            logits = mean_logits(head, self._features(X))
+            logits = head.mean_logits(head.view_inputs(self._features(X)))
         return probabilities(logits, self.loss_)
 
     def _modules(self) -> nn.ModuleDict:

@@ -12,6 +12,7 @@ from equipoise.estimators.frozen.feature_network import FeatureNetwork
 from equipoise.networks.heads import CosineLinear
 
 COSINE_SCALE = 25.0  # of the cosines of a "cosine" head, where the loss has no scale of its own
+ROWS_AT_ONCE = 256  # whose moments are summed in float64 in the processor's cache
 N_HIDDEN = 64  # units of the "mlp" head
 LINEAR, COSINE, MLP = "linear", "cosine", "mlp"
 FROZEN_HEADS: Mapping[str, str] = {
@@ -25,18 +26,6 @@ FAMILY = Family(
     members=FROZEN_HEADS,
     line=str,
 )
-
-
-class Scaled(nn.Module):
-    """Multiplies by a fixed factor."""
-
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Multiply."""
-        return inputs * self.factor
 
 
 class FrozenHead(nn.Module):
@@ -80,9 +69,16 @@ class FrozenHead(nn.Module):
 
     def fit_standardization(self, features: Tensor) -> None:
         """Learn center and factor from features (n, d)."""
-        deviation, mean = torch.std_mean(features.double(), dim=0, correction=0)
+        first = features[0].double()  # subtracted, so that a constant feature has no variance
+        sums, squares = torch.zeros_like(first), torch.zeros_like(first)
+        for start in range(0, len(features), ROWS_AT_ONCE):
+            offsets = features[start : start + ROWS_AT_ONCE].double() - first
+            sums += offsets.sum(dim=0)
+            squares += offsets.square().sum(dim=0)
+        mean = sums / len(features)
+        deviation = (squares / len(features) - mean.square()).clamp(min=0.0).sqrt()
         length = deviation * features.shape[1] ** 0.5
-        self.center.copy_(mean)
+        self.center.copy_(first + mean)
         self.factor.copy_(torch.where(deviation > 0, 1.0 / length, 0.0))
 
     def start(self, inputs: Tensor, codes: Tensor) -> None:
@@ -107,7 +103,19 @@ class FrozenHead(nn.Module):
 
     def standardized(self, features: Tensor) -> Tensor:
         """Map features (..., d) to standardized ones."""
-        return (features - self.center) * self.factor
+        return (features - self.center).mul_(self.factor)
+
+    def view_inputs(self, features: Tensor) -> Tensor:
+        """Map features (n, views, d) to what `mean_logits` reads: (n, views, d) or (n, 1, d).
+
+        The mean of linear logits over the views is that of the mean features.
+        """
+        linear = isinstance(self.hidden, nn.Identity) and not isinstance(self.last, CosineLinear)
+        return self.standardized(features.mean(dim=1, keepdim=True) if linear else features)
+
+    def mean_logits(self, view_inputs: Tensor) -> Tensor:
+        """Map the result of `view_inputs` to logits (n, k), averaged over the views."""
+        return self.logits(self.hidden(view_inputs)).mean(dim=1)
 
     def last_inputs(self, features: Tensor) -> Tensor:
         """Map features (..., d) to the inputs of the last layer."""
@@ -121,8 +129,10 @@ class FrozenHead(nn.Module):
 
     @property
     def trained_layers(self) -> nn.Module:
-        """The layers from standardized features to logits; they share the parameters."""
-        return nn.Sequential(self.hidden, self.last, Scaled(self.scale))
+        """The layers from standardized features to logits, before the scale; not copies."""
+        if isinstance(self.hidden, nn.Identity):
+            return self.last
+        return nn.Sequential(self.hidden, self.last)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (..., d) to logits (..., k)."""

@@ -1,4 +1,4 @@
-"""Train a head on all rows at once, by L-BFGS, for each weight decay of a grid."""
+"""Train a head on all rows at once, by L-BFGS, for all weight decays of a grid together."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,29 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from equipoise.estimators.frozen.lockstep import Minima, minimize_together
+from equipoise.estimators.frozen.objectives import HeadObjective, Rows, objective_of
 from equipoise.exceptions import DivergedError
 from equipoise.losses.base import ImbalanceLoss
 
 # For features of squared length 1; the strongest first. 1/(n decay) is scikit-learn's C.
 WEIGHT_DECAYS = (1e-2, 1e-3, 3e-4, 1e-4)
-MOST_ITERATIONS = 60  # of L-BFGS for each weight decay; the next one starts from its result
+MOST_ITERATIONS = 60  # of L-BFGS; a linear layer needs 5 to 20
 DEFERRED_ITERATIONS = 25  # with the weights of a loss that changes late, from that result
-GRADIENT = 2e-5  # largest element of the gradient at which a head counts as trained
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Rows:
-    """What a head is trained on.
-
-    Attributes:
-        inputs: (n, d) inputs of the module that is trained.
-        codes: (n,) classes.
-        weights: (n,) weight of each row in the loss.
-    """
-
-    inputs: Tensor
-    codes: Tensor
-    weights: Tensor
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,7 +25,7 @@ class Solution:
 
     Attributes:
         weight_decay: The weight decay.
-        state: State dict of the head.
+        state: State dict of the trained layers.
         objective: Loss of the training rows plus the penalty.
     """
 
@@ -49,97 +35,79 @@ class Solution:
 
 
 def solve_all(
-    module: nn.Module,
+    layers: nn.Module,
     loss: ImbalanceLoss,
     rows: Rows,
     weight_decays: Sequence[float],
     report: Callable[[int, int], None],
+    *,
+    scale: float = 1.0,
 ) -> list[Solution]:
-    """Train a module for each weight decay, the strongest first, and return all results.
+    """Train layers for each weight decay, the strongest first, and return all results.
 
-    The module minimizes the weighted mean of the loss plus half the weight decay times the squared
+    They minimize the weighted mean of the loss plus half the weight decay times the squared
     weights; biases are free. A loss that changes during the training (`ImbalanceLoss.advance`) is
     minimized in its first form, then for some iterations in its last. Every step sees all rows, and
     a linear layer with a convex loss has one optimum, so that nothing depends on a seed.
 
+    A single layer is trained for all weight decays together, so that they share each pass over the
+    rows; several layers for one after the other, each from the result of the last.
+
     Args:
-        module: Maps `rows.inputs` to logits; ends with the weights of the last solution.
+        layers: Map `rows.inputs` to logits, up to the scale; end with the weights of the last
+            solution.
         loss: Left in its last form.
         rows: Training rows.
         weight_decays: At least one.
         report: Called with the number of solutions done, and of all.
+        scale: Factor of the logits.
     """
-    deferred = changes_late(loss)
-    solutions = []
-    for i, weight_decay in enumerate(sorted(weight_decays, reverse=True)):
-        loss.advance(0.0)
-        objective = minimize(module, loss, rows, weight_decay, MOST_ITERATIONS)
-        first = deepcopy(module.state_dict())
-        if deferred:
+    decays = sorted(weight_decays, reverse=True)
+    loss.advance(0.0)
+    objective = objective_of(layers, loss, rows, decays, scale)
+    groups = [[i] for i in range(len(decays))] if objective.one_by_one else [[*range(len(decays))]]
+    start = objective.start()
+    solutions: list[Solution] = []
+    for group in groups:
+        first = _minimize(objective, group, start.expand(len(group), -1), MOST_ITERATIONS)
+        last = first
+        if changes_late(loss):
             loss.advance(1.0)
-            objective = minimize(module, loss, rows, weight_decay, DEFERRED_ITERATIONS)
-        solutions.append(
-            Solution(
-                weight_decay=weight_decay,
-                state=deepcopy(module.state_dict()),
-                objective=objective,
-            )
-        )
-        module.load_state_dict(first)
-        report(i + 1, len(weight_decays))
+            last = _minimize(objective, group, first.points, DEFERRED_ITERATIONS)
+            loss.advance(0.0)
+        for i, point, value in zip(group, last.points, last.values.tolist(), strict=True):
+            state = objective.state(point, i)
+            solutions.append(Solution(weight_decay=decays[i], state=state, objective=value))
+        start = first.points[-1]
+        report(len(solutions), len(decays))
     loss.advance(1.0)
-    module.load_state_dict(solutions[-1].state)
+    layers.load_state_dict(solutions[-1].state)
     return solutions
 
 
-def minimize(
-    module: nn.Module, loss: ImbalanceLoss, rows: Rows, weight_decay: float, iterations: int
-) -> float:
-    """Minimize the penalized loss by L-BFGS with a strong Wolfe line search; return its value.
+def _minimize(
+    objective: HeadObjective, group: Sequence[int], start: Tensor, iterations: int
+) -> Minima:
+    """Minimize the objective for some of its weight decays.
 
     Raises:
-        DivergedError: The objective is not finite.
+        DivergedError: It is not finite.
     """
-    optimizer = torch.optim.LBFGS(
-        module.parameters(),
-        max_iter=iterations,
-        max_eval=2 * iterations,
-        tolerance_grad=GRADIENT,
-        tolerance_change=1e-9,
-        history_size=10,
-        line_search_fn="strong_wolfe",
+    numbers = torch.tensor(group, device=start.device)
+
+    def evaluate(points: Tensor, problems: Tensor) -> tuple[Tensor, Tensor]:
+        return objective(points, numbers[problems])
+
+    minima = minimize_together(
+        evaluate, start, iterations=iterations, tolerance=objective.tolerance
     )
-    weights = [parameter for parameter in module.parameters() if parameter.ndim > 1]
-
-    def objective() -> Tensor:
-        value: Tensor = loss(module(rows.inputs).float(), rows.codes, rows.weights)
-        for weight in weights:
-            value = value + 0.5 * weight_decay * weight.square().sum()
-        return value
-
-    def closure() -> float:
-        optimizer.zero_grad(set_to_none=True)
-        value = objective()
-        torch.autograd.backward(value)
-        return finite(float(value.detach()), weight_decay)
-
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        return finite(float(objective()), weight_decay)
-
-
-def finite(objective: float, weight_decay: float) -> float:
-    """Return the value of an objective.
-
-    Raises:
-        DivergedError: It is NaN or infinite.
-    """
-    if not math.isfinite(objective):
-        raise DivergedError(
-            f"The loss of the head became {objective} with weight decay {weight_decay:g}. Check "
-            "the features, or use another loss."
-        )
-    return objective
+    for value in minima.values.tolist():
+        if not math.isfinite(value):
+            raise DivergedError(
+                f"The loss of the head became {value}, with weight decays from "
+                f"{float(objective.decays[-1]):g} on. Check the features, or use another loss."
+            )
+    return minima
 
 
 def changes_late(loss: ImbalanceLoss) -> bool:

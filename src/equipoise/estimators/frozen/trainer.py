@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from equipoise.arrays import Labels
 from equipoise.atomic import JsonObject
 from equipoise.estimators.frozen.head import FrozenHead
+from equipoise.estimators.frozen.objectives import Rows
 from equipoise.estimators.frozen.row_weights import Mask, RowWeights
 from equipoise.estimators.frozen.settings import FrozenSettings
-from equipoise.estimators.frozen.solver import WEIGHT_DECAYS, Rows, Solution, solve_all
+from equipoise.estimators.frozen.solver import WEIGHT_DECAYS, Solution, solve_all
 from equipoise.estimators.scoring import validation_scores
 from equipoise.estimators.settings import KEEP_BEST
 from equipoise.losses.base import ImbalanceLoss
@@ -42,6 +43,8 @@ class FrozenFeatureSet:
     @property
     def real(self) -> "FrozenFeatureSet":
         """The real images."""
+        if not self.synthetic.any():
+            return self
         rows = ~self.synthetic
         return FrozenFeatureSet(
             features=self.features[torch.as_tensor(rows, device=self.features.device)],
@@ -102,14 +105,17 @@ class Trainer:
             rows: Training rows, a row for each view.
             name: Name in progress reports.
         """
-        solutions = solve_all(layers, loss, rows, self._grid(head), partial(report, name))
+        solutions = solve_all(
+            layers, loss, rows, self._grid(head), partial(report, name), scale=head.scale
+        )
+        inputs = None if self.validation is None else head.view_inputs(self.validation.features)
         history = History()
         heads: list[FrozenHead] = []
         scores: list[dict[str, float]] = []
         for i, solution in enumerate(solutions):
             layers.load_state_dict(solution.state)
             heads.append(deepcopy(head).eval().requires_grad_(False))
-            scores.append(self._scores(head, loss))
+            scores.append(self._scores(head, loss, inputs))
             row = {"weight_decay": solution.weight_decay, "objective": solution.objective}
             history.add(i + 1, {**row, **{f"validation_{k}": v for k, v in scores[i].items()}})
         best, fixed = self._best(scores), self._fixed(solutions)
@@ -130,12 +136,13 @@ class Trainer:
             return (self.settings.weight_decay,)
         return sorted({*WEIGHT_DECAYS, self.settings.weight_decay}, reverse=True)
 
-    def _scores(self, head: FrozenHead, loss: ImbalanceLoss) -> dict[str, float]:
-        if self.validation is None:
+    def _scores(
+        self, head: FrozenHead, loss: ImbalanceLoss, inputs: Tensor | None
+    ) -> dict[str, float]:
+        if self.validation is None or inputs is None:
             return {}
         with torch.no_grad():
-            logits = mean_logits(head, self.validation.features)
-        return validation_scores(logits, self.validation.codes, loss)
+            return validation_scores(head.mean_logits(inputs), self.validation.codes, loss)
 
     def _best(self, scores: Sequence[Mapping[str, float]]) -> int:
         """Return the solution with the best score; of equal ones that of the strongest decay."""
@@ -162,9 +169,3 @@ def rows_of(inputs: Tensor, codes: Labels, weights: RowWeights) -> Rows:
         codes=torch.as_tensor(codes, device=inputs.device).repeat_interleave(n_views),
         weights=per_image.repeat_interleave(n_views),
     )
-
-
-def mean_logits(head: FrozenHead, features: Tensor) -> Tensor:
-    """Map features (n, views, d) to logits (n, k), averaged over the views."""
-    logits: Tensor = head(features)
-    return logits.mean(dim=1)

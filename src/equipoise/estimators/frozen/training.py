@@ -17,7 +17,6 @@ from equipoise.estimators.frozen.trainer import (
     FrozenFeatureSet,
     TrainedHead,
     Trainer,
-    mean_logits,
     rows_of,
 )
 from equipoise.estimators.relearning import RELEARNED
@@ -76,10 +75,11 @@ def choose_tau(head: FrozenHead, validation: FrozenFeatureSet, trained: TrainedH
     """Rescale the last layer of a head by the best tau on validation; return tau."""
     weight = head.last.weight.detach().clone()
     head.last.bias.zero_()
+    inputs = head.view_inputs(validation.features)
 
     def score(tau: float) -> float:
         head.last.weight.copy_(rescaled(weight, tau))
-        logits = mean_logits(head, validation.features)
+        logits = head.mean_logits(inputs)
         return validation_scores(logits, validation.codes, trained.loss)["balanced_accuracy"]
 
     tau = float(max(TAUS, key=score))
