@@ -13,6 +13,7 @@ from benchmarks import (
     data_path,
     features,
     fidelity,
+    frozen,
     patch_sampling,
     startup,
     training_loop,
@@ -56,6 +57,7 @@ def measure() -> Iterator[Pair]:
     yield audit.measure()
     yield from fidelity.measure()
     yield from patch_sampling.measure()
+    yield from frozen.measure()
     yield from map(features.measure, features.present())
 
 

@@ -19,7 +19,7 @@ from equipoise.exceptions import DataError
 from equipoise.training.batches import resident, to_unit
 from equipoise.training.progress import report
 
-VERSION = 1  # raise it when features of the same description change
+VERSION = 2  # raise it when features of the same description change
 BATCH = {"cpu": 8}  # images in a pass, always filled up, so that no image depends on the others
 BATCH_ELSEWHERE = 64
 HALF_MAX = float(np.finfo(np.float16).max)
