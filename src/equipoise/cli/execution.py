@@ -50,12 +50,16 @@ def execute(study: "Study", out: Path, *, workers: int | None, device: str) -> N
     """Train the cells that the folder lacks, gather evidence, and write tables and report."""
     from equipoise.experiments.description import describe
     from equipoise.experiments.running.executors import default_executor
+    from equipoise.experiments.running.memory_plan import fit_to_memory
     from equipoise.experiments.running.progress import watching
     from equipoise.experiments.running.runner import run_study
     from equipoise.results.power import outlook, planned_patients
     from equipoise.runs.store import RunStore
 
     store, executor = RunStore(out), default_executor(device, workers=workers)
+    study, executor, memory = fit_to_memory(study, executor, store, device=device)
+    for sentence in memory.sentences:
+        print(f"Memory: {sentence}")  # noqa: T201 (said before anything trains, in log files too)
     description = describe(study)
     store.check(description)
 

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 
-class TensorMemory(TorchDispatchMode):
+class TensorMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's metaclass
     """Counts the bytes of all tensors that operations create in a `with` block while they live.
 
     On the meta device nothing is computed or allocated, so the memory of a training step that does
@@ -28,7 +28,7 @@ class TensorMemory(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self.live = 0
         self.peak = 0
         self._sizes: dict[int, int] = {}  # of living storages

@@ -139,16 +139,26 @@ def plan_memory(
         if stored is not None:
             sentences.append(pieces_sentence(stored))
         return MemoryPlan(n_workers=n_fitting, piece_size=stored, sentences=tuple(sentences))
-    batch_size = max(step.batch_size for need in needs.values() for step in need.steps)
-    piece = batch_size // 2
-    while stored is None and piece >= 2:
-        if peak(piece) <= free:
-            sentences = [pieces_sentence(piece)]
-            if n_workers > 1:
-                sentences.insert(0, workers_sentence(needs, 1, n_workers, free))
-            return MemoryPlan(n_workers=1, piece_size=piece, sentences=tuple(sentences))
-        piece //= 2
+    fitting = [piece for piece in pieces_of(needs) if peak(piece) <= free]
+    if stored is None and fitting:
+        sentences = [pieces_sentence(fitting[0])]
+        if n_workers > 1:
+            sentences.insert(0, workers_sentence(needs, 1, n_workers, free))
+        return MemoryPlan(n_workers=1, piece_size=fitting[0], sentences=tuple(sentences))
     raise SettingError(refusal_sentence(needs, free, side))
+
+
+def pieces_of(needs: Needs) -> list[int]:
+    """Return the halves of the largest batch that can be divided, down to 2 images."""
+    batch_sizes = [0]
+    for need in needs.values():
+        batch_sizes += [step.batch_size for step in need.steps if step.divisible]
+    pieces = []
+    piece = max(batch_sizes)
+    while piece > 2:
+        piece = max(2, piece // 2)
+        pieces.append(piece)
+    return pieces
 
 
 def workers_sentence(needs: Needs, n: int, requested: int, free: float) -> str:
