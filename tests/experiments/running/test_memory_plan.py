@@ -119,7 +119,7 @@ def test_fewer_workers_come_before_pieces(
     assert plan.piece_size == piece
     changes = (executor != Processes(2)) + (piece is not None)
     assert len(plan.sentences) == changes
-    assert list(fitted.facts.get("memory", [])) == list(plan.sentences)  # type: ignore[arg-type]
+    assert list(fitted.facts.get("memory", [])) == list(plan.sentences)
 
 
 def test_a_run_that_began_in_pieces_goes_on_in_pieces(
