@@ -18,8 +18,12 @@ from equipoise.runs.csv_records import read_rows, write_rows
 from equipoise.runs.description import MethodDescription
 from equipoise.runs.image_run import FinishedCell, ImageRun
 
-LABELS = {  # extractor -> what the regression sees
+NOTICEABLE = 0.01  # of AUROC: of a smaller difference no study has to be trained better
+OWN_NETWORK = "network"
+LABELS = {  # kind of features -> what the regression sees
     "statistics": "intensity statistics, 8 x 8 pixels and the radial spectrum",
+    OWN_NETWORK: "features of the study's own pretrained network, none of whose layers is trained",
+    "mobilenet_v2": "features of a MobileNetV2 trained on ImageNet, at the size of these images",
     "imagenet": "features of a MobileNetV2 trained on ImageNet",
 }
 
@@ -29,7 +33,7 @@ class ReferenceScore:
     """One metric of a reference: a line of evidence/reference/table.csv.
 
     Attributes:
-        features: Name of the extractor.
+        features: A name in `LABELS`.
         metric: Name of the metric.
         mean: Mean over the splits.
         low: Lower end of its 95 % interval over test patients.
@@ -48,7 +52,7 @@ class ReferenceGain:
     """A reference against a method in AUROC, on the same test patients: a line of gains.csv.
 
     Attributes:
-        features: Name of the extractor.
+        features: A name in `LABELS`.
         method: The method.
         reference: AUROC of the reference, mean over the runs of the method.
         auroc: AUROC of the method.
@@ -67,8 +71,8 @@ class ReferenceGain:
 
     @property
     def beaten(self) -> bool:
-        """Whether the reference ranks the test images better than the method."""
-        return self.low > 0
+        """Whether the reference ranks the test images better than the method, and noticeably."""
+        return self.low > 0 and self.difference >= NOTICEABLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +91,7 @@ class ReferenceResults:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the extractors, in the order of fitting."""
+        """Names of the features, in the order of fitting."""
         names = [row.features for row in self.scores] + [row.features for row in self.gains]
         return tuple(dict.fromkeys(names))
 

@@ -98,6 +98,12 @@ def test_a_baseline_below_the_reference_is_named(
         assert "+0.10 [+0.05, +0.15]" in warnings[0].text
 
 
+def test_a_difference_that_nobody_would_notice_is_no_warning(write_run: WriteRun) -> None:
+    folder = write_run({"none": (1.5, 0.0), "other": (1.6, 0.0)}, n_splits=2)
+    with_gains(folder, {"none": (0.008, 0.002), "other": (0.0, 0.1)})
+    assert check_regime(*opened(folder)) == ()
+
+
 def test_what_ranks_backwards_is_not_told_to_move_its_threshold(write_run: WriteRun) -> None:
     run, results = opened(write_run({"none": (-1.5, -9.0), "other": (1.5, -9.0)}))
     found = {warning.kind: warning.methods for warning in check_regime(run, results)}

@@ -78,6 +78,25 @@ def test_a_better_start_is_advised_where_there_is_one(
     assert option in other_training(replace(STUDY, methods=methods, facts=facts))
 
 
+@pytest.mark.parametrize(
+    ("command", "option"), [("equipoise run films", "--views"), (None, "n_views")]
+)
+def test_a_run_on_frozen_features_is_not_advised_to_train_longer(
+    command: str | None, option: str
+) -> None:
+    step = StepDescription(
+        name="classify",
+        class_name="equipoise.estimators.frozen.classifier.FrozenClassifier",
+        settings={"pretrained": "official", "n_views": 4},
+    )
+    methods = (MethodDescription(name="none", steps=(step,)),)
+    facts = {} if command is None else {"command": command}
+    study = replace(STUDY, methods=methods, facts=facts)
+    for advice in (more_steps(600, study), other_training(study)):
+        assert option in advice
+        assert "longer" not in advice
+
+
 def test_the_steps_of_a_cascade_are_those_of_both_networks() -> None:
     settings: JsonObject = {"detect": {"n_steps": 30}, "divide": {"n_steps": 20, "network": "unet"}}
     step = StepDescription(name="segment", class_name="x.Cascade", settings=settings)

@@ -1,6 +1,5 @@
 """A simple reference that every network should beat: logistic regression on fixed features."""
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,36 +7,34 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from scipy.special import softmax
 from sklearn.preprocessing import StandardScaler
 
 from equipoise.arrays import Labels, Rows, Scores, ValueRange, value_range
 from equipoise.atomic import JsonObject, write_json
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
+from equipoise.estimators.frozen.objectives import Rows as TrainingRows
+from equipoise.estimators.frozen.solver import solve_all
 from equipoise.evidence.finished_run import FinishedRun
 from equipoise.evidence.gathering import EvidenceCard
-from equipoise.features.base import Features, extract
-from equipoise.features.choosing import find_weights, make_extractor
-from equipoise.features.table import EXTRACTORS
+from equipoise.evidence.reference_features import ReferenceFeatures, reference_features
+from equipoise.features.base import Features
+from equipoise.losses import LOSSES
 from equipoise.metrics.base import Predictions
 from equipoise.metrics.classification import METRICS
 from equipoise.randomness import make_rng
 from equipoise.results.records import RANKING
 from equipoise.results.reference import (
-    LABELS,
     reference_cells,
     reference_gains,
     score_reference,
     write_reference,
 )
 
-CARD = EvidenceCard(summary="a simple reference: logistic regression on fixed features")
+CARD = EvidenceCard(summary="a simple reference: logistic regression on fixed features", version=2)
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C of scikit-learn: small values shrink more
 MOST_TRAINED = 4000  # training images in all, equally many of each class at most
-MOST_SLOW = 1000  # images that a pretrained network sees without a graphics card
-MOST_ITERATIONS = 300
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,26 +54,44 @@ class FittedReference:
     test: Scores
 
 
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """A logistic regression.
+
+    Attributes:
+        classes: (k',) labels among the training images.
+        weights: (k', d).
+        biases: (k',).
+    """
+
+    classes: Labels
+    weights: NDArray[np.float64]
+    biases: NDArray[np.float64]
+
+    def scores(self, features: NDArray[np.float64], n_classes: int) -> Scores:
+        """Return (n, k) probabilities; a class without training images has 0."""
+        scores = np.zeros((len(features), n_classes))
+        scores[:, self.classes] = softmax(features @ self.weights.T + self.biases, axis=1)
+        return scores
+
+
 def gather(run: FinishedRun, folder: Path) -> None:
     """Fit a reference for each kind of features at hand; nothing is written without a finished run.
 
     `table.csv` has every metric, `gains.csv` the differences in AUROC from every method,
-    `<features>-<split>.npz` the scores in the order of the split's rows. Pretrained features are
-    used where their weights lie in $EQUIPOISE_WEIGHTS; nothing is downloaded.
+    `<features>-<split>.npz` the scores in the order of the split's rows. The features are those of
+    `equipoise.evidence.reference_features`.
     """
     images = run.run.images
     if not images.finished:
         return
-    notes: list[str] = []
+    kinds, notes = reference_features(run)
     fits: list[JsonObject] = []
     scores, gains = [], []
-    for features in LABELS:
-        problem = obstacle(features, len(run.study.images))
-        if problem:
-            notes.append(problem)
-            continue
+    for kind in kinds:
+        features = kind.name
         predictions = {}
-        for split, fitted in fit_splits(run, features):
+        for split, fitted in fit_splits(run, kind):
             predictions[split.name] = _predictions(run, split, fitted)
             fits.append(
                 {
@@ -104,25 +119,9 @@ def gather(run: FinishedRun, folder: Path) -> None:
     write_json(folder / "reference.json", {"fits": fits, "notes": list(dict.fromkeys(notes))})
 
 
-def obstacle(features: str, n_images: int) -> str:
-    """Return why a kind of features is not used; empty where it is."""
-    files = EXTRACTORS[features].files
-    if not files:
-        return ""
-    if find_weights(files) is None:
-        return (
-            f"No reference on {LABELS[features]}: $EQUIPOISE_WEIGHTS names no folder with "
-            f"{files[0]}."
-        )
-    if n_images > MOST_SLOW and not torch.cuda.is_available():
-        return (
-            f"No reference on {LABELS[features]}: {n_images:,} images take too long without a "
-            f"graphics card (at most {MOST_SLOW:,})."
-        )
-    return ""
-
-
-def fit_splits(run: FinishedRun, features: str) -> Iterator[tuple[Split, FittedReference]]:
+def fit_splits(
+    run: FinishedRun, kind: ReferenceFeatures
+) -> Iterator[tuple[Split, FittedReference]]:
     """Fit the regression on each split that has a finished cell."""
     images = run.study.images
     tested = {cell.split for cell in run.cells}
@@ -132,8 +131,7 @@ def fit_splits(run: FinishedRun, features: str) -> Iterator[tuple[Split, FittedR
             continue
         span = value_range(images.images[split.train])
         if span not in of_span:
-            extractor = make_extractor(features, span=span)
-            of_span[span] = extract(images.images, extractor, cache=run.features)
+            of_span[span] = kind.compute(span)
         yield split, fit_reference(of_span[span], images, split, positive=run.study.positive)
 
 
@@ -166,18 +164,15 @@ def fit_reference(
     scaler = StandardScaler().fit(features[rows])
     train = scaler.transform(features[rows])
     validation = scaler.transform(features[split.validation])
+    models = fit_regressions(train, images.labels[rows])
     fits: list[FittedReference] = []
     areas: list[float] = []  # AUROC of the validation images; -1 where it is not defined
-    for penalty in PENALTIES:
-        model = LogisticRegression(C=penalty, class_weight="balanced", max_iter=MOST_ITERATIONS)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(train, images.labels[rows])
+    for penalty, model in zip(PENALTIES, models, strict=True):
         fitted = FittedReference(
             penalty=penalty,
             n_train=len(rows),
-            validation=_scores(model, validation, n_classes),
-            test=_scores(model, scaler.transform(features[split.test]), n_classes),
+            validation=model.scores(validation, n_classes),
+            test=model.scores(scaler.transform(features[split.test]), n_classes),
         )
         area = METRICS[RANKING].function(
             y_true=images.labels[split.validation], y_score=fitted.validation, positive=positive
@@ -185,6 +180,32 @@ def fit_reference(
         fits.append(fitted)
         areas.append(float(np.nan_to_num(area, nan=-1.0)))
     return fits[int(np.argmax(areas))]
+
+
+def fit_regressions(features: NDArray[np.float64], labels: Labels) -> list[Regression]:
+    """Fit a logistic regression with classes of equal weight for each of `PENALTIES`.
+
+    They are those of scikit-learn with class_weight="balanced", solved together.
+    """
+    known, codes = np.unique(labels, return_inverse=True)
+    if len(known) == 1:
+        constant = np.zeros((1, features.shape[1]))
+        return [Regression(known, constant, np.zeros(1))] * len(PENALTIES)
+    rows = TrainingRows(
+        inputs=torch.as_tensor(features, dtype=torch.float32),
+        codes=torch.as_tensor(codes),
+        weights=torch.ones(len(codes)),
+    )
+    loss = LOSSES["class_weights"](rows.codes.bincount())
+    layer = torch.nn.Linear(features.shape[1], len(known))
+    # of two classes scikit-learn penalizes one weight vector, which is twice each of ours
+    factor = 2 if len(known) == 2 else 1
+    decays = [factor / (len(codes) * penalty) for penalty in PENALTIES]
+    regressions = []
+    for solution in solve_all(layer, loss, rows, decays, lambda _done, _total: None):
+        weights, biases = (solution.state[name].double().numpy() for name in ("weight", "bias"))
+        regressions.append(Regression(known, weights, biases))
+    return regressions
 
 
 def training_rows(labels: Labels, split: Split, n_classes: int) -> Rows:
@@ -198,13 +219,6 @@ def training_rows(labels: Labels, split: Split, n_classes: int) -> Rows:
     for label in range(n_classes):
         rows.append(order[labels[order] == label][:quota])
     return np.sort(np.concatenate(rows))
-
-
-def _scores(model: LogisticRegression, features: NDArray[np.float64], n_classes: int) -> Scores:
-    """Return (n, k) probabilities; a class without training images has 0."""
-    scores = np.zeros((len(features), n_classes))
-    scores[:, model.classes_] = model.predict_proba(features)
-    return scores
 
 
 def _predictions(

@@ -14,7 +14,7 @@ from equipoise.metrics.patient_areas import (
     sum_areas,
 )
 from equipoise.metrics.sampling_variance import auroc_variance
-from equipoise.results.regime.warning import RegimeWarning, by_options, named
+from equipoise.results.regime.warning import RegimeWarning, by_options, is_frozen, named
 from equipoise.runs.description import StudyDescription
 from equipoise.runs.image_run import FinishedCell, ImageRun
 
@@ -81,8 +81,8 @@ def below_chance(images: ImageRun, *, ignored: Collection[str] = ()) -> Iterator
             numbers={"auroc": _lowest(backwards).value, "high": _lowest(backwards).interval[1]},
             problem=f"test images are ranked backwards by {named(list(backwards))} "
             f"({_in_words(_lowest(backwards))})",
-            change=f"check that {rare} means the same among training and test images, and that "
-            "training has settled",
+            change=f"check that {rare} means the same among training and test images"
+            + ("" if is_frozen(images.description) else ", and that training has settled"),
         )
     if chance:
         yield RegimeWarning(
@@ -92,7 +92,9 @@ def below_chance(images: ImageRun, *, ignored: Collection[str] = ()) -> Iterator
             numbers={"auroc": _lowest(chance).value, "high": _lowest(chance).interval[1]},
             problem=f"test images are ranked no better than at random by {named(list(chance))} "
             f"({_in_words(_lowest(chance))})",
-            change="conclude nothing from their other numbers; train longer or add images",
+            change="conclude nothing from their other numbers; "
+            + ("use another network" if is_frozen(images.description) else "train longer")
+            + " or add images",
         )
 
 

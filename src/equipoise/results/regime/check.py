@@ -5,13 +5,21 @@ from collections.abc import Iterator
 from equipoise.results.comparison import FEWEST_PATIENTS
 from equipoise.results.phrases import listed
 from equipoise.results.records import Results
-from equipoise.results.reference import LABELS, ReferenceGain, ReferenceResults, read_reference
+from equipoise.results.reference import (
+    LABELS,
+    OWN_NETWORK,
+    ReferenceGain,
+    ReferenceResults,
+    read_reference,
+)
 from equipoise.results.regime.areas import CHANCE, area_of_rare, below_chance, validation_above_test
 from equipoise.results.regime.degenerate import constant_scores, one_class_called
 from equipoise.results.regime.learning import unsettled_fits
 from equipoise.results.regime.volumes import few_cases, never_segmented
 from equipoise.results.regime.warning import (
     RegimeWarning,
+    by_options,
+    is_frozen,
     most_serious_first,
     other_training,
 )
@@ -106,8 +114,19 @@ def below_reference(
         methods=beaten,
         numbers={"difference": best.difference, "low": best.low},
         problem=reference_in_words(best, every=1 < len(gains) == len(beaten)),
-        change=other_training(description),
+        change=_instead(best, description),
     )
+
+
+def _instead(best: ReferenceGain, description: StudyDescription) -> str:
+    """Advise what to change where a reference ranks better than the baseline."""
+    if is_frozen(description) and best.features == OWN_NETWORK:
+        without = "--augmentation none" if by_options(description) else "augmentation='none'"
+        return (
+            "the reference has the same network, so the head is at fault: compare class_weights, "
+            f"and one view ({without})"
+        )
+    return other_training(description)
 
 
 def reference_in_words(gain: ReferenceGain, *, every: bool) -> str:

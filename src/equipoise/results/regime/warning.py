@@ -108,7 +108,12 @@ def in_runs(n: int, n_runs: int) -> str:
 
 
 def more_steps(n_steps: int, description: StudyDescription) -> str:
-    """Advise a number of steps, with the option of the interface that started the run."""
+    """Advise a number of steps, with the option of the interface that started the run.
+
+    A run on frozen features has no steps: it is advised to compute others.
+    """
+    if is_frozen(description):
+        return better_features(description)
     if (description.command or "").split()[1:2] == ["demo"]:
         return "train longer (the demo is short on purpose)"
     option = f"--steps {n_steps}" if by_options(description) else f"n_steps={n_steps}"
@@ -125,8 +130,10 @@ def other_training(description: StudyDescription) -> str:
     """Advise how to train where a reference on fixed features ranks better.
 
     A pretrained network is better than one from scratch; where it is pretrained already, a head on
-    its features cannot forget what they tell.
+    its features cannot forget what they tell. Where a head alone is trained, other features help.
     """
+    if is_frozen(description):
+        return better_features(description)
     options = by_options(description)
     longer = f"train longer ({'--steps' if options else 'n_steps'})"
     if starts_pretrained(description, description.baseline):
@@ -138,6 +145,27 @@ def other_training(description: StudyDescription) -> str:
         else "regime='finetune', network='mobilenet_v2', pretrained='official'"
     )
     return f"{longer}, or start from a pretrained network ({start})"
+
+
+def better_features(description: StudyDescription) -> str:
+    """Advise what changes the features of a frozen network."""
+    if by_options(description):
+        return (
+            "compute other features: larger images (--size), another pretrained network or several "
+            "(--network a+b), more views (--views)"
+        )
+    return (
+        "compute other features: larger images, another pretrained network or several "
+        "(network='a+b'), more views or layers (n_views, layers)"
+    )
+
+
+def is_frozen(description: StudyDescription) -> bool:
+    """Return whether the classifier of the baseline is a head on features of a frozen network."""
+    for candidate in description.methods:
+        if candidate.name == description.baseline and candidate.steps:
+            return candidate.steps[-1].class_name.endswith(".FrozenClassifier")
+    return False
 
 
 def starts_pretrained(description: StudyDescription, method: str) -> bool:
