@@ -18,7 +18,7 @@ from equipoise.estimators.settings import ClassifierSettings
 )
 def test_settings_are_the_parameters_of_the_estimator(record: Any, estimator: Any) -> None:
     parameters = signature(estimator).parameters
-    assert [field.name for field in fields(record)] == list(parameters)
+    assert {field.name for field in fields(record)} == {*parameters}
     for field in fields(record):
         assert field.type == parameters[field.name].annotation, field.name
     assert record(**estimator().get_params(deep=False)) == estimator().settings

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from equipoise.arrays import Images, Labels, Scores
-from equipoise.estimators.fit_request import Mask, check_mask
+from equipoise.arrays import Images, LabeledImages, Labels, Scores, ValueRange
+from equipoise.estimators.fit_request import Mask, check_mask, encode_validation
 from equipoise.exceptions import DataError
 from equipoise.validation import check_images, check_images_and_labels
 
@@ -24,6 +24,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         real_counts_: (k,) real ones among them.
         shape_: (c, h, w) of the images.
         dtype_: Their storage type.
+        span_: The values of black and white, measured on the training images.
     """
 
     added_params: ClassVar[Params] = {}  # what older runs lack -> value that is theirs
@@ -33,6 +34,8 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     real_counts_: Labels
     shape_: tuple[int, ...]
     dtype_: "np.dtype[np.generic]"
+    span_: ValueRange
+    keep_best: str
 
     @abstractmethod
     def check_settings(self, side: int) -> None:
@@ -74,6 +77,38 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
                 "images alike."
             )
         return images
+
+    def _encode_validation(self, validation: LabeledImages | None) -> LabeledImages | None:
+        """Return validation images of the known classes and their codes.
+
+        Raises:
+            DataError: Images unlike the training images, or no class by which to choose weights.
+        """
+        if validation is None:
+            return None
+        images = self.check_images(validation[0], "validation images")
+        return encode_validation(images, validation[1], self.classes_, self.keep_best)
+
+    def _description(self, settings: Params) -> Params:
+        """Return what `model.json` stores of every classifier, with its parameters."""
+        return {
+            "settings": settings,
+            "classes": self.classes_.tolist(),
+            "counts": self.counts_.tolist(),
+            "shape": self.shape_,
+            "dtype": self.dtype_.name,
+            "span": self.span_,
+        }
+
+    def _restore(self, stored: Params) -> None:
+        """Set what `_description` returned."""
+        self.classes_ = np.asarray(stored["classes"], dtype=np.int64)
+        self.counts_ = np.asarray(stored["counts"], dtype=np.int64)
+        # a loss that depends on the real counts finds its weights among the tensors
+        self.real_counts_ = self.counts_
+        self.shape_ = tuple(stored["shape"])
+        self.span_ = tuple(stored["span"])
+        self.dtype_ = np.dtype(stored["dtype"])
 
     def _check_training(
         self, X: Images, y: Labels, synthetic: NDArray[np.bool_] | None

@@ -16,7 +16,6 @@ from equipoise.estimators.first_stage import build_network
 from equipoise.estimators.fit_request import (
     FitRequest,
     Mask,
-    encode_validation,
 )
 from equipoise.estimators.pretraining import Pretraining, pretrain_trunk
 from equipoise.estimators.relearning import RELEARNED
@@ -207,10 +206,7 @@ class ImageClassifier(BaseImageClassifier):
         folder = None if workspace is None else Path(workspace)
         X, codes, synthetic = self._check_training(X, y, synthetic)
         self.span_ = value_range(X)
-        held_out = None
-        if validation is not None:
-            images = self.check_images(validation[0], "validation images")
-            held_out = encode_validation(images, validation[1], self.classes_, self.keep_best)
+        held_out = self._encode_validation(validation)
         request = self._request(X, codes, synthetic, held_out, folder)
         stage = SECOND_STAGES[self.second_stage]
         if stage is not None:
@@ -299,15 +295,8 @@ class ImageClassifier(BaseImageClassifier):
         }
         if self.pretrained is not None:
             parameters["pretrained"] = str(self.pretrained)
-        stored = {
-            "settings": parameters,
-            "classes": self.classes_.tolist(),
-            "counts": self.counts_.tolist(),
-            "shape": self.shape_,
-            "dtype": self.dtype_.name,
-            "span": self.span_,
-        }
-        save_fitted(Path(folder), "classifier", self._modules().state_dict(), stored)
+        tensors = self._modules().state_dict()
+        save_fitted(Path(folder), "classifier", tensors, self._description(parameters))
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> Self:
@@ -319,13 +308,7 @@ class ImageClassifier(BaseImageClassifier):
         """
         tensors, stored = load_fitted(Path(folder), "classifier")
         loaded = cls(**{**stored["settings"], "device": device})
-        loaded.classes_ = np.asarray(stored["classes"], dtype=np.int64)
-        loaded.counts_ = np.asarray(stored["counts"], dtype=np.int64)
-        # a loss that depends on the real counts finds its weights among the tensors
-        loaded.real_counts_ = loaded.counts_
-        loaded.shape_ = tuple(stored["shape"])
-        loaded.span_ = tuple(stored["span"])
-        loaded.dtype_ = np.dtype(stored["dtype"])
+        loaded._restore(stored)
         stage = SECOND_STAGES[loaded.second_stage]
         loss = RELEARNED if stage is not None and stage.relearns else loaded.loss
         loaded.network_ = build_network(

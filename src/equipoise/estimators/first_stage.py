@@ -17,7 +17,8 @@ from equipoise.estimators.finetuning import HeadWarmup, rate_groups
 from equipoise.estimators.fit_request import NETWORK, FitRequest
 from equipoise.estimators.row_loss import AdvanceLoss, RowLoss, divergence_advice
 from equipoise.estimators.scoring import logits_of, validation_scores
-from equipoise.estimators.settings import AVERAGED, KEEP_BEST, ClassifierSettings
+from equipoise.estimators.settings import ClassifierSettings
+from equipoise.estimators.shared_settings import AVERAGED, KEEP_BEST
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.networks.backbone import Backbone

@@ -2,71 +2,42 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
 
 from equipoise.discovery import pick
 from equipoise.estimators.finetuning import BATCH_NORMS, FROZEN, LIVE
 from equipoise.estimators.pretraining import Pretraining
+from equipoise.estimators.shared_settings import SharedSettings
 from equipoise.exceptions import SettingError
-from equipoise.losses import LOSSES
 from equipoise.networks.backbone import Backbone
 from equipoise.networks.backbones import find_backbone, name_of
 from equipoise.training.augmentation import AUGMENTATIONS
 from equipoise.training.batches import BATCH_SAMPLERS
-from equipoise.training.devices import PRECISIONS, resolve_device
+from equipoise.training.devices import PRECISIONS
 from equipoise.training.mixing import MIXINGS
 from equipoise.training.optimizers import OPTIMIZERS, SCHEDULES
 from equipoise.validation import check_whole
 
-AVERAGED, LAST = "averaged", "last"
-KEEP_BEST = {  # what chooses the weights -> whether higher is better, where it is a metric
-    "balanced_accuracy": True,
-    "accuracy": True,
-    "auroc": True,
-    "loss": False,
-    AVERAGED: True,
-    LAST: True,
-}
-
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierSettings:
+class ClassifierSettings(SharedSettings):
     """The parameters of `ImageClassifier`, which describes them, as its fit reads them."""
 
     network: str | Backbone
-    pretrained: str | Path | None
     pretraining: Pretraining | None
-    loss: str
     n_steps: int
     batch_size: int
-    batch_sampler: str
-    synthetic_share: float | None
-    synthetic_weight: float
     mixing: str
     optimizer: str
     learning_rate: float
-    weight_decay: float
     schedule: str
-    augmentation: str
     precision: str
-    keep_best: str
     evaluate_every: int
     patience: int | None
-    second_stage: str
     second_stage_steps: int | None
-    device: str
-    seed: int
     micro_batch_size: int | None
     layer_decay: float
     head_warmup: float
     batch_norm: str
-
-    @property
-    def chosen_on_validation(self) -> bool:
-        """Whether a metric of the validation images chooses the weights."""
-        return self.keep_best not in (AVERAGED, LAST)
 
     @property
     def n_warmup_steps(self) -> int:
@@ -91,23 +62,18 @@ class ClassifierSettings:
             WeightsError: The pretrained weights are not here and cannot be downloaded.
         """
         tables: tuple[tuple[str, Mapping[str, object], str], ...] = (
-            ("loss", LOSSES, self.loss),
-            ("batch sampler", BATCH_SAMPLERS, self.batch_sampler),
             ("mixing", MIXINGS, self.mixing),
             ("optimizer", OPTIMIZERS, self.optimizer),
             ("schedule", SCHEDULES, self.schedule),
-            ("augmentation", AUGMENTATIONS, self.augmentation),
             ("precision", PRECISIONS, self.precision),
-            ("value for keep_best", KEEP_BEST, self.keep_best),
             ("batch norm", BATCH_NORMS, self.batch_norm),
         )
         for kind, table, name in tables:
             pick(table, name, kind)
+        self.check_shared(samplers=BATCH_SAMPLERS, augmentations=AUGMENTATIONS)
         backbone = find_backbone(self.network)
         backbone.check_side(side)
-        resolve_device(self.device)
         self._check_numbers()
-        self._check_synthetic()
         self._check_finetuning()
         if self.pretraining is None:
             if self.pretrained is not None:
@@ -139,11 +105,8 @@ class ClassifierSettings:
                     f"Expected patience=None with keep_best='{self.keep_best}', got "
                     f"{self.patience}. Use a metric for keep_best, such as 'balanced_accuracy'."
                 )
-        if not self.learning_rate > 0 or not self.weight_decay >= 0:
-            raise SettingError(
-                "Expected a positive learning_rate and a weight_decay of at least 0, got "
-                f"{self.learning_rate} and {self.weight_decay}."
-            )
+        if not self.learning_rate > 0:
+            raise SettingError(f"Expected a positive learning_rate, got {self.learning_rate}.")
 
     def _check_finetuning(self) -> None:
         if not 0 < self.layer_decay <= 1 or not 0 <= self.head_warmup < 1:
@@ -155,18 +118,4 @@ class ClassifierSettings:
             raise SettingError(
                 f"Expected pretrained weights with batch_norm='{FROZEN}', which keeps their "
                 f"statistics, got none. Pass pretrained, or batch_norm='{LIVE}'."
-            )
-
-    def _check_synthetic(self) -> None:
-        share = self.synthetic_share
-        if not 0 <= self.synthetic_weight < np.inf:
-            raise SettingError(
-                f"Expected a synthetic_weight of at least 0, got {self.synthetic_weight}."
-            )
-        if share is not None and not 0 < share < 1:
-            raise SettingError(f"Expected a synthetic_share between 0 and 1, or None, got {share}.")
-        if share is not None and self.batch_sampler != "synthetic_mix":
-            raise SettingError(
-                f"Expected batch_sampler='synthetic_mix' with synthetic_share={share}, got "
-                f"'{self.batch_sampler}', which ignores it."
             )

@@ -17,7 +17,7 @@ from equipoise.estimators.frozen.head import COSINE, COSINE_SCALE, FROZEN_HEADS
 from equipoise.estimators.frozen.row_weights import ROW_WEIGHTS
 from equipoise.estimators.frozen.views import VIEWS, View, views_of
 from equipoise.estimators.second_stage import SECOND_STAGES
-from equipoise.estimators.settings import AVERAGED, KEEP_BEST, LAST
+from equipoise.estimators.shared_settings import AVERAGED, KEEP_BEST, LAST
 from equipoise.exceptions import SettingError
 from equipoise.losses import LOSSES
 from equipoise.networks.backbones import find_backbone

@@ -17,7 +17,7 @@ from equipoise.estimators.frozen.row_weights import Mask, RowWeights
 from equipoise.estimators.frozen.settings import FrozenSettings
 from equipoise.estimators.frozen.solver import WEIGHT_DECAYS, Solution, solve_all
 from equipoise.estimators.scoring import validation_scores
-from equipoise.estimators.settings import KEEP_BEST
+from equipoise.estimators.shared_settings import KEEP_BEST
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.networks.heads import CosineLinear
 from equipoise.training.loop import History
