@@ -16,7 +16,7 @@ from equipoise.arrays import Images, LabeledImages, Labels, Scores, ValueRange, 
 from equipoise.estimators.base_classifier import BaseImageClassifier
 from equipoise.estimators.fit_request import Mask, encode_validation
 from equipoise.estimators.frozen.extractor import FrozenExtractor
-from equipoise.estimators.frozen.feature_network import MIDDLE, PENULTIMATE
+from equipoise.estimators.frozen.feature_network import MIDDLE, PENULTIMATE, feature_network
 from equipoise.estimators.frozen.head import FrozenHead, FrozenNetwork
 from equipoise.estimators.frozen.settings import FrozenSettings
 from equipoise.estimators.frozen.trainer import DECAYS, FrozenFeatureSet
@@ -216,15 +216,24 @@ class FrozenClassifier(BaseImageClassifier):
             span: Values of black and white of the training images; see `arrays.value_range`.
             workspace: Folder of the features, that of the fits to come.
         """
+        return self._preparing(X, span, workspace).fill(X, self.settings.views)
+
+    def n_missing(self, X: Images, span: ValueRange, workspace: str | Path) -> int:
+        """Return how many features of images, one for each view, `prepare` would compute."""
+        return self._preparing(X, span, workspace).n_missing(X, self.settings.views)
+
+    def dimension(self, shape: tuple[int, ...]) -> int:
+        """Return the number of features of images of a shape (c, h, w)."""
+        network, _ = feature_network(self.settings.features(min(shape[1:])), shape)
+        return int(network.dimension)
+
+    def _preparing(self, X: Images, span: ValueRange, workspace: str | Path) -> FrozenExtractor:
         X = check_images(X)
-        self.check_settings(min(X.shape[2:]))
-        extractor = FrozenExtractor(
-            self.settings.features(min(X.shape[2:])),
-            shape=X.shape[1:],
-            span=span,
-            workspace=Path(workspace),
+        side = min(X.shape[2:])
+        self.check_settings(side)
+        return FrozenExtractor(
+            self.settings.features(side), shape=X.shape[1:], span=span, workspace=Path(workspace)
         )
-        return extractor.fill(X, self.settings.views)
 
     def predict_proba(self, X: Images) -> Scores:
         """Return (n, k) probabilities of `classes_`, float64; each row sums to 1.

@@ -73,7 +73,7 @@ class FrozenExtractor:
         """
         keys = image_keys(images)
         features = np.empty((len(images), len(views), self.dimension), dtype=np.float32)
-        progress = _Progress(self._n_missing(keys, views))
+        progress = _Progress(self._count_missing(keys, views))
         for i, view in enumerate(views):
 
             def compute(rows: Rows, view: View = view) -> HalfFeatures:
@@ -85,7 +85,7 @@ class FrozenExtractor:
     def fill(self, images: Images, views: Sequence[View]) -> int:
         """Store the features of images that the workspace lacks; return how many were missing."""
         keys = image_keys(images)
-        progress = _Progress(self._n_missing(keys, views))
+        progress = _Progress(self._count_missing(keys, views))
         for view in views:
             store = self._store(view)
             missing = store.missing(keys)
@@ -97,7 +97,11 @@ class FrozenExtractor:
             store.features([keys[row] for row in missing], compute)
         return progress.done
 
-    def _n_missing(self, keys: Sequence[str], views: Sequence[View]) -> int:
+    def n_missing(self, images: Images, views: Sequence[View]) -> int:
+        """Return how many features of images, one for each view, the workspace lacks."""
+        return self._count_missing(image_keys(images), views)
+
+    def _count_missing(self, keys: Sequence[str], views: Sequence[View]) -> int:
         return sum(len(self._store(view).missing(keys)) for view in views)
 
     def _store(self, view: View) -> FeatureStore:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
+from equipoise.experiments.running.frozen_probe import FrozenProbe, has_frozen
 from equipoise.experiments.running.load_generator import busy_cores
 from equipoise.experiments.running.probes import ImageProbe, VolumeProbe
 from equipoise.experiments.running.protocols import Executor
@@ -22,17 +23,21 @@ class Forecast:
         remaining: Cells that are not finished, in order.
         n_finished: Number of cells that are.
         n_workers: Number of cells trained at once.
+        preparation: Seconds of the work that the cells share, before the first of them.
     """
 
     seconds: dict[str, float]
     remaining: Sequence[Cell]
     n_finished: int
     n_workers: int
+    preparation: float = 0.0
 
     @property
     def total(self) -> float:
         """Seconds until the last cell ends."""
-        return makespan([self.seconds[cell.method] for cell in self.remaining], self.n_workers)
+        return self.preparation + makespan(
+            [self.seconds[cell.method] for cell in self.remaining], self.n_workers
+        )
 
 
 def makespan(durations: Iterable[float], n_workers: int) -> float:
@@ -59,6 +64,9 @@ def estimate(
     cells = list(study.cells())
     remaining = [cell for cell in cells if not store.has_finished(cell)]
     probe_type = VolumeProbe if study.task == "segmentation" else ImageProbe
+    frozen = FrozenProbe(study, clock) if remaining and has_frozen(study) else None
+    # features are computed in this process, by all of its threads
+    preparation = frozen.shared_seconds(store.workspace) if frozen else 0.0
     threads_before = torch.get_num_threads()
     torch.set_num_threads(executor.n_threads)
     try:
@@ -68,6 +76,8 @@ def estimate(
             for method in dict.fromkeys(cell.method for cell in remaining):
                 steps = study.methods[method].steps
                 seconds[method] = sum(probe.seconds(step) for _, step in steps)
+                if frozen:
+                    seconds[method] += frozen.cell_seconds(steps)
     finally:
         torch.set_num_threads(threads_before)
     return Forecast(
@@ -75,4 +85,5 @@ def estimate(
         remaining=remaining,
         n_finished=len(cells) - len(remaining),
         n_workers=executor.n_workers,
+        preparation=preparation,
     )

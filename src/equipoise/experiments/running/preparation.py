@@ -1,5 +1,7 @@
 """Work that the cells of a study share, done once before the first of them."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -17,8 +19,34 @@ class Prepares(Protocol):
     def preparation(self) -> object:
         """What the work depends on: classifiers with equal values share it."""
 
+    def n_missing(self, X: Images, span: ValueRange, workspace: Path) -> int:
+        """Return how many pieces of work `prepare` would do."""
+
     def prepare(self, X: Images, span: ValueRange, workspace: Path) -> int:
         """Work on images in advance; return how many pieces of work were missing."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Preparation:
+    """Work that one classifier can do in advance.
+
+    Attributes:
+        classifier: Of equal ones the first.
+        images: The images of all splits.
+        span: Values of black and white of their training images.
+    """
+
+    classifier: Prepares
+    images: Images
+    span: ValueRange
+
+    def n_missing(self, workspace: Path) -> int:
+        """Return how many pieces of work a workspace lacks."""
+        return self.classifier.n_missing(self.images, self.span, workspace)
+
+    def run(self, workspace: Path) -> int:
+        """Do the work; return how many pieces were missing."""
+        return self.classifier.prepare(self.images, self.span, workspace)
 
 
 def prepare_study(study: Study, workspace: Path) -> int:
@@ -33,20 +61,24 @@ def prepare_study(study: Study, workspace: Path) -> int:
     Returns:
         How many pieces of work were missing.
     """
+    return sum(preparation.run(workspace) for preparation in preparations(study))
+
+
+def preparations(study: Study) -> Iterator[Preparation]:
+    """Yield the work of a study that can be done in advance; nothing for one of volumes."""
     if study.task != "classification":
-        return 0
+        return
     dataset = study.images
+    classifiers = distinct_classifiers(study)
     rows_of_span: dict[ValueRange, list[Rows]] = {}
-    for split in study.splits:
+    for split in study.splits if classifiers else ():
         parts = np.concatenate([split.train, split.validation, split.test])
         span = value_range(dataset.images[split.train])
         rows_of_span.setdefault(span, []).append(parts)
-    n_done = 0
-    for classifier in distinct_classifiers(study):
+    for classifier in classifiers:
         for span, rows in rows_of_span.items():
             images = dataset.images[np.unique(np.concatenate(rows))]
-            n_done += classifier.prepare(images, span, workspace)
-    return n_done
+            yield Preparation(classifier=classifier, images=images, span=span)
 
 
 def distinct_classifiers(study: Study) -> list[Prepares]:

@@ -218,9 +218,12 @@ def announcement(forecast: Forecast) -> str:
     finished = f"{forecast.n_finished} finished, " if forecast.n_finished else ""
     at_once = f"{n_workers} at a time" if n_workers > 1 else "one after the other"
     cells = f"{finished}{len(forecast.remaining)} cells to train, {at_once}"
-    if forecast.total == 0:  # heads on frozen features are solved, not trained step by step
+    if forecast.total == 0:  # methods of a third party without steps, or whose probes fail
         return f"{cells}; how long is not known."
-    return f"{cells}: about {duration(forecast.total)}."
+    shared = ""
+    if forecast.preparation:
+        shared = f", {duration(forecast.preparation)} of them for features that all cells share"
+    return f"{cells}: about {duration(forecast.total)}{shared}."
 
 
 def duration(seconds: float) -> str:
