@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 Call = Callable[..., tuple[int, str, str]]
-COMMANDS = ("demo", "run", "report", "list", "generate", "audit", "predict", "rank")
+COMMANDS = ("demo", "run", "plan", "report", "list", "generate", "audit", "predict", "rank")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

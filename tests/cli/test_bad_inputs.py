@@ -354,6 +354,9 @@ CASES: dict[Callable[[Path], list[str]], tuple[str, ...]] = {
 }
 
 
+STUDY = {"--size": "32", "--splits": "3", "--seeds": "3", "--steps": "600"}  # nothing is planned
+
+
 @pytest.mark.parametrize("build", CASES, ids=lambda build: build.__name__)
 def test_bad_input_gives_one_clear_message(
     build: Callable[[Path], list[str]],
@@ -366,8 +369,9 @@ def test_bad_input_gives_one_clear_message(
     if build is absent_device and torch.cuda.is_available():
         pytest.skip("this machine has the device that the case expects to be absent")
     arguments = build(tmp_path / "images")
-    if "--size" not in arguments:
-        arguments += ["--size", "32"]
+    for option, number in STUDY.items():
+        if option not in arguments:
+            arguments += [option, number]
     if "--out" not in arguments:
         arguments += ["--out", str(tmp_path / "run")]
     monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path / "cache"))

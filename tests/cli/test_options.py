@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from equipoise.cli.options import RunOptions, comma_list, folder_name, pick_task
+from equipoise.cli.planning import fixed_choices
 from equipoise.cli.run import image_budget, image_protocol
 from equipoise.cli.run_volumes import volume_budget, volume_protocol
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.volumes.options import VolumeOptions
 from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import Budget, Protocol, VolumeBudget, VolumeProtocol
+from equipoise.time_plan.plan import FixedChoices
 
 DEFAULTS = RunOptions(images="films")
 
@@ -22,7 +24,8 @@ def test_defaults_are_those_of_the_records() -> None:
     assert image_budget(DEFAULTS) == Budget()
     assert volume_protocol(DEFAULTS) == VolumeProtocol()
     assert volume_budget(DEFAULTS) == VolumeBudget()
-    assert DEFAULTS.read_options() == ReadOptions(size=64)
+    assert DEFAULTS.read_options() == ReadOptions()
+    assert DEFAULTS.read_options(size=96) == ReadOptions(size=96)
     assert DEFAULTS.volume_options() == VolumeOptions()
     assert DEFAULTS.run_folder == Path("runs/films")
 
@@ -35,6 +38,32 @@ def test_options_reach_the_records() -> None:
     assert (image_protocol(options).rare_class, image_protocol(options).n_splits) == ("ill", 5)
     assert (image_budget(options).n_steps, volume_budget(options).n_steps) == (7, 7)
     assert options.volume_options().modalities == ("FLAIR", "T1c")
+
+
+def test_what_no_option_names_is_left_to_the_plan() -> None:
+    assert fixed_choices(DEFAULTS, Protocol().methods) == FixedChoices()
+    options = replace(DEFAULTS, methods="none,crt", size=96, steps=7, regime="scratch", seeds=2)
+    choices = fixed_choices(options, image_protocol(options).methods)
+    assert choices == FixedChoices(
+        methods=("none", "crt"), size=96, n_steps=7, regime="scratch", n_seeds=2
+    )
+
+
+@pytest.mark.parametrize(
+    ("named", "network", "pretrained"),
+    [
+        ({}, "small_cnn", None),
+        ({"regime": "frozen"}, "mobilenet_v2", "official"),
+        ({"regime": "finetune", "network": "resnet18"}, "resnet18", "official"),
+        ({"pretrained": "imagenet"}, "mobilenet_v2", "imagenet"),
+        ({"regime": "scratch", "pretrained": "imagenet"}, "small_cnn", "imagenet"),
+    ],
+)
+def test_a_pretrained_regime_has_a_default_network(
+    named: dict[str, str], network: str, pretrained: str | None
+) -> None:
+    budget = image_budget(replace(DEFAULTS, **named))
+    assert (budget.network, budget.pretrained) == (network, pretrained)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,8 @@ def test_the_frozen_regime_from_films_to_predictions(
 
 
 def test_the_frozen_regime_needs_weights(call: Call, films: Path, tmp_path: Path) -> None:
-    code, _, error = call("run", films, "--regime", "frozen", "--out", tmp_path / "run")
+    regime = ("--regime", "frozen", "--network", "small_cnn")
+    code, _, error = call("run", films, *regime, "--out", tmp_path / "run")
     assert code == 2
     assert "small_cnn" in error
-    assert "imagenet" in error
+    assert "equipoise weights list" in error

@@ -57,6 +57,13 @@ Weights = Annotated[
 Out = Annotated[
     Path, typer.Option(help="Folder for audit.json and audit.html.", rich_help_panel=OUTPUT)
 ]
+Size = Annotated[
+    int,
+    typer.Option(
+        help="Side of the square images in pixels; all are resized to it.",
+        rich_help_panel=opt.DATA,
+    ),
+]
 Override = Annotated[
     str | None,
     typer.Option(
@@ -66,6 +73,8 @@ Override = Annotated[
         show_default=False,
     ),
 ]
+
+SIDE = 64  # pixels
 
 
 def add_to(app: typer.Typer) -> None:
@@ -79,7 +88,7 @@ def audit(
     *,
     real: Real,
     held_out: HeldOut = None,
-    size: opt.Size = opt.SIDE,
+    size: Size = SIDE,
     fit: opt.Fit = "pad",
     groups: opt.Groups = None,
     table: opt.Table = None,

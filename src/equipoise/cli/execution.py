@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from equipoise.exceptions import SettingError
+from equipoise.runs.stage_seconds import (
+    EVIDENCE,
+    PREPARING,
+    REPORT,
+    TABLES,
+    TRAINING,
+    StageClock,
+)
 
 if TYPE_CHECKING:
     from equipoise.experiments.study import Study
@@ -46,9 +54,26 @@ def load_study(path: Path, protocol: str | None = None) -> "Study":
     return replace(study, reading=replace(study.reading, protocol=protocol))
 
 
-def execute(study: "Study", out: Path, *, workers: int | None, device: str) -> None:
-    """Train the cells that the folder lacks, gather evidence, and write tables and report."""
+def execute(
+    study: "Study",
+    out: Path,
+    *,
+    workers: int | None,
+    device: str,
+    clock: StageClock | None = None,
+) -> None:
+    """Train the cells that the folder lacks, gather evidence, and write tables and report.
+
+    Args:
+        study: The study.
+        out: Folder of the run.
+        workers: Number of workers; chosen where None.
+        device: Where to train.
+        clock: Has counted the seconds of earlier stages; they are stored with those of this one,
+            unless the run was complete before.
+    """
     from equipoise.experiments.description import describe
+    from equipoise.experiments.running.cell_timer import CellTimer
     from equipoise.experiments.running.executors import default_executor
     from equipoise.experiments.running.memory_plan import fit_to_memory
     from equipoise.experiments.running.progress import watching
@@ -56,6 +81,7 @@ def execute(study: "Study", out: Path, *, workers: int | None, device: str) -> N
     from equipoise.results.power import outlook, planned_patients
     from equipoise.runs.store import RunStore
 
+    clock = clock or StageClock()
     store, executor = RunStore(out), default_executor(device, workers=workers)
     study, executor, memory = fit_to_memory(study, executor, store, device=device)
     for sentence in memory.sentences:
@@ -68,11 +94,26 @@ def execute(study: "Study", out: Path, *, workers: int | None, device: str) -> N
             return ""
         return outlook(description, planned_patients(study.images, study.splits))
 
+    complete = (out / "report.html").is_file() and all(map(store.has_finished, study.cells()))
     with watching(study, store, executor, outlook=detectable_difference) as observer:
-        run_study(study, store, executor=executor, observer=observer)
-    run, results = write_tables(out)  # before the evidence, so that its failure cannot cost them
-    gather(study, store)
-    write_and_show(run, results)
+        timer = CellTimer(observer)
+        with clock.stage(TRAINING):
+            run_study(study, store, executor=executor, observer=timer)
+        clock.move(timer.seconds_before_start, TRAINING, PREPARING)
+    with clock.stage(TABLES):
+        run, results = write_tables(
+            out
+        )  # before the evidence, so that its failure cannot cost them
+    with clock.stage(EVIDENCE):
+        gather(study, store)
+    if not complete:
+        clock.store(out)
+    try:
+        with clock.stage(REPORT):
+            write_and_show(run, results)
+    finally:
+        if not complete:
+            clock.store(out)
 
 
 def gather(study: "Study", store: "RunStore") -> None:

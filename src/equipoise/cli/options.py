@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from equipoise.cli import volume_options as volume
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.volumes.options import VolumeOptions
 from equipoise.discovery import unknown
@@ -27,9 +28,9 @@ DATA = "Reading images"
 PROTOCOL = "Comparison"
 TRAINING = "Training budget"
 OUTPUT = "Output"
-VOLUMES = "Segmentation (--task segmentation)"
 CLASSIFICATION, SEGMENTATION = "classification", "segmentation"
-SIDE = 64  # pixels; on the command line images always get one size
+DEFAULT_TIME = "30m"
+PLANNED = "chosen for --time"
 
 _READING = ReadOptions()
 _PROTOCOL = Protocol()
@@ -48,10 +49,22 @@ Images = Annotated[
         show_default=False,
     ),
 ]
-Size = Annotated[
-    int,
+Time = Annotated[
+    str | None,
     typer.Option(
-        help="Side of the square images in pixels; all are resized to it.", rich_help_panel=DATA
+        help="Time the run may take, such as 90s, 10m, 2h, 1h30m: regime, size, steps, splits, "
+        "seeds and methods are chosen for it, as far as no option names them.",
+        rich_help_panel=PROTOCOL,
+        show_default=f"{DEFAULT_TIME}, unless --size, --splits, --seeds and --steps (or "
+        "--regime frozen) are all given",
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        help="Side of the square images in pixels; all are resized to it.",
+        rich_help_panel=DATA,
+        show_default=PLANNED,
     ),
 ]
 Fit = Annotated[
@@ -92,7 +105,8 @@ Methods = Annotated[
         help="Methods, separated by commas, the baseline first; or 'all'. "
         "See: equipoise list methods, equipoise list volume_methods.",
         rich_help_panel=PROTOCOL,
-        show_default=f"{_METHODS}; of volumes {_VOLUME_METHODS}",
+        show_default=f"{_METHODS} and, where there is time, dcgan with its control replay; "
+        f"of volumes {_VOLUME_METHODS}",
     ),
 ]
 Task = Annotated[
@@ -102,65 +116,23 @@ Task = Annotated[
     ),
 ]
 Seeds = Annotated[
-    int,
-    typer.Option(min=1, help="Trainings of every method on every split.", rich_help_panel=PROTOCOL),
-]
-Splits = Annotated[
-    int, typer.Option(min=1, help="Repeated patient-grouped hold-outs.", rich_help_panel=PROTOCOL)
-]
-Folds = Annotated[
     int | None,
     typer.Option(
-        min=2,
-        help="Folds of patients.",
-        rich_help_panel=VOLUMES,
-        show_default="5, or one per patient if there are fewer",
+        min=1,
+        help="Trainings of every method on every split.",
+        rich_help_panel=PROTOCOL,
+        show_default=f"{PLANNED}; of volumes {_VOLUME_PROTOCOL.n_seeds}",
     ),
 ]
-LabelNames = Annotated[
-    str | None,
-    typer.Option(
-        "--labels",
-        help="Meaning of the numbers in label files: see equipoise list label_schemes; or 'plain'.",
-        rich_help_panel=VOLUMES,
-        show_default="guessed from the numbers; a note says how",
-    ),
-]
-Modalities = Annotated[
-    str | None,
-    typer.Option(
-        help="Channels, separated by commas, for example FLAIR,T1c.",
-        rich_help_panel=VOLUMES,
-        show_default="those that every case has",
-    ),
-]
-N4 = Annotated[
-    bool,
-    typer.Option(
-        "--n4", help="Correct the bias field of T1 and T1c (N4).", rich_help_panel=VOLUMES
-    ),
-]
-PatchSize = Annotated[
-    int, typer.Option(min=16, help="Side of patches in pixels.", rich_help_panel=VOLUMES)
-]
-PatchBatch = Annotated[
-    int, typer.Option(min=2, help="Patches per optimizer step.", rich_help_panel=VOLUMES)
-]
-EpochSteps = Annotated[
-    int,
+Splits = Annotated[
+    int | None,
     typer.Option(
         min=1,
-        help="Steps between validation evaluations and new hard-example lists.",
-        rich_help_panel=VOLUMES,
+        help="Repeated patient-grouped hold-outs.",
+        rich_help_panel=PROTOCOL,
+        show_default=PLANNED,
     ),
 ]
-Width = Annotated[
-    int,
-    typer.Option(
-        min=1, help="Channels of the first layers; 64 in paper S3.", rich_help_panel=VOLUMES
-    ),
-]
-Precision = Annotated[str, typer.Option(help="'32-true' or 'bf16-mixed'.", rich_help_panel=VOLUMES)]
 Rare = Annotated[
     str | None,
     typer.Option(
@@ -203,20 +175,22 @@ ProtocolName = Annotated[
     ),
 ]
 Regime = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="'scratch' trains all layers; 'frozen' trains a head on features of a pretrained "
         "network, computed once: minutes for hundreds of cells; 'finetune' trains all layers of a "
         "pretrained network, the lower ones slowly.",
         rich_help_panel=TRAINING,
+        show_default=PLANNED,
     ),
 ]
 Network = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="Classifier network: a name of `equipoise list networks`, monai:NAME, timm:NAME, or "
         "module:RECORD.",
         rich_help_panel=TRAINING,
+        show_default=f"mobilenet_v2 where its weights can be had, else {_BUDGET.network}",
     ),
 ]
 Pretrained = Annotated[
@@ -228,7 +202,13 @@ Pretrained = Annotated[
     ),
 ]
 Steps = Annotated[
-    int, typer.Option(min=1, help="Optimizer steps of the classifier.", rich_help_panel=TRAINING)
+    int | None,
+    typer.Option(
+        min=1,
+        help="Optimizer steps of the classifier.",
+        rich_help_panel=TRAINING,
+        show_default=f"{PLANNED}; of volumes {_VOLUME_BUDGET.n_steps}",
+    ),
 ]
 GanSteps = Annotated[
     int, typer.Option(min=1, help="Generator steps of every GAN.", rich_help_panel=TRAINING)
@@ -282,7 +262,8 @@ class RunOptions:
 
     images: Images
     task: Task = CLASSIFICATION
-    size: Size = SIDE
+    time: Time = None
+    size: Size = None
     fit: Fit = _READING.fit
     channels: Channels = _READING.channels
     groups: Groups = None
@@ -293,28 +274,28 @@ class RunOptions:
     split_column: SplitColumn = None
     on_error: OnError = _READING.on_error
     methods: Methods = None
-    seeds: Seeds = _PROTOCOL.n_seeds
-    splits: Splits = _PROTOCOL.n_splits
+    seeds: Seeds = None
+    splits: Splits = None
     rare: Rare = None
     metric: PrimaryMetric = None
     duplicates: DuplicatePolicy = _PROTOCOL.duplicates
     own_split: OwnSplit = _PROTOCOL.use_source_split
-    regime: Regime = _BUDGET.regime
-    network: Network = _BUDGET.network
+    regime: Regime = None
+    network: Network = None
     pretrained: Pretrained = None
-    steps: Steps = _BUDGET.n_steps
+    steps: Steps = None
     gan_steps: GanSteps = _BUDGET.gan_steps
     augmentation: Augmentation = _BUDGET.augmentation
     checkpoint: Checkpoint = _BUDGET.checkpoint
-    folds: Folds = None
-    labels: LabelNames = None
-    modalities: Modalities = None
-    n4: N4 = _VOLUME_READING.n4
-    patch_size: PatchSize = _VOLUME_BUDGET.patch_size
-    patch_batch: PatchBatch = _VOLUME_BUDGET.batch_size
-    epoch_steps: EpochSteps = _VOLUME_BUDGET.epoch_steps
-    width: Width = _VOLUME_BUDGET.width
-    precision: Precision = _VOLUME_BUDGET.precision
+    folds: volume.Folds = None
+    labels: volume.LabelNames = None
+    modalities: volume.Modalities = None
+    n4: volume.N4 = _VOLUME_READING.n4
+    patch_size: volume.PatchSize = _VOLUME_BUDGET.patch_size
+    patch_batch: volume.PatchBatch = _VOLUME_BUDGET.batch_size
+    epoch_steps: volume.EpochSteps = _VOLUME_BUDGET.epoch_steps
+    width: volume.Width = _VOLUME_BUDGET.width
+    precision: volume.Precision = _VOLUME_BUDGET.precision
     device: Device = _BUDGET.device
     workers: Workers = None
     protocol_name: ProtocolName = None
@@ -326,10 +307,12 @@ class RunOptions:
         """Folder of the run: --out, or one in runs/ named after the images."""
         return self.out or Path("runs") / folder_name(self.images)
 
-    def read_options(self, progress: Progress | None = None) -> ReadOptions:
-        """Return how images are read."""
+    def read_options(
+        self, progress: Progress | None = None, *, size: int | None = None
+    ) -> ReadOptions:
+        """Return how images are read, at `size` or else as --size says."""
         return ReadOptions(
-            size=self.size,
+            size=size or self.size,
             fit=self.fit,
             channels=self.channels,
             groups=self.groups,

@@ -8,15 +8,28 @@ import typer
 from equipoise.cli import options as opt
 from equipoise.cli.execution import execute, load_study
 from equipoise.cli.options import SEGMENTATION, RunOptions, command_of, pick_task, typed_command
+from equipoise.cli.planning import fixed_choices, print_plan, run_by_time
 from equipoise.cli.run_volumes import demo_volumes, run_volumes
-from equipoise.experiments.protocol import Budget, Protocol
+from equipoise.exceptions import SettingError
+from equipoise.experiments.protocol import (
+    OFFICIAL,
+    PRETRAINED_NETWORK,
+    SCRATCH,
+    Budget,
+    Protocol,
+)
+from equipoise.runs.stage_seconds import READING, StageClock
+
+CHECKED_SIZE = 64  # px at which settings are checked before a size is chosen
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(epilog="Example: [bold]equipoise demo --out runs/demo[/]")(demo)
-    example = r"equipoise run films/ --size 64 --groups 'patient(\d+)' --out runs/films"
+    example = r"equipoise run films/ --time 2h --groups 'patient(\d+)' --out runs/films"
     app.command(epilog=f"Example: [bold]{example}[/]")(command_of(run, RunOptions))
+    example = "equipoise plan films/ --time 8h"
+    app.command(epilog=f"Example: [bold]{example}[/]")(command_of(plan, RunOptions))
 
 
 def demo(
@@ -36,6 +49,11 @@ def run(options: RunOptions) -> None:
     After an interruption, the same command continues where it stopped.
     """
     if options.images.endswith(".py"):
+        if options.time is not None:
+            raise SettingError(
+                "Expected no --time with a study file, which says itself how it is trained. Leave "
+                "it out."
+            )
         study = load_study(Path(options.images), options.protocol_name)
         out = options.out or Path("runs") / study.name
         execute(study, out, workers=options.workers, device=options.device)
@@ -45,20 +63,52 @@ def run(options: RunOptions) -> None:
         run_images(options)
 
 
+def plan(options: RunOptions) -> None:
+    """Plan a comparison for a time, and print the plan without running it.
+
+    The measurement takes a few cells, at most a tenth of the time and ten minutes.
+    """
+    if options.images.endswith(".py") or pick_task(options.task) == SEGMENTATION:
+        raise SettingError(
+            "Expected images (a folder, table or .npz) to plan for: a study file and a study of "
+            "segmentation say themselves how they are trained."
+        )
+    print_plan(options, *checked_choices(options))
+
+
 def run_images(options: RunOptions) -> None:
     """Read images, plan the study and run it."""
     from equipoise.cli.console import reading_bar
     from equipoise.data.reading import read
-    from equipoise.experiments.image_plan import check_plan, plan_study
+    from equipoise.experiments.image_plan import plan_study
 
-    protocol, budget = image_protocol(options), image_budget(options)
-    check_plan(protocol, budget, size=options.size)
-    with reading_bar() as progress:
+    protocol, budget = checked_choices(options)
+    fixed = fixed_choices(options, protocol.methods)
+    if options.time is not None or not fixed.leave_nothing_open:
+        return run_by_time(options, protocol, budget)
+    clock = StageClock()
+    with clock.stage(READING), reading_bar() as progress:
         loaded = read(options.images, options.read_options(progress))
     loaded = replace(loaded, notes=(*(options.note or ()), *loaded.notes))
     facts = {"command": typed_command()}
     study = plan_study(loaded, protocol, budget, name=options.run_folder.name, facts=facts)
-    execute(study, options.run_folder, workers=options.workers, device=options.device)
+    return execute(
+        study, options.run_folder, workers=options.workers, device=options.device, clock=clock
+    )
+
+
+def checked_choices(options: RunOptions) -> tuple[Protocol, Budget]:
+    """Return the records that the options fill, after a check that reads nothing.
+
+    Raises:
+        SettingError: See `equipoise.experiments.image_plan.check_plan`.
+        WeightsError: See there.
+    """
+    from equipoise.experiments.image_plan import check_plan
+
+    protocol, budget = image_protocol(options), image_budget(options)
+    check_plan(protocol, budget, size=options.size or CHECKED_SIZE)
+    return protocol, budget
 
 
 def image_protocol(options: RunOptions) -> Protocol:
@@ -71,8 +121,8 @@ def image_protocol(options: RunOptions) -> Protocol:
         methods = named(options.methods, image_budget(options))
     return Protocol(
         methods=methods,
-        n_seeds=options.seeds,
-        n_splits=options.splits,
+        n_seeds=options.seeds or default.n_seeds,
+        n_splits=options.splits or default.n_splits,
         duplicates=options.duplicates,
         use_source_split=options.own_split,
         rare_class=options.rare,
@@ -82,11 +132,16 @@ def image_protocol(options: RunOptions) -> Protocol:
 
 def image_budget(options: RunOptions) -> Budget:
     """Return what each method may spend on images."""
+    default = Budget()
+    pretrained_only = options.regime not in (None, SCRATCH)
+    network = default.network
+    if pretrained_only or (options.regime is None and options.pretrained):
+        network = PRETRAINED_NETWORK
     return Budget(
-        regime=options.regime,
-        network=options.network,
-        pretrained=options.pretrained,
-        n_steps=options.steps,
+        regime=options.regime or default.regime,
+        network=options.network or network,
+        pretrained=options.pretrained or (OFFICIAL if pretrained_only else None),
+        n_steps=options.steps or default.n_steps,
         gan_steps=options.gan_steps,
         augmentation=options.augmentation,
         checkpoint=options.checkpoint,

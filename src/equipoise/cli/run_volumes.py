@@ -5,6 +5,7 @@ from pathlib import Path
 
 from equipoise.cli.execution import execute
 from equipoise.cli.options import RunOptions, comma_list, typed_command
+from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
 
 
@@ -21,6 +22,12 @@ def run_volumes(options: RunOptions) -> None:
     from equipoise.data.reading import read_volumes
     from equipoise.experiments.volume_plan import check_volume_plan, plan_volume_study
 
+    if options.time is not None:
+        raise SettingError(
+            "Expected no --time with --task segmentation: only studies of images are planned by "
+            "time. Choose --folds, --seeds and --steps; the run starts with an estimate of its "
+            "duration."
+        )
     protocol, budget = volume_protocol(options), volume_budget(options)
     check_volume_plan(protocol, budget)
     with reading_bar("Preparing cases") as progress:
@@ -36,7 +43,7 @@ def volume_protocol(options: RunOptions) -> VolumeProtocol:
     default = VolumeProtocol()
     return VolumeProtocol(
         methods=comma_list(options.methods) if options.methods else default.methods,
-        n_seeds=options.seeds,
+        n_seeds=options.seeds or default.n_seeds,
         n_folds=options.folds,
         primary_metric=options.metric or default.primary_metric,
     )
@@ -45,7 +52,7 @@ def volume_protocol(options: RunOptions) -> VolumeProtocol:
 def volume_budget(options: RunOptions) -> VolumeBudget:
     """Return what each method may spend on volumes."""
     return VolumeBudget(
-        n_steps=options.steps,
+        n_steps=options.steps or VolumeBudget().n_steps,
         epoch_steps=options.epoch_steps,
         batch_size=options.patch_batch,
         patch_size=options.patch_size,

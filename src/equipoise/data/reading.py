@@ -3,9 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, TypeVar, cast
+from typing import Protocol, TypeVar, cast, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.data.images import readers as image_readers
+from equipoise.data.images.listing import Listing
+from equipoise.data.images.loading import header_shapes
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
 from equipoise.data.volumes import readers as volume_readers
 from equipoise.data.volumes.options import LoadedVolumes, VolumeOptions
@@ -30,6 +35,14 @@ class Reader(Protocol[OptionsT_contra, LoadedT_co]):
         Raises:
             DataError: It is not as expected.
         """
+
+
+@runtime_checkable
+class ListsFiles(Protocol):
+    """A reader of single image files, whose headers can be read without their pixels."""
+
+    def list_files(self, path: Path, options: ReadOptions) -> Listing:
+        """List the files that `read` reads."""
 
 
 def read(path: Path | str, options: ReadOptions | None = None) -> Loaded:
@@ -60,10 +73,36 @@ def read(path: Path | str, options: ReadOptions | None = None) -> Loaded:
         read_volumes: For NIfTI and MetaImage volumes with label maps.
         equipoise.data.images.unlabeled.read_unlabeled: For images without classes.
     """
-    readers = cast("Mapping[str, Reader[ReadOptions, Loaded]]", modules(image_readers))
     options = options or ReadOptions()
-    loaded = _read(readers, Path(path).expanduser(), options, "images")
+    source = Path(path).expanduser()
+    loaded = _reader_of(source, options).read(source, options)
     return replace(loaded, options=options)
+
+
+def image_shapes(path: Path | str, options: ReadOptions) -> NDArray[np.int64]:
+    """Return channels, height and width (n, 3) of the images that `read` reads, from their headers.
+
+    Arrays have no headers and are read. Files whose header cannot be read are left out.
+
+    Raises:
+        DataError: See `read`.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for file in ("benign/0.png", "benign/1.png", "cancer/0.png", "cancer/1.png"):
+        ...         Path(folder, file).parent.mkdir(exist_ok=True)
+        ...         Image.new("L", (40, 30)).save(Path(folder, file))
+        ...     image_shapes(folder, ReadOptions()).tolist()[0]
+        [1, 30, 40]
+    """
+    source = Path(path).expanduser()
+    reader = _reader_of(source, options)
+    if isinstance(reader, ListsFiles):
+        return header_shapes(reader.list_files(source, options), options)
+    images = reader.read(source, replace(options, size=None)).dataset.images
+    return np.tile(np.array(images.shape[1:], dtype=np.int64), (len(images), 1))
 
 
 def read_volumes(path: Path | str, options: VolumeOptions | None = None) -> LoadedVolumes:
@@ -92,20 +131,27 @@ def read_volumes(path: Path | str, options: VolumeOptions | None = None) -> Load
     """
     readers = cast("Mapping[str, Reader[VolumeOptions, LoadedVolumes]]", modules(volume_readers))
     options = options or VolumeOptions()
-    loaded = _read(readers, Path(path).expanduser(), options, "volumes")
+    source = Path(path).expanduser()
+    loaded = _recognizing(readers, source, options, "volumes").read(source, options)
     return replace(loaded, options=options)
 
 
-def _read(
+def _reader_of(path: Path, options: ReadOptions) -> Reader[ReadOptions, Loaded]:
+    readers = cast("Mapping[str, Reader[ReadOptions, Loaded]]", modules(image_readers))
+    return _recognizing(readers, path, options, "images")
+
+
+def _recognizing(
     readers: Mapping[str, Reader[OptionsT_contra, LoadedT_co]],
     path: Path,
     options: OptionsT_contra,
     noun: str,
-) -> LoadedT_co:
+) -> Reader[OptionsT_contra, LoadedT_co]:
+    """Return the first reader that recognizes what is at a path."""
     summaries = []
     for reader in readers.values():
         if reader.recognizes(path, options):
-            return reader.read(path, options)
+            return reader
         summaries.append(f"{reader.CARD.name}: {reader.CARD.summary}")
     available = "; ".join(summaries)
     if not path.exists():

@@ -9,10 +9,16 @@ from dataclasses import dataclass
 # Cheap methods without synthetic images: what a generator has to beat.
 STRONG_CONTROLS = ("oversampling", "balanced_softmax", "crt", "ldam_drw", "replay")
 
+# The default methods: the baseline and controls that cost a training. `replay` adds copies of real
+# images where a generator adds its own, so that it belongs beside one.
+CHEAP_METHODS = ("none", "class_weights", *(name for name in STRONG_CONTROLS if name != "replay"))
+
 # Checkpoint policy -> `keep_best` of every classifier. The scores of the other one stand beside it.
 CHECKPOINTS = {"best": "balanced_accuracy", "last": "averaged"}
 
 SCRATCH, FROZEN, FINETUNE = "scratch", "frozen", "finetune"  # regimes
+# Network and weights of a pretrained regime where none are named: the smallest download.
+PRETRAINED_NETWORK, OFFICIAL = "mobilenet_v2", "official"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +42,10 @@ class Protocol:
 
     Example:
         >>> Protocol(n_seeds=5).methods
-        ('none', 'class_weights', 'oversampling', 'dcgan', 'cdcgan')
+        ('none', 'class_weights', 'oversampling', 'balanced_softmax', 'crt', 'ldam_drw')
     """
 
-    methods: Sequence[str] = ("none", "class_weights", "oversampling", "dcgan", "cdcgan")
+    methods: Sequence[str] = CHEAP_METHODS
     n_seeds: int = 3
     n_splits: int = 3
     seed: int = 0

@@ -163,6 +163,29 @@ def patients_of_run(run: ImageRun) -> PatientCounts | None:
     return count_patients(list(by_split.values()), len(run.class_names))
 
 
+def planned_size(
+    dataset: ImageDataset, splits: Sequence[Split], *, n_seeds: int, n_comparisons: int
+) -> StudySize:
+    """Compute the size of a study of images that is being planned.
+
+    Args:
+        dataset: The images.
+        splits: The splits, at least one.
+        n_seeds: Trainings of every method on every split.
+        n_comparisons: See `StudySize`.
+    """
+    counts = [np.bincount(dataset.labels[s.test], minlength=len(dataset.counts)) for s in splits]
+    n_test = np.mean(counts, axis=0)  # (k,)
+    return StudySize(
+        n_test=tuple(n_test.tolist()),
+        patients=planned_patients(dataset, splits),
+        overlap=float(n_test.sum()) / len(dataset) if len(splits) > 1 else 1.0,
+        n_splits=len(splits),
+        n_seeds=n_seeds,
+        n_comparisons=n_comparisons,
+    )
+
+
 def size_of(description: StudyDescription, patients: PatientCounts | None = None) -> StudySize:
     """Compute the size of a study.
 
@@ -220,6 +243,22 @@ def detectable(size: StudySize, metric: str, assumed: Assumptions | None = None)
     runs, images = _variances(size, metric, assumed or ASSUMED[metric])
     freedom = satterthwaite((runs, m - 1), (images, size.patients.fewest - 1))
     return detectable_difference(math.sqrt(runs + images), freedom, size.n_comparisons)
+
+
+def variance_between_runs(size: StudySize, metric: str, assumed: Assumptions) -> float:
+    """Compute the variance of a difference between two methods over runs on different splits."""
+    runs, _ = _variances(replace(size, n_splits=max(2, size.n_splits)), metric, assumed)
+    return runs * max(2, size.n_splits)
+
+
+def scaled(assumed: Assumptions, ratio: float) -> Assumptions:
+    """Return assumptions under which all variances of a difference are `ratio` times as large."""
+    return replace(
+        assumed,
+        correlation=1 - min(2.0, ratio * (1 - assumed.correlation)),
+        seed_sd=assumed.seed_sd * math.sqrt(ratio),
+        split_sd=assumed.split_sd * math.sqrt(ratio),
+    )
 
 
 def seeds_needed(

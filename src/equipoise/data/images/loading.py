@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.arrays import Images
 from equipoise.data.dataset import ImageDataset
@@ -60,6 +61,27 @@ def load(listing: Listing, options: ReadOptions) -> Loaded:
     """
     loaded = cached(listing, options, partial(_load_uncached, listing, options))
     return replace(loaded, notes=(*listing.notes, *loaded.notes))
+
+
+def header_shapes(listing: Listing, options: ReadOptions) -> NDArray[np.int64]:
+    """Return channels, height and width (m, 3) of the files that have a readable header.
+
+    Raises:
+        DataError: No file has one.
+    """
+    shapes: list[tuple[int, int, int]] = []
+    unreadable: dict[str, str] = {}
+    with quiet(), ThreadPoolExecutor(options.workers or os.cpu_count()) as pool:
+        paths = list(map(listing.root.joinpath, listing.files))
+        outcomes = pool.map(partial(_attempt, read_header), paths)
+        for file, header in zip(listing.files, outcomes, strict=True):
+            if isinstance(header, UnreadableError):
+                unreadable[file] = header.reason
+            else:
+                shapes.append((header.channels, header.height, header.width))
+    if not shapes:
+        raise unreadable_error(unreadable, len(listing.files), listing.root)
+    return np.array(shapes, dtype=np.int64)
 
 
 def decode_all(listing: Listing, options: ReadOptions) -> Decoded:

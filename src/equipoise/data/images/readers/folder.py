@@ -6,6 +6,7 @@ from equipoise.data.images.file import SUFFIXES
 from equipoise.data.images.listing import (
     SPLIT_NAMES,
     ListedImage,
+    Listing,
     find_patients,
     first_few,
     list_images,
@@ -52,6 +53,16 @@ def read(path: Path, options: ReadOptions) -> Loaded:
     See Also:
         equipoise.data.images.readers.table.read: For files whose folders are not their classes.
     """
+    return load(list_files(path, options), options)
+
+
+def list_files(path: Path, options: ReadOptions) -> Listing:
+    """List the files that `read` reads.
+
+    Raises:
+        DataError: See `read`.
+        SettingError: A column of a table was named.
+    """
     options.refuse_columns(CARD.name)
     files: list[Path] = []
     class_folders: list[Path] = []
@@ -80,7 +91,7 @@ def read(path: Path, options: ReadOptions) -> Loaded:
             left_out.append(file.relative_to(path).as_posix())
     left_out.sort()
     note = f"Files left out, not images in a class folder ({len(left_out)}): {first_few(left_out)}."
-    return load(list_images(path, images, (note,) if left_out else ()), options)
+    return list_images(path, images, (note,) if left_out else ())
 
 
 def is_image(file: Path) -> bool:

@@ -8,6 +8,7 @@ from equipoise.data.csv_table import Table, TableRow, read_table, resolve_cell, 
 from equipoise.data.images.listing import (
     SPLIT_NAMES,
     ListedImage,
+    Listing,
     find_patients,
     first_few,
     list_images,
@@ -68,6 +69,15 @@ def read(path: Path, options: ReadOptions) -> Loaded:
         equipoise.data.images.readers.folder.read: For one folder per class.
         equipoise.data.volumes.readers.table.read: For volumes.
     """
+    return load(list_files(path, options), options)
+
+
+def list_files(path: Path, options: ReadOptions) -> Listing:
+    """List the files that `read` reads.
+
+    Raises:
+        DataError: See `read`.
+    """
     table_path, root = table_and_root(path, options.table)
     if not root.is_dir():
         raise DataError(
@@ -106,7 +116,7 @@ def read(path: Path, options: ReadOptions) -> Loaded:
     problem = f"{table_path} has splits that are not known ({names})"
     fix = f"Use {', '.join(SPLIT_NAMES)}, or rename the column."
     _refuse(unknown_rows, path_column, problem, fix)
-    return load(list_images(root, images), options)
+    return list_images(root, images)
 
 
 def _patients_in(table: Table, column: str | None, path_column: str) -> list[str]:

@@ -1,0 +1,182 @@
+"""Plan a study of images by time for `run` and `plan`: what is printed, and whose plan is kept."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from equipoise.cli.execution import execute
+from equipoise.cli.options import DEFAULT_TIME, RunOptions, typed_command
+from equipoise.cli.plan_text import PilotLines, show_plan
+from equipoise.exceptions import SettingError
+from equipoise.experiments.running.progress import duration
+from equipoise.runs.stage_seconds import READING, StageClock
+from equipoise.time_plan.duration import parse_duration
+from equipoise.time_plan.plan import FixedChoices, StoredPlan, read_plan
+from equipoise.time_plan.request import PlanRequest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from equipoise.experiments.protocol import Budget, Protocol
+    from equipoise.experiments.study import Study
+    from equipoise.time_plan.planning import Planner
+
+DRY_SHARE, DRY_SECONDS = 0.1, 600.0  # of the time, and at most, for the cells of a plan alone
+
+
+def fixed_choices(options: RunOptions, methods: Sequence[str]) -> FixedChoices:
+    """Return what the options of a command leave no choice about.
+
+    Args:
+        options: The options.
+        methods: The named methods; ignored where --methods names none.
+    """
+    return FixedChoices(
+        methods=tuple(methods) if options.methods else None,
+        regime=options.regime,
+        network=options.network,
+        pretrained=options.pretrained,
+        size=options.size,
+        n_steps=options.steps,
+        n_splits=options.splits,
+        n_seeds=options.seeds,
+    )
+
+
+def run_by_time(options: RunOptions, protocol: "Protocol", budget: "Budget") -> None:
+    """Plan a study for its time, or continue a planned one, and run it."""
+    clock = StageClock()
+    named = None if options.time is None else parse_duration(options.time)
+    fixed = fixed_choices(options, protocol.methods)
+    stored = stored_plan(options.run_folder, fixed, named)
+    seconds = stored.seconds if stored else named or parse_duration(DEFAULT_TIME)
+    request = PlanRequest(seconds=seconds, fixed=fixed, protocol=protocol, budget=budget)
+    study = planned_study(options, request, options.run_folder, clock, stored)
+    execute(study, options.run_folder, workers=options.workers, device=options.device, clock=clock)
+
+
+def print_plan(options: RunOptions, protocol: "Protocol", budget: "Budget") -> None:
+    """Plan a study for its time, and print the plan without running it."""
+    seconds = parse_duration(options.time or DEFAULT_TIME)
+    request = PlanRequest(
+        seconds=seconds,
+        fixed=fixed_choices(options, protocol.methods),
+        protocol=protocol,
+        budget=budget,
+        limit=min(DRY_SHARE * seconds, DRY_SECONDS),
+    )
+    with TemporaryDirectory() as folder:
+        planned_study(options, request, Path(folder), StageClock(), None)
+
+
+def stored_plan(folder: Path, fixed: FixedChoices, seconds: float | None) -> StoredPlan | None:
+    """Return the plan that a run folder contains; None where it has none.
+
+    Args:
+        folder: Folder of the run.
+        fixed: What the user chooses now.
+        seconds: The time that the user names now; None where none is named.
+
+    Raises:
+        SettingError: The plan was made for another time or other choices, or the run in the folder
+            was not planned by time.
+    """
+    stored = read_plan(folder)
+    if stored is None:
+        if (folder / "study.json").is_file():
+            raise SettingError(
+                f"The run in {folder} was not planned by time. Repeat its command, with --size, "
+                "--splits, --seeds and --steps (or --regime frozen), to continue it; or name "
+                "another folder with --out."
+            )
+        return None
+    if stored.plan is None:  # it stopped before anything was promised
+        stored = replace(stored, seconds=seconds or stored.seconds)
+    elif seconds is not None and seconds != stored.seconds:
+        raise SettingError(
+            f"Expected the time for which the run in {folder} was planned, "
+            f"{duration(stored.seconds)}, got {duration(seconds)}. Leave --time out to continue "
+            "it, or name another folder with --out."
+        )
+    if fixed != stored.fixed:
+        raise SettingError(
+            f"Expected the choices with which the run in {folder} was planned, "
+            f"{stored.fixed.to_json()}, got {fixed.to_json()}. Repeat its command to continue it, "
+            "or name another folder with --out. To add to it, name all of --size, --splits, "
+            "--seeds and --steps (or --regime frozen)."
+        )
+    return stored
+
+
+def planned_study(
+    options: RunOptions,
+    request: PlanRequest,
+    folder: Path,
+    clock: StageClock,
+    stored: StoredPlan | None,
+) -> "Study":
+    """Plan a study, or read its stored plan; print the plan, and return the study."""
+    from rich.console import Console
+
+    from equipoise.cli.console import reading_bar
+    from equipoise.data.reading import read
+    from equipoise.time_plan.planning import replanned_study
+    from equipoise.time_plan.survey import survey_images
+
+    console = Console()
+    console.print(announcement(options, request, stored), highlight=False, soft_wrap=True)
+    planner = make_planner(request, folder, options, clock, console)
+    name = options.run_folder.name
+    facts = {"command": typed_command()}
+    if stored is None:
+        stored = planner.settle(survey_images(options.images, options.read_options()))
+    with clock.stage(READING), reading_bar() as progress:
+        loaded = read(options.images, options.read_options(progress, size=stored.setting.size))
+    loaded = replace(loaded, notes=(*(options.note or ()), *loaded.notes))
+    if stored.plan is None:
+        plan, study = planner.plan(loaded, stored, name=name, facts=facts)
+    else:
+        plan = stored.plan
+        study = replanned_study(loaded, plan, request, name=name, facts=facts)
+    show_plan(plan, console)
+    return study
+
+
+def announcement(options: RunOptions, request: PlanRequest, stored: StoredPlan | None) -> str:
+    """Return the first line of a planned run."""
+    time = duration(request.seconds)
+    if stored is not None and stored.plan is not None:
+        return f"The plan for {time} that this folder contains is continued."
+    why = "" if options.time else " (no --time was given)"
+    return f"Planning for {time}{why}: this machine and a few cells are measured."
+
+
+def make_planner(
+    request: PlanRequest,
+    folder: Path,
+    options: RunOptions,
+    clock: StageClock,
+    console: "Console",
+) -> "Planner":
+    """Build what plans a study, with this machine as its meter."""
+    from equipoise.experiments.running.executors import default_executor
+    from equipoise.runs.store import RunStore
+    from equipoise.time_plan.machine import Machine, Shelf
+    from equipoise.time_plan.pilot import Pilot
+    from equipoise.time_plan.planning import Planner
+
+    executor = default_executor(options.device, workers=options.workers)
+    return Planner(
+        request=request,
+        pilot=Pilot(
+            store=RunStore(folder),
+            executor=executor,
+            observer=PilotLines(console),
+            stages=clock,
+        ),
+        meter=Machine(request.budget, n_workers=executor.n_workers, n_threads=executor.n_threads),
+        shelf=Shelf(),
+        say=lambda line: console.print(line, highlight=False, soft_wrap=True, markup=False),
+    )

@@ -1,0 +1,154 @@
+"""Choose splits, seeds and methods for a time: pure functions of measured numbers."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from equipoise.time_plan.costs import StudyCosts
+
+GENERATOR, CONTROL = "dcgan", "replay"  # added to `CHEAP_METHODS` where there is time
+USED = 0.92  # of the time; the rest is what measurements may be wrong by
+FEWEST = 2  # splits, or seeds on one split: one shows no difference
+FEWEST_METHODS = 2
+GAIN = 0.02  # splits that shrink the detectable difference by less than this are not trained
+GENERATOR_PRICE = 0.10  # by which a generator may enlarge the detectable difference
+FEWEST_WITH_GENERATOR = 5
+
+Detectable = Callable[[int], float]  # splits (or seeds) -> detectable difference, NaN where none
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyChoice:
+    """Methods and how often each is trained.
+
+    Attributes:
+        methods: Names, the baseline first.
+        n_units: Splits; where the test set is given, seeds.
+        affordable: How many the time would allow; `n_units` stops where more hardly help.
+    """
+
+    methods: tuple[str, ...]
+    n_units: int
+    affordable: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is open to choose.
+
+    Attributes:
+        methods: Methods that were named, or `CHEAP_METHODS`.
+        droppable: Whether methods may be left out, from the end.
+        fixed_units: Splits (or seeds) that were named; None where they are chosen.
+        n_seeds: Seeds of each split.
+        most: Most splits (or seeds).
+        seeds_are_units: Whether the units are seeds on one given test set.
+    """
+
+    methods: tuple[str, ...]
+    droppable: bool
+    fixed_units: int | None
+    n_seeds: int
+    most: int
+    seeds_are_units: bool = False
+
+    def splits_and_seeds(self, n_units: int) -> tuple[int, int]:
+        """Return the numbers of splits and seeds for a number of units."""
+        return (1, n_units) if self.seeds_are_units else (n_units, self.n_seeds)
+
+
+def affordable_units(
+    costs: StudyCosts, methods: Sequence[str], options: Options, seconds: float
+) -> int:
+    """Return the most splits (or seeds) that fit the time; 0 where none do."""
+    affordable = 0
+    for n_units in range(1, options.most + 1):
+        if costs.total(methods, *options.splits_and_seeds(n_units)) > USED * seconds:
+            break
+        affordable = n_units
+    return affordable
+
+
+def enough_units(detectable: Detectable, affordable: int) -> int:
+    """Return the fewest units whose detectable difference is within `GAIN` of the affordable ones'.
+
+    Example:
+        >>> enough_units(lambda n: 0.1 + 1 / n**2, 20)
+        19
+        >>> enough_units(lambda n: 0.1 + 0.001 / n, 20)
+        2
+    """
+    best = detectable(affordable)
+    if math.isnan(best):
+        return affordable
+    for n_units in range(min(FEWEST, affordable), affordable):
+        if detectable(n_units) <= (1 + GAIN) * best:
+            return n_units
+    return affordable
+
+
+def choose(
+    costs: StudyCosts,
+    options: Options,
+    seconds: float,
+    detectable_of: Callable[[int], Detectable],
+) -> StudyChoice | None:
+    """Choose methods and splits (or seeds) for a time; None where nothing useful fits.
+
+    Args:
+        costs: What a study costs.
+        options: What is open.
+        seconds: The time.
+        detectable_of: Number of methods -> the detectable difference by number of units.
+    """
+    methods = options.methods
+    while True:
+        choice = _with_methods(costs, options, seconds, methods, detectable_of(len(methods)))
+        if choice is not None or not options.droppable or len(methods) <= FEWEST_METHODS:
+            break
+        methods = methods[:-1]
+    if choice is None or not options.droppable or len(methods) < len(options.methods):
+        return choice
+    return with_generator(costs, options, seconds, choice, detectable_of)
+
+
+def with_generator(
+    costs: StudyCosts,
+    options: Options,
+    seconds: float,
+    plain: StudyChoice,
+    detectable_of: Callable[[int], Detectable],
+) -> StudyChoice:
+    """Add a generator and its control to a choice where the time allows; else return it."""
+    if GENERATOR not in costs.cells or CONTROL not in costs.cells:
+        return plain
+    methods = (*plain.methods, CONTROL, GENERATOR)
+    detectable = detectable_of(len(methods))
+    choice = _with_methods(costs, options, seconds, methods, detectable)
+    if choice is None or choice.n_units < min(FEWEST_WITH_GENERATOR, options.most):
+        return plain
+    reached = detectable_of(len(plain.methods))(plain.n_units)
+    if detectable(choice.n_units) > (1 + GENERATOR_PRICE) * reached:
+        return plain
+    return choice
+
+
+def _with_methods(
+    costs: StudyCosts,
+    options: Options,
+    seconds: float,
+    methods: tuple[str, ...],
+    detectable: Detectable,
+) -> StudyChoice | None:
+    affordable = affordable_units(costs, methods, options, seconds)
+    if options.fixed_units is not None:
+        n_units = options.fixed_units
+        return (
+            StudyChoice(methods=methods, n_units=n_units, affordable=affordable)
+            if (affordable >= n_units)
+            else None
+        )
+    if affordable < min(FEWEST, options.most):
+        return None
+    n_units = enough_units(detectable, affordable)
+    return StudyChoice(methods=methods, n_units=n_units, affordable=affordable)

@@ -1,0 +1,269 @@
+"""Plan a study for a time: measure, choose, and say what it can find."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from equipoise.atomic import JsonFields
+from equipoise.data.images.options import Loaded
+from equipoise.exceptions import DataError, SettingError
+from equipoise.experiments.image_plan import plan_study, refuse_small_classes
+from equipoise.experiments.methods.catalogue import build_methods
+from equipoise.experiments.protocol import CHEAP_METHODS
+from equipoise.experiments.running.load_generator import busy_cores
+from equipoise.experiments.study import Study
+from equipoise.runs.stage_seconds import PLANNING, StageClock
+from equipoise.time_plan.choosing import CONTROL, GENERATOR, Options, StudyChoice, choose
+from equipoise.time_plan.costs import StudyCosts
+from equipoise.time_plan.machine import threads
+from equipoise.time_plan.measuring import PilotTask
+from equipoise.time_plan.pilot import Pilot
+from equipoise.time_plan.plan import StoredPlan, TimePlan, TrainingSetting
+from equipoise.time_plan.power_of_study import StudyPower
+from equipoise.time_plan.reasons import plan_reasons
+from equipoise.time_plan.request import PlanRequest
+from equipoise.time_plan.setting import Meter, Say, WeightsShelf, choose_regime, choose_setting
+from equipoise.time_plan.shortest import refuse_too_short, unaffordable
+from equipoise.time_plan.steps import SHARE as STEPS_SHARE
+from equipoise.time_plan.steps import baseline_fit, choose_steps
+from equipoise.time_plan.survey import Survey
+
+MOST_SPLITS, MOST_SEEDS = 48, 12
+MOST_FROZEN_SEEDS = 2  # a head hardly depends on its seed; two runs show the effect of patients
+SECONDS_PER_SPLIT = 10  # of the requested time: no more splits are drawn to choose from
+LEAST_FOR_GENERATOR = 300.0  # seconds of time below which no generator is even timed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planner:
+    """Plans one study by time.
+
+    Attributes:
+        request: What is requested.
+        pilot: Trains the first cells.
+        meter: Measures the machine.
+        shelf: Finds weights.
+        say: Receives sentences for the user.
+    """
+
+    request: PlanRequest
+    pilot: Pilot
+    meter: Meter
+    shelf: WeightsShelf
+    say: Say
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self.pilot.store.folder
+
+    @property
+    def stages(self) -> StageClock:
+        """Counts the seconds of every stage."""
+        return self.pilot.stages
+
+    def settle(self, survey: Survey) -> StoredPlan:
+        """Choose regime, network and image size, and store them.
+
+        Raises:
+            SettingError: The time is too short for any answer.
+        """
+        request = self.request
+        n_workers = self.pilot.executor.n_workers
+        with self.stages.stage(PLANNING):
+            regime = choose_regime(request.fixed, request.budget, self.shelf, self.say)
+            setting, unit_seconds = choose_setting(
+                regime,
+                request.fixed,
+                survey,
+                self.meter,
+                seconds=request.seconds,
+                n_workers=n_workers,
+            )
+        refuse_too_short(
+            request.seconds,
+            setting,
+            survey,
+            unit_seconds=unit_seconds,
+            elapsed=self.stages.elapsed,
+            n_workers=n_workers,
+        )
+        return self._store(setting)
+
+    def plan(
+        self, loaded: Loaded, settled: StoredPlan, *, name: str, facts: JsonFields
+    ) -> tuple[TimePlan, Study]:
+        """Measure on the images that were read, choose methods and splits, and store the plan.
+
+        Args:
+            loaded: The images.
+            settled: What `settle` returned, or an earlier call has stored.
+            name: See `plan_study`.
+            facts: See `plan_study`.
+
+        Returns:
+            The plan, and the study that it describes.
+
+        Raises:
+            SettingError: A named method or a named number of splits does not fit the time.
+        """
+        request = self.request
+        with self.stages.stage(PLANNING):
+            study = self._largest_study(loaded, settled.setting, name, facts)
+            setting = self._with_steps(study, settled.setting)
+            self._store(setting)
+            study, no_generator = self._with_candidates(study, setting)
+        options = self._options(study, setting)
+        task = PilotTask(
+            study=study,
+            pilot=self.pilot,
+            power=StudyPower(
+                dataset=study.images,
+                splits=study.splits,
+                primary_metric=study.primary_metric,
+                options=options,
+            ),
+            seconds=request.seconds,
+            limit=request.limit,
+        )
+        costs, power = task.measure()
+        choice = choose(costs, options, request.seconds, power.mean_detectable)
+        if choice is None:
+            raise unaffordable(costs, options, request.seconds)
+        plan = self._plan_of(setting, costs, power, choice, no_generator)
+        self._store(setting, plan)
+        return plan, study_of(study, plan)
+
+    def _store(self, setting: TrainingSetting, plan: TimePlan | None = None) -> StoredPlan:
+        stored = StoredPlan(
+            seconds=self.request.seconds, fixed=self.request.fixed, setting=setting, plan=plan
+        )
+        stored.store(self.folder)
+        return stored
+
+    def _largest_study(
+        self, loaded: Loaded, setting: TrainingSetting, name: str, facts: JsonFields
+    ) -> Study:
+        """Plan the study with the most splits and seeds that may be chosen."""
+        request, fixed = self.request, self.request.fixed
+        by_time = max(3, min(MOST_SPLITS, int(request.seconds / SECONDS_PER_SPLIT)))
+        protocol = replace(
+            request.protocol,
+            methods=fixed.methods or CHEAP_METHODS,
+            n_splits=fixed.n_splits or by_time,
+            n_seeds=fixed.n_seeds or MOST_SEEDS,
+        )
+        return plan_study(loaded, protocol, setting.budget(request.budget), name=name, facts=facts)
+
+    def _with_steps(self, study: Study, setting: TrainingSetting) -> TrainingSetting:
+        """Search for the steps that are enough, where there are steps and none were named."""
+        if setting.frozen:
+            return setting
+        if setting.n_steps is not None:
+            return replace(setting, reasons={**setting.reasons, "steps": "named (--steps)"})
+        self.say("How many steps are enough? The baseline is trained with more and more of them.")
+        executor = self.pilot.executor
+        with busy_cores(executor.n_workers - 1), threads(executor.n_threads):
+            fit = baseline_fit(study, self.pilot.store.workspace)
+            chosen = choose_steps(fit, STEPS_SHARE * self.request.seconds)
+        reasons = {**setting.reasons, "steps": chosen.reason}
+        return replace(setting, n_steps=chosen.n_steps, reasons=reasons)
+
+    def _with_candidates(self, study: Study, setting: TrainingSetting) -> tuple[Study, str]:
+        """Add a generator and its control where no methods were named; else say why not."""
+        budget = setting.budget(self.request.budget)
+        methods = build_methods(study.methods, budget)
+        if self.request.fixed.methods is not None:
+            return replace(study, methods=methods), ""
+        if self.request.seconds < LEAST_FOR_GENERATOR:
+            return replace(study, methods=methods), "there is no time for a generator"
+        try:
+            candidates = build_methods((CONTROL, GENERATOR), budget)
+            for method in candidates.values():
+                for _, step in method.steps:
+                    step.check_settings(setting.size)
+            refuse_small_classes(study.images, study.splits, candidates)
+        except (DataError, SettingError) as error:
+            reason = f"no generator: {str(error).split('. ', maxsplit=1)[0]}"
+            return replace(study, methods=methods), reason
+        return replace(study, methods={**methods, **candidates}), ""
+
+    def _options(self, study: Study, setting: TrainingSetting) -> Options:
+        fixed = self.request.fixed
+        seeds_are_units = len(study.splits) == 1
+        if seeds_are_units:
+            most = min(len(study.seeds), MOST_FROZEN_SEEDS) if setting.frozen else len(study.seeds)
+            fixed_units = fixed.n_seeds
+        else:
+            most, fixed_units = len(study.splits), fixed.n_splits
+        return Options(
+            methods=fixed.methods or CHEAP_METHODS,
+            droppable=fixed.methods is None,
+            fixed_units=fixed_units,
+            n_seeds=fixed.n_seeds or 1,
+            most=fixed_units or most,
+            seeds_are_units=seeds_are_units,
+        )
+
+    def _plan_of(
+        self,
+        setting: TrainingSetting,
+        costs: StudyCosts,
+        power: StudyPower,
+        choice: StudyChoice,
+        no_generator: str,
+    ) -> TimePlan:
+        options = power.options
+        same = replace(options, methods=choice.methods, droppable=False)
+        seconds = self.request.seconds
+        twice = choose(costs, same, 2 * seconds, power.mean_detectable) or choice
+        n_methods = len(choice.methods)
+        stages = costs.stages(choice.methods, *options.splits_and_seeds(choice.n_units))
+        measured = {f"seconds of a cell of {name}": costs.cells[name] for name in costs.cells}
+        measured["seconds of the tables of a cell"] = costs.tables_of_cell
+        for metric, ratio in power.spread.ratios.items():
+            measured[f"variance of differences in {metric}, in units of the assumed"] = ratio
+        measured["splits of the pilot"] = float(power.spread.n_splits)
+        return TimePlan(
+            seconds=seconds,
+            setting=setting,
+            methods=choice.methods,
+            now=power.outlook(choice.n_units, n_methods),
+            twice=power.outlook(twice.n_units, n_methods),
+            stages={name: round(value, 1) for name, value in stages.items()},
+            measured={name: round(value, 4) for name, value in measured.items()},
+            reasons={
+                **setting.reasons,
+                **plan_reasons(choice, options, self.request.fixed, no_generator),
+            },
+            fixed=self.request.fixed,
+        )
+
+
+def study_of(study: Study, plan: TimePlan) -> Study:
+    """Return the part of a study that a plan describes."""
+    methods = {name: study.methods[name] for name in plan.methods}
+    return replace(
+        study,
+        methods=methods,
+        splits=study.splits[: plan.now.n_splits],
+        seeds=tuple(study.seeds[: plan.now.n_seeds]),
+        facts={**study.facts, "plan": plan.to_json()},
+    )
+
+
+def replanned_study(
+    loaded: Loaded, plan: TimePlan, request: PlanRequest, *, name: str, facts: JsonFields
+) -> Study:
+    """Return the study that a stored plan describes.
+
+    Args:
+        loaded: The images, read at the size of the plan.
+        plan: The plan.
+        request: What it was requested for.
+        name: See `plan_study`.
+        facts: See `plan_study`.
+    """
+    protocol = plan.protocol(request.protocol)
+    budget = plan.setting.budget(request.budget)
+    facts = {**facts, "plan": plan.to_json()}
+    return plan_study(loaded, protocol, budget, name=name, facts=facts)

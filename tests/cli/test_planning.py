@@ -1,0 +1,97 @@
+"""`--time` and `plan` as a user calls them, on a folder small enough for seconds."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Call = Callable[..., tuple[int, str, str]]
+FROZEN = ("--regime", "frozen", "--network", "small_cnn", "--pretrained", "random")
+QUICK = (*FROZEN, "--methods", "none,oversampling", "--splits", 2, "--workers", 1)
+
+
+def test_a_planned_run_says_what_it_does_and_whether_it_kept_its_time(
+    call: Call, films: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    command = ("run", films, *QUICK, "--time", "3m", "--groups", r"patient(\d+)", "--out", out)
+    code, printed, error = call(*command)
+    assert code == 0, error
+    assert printed.startswith("Planning for 3 min")
+    for words in ("Plan for 3 min", "40 px", "--splits", "Expected: 2 splits x 1 seeds"):
+        assert words in printed
+    plan = json.loads((out / "plan.json").read_text())["plan"]
+    assert plan["setting"]["size"] == 40
+    assert plan["now"]["n_splits"] == 2
+    seconds = json.loads((out / "seconds.json").read_text())
+    assert {"reading", "planning", "training", "tables", "evidence"} <= seconds.keys()
+    assert json.loads((out / "study.json").read_text())["facts"]["plan"] == plan
+    html = (out / "report.html").read_text()
+
+    code, printed, _ = call(*command)
+    assert code == 0
+    assert "continued" in printed
+    assert "All 4 cells are finished." in printed
+    assert json.loads((out / "plan.json").read_text())["plan"] == plan
+    assert (out / "report.html").read_text() == html
+
+    code, _, error = call(*command[:-4], "--time", "4m", "--out", out)
+    assert code == 2
+    assert "3 min" in error
+    code, _, error = call(*command, "--seeds", 2)
+    assert code == 2
+    assert "n_seeds" in error
+
+
+def test_a_plan_alone_leaves_no_run(
+    call: Call, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, printed, error = call("plan", films, *QUICK, "--time", "2m")
+    assert code == 0, error
+    assert "Plan for 2 min" in printed
+    assert "With twice the time" in printed
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_was_not_planned_is_not_continued_by_a_plan(
+    call: Call, films: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "study.json").write_text("{}")
+    code, _, error = call("run", films, "--time", "5m", "--out", tmp_path / "run")
+    assert code == 2
+    assert "--steps" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "--time", "90"), ("90m or 90h",)),
+        (("run", "--time", "30m", "--task", "segmentation"), ("--task segmentation", "--folds")),
+        (("plan", "--task", "segmentation"), ("segmentation",)),
+        (("run", "--methods", "none,smot", "--time", "5m"), ("smot", "smote")),
+        (("run", "--network", "mobilenetv2", "--time", "5m"), ("mobilenet_v2",)),
+        (("run", "--regime", "frosen"), ("frozen",)),
+    ],
+)
+def test_bad_requests_are_refused_before_anything_is_measured(
+    arguments: tuple[str, ...],
+    words: tuple[str, ...],
+    call: Call,
+    films: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("equipoise.time_plan.machine.Machine.feature_seconds", None)
+    command, *options = arguments
+    code, _, error = call(command, films, *options)
+    assert code == 2
+    for word in words:
+        assert word in error
+
+
+def test_a_study_file_is_not_planned(call: Call, tmp_path: Path) -> None:
+    code, _, error = call("run", tmp_path / "study.py", "--time", "5m")
+    assert code == 2
+    assert "--time" in error

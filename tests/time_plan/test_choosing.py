@@ -1,0 +1,120 @@
+"""More time never gives less, and a plan never exceeds its time by its own numbers."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from equipoise.time_plan.choosing import (
+    CONTROL,
+    GAIN,
+    GENERATOR,
+    USED,
+    Options,
+    affordable_units,
+    choose,
+    enough_units,
+)
+from equipoise.time_plan.costs import StudyCosts
+
+METHODS = ("none", "class_weights", "crt", "ldam_drw")
+SECONDS = st.floats(0.01, 300)
+
+
+def detectable_of(n_methods: int) -> Callable[[int], float]:
+    """Return differences as those of `power.detectable`: a floor, and a part that splits shrink."""
+    return lambda n_units: (1 + 0.02 * n_methods) * math.sqrt(0.001 + 0.02 / n_units)
+
+
+@st.composite
+def studies(draw: st.DrawFn) -> StudyCosts:
+    cells = {name: draw(SECONDS) for name in (*METHODS, CONTROL)}
+    cells[GENERATOR] = draw(st.floats(10, 3000))
+    return StudyCosts(
+        spent={"planning": draw(st.floats(0, 100))},
+        n_workers=draw(st.integers(1, 8)),
+        start=draw(st.floats(0, 10)),
+        cells=cells,
+        finished=dict.fromkeys(METHODS, draw(st.integers(0, 5))),
+        tables_of_cell=draw(st.floats(0, 2)),
+        evidence=draw(st.floats(0, 60)),
+        evidence_of_split=draw(st.floats(0, 5)),
+    )
+
+
+OPTIONS = Options(methods=METHODS, droppable=True, fixed_units=None, n_seeds=1, most=40)
+NAMED = replace(OPTIONS, droppable=False)
+
+
+@given(costs=studies(), seconds=st.floats(30, 40_000), more=st.floats(1, 10))
+@settings(deadline=None)
+def test_more_time_never_gives_fewer_cells_or_a_larger_difference(
+    costs: StudyCosts, seconds: float, more: float
+) -> None:
+    little = choose(costs, NAMED, seconds, detectable_of)
+    much = choose(costs, NAMED, more * seconds, detectable_of)
+    if little is None:
+        return
+    assert much is not None
+    assert much.n_units >= little.n_units
+    reached = detectable_of(len(METHODS))
+    assert reached(much.n_units) <= reached(little.n_units)
+
+
+@given(costs=studies(), seconds=st.floats(30, 40_000))
+@settings(deadline=None)
+def test_a_plan_keeps_its_time_by_its_own_numbers(costs: StudyCosts, seconds: float) -> None:
+    choice = choose(costs, OPTIONS, seconds, detectable_of)
+    if choice is not None:
+        assert costs.total(choice.methods, choice.n_units, 1) <= USED * seconds
+        assert choice.n_units >= 2
+
+
+@given(costs=studies(), seconds=st.floats(30, 40_000), n_units=st.integers(1, 40))
+@settings(deadline=None)
+def test_named_splits_and_methods_are_kept(costs: StudyCosts, seconds: float, n_units: int) -> None:
+    choice = choose(costs, replace(NAMED, fixed_units=n_units), seconds, detectable_of)
+    if choice is not None:
+        assert (choice.n_units, choice.methods) == (n_units, METHODS)
+    else:
+        assert costs.total(METHODS, n_units, 1) > USED * seconds
+
+
+@given(costs=studies(), seconds=st.floats(30, 40_000))
+@settings(deadline=None)
+def test_a_generator_costs_little_of_what_the_others_find(
+    costs: StudyCosts, seconds: float
+) -> None:
+    choice = choose(costs, OPTIONS, seconds, detectable_of)
+    if choice is None or GENERATOR not in choice.methods:
+        return
+    plain = choose(costs, NAMED, seconds, detectable_of)
+    assert plain is not None
+    reached = detectable_of(len(choice.methods))(choice.n_units)
+    assert reached <= 1.1 * detectable_of(len(METHODS))(plain.n_units) + 1e-12
+
+
+def test_splits_that_hardly_help_are_not_trained() -> None:
+    detectable = detectable_of(4)
+    n_units = enough_units(detectable, 40)
+    assert n_units < 40
+    assert detectable(n_units) <= (1 + GAIN) * detectable(40)
+    assert detectable(n_units - 1) > (1 + GAIN) * detectable(40)
+
+
+def test_methods_are_left_out_from_the_end_where_the_time_is_short() -> None:
+    costs = StudyCosts(spent={}, n_workers=1, start=0.0, cells=dict.fromkeys(METHODS, 10.0))
+    choice = choose(costs, OPTIONS, 60 / USED, detectable_of)
+    assert choice is not None
+    assert (choice.methods, choice.n_units) == (METHODS[:3], 2)
+    assert choose(costs, NAMED, 60 / USED, detectable_of) is None
+    assert choose(costs, OPTIONS, 39 / USED, detectable_of) is None
+
+
+def test_seeds_are_chosen_on_a_given_test_set() -> None:
+    costs = StudyCosts(spent={}, n_workers=1, start=0.0, cells=dict.fromkeys(METHODS, 10.0))
+    options = replace(NAMED, seeds_are_units=True, n_seeds=1)
+    assert options.splits_and_seeds(5) == (1, 5)
+    assert affordable_units(costs, METHODS, options, 200 / USED) == 5

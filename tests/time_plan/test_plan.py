@@ -1,0 +1,74 @@
+"""The record of a plan: what is stored is what is read."""
+
+from pathlib import Path
+
+import pytest
+
+from equipoise.exceptions import DataError
+from equipoise.experiments.protocol import Budget, Protocol
+from equipoise.time_plan.plan import (
+    FixedChoices,
+    Outlook,
+    StoredPlan,
+    TimePlan,
+    TrainingSetting,
+    read_plan,
+)
+
+SETTING = TrainingSetting(
+    regime="frozen", network="mobilenet_v2", pretrained="official", size=128, reasons={"size": "x"}
+)
+PLAN = TimePlan(
+    seconds=600.0,
+    setting=SETTING,
+    methods=("none", "crt"),
+    now=Outlook(n_splits=9, n_seeds=1, detectable={"auroc": 0.021, "balanced_accuracy": None}),
+    twice=Outlook(n_splits=14, n_seeds=1, detectable={"auroc": 0.018}),
+    stages={"reading": 4.0, "training": 300.5},
+    measured={"seconds of a cell of none": 1.25},
+    reasons={"size": "x"},
+    fixed=FixedChoices(methods=("none", "crt"), n_seeds=1),
+)
+
+
+@pytest.mark.parametrize("plan", [None, PLAN])
+def test_a_stored_plan_is_read_again(plan: TimePlan | None, tmp_path: Path) -> None:
+    stored = StoredPlan(seconds=600.0, fixed=FixedChoices(n_steps=7), setting=SETTING, plan=plan)
+    stored.store(tmp_path)
+    assert read_plan(tmp_path) == stored
+
+
+def test_a_plan_fills_the_records_of_a_study() -> None:
+    protocol = PLAN.protocol(Protocol(rare_class="ill", seed=3))
+    assert (protocol.methods, protocol.n_splits, protocol.n_seeds) == (("none", "crt"), 9, 1)
+    assert (protocol.rare_class, protocol.seed) == ("ill", 3)
+    budget = PLAN.setting.budget(Budget(augmentation="cell"))
+    assert (budget.regime, budget.network, budget.pretrained) == (
+        "frozen",
+        "mobilenet_v2",
+        "official",
+    )
+    assert (budget.augmentation, budget.n_steps) == ("cell", Budget().n_steps)
+    assert (PLAN.n_cells, PLAN.total) == (18, 304.5)
+
+
+def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
+    assert read_plan(tmp_path) is None
+    (tmp_path / "plan.json").write_text("{}")
+    with pytest.raises(DataError, match=r"plan\.json"):
+        read_plan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "complete"),
+    [
+        (FixedChoices(size=32, n_splits=3, n_seeds=3, n_steps=10), True),
+        (FixedChoices(size=32, n_splits=3, n_seeds=3, regime="frozen"), True),
+        (FixedChoices(size=32, n_splits=3, n_seeds=3), False),
+        (FixedChoices(size=32, n_splits=3, n_seeds=3, regime="scratch"), False),
+        (FixedChoices(n_splits=3, n_seeds=3, n_steps=10), False),
+        (FixedChoices(), False),
+    ],
+)
+def test_nothing_is_measured_where_nothing_is_open(fixed: FixedChoices, complete: bool) -> None:
+    assert fixed.leave_nothing_open is complete

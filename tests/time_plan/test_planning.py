@@ -1,0 +1,157 @@
+"""Plans of a small study, measured on its own cells; the meter is injected."""
+
+from pathlib import Path
+
+import pytest
+
+from equipoise.data.images.options import Loaded
+from equipoise.data.phantoms.datasets import cells
+from equipoise.exceptions import SettingError
+from equipoise.experiments.protocol import Budget, Protocol
+from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.protocols import Observer
+from equipoise.experiments.study import Study
+from equipoise.runs.run import open_run
+from equipoise.runs.stage_seconds import StageClock
+from equipoise.runs.store import RunStore
+from equipoise.time_plan.pilot import Pilot
+from equipoise.time_plan.plan import FixedChoices, TimePlan, TrainingSetting, read_plan
+from equipoise.time_plan.planning import Planner, replanned_study
+from equipoise.time_plan.request import PlanRequest
+from equipoise.time_plan.survey import Survey
+
+DATASET = cells((60, 30), size=32)
+SURVEY = Survey(n_images=90, side=32, channels=3)
+FROZEN = FixedChoices(
+    regime="frozen", network="small_cnn", pretrained="random", methods=("none", "oversampling")
+)
+
+
+class FakeMeter:
+    def feature_seconds(self, setting: TrainingSetting, channels: int) -> float:
+        return 0.01
+
+    def step_seconds(self, setting: TrainingSetting, channels: int) -> float:
+        return 0.05
+
+
+class NoShelf:
+    def has_weights(self, network: str) -> bool:
+        return False
+
+    def is_here(self, network: str) -> bool:
+        raise AssertionError
+
+    def fetch(self, network: str) -> None:
+        raise AssertionError
+
+
+def planner_of(folder: Path, fixed: FixedChoices, seconds: float) -> Planner:
+    return Planner(
+        request=PlanRequest(
+            seconds=seconds,
+            fixed=fixed,
+            protocol=Protocol(rare_class="abnormal"),
+            budget=Budget(augmentation="none", device="cpu"),
+        ),
+        pilot=Pilot(
+            store=RunStore(folder), executor=InProcess(), observer=Observer(), stages=StageClock()
+        ),
+        meter=FakeMeter(),
+        shelf=NoShelf(),
+        say=lambda _line: None,
+    )
+
+
+def planned(folder: Path, fixed: FixedChoices, seconds: float) -> tuple[TimePlan, Study]:
+    planner = planner_of(folder, fixed, seconds)
+    settled = planner.settle(SURVEY)
+    return planner.plan(Loaded(dataset=DATASET), settled, name="cells", facts={})
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> tuple[TimePlan, Study, Path]:
+    folder = tmp_path_factory.mktemp("planned") / "run"
+    return *planned(folder, FROZEN, 120.0), folder
+
+
+def test_a_plan_has_what_the_time_allows(frozen: tuple[TimePlan, Study, Path]) -> None:
+    plan, study, _ = frozen
+    assert (plan.setting.regime, plan.setting.size) == ("frozen", 32)
+    assert plan.methods == ("none", "oversampling")
+    assert 3 <= plan.now.n_splits <= 12  # of 120 s / 10 s
+    assert plan.now.n_seeds == 1
+    assert plan.total <= 0.92 * 120
+    assert len(study.splits) == plan.now.n_splits
+    for metric, difference in plan.now.detectable.items():
+        twice = plan.twice.detectable[metric]
+        assert difference is not None
+        assert twice is not None
+        assert 0 < twice <= difference < 0.5
+
+
+def test_the_cells_of_the_pilot_stay_in_the_study(frozen: tuple[TimePlan, Study, Path]) -> None:
+    plan, study, folder = frozen
+    run = open_run(folder)
+    assert len(run.finished) >= 6  # three splits, two methods
+    requested = set(study.cells())
+    assert {record.cell for record in run.finished} <= requested
+    assert plan.measured["splits of the pilot"] >= 3
+
+
+def test_the_plan_is_stored_and_gives_the_same_study(
+    frozen: tuple[TimePlan, Study, Path],
+) -> None:
+    plan, study, folder = frozen
+    stored = read_plan(folder)
+    assert stored is not None
+    assert stored.plan == plan
+    assert study.facts["plan"] == plan.to_json()
+    request = planner_of(folder, FROZEN, 120.0).request
+    loaded = Loaded(dataset=DATASET)
+    again = replanned_study(loaded, stored.plan, request, name="cells", facts={})
+    assert list(again.cells()) == list(study.cells())
+    assert again.facts == {"plan": plan.to_json(), "notes": [], "skipped": []}
+
+
+def test_named_splits_seeds_and_steps_are_kept(tmp_path: Path) -> None:
+    fixed = FixedChoices(
+        n_steps=3, size=32, n_splits=2, n_seeds=2, methods=("none", "class_weights")
+    )
+    plan, study = planned(tmp_path, fixed, 600.0)
+    assert plan.setting.regime == "scratch"
+    assert plan.setting.n_steps == 3
+    assert (plan.now.n_splits, plan.now.n_seeds) == (2, 2)
+    assert len(list(study.cells())) == 8
+
+
+def test_a_time_too_short_for_any_answer_is_refused(tmp_path: Path) -> None:
+    """Features take 0.9 s, training 13 s, the end 20 s: 37 s with the margin."""
+    with pytest.raises(SettingError, match=r"at least 3\d s.* features 1 s, .* --time 1m"):
+        planner_of(tmp_path, FROZEN, 8.0).settle(SURVEY)
+    assert not (tmp_path / "plan.json").exists()
+
+
+def test_methods_that_do_not_fit_are_refused_with_the_time_they_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dear(*_arguments: object) -> dict[str, float]:
+        return {"dcgan": 5000.0}
+
+    monkeypatch.setattr("equipoise.time_plan.measuring.probed_seconds", dear)
+    fixed = FixedChoices(n_steps=2, size=32, methods=("none", "dcgan"))
+    with pytest.raises(SettingError, match=r"--time of at least 3 h 0\d min for none, dcgan"):
+        planned(tmp_path, fixed, 600.0)
+
+
+def test_steps_are_searched_for_on_the_first_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("equipoise.time_plan.steps.FIRST", 2)
+    monkeypatch.setattr("equipoise.time_plan.steps.MOST", 4)
+    fixed = FixedChoices(regime="scratch", size=32, n_splits=2, methods=("none", "class_weights"))
+    plan, study = planned(tmp_path, fixed, 600.0)
+    assert plan.setting.n_steps in (2, 4)
+    assert "validation" in plan.reasons["steps"]
+    _, classifier = study.methods["none"].steps[-1]
+    assert classifier.n_steps == plan.setting.n_steps
