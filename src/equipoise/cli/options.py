@@ -213,6 +213,15 @@ Steps = Annotated[
 GanSteps = Annotated[
     int, typer.Option(min=1, help="Generator steps of every GAN.", rich_help_panel=TRAINING)
 ]
+GanSize = Annotated[
+    int | None,
+    typer.Option(
+        min=8,
+        help="Side in pixels at which generators work; their images are enlarged to --size.",
+        rich_help_panel=TRAINING,
+        show_default="--size",
+    ),
+]
 Augmentation = Annotated[
     str,
     typer.Option(
@@ -285,6 +294,7 @@ class RunOptions:
     pretrained: Pretrained = None
     steps: Steps = None
     gan_steps: GanSteps = _BUDGET.gan_steps
+    gan_size: GanSize = None
     augmentation: Augmentation = _BUDGET.augmentation
     checkpoint: Checkpoint = _BUDGET.checkpoint
     folds: volume.Folds = None

@@ -71,6 +71,8 @@ def choices_in_words(plan: TimePlan) -> dict[str, str]:
         "regime": f"{setting.regime}, {setting.network}{weights}",
         "size": f"{setting.size} px",
     }
+    if setting.gan_side is not None and plan.generates:
+        values["size"] += f", generators at {setting.gan_side} px (--gan-size)"
     if setting.n_steps is not None:
         values["steps"] = f"{setting.n_steps:,} of {setting.batch_size} images"
     values["methods"] = ", ".join(plan.methods)

@@ -39,6 +39,7 @@ def fixed_choices(options: RunOptions, methods: Sequence[str]) -> FixedChoices:
         network=options.network,
         pretrained=options.pretrained,
         size=options.size,
+        gan_side=options.gan_size,
         n_steps=options.steps,
         n_splits=options.splits,
         n_seeds=options.seeds,

@@ -143,6 +143,7 @@ def image_budget(options: RunOptions) -> Budget:
         pretrained=options.pretrained or (OFFICIAL if pretrained_only else None),
         n_steps=options.steps or default.n_steps,
         gan_steps=options.gan_steps,
+        gan_side=options.gan_size,
         augmentation=options.augmentation,
         checkpoint=options.checkpoint,
         device=options.device,

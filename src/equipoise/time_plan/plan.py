@@ -22,6 +22,7 @@ class FixedChoices:
         network: See `Budget`.
         pretrained: See `Budget`.
         size: Side of the images in px.
+        gan_side: Side in px at which generators work.
         n_steps: Optimizer steps of the classifier.
         n_splits: See `Protocol`.
         n_seeds: See `Protocol`.
@@ -32,6 +33,7 @@ class FixedChoices:
     network: str | None = None
     pretrained: str | None = None
     size: int | None = None
+    gan_side: int | None = None
     n_steps: int | None = None
     n_splits: int | None = None
     n_seeds: int | None = None
@@ -62,6 +64,7 @@ class TrainingSetting:
         network: See `Budget`.
         pretrained: See `Budget`.
         size: Side of the images in px.
+        gan_side: Side in px at which generators work; None for that of the images.
         n_steps: Optimizer steps; None with "frozen", where heads train until they converge.
         batch_size: Images in a step.
         reasons: {choice: why}.
@@ -71,6 +74,7 @@ class TrainingSetting:
     network: str
     pretrained: str | None
     size: int
+    gan_side: int | None = None
     n_steps: int | None = None
     batch_size: int = 32
     reasons: Mapping[str, str] = field(default_factory=dict)
@@ -98,6 +102,7 @@ class TrainingSetting:
             pretrained=self.pretrained,
             n_steps=budget.n_steps if self.n_steps is None else self.n_steps,
             batch_size=self.batch_size,
+            gan_side=self.gan_side,
         )
 
 
@@ -139,6 +144,7 @@ class TimePlan:
         measured: {what: number}, for the reader.
         reasons: {choice: why}, those of the setting included.
         fixed: What the user had chosen.
+        generates: Whether a method makes synthetic images.
     """
 
     seconds: float
@@ -150,6 +156,7 @@ class TimePlan:
     measured: Mapping[str, float]
     reasons: Mapping[str, str]
     fixed: FixedChoices
+    generates: bool = False
 
     @property
     def total(self) -> float:
@@ -174,6 +181,7 @@ class TimePlan:
             measured=dict(value["measured"]),
             reasons=dict(value["reasons"]),
             fixed=FixedChoices.from_json(value["fixed"]),
+            generates=value["generates"],
         )
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -188,6 +196,7 @@ class TimePlan:
             "measured": dict(self.measured),
             "reasons": dict(self.reasons),
             "fixed": self.fixed.to_json(),
+            "generates": self.generates,
         }
 
     def protocol(self, protocol: Protocol) -> Protocol:

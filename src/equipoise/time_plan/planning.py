@@ -236,6 +236,7 @@ class Planner:
                 **plan_reasons(choice, options, self.request.fixed, no_generator),
             },
             fixed=self.request.fixed,
+            generates=bool(costs.generators.intersection(choice.methods)),
         )
 
 

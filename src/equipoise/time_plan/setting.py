@@ -21,6 +21,7 @@ from equipoise.time_plan.survey import Survey
 
 SIDES = (64, 96, 128, 160, 192, 224)  # px; more on request
 SMALL_SIDES = (32, 48)  # px; also tried where all layers are trained, which takes long
+GENERATOR_SIDE = 64  # px at which generators work on larger images
 FEATURE_SHARE = 1 / 3  # of the time that features may take
 TRAINING_SHARE = 1 / 2  # of the time that `TYPICAL_STEPS` on `TYPICAL_SPLITS` may take
 TYPICAL_STEPS, TYPICAL_SPLITS = 600, 5  # to choose a size with, before anything is measured on it
@@ -193,7 +194,9 @@ def choose_setting(
     else:
         size, seconds_of_all = fixed.size, cost(fixed.size)
         reasons["size"] = "named (--size)"
-    return replace(setting, size=size, reasons=reasons), seconds_of_all / n_repeats
+    gan_side = fixed.gan_side or (GENERATOR_SIDE if size > GENERATOR_SIDE else None)
+    settled = replace(setting, size=size, gan_side=gan_side, reasons=reasons)
+    return settled, seconds_of_all / n_repeats
 
 
 def sides_for(side: int, *, small: bool) -> tuple[int, ...]:
