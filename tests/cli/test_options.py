@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_what_no_option_names_is_left_to_the_plan() -> None:
     ],
 )
 def test_a_pretrained_regime_has_a_default_network(
-    named: dict[str, str], network: str, pretrained: str | None
+    named: dict[str, Any], network: str, pretrained: str | None
 ) -> None:
     budget = image_budget(replace(DEFAULTS, **named))
     assert (budget.network, budget.pretrained) == (network, pretrained)
