@@ -17,6 +17,7 @@ from equipoise.runs.stage_seconds import (
 )
 
 if TYPE_CHECKING:
+    from equipoise.experiments.running.protocols import Executor
     from equipoise.experiments.study import Study
     from equipoise.results.records import Results
     from equipoise.runs.run import Run
@@ -72,13 +73,8 @@ def execute(
         clock: Has counted the seconds of earlier stages; they are stored with those of this one,
             unless the run was complete before.
     """
-    from equipoise.experiments.description import describe
-    from equipoise.experiments.running.cell_timer import CellTimer
     from equipoise.experiments.running.executors import default_executor
     from equipoise.experiments.running.memory_plan import fit_to_memory
-    from equipoise.experiments.running.progress import watching
-    from equipoise.experiments.running.runner import run_study
-    from equipoise.results.power import outlook, planned_patients
     from equipoise.runs.store import RunStore
 
     clock = clock or StageClock()
@@ -86,24 +82,10 @@ def execute(
     study, executor, memory = fit_to_memory(study, executor, store, device=device)
     for sentence in memory.sentences:
         print(f"Memory: {sentence}")  # noqa: T201 (said before anything trains, in log files too)
-    description = describe(study)
-    store.check(description)
-
-    def detectable_difference() -> str:
-        if study.task != "classification":
-            return ""
-        return outlook(description, planned_patients(study.images, study.splits))
-
     complete = (out / "report.html").is_file() and all(map(store.has_finished, study.cells()))
-    with watching(study, store, executor, outlook=detectable_difference) as observer:
-        timer = CellTimer(observer)
-        with clock.stage(TRAINING):
-            run_study(study, store, executor=executor, observer=timer)
-        clock.move(timer.seconds_before_start, TRAINING, PREPARING)
-    with clock.stage(TABLES):
-        run, results = write_tables(
-            out
-        )  # before the evidence, so that its failure cannot cost them
+    train(study, store, executor, clock)
+    with clock.stage(TABLES):  # before the evidence, so that its failure cannot cost them
+        run, results = write_tables(out)
     with clock.stage(EVIDENCE):
         gather(study, store)
     if not complete:
@@ -114,6 +96,29 @@ def execute(
     finally:
         if not complete:
             clock.store(out)
+
+
+def train(study: "Study", store: "RunStore", executor: "Executor", clock: StageClock) -> None:
+    """Train the cells that a run folder lacks, and show forecast, outlook and progress."""
+    from equipoise.experiments.description import describe
+    from equipoise.experiments.running.cell_timer import CellTimer
+    from equipoise.experiments.running.progress import watching
+    from equipoise.experiments.running.runner import run_study
+    from equipoise.results.power import outlook, planned_patients
+
+    description = describe(study)
+    store.check(description)
+
+    def detectable_difference() -> str:
+        if study.task != "classification":
+            return ""
+        return outlook(description, planned_patients(study.images, study.splits))
+
+    with watching(study, store, executor, outlook=detectable_difference) as observer:
+        timer = CellTimer(observer)
+        with clock.stage(TRAINING):
+            run_study(study, store, executor=executor, observer=timer)
+        clock.move(timer.seconds_before_start, TRAINING, PREPARING)
 
 
 def gather(study: "Study", store: "RunStore") -> None:

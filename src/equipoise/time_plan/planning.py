@@ -10,6 +10,7 @@ from equipoise.experiments.image_plan import plan_study, refuse_small_classes
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import CHEAP_METHODS
 from equipoise.experiments.running.load_generator import busy_cores
+from equipoise.experiments.running.memory_plan import fit_to_memory
 from equipoise.experiments.study import Study
 from equipoise.runs.stage_seconds import PLANNING, StageClock
 from equipoise.time_plan.choosing import CONTROL, GENERATOR, Options, StudyChoice, choose
@@ -112,6 +113,7 @@ class Planner:
             setting = self._with_steps(study, settled.setting)
             self._store(setting)
             study, no_generator = self._with_candidates(study, setting)
+            study = self._fitted_to_memory(study)
         options = self._options(study, setting)
         task = PilotTask(
             study=study,
@@ -186,6 +188,15 @@ class Planner:
             reason = f"no generator: {str(error).split('. ', maxsplit=1)[0]}"
             return replace(study, methods=methods), reason
         return replace(study, methods={**methods, **candidates}), ""
+
+    def _fitted_to_memory(self, study: Study) -> Study:
+        """Change study and executor where they would need more memory than there is."""
+        store, device = self.pilot.store, self.request.budget.device
+        study, executor, memory = fit_to_memory(study, self.pilot.executor, store, device=device)
+        self.pilot.executor = executor
+        for sentence in memory.sentences:
+            self.say(f"Memory: {sentence}")
+        return study
 
     def _options(self, study: Study, setting: TrainingSetting) -> Options:
         fixed = self.request.fixed
