@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import estimator_checks
+from tests.fixtures.pretrained import TINY
 from torch import Tensor
 
 from equipoise.arrays import Images, Labels
@@ -314,7 +315,7 @@ def test_batch_norm_sees_the_pieces(toy: ImageDataset, monkeypatch: pytest.Monke
         return original(norm, images)
 
     monkeypatch.setattr(torch.nn.BatchNorm2d, "forward", forward)
-    settings = {"network": "mobilenet_v2", "n_steps": 1, "micro_batch_size": 3}
+    settings = {"network": TINY, "n_steps": 1, "micro_batch_size": 3}
     quick(**settings).fit(toy.images, toy.labels)
     assert set(sizes) == {2, 3}
 
@@ -448,7 +449,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, fit: Callable[[], object
         {"keep_best": "last", "optimizer": "sgd", "precision": "bf16-mixed"},
         {"keep_best": "averaged"},
         {
-            "network": "mobilenet_v2",
+            "network": TINY,  # has batch norm
             "keep_best": "loss",
             "augmentation": "cell",
             "batch_sampler": "balanced",

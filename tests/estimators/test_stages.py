@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.exceptions import NotFittedError
+from tests.fixtures.pretrained import TINY
 from torch import Tensor, nn
 
 from equipoise.data.dataset import ImageDataset
@@ -75,7 +76,7 @@ def test_averaging_changes_no_step(toy: ImageDataset, monkeypatch: pytest.Monkey
 
 def test_golden_average_of_the_weights_after_every_step(toy: ImageDataset) -> None:
     """At a constant rate the first t steps of a fit are the fit of t steps."""
-    settings = {"network": "mobilenet_v2", "n_steps": 6}  # has batch norm
+    settings = {"network": TINY, "n_steps": 6}  # has batch norm
     averaged = weights(fit(toy, keep_best="averaged", **settings).network_)
     expected: dict[str, Tensor] = {}
     for step in range(1, 7):

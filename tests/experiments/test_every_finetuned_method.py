@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from safetensors.torch import save_file
 from tests.experiments.test_every_method import (
     BUDGET,
     GENERATIVE,
@@ -37,7 +39,7 @@ def _patience_with_beginners(monkeypatch: pytest.MonkeyPatch) -> None:
 def budget(tiny_weights: str) -> Budget:
     """A budget whose warm-up of the head has a step."""
     tiny = replace(BUDGET, regime="finetune", network=TINY_NAME, pretrained=tiny_weights)
-    return replace(tiny, n_steps=12)
+    return replace(tiny, n_steps=10)
 
 
 def test_methods_that_make_no_sense_are_left_out_and_refused_with_the_reason(
@@ -88,11 +90,21 @@ def test_from_images_to_predictions(name: str, budget: Budget, tmp_path: Path) -
     check_whole(run(study, tmp_path), study)
 
 
+def test_a_network_of_timm_is_finetuned(
+    budget: Budget, fake_timm: ModuleType, tmp_path: Path
+) -> None:
+    network = fake_timm.create_model("tiny", pretrained=False, num_classes=9, in_chans=3)
+    file = tmp_path / "tiny.safetensors"
+    save_file(network.state_dict(), file)
+    study = make_study("none", budget=replace(budget, network="timm:tiny", pretrained=str(file)))
+    check_whole(run(study, tmp_path), study)
+
+
 @pytest.mark.parametrize("name", ["none", pytest.param("crt", marks=pytest.mark.slow)])
 def test_killed_in_the_middle_it_ends_in_the_same_weights(
     name: str, budget: Budget, tmp_path: Path
 ) -> None:
-    """The first step of 12 trains the head alone."""
+    """The first step of 10 trains the head alone."""
     study = make_study(name, budget=budget)
     steps = Steps()
     expected = run(study, tmp_path / "whole", steps)
