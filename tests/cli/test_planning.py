@@ -19,15 +19,17 @@ def test_a_planned_run_says_what_it_does_and_whether_it_kept_its_time(
     code, printed, error = call(*command)
     assert code == 0, error
     assert printed.startswith("Planning for 3 min")
-    for words in ("Plan for 3 min", "40 px", "--splits", "Expected: 2 splits x 1 seeds"):
+    for words in ("Plan for 3 min", "40 px", "named (--splits)", "Expected: 2 splits x 1 seed "):
         assert words in printed
     plan = json.loads((out / "plan.json").read_text())["plan"]
     assert plan["setting"]["size"] == 40
     assert plan["now"]["n_splits"] == 2
     seconds = json.loads((out / "seconds.json").read_text())
+    assert "Planned for 3 min, took" in printed
     assert {"reading", "planning", "training", "tables", "evidence"} <= seconds.keys()
     assert json.loads((out / "study.json").read_text())["facts"]["plan"] == plan
     html = (out / "report.html").read_text()
+    assert "The plan by time" in html
 
     code, printed, _ = call(*command)
     assert code == 0

@@ -166,12 +166,17 @@ def write_and_show(run: "Run", results: "Results") -> None:
         typer.Exit: A cell failed; the exit code is 1.
     """
     from equipoise.cli.console import show_results
+    from equipoise.cli.plan_text import kept_sentence
     from equipoise.report.advice import advice_of
     from equipoise.report.html import first_screen_warnings, write_report
     from equipoise.report.run_contents import Contents
+    from equipoise.time_plan.kept import kept_plan
 
     contents = Contents(run=run, results=results)
     show_results(results, advice_of(contents), first_screen_warnings(contents))
+    kept = kept_plan(run, results)
+    if kept is not None:
+        print(kept_sentence(kept))  # noqa: T201
     print(f"Report: {write_report(run, results)}")  # noqa: T201 (scripts read this line)
     if results.failures:
         raise typer.Exit(code=1)

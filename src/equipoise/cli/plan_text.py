@@ -1,18 +1,17 @@
 """What the terminal shows of a plan: the pilot's cells, and the plan."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 
 from rich.console import Console
 
 from equipoise.experiments.running.progress import duration
 from equipoise.experiments.running.protocols import Observer
-from equipoise.results.power import ACCURACY
-from equipoise.results.records import RANKING
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import TriedCellRecord
-from equipoise.time_plan.plan import Outlook, TimePlan
-
-LABELS = {ACCURACY: "balanced accuracy", RANKING: "AUROC"}
+from equipoise.time_plan.kept import KeptPlan
+from equipoise.time_plan.plan import TimePlan
+from equipoise.time_plan.words import choices_in_words, promise
 
 
 class PilotLines(Observer):
@@ -63,42 +62,14 @@ def plan_lines(plan: TimePlan) -> list[str]:
     return lines
 
 
-def choices_in_words(plan: TimePlan) -> dict[str, str]:
-    """Return every choice of a plan in words."""
-    setting = plan.setting
-    weights = f" ({setting.pretrained})" if setting.pretrained else ""
-    values = {
-        "regime": f"{setting.regime}, {setting.network}{weights}",
-        "size": f"{setting.size} px",
-    }
-    if setting.gan_side is not None and plan.generates:
-        values["size"] += f", generators at {setting.gan_side} px (--gan-size)"
-    if setting.n_steps is not None:
-        values["steps"] = f"{setting.n_steps:,} of {setting.batch_size} images"
-    values["methods"] = ", ".join(plan.methods)
-    values["splits"] = str(plan.now.n_splits)
-    values["seeds"] = str(plan.now.n_seeds)
-    return values
-
-
-def promise(outlook: Outlook) -> str:
-    """Return what a number of splits and seeds finds, in words."""
-    differences = differences_in_words(outlook.detectable)
-    runs = f"{outlook.n_splits} splits x {outlook.n_seeds} seeds"
-    if not differences:
-        return f"{runs} distinguish no method from the baseline: too few patients are tested"
-    return f"{runs} find a true difference of {differences} four times in five"
-
-
-def differences_in_words(detectable: Mapping[str, float | None]) -> str:
-    """Return the detectable differences of all metrics that have one, in words.
-
-    Example:
-        >>> differences_in_words({"balanced_accuracy": 0.05, "auroc": 0.021})
-        '0.050 in balanced accuracy and of 0.021 in AUROC'
-    """
+def kept_sentence(kept: KeptPlan) -> str:
+    """Return whether a run kept its time, and what it could find beside what was promised."""
     parts = []
-    for metric, difference in detectable.items():
-        if difference is not None:
-            parts.append(f"{difference:.3f} in {LABELS[metric]}")
-    return " and of ".join(parts)
+    for line in kept.promises:
+        if math.isfinite(line.promised) and math.isfinite(line.reached):
+            parts.append(f"{line.promised:.3f} and {line.reached:.3f} in {line.label}")
+    promised = ""
+    if parts:
+        promised = f" Detectable differences, promised and reached: {'; '.join(parts)}."
+    time = f"Planned for {duration(kept.plan.seconds)}, took {duration(kept.total)}."
+    return time + promised

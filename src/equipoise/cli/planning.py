@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from equipoise.cli.execution import execute
 from equipoise.cli.options import DEFAULT_TIME, RunOptions, typed_command
-from equipoise.cli.plan_text import PilotLines, show_plan
 from equipoise.exceptions import SettingError
-from equipoise.experiments.running.progress import duration
 from equipoise.runs.stage_seconds import READING, StageClock
 from equipoise.time_plan.duration import parse_duration
 from equipoise.time_plan.plan import FixedChoices, StoredPlan, read_plan
@@ -84,6 +82,8 @@ def stored_plan(folder: Path, fixed: FixedChoices, seconds: float | None) -> Sto
         SettingError: The plan was made for another time or other choices, or the run in the folder
             was not planned by time.
     """
+    from equipoise.experiments.running.progress import duration
+
     stored = read_plan(folder)
     if stored is None:
         if (folder / "study.json").is_file():
@@ -122,6 +122,7 @@ def planned_study(
     from rich.console import Console
 
     from equipoise.cli.console import reading_bar
+    from equipoise.cli.plan_text import show_plan
     from equipoise.data.reading import read
     from equipoise.time_plan.planning import replanned_study
     from equipoise.time_plan.survey import survey_images
@@ -147,6 +148,8 @@ def planned_study(
 
 def announcement(options: RunOptions, request: PlanRequest, stored: StoredPlan | None) -> str:
     """Return the first line of a planned run."""
+    from equipoise.experiments.running.progress import duration
+
     time = duration(request.seconds)
     if stored is not None and stored.plan is not None:
         return f"The plan for {time} that this folder contains is continued."
@@ -162,6 +165,7 @@ def make_planner(
     console: "Console",
 ) -> "Planner":
     """Build what plans a study, with this machine as its meter."""
+    from equipoise.cli.plan_text import PilotLines
     from equipoise.experiments.running.executors import default_executor
     from equipoise.runs.store import RunStore
     from equipoise.time_plan.machine import Machine, Shelf

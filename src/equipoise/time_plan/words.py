@@ -1,0 +1,52 @@
+"""A plan in words, for the terminal and the report."""
+
+from collections.abc import Mapping
+
+from equipoise.results.phrases import plural
+from equipoise.results.power import ACCURACY
+from equipoise.results.records import RANKING
+from equipoise.time_plan.plan import Outlook, TimePlan
+
+LABELS = {ACCURACY: "balanced accuracy", RANKING: "AUROC"}
+
+
+def choices_in_words(plan: TimePlan) -> dict[str, str]:
+    """Return every choice of a plan in words."""
+    setting = plan.setting
+    weights = f" ({setting.pretrained})" if setting.pretrained else ""
+    values = {
+        "regime": f"{setting.regime}, {setting.network}{weights}",
+        "size": f"{setting.size} px",
+    }
+    if setting.gan_side is not None and plan.generates:
+        values["size"] += f", generators at {setting.gan_side} px (--gan-size)"
+    if setting.n_steps is not None:
+        values["steps"] = f"{setting.n_steps:,} of {setting.batch_size} images"
+    values["methods"] = ", ".join(plan.methods)
+    values["splits"] = str(plan.now.n_splits)
+    values["seeds"] = str(plan.now.n_seeds)
+    return values
+
+
+def promise(outlook: Outlook) -> str:
+    """Return what a number of splits and seeds finds, in words."""
+    differences = differences_in_words(outlook.detectable)
+    runs = f"{plural(outlook.n_splits, 'split')} x {plural(outlook.n_seeds, 'seed')}"
+    if not differences:
+        return f"{runs} distinguish no method from the baseline: too few patients are tested"
+    return f"{runs} find a true difference of {differences} four times in five"
+
+
+def differences_in_words(detectable: Mapping[str, float | None]) -> str:
+    """Return the detectable differences of all metrics that have one, in words.
+
+    Example:
+        >>> differences_in_words({"balanced_accuracy": 0.05, "auroc": 0.021})
+        '0.050 in balanced accuracy and of 0.021 in AUROC'
+    """
+    parts = []
+    for metric, label in LABELS.items():
+        difference = detectable.get(metric)
+        if difference is not None:
+            parts.append(f"{difference:.3f} in {label}")
+    return " and of ".join(parts)
