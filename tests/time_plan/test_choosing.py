@@ -16,6 +16,7 @@ from equipoise.time_plan.choosing import (
     affordable_units,
     choose,
     enough_units,
+    pilot_alone,
 )
 from equipoise.time_plan.costs import StudyCosts
 
@@ -111,6 +112,19 @@ def test_methods_are_left_out_from_the_end_where_the_time_is_short() -> None:
     assert (choice.methods, choice.n_units) == (METHODS[:3], 2)
     assert choose(costs, NAMED, 60 / USED, detectable_of) is None
     assert choose(costs, OPTIONS, 39 / USED, detectable_of) is None
+
+
+def test_a_pilot_that_has_used_up_the_time_is_the_study() -> None:
+    costs = StudyCosts(
+        spent={}, n_workers=1, start=0.0, cells={}, finished=dict.fromkeys(METHODS, 3)
+    )
+    choice = pilot_alone(costs, OPTIONS)
+    assert choice is not None
+    assert (choice.methods, choice.n_units) == (METHODS, 3)
+    assert pilot_alone(costs, replace(OPTIONS, fixed_units=5)) is None
+    assert pilot_alone(replace(costs, finished=dict.fromkeys(METHODS, 1)), OPTIONS) is None
+    named = replace(OPTIONS, methods=(*METHODS, "dcgan"))
+    assert pilot_alone(costs, named) is None
 
 
 def test_seeds_are_chosen_on_a_given_test_set() -> None:

@@ -1,11 +1,13 @@
 """Plans of a small study, measured on its own cells; the meter is injected."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from equipoise.data.images.options import Loaded
 from equipoise.data.phantoms.datasets import cells
+from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import Budget, Protocol
 from equipoise.experiments.running.executors import InProcess
@@ -15,7 +17,14 @@ from equipoise.runs.run import open_run
 from equipoise.runs.stage_seconds import StageClock
 from equipoise.runs.store import RunStore
 from equipoise.time_plan.pilot import Pilot
-from equipoise.time_plan.plan import FixedChoices, TimePlan, TrainingSetting, read_plan
+from equipoise.time_plan.plan import (
+    FixedChoices,
+    StoredPlan,
+    TimePlan,
+    TrainingSetting,
+    read_plan,
+)
+from equipoise.time_plan.planned_study import PlannedStudy
 from equipoise.time_plan.planning import Planner, replanned_study
 from equipoise.time_plan.request import PlanRequest
 from equipoise.time_plan.survey import Survey
@@ -155,3 +164,36 @@ def test_steps_are_searched_for_on_the_first_split(
     assert "validation" in plan.reasons["steps"]
     _, classifier = study.methods["none"].steps[-1]
     assert classifier.n_steps == plan.setting.n_steps
+
+
+def test_finetuning_replaces_frozen_features_where_it_ranks_better(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All layers of an untrained network take the place of those of a pretrained one."""
+    module = "equipoise.time_plan.finetuning"
+
+    def stand_in(planned: PlannedStudy) -> TrainingSetting:
+        return replace(planned.setting, regime="scratch", pretrained=None)
+
+    monkeypatch.setattr(f"{module}.LEAST", 0.0)
+    monkeypatch.setattr(f"{module}.finetune_setting", stand_in)
+    monkeypatch.setattr(f"{module}.verdict_of_trial", lambda _planned, _trial: (True, "better"))
+    monkeypatch.setattr("equipoise.time_plan.steps.FIRST", 2)
+    monkeypatch.setattr("equipoise.time_plan.steps.MOST", 4)
+    fixed = FixedChoices(size=32, n_splits=2, methods=("none", "class_weights"))
+    planner = planner_of(tmp_path, fixed, 7200.0)
+    setting = TrainingSetting(
+        regime="frozen",
+        network="small_cnn",
+        pretrained="random",
+        size=32,
+        reasons={"regime": "here"},
+    )
+    settled = StoredPlan(seconds=7200.0, fixed=fixed, setting=setting)
+    plan, study = planner.plan(Loaded(dataset=DATASET), settled, name="cells", facts={})
+    assert (plan.setting.regime, plan.setting.n_steps) == ("scratch", 4)
+    assert plan.reasons["regime"] == "better"
+    assert isinstance(study.methods["none"].steps[-1][1], ImageClassifier)
+    run = open_run(tmp_path)
+    names = {step.class_name for record in run.finished for step in record.steps}
+    assert names == {"equipoise.estimators.classifier.ImageClassifier"}

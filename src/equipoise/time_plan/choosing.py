@@ -112,6 +112,17 @@ def choose(
     return with_generator(costs, options, seconds, choice, detectable_of)
 
 
+def pilot_alone(costs: StudyCosts, options: Options) -> StudyChoice | None:
+    """Return the cells of the pilot as a study, for a time that it has used up.
+
+    None where a named method, or a named number of splits, is not among them.
+    """
+    n_units = min(costs.finished.get(name, 0) for name in options.methods)
+    if options.fixed_units is not None or options.seeds_are_units or n_units < FEWEST:
+        return None
+    return StudyChoice(methods=options.methods, n_units=n_units, affordable=0)
+
+
 def with_generator(
     costs: StudyCosts,
     options: Options,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from equipoise.experiments.running.probes import step_counts
 from equipoise.experiments.study import Study
+from equipoise.runs.run import Run
 from equipoise.runs.stage_seconds import PLANNING, PREPARING, TABLES, read_stage_seconds
 from equipoise.time_plan.choosing import choose
 from equipoise.time_plan.costs import StudyCosts
@@ -39,10 +40,13 @@ class PilotTask:
     seconds: float
     limit: float | None
 
-    def measure(self) -> tuple[StudyCosts, StudyPower]:
+    def measure(self) -> tuple[StudyCosts, StudyPower, Run]:
         """Train the first cells, time them and the rest, and measure how much they vary.
 
         The first split shows how many more the pilot can have.
+
+        Returns:
+            What the study costs, what it can find, and the pilot's cells.
         """
         part = self._part()
         self.pilot.prepare(part)
@@ -55,7 +59,8 @@ class PilotTask:
         run, tables_of_cell = self.pilot.tabulate()
         costs = self._costs(part, cells, probed, n_splits=n_splits)
         spread = measure_spread(run.images, self.power.size(1, 1, max(2, len(part.methods))))
-        return replace(costs, tables_of_cell=tables_of_cell), replace(self.power, spread=spread)
+        costs = replace(costs, tables_of_cell=tables_of_cell)
+        return costs, replace(self.power, spread=spread), run
 
     def _part(self) -> Study:
         """Return the study of the methods that are cheap enough to be trained in the pilot."""

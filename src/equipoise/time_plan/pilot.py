@@ -1,5 +1,6 @@
 """The pilot: the first cells of a study, whose times and spreads the plan is computed from."""
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -64,6 +65,14 @@ class Pilot:
             if self.store.has_finished(cell):
                 by_method.setdefault(cell.method, []).append(self._seconds_of(cell))
         return {method: sum(seconds) / len(seconds) for method, seconds in by_method.items()}
+
+    def discard(self) -> None:
+        """Remove the cells and what describes them: other cells will be trained instead."""
+        with self.store.lock():
+            for name in ("study.json", "splits.json", "duplicates.json", "examples.npz"):
+                (self.store.folder / name).unlink(missing_ok=True)
+            shutil.rmtree(self.store.folder / "cells", ignore_errors=True)
+        self._seconds = {}
 
     def tabulate(self) -> tuple[Run, float]:
         """Open the run and write its tables; return the run and the seconds for each cell."""

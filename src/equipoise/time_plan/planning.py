@@ -13,19 +13,20 @@ from equipoise.experiments.running.load_generator import busy_cores
 from equipoise.experiments.running.memory_plan import fit_to_memory
 from equipoise.experiments.study import Study
 from equipoise.runs.stage_seconds import PLANNING, StageClock
-from equipoise.time_plan.choosing import CONTROL, GENERATOR, Options, StudyChoice, choose
-from equipoise.time_plan.costs import StudyCosts
+from equipoise.time_plan import finetuning
+from equipoise.time_plan.choosing import CONTROL, GENERATOR, Options, choose, pilot_alone
 from equipoise.time_plan.machine import threads
 from equipoise.time_plan.measuring import PilotTask
 from equipoise.time_plan.pilot import Pilot
 from equipoise.time_plan.plan import StoredPlan, TimePlan, TrainingSetting
+from equipoise.time_plan.planned_study import PlannedStudy
 from equipoise.time_plan.power_of_study import StudyPower
 from equipoise.time_plan.reasons import plan_reasons
 from equipoise.time_plan.request import PlanRequest
 from equipoise.time_plan.setting import Meter, Say, WeightsShelf, choose_regime, choose_setting
 from equipoise.time_plan.shortest import refuse_too_short, unaffordable
 from equipoise.time_plan.steps import SHARE as STEPS_SHARE
-from equipoise.time_plan.steps import baseline_fit, choose_steps
+from equipoise.time_plan.steps import StepsChoice, baseline_fit, choose_steps
 from equipoise.time_plan.survey import Survey
 
 MOST_SPLITS, MOST_SEEDS = 48, 12
@@ -107,10 +108,24 @@ class Planner:
         Raises:
             SettingError: A named method or a named number of splits does not fit the time.
         """
-        request = self.request
         with self.stages.stage(PLANNING):
             study = self._largest_study(loaded, settled.setting, name, facts)
-            setting = self._with_steps(study, settled.setting)
+        planned = self._planned(study, settled.setting)
+        setting = self._with_finetuning(planned)
+        if setting.regime == planned.setting.regime:
+            planned = replace(planned, setting=setting)
+        else:
+            self.pilot.discard()
+            planned = self._planned(study, setting)
+        plan = self._plan_of(planned)
+        self._store(plan.setting, plan)
+        return plan, study_of(planned.study, plan)
+
+    def _planned(self, study: Study, setting: TrainingSetting) -> PlannedStudy:
+        """Settle the steps, train the pilot, and choose methods and splits."""
+        request = self.request
+        with self.stages.stage(PLANNING):
+            setting = self._with_steps(study, setting)
             self._store(setting)
             study, no_generator = self._with_candidates(study, setting)
             study = self._fitted_to_memory(study)
@@ -127,13 +142,51 @@ class Planner:
             seconds=request.seconds,
             limit=request.limit,
         )
-        costs, power = task.measure()
+        costs, power, run = task.measure()
         choice = choose(costs, options, request.seconds, power.mean_detectable)
+        choice = choice or pilot_alone(costs, options)
         if choice is None:
             raise unaffordable(costs, options, request.seconds)
-        plan = self._plan_of(setting, costs, power, choice, no_generator)
-        self._store(setting, plan)
-        return plan, study_of(study, plan)
+        return PlannedStudy(
+            setting=setting,
+            study=study,
+            costs=costs,
+            power=power,
+            choice=choice,
+            run=run,
+            no_generator=no_generator,
+        )
+
+    def _with_finetuning(self, planned: PlannedStudy) -> TrainingSetting:
+        """Return the setting of finetuning where there is time for it and it ranks better.
+
+        Else the setting of the plan, with the reason.
+        """
+        request, setting = self.request, planned.setting
+        fixed = request.fixed.regime is not None or request.fixed.pretrained is not None
+        if not setting.frozen or fixed or request.seconds < finetuning.LEAST:
+            return setting
+        with self.stages.stage(PLANNING):
+            reason = finetuning.why_not_tried(planned, self.meter, request.seconds)
+            is_better = False
+            if not reason:
+                self.say("There is time to finetune: the baseline is tried on the first split.")
+                trial = self._trial(planned)
+                is_better, reason = finetuning.verdict_of_trial(planned, trial)
+        reasons = {**setting.reasons, "regime": f"{setting.reasons['regime']}; {reason}"}
+        if not is_better:
+            return replace(setting, reasons=reasons)
+        reasons |= {"regime": reason, "steps": trial.reason}
+        finetuned = finetuning.finetune_setting(planned)
+        return replace(finetuned, n_steps=trial.n_steps, reasons=reasons)
+
+    def _trial(self, planned: PlannedStudy) -> StepsChoice:
+        """Finetune the baseline with more and more steps."""
+        study = finetuning.finetuned_study(planned, self.request.budget)
+        most = min(finetuning.TRIAL_SHARE * self.request.seconds, finetuning.TRIAL_SECONDS)
+        executor = self.pilot.executor
+        with busy_cores(executor.n_workers - 1), threads(executor.n_threads):
+            return choose_steps(baseline_fit(study, self.pilot.store.workspace), most)
 
     def _store(self, setting: TrainingSetting, plan: TimePlan | None = None) -> StoredPlan:
         stored = StoredPlan(
@@ -157,11 +210,13 @@ class Planner:
         return plan_study(loaded, protocol, setting.budget(request.budget), name=name, facts=facts)
 
     def _with_steps(self, study: Study, setting: TrainingSetting) -> TrainingSetting:
-        """Search for the steps that are enough, where there are steps and none were named."""
+        """Search for the steps that are enough, where there are steps and none are known."""
         if setting.frozen:
             return setting
-        if setting.n_steps is not None:
+        if self.request.fixed.n_steps is not None:
             return replace(setting, reasons={**setting.reasons, "steps": "named (--steps)"})
+        if setting.n_steps is not None:  # found before, perhaps by an earlier call
+            return setting
         self.say("How many steps are enough? The baseline is trained with more and more of them.")
         executor = self.pilot.executor
         with busy_cores(executor.n_workers - 1), threads(executor.n_threads):
@@ -215,40 +270,38 @@ class Planner:
             seeds_are_units=seeds_are_units,
         )
 
-    def _plan_of(
-        self,
-        setting: TrainingSetting,
-        costs: StudyCosts,
-        power: StudyPower,
-        choice: StudyChoice,
-        no_generator: str,
-    ) -> TimePlan:
-        options = power.options
+    def _plan_of(self, planned: PlannedStudy) -> TimePlan:
+        costs, power, choice = planned.costs, planned.power, planned.choice
+        options, request = power.options, self.request
         same = replace(options, methods=choice.methods, droppable=False)
-        seconds = self.request.seconds
-        twice = choose(costs, same, 2 * seconds, power.mean_detectable) or choice
+        twice = choose(costs, same, 2 * request.seconds, power.mean_detectable) or choice
         n_methods = len(choice.methods)
         stages = costs.stages(choice.methods, *options.splits_and_seeds(choice.n_units))
-        measured = {f"seconds of a cell of {name}": costs.cells[name] for name in costs.cells}
-        measured["seconds of the tables of a cell"] = costs.tables_of_cell
-        for metric, ratio in power.spread.ratios.items():
-            measured[f"variance of differences in {metric}, in units of the assumed"] = ratio
-        measured["splits of the pilot"] = float(power.spread.n_splits)
+        reasons = plan_reasons(choice, options, request.fixed, planned.no_generator)
         return TimePlan(
-            seconds=seconds,
-            setting=setting,
+            seconds=request.seconds,
+            setting=planned.setting,
             methods=choice.methods,
             now=power.outlook(choice.n_units, n_methods),
             twice=power.outlook(twice.n_units, n_methods),
-            stages={name: round(value, 1) for name, value in stages.items()},
-            measured={name: round(value, 4) for name, value in measured.items()},
-            reasons={
-                **setting.reasons,
-                **plan_reasons(choice, options, self.request.fixed, no_generator),
-            },
-            fixed=self.request.fixed,
+            stages={name: round(seconds, 1) for name, seconds in stages.items()},
+            measured=measured_numbers(planned),
+            reasons={**planned.setting.reasons, **reasons},
+            fixed=request.fixed,
             generates=bool(costs.generators.intersection(choice.methods)),
         )
+
+
+def measured_numbers(planned: PlannedStudy) -> dict[str, float]:
+    """Return what was measured, for the reader of the stored plan."""
+    costs, spread = planned.costs, planned.power.spread
+    measured = {"seconds of the tables of a cell": costs.tables_of_cell}
+    for name, seconds in costs.cells.items():
+        measured[f"seconds of a cell of {name}"] = seconds
+    for metric, ratio in spread.ratios.items():
+        measured[f"variance of differences in {metric}, in units of the assumed"] = ratio
+    measured["splits of the pilot"] = float(spread.n_splits)
+    return {name: round(value, 4) for name, value in measured.items()}
 
 
 def study_of(study: Study, plan: TimePlan) -> Study:

@@ -45,6 +45,8 @@ def _seeds_reason(choice: StudyChoice, options: Options, fixed: FixedChoices) ->
 
 
 def _enough(choice: StudyChoice, units: str) -> str:
+    if not choice.affordable:
+        return "those of the pilot, which has used up the time"
     if choice.n_units < choice.affordable:
         return (
             f"up to {choice.affordable} fit the time, but more than {choice.n_units} {units} "

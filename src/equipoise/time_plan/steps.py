@@ -30,11 +30,13 @@ class StepsChoice:
         n_steps: The steps.
         areas: {steps: validation AUROC of the baseline}, of the runs that were made.
         reason: Why no more.
+        predictions: Those of the validation images after `n_steps`.
     """
 
     n_steps: int
     areas: dict[int, float]
     reason: str
+    predictions: Predictions
 
 
 def choose_steps(
@@ -61,7 +63,7 @@ def choose_steps(
         if taken + next_seconds > seconds or 2 * n_steps > MOST:
             areas.setdefault(n_steps, compare_areas(shorter, shorter).first)
             reason = "the time for the search is over, and validation may still rise"
-            return StepsChoice(n_steps=n_steps, areas=areas, reason=reason)
+            return StepsChoice(n_steps=n_steps, areas=areas, reason=reason, predictions=shorter)
         longer = fit(2 * n_steps)
         test = compare_areas(longer, shorter)
         areas[n_steps], areas[2 * n_steps] = test.second, test.first
@@ -71,7 +73,7 @@ def choose_steps(
                 "the baseline's validation AUROC no longer rises by more than its noise: "
                 f"{test.second:.3f} after {n_steps // 2:,}, {test.first:.3f} after {n_steps:,}"
             )
-            return StepsChoice(n_steps=n_steps, areas=areas, reason=reason)
+            return StepsChoice(n_steps=n_steps, areas=areas, reason=reason, predictions=longer)
         shorter = longer
 
 
