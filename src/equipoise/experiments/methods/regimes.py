@@ -24,7 +24,7 @@ NOT_FROZEN = {
 NOT_FINETUNED = {"pretraining": "the layers that it would train have pretrained weights already"}
 NONSENSE: Mapping[str, Mapping[str, str]] = {FROZEN: NOT_FROZEN, FINETUNE: NOT_FINETUNED}
 
-# Settings of a finetuned classifier, which the same network from scratch has not.
+# Settings of a finetuned classifier; what changes of them do: `studies.finetune_settings`.
 FINETUNED: Params = {"layer_decay": 0.4, "head_warmup": 0.1, "batch_norm": "live"}
 
 
