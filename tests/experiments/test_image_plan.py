@@ -7,7 +7,7 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.options import Loaded
 from equipoise.data.phantoms.datasets import chest_films
 from equipoise.exceptions import DataError, LeakageError, SettingError
-from equipoise.experiments.demo import demo_study
+from equipoise.experiments.demo import RARE_IN_TRAINING, demo_study
 from equipoise.experiments.image_plan import check_plan, plan_study
 from equipoise.experiments.protocol import Budget, Protocol
 
@@ -104,7 +104,7 @@ def test_bad_settings_are_refused_before_anything_is_read(
 def test_only_generators_mind_the_side() -> None:
     check_plan(CHEAP, Budget(), size=30)
     with pytest.raises(SettingError, match="Resize to 32"):
-        check_plan(Protocol(), Budget(), size=30)
+        check_plan(replace(CHEAP, methods=("none", "dcgan")), Budget(), size=30)
 
 
 def test_a_class_too_small_for_a_method_is_refused_before_anything_trains() -> None:
@@ -114,7 +114,12 @@ def test_a_class_too_small_for_a_method_is_refused_before_anything_trains() -> N
         plan_study(films, replace(CHEAP, methods=("none", "dcgan")), Budget(), name="films")
 
 
-def test_the_demo_compares_the_default_methods() -> None:
+def test_the_demo_compares_the_default_methods_and_a_generator() -> None:
     study = demo_study()
-    assert tuple(study.methods) == Protocol().methods
+    assert tuple(study.methods) == (*Protocol().methods, "replay", "dcgan")
     assert study.dataset.class_names[study.positive] == "abnormal"
+    for split in study.splits:
+        assert study.images.subset(split.train).counts[study.positive] == RARE_IN_TRAINING
+        assert study.images.subset(split.test).counts[study.positive] >= 90
+    assert study.reading.source == "demo"
+    assert any("known effect" in str(note) for note in study.facts["notes"])

@@ -15,6 +15,7 @@ from equipoise.experiments.study import Study
 from equipoise.resampling.random import RandomOversampler, ReplayOversampler
 from equipoise.results.replay import OVERSAMPLING, REPLAY, missing_replays, replay_of, replays
 from equipoise.runs.description import StudyDescription
+from equipoise.time_plan.choosing import CONTROL, GENERATOR
 
 Describe = Callable[..., StudyDescription]
 BUDGET = Budget(device="cpu")
@@ -98,5 +99,5 @@ def test_a_method_of_another_classifier_has_no_control_in_the_catalogue(
 
 
 def test_the_default_comparison_has_a_fair_control_of_each_generator(described: Describe) -> None:
-    study = described(*Protocol().methods)
-    assert missing_replays(study, ["dcgan", "cdcgan"]) is None
+    study = described(*Protocol().methods, CONTROL, GENERATOR)
+    assert missing_replays(study, [GENERATOR]) is None

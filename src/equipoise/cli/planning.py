@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from equipoise.experiments.study import Study
     from equipoise.time_plan.planning import Planner
 
+DEMO_TIME = "200s"
 DRY_SHARE, DRY_SECONDS = 0.1, 600.0  # of the time, and at most, for the cells of a plan alone
 
 
@@ -68,6 +69,64 @@ def print_plan(options: RunOptions, protocol: "Protocol", budget: "Budget") -> N
     )
     with TemporaryDirectory() as folder:
         planned_study(options, request, Path(folder), StageClock(), None)
+
+
+def planned_demo(out: Path, *, workers: int | None) -> None:
+    """Plan the demo for `DEMO_TIME` and run it; on a slow machine with the fewest splits."""
+    from equipoise.experiments.demo import FEWEST_SPLITS, demo_study
+
+    clock = StageClock()
+    begun_without_plan = (out / "study.json").is_file() and read_plan(out) is None
+    study = None
+    if not begun_without_plan:
+        try:
+            study = demo_by_plan(out, clock, workers=workers)
+        except SettingError as error:
+            print(f"{error} The demo runs {FEWEST_SPLITS} splits all the same.")  # noqa: T201
+    execute(study or demo_study(), out, workers=workers, device="auto", clock=clock)
+
+
+def demo_by_plan(out: Path, clock: StageClock, *, workers: int | None) -> "Study":
+    """Plan the demo, or read its stored plan; print the plan, and return the study.
+
+    Raises:
+        SettingError: The machine is too slow for `DEMO_TIME`.
+    """
+    from rich.console import Console
+
+    from equipoise.cli.plan_text import show_plan
+    from equipoise.experiments.demo import BUDGET, NAME, PROTOCOL, demo_images, rare_in_training
+    from equipoise.time_plan.planning import replanned_study
+    from equipoise.time_plan.survey import survey_dataset
+
+    console = Console()
+    loaded = demo_images()
+    survey = survey_dataset(loaded.dataset)
+    request = PlanRequest(
+        seconds=parse_duration(DEMO_TIME),
+        fixed=FixedChoices(
+            methods=tuple(PROTOCOL.methods),
+            regime=BUDGET.regime,
+            network=BUDGET.network,
+            pretrained=BUDGET.pretrained,
+            size=survey.side,
+            n_seeds=PROTOCOL.n_seeds,
+        ),
+        protocol=PROTOCOL,
+        budget=BUDGET,
+        adapt=rare_in_training,
+    )
+    facts = {"command": "equipoise demo"}
+    planner = make_planner(request, out, clock, console, device="auto", workers=workers)
+    stored = read_plan(out)
+    if stored is not None and stored.plan is not None:
+        plan = stored.plan
+        study = replanned_study(loaded, plan, request, name=NAME, facts=facts)
+    else:
+        settled = stored or planner.settle(survey)
+        plan, study = planner.plan(loaded, settled, name=NAME, facts=facts)
+    show_plan(plan, console)
+    return study
 
 
 def stored_plan(folder: Path, fixed: FixedChoices, seconds: float | None) -> StoredPlan | None:
@@ -129,7 +188,9 @@ def planned_study(
 
     console = Console()
     console.print(announcement(options, request, stored), highlight=False, soft_wrap=True)
-    planner = make_planner(request, folder, options, clock, console)
+    planner = make_planner(
+        request, folder, clock, console, device=options.device, workers=options.workers
+    )
     name = options.run_folder.name
     facts = {"command": typed_command()}
     if stored is None:
@@ -160,9 +221,11 @@ def announcement(options: RunOptions, request: PlanRequest, stored: StoredPlan |
 def make_planner(
     request: PlanRequest,
     folder: Path,
-    options: RunOptions,
     clock: StageClock,
     console: "Console",
+    *,
+    device: str,
+    workers: int | None,
 ) -> "Planner":
     """Build what plans a study, with this machine as its meter."""
     from equipoise.cli.plan_text import PilotLines
@@ -172,7 +235,7 @@ def make_planner(
     from equipoise.time_plan.pilot import Pilot
     from equipoise.time_plan.planning import Planner
 
-    executor = default_executor(options.device, workers=options.workers)
+    executor = default_executor(device, workers=workers)
     return Planner(
         request=request,
         pilot=Pilot(

@@ -8,7 +8,7 @@ import typer
 from equipoise.cli import options as opt
 from equipoise.cli.execution import execute, load_study
 from equipoise.cli.options import SEGMENTATION, RunOptions, command_of, pick_task, typed_command
-from equipoise.cli.planning import fixed_choices, print_plan, run_by_time
+from equipoise.cli.planning import fixed_choices, planned_demo, print_plan, run_by_time
 from equipoise.cli.run_volumes import demo_volumes, run_volumes
 from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import (
@@ -38,9 +38,7 @@ def demo(
     """Compare methods on drawn cells, or brain tumors (needs no data; minutes on two cores)."""
     if pick_task(task) == SEGMENTATION:
         return demo_volumes(out or Path("runs/demo-segmentation"), workers=workers)
-    from equipoise.experiments.demo import demo_study
-
-    return execute(demo_study(), out or Path("runs/demo"), workers=workers, device="auto")
+    return planned_demo(out or Path("runs/demo"), workers=workers)
 
 
 def run(options: RunOptions) -> None:

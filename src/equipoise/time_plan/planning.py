@@ -207,7 +207,8 @@ class Planner:
             n_splits=fixed.n_splits or by_time,
             n_seeds=fixed.n_seeds or MOST_SEEDS,
         )
-        return plan_study(loaded, protocol, setting.budget(request.budget), name=name, facts=facts)
+        budget = setting.budget(request.budget)
+        return request.adapt(plan_study(loaded, protocol, budget, name=name, facts=facts))
 
     def _with_steps(self, study: Study, setting: TrainingSetting) -> TrainingSetting:
         """Search for the steps that are enough, where there are steps and none are known."""
@@ -331,4 +332,4 @@ def replanned_study(
     protocol = plan.protocol(request.protocol)
     budget = plan.setting.budget(request.budget)
     facts = {**facts, "plan": plan.to_json()}
-    return plan_study(loaded, protocol, budget, name=name, facts=facts)
+    return request.adapt(plan_study(loaded, protocol, budget, name=name, facts=facts))

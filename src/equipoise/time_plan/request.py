@@ -1,9 +1,19 @@
 """What a plan is requested for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from equipoise.experiments.protocol import Budget, Protocol
 from equipoise.time_plan.plan import FixedChoices
+
+if TYPE_CHECKING:
+    from equipoise.experiments.study import Study
+
+
+def unchanged(study: "Study") -> "Study":
+    """Return a study as it is."""
+    return study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +27,7 @@ class PlanRequest:
         budget: What each method may spend, apart from what is planned.
         limit: The most seconds that the cells of the pilot may take; None where they stay in the
             study.
+        adapt: Changes the study of all splits before anything is measured on it.
     """
 
     seconds: float
@@ -24,3 +35,4 @@ class PlanRequest:
     protocol: Protocol = field(default_factory=Protocol)
     budget: Budget = field(default_factory=Budget)
     limit: float | None = None
+    adapt: "Callable[[Study], Study]" = unchanged

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.reading import image_shapes
 
@@ -37,3 +38,9 @@ def survey_images(path: Path | str, options: ReadOptions) -> Survey:
         side=int(np.median(shapes[:, 1:].min(axis=1))),
         channels=3 if options.channels == "rgb" else channels,
     )
+
+
+def survey_dataset(dataset: ImageDataset) -> Survey:
+    """Survey images that are in memory."""
+    channels, *sides = dataset.images.shape[1:]
+    return Survey(n_images=len(dataset), side=min(sides), channels=channels)
