@@ -19,7 +19,7 @@ BATCH_NORMS: Mapping[str, str] = {
     LIVE: "Each batch is normalized by its own statistics, which are averaged for predictions.",
     FROZEN: "The statistics of the pretrained network are used, and stay as they are.",
 }
-TRUNK_GROUPS = 4  # of layers with a learning rate of their own, as deep as a network has stages
+TRUNK_GROUPS = 4  # of layers with a learning rate of their own; residual networks have four stages
 
 
 def rate_groups(network: nn.Module, head: nn.Module, decay: float) -> list[RateGroup]:

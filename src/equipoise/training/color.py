@@ -72,12 +72,17 @@ def color_matrices(factors: Tensor, degrees: Tensor) -> Tensor:
         >>> color_matrices(torch.ones(1), torch.zeros(1)).sub(torch.eye(3)).abs().max() < 1e-6
         tensor(True)
     """
-    to_yiq = torch.tensor(TO_YIQ, dtype=torch.float64, device=factors.device)
-    angles = degrees.double() * math.pi / 180.0
-    changes = torch.zeros(len(factors), 3, 3, dtype=torch.float64, device=factors.device)
+    device = factors.device
+    dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+    to_yiq = torch.tensor(TO_YIQ, dtype=torch.float64)
+    to_rgb = torch.linalg.inv(to_yiq).to(device, dtype)
+    angles = degrees.to(dtype) * math.pi / 180.0
+    cosines, sines = factors.to(dtype) * torch.cos(angles), factors.to(dtype) * torch.sin(angles)
+    changes = torch.zeros(len(factors), 3, 3, dtype=dtype, device=device)
     changes[:, 0, 0] = 1.0
-    changes[:, 1, 1] = changes[:, 2, 2] = factors.double() * torch.cos(angles)
-    changes[:, 1, 2] = -factors.double() * torch.sin(angles)
-    changes[:, 2, 1] = factors.double() * torch.sin(angles)
-    matrices: Tensor = (torch.linalg.inv(to_yiq) @ changes @ to_yiq).float()
+    changes[:, 1, 1] = cosines
+    changes[:, 1, 2] = -sines
+    changes[:, 2, 1] = sines
+    changes[:, 2, 2] = cosines
+    matrices: Tensor = (to_rgb @ changes @ to_yiq.to(device, dtype)).float()
     return matrices
