@@ -8,7 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from equipoise.cli.app import main
 
@@ -241,8 +243,63 @@ def no_such_weights(root: Path) -> list[str]:
     return [str(good_folder(root)), "--network", "resnet50", "--pretrained", "radimagnet"]
 
 
+def with_weights(
+    root: Path, stored: object, *, name: str = "net.pth", cut: bool = False
+) -> list[str]:
+    """Return arguments with a file of weights, of which `cut` leaves the first half."""
+    path = good_folder(root).parent / name
+    if name.endswith(".pth"):
+        torch.save(stored, path)
+    else:
+        save_file(stored, path)  # type: ignore[arg-type]
+    if cut:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return [str(root), "--network", "resnet18", "--pretrained", str(path)]
+
+
+def truncated_weights(root: Path) -> list[str]:
+    return with_weights(root, {"conv1.weight": torch.zeros(64, 3, 7, 7)}, cut=True)
+
+
+def truncated_safetensors(root: Path) -> list[str]:
+    stored = {"conv1.weight": torch.zeros(64, 3, 7, 7)}
+    return with_weights(root, stored, name="net.safetensors", cut=True)
+
+
+def pickled_module(root: Path) -> list[str]:
+    return with_weights(root, torch.nn.Linear(2, 2))
+
+
+def page_named_pth(root: Path) -> list[str]:
+    arguments = with_weights(root, {})
+    Path(arguments[-1]).write_text("<html>Not found</html>")
+    return arguments
+
+
+def weights_of_another_network(root: Path) -> list[str]:
+    return with_weights(root, {"features.0.0.weight": torch.zeros(32, 3, 3, 3)})
+
+
+def weights_of_gray_images(root: Path) -> list[str]:
+    return with_weights(root, {"conv1.weight": torch.zeros(64, 1, 7, 7)})
+
+
+def blending_on_frozen_features(root: Path) -> list[str]:
+    frozen = ["--regime", "frozen", "--network", "mobilenet_v2", "--pretrained", "random"]
+    return [str(good_folder(root)), *frozen, "--methods", "none,mixup"]
+
+
+def too_small_for_a_frozen_network(root: Path) -> list[str]:
+    arguments = ["--network", "monai:densenet121", "--regime", "frozen", "--pretrained", "random"]
+    return [str(good_folder(root)), *arguments, "--size", "28"]
+
+
+def library_with_a_typo(root: Path) -> list[str]:
+    return [str(good_folder(root)), "--network", "timmm:resnet18"]
+
+
 def network_without_weights(root: Path) -> list[str]:
-    return [str(good_folder(root)), "--pretrained", "official"]
+    return [str(good_folder(root)), "--network", "small_cnn", "--pretrained", "official"]
 
 
 def unpinned_snapshot(root: Path) -> list[str]:
@@ -339,6 +396,15 @@ CASES: dict[Callable[[Path], list[str]], tuple[str, ...]] = {
     unknown_checkpoint: ("lasst", "last"),
     missing_weights: ("weights.safetensors",),
     no_such_weights: ("radimagnet", "radimagenet"),
+    truncated_weights: ("net.pth", "Cannot read"),
+    truncated_safetensors: ("net.safetensors", "Cannot read"),
+    pickled_module: ("net.pth", "Cannot read"),
+    page_named_pth: ("net.pth", "Cannot read"),
+    weights_of_another_network: ("net.pth", "do not fit", "features.0.0.weight"),
+    weights_of_gray_images: ("net.pth", "(64, 1, 7, 7) instead of (64, 3, 7, 7)"),
+    blending_on_frozen_features: ("mixup", "frozen", "scratch"),
+    too_small_for_a_frozen_network: ("28", "--size 32"),
+    library_with_a_typo: ("timm:resnet18",),
     network_without_weights: ("small_cnn", "equipoise weights list"),
     unpinned_snapshot: ("main", "commit"),
     images_too_small: ("monai:densenet121", "28", "--size 32"),
@@ -364,8 +430,6 @@ def test_bad_input_gives_one_clear_message(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    import torch
-
     if build is absent_device and torch.cuda.is_available():
         pytest.skip("this machine has the device that the case expects to be absent")
     arguments = build(tmp_path / "images")

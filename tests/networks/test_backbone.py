@@ -230,7 +230,7 @@ def test_names_of_records(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_backbone(TOY) is TOY
     with pytest.raises(SettingError, match=r"Cannot import.*nowhere:TOY"):
         find_backbone("nowhere:TOY")
-    with pytest.raises(SettingError, match="NoneType"):
+    with pytest.raises(SettingError, match="got nothing"):
         find_backbone("equipoise.networks.backbone:TOY")
 
 
@@ -249,3 +249,14 @@ def test_refuses_what_the_record_does_not_have(tmp_path: Path) -> None:
         find_backbone("small_cnn").check_weights("imagenet")
     with pytest.raises(WeightsError, match=r"absent\.pth"):
         TOY.check_weights(tmp_path / "absent.pth")
+
+
+def test_a_file_without_a_checksum_is_read_before_anything_else(tmp_path: Path) -> None:
+    path = tmp_path / "toy.pth"
+    torch.save({"strange": torch.zeros(2)}, path)
+    for _ in range(2):  # what does not fit is not remembered as fitting
+        with pytest.raises(WeightsError, match="do not fit"):
+            find_backbone("mobilenet_v2").check_weights(path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(WeightsError, match="Cannot read"):
+        find_backbone("mobilenet_v2").check_weights(path)

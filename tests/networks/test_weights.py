@@ -163,7 +163,10 @@ def with_gray_stem(state: dict[str, Tensor]) -> dict[str, Tensor]:
     [
         (without, r"missing: layer1\.0\.conv1\.weight \(1\)"),
         (with_stranger, r"unexpected: stranger \(1\)"),
-        (with_gray_stem, r"of another shape: conv1\.weight \(1\)"),
+        (
+            with_gray_stem,
+            r"of another shape: conv1\.weight \(64, 1, 7, 7\) instead of \(64, 3, 7, 7\)",
+        ),
     ],
 )
 def test_anything_but_the_head_must_fit(

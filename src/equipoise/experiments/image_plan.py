@@ -38,11 +38,15 @@ def check_plan(protocol: Protocol, budget: Budget, *, size: int) -> None:
     Raises:
         SettingError: A method, metric, policy, network or other name is unknown, a number is out of
             range, or `size` does not suit a method.
-        WeightsError: The pretrained weights are not here and cannot be downloaded.
+        WeightsError: The pretrained weights are not here and cannot be downloaded, are damaged or
+            do not fit; or $EQUIPOISE_WEIGHTS names no folder.
     """
+    from equipoise.networks.weight_files import weights_folder
+
     if protocol.duplicates not in DUPLICATE_POLICIES:
         raise SettingError(unknown(protocol.duplicates, DUPLICATE_POLICIES, "duplicate policy"))
     pick(METRICS, protocol.primary_metric, "metric")
+    weights_folder()
     for method in build_methods(protocol.methods, budget).values():
         for _, step in method.steps:
             step.check_settings(size)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from equipoise.discovery import unknown
@@ -16,11 +17,14 @@ from equipoise.networks.weight_files import (
     place_of,
     read_weights,
 )
-from equipoise.networks.weights import InputNormalization, Weights, check_fit
+from equipoise.networks.weights import InputNormalization, State, Weights, check_fit
 
+USUAL_SIDE = 224  # px; of the images that published weights were learned from
 SMALL_SIDE = 64  # px; below it the usual stem (7x7 stride 2, max pool) leaves a last map of 1x1
 OFFICIAL = "official"  # names the first weights of any network
 SIDES = (12, 16, 20, 24, 28, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 299, 320, 384)
+
+_fitting_files: set[tuple[str, Path, int, int]] = set()  # network, file, bytes, time of change
 
 Build = Callable[[int, int, int], nn.Module]  # channels, number of classes, smaller side in px
 
@@ -124,18 +128,31 @@ class Backbone:
         return _bare(network).get_submodule(self.last_map)
 
     def check_weights(self, source: str | Path) -> None:
-        """Make sure that weights are on this machine, before anything is read or trained.
+        """Make sure that weights are on this machine and fit, before anything is read or trained.
 
-        A missing file of named weights is downloaded, a local one only has to exist.
+        A missing file of named weights is downloaded. A file without a published checksum is read
+        and compared with the network, once while its size and time stay.
 
         Args:
             source: See `load_weights`.
 
         Raises:
             SettingError: The backbone has no pretrained weights.
-            WeightsError: There is no such file, or it cannot be downloaded.
+            WeightsError: There is no such file, or it cannot be downloaded, is damaged or does not
+                fit.
         """
-        self.weights_file(source)
+        path = self.weights_file(source)
+        record = self.weights_record(source)
+        official = _is_name(source, self.weights) and path.name == place_of(record.url)
+        if official and record.sha256:
+            return  # the checksum of the file has been compared
+        stat = path.stat()
+        key = (self.name, path, stat.st_size, stat.st_mtime_ns)
+        if key not in _fitting_files:
+            with torch.device("meta"):
+                network = self.build_pretrained(2, max(USUAL_SIDE, self.smallest_side), source)
+            self._fitting_body(_bare(network), source)
+            _fitting_files.add(key)
 
     def weights_file(self, source: str | Path) -> Path:
         """Return the file of weights, downloaded and checked; see `check_weights`."""
@@ -207,14 +224,18 @@ class Backbone:
             SettingError: The backbone has no pretrained weights.
             WeightsError: The file is missing or damaged, cannot be downloaded, or does not fit.
         """
+        bare = _bare(network)
+        body = self._fitting_body(bare, source)
+        bare.load_state_dict({**bare.state_dict(), **body})
+
+    def _fitting_body(self, bare: nn.Module, source: str | Path) -> State:
+        """Read weights under the names of a network, without the head, and check that they fit."""
         weights = self.weights_record(source)
         path = self.weights_file(source)
         stored = read_weights(path, whole_module=weights.whole_module)
-        bare = _bare(network)
         body = weights.body(stored, bare)
-        parameters = bare.state_dict()
-        check_fit(body, parameters, weights.head, source)
-        bare.load_state_dict({**parameters, **body})
+        check_fit(body, bare.state_dict(), weights.head, source)
+        return body
 
     def _nearest_side(self, side: int) -> int:
         """Return the usable side that is nearest to one that is not."""

@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]  # bytes that have arrived, bytes in all
 FOLDER = "EQUIPOISE_WEIGHTS"
 MOST_BYTES = 4 * 2**30
 BLOCK = 2**20
-SECONDS = 30  # without an answer
+SECONDS = 15  # without an answer
 RECORDED = (
     ".sha256"  # what a first download of a file without a published checksum writes beside it
 )
@@ -191,7 +191,7 @@ def _download(url: str, sha256: str, setting: str, progress: Progress | None) ->
         raise WeightsError(
             f"Cannot download the weights {url}: {error}. Put the file at {path} (from a machine "
             "with a connection, where `equipoise weights fetch` gets it; another folder is named "
-            f"by ${FOLDER}), or pass a local file ({setting}='/path/file.pth')."
+            f"by ${FOLDER}), or pass a local file (--{setting} FILE; in Python {setting}='FILE')."
         ) from error
     if not sha256:
         _record_of(path).write_text(digest + "\n", encoding="ascii")

@@ -159,10 +159,17 @@ def _mismatches(body: State, parameters: State, required: Set[str]) -> str:
     problems = {
         "missing": required - body.keys(),
         "unexpected": body.keys() - parameters.keys(),
-        "of another shape": {key for key in shared if parameters[key].shape != body[key].shape},
     }
+    other_shapes = []
+    for key in sorted(shared):
+        expected, got = tuple(parameters[key].shape), tuple(body[key].shape)
+        if expected != got:
+            other_shapes.append(f"{key} {got} instead of {expected}")
     lines = []
     for kind, names in problems.items():
         if names:
             lines.append(f"{kind}: {', '.join(sorted(names)[:5])} ({len(names)})")
+    if other_shapes:
+        listed = ", ".join(other_shapes[:5])
+        lines.append(f"of another shape: {listed} ({len(other_shapes)})")
     return "; ".join(lines)

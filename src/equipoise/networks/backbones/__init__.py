@@ -9,6 +9,7 @@ import importlib
 import re
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import partial
 
 from torch import nn
@@ -102,16 +103,21 @@ def import_backbone(path: str) -> Backbone:
     """
     module, _, name = path.partition(":")
     try:
-        record = getattr(importlib.import_module(module), name, None)
+        imported = importlib.import_module(module)
     except ImportError as error:
+        near = get_close_matches(f"{module}:", (TIMM, MONAI), n=1)
+        meant = f" Did you mean '{near[0]}{name}'?" if near else ""
         raise SettingError(
-            f"Cannot import the network '{path}': {error}. Write the path of an installed module, "
-            "a colon and the name of the record in it."
+            f"Cannot import the network '{path}': {error}.{meant} Write the path of an installed "
+            "module, a colon and the name of the record in it."
         ) from error
+    record = getattr(imported, name, None)
     if not isinstance(record, Backbone):
+        names = [key for key, value in vars(imported).items() if isinstance(value, Backbone)]
+        got = "nothing" if record is None else type(record).__name__
         raise SettingError(
             f"Expected a record at '{path}', an instance of equipoise.networks.backbone.Backbone, "
-            f"got {type(record).__name__}."
+            f"got {got}. Records in {module}: {', '.join(sorted(names)) or 'none'}."
         )
     return record
 
