@@ -29,8 +29,8 @@ from equipoise.time_plan.planning import Planner, replanned_study
 from equipoise.time_plan.request import PlanRequest
 from equipoise.time_plan.survey import Survey
 
-DATASET = cells((60, 30), size=32)
-SURVEY = Survey(n_images=90, side=32, channels=3)
+DATASET = cells((120, 80), size=32)
+SURVEY = Survey(n_images=200, side=32, channels=3)
 FROZEN = FixedChoices(
     regime="frozen", network="small_cnn", pretrained="random", methods=("none", "oversampling")
 )
@@ -135,10 +135,31 @@ def test_named_splits_seeds_and_steps_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_time_too_short_for_any_answer_is_refused(tmp_path: Path) -> None:
-    """Features take 0.9 s, training 13 s, the end 20 s: 37 s with the margin."""
-    with pytest.raises(SettingError, match=r"at least 3\d s.* features 1 s, .* --time 1m"):
+    """Features take 2 s, training 17 s, the end 25 s: 48 s with the margin."""
+    with pytest.raises(SettingError, match=r"at least 4\d s.* features 2 s, .* --time 1m"):
         planner_of(tmp_path, FROZEN, 8.0).settle(SURVEY)
     assert not (tmp_path / "plan.json").exists()
+
+
+def test_a_time_that_features_have_used_up_is_refused_before_any_cell(tmp_path: Path) -> None:
+    planner = planner_of(tmp_path, FROZEN, 60.0)
+    settled = planner.settle(SURVEY)
+    planner.stages.started -= 30.0  # what has been measured took longer than was thought
+    with pytest.raises(SettingError, match=r"start, reading and features 3\d s"):
+        planner.plan(Loaded(dataset=DATASET), settled, name="cells", facts={})
+    assert not (tmp_path / "cells").exists()
+
+
+def test_a_plan_alone_measures_on_a_sample(tmp_path: Path) -> None:
+    planner = planner_of(tmp_path, FROZEN, 600.0)
+    planner = replace(planner, request=replace(planner.request, limit=0.6))
+    plan, study = planner.plan(
+        Loaded(dataset=DATASET), planner.settle(SURVEY), name="cells", facts={}
+    )
+    assert len(open_run(tmp_path).finished) >= 2
+    (split,) = open_run(tmp_path).description.splits[:1]
+    assert split.n_train < len(study.splits[0].train)
+    assert plan.measured["splits of the pilot"] == 0  # a sample says nothing about the spread
 
 
 def test_methods_that_do_not_fit_are_refused_with_the_time_they_need(

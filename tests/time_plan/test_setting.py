@@ -131,18 +131,16 @@ SURVEY = Survey(n_images=1000, side=150, channels=1)
 )
 def test_features_take_a_third_of_the_time_at_most(factor: float, size: int) -> None:
     meter = FakeMeter(factor)
-    setting, seconds = choose_setting(
-        FROZEN, FixedChoices(), SURVEY, meter, seconds=1000.0, n_workers=2
-    )
+    setting = choose_setting(FROZEN, FixedChoices(), SURVEY, meter, seconds=1000.0, n_workers=2)
     assert setting.size == size
-    assert seconds == pytest.approx(meter.feature_seconds(setting, 1))
+    assert setting.unit_seconds == pytest.approx(meter.feature_seconds(setting, 1))
     if size > 64:
-        assert seconds * SURVEY.n_images <= 1000 / 3
+        assert setting.unit_seconds * SURVEY.n_images <= 1000 / 3
 
 
 def test_a_named_size_is_kept() -> None:
     fixed = FixedChoices(size=512)
-    setting, _ = choose_setting(FROZEN, fixed, SURVEY, FakeMeter(), seconds=10.0, n_workers=1)
+    setting = choose_setting(FROZEN, fixed, SURVEY, FakeMeter(), seconds=10.0, n_workers=1)
     assert setting.size == 512
 
 
@@ -151,13 +149,13 @@ def test_the_size_of_trained_networks_leaves_time_for_splits(
     n_workers: int, seconds: float
 ) -> None:
     """At 48 px six methods x five splits x 600 steps take .05 * .2304 s each: 207 s."""
-    setting, step = choose_setting(
+    setting = choose_setting(
         SCRATCH, FixedChoices(), SURVEY, FakeMeter(0.05), seconds=seconds, n_workers=n_workers
     )
     assert setting.size == 96
-    assert step == pytest.approx(0.05 * 0.96**2)
+    assert setting.unit_seconds == pytest.approx(0.05 * 0.96**2)
     more_methods = FixedChoices(methods=("none",) * 60)
-    setting, _ = choose_setting(
+    setting = choose_setting(
         SCRATCH, more_methods, SURVEY, FakeMeter(0.05), seconds=seconds, n_workers=n_workers
     )
     assert setting.size == 32

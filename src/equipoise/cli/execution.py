@@ -110,8 +110,8 @@ def train(study: "Study", store: "RunStore", executor: "Executor", clock: StageC
     store.check(description)
 
     def detectable_difference() -> str:
-        if study.task != "classification":
-            return ""
+        if study.task != "classification" or "plan" in study.facts:
+            return ""  # a plan has said it before, from measured spreads
         return outlook(description, planned_patients(study.images, study.splits))
 
     with watching(study, store, executor, outlook=detectable_difference) as observer:

@@ -230,21 +230,13 @@ def make_planner(
     """Build what plans a study, with this machine as its meter."""
     from equipoise.cli.plan_text import PilotLines
     from equipoise.experiments.running.executors import default_executor
-    from equipoise.runs.store import RunStore
-    from equipoise.time_plan.machine import Machine, Shelf
-    from equipoise.time_plan.pilot import Pilot
-    from equipoise.time_plan.planning import Planner
+    from equipoise.time_plan.plan_by_time import machine_planner
 
-    executor = default_executor(device, workers=workers)
-    return Planner(
-        request=request,
-        pilot=Pilot(
-            store=RunStore(folder),
-            executor=executor,
-            observer=PilotLines(console),
-            stages=clock,
-        ),
-        meter=Machine(request.budget, n_workers=executor.n_workers, n_threads=executor.n_threads),
-        shelf=Shelf(),
+    return machine_planner(
+        request,
+        folder,
+        clock,
+        executor=default_executor(device, workers=workers),
+        observer=PilotLines(console),
         say=lambda line: console.print(line, highlight=False, soft_wrap=True, markup=False),
     )

@@ -3,17 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from equipoise.data.splits import PARTS
 from equipoise.experiments.running.probes import step_counts
 from equipoise.experiments.study import Study
+from equipoise.randomness import make_rng
 from equipoise.runs.run import Run
 from equipoise.runs.stage_seconds import PLANNING, PREPARING, TABLES, read_stage_seconds
 from equipoise.time_plan.choosing import choose
 from equipoise.time_plan.costs import StudyCosts
 from equipoise.time_plan.pilot import Pilot, probed_seconds
+from equipoise.time_plan.plan import TrainingSetting
 from equipoise.time_plan.power_of_study import StudyPower
+from equipoise.time_plan.shortest import refuse_used_up
 from equipoise.time_plan.spread import measure_spread
 
 PILOT_SPLITS = 5
+LEAST_OF_CLASS = 60  # images of a class in a sample
 REBALANCED = "oversampling"  # has as many training images as the method of a generator
 REBALANCED_FACTOR = 1.5  # of the baseline's seconds, where that method is not trained
 # Seconds after the cells, measured on two cores.
@@ -31,14 +38,26 @@ class PilotTask:
         pilot: Trains the cells; they stay in the run folder.
         power: Computed from assumptions.
         seconds: The time of the plan.
-        limit: The most seconds that the pilot's cells may take; None where they stay in the study.
+        setting: How the cells are trained.
+        limit: The most seconds that the pilot may take; None where its cells stay in the study.
+            Then a sample of the images stands for all where their features would take longer, and
+            a single cell for all where networks are trained.
     """
 
     study: Study
     pilot: Pilot
     power: StudyPower
+    setting: TrainingSetting
     seconds: float
     limit: float | None
+
+    @property
+    def share(self) -> float:
+        """Share of the images that the pilot trains on."""
+        features = self.setting.unit_seconds * len(self.study.images)
+        if self.limit is None or not self.setting.frozen or features <= self.limit:
+            return 1.0
+        return self.limit / features
 
     def measure(self) -> tuple[StudyCosts, StudyPower, Run]:
         """Train the first cells, time them and the rest, and measure how much they vary.
@@ -50,6 +69,13 @@ class PilotTask:
         """
         part = self._part()
         self.pilot.prepare(part)
+        refuse_used_up(
+            self.seconds,
+            self.setting,
+            elapsed=self.pilot.stages.elapsed,
+            n_images=len(self.study.images),
+            n_workers=self.pilot.executor.n_workers,
+        )
         with self.pilot.stages.stage(PLANNING):
             probed = self._probed(part)
         cells = self.pilot.train(part, 1)
@@ -58,9 +84,12 @@ class PilotTask:
             cells = self.pilot.train(part, n_splits)
         run, tables_of_cell = self.pilot.tabulate()
         costs = self._costs(part, cells, probed, n_splits=n_splits)
-        spread = measure_spread(run.images, self.power.size(1, 1, max(2, len(part.methods))))
-        costs = replace(costs, tables_of_cell=tables_of_cell)
-        return costs, replace(self.power, spread=spread), run
+        costs = replace(costs, tables_of_cell=tables_of_cell / self.share)
+        power = self.power
+        if self.share == 1:
+            spread = measure_spread(run.images, power.size(1, 1, max(2, len(part.methods))))
+            power = replace(power, spread=spread)
+        return costs, power, run
 
     def _part(self) -> Study:
         """Return the study of the methods that are cheap enough to be trained in the pilot."""
@@ -68,7 +97,10 @@ class PilotTask:
         for name in self.power.options.methods:
             if name == self.study.baseline_name or not generates(self.study, name):
                 methods[name] = self.study.methods[name]
-        return replace(self.study, methods=methods, seeds=self.study.seeds[:1])
+        if self.limit is not None and not self.setting.frozen:
+            methods = {self.study.baseline_name: methods[self.study.baseline_name]}
+        part = replace(self.study, methods=methods, seeds=self.study.seeds[:1])
+        return part if self.share == 1 else sampled(part, self.share)
 
     def _probed(self, part: Study) -> dict[str, float]:
         """Estimate what the other methods do before their classifier is trained."""
@@ -95,13 +127,17 @@ class PilotTask:
             spent[stage] = spent.get(stage, 0.0) + seconds
         outside = clock.elapsed - sum(clock.seconds.values())  # imports, splits, duplicates
         spent[PLANNING] = spent.get(PLANNING, 0.0) + spent.pop(TABLES, 0.0) + outside
-        baseline = cells[part.baseline_name]
-        rebalanced = cells.get(REBALANCED, REBALANCED_FACTOR * baseline)
-        seconds_of = dict(cells)
+        spent[PREPARING] = spent.get(PREPARING, 0.0) / self.share
+        baseline = cells[part.baseline_name] / self.share
+        rebalanced = REBALANCED_FACTOR * baseline
+        if REBALANCED in cells:
+            rebalanced = cells[REBALANCED] / self.share
+        seconds_of = dict.fromkeys(self.power.options.methods, baseline)
+        seconds_of |= {name: seconds / self.share for name, seconds in cells.items()}
         for name, seconds in probed.items():
             seconds_of[name] = seconds + rebalanced
             if generates(self.study, name):
-                seconds_of[name] += self._synthetic_seconds(spent.get(PREPARING, 0.0))
+                seconds_of[name] += self._synthetic_seconds(spent[PREPARING])
         return StudyCosts(
             spent=spent,
             n_workers=self.pilot.executor.n_workers,
@@ -123,6 +159,24 @@ class PilotTask:
         n_synthetic = int((counts.max() - counts).sum())
         of_image = preparing / len(self.study.images)  # on all cores; a cell has one of them
         return n_synthetic * of_image * self.pilot.executor.n_workers
+
+
+def sampled(study: Study, share: float) -> Study:
+    """Return a study of a random share of the images of each class in every part of a split."""
+    rng = make_rng(0, "sample of a plan")
+    labels = study.images.labels
+    chosen = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        chosen[rows[: max(LEAST_OF_CLASS, round(share * len(rows)))]] = True
+    splits = []
+    for split in study.splits:
+        parts = {}
+        for part in PARTS:
+            rows = getattr(split, part)
+            parts[part] = rows[chosen[rows]]
+        splits.append(replace(split, **parts))
+    return replace(study, splits=splits)
 
 
 def generates(study: Study, method: str) -> bool:

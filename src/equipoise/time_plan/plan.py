@@ -67,6 +67,7 @@ class TrainingSetting:
         gan_side: Side in px at which generators work; None for that of the images.
         n_steps: Optimizer steps; None with "frozen", where heads train until they converge.
         batch_size: Images in a step.
+        unit_seconds: Of an image's features, or of an optimizer step; measured on random images.
         reasons: {choice: why}.
     """
 
@@ -77,6 +78,7 @@ class TrainingSetting:
     gan_side: int | None = None
     n_steps: int | None = None
     batch_size: int = 32
+    unit_seconds: float = 0.0
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -73,7 +73,7 @@ class Planner:
         n_workers = self.pilot.executor.n_workers
         with self.stages.stage(PLANNING):
             regime = choose_regime(request.fixed, request.budget, self.shelf, self.say)
-            setting, unit_seconds = choose_setting(
+            setting = choose_setting(
                 regime,
                 request.fixed,
                 survey,
@@ -85,7 +85,6 @@ class Planner:
             request.seconds,
             setting,
             survey,
-            unit_seconds=unit_seconds,
             elapsed=self.stages.elapsed,
             n_workers=n_workers,
         )
@@ -139,6 +138,7 @@ class Planner:
                 primary_metric=study.primary_metric,
                 options=options,
             ),
+            setting=setting,
             seconds=request.seconds,
             limit=request.limit,
         )
@@ -219,10 +219,11 @@ class Planner:
         if setting.n_steps is not None:  # found before, perhaps by an earlier call
             return setting
         self.say("How many steps are enough? The baseline is trained with more and more of them.")
-        executor = self.pilot.executor
+        executor, limit = self.pilot.executor, self.request.limit
+        most = STEPS_SHARE * self.request.seconds
         with busy_cores(executor.n_workers - 1), threads(executor.n_threads):
             fit = baseline_fit(study, self.pilot.store.workspace)
-            chosen = choose_steps(fit, STEPS_SHARE * self.request.seconds)
+            chosen = choose_steps(fit, most if limit is None else min(limit, most))
         reasons = {**setting.reasons, "steps": chosen.reason}
         return replace(setting, n_steps=chosen.n_steps, reasons=reasons)
 

@@ -159,11 +159,8 @@ def choose_setting(
     *,
     seconds: float,
     n_workers: int,
-) -> tuple[TrainingSetting, float]:
+) -> TrainingSetting:
     """Choose the image size for a regime.
-
-    Returns:
-        The setting, and the seconds of an image's features or of an optimizer step.
 
     The size is the largest that is not above the median of the smaller sides of the images, and
     whose features, or whose training, leave the time for splits.
@@ -195,8 +192,13 @@ def choose_setting(
         size, seconds_of_all = fixed.size, cost(fixed.size)
         reasons["size"] = "named (--size)"
     gan_side = fixed.gan_side or (GENERATOR_SIDE if size > GENERATOR_SIDE else None)
-    settled = replace(setting, size=size, gan_side=gan_side, reasons=reasons)
-    return settled, seconds_of_all / n_repeats
+    return replace(
+        setting,
+        size=size,
+        gan_side=gan_side,
+        unit_seconds=seconds_of_all / n_repeats,
+        reasons=reasons,
+    )
 
 
 def sides_for(side: int, *, small: bool) -> tuple[int, ...]:
