@@ -1,5 +1,6 @@
 """Every method of the catalogue in the regime `frozen`, with an untrained network."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,30 @@ def test_methods_that_make_no_sense_are_left_out_and_refused_with_the_reason() -
         with pytest.raises(SettingError, match=f"{name}.*(pixels|weights)"):
             build_methods([name], BUDGET)
     assert set(NOT_FROZEN) == {"mixing", "pretraining"}
+
+
+def test_tau_normalization_of_cosines_is_left_out() -> None:
+    cosines = replace(BUDGET, head="cosine")
+    assert set(SUITABLE) - set(named("all", cosines)) == {"tau_norm"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "option"),
+    [
+        ("network", "small_cnn+mobilenet_v2", "--network"),
+        ("views", 2, "--views"),
+        ("head", "mlp", "--head"),
+    ],
+)
+def test_what_only_frozen_features_have_is_refused_elsewhere(
+    setting: str, value: object, option: str
+) -> None:
+    for regime in ("scratch", "finetune"):
+        with pytest.raises(SettingError, match=option):
+            build_methods(["none"], replace(Budget(regime=regime), **{setting: value}))
+    method = build_methods(["none"], replace(BUDGET, **{setting: value}))["none"]
+    parameters = method.steps[-1][1].get_params()
+    assert parameters[{"views": "n_views"}.get(setting, setting)] == value
 
 
 def test_regimes_have_names() -> None:

@@ -188,7 +188,7 @@ Network = Annotated[
     str | None,
     typer.Option(
         help="Classifier network: a name of `equipoise list networks`, monai:NAME, timm:NAME, or "
-        "module:RECORD.",
+        "module:RECORD; with --regime frozen also several: mobilenet_v2+timm:NAME.",
         rich_help_panel=TRAINING,
         show_default=f"mobilenet_v2 where its weights can be had, else {_BUDGET.network}",
     ),
@@ -229,6 +229,20 @@ Augmentation = Annotated[
         "(flips, more color) or 'none'.",
         rich_help_panel=TRAINING,
     ),
+]
+Views = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=8,
+        help="Fixed views of every image (those of --augmentation), in training and test; with "
+        "--regime frozen.",
+        rich_help_panel=TRAINING,
+    ),
+]
+Head = Annotated[
+    str,
+    typer.Option(help="'linear', 'cosine' or 'mlp', on frozen features.", rich_help_panel=TRAINING),
 ]
 Checkpoint = Annotated[
     str,
@@ -296,6 +310,8 @@ class RunOptions:
     gan_steps: GanSteps = _BUDGET.gan_steps
     gan_size: GanSize = None
     augmentation: Augmentation = _BUDGET.augmentation
+    views: Views = _BUDGET.views
+    head: Head = _BUDGET.head
     checkpoint: Checkpoint = _BUDGET.checkpoint
     folds: volume.Folds = None
     labels: volume.LabelNames = None

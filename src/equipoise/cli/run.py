@@ -143,6 +143,8 @@ def image_budget(options: RunOptions) -> Budget:
         gan_steps=options.gan_steps,
         gan_side=options.gan_size,
         augmentation=options.augmentation,
+        views=options.views,
+        head=options.head,
         checkpoint=options.checkpoint,
         device=options.device,
     )

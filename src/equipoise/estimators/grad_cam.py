@@ -84,7 +84,9 @@ def grad_cam(classifier: AnyClassifier, images: Images, labels: Labels) -> Maps:
 
 def can_map(classifier: AnyClassifier) -> bool:
     """Return whether the network of a classifier ends in a map of the image."""
-    return find_backbone(classifier.network).last_map is not None
+    network = classifier.network
+    first = network.split("+")[0] if isinstance(network, str) else network  # of several networks
+    return find_backbone(first).last_map is not None
 
 
 def map_side(classifier: AnyClassifier) -> tuple[int, int]:

@@ -66,13 +66,17 @@ class Budget:
             features of a pretrained network, which are computed once. "finetune": all layers of a
             pretrained network are trained, the lower ones slowly;
             see `equipoise.experiments.methods.regimes.REGIMES`.
-        network: Of the classifier; see `equipoise.networks.backbones.find_backbone`.
+        network: Of the classifier; see `equipoise.networks.backbones.find_backbone`. With "frozen"
+            also several, with "+" between them.
         pretrained: None, "official" or another name of the network's weights, or a file of them;
             with "frozen" and "finetune" not None, with "frozen" also "random".
         n_steps: Optimizer steps of the classifier; a frozen one is trained until it converges.
         batch_size: Images in each of them.
         learning_rate: Of the classifier; not of a frozen one. With "finetune" that of the head.
         augmentation: Of the classifier; one of `equipoise.training.augmentation.AUGMENTATIONS`.
+        views: Fixed views of every image, itself included, with "frozen"; see
+            `equipoise.estimators.frozen.views.VIEWS`.
+        head: Of a frozen classifier; one of `equipoise.estimators.frozen.head.FROZEN_HEADS`.
         checkpoint: Weights that the classifier of every method keeps: "best" on the validation
             images (balanced accuracy), or "last", averaged over the end of training. The choice
             alone can be worth as much as a method, so it is the same for all; see `CHECKPOINTS`.
@@ -99,6 +103,8 @@ class Budget:
     batch_size: int = 32
     learning_rate: float = 1e-3
     augmentation: str = "film"
+    views: int = 4
+    head: str = "linear"
     checkpoint: str = "best"
     gan_steps: int = 1500
     gan_batch_size: int = 32
@@ -106,6 +112,11 @@ class Budget:
     gan_precision: str = "32-true"
     gan_side: int | None = None
     device: str = "auto"
+
+    @property
+    def first_network(self) -> str:
+        """The network, or the first of several."""
+        return self.network.split("+")[0]
 
     @property
     def updates(self) -> int:

@@ -189,6 +189,18 @@ def test_small_images_are_enlarged_for_pretrained_networks_only() -> None:
     assert quick(side=48).settings.features(32).side == 48
 
 
+def test_several_networks_survive_saving_and_are_mapped(toy: ImageDataset, tmp_path: Path) -> None:
+    fitted = quick(network="small_cnn+mobilenet_v2", n_views=1).fit(toy.images, toy.labels)
+    fitted.save(tmp_path / "net")
+    loaded = load_classifier(tmp_path / "net", device="cpu")
+    np.testing.assert_array_equal(
+        loaded.predict_proba(toy.images), fitted.predict_proba(toy.images)
+    )
+    alone = quick(n_views=1).fit(toy.images, toy.labels)
+    assert map_side(loaded) == map_side(alone)
+    assert fitted.features(toy.images).shape[1] > alone.features(toy.images).shape[1]
+
+
 def test_grad_cam_reads_the_frozen_network(toy: ImageDataset) -> None:
     fitted = quick().fit(toy.images, toy.labels)
     rows = np.r_[0:3, 49:52]

@@ -24,6 +24,15 @@ def test_features_are_standardized_and_constants_become_zero() -> None:
     assert float(head.factor[4]) == 0.0
 
 
+def test_features_of_each_network_have_the_same_length_together() -> None:
+    head = FrozenHead(D, 2, "linear")
+    rows = features().flatten(0, 1)[:, [0, 1, 2, 3, 0]]
+    head.fit_standardization(rows, blocks=(4, 1))
+    squares = head.standardized(rows).square().mean(dim=0)
+    assert float(squares[:4].sum()) == pytest.approx(0.5, rel=1e-4)
+    assert float(squares[4]) == pytest.approx(0.5, rel=1e-4)
+
+
 @pytest.mark.parametrize("kind", [*FROZEN_HEADS])
 def test_mean_logits_are_means_over_the_views(kind: str) -> None:
     head = FrozenHead(D, 3, kind, scale=2.0).requires_grad_(False)

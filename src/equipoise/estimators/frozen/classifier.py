@@ -16,7 +16,12 @@ from equipoise.arrays import Images, LabeledImages, Labels, Scores, ValueRange, 
 from equipoise.estimators.base_classifier import BaseImageClassifier
 from equipoise.estimators.fit_request import Mask, encode_validation
 from equipoise.estimators.frozen.extractor import FrozenExtractor
-from equipoise.estimators.frozen.feature_network import MIDDLE, PENULTIMATE, feature_network
+from equipoise.estimators.frozen.feature_network import (
+    MIDDLE,
+    PENULTIMATE,
+    feature_network,
+    networks_in,
+)
 from equipoise.estimators.frozen.head import FrozenHead, FrozenNetwork
 from equipoise.estimators.frozen.settings import FrozenSettings
 from equipoise.estimators.frozen.trainer import DECAYS, FrozenFeatureSet
@@ -59,9 +64,11 @@ class FrozenClassifier(BaseImageClassifier):
     of weight decays of which the validation images choose one.
 
     Args:
-        network: One of `equipoise.networks.backbones.BACKBONES`.
-        pretrained: "imagenet" (searched in the folder $EQUIPOISE_WEIGHTS, then downloaded), a local
-            file, or "random" for an untrained network of a fixed seed, for tests.
+        network: A name that `equipoise.networks.backbones.find_backbone` takes, or several with "+"
+            between them, whose features are concatenated.
+        pretrained: "official" or another name of weights (searched in $EQUIPOISE_WEIGHTS and
+            torch's cache, then downloaded), a local file, or "random" for an untrained network of a
+            fixed seed, for tests. Of several networks one name for all, or one for each with "+".
         layers: Names in `equipoise.estimators.frozen.feature_network.LAYERS`, whose features are
             concatenated.
         side: Side in px to which images are resized; None keeps their size, but enlarges images
@@ -280,9 +287,10 @@ class FrozenClassifier(BaseImageClassifier):
 
     @property
     def last_map_(self) -> nn.Module:
-        """The layer of `network_` whose output Grad-CAM reads."""
+        """The layer of `network_` whose output Grad-CAM reads, in the first network."""
         check_is_fitted(self, "network_")
-        return find_backbone(self.network).last_map_of(self.network_.features.network)
+        first, *_ = networks_in(self.network)
+        return find_backbone(first).last_map_of(self.network_.features.network)
 
     @property
     def settings(self) -> FrozenSettings:
@@ -358,7 +366,12 @@ class FrozenClassifier(BaseImageClassifier):
         return features.to(resolve_device(self.device))
 
     def _feature_set(self, X: Images, codes: Labels, synthetic: Mask) -> FrozenFeatureSet:
-        return FrozenFeatureSet(features=self._features(X), codes=codes, synthetic=synthetic)
+        return FrozenFeatureSet(
+            features=self._features(X),
+            codes=codes,
+            synthetic=synthetic,
+            blocks=self._extractor.network.blocks,
+        )
 
     def _blank_head(self) -> FrozenHead:
         settings = self.settings

@@ -1,10 +1,8 @@
 """Networks that map images to the features of several of their layers."""
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,17 +13,17 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from equipoise.arrays import fingerprint
 from equipoise.discovery import Family, pick
 from equipoise.estimators.scoring import channels_last
-from equipoise.exceptions import SettingError, WeightsError
+from equipoise.exceptions import SettingError
 from equipoise.networks.backbone import Backbone
 from equipoise.networks.backbones import build, find_backbone
 from equipoise.training.chance import isolated_chance
 
 RANDOM = "random"  # instead of weights: untrained, from a fixed seed
-WEIGHTS_FOLDER = "EQUIPOISE_WEIGHTS"
+JOIN = "+"  # between the names of several networks, and between their weights
 PENULTIMATE, MIDDLE = "penultimate", "middle"
 LAYERS: Mapping[str, str] = {
     PENULTIMATE: "What goes into the last layer.",
-    MIDDLE: "The mean of the last map with a finer resolution than the last one.",
+    MIDDLE: "The mean of the last map with a finer resolution than the last one, if there is one.",
 }
 FAMILY = Family(
     name="layers",
@@ -40,8 +38,9 @@ class FeatureDescription:
     """What determines the features of an image, apart from its view.
 
     Attributes:
-        network: Name of a backbone.
-        pretrained: A name of its weights, a local file, or "random".
+        network: Name of a backbone, or several with "+" between them.
+        pretrained: A name of its weights, a local file, or "random"; of several backbones for all,
+            or one for each with "+" between them.
         layers: Names in `LAYERS`, whose features are concatenated.
         side: Side in px to which images are resized; None leaves them.
         device: Device of the network.
@@ -53,6 +52,35 @@ class FeatureDescription:
     side: int | None
     device: str
 
+    @property
+    def parts(self) -> tuple["FeatureDescription", ...]:
+        """A description for each network.
+
+        Raises:
+            SettingError: There are more or fewer weights than networks.
+
+        Example:
+            >>> both = FeatureDescription(
+            ...     network="resnet18+mobilenet_v2", pretrained="official", layers=("penultimate",),
+            ...     side=None, device="cpu",
+            ... )
+            >>> [part.network for part in both.parts]
+            ['resnet18', 'mobilenet_v2']
+        """
+        networks = networks_in(self.network)
+        weights = [self.pretrained] if len(networks) == 1 else self.pretrained.split(JOIN)
+        if len(weights) == 1:
+            weights *= len(networks)
+        if len(weights) != len(networks):
+            raise SettingError(
+                f"Expected one name of weights, or {len(networks)} with '{JOIN}' between them, for "
+                f"the networks {self.network}, got pretrained '{self.pretrained}'."
+            )
+        parts = []
+        for network, pretrained in zip(networks, weights, strict=True):
+            parts.append(replace(self, network=network, pretrained=pretrained))
+        return tuple(parts)
+
 
 class FeatureNetwork(nn.Module):
     """Maps images (b, 1 or 3, h, w) in [0, 1] to features (b, d) of several layers.
@@ -60,12 +88,14 @@ class FeatureNetwork(nn.Module):
     Args:
         backbone: Record of the network.
         network: The network, which is frozen and switched to evaluation mode.
-        layers: Names in `LAYERS`.
+        layers: Names in `LAYERS`; "middle" is left out where the network has no such map, unless it
+            is the only one.
         side: See `FeatureDescription`.
         shape: (c, h, w) of the images, to find the layers by a first pass.
 
     Attributes:
         dimension: d.
+        blocks: Numbers of features that weigh equally together: those of each network.
     """
 
     def __init__(
@@ -85,10 +115,19 @@ class FeatureNetwork(nn.Module):
         backbone.head_of(network).register_forward_pre_hook(self._keep_penultimate)
         device = next(network.parameters()).device
         blank = self._resized(torch.zeros((1, *shape), device=device))
-        if MIDDLE in layers:
-            middle_layer(network, blank).register_forward_hook(self._keep_middle)
+        middle = middle_layer(network, blank) if MIDDLE in layers else None
+        if middle is not None:
+            middle.register_forward_hook(self._keep_middle)
+        elif len(self.layers) > 1:
+            self.layers = (PENULTIMATE,)
+        elif MIDDLE in layers:
+            raise SettingError(
+                f"Expected a network with maps of several sizes for the layer '{MIDDLE}', got "
+                f"{backbone.name}. Use layers=('{PENULTIMATE}',)."
+            )
         with torch.no_grad():
             self.dimension = self(blank).shape[1]
+        self.blocks = (self.dimension,)
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute the features; gradients flow unless the caller has switched them off."""
@@ -114,13 +153,47 @@ class FeatureNetwork(nn.Module):
         self._outputs[MIDDLE] = output.mean(dim=(2, 3))
 
 
-def middle_layer(network: nn.Module, images: Tensor) -> nn.Module:
+class JoinedFeatures(nn.Module):
+    """Maps images to the features of several networks, one after the other.
+
+    Args:
+        networks: At least two.
+
+    Attributes:
+        dimension: Length of the feature vector.
+        blocks: Number of features of each network.
+    """
+
+    def __init__(self, networks: Sequence[FeatureNetwork]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self._first = networks[0]
+        self.blocks = tuple(network.dimension for network in networks)
+        self.dimension = sum(self.blocks)
+
+    @property
+    def network(self) -> nn.Module:
+        """The first network, on which Grad-CAM looks."""
+        return self._first.network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Compute the features of all networks: (b, d)."""
+        return torch.cat([network(images) for network in self.networks], dim=1)
+
+
+AnyFeatureNetwork = FeatureNetwork | JoinedFeatures
+
+
+def networks_in(network: str) -> tuple[str, ...]:
+    """Return the names of the networks in a name: several are joined by "+"."""
+    return tuple(network.split(JOIN)) if isinstance(network, str) else (network,)
+
+
+def middle_layer(network: nn.Module, images: Tensor) -> nn.Module | None:
     """Find the layer whose output is the last map that is finer than the last map of all.
 
-    It is found by a pass: of the layers with such an output the last one, a ReLU included.
-
-    Raises:
-        SettingError: All maps of the network have one size, or it has none.
+    It is found by a pass: of the layers with such an output the last one, a ReLU included. None
+    where all maps have one size, or there are none.
     """
     maps: list[tuple[nn.Module, int]] = []  # layers and the numbers of pixels of their maps
 
@@ -138,22 +211,30 @@ def middle_layer(network: nn.Module, images: Tensor) -> nn.Module:
     for layer, n_pixels in reversed(maps):
         if n_pixels > maps[-1][1]:
             return layer
-    raise SettingError(
-        f"Expected a network with maps of several sizes for the layer '{MIDDLE}', got "
-        f"{type(network).__name__}. Use layers=('{PENULTIMATE}',)."
-    )
+    return None
 
 
 @lru_cache(maxsize=2)
 def feature_network(
     description: FeatureDescription, shape: tuple[int, ...]
-) -> tuple[FeatureNetwork, str]:
+) -> tuple[AnyFeatureNetwork, str]:
     """Build the network of a description, and hash its weights; the last two are remembered.
 
     Raises:
         SettingError: No such network, layer or weights.
         WeightsError: The file of weights is missing or does not fit.
     """
+    built = [_single_network(part, shape) for part in description.parts]
+    if len(built) == 1:
+        return built[0]
+    networks = [network for network, _ in built]
+    return JoinedFeatures(networks), fingerprint(*[digest for _, digest in built])
+
+
+def _single_network(
+    description: FeatureDescription, shape: tuple[int, ...]
+) -> tuple[FeatureNetwork, str]:
+    """Build the only network of a description."""
     for layer in description.layers:
         pick(LAYERS, layer, "layer")
     backbone = find_backbone(description.network)
@@ -162,10 +243,9 @@ def feature_network(
         if description.pretrained == RANDOM:
             network = build(description.network, channels=shape[0], n_classes=2, side=side)
         else:
-            source = weights_source(backbone, description.pretrained)
-            network = backbone.build_pretrained(2, side, source)
+            network = backbone.build_pretrained(2, side, description.pretrained)
     if description.pretrained != RANDOM:
-        backbone.load_weights(network, source)
+        backbone.load_weights(network, description.pretrained)
     digest = weights_digest(backbone, network)
     fold_batch_norms(network)
     on_device: Any = network.to(description.device)  # torch's stubs lack `to(memory_format=...)`
@@ -202,29 +282,6 @@ def weights_digest(backbone: Backbone, network: nn.Module) -> str:
     return fingerprint(*parts)
 
 
-def weights_source(backbone: Backbone, pretrained: str) -> str:
-    """Return what `Backbone.load_weights` reads: the official file where this machine has it.
-
-    It is looked for in the folder $EQUIPOISE_WEIGHTS, as .pth or .safetensors.
-
-    Raises:
-        WeightsError: The folder does not exist.
-    """
-    folder = os.environ.get(WEIGHTS_FOLDER)
-    if pretrained not in backbone.weights or not folder:
-        return pretrained
-    if not Path(folder).is_dir():
-        raise WeightsError(
-            f"Expected a folder of weights at {folder} (${WEIGHTS_FOLDER}), found none. Unset or "
-            "correct the variable."
-        )
-    official = Path(folder) / backbone.weights[pretrained].url.rsplit("/", 1)[1]
-    for file in (official, official.with_suffix(".safetensors")):
-        if file.is_file():
-            return str(file)
-    return pretrained
-
-
 def check_frozen_weights(backbone: Backbone, pretrained: str | None, side: int) -> None:
     """Raise unless features of a network can be computed; nothing is read.
 
@@ -242,4 +299,4 @@ def check_frozen_weights(backbone: Backbone, pretrained: str | None, side: int) 
             "weights, such as mobilenet_v2 with 'imagenet'."
         )
     if pretrained != RANDOM:
-        backbone.check_weights(weights_source(backbone, pretrained))
+        backbone.check_weights(pretrained)

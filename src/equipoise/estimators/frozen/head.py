@@ -1,6 +1,6 @@
 """The trained part of a classifier on frozen features: standardization, a last layer, or an MLP."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from equipoise.discovery import Family, pick
-from equipoise.estimators.frozen.feature_network import FeatureNetwork
+from equipoise.estimators.frozen.feature_network import AnyFeatureNetwork
 from equipoise.networks.heads import CosineLinear
 
 COSINE_SCALE = 25.0  # of the cosines of a "cosine" head, where the loss has no scale of its own
@@ -32,7 +32,8 @@ class FrozenHead(nn.Module):
     """Maps features (n, d) to logits (n, k).
 
     Features are standardized and divided by the root of d, so that their squared length is about 1
-    and one weight decay suits all networks; a constant feature becomes 0.
+    and one weight decay suits all networks; a constant feature becomes 0. Those of several networks
+    have the same length, however many each has.
 
     Args:
         n_features: d.
@@ -67,8 +68,14 @@ class FrozenHead(nn.Module):
         layer = CosineLinear if kind == COSINE else nn.Linear
         self.last = layer(width, n_classes)
 
-    def fit_standardization(self, features: Tensor) -> None:
-        """Learn center and factor from features (n, d)."""
+    def fit_standardization(self, features: Tensor, blocks: Sequence[int] = ()) -> None:
+        """Learn center and factor from features (n, d).
+
+        Args:
+            features: Of the training images.
+            blocks: Numbers of consecutive features that have the same squared length together;
+                empty for one block of all.
+        """
         first = features[0].double()  # subtracted, so that a constant feature has no variance
         sums, squares = torch.zeros_like(first), torch.zeros_like(first)
         for start in range(0, len(features), ROWS_AT_ONCE):
@@ -77,7 +84,9 @@ class FrozenHead(nn.Module):
             squares += offsets.square().sum(dim=0)
         mean = sums / len(features)
         deviation = (squares / len(features) - mean.square()).clamp(min=0.0).sqrt()
-        length = deviation * features.shape[1] ** 0.5
+        sizes = torch.tensor(blocks or [features.shape[1]], device=features.device)
+        n_alike = (sizes * len(sizes)).repeat_interleave(sizes)  # (d,) d where there is one block
+        length = deviation * n_alike.double().sqrt()
         self.center.copy_(first + mean)
         self.factor.copy_(torch.where(deviation > 0, 1.0 / length, 0.0))
 
@@ -155,10 +164,10 @@ class FrozenHead(nn.Module):
 class FrozenNetwork(nn.Module):
     """Images (b, c, h, w) in [0, 1] to logits (b, k): a frozen network and its trained head."""
 
-    features: FeatureNetwork
+    features: AnyFeatureNetwork
     head: FrozenHead
 
-    def __init__(self, features: FeatureNetwork, head: FrozenHead) -> None:
+    def __init__(self, features: AnyFeatureNetwork, head: FrozenHead) -> None:
         super().__init__()
         self.features = features
         self.head = head

@@ -75,9 +75,8 @@ class FrozenSettings:
         Images keep their size from `SMALLEST` px on; smaller ones are enlarged to it, because a
         pretrained network sees little in them. Untrained networks see images as they are.
         """
-        weights = find_backbone(self.network).weights
         target = self.side
-        if target is None and self.pretrained != RANDOM and weights and side < SMALLEST:
+        if target is None and self.pretrained != RANDOM and side < SMALLEST:
             target = SMALLEST
         return FeatureDescription(
             network=self.network,
@@ -109,9 +108,9 @@ class FrozenSettings:
         if self.side is not None:
             check_whole("side", self.side, minimum=1)
         check_whole("n_views", self.n_views, minimum=1)
-        backbone = find_backbone(self.network)
-        pretrained = None if self.pretrained is None else str(self.pretrained)
-        check_frozen_weights(backbone, pretrained, self.side or side)
+        for part in self.features(side).parts:
+            pretrained = None if self.pretrained is None else part.pretrained
+            check_frozen_weights(find_backbone(part.network), pretrained, part.side or side)
         self._check_numbers()
 
     def _check_layers(self) -> None:

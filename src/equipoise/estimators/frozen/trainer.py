@@ -34,11 +34,13 @@ class FrozenFeatureSet:
         features: (n, views, d).
         codes: (n,) classes 0..k-1.
         synthetic: (n,) True where the image is synthetic.
+        blocks: Number of features of each network; empty for one network.
     """
 
     features: Tensor
     codes: Labels
     synthetic: Mask
+    blocks: tuple[int, ...] = ()
 
     @property
     def real(self) -> "FrozenFeatureSet":
@@ -50,6 +52,7 @@ class FrozenFeatureSet:
             features=self.features[torch.as_tensor(rows, device=self.features.device)],
             codes=self.codes[rows],
             synthetic=self.synthetic[rows],
+            blocks=self.blocks,
         )
 
 

@@ -46,7 +46,7 @@ def train_head(
         )
     head = head.to(device)
     real = train.real if not train.synthetic.all() else train
-    head.fit_standardization(real.features.flatten(0, 1))
+    head.fit_standardization(real.features.flatten(0, 1), train.blocks)
     images = SampledImages(
         codes=train.codes, synthetic=train.synthetic, synthetic_share=settings.synthetic_share
     )

@@ -66,7 +66,7 @@ def vae(mode: str) -> Balance:
     def balance(budget: Budget) -> Resampler:
         from equipoise.resampling.vae.oversampler import VAEOversampler
 
-        return VAEOversampler(mode=mode, trunk=budget.network, **vae_settings(budget))
+        return VAEOversampler(mode=mode, trunk=budget.first_network, **vae_settings(budget))
 
     return balance
 

@@ -38,7 +38,10 @@ def s0_vae(head_stride: int) -> Balance:
         from equipoise.resampling.vae.oversampler import VAEOversampler
 
         return VAEOversampler(
-            trunk=budget.network, head_stride=head_stride, n_steps=S0_STEPS, device=budget.device
+            trunk=budget.first_network,
+            head_stride=head_stride,
+            n_steps=S0_STEPS,
+            device=budget.device,
         )
 
     return balance

@@ -54,6 +54,8 @@ def frozen(budget: Budget, settings: Params) -> "FrozenClassifier":
         network=budget.network,
         pretrained=budget.pretrained,
         augmentation=budget.augmentation,
+        n_views=budget.views,
+        head=budget.head,
         keep_best=pick(CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
         device=budget.device,
     )
@@ -102,6 +104,7 @@ def make_classifier(method: str, budget: Budget, settings: Params) -> RegimeClas
         SettingError: No such regime, or one in which the method makes no sense.
     """
     build = pick(REGIMES, budget.regime, "regime")
+    check_frozen_options(budget)
     reason = refusal(budget, settings)
     if reason:
         raise SettingError(
@@ -111,8 +114,32 @@ def make_classifier(method: str, budget: Budget, settings: Params) -> RegimeClas
     return build(budget, settings)
 
 
+def check_frozen_options(budget: Budget) -> None:
+    """Raise where a budget has what only the regime `frozen` reads.
+
+    Raises:
+        SettingError: It has.
+    """
+    if budget.regime == FROZEN:
+        return
+    default = Budget()
+    for ours, plain, name in (
+        (budget.network, budget.first_network, "several networks (network, --network)"),
+        (budget.views, default.views, "views (--views)"),
+        (budget.head, default.head, "a head (--head)"),
+    ):
+        if ours != plain:
+            raise SettingError(
+                f"Expected {name} for regime '{FROZEN}' alone, got {ours} with regime "
+                f"'{budget.regime}'. Leave it out, or use regime '{FROZEN}' (--regime frozen)."
+            )
+
+
 def refusal(budget: Budget, settings: Params) -> str:
     """Return why settings of a classifier make no sense in the regime of a budget, or ""."""
+    cosines = budget.regime == FROZEN and budget.head == "cosine"
+    if cosines and settings.get("second_stage") == "tau_norm":
+        return "the weights of cosines (--head cosine) have one norm already"
     for name, reason in NONSENSE.get(budget.regime, {}).items():
         if name in settings:
             return reason

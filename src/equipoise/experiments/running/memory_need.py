@@ -192,27 +192,31 @@ def classifier_need(classifier: ImageClassifier, dataset: ImageDataset) -> StepN
 def frozen_need(classifier: FrozenClassifier, dataset: ImageDataset) -> StepNeed:
     """Measure a pass of a frozen network on the meta device, and the features of all images."""
     shape = dataset.images.shape[1:]
-    description = classifier.settings.features(min(shape[1:]))
-    backbone = find_backbone(description.network)
-    side = description.side or min(shape[1:])
-    with torch.device("meta"):
-        if description.pretrained == RANDOM:
-            network = build(backbone, channels=shape[0], n_classes=2, side=side)
-        else:
-            network = backbone.build_pretrained(2, side, description.pretrained)
-        extractor = FeatureNetwork(
-            backbone, network, layers=description.layers, side=description.side, shape=shape
-        )
+    extractors: list[FeatureNetwork] = []
+    for description in classifier.settings.features(min(shape[1:])).parts:
+        backbone = find_backbone(description.network)
+        side = description.side or min(shape[1:])
+        with torch.device("meta"):
+            if description.pretrained == RANDOM:
+                network = build(backbone, channels=shape[0], n_classes=2, side=side)
+            else:
+                network = backbone.build_pretrained(2, side, description.pretrained)
+            extractor = FeatureNetwork(
+                backbone, network, layers=description.layers, side=description.side, shape=shape
+            )
+        extractors.append(extractor)
 
     def extract(n_images: int) -> None:
         with torch.no_grad():
-            extractor(torch.empty((n_images, *shape), device="meta"))
+            for extractor in extractors:
+                extractor(torch.empty((n_images, *shape), device="meta"))
 
     n_views = len(classifier.settings.views)
-    features = 2 * 4 * len(dataset) * n_views * extractor.dimension  # float32, once copied
+    dimension = sum(extractor.dimension for extractor in extractors)
+    features = 2 * 4 * len(dataset) * n_views * dimension  # float32, once copied
     batch_size = BATCH.get(resolve_device(classifier.device).type, BATCH_ELSEWHERE)
     return StepNeed(
-        fixed=weight_bytes(network) + features,
+        fixed=sum(map(weight_bytes, extractors)) + features,
         per_image=_peak(extract, 2) / 2,
         batch_size=batch_size,
     )
