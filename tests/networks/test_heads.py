@@ -15,6 +15,12 @@ def test_only_directions_count() -> None:
     assert torch.equal(head(torch.zeros(1, 5)), torch.zeros(1, 3))  # from a dead layer before it
 
 
+def test_several_views_of_an_image_are_normalized_each() -> None:
+    head = CosineLinear(5, 3)
+    views = torch.randn(4, 2, 5)
+    torch.testing.assert_close(head(views)[:, 1], head(views[:, 1]))
+
+
 def test_a_layer_is_replaced_where_its_name_says() -> None:
     layers = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
     network = nn.Sequential(nn.Flatten(), layers)

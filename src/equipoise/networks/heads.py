@@ -9,7 +9,7 @@ from equipoise.exceptions import SettingError
 
 
 class CosineLinear(nn.Linear):
-    """Maps features (n, d) to the cosines with one direction per class, (n, k) in [-1, 1]; no bias.
+    """Maps features (..., d) to cosines with one direction per class, (..., k) in [-1, 1]; no bias.
 
     Source: Cao et al. (2019), `NormedLinear` of their code. The initial directions are uniform on
     the sphere; theirs are uniform in the cube, then scaled to length 1.
@@ -29,8 +29,8 @@ class CosineLinear(nn.Linear):
             self.weight.copy_(normalize(self.weight.normal_(), dim=1))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map features (n, d) to cosines (n, k)."""
-        return linear(normalize(features, dim=1), normalize(self.weight, dim=1))
+        """Map features (..., d) to cosines (..., k)."""
+        return linear(normalize(features, dim=-1), normalize(self.weight, dim=1))
 
 
 HEADS: dict[str, type[nn.Linear]] = {"linear": nn.Linear, "cosine": CosineLinear}

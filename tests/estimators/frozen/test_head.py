@@ -33,6 +33,20 @@ def test_features_of_each_network_have_the_same_length_together() -> None:
     assert float(squares[4]) == pytest.approx(0.5, rel=1e-4)
 
 
+def test_cosines_are_stretched_to_one_with_the_own_class() -> None:
+    rng = np.random.default_rng(0)
+    codes = torch.as_tensor(np.repeat([0, 1, 2], [60, 20, 10]))
+    points = rng.normal(size=(90, 40)) + 1.5 * np.eye(3, 40)[codes]
+    inputs = torch.as_tensor(points, dtype=torch.float32)
+    head = FrozenHead(40, 3, "cosine")
+    head.start(inputs, codes)
+    head.stretch_cosines(inputs, codes)
+    own = head.logits(inputs).gather(1, codes[:, None])[:, 0].detach()
+    means = [float(own[codes == code].mean()) for code in range(3)]
+    assert np.mean(means) == pytest.approx(1.0, rel=1e-5)
+    assert float(head.scale) > 1.5
+
+
 @pytest.mark.parametrize("kind", [*FROZEN_HEADS])
 def test_mean_logits_are_means_over_the_views(kind: str) -> None:
     head = FrozenHead(D, 3, kind, scale=2.0).requires_grad_(False)

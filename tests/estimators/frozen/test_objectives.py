@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import normalize
 
 from equipoise.estimators.frozen.objectives import HeadObjective, Rows, objective_of, row_curvatures
 from equipoise.losses import LOSSES
@@ -37,21 +38,27 @@ def objective(kind: str, scale: float) -> tuple[nn.Module, HeadObjective]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_are_loss_and_penalty_of_the_state(kind: str, scale: float) -> None:
     layers, function = objective(kind, scale)
-    points = 0.3 * torch.randn(2, len(function.start()))
+    points = 0.3 * torch.randn(function.start().shape)
+    anchors = torch.zeros(())
+    if kind == "cosine":
+        anchors = normalize(layers.state_dict()["weight"].clone(), dim=1)
     values, _ = function(points, torch.tensor([1, 0]))
     for value, point, number in zip(values.tolist(), points, (1, 0), strict=True):
         layers.load_state_dict(function.state(point, number))
         expected = function.loss(scale * layers(rows().inputs), rows().codes, rows().weights)
         for parameter in layers.parameters():
+            penalized = parameter
+            if kind == "cosine":  # how far directions are from where they start
+                penalized = 25 * (normalize(parameter, dim=1) - anchors)
             if parameter.ndim > 1:
-                expected = expected + 0.5 * DECAYS[number] * parameter.square().sum()
+                expected = expected + 0.5 * DECAYS[number] * penalized.square().sum()
         assert value == pytest.approx(float(expected), rel=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_those_of_differences(kind: str) -> None:
     _, function = objective(kind, 1.0)
-    point = 0.3 * torch.randn(1, len(function.start()))
+    point = 0.3 * torch.randn(function.start()[:1].shape)
     direction = torch.randn_like(point)
     number = torch.tensor([0])
     _, gradients = function(point, number)
@@ -64,7 +71,7 @@ def test_gradients_are_those_of_differences(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["cosine", "mlp"])
 def test_training_starts_at_the_present_weights(kind: str) -> None:
     layers, function = objective(kind, 1.0)
-    for name, tensor in function.state(function.start(), 0).items():
+    for name, tensor in function.state(function.start()[0], 0).items():
         torch.testing.assert_close(tensor, layers.state_dict()[name], atol=1e-5, rtol=1e-5)
 
 

@@ -13,6 +13,7 @@ from equipoise.networks.heads import CosineLinear
 
 COSINE_SCALE = 25.0  # of the cosines of a "cosine" head, where the loss has no scale of its own
 ROWS_AT_ONCE = 256  # whose moments are summed in float64 in the processor's cache
+MOST_STRETCHED = 10.0  # factor of cosines
 N_HIDDEN = 64  # units of the "mlp" head
 LINEAR, COSINE, MLP = "linear", "cosine", "mlp"
 FROZEN_HEADS: Mapping[str, str] = {
@@ -39,9 +40,10 @@ class FrozenHead(nn.Module):
         n_features: d.
         n_classes: k.
         kind: A name in `FROZEN_HEADS`.
-        scale: Factor of the logits.
+        scale: Factor of the logits; see also `stretch_cosines`.
 
     Attributes:
+        scale: The factor.
         center: (d,) mean of each feature.
         factor: (d,) what it is multiplied by.
         hidden: Standardized features to the inputs of the last layer.
@@ -53,13 +55,14 @@ class FrozenHead(nn.Module):
 
     center: Tensor
     factor: Tensor
+    scale: Tensor
 
     def __init__(self, n_features: int, n_classes: int, kind: str, *, scale: float = 1.0) -> None:
         super().__init__()
         pick(FROZEN_HEADS, kind, "head")
         self.register_buffer("center", torch.zeros(n_features))
         self.register_buffer("factor", torch.ones(n_features))
-        self.scale = scale
+        self.register_buffer("scale", torch.tensor(scale))
         self.hidden: nn.Module = nn.Identity()
         width = n_features
         if kind == MLP:
@@ -109,6 +112,22 @@ class FrozenHead(nn.Module):
             else:
                 self.last.weight.zero_()
                 self.last.bias.zero_()
+
+    def stretch_cosines(self, inputs: Tensor, codes: Tensor) -> None:
+        """Set the scale so that images have 1 with their own class, on average over the classes.
+
+        The margins of LDAM are meant for cosines near 1, which a trained network reaches. Features
+        that stay as they are have cosines of .1 to .5 with the mean direction of their class.
+
+        Args:
+            inputs: (n, d) inputs of a cosine layer that `start` has set.
+            codes: (n,) classes, each present.
+        """
+        with torch.no_grad():
+            cosines = self.last(inputs).gather(1, codes[:, None])[:, 0]
+            means = [cosines[codes == code].mean() for code in range(self.last.out_features)]
+            mean = torch.stack(means).mean()
+            self.scale.copy_((1.0 / mean.clamp(min=1 / MOST_STRETCHED)).clamp(min=1.0))
 
     def standardized(self, features: Tensor) -> Tensor:
         """Map features (..., d) to standardized ones."""

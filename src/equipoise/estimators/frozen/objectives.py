@@ -13,6 +13,10 @@ from equipoise.estimators.frozen.conditioning import find_directions
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.networks.heads import CosineLinear
 
+# The square of the usual scale of cosines: a direction times 25 is the weight of a linear layer
+# with the same logits, so that one grid of weight decays suits both.
+STIFFNESS = 25.0**2
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rows:
@@ -33,7 +37,7 @@ class HeadObjective(ABC):
     """Maps points (q, m) and the numbers (q,) of their weight decays to values and gradients.
 
     The value is the weighted mean of the loss over the rows plus half the weight decay times the
-    squared weights.
+    squared weights, or what a subclass penalizes instead.
 
     Args:
         loss: Read at every call: it may change its form between calls.
@@ -56,7 +60,7 @@ class HeadObjective(ABC):
 
     @abstractmethod
     def start(self) -> Tensor:
-        """Return the point (m,) from which all are trained."""
+        """Return the points (p, m) from which the layers are trained."""
 
     @abstractmethod
     def state(self, point: Tensor, number: int) -> dict[str, Tensor]:
@@ -64,7 +68,7 @@ class HeadObjective(ABC):
 
     @abstractmethod
     def logits(self, points: Tensor, decays: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute logits (n, q, k) and squared weights (q,) at points (q, m)."""
+        """Compute logits (n, q, k), and squared weights (q,) or what else is penalized."""
 
     def __call__(self, points: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Compute values (q,) in float64 and gradients (q, m)."""
@@ -104,7 +108,8 @@ class LinearObjective(HeadObjective):
 
     def start(self) -> Tensor:
         """See `HeadObjective`."""
-        return torch.zeros(self.layer.out_features * (self.layer.in_features + 1)).to(self.decays)
+        n_parameters = self.layer.out_features * (self.layer.in_features + 1)
+        return self.decays.new_zeros(len(self.decays), n_parameters)
 
     def state(self, point: Tensor, number: int) -> dict[str, Tensor]:
         """See `HeadObjective`."""
@@ -127,6 +132,10 @@ class LinearObjective(HeadObjective):
 class CosineObjective(HeadObjective):
     """Cosines with one direction for each class, in coordinates like those of `LinearObjective`.
 
+    Cosines do not depend on the lengths of the weights, so a penalty on these would do nothing, and
+    cosines times 25 can separate any few images. What is penalized instead is `STIFFNESS` times the
+    squared distance of each direction from where it starts, the mean direction of its class.
+
     The lengths of the rows are divided out once.
     """
 
@@ -142,13 +151,14 @@ class CosineObjective(HeadObjective):
         self.layer = layer
         self.scale = scale
         self.rows = replace(rows, inputs=normalize(rows.inputs, dim=1))
+        self.anchors = normalize(layer.weight.detach(), dim=1)  # (k, d)
         curvatures = scale**2 * row_curvatures(loss, rows, layer.out_features)
         self.directions = find_directions(self.rows.inputs, curvatures)
 
     def start(self) -> Tensor:
         """See `HeadObjective`."""
-        weights = self.layer.weight.detach()[None]
-        return self.directions.even(weights, self.decays[:1]).flatten()
+        weights = self.anchors.expand(len(self.decays), -1, -1)
+        return self.directions.even(weights, STIFFNESS * self.decays).flatten(1)
 
     def state(self, point: Tensor, number: int) -> dict[str, Tensor]:
         """See `HeadObjective`."""
@@ -156,13 +166,13 @@ class CosineObjective(HeadObjective):
 
     def logits(self, points: Tensor, decays: Tensor) -> tuple[Tensor, Tensor]:
         """See `HeadObjective`."""
-        weights = self._weights(points, decays)
-        unit = normalize(weights, dim=2)
-        return _product(self.rows.inputs, unit, None, self.scale), _squares(weights)
+        unit = normalize(self._weights(points, decays), dim=2)
+        distances = STIFFNESS * _squares(unit - self.anchors)
+        return _product(self.rows.inputs, unit, None, self.scale), distances
 
     def _weights(self, points: Tensor, decays: Tensor) -> Tensor:
         by_class = points.view(len(points), *self.layer.weight.shape)
-        return self.directions.stretched(by_class, decays)
+        return self.directions.stretched(by_class, STIFFNESS * decays)
 
 
 class DeepObjective(HeadObjective):
@@ -184,7 +194,8 @@ class DeepObjective(HeadObjective):
 
     def start(self) -> Tensor:
         """See `HeadObjective`."""
-        return parameters_to_vector(self.layers.parameters()).detach()
+        parameters = parameters_to_vector(self.layers.parameters()).detach()
+        return parameters.expand(len(self.decays), -1)
 
     def state(self, point: Tensor, number: int) -> dict[str, Tensor]:
         """See `HeadObjective`."""

@@ -46,7 +46,8 @@ def solve_all(
     """Train layers for each weight decay, the strongest first, and return all results.
 
     They minimize the weighted mean of the loss plus half the weight decay times the squared
-    weights; biases are free. A loss that changes during the training (`ImbalanceLoss.advance`) is
+    weights (of cosines: the squared distance from the directions at the start, see
+    `CosineObjective`); biases are free. A loss that changes during the training (`ImbalanceLoss.advance`) is
     minimized in its first form, then for some iterations in its last. Every step sees all rows, and
     a linear layer with a convex loss has one optimum, so that nothing depends on a seed.
 
@@ -65,11 +66,13 @@ def solve_all(
     decays = sorted(weight_decays, reverse=True)
     loss.advance(0.0)
     objective = objective_of(layers, loss, rows, decays, scale)
-    groups = [[i] for i in range(len(decays))] if objective.one_by_one else [[*range(len(decays))]]
-    start = objective.start()
+    groups = [list(range(len(decays)))]
+    if objective.one_by_one:
+        groups = [[i] for i in range(len(decays))]
+    starts = objective.start()
     solutions: list[Solution] = []
     for group in groups:
-        first = _minimize(objective, group, start.expand(len(group), -1), MOST_ITERATIONS)
+        first = _minimize(objective, group, starts[group], MOST_ITERATIONS)
         last = first
         if changes_late(loss):
             loss.advance(1.0)
@@ -78,7 +81,8 @@ def solve_all(
         for i, point, value in zip(group, last.points, last.values.tolist(), strict=True):
             state = objective.state(point, i)
             solutions.append(Solution(weight_decay=decays[i], state=state, objective=value))
-        start = first.points[-1]
+        if objective.one_by_one:
+            starts = first.points.expand(len(decays), -1)
         report(len(solutions), len(decays))
     loss.advance(1.0)
     layers.load_state_dict(solutions[-1].state)

@@ -19,7 +19,6 @@ from equipoise.estimators.frozen.solver import WEIGHT_DECAYS, Solution, solve_al
 from equipoise.estimators.scoring import validation_scores
 from equipoise.estimators.shared_settings import KEEP_BEST
 from equipoise.losses.base import ImbalanceLoss
-from equipoise.networks.heads import CosineLinear
 from equipoise.training.loop import History
 from equipoise.training.progress import report
 
@@ -109,7 +108,7 @@ class Trainer:
             name: Name in progress reports.
         """
         solutions = solve_all(
-            layers, loss, rows, self._grid(head), partial(report, name), scale=head.scale
+            layers, loss, rows, self._grid(), partial(report, name), scale=float(head.scale)
         )
         inputs = None if self.validation is None else head.view_inputs(self.validation.features)
         history = History()
@@ -131,10 +130,8 @@ class Trainer:
             histories={DECAYS: history},
         )
 
-    def _grid(self, head: FrozenHead) -> Sequence[float]:
-        """Return the weight decays; cosines ignore the lengths of weights and need none."""
-        if isinstance(head.last, CosineLinear):
-            return (0.0,)
+    def _grid(self) -> Sequence[float]:
+        """Return the weight decays from which validation images choose."""
         if self.validation is None:
             return (self.settings.weight_decay,)
         return sorted({*WEIGHT_DECAYS, self.settings.weight_decay}, reverse=True)

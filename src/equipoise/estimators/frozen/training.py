@@ -9,7 +9,7 @@ from torch import Tensor
 
 from equipoise.arrays import Labels
 from equipoise.atomic import JsonObject, JsonValue
-from equipoise.estimators.frozen.head import FrozenHead
+from equipoise.estimators.frozen.head import COSINE, FrozenHead
 from equipoise.estimators.frozen.row_weights import SampledImages, row_weights
 from equipoise.estimators.frozen.settings import FrozenSettings
 from equipoise.estimators.frozen.trainer import (
@@ -23,6 +23,7 @@ from equipoise.estimators.relearning import RELEARNED
 from equipoise.estimators.scoring import validation_scores
 from equipoise.estimators.second_stage import TAUS, fill_up, rescaled
 from equipoise.estimators.stages import make_loss
+from equipoise.losses import LOSSES
 from equipoise.training.chance import isolated_chance
 
 CRT, TAU_NORM = "crt", "tau_norm"
@@ -53,6 +54,8 @@ def train_head(
     weights = row_weights(settings.batch_sampler, images, settings.synthetic_weight)
     rows = rows_of(head.standardized(train.features), train.codes, weights)
     head.start(rows.inputs, rows.codes)
+    if LOSSES[settings.loss].head == COSINE:
+        head.stretch_cosines(rows.inputs, rows.codes)
     trainer = Trainer(settings=settings, validation=validation)
     trained = trainer.fit(head, head.trained_layers, loss, rows, name="head")
     if settings.second_stage == "none":
