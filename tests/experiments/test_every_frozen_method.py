@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,7 +93,7 @@ def test_tau_normalization_of_cosines_is_left_out() -> None:
     ],
 )
 def test_what_only_frozen_features_have_is_refused_elsewhere(
-    setting: str, value: object, option: str
+    setting: str, value: Any, option: str
 ) -> None:
     for regime in ("scratch", "finetune"):
         with pytest.raises(SettingError, match=option):

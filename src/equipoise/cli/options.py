@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from equipoise.cli import volume_options as volume
+from equipoise.cli.frozen_options import Head, Views
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.volumes.options import VolumeOptions
 from equipoise.discovery import unknown
@@ -229,20 +230,6 @@ Augmentation = Annotated[
         "(flips, more color) or 'none'.",
         rich_help_panel=TRAINING,
     ),
-]
-Views = Annotated[
-    int,
-    typer.Option(
-        min=1,
-        max=8,
-        help="Fixed views of every image (those of --augmentation), in training and test; with "
-        "--regime frozen.",
-        rich_help_panel=TRAINING,
-    ),
-]
-Head = Annotated[
-    str,
-    typer.Option(help="'linear', 'cosine' or 'mlp', on frozen features.", rich_help_panel=TRAINING),
 ]
 Checkpoint = Annotated[
     str,

@@ -47,9 +47,9 @@ def test_values_are_loss_and_penalty_of_the_state(kind: str, scale: float) -> No
         layers.load_state_dict(function.state(point, number))
         expected = function.loss(scale * layers(rows().inputs), rows().codes, rows().weights)
         for parameter in layers.parameters():
-            penalized = parameter
+            penalized = parameter.detach()
             if kind == "cosine":  # how far directions are from where they start
-                penalized = 25 * (normalize(parameter, dim=1) - anchors)
+                penalized = 25 * (normalize(penalized, dim=1) - anchors)
             if parameter.ndim > 1:
                 expected = expected + 0.5 * DECAYS[number] * penalized.square().sum()
         assert value == pytest.approx(float(expected), rel=1e-4)

@@ -47,9 +47,10 @@ def solve_all(
 
     They minimize the weighted mean of the loss plus half the weight decay times the squared
     weights (of cosines: the squared distance from the directions at the start, see
-    `CosineObjective`); biases are free. A loss that changes during the training (`ImbalanceLoss.advance`) is
-    minimized in its first form, then for some iterations in its last. Every step sees all rows, and
-    a linear layer with a convex loss has one optimum, so that nothing depends on a seed.
+    `CosineObjective`); biases are free. A loss that changes during the training
+    (`ImbalanceLoss.advance`) is minimized in its first form, then for some iterations in its last.
+    Every step sees all rows, and a linear layer with a convex loss has one optimum, so that
+    nothing depends on a seed.
 
     A single layer is trained for all weight decays together, so that they share each pass over the
     rows; several layers for one after the other, each from the result of the last.
