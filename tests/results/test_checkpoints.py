@@ -156,6 +156,9 @@ def test_a_disagreement_is_named_and_untested_words_are_not() -> None:
     assert "AUROC +0.100 instead of +0.100" in text
     assert "a would" not in text
     assert "the last weights, averaged" in text
+    frozen = disagreement([*same, *differ], "none", METRIC_RECORDS, frozen=True)
+    assert "weight decay" in frozen
+    assert "averaged" not in frozen
     assert "by -0.050 to +0.000" in shift_in_words([*same, *differ, *unknown], "AUROC")
     assert shift_in_words(unknown, "AUROC") == ""
 

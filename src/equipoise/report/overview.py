@@ -11,6 +11,7 @@ from equipoise.report.formatting import extent, plural, times
 from equipoise.report.run_contents import Contents
 from equipoise.results.checkpoints import disagreement, policy_in_words, read_checkpoints
 from equipoise.results.records import RANKING
+from equipoise.results.regime.warning import is_frozen
 from equipoise.results.replay import missing_replays
 from equipoise.runs.duplicate_pairs import DuplicatePairs, PairsBySplit
 
@@ -79,7 +80,12 @@ def warnings(c: Contents) -> Iterator[str]:
     missing = missing_replays(c.description, c.run.images.adding)
     if missing:
         yield missing
-    disagrees = disagreement(read_checkpoints(c.folder), c.results.baseline, c.results.metrics)
+    disagrees = disagreement(
+        read_checkpoints(c.folder),
+        c.results.baseline,
+        c.results.metrics,
+        frozen=is_frozen(c.description),
+    )
     if disagrees:
         yield disagrees
     skipped = c.description.skipped

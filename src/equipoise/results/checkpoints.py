@@ -19,6 +19,7 @@ from equipoise.results.judgments import judge
 from equipoise.results.method_tables import summarize_runs
 from equipoise.results.phrases import MOST_NAMED, listed
 from equipoise.results.records import RANKING, UNTESTED, Comparison, Judgment, Results, Summary
+from equipoise.results.regime.warning import is_frozen
 from equipoise.runs.csv_records import read_rows, write_rows
 from equipoise.runs.description import MethodDescription, StudyDescription
 from equipoise.runs.image_run import ImageRun
@@ -30,6 +31,11 @@ OTHER = {BEST: LAST, LAST: BEST}
 LAST_WEIGHTS = {"averaged": "the last weights, averaged", "last": "the last weights"}
 BEST_WEIGHTS = "the weights that were best on validation"
 IN_WORDS = {BEST: BEST_WEIGHTS, LAST: LAST_WEIGHTS["averaged"]}
+# of heads on frozen features, whose policies differ in the weight decay
+FROZEN_IN_WORDS = {
+    BEST: "the weight decay that was best on validation",
+    LAST: "one weight decay for all",
+}
 VALIDATION_METRICS = {"loss": "loss", "mean_dice": "mean Dice"}  # others are in `METRICS`
 UNDEFINED = Summary(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, n_runs=0)
 
@@ -134,7 +140,8 @@ def policy_in_words(description: StudyDescription) -> str:
     for method in description.methods:
         keep_best = _keep_best(method)
         if keep_best:
-            methods_of.setdefault(_weights_in_words(keep_best), []).append(method.name)
+            weights = _weights_in_words(keep_best, frozen=is_frozen(description))
+            methods_of.setdefault(weights, []).append(method.name)
     if not methods_of:
         return ""
     if len(methods_of) == 1:
@@ -148,7 +155,11 @@ def policy_in_words(description: StudyDescription) -> str:
 
 
 def disagreement(
-    rows: Sequence[CheckpointRow], baseline: str, metrics: Mapping[str, Metric]
+    rows: Sequence[CheckpointRow],
+    baseline: str,
+    metrics: Mapping[str, Metric],
+    *,
+    frozen: bool = False,
 ) -> str:
     """Write how the verdict would differ under the other policy; empty where it would not.
 
@@ -158,6 +169,7 @@ def disagreement(
         rows: Of `checkpoint_rows`.
         baseline: Name of the baseline.
         metrics: Every metric of the run by name.
+        frozen: Whether the classifiers are heads on frozen features.
     """
     differences = {(row.method, row.metric, row.kept): row.difference for row in rows}
     judged_on = dict.fromkeys((rows[0].metric, RANKING)) if rows else {}
@@ -174,13 +186,14 @@ def disagreement(
         return ""
     if len(changes) > MOST_NAMED:
         changes = [*changes[:MOST_NAMED], f"{len(changes) - MOST_NAMED} more would differ"]
+    kept = "how the weight decay is chosen" if frozen else "which weights are kept"
     return (
-        "The verdict depends on which weights are kept: with "
-        f"{_other_weights(rows)}, against {baseline} {listed(changes)}."
+        f"The verdict depends on {kept}: with {_other_weights(rows, frozen=frozen)}, against "
+        f"{baseline} {listed(changes)}."
     )
 
 
-def shift_in_words(rows: Sequence[CheckpointRow], label: str) -> str:
+def shift_in_words(rows: Sequence[CheckpointRow], label: str, *, frozen: bool = False) -> str:
     """Write by how much the choice of the policy alone moves the decisive metric of a method."""
     decisive = rows[0].metric
     means = {(row.method, row.kept): row.mean for row in rows if row.metric == decisive}
@@ -193,7 +206,8 @@ def shift_in_words(rows: Sequence[CheckpointRow], label: str) -> str:
         return ""
     low, high = f"{min(shifts):+.3f}", f"{max(shifts):+.3f}"
     amount = low if low == high else f"{low} to {high}, depending on the method"
-    return f"The same trainings, with {_other_weights(rows)}, change {label} by {amount}."
+    other = _other_weights(rows, frozen=frozen)
+    return f"The same trainings, with {other}, change {label} by {amount}."
 
 
 def unknown_in_words(rows: Sequence[CheckpointRow]) -> str:
@@ -220,12 +234,12 @@ def _words(rows: Sequence[CheckpointRow]) -> dict[str, tuple[str, str]]:
     return both
 
 
-def _other_weights(rows: Sequence[CheckpointRow]) -> str:
+def _other_weights(rows: Sequence[CheckpointRow], *, frozen: bool) -> str:
     policies = dict.fromkeys(row.policy for row in rows if not row.kept)
     if len(policies) > 1:
         return "the weights of the other policy of each method"
     [policy] = policies
-    return IN_WORDS[policy]
+    return (FROZEN_IN_WORDS if frozen else IN_WORDS)[policy]
 
 
 def _row(method: str, policy: str, kept: int, metric: str, results: PolicyResults) -> CheckpointRow:
@@ -323,9 +337,10 @@ def _keep_best(method: MethodDescription) -> str:
     return keep_best if isinstance(keep_best, str) else ""
 
 
-def _weights_in_words(keep_best: str) -> str:
+def _weights_in_words(keep_best: str, *, frozen: bool) -> str:
     if keep_best in LAST_WEIGHTS:
-        return LAST_WEIGHTS[keep_best]
+        return FROZEN_IN_WORDS[LAST] if frozen else LAST_WEIGHTS[keep_best]
+    best = FROZEN_IN_WORDS[BEST] if frozen else BEST_WEIGHTS
     if keep_best in METRICS:
-        return f"{BEST_WEIGHTS} ({METRICS[keep_best].label})"
-    return f"{BEST_WEIGHTS} ({VALIDATION_METRICS.get(keep_best, keep_best)})"
+        return f"{best} ({METRICS[keep_best].label})"
+    return f"{best} ({VALIDATION_METRICS.get(keep_best, keep_best)})"

@@ -119,6 +119,18 @@ def test_durations_are_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
+def test_without_a_forecast_the_finished_cells_are_the_measure() -> None:
+    now = [0.0]
+    cells = [Cell("a", "split-0", seed) for seed in range(3)]
+    forecast = Forecast(seconds={"a": 0.0}, remaining=cells, n_finished=0, n_workers=1)
+    pace = Pace(forecast, clock=lambda: now[0])
+    pace.waiting = list(cells)
+    pace.began(cells[0])
+    now[0] = 30.0
+    pace.ended(cells[0], done=True)
+    assert pace.remaining() == pytest.approx(60.0)
+
+
 def test_what_is_not_trained_step_by_step_is_not_forecast() -> None:
     cells = [Cell("a", "split-0", seed) for seed in range(2)]
     timed = Forecast(seconds={"a": 30.0}, remaining=cells, n_finished=0, n_workers=1)

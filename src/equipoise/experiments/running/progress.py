@@ -39,6 +39,7 @@ class Pace:
         self.waiting: list[Cell] = []
         self.started_at: dict[Cell, float] = {}  # of the running cells
         self.measured = 0.0  # seconds of the finished cells
+        self.n_measured = 0  # finished cells
         self.predicted = 0.0  # what the forecast had promised for them
 
     def began(self, cell: Cell) -> None:
@@ -52,20 +53,27 @@ class Pace:
         seconds = now - self.started_at.pop(cell, now)
         if done:
             self.measured += seconds
+            self.n_measured += 1
             self.predicted += self.forecast.seconds[cell.method]
         return seconds
 
     def remaining(self) -> float:
         """Estimate the seconds until the last cell ends."""
-        factor = self.measured / self.predicted if self.predicted else 1.0
         now = self.clock()
         durations = []
         for cell, start in self.started_at.items():
-            whole = factor * self.forecast.seconds[cell.method]
-            durations.append(max(0.0, whole - (now - start)))
+            durations.append(max(0.0, self._seconds_of(cell) - (now - start)))
         for cell in self.waiting:
-            durations.append(factor * self.forecast.seconds[cell.method])
+            durations.append(self._seconds_of(cell))
         return makespan(durations, self.forecast.n_workers)
+
+    def _seconds_of(self, cell: Cell) -> float:
+        """Return the corrected forecast of a cell; without one, the mean of finished cells."""
+        if self.predicted:
+            return self.measured / self.predicted * self.forecast.seconds[cell.method]
+        if self.n_measured:
+            return self.measured / self.n_measured
+        return self.forecast.seconds[cell.method]
 
 
 class ProgressLines(Observer):

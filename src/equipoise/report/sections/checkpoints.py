@@ -1,6 +1,6 @@
 """Which weights are kept, and what the other choice would have shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from equipoise.report.formatting import decimal, interval, signed
@@ -14,10 +14,12 @@ from equipoise.results.checkpoints import (
     unknown_in_words,
 )
 from equipoise.results.records import UNTESTED
+from equipoise.results.regime.warning import is_frozen
 
 HEADING = "Which weights are kept"
 ORDER = 35
 SHORT = {"best": "best on validation", "last": "last, averaged"}
+SHORT_FROZEN = {"best": "best on validation", "last": "fixed"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class CheckpointsView:
     sentences: Sequence[str]
     labels: Sequence[str]
     lines: Sequence[PolicyLine]
+    frozen: bool = False
 
 
 def view(contents: Contents) -> CheckpointsView | None:
@@ -56,23 +59,27 @@ def view(contents: Contents) -> CheckpointsView | None:
         return None
     metrics = contents.results.metrics
     names = list(dict.fromkeys(row.metric for row in rows))
-    verdict = disagreement(rows, contents.results.baseline, metrics)
+    frozen = is_frozen(contents.description)
+    verdict = disagreement(rows, contents.results.baseline, metrics, frozen=frozen)
     if not verdict and any(row.word and row.word not in UNTESTED for row in rows):
         verdict = "The verdict on every method would be the same."
     sentences = [
         policy_in_words(contents.description),
-        shift_in_words(rows, metrics[names[0]].label),
+        shift_in_words(rows, metrics[names[0]].label, frozen=frozen),
         verdict,
         unknown_in_words(rows),
     ]
     return CheckpointsView(
         sentences=[sentence for sentence in sentences if sentence],
         labels=[metrics[name].label for name in names],
-        lines=policy_lines(rows),
+        lines=policy_lines(rows, SHORT_FROZEN if frozen else SHORT),
+        frozen=frozen,
     )
 
 
-def policy_lines(rows: Sequence[CheckpointRow]) -> list[PolicyLine]:
+def policy_lines(
+    rows: Sequence[CheckpointRow], short: Mapping[str, str] = SHORT
+) -> list[PolicyLine]:
     """Return two lines for each method, the kept policy first."""
     by_line: dict[tuple[str, int], list[CheckpointRow]] = {}
     for row in rows:
@@ -82,7 +89,7 @@ def policy_lines(rows: Sequence[CheckpointRow]) -> list[PolicyLine]:
         first = of_line[0]
         line = PolicyLine(
             method=method if kept else "",
-            policy=SHORT[first.policy],
+            policy=short[first.policy],
             kept=bool(kept),
             scores=[policy_score(row) for row in of_line],
             word=first.word,

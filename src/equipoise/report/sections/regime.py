@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from equipoise.report.run_contents import Contents
 from equipoise.results.reference import LABELS, ReferenceGain
 from equipoise.results.regime.warning import KINDS, OF_TASK, RegimeWarning
+from equipoise.results.sources_of_gain import sources_of_gain
 
 HEADING = "Checks of training and test"
 ORDER = 28
@@ -29,12 +30,14 @@ class RegimeView:
         in_order: Headings of the checks that found nothing.
         references: The references, where they were fitted.
         notes: What the references left out.
+        sources: How much the features give and how much rebalancing, a sentence or "".
     """
 
     warnings: Sequence[RegimeWarning]
     in_order: Sequence[str]
     references: Sequence[ReferenceTable]
     notes: Sequence[str]
+    sources: str = ""
 
 
 def view(contents: Contents) -> RegimeView | None:
@@ -57,4 +60,7 @@ def view(contents: Contents) -> RegimeView | None:
         in_order=in_order,
         references=tables,
         notes=reference.notes if reference else (),
+        sources=sources_of_gain(reference, contents.results, contents.run.images)
+        if reference
+        else "",
     )
