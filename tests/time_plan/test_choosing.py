@@ -105,6 +105,14 @@ def test_splits_that_hardly_help_are_not_trained() -> None:
     assert detectable(n_units - 1) > (1 + GAIN) * detectable(40)
 
 
+@given(scale=st.floats(0.1, 10), affordable=st.integers(2, 48))
+def test_the_spread_of_a_pilot_does_not_choose_the_splits(scale: float, affordable: int) -> None:
+    """It scales all differences alike, so the cells that measured it stay unbiased."""
+    detectable = detectable_of(4)
+    chosen = enough_units(detectable, affordable)
+    assert enough_units(lambda n: scale * detectable(n), affordable) == chosen
+
+
 def test_methods_are_left_out_from_the_end_where_the_time_is_short() -> None:
     costs = StudyCosts(spent={}, n_workers=1, start=0.0, cells=dict.fromkeys(METHODS, 10.0))
     choice = choose(costs, OPTIONS, 60 / USED, detectable_of)
