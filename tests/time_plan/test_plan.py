@@ -25,7 +25,8 @@ PLAN = TimePlan(
     now=Outlook(n_splits=9, n_seeds=1, detectable={"auroc": 0.021, "balanced_accuracy": None}),
     twice=Outlook(n_splits=14, n_seeds=1, detectable={"auroc": 0.018}),
     stages={"reading": 4.0, "training": 300.5},
-    measured={"seconds of a cell of none": 1.25},
+    cell_seconds={"none": 1.25, "crt": 2.0},
+    measured={"splits of the pilot": 3.0},
     reasons={"size": "x"},
     fixed=FixedChoices(methods=("none", "crt"), n_seeds=1),
 )

@@ -1,5 +1,6 @@
 """Train a study, gather evidence, write tables and report: for `run`, `demo` and `report`."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ import typer
 from equipoise.exceptions import SettingError
 from equipoise.runs.stage_seconds import (
     EVIDENCE,
+    PLANNING,
     PREPARING,
     REPORT,
     TABLES,
@@ -105,6 +107,7 @@ def train(study: "Study", store: "RunStore", executor: "Executor", clock: StageC
     from equipoise.experiments.running.progress import watching
     from equipoise.experiments.running.runner import run_study
     from equipoise.results.power import outlook, planned_patients
+    from equipoise.time_plan.plan import TimePlan
 
     description = describe(study)
     store.check(description)
@@ -114,7 +117,13 @@ def train(study: "Study", store: "RunStore", executor: "Executor", clock: StageC
             return ""  # a plan has said it before, from measured spreads
         return outlook(description, planned_patients(study.images, study.splits))
 
-    with watching(study, store, executor, outlook=detectable_difference) as observer:
+    stored = study.facts.get("plan")
+    seconds = TimePlan.from_json(stored).cell_seconds if isinstance(stored, Mapping) else {}
+    clock_before = clock.elapsed
+    with watching(
+        study, store, executor, outlook=detectable_difference, seconds=seconds or None
+    ) as observer:
+        clock.add(PLANNING, clock.elapsed - clock_before)
         timer = CellTimer(observer)
         with clock.stage(TRAINING):
             run_study(study, store, executor=executor, observer=timer)

@@ -81,8 +81,11 @@ def planned_demo(out: Path, *, workers: int | None) -> None:
     if not begun_without_plan:
         try:
             study = demo_by_plan(out, clock, workers=workers)
-        except SettingError as error:
-            print(f"{error} The demo runs {FEWEST_SPLITS} splits all the same.")  # noqa: T201
+        except SettingError:
+            print(  # noqa: T201
+                f"This machine is too slow, or too busy, for a demo of {DEMO_TIME}: "
+                f"{FEWEST_SPLITS} splits are run, however long they take."
+            )
     execute(study or demo_study(), out, workers=workers, device="auto", clock=clock)
 
 

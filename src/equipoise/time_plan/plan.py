@@ -143,6 +143,7 @@ class TimePlan:
         now: Splits and seeds of the study, and what it finds.
         twice: What twice the time would give.
         stages: {stage of `equipoise.runs.stage_seconds`: expected seconds}.
+        cell_seconds: {method: seconds of a cell}.
         measured: {what: number}, for the reader.
         reasons: {choice: why}, those of the setting included.
         fixed: What the user had chosen.
@@ -155,6 +156,7 @@ class TimePlan:
     now: Outlook
     twice: Outlook
     stages: Mapping[str, float]
+    cell_seconds: Mapping[str, float]
     measured: Mapping[str, float]
     reasons: Mapping[str, str]
     fixed: FixedChoices
@@ -180,10 +182,11 @@ class TimePlan:
             now=Outlook.from_json(value["now"]),
             twice=Outlook.from_json(value["twice"]),
             stages=dict(value["stages"]),
+            cell_seconds=dict(value.get("cell_seconds", {})),
             measured=dict(value["measured"]),
             reasons=dict(value["reasons"]),
             fixed=FixedChoices.from_json(value["fixed"]),
-            generates=value["generates"],
+            generates=value.get("generates", False),
         )
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -195,6 +198,7 @@ class TimePlan:
             "now": self.now.to_json(),
             "twice": self.twice.to_json(),
             "stages": dict(self.stages),
+            "cell_seconds": dict(self.cell_seconds),
             "measured": dict(self.measured),
             "reasons": dict(self.reasons),
             "fixed": self.fixed.to_json(),

@@ -287,6 +287,7 @@ class Planner:
             now=power.outlook(choice.n_units, n_methods),
             twice=power.outlook(twice.n_units, n_methods),
             stages={name: round(seconds, 1) for name, seconds in stages.items()},
+            cell_seconds={name: round(costs.cells[name], 2) for name in choice.methods},
             measured=measured_numbers(planned),
             reasons={**planned.setting.reasons, **reasons},
             fixed=request.fixed,
@@ -298,8 +299,6 @@ def measured_numbers(planned: PlannedStudy) -> dict[str, float]:
     """Return what was measured, for the reader of the stored plan."""
     costs, spread = planned.costs, planned.power.spread
     measured = {"seconds of the tables of a cell": costs.tables_of_cell}
-    for name, seconds in costs.cells.items():
-        measured[f"seconds of a cell of {name}"] = seconds
     for metric, ratio in spread.ratios.items():
         measured[f"variance of differences in {metric}, in units of the assumed"] = ratio
     measured["splits of the pilot"] = float(spread.n_splits)

@@ -19,7 +19,8 @@ PLAN = TimePlan(
     now=Outlook(n_splits=3, n_seeds=1, detectable={"balanced_accuracy": 0.2, "auroc": None}),
     twice=Outlook(n_splits=5, n_seeds=1, detectable={"balanced_accuracy": 0.15, "auroc": 0.1}),
     stages={"reading": 4.0, "training": 500.0},
-    measured={},
+    cell_seconds={"none": 1.25, "crt": 2.0},
+    measured={"splits of the pilot": 3.0},
     reasons={"size": "why"},
     fixed=FixedChoices(),
 )

@@ -1,7 +1,7 @@
 """Forecast how long a study will take, by training a few steps of everything that it trains."""
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -38,6 +38,27 @@ class Forecast:
         return self.preparation + makespan(
             [self.seconds[cell.method] for cell in self.remaining], self.n_workers
         )
+
+
+def measured_forecast(
+    study: Study, store: RunStore, executor: Executor, seconds: Mapping[str, float]
+) -> Forecast:
+    """Return the forecast of a study whose cells have been measured already, as a plan does.
+
+    Args:
+        study: Its unfinished cells count.
+        store: Where finished cells lie.
+        executor: Where the cells will be trained.
+        seconds: Of one cell, by method.
+    """
+    cells = list(study.cells())
+    remaining = [cell for cell in cells if not store.has_finished(cell)]
+    return Forecast(
+        seconds=dict(seconds),
+        remaining=remaining,
+        n_finished=len(cells) - len(remaining),
+        n_workers=executor.n_workers,
+    )
 
 
 def makespan(durations: Iterable[float], n_workers: int) -> float:

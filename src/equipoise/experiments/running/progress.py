@@ -1,7 +1,7 @@
 """Show how far a study is: live bars on a terminal, one line per cell elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -15,7 +15,12 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from equipoise.experiments.running.forecast import Forecast, estimate, makespan
+from equipoise.experiments.running.forecast import (
+    Forecast,
+    estimate,
+    makespan,
+    measured_forecast,
+)
 from equipoise.experiments.running.protocols import Executor, Observer
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
@@ -172,6 +177,7 @@ def watching(
     console: Console | None = None,
     *,
     outlook: Callable[[], str] | None = None,
+    seconds: Mapping[str, float] | None = None,
 ) -> Iterator[Observer]:
     """Announce how long a study will take, then show its progress while the block runs it.
 
@@ -182,13 +188,17 @@ def watching(
         console: Where to print; standard output where None.
         outlook: Returns what the study can detect, in one line, "" for nothing; called if any cell
             remains.
+        seconds: Of a cell of each method, where they were measured; probed where None.
     """
     console = console or Console()
     n_methods = len(study.methods)
     try:
-        if n_methods > MANY:
-            console.print(f"Timing a few steps of each of {n_methods} methods.")
-        forecast = estimate(study, store, executor)
+        if seconds is not None:
+            forecast = measured_forecast(study, store, executor, seconds)
+        else:
+            if n_methods > MANY:
+                console.print(f"Timing a few steps of each of {n_methods} methods.")
+            forecast = estimate(study, store, executor)
         console.print(announcement(forecast), highlight=False)
         line = outlook() if forecast.remaining and outlook is not None else ""
         if line:
