@@ -3,9 +3,11 @@
 Usage, from the project's root: python -m studies.regime_tables TARGET RUN...
 
 writes TARGET/table.csv and TARGET/table.md: for each run its regime, images, the baseline, the
-simple reference, the best method, and the smallest difference that the run would have found.
+simple reference, the best method, and the smallest difference that the run would have found; and
+copies the tables of each run into TARGET/RUN. Never a pixel.
 """
 
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +22,15 @@ from equipoise.runs.csv_records import write_rows
 from equipoise.runs.run import Run, open_run
 
 RANKING, DECIDED = "auroc", "decided_balanced_accuracy"
+COPIED = (
+    "table.csv",
+    "comparisons.csv",
+    "costs.csv",
+    "seconds.json",
+    "study.json",
+    "evidence/reference/table.csv",
+    "evidence/reference/gains.csv",
+)
 FEATURES = "statistics"  # the reference that needs no weights
 
 
@@ -158,11 +169,23 @@ def page(rows: Sequence[RegimeRow]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def copy_tables(run: Path, target: Path) -> None:
+    """Copy the tables of a run, those of the reference as reference_NAME."""
+    target.mkdir(exist_ok=True)
+    for name in COPIED:
+        source = run / name
+        if source.is_file():
+            prefix = "reference_" if source.parent.name == "reference" else ""
+            shutil.copyfile(source, target / f"{prefix}{source.name}")
+
+
 def main(target: Path, folders: Sequence[Path]) -> None:
     """Write table.csv and table.md."""
     rows = [row_of(folder) for folder in folders]
     target.mkdir(parents=True, exist_ok=True)
     write_rows(target / "table.csv", RegimeRow, rows)
+    for folder in folders:
+        copy_tables(folder, target / folder.name)
     (target / "table.md").write_text(page(rows), encoding="utf-8")
 
 

@@ -23,6 +23,7 @@ def test_a_row_for_each_run(tmp_path: Path) -> None:
     assert row.best_low < row.best_auroc < row.best_high
     assert row.widest_move > 0.1
     assert math.isnan(row.reference_auroc)
+    assert (tmp_path / "regimes" / "frozen_a" / "study.json").is_file()
     lines = (tmp_path / "regimes" / "table.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 4
     assert lines[2].startswith("| frozen_a |")
