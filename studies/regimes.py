@@ -9,7 +9,7 @@ and so on for every name in `TASKS`. The network is MobileNetV2 with its officia
 Patients, slides or lesions are held out; sets that are nearly balanced are thinned in training, and
 validation and test stay as they are. `frozen` has every method that makes sense on features, in
 thirty hold-outs: a head has no luck of its own, so that splits say more than seeds. `finetune` has
-the cheap controls, in three hold-outs: a cell takes minutes.
+three arms in three hold-outs: a cell takes minutes.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ from equipoise.data.images.options import ReadOptions
 from equipoise.data.imbalance import thin
 from equipoise.data.reading import read
 from equipoise.experiments.image_plan import plan_study, thinned
-from equipoise.experiments.protocol import Budget, Protocol
+from equipoise.experiments.protocol import FINETUNE, FROZEN, Budget, Protocol
 from equipoise.experiments.study import Study
 
 DATA = Path("../shared/data")
@@ -49,8 +49,9 @@ FROZEN_METHODS = (
     "borderline_smote_features",
     "adasyn_features",
 )
-N_STEPS = 200  # of a finetuned network, in batches of 32
-FINETUNE_METHODS = ("none", "class_weights", "balanced_softmax", "ldam_drw", "crt")
+FINETUNE_METHODS = ("none", "class_weights", "ldam_drw")
+N_STEPS = 300  # of a finetuned network, in batches of 32
+FINETUNE_SIDE = 128  # px
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class Task:
         folder: Folder of the set.
         rare: The positive class.
         augmentation: One of `equipoise.training.augmentation.AUGMENTATIONS`.
-        size: Side of the images in px.
+        size: Side of the images in px for frozen features.
         fit: How images become square: a black border would tell the classes of covid_xray apart.
         label_column: Column of the class in its table.
         kept: Training images that remain of a class, in every split.
@@ -149,12 +150,12 @@ TASKS = {
 
 def frozen(name: str) -> Study:
     """All methods that make sense on frozen features, thirty hold-outs."""
-    return plan(name, "frozen", FROZEN_METHODS, n_splits=30)
+    return plan(name, FROZEN, FROZEN_METHODS, n_splits=30)
 
 
 def finetune(name: str) -> Study:
-    """The cheap controls, three hold-outs."""
-    return plan(name, "finetune", FINETUNE_METHODS, n_splits=3)
+    """Three arms, three hold-outs, 128 px."""
+    return plan(name, FINETUNE, FINETUNE_METHODS, n_splits=3)
 
 
 def plan(name: str, regime: str, methods: tuple[str, ...], *, n_splits: int) -> Study:
@@ -162,7 +163,10 @@ def plan(name: str, regime: str, methods: tuple[str, ...], *, n_splits: int) -> 
     task = TASKS[name]
     folder = DATA / task.folder
     options = ReadOptions(
-        size=task.size, fit=task.fit, table=folder / "manifest.csv", label_column=task.label_column
+        size=FINETUNE_SIDE if regime == FINETUNE else task.size,
+        fit=task.fit,
+        table=folder / "manifest.csv",
+        label_column=task.label_column,
     )
     loaded = read(folder, options)
     loaded = replace(
@@ -182,7 +186,13 @@ def plan(name: str, regime: str, methods: tuple[str, ...], *, n_splits: int) -> 
             duplicates="merge",
             use_source_split=False,
         ),
-        Budget(regime=regime, network=NETWORK, pretrained=WEIGHTS, augmentation=task.augmentation),
+        Budget(
+            regime=regime,
+            network=NETWORK,
+            pretrained=WEIGHTS,
+            n_steps=N_STEPS,
+            augmentation=task.augmentation,
+        ),
         name=f"{regime}_{name}",
         facts={"command": f"{COMMAND} {regime}_{name}"},
     )
