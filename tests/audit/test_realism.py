@@ -99,8 +99,8 @@ def test_without_enough_validation_images_the_training_part_is_halved_by_patient
 @pytest.mark.parametrize(
     ("train", "held_out", "n_fake", "reason"),
     [
-        (reals(30), reals(5, first=500), 60, "20 of 10 patients"),
-        (reals(90, per_patient=9), reals(5, first=500), 60, "20 of 10 patients"),
+        (reals(30), reals(5, first=500), 60, "20 from at least 10 patients"),
+        (reals(90, per_patient=9), reals(5, first=500), 60, "20 from at least 10 patients"),
         (reals(50), reals(50, first=500), 19, "19 synthetic images"),
     ],
 )

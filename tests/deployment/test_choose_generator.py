@@ -100,7 +100,7 @@ def test_what_is_missing_is_named(
 
 
 def test_a_run_without_generators_says_how_to_get_one(write_run: WriteRun) -> None:
-    with pytest.raises(DataError, match=r"generator.*again"):
+    with pytest.raises(DataError, match=r"generator.*--methods"):
         choose_generator(open_run(write_run(ARMS)))
 
 

@@ -125,7 +125,8 @@ def test_calls_need_not_be_those_of_the_largest_probability(tmp_path: Path) -> N
 
 def test_the_ensemble_is_the_best_method_or_the_requested_one(run: Run) -> None:
     ensemble = choose_classifiers(run)
-    assert "of the 2 methods" in ensemble.reason
+    assert "is the baseline" in ensemble.reason
+    assert {cell.method for cell in ensemble.cells} == {"none"}
     assert len(ensemble.cells) == 2
     assert choose_classifiers(run, method="none", split="split-1").cells == (
         Cell("none", "split-1", 0),

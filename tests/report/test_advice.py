@@ -28,7 +28,7 @@ def test_nothing_is_advised_on_an_unusable_baseline(
     )
     monkeypatch.setattr("equipoise.report.run_contents.check_regime", lambda *_: (warning,))
     advice = advice_of(read_contents(make_run()))
-    assert advice.startswith("Nothing can be advised yet. Images are ranked") == is_silent
+    assert advice.startswith("Nothing can be advised yet. First check the labels") == is_silent
     assert ("check the labels" in advice) == is_silent
 
 
@@ -43,5 +43,5 @@ def test_a_better_simple_reference_comes_first(
     )
     monkeypatch.setattr("equipoise.report.run_contents.check_regime", lambda *_: (warning,))
     advice = advice_of(read_contents(make_run()))
-    assert advice.startswith("Train better before you rebalance: a logistic regression")
+    assert advice.startswith("Train better before you rebalance: train longer")
     assert "until then: keep the plain classifier" in advice.lower()

@@ -223,8 +223,8 @@ class RealPairs:
         """Explain why `n` of `n_fake` synthetic images cannot be compared; empty if they can."""
         if not self.pairs:
             return (
-                f"There are too few real images: a set needs {FEWEST} of {FEWEST_PATIENTS} "
-                "patients, in the validation part or in each half of the training part."
+                f"There are too few real images: at least {FEWEST} from at least {FEWEST_PATIENTS} "
+                "patients are needed, in the validation part or in each half of the training part."
             )
         if n < FEWEST:
             return f"{n_fake} synthetic images are fewer than the {FEWEST} that are needed."

@@ -75,6 +75,7 @@ def execute(
         clock: Has counted the seconds of earlier stages; they are stored with those of this one,
             unless the run was complete before.
     """
+    from equipoise.experiments.image_plan import positive_class_sentence
     from equipoise.experiments.running.executors import default_executor
     from equipoise.experiments.running.memory_plan import fit_to_memory
     from equipoise.runs.store import RunStore
@@ -82,8 +83,11 @@ def execute(
     clock = clock or StageClock()
     store, executor = RunStore(out), default_executor(device, workers=workers)
     study, executor, memory = fit_to_memory(study, executor, store, device=device)
-    for sentence in memory.sentences:
-        print(f"Memory: {sentence}")  # noqa: T201 (said before anything trains, in log files too)
+    sentences = [f"Memory: {sentence}" for sentence in memory.sentences]
+    if study.task == "classification":
+        sentences.insert(0, positive_class_sentence(study))
+    for sentence in sentences:
+        print(sentence)  # noqa: T201 (said before anything trains, in log files too)
     complete = (out / "report.html").is_file() and all(map(store.has_finished, study.cells()))
     train(study, store, executor, clock)
     with clock.stage(TABLES):  # before the evidence, so that its failure cannot cost them

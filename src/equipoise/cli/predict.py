@@ -39,7 +39,7 @@ Method = Annotated[
     typer.Option(
         help="Method whose networks are used.",
         rich_help_panel=WHICH,
-        show_default="the best in the primary metric",
+        show_default="what the report advises",
     ),
 ]
 SplitName = Annotated[
@@ -74,7 +74,7 @@ OwnThresholds = Annotated[
     typer.Option(
         "--own-thresholds",
         help="Decide by the threshold that was best on each network's validation images instead of "
-        "by the largest probability. Name the method that the report advises with --method.",
+        "by the largest probability.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -168,7 +168,7 @@ def predict(
 
 @dataclass(frozen=True)
 class NetworkChoice:
-    """Which networks of a run are used; None for the best method, all splits and all seeds."""
+    """Which networks of a run are used; None for the advised method, all splits and all seeds."""
 
     method: str | None
     split: str | None
@@ -230,6 +230,7 @@ def score(
         check_table,
         choose_classifiers,
         decide_at_own_thresholds,
+        own_thresholds_sentence,
         scores_of_cells,
         write_predictions,
     )
@@ -248,6 +249,8 @@ def score(
     with working_bar():
         of_cells = scores_of_cells(run, ensemble, new.images, corrected=output.corrected)
     calls = decide_at_own_thresholds(run, of_cells) if output.own_thresholds else None
+    if calls is not None:
+        console.print(own_thresholds_sentence(run, ensemble.cells))
     write_predictions(
         output.path,
         new.files,

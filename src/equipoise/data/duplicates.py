@@ -161,8 +161,8 @@ def refuse_crossing(dataset: ImageDataset, duplicates: Duplicates, splits: Seque
             more = f" and {n - 3} more" if n > 3 else ""
             raise LeakageError(
                 f"{n} pair{'s' * (n != 1)} of duplicate images cross into test of {split.name}: "
-                f"{shown}{more}. Keep them in one part with --duplicates merge (merge_groups), or "
-                "continue and show them in the report with --duplicates report."
+                f"{shown}{more}. Keep them in one part with --duplicates merge, or continue "
+                "and show them in the report with --duplicates report."
             )
 
 

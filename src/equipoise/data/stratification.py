@@ -48,8 +48,7 @@ def apportion(
         if 0 < n < len(shares):
             raise DataError(
                 f"Class '{name}' has {n} patient{'s' * (n != 1)} and needs {len(shares)} or more, "
-                f"one for each of {', '.join(shares)}. "
-                "Merge it with another class, leave it out, or use fewer folds."
+                f"one for each of {', '.join(shares)}. {_ways_out(shares, 'it')}"
             )
     for _ in range(ATTEMPTS):
         part, complete = _assign(table, np.array(list(shares.values())), rng)
@@ -57,8 +56,14 @@ def apportion(
             return {name: rows[part[owner] == p] for p, name in enumerate(shares)}
     raise DataError(
         f"Found no way to give each of {', '.join(shares)} images of every class: too few patients "
-        "have the rare classes together with others. Merge the rarest classes, or use fewer folds."
+        f"have the rare classes together with others. {_ways_out(shares, 'the rarest class')}"
     )
+
+
+def _ways_out(shares: Mapping[str, float], scarce: str) -> str:
+    """Return what helps where a class has too few patients for all parts of a split."""
+    fewer = "" if "train" in shares else ", or use fewer folds"
+    return f"Add patients, merge {scarce} with another class, or leave it out{fewer}."
 
 
 def _assign(

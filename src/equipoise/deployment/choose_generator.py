@@ -45,9 +45,9 @@ def choose_generator(
             cells.append(record.cell)
     if not cells:
         raise DataError(
-            f"No finished cell of {run.folder} stored a generator. Methods that generate images "
-            "store theirs (see: equipoise list methods), but runs of earlier versions did not; "
-            "run the study again in a new folder."
+            f"No finished cell of {run.folder} stored a generator: its methods are "
+            f"{', '.join(run.description.method_names)}. Name one that learns to generate images, "
+            "such as dcgan, with --methods in a run with the same --out, which adds it."
         )
     # In the order of training: seed by seed, split by split, method by method.
     split_names = [described.name for described in run.description.splits]

@@ -12,7 +12,9 @@ from equipoise.atomic import atomic_file, make_folder
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.priors import correct_priors, fit_priors
+from equipoise.results.advice import advised_judgment
 from equipoise.results.best_method import best_method, narrow
+from equipoise.results.tables import summarize_run
 from equipoise.runs.cell import Cell
 from equipoise.runs.run import Run, read_arrays
 from equipoise.training.progress import report
@@ -38,7 +40,8 @@ def choose_classifiers(
 
     Args:
         run: A run on images.
-        method: The method; None for the one with the best mean of the primary metric.
+        method: The method; None for the one that the report advises: detectably better than the
+            baseline and the best on validation images, else the baseline.
         split: Split of the cells; None for all.
         seed: Seed of the cells; None for all.
 
@@ -52,7 +55,15 @@ def choose_classifiers(
     images = run.images
 
     def choose_best(methods: Sequence[str]) -> tuple[str, str]:
-        return best_method(images, methods, FINISHED)
+        results = summarize_run(run)
+        if len(methods) == 1 or results.baseline not in methods:
+            return best_method(images, methods, FINISHED)
+        advised = advised_judgment(results, images)
+        if advised is not None and advised.method in methods:
+            return advised.method, f"{advised.method} is what the report advises."
+        return results.baseline, (
+            f"{results.baseline} is the baseline, and no method is detectably better."
+        )
 
     return choose_ensemble(run, choose_best, method=method, split=split, seed=seed)
 
@@ -174,6 +185,24 @@ def decide_at_own_thresholds(run: Run, scores: Mapping[Cell, Scores]) -> Labels:
             )
         moved.append(decision.moved(of_cell))
     return np.asarray(np.mean(moved, axis=0).argmax(axis=1))
+
+
+def own_thresholds_sentence(run: Run, cells: Sequence[Cell]) -> str:
+    """Return by which thresholds the networks of cells decide, chosen on their validation images.
+
+    Example:
+        "Called from a probability of malignant of 0.31 on (0.24 to 0.40 over 9 networks); ..."
+    """
+    description = run.description
+    beside = "the probabilities in the table are not moved."
+    if len(description.class_names) > 2:
+        return f"Called by each network's own offsets, see thresholds.csv of the run; {beside}"
+    decisions = [run.images.decisions[cell] for cell in cells]
+    thresholds = [decision.threshold for decision in decisions if decision is not None]
+    low, median, high = np.quantile(thresholds, [0.0, 0.5, 1.0])
+    name = description.class_names[description.rare_class]
+    extent = "" if low == high else f" ({low:.3g} to {high:.3g} over {len(thresholds)} networks)"
+    return f"Called from a probability of {name} of {median:.3g} on{extent}; {beside}"
 
 
 def write_predictions(

@@ -31,11 +31,13 @@ class EvidenceCard:
         summary: One line, shown while it is gathered.
         version: Increased when the files change, so that older ones are gathered again.
         task: The kind of study, "classification" or "segmentation".
+        about_synthetic: Whether it is about synthetic images alone: not announced without any.
     """
 
     summary: str
     version: int = 1
     task: str = "classification"
+    about_synthetic: bool = False
 
 
 def kinds() -> dict[str, ModuleType]:
@@ -58,7 +60,8 @@ def gather_evidence(run: "FinishedRun", progress: Progress | None = None) -> Non
         key = fingerprint(str(kind.CARD.version), fingerprints)
         if (folder / KEY).is_file() and read_json(folder / KEY) == key:
             continue
-        if progress is not None:
+        is_empty = kind.CARD.about_synthetic and not run.generated
+        if progress is not None and not is_empty:
             progress(kind.CARD.summary)
         with atomic_folder(folder) as temporary:
             kind.gather(run, temporary)

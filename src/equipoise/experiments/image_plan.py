@@ -1,5 +1,7 @@
 """Plan a study of images that were read: splits, the search for duplicates, the methods."""
 
+import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,17 @@ from equipoise.runs.reading import IMAGES, PYTHON, Reading
 
 REFUSE = "refuse"
 MERGE = "merge"
+HEALTHY = (
+    "benign",
+    "control",
+    "controls",
+    "healthy",
+    "negative",
+    "no finding",
+    "no findings",
+    "none",
+    "normal",
+)
 DUPLICATE_POLICIES = (REFUSE, MERGE, "report")
 
 
@@ -190,6 +203,40 @@ def refuse_small_classes(
                         f"in {split.name}. Leave {name} out of --methods, use oversampling or "
                         "class_weights in its place, or merge the class with another."
                     )
+
+
+def positive_class_sentence(study: Study) -> str:
+    """Return which class is the positive one and why, with a hint where it seems to be healthy.
+
+    Example:
+        >>> from equipoise.data.phantoms.datasets import cells
+        >>> from equipoise.data.splits import hold_out
+        >>> dataset = replace(cells((30, 12), size=32), class_names=("atypical", "Normal"))
+        >>> study = Study(
+        ...     name="cells",
+        ...     dataset=dataset,
+        ...     splits=hold_out(dataset, n_splits=1),
+        ...     methods=build_methods(["none"], Budget()),
+        ...     seeds=(0,),
+        ... )
+        >>> print(positive_class_sentence(study))
+        Positive class: Normal (12 of 42 images), the smallest. It sounds healthy: if atypical is \
+what you look for, use --rare atypical.
+    """
+    dataset = study.images
+    name, n = dataset.class_names[study.positive], int(dataset.counts[study.positive])
+    sentence = f"Positive class: {name} ({n:,} of {len(dataset):,} images)"
+    if study.positive != dataset.rare_class:
+        return f"{sentence}, as requested."
+    sentence += ", the smallest."
+    if re.sub(r"[^a-z]+", " ", name.lower()).strip() not in HEALTHY:
+        return sentence
+    others = [other for other in dataset.class_names if other != name]
+    if len(others) == 1:
+        hint = f"if {others[0]} is what you look for, use --rare {shlex.quote(others[0])}."
+    else:
+        hint = "name the class that you look for with --rare."
+    return f"{sentence} It sounds healthy: {hint}"
 
 
 def find_class(dataset: ImageDataset, name: str | None) -> int:

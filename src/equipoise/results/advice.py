@@ -48,10 +48,9 @@ def advise(
     tested = any(row.verdict not in UNTESTED for row in decisive)
     if not has_baseline or (unvarying and not tested):
         return f"Nothing can be advised yet: {obstacle(results)}."
-    better = judged("better", results.judgments) or judged("ranks better", results.judgments)
     parts = []
-    if better:
-        chosen = _best_on_validation(better, run)
+    chosen = advised_judgment(results, run)
+    if chosen is not None:
         parts.append(f"Train with {chosen.method} and {_decide(chosen.method, results, run)}")
         parts.append(_gain(chosen, results))
     else:
@@ -59,6 +58,15 @@ def advise(
         parts += _no_gain(results)
     parts += _about_synthetic_images(results, run, releases or {})
     return f"{capitalized('; '.join(parts))}."
+
+
+def advised_judgment(results: Results, run: ImageRun) -> Judgment | None:
+    """Return the method that is detectably better than the baseline, or ranks better.
+
+    Of several the best on validation images; None where there is none.
+    """
+    better = judged("better", results.judgments) or judged("ranks better", results.judgments)
+    return _best_on_validation(better, run) if better else None
 
 
 def advise_volumes(results: Results) -> str:

@@ -328,7 +328,8 @@ def seeds_in_words(needed: Sequence[Need]) -> str:
 def obstacle(size: StudySize, class_names: Sequence[str]) -> str:
     """Explain why a study cannot find anything; empty where it can."""
     if size.patients.fewest < FEWEST_PATIENTS:
-        return f"only {_scarce(size, class_names)} are tested, fewer than {FEWEST_PATIENTS}"
+        verb = "is" if round(size.patients.fewest) == 1 else "are"
+        return f"only {_scarce(size, class_names)} {verb} tested, fewer than {FEWEST_PATIENTS}"
     if size.n_splits == 1 and size.n_seeds == 1:
         return "a single run of each shows no difference; use more seeds or splits"
     return ""

@@ -21,6 +21,7 @@ CARD = EvidenceCard(
     summary="copies of training images, and traces of who was in training, "
     "among the synthetic images",
     version=2,
+    about_synthetic=True,
 )
 # Untrained: a classifier fits its own training images better than held-out ones, and its memory
 # would pass for the generator's.

@@ -27,6 +27,7 @@ from equipoise.runs.cell import Cell
 CARD = EvidenceCard(
     summary="how close synthetic images come to real ones, and whether they show their class",
     version=2,
+    about_synthetic=True,
 )
 MOST_RUNS = 6  # of each method: bounds the cost, with at most 2 x 300 images of a class and part
 MOST_COMPARED = 20  # images whose pairs measure the diversity of a class
