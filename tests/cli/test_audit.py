@@ -62,6 +62,8 @@ def test_images_of_another_source_and_few_of_them_are_not_cleared(
     )
     assert code == 1
     assert "Not cleared for release: privacy passed; quality could not be measured." in said
+    assert "Quality by class: abnormal not measured, normal not measured." in said
+    assert "enlarged" not in said
     assert re.search(r"Of 100 pairs .* in \d+ \[\d+, \d+\] \(all classes\)", said)
     facts = json.loads((out / "audit.json").read_text())
     assert facts["released"] is False

@@ -1,6 +1,7 @@
 """Evidence is gathered once, again if the cells have changed, and whole or not at all."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -54,6 +55,16 @@ def test_it_is_gathered_once_and_again_for_new_cells(
     assert kind.calls == 2
     assert path is not None
     assert path.read_text() == "12"
+
+
+def test_what_is_about_synthetic_images_is_not_announced_without_any(
+    make_study: MakeStudy, kind: Any, tmp_path: Path
+) -> None:
+    kind.CARD = EvidenceCard(summary="about synthetic images", about_synthetic=True)
+    run = run_of(make_study(seeds=(0,)), tmp_path)
+    summaries: list[str] = []
+    gather_evidence(replace(run, study=replace(run.study, seeds=(7,))), summaries.append)
+    assert (kind.calls, summaries) == (1, [])  # its files still say that there was nothing
 
 
 def test_a_newer_version_is_gathered_again(

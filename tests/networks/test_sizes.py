@@ -1,5 +1,7 @@
 """Valid image sides: 4 to 7 times a power of 2."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ def test_the_table_of_methods_1_4(size: int, expected: tuple[int, int]) -> None:
 def test_other_sizes_are_refused_with_the_nearest_valid_one(size: int) -> None:
     with pytest.raises(
         SettingError,
-        match=rf"got {size}\..* to {nearest_valid_size(size)};.*: 8, 10",
+        match=rf"got {size}\..* to {nearest_valid_size(size)} \(--size .*: 8, 10",
     ):
         check_size(size)
 
@@ -45,3 +47,12 @@ def test_the_smallest_map_doubles_to_the_image(size: int) -> None:
 def test_the_nearest_size_is_valid_and_no_other_is_nearer(size: int) -> None:
     near = nearest_valid_size(size)
     assert abs(near - size) == min(abs(valid - size) for valid in valid_sizes())
+
+
+@pytest.mark.parametrize("size", [100, 299])
+def test_a_smaller_side_for_generators_is_named(size: int) -> None:
+    with pytest.raises(SettingError, match=r"--gan-size \d+") as error:
+        check_size(size)
+    inside = int(re.findall(r"--gan-size (\d+)", str(error.value))[0])
+    assert inside < size
+    check_size(inside)

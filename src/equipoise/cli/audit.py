@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from equipoise.report.audit_page import AuditResult
 
 READING, FEATURES, OUTPUT = "Reading images", "Features", "Output"
+SMALL = "were enlarged"  # in a note of the reader about files smaller than --size
 
 Synthetic = Annotated[
     str,
@@ -113,6 +114,7 @@ def audit(
     images = read_images(synthetic, real, held_out, size=size, fit=fit, groups=groups, table=table)
     with working_bar():
         features, notes = make_features(images.real, extractor, weights, device)
+        notes = (*images.notes, *notes)
         result = examine(images, features, device, override_reason, notes)
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "audit.json", result.to_json())
@@ -134,11 +136,13 @@ class AuditImages:
         synthetic: Synthetic images, in the classes of the real ones.
         train: Real images that the generator learned from.
         held_out: Real images of other patients; None where there are none.
+        notes: How files were converted when they were read, for example enlarged.
     """
 
     synthetic: "ImageDataset"
     train: "ImageDataset"
     held_out: "ImageDataset | None"
+    notes: tuple[str, ...] = ()
 
     @property
     def real(self) -> "ImageDataset":
@@ -185,8 +189,14 @@ def read_images(
         elif loaded.source_split is not None:
             in_training = np.isin(loaded.source_split, ("train", ""))
             train, held_out_set = train.subset(in_training), train.subset(~in_training)
-        generated = read_collection(synthetic, replace(options, groups=None)).dataset
-    return AuditImages(in_classes_of(generated, train, name="synthetic"), train, held_out_set)
+        generated = read_collection(synthetic, replace(options, groups=None))
+    notes = []
+    for kind, reading in (("Real", loaded), ("Synthetic", generated)):
+        notes += [f"{kind} images: {note}" for note in reading.notes if SMALL in note]
+    if notes:
+        notes.append(f"All were compared at {size} px; choose another side with --size.")
+    matched = in_classes_of(generated.dataset, train, name="synthetic")
+    return AuditImages(matched, train, held_out_set, tuple(notes))
 
 
 def make_features(
@@ -270,9 +280,15 @@ def examine(
 def verdict(audit: "Audit", quality: "QualityAudit", override: str | None) -> Iterator[str]:
     """Yield the sentences of the verdict; `override` is the reason for releasing nevertheless."""
     from equipoise.audit.gate import headline
+    from equipoise.audit.quality_gate import decide_quality
 
     yield headline(audit.privacy, quality.decision)
     if override is not None:
         yield f"The audit does not clear these images; they are released nevertheless: {override}"
     yield f"Privacy {audit.privacy.status}. {' '.join(audit.privacy.reasons)}"
     yield f"Quality {quality.decision.status}. {' '.join(quality.decision.reasons)}"
+    if len(quality.classes) > 1:
+        statuses = []
+        for row in quality.classes:
+            statuses.append(f"{row.name} {decide_quality(row.name, row.findings).status}")
+        yield f"Quality by class: {', '.join(statuses)}."

@@ -44,9 +44,12 @@ def check_size(size: int) -> tuple[int, int]:
     """
     if size not in valid_sizes():
         names = ", ".join(map(str, valid_sizes(320)))
+        smaller = [valid for valid in valid_sizes() if valid < size]
+        inside = f", or generate at a smaller side (--gan-size {smaller[-1]})" if smaller else ""
         raise SettingError(
             "Expected square images with a side that is 4, 5, 6 or 7 times a power of two, got "
-            f"{size}. Resize to {nearest_valid_size(size)}; valid sides: {names}, ..."
+            f"{size}. Resize to {nearest_valid_size(size)} (--size {nearest_valid_size(size)})"
+            f"{inside}; valid sides: {names}, ..."
         )
     n_doublings = int(math.log2(size // 4))
     return size >> n_doublings, n_doublings

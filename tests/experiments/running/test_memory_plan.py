@@ -81,6 +81,9 @@ def test_generators_and_frozen_networks_are_measured() -> None:
     (step,) = method_needs(blank_study(32, ["none"], **settings))["none"].steps
     assert not step.divisible
     assert step.fixed > 11e6 * 4
+    smaller = method_needs(blank_study(32, ["edm"], gan_side=16))["edm"].steps[0]
+    whole = method_needs(blank_study(32, ["edm"]))["edm"].steps[0]
+    assert smaller.per_image < 0.5 * whole.per_image
     without = method_needs(blank_study(16, ["edm"]), generators=False)["edm"]
     assert without.steps[0].bytes_at() == 0 < without.steps[1].bytes_at()
 

@@ -24,6 +24,7 @@ from equipoise.estimators.frozen.feature_network import RANDOM, FeatureNetwork
 from equipoise.experiments.study import Study
 from equipoise.networks.backbones import build, find_backbone, name_of
 from equipoise.resampling.base import Oversampler
+from equipoise.resampling.resized import ResizedOversampler
 from equipoise.resampling.vae.oversampler import VAEOversampler
 from equipoise.resampling.vae.pretraining import VAEPretraining
 from equipoise.training.chance import isolated_chance
@@ -95,10 +96,10 @@ def method_needs(study: Study, *, generators: bool = True) -> dict[str, MethodNe
     for name, method in study.methods.items():
         steps = []
         for _, step in method.steps:
-            for part in _parts_of(step):
-                key = _key_of(part)
+            for part, side in _parts_of(step, study.images.images.shape[2]):
+                key = f"{side} {_key_of(part)}"
                 if key not in measured:
-                    measured[key] = _measured_or_nothing(part, study, generators=generators)
+                    measured[key] = _measured_or_nothing(part, study, side, generators=generators)
                 steps.append(measured[key])
         needs[name] = MethodNeed(data=data_bytes(study, method), steps=tuple(steps))
     return needs
@@ -121,16 +122,22 @@ def data_bytes(study: Study, method: Pipeline) -> float:
     return largest
 
 
-def _parts_of(step: Any) -> list[Any]:
-    """Return the estimators in a step that train one after the other.
+def _parts_of(step: Any, side: int) -> list[tuple[Any, int]]:
+    """Return the estimators in a step that train one after the other, with their sides in px.
 
     A VAE that pretrains a classifier needs what one that generates images does.
     """
     pretraining = getattr(step, "pretraining", None)
     if isinstance(pretraining, VAEPretraining):
-        return [step, VAEOversampler(trunk=name_of(step.network), **pretraining.get_params())]
-    parts = [getattr(step, name, None) for name in WRAPPED]
-    return [part for part in parts if part is not None] or [step]
+        vae = VAEOversampler(trunk=name_of(step.network), **pretraining.get_params())
+        return [(step, side), (vae, side)]
+    parts = []
+    inner_side = min(side, step.side) if isinstance(step, ResizedOversampler) else side
+    for name in WRAPPED:
+        part = getattr(step, name, None)
+        if part is not None:
+            parts += _parts_of(part, inner_side)
+    return parts or [(step, side)]
 
 
 def _key_of(step: Any) -> str:
@@ -143,7 +150,7 @@ def _key_of(step: Any) -> str:
     return repr(step)
 
 
-def _measured_or_nothing(step: Any, study: Study, *, generators: bool) -> StepNeed:
+def _measured_or_nothing(step: Any, study: Study, side: int, *, generators: bool) -> StepNeed:
     nothing = StepNeed(fixed=0.0, per_image=0.0, batch_size=1)
     try:
         with isolated_chance("memory"):
@@ -152,7 +159,7 @@ def _measured_or_nothing(step: Any, study: Study, *, generators: bool) -> StepNe
             if isinstance(step, ImageClassifier):
                 return classifier_need(step, study.images)
             if isinstance(step, Oversampler) and batch_sizes(step) and generators:
-                return generator_need(step, study.images)
+                return generator_need(step, study.images, side)
     except Exception:  # noqa: BLE001 (a network that the meta device cannot run: its cell will show what is wrong, if anything is)
         return nothing
     return nothing
@@ -222,13 +229,12 @@ def frozen_need(classifier: FrozenClassifier, dataset: ImageDataset) -> StepNeed
     )
 
 
-def generator_need(generator: Oversampler, dataset: ImageDataset) -> StepNeed:
+def generator_need(generator: Oversampler, dataset: ImageDataset, side: int) -> StepNeed:
     """Train one step of a generator on 16 and on 32 images, halved if they are large.
 
     The memory of larger images is extrapolated: activations grow with the number of pixels, and
     each doubling of the side adds at most the weights of a smaller network again.
     """
-    side = dataset.images.shape[2]
     tried, n_doublings = side, 0
     while tried > LARGEST_TRIED:
         tried, n_doublings = -(-tried // 2), n_doublings + 1
