@@ -235,21 +235,20 @@ def score(
         write_predictions,
     )
 
-    ensemble = choose_classifiers(
-        run, method=networks.method, split=networks.split, seed=networks.seed
-    )
+    ensemble = choose_classifiers(run, **vars(networks))
     check_table(output.path)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     n = len(ensemble.cells)
-    classifiers = "1 classifier" if n == 1 else f"{n} classifiers"
-    console.print(f"{classifiers} of {ensemble.cells[0].method}. {ensemble.reason}")
+    method = ensemble.cells[0].method
+    console.print(f"{n} classifier{'s' * (n != 1)} of {method}. {ensemble.reason}")
     with reading_bar() as progress:
         options = options_like(run.description, fit=fit, on_error=on_error, progress=progress)
         new = read_unlabeled(images, options)
     with working_bar():
         of_cells = scores_of_cells(run, ensemble, new.images, corrected=output.corrected)
-    calls = decide_at_own_thresholds(run, of_cells) if output.own_thresholds else None
-    if calls is not None:
+    calls = None
+    if output.own_thresholds:
+        calls = decide_at_own_thresholds(run, of_cells)
         console.print(own_thresholds_sentence(run, ensemble.cells))
     write_predictions(
         output.path,
@@ -259,10 +258,8 @@ def score(
         corrected=output.corrected,
         calls=calls,
     )
-    for note in new.notes:
-        console.print(note)
-    for skipped in new.skipped:
-        console.print(f"Left out: {skipped}")
+    for line in (*new.notes, *(f"Left out: {skipped}" for skipped in new.skipped)):
+        console.print(line)
     print(f"{len(new.files)} images: {output.path}")  # noqa: T201 (scripts read it)
 
 
