@@ -10,6 +10,7 @@ from tests.fixtures.small_run import small_run
 
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.estimators.frozen.classifier import FrozenClassifier
+from equipoise.estimators.frozen.settings import FrozenSettings
 from equipoise.evidence import reference_features as module
 from equipoise.evidence.finished_run import FinishedRun
 from equipoise.evidence.reference_features import reference_features
@@ -54,6 +55,7 @@ def test_without_weights_the_note_says_how_to_get_them(
     assert "equipoise weights fetch mobilenet_v2" in note
     weights = tmp_path / "mobilenet_v2-b0353104.safetensors"
     weights.touch()
+    monkeypatch.setattr(FrozenSettings, "check", lambda _settings, _side: None)
     kinds, notes = reference_features(run)  # nothing is read before it is computed
     assert ([kind.name for kind in kinds], notes) == (["statistics", "mobilenet_v2"], [])
     monkeypatch.setattr(module, "MOST_PIXELS", 31 * 128**2)
