@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from equipoise.exceptions import DataError
-from equipoise.training.persistence import load_fitted, save_fitted
+from equipoise.training.persistence import load_fitted, restore_weights, save_fitted
 
 
 def test_tensors_and_facts_come_back(tmp_path: Path) -> None:
@@ -33,3 +34,15 @@ def test_refuses_another_kind_and_an_empty_folder(tmp_path: Path) -> None:
         load_fitted(tmp_path / "net", "classifier")
     with pytest.raises(DataError, match=r"found no model\.json"):
         load_fitted(tmp_path, "classifier")
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    network = nn.Linear(2, 1)
+    for tensors in ({"weight": torch.ones(1, 2)}, {**network.state_dict(), "scale": torch.ones(1)}):
+        with pytest.raises(DataError, match=tmp_path.name):
+            restore_weights(network, tensors, tmp_path)
+    wrong_shape = {"weight": torch.ones(1, 3), "bias": torch.ones(1)}
+    with pytest.raises(DataError, match="size mismatch"):
+        restore_weights(network, wrong_shape, tmp_path)
+    restore_weights(network, {"weight": torch.ones(1, 2), "bias": torch.ones(1)}, tmp_path)
+    assert network.weight.tolist() == [[1.0, 1.0]]

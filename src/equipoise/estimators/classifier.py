@@ -26,7 +26,7 @@ from equipoise.estimators.stages import TrainedStages, make_loss, train_stages
 from equipoise.networks.backbone import Backbone
 from equipoise.networks.backbones import find_backbone, name_of
 from equipoise.training.devices import resolve_device
-from equipoise.training.persistence import load_fitted, save_fitted
+from equipoise.training.persistence import load_fitted, restore_weights, save_fitted
 
 
 class ImageClassifier(BaseImageClassifier):
@@ -320,7 +320,7 @@ class ImageClassifier(BaseImageClassifier):
             loss=loss,
         )
         loaded.loss_ = make_loss(loss, loaded.counts_, loaded.real_counts_)
-        loaded._modules().to(resolve_device(device)).eval().load_state_dict(tensors)
+        restore_weights(loaded._modules().to(resolve_device(device)).eval(), tensors, folder)
         return loaded
 
     def check_settings(self, side: int) -> None:

@@ -33,7 +33,7 @@ from equipoise.networks.patch_networks import laid_out
 from equipoise.training.chance import isolated_chance
 from equipoise.training.devices import resolve_device
 from equipoise.training.loop import History
-from equipoise.training.persistence import load_fitted, save_fitted
+from equipoise.training.persistence import load_fitted, restore_weights, save_fitted
 
 KIND = "segmenter"
 BALANCED = BalancedPatches()
@@ -276,7 +276,7 @@ class Segmenter(BaseSegmenter):
         loaded.notes_ = tuple(fitted["notes_"])
         loaded.seconds_ = float(fitted["seconds_"])
         loaded._build(loaded.settings)
-        loaded._modules().load_state_dict(tensors)
+        restore_weights(loaded._modules(), tensors, folder)
         return loaded
 
     @property

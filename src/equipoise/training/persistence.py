@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from equipoise.atomic import atomic_folder, read_json, write_json
 from equipoise.exceptions import DataError
@@ -48,3 +48,27 @@ def load_fitted(folder: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, A
     if stored["kind"] != kind:
         raise DataError(f"Expected a saved {kind} in {folder}, found a {stored['kind']}.")
     return load_file(Path(folder) / "model.safetensors"), stored["facts"]
+
+
+def restore_weights(module: nn.Module, tensors: Mapping[str, Tensor], folder: str | Path) -> None:
+    """Load the tensors of a saved model into its network.
+
+    Raises:
+        DataError: They are not those of the network: another version wrote them, or the folder is
+            damaged.
+
+    Example:
+        >>> network = nn.Linear(1, 1)
+        >>> restore_weights(network, {"weight": network.weight}, "runs/films")
+        Traceback (most recent call last):
+            ...
+        equipoise.exceptions.DataError: Expected in runs/films the weights of this version's ...
+    """
+    try:
+        module.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        reason = str(error).partition(":")[2].split()
+        raise DataError(
+            f"Expected in {folder} the weights of this version's network, got others "
+            f"({' '.join(reason)}). Train the model again, or use the version that wrote it."
+        ) from error

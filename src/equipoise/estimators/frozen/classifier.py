@@ -33,7 +33,7 @@ from equipoise.estimators.stages import make_loss
 from equipoise.exceptions import WeightsError
 from equipoise.networks.backbones import find_backbone
 from equipoise.training.devices import resolve_device
-from equipoise.training.persistence import load_fitted, save_fitted
+from equipoise.training.persistence import load_fitted, restore_weights, save_fitted
 from equipoise.validation import check_images
 
 KIND = "frozen classifier"  # in model.json
@@ -349,7 +349,7 @@ class FrozenClassifier(BaseImageClassifier):
         loss = RELEARNED if relearned else loaded.loss
         loaded.loss_ = make_loss(loss, loaded.counts_, loaded.real_counts_)
         loaded._other_head = None
-        loaded._modules().to(resolve_device(device)).eval().load_state_dict(tensors)
+        restore_weights(loaded._modules().to(resolve_device(device)).eval(), tensors, folder)
         return loaded
 
     def check_settings(self, side: int) -> None:
