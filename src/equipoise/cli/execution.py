@@ -190,6 +190,6 @@ def write_and_show(run: "Run", results: "Results") -> None:
     kept = kept_plan(run, results)
     if kept is not None:
         print(kept_sentence(kept))  # noqa: T201
-    print(f"Report: {write_report(run, results)}")  # noqa: T201 (scripts read this line)
+    print(f"Report: {write_report(contents)}")  # noqa: T201 (scripts read this line)
     if results.failures:
         raise typer.Exit(code=1)

@@ -39,13 +39,13 @@ FILTERS = (
 )
 
 
-def write_report(run: str | Path | Run, results: Results | None = None) -> Path:
+def write_report(run: str | Path | Run | Contents, results: Results | None = None) -> Path:
     """Write `report.html` into the folder of a run, finished or not, and return its path.
 
     The file needs no network and no other file. The same stored files give the same bytes.
 
     Args:
-        run: The run, or its folder.
+        run: The run, its folder, or its contents.
         results: What `equipoise.results.tables.write_all_tables` returned; computed where None.
 
     Raises:

@@ -74,15 +74,17 @@ class Contents:
         return [r for r in self.finished(method) if isinstance(r, VolumeCellRecord)]
 
 
-def read_contents(run: str | Path | Run, results: Results | None = None) -> Contents:
+def read_contents(run: str | Path | Run | Contents, results: Results | None = None) -> Contents:
     """Return what a report shows of a run, finished or not.
 
     Args:
-        run: The run, or its folder.
+        run: The run, its folder, or its contents, which are returned.
         results: Its results where they are known already; computed where None.
 
     Raises:
         DataError: The folder holds no run.
     """
+    if isinstance(run, Contents):
+        return run
     run = run if isinstance(run, Run) else open_run(run)
     return Contents(run=run, results=summarize_run(run) if results is None else results)

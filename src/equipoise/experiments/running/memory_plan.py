@@ -17,7 +17,7 @@ from equipoise.runs.store import RunStore
 GIB = 2**30
 PROCESS = 0.7 * GIB  # of a worker: Python, torch and its buffers
 USABLE = 0.9  # share of the available memory that a study may use
-AMPLE = 4 * GIB  # for a worker; with more, small images are not measured
+AMPLE = 2 * GIB  # for a worker; with more, small images are not measured
 SMALL_SIDE, SMALL_BATCH = 64, 64  # px and images of a classifier that needs far less
 SMALL_GENERATED = 128  # px of images whose generators need far less
 PIECE = "micro_batch_size"  # parameter of a classifier: images that pass at once
