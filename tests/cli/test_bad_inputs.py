@@ -186,7 +186,7 @@ def folder_without_images(root: Path) -> list[str]:
 
 
 def wrong_size(root: Path) -> list[str]:
-    return [str(good_folder(root)), "--size", "30"]
+    return [str(good_folder(root)), "--size", "8"]
 
 
 def negative_size(root: Path) -> list[str]:
@@ -383,7 +383,7 @@ CASES: dict[Callable[[Path], list[str]], tuple[str, ...]] = {
     bad_split_name: ("training day",),
     no_such_folder: ("nowhere",),
     folder_without_images: ("class folder",),
-    wrong_size: ("30", "32"),
+    wrong_size: ("8", "12"),
     negative_size: ("-4",),
     unknown_method: ("overssampling", "oversampling"),
     no_methods: ("method",),
