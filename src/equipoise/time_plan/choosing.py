@@ -74,7 +74,7 @@ def enough_units(detectable: Detectable, affordable: int) -> int:
 
     Example:
         >>> enough_units(lambda n: 0.1 + 1 / n**2, 20)
-        19
+        15
         >>> enough_units(lambda n: 0.1 + 0.001 / n, 20)
         2
     """

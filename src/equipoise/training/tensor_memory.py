@@ -21,6 +21,7 @@ class TensorMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         peak: The largest value of `live`.
 
     Example:
+        >>> import torch
         >>> with TensorMemory() as memory:
         ...     doubled = torch.ones(1000) * 2
         >>> memory.peak, memory.live

@@ -71,7 +71,7 @@ def test_weight_decays_are_solved_from_the_strongest_and_reported() -> None:
         lambda done, total: reports.append((done, total)),
     )  # fmt: skip
     assert [s.weight_decay for s in solutions] == [1e-1, 1e-3]
-    assert reports == [(2, 2)]
+    assert reports == [(1, 2), (2, 2)]
     norms = [float(s.state["weight"].norm()) for s in solutions]
     assert norms[0] < norms[1]
 

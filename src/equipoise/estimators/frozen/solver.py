@@ -82,9 +82,9 @@ def solve_all(
         for i, point, value in zip(group, last.points, last.values.tolist(), strict=True):
             state = objective.state(point, i)
             solutions.append(Solution(weight_decay=decays[i], state=state, objective=value))
+            report(len(solutions), len(decays))  # one by one: a jump means a resumed fit
         if objective.one_by_one:
             starts = first.points.expand(len(decays), -1)
-        report(len(solutions), len(decays))
     loss.advance(1.0)
     layers.load_state_dict(solutions[-1].state)
     return solutions

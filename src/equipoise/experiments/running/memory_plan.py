@@ -124,7 +124,7 @@ def plan_memory(
         2
         >>> plan_memory(needs, n_workers=2, free=50 * GIB, side=512).n_workers
         1
-        >>> plan_memory(needs, n_workers=2, free=10 * GIB, side=512).piece_size
+        >>> plan_memory(needs, n_workers=2, free=12 * GIB, side=512).piece_size
         8
     """
 
