@@ -137,6 +137,19 @@ def test_synthetic_images(
     assert ("release" in text) != (release is not None and release.green)
 
 
+def test_synthetic_images_that_cost_are_told_apart_from_those_that_gain_nothing(
+    write_run: WriteRun,
+) -> None:
+    arms = {"none": (1.2, -1.0), "oversampling": (3.0, 0.0, 0.1), "dcgan": (0.4, 0.0, 0.2)}
+    folder = write_run(arms, n_splits=3, counts=(150, 60))
+    for cell in (folder / "cells" / "dcgan").glob("*/*"):
+        np.savez(cell / "synthetic.npz", images=np.zeros((1, 1, 2, 2), np.uint8), labels=np.ones(1))
+    run = open_run(folder)
+    text = advise(summarize(run, n_draws=100), run.images, {})
+    assert "do worse than oversampling" in text
+    assert "gain nothing" not in text
+
+
 def test_a_run_without_baseline_gets_no_advice(write_run: WriteRun) -> None:
     failed = [("none", "split-0", seed) for seed in range(3)]
     results, run = opened(write_run(ARMS, failed=failed))

@@ -66,6 +66,16 @@ def test_a_tie_is_no_gain_and_a_loss_is_shown(write_run: WriteRun) -> None:
     assert [row.verdict for row in contest.rows[:2]] == ["no variation", "worse"]
 
 
+def test_doing_worse_than_all_controls_is_said(write_run: WriteRun) -> None:
+    arms = {"none": (1.2, -1.0), "oversampling": (4.0, 0.0), "crt": (4.2, 0.0), "gan": (0.6, 0.0)}
+    folder = write_run(arms, n_seeds=5, counts=(120, 60))
+    add_images(folder, "gan")
+    contest = contest_of(folder)
+    assert contest is not None
+    assert {row.verdict for row in contest.rows} == {"worse"}
+    assert "worse than every cheap control" in contest.sentence
+
+
 def test_beating_a_weak_control_is_not_beating_all(write_run: WriteRun) -> None:
     arms = {"none": (1.2, -1.0), "oversampling": (3.0, 0.0), "crt": (0.2, 0.0), "gan": (3.0, 0.0)}
     folder = write_run(arms, n_seeds=5, counts=(120, 60))

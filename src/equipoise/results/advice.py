@@ -211,7 +211,10 @@ def _about_synthetic_images(
     contest = results.contest
     decisive = [row for row in contest.rows if row.metric == contest.rows[0].metric]
     lost = [row.baseline for row in decisive if row.verdict != "better"]
-    if lost:
+    worse = [row.baseline for row in decisive if row.verdict == "worse"]
+    if worse and len(worse) == len(decisive):
+        yield f"do not use the synthetic images: they do worse than {listed(worse)}"
+    elif lost:
         yield f"do not use the synthetic images: they gain nothing detectable over {listed(lost)}"
     else:
         least = min(decisive, key=lambda row: row.difference)

@@ -194,6 +194,11 @@ def _sentence(counts: Mapping[str, int], rows: Sequence[Comparison], run: ImageR
             f"Synthetic images beat every cheap control in {label}: {_who(counts, run)} gains "
             f"{_by_control(better, 'over')}."
         )
+    if all(row.verdict == "worse" for row in rows):
+        return (
+            f"Synthetic images do worse than every cheap control in {label}: {_who(counts, run)} "
+            f"differs by {_by_control(rows, 'from')}."
+        )
     text = (
         f"Synthetic images do not detectably beat every cheap control in {label}: "
         f"{_who(counts, run)} differs by {_by_control(not_better, 'from')}"
