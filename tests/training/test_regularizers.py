@@ -271,6 +271,7 @@ def test_orthogonal_filters_cost_nothing_whatever_their_lengths() -> None:
 def test_filters_are_compared_by_their_products(layer: nn.Module) -> None:
     """Brock et al. (2019), Eq. 3, entry by entry."""
     assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
+    nn.init.normal_(layer.weight, generator=torch.Generator().manual_seed(0))
     weight = layer.weight.detach()
     n_out = 2 if layer.weight.shape == (2, 5) else 5
     axis = weight.shape.index(n_out)
