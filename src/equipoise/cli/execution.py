@@ -1,6 +1,7 @@
 """Train a study, gather evidence, write tables and report: for `run`, `demo` and `report`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,16 @@ def load_study(path: Path, protocol: str | None = None) -> "Study":
     return replace(study, reading=replace(study.reading, protocol=protocol))
 
 
+@contextmanager
+def stopping_is_explained() -> Iterator[None]:
+    """Say how to go on where the user interrupts a run, whatever it is doing."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("Stopped. Finished cells are kept; the same command continues from there.")  # noqa: T201
+        raise
+
+
 def execute(
     study: "Study",
     out: Path,
@@ -75,6 +86,7 @@ def execute(
         clock: Has counted the seconds of earlier stages; they are stored with those of this one,
             unless the run was complete before.
     """
+    from equipoise.experiments.description import describe
     from equipoise.experiments.image_plan import positive_class_sentence
     from equipoise.experiments.running.executors import default_executor
     from equipoise.experiments.running.memory_plan import fit_to_memory
@@ -88,19 +100,20 @@ def execute(
         sentences.insert(0, positive_class_sentence(study))
     for sentence in sentences:
         print(sentence)  # noqa: T201 (said before anything trains, in log files too)
+    store.check(describe(study))
     complete = (out / "report.html").is_file() and all(map(store.has_finished, study.cells()))
-    train(study, store, executor, clock)
-    with clock.stage(TABLES):  # before the evidence, so that its failure cannot cost them
-        run, results = write_tables(out)
-    with clock.stage(EVIDENCE):
-        gather(study, store)
-    if not complete:
-        clock.store(out)
     try:
+        train(study, store, executor, clock)
+        with clock.stage(TABLES):  # before the evidence, so that its failure cannot cost them
+            run, results = write_tables(out)
+        with clock.stage(EVIDENCE):
+            gather(study, store)
+        if not complete:
+            clock.store(out)  # the report shows it
         with clock.stage(REPORT):
             write_and_show(run, results)
-    finally:
-        if not complete:
+    finally:  # an interrupted run counts too
+        if not complete and (out / "study.json").is_file():
             clock.store(out)
 
 
@@ -114,7 +127,6 @@ def train(study: "Study", store: "RunStore", executor: "Executor", clock: StageC
     from equipoise.time_plan.plan import TimePlan
 
     description = describe(study)
-    store.check(description)
 
     def detectable_difference() -> str:
         if study.task != "classification" or "plan" in study.facts:

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from equipoise.cli import options as opt
-from equipoise.cli.execution import execute, load_study
+from equipoise.cli.execution import execute, load_study, stopping_is_explained
 from equipoise.cli.options import SEGMENTATION, RunOptions, command_of, pick_task, typed_command
 from equipoise.cli.planning import fixed_choices, planned_demo, print_plan, run_by_time
 from equipoise.cli.run_volumes import demo_volumes, run_volumes
@@ -36,9 +36,11 @@ def demo(
     *, task: opt.Task = "classification", out: opt.Out = None, workers: opt.Workers = None
 ) -> None:
     """Compare methods on drawn cells, or brain tumors (needs no data; minutes on two cores)."""
-    if pick_task(task) == SEGMENTATION:
-        return demo_volumes(out or Path("runs/demo-segmentation"), workers=workers)
-    return planned_demo(out or Path("runs/demo"), workers=workers)
+    with stopping_is_explained():
+        if pick_task(task) == SEGMENTATION:
+            demo_volumes(out or Path("runs/demo-segmentation"), workers=workers)
+        else:
+            planned_demo(out or Path("runs/demo"), workers=workers)
 
 
 def run(options: RunOptions) -> None:
@@ -46,19 +48,20 @@ def run(options: RunOptions) -> None:
 
     After an interruption, the same command continues where it stopped.
     """
-    if options.images.endswith(".py"):
-        if options.time is not None:
-            raise SettingError(
-                "Expected no --time with a study file, which says itself how it is trained. Leave "
-                "it out."
-            )
-        study = load_study(Path(options.images), options.protocol_name)
-        out = options.out or Path("runs") / study.name
-        execute(study, out, workers=options.workers, device=options.device)
-    elif pick_task(options.task) == SEGMENTATION:
-        run_volumes(options)
-    else:
-        run_images(options)
+    with stopping_is_explained():
+        if options.images.endswith(".py"):
+            if options.time is not None:
+                raise SettingError(
+                    "Expected no --time with a study file, which says itself how it is trained. "
+                    "Leave it out."
+                )
+            study = load_study(Path(options.images), options.protocol_name)
+            out = options.out or Path("runs") / study.name
+            execute(study, out, workers=options.workers, device=options.device)
+        elif pick_task(options.task) == SEGMENTATION:
+            run_volumes(options)
+        else:
+            run_images(options)
 
 
 def plan(options: RunOptions) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -149,9 +150,12 @@ def read_weights(path: Path, *, whole_module: bool = False) -> State:
     try:
         return _read_tensors(path, whole_module=whole_module)
     except Exception as error:  # damaged bytes make torch raise anything, KeyError included
-        reason = str(error).split("\n", maxsplit=1)[0]
+        reason = type(error).__name__
+        if isinstance(error, WeightsError | SafetensorError):
+            reason = str(error).split("\n", maxsplit=1)[0].rstrip(".")
         raise WeightsError(
-            f"Cannot read weights from {path}: {reason}. Download the file again."
+            f"Cannot read weights from {path}: it is damaged, or no file of tensors by name "
+            f"({reason}). Pass a .safetensors file, or a .pth file of a state dict."
         ) from error
 
 

@@ -78,27 +78,6 @@ def test_a_terminal_shows_the_fit_and_keeps_failures(
     assert "Study" in text
 
 
-@pytest.mark.parametrize("terminal", [True, False])
-def test_an_interrupt_says_how_to_go_on(
-    make_study: MakeStudy,
-    fakes: Any,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    *,
-    terminal: bool,
-) -> None:
-    study = make_study(
-        methods={"halt": Pipeline([("classify", fakes.NearestMean(trouble="stopped"))])}
-    )
-    console = Console(force_terminal=terminal, width=100, color_system=None)
-    with (
-        pytest.raises(KeyboardInterrupt),
-        watching(study, RunStore(tmp_path), InProcess(), console) as observer,
-    ):
-        run_study(study, RunStore(tmp_path), executor=InProcess(), observer=observer)
-    assert "Stopped. " in capsys.readouterr().out
-
-
 def test_a_long_forecast_is_announced(make_study: MakeStudy, fakes: Any, tmp_path: Path) -> None:
     methods = {f"method-{i}": Pipeline([("classify", fakes.NearestMean())]) for i in range(9)}
     study = make_study(methods=methods, seeds=(0,))

@@ -130,8 +130,9 @@ def check_frozen_options(budget: Budget) -> None:
     ):
         if ours != plain:
             raise SettingError(
-                f"Expected {name} for regime '{FROZEN}' alone, got {ours} with regime "
-                f"'{budget.regime}'. Leave it out, or use regime '{FROZEN}' (--regime frozen)."
+                f"Expected {name} only with regime '{FROZEN}' (--regime frozen), got {ours} with "
+                f"regime '{budget.regime}'. Leave out what only frozen features have, or use "
+                f"regime '{FROZEN}'."
             )
 
 

@@ -7,6 +7,7 @@ its path in processes that import nothing but NumPy.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,7 +33,11 @@ def busy_cores(n: int) -> Iterator[list["subprocess.Popen[bytes]"]]:
 
 
 def multiply_until_orphaned() -> None:
-    """Multiply matrices until the parent process is gone, which may have been killed."""
+    """Multiply matrices until the parent process is gone, which may have been killed.
+
+    Ctrl-C reaches all processes of a terminal; the parent ends this one.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
     factor = np.ones((256, 256), np.float32)
     while os.getppid() == parent:

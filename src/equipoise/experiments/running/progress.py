@@ -192,23 +192,18 @@ def watching(
     """
     console = console or Console()
     n_methods = len(study.methods)
-    try:
-        if seconds is not None:
-            forecast = measured_forecast(study, store, executor, seconds)
-        else:
-            if n_methods > MANY:
-                console.print(f"Timing a few steps of each of {n_methods} methods.")
-            forecast = estimate(study, store, executor)
-        console.print(announcement(forecast), highlight=False)
-        line = outlook() if forecast.remaining and outlook is not None else ""
-        if line:
-            console.print(escape(line), highlight=False, soft_wrap=True)
-        with _display(console, Pace(forecast)) as observer:
-            yield observer
-    except KeyboardInterrupt:
-        message = "Stopped. Finished cells are kept; the same command continues from there."
-        console.print(message, soft_wrap=True)
-        raise
+    if seconds is not None:
+        forecast = measured_forecast(study, store, executor, seconds)
+    else:
+        if n_methods > MANY:
+            console.print(f"Timing a few steps of each of {n_methods} methods.")
+        forecast = estimate(study, store, executor)
+    console.print(announcement(forecast), highlight=False)
+    line = outlook() if forecast.remaining and outlook is not None else ""
+    if line:
+        console.print(escape(line), highlight=False, soft_wrap=True)
+    with _display(console, Pace(forecast)) as observer:
+        yield observer
 
 
 @contextmanager
