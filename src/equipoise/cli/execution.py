@@ -199,9 +199,9 @@ def write_and_show(run: "Run", results: "Results") -> None:
 
     contents = Contents(run=run, results=results)
     show_results(results, advice_of(contents), first_screen_warnings(contents))
-    kept = kept_plan(run, results)
-    if kept is not None:
-        print(kept_sentence(kept))  # noqa: T201
+    outcome = kept_plan(run, results)
+    if outcome is not None:
+        print(kept_sentence(outcome))  # noqa: T201
     print(f"Report: {write_report(contents)}")  # noqa: T201 (scripts read this line)
     if results.failures:
         raise typer.Exit(code=1)

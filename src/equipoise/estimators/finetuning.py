@@ -46,10 +46,10 @@ def rate_groups(network: nn.Module, head: nn.Module, decay: float) -> list[RateG
     grouped = {id(parameter) for parameter in top}
     layers: list[list[nn.Parameter]] = []  # from the stem
     for layer in network.modules():
-        own = [p for p in layer.parameters(recurse=False) if id(p) not in grouped]
-        grouped.update(map(id, own))
-        if own:
-            layers.append(own)
+        parameters = [p for p in layer.parameters(recurse=False) if id(p) not in grouped]
+        grouped.update(map(id, parameters))
+        if parameters:
+            layers.append(parameters)
     groups = [RateGroup(tuple(top), 1.0)]
     n_groups = min(TRUNK_GROUPS, len(layers))
     chunks = np.array_split(np.arange(len(layers)), n_groups) if n_groups else []

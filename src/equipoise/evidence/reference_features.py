@@ -113,9 +113,11 @@ def _obstacle(run: FinishedRun, name: str, classifier: FrozenClassifier) -> str:
         return f"No reference on features of a pretrained network. {error}"
     side = settings.features(min(shape[2:])).side
     pixels = shape[0] * (shape[2] * shape[3] if side is None else side**2)
-    own = isinstance(run.study.methods[run.study.baseline_name].steps[-1][1], FrozenClassifier)
+    baseline_is_frozen = isinstance(
+        run.study.methods[run.study.baseline_name].steps[-1][1], FrozenClassifier
+    )
     on_cpu = settings.features(min(shape[2:])).device == "cpu"
-    if pixels > MOST_PIXELS and on_cpu and not own:
+    if pixels > MOST_PIXELS and on_cpu and not baseline_is_frozen:
         return (
             f"No reference on features of a pretrained network: {shape[0]:,} images take too long "
             f"without a graphics card (at most {MOST_PIXELS * shape[0] // pixels:,} of this size)."

@@ -231,9 +231,10 @@ what you look for, use --rare atypical.
     sentence += ", the smallest."
     if re.sub(r"[^a-z]+", " ", name.lower()).strip() not in HEALTHY:
         return sentence
-    others = [other for other in dataset.class_names if other != name]
-    if len(others) == 1:
-        hint = f"if {others[0]} is what you look for, use --rare {shlex.quote(others[0])}."
+    other_classes = [other for other in dataset.class_names if other != name]
+    if len(other_classes) == 1:
+        sought = other_classes[0]
+        hint = f"if {sought} is what you look for, use --rare {shlex.quote(sought)}."
     else:
         hint = "name the class that you look for with --rare."
     return f"{sentence} It sounds healthy: {hint}"

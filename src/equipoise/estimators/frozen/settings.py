@@ -2,9 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
 
 from equipoise.discovery import pick
 from equipoise.estimators.frozen.feature_network import (
@@ -17,41 +14,25 @@ from equipoise.estimators.frozen.head import COSINE, COSINE_SCALE, FROZEN_HEADS
 from equipoise.estimators.frozen.row_weights import ROW_WEIGHTS
 from equipoise.estimators.frozen.views import VIEWS, View, views_of
 from equipoise.estimators.second_stage import SECOND_STAGES
-from equipoise.estimators.shared_settings import AVERAGED, KEEP_BEST, LAST
+from equipoise.estimators.shared_settings import SharedSettings
 from equipoise.exceptions import SettingError
 from equipoise.losses import LOSSES
 from equipoise.networks.backbones import find_backbone
 from equipoise.training.devices import resolve_device
 from equipoise.validation import check_whole
 
-SMALLEST = 128  # px; smaller images are enlarged to it, but not beyond the side of the weights
+SMALLEST = 128  # px; smaller images are enlarged to it
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrozenSettings:
+class FrozenSettings(SharedSettings):
     """The parameters of `FrozenClassifier`, which describes them, as its fit reads them."""
 
     network: str
-    pretrained: str | Path | None
     layers: Sequence[str]
     side: int | None
-    augmentation: str
     n_views: int
     head: str
-    loss: str
-    batch_sampler: str
-    synthetic_share: float | None
-    synthetic_weight: float
-    weight_decay: float
-    keep_best: str
-    second_stage: str
-    device: str
-    seed: int
-
-    @property
-    def chosen_on_validation(self) -> bool:
-        """Whether a metric of the validation images chooses the weight decay."""
-        return self.keep_best not in (AVERAGED, LAST)
 
     @property
     def head_kind(self) -> str:
@@ -94,16 +75,9 @@ class FrozenSettings:
             DataError: The images are too small for the network.
             WeightsError: The file of pretrained weights does not exist.
         """
-        for kind, table, name in (
-            ("loss", LOSSES, self.loss),
-            ("head", FROZEN_HEADS, self.head),
-            ("batch sampler", ROW_WEIGHTS, self.batch_sampler),
-            ("augmentation", VIEWS, self.augmentation),
-            ("second stage", SECOND_STAGES, self.second_stage),
-            ("value for keep_best", KEEP_BEST, self.keep_best),
-        ):
-            pick(table, name, kind)
-        resolve_device(self.device)
+        pick(FROZEN_HEADS, self.head, "head")
+        pick(SECOND_STAGES, self.second_stage, "second stage")
+        self.check_shared(samplers=ROW_WEIGHTS, augmentations=VIEWS)
         self._check_layers()
         if self.side is not None:
             check_whole("side", self.side, minimum=1)
@@ -111,7 +85,11 @@ class FrozenSettings:
         for part in self.features(side).parts:
             pretrained = None if self.pretrained is None else part.pretrained
             check_frozen_weights(find_backbone(part.network), pretrained, part.side or side)
-        self._check_numbers()
+        if self.second_stage == "tau_norm" and self.head_kind == COSINE:
+            raise SettingError(
+                "Expected a linear last layer for second_stage='tau_norm', got cosines, whose "
+                "weights have one norm already. Use second_stage='crt'."
+            )
 
     def _check_layers(self) -> None:
         for layer in self.layers:
@@ -119,24 +97,4 @@ class FrozenSettings:
         if not self.layers or len(set(self.layers)) < len(self.layers):
             raise SettingError(
                 f"Expected layers as different names, at least one, got {list(self.layers)}."
-            )
-
-    def _check_numbers(self) -> None:
-        share = self.synthetic_share
-        if not self.weight_decay >= 0 or not 0 <= self.synthetic_weight < np.inf:
-            raise SettingError(
-                "Expected weight_decay and synthetic_weight of at least 0, got "
-                f"{self.weight_decay} and {self.synthetic_weight}."
-            )
-        if share is not None and not 0 < share < 1:
-            raise SettingError(f"Expected a synthetic_share between 0 and 1, or None, got {share}.")
-        if share is not None and self.batch_sampler != "synthetic_mix":
-            raise SettingError(
-                f"Expected batch_sampler='synthetic_mix' with synthetic_share={share}, got "
-                f"'{self.batch_sampler}', which ignores it."
-            )
-        if self.second_stage == "tau_norm" and self.head_kind == COSINE:
-            raise SettingError(
-                "Expected a linear last layer for second_stage='tau_norm', got cosines, whose "
-                "weights have one norm already. Use second_stage='crt'."
             )

@@ -109,8 +109,10 @@ class ImageProbe(Probe):
         rows = stratified_sample(split.train, study.images)
         self.scale = len(split.train) / len(rows)
         self.train = study.images.subset(rows)
-        shown = stratified_sample(split.validation, study.images, most=MOST_VALIDATION, per_class=1)
-        self.validation = study.images.subset(shown)
+        validation_rows = stratified_sample(
+            split.validation, study.images, most=MOST_VALIDATION, per_class=1
+        )
+        self.validation = study.images.subset(validation_rows)
         self.n_validation = len(split.validation)
         self.counts = study.images.subset(split.train).counts
 

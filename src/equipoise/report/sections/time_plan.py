@@ -51,22 +51,22 @@ class TimePlanView:
 
 def view(contents: Contents) -> TimePlanView | None:
     """Return the plan beside what became of it; None where the run was not planned by time."""
-    kept = kept_plan(contents.run, contents.results)
-    if kept is None:
+    outcome = kept_plan(contents.run, contents.results)
+    if outcome is None:
         return None
-    plan = kept.plan
+    plan = outcome.plan
     choices = []
     for choice, value in choices_in_words(plan).items():
         choices.append(ChoiceLine(choice, value, plan.reasons.get(choice, "")))
     stages = []
-    for stage in dict.fromkeys((*plan.stages, *kept.taken)):
-        planned, taken = plan.stages.get(stage), kept.taken.get(stage)
+    for stage in dict.fromkeys((*plan.stages, *outcome.taken)):
+        planned, taken = plan.stages.get(stage), outcome.taken.get(stage)
         stages.append(StageLine(stage, _duration(planned), _duration(taken)))
     promises = []
-    for line in kept.promises:
+    for line in outcome.promises:
         promises.append(PromiseLine(line.label, decimal(line.promised), decimal(line.reached)))
     return TimePlanView(
-        sentences=sentences(kept), choices=choices, stages=stages, promises=promises
+        sentences=sentences(outcome), choices=choices, stages=stages, promises=promises
     )
 
 
