@@ -2,7 +2,7 @@
 
 import math
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from equipoise.report.figures import (
@@ -22,6 +22,7 @@ FINITE = st.floats(-1e6, 1e6, allow_nan=False)
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(FINITE, min_size=1, max_size=8))
+@example([0.0, 1.4654006771957893e-12])
 def test_ticks_are_few_round_and_inside(values: list[float]) -> None:
     low, high = padded(values)
     ticks = round_values(low, high)

@@ -180,13 +180,15 @@ def round_values(low: float, high: float, *, most: int = 6) -> list[float]:
         >>> round_values(0.0, 1.0)
         [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     """
-    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    exponent = math.floor(math.log10((high - low) / most))
+    power = 10.0**exponent
     for multiple in (1, 2, 2.5, 5, 10, 20):
         step = power * multiple
         if (high - low) / step <= most - 1:
             break
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(i * step, 12) + 0.0 for i in range(first, last + 1)]
+    digits = 2 - exponent  # far below a step: rounding only removes what floats add
+    return [round(i * step, digits) + 0.0 for i in range(first, last + 1)]
 
 
 def number(value: float) -> str:
