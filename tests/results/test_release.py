@@ -71,3 +71,16 @@ def test_evidence_of_an_earlier_version_says_nothing(tmp_path: Path) -> None:
 def test_torch_is_not_needed() -> None:
     code = "import sys, equipoise.results.release; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_quality_that_was_not_measured_is_named_beside_any_other_objection() -> None:
+    refused = GateDecision(status="refused", reasons=("3 near copies.",))
+    unmeasured = GateDecision(status="not measured", reasons=("20 real images: few.",))
+    untested = GateDecision(status="not tested", reasons=("No copy.",))
+    release = MethodRelease(privacy=refused, quality=unmeasured)
+    assert release.objection == (
+        "privacy refused (3 near copies); quality not measured (20 real images)"
+    )
+    assert MethodRelease(privacy=untested, quality=unmeasured).objection.endswith(
+        "; quality not measured (20 real images)"
+    )

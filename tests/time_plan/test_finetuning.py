@@ -45,6 +45,9 @@ class FakeMeter:
         assert (setting.regime, channels) == ("finetune", 3)
         return self.step
 
+    def cores_of_others(self) -> float:
+        return 0.0
+
 
 PLANNED = PlannedStudy(
     setting=TrainingSetting(regime="frozen", network="m", pretrained="official", size=128),

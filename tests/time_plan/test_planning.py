@@ -43,6 +43,9 @@ class FakeMeter:
     def step_seconds(self, setting: TrainingSetting, channels: int) -> float:
         return 0.05
 
+    def cores_of_others(self) -> float:
+        return 1.8
+
 
 class NoShelf:
     def has_weights(self, network: str) -> bool:
@@ -139,6 +142,12 @@ def test_a_time_too_short_for_any_answer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"at least 4\d s.* features 2 s, .* --time 1m"):
         planner_of(tmp_path, FROZEN, 8.0).settle(SURVEY)
     assert not (tmp_path / "plan.json").exists()
+
+
+def test_a_busy_machine_is_named_before_it_is_measured(tmp_path: Path) -> None:
+    said: list[str] = []
+    replace(planner_of(tmp_path, FROZEN, 120.0), say=said.append).settle(SURVEY)
+    assert "1.8 cores" in said[0]
 
 
 def test_a_time_that_features_have_used_up_is_refused_before_any_cell(tmp_path: Path) -> None:

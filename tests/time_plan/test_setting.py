@@ -49,6 +49,9 @@ class FakeMeter:
     def step_seconds(self, setting: TrainingSetting, channels: int) -> float:
         return self.feature_seconds(setting, channels)
 
+    def cores_of_others(self) -> float:
+        return 0.0
+
 
 def regime_of(fixed: FixedChoices, shelf: FakeShelf | None = None) -> RegimeChoice:
     lines: list[str] = []

@@ -18,6 +18,7 @@ from equipoise.metrics.statistics import detectable_difference, satterthwaite
 from equipoise.results.comparison import FEWEST_PATIENTS
 from equipoise.results.phrases import plural
 from equipoise.results.records import RANKING
+from equipoise.results.regime.warning import is_frozen
 from equipoise.runs.description import StudyDescription
 from equipoise.runs.image_run import ImageRun
 
@@ -63,6 +64,7 @@ class StudySize:
         n_seeds: Trainings of every method on every split.
         n_comparisons: Size of the family that the verdict corrects for: methods other than the
             baseline, times the metrics in the first sentence.
+        frozen: Whether all methods are heads on the same frozen features, which differ less.
     """
 
     n_test: tuple[float, ...]
@@ -71,11 +73,12 @@ class StudySize:
     n_splits: int
     n_seeds: int
     n_comparisons: int
+    frozen: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """What has to be assumed about results that do not exist yet; `ASSUMED` has the numbers.
+    """What has to be assumed about results that do not exist yet; see `assumptions_of`.
 
     Attributes:
         level: Recall of every class, or one-vs-rest AUROC of every class.
@@ -106,6 +109,22 @@ ASSUMED = {
         level=0.80, correlation=0.85, clustering=0.05, seed_sd=0.015, split_sd=0.02
     ),
 }
+
+# Of heads on the same frozen features: the same medians of the studies in docs/results/regimes. A
+# head has no luck of its own.
+ASSUMED_ON_FEATURES = {
+    ACCURACY: Assumptions(
+        level=0.85, correlation=0.97, clustering=0.05, seed_sd=0.0, split_sd=0.0115
+    ),
+    RANKING: Assumptions(
+        level=0.95, correlation=0.985, clustering=0.05, seed_sd=0.0, split_sd=0.0046
+    ),
+}
+
+
+def assumptions_of(size: StudySize, metric: str) -> Assumptions:
+    """Return what is assumed about a metric of a study."""
+    return (ASSUMED_ON_FEATURES if size.frozen else ASSUMED)[metric]
 
 
 @dataclass(frozen=True)
@@ -164,7 +183,12 @@ def patients_of_run(run: ImageRun) -> PatientCounts | None:
 
 
 def planned_size(
-    dataset: ImageDataset, splits: Sequence[Split], *, n_seeds: int, n_comparisons: int
+    dataset: ImageDataset,
+    splits: Sequence[Split],
+    *,
+    n_seeds: int,
+    n_comparisons: int,
+    frozen: bool,
 ) -> StudySize:
     """Compute the size of a study of images that is being planned.
 
@@ -173,6 +197,7 @@ def planned_size(
         splits: The splits, at least one.
         n_seeds: Trainings of every method on every split.
         n_comparisons: See `StudySize`.
+        frozen: See `StudySize`.
     """
     counts = [np.bincount(dataset.labels[s.test], minlength=len(dataset.counts)) for s in splits]
     n_test = np.mean(counts, axis=0)  # (k,)
@@ -183,6 +208,7 @@ def planned_size(
         n_splits=len(splits),
         n_seeds=n_seeds,
         n_comparisons=n_comparisons,
+        frozen=frozen,
     )
 
 
@@ -214,6 +240,7 @@ def size_of(description: StudyDescription, patients: PatientCounts | None = None
         n_splits=len(splits),
         n_seeds=len(description.seeds),
         n_comparisons=n_metrics * (len(description.methods) - 1),
+        frozen=is_frozen(description),
     )
 
 
@@ -228,7 +255,7 @@ def detectable(size: StudySize, metric: str, assumed: Assumptions | None = None)
     Args:
         size: The study.
         metric: "balanced_accuracy" or "auroc".
-        assumed: Instead of `ASSUMED[metric]`.
+        assumed: Instead of `assumptions_of(size, metric)`.
 
     Example:
         >>> patients = PatientCounts(in_split=(150.0, 30.0), in_all=(300.0, 60.0))
@@ -240,7 +267,7 @@ def detectable(size: StudySize, metric: str, assumed: Assumptions | None = None)
     m = size.n_splits if size.n_splits > 1 else size.n_seeds
     if m < 2 or size.n_comparisons < 1 or size.patients.fewest < FEWEST_PATIENTS:
         return math.nan
-    runs, images = _variances(size, metric, assumed or ASSUMED[metric])
+    runs, images = _variances(size, metric, assumed or assumptions_of(size, metric))
     freedom = satterthwaite((runs, m - 1), (images, size.patients.fewest - 1))
     return detectable_difference(math.sqrt(runs + images), freedom, size.n_comparisons)
 
@@ -268,7 +295,7 @@ def seeds_needed(
     most = replace(size, n_seeds=MOST_SEEDS)
     if math.isnan(detectable(most, metric, assumed)):
         return None
-    error = math.sqrt(sum(_variances(most, metric, assumed or ASSUMED[metric])))
+    error = math.sqrt(sum(_variances(most, metric, assumed or assumptions_of(size, metric))))
     if detectable_difference(error, math.inf, size.n_comparisons) > difference:
         return None  # not even with the variances known; this saves the search, which is slow
     for n_seeds in range(1, MOST_SEEDS + 1):
@@ -305,7 +332,7 @@ def needs(size: StudySize, metric: str) -> list[Need]:
         n_seeds = seeds_needed(size, metric, difference)
         if n_seeds is None:
             # Where trainings do not differ, only the number of test images is a limit.
-            alike = replace(ASSUMED[metric], seed_sd=0.0, split_sd=0.0)
+            alike = replace(assumptions_of(size, metric), seed_sd=0.0, split_sd=0.0)
             reached = detectable(replace(size, n_seeds=MOST_SEEDS), metric, alike)
             enough_images = reached <= difference  # False for NaN
             reason = "more splits are needed" if enough_images else "the test set is too small"

@@ -32,16 +32,20 @@ class MethodRelease:
 
     @property
     def objection(self) -> str:
-        """The main reason against a release, as a clause; empty where both passed."""
+        """The main reason against a release, as a clause; empty where both passed.
+
+        A quality that was not measured is always named: images of any quality would look the same.
+        """
+        objections = []
         if self.privacy.refused:
-            return _objection("privacy", self.privacy)
-        if self.quality.refused:
-            return _objection("quality", self.quality)
-        if not self.privacy.passed:
-            return "membership was not tested, though no near copy was found"
-        if not self.quality.passed:
-            return _objection("quality", self.quality)
-        return ""
+            objections.append(_objection("privacy", self.privacy))
+        elif self.quality.refused:
+            objections.append(_objection("quality", self.quality))
+        elif not self.privacy.passed:
+            objections.append("membership was not tested, though no near copy was found")
+        if self.quality.status == NOT_MEASURED:
+            objections.append(_objection("quality", self.quality))
+        return "; ".join(objections)
 
 
 def read_releases(run: str | Path) -> dict[str, MethodRelease]:

@@ -11,7 +11,9 @@ USED = 0.92  # of the time; the rest is what measurements may be wrong by
 FEWEST = 2  # splits, or seeds on one split: one shows no difference
 FEWEST_METHODS = 2
 GAIN = 0.02  # splits that shrink the detectable difference by less than this are not trained
-GENERATOR_PRICE = 0.10  # by which a generator may enlarge the detectable difference
+# By which a generator may enlarge the detectable difference: little where splits and it compete for
+# the time, more where the cheap methods leave time over.
+GENERATOR_PRICE, PRICE_IN_SPARE_TIME = 0.10, 0.25
 FEWEST_WITH_GENERATOR = 5
 
 Detectable = Callable[[int], float]  # splits (or seeds) -> detectable difference, NaN where none
@@ -139,7 +141,9 @@ def with_generator(
     if choice is None or choice.n_units < min(FEWEST_WITH_GENERATOR, options.most):
         return plain
     reached = detectable_of(len(plain.methods))(plain.n_units)
-    if detectable(choice.n_units) > (1 + GENERATOR_PRICE) * reached:
+    has_spare_time = plain.n_units < plain.affordable
+    price = PRICE_IN_SPARE_TIME if has_spare_time else GENERATOR_PRICE
+    if detectable(choice.n_units) > (1 + price) * reached:
         return plain
     return choice
 

@@ -48,9 +48,10 @@ def why_not_tried(frozen: PlannedStudy, meter: Meter, seconds: float) -> str:
         return "finetuning would leave time for too few splits"
     reached = frozen.power.mean_detectable(len(frozen.choice.methods))
     if reached(choice.n_units) > (1 + WORSE) * reached(frozen.choice.n_units):
+        units = "seeds" if options.seeds_are_units else "splits"
         return (
-            f"finetuning would leave time for {choice.n_units} splits, which find "
-            f"{reached(choice.n_units):.3f} instead of {reached(frozen.choice.n_units):.3f}"
+            f"finetuning would leave time for {choice.n_units} {units} instead of "
+            f"{frozen.choice.n_units}"
         )
     return ""
 

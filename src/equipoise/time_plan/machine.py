@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 
 from equipoise.arrays import Images, value_range
@@ -24,6 +25,7 @@ FEW, MANY = 8, 40  # images whose features are timed: full batches; the differen
 SLOW = 4.0  # seconds of the few from which no more are timed
 STEPS = (1, 5)  # of the fits whose difference is timed
 N_IMAGES = 64  # that the timed steps train on
+WATCHED = 0.5  # seconds in which the load of other programs is measured
 
 
 class Machine:
@@ -83,6 +85,11 @@ class Machine:
             seconds_of(STEPS[0])
             short, long = seconds_of(STEPS[0]), seconds_of(STEPS[1])
         return max(long - short, 1e-4) / (STEPS[1] - STEPS[0])
+
+    def cores_of_others(self) -> float:
+        """See `Meter`."""
+        by_core = psutil.cpu_percent(interval=WATCHED, percpu=True)  # this process waits
+        return float(sum(by_core)) / 100
 
     def _baseline(self, setting: TrainingSetting) -> Any:
         methods = build_methods(CHEAP_METHODS[:1], setting.budget(self.budget))

@@ -19,7 +19,7 @@ from equipoise.time_plan.power_of_study import StudyPower
 from equipoise.time_plan.shortest import refuse_used_up
 from equipoise.time_plan.spread import measure_spread
 
-PILOT_SPLITS = 5
+PILOT_SPLITS, FROZEN_PILOT_SPLITS = 5, 10  # at most; heads take seconds
 LEAST_OF_CLASS = 60  # images of a class in a sample
 REBALANCED = "oversampling"  # has as many training images as the method of a generator
 REBALANCED_FACTOR = 1.5  # of the baseline's seconds, where that method is not trained
@@ -112,7 +112,8 @@ class PilotTask:
         rough = choose(costs, options, self.seconds, self.power.mean_detectable)
         if options.seeds_are_units or rough is None:
             return 1
-        n_splits = min(PILOT_SPLITS, rough.n_units)
+        most = FROZEN_PILOT_SPLITS if self.setting.frozen else PILOT_SPLITS
+        n_splits = min(most, rough.n_units)
         if self.limit is not None:
             of_split = sum(costs.cells[name] for name in self._part().methods) / costs.n_workers
             n_splits = min(n_splits, int(self.limit / of_split))

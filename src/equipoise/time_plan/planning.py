@@ -32,6 +32,7 @@ from equipoise.time_plan.survey import Survey
 MOST_SPLITS, MOST_SEEDS = 48, 12
 MOST_FROZEN_SEEDS = 2  # a head hardly depends on its seed; two runs show the effect of patients
 SECONDS_PER_SPLIT = 10  # of the requested time: no more splits are drawn to choose from
+BUSY = 0.5  # cores that other programs keep busy, from which on it is said
 LEAST_FOR_GENERATOR = 300.0  # seconds of time below which no generator is even timed
 
 
@@ -72,6 +73,7 @@ class Planner:
         request = self.request
         n_workers = self.pilot.executor.n_workers
         with self.stages.stage(PLANNING):
+            self._say_whether_busy()
             regime = choose_regime(request.fixed, request.budget, self.shelf, self.say)
             setting = choose_setting(
                 regime,
@@ -120,6 +122,14 @@ class Planner:
         self._store(plan.setting, plan)
         return plan, study_of(planned.study, plan)
 
+    def _say_whether_busy(self) -> None:
+        busy = self.meter.cores_of_others()
+        if busy >= BUSY:
+            self.say(
+                f"Other programs keep {busy:.1f} cores busy, and the plan counts on that: on a "
+                "quiet machine there would be time for more."
+            )
+
     def _planned(self, study: Study, setting: TrainingSetting) -> PlannedStudy:
         """Settle the steps, train the pilot, and choose methods and splits."""
         request = self.request
@@ -137,6 +147,7 @@ class Planner:
                 splits=study.splits,
                 primary_metric=study.primary_metric,
                 options=options,
+                frozen=setting.frozen,
             ),
             setting=setting,
             seconds=request.seconds,

@@ -8,7 +8,13 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.decisions import decided_metric
-from equipoise.results.power import StudySize, detectable, planned_size
+from equipoise.results.power import (
+    StudySize,
+    assumptions_of,
+    detectable,
+    planned_size,
+    scaled,
+)
 from equipoise.results.records import RANKING
 from equipoise.time_plan.choosing import Detectable, Options
 from equipoise.time_plan.plan import Outlook
@@ -24,6 +30,7 @@ class StudyPower:
         splits: The most splits that the study may have.
         primary_metric: Its metric.
         options: Whether splits or seeds are chosen.
+        frozen: Whether all methods are heads on the same frozen features.
         spread: How much differences vary.
     """
 
@@ -31,6 +38,7 @@ class StudyPower:
     splits: Sequence[Split]
     primary_metric: str
     options: Options
+    frozen: bool
     spread: Spread = ASSUMED_SPREAD
     _cache: dict[int, StudySize] = field(default_factory=dict, repr=False)
 
@@ -45,6 +53,7 @@ class StudyPower:
                 self.splits[:n_splits],
                 n_seeds=n_seeds,
                 n_comparisons=n_comparisons,
+                frozen=self.frozen,
             )
         return self._cache[key]
 
@@ -53,7 +62,8 @@ class StudyPower:
         n_splits, n_seeds = self.options.splits_and_seeds(n_units)
         size = self.size(n_splits, n_seeds, n_methods)
         reached: dict[str, float | None] = {}
-        for metric, assumed in self.spread.assumptions.items():
+        for metric, ratio in self.spread.ratios.items():
+            assumed = scaled(assumptions_of(size, metric), ratio)
             difference = detectable(size, metric, assumed)
             reached[metric] = None if math.isnan(difference) else round(difference, 4)
         return Outlook(n_splits=n_splits, n_seeds=n_seeds, detectable=reached)

@@ -40,6 +40,9 @@ class Meter(Protocol):
     def step_seconds(self, setting: TrainingSetting, channels: int) -> float:
         """Return the seconds of an optimizer step of the baseline while all workers are busy."""
 
+    def cores_of_others(self) -> float:
+        """Return the number of cores that other programs keep busy."""
+
 
 class WeightsShelf(Protocol):
     """Finds pretrained weights; replaced in tests."""

@@ -9,6 +9,7 @@ from equipoise.results.phrases import plural
 from equipoise.time_plan.choosing import FEWEST, FEWEST_METHODS, USED, Options
 from equipoise.time_plan.costs import StudyCosts
 from equipoise.time_plan.plan import TrainingSetting
+from equipoise.time_plan.setting import SIDES
 from equipoise.time_plan.survey import Survey
 
 # Before anything was trained: seconds of a frozen head, steps of the shortest training, seconds in
@@ -65,10 +66,12 @@ def _refuse(
     stages = {**stages, "training": training, "tables, evidence and report": GUESSED_END}
     shortest = sum(stages.values()) / USED
     if shortest > seconds:
+        smaller = [side for side in SIDES if side < setting.size]
+        remedy = f", or --size {smaller[-1]}" if smaller else ""
         raise SettingError(
             f"Expected a --time of at least {duration(shortest)} for any answer on these "
             f"{n_images:,} images at {setting.size} px, got {duration(seconds)}. "
-            f"{in_words(stages)} Give --time {suggested(shortest)}."
+            f"{in_words(stages)} Give --time {suggested(shortest)}{remedy}."
         )
 
 

@@ -11,9 +11,8 @@ from equipoise.results.bootstrap_scores import score
 from equipoise.results.power import (
     ACCURACY,
     ASSUMED,
-    Assumptions,
     StudySize,
-    scaled,
+    assumptions_of,
     variance_between_runs,
 )
 from equipoise.results.records import RANKING
@@ -30,17 +29,15 @@ class Spread:
     """Variances of differences between methods, measured on a pilot.
 
     Attributes:
-        assumptions: {metric: `ASSUMED` with its variances multiplied by `ratios`}.
         ratios: {metric: measured over assumed variance, drawn to 1 as far as the pilot is small}.
         n_splits: Splits of the pilot; 0 where it was too small and the assumptions stand.
     """
 
-    assumptions: Mapping[str, Assumptions]
     ratios: Mapping[str, float]
     n_splits: int
 
 
-ASSUMED_SPREAD = Spread(assumptions=ASSUMED, ratios=dict.fromkeys(ASSUMED, 1.0), n_splits=0)
+ASSUMED_SPREAD = Spread(ratios=dict.fromkeys(ASSUMED, 1.0), n_splits=0)
 
 
 def measure_spread(run: ImageRun, size: StudySize) -> Spread:
@@ -69,10 +66,9 @@ def measure_spread(run: ImageRun, size: StudySize) -> Spread:
         n_splits = min(len(differences) for differences in by_method.values())
         if n_splits < FEWEST_SPLITS:
             return ASSUMED_SPREAD
-        expected = variance_between_runs(size, name, ASSUMED[name])
+        expected = variance_between_runs(size, name, assumptions_of(size, name))
         ratios[name] = pooled_ratio(by_method, expected)
-    assumptions = {name: scaled(ASSUMED[name], ratio) for name, ratio in ratios.items()}
-    return Spread(assumptions=assumptions, ratios=ratios, n_splits=n_splits)
+    return Spread(ratios=ratios, n_splits=n_splits)
 
 
 def pooled_ratio(by_method: Mapping[str, Differences], expected: float) -> float:
