@@ -9,6 +9,7 @@ import torch
 
 from benchmarks import (
     adversarial_step,
+    allocator,
     audit,
     data_path,
     features,
@@ -58,6 +59,7 @@ def measure() -> Iterator[Pair]:
     yield from fidelity.measure()
     yield from patch_sampling.measure()
     yield from frozen.measure()
+    yield from allocator.measure()
     yield from map(features.measure, features.present())
 
 

@@ -54,13 +54,13 @@ AS_PUBLISHED: dict[str, Any] = {
 
 
 def plan() -> Study:
-    """Plan the study: five hold-outs, each thinned to a long tail in training."""
+    """Plan the study: three hold-outs, each thinned to a long tail in training."""
     dataset = cells((N_DRAWN,) * 4, size=28, seed=13)
     note = "These images are drawn, not taken: nothing here says anything about medicine."
     study = plan_study(
         Loaded(dataset=dataset, notes=(note,)),
         Protocol(
-            methods=METHODS, n_splits=5, n_seeds=1, rare_class=dataset.class_names[-1], test=0.25
+            methods=METHODS, n_splits=3, n_seeds=1, rare_class=dataset.class_names[-1], test=0.25
         ),
         BUDGET,
         name="as_published",

@@ -7,6 +7,7 @@ import typer
 from equipoise.cli import audit, generate, predict, rank, report, run, weights
 from equipoise.cli import list as list_command
 from equipoise.exceptions import EquipoiseError
+from equipoise.training.allocator import keep_freed_memory
 
 app = typer.Typer(
     name="equipoise",
@@ -23,6 +24,7 @@ for command in (run, report, list_command, generate, audit, predict, rank, weigh
 
 def main() -> None:
     """Run a command; errors that a user can fix are printed as one message, without a traceback."""
+    keep_freed_memory()
     try:
         app()
     except EquipoiseError as error:

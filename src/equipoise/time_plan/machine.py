@@ -20,6 +20,7 @@ from equipoise.networks.backbones import find_backbone
 from equipoise.networks.named_weights import fetch_weights, find_weights
 from equipoise.networks.weight_files import Progress
 from equipoise.time_plan.plan import TrainingSetting
+from equipoise.training.allocator import keep_freed_memory
 
 FEW, MANY = 8, 40  # images whose features are timed: full batches; the difference counts
 SLOW = 4.0  # seconds of the few from which no more are timed
@@ -50,6 +51,7 @@ class Machine:
         self.n_workers = n_workers
         self.n_threads = n_threads
         self.clock = clock
+        keep_freed_memory()
 
     def feature_seconds(self, setting: TrainingSetting, channels: int) -> float:
         """See `Meter`."""

@@ -10,6 +10,7 @@ from equipoise.experiments.running.train_cell import StudyTask
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
 from equipoise.runs.store import RunStore
+from equipoise.training.allocator import keep_freed_memory
 from equipoise.training.progress import listening
 
 
@@ -45,6 +46,7 @@ def run_study(
         store = RunStore(store)
     executor = executor or default_executor()
     observer = observer or Observer()
+    keep_freed_memory()
     with store.lock():
         duplicates = study.duplicates
         store.open(

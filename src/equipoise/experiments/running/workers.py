@@ -14,6 +14,7 @@ from time import monotonic
 from equipoise.exceptions import SettingError
 from equipoise.experiments.running.protocols import CellTask, Observer, PortableTask
 from equipoise.runs.cell import Cell
+from equipoise.training.allocator import keep_freed_memory
 from equipoise.training.progress import Listener
 
 SECONDS_BETWEEN_REPORTS = 0.2
@@ -115,6 +116,7 @@ def work(connection: Connection, portable: PortableTask, n_threads: int) -> None
     threading.Thread(target=_die_with_parent, daemon=True).start()
     import torch
 
+    keep_freed_memory()
     torch.set_num_threads(n_threads)
     task = portable.open()
     connection.send(("ready",))
