@@ -58,7 +58,8 @@ def test_without_a_connection_it_says_what_was_tried(cache: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/net-deadbeef.pth"
-    with pytest.raises(WeightsError, match=rf"{url}.*refused.*EQUIPOISE_WEIGHTS.*pretrained="):
+    match = rf"{url}: Connection refused\. .*EQUIPOISE_WEIGHTS.*pretrained="
+    with pytest.raises(WeightsError, match=match):
         download(url, "deadbeef")
 
 

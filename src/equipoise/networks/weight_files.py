@@ -193,13 +193,19 @@ def _download(url: str, sha256: str, setting: str, progress: Progress | None) ->
             digest = check_digest(temporary, sha256)
     except (OSError, http.client.HTTPException, WeightsError) as error:
         raise WeightsError(
-            f"Cannot download the weights {url}: {error}. Put the file at {path} (from a machine "
+            f"Cannot download the weights {url}: {_reason(error)}. Put the file at {path} (from a machine "
             "with a connection, where `equipoise weights fetch` gets it; another folder is named "
             f"by ${FOLDER}), or pass a local file (--{setting} FILE; in Python {setting}='FILE')."
         ) from error
     if not sha256:
         _record_of(path).write_text(digest + "\n", encoding="ascii")
     return path
+
+
+def _reason(error: Exception) -> str:
+    """Return why a download failed; urllib wraps the error of the connection."""
+    reason = getattr(error, "reason", None)
+    return reason.strerror if isinstance(reason, OSError) and reason.strerror else str(error)
 
 
 def _stream(url: str, path: Path, progress: Progress | None) -> None:
