@@ -8,8 +8,8 @@ and so on for every name in `TASKS`. The network is MobileNetV2 with its officia
 (the only ones of the product that can be had without its hosts), images have 128 px a side or more.
 Patients, slides or lesions are held out; sets that are nearly balanced are thinned in training, and
 validation and test stay as they are. `frozen` has every method that makes sense on features, in
-thirty hold-outs: a head has no luck of its own, so that splits say more than seeds. `finetune` has
-three arms in two hold-outs: a cell takes minutes.
+thirty hold-outs, or ten of the sets with more than 3,000 images: a head has no luck of its own, so
+that splits say more than seeds. `finetune` has three arms in two hold-outs: a cell takes minutes.
 """
 
 from collections.abc import Callable, Mapping
@@ -68,6 +68,7 @@ class Task:
         kept: Training images that remain of a class, in every split.
         long_tail: Ratio of the largest to the smallest class in training; 1 leaves them.
         without: Class that is too small for any split.
+        n_splits: Hold-outs of frozen features.
         notes: What a reader has to know.
     """
 
@@ -80,6 +81,7 @@ class Task:
     kept: Mapping[str, int] = field(default_factory=dict)
     long_tail: float = 1.0
     without: str | None = None
+    n_splits: int = 30
     notes: tuple[str, ...] = ()
 
 
@@ -99,6 +101,7 @@ TASKS = {
         rare="PNEUMONIA",
         augmentation="film",
         kept={"PNEUMONIA": 200},
+        n_splits=10,
         notes=("Pneumonia is thinned to 200 training films, about a quarter of the normal ones.",),
     ),
     "skin_two": Task(
@@ -106,9 +109,16 @@ TASKS = {
         rare="malignant",
         augmentation="skin",
         kept={"malignant": 110},
+        n_splits=10,
         notes=("Malignant lesions are thinned to 110 training images, about 1 in 10.",),
     ),
-    "skin_seven": Task(folder="skin_mal_benign", rare="df", augmentation="skin", label_column="dx"),
+    "skin_seven": Task(
+        folder="skin_mal_benign",
+        rare="df",
+        augmentation="skin",
+        label_column="dx",
+        n_splits=10,
+    ),
     "herlev_two": Task(
         folder="herlev_papsmear",
         rare="abnormal",
@@ -149,8 +159,8 @@ TASKS = {
 
 
 def frozen(name: str) -> Study:
-    """All methods that make sense on frozen features, thirty hold-outs."""
-    return plan(name, FROZEN, FROZEN_METHODS, n_splits=30)
+    """All methods that make sense on frozen features."""
+    return plan(name, FROZEN, FROZEN_METHODS, n_splits=TASKS[name].n_splits)
 
 
 def finetune(name: str) -> Study:
