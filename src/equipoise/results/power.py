@@ -114,10 +114,10 @@ ASSUMED = {
 # head has no luck of its own.
 ASSUMED_ON_FEATURES = {
     ACCURACY: Assumptions(
-        level=0.85, correlation=0.97, clustering=0.05, seed_sd=0.0, split_sd=0.0115
+        level=0.75, correlation=0.97, clustering=0.05, seed_sd=0.0, split_sd=0.028
     ),
     RANKING: Assumptions(
-        level=0.95, correlation=0.985, clustering=0.05, seed_sd=0.0, split_sd=0.0046
+        level=0.93, correlation=0.985, clustering=0.05, seed_sd=0.0, split_sd=0.010
     ),
 }
 
