@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ from imblearn.pipeline import Pipeline
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
 from equipoise.exceptions import EquipoiseError, LeakageError, SettingError
+from equipoise.experiments.description import describe
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.protocols import Observer
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord, ImageCellRecord
-from equipoise.runs.run import open_run, read_arrays
+from equipoise.runs.continuation import merge_descriptions
+from equipoise.runs.description import StudyDescription
+from equipoise.runs.run import open_run, read_arrays, requested_cells
 from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]
@@ -52,6 +56,27 @@ def test_every_method_runs_once_before_any_runs_twice(make_study: MakeStudy) -> 
     assert len(cells) == len(set(cells)) == 3 * 2 * 2
     assert [cell.method for cell in cells[:3]] == ["none", "fewer", "copies"]
     assert {cell.seed for cell in cells[:6]} == {0}
+
+
+def test_a_method_may_have_the_first_splits_alone(make_study: MakeStudy) -> None:
+    study = make_study(split_limits={"copies": 1})
+    of_copies = [cell for cell in study.cells() if cell.method == "copies"]
+    assert {cell.split for cell in of_copies} == {study.splits[0].name}
+    assert len(list(study.cells())) == 2 * 2 * 2 + 2
+    description = describe(study)
+    assert set(requested_cells(description)) == set(study.cells())
+    again = StudyDescription.from_json(description.to_json())
+    assert again.split_limits == {"copies": 1}
+
+
+def test_a_later_call_may_raise_or_lift_a_limit(make_study: MakeStudy, tmp_path: Path) -> None:
+    limited = describe(make_study(split_limits={"copies": 1}))
+    whole = describe(make_study())
+    without = replace(whole, methods=tuple(m for m in whole.methods if m.name != "copies"))
+    assert merge_descriptions(limited, whole, tmp_path).split_limits == {}
+    assert merge_descriptions(limited, without, tmp_path).split_limits == {"copies": 1}
+    more = replace(limited, split_limits={"copies": 2})
+    assert merge_descriptions(limited, more, tmp_path).split_limits == {"copies": 2}
 
 
 def test_arms_of_a_pair_share_their_seed_and_pairs_do_not(
@@ -192,6 +217,9 @@ def test_baseline_is_none_where_there_is_one(make_study: MakeStudy) -> None:
         ({"seeds": (1, 1)}, "different seeds"),
         ({"seeds": (-1,)}, "from 0"),
         ({"baseline": "non"}, "Did you mean 'none'"),
+        ({"split_limits": {"copie": 1}}, "Did you mean 'copies'"),
+        ({"split_limits": {"none": 1}}, "other than the baseline"),
+        ({"split_limits": {"copies": 3}}, "from 1 to 2"),
     ],
 )
 def test_what_cannot_run_is_refused(

@@ -38,3 +38,9 @@ def test_synthetic_images_cost_evidence() -> None:
     generated = COSTS.stages(("none", "crt", "dcgan"), n_splits=3, n_seeds=1)
     assert generated["evidence"] - plain["evidence"] == 40
     assert generated["training"] - plain["training"] == 3 * 90 / 2
+
+
+def test_a_method_may_have_fewer_splits() -> None:
+    stages = COSTS.stages(("none", "dcgan"), n_splits=4, n_seeds=2, limits={"dcgan": 1})
+    assert stages["training"] == 20 + 3 + (6 * 4 + 2 * 90) / 2
+    assert stages["tables"] == 0.5 * (8 + 2)

@@ -20,7 +20,9 @@ NOISE = np.random.default_rng(0).normal(size=250)
 
 
 class FakePower:
-    options = Options(methods=METHODS, droppable=True, fixed_units=None, n_seeds=1, most=48)
+    options = Options(
+        methods=METHODS, droppable=True, extendable=True, fixed_units=None, n_seeds=1, most=48
+    )
 
     def mean_detectable(self, _n_methods: int) -> Callable[[int], float]:
         return lambda n_units: (0.0005 + 0.01 / n_units) ** 0.5

@@ -1,5 +1,6 @@
 """The record of a plan: what is stored is what is read."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from equipoise.time_plan.plan import (
     TrainingSetting,
     read_plan,
 )
+from equipoise.time_plan.words import choices_in_words, promise
 
 SETTING = TrainingSetting(
     regime="frozen", network="mobilenet_v2", pretrained="official", size=128, reasons={"size": "x"}
@@ -32,7 +34,14 @@ PLAN = TimePlan(
 )
 
 
-@pytest.mark.parametrize("plan", [None, PLAN])
+WITH_GENERATOR = replace(
+    PLAN,
+    methods=("none", "replay", "dcgan"),
+    now=replace(PLAN.now, generator=Outlook(n_splits=5, n_seeds=1, detectable={"auroc": 0.03})),
+)
+
+
+@pytest.mark.parametrize("plan", [None, PLAN, WITH_GENERATOR])
 def test_a_stored_plan_is_read_again(plan: TimePlan | None, tmp_path: Path) -> None:
     stored = StoredPlan(seconds=600.0, fixed=FixedChoices(n_steps=7), setting=SETTING, plan=plan)
     stored.store(tmp_path)
@@ -51,6 +60,14 @@ def test_a_plan_fills_the_records_of_a_study() -> None:
     )
     assert (budget.augmentation, budget.n_steps) == ("cell", Budget().n_steps)
     assert (PLAN.n_cells, PLAN.total) == (18, 304.5)
+
+
+def test_a_generator_may_have_fewer_splits() -> None:
+    assert WITH_GENERATOR.split_limits == {"dcgan": 5}
+    assert WITH_GENERATOR.n_cells == 9 + 9 + 5
+    assert "of dcgan, on 5 splits, 0.030 in AUROC" in promise(WITH_GENERATOR.now)
+    assert choices_in_words(WITH_GENERATOR)["splits"] == "9, 5 of them for dcgan"
+    assert PLAN.split_limits == {}
 
 
 def test_a_damaged_plan_is_named(tmp_path: Path) -> None:

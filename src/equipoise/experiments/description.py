@@ -34,6 +34,7 @@ def describe(study: Study) -> StudyDescription:
         methods=tuple(methods),
         splits=tuple(_describe_split(split, study.dataset) for split in study.splits),
         seeds=tuple(sorted(study.seeds)),
+        split_limits=dict(study.split_limits),
         versions=versions(),
         machine=machine(),
         facts=dict(study.facts),

@@ -36,6 +36,8 @@ class Study:
         methods: {name: pipeline of resamplers and one classifier, or of one segmenter}; the names
             are folder names.
         seeds: Whole numbers from 0; each trains every method on every split once.
+        split_limits: {method: number of first splits that it is trained on}, for methods that cost
+            too much for all; their pairs are the runs that both have.
         baseline: The method that the others are compared with; where None, "none" if there is such
             a method, else the first.
         primary_metric: The metric on which the verdict rests, named before anything is trained.
@@ -76,6 +78,7 @@ class Study:
     splits: Sequence[Split]
     methods: Mapping[str, Pipeline]
     seeds: Sequence[int]
+    split_limits: Mapping[str, int] = field(default_factory=dict)
     baseline: str | None = None
     primary_metric: str = "balanced_accuracy"
     rare_class: int | None = None
@@ -90,6 +93,13 @@ class Study:
         pick(self.metrics, self.primary_metric, "metric")
         if self.baseline is not None:
             pick(self.methods, self.baseline, "method")
+        for name, limit in self.split_limits.items():
+            pick(self.methods, name, "method")
+            if name == self.baseline_name or not 1 <= limit <= len(self.splits):
+                raise SettingError(
+                    "Expected limits of splits for methods other than the baseline, from 1 to "
+                    f"{len(self.splits)}, got {limit} for '{name}'."
+                )
         for name, method in self.methods.items():
             _check_method(name, method, segmenter=self.task == "segmentation")
         if len(set(self.dataset.ids.tolist())) < len(self.dataset):
@@ -151,9 +161,10 @@ class Study:
         A study that is stopped early is still a fair comparison.
         """
         for seed in self.seeds:
-            for split in self.splits:
+            for i, split in enumerate(self.splits):
                 for method in self.methods:
-                    yield Cell(method, split.name, int(seed))
+                    if i < self.split_limits.get(method, len(self.splits)):
+                        yield Cell(method, split.name, int(seed))
 
 
 def _check_names(kind: str, names: list[str]) -> None:

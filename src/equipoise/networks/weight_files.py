@@ -193,9 +193,10 @@ def _download(url: str, sha256: str, setting: str, progress: Progress | None) ->
             digest = check_digest(temporary, sha256)
     except (OSError, http.client.HTTPException, WeightsError) as error:
         raise WeightsError(
-            f"Cannot download the weights {url}: {_reason(error)}. Put the file at {path} (from a machine "
-            "with a connection, where `equipoise weights fetch` gets it; another folder is named "
-            f"by ${FOLDER}), or pass a local file (--{setting} FILE; in Python {setting}='FILE')."
+            f"Cannot download the weights {url}: {_reason(error)}. Put the file at {path} (from a "
+            "machine with a connection, where `equipoise weights fetch` gets it; another folder is "
+            f"named by ${FOLDER}), or pass a local file (--{setting} FILE; in Python "
+            f"{setting}='FILE')."
         ) from error
     if not sha256:
         _record_of(path).write_text(digest + "\n", encoding="ascii")

@@ -46,6 +46,7 @@ def merge_descriptions(
         methods=_joined(stored.methods, requested.methods),
         splits=_joined(stored.splits, requested.splits),
         seeds=tuple(sorted({*stored.seeds, *requested.seeds})),
+        split_limits=_joined_limits(stored, requested),
     )
 
 
@@ -79,3 +80,17 @@ def _joined(stored: tuple[Named, ...], requested: tuple[Named, ...]) -> tuple[Na
     """Append the methods or splits that the stored run does not contain yet."""
     names = {item.name for item in stored}
     return stored + tuple(item for item in requested if item.name not in names)
+
+
+def _joined_limits(stored: StudyDescription, requested: StudyDescription) -> dict[str, int]:
+    """Return the larger limit of each method; none where either has it on all splits."""
+    limits = {}
+    for name in dict.fromkeys([*stored.split_limits, *requested.split_limits]):
+        known = [
+            description.split_limits.get(name)
+            for description in (stored, requested)
+            if name in description.method_names
+        ]
+        if None not in known:
+            limits[name] = max(limit for limit in known if limit is not None)
+    return limits

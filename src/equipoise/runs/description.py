@@ -224,6 +224,7 @@ class StudyDescription:
         methods: The methods, in the requested order.
         splits: The splits, in the requested order.
         seeds: The seeds, in increasing order.
+        split_limits: {method: number of first splits that it is trained on}, where not on all.
         versions: {library: version}.
         machine: System, processor, cores, memory in GB and version of Python.
         facts: Anything else, as JSON values: "command", "notes", "skipped", "published".
@@ -252,6 +253,7 @@ class StudyDescription:
     methods: tuple[MethodDescription, ...]
     splits: tuple[SplitDescription, ...]
     seeds: tuple[int, ...]
+    split_limits: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     machine: JsonObject = field(default_factory=dict)
     facts: JsonObject = field(default_factory=dict)
@@ -273,6 +275,7 @@ class StudyDescription:
             methods=tuple(map(MethodDescription.from_json, value["methods"])),
             splits=tuple(map(SplitDescription.from_json, value["splits"])),
             seeds=tuple(value["seeds"]),
+            split_limits=dict(value.get("split_limits", {})),
             versions=dict(value["versions"]),
             machine=dict(value["machine"]),
             facts=dict(value["facts"]),
@@ -297,6 +300,8 @@ class StudyDescription:
             "machine": dict(self.machine),
             "facts": dict(self.facts),
         }
+        if self.split_limits:
+            value["split_limits"] = dict(self.split_limits)
         if self.reading is not None:
             value["reading"] = self.reading.to_json()
         return value

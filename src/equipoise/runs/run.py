@@ -201,7 +201,8 @@ def requested_cells(description: StudyDescription) -> tuple[Cell, ...]:
     """Return all requested cells, method by method, split by split, seed by seed."""
     cells = []
     for method in description.method_names:
-        for split in description.splits:
+        n_splits = description.split_limits.get(method, len(description.splits))
+        for split in description.splits[:n_splits]:
             for seed in description.seeds:
                 cells.append(Cell(method, split.name, seed))
     return tuple(cells)

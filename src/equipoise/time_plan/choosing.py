@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from equipoise.time_plan.costs import StudyCosts
 
@@ -11,10 +11,7 @@ USED = 0.92  # of the time; the rest is what measurements may be wrong by
 FEWEST = 2  # splits, or seeds on one split: one shows no difference
 FEWEST_METHODS = 2
 GAIN = 0.02  # splits that shrink the detectable difference by less than this are not trained
-# By which a generator may enlarge the detectable difference: little where splits and it compete for
-# the time, more where the cheap methods leave time over.
-GENERATOR_PRICE, PRICE_IN_SPARE_TIME = 0.10, 0.25
-FEWEST_WITH_GENERATOR = 5
+FEWEST_OF_GENERATOR = 5  # splits; where there are fewer in all, all of them
 
 Detectable = Callable[[int], float]  # splits (or seeds) -> detectable difference, NaN where none
 
@@ -27,11 +24,27 @@ class StudyChoice:
         methods: Names, the baseline first.
         n_units: Splits; where the test set is given, seeds.
         affordable: How many the time would allow; `n_units` stops where more hardly help.
+        n_units_of_generator: The same of `GENERATOR`, which costs more; None without it.
     """
 
     methods: tuple[str, ...]
     n_units: int
     affordable: int
+    n_units_of_generator: int | None = None
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """{method: splits} of methods that are not trained on all."""
+        if self.n_units_of_generator in (None, self.n_units):
+            return {}
+        return {GENERATOR: self.n_units_of_generator}
+
+    @property
+    def cheap(self) -> tuple[str, ...]:
+        """The methods but for a generator that was added and its control."""
+        if self.n_units_of_generator is None:
+            return self.methods
+        return self.methods[:-2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +54,7 @@ class Options:
     Attributes:
         methods: Methods that were named, or `CHEAP_METHODS`.
         droppable: Whether methods may be left out, from the end.
+        extendable: Whether a generator and its control may be added.
         fixed_units: Splits (or seeds) that were named; None where they are chosen.
         n_seeds: Seeds of each split.
         most: Most splits (or seeds).
@@ -49,6 +63,7 @@ class Options:
 
     methods: tuple[str, ...]
     droppable: bool
+    extendable: bool
     fixed_units: int | None
     n_seeds: int
     most: int
@@ -109,7 +124,7 @@ def choose(
         if choice is not None or not options.droppable or len(methods) <= FEWEST_METHODS:
             break
         methods = methods[:-1]
-    if choice is None or not options.droppable or len(methods) < len(options.methods):
+    if choice is None or not options.extendable or len(methods) < len(options.methods):
         return choice
     return with_generator(costs, options, seconds, choice, detectable_of)
 
@@ -132,20 +147,28 @@ def with_generator(
     plain: StudyChoice,
     detectable_of: Callable[[int], Detectable],
 ) -> StudyChoice:
-    """Add a generator and its control to a choice where the time allows; else return it."""
+    """Add a generator and its control to a choice where it leaves the time; else return it.
+
+    The control has the splits of all methods, the generator as many as fit: it takes no time away
+    from the others, and its pairs are the runs that both have.
+    """
     if GENERATOR not in costs.cells or CONTROL not in costs.cells:
         return plain
     methods = (*plain.methods, CONTROL, GENERATOR)
-    detectable = detectable_of(len(methods))
-    choice = _with_methods(costs, options, seconds, methods, detectable)
-    if choice is None or choice.n_units < min(FEWEST_WITH_GENERATOR, options.most):
+    n_splits, n_seeds = options.splits_and_seeds(plain.n_units)
+    fewest = min(FEWEST_OF_GENERATOR, plain.n_units)
+    if options.seeds_are_units:  # limits are of splits
+        fewest = plain.n_units
+    affordable = 0
+    for n_units in range(1, plain.n_units + 1):
+        limits = {} if options.seeds_are_units else {GENERATOR: n_units}
+        if costs.total(methods, n_splits, n_seeds, limits) > USED * seconds:
+            break
+        affordable = n_units
+    if affordable < fewest:
         return plain
-    reached = detectable_of(len(plain.methods))(plain.n_units)
-    has_spare_time = plain.n_units < plain.affordable
-    price = PRICE_IN_SPARE_TIME if has_spare_time else GENERATOR_PRICE
-    if detectable(choice.n_units) > (1 + price) * reached:
-        return plain
-    return choice
+    enough = enough_units(detectable_of(len(methods)), affordable)
+    return replace(plain, methods=methods, n_units_of_generator=max(enough, fewest))
 
 
 def _with_methods(

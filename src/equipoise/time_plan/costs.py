@@ -36,8 +36,20 @@ class StudyCosts:
     report_of_cell: float = 0.0
     generators: frozenset[str] = frozenset()
 
-    def stages(self, methods: Sequence[str], n_splits: int, n_seeds: int) -> dict[str, float]:
+    def stages(
+        self,
+        methods: Sequence[str],
+        n_splits: int,
+        n_seeds: int,
+        limits: Mapping[str, int] | None = None,
+    ) -> dict[str, float]:
         """Return the seconds of every stage of a study, what is spent included.
+
+        Args:
+            methods: Names.
+            n_splits: Splits.
+            n_seeds: Seeds.
+            limits: {method: number of splits}, where it is not `n_splits`.
 
         Example:
             >>> costs = StudyCosts(spent={"reading": 5.0}, n_workers=2, start=3.0,
@@ -45,10 +57,10 @@ class StudyCosts:
             >>> costs.stages(["none", "crt"], n_splits=3, n_seeds=1)["training"]
             16.0
         """
-        n_runs = n_splits * n_seeds
-        n_cells = len(methods) * n_runs
-        missing = 0.0
+        n_cells, missing = 0, 0.0
         for method in methods:
+            n_runs = (limits or {}).get(method, n_splits) * n_seeds
+            n_cells += n_runs
             n_missing = max(0, n_runs - self.finished.get(method, 0))
             missing += self.cells[method] * n_missing
         seconds = dict(self.spent)
@@ -62,6 +74,12 @@ class StudyCosts:
         seconds[REPORT] = self.report_of_cell * n_cells
         return seconds
 
-    def total(self, methods: Sequence[str], n_splits: int, n_seeds: int) -> float:
-        """Return the seconds of a study from its start to its report."""
-        return sum(self.stages(methods, n_splits, n_seeds).values())
+    def total(
+        self,
+        methods: Sequence[str],
+        n_splits: int,
+        n_seeds: int,
+        limits: Mapping[str, int] | None = None,
+    ) -> float:
+        """Return the seconds of a study from its start to its report; see `stages`."""
+        return sum(self.stages(methods, n_splits, n_seeds, limits).values())

@@ -37,16 +37,17 @@ def why_not_tried(frozen: PlannedStudy, meter: Meter, seconds: float) -> str:
     channels = frozen.study.images.images.shape[1]
     step = meter.step_seconds(finetune_setting(frozen), channels)
     cell = EVALUATIONS * TYPICAL_STEPS * step
-    cheap = replace(options, methods=frozen.choice.methods, droppable=False)
+    methods = frozen.choice.cheap
+    cheap = replace(options, methods=methods, droppable=False, extendable=False)
     costs = replace(
         frozen.costs,
-        cells={name: frozen.costs.cells[name] + cell for name in frozen.choice.methods},
+        cells={name: frozen.costs.cells[name] + cell for name in methods},
         finished={},
     )
     choice = choose(costs, cheap, seconds, frozen.power.mean_detectable)
     if choice is None:
         return "finetuning would leave time for too few splits"
-    reached = frozen.power.mean_detectable(len(frozen.choice.methods))
+    reached = frozen.power.mean_detectable(len(methods))
     if reached(choice.n_units) > (1 + WORSE) * reached(frozen.choice.n_units):
         units = "seeds" if options.seeds_are_units else "splits"
         return (

@@ -8,6 +8,7 @@ from typing import Self
 from equipoise.atomic import JsonFields, JsonValue, read_json, write_json
 from equipoise.exceptions import DataError
 from equipoise.experiments.protocol import FROZEN, Budget, Protocol
+from equipoise.time_plan.choosing import GENERATOR
 
 FILE = "plan.json"
 
@@ -116,20 +117,26 @@ class Outlook:
         n_splits: Splits.
         n_seeds: Seeds.
         detectable: {metric: difference found four times in five}; NaN is stored as None.
+        generator: That of `GENERATOR`, where it has fewer splits.
     """
 
     n_splits: int
     n_seeds: int
     detectable: Mapping[str, float | None]
+    generator: Self | None = None
 
     @classmethod
     def from_json(cls, value: JsonFields) -> Self:
         """Build the outlook from the object that `to_json` returned."""
-        return cls(**value)
+        generator = value.get("generator")
+        return cls(**{**value, "generator": generator and cls.from_json(generator)})
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the outlook as a JSON object."""
-        return _stated(self)
+        value = _stated(replace(self, generator=None))
+        if self.generator is not None:
+            value["generator"] = self.generator.to_json()
+        return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +170,12 @@ class TimePlan:
     generates: bool = False
 
     @property
+    def split_limits(self) -> dict[str, int]:
+        """{method: number of first splits}, of a method that does not have all."""
+        limited = self.now.generator
+        return {} if limited is None else {GENERATOR: limited.n_splits}
+
+    @property
     def total(self) -> float:
         """Expected seconds of all stages."""
         return sum(self.stages.values())
@@ -170,7 +183,8 @@ class TimePlan:
     @property
     def n_cells(self) -> int:
         """Number of cells."""
-        return len(self.methods) * self.now.n_splits * self.now.n_seeds
+        n_splits = [self.split_limits.get(name, self.now.n_splits) for name in self.methods]
+        return sum(n_splits) * self.now.n_seeds
 
     @classmethod
     def from_json(cls, value: JsonFields) -> Self:

@@ -277,6 +277,7 @@ class Planner:
         return Options(
             methods=fixed.methods or CHEAP_METHODS,
             droppable=fixed.methods is None,
+            extendable=fixed.methods is None,
             fixed_units=fixed_units,
             n_seeds=fixed.n_seeds or 1,
             most=fixed_units or most,
@@ -286,17 +287,22 @@ class Planner:
     def _plan_of(self, planned: PlannedStudy) -> TimePlan:
         costs, power, choice = planned.costs, planned.power, planned.choice
         options, request = power.options, self.request
-        same = replace(options, methods=choice.methods, droppable=False)
+        same = replace(
+            options,
+            methods=choice.cheap,
+            droppable=False,
+            extendable=choice.n_units_of_generator is not None,
+        )
         twice = choose(costs, same, 2 * request.seconds, power.mean_detectable) or choice
-        n_methods = len(choice.methods)
-        stages = costs.stages(choice.methods, *options.splits_and_seeds(choice.n_units))
+        n_splits, n_seeds = options.splits_and_seeds(choice.n_units)
+        stages = costs.stages(choice.methods, n_splits, n_seeds, choice.limits)
         reasons = plan_reasons(choice, options, request.fixed, planned.no_generator)
         return TimePlan(
             seconds=request.seconds,
             setting=planned.setting,
             methods=choice.methods,
-            now=power.outlook(choice.n_units, n_methods),
-            twice=power.outlook(twice.n_units, n_methods),
+            now=power.outlook_of(choice),
+            twice=power.outlook_of(twice),
             stages={name: round(seconds, 1) for name, seconds in stages.items()},
             cell_seconds={name: round(costs.cells[name], 2) for name in choice.methods},
             measured=measured_numbers(planned),
@@ -323,6 +329,7 @@ def study_of(study: Study, plan: TimePlan) -> Study:
         study,
         methods=methods,
         splits=study.splits[: plan.now.n_splits],
+        split_limits=plan.split_limits,
         seeds=tuple(study.seeds[: plan.now.n_seeds]),
         facts={**study.facts, "plan": plan.to_json()},
     )
@@ -343,4 +350,5 @@ def replanned_study(
     protocol = plan.protocol(request.protocol)
     budget = plan.setting.budget(request.budget)
     facts = {**facts, "plan": plan.to_json()}
-    return request.adapt(plan_study(loaded, protocol, budget, name=name, facts=facts))
+    study = request.adapt(plan_study(loaded, protocol, budget, name=name, facts=facts))
+    return replace(study, split_limits=plan.split_limits)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
@@ -16,7 +16,7 @@ from equipoise.results.power import (
     scaled,
 )
 from equipoise.results.records import RANKING
-from equipoise.time_plan.choosing import Detectable, Options
+from equipoise.time_plan.choosing import GENERATOR, Detectable, Options, StudyChoice
 from equipoise.time_plan.plan import Outlook
 from equipoise.time_plan.spread import ASSUMED_SPREAD, Spread
 
@@ -67,6 +67,14 @@ class StudyPower:
             difference = detectable(size, metric, assumed)
             reached[metric] = None if math.isnan(difference) else round(difference, 4)
         return Outlook(n_splits=n_splits, n_seeds=n_seeds, detectable=reached)
+
+    def outlook_of(self, choice: StudyChoice) -> Outlook:
+        """Return what a choice finds, with that of its generator where it has fewer splits."""
+        n_methods = len(choice.methods)
+        generator = None
+        if choice.limits:
+            generator = self.outlook(choice.limits[GENERATOR], n_methods)
+        return replace(self.outlook(choice.n_units, n_methods), generator=generator)
 
     def mean_detectable(self, n_methods: int) -> Detectable:
         """Return the mean of the detectable differences of all metrics, by number of units."""

@@ -25,7 +25,7 @@ def _methods_reason(choice: StudyChoice, options: Options, no_generator: str) ->
         return f"no time for {', '.join(left_out)}"
     if GENERATOR in choice.methods:
         return f"cheap controls, and {GENERATOR} with its control, for which there is time"
-    return f"cheap controls; {no_generator or f'{GENERATOR} would leave time for too few splits'}"
+    return f"cheap controls; {no_generator or f'they leave too little time for {GENERATOR}'}"
 
 
 def _splits_reason(choice: StudyChoice, options: Options, fixed: FixedChoices) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from equipoise.results.phrases import plural
 from equipoise.results.power import ACCURACY
 from equipoise.results.records import RANKING
+from equipoise.time_plan.choosing import GENERATOR
 from equipoise.time_plan.plan import Outlook, TimePlan
 
 LABELS = {ACCURACY: "balanced accuracy", RANKING: "AUROC"}
@@ -24,6 +25,8 @@ def choices_in_words(plan: TimePlan) -> dict[str, str]:
         values["steps"] = f"{setting.n_steps:,} of {setting.batch_size} images"
     values["methods"] = ", ".join(plan.methods)
     values["splits"] = str(plan.now.n_splits)
+    for method, limit in plan.split_limits.items():
+        values["splits"] += f", {limit} of them for {method}"
     values["seeds"] = str(plan.now.n_seeds)
     return values
 
@@ -34,7 +37,11 @@ def promise(outlook: Outlook) -> str:
     runs = f"{plural(outlook.n_splits, 'split')} x {plural(outlook.n_seeds, 'seed')}"
     if not differences:
         return f"{runs} distinguish no method from the baseline: too few patients are tested"
-    return f"{runs} find a true difference of {differences} four times in five"
+    found = f"{runs} find a true difference of {differences} four times in five"
+    if outlook.generator is None:
+        return found
+    of_generator = differences_in_words(outlook.generator.detectable) or "none"
+    return f"{found}, and of {GENERATOR}, on {outlook.generator.n_splits} splits, {of_generator}"
 
 
 def differences_in_words(detectable: Mapping[str, float | None]) -> str:
