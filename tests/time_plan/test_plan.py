@@ -70,6 +70,13 @@ def test_a_generator_may_have_fewer_splits() -> None:
     assert PLAN.split_limits == {}
 
 
+def test_a_study_that_finds_nothing_says_why() -> None:
+    outlook = Outlook(
+        n_splits=3, n_seeds=1, detectable={"auroc": None}, obstacle="only 2 patients are tested"
+    )
+    assert promise(outlook).endswith("from the baseline, as only 2 patients are tested")
+
+
 def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
     assert read_plan(tmp_path) is None
     (tmp_path / "plan.json").write_text("{}")

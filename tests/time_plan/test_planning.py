@@ -7,6 +7,7 @@ import pytest
 
 from equipoise.data.images.options import Loaded
 from equipoise.data.phantoms.datasets import cells
+from equipoise.data.splits import hold_out
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import Budget, Protocol
@@ -16,6 +17,7 @@ from equipoise.experiments.study import Study
 from equipoise.runs.run import open_run
 from equipoise.runs.stage_seconds import StageClock
 from equipoise.runs.store import RunStore
+from equipoise.time_plan.choosing import Options
 from equipoise.time_plan.pilot import Pilot
 from equipoise.time_plan.plan import (
     FixedChoices,
@@ -26,6 +28,7 @@ from equipoise.time_plan.plan import (
 )
 from equipoise.time_plan.planned_study import PlannedStudy
 from equipoise.time_plan.planning import Planner, replanned_study
+from equipoise.time_plan.power_of_study import StudyPower
 from equipoise.time_plan.request import PlanRequest
 from equipoise.time_plan.survey import Survey
 
@@ -227,3 +230,27 @@ def test_finetuning_replaces_frozen_features_where_it_ranks_better(
     run = open_run(tmp_path)
     names = {step.class_name for record in run.finished for step in record.steps}
     assert names == {"equipoise.estimators.classifier.ImageClassifier"}
+
+
+@pytest.mark.parametrize(("counts", "leave_out"), [((60, 16), False), ((60, 10), True)])
+def test_a_class_that_is_too_small_is_named(counts: tuple[int, int], leave_out: bool) -> None:
+    dataset = cells(counts, size=32)
+    splits = hold_out(dataset, n_splits=2, test=0.25, validation=0.25)
+    power = StudyPower(
+        dataset=dataset,
+        splits=splits,
+        primary_metric="balanced_accuracy",
+        options=Options(
+            methods=("none", "crt"),
+            droppable=False,
+            extendable=False,
+            fixed_units=None,
+            n_seeds=1,
+            most=2,
+        ),
+        frozen=True,
+    )
+    outlook = power.outlook(2, 2)
+    assert set(outlook.detectable.values()) == {None}
+    assert "of class abnormal" in outlook.obstacle
+    assert ("leave abnormal out" in outlook.obstacle) is leave_out

@@ -11,7 +11,7 @@ USED = 0.92  # of the time; the rest is what measurements may be wrong by
 FEWEST = 2  # splits, or seeds on one split: one shows no difference
 FEWEST_METHODS = 2
 GAIN = 0.02  # splits that shrink the detectable difference by less than this are not trained
-FEWEST_OF_GENERATOR = 5  # splits; where there are fewer in all, all of them
+FEWEST_OF_GENERATOR = 3  # splits; where there are fewer in all, all of them
 
 Detectable = Callable[[int], float]  # splits (or seeds) -> detectable difference, NaN where none
 

@@ -118,12 +118,14 @@ class Outlook:
         n_seeds: Seeds.
         detectable: {metric: difference found four times in five}; NaN is stored as None.
         generator: That of `GENERATOR`, where it has fewer splits.
+        obstacle: Why nothing can be found; "" where something can.
     """
 
     n_splits: int
     n_seeds: int
     detectable: Mapping[str, float | None]
     generator: Self | None = None
+    obstacle: str = ""
 
     @classmethod
     def from_json(cls, value: JsonFields) -> Self:

@@ -4,14 +4,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.decisions import decided_metric
+from equipoise.results.comparison import FEWEST_PATIENTS
 from equipoise.results.power import (
     StudySize,
     assumptions_of,
     detectable,
+    obstacle,
     planned_size,
     scaled,
 )
@@ -66,7 +70,19 @@ class StudyPower:
             assumed = scaled(assumptions_of(size, metric), ratio)
             difference = detectable(size, metric, assumed)
             reached[metric] = None if math.isnan(difference) else round(difference, 4)
-        return Outlook(n_splits=n_splits, n_seeds=n_seeds, detectable=reached)
+        return Outlook(
+            n_splits=n_splits, n_seeds=n_seeds, detectable=reached, obstacle=self._obstacle(size)
+        )
+
+    def _obstacle(self, size: StudySize) -> str:
+        """Return why a study finds nothing, and whether more splits help; "" where it does."""
+        names = self.dataset.class_names
+        problem = obstacle(size, names)
+        scarce = size.patients.scarce_class
+        patients = np.unique(self.dataset.groups[self.dataset.labels == scarce])
+        if not problem or len(patients) >= FEWEST_PATIENTS:
+            return problem
+        return f"{problem}; the images have no more: leave {names[scarce]} out"
 
     def outlook_of(self, choice: StudyChoice) -> Outlook:
         """Return what a choice finds, with that of its generator where it has fewer splits."""

@@ -36,7 +36,8 @@ def promise(outlook: Outlook) -> str:
     differences = differences_in_words(outlook.detectable)
     runs = f"{plural(outlook.n_splits, 'split')} x {plural(outlook.n_seeds, 'seed')}"
     if not differences:
-        return f"{runs} distinguish no method from the baseline: too few patients are tested"
+        obstacle = outlook.obstacle or "there is nothing to compare"
+        return f"{runs} distinguish no method from the baseline, as {obstacle}"
     found = f"{runs} find a true difference of {differences} four times in five"
     if outlook.generator is None:
         return found

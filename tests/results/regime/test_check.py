@@ -74,6 +74,14 @@ def test_patients_are_counted_and_not_images(write_run: WriteRun) -> None:
     assert warning.unusable == ("none",)  # fewer than six cannot show anything
 
 
+def test_more_splits_are_not_advised_where_there_are_no_more_images(write_run: WriteRun) -> None:
+    run, results = opened(write_run({"none": (1.0, 0.0)}, counts=(40, 4)))
+    dataset = replace(run.description.dataset, counts=(160, 5))  # in all parts together
+    (warning,) = few_patients(results, replace(run.description, dataset=dataset))
+    assert "leave class-1 out" in warning.text
+    assert "with more splits" not in warning.text
+
+
 @pytest.mark.parametrize(
     ("gains", "methods", "every"),
     [

@@ -80,7 +80,11 @@ def few_patients(results: Results, description: StudyDescription) -> Iterator[Re
         return
     counts = [f"{name} has {n}" for name, n in few.items()]
     more = "add patients of " + ("this class" if len(few) == 1 else "these classes")
-    if sum(results.test_patients) < description.dataset.n_groups:
+    n_images = dict(zip(results.class_names, description.dataset.counts, strict=True))
+    hopeless = [name for name in few if n_images[name] < FEWEST_PATIENTS]
+    if hopeless:
+        more += f", or leave {listed(hopeless)} out: no number of splits can show a difference"
+    elif sum(results.test_patients) < description.dataset.n_groups:
         more += ", or test more of them with more splits"
     yield RegimeWarning(
         kind="few patients",
