@@ -67,6 +67,15 @@ def test_why_no_number_of_seeds_suffices() -> None:
     assert seeds_in_words(small) == f"for 0.02 or 0.05 or 0.10: {small[0].text}"
 
 
+@pytest.mark.parametrize("metric", [ACCURACY, "auroc"])
+def test_heads_on_the_same_features_differ_less(metric: str) -> None:
+    networks = size_of(described(seeds=1))
+    heads = replace(networks, frozen=True)
+    assert detectable(heads, metric) < detectable(networks, metric)
+    one, many = replace(heads, n_seeds=1), replace(heads, n_seeds=100)
+    assert detectable(one, metric) == detectable(many, metric)  # a head has no luck of its own
+
+
 def test_the_reason_why_a_study_cannot_answer_is_given() -> None:
     few = outlook(described(test=(400, 4), splits=1))
     assert re.search("4 patients of class few are tested, fewer than 6", few)

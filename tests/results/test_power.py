@@ -157,13 +157,6 @@ def test_more_of_anything_finds_more(metric: str) -> None:
     assert detectable(sized(n_splits=6), metric) < detectable(THREE, metric)
 
 
-@pytest.mark.parametrize("metric", list(ASSUMED))
-def test_heads_on_the_same_features_differ_less(metric: str) -> None:
-    heads = replace(THREE, frozen=True)
-    assert detectable(heads, metric) < detectable(THREE, metric)
-    assert seeds_needed(heads, metric, 0.02) is None  # a head has no luck of its own
-
-
 def test_the_seeds_needed_are_the_fewest() -> None:
     large = sized((2000.0, 600.0))
     n_seeds = seeds_needed(large, ACCURACY, 0.03)
