@@ -69,7 +69,7 @@ def test_why_no_number_of_seeds_suffices() -> None:
 
 @pytest.mark.parametrize("metric", [ACCURACY, "auroc"])
 def test_heads_on_the_same_features_differ_less(metric: str) -> None:
-    networks = size_of(described(seeds=1))
+    networks = size_of(described(splits=20, seeds=1))
     heads = replace(networks, frozen=True)
     assert detectable(heads, metric) < detectable(networks, metric)
     one, many = replace(heads, n_seeds=1), replace(heads, n_seeds=100)
