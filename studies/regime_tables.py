@@ -3,10 +3,11 @@
 Usage, from the project's root: python -m studies.regime_tables TARGET RUN...
 
 writes TARGET/table.csv and TARGET/table.md: for each run its regime, images, the baseline, the
-simple reference, the best method, and the smallest difference that the run would have found; and
-copies the tables of each run into TARGET/RUN. Never a pixel.
+simple reference, the best method, the smallest difference that the run would have found, and the
+seconds of its stages; and copies the tables of each run into TARGET/RUN. Never a pixel.
 """
 
+import math
 import shutil
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,16 @@ from equipoise.results.records import Comparison, Results
 from equipoise.results.reference import read_reference
 from equipoise.runs.csv_records import write_rows
 from equipoise.runs.run import Run, open_run
+from equipoise.runs.stage_seconds import (
+    EVIDENCE,
+    PLANNING,
+    PREPARING,
+    READING,
+    REPORT,
+    TABLES,
+    TRAINING,
+    read_stage_seconds,
+)
 
 RANKING, DECIDED = "auroc", "decided_balanced_accuracy"
 COPIED = (
@@ -31,6 +42,7 @@ COPIED = (
     "evidence/reference/table.csv",
     "evidence/reference/gains.csv",
 )
+
 FEATURES = "statistics"  # the reference that needs no weights
 
 
@@ -131,8 +143,9 @@ def called(results: Results, *words: str) -> str:
 
 
 def median_detectable(rows: Sequence[Comparison]) -> float:
-    """Return the median of the differences that would have been found."""
-    return float(np.median([row.detectable for row in rows]))
+    """Return the median of the differences that would have been found, where any are known."""
+    known = [row.detectable for row in rows if math.isfinite(row.detectable)]
+    return float(np.median(known)) if known else math.nan
 
 
 def reference_auroc(run: Run) -> float:
@@ -169,6 +182,16 @@ def page(rows: Sequence[RegimeRow]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def stages_page(folders: Sequence[Path]) -> str:
+    """Write the seconds of the stages of each run."""
+    lines = [f"| run | {' | '.join(STAGES)} | sum |", "|" + " --- |" * (len(STAGES) + 2)]
+    for folder in folders:
+        seconds = read_stage_seconds(folder)
+        cells = [f"{seconds.get(stage, 0.0):.0f}" for stage in STAGES]
+        lines.append(f"| {folder.name} | {' | '.join(cells)} | {sum(seconds.values()):.0f} |")
+    return "\n".join(lines) + "\n"
+
+
 def copy_tables(run: Path, target: Path) -> None:
     """Copy the tables of a run, those of the reference as reference_NAME."""
     target.mkdir(exist_ok=True)
@@ -186,7 +209,8 @@ def main(target: Path, folders: Sequence[Path]) -> None:
     write_rows(target / "table.csv", RegimeRow, rows)
     for folder in folders:
         copy_tables(folder, target / folder.name)
-    (target / "table.md").write_text(page(rows), encoding="utf-8")
+    text = f"{page(rows)}\nSeconds of the stages:\n\n{stages_page(folders)}"
+    (target / "table.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from equipoise.metrics.statistics import paired_test, patient_draws
 from equipoise.results.power import (
     ACCURACY,
     ASSUMED,
+    ASSUMED_ON_FEATURES,
     MOST_SEEDS,
     PatientCounts,
     StudySize,
@@ -195,18 +196,21 @@ def parts(
     return share * variance * m, (1 - share) * variance
 
 
-def measured(name: str, metric: str) -> Floats:
-    """Return medians: S, the S that test sampling leaves (negative: none), level, correlation."""
+def measured(name: str, metric: str, *, n_metrics: int = 1) -> Floats:
+    """Return medians: S, the S that test sampling leaves (negative: none), level, correlation.
+
+    `n_metrics` is the number of metrics in the family that the stored differences correct for.
+    """
     table = rows(RESULTS / name / "table.csv")
     level = {row["method"]: float(row["mean"]) for row in table if row["metric"] == metric}
     size = size_of(read_description(RESULTS / name))
     m = size.n_splits if size.n_splits > 1 else size.n_seeds
-    spread = {ACCURACY: recall_variance, "auroc": area_variance}[metric]
+    spread = area_variance if metric == "auroc" else recall_variance
     medians = []
     compared = [row for row in rows(RESULTS / name / "comparisons.csv") if row["metric"] == metric]
     for row in compared:
         if row["low"] != row["high"]:
-            runs, patients = parts(row, len(compared), m, size.patients.fewest)
+            runs, patients = parts(row, n_metrics * len(compared), m, size.patients.fewest)
             mean = (level[row["method"]] + level[row["baseline"]]) / 2
             overlapping = (1 + (size.n_splits - 1) * size.overlap) / size.n_splits
             expected = 2 * spread(np.array(size.n_test), max(mean, 0.5)) * overlapping
@@ -225,6 +229,18 @@ def test_the_assumptions_are_what_the_published_studies_measured(metric: str) ->
     assert_allclose(assumed.seed_sd, of_study["all_methods"][1], rtol=0.2)  # one split: seeds alone
     several = [row[1] for name, row in of_study.items() if name != "all_methods"]
     assert_allclose(assumed.split_sd, np.median(several), atol=0.025)
+
+
+@pytest.mark.parametrize("metric", list(ASSUMED_ON_FEATURES))
+def test_the_assumptions_on_features_are_what_the_published_studies_measured(metric: str) -> None:
+    assumed = ASSUMED_ON_FEATURES[metric]
+    stored_as = "auroc" if metric == "auroc" else "decided_balanced_accuracy"
+    of_study = []
+    for folder in sorted((RESULTS / "regimes").glob("frozen_*")):
+        of_study.append(measured(f"regimes/{folder.name}", stored_as, n_metrics=2))
+    _, rest, level, correlation = np.median(of_study, axis=0)
+    assert_allclose([assumed.level, assumed.correlation], [level, correlation], atol=0.03)
+    assert_allclose(assumed.split_sd, rest, rtol=0.2)
 
 
 @pytest.mark.parametrize("metric", list(ASSUMED))

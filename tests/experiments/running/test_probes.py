@@ -22,10 +22,14 @@ MakeStudy = Callable[..., Study]
 
 
 class Clock:
-    """Every fit takes a second per step and 3 more, every segmentation of a case 2."""
+    """Every fit takes a second per step and 3 more, every segmentation of a case 2.
+
+    `delays` are further seconds of the first fits, which another program costs.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.delays: list[float] = []
 
     def __call__(self) -> float:
         return self.now
@@ -38,7 +42,8 @@ def clock(monkeypatch: pytest.MonkeyPatch, volume_fakes: object) -> Clock:
     fit, predict = fake.fit, fake.predict
 
     def slow_fit(self, *arguments, **named):  # type: ignore[no-untyped-def]
-        fake_clock.now += 3 + self.n_steps
+        delay = fake_clock.delays.pop(0) if fake_clock.delays else 0.0
+        fake_clock.now += 3 + self.n_steps + delay
         return fit(self, *arguments, **named)
 
     def slow_predict(self, images, mask):  # type: ignore[no-untyped-def]
@@ -53,6 +58,18 @@ def clock(monkeypatch: pytest.MonkeyPatch, volume_fakes: object) -> Clock:
 def test_steps_and_test_cases_are_extrapolated(make_volume_study: MakeStudy, clock: Clock) -> None:
     study = make_volume_study()
     step = study.methods["random"].steps[-1][1].set_params(n_steps=100)
+    n_test = len(study.splits[0].test)
+    assert VolumeProbe(study, clock).seconds(step) == pytest.approx(3 + 100 + 2 * n_test)
+
+
+@pytest.mark.parametrize("delays", [[9.0, 0.8, 0.0], [9.0, 0.0, 0.8]])
+def test_a_delay_of_a_short_fit_is_not_taken_off_every_step(
+    make_volume_study: MakeStudy, clock: Clock, delays: list[float]
+) -> None:
+    """The first fit only warms up; of the two that follow one is delayed."""
+    study = make_volume_study()
+    step = study.methods["random"].steps[-1][1].set_params(n_steps=100)
+    clock.delays = delays
     n_test = len(study.splits[0].test)
     assert VolumeProbe(study, clock).seconds(step) == pytest.approx(3 + 100 + 2 * n_test)
 
