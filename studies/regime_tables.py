@@ -21,16 +21,7 @@ from equipoise.results.records import Comparison, Results
 from equipoise.results.reference import read_reference
 from equipoise.runs.csv_records import write_rows
 from equipoise.runs.run import Run, open_run
-from equipoise.runs.stage_seconds import (
-    EVIDENCE,
-    PLANNING,
-    PREPARING,
-    READING,
-    REPORT,
-    TABLES,
-    TRAINING,
-    read_stage_seconds,
-)
+from equipoise.runs.stage_seconds import STAGES, read_stage_seconds
 
 RANKING, DECIDED = "auroc", "decided_balanced_accuracy"
 COPIED = (

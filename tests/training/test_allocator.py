@@ -4,9 +4,11 @@ import ctypes
 import subprocess
 import sys
 
+import numpy as np
+import psutil
 import pytest
 
-from equipoise.training.allocator import keep_freed_memory
+from equipoise.training.allocator import give_back_freed_memory, keep_freed_memory
 
 # Allocates and frees 64 MB, five times, and prints the pages that the kernel had to supply for it.
 PAGES = """
@@ -44,6 +46,16 @@ def test_it_is_changed_once() -> None:
     assert keep_freed_memory()
 
 
+@gnu
+def test_what_was_kept_can_be_given_back() -> None:
+    keep_freed_memory()
+    np.ones(8_000_000)
+    before = psutil.Process().memory_info().rss
+    give_back_freed_memory()
+    assert before - psutil.Process().memory_info().rss > 50 * 2**20
+
+
 def test_another_system_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
     assert not keep_freed_memory.__wrapped__()
+    give_back_freed_memory()

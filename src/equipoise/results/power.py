@@ -117,7 +117,7 @@ ASSUMED_ON_FEATURES = {
         level=0.75, correlation=0.97, clustering=0.05, seed_sd=0.0, split_sd=0.028
     ),
     RANKING: Assumptions(
-        level=0.93, correlation=0.985, clustering=0.05, seed_sd=0.0, split_sd=0.010
+        level=0.93, correlation=0.985, clustering=0.05, seed_sd=0.0, split_sd=0.012
     ),
 }
 

@@ -46,7 +46,7 @@ def test_equal_steps_are_tried_once_and_for_few_steps(
     long_study: Study, fakes: Any, tmp_path: Path
 ) -> None:
     estimate(long_study, RunStore(tmp_path), InProcess(), clock=fakes.Watch.read)
-    assert len(fakes.NearestMean.fits) == 3
+    assert len(fakes.NearestMean.fits) == 4
     assert len(fakes.NoisyCopies.seen) <= 4
 
 
@@ -57,7 +57,7 @@ def test_what_trains_inside_a_step_is_probed_too(
     study = make_study(methods={"none": Pipeline([("classify", nested)])})
     forecast = estimate(study, RunStore(tmp_path), InProcess(), clock=fakes.Watch.read)
     assert forecast.seconds["none"] == pytest.approx(OF_CLASSIFIER + 3.0 + 0.25 * 1000)
-    assert len(fakes.NearestMean.fits) == 8  # twice few of both, one longer of each
+    assert len(fakes.NearestMean.fits) == 10  # three short ones of both, one longer of each
 
 
 def test_probes_grow_until_they_can_be_timed(long_study: Study, fakes: Any, tmp_path: Path) -> None:

@@ -6,11 +6,15 @@ from typing import Self
 
 import psutil
 
+from equipoise.training.allocator import give_back_freed_memory
+
 INTERVAL_SECONDS = 0.02
 
 
 class PeakMemory:
     """Watches the resident memory of this process, and the memory of a GPU, inside a `with` block.
+
+    What earlier work has freed is given back to the system first.
 
     Attributes:
         megabytes: Largest resident memory of the whole process (2^20 bytes), sampled every 20 ms.
@@ -29,6 +33,7 @@ class PeakMemory:
 
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
+        give_back_freed_memory()
         self._sample()
         self._watcher.start()
         return self
