@@ -4,7 +4,8 @@ Usage, from the project's root: python -m studies.regime_tables TARGET RUN...
 
 writes TARGET/table.csv and TARGET/table.md: for each run its regime, images, the baseline, the
 simple reference, the best method, the smallest difference that the run would have found, and the
-seconds of its stages; and copies the tables of each run into TARGET/RUN. Never a pixel.
+seconds of its stages; and copies the tables of each run into TARGET/RUN. Runs that are there
+already and are not named stay. Never a pixel.
 """
 
 import math
@@ -16,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from equipoise.experiments.protocol import FROZEN
 from equipoise.results.image_tables import summarize
 from equipoise.results.records import Comparison, Results
 from equipoise.results.reference import read_reference
-from equipoise.runs.csv_records import write_rows
+from equipoise.runs.csv_records import read_rows, write_rows
 from equipoise.runs.run import Run, open_run
 from equipoise.runs.stage_seconds import STAGES, read_stage_seconds
 
@@ -195,12 +197,16 @@ def copy_tables(run: Path, target: Path) -> None:
 
 def main(target: Path, folders: Sequence[Path]) -> None:
     """Write table.csv and table.md."""
-    rows = [row_of(folder) for folder in folders]
     target.mkdir(parents=True, exist_ok=True)
-    write_rows(target / "table.csv", RegimeRow, rows)
+    table = target / "table.csv"
+    rows = {row.run: row for row in read_rows(table, RegimeRow)} if table.is_file() else {}
     for folder in folders:
+        rows[folder.name] = row_of(folder)
         copy_tables(folder, target / folder.name)
-    text = f"{page(rows)}\nSeconds of the stages:\n\n{stages_page(folders)}"
+    ordered = sorted(rows.values(), key=lambda row: (row.regime != FROZEN, row.run))
+    write_rows(table, RegimeRow, ordered)
+    stages = stages_page([target / row.run for row in ordered])
+    text = f"{page(ordered)}\nSeconds of the stages:\n\n{stages}"
     (target / "table.md").write_text(text, encoding="utf-8")
 
 

@@ -11,7 +11,8 @@ ARMS = {"none": Arm(1.2, -1.5), "shifted": Arm(1.2, 0.0), "better": Arm(3.0, -1.
 
 def test_a_row_for_each_run(tmp_path: Path) -> None:
     folders = [write_image_run(tmp_path / name, ARMS) for name in ("frozen_a", "finetune_b")]
-    main(tmp_path / "regimes", folders)
+    for folder in reversed(folders):  # a second call keeps the runs of the first
+        main(tmp_path / "regimes", [folder])
     rows = read_rows(tmp_path / "regimes" / "table.csv", RegimeRow)
     assert [(row.run, row.regime) for row in rows] == [
         ("frozen_a", "frozen"),

@@ -114,10 +114,10 @@ ASSUMED = {
 # head has no luck of its own.
 ASSUMED_ON_FEATURES = {
     ACCURACY: Assumptions(
-        level=0.75, correlation=0.97, clustering=0.05, seed_sd=0.0, split_sd=0.028
+        level=0.72, correlation=0.97, clustering=0.05, seed_sd=0.0, split_sd=0.028
     ),
     RANKING: Assumptions(
-        level=0.93, correlation=0.985, clustering=0.05, seed_sd=0.0, split_sd=0.012
+        level=0.91, correlation=0.98, clustering=0.05, seed_sd=0.0, split_sd=0.011
     ),
 }
 
