@@ -279,9 +279,7 @@ class StudyDescription:
             versions=dict(value["versions"]),
             machine=dict(value["machine"]),
             facts=dict(value["facts"]),
-            reading=None
-            if (reading := value.get("reading")) is None
-            else Reading.from_json(reading),
+            reading=(reading := value.get("reading")) and Reading.from_json(reading),
         )
 
     def to_json(self) -> dict[str, JsonValue]:
