@@ -13,10 +13,12 @@ from equipoise.time_plan.choosing import (
     GENERATOR,
     USED,
     Options,
+    StudyChoice,
     affordable_units,
     choose,
     enough_units,
     pilot_alone,
+    with_pilot,
 )
 from equipoise.time_plan.costs import StudyCosts
 
@@ -114,6 +116,22 @@ def test_time_that_cheap_methods_leave_over_is_for_a_generator() -> None:
     given = choose(costs, on_one_test, 1700 / USED, lambda _: lambda n: 1 / n)
     assert given is not None
     assert given.methods == METHODS
+
+
+def test_splits_that_the_pilot_has_trained_stay() -> None:
+    """Their cells lie in the run folder; a method that it left out keeps the chosen number."""
+    costs = StudyCosts(
+        spent={},
+        n_workers=1,
+        start=0.0,
+        cells=dict.fromkeys((*METHODS, GENERATOR), 10.0),
+        finished=dict.fromkeys(METHODS, 6),
+    )
+    chosen = StudyChoice(methods=(*METHODS, GENERATOR), n_units=3, affordable=3)
+    kept = with_pilot(chosen, costs, NAMED)
+    assert (kept.n_units, kept.limits) == (6, {GENERATOR: 3})
+    assert with_pilot(replace(chosen, n_units=6), costs, NAMED).limits == {}
+    assert with_pilot(chosen, costs, replace(NAMED, seeds_are_units=True)) == chosen
 
 
 def test_splits_that_hardly_help_are_not_trained() -> None:

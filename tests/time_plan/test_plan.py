@@ -37,7 +37,11 @@ PLAN = TimePlan(
 WITH_GENERATOR = replace(
     PLAN,
     methods=("none", "replay", "dcgan"),
-    now=replace(PLAN.now, generator=Outlook(n_splits=5, n_seeds=1, detectable={"auroc": 0.03})),
+    now=replace(
+        PLAN.now,
+        limits={"dcgan": 5},
+        limited=Outlook(n_splits=5, n_seeds=1, detectable={"auroc": 0.03}),
+    ),
 )
 
 

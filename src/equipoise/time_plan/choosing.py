@@ -1,8 +1,8 @@
 """Choose splits, seeds and methods for a time: pure functions of measured numbers."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from equipoise.time_plan.costs import StudyCosts
 
@@ -24,27 +24,20 @@ class StudyChoice:
         methods: Names, the baseline first.
         n_units: Splits; where the test set is given, seeds.
         affordable: How many the time would allow; `n_units` stops where more hardly help.
-        n_units_of_generator: The same of `GENERATOR`, which costs more; None without it.
+        limits: {method: splits} of methods that cost too much for all.
+        extended: Whether a generator and its control were added to the methods.
     """
 
     methods: tuple[str, ...]
     n_units: int
     affordable: int
-    n_units_of_generator: int | None = None
-
-    @property
-    def limits(self) -> dict[str, int]:
-        """{method: splits} of methods that are not trained on all."""
-        if self.n_units_of_generator in (None, self.n_units):
-            return {}
-        return {GENERATOR: self.n_units_of_generator}
+    limits: Mapping[str, int] = field(default_factory=dict)
+    extended: bool = False
 
     @property
     def cheap(self) -> tuple[str, ...]:
         """The methods but for a generator that was added and its control."""
-        if self.n_units_of_generator is None:
-            return self.methods
-        return self.methods[:-2]
+        return self.methods[:-2] if self.extended else self.methods
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,8 +160,25 @@ def with_generator(
         affordable = n_units
     if affordable < fewest:
         return plain
-    enough = enough_units(detectable_of(len(methods)), affordable)
-    return replace(plain, methods=methods, n_units_of_generator=max(enough, fewest))
+    n_units = max(fewest, enough_units(detectable_of(len(methods)), affordable))
+    limits = {GENERATOR: n_units} if n_units < plain.n_units else {}
+    return replace(plain, methods=methods, limits=limits, extended=True)
+
+
+def with_pilot(choice: StudyChoice, costs: StudyCosts, options: Options) -> StudyChoice:
+    """Keep the splits that the pilot has trained already, where fewer were chosen after it.
+
+    Methods that the pilot has not trained keep the number that was chosen.
+    """
+    n_trained = max(costs.finished.values(), default=0)
+    if options.seeds_are_units or choice.n_units >= n_trained:
+        return choice
+    limits = {}
+    for name in choice.methods:
+        n_units = choice.limits.get(name, choice.n_units)
+        if costs.finished.get(name, 0) < n_trained:
+            limits[name] = n_units
+    return replace(choice, n_units=n_trained, limits=limits)
 
 
 def _with_methods(

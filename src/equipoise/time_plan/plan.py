@@ -8,7 +8,6 @@ from typing import Self
 from equipoise.atomic import JsonFields, JsonValue, read_json, write_json
 from equipoise.exceptions import DataError
 from equipoise.experiments.protocol import FROZEN, Budget, Protocol
-from equipoise.time_plan.choosing import GENERATOR
 
 FILE = "plan.json"
 
@@ -117,27 +116,29 @@ class Outlook:
         n_splits: Splits.
         n_seeds: Seeds.
         detectable: {metric: difference found four times in five}; NaN is stored as None.
-        generator: That of `GENERATOR`, where it has fewer splits.
+        limits: {method: splits}, of methods that have fewer.
+        limited: What the fewest of these splits find; None where there are none.
         obstacle: Why nothing can be found; "" where something can.
     """
 
     n_splits: int
     n_seeds: int
     detectable: Mapping[str, float | None]
-    generator: Self | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    limited: Self | None = None
     obstacle: str = ""
 
     @classmethod
     def from_json(cls, value: JsonFields) -> Self:
         """Build the outlook from the object that `to_json` returned."""
-        generator = value.get("generator")
-        return cls(**{**value, "generator": generator and cls.from_json(generator)})
+        limited = value.get("limited")
+        return cls(**{**value, "limited": limited and cls.from_json(limited)})
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the outlook as a JSON object."""
-        value = _stated(replace(self, generator=None))
-        if self.generator is not None:
-            value["generator"] = self.generator.to_json()
+        value = _stated(replace(self, limited=None))
+        if self.limited is not None:
+            value["limited"] = self.limited.to_json()
         return value
 
 
@@ -174,8 +175,7 @@ class TimePlan:
     @property
     def split_limits(self) -> dict[str, int]:
         """{method: number of first splits}, of a method that does not have all."""
-        limited = self.now.generator
-        return {} if limited is None else {GENERATOR: limited.n_splits}
+        return dict(self.now.limits)
 
     @property
     def total(self) -> float:

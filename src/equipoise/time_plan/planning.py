@@ -14,7 +14,14 @@ from equipoise.experiments.running.memory_plan import fit_to_memory
 from equipoise.experiments.study import Study
 from equipoise.runs.stage_seconds import PLANNING, StageClock
 from equipoise.time_plan import finetuning
-from equipoise.time_plan.choosing import CONTROL, GENERATOR, Options, choose, pilot_alone
+from equipoise.time_plan.choosing import (
+    CONTROL,
+    GENERATOR,
+    Options,
+    choose,
+    pilot_alone,
+    with_pilot,
+)
 from equipoise.time_plan.machine import threads
 from equipoise.time_plan.measuring import PilotTask
 from equipoise.time_plan.pilot import Pilot
@@ -158,6 +165,7 @@ class Planner:
         choice = choice or pilot_alone(costs, options)
         if choice is None:
             raise unaffordable(costs, options, request.seconds)
+        choice = with_pilot(choice, costs, options)
         return PlannedStudy(
             setting=setting,
             study=study,
@@ -291,9 +299,10 @@ class Planner:
             options,
             methods=choice.cheap,
             droppable=False,
-            extendable=choice.n_units_of_generator is not None,
+            extendable=choice.extended,
         )
-        twice = choose(costs, same, 2 * request.seconds, power.mean_detectable) or choice
+        chosen = choose(costs, same, 2 * request.seconds, power.mean_detectable)
+        twice = with_pilot(chosen, costs, options) if chosen else choice
         n_splits, n_seeds = options.splits_and_seeds(choice.n_units)
         stages = costs.stages(choice.methods, n_splits, n_seeds, choice.limits)
         reasons = plan_reasons(choice, options, request.fixed, planned.no_generator)

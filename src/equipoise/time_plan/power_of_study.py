@@ -20,7 +20,7 @@ from equipoise.results.power import (
     scaled,
 )
 from equipoise.results.records import RANKING
-from equipoise.time_plan.choosing import GENERATOR, Detectable, Options, StudyChoice
+from equipoise.time_plan.choosing import Detectable, Options, StudyChoice
 from equipoise.time_plan.plan import Outlook
 from equipoise.time_plan.spread import ASSUMED_SPREAD, Spread
 
@@ -85,12 +85,13 @@ class StudyPower:
         return f"{problem}; the images have no more: leave {names[scarce]} out"
 
     def outlook_of(self, choice: StudyChoice) -> Outlook:
-        """Return what a choice finds, with that of its generator where it has fewer splits."""
+        """Return what a choice finds, and what methods with fewer splits find."""
         n_methods = len(choice.methods)
-        generator = None
+        limited = None
         if choice.limits:
-            generator = self.outlook(choice.limits[GENERATOR], n_methods)
-        return replace(self.outlook(choice.n_units, n_methods), generator=generator)
+            limited = self.outlook(min(choice.limits.values()), n_methods)
+        outlook = self.outlook(choice.n_units, n_methods)
+        return replace(outlook, limits=choice.limits, limited=limited)
 
     def mean_detectable(self, n_methods: int) -> Detectable:
         """Return the mean of the detectable differences of all metrics, by number of units."""

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from equipoise.results.phrases import plural
 from equipoise.results.power import ACCURACY
 from equipoise.results.records import RANKING
-from equipoise.time_plan.choosing import GENERATOR
 from equipoise.time_plan.plan import Outlook, TimePlan
 
 LABELS = {ACCURACY: "balanced accuracy", RANKING: "AUROC"}
@@ -39,10 +38,11 @@ def promise(outlook: Outlook) -> str:
         obstacle = outlook.obstacle or "there is nothing to compare"
         return f"{runs} distinguish no method from the baseline, as {obstacle}"
     found = f"{runs} find a true difference of {differences} four times in five"
-    if outlook.generator is None:
+    if outlook.limited is None:
         return found
-    of_generator = differences_in_words(outlook.generator.detectable) or "none"
-    return f"{found}, and of {GENERATOR}, on {outlook.generator.n_splits} splits, {of_generator}"
+    of_limited = differences_in_words(outlook.limited.detectable) or "none"
+    splits = plural(outlook.limited.n_splits, "split")
+    return f"{found}, and of {', '.join(outlook.limits)}, on {splits}, {of_limited}"
 
 
 def differences_in_words(detectable: Mapping[str, float | None]) -> str:
