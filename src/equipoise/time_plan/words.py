@@ -46,15 +46,17 @@ def promise(outlook: Outlook) -> str:
 
 
 def differences_in_words(detectable: Mapping[str, float | None]) -> str:
-    """Return the detectable differences of all metrics that have one, in words.
+    """Return the detectable differences of all metrics that have one below 1, in words.
 
     Example:
         >>> differences_in_words({"balanced_accuracy": 0.05, "auroc": 0.021})
         '0.050 in balanced accuracy and of 0.021 in AUROC'
+        >>> differences_in_words({"balanced_accuracy": 1.3, "auroc": 0.6})
+        '0.600 in AUROC'
     """
     parts = []
     for metric, label in LABELS.items():
         difference = detectable.get(metric)
-        if difference is not None:
+        if difference is not None and difference < 1:  # the metrics end at 1
             parts.append(f"{difference:.3f} in {label}")
     return " and of ".join(parts)
