@@ -79,6 +79,8 @@ def test_a_study_that_finds_nothing_says_why() -> None:
         n_splits=3, n_seeds=1, detectable={"auroc": None}, obstacle="only 2 patients are tested"
     )
     assert promise(outlook).endswith("from the baseline, as only 2 patients are tested")
+    few_runs = replace(outlook, detectable={"auroc": 1.2}, obstacle="")
+    assert promise(few_runs).endswith("as so few runs find nothing")
 
 
 def test_a_damaged_plan_is_named(tmp_path: Path) -> None:

@@ -35,7 +35,9 @@ def promise(outlook: Outlook) -> str:
     differences = differences_in_words(outlook.detectable)
     runs = f"{plural(outlook.n_splits, 'split')} x {plural(outlook.n_seeds, 'seed')}"
     if not differences:
-        obstacle = outlook.obstacle or "there is nothing to compare"
+        too_few = any(difference is not None for difference in outlook.detectable.values())
+        why = "so few runs find nothing" if too_few else "there is nothing to compare"
+        obstacle = outlook.obstacle or why
         return f"{runs} distinguish no method from the baseline, as {obstacle}"
     found = f"{runs} find a true difference of {differences} four times in five"
     if outlook.limited is None:
