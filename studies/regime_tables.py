@@ -35,7 +35,6 @@ COPIED = (
     "evidence/reference/table.csv",
     "evidence/reference/gains.csv",
 )
-
 FEATURES = "statistics"  # the reference that needs no weights
 
 
@@ -137,8 +136,8 @@ def called(results: Results, *words: str) -> str:
 
 def median_detectable(rows: Sequence[Comparison]) -> float:
     """Return the median of the differences that would have been found, where any are known."""
-    known = [row.detectable for row in rows if math.isfinite(row.detectable)]
-    return float(np.median(known)) if known else math.nan
+    differences = [row.detectable for row in rows if math.isfinite(row.detectable)]
+    return float(np.median(differences)) if differences else math.nan
 
 
 def reference_auroc(run: Run) -> float:

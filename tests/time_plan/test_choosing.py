@@ -128,8 +128,8 @@ def test_splits_that_the_pilot_has_trained_stay() -> None:
         finished=dict.fromkeys(METHODS, 6),
     )
     chosen = StudyChoice(methods=(*METHODS, GENERATOR), n_units=3, affordable=3)
-    kept = with_pilot(chosen, costs, NAMED)
-    assert (kept.n_units, kept.limits) == (6, {GENERATOR: 3})
+    planned = with_pilot(chosen, costs, NAMED)
+    assert (planned.n_units, planned.limits) == (6, {GENERATOR: 3})
     assert with_pilot(replace(chosen, n_units=6), costs, NAMED).limits == {}
     assert with_pilot(chosen, costs, replace(NAMED, seeds_are_units=True)) == chosen
 

@@ -86,11 +86,11 @@ def _joined_limits(stored: StudyDescription, requested: StudyDescription) -> dic
     """Return the larger limit of each method; none where either has it on all splits."""
     limits = {}
     for name in dict.fromkeys([*stored.split_limits, *requested.split_limits]):
-        known = [
+        both = [
             description.split_limits.get(name)
             for description in (stored, requested)
             if name in description.method_names
         ]
-        if None not in known:
-            limits[name] = max(limit for limit in known if limit is not None)
+        if None not in both:
+            limits[name] = max(limit for limit in both if limit is not None)
     return limits

@@ -39,12 +39,12 @@ def promise(outlook: Outlook) -> str:
         why = "so few runs find nothing" if too_few else "there is nothing to compare"
         obstacle = outlook.obstacle or why
         return f"{runs} distinguish no method from the baseline, as {obstacle}"
-    found = f"{runs} find a true difference of {differences} four times in five"
+    sentence = f"{runs} find a true difference of {differences} four times in five"
     if outlook.limited is None:
-        return found
+        return sentence
     of_limited = differences_in_words(outlook.limited.detectable) or "none"
     splits = plural(outlook.limited.n_splits, "split")
-    return f"{found}, and of {', '.join(outlook.limits)}, on {splits}, {of_limited}"
+    return f"{sentence}, and of {', '.join(outlook.limits)}, on {splits}, {of_limited}"
 
 
 def differences_in_words(detectable: Mapping[str, float | None]) -> str:

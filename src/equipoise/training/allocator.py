@@ -27,8 +27,8 @@ def keep_freed_memory() -> bool:
     mallopt = _function_of_glibc("mallopt")
     if mallopt is None:
         return False
-    kept = any(mallopt(M_MMAP_THRESHOLD, size) for size in SIZES)
-    return bool(kept and mallopt(M_TRIM_THRESHOLD, NEVER))
+    is_mapped_less = any(mallopt(M_MMAP_THRESHOLD, size) for size in SIZES)
+    return bool(is_mapped_less and mallopt(M_TRIM_THRESHOLD, NEVER))
 
 
 def give_back_freed_memory() -> None:
