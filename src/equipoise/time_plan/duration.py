@@ -47,6 +47,8 @@ def _suggestion(compact: str) -> str:
     number = re.fullmatch(rf"{NUMBER}([a-z]*)", compact, re.IGNORECASE)
     if number is None:
         return ""
+    if not float(number[1]):
+        return ""
     amount, unit = number[1], LETTERS.get(number[2][:1].lower(), "")
     if unit == "d":
         return f" Did you mean {float(amount) * 24:g}h?"

@@ -33,18 +33,18 @@ def _splits_reason(choice: StudyChoice, options: Options, fixed: FixedChoices) -
         return "one test set" if fixed.n_splits is None else "named (--splits)"
     if fixed.n_splits is not None:
         return "named (--splits)"
-    return _enough(choice, "splits")
+    return _enough(choice, "splits", options.most)
 
 
 def _seeds_reason(choice: StudyChoice, options: Options, fixed: FixedChoices) -> str:
     if fixed.n_seeds is not None:
         return "named (--seeds)"
     if options.seeds_are_units:
-        return _enough(choice, "seeds")
+        return _enough(choice, "seeds", options.most)
     return NO_SEED_NOISE
 
 
-def _enough(choice: StudyChoice, units: str) -> str:
+def _enough(choice: StudyChoice, units: str, most: int) -> str:
     if not choice.affordable:
         return "those of the pilot, which has used up the time"
     if choice.n_units < choice.affordable:
@@ -52,4 +52,6 @@ def _enough(choice: StudyChoice, units: str) -> str:
             f"up to {choice.affordable} fit the time, but more than {choice.n_units} {units} "
             f"shrink the detectable difference by less than {100 * GAIN:.0f} %"
         )
+    if choice.n_units >= most:
+        return f"no more {units} are drawn for such a time"
     return f"as many {units} as the time allows"

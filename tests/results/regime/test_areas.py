@@ -65,6 +65,19 @@ def test_five_perfect_patients_in_validation_are_no_gap(write_run: WriteRun) -> 
     assert not gap.exceeds_chance
 
 
+@pytest.mark.parametrize("n_splits", [1, 9, 11, 18])
+def test_classes_that_are_told_apart_perfectly_are_no_gap(
+    write_run: WriteRun, n_splits: int
+) -> None:
+    """Nine times 1 / 9 is more than 1 in floating point, and its variance was negative."""
+    folder = write_run({"none": (60.0, 0.0)}, n_splits=n_splits, n_seeds=1, counts=(12, 8))
+    gap = area_gap(open_run(folder).images.finished)
+    assert gap is not None
+    assert gap.test == pytest.approx(1.0)
+    assert gap.error == 0
+    assert not gap.exceeds_chance
+
+
 def test_few_false_alarms_where_validation_and_test_are_alike(write_run: WriteRun) -> None:
     alarms = 0
     for study in range(40):

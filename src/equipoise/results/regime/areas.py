@@ -149,7 +149,8 @@ def area_gap(cells: Sequence[FinishedCell]) -> AreaGap | None:
     minus_test = _terms(cells, -1 / len(cells))
     of_test, of_validation = sum_areas(test, classes), sum_areas(validation, classes)
     gap = sum_areas([*validation, *minus_test], classes)
-    level = (of_test.value + of_validation.value) / 2
+    # Shares of 1 / n of perfect areas may add up to a little more than 1.
+    level = min(1.0, (of_test.value + of_validation.value) / 2)
     variance = 0.0
     for terms in (test, validation):
         counts = patient_counts(terms, classes)
