@@ -96,7 +96,7 @@ def _how(run: Path, results: Results, asked: dict[str, Any]) -> Iterator[str]:
     yield f"- {dataset['n_groups']} patients; shape {dataset['shape']}."
     yield f"- Positive (rare) class: {results.class_names[results.rare_class]}."
     yield f"- {len(asked['splits'])} patient-grouped splits x {len(asked['seeds'])} seeds: {len(records)} cells."
-    yield f"- Time: {minutes:.0f} minutes summed over the cells, two at a time, one thread each, beside other work."
+    yield f"- Time: {minutes:.0f} minutes summed over the cells, one thread each, beside other work."
     yield f"- Machine: {machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, no GPU."
     yield from (f"- {note}" for note in asked["facts"].get("notes", []))
 

@@ -1,9 +1,11 @@
 """Durations as people type them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from equipoise.exceptions import SettingError
-from equipoise.time_plan.duration import parse_duration
+from equipoise.time_plan.duration import LONGEST, as_typed, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,11 @@ from equipoise.time_plan.duration import parse_duration
 )
 def test_hours_minutes_and_seconds(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
+
+
+@given(st.integers(1, LONGEST))
+def test_a_typed_duration_is_read_as_itself(seconds: int) -> None:
+    assert parse_duration(as_typed(seconds)) == seconds
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,8 @@ def test_named_splits_seeds_and_steps_are_kept(tmp_path: Path) -> None:
 
 def test_a_time_too_short_for_any_answer_is_refused(tmp_path: Path) -> None:
     """Features take 2 s, training 17 s, the end 25 s: 48 s with the margin."""
-    with pytest.raises(SettingError, match=r"at least 4\d s.* features 2 s, .* --time 1m"):
+    expected = r"at least 4\d s.* features 2 s, .*, reserve \d s\. Give --time 1m"
+    with pytest.raises(SettingError, match=expected):
         planner_of(tmp_path, FROZEN, 8.0).settle(SURVEY)
     assert not (tmp_path / "plan.json").exists()
 

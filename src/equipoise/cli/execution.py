@@ -64,7 +64,7 @@ def stopping_is_explained() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("Stopped. Finished cells are kept; the same command continues from there.")  # noqa: T201
+        print("Stopped. The same command continues: no finished cell is trained again.")  # noqa: T201
         raise
 
 

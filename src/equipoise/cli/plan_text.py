@@ -15,10 +15,16 @@ from equipoise.time_plan.words import choices_in_words, promise
 
 
 class PilotLines(Observer):
-    """Prints what a pilot trains, one line for each call of it."""
+    """Prints what a pilot trains, one line for each call of it.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: Where.
+        in_study: Whether the pilot's cells belong to a study that is then run.
+    """
+
+    def __init__(self, console: Console, *, in_study: bool) -> None:
         self.console = console
+        self.use = "; they stay in the study" if in_study else ""
 
     def prepared(self, work: str, step: int, n_steps: int) -> None:
         """See `Observer`."""
@@ -30,7 +36,7 @@ class PilotLines(Observer):
         if not remaining:
             return
         why = "how much differences vary" if finished else "how long cells take"
-        self._print(f"Pilot: {len(remaining)} cells show {why}; they stay in the study.")
+        self._print(f"Pilot: {len(remaining)} cells show {why}{self.use}.")
 
     def ended(self, cell: Cell, record: TriedCellRecord) -> None:
         """See `Observer`."""

@@ -10,7 +10,7 @@ from equipoise.cli.execution import execute
 from equipoise.cli.options import DEFAULT_TIME, RunOptions, typed_command
 from equipoise.exceptions import SettingError
 from equipoise.runs.stage_seconds import READING, StageClock
-from equipoise.time_plan.duration import parse_duration
+from equipoise.time_plan.duration import as_typed, parse_duration
 from equipoise.time_plan.plan import FixedChoices, StoredPlan, read_plan
 from equipoise.time_plan.request import PlanRequest
 
@@ -144,8 +144,6 @@ def stored_plan(folder: Path, fixed: FixedChoices, seconds: float | None) -> Sto
         SettingError: The plan was made for another time or other choices, or the run in the folder
             was not planned by time.
     """
-    from equipoise.experiments.running.progress import duration
-
     stored = read_plan(folder)
     if stored is None:
         if (folder / "study.json").is_file():
@@ -160,7 +158,7 @@ def stored_plan(folder: Path, fixed: FixedChoices, seconds: float | None) -> Sto
     elif seconds is not None and seconds != stored.seconds:
         raise SettingError(
             f"Expected the time for which the run in {folder} was planned, "
-            f"{duration(stored.seconds)}, got {duration(seconds)}. Leave --time out to continue "
+            f"{as_typed(stored.seconds)}, got {as_typed(seconds)}. Leave --time out to continue "
             "it, or name another folder with --out."
         )
     if fixed != stored.fixed:
@@ -240,6 +238,6 @@ def make_planner(
         folder,
         clock,
         executor=default_executor(device, workers=workers),
-        observer=PilotLines(console),
+        observer=PilotLines(console, in_study=request.limit is None),
         say=lambda line: console.print(line, highlight=False, soft_wrap=True, markup=False),
     )

@@ -39,6 +39,18 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def as_typed(seconds: float) -> str:
+    """Return a duration as an argument of --time, to the second.
+
+    Example:
+        >>> as_typed(5400), as_typed(90), as_typed(7230)
+        ('1h30m', '1m30s', '2h30s')
+    """
+    hours, rest = divmod(max(1, round(seconds)), 3600)
+    amounts = (hours, rest // 60, rest % 60)
+    return "".join(f"{amount}{unit}" for amount, unit in zip(amounts, "hms", strict=True) if amount)
+
+
 def _suggestion(compact: str) -> str:
     """Return a question that names the duration that was probably meant; "" without an idea."""
     clock_time = re.fullmatch(r"(\d+):(\d\d)", compact)

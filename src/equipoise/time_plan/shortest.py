@@ -64,7 +64,8 @@ def _refuse(
     cell = GUESSED_HEAD if setting.frozen else setting.unit_seconds * n_steps
     training = GUESSED_START + FEWEST * FEWEST_METHODS * cell / n_workers
     stages = {**stages, "training": training, "tables, evidence and report": GUESSED_END}
-    shortest = sum(stages.values()) / USED
+    stages = with_reserve(stages)
+    shortest = sum(stages.values())
     if shortest > seconds:
         smaller = [side for side in SIDES if side < setting.size]
         remedy = f", or --size {smaller[-1]}" if smaller else ""
@@ -81,7 +82,8 @@ def unaffordable(costs: StudyCosts, options: Options, seconds: float) -> Setting
     n_units = options.fixed_units or min(FEWEST, options.most)
     n_splits, n_seeds = options.splits_and_seeds(n_units)
     stages = costs.stages(methods, n_splits, n_seeds)
-    needed = sum(stages.values()) / USED
+    stages = with_reserve(stages)
+    needed = sum(stages.values())
     remedy, dearest = "", max(methods[1:], key=lambda name: costs.cells[name], default="")
     if dearest and costs.cells[dearest] > DEAR * costs.cells[methods[0]]:
         remedy = f", or leave out {dearest}, which takes {duration(costs.cells[dearest])} a cell"
@@ -90,6 +92,12 @@ def unaffordable(costs: StudyCosts, options: Options, seconds: float) -> Setting
         f"{plural(n_splits, 'split')} with {plural(n_seeds, 'seed')}, got {duration(seconds)}. "
         f"{in_words(stages)} Give --time {suggested(needed)}{remedy}."
     )
+
+
+def with_reserve(stages: Mapping[str, float]) -> dict[str, float]:
+    """Add what a plan sets aside, because measurements may be wrong, to the seconds by stage."""
+    needed = sum(stages.values())
+    return {**stages, "reserve": needed / USED - needed}
 
 
 def in_words(stages: Mapping[str, float]) -> str:

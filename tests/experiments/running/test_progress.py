@@ -92,7 +92,7 @@ def test_nothing_to_do_is_said(make_study: MakeStudy, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.2, "0 s"), (89, "89 s"), (91, "2 min"), (5300, "88 min"), (7800, "2 h 10 min")],
+    [(0.2, "0 s"), (119.4, "119 s"), (121, "2 min"), (5300, "88 min"), (7800, "2 h 10 min")],
 )
 def test_durations_are_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -245,7 +245,7 @@ def duration(seconds: float) -> str:
     >>> duration(7800)
     '2 h 10 min'
     """
-    if seconds < 90:
+    if round(seconds) < 120:  # "2 min" for 90 s would be a third too much
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
