@@ -106,7 +106,7 @@ Methods = Annotated[
         help="Methods, separated by commas, the baseline first; or 'all'. "
         "See: equipoise list methods, equipoise list volume_methods.",
         rich_help_panel=PROTOCOL,
-        show_default=f"{_METHODS} and, where there is time, dcgan with its control replay; "
+        show_default=f"{_METHODS} and, where there is time, strong_gan with its control replay; "
         f"of volumes {_VOLUME_METHODS}",
     ),
 ]

@@ -1,7 +1,7 @@
 """Metrics of classification as records, and the predictions that they are computed from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Self
 
@@ -77,6 +77,21 @@ class Predictions:
         return np.reshape(self.weighting @ np.eye(k * k)[cell], (-1, k, k))
 
     @cached_property
+    def hits(self) -> Values:
+        """(b, k) weight of the images of each class that are called it."""
+        return np.ascontiguousarray(np.diagonal(self.confusion, axis1=1, axis2=2))
+
+    @cached_property
+    def support(self) -> Values:
+        """(b, k) weight of the images of each class."""
+        return np.asarray(self.confusion.sum(axis=2))
+
+    @cached_property
+    def called(self) -> Values:
+        """(b, k) weight of the images that are called each class."""
+        return np.asarray(self.confusion.sum(axis=1))
+
+    @cached_property
     def areas(self) -> tuple[Values, Values]:
         """(b, k) one-vs-rest AUROC and (b, k) average precision; NaN if the class is absent."""
         shape = (len(self.weighting), self.n_classes)
@@ -87,8 +102,11 @@ class Predictions:
         return auroc, precision
 
     def reweighted(self, weights: Values) -> Self:
-        """Return the same predictions under other weights, (b, n)."""
-        return replace(self, weights=weights)
+        """Return the same predictions under other weights, (b, n), without checking them again."""
+        twin = object.__new__(type(self))
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        vars(twin).update(values, weights=weights)
+        return twin
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,24 +33,24 @@ from equipoise.metrics.calibration import ece
 
 def recalls(p: Predictions) -> Values:
     """Compute (b, k) TP / (TP + FN) of each class, its sensitivity; NaN if the class is absent."""
-    return _over(_hits(p), _support(p), empty=np.nan)
+    return _over(p.hits, p.support, empty=np.nan)
 
 
 def precisions(p: Predictions) -> Values:
     """Compute (b, k) TP / (TP + FP) of each class; NaN if the class is absent."""
-    return np.where(_support(p) > 0, _over(_hits(p), _called(p)), np.nan)
+    return np.where(p.support > 0, _over(p.hits, p.called), np.nan)
 
 
 def specificities(p: Predictions) -> Values:
     """Compute (b, k) TN / (TN + FP) of each class; NaN if no other class is present."""
-    negatives = _of_other_classes(_support(p))
-    false_alarms = _called(p) - _hits(p)
+    negatives = _of_other_classes(p.support)
+    false_alarms = p.called - p.hits
     return _over(negatives - false_alarms, negatives, empty=np.nan)
 
 
 def f1_scores(p: Predictions) -> Values:
     """Compute (b, k) harmonic means of precision and recall; NaN if the class is absent."""
-    return _over(2 * _hits(p), _called(p) + _support(p), empty=np.nan) + 0 * recalls(p)
+    return _over(2 * p.hits, p.called + p.support, empty=np.nan) + 0 * recalls(p)
 
 
 def aurocs(p: Predictions) -> Values:
@@ -75,15 +75,15 @@ PER_CLASS = {
 
 def _npv(p: Predictions) -> Values:
     """Compute (b,) TN / (TN + FN) of the positive class; NaN if no image is of another class."""
-    missed = _support(p) - _hits(p)
-    negatives = _of_other_classes(_support(p))
-    cleared = negatives - (_called(p) - _hits(p))
+    missed = p.support - p.hits
+    negatives = _of_other_classes(p.support)
+    cleared = negatives - (p.called - p.hits)
     return np.where(negatives > 0, _over(cleared, cleared + missed), np.nan)[:, p.positive]
 
 
 def _mcc(p: Predictions) -> Values:
-    support, called = _support(p), _called(p)  # (b, k) images of each class, and calls
-    covariance = _sum(_hits(p), 1) * _total(p) - _sum(support * called, 1)
+    support, called = p.support, p.called  # (b, k) images of each class, and calls
+    covariance = _sum(p.hits, 1) * _total(p) - _sum(support * called, 1)
     true_spread = _sum(support * _of_other_classes(support), 1)
     called_spread = _sum(called * _of_other_classes(called), 1)
     correlation = _over(covariance, np.sqrt(true_spread * called_spread))
@@ -97,18 +97,6 @@ def _auroc(p: Predictions) -> Values:
 def _brier(p: Predictions) -> Values:
     error = ((p.y_score - np.eye(p.n_classes)[p.y_true]) ** 2).sum(axis=1) / 2
     return _over(p.weighting @ error, _total(p))
-
-
-def _hits(p: Predictions) -> Values:
-    return np.diagonal(p.confusion, axis1=1, axis2=2)
-
-
-def _support(p: Predictions) -> Values:
-    return _sum(p.confusion, 2)
-
-
-def _called(p: Predictions) -> Values:
-    return _sum(p.confusion, 1)
 
 
 def _total(p: Predictions) -> Values:
@@ -137,7 +125,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             name="accuracy",
             label="accuracy",
-            rule=lambda p: _over(_sum(_hits(p), 1), _total(p)),
+            rule=lambda p: _over(_sum(p.hits, 1), _total(p)),
             summary="share of correct calls; a constant answer reaches the majority's share",
             source="correct calls over all calls",
         ),

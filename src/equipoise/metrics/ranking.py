@@ -5,12 +5,15 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
+MOST_PAIRS = 2**16  # of a positive and any image that are compared; sorting is faster above
+
 
 def areas(score: Values, truth: NDArray[np.bool_], weights: Values) -> tuple[Values, Values]:
     """Compute AUROC and average precision of a score, for each row of weights.
 
     Equal to scikit-learn's `roc_auc_score` and `average_precision_score` with `sample_weight`
-    (ties share one threshold), but sorts once and accumulates all weightings together.
+    (ties share one threshold), but treats all weightings together: by matrix products with the
+    comparisons of all pairs where there are few, else along the sorted images.
 
     Args:
         score: (n,) higher means more likely positive.
@@ -34,6 +37,32 @@ def areas(score: Values, truth: NDArray[np.bool_], weights: Values) -> tuple[Val
     See Also:
         `equipoise.metrics.delong.influences`: one AUROC, and how much each image moves it.
     """
+    n_pairs = int(np.count_nonzero(truth)) * len(truth)
+    rule = _by_pairs if n_pairs <= MOST_PAIRS else _by_sorting
+    auroc, precision = rule(score, truth, weights)
+    return np.clip(auroc, 0.0, 1.0), np.clip(precision, 0.0, 1.0)
+
+
+def _by_pairs(score: Values, truth: NDArray[np.bool_], weights: Values) -> tuple[Values, Values]:
+    """Compute both areas from comparisons of each positive with every image."""
+    positives, negatives = score[truth], score[~truth]
+    true_weights, false_weights = weights[:, truth], weights[:, ~truth]  # (b, p), (b, n - p)
+    false_through = false_weights @ (negatives[:, None] >= positives).astype(np.float64)
+    true_through = true_weights @ (positives[:, None] >= positives).astype(np.float64)
+    false_ahead = 2.0 * false_through  # a tie counts half
+    ties = negatives[:, None] == positives
+    if ties.any():
+        false_ahead -= false_weights @ ties.astype(np.float64)
+    n_true, n_false = true_weights.sum(axis=1), false_weights.sum(axis=1)
+    outranked = np.einsum("bp,bp->b", true_weights, false_ahead)
+    auroc = 1.0 - _divide(outranked, 2.0 * n_true * n_false)
+    precision_here = _divide(true_through, true_through + false_through, empty=0.0)
+    precision = _divide(np.einsum("bp,bp->b", true_weights, precision_here), n_true)
+    return auroc, precision
+
+
+def _by_sorting(score: Values, truth: NDArray[np.bool_], weights: Values) -> tuple[Values, Values]:
+    """Compute both areas from sums of weights along the sorted images."""
     order = np.argsort(-score, kind="stable")
     falling = -score[order]
     rows = np.flatnonzero(truth[order])  # (p,) positions of the positives, best score first
@@ -56,7 +85,7 @@ def areas(score: Values, truth: NDArray[np.bool_], weights: Values) -> tuple[Val
     precision = (share * precision_here).sum(axis=1)
     auroc[n_true <= 0] = np.nan
     precision[n_true <= 0] = np.nan
-    return np.clip(auroc, 0.0, 1.0), np.clip(precision, 0.0, 1.0)
+    return auroc, precision
 
 
 def _weight_in_front(weights: Values) -> Values:

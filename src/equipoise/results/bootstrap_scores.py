@@ -60,11 +60,17 @@ def score(
         n_draws: Number b of draws.
     """
     metrics = metrics_of(run) if metrics is None else metrics
-    return score_by(partial(_measure_of, metrics), metrics, run, n_draws=n_draws)
+    measure_of = partial(_measure_of, metrics, run.decided)
+    return score_by(measure_of, metrics, run, n_draws=n_draws)
 
 
-def _measure_of(metrics: Mapping[str, Metric], run: ImageRun) -> Measure:
-    decided = {cell.cell: run.decided(cell) for cell in run.finished}
+def _measure_of(
+    metrics: Mapping[str, Metric],
+    decide: Callable[[FinishedCell], Predictions | None],
+    run: ImageRun,
+) -> Measure:
+    """Return what measures cells, at the decisions of the run that has no imagined patients."""
+    decided = {cell.cell: decide(cell) for cell in run.finished}
     return partial(_all_metrics, metrics, decided)
 
 
