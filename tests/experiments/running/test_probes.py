@@ -62,6 +62,17 @@ def test_steps_and_test_cases_are_extrapolated(make_volume_study: MakeStudy, clo
     assert VolumeProbe(study, clock).seconds(step) == pytest.approx(3 + 100 + 2 * n_test)
 
 
+def test_a_delay_is_spread_over_a_few_steps(
+    make_volume_study: MakeStudy, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "SECONDS_FOR_FEW", 100.0)
+    study = make_volume_study()
+    step = study.methods["random"].steps[-1][1].set_params(n_steps=100)
+    clock.delays = [0.0, 0.0, 0.0, 0.0, 0.0, 0.7]  # of the fit with 8 steps
+    n_test = len(study.splits[0].test)
+    assert VolumeProbe(study, clock).seconds(step) == pytest.approx(3 + 110 + 2 * n_test, abs=0.2)
+
+
 @pytest.mark.parametrize("delays", [[9.0, 0.8, 0.0], [9.0, 0.0, 0.8]])
 def test_a_delay_of_a_short_fit_is_not_taken_off_every_step(
     make_volume_study: MakeStudy, clock: Clock, delays: list[float]

@@ -19,6 +19,8 @@ Clock = Callable[[], float]  # seconds
 
 STEPS = "n_steps"  # parameter of everything that trains, nested estimators included
 PROBE_SECONDS = 1.5  # of one such parameter; after this no longer probe is begun
+FEW_STEPS = 8  # a price from fewer steps is as uncertain as the seconds of a short fit
+SECONDS_FOR_FEW = 10.0  # longest probe that is still begun to have as many steps
 PROBED_IMAGES = 64  # synthetic images generated to time one
 MOST_IMAGES = 2000  # training images of a probe
 LEAST_PER_CLASS = 32  # of each class among them
@@ -96,7 +98,9 @@ class Probe(ABC):
         deadline = self.clock() + PROBE_SECONDS
         n = 2
         seconds, _ = self.fit(step, {**single, name: n})
-        while self.clock() < deadline and n < n_steps[name]:
+        while n < n_steps[name] and (
+            self.clock() < deadline or (n < FEW_STEPS and 2 * seconds < SECONDS_FOR_FEW)
+        ):
             n *= 2
             seconds, _ = self.fit(step, {**single, name: n})
         return max(0.0, (seconds - shortest) / (n - 1))
