@@ -60,14 +60,26 @@ def test_an_interrupted_folder_leaves_the_old_one(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["cell"]
 
 
-@pytest.mark.parametrize("kind", [atomic_file, atomic_folder])
-def test_permissions_are_the_usual_ones(tmp_path: Path, kind) -> None:  # type: ignore[no-untyped-def]
-    usual = tmp_path / "usual"
-    usual.mkdir() if kind is atomic_folder else usual.touch()
-    with kind(tmp_path / "ours") as temporary:
-        if kind is atomic_file:
-            temporary.write_text("x")
-    assert (tmp_path / "ours").stat().st_mode == usual.stat().st_mode
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o027])
+def test_what_is_written_is_the_users_alone_unless_it_is_shared(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        for name, shared in (("private", False), ("shared", True)):
+            root = tmp_path / name
+            with atomic_file(root / "new" / "file", shared=shared) as temporary:
+                temporary.unlink()  # as writers do that replace the file
+                temporary.write_text("x")
+            with atomic_folder(root / "folder", shared=shared) as temporary:
+                (temporary / "deep").mkdir()
+                (temporary / "deep" / "file").write_text("x")
+                write_json(temporary / "record.json", {})
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "private", *(tmp_path / "private").rglob("*")):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+    for path in (tmp_path / "shared", *(tmp_path / "shared").rglob("*")):
+        usual = 0o777 if path.is_dir() else 0o666
+        assert path.stat().st_mode & 0o777 == usual & ~umask, path
 
 
 def test_json_is_sorted_readable_and_the_same_each_time(tmp_path: Path) -> None:

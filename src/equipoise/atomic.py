@@ -1,11 +1,15 @@
-"""Write files and folders atomically: a reader sees all or nothing, whatever interrupts."""
+"""Write files and folders atomically: a reader sees all or nothing, whatever interrupts.
+
+What is written is readable by its user alone (folders 0700, files 0600, whatever the umask),
+because a run contains patient data. Only what is `shared` follows the umask.
+"""
 
 import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,13 +22,24 @@ JsonFields: TypeAlias = Mapping[
 ]  # a JSON object whose fields the reader knows or passes on
 
 
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600  # modes
+
+
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that is renamed to `path` if the block succeeds."""
-    make_folder(path.parent)
+def atomic_file(path: Path, *, shared: bool = False) -> Iterator[Path]:
+    """Yield an empty temporary file beside `path`, renamed to `path` if the block succeeds.
+
+    Args:
+        path: The file.
+        shared: Whether other users may read it as far as the umask allows.
+    """
+    make_folder(path.parent, shared=shared)
     temporary = _beside(path)
     try:
+        temporary.touch(exist_ok=False, mode=0o666 if shared else PRIVATE_FILE)
+        mode = temporary.stat().st_mode & 0o777
         yield temporary
+        _set_mode(temporary, mode)  # some writers replace the file
         _flush(temporary)
         temporary.replace(path)
     finally:
@@ -32,16 +47,25 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path` that replaces `path` if the block succeeds."""
-    make_folder(path.parent)
+def atomic_folder(path: Path, *, shared: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside `path` that replaces `path` if the block succeeds.
+
+    Args:
+        path: The folder.
+        shared: Whether other users may read it as far as the umask allows.
+    """
+    make_folder(path.parent, shared=shared)
     temporary = _beside(path)
-    temporary.mkdir()
+    temporary.mkdir(0o777 if shared else PRIVATE_FOLDER)
     try:
+        mode = temporary.stat().st_mode & 0o777
         yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _flush(file)
+        for entry in temporary.rglob("*"):
+            if entry.is_dir():
+                _set_mode(entry, mode)
+            else:
+                _set_mode(entry, mode & 0o666)
+                _flush(entry)
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
@@ -60,14 +84,20 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def make_folder(path: Path) -> None:
-    """Create a folder and its parents.
+def make_folder(path: Path, *, shared: bool = False) -> None:
+    """Create a folder and its parents; those that exist keep their mode.
+
+    Args:
+        path: The folder.
+        shared: Whether other users may read it as far as the umask allows.
 
     Raises:
         SettingError: The folder cannot be created or written.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        for folder in (*reversed(path.parents), path):
+            if not folder.is_dir():
+                folder.mkdir(0o777 if shared else PRIVATE_FOLDER, exist_ok=True)
     except OSError as error:
         raise SettingError(
             f"Cannot create the folder {path}: {error.strerror}. Choose another one."
@@ -79,8 +109,15 @@ def make_folder(path: Path) -> None:
 
 
 def _beside(path: Path) -> Path:
-    """Return a temporary path; created by `open` or `mkdir`, it gets the usual permissions."""
+    """Return a temporary path in the same folder."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    """Set the mode of a file or folder, where the file system has modes."""
+    if path.stat().st_mode & 0o777 != mode:
+        with suppress(OSError):
+            path.chmod(mode)
 
 
 def _flush(path: Path) -> None:

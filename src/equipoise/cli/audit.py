@@ -105,7 +105,7 @@ def audit(
     images. Quality: as hard to distinguish from real images as the rule demands. Exits with 0 only
     if both passed (or with a reason to override), with 1 if one is refused or was not tested.
     """
-    from equipoise.atomic import write_json
+    from equipoise.atomic import make_folder, write_json
     from equipoise.audit.gate import check_reason
     from equipoise.cli.console import working_bar
     from equipoise.report.audit_page import write_audit_page
@@ -116,7 +116,7 @@ def audit(
         features, notes = make_features(images.real, extractor, weights, device)
         notes = (*images.notes, *notes)
         result = examine(images, features, device, override_reason, notes)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_json(out / "audit.json", result.to_json())
     train = images.train
     page = out / "audit.html"

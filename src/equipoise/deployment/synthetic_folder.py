@@ -129,7 +129,9 @@ def check_target(folder: Path, plan: GenerationPlan) -> Manifest | None:
         SettingError: It has any other file, which is never touched, or no folder can be written
             there.
     """
-    make_folder(folder.parent)  # a place that cannot be written is refused before any work
+    make_folder(
+        folder.parent, shared=True
+    )  # a place that cannot be written is refused before any work
     if not folder.exists():
         return None
     if not folder.is_dir():
@@ -177,7 +179,7 @@ def write_images(
     Returns:
         The manifest.
     """
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, shared=True) as temporary:
         rows = list(_write_classes(temporary, plan, classes))
         digests = {file: digest for file, _, digest in rows}
         parts = {**asdict(record), "note": NOTE, "files": digests}

@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock
 from torch import Tensor
 
-from equipoise.atomic import make_folder
+from equipoise.atomic import PRIVATE_FILE, make_folder
 from equipoise.training.persistence import load_fitted, save_fitted
 
 KIND = "patch-training"
@@ -74,7 +74,7 @@ def load_or_train(
     folder = Path(workspace) / f"{KIND}-{key[:32]}"
     checkpoint = folder.with_suffix(".pt")
     make_folder(folder.parent)
-    with FileLock(folder.with_suffix(".lock")):
+    with FileLock(folder.with_suffix(".lock"), mode=PRIVATE_FILE):
         if not folder.is_dir():
             train(checkpoint).save(folder)
         checkpoint.unlink(missing_ok=True)

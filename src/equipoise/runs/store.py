@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from equipoise.arrays import Rows
 from equipoise.atomic import (
+    PRIVATE_FILE,
     JsonObject,
     atomic_file,
     atomic_folder,
@@ -77,7 +78,7 @@ class RunStore:
         """
         make_folder(self.folder)
         try:
-            with FileLock(self.folder / ".lock", timeout=0):
+            with FileLock(self.folder / ".lock", timeout=0, mode=PRIVATE_FILE):
                 yield
         except Timeout as error:
             raise SettingError(
