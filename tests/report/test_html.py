@@ -68,7 +68,7 @@ def test_the_verdict_comes_first_and_names_the_positive_class(make_run: MakeRun)
     first, second = summarize(open_run(run), n_draws=50).verdict
     opening = page.text.split("Contents")[0]
     assert f"{first} {second}" in opening
-    assert "Positive (rare) class: carcinoma. 4 paired runs" in opening
+    assert "Positive class: carcinoma (the smallest). 4 paired runs" in opening
     title = "fabricated: which way of rebalancing helps "
     assert opening.removeprefix(title).removeprefix(title).startswith(first)
 

@@ -112,7 +112,7 @@ def headline(results: Results) -> tuple[list[str], str]:
         return list(results.headline), ""
     positive = results.class_names[results.rare_class]
     metrics = dict.fromkeys((results.decisive_metric, RANKING, results.primary_metric))
-    return list(metrics), f"Positive (rare) class: {positive}. "
+    return list(metrics), f"Positive class: {positive}. "
 
 
 def mean_text(summary: Summary) -> str:

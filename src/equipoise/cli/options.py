@@ -137,7 +137,9 @@ Splits = Annotated[
 Rare = Annotated[
     str | None,
     typer.Option(
-        help="The positive class.", rich_help_panel=PROTOCOL, show_default="the smallest class"
+        help="The positive class.",
+        rich_help_panel=PROTOCOL,
+        show_default="the smallest that does not sound healthy",
     ),
 ]
 PrimaryMetric = Annotated[

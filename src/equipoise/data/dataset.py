@@ -96,7 +96,7 @@ class ImageDataset:
 
     @property
     def rare_class(self) -> int:
-        """The class with the fewest images (the first on a tie), positive class of all metrics."""
+        """The class with the fewest images (the first on a tie)."""
         return int(np.argmin(np.where(self.counts > 0, self.counts, np.iinfo(np.int64).max)))
 
     @property

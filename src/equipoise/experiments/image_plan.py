@@ -1,6 +1,5 @@
 """Plan a study of images that were read: splits, the search for duplicates, the methods."""
 
-import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +13,12 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates, merge_groups, refuse_crossing
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.data.imbalance import keep
+from equipoise.data.positive_class import (
+    REQUESTED,
+    default_positive_class,
+    positive_class_reason,
+    sounds_healthy,
+)
 from equipoise.data.reading import read
 from equipoise.data.splits import Split, hold_out, source_splits
 from equipoise.discovery import pick, unknown
@@ -26,17 +31,6 @@ from equipoise.runs.reading import IMAGES, PYTHON, Reading
 
 REFUSE = "refuse"
 MERGE = "merge"
-HEALTHY = (
-    "benign",
-    "control",
-    "controls",
-    "healthy",
-    "negative",
-    "no finding",
-    "no findings",
-    "none",
-    "normal",
-)
 DUPLICATE_POLICIES = (REFUSE, MERGE, "report")
 
 
@@ -206,7 +200,7 @@ def refuse_small_classes(
 
 
 def positive_class_sentence(study: Study) -> str:
-    """Return which class is the positive one and why, with a hint where it seems to be healthy.
+    """Return which class is the positive one, why, and how another one is chosen.
 
     Example:
         >>> from equipoise.data.phantoms.datasets import cells
@@ -220,34 +214,34 @@ def positive_class_sentence(study: Study) -> str:
         ...     seeds=(0,),
         ... )
         >>> print(positive_class_sentence(study))
-        Positive class: Normal (12 of 42 images), the smallest. It sounds healthy: if atypical is \
-what you look for, use --rare atypical.
+        Positive class: atypical (30 of 42 images), the smallest but for Normal, which sounds \
+healthy. For another one use rare_class (--rare), such as --rare Normal.
     """
     dataset = study.images
-    name, n = dataset.class_names[study.positive], int(dataset.counts[study.positive])
-    sentence = f"Positive class: {name} ({n:,} of {len(dataset):,} images)"
-    if study.positive != dataset.rare_class:
-        return f"{sentence}, as requested."
-    sentence += ", the smallest."
-    if re.sub(r"[^a-z]+", " ", name.lower()).strip() not in HEALTHY:
+    names, counts, positive = dataset.class_names, dataset.counts, study.positive
+    name, n = names[positive], int(counts[positive])
+    reason = positive_class_reason(names, counts, positive)
+    sentence = f"Positive class: {name} ({n:,} of {len(dataset):,} images), {reason}."
+    if sounds_healthy(name, names):
+        sentence += " It sounds healthy."
+    if reason == REQUESTED:
         return sentence
-    other_classes = [other for other in dataset.class_names if other != name]
-    if len(other_classes) == 1:
-        sought = other_classes[0]
-        hint = f"if {sought} is what you look for, use --rare {shlex.quote(sought)}."
-    else:
-        hint = "name the class that you look for with --rare."
-    return f"{sentence} It sounds healthy: {hint}"
+    other = dataset.rare_class
+    if other == positive:
+        remaining = np.where(np.arange(len(names)) == positive, 0, counts)
+        other = default_positive_class(names, remaining)
+    option = f"--rare {shlex.quote(names[other])}"
+    return f"{sentence} For another one use rare_class (--rare), such as {option}."
 
 
 def find_class(dataset: ImageDataset, name: str | None) -> int:
-    """Return the index of a class by name, or of the smallest class where None.
+    """Return the index of a class by name, or of the default positive class where None.
 
     Raises:
         SettingError: No such class.
     """
     if name is None:
-        return dataset.rare_class
+        return default_positive_class(dataset.class_names, dataset.counts)
     if name not in dataset.class_names:
         raise SettingError(unknown(name, dataset.class_names, "class"))
     return dataset.class_names.index(name)

@@ -37,7 +37,8 @@ class Protocol:
             before anything trains), "merge" (treat them as one patient) or "report" (go on and show
             them).
         use_source_split: Keep the train and test parts that the source came with.
-        rare_class: Name of the positive class; the smallest class where None.
+        rare_class: Name of the positive class; where None, the smallest that does not sound healthy
+            (`equipoise.data.positive_class`).
         primary_metric: The metric on which the verdict rests, named before anything is trained.
 
     Example:

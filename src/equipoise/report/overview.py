@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from equipoise.data.positive_class import REQUESTED, positive_class_reason
 from equipoise.data.splits import PARTS
 from equipoise.report.figures import OKABE_ITO
 from equipoise.report.formatting import extent, plural, times
@@ -43,8 +44,10 @@ def basis(c: Contents) -> str:
             f" Every method, the baseline too, decides by the {rule} best on its own validation "
             "images: rebalancing that only moves the operating point gains nothing there."
         )
+    why = positive_class_reason(c.class_names, c.description.images.counts, c.results.rare_class)
+    reason = "" if why == REQUESTED else f" ({why})"
     return (
-        f"Positive (rare) class: {c.rare_class}. {runs} against the baseline "
+        f"Positive class: {c.rare_class}{reason}. {runs} against the baseline "
         f"{c.results.baseline} ({plural(n_splits, 'split')} by patient, "
         f"{plural(n_seeds, 'seed')} each). The verdict rests on {rests_on}, named before "
         f"anything was trained.{decides} {policy_in_words(c.description)}".rstrip()
