@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from equipoise.cli import options as opt
+from equipoise.cli.terminal import say
 
 if TYPE_CHECKING:
     from equipoise.audit.gate import Release
@@ -122,8 +123,8 @@ def audit(
     page = out / "audit.html"
     write_audit_page(page, result, images.synthetic.images, train.images, train.class_names)
     for sentence in (*result.sentences, *result.notes):
-        print(sentence)  # noqa: T201 (the verdict, also for scripts)
-    print(f"Audit: {page}")  # noqa: T201
+        say(sentence)
+    say(f"Audit: {page}")
     if not result.released:
         raise typer.Exit(code=1)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from equipoise.cli.terminal import Terminal, say
 from equipoise.exceptions import SettingError
 from equipoise.runs.stage_seconds import (
     EVIDENCE,
@@ -64,7 +65,7 @@ def stopping_is_explained() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("Stopped. The same command continues: no finished cell is trained again.")  # noqa: T201
+        say("Stopped. The same command continues: no finished cell is trained again.")
         raise
 
 
@@ -99,7 +100,7 @@ def execute(
     if study.task == "classification":
         sentences.insert(0, positive_class_sentence(study))
     for sentence in sentences:
-        print(sentence)  # noqa: T201 (said before anything trains, in log files too)
+        say(sentence)
     store.check(describe(study))
     complete = (out / "report.html").is_file() and all(map(store.has_finished, study.cells()))
     try:
@@ -137,7 +138,7 @@ def train(study: "Study", store: "RunStore", executor: "Executor", clock: StageC
     seconds = TimePlan.from_json(stored).cell_seconds if isinstance(stored, Mapping) else {}
     clock_before = clock.elapsed
     with watching(
-        study, store, executor, outlook=detectable_difference, seconds=seconds or None
+        study, store, executor, Terminal(), outlook=detectable_difference, seconds=seconds or None
     ) as observer:
         clock.add(PLANNING, clock.elapsed - clock_before)
         timer = CellTimer(observer)
@@ -148,14 +149,12 @@ def train(study: "Study", store: "RunStore", executor: "Executor", clock: StageC
 
 def gather(study: "Study", store: "RunStore") -> None:
     """Gather the evidence of a trained study, and print which kind is being gathered."""
-    from rich.console import Console
-
     from equipoise.evidence.finished_run import FinishedRun
     from equipoise.evidence.gathering import gather_evidence
     from equipoise.runs.run import open_run
     from equipoise.training.progress import listening
 
-    console = Console()
+    console = Terminal()
     with store.lock(), console.status("Evidence") as status:
 
         def begin(summary: str) -> None:
@@ -185,7 +184,7 @@ def write_tables(folder: Path) -> "tuple[Run, Results]":
 
 
 def write_and_show(run: "Run", results: "Results") -> None:
-    """Print the results and write the report.
+    """Write the report, then print the results.
 
     Raises:
         typer.Exit: A cell failed; the exit code is 1.
@@ -198,10 +197,11 @@ def write_and_show(run: "Run", results: "Results") -> None:
     from equipoise.time_plan.kept import kept_plan
 
     contents = Contents(run=run, results=results)
+    report = write_report(contents)  # before anything is printed, so that no terminal can cost it
     show_results(results, advice_of(contents), first_screen_warnings(contents))
     outcome = kept_plan(run, results)
     if outcome is not None:
-        print(kept_sentence(outcome))  # noqa: T201
-    print(f"Report: {write_report(contents)}")  # noqa: T201 (scripts read this line)
+        say(kept_sentence(outcome))
+    say(f"Report: {report}")
     if results.failures:
         raise typer.Exit(code=1)

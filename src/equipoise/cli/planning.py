@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from equipoise.cli.execution import execute
 from equipoise.cli.options import DEFAULT_TIME, RunOptions, typed_command
+from equipoise.cli.terminal import Terminal, say
 from equipoise.exceptions import SettingError
 from equipoise.runs.stage_seconds import READING, StageClock
 from equipoise.time_plan.duration import as_typed, parse_duration
@@ -15,8 +16,6 @@ from equipoise.time_plan.plan import FixedChoices, StoredPlan, read_plan
 from equipoise.time_plan.request import PlanRequest
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from equipoise.experiments.protocol import Budget, Protocol
     from equipoise.experiments.study import Study
     from equipoise.time_plan.planning import Planner
@@ -82,7 +81,7 @@ def planned_demo(out: Path, *, workers: int | None) -> None:
         try:
             study = demo_by_plan(out, clock, workers=workers)
         except SettingError:
-            print(  # noqa: T201
+            say(
                 f"This machine is too slow, or too busy, for a demo of {DEMO_TIME}: "
                 f"{FEWEST_SPLITS} splits are run, however long they take."
             )
@@ -95,14 +94,12 @@ def demo_by_plan(out: Path, clock: StageClock, *, workers: int | None) -> "Study
     Raises:
         SettingError: The machine is too slow for `DEMO_TIME`.
     """
-    from rich.console import Console
-
     from equipoise.cli.plan_text import show_plan
     from equipoise.experiments.demo import BUDGET, NAME, PROTOCOL, demo_images, rare_in_training
     from equipoise.time_plan.planning import replanned_study
     from equipoise.time_plan.survey import survey_dataset
 
-    console = Console()
+    console = Terminal()
     loaded = demo_images()
     survey = survey_dataset(loaded.dataset)
     request = PlanRequest(
@@ -179,15 +176,13 @@ def planned_study(
     stored: StoredPlan | None,
 ) -> "Study":
     """Plan a study, or read its stored plan; print the plan, and return the study."""
-    from rich.console import Console
-
     from equipoise.cli.console import reading_bar
     from equipoise.cli.plan_text import show_plan
     from equipoise.data.reading import read
     from equipoise.time_plan.planning import replanned_study
     from equipoise.time_plan.survey import survey_images
 
-    console = Console()
+    console = Terminal()
     console.print(announcement(options, request, stored), highlight=False, soft_wrap=True)
     planner = make_planner(
         request, folder, clock, console, device=options.device, workers=options.workers
@@ -223,7 +218,7 @@ def make_planner(
     request: PlanRequest,
     folder: Path,
     clock: StageClock,
-    console: "Console",
+    console: Terminal,
     *,
     device: str,
     workers: int | None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equipoise.cli.terminal import Terminal, say
 from equipoise.exceptions import SettingError
 
 if TYPE_CHECKING:
@@ -222,7 +223,6 @@ def score(
 ) -> None:
     """Write the table of probabilities."""
     import numpy as np
-    from rich.console import Console
 
     from equipoise.cli.console import reading_bar, working_bar
     from equipoise.data.images.unlabeled import read_unlabeled
@@ -237,7 +237,7 @@ def score(
 
     ensemble = choose_classifiers(run, **vars(networks))
     check_table(output.path)
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = Terminal(soft_wrap=True, highlight=False, markup=False)
     n = len(ensemble.cells)
     method = ensemble.cells[0].method
     console.print(f"{n} classifier{'s' * (n != 1)} of {method}. {ensemble.reason}")
@@ -260,7 +260,7 @@ def score(
     )
     for line in (*new.notes, *(f"Left out: {skipped}" for skipped in new.skipped)):
         console.print(line)
-    print(f"{len(new.files)} images: {output.path}")  # noqa: T201 (scripts read it)
+    say(f"{len(new.files)} images: {output.path}")
 
 
 def options_like(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from equipoise.cli.terminal import Terminal, say
 from equipoise.exceptions import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -60,9 +61,7 @@ def predict_volumes(run: "Run", ensemble: "Ensemble", place: Path, options: Segm
         DataError: There is no case, or a case is not as expected.
         SettingError: A file exists already, or lies in a case's folder.
     """
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = Terminal(soft_wrap=True, highlight=False, markup=False)
     console.print(ensemble.reason)
     cases = find_cases(place)
     files = output_files(cases, options, place)
@@ -78,7 +77,7 @@ def predict_volumes(run: "Run", ensemble: "Ensemble", place: Path, options: Segm
         console.print("\n".join(lines))
     where = written[0] if len(written) == 1 else options.out or Path()
     noun = "label map" if len(written) == 1 else "label maps"
-    print(f"{len(written)} {noun}: {where}")  # noqa: T201 (scripts read it)
+    say(f"{len(written)} {noun}: {where}")
 
 
 def find_cases(place: Path) -> list["RawCase"]:
