@@ -48,7 +48,7 @@ class Walk:
     Attributes:
         root: The folder.
         files: The files that can be read.
-        left_out: Reason -> what was left out for it; a link that is not followed is one of them.
+        left_out: Reason -> what was left out for it; links to folders end with "/".
     """
 
     root: Path
@@ -56,25 +56,28 @@ class Walk:
     left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def where(self, is_wanted: Callable[[str], bool]) -> "Walk":
-        """Return the walk over wanted files alone; links that are not followed stay."""
+        """Return the walk over wanted files alone; links stay that may lead to folders."""
         left_out = {}
         for reason, files in self.left_out.items():
-            if reason in (OUTSIDE, SEEN):
-                left_out[reason] = files
-            else:
-                left_out[reason] = tuple(filter(is_wanted, files))
+            kept = []
+            for file in files:
+                may_be_folder = file.endswith("/") or (reason == BROKEN and not Path(file).suffix)
+                if may_be_folder or is_wanted(file):
+                    kept.append(file)
+            left_out[reason] = tuple(kept)
         return replace(self, files=tuple(filter(is_wanted, self.files)), left_out=left_out)
 
-    def problems(self) -> list[str]:
-        """Return what would lose files: links without a target, or out of the folder."""
+    def problems(self, *, skip: bool = False) -> list[str]:
+        """Return what would lose files: links without a target, unless skipped, or out of it."""
         problems = []
-        if broken := self.left_out.get(BROKEN):
+        broken, outside = self.left_out.get(BROKEN), self.left_out.get(OUTSIDE)
+        if broken and not skip:
             problems.append(
                 f"{len(broken)} links in {self.root} have no target here: {first_few(broken)}. "
                 "Fetch what they stand for (such as git annex get), mount its disk, or leave them "
                 f"out with {ignore_hint(broken)}."
             )
-        if outside := self.left_out.get(OUTSIDE):
+        if outside:
             problems.append(
                 f"{len(outside)} links lead out of {self.root}: {first_few(outside)}. Follow them "
                 "with follow_links (--follow-links), or leave them out with "
@@ -145,7 +148,7 @@ def ignore_hint(paths: Sequence[str]) -> str:
         >>> ignore_hint(["ill/second clinic"])
         "ignore (--ignore 'second clinic')"
     """
-    names = sorted({PurePosixPath(path).name for path in paths})
+    names = sorted({PurePosixPath(path).name for path in paths})  # without the "/" of a folder
     if len(names) == 1:
         return f"ignore (--ignore '{names[0]}')"
     return f"ignore (--ignore PATTERN, such as '{names[0]}')"
@@ -226,10 +229,10 @@ class _Walker:
             why = HIDDEN
         if entry.is_symlink() and not why:
             why = self._link_reason(entry, above)
-            if why in (BROKEN, OUTSIDE, SEEN):
-                self._leave_out(why, path)
-                return
-        if entry.is_dir(follow_symlinks=not why):
+        if entry.is_symlink() and why:
+            self._leave_out(why, f"{path}/" if entry.is_dir() else path)
+            return
+        if entry.is_dir():
             if entry.name not in VERSIONS:
                 self.visit(Path(entry.path), f"{path}/", above, why)
         elif why or not entry.is_file():

@@ -19,7 +19,7 @@ from equipoise.atomic import (
     write_json,
 )
 from equipoise.data.images.encoding import encode, suffix_for
-from equipoise.data.images.listing import SPLIT_NAMES, first_few
+from equipoise.data.images.listing import first_few, split_of
 from equipoise.exceptions import SettingError
 from equipoise.training.progress import report
 
@@ -108,10 +108,10 @@ def class_folders(class_names: Sequence[str]) -> list[str]:
         ['COVID-19', 'a-b', 'train-2']
     """
     folders: list[str] = []
-    taken = set(SPLIT_NAMES)  # lower case
+    taken: set[str] = set()  # lower case
     for label, name in enumerate(class_names):
         folder = UNSAFE.sub("-", name).strip(" .-") or "class"
-        while folder.lower() in taken:
+        while folder.lower() in taken or split_of(folder):
             folder += f"-{label}"
         folders.append(folder)
         taken.add(folder.lower())

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
+from equipoise.data.walking import pointer_reason
 from equipoise.exceptions import DataError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
@@ -78,7 +79,8 @@ def opened(path: Path) -> Iterator[ImageFile]:
     except UnreadableError:
         raise
     except UnidentifiedImageError as error:
-        reason = "it is not a PNG, JPEG, BMP or TIFF image. Convert or remove it."
+        not_an_image = "it is not a PNG, JPEG, BMP or TIFF image. Convert or remove it."
+        reason = pointer_reason(path) or not_an_image
         if path.stat().st_size == 0:
             reason = "the file is empty (0 bytes). Copy it again."
         raise UnreadableError(path, reason) from error

@@ -22,6 +22,7 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
+SPLIT_FILLERS = ("set", "sets", "data", "images", "imgs", "split")  # as in "training_set"
 NO_PATIENTS = (
     "No patient ids were given, so every image counts as a separate patient. If patients have "
     "several images, the comparison leaks: name them with groups (--groups REGEX) or a table "
@@ -143,6 +144,21 @@ def check_classes(
             f"{first_few(absent)}. "
             "Correct the spelling of the class, or move some of its patients to train."
         )
+
+
+def split_of(folder: str) -> str:
+    """Return the part of a split that a folder is called like, "" if it is not.
+
+    Example:
+        >>> split_of("Training"), split_of("test_set"), split_of("valid"), split_of("testicle")
+        ('train', 'test', 'validation', '')
+    """
+    name = "".join(re.split(r"[\W_]+", folder.lower()))
+    for filler in ("", *SPLIT_FILLERS):
+        part = SPLIT_NAMES.get(name.removesuffix(filler))
+        if part is not None:
+            return part
+    return ""
 
 
 def find_patients(files: Sequence[str], pattern: str) -> list[str]:
