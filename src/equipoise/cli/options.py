@@ -94,9 +94,11 @@ Table = Annotated[
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the label.", rich_help_panel=DATA)]
 PathColumn = Annotated[str | None, typer.Option(help="Column of the path.", rich_help_panel=DATA)]
 GroupColumn = Annotated[
-    str | None, typer.Option(help="Column of the patient.", rich_help_panel=DATA)
+    str | None, typer.Option(help="Column of the patient, or 'none'.", rich_help_panel=DATA)
 ]
-SplitColumn = Annotated[str | None, typer.Option(help="Column of the split.", rich_help_panel=DATA)]
+SplitColumn = Annotated[
+    str | None, typer.Option(help="The split, or 'none'.", rich_help_panel=DATA)
+]
 OnError = Annotated[
     str, typer.Option(help="Files that cannot be decoded: 'stop' or 'skip'.", rich_help_panel=DATA)
 ]

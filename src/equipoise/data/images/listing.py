@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.arrays import Labels
+from equipoise.data.spelling import class_name_faults
 from equipoise.exceptions import DataError
+from equipoise.validation import refuse_together
 
 SPLIT_NAMES = {
     "train": "train",
@@ -25,8 +27,8 @@ SPLIT_NAMES = {
 SPLIT_FILLERS = ("set", "sets", "data", "images", "imgs", "split")  # as in "training_set"
 NO_PATIENTS = (
     "No patient ids were given, so every image counts as a separate patient. If patients have "
-    "several images, the comparison leaks: name them with groups (--groups REGEX) or a table "
-    "(--table CSV)."
+    "several images, the comparison leaks: name them with groups (--groups REGEX, searched in the "
+    "names of files), or in a table (--table CSV --group-column NAME)."
 )
 
 
@@ -90,6 +92,7 @@ def list_images(root: Path, images: Iterable[ListedImage], notes: Sequence[str] 
         names.append(image.label)
         patients.append(image.patient)
         splits.append(image.split)
+    refuse_together(root, class_name_faults(set(names)))
     # Numbers by value (2 before 10), then words by the alphabet.
     numbers = sorted(filter(str.isdecimal, set(names)), key=lambda name: (int(name), name))
     class_names = (*numbers, *sorted(set(names).difference(numbers)))
@@ -128,13 +131,14 @@ def check_classes(
             "Give the folder above the class folders, or a table with at least two labels."
         )
     counts = np.bincount(labels, minlength=len(class_names))
+    faults: list[str] = []
     for name, count in zip(class_names, counts.tolist(), strict=True):
         if count < 2:
-            raise DataError(
-                f"Class '{name}' of {source} has {count} image{'s' * (count != 1)}, and at least 2 "
-                "are needed to train and to test. Add images, merge the class into another one, or "
-                "remove it."
+            faults.append(
+                f"class '{name}' has {count} image{'s' * (count != 1)}, and at least 2 are needed "
+                "to train and to test. Add images, merge the class into another one, or remove it."
             )
+    refuse_together(source, faults)
     if splits is None:
         return
     trained = set(labels[np.isin(splits, ("train", ""))].tolist())

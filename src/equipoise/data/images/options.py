@@ -49,11 +49,12 @@ class ReadOptions:
             whole path as written, for a table). Its first group, or else the whole match, is the
             patient: r"(patient\d+)".
         table: CSV with one row per image; paths are relative to the images' folder.
-        path_column: Its column of paths; found by name if None (path, file, image, filename).
-        label_column: Its column of classes; found by name if None (label, class, target).
-        group_column: Its column of patients; found by name if None (patient, group, patient_id,
-            ...).
-        split_column: Its column of train, validation, test; found by name if None (split).
+        path_column: Its column of paths; found by name if None (path, file, image, ...).
+        label_column: Its column of classes; found by name if None (label, class, target, ...).
+        group_column: Its column of patients; found by name if None (Patient ID, subject, lesion_id,
+            ...; see `equipoise.data.patient_columns.patient_column`). "none" is no column.
+        split_column: Its column of train, validation, test; found by name if None (split, ...).
+            "none" is no column.
         ignore: Patterns of files and folders to leave out, such as "*_mask.*" or "masks"; see
             `equipoise.data.walking.walk`.
         follow_links: Whether links may lead out of the images' folder.

@@ -31,7 +31,8 @@ class VolumeOptions:
             T1c, T2, or a file's own name); None takes those that every case has.
         table: CSV with one row per case; its paths are relative to the folder that is read.
         case_column: Its column of case names; "case" if None.
-        patient_column: Its column of patients; "patient" if None.
+        patient_column: Its column of patients; found by name if None (see
+            `equipoise.data.patient_columns.patient_column`). "none" is no column.
         label_column: Its column of label files; "label" if None.
         mask_column: Its column of brain masks; "mask" if None.
         split_column: Its column of train, validation, test; "split" if None.
