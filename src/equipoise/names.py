@@ -5,7 +5,7 @@ report leaves the hospital, so names are marked at the origin, and the report ca
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 HIDDEN = "[hidden]"
 # Characters that move the cursor, change colors, reorder a line or are no text at all.
@@ -13,7 +13,7 @@ _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _MARKED = re.compile(r"“[^”]*”(?:, “[^”]*”)*(?: and \d+ more)?")
-_PATH = re.compile(r"(?<![\w/])(?:[A-Za-z]:[\\/]|\\\\|~?/|\.\.?/)(?:(?! ['\"“(])[^\n'\"”;:,)])+")
+_PATH = re.compile(r"(?<![\w/<])(?:[A-Za-z]:[\\/]|\\\\|~?/|\.\.?/)(?:(?! ['\"“(])[^\n'\"”;:,)])+")
 _SUFFIXES = (
     "png|jpe?g|tiff?|bmp|gif|webp|dcm|dicom|ima|nii|nrrd|mha|mhd|img|hdr|raw|npz|npy|zip|gz|svs|mrxs|ndpi|"
     "csv|tsv|xlsx|json|txt|xml|pt|pth|safetensors|py"
@@ -40,6 +40,17 @@ def quoted(name: object) -> str:
     """
     text = str(name).replace("“", '"').replace("”", '"').replace("\n", r"\n").replace("\t", r"\t")
     return f"“{printable(text)}”"
+
+
+def first_names(names: Sequence[str], n_shown: int = 5) -> str:
+    """Return the names of files or patients for a sentence, with the number of those left out.
+
+    Example:
+        >>> first_names(["a", "b", "c", "d"], n_shown=2)
+        '“a”, “b” and 2 more'
+    """
+    n_more = len(names) - n_shown
+    return ", ".join(map(quoted, names[:n_shown])) + (f" and {n_more} more" if n_more > 0 else "")
 
 
 def without_names(text: str, ids: Iterable[str] = ()) -> str:

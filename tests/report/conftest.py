@@ -108,6 +108,7 @@ def study_facts(spec: Fabrication, test: list[int]) -> dict[str, Any]:
         },
         "facts": {
             "command": "equipoise run films --size 28",
+            "shared_command": "equipoise run [hidden] --size 28",
             "notes": list(spec.notes),
             "skipped": list(spec.skipped),
         },

@@ -83,7 +83,7 @@ def test_every_class_method_section_and_setting_is_named(make_run: MakeRun) -> N
     for setting in (
         "learning_rate",
         "0.001",
-        "equipoise run films --size 28",
+        "equipoise run [hidden] --size 28",
         "torch 2.13.0",
         "split-1",
     ):

@@ -76,6 +76,7 @@ def execute(
     workers: int | None,
     device: str,
     clock: StageClock | None = None,
+    names: bool = False,
 ) -> None:
     """Train the cells that the folder lacks, gather evidence, and write tables and report.
 
@@ -86,6 +87,7 @@ def execute(
         device: Where to train.
         clock: Has counted the seconds of earlier stages; they are stored with those of this one,
             unless the run was complete before.
+        names: Whether the report shows names of files and patients.
     """
     from equipoise.experiments.description import describe
     from equipoise.experiments.image_plan import positive_class_sentence
@@ -112,7 +114,7 @@ def execute(
         if not complete:
             clock.store(out)  # the report shows it
         with clock.stage(REPORT):
-            write_and_show(run, results)
+            write_and_show(run, results, names=names)
     finally:  # an interrupted run counts too
         if not complete and (out / "study.json").is_file():
             clock.store(out)
@@ -169,9 +171,9 @@ def gather(study: "Study", store: "RunStore") -> None:
             gather_evidence(FinishedRun(study, open_run(store.folder)), begin)
 
 
-def conclude(folder: Path) -> None:
+def conclude(folder: Path, *, names: bool) -> None:
     """Write and show tables and report of a run, from its stored files."""
-    write_and_show(*write_tables(folder))
+    write_and_show(*write_tables(folder), names=names)
 
 
 def write_tables(folder: Path) -> "tuple[Run, Results]":
@@ -183,7 +185,7 @@ def write_tables(folder: Path) -> "tuple[Run, Results]":
     return run, write_all_tables(run)
 
 
-def write_and_show(run: "Run", results: "Results") -> None:
+def write_and_show(run: "Run", results: "Results", *, names: bool) -> None:
     """Write the report, then print the results.
 
     Raises:
@@ -196,7 +198,7 @@ def write_and_show(run: "Run", results: "Results") -> None:
     from equipoise.report.run_contents import Contents
     from equipoise.time_plan.kept import kept_plan
 
-    contents = Contents(run=run, results=results)
+    contents = Contents(run=run, results=results, names=names)
     report = write_report(contents)  # before anything is printed, so that no terminal can cost it
     show_results(results, advice_of(contents), first_screen_warnings(contents))
     outcome = kept_plan(run, results)

@@ -5,8 +5,6 @@ Defaults are those of the records that the options fill.
 
 import inspect
 import re
-import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import typer
 
 from equipoise.cli import volume_options as volume
 from equipoise.cli.frozen_options import Head, Views
+from equipoise.cli.report import Names
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.volumes.options import VolumeOptions
 from equipoise.discovery import unknown
@@ -317,6 +316,7 @@ class RunOptions:
     workers: Workers = None
     protocol_name: ProtocolName = None
     note: Note = None
+    names: Names = False
     out: Out = None
 
     @property
@@ -393,8 +393,3 @@ def comma_list(text: str | None) -> tuple[str, ...]:
 def folder_name(images: str) -> str:
     """Return a folder name for a run on images: My-Films for /data/My Films/."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(images).resolve().stem).strip("-.") or "run"
-
-
-def typed_command() -> str:
-    """Return the command as the user typed it, quoted for a shell."""
-    return shlex.join(["equipoise", *sys.argv[1:]])

@@ -7,8 +7,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from equipoise.cli.execution import execute
-from equipoise.cli.options import DEFAULT_TIME, RunOptions, typed_command
+from equipoise.cli.options import DEFAULT_TIME, RunOptions
 from equipoise.cli.terminal import Terminal, say
+from equipoise.cli.typed_command import command_facts
 from equipoise.exceptions import SettingError
 from equipoise.runs.stage_seconds import READING, StageClock
 from equipoise.time_plan.duration import as_typed, parse_duration
@@ -53,7 +54,14 @@ def run_by_time(options: RunOptions, protocol: "Protocol", budget: "Budget") -> 
     seconds = stored.seconds if stored else named or parse_duration(DEFAULT_TIME)
     request = PlanRequest(seconds=seconds, fixed=fixed, protocol=protocol, budget=budget)
     study = planned_study(options, request, options.run_folder, clock, stored)
-    execute(study, options.run_folder, workers=options.workers, device=options.device, clock=clock)
+    execute(
+        study,
+        options.run_folder,
+        workers=options.workers,
+        device=options.device,
+        names=options.names,
+        clock=clock,
+    )
 
 
 def print_plan(options: RunOptions, protocol: "Protocol", budget: "Budget") -> None:
@@ -188,7 +196,7 @@ def planned_study(
         request, folder, clock, console, device=options.device, workers=options.workers
     )
     name = options.run_folder.name
-    facts = {"command": typed_command()}
+    facts = command_facts(options)
     if stored is None:
         stored = planner.settle(survey_images(options.images, options.read_options()))
     with clock.stage(READING), reading_bar() as progress:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from equipoise.data.images.listing import first_few
 from equipoise.exceptions import DataError
+from equipoise.names import first_names
 
 # Names of hidden files, and of the files and folders of operating and storage systems.
 SYSTEM_NAMES = re.compile(
@@ -90,7 +91,7 @@ class Walk:
         notes = []
         for reason, files in self.left_out.items():
             if files:
-                notes.append(f"Left out, {reason} ({len(files):,}): {first_few(files)}.")
+                notes.append(f"Left out, {reason} ({len(files):,}): {first_names(files)}.")
         return notes
 
 

@@ -283,7 +283,6 @@ def _plan(
         },
         source={
             "fingerprint": description.dataset.fingerprint,
-            "command": description.command,
             "split_fingerprint": split.fingerprint,
             "training_images": dict(n_train),
         },

@@ -93,9 +93,11 @@ def warnings(c: Contents) -> Iterator[str]:
         yield disagrees
     skipped = c.description.skipped
     if skipped:
-        named = ", ".join(skipped[:MOST_NAMED])
-        more = ", …" if len(skipped) > MOST_NAMED else ""
-        yield f"{plural(len(skipped), 'file')} could not be read and were left out: {named}{more}."
+        named = ""
+        if c.names:
+            more = ", …" if len(skipped) > MOST_NAMED else ""
+            named = f" ({', '.join(skipped[:MOST_NAMED])}{more})"
+        yield f"Left out, because they could not be read: {plural(len(skipped), 'file')}{named}."
     yield from c.description.notes
 
 
@@ -118,7 +120,7 @@ def incomplete(c: Contents) -> Iterator[str]:
 def failures(c: Contents) -> Iterator[str]:
     """Yield which methods failed, how often, and the first error."""
     for method in c.methods:
-        records = c.run.failed_of(method)
+        records = [record for record in c.failed if record.cell.method == method]
         if records:
             first = records[0]
             where = f"{first.cell.split}, seed {first.cell.seed}"
@@ -231,8 +233,13 @@ def duplicates(c: Contents) -> str:
 
 
 def crossing_pairs(c: Contents) -> list[tuple[str, ...]]:
-    """Return split, part and the two images of every pair on both sides of a split."""
+    """Return split, part and the two images of every pair on both sides of a split.
+
+    Empty where names are hidden.
+    """
     rows: list[tuple[str, ...]] = []
+    if not c.names:
+        return rows
     for part, by_split in crossing_by_part(c).items():
         for split, pairs in by_split.items():
             for pair in pairs:

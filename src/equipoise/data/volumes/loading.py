@@ -20,6 +20,7 @@ from equipoise.data.volumes.labels import (
 from equipoise.data.volumes.options import PLAIN, LoadedVolumes, RawCase, VolumeOptions
 from equipoise.data.volumes.preparing import prepare, source_digest
 from equipoise.exceptions import DataError
+from equipoise.names import first_names
 
 NO_PATIENTS = (
     "No patients were named, so every case counts as a separate patient. If patients have several "
@@ -173,4 +174,4 @@ def _describe_cases(records: Sequence[CaseRecord]) -> list[str]:
             air.append(record.id)
         if not record.has_background:
             no_background.append(record.id)
-    return [f"Cases {what} ({len(ids)}): {first_few(ids)}." for what, ids in cases.items() if ids]
+    return [f"Cases {what} ({len(ids)}): {first_names(ids)}." for what, ids in cases.items() if ids]
