@@ -21,7 +21,7 @@ def plant(run: Path) -> Path:
     splits = [{"name": "split-0", "train": IDS[:3], "validation": [IDS[3]], "test": IDS[4:]}]
     write_json(run / "splits.json", {"splits": splits})
     pairs = [[IDS[0], IDS[4]]]
-    duplicates = {"exact": pairs, "near": [], "conflicting": pairs}
+    duplicates: dict[str, Any] = {"exact": pairs, "near": [], "conflicting": pairs}
     duplicates |= {"crossing": {"split-0": pairs}, "crossing_validation": {"split-1": pairs}}
     write_json(run / "duplicates.json", duplicates)
     study: dict[str, Any] = json.loads((run / "study.json").read_text())

@@ -44,7 +44,7 @@ def recognizable_ids(folder: Path, class_names: Sequence[str]) -> frozenset[str]
 
     A part of plain letters that are all lowercase, such as a folder "images", is a word.
     """
-    ids = set()
+    ids: set[str] = set()
     for split in _stored_splits(folder / "splits.json"):
         for part in PARTS:
             ids.update(split.get(part, ()))
