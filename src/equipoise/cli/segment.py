@@ -136,10 +136,12 @@ def predict_case(
 ) -> list[str]:
     """Write the label map of a case and return the lines to print."""
     from equipoise.cli.console import working_bar
-    from equipoise.data.volumes.file import write_label_map
+    from equipoise.data.volumes.file import check_placement, write_label_map
     from equipoise.deployment.choose_segmenters import leave_out_trained
     from equipoise.deployment.segment import segment_case
 
+    for image in case.images.values():
+        check_placement(file, image)
     unseen, origin = leave_out_trained(run, ensemble, case)
     coding = None
     if case.label_file is not None:
@@ -155,7 +157,7 @@ def predict_case(
     if coding is not None:
         for line in dice_lines(label_map, case, coding):
             lines.append(f"  {line}")
-    write_label_map(file, label_map.values, label_map.geometry)
+    write_label_map(file, label_map.values, label_map.geometry, label_map.reference)
     return lines
 
 

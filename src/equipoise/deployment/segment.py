@@ -58,7 +58,12 @@ def segment_case(run: Run, ensemble: Ensemble, case: RawCase) -> LabelMap:
         codes = predict_codes(run, ensemble, volume)
     # Class codes, not label values: the map is stored as codes.
     whole = uncropped(codes, replace(record, values=tuple(range(len(scheme.values)))))
-    return LabelMap(codes=whole, scheme=scheme, geometry=record.geometry)
+    return LabelMap(
+        codes=whole,
+        scheme=scheme,
+        geometry=record.geometry,
+        reference=case.images[dataset.modalities[0]],
+    )
 
 
 def load_segmenter(run: Run, cell: Cell) -> AnySegmenter:

@@ -167,8 +167,10 @@ def test_the_real_cases(shared: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_real_outside_patient(shared: Path, tmp_path: Path) -> None:
-    loaded = read_volumes(shared / "data/brats_msd_4mod", VolumeOptions(cache=tmp_path))
-    assert loaded.dataset.scheme.name == "msd_brain"
+    root = shared / "data/brats_msd_4mod"
+    with pytest.raises(DataError, match=r"brats2023 .*msd_brain"):
+        read_volumes(root, VolumeOptions(cache=tmp_path))
+    loaded = read_volumes(root, VolumeOptions(cache=tmp_path, labels="msd_brain"))
     assert loaded.dataset.modalities == ("FLAIR", "T1", "T1c", "T2")
     assert loaded.dataset.table[0, 1:].tolist() == [122275, 32168, 42366]
     assert any("air" in note and "(1): BRATS_009." in note for note in loaded.notes)

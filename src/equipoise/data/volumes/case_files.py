@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from equipoise.data.volumes.file import VolumeFile, read_volume
 from equipoise.data.volumes.options import RawCase
 from equipoise.exceptions import DataError
@@ -33,15 +31,11 @@ def read_files(case: RawCase, modalities: Sequence[str]) -> CaseVolumes:
         volumes[role] = read_volume(path)
     first = next(iter(volumes.values()))
     for volume in volumes.values():
-        if difference := first.geometry.difference(volume.geometry):
+        if difference := first.difference(volume):
             raise DataError(
                 f"Case {case.id}: expected one geometry, got two: {difference}, in "
                 f"{first.path.name} and {volume.path.name}. "
                 "Resample one of them onto the grid of the other."
-            )
-        if not np.isfinite(volume.array).all():
-            raise DataError(
-                f"Case {case.id}: {volume.path.name} has NaN or infinity. Set those voxels to 0."
             )
     return CaseVolumes(
         images=list(map(volumes.__getitem__, modalities)),

@@ -113,13 +113,11 @@ def _choose_scheme(
     """Return the requested label scheme, or guess it from the values in all files and note that."""
     if options.labels in LABEL_SCHEMES:
         return LABEL_SCHEMES[options.labels]
-    present = {0}
-    for case in cases:
-        present.update(_cached_label_values(case, options))
-    values = sorted(present)
+    values_of_cases = {case.id: _cached_label_values(case, options) for case in cases}
+    values = sorted({0}.union(*values_of_cases.values()))
     if options.labels == PLAIN:
         return plain(values)
-    scheme = guess_scheme(values)
+    scheme = guess_scheme(values_of_cases)
     notes.append(
         f"The label files have {', '.join(map(str, values))}, which was taken for '{scheme.name}': "
         f"{scheme.summary}. If that is wrong, name the scheme with labels (--labels): "
