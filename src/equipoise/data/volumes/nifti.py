@@ -207,32 +207,16 @@ def check_volume_size(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) 
 
 
 def _parse(header: bytes, path: Path) -> NiftiHeader:
-    if header.startswith(b"\x1f\x8b"):
-        raise EOFError("it is compressed by gzip: let its name end in .nii.gz")
-    if len(header) < HEADER:
-        raise EOFError(f"expected {HEADER} bytes of header, got {len(header)}")
-    orders = [o for o in "<>" if struct.unpack_from(f"{o}i", header)[0] == HEADER]
-    if not orders:
-        raise EOFError("it has no NIfTI-1 header; NIfTI-2 files must be saved as NIfTI-1")
-    order = orders[0]
-    if header[344:348] != b"n+1\0":
-        raise EOFError("it is not a single NIfTI-1 file (n+1), its voxels may be in another file")
+    """Read the fields of a header and check each of them."""
+    order = _byte_order(header)
     n_axes, *sides = struct.unpack_from(f"{order}8h", header, 40)
     code, bits = struct.unpack_from(f"{order}2h", header, 70)
-    pixdim = struct.unpack_from(f"{order}4f", header, 76)
     start, slope, intercept = struct.unpack_from(f"{order}3f", header, 108)
     if not 1 <= n_axes <= 7 or min(sides[:n_axes]) < 1:
         raise DataError(_wrong(path, "1 to 7 sides above 0 (dim)", (n_axes, *sides)))
     _check_axes(sides[:n_axes], path)
     shape = tuple(sides[:3])
-    if code in COLORS:
-        raise DataError(
-            f"Expected one value for each voxel in {path}, got {COLORS[code]} (color, or complex). "
-            "Save one component as a gray volume."
-        )
-    if code not in TYPES or np.dtype(TYPES[code]).itemsize * 8 != bits:
-        raise DataError(_wrong(path, "a known datatype and its bitpix", (code, bits)))
-    dtype = np.dtype(f"{order}{TYPES[code]}")
+    dtype = _storage_type(code, bits, path).newbyteorder(order)
     check_volume_size(shape, dtype, path)
     if not FIRST_VOXEL <= start <= MOST_BEFORE or start != int(start):
         raise DataError(_wrong(path, f"a vox_offset from {FIRST_VOXEL}", (start,)))
@@ -243,7 +227,7 @@ def _parse(header: bytes, path: Path) -> NiftiHeader:
         shape=shape,
         dtype=dtype,
         start=int(start),
-        pixdim=pixdim,
+        pixdim=struct.unpack_from(f"{order}4f", header, 76),
         units=header[123],
         codes=struct.unpack_from(f"{order}2h", header, 252),
         quaternion=struct.unpack_from(f"{order}3f", header, 256),
@@ -252,6 +236,32 @@ def _parse(header: bytes, path: Path) -> NiftiHeader:
     )
     _check_placement(parsed, path)
     return parsed
+
+
+def _byte_order(header: bytes) -> str:
+    """Return "<" or ">" of a single NIfTI-1 file."""
+    if header.startswith(b"\x1f\x8b"):
+        raise EOFError("it is compressed by gzip: let its name end in .nii.gz")
+    if len(header) < HEADER:
+        raise EOFError(f"expected {HEADER} bytes of header, got {len(header)}")
+    if header[344:348] == b"ni1\0":
+        raise EOFError("its voxels are in another file: save it as a single NIfTI-1 file (n+1)")
+    for order in "<>":
+        is_size = struct.unpack_from(f"{order}i", header)[0] == HEADER
+        if is_size and header[344:348] == b"n+1\0":
+            return order
+    raise EOFError("it has no NIfTI-1 header (n+1); NIfTI-2 files must be saved as NIfTI-1")
+
+
+def _storage_type(code: int, bits: int, path: Path) -> np.dtype[Any]:
+    if code in COLORS:
+        raise DataError(
+            f"Expected one value for each voxel in {path}, got {COLORS[code]} (color, or complex). "
+            "Save one component as a gray volume."
+        )
+    if code not in TYPES or np.dtype(TYPES[code]).itemsize * 8 != bits:
+        raise DataError(_wrong(path, "a known datatype and its bitpix", (code, bits)))
+    return np.dtype(TYPES[code])
 
 
 def _check_axes(sides: list[int], path: Path) -> None:
