@@ -111,7 +111,7 @@ def test_a_field_that_lies_is_named(
         read_volume(write(tmp_path / "good.mha")).array.ravel(), range(24)
     )
     with pytest.raises(DataError, match=words):
-        read_volume(write(tmp_path / "a.mha", **changes))
+        read_volume(write(tmp_path / "a.mha", VOXELS, **changes))
 
 
 def test_headers_that_are_none(tmp_path: Path) -> None:

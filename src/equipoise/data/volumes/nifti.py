@@ -216,7 +216,7 @@ def _parse(header: bytes, path: Path) -> NiftiHeader:
         raise DataError(_wrong(path, "1 to 7 sides above 0 (dim)", (n_axes, *sides)))
     _check_axes(sides[:n_axes], path)
     shape = tuple(sides[:3])
-    dtype = _storage_type(code, bits, path).newbyteorder(order)
+    dtype = np.dtype(f"{order}{_storage_type(code, bits, path)}")
     check_volume_size(shape, dtype, path)
     if not FIRST_VOXEL <= start <= MOST_BEFORE or start != int(start):
         raise DataError(_wrong(path, f"a vox_offset from {FIRST_VOXEL}", (start,)))
@@ -253,7 +253,7 @@ def _byte_order(header: bytes) -> str:
     raise EOFError("it has no NIfTI-1 header (n+1); NIfTI-2 files must be saved as NIfTI-1")
 
 
-def _storage_type(code: int, bits: int, path: Path) -> np.dtype[Any]:
+def _storage_type(code: int, bits: int, path: Path) -> str:
     if code in COLORS:
         raise DataError(
             f"Expected one value for each voxel in {path}, got {COLORS[code]} (color, or complex). "
@@ -261,7 +261,7 @@ def _storage_type(code: int, bits: int, path: Path) -> np.dtype[Any]:
         )
     if code not in TYPES or np.dtype(TYPES[code]).itemsize * 8 != bits:
         raise DataError(_wrong(path, "a known datatype and its bitpix", (code, bits)))
-    return np.dtype(TYPES[code])
+    return TYPES[code]
 
 
 def _check_axes(sides: list[int], path: Path) -> None:
