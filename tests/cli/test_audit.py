@@ -237,3 +237,35 @@ def test_images_beside_class_folders_are_refused(folders: dict[str, Path]) -> No
     Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).save(folders["made"] / "stray.png")
     with pytest.raises(DataError, match="either class folders"):
         call(folders["made"], "--real", folders["real"], *QUICK)
+
+
+def test_images_of_another_depth_are_refused_with_both_depths(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    deep = tmp_path / "deep" / "normal"
+    deep.mkdir(parents=True)
+    Image.fromarray(np.full((32, 32), 999, dtype=np.uint16)).save(deep / "0.png")
+    for option, synthetic in (("--held-out", folders["made"]), (None, deep.parent)):
+        more = (option, deep.parent) if option else ()
+        with pytest.raises(DataError, match=r"depth .*8 bits .uint8.* 16 bits"):
+            call(synthetic, "--real", folders["real"], *more, *QUICK, "--out", tmp_path / "out")
+
+
+def test_images_in_no_class_folder_need_real_images_of_one_class(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    flat = write(tmp_path / "flat", MADE, classes=False)
+    with pytest.raises(DataError, match=r"\(abnormal, normal\), got 24 images in no class folder"):
+        call(flat, "--real", folders["real"], *QUICK, "--out", tmp_path / "out")
+
+
+def test_what_is_left_out_is_said_or_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    (folders["held"] / "normal" / "@eaDir").mkdir()
+    Image.new("RGB", (9, 9)).save(folders["held"] / "normal" / "@eaDir" / "0.png")
+    Image.new("RGB", (9, 9)).save(folders["made"] / "normal" / "image<00>_mask.png")
+    command = (folders["made"], "--real", folders["real"], "--held-out", folders["held"], *QUICK)
+    with pytest.raises(DataError, match=r"--ignore '\*_mask"):
+        call(*command, "--out", tmp_path / "out")
+    _, said = call(*command, "--out", tmp_path / "out", "--ignore", "*_MASK.*")
+    assert re.search(r"Held-out images: Left out, hidden.*\(1\).*eaDir", said)
+    assert re.search(r"Synthetic images: Left out, ignored \(1\)", said)

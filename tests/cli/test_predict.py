@@ -108,6 +108,22 @@ def test_unreadable_files_are_named(run: RunStore, new: Path, call: Call, tmp_pa
     assert len(rows_of(tmp_path / "predictions.csv")) == 3
 
 
+def test_masks_beside_new_images_are_refused_or_ignored(
+    run: RunStore, new: Path, call: Call, tmp_path: Path
+) -> None:
+    Image.new("L", (32, 32)).save(new / "a_mask.png")
+    (new / "far.png").symlink_to(tmp_path)
+    command = ("predict", run.folder, new, "--out", tmp_path / "predictions.csv")
+    code, _, error = call(*command)
+    assert code == 2
+    assert "--ignore '*_mask.*'" in error
+    assert "--follow-links" in error
+    code, said, _ = call(*command, "--ignore", "*_mask.*", "--ignore", "far.png")
+    assert code == 0
+    assert "Left out, ignored (2)" in said
+    assert len(rows_of(tmp_path / "predictions.csv")) == 3
+
+
 def described(shape: tuple[int, ...], reading: Reading | None) -> StudyDescription:
     dataset = ImageDatasetDescription(
         fingerprint="",

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from equipoise.cli import options as opt
+from equipoise.cli import reading_options as reading
 from equipoise.cli.terminal import say
+from equipoise.exceptions import DataError
 
 if TYPE_CHECKING:
     from equipoise.audit.gate import Release
     from equipoise.audit.quality import QualityAudit
     from equipoise.audit.report import Audit
     from equipoise.data.dataset import ImageDataset
+    from equipoise.data.images.options import ReadOptions
     from equipoise.features.base import Extractor
     from equipoise.report.audit_page import AuditResult
 
@@ -25,7 +28,9 @@ SMALL = "were enlarged"  # in a note of the reader about files smaller than --si
 Synthetic = Annotated[
     str,
     typer.Argument(
-        help="Synthetic images: folder of class folders, or of images.", show_default=False
+        help="Synthetic images: folder of class folders; where the real images have one class, "
+        "also a folder of images.",
+        show_default=False,
     ),
 ]
 Real = Annotated[
@@ -63,7 +68,7 @@ Size = Annotated[
     int,
     typer.Option(
         help="Side of the square images in pixels; all are resized to it.",
-        rich_help_panel=opt.DATA,
+        rich_help_panel=reading.DATA,
     ),
 ]
 Override = Annotated[
@@ -91,9 +96,11 @@ def audit(
     real: Real,
     held_out: HeldOut = None,
     size: Size = SIDE,
-    fit: opt.Fit = "pad",
-    groups: opt.Groups = None,
-    table: opt.Table = None,
+    fit: reading.Fit = "pad",
+    groups: reading.Groups = None,
+    table: reading.Table = None,
+    ignore: reading.Ignore = None,
+    follow_links: reading.FollowLinks = False,
     extractor: ExtractorName = None,
     weights: Weights = None,
     device: opt.Device = "auto",
@@ -109,10 +116,14 @@ def audit(
     from equipoise.atomic import make_folder, write_json
     from equipoise.audit.gate import check_reason
     from equipoise.cli.console import working_bar
+    from equipoise.data.images.options import ReadOptions
     from equipoise.report.audit_page import write_audit_page
 
     check_reason(override_reason)
-    images = read_images(synthetic, real, held_out, size=size, fit=fit, groups=groups, table=table)
+    options = ReadOptions(
+        size=size, fit=fit, groups=groups, ignore=tuple(ignore or ()), follow_links=follow_links
+    )
+    images = read_images(synthetic, real, held_out, options, table)
     with working_bar():
         features, notes = make_features(images.real, extractor, weights, device)
         notes = (*images.notes, *notes)
@@ -137,7 +148,7 @@ class AuditImages:
         synthetic: Synthetic images, in the classes of the real ones.
         train: Real images that the generator learned from.
         held_out: Real images of other patients; None where there are none.
-        notes: How files were converted when they were read, for example enlarged.
+        notes: What was left out and converted when files were read.
     """
 
     synthetic: "ImageDataset"
@@ -156,48 +167,58 @@ class AuditImages:
 
 
 def read_images(
-    synthetic: str,
-    real: str,
-    held_out: str | None,
-    *,
-    size: int,
-    fit: str,
-    groups: str | None,
-    table: Path | None,
+    synthetic: str, real: str, held_out: str | None, options: "ReadOptions", table: Path | None
 ) -> AuditImages:
     """Read the three sets with the same options; training and held-out patients differ in codes.
 
     Raises:
-        DataError: A source does not exist or cannot be read, or the classes differ.
+        DataError: A source does not exist or cannot be read, or classes or depths differ.
     """
     import numpy as np
 
     from equipoise.cli.console import reading_bar
-    from equipoise.data.images.options import ReadOptions
     from equipoise.data.images.unlabeled import in_classes_of, read_collection
 
     with reading_bar() as progress:
-        options = ReadOptions(size=size, fit=fit, groups=groups, progress=progress)
-        loaded = read_collection(real, replace(options, table=table))
-        train, held_out_set = loaded.dataset, None
+        options = replace(options, progress=progress)
+        loaded = {"real": read_collection(real, replace(options, table=table))}
+        train, held_out_set = loaded["real"].dataset, None
+        split = loaded["real"].source_split
         options = replace(options, channels="gray" if train.images.shape[1] == 1 else "rgb")
         if held_out is not None:
-            held_out_set = read_collection(held_out, options).dataset
-            held_out_set = in_classes_of(held_out_set, train, name="held-out")
+            loaded["held-out"] = read_collection(held_out, options)
+            check_depth(loaded["held-out"].dataset, train, name="held-out")
+            held_out_set = in_classes_of(loaded["held-out"].dataset, train, name="held-out")
             held_out_set = replace(
                 held_out_set, groups=held_out_set.groups + train.groups.max() + 1
             )
-        elif loaded.source_split is not None:
-            in_training = np.isin(loaded.source_split, ("train", ""))
+        elif split is not None and np.isin(split, ("validation", "test")).any():
+            in_training = np.isin(split, ("train", ""))
             train, held_out_set = train.subset(in_training), train.subset(~in_training)
-        generated = read_collection(synthetic, replace(options, groups=None))
+        loaded["synthetic"] = read_collection(synthetic, replace(options, groups=None))
+    check_depth(loaded["synthetic"].dataset, train, name="synthetic")
     notes = []
-    for kind, reading in (("Real", loaded), ("Synthetic", generated)):
-        notes += [f"{kind} images: {note}" for note in reading.notes if SMALL in note]
-    if notes:
-        notes.append(f"All were compared at {size} px; choose another side with --size.")
-    matched = in_classes_of(generated.dataset, train, name="synthetic")
+    for name, part in loaded.items():
+        notes += [f"{name.capitalize()} images: {note}" for note in (*part.notes, *part.skipped)]
+    if any(SMALL in note for note in notes):
+        notes.append(f"All were compared at {options.size} px; choose another side with --size.")
+    matched = in_classes_of(loaded["synthetic"].dataset, train, name="synthetic")
     return AuditImages(matched, train, held_out_set, tuple(notes))
+
+
+def check_depth(dataset: "ImageDataset", reference: "ImageDataset", *, name: str) -> None:
+    """Check that images have the depth of the real ones: nothing says which scale is right.
+
+    Raises:
+        DataError: They do not.
+    """
+    depth, expected = dataset.images.dtype, reference.images.dtype
+    if depth != expected:
+        raise DataError(
+            f"Expected {name} images of the depth of the real ones, "
+            f"{8 * expected.itemsize} bits ({expected}), got {8 * depth.itemsize} bits ({depth}). "
+            "Convert one of the two, with the same scale as the other."
+        )
 
 
 def make_features(

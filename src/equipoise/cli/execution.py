@@ -90,19 +90,19 @@ def execute(
         names: Whether the report shows names of files and patients.
     """
     from equipoise.experiments.description import describe
-    from equipoise.experiments.image_plan import positive_class_sentence
     from equipoise.experiments.running.executors import default_executor
     from equipoise.experiments.running.memory_plan import fit_to_memory
+    from equipoise.experiments.study_summary import study_lines
     from equipoise.runs.store import RunStore
 
     clock = clock or StageClock()
     store, executor = RunStore(out), default_executor(device, workers=workers)
     study, executor, memory = fit_to_memory(study, executor, store, device=device)
-    sentences = [f"Memory: {sentence}" for sentence in memory.sentences]
-    if study.task == "classification":
-        sentences.insert(0, positive_class_sentence(study))
-    for sentence in sentences:
-        say(sentence)
+    if "plan" not in study.facts:  # a plan has said it before its first cell
+        for line in study_lines(study):
+            say(line)
+    for sentence in memory.sentences:
+        say(f"Memory: {sentence}")
     store.check(describe(study))
     complete = (out / "report.html").is_file() and all(map(store.has_finished, study.cells()))
     try:

@@ -12,8 +12,10 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from equipoise.cli import reading_options as reading
 from equipoise.cli import volume_options as volume
 from equipoise.cli.frozen_options import Head, Views
+from equipoise.cli.reading_options import PLANNED
 from equipoise.cli.report import Names
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.volumes.options import VolumeOptions
@@ -24,13 +26,11 @@ from equipoise.experiments.protocol import Budget, Protocol, VolumeBudget, Volum
 Options = TypeVar("Options")
 Progress = Callable[[int, int], None]
 
-DATA = "Reading images"
 PROTOCOL = "Comparison"
 TRAINING = "Training budget"
 OUTPUT = "Output"
 CLASSIFICATION, SEGMENTATION = "classification", "segmentation"
 DEFAULT_TIME = "30m"
-PLANNED = "chosen for --time"
 
 _READING = ReadOptions()
 _PROTOCOL = Protocol()
@@ -58,48 +58,6 @@ Time = Annotated[
         show_default=f"{DEFAULT_TIME}, unless --size, --splits, --seeds and --steps (or "
         "--regime frozen) are all given",
     ),
-]
-Size = Annotated[
-    int | None,
-    typer.Option(
-        help="Side of the square images in pixels; all are resized to it.",
-        rich_help_panel=DATA,
-        show_default=PLANNED,
-    ),
-]
-Fit = Annotated[
-    str,
-    typer.Option(
-        help="Make images square: 'pad', 'crop' (both keep the aspect ratio) or 'stretch'.",
-        rich_help_panel=DATA,
-    ),
-]
-Channels = Annotated[str, typer.Option(help="'auto', 'gray' or 'rgb'.", rich_help_panel=DATA)]
-Groups = Annotated[
-    str | None,
-    typer.Option(
-        help="Regular expression that finds the patient in a file's path; its first group names "
-        "the patient.",
-        rich_help_panel=DATA,
-        show_default="every image counts as its own patient",
-    ),
-]
-Table = Annotated[
-    Path | None,
-    typer.Option(
-        help="CSV with path, label and optionally patient and split.", rich_help_panel=DATA
-    ),
-]
-LabelColumn = Annotated[str | None, typer.Option(help="Column of the label.", rich_help_panel=DATA)]
-PathColumn = Annotated[str | None, typer.Option(help="Column of the path.", rich_help_panel=DATA)]
-GroupColumn = Annotated[
-    str | None, typer.Option(help="Column of the patient, or 'none'.", rich_help_panel=DATA)
-]
-SplitColumn = Annotated[
-    str | None, typer.Option(help="The split, or 'none'.", rich_help_panel=DATA)
-]
-OnError = Annotated[
-    str, typer.Option(help="Files that cannot be decoded: 'stop' or 'skip'.", rich_help_panel=DATA)
 ]
 Methods = Annotated[
     str | None,
@@ -276,16 +234,18 @@ class RunOptions:
     images: Images
     task: Task = CLASSIFICATION
     time: Time = None
-    size: Size = None
-    fit: Fit = _READING.fit
-    channels: Channels = _READING.channels
-    groups: Groups = None
-    table: Table = None
-    label_column: LabelColumn = None
-    path_column: PathColumn = None
-    group_column: GroupColumn = None
-    split_column: SplitColumn = None
-    on_error: OnError = _READING.on_error
+    size: reading.Size = None
+    fit: reading.Fit = _READING.fit
+    channels: reading.Channels = _READING.channels
+    groups: reading.Groups = None
+    table: reading.Table = None
+    label_column: reading.LabelColumn = None
+    path_column: reading.PathColumn = None
+    group_column: reading.GroupColumn = None
+    split_column: reading.SplitColumn = None
+    ignore: reading.Ignore = None
+    follow_links: reading.FollowLinks = _READING.follow_links
+    on_error: reading.OnError = _READING.on_error
     methods: Methods = None
     seeds: Seeds = None
     splits: Splits = None
@@ -338,6 +298,8 @@ class RunOptions:
             path_column=self.path_column,
             group_column=self.group_column,
             split_column=self.split_column,
+            ignore=tuple(self.ignore or ()),
+            follow_links=self.follow_links,
             on_error=self.on_error,
             progress=progress,
         )
@@ -350,6 +312,8 @@ class RunOptions:
             n4=self.n4,
             groups=self.groups,
             table=self.table,
+            ignore=tuple(self.ignore or ()),
+            follow_links=self.follow_links,
             on_error=self.on_error,
             progress=progress,
         )

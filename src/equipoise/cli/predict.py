@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equipoise.cli import reading_options as reading
 from equipoise.cli.terminal import Terminal, say
 from equipoise.exceptions import SettingError
 
@@ -127,6 +128,8 @@ def predict(
     correct_priors: Correct = False,
     own_thresholds: OwnThresholds = False,
     fit: Fit = None,
+    ignore: reading.Ignore = None,
+    follow_links: reading.FollowLinks = False,
     on_error: OnError = "stop",
     labels: Labels = None,
     force: Force = False,
@@ -145,6 +148,7 @@ def predict(
 
     run = open_run(folder)
     networks = NetworkChoice(method, split, cell_seed)
+    files = FileChoice(tuple(ignore or ()), follow_links, on_error)
     if run.description.task == SEGMENTATION:
         if fit is not None or correct_priors or own_thresholds:
             options = {
@@ -153,7 +157,7 @@ def predict(
                 "--own-thresholds": own_thresholds,
             }
             raise SettingError(wrong_task(options, "images, and this run is of volumes"))
-        segment_cases(run, networks, images, out, labels, force=force, on_error=on_error)
+        segment_cases(run, networks, images, out, labels, files=files, force=force)
     else:
         if labels is not None or force:
             options = {"--labels": labels is not None, "--force": force}
@@ -164,7 +168,7 @@ def predict(
                 "ways. Leave one out."
             )
         output = TableOptions(out or TABLE, correct_priors, own_thresholds)
-        score(run, networks, images, output, fit=fit, on_error=on_error)
+        score(run, networks, images, output, files, fit=fit)
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,18 @@ class NetworkChoice:
     method: str | None
     split: str | None
     seed: int | None
+
+
+@dataclass(frozen=True)
+class FileChoice:
+    """Which files are read: patterns to leave out, whether links out count, what stops."""
+
+    ignore: tuple[str, ...] = ()
+    follow_links: bool = False
+    on_error: str = "stop"
+
+
+ALL_FILES = FileChoice()
 
 
 @dataclass(frozen=True)
@@ -198,8 +214,8 @@ def segment_cases(
     out: Path | None,
     labels: str | None,
     *,
+    files: FileChoice,
     force: bool,
-    on_error: str,
 ) -> None:
     """Write a label map for each case."""
     from equipoise.cli.segment import SegmentOptions, predict_volumes
@@ -208,7 +224,7 @@ def segment_cases(
     ensemble = choose_segmenters(
         run, method=networks.method, split=networks.split, seed=networks.seed
     )
-    options = SegmentOptions(out=out, labels=labels, force=force, on_error=on_error)
+    options = SegmentOptions(out=out, labels=labels, force=force, **vars(files))
     predict_volumes(run, ensemble, place, options)
 
 
@@ -217,9 +233,9 @@ def score(
     networks: NetworkChoice,
     images: Path,
     output: TableOptions,
+    files: FileChoice,
     *,
     fit: str | None,
-    on_error: str,
 ) -> None:
     """Write the table of probabilities."""
     import numpy as np
@@ -242,7 +258,7 @@ def score(
     method = ensemble.cells[0].method
     console.print(f"{n} classifier{'s' * (n != 1)} of {method}. {ensemble.reason}")
     with reading_bar() as progress:
-        options = options_like(run.description, fit=fit, on_error=on_error, progress=progress)
+        options = options_like(run.description, fit=fit, files=files, progress=progress)
         new = read_unlabeled(images, options)
     with working_bar():
         of_cells = scores_of_cells(run, ensemble, new.images, corrected=output.corrected)
@@ -267,7 +283,7 @@ def options_like(
     description: "StudyDescription",
     *,
     fit: str | None = None,
-    on_error: str = "stop",
+    files: FileChoice = ALL_FILES,
     progress: "Progress | None" = None,
 ) -> "ReadOptions":
     """Return the options with which new images are read like the images of a run.
@@ -275,7 +291,7 @@ def options_like(
     Args:
         description: The run: shape of its images, and the options with which they were read.
         fit: How images are made square; None for the way of the run.
-        on_error: "stop" at images that cannot be read, or "skip" them.
+        files: Which files are read.
         progress: Called with (files done, all files).
 
     Raises:
@@ -298,6 +314,8 @@ def options_like(
         fit=fit or stored.fit,
         filter=stored.filter,
         channels="gray" if channels == 1 else "rgb",
-        on_error=on_error,
+        ignore=files.ignore,
+        follow_links=files.follow_links,
+        on_error=files.on_error,
         progress=progress,
     )

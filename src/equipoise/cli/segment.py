@@ -26,6 +26,8 @@ class SegmentOptions:
         out: File for the one case, or folder; None for the current folder.
         labels: Scheme of the cases' label files; None for that of the run.
         force: Whether existing label maps may be replaced.
+        ignore: Patterns of files and folders to leave out.
+        follow_links: Whether links may lead out of the folder of the cases.
         on_error: "stop" at a case that cannot be read, or "skip" it.
 
     Raises:
@@ -35,6 +37,8 @@ class SegmentOptions:
     out: Path | None
     labels: str | None
     force: bool
+    ignore: tuple[str, ...] = ()
+    follow_links: bool = False
     on_error: str
 
     def __post_init__(self) -> None:
@@ -63,7 +67,7 @@ def predict_volumes(run: "Run", ensemble: "Ensemble", place: Path, options: Segm
     """
     console = Terminal(soft_wrap=True, highlight=False, markup=False)
     console.print(ensemble.reason)
-    cases = find_cases(place)
+    cases = find_cases(place, options)
     files = output_files(cases, options, place)
     written = []
     for case, file in zip(cases, files, strict=True):
@@ -80,19 +84,24 @@ def predict_volumes(run: "Run", ensemble: "Ensemble", place: Path, options: Segm
     say(f"{len(written)} {noun}: {where}")
 
 
-def find_cases(place: Path) -> list["RawCase"]:
+def find_cases(place: Path, options: SegmentOptions) -> list["RawCase"]:
     """Return the case in `place`, or those in all folders below it that contain volumes.
 
     Raises:
-        DataError: There are none.
+        DataError: There are none, or links have no target or lead out of the folder.
     """
     from equipoise.data.volumes.readers.nifti import find_case
     from equipoise.data.volumes.roles import is_volume
+    from equipoise.data.walking import walk
 
-    folders = set()
-    for file in place.rglob("*"):
-        if file.is_file() and is_volume(file.relative_to(place)):
-            folders.add(file.parent)
+    if not place.is_dir():
+        return [find_case(place)]
+    tree = walk(place, ignore=options.ignore, follow_links=options.follow_links)
+    volumes = tree.where(lambda file: is_volume(Path(file)))
+    problems = volumes.problems(skip=options.on_error == "skip")
+    if problems:
+        raise DataError("\n".join(problems))
+    folders = {(place / file).parent for file in volumes.files}
     if folders <= {place}:
         return [find_case(place)]
     cases = []

@@ -92,7 +92,8 @@ class Split:
         if missing := sorted(dataset.needed_in_train - dataset.present(self.train)):
             names = ", ".join(f"'{dataset.class_names[label]}'" for label in missing)
             raise DataError(
-                f"Train of {self.name} has no image of class {names}. Split with hold_out(dataset)."
+                f"Train of {self.name} has no image of class {names}. Draw new splits with "
+                "--new-splits (in Python hold_out(dataset))."
             )
 
     def _check_disjoint(self, dataset: Splittable, a: str, b: str) -> None:
@@ -357,13 +358,13 @@ def _source_parts(dataset: ImageDataset, assigned: NDArray[Any]) -> dict[str, Ro
         raise LeakageError(
             f"The source's own split has {len(crossing)} of {len(patients)} patients in two or "
             f"more parts: {_listed('Patient', crossing)} crossing. "
-            "Ignore it, and split by patient with hold_out(dataset)."
+            "Draw new splits by patient with --new-splits (in Python hold_out(dataset))."
         )
     for part in ("train", "test"):
         if not len(rows[part]):
             raise DataError(
                 f"The source's own split has no {part} images. "
-                "Ignore it, and use hold_out(dataset)."
+                "Draw new splits by patient with --new-splits (in Python hold_out(dataset))."
             )
     return rows
 

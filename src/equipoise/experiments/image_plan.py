@@ -25,7 +25,7 @@ from equipoise.discovery import pick, unknown
 from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget, Protocol
-from equipoise.experiments.study import Study
+from equipoise.experiments.study import NEW, OWN, Study
 from equipoise.metrics.classification import METRICS
 from equipoise.runs.reading import IMAGES, PYTHON, Reading
 
@@ -100,6 +100,7 @@ def plan_study(
     if protocol.duplicates == MERGE:
         dataset = merge_groups(dataset, duplicates)
     splits = make_splits(loaded, dataset, protocol)
+    notes = [*loaded.notes, *notes_on_own_split(loaded, protocol)]
     if protocol.duplicates == REFUSE:
         refuse_crossing(dataset, duplicates, splits)
     refuse_small_classes(dataset, splits, methods)
@@ -113,7 +114,8 @@ def plan_study(
         primary_metric=protocol.primary_metric,
         rare_class=rare_class,
         duplicates=duplicates,
-        facts={"notes": list(loaded.notes), "skipped": list(loaded.skipped), **(facts or {})},
+        split_origin=OWN if has_own_test(loaded, protocol) else NEW,
+        facts={"notes": notes, "skipped": list(loaded.skipped), **(facts or {})},
         reading=Reading(
             source=PYTHON if loaded.options is None else IMAGES,
             options=loaded.options,
@@ -149,7 +151,7 @@ def read_again(
 def make_splits(loaded: Loaded, dataset: ImageDataset, protocol: Protocol) -> tuple[Split, ...]:
     """Keep the source's own test set where it has one, else hold out patients, repeatedly."""
     assigned = loaded.source_split
-    if protocol.use_source_split and assigned is not None and (assigned == "test").any():
+    if assigned is not None and has_own_test(loaded, protocol):
         return source_splits(dataset, assigned, validation=protocol.validation, seed=protocol.seed)
     return hold_out(
         dataset,
@@ -158,6 +160,36 @@ def make_splits(loaded: Loaded, dataset: ImageDataset, protocol: Protocol) -> tu
         validation=protocol.validation,
         seed=protocol.seed,
     )
+
+
+def has_own_test(loaded: Loaded, protocol: Protocol) -> bool:
+    """Return whether the test images of the source are used."""
+    assigned = loaded.source_split
+    return protocol.use_source_split and assigned is not None and bool((assigned == "test").any())
+
+
+def notes_on_own_split(loaded: Loaded, protocol: Protocol) -> list[str]:
+    """Return a sentence about the source's own split where it cannot be used.
+
+    Example:
+        >>> from equipoise.data.phantoms.datasets import cells
+        >>> split = np.array(["train"] * 30 + ["validation"] * 12)
+        >>> loaded = Loaded(dataset=cells((30, 12), size=32), source_split=split)
+        >>> len(notes_on_own_split(loaded, Protocol()))
+        1
+    """
+    assigned = loaded.source_split
+    if not protocol.use_source_split or assigned is None or has_own_test(loaded, protocol):
+        return []
+    parts, counts = np.unique(assigned, return_counts=True)
+    sizes = []
+    for part, n in zip(parts.tolist(), counts.tolist(), strict=True):
+        sizes.append(f"{part or 'without a part'} {n:,}")
+    return [
+        f"The source's own split has no test images ({', '.join(sizes)}) and is not used: all "
+        "images were split anew, by patient. If its validation images are the test images, call "
+        "them test."
+    ]
 
 
 def thinned(study: Study, counts: Mapping[str, int]) -> Study:

@@ -23,6 +23,7 @@ from equipoise.runs.cell import Cell
 from equipoise.runs.reading import Reading
 
 BUILT_IN_PYTHON = Reading()
+NEW, OWN = "new", "own"  # origins of splits
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,79}")
 
 
@@ -45,6 +46,8 @@ class Study:
         rare_class: Index of the positive class; where None, the smallest that does not sound
             healthy (`equipoise.data.positive_class`).
         duplicates: Pairs of copies for the report; None where nobody searched for them.
+        split_origin: "own" where the splits are those of the source, "new" where they were drawn,
+            "" where nobody says; it is printed, not stored.
         facts: Anything else to store in `study.json`, as JSON values.
         reading: How the images or volumes were read, so that `predict` and `generate` can read
             others the same way.
@@ -85,6 +88,7 @@ class Study:
     primary_metric: str = "balanced_accuracy"
     rare_class: int | None = None
     duplicates: Duplicates | None = None
+    split_origin: str = ""
     facts: JsonFields = field(default_factory=dict)
     reading: Reading = BUILT_IN_PYTHON
 

@@ -136,8 +136,9 @@ def read_collection(path: Path | str, options: ReadOptions) -> Loaded:
         splits.append(split)
     if 0 < n_in_folders < len(names):
         raise DataError(
-            f"Expected in {path} either class folders or images, got both. "
-            "Sort all images into class folders."
+            f"Expected in {path} either class folders or images, got both: {n_in_folders:,} "
+            f"images in folders, {len(names) - n_in_folders:,} in none. Sort all images into class "
+            "folders, or leave some out with ignore (--ignore PATTERN)."
         )
     class_names, labels = np.unique(names, return_inverse=True)
     patients = find_patients(unlabeled.files, options.groups) if options.groups else unlabeled.files
@@ -172,6 +173,12 @@ def in_classes_of(dataset: ImageDataset, reference: ImageDataset, *, name: str) 
     class_names = reference.class_names
     if len(class_names) == len(dataset.class_names) == 1:
         return replace(dataset, class_names=class_names)
+    if dataset.class_names == (SINGLE_CLASS,):
+        raise DataError(
+            f"Expected the {name} images in a folder for each class of the real ones "
+            f"({', '.join(class_names)}), got {len(dataset):,} images in no class folder. Sort "
+            "them into folders of these names."
+        )
     if unexpected := sorted(set(dataset.class_names) - set(class_names)):
         raise DataError(
             f"Expected the {name} images in the classes of the real ones "
