@@ -115,3 +115,55 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     locked.mkdir(mode=0o500)
     with pytest.raises(SettingError, match="permissions"):
         make_folder(locked)
+
+
+def test_two_processes_may_write_the_same_folder(tmp_path: Path) -> None:
+    path = tmp_path / "fit"
+    with atomic_folder(path) as slower:
+        (slower / "weights").write_text("same")
+        with atomic_folder(path) as faster:
+            (faster / "weights").write_text("same")
+    assert (path / "weights").read_text() == "same"
+    assert [p.name for p in tmp_path.iterdir()] == ["fit"]
+
+
+def test_a_folder_that_is_filled_meanwhile_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "fit"
+    replace, calls = Path.replace, []
+
+    def slow(source: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) == 1:  # another process is faster by a moment
+            path.mkdir()
+            (path / "weights").write_text("other")
+        return replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", slow)
+    with atomic_folder(path) as temporary:
+        (temporary / "weights").write_text("ours")
+    assert (path / "weights").read_text() == "ours"
+    assert [p.name for p in tmp_path.iterdir()] == ["fit"]
+
+
+def test_names_are_on_the_disk_before_they_are_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor).st_ino))
+    with atomic_folder(tmp_path / "cell") as temporary:
+        (temporary / "deep").mkdir()
+        (temporary / "deep" / "file").write_text("x")
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        assert path.stat().st_ino in flushed, path
+    flushed.clear()
+    write_json(tmp_path / "x.json", 1)
+    assert flushed == [(tmp_path / "x.json").stat().st_ino, tmp_path.stat().st_ino]
+
+
+def test_what_others_receive_has_no_checksums(tmp_path: Path) -> None:
+    for shared in (False, True):
+        with atomic_folder(tmp_path / "out", shared=shared) as temporary:
+            (temporary / "file").write_text("x")
+        assert (tmp_path / "out" / "checksums.json").is_file() is not shared

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.deployment.conftest import SegmentedRun
 
-from equipoise.atomic import read_json, write_json
+from equipoise.atomic import read_arrays, read_json, write_json
 from equipoise.data.reading import read_volumes
 from equipoise.data.volumes.options import RawCase, VolumeOptions
 from equipoise.data.volumes.readers.nifti import find_case
@@ -15,7 +15,7 @@ from equipoise.deployment.choose_segmenters import choose_segmenters, leave_out_
 from equipoise.exceptions import DataError, SettingError
 from equipoise.runs.cell import Cell
 from equipoise.runs.known_cases import describe_cases, matching_case
-from equipoise.runs.run import open_run, read_arrays
+from equipoise.runs.run import open_run
 from equipoise.testing.volume_runs import write_case
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from equipoise.atomic import read_arrays
 from equipoise.data.phantoms.datasets import chest_films
 from equipoise.data.splits import hold_out
 from equipoise.deployment.classify import (
@@ -28,7 +29,7 @@ from equipoise.metrics.classification import METRICS
 from equipoise.metrics.decisions import fit_decision
 from equipoise.metrics.priors import correct_priors, fit_priors
 from equipoise.runs.cell import Cell
-from equipoise.runs.run import Run, open_run, read_arrays
+from equipoise.runs.run import Run, open_run
 from equipoise.runs.store import RunStore
 
 DATASET = chest_films((24, 18), size=32)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.deployment.conftest import SegmentedRun
 
+from equipoise.atomic import read_arrays
 from equipoise.data.volumes.labels import LABEL_SCHEMES
 from equipoise.data.volumes.options import RawCase
 from equipoise.deployment import segment
@@ -17,7 +18,6 @@ from equipoise.deployment.classify import Ensemble
 from equipoise.deployment.segment import load_segmenter, segment_case
 from equipoise.exceptions import DataError
 from equipoise.runs.cell import Cell
-from equipoise.runs.run import read_arrays
 from equipoise.testing.volume_runs import SHAPE
 
 BRAIN = np.s_[1:6, 3:17, 2:19]  # the brain that `write_case` draws, (z, y, x)

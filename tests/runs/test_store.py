@@ -14,7 +14,7 @@ from equipoise.atomic import read_json, write_json
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates
 from equipoise.data.splits import hold_out
-from equipoise.exceptions import DataError, SettingError, StaleRunError
+from equipoise.exceptions import DamagedFileError, DataError, SettingError, StaleRunError
 from equipoise.experiments.description import describe
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.runner import run_study
@@ -35,7 +35,8 @@ def finished(study: Study, folder: Path) -> RunStore:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Read everything that must be the same in two runs: not the records, which contain times."""
-    files = (p for p in folder.rglob("*") if p.is_file() and p.name not in ("record.json", ".lock"))
+    timed = ("record.json", "checksums.json", ".lock")
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name not in timed)
     return {str(p.relative_to(folder)): p.read_bytes() for p in files}
 
 
@@ -182,7 +183,7 @@ def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no study\.json"):
         RunStore(tmp_path).description()
     (tmp_path / "study.json").write_text("{broken")
-    with pytest.raises(DataError, match="Cannot read"):
+    with pytest.raises(DamagedFileError, match=r"study\.json"):
         RunStore(tmp_path).description()
 
 
@@ -206,6 +207,7 @@ def test_a_failed_cell_is_replaced_whole(tmp_path: Path) -> None:
     assert store.has_failed(cell)
     assert store.record(cell) == replace(failure, error="second")
     assert not (store.cell_folder(cell) / "rest").exists()
+    (store.cell_folder(cell) / "checksums.json").unlink()  # as before there were any
     write_json(store.cell_folder(cell) / "record.json", {"status": "done"})
     assert store.has_finished(cell)
 

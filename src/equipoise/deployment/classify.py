@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.arrays import Images, Labels, Scores
-from equipoise.atomic import atomic_file, make_folder
+from equipoise.atomic import atomic_file, make_folder, read_arrays
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.priors import correct_priors, fit_priors
@@ -16,7 +16,7 @@ from equipoise.results.advice import advised_judgment
 from equipoise.results.best_method import best_method, narrow
 from equipoise.results.tables import summarize_run
 from equipoise.runs.cell import Cell
-from equipoise.runs.run import Run, read_arrays
+from equipoise.runs.run import Run
 from equipoise.training.progress import report
 
 FINISHED = "with finished cells"

@@ -18,6 +18,7 @@ from equipoise.atomic import (
     read_json,
     write_json,
 )
+from equipoise.checksums import FOLDER_FILE
 from equipoise.data.images.encoding import encode, suffix_for
 from equipoise.data.images.listing import first_few, split_of
 from equipoise.exceptions import SettingError
@@ -142,7 +143,7 @@ def check_target(folder: Path, plan: GenerationPlan) -> Manifest | None:
     for path in folder.rglob("*"):
         if not path.is_dir():
             files.add(path.relative_to(folder).as_posix())
-    if files <= {AUDIT, REFUSED}:
+    if files <= {AUDIT, REFUSED, FOLDER_FILE}:
         return None
     digests, manifest = read_manifest(folder)
     if {**manifest, **plan.to_json()} != manifest:

@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.atomic import reading
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.metrics.segmentation import measure_case
 from equipoise.runs.csv_records import write_csv
@@ -141,10 +142,14 @@ def write_measures(measures: CaseMeasures, path: Path) -> None:
 
 
 def read_measures(path: Path) -> CaseMeasures:
-    """Read the file that `write_measures` wrote; empty fields become NaN."""
+    """Read the file that `write_measures` wrote; empty fields become NaN.
+
+    Raises:
+        DamagedFileError: The file is damaged.
+    """
     patients: dict[str, int] = {}  # {case: patient}
     numbers: dict[str, dict[str, list[float]]] = {}  # {region: {measure: n values}}
-    with path.open(newline="", encoding="utf-8") as file:
+    with reading(path), path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             patients[row["case"]] = int(row["patient"])
             of_region = numbers.setdefault(row["region"], {})

@@ -7,7 +7,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from equipoise.atomic import atomic_file
+from equipoise.atomic import atomic_file, reading
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -20,9 +20,19 @@ Row = TypeVar("Row", bound="DataclassInstance")
 
 
 def write_rows(
-    path: Path, record: type["DataclassInstance"], rows: Iterable["DataclassInstance"]
+    path: Path,
+    record: type["DataclassInstance"],
+    rows: Iterable["DataclassInstance"],
+    *,
+    checksum: bool = False,
 ) -> None:
     """Write dataclass instances, a column for each field.
+
+    Args:
+        path: The file.
+        record: Their class.
+        rows: The instances.
+        checksum: Whether a checksum is written beside the file, which a later command reads.
 
     Example:
         >>> from dataclasses import dataclass
@@ -41,15 +51,24 @@ def write_rows(
         >>> rows[1]
         Score(method='smote', auroc=nan)
     """
-    write_csv(path, column_names(record), map(astuple, rows))
+    write_csv(path, column_names(record), map(astuple, rows), checksum=checksum)
 
 
-def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+def write_csv(
+    path: Path,
+    header: Sequence[str],
+    lines: Iterable[Sequence[object]],
+    *,
+    checksum: bool = False,
+) -> None:
     """Write lines; numbers have six decimals, and the field of an undefined number is empty.
 
     P values, by the name of their column, have six significant digits: a small one is not 0.
     """
-    with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        atomic_file(path, checksum=checksum) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for line in lines:
@@ -60,9 +79,12 @@ def read_rows(path: Path, record: type[Row]) -> list[Row]:
     """Read what `write_rows` wrote.
 
     The fields of the record are text, whole numbers, or numbers (NaN where empty).
+
+    Raises:
+        DamagedFileError: The file is damaged.
     """
     rows = []
-    with path.open(newline="", encoding="utf-8") as file:
+    with reading(path), path.open(newline="", encoding="utf-8") as file:
         for line in csv.DictReader(file):
             values: dict[str, Field] = {}
             for field in fields(record):

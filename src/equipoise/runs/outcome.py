@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from equipoise.atomic import reading
 from equipoise.data.dataset import ImageDataset
 from equipoise.runs.cell_record import ImageCellRecord, VolumeCellRecord
 
@@ -46,9 +47,13 @@ def write_history(path: Path, rows: Iterable[HistoryRow]) -> None:
 
 
 def read_history(path: Path) -> History:
-    """Read the curves that `write_history` wrote, by stage and name."""
+    """Read the curves that `write_history` wrote, by stage and name.
+
+    Raises:
+        DamagedFileError: The file is damaged.
+    """
     curves: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
-    with path.open(newline="", encoding="utf-8") as file:
+    with reading(path), path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             curves[row["stage"], row["name"]].append((float(row["step"]), float(row["value"])))
     return dict(curves)

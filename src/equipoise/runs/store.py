@@ -1,7 +1,7 @@
 """`RunStore`: write a run into its folder, so that a kill never leaves half a file or cell."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,20 @@ from equipoise.atomic import (
     atomic_folder,
     make_folder,
     read_json,
+    reading,
     write_json,
 )
+from equipoise.checksums import DamageReport, check_file, check_present
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split, load_splits, save_splits
 from equipoise.data.volume_dataset import VolumeDataset
-from equipoise.exceptions import SettingError
+from equipoise.exceptions import DataError, SettingError
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord, TriedCellRecord, read_cell_record
 from equipoise.runs.continuation import merge_descriptions
 from equipoise.runs.description import StudyDescription, read_description
 from equipoise.runs.outcome import Outcome, write_history
+from equipoise.runs.stage_seconds import read_stage_seconds
 
 EXAMPLES_PER_CLASS = 8
 
@@ -96,10 +99,22 @@ class RunStore:
             SettingError: The folder is not writable.
             StaleRunError: The folder contains results made with other settings; names the
                 differences.
+            DamagedFileError: Files of the run are damaged that are not written again; names all.
         """
         make_folder(self.folder)
+        check_file(self.description_path)
         if self.description_path.is_file():
             merge_descriptions(self.description(), description, self.folder)
+        damage = DamageReport()
+        with damage.attempt():
+            read_stage_seconds(self.folder)
+        for cell_folder in sorted(self.folder.glob("cells/*/*/*")):
+            with damage.attempt():
+                read_cell_record(cell_folder / "record.json")
+            for file in sorted(cell_folder.glob("*.*")):
+                with damage.attempt():
+                    check_file(file)
+        damage.raise_all()
 
     def open(
         self,
@@ -129,16 +144,17 @@ class RunStore:
         if self.description_path.is_file():
             description = merge_descriptions(self.description(), description, self.folder)
             new_names = {split.name for split in splits}
-            stored = load_splits(self.folder / "splits.json", dataset)
-            all_splits = [split for split in stored if split.name not in new_names] + all_splits
+            others = {split.name for split in description.splits} - new_names
+            stored = self._read_splits(dataset, others) if others else ()
+            all_splits = [split for split in stored if split.name in others] + all_splits
         self._remove_temporary_files()
         save_splits(self.folder / "splits.json", all_splits, dataset)
         if duplicates is not None:
-            write_json(self.folder / "duplicates.json", duplicates)
+            write_json(self.folder / "duplicates.json", duplicates, checksum=True)
         if isinstance(dataset, ImageDataset):
             self._save_examples(dataset, splits[0].train)
         # Written last: a folder with study.json has the other files too.
-        write_json(self.description_path, description.to_json())
+        write_json(self.description_path, description.to_json(), checksum=True)
 
     @property
     def description_path(self) -> Path:
@@ -189,7 +205,23 @@ class RunStore:
 
     def _status(self, cell: Cell) -> str | None:
         path = self.cell_folder(cell) / "record.json"
-        return str(read_json(path)["status"]) if path.is_file() else None
+        check_present(path.parent)
+        if not path.is_file():
+            return None
+        with reading(path):
+            return str(read_json(path)["status"])
+
+    def _read_splits(
+        self, dataset: ImageDataset | VolumeDataset, others: Set[str]
+    ) -> tuple[Split, ...]:
+        """Read the splits of the run, of which those named `others` were not requested now."""
+        try:
+            return load_splits(self.folder / "splits.json", dataset)
+        except DataError as error:
+            raise DataError(
+                f"{error} It also has the splits {', '.join(sorted(others))}, which were not "
+                "requested now: request all splits at once, and the file is written again."
+            ) from error
 
     def _remove_temporary_files(self) -> None:
         """Remove the hidden files of a killed process; under the lock, no live one has any."""
@@ -207,7 +239,8 @@ class RunStore:
             of_class = train[dataset.labels[train] == label]
             rows.append(of_class[:EXAMPLES_PER_CLASS])
         examples = dataset.subset(np.concatenate(rows))
-        with atomic_file(self.folder / "examples.npz") as temporary, temporary.open("wb") as file:
+        path = self.folder / "examples.npz"
+        with atomic_file(path, checksum=True) as temporary, temporary.open("wb") as file:
             ids = examples.ids.astype(str)
             _save_arrays(file, images=examples.images, labels=examples.labels, ids=ids)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from equipoise.atomic import JsonFields, read_json, write_json
+from equipoise.checksums import check_folder
 from equipoise.data.volumes.geometry import Geometry
 
 FILE = "case.json"
@@ -97,8 +98,12 @@ class CaseRecord:
 
 
 def is_complete(folder: Path) -> bool:
-    """Return whether a folder has a record, and all files in the sizes that the record states."""
+    """Return whether a folder has a record, and all its files undamaged.
+
+    Records of before checksums state the sizes of the files.
+    """
     try:
+        check_folder(folder)
         sizes = read_json(folder / FILE)["bytes"]
         return all((folder / name).stat().st_size == size for name, size in sizes.items())
     except (OSError, ValueError, LookupError, TypeError):
