@@ -18,13 +18,19 @@ from equipoise.atomic import (
 from equipoise.checksums import check_file, check_folder, check_present
 from equipoise.exceptions import DamagedFileError
 
+
+def become_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 Damage = Callable[[Path], object]
 DAMAGES: dict[str, Damage] = {
     "cut": lambda path: path.write_bytes(path.read_bytes()[:-1]),
     "emptied": lambda path: path.write_bytes(b""),
     "changed": lambda path: path.write_bytes(path.read_bytes().replace(b"1", b"2")),
     "deleted": lambda path: path.unlink(),
-    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "a folder": become_folder,
 }
 
 

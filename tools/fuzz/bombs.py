@@ -33,7 +33,7 @@ def npz(content: bytes, _rng: Rng) -> bytes:
     with np.load(io.BytesIO(content)) as stored:
         arrays = {name: stored[name] for name in stored.files if name != "train_labels"}
     stream = io.BytesIO()
-    np.savez(stream, **arrays)  # type: ignore[arg-type]
+    np.savez(stream, **arrays)
     head = io.BytesIO()
     n = len(CHUNK) * 1100
     fields = {"descr": "|u1", "fortran_order": False, "shape": (n,)}

@@ -99,14 +99,14 @@ def make_attempt(seed: int, folder: Path) -> Attempt:
         runs.append(_open(make_study(folder / name), folder / name))
     workplace = folder / PLACE
 
-    def attempt(index: int) -> object:
+    def attempt(index: int) -> None:
         stored = runs[index % len(runs)]
         shutil.rmtree(workplace, ignore_errors=True)
         shutil.copytree(stored.folder, workplace)
         rng = make_rng(seed, "damage", index)
         what = damage_run(workplace, stored, rng)
         try:
-            return check_run(workplace, stored, rng)
+            check_run(workplace, stored, rng)
         except DamagedFileError as error:
             raise DamagedFileError(f"{what}: {error}") from error
         except FaultError as fault:

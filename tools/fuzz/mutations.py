@@ -3,7 +3,7 @@
 import json
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,9 +50,9 @@ def damage_text(content: bytes, rng: Rng) -> bytes:
     separator = "=" if "=" in lines[row] else ","
     fields = lines[row].split(separator)
     column = int(rng.integers(len(fields)))
-    values: Sequence[str] = NUMBERS if rng.integers(2) else WORDS
+    values = NUMBERS if rng.integers(2) else WORDS
     ways = (
-        [*fields[:column], values[rng.integers(len(values))], *fields[column + 1 :]],
+        [*fields[:column], values[int(rng.integers(len(values)))], *fields[column + 1 :]],
         [*fields[:column], *fields[column + 1 :]],
         [*fields, fields[column]],
         fields[:column],
@@ -90,9 +90,9 @@ def damage_nifti(content: bytes, rng: Rng) -> bytes:
     start, length = NIFTI_FIELDS[rng.integers(len(NIFTI_FIELDS))]
     width = 2 if start in (40, 70, 72) else 4
     place = start + width * int(rng.integers(max(1, length // width)))
-    values = (rng.bytes(width), b"\xff" * width, b"\x00" * width, b"\x7f" * width)
+    values = [rng.bytes(width), b"\xff" * width, b"\x00" * width, b"\x7f" * width]
     if width == 4:
-        values += (struct.pack("<f", np.nan), struct.pack("<f", 1e38), struct.pack("<f", -1.0))
+        values += [struct.pack("<f", number) for number in (np.nan, 1e38, -1.0)]
     return content[:place] + values[rng.integers(len(values))] + content[place + width :]
 
 
