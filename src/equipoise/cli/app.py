@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from equipoise.cli import audit, generate, predict, rank, report, run, weights
+from equipoise.cli import audit, cache, generate, predict, rank, report, run, weights
 from equipoise.cli import list as list_command
 from equipoise.cli.streams import ending_signals, lasting_streams
 from equipoise.exceptions import EquipoiseError
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, report, list_command, generate, audit, predict, rank, weights):
+for command in (run, report, list_command, generate, audit, predict, rank, weights, cache):
     command.add_to(app)
 
 

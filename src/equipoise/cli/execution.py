@@ -89,10 +89,12 @@ def execute(
             unless the run was complete before.
         names: Whether the report shows names of files and patients.
     """
+    from equipoise.data.cache import cache_folder
     from equipoise.experiments.description import describe
     from equipoise.experiments.running.executors import default_executor
     from equipoise.experiments.running.memory_plan import fit_to_memory
     from equipoise.experiments.study_summary import study_lines
+    from equipoise.runs.reading import IMAGES, VOLUMES
     from equipoise.runs.store import RunStore
 
     clock = clock or StageClock()
@@ -103,6 +105,9 @@ def execute(
             say(line)
     for sentence in memory.sentences:
         say(f"Memory: {sentence}")
+    cache = cache_folder()
+    if cache is not None and study.reading.source in (IMAGES, VOLUMES):
+        say(f"Cache: {cache} keeps what was read (equipoise cache).")
     store.check(describe(study))
     complete = (out / "report.html").is_file() and all(map(store.has_finished, study.cells()))
     try:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.atomic import JsonFields, JsonValue
-from equipoise.data.images.cache import cache_folder
+from equipoise.data.cache import cache_folder
 from equipoise.data.images.options import LATER, NOT_STORED, ON_ERROR, check_groups, check_ignore
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.data.volumes.labels import LABEL_SCHEMES

@@ -20,8 +20,8 @@ from platformdirs import user_cache_dir
 
 from equipoise.arrays import Images, Labels
 from equipoise.atomic import atomic_file
+from equipoise.data.cache import cache_folder
 from equipoise.data.dataset import ImageDataset
-from equipoise.data.images.cache import cache_folder
 from equipoise.data.images.conversion import conform, describe_constant, is_constant
 from equipoise.data.images.listing import NO_PATIENTS, check_classes
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
