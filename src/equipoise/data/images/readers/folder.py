@@ -15,6 +15,7 @@ from equipoise.data.images.listing import (
 )
 from equipoise.data.images.loading import load
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
+from equipoise.data.images.patient_names import suggest_groups
 from equipoise.data.images.tables_beside import describe_tables
 from equipoise.data.walking import SYSTEM_NAMES, ignore_hint, is_ignored
 from equipoise.exceptions import DataError
@@ -84,6 +85,7 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         )
     files: list[str] = []
     class_folders: list[str] = []
+    inner_paths: list[str] = []
     for class_folder, inside in images_of.items():
         if not inside:
             raise DataError(
@@ -93,9 +95,7 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
             )
         files += inside
         class_folders += [class_folder] * len(inside)
-    inner_paths = []
-    for file, class_folder in zip(files, class_folders, strict=True):
-        inner_paths.append(file.removeprefix(f"{class_folder}/"))
+        inner_paths += [file.removeprefix(f"{class_folder}/") for file in inside]
     patients = find_patients(inner_paths, options.groups) if options.groups else [""] * len(files)
     splits = [split_of_folder[class_folder] for class_folder in class_folders]
     if not any(splits):
@@ -107,6 +107,7 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
     ):
         label = PurePosixPath(class_folder).name
         images.append(ListedImage(file=file, label=label, patient=patient, split=split))
+    notes += [] if options.groups else suggest_groups(inner_paths, len(images_of))
     return list_images(path, images, notes)
 
 

@@ -22,9 +22,11 @@ from equipoise.data.images.listing import (
     find_patients,
     first_few,
     list_images,
+    split_of,
 )
 from equipoise.data.images.loading import load
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
+from equipoise.data.images.patient_names import suggest_groups
 from equipoise.data.patient_columns import (
     look_like_patients,
     means_patients,
@@ -54,13 +56,14 @@ COLUMNS = {
     "group": (),  # see equipoise.data.patient_columns
     "split": ("split", "datasplit", "partition", "subset", "set", "phase", "usage"),
 }
+SUFFIXES = (".csv", ".tsv")
 REQUIRED = ("path", "label")
 NAME_COLUMN = "Name it with {role}_column (--{role}-column)."
 
 
 def recognizes(path: Path, options: ReadOptions) -> bool:
     """Return whether a table is given, or the path is a table."""
-    return options.table is not None or path.suffix.lower() == ".csv"
+    return options.table is not None or path.suffix.lower() in SUFFIXES
 
 
 def read(path: Path, options: ReadOptions) -> Loaded:
@@ -235,7 +238,9 @@ def _patients(
             _ask_for_patients(lines, taken, str(columns["label"]))
         unused = [name for name in table.columns if name not in (*taken, column)]
         note = f"Columns of {table.path.name} that were not used: {first_few(unused, 12)}."
-        return [""] * n, [note] if unused else []
+        n_classes = len(set(table.cells(columns["label"])))
+        hints = suggest_groups(table.cells(lines.path_column), n_classes)
+        return [""] * n, [*([note] if unused else []), *hints]
     problem = f"images without a patient among others with one in column '{column}'"
     lines.add_fault(rows, problem, "Fill them in, or name another column (--group-column).")
     notes: list[str] = []
@@ -274,7 +279,7 @@ def _ask_for_patients(lines: Lines, taken: Sequence[str | None], label_column: s
 def _splits(lines: Lines, column: str | None, options: ReadOptions) -> tuple[list[str], list[str]]:
     """Return the split of each line ("" where it has none), and notes about them."""
     cells = lines.table.cells(column)
-    splits = ["" if is_missing(cell) else SPLIT_NAMES.get(cell.lower(), cell) for cell in cells]
+    splits = ["" if is_missing(cell) else split_of(cell) or cell for cell in cells]
     unknown = sorted(set(splits).difference(SPLIT_NAMES.values(), ("",)))
     counts = Counter(filter(None, splits))
     if column is None or not counts:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from equipoise.data.csv_table import NO_COLUMN, Table, read_table, resolve_cell, table_and_root
-from equipoise.data.images.listing import SPLIT_NAMES, first_few
+from equipoise.data.images.listing import SPLIT_NAMES, first_few, split_of
 from equipoise.data.images.options import ReaderCard
 from equipoise.data.patient_columns import look_like_patients, patient_column, same_patients
 from equipoise.data.spelling import is_missing
@@ -35,7 +35,7 @@ NAME_COLUMN = "Rename it to '{role}' in the table, or name it with {role}_column
 
 def recognizes(path: Path, options: VolumeOptions) -> bool:
     """Return whether a table is given, or the path is a table."""
-    return options.table is not None or path.suffix.lower() == ".csv"
+    return options.table is not None or path.suffix.lower() in (".csv", ".tsv")
 
 
 def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
@@ -107,7 +107,7 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
                 images=images,
                 label_file=_file(cells["label"], cells["case"], root, table_path),
                 mask_file=_file(cells["mask"], cells["case"], root, table_path),
-                split=SPLIT_NAMES.get(cells["split"].lower(), ""),
+                split=split_of(cells["split"]),
             )
         )
     note = f"Columns of {table_path.name} left out, not files of volumes: {', '.join(left_out)}."
@@ -151,7 +151,7 @@ def _case_faults(table: Table, columns: Mapping[str, str | None]) -> list[str]:
             n_times[case] += 1
         if is_missing(row.cell(patient_column)):
             without_patient.append(f"{case} (line {row.line})")
-        if not is_missing(split) and split.lower() not in SPLIT_NAMES:
+        if not is_missing(split) and not split_of(split):
             unknown_splits.add(split)
     faults: list[str] = []
     if nameless_lines:
