@@ -3,6 +3,7 @@
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -114,7 +115,7 @@ def test_the_value_that_a_tiff_declares_as_no_data_is_refused(tmp_path: Path) ->
 def test_ends_of_a_range_are_no_missing_pixels(
     dtype: type, values: tuple[float, ...], tmp_path: Path
 ) -> None:
-    pixels = np.resize(np.array(values, dtype=dtype), (8, 8))
+    pixels: NDArray[Any] = np.resize(np.array(values, dtype=dtype), (8, 8))
     Image.fromarray(pixels).save(tmp_path / "film.tif")
     np.testing.assert_array_equal(decode(tmp_path / "film.tif"), first(pixels))
 

@@ -141,7 +141,7 @@ def no_photometric(path: Path) -> Path:
 
 
 def no_data(path: Path, value: float, dtype: type = np.float32) -> Path:
-    pixels = GRAY.astype(dtype)
+    pixels: NDArray[Any] = GRAY.astype(dtype)
     pixels[3, :2] = value
     return save(path, pixels, format="TIFF")
 
@@ -223,7 +223,7 @@ BAD: dict[Callable[[Path], Path], str] = {
     gif: "a GIF",
     float_color: "a TIFF of a kind",
     partial(no_data, value=-9999): "-9999 in 2 pixels",
-    partial(no_data, value=np.finfo(np.float32).min): "-3.40282e+38 in 2 pixels",
+    partial(no_data, value=float(np.finfo(np.float32).min)): "-3.40282e+38 in 2 pixels",
     partial(no_data, value=1e20): "1e+20 in 2 pixels",
     partial(no_data, value=65535, dtype=np.uint16): "65535 in 2 pixels",
     folder: "Is a directory",

@@ -111,7 +111,7 @@ def refuse_no_data(pixels: Images, declared: float | None, path: Path) -> None:
     """
     if pixels.dtype == np.float32 and not np.isfinite(pixels).all():
         raise UnreadableError(path, "it has NaN or infinity. Replace those values.")
-    sentinel = None if declared is None else pixels.dtype.type(np.float64(declared))
+    sentinel = declared
     if sentinel is None or not (pixels == sentinel).any():
         sentinel = _isolated(pixels)
     if sentinel is not None:
@@ -123,20 +123,20 @@ def refuse_no_data(pixels: Images, declared: float | None, path: Path) -> None:
         )
 
 
-def _isolated(pixels: Images) -> np.generic | None:
+def _isolated(pixels: Images) -> float | None:
     """Return the least or largest value if it is far from all others, else None."""
     if pixels.dtype == np.uint8:
         return None
-    for value, nearest in ((pixels.min(), np.min), (pixels.max(), np.max)):
-        if abs(float(value)) < LEAST:
+    for value, nearest in ((float(pixels.min()), np.min), (float(pixels.max()), np.max)):
+        if abs(value) < LEAST:
             continue
-        if abs(float(value)) > NO_DATA:
+        if abs(value) > NO_DATA:
             return value
         others = pixels[pixels != value]
         extent = float(np.ptp(others)) if others.size else 0.0
-        times = FAR if abs(float(value)) in CUSTOMARY else FARTHER
+        times = FAR if abs(value) in CUSTOMARY else FARTHER
         is_candidate = pixels.dtype == np.float32 or times == FAR
-        if extent > 0 and is_candidate and abs(float(value) - nearest(others)) > times * extent:
+        if extent > 0 and is_candidate and abs(value - float(nearest(others))) > times * extent:
             return value
     return None
 
