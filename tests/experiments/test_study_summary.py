@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from equipoise.data.images.listing import NO_PATIENTS
 from equipoise.data.images.options import Loaded
 from equipoise.data.phantoms.datasets import cells
 from equipoise.data.volume_dataset import VolumeDataset
@@ -35,6 +36,13 @@ def test_classes_patients_and_new_splits_are_counted() -> None:
     assert lines[5].startswith("Split: new, 2 splits by patient; split-0: train ")
     assert "a.png: torn" in lines[6]
     assert lines[7] == "Note: left out"
+
+
+def test_unknown_patients_are_not_counted() -> None:
+    lines = planned(Loaded(dataset=cells((30, 12), size=32), notes=("x", NO_PATIENTS)))
+    assert lines[2].split() == ["normal", "30", "?"]
+    assert not any("17 patients" in line for line in lines)
+    assert lines[-2:] == [f"Note: {NO_PATIENTS}", "Note: x"]
 
 
 def test_copies_under_two_labels_are_named() -> None:

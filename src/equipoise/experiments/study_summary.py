@@ -7,11 +7,14 @@ import numpy as np
 from equipoise.arrays import Rows
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import Duplicates
+from equipoise.data.images import listing
 from equipoise.data.volume_dataset import VolumeDataset
+from equipoise.data.volumes import loading
 from equipoise.experiments.image_plan import positive_class_sentence
 from equipoise.experiments.study import NEW, OWN, Study
 
 MOST_CLASSES = 30  # that are listed
+NO_PATIENTS = (listing.NO_PATIENTS, loading.NO_PATIENTS)
 N_NAMED = 3  # conflicts and files that are named
 
 
@@ -37,29 +40,32 @@ def study_lines(study: Study) -> list[str]:
           normal        30        12
           abnormal      12         5
     """
+    notes = list(study.facts.get("notes", ()))
+    are_known = not any(note in NO_PATIENTS for note in notes)
     if isinstance(study.dataset, ImageDataset):
-        lines = image_lines(study, study.dataset)
+        lines = image_lines(study, study.dataset, patients_are_known=are_known)
     else:
         lines = volume_lines(study.dataset)
-    lines.append(split_line(study))
+    lines.append(split_line(study, patients_are_known=are_known))
     if study.duplicates is not None:
         lines += copies_lines(study.images, study.duplicates)
     skipped = study.facts.get("skipped", ())
     if skipped:
         lines.append(f"Not read ({len(skipped):,}): {'; '.join(skipped[:N_NAMED])}")
-    lines += [f"Note: {note}" for note in study.facts.get("notes", ())]
+    lines += [f"Note: {note}" for note in sorted(notes, key=lambda note: note not in NO_PATIENTS)]
     return lines
 
 
-def image_lines(study: Study, dataset: ImageDataset) -> list[str]:
+def image_lines(study: Study, dataset: ImageDataset, *, patients_are_known: bool) -> list[str]:
     """Return how many images there are, of which classes, and which is the positive one."""
     channels, height, width = dataset.images.shape[1:]
     size = f"{width} x {height} px, {channels} channel{'s' * (channels > 1)}"
-    first = f"Read: {len(dataset):,} images of {n_patients(dataset, slice(None))}, {size}."
+    patients = n_patients(dataset, slice(None)) if patients_are_known else "unknown patients"
+    first = f"Read: {len(dataset):,} images of {patients}, {size}."
     rows: list[tuple[str, ...]] = [("class", "images", "patients")]
     for label, name in enumerate(dataset.class_names[:MOST_CLASSES]):
-        patients = np.unique(dataset.groups[dataset.labels == label])
-        rows.append((name, f"{dataset.counts[label]:,}", f"{len(patients):,}"))
+        n = len(np.unique(dataset.groups[dataset.labels == label]))
+        rows.append((name, f"{dataset.counts[label]:,}", f"{n:,}" if patients_are_known else "?"))
     return [first, *aligned(rows), positive_class_sentence(study)]
 
 
@@ -73,19 +79,20 @@ def volume_lines(dataset: VolumeDataset) -> list[str]:
     return [first, *aligned(rows)]
 
 
-def split_line(study: Study) -> str:
-    """Return where the splits come from, and how large their parts are."""
+def split_line(study: Study, *, patients_are_known: bool) -> str:
+    """Return where the splits come from, and how large the parts of the first one are."""
     splits, dataset = study.splits, study.dataset
     n = f"{len(splits)} split{'s' * (len(splits) > 1)}"
     origin = {
         OWN: "that of the source (--new-splits draws others)",
-        NEW: f"new, {n} by patient",
+        NEW: f"new, {n} by {'patient' if patients_are_known else 'image'}",
         "": n,
     }[study.split_origin]
     parts = []
     for part in ("train", "validation", "test"):
         rows = getattr(splits[0], part)
-        parts.append(f"{part} {len(rows):,} ({n_patients(dataset, rows)})")
+        patients = f" ({n_patients(dataset, rows)})" if patients_are_known else ""
+        parts.append(f"{part} {len(rows):,}{patients}")
     return f"Split: {origin}; {splits[0].name}: {', '.join(parts)}."
 
 

@@ -125,12 +125,13 @@ def test_tables_beside_the_images_are_offered(tmp_path: Path) -> None:
     two_classes(tmp_path)
     rows = "".join(f"ill/{name}.png,p{name}\n" for name in "ab")
     (tmp_path / "manifest.csv").write_text("file,patient\n" + rows)
-    (tmp_path / "names.tsv").write_text("image_id\tage\na\t3\nb\t4\n")
+    (tmp_path / "names.tsv").write_text("image_id\tage\na\t3\nb\t4\nc\t5\n")
     (tmp_path / "costs.csv").write_text("year,cost\n1,2\n")
+    (tmp_path / "pairs.csv").write_text("file_a,file_b\nill/a.png,ill/b.png\n")
     notes = [note for note in read(tmp_path, OPTIONS).notes if note.startswith("Not used")]
     assert len(notes) == 2
     assert "manifest.csv" in notes[0]
-    assert "columns patient. " in notes[0]
+    assert "Without its patients (patient)" in notes[0]
     assert "column image_id" in notes[1]
     assert all("--table" in note for note in notes)
 
