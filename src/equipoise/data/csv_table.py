@@ -7,6 +7,7 @@ paths.
 import codecs
 import csv
 import io
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -237,12 +238,14 @@ def table_and_root(path: Path, table: Path | str | None) -> tuple[Path, Path]:
     return path, path.parent
 
 
-def resolve_cell(cell: str, root: Path) -> Path:
-    """Return the absolute path that a cell names, with symbolic links followed.
+def resolve_cell(cell: str, root: Path, *, keep_links: bool = False) -> Path:
+    """Return the absolute path that a cell names, with symbolic links followed unless kept.
 
     Backslashes, as in tables made on Windows, separate folders too. The path may be outside `root`.
     """
     path = root.resolve() / cell.replace("\\", "/")
+    if keep_links:
+        return Path(os.path.normpath(path))
     try:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):  # a loop of links, or no possible name

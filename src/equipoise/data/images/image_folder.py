@@ -11,6 +11,7 @@ from equipoise.data.images.listing import first_few
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.walking import walk
 from equipoise.exceptions import DataError
+from equipoise.names import first_names
 
 # Images that are not read: of other formats, and of volumes and slides.
 OTHER_FORMATS = frozenset({
@@ -140,10 +141,10 @@ def by_suffix(files: Sequence[str]) -> str:
         >>> by_suffix(["a.csv", "b.txt", "c.txt", "d.txt", "e.txt", "f.txt", "README"])
         '5 .txt, 1 .csv, 1 without a suffix'
         >>> by_suffix(["a.csv", "b.txt"])
-        'a.csv, b.txt'
+        '“a.csv”, “b.txt”'
     """
     if len(files) <= 5:
-        return first_few(files)
+        return first_names(files)
     counts = Counter(PurePosixPath(file).suffix.lower() for file in files)
     parts = []
     for suffix, n in counts.most_common(8):

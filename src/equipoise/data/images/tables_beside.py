@@ -6,10 +6,10 @@ from pathlib import Path, PurePosixPath
 
 from equipoise.data.csv_table import Table, read_table
 from equipoise.data.images.image_folder import ImageFolder
-from equipoise.data.images.listing import first_few
 from equipoise.data.images.readers.table import COLUMNS
 from equipoise.data.patient_columns import means_patients
 from equipoise.exceptions import DataError
+from equipoise.names import quoted
 
 SUFFIXES = (".csv", ".tsv")
 MAX_BYTES = 50_000_000  # of a table that is looked into
@@ -82,7 +82,7 @@ def sentence_about(table: Table, column: NamingColumn, n_images: int) -> str:
     patients = list(filter(means_patients, columns))
     leak = f" Without its patients ({patients[0]}) the comparison may leak." if patients else ""
     sentence = (
-        f"Not used: {first_few([table.path.name])}, a table that names {column.n_images:,} of the "
+        f"Not used: {quoted(table.path.name)}, a table that names {column.n_images:,} of the "
         f"{n_images:,} images (column {column.name}), with the columns {', '.join(columns[:12])}. "
     )
     if column.by_path:

@@ -299,6 +299,26 @@ def test_a_table_that_is_an_image_is_refused(tmp_path: Path) -> None:
         read(root, ReadOptions(table=root / "a/0.png"))
 
 
+def test_links_out_of_the_folder_are_followed_only_on_request(tmp_path: Path) -> None:
+    path = table(images(tmp_path))
+    file = tmp_path / "a" / "0.png"
+    file.rename(tmp_path.parent / f"{tmp_path.name}.png")
+    file.symlink_to(tmp_path.parent / f"{tmp_path.name}.png")
+    with pytest.raises(DataError, match="--follow-links"):
+        read(path, OPTIONS)
+    loaded = read(path, ReadOptions(cache="off", size=8, follow_links=True))
+    assert loaded.dataset.ids[0] == "a/0.png"
+
+
+def test_ignored_lines_are_counted(tmp_path: Path) -> None:
+    images(tmp_path, n=6)
+    rows = "".join(f"a/{i}.png,{'xy'[i % 2]}\n" for i in range(6))
+    options = ReadOptions(cache="off", size=8, ignore=("5.*",))
+    loaded = read(table(tmp_path, "path,label\n" + rows), options)
+    assert len(loaded.dataset) == 5
+    assert "Left out, ignored (1)" in loaded.notes[0]
+
+
 def test_an_absent_table_or_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"CSV.*absent\.csv"):
         read(tmp_path, ReadOptions(table=tmp_path / "absent.csv"))

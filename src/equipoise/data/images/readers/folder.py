@@ -19,6 +19,7 @@ from equipoise.data.images.patient_names import suggest_groups
 from equipoise.data.images.tables_beside import describe_tables
 from equipoise.data.walking import SYSTEM_NAMES, ignore_hint, is_ignored
 from equipoise.exceptions import DataError
+from equipoise.names import first_names, quoted
 
 CARD = ReaderCard(
     name="folder",
@@ -81,7 +82,7 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         images_of.get(class_folder, unclassed).append(file)
     if unclassed:
         notes.append(
-            f"Left out, images in no class folder ({len(unclassed):,}): {first_few(unclassed)}."
+            f"Left out, images in no class folder ({len(unclassed):,}): {first_names(unclassed)}."
         )
     files: list[str] = []
     class_folders: list[str] = []
@@ -190,7 +191,7 @@ def _inner_splits(files: Sequence[str], inner: Sequence[str]) -> tuple[list[str]
     note = (
         "Class folders are divided into parts of a split (such as train), and this split is not "
         f"used: not every image is in one such folder, or none is for training "
-        f"({first_few([example])})."
+        f"({quoted(example)})."
     )
     return [""] * len(files), [note]
 

@@ -34,7 +34,9 @@ from equipoise.data.patient_columns import (
     same_patients,
 )
 from equipoise.data.spelling import is_missing, spellings
+from equipoise.data.walking import is_ignored
 from equipoise.exceptions import DataError
+from equipoise.names import first_names
 
 CARD = ReaderCard(
     name="table",
@@ -74,8 +76,9 @@ def read(path: Path, options: ReadOptions) -> Loaded:
     The table has a header; see `equipoise.data.csv_table.read_table`. Its columns are found by
     name, in any case, unless they are named in the options ("none" is no column); for that of the
     patients see `equipoise.data.patient_columns.patient_column`. Each path must stay inside the
-    folder, with symbolic links followed. A column of patients or splits that is empty throughout
-    counts as absent; `options.groups` has priority over a column of patients.
+    folder, with symbolic links followed, unless `options.follow_links` lets links lead out of it;
+    paths that match `options.ignore` are left out. A column of patients or splits that is empty
+    throughout counts as absent; `options.groups` has priority over a column of patients.
 
     Raises:
         DataError: The table or a column is missing, or the table is empty or not a table; lines of
@@ -124,7 +127,7 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         )
     path_column, label_column = str(columns["path"]), str(columns["label"])
     lines = Lines(table=table, path_column=path_column)
-    files = _relative_paths(lines, root, label_column)
+    files = _relative_paths(lines, root, label_column, keep_links=options.follow_links)
     _check_labels(lines, label_column)
     patients, patient_notes = _patients(lines, columns, options)
     splits, split_notes = _splits(lines, columns["split"], options)
@@ -134,7 +137,12 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         files, table.cells(label_column), patients, splits, strict=True
     ):
         images.append(ListedImage(file=file, label=label, patient=patient, split=split))
-    return list_images(root, images, (*patient_notes, *split_notes))
+    notes = [*patient_notes, *split_notes]
+    if options.ignore:
+        ignored = [image.file for image in images if is_ignored(image.file, options.ignore)]
+        images = [image for image in images if image.file not in ignored]
+        notes.append(f"Left out, ignored ({len(ignored):,}): {first_names(ignored)}.")
+    return list_images(root, images, notes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,13 +172,13 @@ class Lines:
         return [row for row in self.table.rows if condition(row.cells[column])]
 
 
-def _relative_paths(lines: Lines, root: Path, label_column: str) -> list[str]:
+def _relative_paths(lines: Lines, root: Path, label_column: str, *, keep_links: bool) -> list[str]:
     """Return the path of each image relative to the root, with "/"."""
     base, column = root.resolve(), lines.path_column
     labels: dict[Path, set[str]] = {}  # of each file
     paths: list[Path] = []
     for row in lines.table.rows:
-        path = resolve_cell(row.cells[column], root)
+        path = resolve_cell(row.cells[column], root, keep_links=keep_links)
         paths.append(path)
         labels.setdefault(path, set()).add(row.cells[label_column])
     n_times = Counter(paths)
@@ -192,7 +200,8 @@ def _relative_paths(lines: Lines, root: Path, label_column: str) -> list[str]:
             repeated.append(row)
     fix = "Fill it in, or remove the lines."
     lines.add_fault(nameless, f"no value in column '{column}'", fix)
-    lines.add_fault(outside, f"paths leave the folder {root}", "Copy the images into the folder.")
+    fix = "Copy the images into the folder, or follow links with follow_links (--follow-links)."
+    lines.add_fault(outside, f"paths leave the folder {root}", fix)
     fix = "Correct the paths, or remove the lines."
     lines.add_fault(missing, f"paths do not exist in {root}", fix)
     lines.add_fault(conflicting, "files twice, with different labels", "Keep one line per image.")
