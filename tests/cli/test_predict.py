@@ -89,7 +89,12 @@ def test_new_images_are_scored(run: RunStore, new: Path, call: Call, tmp_path: P
     assert {row["prior_corrected"] for row in rows_of(out)} == {"1"}
     command = ("predict", run.folder, new, "--out", out, "--own-thresholds")
     assert call(*command)[0] == 0
-    assert {row["own_thresholds"] for row in rows_of(out)} == {"1"}
+    rare = names[run.description().rare_class]
+    for row in rows_of(out):
+        assert row["own_thresholds"] == "1"
+        assert 0 < float(row["threshold"]) < 1
+        is_rare = float(row[f"moved probability of {rare}"]) >= 0.5
+        assert (row["predicted"] == rare) == is_rare
     code, _, error = call(*command, "--correct-priors")
     assert code == 2
     assert "--own-thresholds" in error

@@ -245,7 +245,8 @@ def score(
     from equipoise.deployment.classify import (
         check_table,
         choose_classifiers,
-        decide_at_own_thresholds,
+        move_to_own_thresholds,
+        own_thresholds,
         own_thresholds_sentence,
         scores_of_cells,
         write_predictions,
@@ -254,17 +255,16 @@ def score(
     ensemble = choose_classifiers(run, **vars(networks))
     check_table(output.path)
     console = Terminal(soft_wrap=True, highlight=False, markup=False)
-    n = len(ensemble.cells)
-    method = ensemble.cells[0].method
+    n, method = len(ensemble.cells), ensemble.cells[0].method
     console.print(f"{n} classifier{'s' * (n != 1)} of {method}. {ensemble.reason}")
     with reading_bar() as progress:
         options = options_like(run.description, fit=fit, files=files, progress=progress)
         new = read_unlabeled(images, options)
     with working_bar():
         of_cells = scores_of_cells(run, ensemble, new.images, corrected=output.corrected)
-    calls = None
+    moved = None
     if output.own_thresholds:
-        calls = decide_at_own_thresholds(run, of_cells)
+        moved = move_to_own_thresholds(run, of_cells)
         console.print(own_thresholds_sentence(run, ensemble.cells))
     write_predictions(
         output.path,
@@ -272,7 +272,8 @@ def score(
         np.mean(list(of_cells.values()), axis=0),
         run.description.class_names,
         corrected=output.corrected,
-        calls=calls,
+        moved=moved,
+        thresholds=own_thresholds(run, ensemble.cells) if output.own_thresholds else (),
     )
     for line in (*new.notes, *(f"Left out: {skipped}" for skipped in new.skipped)):
         console.print(line)

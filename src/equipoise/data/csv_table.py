@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from equipoise.csv_cells import unprotected
 from equipoise.data.images.listing import first_few
 from equipoise.discovery import unknown
 from equipoise.exceptions import DataError
@@ -156,7 +157,7 @@ def read_table(path: Path) -> Table:
     try:
         for fields in reader:
             if any(map(str.strip, fields)):
-                lines[line + 1] = list(map(str.strip, fields))
+                lines[line + 1] = [unprotected(field.strip()) for field in fields]
             line = n_before + reader.line_num
     except csv.Error as error:
         raise DataError(

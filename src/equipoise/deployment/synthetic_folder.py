@@ -1,6 +1,5 @@
 """A folder of released synthetic images: its files, and when it may be written."""
 
-import csv
 import hashlib
 import json
 import re
@@ -19,6 +18,7 @@ from equipoise.atomic import (
     write_json,
 )
 from equipoise.checksums import FOLDER_FILE
+from equipoise.csv_cells import write_lines
 from equipoise.data.images.encoding import encode, suffix_for
 from equipoise.data.images.listing import first_few, split_of
 from equipoise.exceptions import SettingError
@@ -187,9 +187,7 @@ def write_images(
         manifest: Manifest = {**plan.to_json(), **json.loads(json.dumps(parts))}
         write_json(temporary / MANIFEST, manifest)
         with (temporary / TABLE).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows((*row, 1) for row in rows)
+            write_lines(file, (COLUMNS, *((*row, 1) for row in rows)))
     return manifest
 
 

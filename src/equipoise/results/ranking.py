@@ -1,6 +1,5 @@
 """Rank methods over several data sets (Demsar 2006)."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from equipoise.atomic import reading
 from equipoise.checksums import check_file
+from equipoise.csv_cells import read_lines
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError
 from equipoise.metrics.classification import METRICS
@@ -141,7 +141,7 @@ def _read_means(folder: Path, metric: str) -> dict[str, float]:
     means = {}
     metrics: set[str] = set()
     with reading(path), path.open(newline="", encoding="utf-8") as file:
-        for line in csv.DictReader(file):
+        for line in read_lines(file):
             metrics.add(line["metric"])
             if line["metric"] == metric and line["mean"]:
                 means[line["method"]] = float(line["mean"])

@@ -1,6 +1,5 @@
 """`CaseMeasures`: how well label maps agree with the reference, case by case (measures.csv)."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.atomic import reading
+from equipoise.csv_cells import read_lines
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.metrics.segmentation import measure_case
 from equipoise.runs.csv_records import write_csv
@@ -150,7 +150,7 @@ def read_measures(path: Path) -> CaseMeasures:
     patients: dict[str, int] = {}  # {case: patient}
     numbers: dict[str, dict[str, list[float]]] = {}  # {region: {measure: n values}}
     with reading(path), path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+        for row in read_lines(file):
             patients[row["case"]] = int(row["patient"])
             of_region = numbers.setdefault(row["region"], {})
             for name, text in row.items():

@@ -1,6 +1,5 @@
 """Tables of a run as CSV: the same bytes for the same numbers, and read back as records."""
 
-import csv
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from equipoise.atomic import atomic_file, reading
+from equipoise.csv_cells import protected, read_lines, write_cells
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -69,10 +69,8 @@ def write_csv(
         atomic_file(path, checksum=checksum) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        for line in lines:
-            writer.writerow(map(_text, header, line))
+        write_cells(file, [list(map(protected, header))])
+        write_cells(file, (list(map(_text, header, line)) for line in lines))
 
 
 def read_rows(path: Path, record: type[Row]) -> list[Row]:
@@ -85,7 +83,7 @@ def read_rows(path: Path, record: type[Row]) -> list[Row]:
     """
     rows = []
     with reading(path), path.open(newline="", encoding="utf-8") as file:
-        for line in csv.DictReader(file):
+        for line in read_lines(file):
             values: dict[str, Field] = {}
             for field in fields(record):
                 text = line[field.name]
@@ -103,6 +101,8 @@ def column_names(record: type["DataclassInstance"]) -> tuple[str, ...]:
 
 
 def _text(column: str, value: object) -> str:
+    if isinstance(value, str):
+        return protected(value)
     if not isinstance(value, float):
         return str(value)
     if not math.isfinite(value):

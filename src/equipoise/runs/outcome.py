@@ -1,6 +1,5 @@
 """`Outcome`: what training a cell yields, as `RunStore.write` stores it, and its `history.csv`."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from equipoise.atomic import reading
+from equipoise.csv_cells import read_lines, write_lines
 from equipoise.data.dataset import ImageDataset
 from equipoise.runs.cell_record import ImageCellRecord, VolumeCellRecord
 
@@ -41,9 +41,7 @@ class Outcome:
 def write_history(path: Path, rows: Iterable[HistoryRow]) -> None:
     """Write one line for each recorded value."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("stage", "step", "name", "value"))
-        writer.writerows(rows)
+        write_lines(file, (("stage", "step", "name", "value"), *rows))
 
 
 def read_history(path: Path) -> History:
@@ -54,6 +52,6 @@ def read_history(path: Path) -> History:
     """
     curves: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     with reading(path), path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+        for row in read_lines(file):
             curves[row["stage"], row["name"]].append((float(row["step"]), float(row["value"])))
     return dict(curves)
