@@ -73,6 +73,7 @@ def test_damage_of_a_single_file_names_it_and_its_checksum(tmp_path: Path, damag
 def test_missing_files_are_noticed_without_reading_the_others(cell: Path) -> None:
     (cell / "record.json").write_text("2")
     check_present(cell)
+    check_file(cell / "synthetic.npz")  # a cell need not have it
     (cell / "classifier" / "model.json").unlink()
     with pytest.raises(DamagedFileError, match=r"model\.json"):
         check_present(cell)
@@ -83,6 +84,12 @@ def test_damaged_checksums_are_damage_too(cell: Path, text: str) -> None:
     (cell / "checksums.json").write_text(text)
     with pytest.raises(DamagedFileError):
         read_json(cell / "record.json")
+
+
+def test_a_file_that_was_added_is_damage(cell: Path) -> None:
+    write_json(cell / "synthetic.json", 1)
+    with pytest.raises(DamagedFileError, match=r"synthetic\.json"):
+        read_json(cell / "synthetic.json")
 
 
 def test_what_was_written_before_checksums_is_read(cell: Path, tmp_path: Path) -> None:

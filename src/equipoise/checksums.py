@@ -160,9 +160,10 @@ def _expected(path: Path) -> str | None:
     folder = _tree(path)
     if folder is not None:
         name = path.relative_to(folder).as_posix()
-        if name == FOLDER_FILE:
+        sums = _read(folder / FOLDER_FILE)
+        if name == FOLDER_FILE or not (name in sums or path.exists()):
             return None
-        return _read(folder / FOLDER_FILE).get(name, "not listed")
+        return sums.get(name, "a file that was not written with the others")
     beside = _beside(path)
     try:
         return beside.read_text(encoding="ascii", errors="replace").strip()

@@ -126,9 +126,10 @@ def damage_run(folder: Path, stored: StoredRun, rng: Rng) -> str:
     if way == 0:
         path.unlink()
         return f"{name} deleted"
-    if way == 1:
-        alike = [other for other in stored.files if Path(other).name == path.name]
-        other = alike[rng.integers(len(alike))]
+    others = [other for other in stored.files if Path(other).suffix == path.suffix]
+    others.remove(name)
+    if way == 1 and others:
+        other = others[rng.integers(len(others))]
         shutil.copyfile(folder / other, path)
         return f"{name} replaced by {other}"
     path.write_bytes(damage(path.read_bytes(), rng))
