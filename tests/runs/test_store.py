@@ -22,7 +22,7 @@ from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord
 from equipoise.runs.run import open_run
-from equipoise.runs.store import RunStore
+from equipoise.runs.store import MOST_CONFLICTS, RunStore
 
 MakeStudy = Callable[..., Study]
 
@@ -230,3 +230,24 @@ def test_duplicates_are_written_by_name(
     assert pair in stored["exact"]
     assert pair in stored["crossing"]["split-0"]
     assert stored["crossing_validation"]["split-0"] == [sorted([toy.ids[c], toy.ids[d]])]
+
+
+def test_copies_with_different_labels_are_stored_side_by_side(
+    make_study: MakeStudy, toy: ImageDataset, tmp_path: Path
+) -> None:
+    run_study(make_study(), tmp_path / "plain", executor=InProcess())
+    assert open_run(tmp_path / "plain").conflicts is None
+    a, b = (int(np.flatnonzero(toy.labels == label)[0]) for label in (0, 1))
+    images = toy.images.copy()
+    images[b] = images[a]
+    dataset = replace(toy, images=images)
+    study = make_study(dataset=dataset, duplicates=find_duplicates(dataset))
+    run_study(study, tmp_path / "run", executor=InProcess())
+    run = open_run(tmp_path / "run")
+    assert run.duplicates is not None
+    assert run.conflicts is not None
+    n = len(run.duplicates.conflicting)
+    assert n >= 1
+    labels = run.conflicts.labels.reshape(-1, 2)
+    assert len(labels) == min(n, MOST_CONFLICTS)
+    assert (labels[:, 0] != labels[:, 1]).all()

@@ -78,6 +78,7 @@ def warnings(c: Contents) -> Iterator[str]:
     yield from failures(c)
     yield from regime_warnings(c)
     yield from crossing_duplicates(c)
+    yield from conflicting_labels(c)
     yield from small_test_sets(c)
     yield from similar_synthetic_images(c)
     missing = missing_replays(c.description, c.run.images.adding)
@@ -141,6 +142,16 @@ def crossing_duplicates(c: Contents) -> Iterator[str]:
                 f"{plural(n_pairs, 'pair')} of duplicate images cross from training into {part} "
                 f"({', '.join(splits)}): its results are too optimistic."
             )
+
+
+def conflicting_labels(c: Contents) -> Iterator[str]:
+    """Yield how many copies of an image have different labels."""
+    n_pairs = 0 if c.run.duplicates is None else len(c.run.duplicates.conflicting)
+    if n_pairs:
+        yield (
+            f"{plural(n_pairs, 'pair')} of duplicate images have different labels, so that one of "
+            "each is wrong: see Duplicates."
+        )
 
 
 def crossing_by_part(c: Contents) -> dict[str, PairsBySplit]:

@@ -174,6 +174,13 @@ class Run:
         return _read_images(path, "training images of the first split") if path.is_file() else None
 
     @cached_property
+    def conflicts(self) -> StoredImages | None:
+        """The first pairs of copies with different labels, in pairs; None where there are none."""
+        path = self.folder / "conflicts.npz"
+        check_file(path)
+        return _read_images(path, "copies with different labels") if path.is_file() else None
+
+    @cached_property
     def cells_with_synthetic(self) -> tuple[Cell, ...]:
         """The finished cells that kept synthetic images."""
         cells = []

@@ -29,10 +29,14 @@ from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord, TriedCellRecord, read_cell_record
 from equipoise.runs.continuation import merge_descriptions
 from equipoise.runs.description import StudyDescription, read_description
+from equipoise.runs.duplicate_pairs import DuplicatePairs, Pair
 from equipoise.runs.outcome import Outcome, write_history
 from equipoise.runs.stage_seconds import read_stage_seconds
 
 EXAMPLES_PER_CLASS = 8
+MOST_CONFLICTS = 12  # pairs of copies with different labels whose images are stored
+# What all cells share.
+SHARED_FILES = ("study.json", "splits.json", "duplicates.json", "conflicts.npz", "examples.npz")
 
 
 class RunStore:
@@ -124,7 +128,7 @@ class RunStore:
         splits: Sequence[Split],
         duplicates: JsonObject | None = None,
     ) -> None:
-        """Store what all cells share: study.json, splits.json, duplicates.json and examples.npz.
+        """Store what all cells share, the `SHARED_FILES`.
 
         If the folder contains a run, its methods, splits and seeds are kept and new ones added.
         Temporary files of a killed process are removed.
@@ -151,6 +155,9 @@ class RunStore:
         save_splits(self.folder / "splits.json", all_splits, dataset)
         if duplicates is not None:
             write_json(self.folder / "duplicates.json", duplicates, checksum=True)
+            conflicting = DuplicatePairs.from_json(duplicates).conflicting
+            if isinstance(dataset, ImageDataset) and conflicting:
+                self._save_conflicts(dataset, conflicting)
         if isinstance(dataset, ImageDataset):
             self._save_examples(dataset, splits[0].train)
         # Written last: a folder with study.json has the other files too.
@@ -228,7 +235,7 @@ class RunStore:
         for parent in (self.folder / "cells", self.workspace):
             for path in list(parent.rglob(".*")):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        for name in ("study.json", "splits.json", "duplicates.json", "examples.npz"):
+        for name in SHARED_FILES:
             for path in self.folder.glob(f".{name}.*"):
                 path.unlink()
 
@@ -238,8 +245,17 @@ class RunStore:
         for label in np.unique(dataset.labels):
             of_class = train[dataset.labels[train] == label]
             rows.append(of_class[:EXAMPLES_PER_CLASS])
-        examples = dataset.subset(np.concatenate(rows))
-        path = self.folder / "examples.npz"
+        self._save_images("examples.npz", dataset.subset(np.concatenate(rows)))
+
+    def _save_conflicts(self, dataset: ImageDataset, pairs: Sequence[Pair]) -> None:
+        """Store the images of the first pairs of copies with different labels, side by side."""
+        row_of = {name: row for row, name in enumerate(dataset.ids.tolist())}
+        rows = [row_of[name] for pair in pairs[:MOST_CONFLICTS] for name in pair]
+        self._save_images("conflicts.npz", dataset.subset(np.array(rows)))
+
+    def _save_images(self, name: str, examples: ImageDataset) -> None:
+        """Store some images of the dataset with their labels and ids."""
+        path = self.folder / name
         with atomic_file(path, checksum=True) as temporary, temporary.open("wb") as file:
             ids = examples.ids.astype(str)
             _save_arrays(file, images=examples.images, labels=examples.labels, ids=ids)
