@@ -182,7 +182,7 @@ class VolumeDatasetDescription(DatasetDescription):
         scheme: Name of the label scheme.
         values: Number of each class in the label files.
         regions: {name: class codes that form the region}.
-        images: {SHA-256 of an image file: id of its case}; None for runs of earlier versions.
+        images: {hash of an image file or of its voxels: id of its case}; None for earlier runs.
         n4: Whether the bias field was corrected; None for runs of earlier versions.
     """
 

@@ -1,7 +1,7 @@
 """The record of a prepared case, stored beside its arrays in `case.json`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -28,6 +28,7 @@ class CaseRecord:
         modalities: c names, the channels.
         n4: Whether the bias field was corrected.
         sha256: Modality, "label" or "mask" -> SHA-256 of the source file; empty in old records.
+        voxels: Modality -> hash of the voxels as they were read; empty in old records.
         tumor_outside_brain: Tumor voxels outside the brain.
         air_in_mask: Voxels of the brain mask that are background.
         has_background: Whether all images have a constant background.
@@ -51,6 +52,7 @@ class CaseRecord:
     has_background: bool
     has_labels: bool
     version: int
+    voxels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, stored: JsonFields) -> Self:
@@ -77,6 +79,7 @@ class CaseRecord:
             has_background=stored["has_background"],
             has_labels=stored["has_labels"],
             version=stored["version"],
+            voxels=stored.get("voxels", {}),
         )
 
     @classmethod

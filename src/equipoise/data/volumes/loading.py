@@ -86,7 +86,9 @@ def prepare_cached(
     """
     folder = options.prepared_folder / source_digest(case, scheme, modalities, n4=options.n4)
     if is_complete(folder):
-        return load_volume(folder)
+        volume = load_volume(folder)
+        if volume.record.voxels:  # older ones were not checked for NaN
+            return volume
     return prepare(case, scheme, modalities, folder, n4=options.n4)
 
 
