@@ -239,12 +239,17 @@ def table_and_root(path: Path, table: Path | str | None) -> tuple[Path, Path]:
     return path, path.parent
 
 
-def resolve_cell(cell: str, root: Path, *, keep_links: bool = False) -> Path:
+def resolve_cell(cell: str, base: Path, *, keep_links: bool = False) -> Path:
     """Return the absolute path that a cell names, with symbolic links followed unless kept.
 
-    Backslashes, as in tables made on Windows, separate folders too. The path may be outside `root`.
+    Backslashes, as in tables made on Windows, separate folders too. The path may be outside.
+
+    Args:
+        cell: The cell.
+        base: The absolute folder that it is relative to.
+        keep_links: Whether symbolic links stay as they are.
     """
-    path = root.resolve() / cell.replace("\\", "/")
+    path = base / cell.replace("\\", "/")
     if keep_links:
         return Path(os.path.normpath(path))
     try:

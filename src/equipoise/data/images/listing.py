@@ -131,14 +131,16 @@ def check_classes(
             "Give the folder above the class folders, or a table with at least two labels."
         )
     counts = np.bincount(labels, minlength=len(class_names))
-    faults: list[str] = []
+    small_classes: list[str] = []
     for name, count in zip(class_names, counts.tolist(), strict=True):
         if count < 2:
-            faults.append(
-                f"class '{name}' has {count} image{'s' * (count != 1)}, and at least 2 are needed "
-                "to train and to test. Add images, merge the class into another one, or remove it."
-            )
-    refuse_together(source, faults)
+            small_classes.append(f"'{name}' ({count})")
+    if small_classes:
+        raise DataError(
+            f"Expected at least 2 images of every class in {source}, to train and to test, got "
+            f"fewer of {first_few(small_classes)}. Add images, merge these classes into others, or "
+            "remove them."
+        )
     if splits is None:
         return
     trained = set(labels[np.isin(splits, ("train", ""))].tolist())

@@ -178,7 +178,7 @@ def _relative_paths(lines: Lines, root: Path, label_column: str, *, keep_links: 
     labels: dict[Path, set[str]] = {}  # of each file
     paths: list[Path] = []
     for row in lines.table.rows:
-        path = resolve_cell(row.cells[column], root, keep_links=keep_links)
+        path = resolve_cell(row.cells[column], base, keep_links=keep_links)
         paths.append(path)
         labels.setdefault(path, set()).add(row.cells[label_column])
     n_times = Counter(paths)

@@ -188,7 +188,7 @@ def _file(cell: str, case: str, root: Path, table_path: Path) -> Path | None:
     """Return the file that a cell names, or None if the cell is empty."""
     if not cell:
         return None
-    path = resolve_cell(cell, root)
+    path = resolve_cell(cell, root.resolve())
     if not path.is_relative_to(root.resolve()):
         raise DataError(
             f"{table_path}, case {case}: {cell} leaves the folder {root}. "
