@@ -91,7 +91,7 @@ def find_cases(place: Path, options: SegmentOptions) -> list["RawCase"]:
         DataError: There are none, or links have no target or lead out of the folder.
     """
     from equipoise.data.volumes.readers.nifti import find_case
-    from equipoise.data.volumes.roles import is_volume
+    from equipoise.data.volumes.roles import is_volume, not_read_problem, volumes_not_read
     from equipoise.data.walking import walk
 
     if not place.is_dir():
@@ -99,6 +99,9 @@ def find_cases(place: Path, options: SegmentOptions) -> list["RawCase"]:
     tree = walk(place, ignore=options.ignore, follow_links=options.follow_links)
     volumes = tree.where(lambda file: is_volume(Path(file)))
     problems = volumes.problems(skip=options.on_error == "skip")
+    not_read = volumes_not_read(place, tree.files)
+    if not_read and options.on_error == "stop":
+        problems.append(not_read_problem(place, not_read))
     if problems:
         raise DataError("\n".join(problems))
     folders = {(place / file).parent for file in volumes.files}

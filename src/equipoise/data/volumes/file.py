@@ -28,6 +28,7 @@ from equipoise.data.volumes.nifti import (
     read_nifti_header,
     refuse_bad,
 )
+from equipoise.data.walking import pointer_reason
 from equipoise.exceptions import DataError, SettingError
 
 NIFTI = (".nii.gz", ".nii")
@@ -248,6 +249,8 @@ def _listed(affine: Affine) -> str:
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
+    if pointer := pointer_reason(path):
+        return DataError(f"Cannot read the volume {path}: {pointer}")
     return DataError(f"Cannot read the volume {path}, is it damaged? ({error}) Copy it again.")
 
 
