@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 
 def load_study(path: Path, protocol: str | None = None) -> "Study":
-    """Run a study file and return its `study`, or one of its `PROTOCOLS`.
+    """Execute a study file and return its `study`, or one of its `PROTOCOLS`.
+
+    That it is a program is said, since it may do whatever its user may do.
 
     `PROTOCOLS` is a table {name: function that builds the study}; the first one is the default.
 
@@ -43,6 +45,7 @@ def load_study(path: Path, protocol: str | None = None) -> "Study":
 
     if not path.is_file():
         raise SettingError(f"Expected a study file, found no {path}.")
+    say(f"{path} is a program: it is executed now, and may do whatever you may.")
     names = runpy.run_path(str(path), run_name="equipoise_study")
     protocols = names.get("PROTOCOLS")
     if protocols is not None:

@@ -59,8 +59,8 @@ CellSeed = Annotated[
 Real = Annotated[
     str | None,
     typer.Option(
-        help="Folder or file of the run's real images, or the STUDY.py that reads them; they are "
-        "read with the options of the run.",
+        help="Folder or file of the run's real images, or the STUDY.py that reads them, which is "
+        "executed; they are read with the options of the run.",
         rich_help_panel=AUDIT,
         show_default="those that the run stored",
     ),

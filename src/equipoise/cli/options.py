@@ -44,8 +44,9 @@ _VOLUME_METHODS = ",".join(_VOLUME_PROTOCOL.methods)
 Images = Annotated[
     str,
     typer.Argument(
-        help="Folder of class folders, CSV table, MedMNIST .npz, or a STUDY.py that defines "
-        "`study`; with --task segmentation, a folder of case folders or a CSV table of cases.",
+        help="Folder of class folders, CSV table, MedMNIST .npz, or a STUDY.py, a program "
+        "that is executed and defines `study`; with --task segmentation, a folder of case folders "
+        "or a CSV table of cases.",
         show_default=False,
     ),
 ]
