@@ -35,6 +35,7 @@ def test_the_report_is_written_before_anything_is_printed(
     def fail(*_: Any) -> None:
         raise OSError
 
+    monkeypatch.setattr(execution, "gather", lambda *_: None)
     monkeypatch.setattr("equipoise.cli.console.show_results", fail)
     with pytest.raises(OSError):  # noqa: PT011 (it has no message)
         execute(make_study(seeds=(0,)), tmp_path / "run", workers=1, device="cpu")
