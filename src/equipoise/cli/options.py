@@ -21,7 +21,15 @@ from equipoise.data.images.options import ReadOptions
 from equipoise.data.volumes.options import VolumeOptions
 from equipoise.discovery import unknown
 from equipoise.exceptions import SettingError
-from equipoise.experiments.protocol import Budget, Protocol, VolumeBudget, VolumeProtocol
+from equipoise.experiments.protocol import (
+    MOST_REPEATS,
+    MOST_STEPS,
+    MOST_WORKERS,
+    Budget,
+    Protocol,
+    VolumeBudget,
+    VolumeProtocol,
+)
 
 Options = TypeVar("Options")
 Progress = Callable[[int, int], None]
@@ -80,6 +88,7 @@ Seeds = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MOST_REPEATS,
         help="Trainings of every method on every split.",
         rich_help_panel=PROTOCOL,
         show_default=f"{PLANNED}; of volumes {_VOLUME_PROTOCOL.n_seeds}",
@@ -89,6 +98,7 @@ Splits = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MOST_REPEATS,
         help="Repeated patient-grouped hold-outs.",
         rich_help_panel=PROTOCOL,
         show_default=PLANNED,
@@ -168,13 +178,17 @@ Steps = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MOST_STEPS,
         help="Optimizer steps of the classifier.",
         rich_help_panel=TRAINING,
         show_default=f"{PLANNED}; of volumes {_VOLUME_BUDGET.n_steps}",
     ),
 ]
 GanSteps = Annotated[
-    int, typer.Option(min=1, help="Generator steps of every GAN.", rich_help_panel=TRAINING)
+    int,
+    typer.Option(
+        min=1, max=MOST_STEPS, help="Generator steps of every GAN.", rich_help_panel=TRAINING
+    ),
 ]
 GanSize = Annotated[
     int | None,
@@ -208,6 +222,7 @@ Workers = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MOST_WORKERS,
         help="Worker processes.",
         rich_help_panel=TRAINING,
         show_default="one per core; on a GPU one",

@@ -21,6 +21,11 @@ SCRATCH, FROZEN, FINETUNE = "scratch", "frozen", "finetune"  # regimes
 PRETRAINED_NETWORK, OFFICIAL = "mobilenet_v2", "official"
 
 
+MOST_REPEATS = 1000  # seeds, splits or folds: each is a cell of every method, and is listed
+MOST_STEPS = 10_000_000
+MOST_WORKERS = 1024
+
+
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
     """How methods are compared on images.

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import urllib.error
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,6 +104,20 @@ def test_bad_files_are_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "toy.npz").write_bytes(content)
     with pytest.raises(DataError, match=r"Cannot read .*toy.npz"):
         read(tmp_path / "toy.npz", OPTIONS)
+
+
+def test_a_small_file_of_many_classes_or_gigabytes_is_refused(tmp_path: Path) -> None:
+    content = arrays()
+    content["train_labels"] = content["train_labels"].astype(np.int64) + 10**9
+    with pytest.raises(DataError, match=r"labels 0 to 999 .*100000000\d"):
+        read(npz(tmp_path, content), ReadOptions(cache="off"))
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, **arrays())
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.getinfo("train_images.npy").file_size = 3 * 2**30  # as its directory will say
+        archive.writestr("note", "")
+    with pytest.raises(DataError, match=r"at most 1,024 MiB .*got 3,072 MiB"):
+        read(path, ReadOptions(cache="off"))
 
 
 def test_a_single_array_is_named(tmp_path: Path) -> None:
