@@ -96,7 +96,6 @@ def execute(
     from equipoise.experiments.description import describe
     from equipoise.experiments.running.executors import default_executor
     from equipoise.experiments.running.memory_plan import fit_to_memory
-    from equipoise.experiments.study_summary import study_lines
     from equipoise.runs.reading import IMAGES, VOLUMES
     from equipoise.runs.store import RunStore
 
@@ -104,8 +103,7 @@ def execute(
     store, executor = RunStore(out), default_executor(device, workers=workers)
     study, executor, memory = fit_to_memory(study, executor, store, device=device)
     if "plan" not in study.facts:  # a plan has said it before its first cell
-        for line in study_lines(study):
-            say(line)
+        show_study(study)
     for sentence in memory.sentences:
         say(f"Memory: {sentence}")
     cache = cache_folder()
@@ -126,6 +124,14 @@ def execute(
     finally:  # an interrupted run counts too
         if not complete and (out / "study.json").is_file():
             clock.store(out)
+
+
+def show_study(study: "Study") -> None:
+    """Print what was read and how it is split, before anything trains."""
+    from equipoise.experiments.study_summary import study_lines
+
+    for line in study_lines(study):
+        say(line)
 
 
 def train(study: "Study", store: "RunStore", executor: "Executor", clock: StageClock) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from equipoise.cli.execution import execute
+from equipoise.cli.execution import execute, show_study
 from equipoise.cli.options import DEFAULT_TIME, RunOptions
 from equipoise.cli.terminal import Terminal, say
 from equipoise.cli.typed_command import command_facts
@@ -130,6 +130,7 @@ def demo_by_plan(out: Path, clock: StageClock, *, workers: int | None) -> "Study
     if stored is not None and stored.plan is not None:
         plan = stored.plan
         study = replanned_study(loaded, plan, request, name=NAME, facts=facts)
+        show_study(study)
     else:
         settled = stored or planner.settle(survey)
         plan, study = planner.plan(loaded, settled, name=NAME, facts=facts)
@@ -207,6 +208,7 @@ def planned_study(
     else:
         plan = stored.plan
         study = replanned_study(loaded, plan, request, name=name, facts=facts)
+        show_study(study)
     show_plan(plan, console)
     return study
 
