@@ -269,3 +269,23 @@ def test_what_is_left_out_is_said_or_refused(folders: dict[str, Path], tmp_path:
     _, said = call(*command, "--out", tmp_path / "out", "--ignore", "*_MASK.*")
     assert re.search(r"Held-out images: Left out, hidden.*\(1\).*eaDir", said)
     assert re.search(r"Synthetic images: Left out, ignored \(1\)", said)
+
+
+def test_the_columns_of_a_table_of_real_images_can_be_named(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    lines = ["path,what,anon_code"]
+    for i, file in enumerate(sorted(folders["real"].rglob("*.png"))):
+        lines.append(f"{file.relative_to(folders['real'])},{file.parent.name},{i // 2}")
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(lines))
+    arguments = (folders["made"], "--real", folders["real"], "--table", table, *QUICK)
+    with pytest.raises(DataError, match="--label-column"):
+        call(*arguments)
+    with pytest.raises(DataError, match="--group-column anon_code"):
+        call(*arguments, "--label-column", "what")
+    with pytest.raises(SettingError, match="--group-column"):
+        call(*arguments[:3], *QUICK, "--group-column", "anon_code")
+    named = ("--label-column", "what", "--group-column", "anon_code")
+    with pytest.raises(DataError, match="nowhere"):  # the real images were read
+        call(*arguments, *named, "--held-out", tmp_path / "nowhere")

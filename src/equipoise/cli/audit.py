@@ -99,6 +99,10 @@ def audit(
     fit: reading.Fit = "pad",
     groups: reading.Groups = None,
     table: reading.Table = None,
+    label_column: reading.LabelColumn = None,
+    path_column: reading.PathColumn = None,
+    group_column: reading.GroupColumn = None,
+    split_column: reading.SplitColumn = None,
     ignore: reading.Ignore = None,
     follow_links: reading.FollowLinks = False,
     extractor: ExtractorName = None,
@@ -123,7 +127,15 @@ def audit(
     options = ReadOptions(
         size=size, fit=fit, groups=groups, ignore=tuple(ignore or ()), follow_links=follow_links
     )
-    images = read_images(synthetic, real, held_out, options, table)
+    options_of_real = replace(
+        options,
+        table=table,
+        label_column=label_column,
+        path_column=path_column,
+        group_column=group_column,
+        split_column=split_column,
+    )
+    images = read_images(synthetic, real, held_out, options, options_of_real)
     with working_bar():
         features, notes = make_features(images.real, extractor, weights, device)
         notes = (*images.notes, *notes)
@@ -167,9 +179,20 @@ class AuditImages:
 
 
 def read_images(
-    synthetic: str, real: str, held_out: str | None, options: "ReadOptions", table: Path | None
+    synthetic: str,
+    real: str,
+    held_out: str | None,
+    options: "ReadOptions",
+    options_of_real: "ReadOptions",
 ) -> AuditImages:
-    """Read the three sets with the same options; training and held-out patients differ in codes.
+    """Read the three sets; training and held-out patients differ in codes.
+
+    Args:
+        synthetic: The synthetic images.
+        real: The real ones.
+        held_out: Real ones that no generator was trained on; those of the own split where None.
+        options: How to read.
+        options_of_real: How to read the real ones: the same, with their table.
 
     Raises:
         DataError: A source does not exist or cannot be read, or classes or depths differ.
@@ -181,7 +204,7 @@ def read_images(
 
     with reading_bar() as progress:
         options = replace(options, progress=progress)
-        loaded = {"real": read_collection(real, replace(options, table=table))}
+        loaded = {"real": read_collection(real, replace(options_of_real, progress=progress))}
         train, held_out_set = loaded["real"].dataset, None
         split = loaded["real"].source_split
         options = replace(options, channels="gray" if train.images.shape[1] == 1 else "rgb")

@@ -109,6 +109,7 @@ def read_collection(path: Path | str, options: ReadOptions) -> Loaded:
     Raises:
         DataError: There are no images, some are in class folders and some beside them, or they
             cannot be decoded.
+        SettingError: A column was named, and there is no table.
 
     Example:
         >>> import tempfile
@@ -123,6 +124,7 @@ def read_collection(path: Path | str, options: ReadOptions) -> Loaded:
     path = Path(path).expanduser()
     if not path.is_dir() or options.table is not None:
         return read(path, options)
+    options.refuse_columns("folder")
     unlabeled = read_unlabeled(path, options)
     names: list[str] = []
     splits: list[str] = []
