@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from equipoise.atomic import read_arrays, read_json
 from equipoise.cli.predict import options_like
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.phantoms.datasets import chest_films
@@ -60,6 +61,21 @@ def new(tmp_path: Path) -> Path:
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open() as table:
         return list(csv.DictReader(table))
+
+
+def test_images_of_the_run_are_said_whatever_they_are_called(
+    run: RunStore, new: Path, call: Call, tmp_path: Path
+) -> None:
+    examples = read_arrays(run.folder / "examples.npz")
+    name, split = str(examples["ids"][0]), read_json(run.folder / "splits.json")["splits"]
+    Image.fromarray(examples["images"][0][0]).save(new / "renamed.bmp")
+    command = ("predict", run.folder, new, "--out", tmp_path / "predictions.csv")
+    said = " ".join(call(*command)[1].split())
+    assert "Warning: 1 of 4 images are of this run" in said
+    assert "1 of them: “renamed.bmp”" in said
+    tests = [part["name"] for part in split if name in part["test"]]
+    for part in tests:
+        assert "no network used has seen them" in call(*command, "--split", part)[1]
 
 
 def test_new_images_are_scored(run: RunStore, new: Path, call: Call, tmp_path: Path) -> None:

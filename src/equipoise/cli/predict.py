@@ -13,6 +13,8 @@ from equipoise.exceptions import SettingError
 if TYPE_CHECKING:
     from equipoise.cli.options import Progress
     from equipoise.data.images.options import ReadOptions
+    from equipoise.data.images.unlabeled import UnlabeledImages
+    from equipoise.deployment.classify import Ensemble
     from equipoise.runs.description import StudyDescription
     from equipoise.runs.run import Run
 
@@ -275,9 +277,20 @@ def score(
         moved=moved,
         thresholds=own_thresholds(run, ensemble.cells) if output.own_thresholds else (),
     )
-    for line in (*new.notes, *(f"Left out: {skipped}" for skipped in new.skipped)):
+    for line in notes_about(new, run, ensemble):
         console.print(line)
     say(f"{len(new.files)} images: {output.path}")
+
+
+def notes_about(new: "UnlabeledImages", run: "Run", ensemble: "Ensemble") -> list[str]:
+    """Return what a reader of the table must know about its images."""
+    from equipoise.runs.known_images import known_images_note
+
+    known = known_images_note(run.folder, new.images, new.files, ensemble.cells)
+    notes = [known] if known else []
+    notes.extend(new.notes)
+    notes.extend(f"Left out: {skipped}" for skipped in new.skipped)
+    return notes
 
 
 def options_like(

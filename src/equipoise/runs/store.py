@@ -30,13 +30,16 @@ from equipoise.runs.cell_record import FailedCellRecord, TriedCellRecord, read_c
 from equipoise.runs.continuation import merge_descriptions
 from equipoise.runs.description import StudyDescription, read_description
 from equipoise.runs.duplicate_pairs import DuplicatePairs, Pair
+from equipoise.runs.known_images import save_pixel_hashes
 from equipoise.runs.outcome import Outcome, write_history
 from equipoise.runs.stage_seconds import read_stage_seconds
 
 EXAMPLES_PER_CLASS = 8
 MOST_CONFLICTS = 12  # pairs of copies with different labels whose images are stored
 # What all cells share.
-SHARED_FILES = ("study.json", "splits.json", "duplicates.json", "conflicts.npz", "examples.npz")
+SHARED_FILES = (
+    "study.json", "splits.json", "pixels.json", "duplicates.json", "conflicts.npz", "examples.npz",
+)  # fmt: skip
 
 
 class RunStore:
@@ -153,6 +156,8 @@ class RunStore:
             all_splits = [split for split in stored if split.name in others] + all_splits
         self._remove_temporary_files()
         save_splits(self.folder / "splits.json", all_splits, dataset)
+        if isinstance(dataset, ImageDataset):
+            save_pixel_hashes(self.folder, dataset)
         if duplicates is not None:
             write_json(self.folder / "duplicates.json", duplicates, checksum=True)
             conflicting = DuplicatePairs.from_json(duplicates).conflicting
