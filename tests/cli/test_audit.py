@@ -165,11 +165,11 @@ def test_folders_without_classes_are_one_class(tmp_path: Path) -> None:
     )
     facts = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert code == 1  # without held-out images, membership is not tested
-    assert facts["audit"]["extractor"] == "random"  # one class trains no classifier
+    assert facts["audit"]["extractor"] == "random"
     assert len(facts["audit"]["classes"]) == 1
 
 
-def test_two_classes_are_looked_at_by_a_classifier_of_the_real_images(
+def test_a_classifier_of_the_real_images_can_be_requested(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -183,6 +183,8 @@ def test_two_classes_are_looked_at_by_a_classifier_of_the_real_images(
         "32",
         "--device",
         "cpu",
+        "--extractor",
+        "classifier",
         "--out",
         tmp_path / "out",
     )
@@ -205,7 +207,8 @@ def test_a_classifier_that_learned_nothing_is_replaced_and_named(
         "equipoise.audit.in_domain.train_in_domain", lambda *_args, **_settings: Constant()
     )
     size = ("--size", "32", "--device", "cpu", "--out", tmp_path / "out")
-    _, said = call(folders["made"], "--real", folders["real"], *size)
+    wanted = ("--extractor", "classifier")
+    _, said = call(folders["made"], "--real", folders["real"], *wanted, *size)
     assert "classifier of the real images is not used" in said
     facts = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert facts["audit"]["extractor"] == "random"

@@ -11,7 +11,11 @@ from imblearn.pipeline import Pipeline
 from tests.conftest import toy_dataset
 from tests.fixtures.volume_run import drawn_brains, volume_study
 
+from equipoise.arrays import fingerprint
 from equipoise.data.splits import hold_out
+from equipoise.deployment.choose_generator import load_generator
+from equipoise.deployment.classify import choose_classifiers, scores_of_cells
+from equipoise.deployment.generate import make_images
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.evidence.finished_run import FinishedRun
 from equipoise.evidence.gathering import gather_evidence
@@ -27,6 +31,7 @@ from equipoise.report.run_contents import Contents
 from equipoise.resampling.gan.oversampler import GANOversampler
 from equipoise.resampling.gan.settings import Schedule
 from equipoise.results.tables import write_all_tables
+from equipoise.runs.description import CLASSIFICATION
 from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 from tools.fuzz.isolation import DEAD_END, SILENT, Attempt, FaultError, Outcome
@@ -47,13 +52,13 @@ class StoredRun:
         study: Its study, which runs it again.
         folder: Where it is stored.
         files: What may be damaged, relative to the folder.
-        results: Digest of each table and of the report, by name.
+        results: Digests of tables, report and predictions by name, of each command of `READING`.
     """
 
     study: Study
     folder: Path
     files: tuple[str, ...]
-    results: Mapping[str, str]
+    results: Mapping[str, Mapping[str, str]]
 
 
 def image_study(_folder: Path) -> Study:
@@ -144,10 +149,11 @@ def check_run(folder: Path, stored: StoredRun, rng: Rng) -> None:
         FaultError: Results differ without a word, or the advice does not help.
     """
     noticed: DamagedFileError | None = None
-    command = int(rng.integers(4))
-    if command < 2:
+    command = int(rng.integers(5))
+    if command in READING:
+        name, read = READING[command]
         try:
-            _compare(write_results(folder), stored, "report")
+            _compare(read(folder), stored.results[name], name)
         except DamagedFileError as error:
             noticed = error
         else:
@@ -164,7 +170,7 @@ def check_run(folder: Path, stored: StoredRun, rng: Rng) -> None:
             follow(str(error))
     else:
         raise FaultError(Outcome(DEAD_END, str(noticed)))
-    _compare(results, stored, "run")
+    _compare(results, stored.results["report"], "run")
     if noticed is not None:
         raise noticed
 
@@ -203,11 +209,34 @@ def write_results(folder: Path) -> dict[str, str]:
     return results
 
 
+def use_networks(folder: Path) -> dict[str, str]:
+    """Do what `equipoise predict` and `generate` do, and digest scores and images; {} of volumes.
+
+    The segmenters of the stored run are no networks.
+    """
+    run = open_run(folder)
+    if run.description.task != CLASSIFICATION:
+        return {}
+    images = toy_dataset(seed=1).images
+    ensemble = choose_classifiers(run, method="gan", split=None, seed=None)
+    scores = scores_of_cells(run, ensemble, images, corrected=False)
+    results = {str(cell): fingerprint(array) for cell, array in scores.items()}
+    generator = load_generator(run, ensemble.cells[0])
+    results["generated"] = fingerprint(make_images(generator, 1, 4, seed=0, name="class-1"))
+    return results
+
+
+READING: Mapping[int, tuple[str, Callable[[Path], dict[str, str]]]] = {
+    0: ("report", write_results),
+    1: ("predict or generate", use_networks),
+}
+
+
 def _open(study: Study, place: Path) -> StoredRun:
     workplace = place.parent / PLACE
     shutil.rmtree(workplace, ignore_errors=True)
     shutil.copytree(place / "stored", workplace)
-    results = write_results(workplace)
+    results = {name: read(workplace) for name, read in READING.values()}
     shutil.rmtree(workplace)
     folder = place / "stored"
     files = []
@@ -218,11 +247,10 @@ def _open(study: Study, place: Path) -> StoredRun:
     return StoredRun(study=study, folder=folder, files=tuple(files), results=results)
 
 
-def _compare(results: Mapping[str, str], stored: StoredRun, command: str) -> None:
-    differing = [
-        name
-        for name in {*results, *stored.results}
-        if results.get(name) != stored.results.get(name)
-    ]
+def _compare(results: Mapping[str, str], expected: Mapping[str, str], command: str) -> None:
+    differing = []
+    for name in sorted({*results, *expected}):
+        if results.get(name) != expected.get(name):
+            differing.append(name)
     if differing:
-        raise FaultError(Outcome(SILENT, f"{command}: {', '.join(sorted(differing))}"))
+        raise FaultError(Outcome(SILENT, f"{command}: {', '.join(differing)}"))

@@ -55,7 +55,7 @@ ExtractorName = Annotated[
     typer.Option(
         help="Feature extractor; see: equipoise list extractors.",
         rich_help_panel=FEATURES,
-        show_default="a classifier trained on the real images; 'random' for one class",
+        show_default="'random', an untrained network, as `generate` and the report have it",
     ),
 ]
 Weights = Annotated[
@@ -246,23 +246,25 @@ def check_depth(dataset: "ImageDataset", reference: "ImageDataset", *, name: str
 
 def make_features(
     real: "ImageDataset", name: str | None, weights: Path | None, device: str
-) -> "tuple[Extractor, tuple[str, ...]]":
-    """Return the requested feature extractor, or a classifier trained on all real images.
+) -> "tuple[Extractor | None, tuple[str, ...]]":
+    """Return the requested feature extractor; None for the untrained network of all commands.
 
-    Held-out images take part in that training: a classifier of the training images alone would
-    treat them differently, which would pass for a memory of the generator.
+    A classifier is trained on all real images, the held-out ones too: one of the training images
+    alone would treat them differently, which would pass for a memory of the generator.
 
     Returns:
-        The extractor, and a note if the classifier learned nothing and a random network replaces
-        it.
+        The extractor, and a note if the classifier learned nothing and is replaced.
     """
     from equipoise.arrays import value_range
+    from equipoise.audit.examination import EXTRACTOR
     from equipoise.audit.in_domain import train_in_domain
     from equipoise.audit.label_fidelity import learned_nothing
     from equipoise.features.choosing import make_extractor
 
     notes: tuple[str, ...] = ()
-    if name == "classifier" or (name is None and (real.counts > 0).sum() > 1):
+    if name is None and weights is None:
+        return None, notes
+    if name == "classifier":
         classifier = train_in_domain(real.images, real.labels, seed=0, device=device)
         reason = learned_nothing(real, classifier)
         if not reason:
@@ -271,39 +273,35 @@ def make_features(
             "The classifier of the real images is not used as feature extractor, a random network "
             f"is: {reason}",
         )
-        name = "random"
-    extractor = make_extractor(
-        name or "random", weights=weights, device=device, span=value_range(real.images)
-    )
+        return None, notes
+    name = name or EXTRACTOR  # which has no weights: refused
+    extractor = make_extractor(name, weights=weights, device=device, span=value_range(real.images))
     return extractor, notes
 
 
 def examine(
     images: AuditImages,
-    features: "Extractor",
+    features: "Extractor | None",
     device: str,
     override: str | None,
     notes: tuple[str, ...],
 ) -> "AuditResult":
-    """Compare the images, measure their quality, and let the gate decide.
-
-    A classifier has seen the real images and not the synthetic ones: quality is not measured in its
-    features.
-    """
-    from equipoise.arrays import value_range
+    """Compare the images, measure their quality, and let the gate decide."""
+    from equipoise.audit.examination import examine as examine_images
     from equipoise.audit.gate import check_release
-    from equipoise.audit.quality import measure_quality
-    from equipoise.audit.report import audit as compare
     from equipoise.exceptions import ReleaseError
-    from equipoise.features.choosing import choose_extractors
     from equipoise.report.audit_page import AuditResult
 
     synthetic, train, real = images.synthetic, images.train, images.real
-    compared = (train, images.held_out, synthetic.images, synthetic.labels)
-    also = [] if features.name == "classifier" else [features]
-    extractors, more = choose_extractors(value_range(real.images), device=device, also=also)
-    audit = compare(*compared, features)
-    quality = measure_quality(*compared, extractors, notes=more)
+    examined = examine_images(
+        train,
+        images.held_out,
+        synthetic.images,
+        synthetic.labels,
+        features=features,
+        device=device,
+    )
+    audit, quality = examined.audit, examined.quality
     release: Release | None = None
     with suppress(ReleaseError):
         release = check_release(audit.privacy, quality.decision, override)
