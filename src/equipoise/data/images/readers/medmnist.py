@@ -6,6 +6,7 @@ import http.client
 import importlib
 import re
 import shutil
+import tokenize
 import urllib.request
 import zipfile
 import zlib
@@ -51,7 +52,8 @@ TIMEOUT_SECONDS = 60
 MOST_CLASSES = 1000  # labels number classes from 0, and each has a name, a row and a column
 # What NumPy raises on files that are damaged, encrypted, or contain one array or pickled objects.
 VALUE_ERRORS = (ValueError, LookupError, TypeError, RuntimeError)
-DAMAGE = (*VALUE_ERRORS, MemoryError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
+READ_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error, tokenize.TokenError)
+DAMAGE = (*VALUE_ERRORS, *READ_ERRORS, MemoryError, SyntaxError)
 
 
 @dataclass(frozen=True, kw_only=True)
