@@ -36,7 +36,7 @@ def test_quality_is_measured_in_requested_features_but_not_in_a_classifier(
     features = pixels(device="cpu")
     seen = set()
     for name in ("pixels", "classifier"):
-        features.name = name  # type: ignore[misc]
+        features.name = name
         compared = (train, None, np.flip(train.images[:6], axis=-1), train.labels[:6])
         examined = examine(*compared, device="cpu", features=features)
         assert examined.audit.extractor == name

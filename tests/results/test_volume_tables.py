@@ -111,8 +111,8 @@ def test_the_comparison_is_paired_over_folds_and_patients(run: Run) -> None:
 
 
 def test_two_of_three_folds_test_nothing(run: Run) -> None:
-    for path in (run.folder / "cells" / "brighter" / "fold-1").glob("seed-*/record.json"):
-        path.unlink()
+    for path in (run.folder / "cells" / "brighter" / "fold-1").glob("seed-*"):
+        shutil.rmtree(path)
     results = summarize_volumes(open_run(run.folder))
     assert {row.verdict for row in results.comparisons} == {"not enough runs"}
     assert "3 folds that both have finished" in results.verdict[0]
