@@ -35,7 +35,7 @@ NO_DATA = 1e30  # larger numbers stand for missing ones
 # they must be away from these; any other value must be farther.
 CUSTOMARY = {999, 9999, 99999, 999999, 2**15 - 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31}
 FAR, FARTHER = 2, 8
-LEAST = 100.0  # absolute value of one; images from 0 to 1 have few numbers between
+LEAST = 999.0  # absolute value of one; smaller ones occur in images
 
 
 def decode(path: Path) -> Images:
