@@ -72,10 +72,12 @@ def read_image_folder(root: Path, options: ReadOptions) -> ImageFolder:
     if companions:
         problems.append(companions_problem(root, companions))
     if not_read:
+        example = PurePosixPath(not_read[0])
+        pattern = f"*{example.suffix}" if example.suffix else example.name
         problems.append(
             f"{len(not_read)} images in {root} are not PNG, JPEG, BMP or TIFF, or have no such "
             f"ending: {first_few(not_read)}. Convert or rename them, or leave them out with ignore "
-            f"(--ignore '*{PurePosixPath(not_read[0]).suffix or '/' + not_read[0]}')."
+            f"(--ignore '{pattern}'). Volumes are read with --task segmentation."
         )
     if problems:
         raise DataError("\n".join(problems))

@@ -145,8 +145,8 @@ def _classes_in(parent: Path, names: Sequence[str]) -> Sequence[str]:
         raise DataError(
             f"Expected a class folder for each class in {parent}, found none ({n_images} images "
             "are directly in it). Sort the images into one folder per class, or list them with "
-            "their labels in a table (--table FILE.csv). If they have no labels, leave them out "
-            f"with ignore (--ignore '{parent.name}')."
+            f"their labels in a table (--table FILE.csv). If '{parent.name}' is a part without "
+            f"labels, leave it out with ignore (--ignore '{parent.name}')."
         )
     return names
 
