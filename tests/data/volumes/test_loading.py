@@ -138,7 +138,7 @@ def test_observations_are_noted_once_with_the_cases(tmp_path: Path) -> None:
     write_image(root / "p3/flair.nii.gz", np.random.default_rng(0).normal(size=IMAGE.shape))
     notes = load(root).notes[2:]
     cases = [note.rpartition(" (1): ")[2] for note in notes]
-    assert cases == ["p0.", "p1.", "p2.", "p3."]
+    assert cases == ["“p0”.", "“p1”.", "“p2”.", "“p3”."]
     for note, words in zip(notes, ("tumor", "outside the brain", "air", "background"), strict=True):
         assert words in note
 
