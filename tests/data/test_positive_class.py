@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.data.positive_class import (
@@ -76,6 +76,7 @@ def test_the_reason_names_the_smaller_healthy_classes() -> None:
     assert positive_class_reason(names, counts, 1) == REQUESTED
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(), st.integers(0, 9)), min_size=1, unique_by=lambda c: c[0]))
 def test_an_occurring_class_is_chosen_whatever_the_names_are(
     classes: list[tuple[str, int]],

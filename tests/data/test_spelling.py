@@ -1,7 +1,7 @@
 """Spellings of one name, and words for a missing value."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.data.spelling import is_missing, same_spelling, spellings
@@ -49,6 +49,7 @@ def test_some_words_depend_on_the_other_values() -> None:
     assert not is_missing("nano")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_form_is_a_spelling_of_itself(name: str) -> None:
     assert same_spelling(name.upper().lower()) == same_spelling(
