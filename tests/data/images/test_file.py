@@ -231,7 +231,14 @@ BAD: dict[Callable[[Path], Path], str] = {
 }
 
 
-@pytest.mark.parametrize("make", BAD, ids=str)
+def name_of(make: Callable[[Path], Path]) -> str:
+    """Return a name of what writes a bad file, the same in every process."""
+    if isinstance(make, partial):
+        return "-".join(map(str, make.keywords.values()))
+    return make.__name__
+
+
+@pytest.mark.parametrize("make", BAD, ids=name_of)
 def test_bad_file_is_named_with_its_reason_and_nothing_else_is_printed(
     make: Callable[[Path], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
