@@ -107,6 +107,7 @@ def test_copies_are_refused_with_exit_code_1(run: Any, call: Call, tmp_path: Pat
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "REFUSED.txt",
         "audit.json",
+        "checksums.json",
     ]
 
     code, said, _ = call(*command, "--override-reason", REASON)

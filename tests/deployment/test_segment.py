@@ -96,7 +96,7 @@ def test_a_missing_modality_is_named(segmented: SegmentedRun, new_case: RawCase)
 def test_missing_networks_and_links_out_of_the_run_are_named(
     segmented: SegmentedRun, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=r"'one, fold-7, seed 0'"):
+    with pytest.raises(DataError, match=r"one.fold-7.seed-0"):
         load_segmenter(segmented.run, Cell("one", "fold-7", 0))
     cell = segmented.run.cells[0]
     moved = replace(segmented.run, folder=tmp_path / "run")

@@ -139,8 +139,7 @@ def test_tables_are_the_same_bytes_each_time(run: Run, tmp_path: Path) -> None:
 
 
 def test_an_unfinished_run_compares_what_both_have(run: Run, make_volume_study: MakeStudy) -> None:
-    record = run.folder / "cells" / "brighter" / "fold-1" / "seed-0" / "record.json"
-    record.unlink()
+    shutil.rmtree(run.folder / "cells" / "brighter" / "fold-1" / "seed-0")
     results = summarize_volumes(open_run(run.folder))
     assert results.n_missing == 1
     assert {row.n_runs for row in results.comparisons} == {10}
