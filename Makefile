@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= 2
 
-.PHONY: demo test check slow mutants bench house docs clean
+.PHONY: demo test check slow mutants fuzz bench house docs clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -32,6 +32,9 @@ check: $(READY)
 
 mutants: $(READY)
 	$(BIN)/python -m tests.mutations.run
+
+fuzz: $(READY)
+	$(BIN)/python -m tools.fuzz
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

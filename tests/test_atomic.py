@@ -60,14 +60,26 @@ def test_an_interrupted_folder_leaves_the_old_one(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["cell"]
 
 
-@pytest.mark.parametrize("kind", [atomic_file, atomic_folder])
-def test_permissions_are_the_usual_ones(tmp_path: Path, kind) -> None:  # type: ignore[no-untyped-def]
-    usual = tmp_path / "usual"
-    usual.mkdir() if kind is atomic_folder else usual.touch()
-    with kind(tmp_path / "ours") as temporary:
-        if kind is atomic_file:
-            temporary.write_text("x")
-    assert (tmp_path / "ours").stat().st_mode == usual.stat().st_mode
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o027])
+def test_what_is_written_is_the_users_alone_unless_it_is_shared(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        for name, shared in (("private", False), ("shared", True)):
+            root = tmp_path / name
+            with atomic_file(root / "new" / "file", shared=shared) as temporary:
+                temporary.unlink()  # as writers do that replace the file
+                temporary.write_text("x")
+            with atomic_folder(root / "folder", shared=shared) as temporary:
+                (temporary / "deep").mkdir()
+                (temporary / "deep" / "file").write_text("x")
+                write_json(temporary / "record.json", {})
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "private", *(tmp_path / "private").rglob("*")):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+    for path in (tmp_path / "shared", *(tmp_path / "shared").rglob("*")):
+        usual = 0o777 if path.is_dir() else 0o666
+        assert path.stat().st_mode & 0o777 == usual & ~umask, path
 
 
 def test_json_is_sorted_readable_and_the_same_each_time(tmp_path: Path) -> None:
@@ -103,3 +115,55 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     locked.mkdir(mode=0o500)
     with pytest.raises(SettingError, match="permissions"):
         make_folder(locked)
+
+
+def test_two_processes_may_write_the_same_folder(tmp_path: Path) -> None:
+    path = tmp_path / "fit"
+    with atomic_folder(path) as slower:
+        (slower / "weights").write_text("same")
+        with atomic_folder(path) as faster:
+            (faster / "weights").write_text("same")
+    assert (path / "weights").read_text() == "same"
+    assert [p.name for p in tmp_path.iterdir()] == ["fit"]
+
+
+def test_a_folder_that_is_filled_meanwhile_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "fit"
+    replace, calls = Path.replace, []
+
+    def slow(source: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) == 1:  # another process is faster by a moment
+            path.mkdir()
+            (path / "weights").write_text("other")
+        return replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", slow)
+    with atomic_folder(path) as temporary:
+        (temporary / "weights").write_text("ours")
+    assert (path / "weights").read_text() == "ours"
+    assert [p.name for p in tmp_path.iterdir()] == ["fit"]
+
+
+def test_names_are_on_the_disk_before_they_are_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor).st_ino))
+    with atomic_folder(tmp_path / "cell") as temporary:
+        (temporary / "deep").mkdir()
+        (temporary / "deep" / "file").write_text("x")
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        assert path.stat().st_ino in flushed, path
+    flushed.clear()
+    write_json(tmp_path / "x.json", 1)
+    assert flushed == [(tmp_path / "x.json").stat().st_ino, tmp_path.stat().st_ino]
+
+
+def test_what_others_receive_has_no_checksums(tmp_path: Path) -> None:
+    for shared in (False, True):
+        with atomic_folder(tmp_path / "out", shared=shared) as temporary:
+            (temporary / "file").write_text("x")
+        assert (tmp_path / "out" / "checksums.json").is_file() is not shared

@@ -9,6 +9,10 @@ class DataError(EquipoiseError, ValueError):
     """Images, labels or files are not what was expected."""
 
 
+class DamagedFileError(DataError):
+    """A stored file is not as it was written, or cannot be read."""
+
+
 class NoStartError(DataError):
     """A class has no image near other classes, where a borderline method could start."""
 

@@ -1,6 +1,8 @@
 """Validate arrays that reach an estimator or a resampler."""
 
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,3 +90,19 @@ def check_whole(name: str, value: object, *, minimum: int) -> None:
         raise SettingError(
             f"Expected {name} as a whole number of at least {minimum}, got {value!r}."
         )
+
+
+def refuse_together(source: Path, faults: Sequence[str]) -> None:
+    """Raise one error for all faults of a source, if there are any.
+
+    Raises:
+        DataError: There are faults.
+
+    Example:
+        >>> refuse_together(Path("labels.csv"), [])
+    """
+    if len(faults) == 1:
+        raise DataError(f"{source}: {faults[0]}")
+    if faults:
+        listed = "".join(f"\n- {fault}" for fault in faults)
+        raise DataError(f"{source} has {len(faults)} faults:{listed}")

@@ -165,11 +165,11 @@ def test_folders_without_classes_are_one_class(tmp_path: Path) -> None:
     )
     facts = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert code == 1  # without held-out images, membership is not tested
-    assert facts["audit"]["extractor"] == "random"  # one class trains no classifier
+    assert facts["audit"]["extractor"] == "random"
     assert len(facts["audit"]["classes"]) == 1
 
 
-def test_two_classes_are_looked_at_by_a_classifier_of_the_real_images(
+def test_a_classifier_of_the_real_images_can_be_requested(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -183,6 +183,8 @@ def test_two_classes_are_looked_at_by_a_classifier_of_the_real_images(
         "32",
         "--device",
         "cpu",
+        "--extractor",
+        "classifier",
         "--out",
         tmp_path / "out",
     )
@@ -205,7 +207,8 @@ def test_a_classifier_that_learned_nothing_is_replaced_and_named(
         "equipoise.audit.in_domain.train_in_domain", lambda *_args, **_settings: Constant()
     )
     size = ("--size", "32", "--device", "cpu", "--out", tmp_path / "out")
-    _, said = call(folders["made"], "--real", folders["real"], *size)
+    wanted = ("--extractor", "classifier")
+    _, said = call(folders["made"], "--real", folders["real"], *wanted, *size)
     assert "classifier of the real images is not used" in said
     facts = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert facts["audit"]["extractor"] == "random"
@@ -237,3 +240,55 @@ def test_images_beside_class_folders_are_refused(folders: dict[str, Path]) -> No
     Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).save(folders["made"] / "stray.png")
     with pytest.raises(DataError, match="either class folders"):
         call(folders["made"], "--real", folders["real"], *QUICK)
+
+
+def test_images_of_another_depth_are_refused_with_both_depths(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    deep = tmp_path / "deep" / "normal"
+    deep.mkdir(parents=True)
+    Image.fromarray(np.full((32, 32), 999, dtype=np.uint16)).save(deep / "0.png")
+    for option, synthetic in (("--held-out", folders["made"]), (None, deep.parent)):
+        more = (option, deep.parent) if option else ()
+        with pytest.raises(DataError, match=r"depth .*8 bits .uint8.* 16 bits"):
+            call(synthetic, "--real", folders["real"], *more, *QUICK, "--out", tmp_path / "out")
+
+
+def test_images_in_no_class_folder_need_real_images_of_one_class(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    flat = write(tmp_path / "flat", MADE, classes=False)
+    with pytest.raises(DataError, match=r"\(abnormal, normal\), got 24 images in no class folder"):
+        call(flat, "--real", folders["real"], *QUICK, "--out", tmp_path / "out")
+
+
+def test_what_is_left_out_is_said_or_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    (folders["held"] / "normal" / "@eaDir").mkdir()
+    Image.new("RGB", (9, 9)).save(folders["held"] / "normal" / "@eaDir" / "0.png")
+    Image.new("RGB", (9, 9)).save(folders["made"] / "normal" / "image<00>_mask.png")
+    command = (folders["made"], "--real", folders["real"], "--held-out", folders["held"], *QUICK)
+    with pytest.raises(DataError, match=r"--ignore '\*_mask"):
+        call(*command, "--out", tmp_path / "out")
+    _, said = call(*command, "--out", tmp_path / "out", "--ignore", "*_MASK.*")
+    assert re.search(r"Held-out images: Left out, hidden.*\(1\).*eaDir", said)
+    assert re.search(r"Synthetic images: Left out, ignored \(1\)", said)
+
+
+def test_the_columns_of_a_table_of_real_images_can_be_named(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    lines = ["path,what,anon_code"]
+    for i, file in enumerate(sorted(folders["real"].rglob("*.png"))):
+        lines.append(f"{file.relative_to(folders['real'])},{file.parent.name},{i // 2}")
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(lines))
+    arguments = (folders["made"], "--real", folders["real"], "--table", table, *QUICK)
+    with pytest.raises(DataError, match="--label-column"):
+        call(*arguments)
+    with pytest.raises(DataError, match="--group-column anon_code"):
+        call(*arguments, "--label-column", "what")
+    with pytest.raises(SettingError, match="--group-column"):
+        call(*arguments[:3], *QUICK, "--group-column", "anon_code")
+    named = ("--label-column", "what", "--group-column", "anon_code")
+    with pytest.raises(DataError, match="nowhere"):  # the real images were read
+        call(*arguments, *named, "--held-out", tmp_path / "nowhere")

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from equipoise.cli import execution
-from equipoise.cli.execution import execute, stopping_is_explained
+from equipoise.cli.execution import execute, load_study, stopping_is_explained
+from equipoise.exceptions import SettingError
 from equipoise.experiments.study import Study
 from equipoise.runs.stage_seconds import TRAINING, read_stage_seconds
 
@@ -26,3 +27,27 @@ def test_an_interrupted_run_says_how_to_go_on_and_counts_its_seconds(
         execute(make_study(seeds=(0,)), tmp_path / "run", workers=1, device="cpu")
     assert "Stopped. " in capsys.readouterr().out
     assert TRAINING in read_stage_seconds(tmp_path / "run")
+
+
+def test_the_report_is_written_before_anything_is_printed(
+    make_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError
+
+    monkeypatch.setattr(execution, "gather", lambda *_: None)
+    monkeypatch.setattr("equipoise.cli.console.show_results", fail)
+    with pytest.raises(OSError):  # noqa: PT011 (it has no message)
+        execute(make_study(seeds=(0,)), tmp_path / "run", workers=1, device="cpu")
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_a_study_file_is_said_to_be_executed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "study.py").write_text("print('executed')")
+    with pytest.raises(SettingError, match="got nothing"):
+        load_study(tmp_path / "study.py")
+    said, executed = capsys.readouterr().out.splitlines()
+    assert "study.py is a program" in said
+    assert executed == "executed"

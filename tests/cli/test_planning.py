@@ -19,6 +19,7 @@ def test_a_planned_run_says_what_it_does_and_whether_it_kept_its_time(
     code, printed, error = call(*command)
     assert code == 0, error
     assert printed.startswith("Planning for 3 min")
+    assert printed.index("Read: 60 images of 30 patients") < printed.index("Pilot: ")
     for words in ("Plan for 3 min", "40 px", "named (--splits)", "Expected: 2 splits x 1 seed "):
         assert words in printed
     plan = json.loads((out / "plan.json").read_text())["plan"]
@@ -34,13 +35,14 @@ def test_a_planned_run_says_what_it_does_and_whether_it_kept_its_time(
     code, printed, _ = call(*command)
     assert code == 0
     assert "continued" in printed
+    assert printed.index("Split: new") < printed.index("Plan for 3 min")
     assert "All 4 cells are finished." in printed
     assert json.loads((out / "plan.json").read_text())["plan"] == plan
     assert (out / "report.html").read_text() == html
 
     code, _, error = call(*command[:-4], "--time", "4m", "--out", out)
     assert code == 2
-    assert "3 min" in error
+    assert "planned, 3m, got 4m" in error
     code, _, error = call(*command, "--seeds", 2)
     assert code == 2
     assert "n_seeds" in error

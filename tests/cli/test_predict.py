@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from equipoise.atomic import read_arrays, read_json
 from equipoise.cli.predict import options_like
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.phantoms.datasets import chest_films
@@ -62,6 +63,21 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(table))
 
 
+def test_images_of_the_run_are_said_whatever_they_are_called(
+    run: RunStore, new: Path, call: Call, tmp_path: Path
+) -> None:
+    examples = read_arrays(run.folder / "examples.npz")
+    name, split = str(examples["ids"][0]), read_json(run.folder / "splits.json")["splits"]
+    Image.fromarray(examples["images"][0][0]).save(new / "renamed.bmp")
+    command = ("predict", run.folder, new, "--out", tmp_path / "predictions.csv")
+    said = " ".join(call(*command)[1].split())
+    assert "Warning: 1 of 4 images are of this run" in said
+    assert "1 of them: “renamed.bmp”" in said
+    tests = [part["name"] for part in split if name in part["test"]]
+    for part in tests:
+        assert "no network used has seen them" in call(*command, "--split", part)[1]
+
+
 def test_new_images_are_scored(run: RunStore, new: Path, call: Call, tmp_path: Path) -> None:
     out = tmp_path / "predictions.csv"
     code, said, _ = call("predict", run.folder, new, "--out", out)
@@ -89,7 +105,12 @@ def test_new_images_are_scored(run: RunStore, new: Path, call: Call, tmp_path: P
     assert {row["prior_corrected"] for row in rows_of(out)} == {"1"}
     command = ("predict", run.folder, new, "--out", out, "--own-thresholds")
     assert call(*command)[0] == 0
-    assert {row["own_thresholds"] for row in rows_of(out)} == {"1"}
+    rare = names[run.description().rare_class]
+    for row in rows_of(out):
+        assert row["own_thresholds"] == "1"
+        assert 0 < float(row["threshold"]) < 1
+        is_rare = float(row[f"moved probability of {rare}"]) >= 0.5
+        assert (row["predicted"] == rare) == is_rare
     code, _, error = call(*command, "--correct-priors")
     assert code == 2
     assert "--own-thresholds" in error
@@ -105,6 +126,22 @@ def test_unreadable_files_are_named(run: RunStore, new: Path, call: Call, tmp_pa
     code, said, _ = call(*command, "--on-error", "skip")
     assert code == 0
     assert "Left out: torn.png" in said
+    assert len(rows_of(tmp_path / "predictions.csv")) == 3
+
+
+def test_masks_beside_new_images_are_refused_or_ignored(
+    run: RunStore, new: Path, call: Call, tmp_path: Path
+) -> None:
+    Image.new("L", (32, 32)).save(new / "a_mask.png")
+    (new / "far.png").symlink_to(tmp_path)
+    command = ("predict", run.folder, new, "--out", tmp_path / "predictions.csv")
+    code, _, error = call(*command)
+    assert code == 2
+    assert "--ignore '*_mask.*'" in error
+    assert "--follow-links" in error
+    code, said, _ = call(*command, "--ignore", "*_mask.*", "--ignore", "far.png")
+    assert code == 0
+    assert "Left out, ignored (2)" in said
     assert len(rows_of(tmp_path / "predictions.csv")) == 3
 
 

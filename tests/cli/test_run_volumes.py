@@ -56,6 +56,8 @@ def test_a_folder_of_cases_to_a_report(call: Call, cases: Path, tmp_path: Path) 
             "Available: brats2013, brats2017, brats2023, msd_brain, plain",
         ),
         (("--task", "segmentation", "--metric", "auroc"), "No metric named 'auroc'"),
+        (("--task", "segmentation", "--folds", "100000000"), "1000"),
+        (("--seeds", "100000000"), "1000"),
         (
             ("--task", "segmentation", "--patch-size", "50"),
             "a multiple of 8 and at least 32 px, got 50",

@@ -344,6 +344,7 @@ def test_splits_of_another_dataset_are_refused(tmp_path: Path, toy: ImageDataset
 def test_splits_changed_by_hand_are_checked_again(tmp_path: Path, toy: ImageDataset) -> None:
     path = tmp_path / "splits.json"
     save_splits(path, hold_out(toy), toy)
+    path.with_name("splits.json.sha256").unlink()
     stored = json.loads(path.read_text())
     stored["splits"][0]["train"].append(stored["splits"][0]["test"][0])
     path.write_text(json.dumps(stored))
@@ -360,7 +361,7 @@ def test_a_file_that_holds_no_splits_is_refused(
     tmp_path: Path, toy: ImageDataset, text: str
 ) -> None:
     (tmp_path / "splits.json").write_text(text)
-    with pytest.raises(DataError, match="not a file of splits"):
+    with pytest.raises(DataError, match=r"splits\.json .*damaged"):
         load_splits(tmp_path / "splits.json", toy)
 
 

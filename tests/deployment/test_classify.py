@@ -6,13 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from equipoise.atomic import read_arrays
+from equipoise.csv_cells import read_lines
 from equipoise.data.phantoms.datasets import chest_films
 from equipoise.data.splits import hold_out
 from equipoise.deployment.classify import (
     Ensemble,
     check_table,
     choose_classifiers,
-    decide_at_own_thresholds,
+    move_to_own_thresholds,
+    own_thresholds,
     score_images,
     scores_of_cells,
     write_predictions,
@@ -28,7 +31,7 @@ from equipoise.metrics.classification import METRICS
 from equipoise.metrics.decisions import fit_decision
 from equipoise.metrics.priors import correct_priors, fit_priors
 from equipoise.runs.cell import Cell
-from equipoise.runs.run import Run, open_run, read_arrays
+from equipoise.runs.run import Run, open_run
 from equipoise.runs.store import RunStore
 
 DATASET = chest_films((24, 18), size=32)
@@ -102,7 +105,8 @@ def test_each_network_decides_at_its_own_threshold(run: Run) -> None:
     )
     decision = fit_decision(validation, METRICS["balanced_accuracy"])
     assert decision is not None
-    calls = decide_at_own_thresholds(run, of_cells)
+    calls = move_to_own_thresholds(run, of_cells).argmax(axis=1)
+    assert own_thresholds(run, ensemble.cells) == [decision.threshold]
     assert calls.tolist() == decision.calls(stored["test_score"]).tolist()
     both = scores_of_cells(run, choose_classifiers(run, method="none"), DATASET.images[:6])
     moved = []
@@ -110,17 +114,21 @@ def test_each_network_decides_at_its_own_threshold(run: Run) -> None:
         own = run.images.decisions[cell]
         assert own is not None
         moved.append(own.moved(scores))
-    expected = (moved[0] + moved[1]).argmax(axis=1)
-    assert decide_at_own_thresholds(run, both).tolist() == expected.tolist()
+    np.testing.assert_allclose(move_to_own_thresholds(run, both), (moved[0] + moved[1]) / 2)
 
 
 def test_calls_need_not_be_those_of_the_largest_probability(tmp_path: Path) -> None:
-    scores, calls = np.array([[0.75, 0.25]]), np.array([1])
+    scores, moved = np.array([[0.75, 0.25]]), np.array([[0.4, 0.6]])
     path = tmp_path / "predictions.csv"
-    write_predictions(path, ["a"], scores, ("well", "ill"), corrected=False, calls=calls)
+    write_predictions(
+        path, ["=a"], scores, ("well", "-ill"), corrected=False, moved=moved, thresholds=[0.2, 0.3]
+    )
     with path.open() as table:
-        (row,) = csv.DictReader(table)
-    assert (row["predicted"], row["own_thresholds"]) == ("ill", "1")
+        (row,) = read_lines(table)
+    assert (row["file"], row["predicted"], row["own_thresholds"]) == ("=a", "-ill", "1")
+    assert (row["threshold"], row["probability of -ill"]) == ("0.250000", "0.250000")
+    assert row["moved probability of -ill"] == "0.600000"
+    assert path.read_text().splitlines()[1].startswith("'=a,'-ill,0,1,0.250000,0.750000,")
 
 
 def test_the_ensemble_is_the_best_method_or_the_requested_one(run: Run) -> None:
@@ -157,6 +165,7 @@ def test_a_table_has_a_line_for_each_image(tmp_path: Path) -> None:
         "predicted": "ill",
         "prior_corrected": "1",
         "own_thresholds": "0",
+        "threshold": "0.500000",
         "probability of well": "0.250000",
         "probability of ill": "0.750000",
     }

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.deployment.conftest import SegmentedRun
 
+from equipoise.atomic import read_arrays
 from equipoise.data.volumes.labels import LABEL_SCHEMES
 from equipoise.data.volumes.options import RawCase
 from equipoise.deployment import segment
@@ -17,7 +18,6 @@ from equipoise.deployment.classify import Ensemble
 from equipoise.deployment.segment import load_segmenter, segment_case
 from equipoise.exceptions import DataError
 from equipoise.runs.cell import Cell
-from equipoise.runs.run import read_arrays
 from equipoise.testing.volume_runs import SHAPE
 
 BRAIN = np.s_[1:6, 3:17, 2:19]  # the brain that `write_case` draws, (z, y, x)
@@ -96,7 +96,7 @@ def test_a_missing_modality_is_named(segmented: SegmentedRun, new_case: RawCase)
 def test_missing_networks_and_links_out_of_the_run_are_named(
     segmented: SegmentedRun, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=r"'one, fold-7, seed 0'"):
+    with pytest.raises(DataError, match=r"one.fold-7.seed-0"):
         load_segmenter(segmented.run, Cell("one", "fold-7", 0))
     cell = segmented.run.cells[0]
     moved = replace(segmented.run, folder=tmp_path / "run")

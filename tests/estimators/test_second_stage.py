@@ -282,4 +282,4 @@ def test_the_checkpoint_of_the_second_stage_stays_until_the_fit_is_complete(
 ) -> None:
     monkeypatch.setattr("equipoise.training.checkpoint.Checkpoint.due", lambda self: True)
     STAGES[name].run(network(), LOSS, replace(fit_request, file=tmp_path / "fit"))
-    assert [path.name for path in tmp_path.iterdir()] == ["fit-head.pt"]
+    assert [path.name for path in tmp_path.glob("*.pt")] == ["fit-head.pt"]

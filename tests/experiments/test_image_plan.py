@@ -8,7 +8,7 @@ from equipoise.data.images.options import Loaded
 from equipoise.data.phantoms.datasets import chest_films
 from equipoise.exceptions import DataError, LeakageError, SettingError
 from equipoise.experiments.demo import RARE_IN_TRAINING, demo_study
-from equipoise.experiments.image_plan import check_plan, plan_study
+from equipoise.experiments.image_plan import check_plan, plan_study, positive_class_sentence
 from equipoise.experiments.protocol import Budget, Protocol
 
 CHEAP = Protocol(methods=("none", "oversampling"), n_seeds=2, n_splits=2)
@@ -46,6 +46,18 @@ def test_the_positive_class_can_be_named(films: ImageDataset) -> None:
         Loaded(dataset=films), replace(CHEAP, rare_class="normal"), Budget(), name="films"
     )
     assert study.positive == 0
+
+
+def test_the_smallest_class_is_not_positive_if_it_sounds_healthy(films: ImageDataset) -> None:
+    healthy_is_smallest = replace(films, class_names=("pneumonia", "normal"))
+    study = plan_study(Loaded(dataset=healthy_is_smallest), CHEAP, Budget(), name="films")
+    assert study.positive == 0
+    assert replace(study, rare_class=None).positive == 0
+    sentence = positive_class_sentence(study)
+    assert "pneumonia (40 of 64 images)" in sentence
+    assert "--rare normal" in sentence
+    requested = replace(study, rare_class=1)
+    assert "normal (24 of 64 images), as requested" in positive_class_sentence(requested)
 
 
 def test_duplicates_across_a_split_are_refused_merged_or_reported(copied: ImageDataset) -> None:

@@ -8,6 +8,7 @@ import pytest
 from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import Pipeline
 
+from equipoise.atomic import read_arrays
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
 from equipoise.exceptions import EquipoiseError, LeakageError, SettingError
@@ -20,7 +21,7 @@ from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord, ImageCellRecord
 from equipoise.runs.continuation import merge_descriptions
 from equipoise.runs.description import StudyDescription
-from equipoise.runs.run import open_run, read_arrays, requested_cells
+from equipoise.runs.run import open_run, requested_cells
 from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]

@@ -108,6 +108,7 @@ def study_facts(spec: Fabrication, test: list[int]) -> dict[str, Any]:
         },
         "facts": {
             "command": "equipoise run films --size 28",
+            "shared_command": "equipoise run [hidden] --size 28",
             "notes": list(spec.notes),
             "skipped": list(spec.skipped),
         },
@@ -299,8 +300,9 @@ def volumes_page(volumes_run: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def volumes_copy(volumes_run: Path, tmp_path: Path) -> Path:
-    """The same run in a folder that a test may change."""
-    return Path(shutil.copytree(volumes_run, tmp_path / "volumes"))
+    """The same run in a folder that a test may change, without checksums."""
+    without = shutil.ignore_patterns("checksums.json", "*.sha256")
+    return Path(shutil.copytree(volumes_run, tmp_path / "volumes", ignore=without))
 
 
 @pytest.fixture

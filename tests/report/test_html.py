@@ -10,8 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from equipoise.atomic import write_json
 from equipoise.exceptions import DataError
 from equipoise.report.classification import AFTER, BEFORE
 from equipoise.report.html import write_report
@@ -68,7 +70,7 @@ def test_the_verdict_comes_first_and_names_the_positive_class(make_run: MakeRun)
     first, second = summarize(open_run(run), n_draws=50).verdict
     opening = page.text.split("Contents")[0]
     assert f"{first} {second}" in opening
-    assert "Positive (rare) class: carcinoma. 4 paired runs" in opening
+    assert "Positive class: carcinoma (the smallest). 4 paired runs" in opening
     title = "fabricated: which way of rebalancing helps "
     assert opening.removeprefix(title).removeprefix(title).startswith(first)
 
@@ -83,7 +85,7 @@ def test_every_class_method_section_and_setting_is_named(make_run: MakeRun) -> N
     for setting in (
         "learning_rate",
         "0.001",
-        "equipoise run films --size 28",
+        "equipoise run [hidden] --size 28",
         "torch 2.13.0",
         "split-1",
     ):
@@ -173,6 +175,21 @@ def test_a_run_without_examples_or_scan_is_reported(make_run: MakeRun) -> None:
     text = page_of(run).text
     assert "No example images" in text
     assert "No scan for duplicates" in text
+
+
+def test_copies_with_different_labels_are_shown(make_run: MakeRun) -> None:
+    run = make_run()
+    stored = dict(np.load(run / "examples.npz"))
+    pairs = [["image-0000", "image-0012"], ["image-0001", "image-0013"]]
+    rows = [0, 12, 1, 13]
+    np.savez(run / "conflicts.npz", images=stored["images"][rows], labels=stored["labels"][rows])
+    duplicates = {"exact": pairs, "near": [], "conflicting": pairs}
+    write_json(run / "duplicates.json", duplicates)
+    page = page_of(run)
+    assert page.text.count("Two copies of an image") == 0  # they are descriptions of images
+    assert "Copies with different labels" in page.text
+    assert "2 pairs of duplicate images have different labels" in page.text
+    assert "image-0012" not in page.text
 
 
 def test_many_classes_of_large_color_images_fit_into_an_email(make_run: MakeRun) -> None:

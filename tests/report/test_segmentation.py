@@ -174,7 +174,7 @@ def test_what_is_missing_failed_or_was_left_out_is_said_and_names_are_escaped(
         {**read_json(cell / "record.json"), "status": "failed", "error": "too dark"},
     )
     write_all_tables(open_run(volumes_copy))
-    said = list(warnings(read_contents(volumes_copy)))
+    said = list(warnings(read_contents(volumes_copy, names=True)))
     assert "1 of 6 cells" in said[0]
     assert any(re.search(r"dense .* 1 run.*fold-1, seed 0: too dark", text) for text in said)
     assert said[-2].endswith(": case 7 has no T2.")

@@ -76,7 +76,8 @@ def test_synthetic_images_that_are_much_alike_are_named(make_run: MakeRun) -> No
 
 
 def test_skipped_files_are_counted(make_run: MakeRun) -> None:
-    c = read_contents(make_run(skipped=[f"film-{i}.png: truncated" for i in range(7)]))
+    run = make_run(skipped=[f"film-{i}.png: truncated" for i in range(7)])
+    c = read_contents(run, names=True)
     assert any("7 files" in w and "film-4.png" in w and "film-5.png" not in w for w in warnings(c))
 
 

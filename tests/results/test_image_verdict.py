@@ -125,7 +125,7 @@ def test_a_recall_that_a_threshold_can_buy_is_not_the_headline(write_run: WriteR
     folder = write_run(arms, n_splits=3, counts=(150, 60), primary_metric="rare_recall")
     first, second = results_of(folder).verdict
     assert f"better than none in {OWN}" in first
-    assert re.search(rf"rare-class recall changes with shifted {EFFECT}", second)
+    assert re.search(rf"positive-class recall changes with shifted {EFFECT}", second)
 
 
 def test_one_run_is_not_enough(write_run: WriteRun) -> None:

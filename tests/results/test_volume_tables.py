@@ -111,8 +111,8 @@ def test_the_comparison_is_paired_over_folds_and_patients(run: Run) -> None:
 
 
 def test_two_of_three_folds_test_nothing(run: Run) -> None:
-    for path in (run.folder / "cells" / "brighter" / "fold-1").glob("seed-*/record.json"):
-        path.unlink()
+    for path in (run.folder / "cells" / "brighter" / "fold-1").glob("seed-*"):
+        shutil.rmtree(path)
     results = summarize_volumes(open_run(run.folder))
     assert {row.verdict for row in results.comparisons} == {"not enough runs"}
     assert "3 folds that both have finished" in results.verdict[0]
@@ -139,8 +139,7 @@ def test_tables_are_the_same_bytes_each_time(run: Run, tmp_path: Path) -> None:
 
 
 def test_an_unfinished_run_compares_what_both_have(run: Run, make_volume_study: MakeStudy) -> None:
-    record = run.folder / "cells" / "brighter" / "fold-1" / "seed-0" / "record.json"
-    record.unlink()
+    shutil.rmtree(run.folder / "cells" / "brighter" / "fold-1" / "seed-0")
     results = summarize_volumes(open_run(run.folder))
     assert results.n_missing == 1
     assert {row.n_runs for row in results.comparisons} == {10}

@@ -52,7 +52,7 @@ def test_the_data_set_of_the_other_task_is_refused() -> None:
 @pytest.mark.parametrize("text", ["{broken", "[]", '{"name": "a"}'])
 def test_a_damaged_description_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text(text)
-    with pytest.raises(DataError, match=r"Cannot read .*study\.json"):
+    with pytest.raises(DataError, match=r"study\.json .*Delete"):
         read_description(tmp_path)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from equipoise.atomic import write_json
+from equipoise.atomic import read_arrays, write_json
 from equipoise.exceptions import DataError
 from equipoise.metrics.statistics import patient_draws
 from equipoise.report.html import write_report
@@ -114,13 +114,12 @@ def test_tables_and_report_read_predictions_once_and_draw_each_bootstrap_once(
 
     def counted_arrays(path: Path) -> dict[str, Any]:
         reads[path] += 1
-        return real_arrays(path)
+        return read_arrays(path)
 
     def counted_draws(*args: Any, n_draws: int, **kwargs: Any) -> Any:
         draws[n_draws] += 1
         return patient_draws(*args, n_draws=n_draws, **kwargs)
 
-    real_arrays = run_module.read_arrays
     monkeypatch.setattr(run_module, "read_arrays", counted_arrays)
     monkeypatch.setattr("equipoise.results.bootstrap_scores.patient_draws", counted_draws)
     run: Run = open_run(folder)

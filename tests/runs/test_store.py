@@ -14,7 +14,7 @@ from equipoise.atomic import read_json, write_json
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates
 from equipoise.data.splits import hold_out
-from equipoise.exceptions import DataError, SettingError, StaleRunError
+from equipoise.exceptions import DamagedFileError, DataError, SettingError, StaleRunError
 from equipoise.experiments.description import describe
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.runner import run_study
@@ -22,7 +22,7 @@ from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord
 from equipoise.runs.run import open_run
-from equipoise.runs.store import RunStore
+from equipoise.runs.store import MOST_CONFLICTS, RunStore
 
 MakeStudy = Callable[..., Study]
 
@@ -35,7 +35,8 @@ def finished(study: Study, folder: Path) -> RunStore:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Read everything that must be the same in two runs: not the records, which contain times."""
-    files = (p for p in folder.rglob("*") if p.is_file() and p.name not in ("record.json", ".lock"))
+    timed = ("record.json", "checksums.json", ".lock")
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name not in timed)
     return {str(p.relative_to(folder)): p.read_bytes() for p in files}
 
 
@@ -182,7 +183,7 @@ def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no study\.json"):
         RunStore(tmp_path).description()
     (tmp_path / "study.json").write_text("{broken")
-    with pytest.raises(DataError, match="Cannot read"):
+    with pytest.raises(DamagedFileError, match=r"study\.json"):
         RunStore(tmp_path).description()
 
 
@@ -206,6 +207,7 @@ def test_a_failed_cell_is_replaced_whole(tmp_path: Path) -> None:
     assert store.has_failed(cell)
     assert store.record(cell) == replace(failure, error="second")
     assert not (store.cell_folder(cell) / "rest").exists()
+    (store.cell_folder(cell) / "checksums.json").unlink()  # as before there were any
     write_json(store.cell_folder(cell) / "record.json", {"status": "done"})
     assert store.has_finished(cell)
 
@@ -228,3 +230,24 @@ def test_duplicates_are_written_by_name(
     assert pair in stored["exact"]
     assert pair in stored["crossing"]["split-0"]
     assert stored["crossing_validation"]["split-0"] == [sorted([toy.ids[c], toy.ids[d]])]
+
+
+def test_copies_with_different_labels_are_stored_side_by_side(
+    make_study: MakeStudy, toy: ImageDataset, tmp_path: Path
+) -> None:
+    run_study(make_study(), tmp_path / "plain", executor=InProcess())
+    assert open_run(tmp_path / "plain").conflicts is None
+    a, b = (int(np.flatnonzero(toy.labels == label)[0]) for label in (0, 1))
+    images = toy.images.copy()
+    images[b] = images[a]
+    dataset = replace(toy, images=images)
+    study = make_study(dataset=dataset, duplicates=find_duplicates(dataset))
+    run_study(study, tmp_path / "run", executor=InProcess())
+    run = open_run(tmp_path / "run")
+    assert run.duplicates is not None
+    assert run.conflicts is not None
+    n = len(run.duplicates.conflicting)
+    assert n >= 1
+    labels = run.conflicts.labels.reshape(-1, 2)
+    assert len(labels) == min(n, MOST_CONFLICTS)
+    assert (labels[:, 0] != labels[:, 1]).all()

@@ -167,7 +167,7 @@ def check_comparable(
             raise DataError(
                 f"Expected {name} images like the training images, {train.images.dtype} of shape "
                 f"{train.images.shape[1:]}, got {part.dtype} of shape {part.shape[1:]}. Read all "
-                "with one size."
+                "with one size and depth."
             )
     n_classes = len(train.class_names)
     if not len(labels) or not 0 <= labels.min() <= labels.max() < n_classes:

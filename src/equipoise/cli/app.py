@@ -1,11 +1,13 @@
 """The program `equipoise`: its commands are put together here, and its errors printed."""
 
+import errno
 import sys
 
 import typer
 
-from equipoise.cli import audit, generate, predict, rank, report, run, weights
+from equipoise.cli import audit, cache, generate, predict, rank, report, run, weights
 from equipoise.cli import list as list_command
+from equipoise.cli.streams import ending_signals, lasting_streams
 from equipoise.exceptions import EquipoiseError
 from equipoise.training.allocator import keep_freed_memory
 
@@ -18,30 +20,41 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, report, list_command, generate, audit, predict, rank, weights):
+for command in (run, report, list_command, generate, audit, predict, rank, weights, cache):
     command.add_to(app)
 
 
 def main() -> None:
     """Run a command; errors that a user can fix are printed as one message, without a traceback."""
     keep_freed_memory()
+    with lasting_streams(), ending_signals() as signals:
+        code = run_command()
+    sys.exit(128 + signals[0] if signals else code)
+
+
+def run_command() -> int:
+    """Run the command that was typed, and return its exit code."""
     try:
         app()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except EquipoiseError as error:
         message = str(error)
     except OSError as error:
-        if error.filename is None:
-            raise
-        reason = error.strerror or type(error).__name__
-        message = f"{reason}: {error.filename}. Finished cells are kept."
+        reason = error.strerror or str(error) or type(error).__name__
+        place = "" if error.filename is None else f": {error.filename}"
+        message = f"{reason}{place}. Finished cells are kept; the same command continues."
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message += " Free space on the disk of the run (--out) first."
     print_error(message)
-    sys.exit(2)
+    return 2
 
 
 def print_error(message: str) -> None:
     """Print a message to standard error, with "Error:" in red before it."""
-    from rich.console import Console
     from rich.markup import escape
 
+    from equipoise.cli.terminal import Terminal
+
     text = f"[bold red]Error:[/] {escape(message)}"
-    Console(stderr=True).print(text, soft_wrap=True, highlight=False)
+    Terminal(stderr=True).print(text, soft_wrap=True, highlight=False)

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from equipoise.cli import options as opt
+from equipoise.cli import reading_options as reading
+from equipoise.cli.terminal import say
+from equipoise.exceptions import DataError
 
 if TYPE_CHECKING:
     from equipoise.audit.gate import Release
     from equipoise.audit.quality import QualityAudit
     from equipoise.audit.report import Audit
     from equipoise.data.dataset import ImageDataset
+    from equipoise.data.images.options import ReadOptions
     from equipoise.features.base import Extractor
     from equipoise.report.audit_page import AuditResult
 
@@ -24,7 +28,9 @@ SMALL = "were enlarged"  # in a note of the reader about files smaller than --si
 Synthetic = Annotated[
     str,
     typer.Argument(
-        help="Synthetic images: folder of class folders, or of images.", show_default=False
+        help="Synthetic images: folder of class folders; where the real images have one class, "
+        "also a folder of images.",
+        show_default=False,
     ),
 ]
 Real = Annotated[
@@ -49,7 +55,7 @@ ExtractorName = Annotated[
     typer.Option(
         help="Feature extractor; see: equipoise list extractors.",
         rich_help_panel=FEATURES,
-        show_default="a classifier trained on the real images; 'random' for one class",
+        show_default="'random', an untrained network, as `generate` and the report have it",
     ),
 ]
 Weights = Annotated[
@@ -62,7 +68,7 @@ Size = Annotated[
     int,
     typer.Option(
         help="Side of the square images in pixels; all are resized to it.",
-        rich_help_panel=opt.DATA,
+        rich_help_panel=reading.DATA,
     ),
 ]
 Override = Annotated[
@@ -90,9 +96,15 @@ def audit(
     real: Real,
     held_out: HeldOut = None,
     size: Size = SIDE,
-    fit: opt.Fit = "pad",
-    groups: opt.Groups = None,
-    table: opt.Table = None,
+    fit: reading.Fit = "pad",
+    groups: reading.Groups = None,
+    table: reading.Table = None,
+    label_column: reading.LabelColumn = None,
+    path_column: reading.PathColumn = None,
+    group_column: reading.GroupColumn = None,
+    split_column: reading.SplitColumn = None,
+    ignore: reading.Ignore = None,
+    follow_links: reading.FollowLinks = False,
     extractor: ExtractorName = None,
     weights: Weights = None,
     device: opt.Device = "auto",
@@ -105,25 +117,37 @@ def audit(
     images. Quality: as hard to distinguish from real images as the rule demands. Exits with 0 only
     if both passed (or with a reason to override), with 1 if one is refused or was not tested.
     """
-    from equipoise.atomic import write_json
+    from equipoise.atomic import make_folder, write_json
     from equipoise.audit.gate import check_reason
     from equipoise.cli.console import working_bar
+    from equipoise.data.images.options import ReadOptions
     from equipoise.report.audit_page import write_audit_page
 
     check_reason(override_reason)
-    images = read_images(synthetic, real, held_out, size=size, fit=fit, groups=groups, table=table)
+    options = ReadOptions(
+        size=size, fit=fit, groups=groups, ignore=tuple(ignore or ()), follow_links=follow_links
+    )
+    options_of_real = replace(
+        options,
+        table=table,
+        label_column=label_column,
+        path_column=path_column,
+        group_column=group_column,
+        split_column=split_column,
+    )
+    images = read_images(synthetic, real, held_out, options, options_of_real)
     with working_bar():
         features, notes = make_features(images.real, extractor, weights, device)
         notes = (*images.notes, *notes)
         result = examine(images, features, device, override_reason, notes)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_json(out / "audit.json", result.to_json())
     train = images.train
     page = out / "audit.html"
     write_audit_page(page, result, images.synthetic.images, train.images, train.class_names)
     for sentence in (*result.sentences, *result.notes):
-        print(sentence)  # noqa: T201 (the verdict, also for scripts)
-    print(f"Audit: {page}")  # noqa: T201
+        say(sentence)
+    say(f"Audit: {page}")
     if not result.released:
         raise typer.Exit(code=1)
 
@@ -136,7 +160,7 @@ class AuditImages:
         synthetic: Synthetic images, in the classes of the real ones.
         train: Real images that the generator learned from.
         held_out: Real images of other patients; None where there are none.
-        notes: How files were converted when they were read, for example enlarged.
+        notes: What was left out and converted when files were read.
     """
 
     synthetic: "ImageDataset"
@@ -158,66 +182,89 @@ def read_images(
     synthetic: str,
     real: str,
     held_out: str | None,
-    *,
-    size: int,
-    fit: str,
-    groups: str | None,
-    table: Path | None,
+    options: "ReadOptions",
+    options_of_real: "ReadOptions",
 ) -> AuditImages:
-    """Read the three sets with the same options; training and held-out patients differ in codes.
+    """Read the three sets; training and held-out patients differ in codes.
+
+    Args:
+        synthetic: The synthetic images.
+        real: The real ones.
+        held_out: Real ones that no generator was trained on; those of the own split where None.
+        options: How to read.
+        options_of_real: How to read the real ones: the same, with their table.
 
     Raises:
-        DataError: A source does not exist or cannot be read, or the classes differ.
+        DataError: A source does not exist or cannot be read, or classes or depths differ.
     """
     import numpy as np
 
     from equipoise.cli.console import reading_bar
-    from equipoise.data.images.options import ReadOptions
     from equipoise.data.images.unlabeled import in_classes_of, read_collection
 
     with reading_bar() as progress:
-        options = ReadOptions(size=size, fit=fit, groups=groups, progress=progress)
-        loaded = read_collection(real, replace(options, table=table))
-        train, held_out_set = loaded.dataset, None
+        options = replace(options, progress=progress)
+        loaded = {"real": read_collection(real, replace(options_of_real, progress=progress))}
+        train, held_out_set = loaded["real"].dataset, None
+        split = loaded["real"].source_split
         options = replace(options, channels="gray" if train.images.shape[1] == 1 else "rgb")
         if held_out is not None:
-            held_out_set = read_collection(held_out, options).dataset
-            held_out_set = in_classes_of(held_out_set, train, name="held-out")
+            loaded["held-out"] = read_collection(held_out, options)
+            check_depth(loaded["held-out"].dataset, train, name="held-out")
+            held_out_set = in_classes_of(loaded["held-out"].dataset, train, name="held-out")
             held_out_set = replace(
                 held_out_set, groups=held_out_set.groups + train.groups.max() + 1
             )
-        elif loaded.source_split is not None:
-            in_training = np.isin(loaded.source_split, ("train", ""))
+        elif split is not None and np.isin(split, ("validation", "test")).any():
+            in_training = np.isin(split, ("train", ""))
             train, held_out_set = train.subset(in_training), train.subset(~in_training)
-        generated = read_collection(synthetic, replace(options, groups=None))
+        loaded["synthetic"] = read_collection(synthetic, replace(options, groups=None))
+    check_depth(loaded["synthetic"].dataset, train, name="synthetic")
     notes = []
-    for kind, reading in (("Real", loaded), ("Synthetic", generated)):
-        notes += [f"{kind} images: {note}" for note in reading.notes if SMALL in note]
-    if notes:
-        notes.append(f"All were compared at {size} px; choose another side with --size.")
-    matched = in_classes_of(generated.dataset, train, name="synthetic")
+    for name, part in loaded.items():
+        notes += [f"{name.capitalize()} images: {note}" for note in (*part.notes, *part.skipped)]
+    if any(SMALL in note for note in notes):
+        notes.append(f"All were compared at {options.size} px; choose another side with --size.")
+    matched = in_classes_of(loaded["synthetic"].dataset, train, name="synthetic")
     return AuditImages(matched, train, held_out_set, tuple(notes))
+
+
+def check_depth(dataset: "ImageDataset", reference: "ImageDataset", *, name: str) -> None:
+    """Check that images have the depth of the real ones: nothing says which scale is right.
+
+    Raises:
+        DataError: They do not.
+    """
+    depth, expected = dataset.images.dtype, reference.images.dtype
+    if depth != expected:
+        raise DataError(
+            f"Expected {name} images of the depth of the real ones, "
+            f"{8 * expected.itemsize} bits ({expected}), got {8 * depth.itemsize} bits ({depth}). "
+            "Convert one of the two, with the same scale as the other."
+        )
 
 
 def make_features(
     real: "ImageDataset", name: str | None, weights: Path | None, device: str
-) -> "tuple[Extractor, tuple[str, ...]]":
-    """Return the requested feature extractor, or a classifier trained on all real images.
+) -> "tuple[Extractor | None, tuple[str, ...]]":
+    """Return the requested feature extractor; None for the untrained network of all commands.
 
-    Held-out images take part in that training: a classifier of the training images alone would
-    treat them differently, which would pass for a memory of the generator.
+    A classifier is trained on all real images, the held-out ones too: one of the training images
+    alone would treat them differently, which would pass for a memory of the generator.
 
     Returns:
-        The extractor, and a note if the classifier learned nothing and a random network replaces
-        it.
+        The extractor, and a note if the classifier learned nothing and is replaced.
     """
     from equipoise.arrays import value_range
+    from equipoise.audit.examination import EXTRACTOR
     from equipoise.audit.in_domain import train_in_domain
     from equipoise.audit.label_fidelity import learned_nothing
     from equipoise.features.choosing import make_extractor
 
     notes: tuple[str, ...] = ()
-    if name == "classifier" or (name is None and (real.counts > 0).sum() > 1):
+    if name is None and weights is None:
+        return None, notes
+    if name == "classifier":
         classifier = train_in_domain(real.images, real.labels, seed=0, device=device)
         reason = learned_nothing(real, classifier)
         if not reason:
@@ -226,39 +273,35 @@ def make_features(
             "The classifier of the real images is not used as feature extractor, a random network "
             f"is: {reason}",
         )
-        name = "random"
-    extractor = make_extractor(
-        name or "random", weights=weights, device=device, span=value_range(real.images)
-    )
+        return None, notes
+    name = name or EXTRACTOR  # which has no weights: refused
+    extractor = make_extractor(name, weights=weights, device=device, span=value_range(real.images))
     return extractor, notes
 
 
 def examine(
     images: AuditImages,
-    features: "Extractor",
+    features: "Extractor | None",
     device: str,
     override: str | None,
     notes: tuple[str, ...],
 ) -> "AuditResult":
-    """Compare the images, measure their quality, and let the gate decide.
-
-    A classifier has seen the real images and not the synthetic ones: quality is not measured in its
-    features.
-    """
-    from equipoise.arrays import value_range
+    """Compare the images, measure their quality, and let the gate decide."""
+    from equipoise.audit.examination import examine as examine_images
     from equipoise.audit.gate import check_release
-    from equipoise.audit.quality import measure_quality
-    from equipoise.audit.report import audit as compare
     from equipoise.exceptions import ReleaseError
-    from equipoise.features.choosing import choose_extractors
     from equipoise.report.audit_page import AuditResult
 
     synthetic, train, real = images.synthetic, images.train, images.real
-    compared = (train, images.held_out, synthetic.images, synthetic.labels)
-    also = [] if features.name == "classifier" else [features]
-    extractors, more = choose_extractors(value_range(real.images), device=device, also=also)
-    audit = compare(*compared, features)
-    quality = measure_quality(*compared, extractors, notes=more)
+    examined = examine_images(
+        train,
+        images.held_out,
+        synthetic.images,
+        synthetic.labels,
+        features=features,
+        device=device,
+    )
+    audit, quality = examined.audit, examined.quality
     release: Release | None = None
     with suppress(ReleaseError):
         release = check_release(audit.privacy, quality.decision, override)

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from textwrap import wrap
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -18,6 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from equipoise.cli.terminal import Terminal
 from equipoise.results.records import RANKING, Comparison, JudgmentWord, Results, Summary
 from equipoise.runs.description import SEGMENTATION
 from equipoise.training.progress import listening
@@ -32,7 +32,7 @@ HEADING_WIDTH = 10  # characters of a line in the heading of a metric
 def reading_bar(title: str = "Reading images") -> Iterator[Callable[[int, int], None]]:
     """Yield a function of (files done, all files) that draws a bar; the bar vanishes at the end."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(), transient=True) as bar:
+    with Progress(*columns, console=Terminal(), transient=True) as bar:
         task = bar.add_task("reading", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -41,7 +41,7 @@ def reading_bar(title: str = "Reading images") -> Iterator[Callable[[int, int], 
 def download_bar() -> Iterator[Callable[[int, int], None]]:
     """Yield a function of (bytes that have arrived, bytes in all) that draws a bar."""
     columns = (TextColumn("Downloading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(), transient=True) as bar:
+    with Progress(*columns, console=Terminal(), transient=True) as bar:
         task = bar.add_task("downloading", total=None, visible=False)
         yield lambda arrived, total: bar.update(task, completed=arrived, total=total, visible=True)
 
@@ -54,10 +54,10 @@ def show_results(results: Results, advice: str, warnings: Sequence[str] = ()) ->
         advice: What to do; empty where nothing can be advised.
         warnings: What is wrong with how the methods were trained and tested.
     """
-    console = Console()
+    console = Terminal()
     if not console.is_terminal:  # a log file has no width
         longest = max(len(method.method) for method in results.methods)
-        console = Console(width=LOG_WIDTH + max(0, longest - NAME_WIDTH))
+        console = Terminal(width=LOG_WIDTH + max(0, longest - NAME_WIDTH))
     console.print(results_table(results))
     sentences = list(results.verdict)
     if results.contest is not None:
@@ -112,7 +112,7 @@ def headline(results: Results) -> tuple[list[str], str]:
         return list(results.headline), ""
     positive = results.class_names[results.rare_class]
     metrics = dict.fromkeys((results.decisive_metric, RANKING, results.primary_metric))
-    return list(metrics), f"Positive (rare) class: {positive}. "
+    return list(metrics), f"Positive class: {positive}. "
 
 
 def mean_text(summary: Summary) -> str:
@@ -145,7 +145,7 @@ def difference_cells(row: Comparison | None, word: JudgmentWord | None) -> tuple
 @contextmanager
 def working_bar() -> Iterator[None]:
     """Show on a terminal the progress that the block reports to `equipoise.training.progress`."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

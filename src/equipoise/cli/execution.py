@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from equipoise.cli.terminal import Terminal, say
 from equipoise.exceptions import SettingError
 from equipoise.runs.stage_seconds import (
     EVIDENCE,
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 
 def load_study(path: Path, protocol: str | None = None) -> "Study":
-    """Run a study file and return its `study`, or one of its `PROTOCOLS`.
+    """Execute a study file and return its `study`, or one of its `PROTOCOLS`.
+
+    That it is a program is said, since it may do whatever its user may do.
 
     `PROTOCOLS` is a table {name: function that builds the study}; the first one is the default.
 
@@ -42,6 +45,7 @@ def load_study(path: Path, protocol: str | None = None) -> "Study":
 
     if not path.is_file():
         raise SettingError(f"Expected a study file, found no {path}.")
+    say(f"{path} is a program: it is executed now, and may do whatever you may.")
     names = runpy.run_path(str(path), run_name="equipoise_study")
     protocols = names.get("PROTOCOLS")
     if protocols is not None:
@@ -64,7 +68,7 @@ def stopping_is_explained() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("Stopped. The same command continues: no finished cell is trained again.")  # noqa: T201
+        say("Stopped. The same command continues: no finished cell is trained again.")
         raise
 
 
@@ -75,6 +79,7 @@ def execute(
     workers: int | None,
     device: str,
     clock: StageClock | None = None,
+    names: bool = False,
 ) -> None:
     """Train the cells that the folder lacks, gather evidence, and write tables and report.
 
@@ -85,21 +90,25 @@ def execute(
         device: Where to train.
         clock: Has counted the seconds of earlier stages; they are stored with those of this one,
             unless the run was complete before.
+        names: Whether the report shows names of files and patients.
     """
+    from equipoise.data.cache import cache_folder
     from equipoise.experiments.description import describe
-    from equipoise.experiments.image_plan import positive_class_sentence
     from equipoise.experiments.running.executors import default_executor
     from equipoise.experiments.running.memory_plan import fit_to_memory
+    from equipoise.runs.reading import IMAGES, VOLUMES
     from equipoise.runs.store import RunStore
 
     clock = clock or StageClock()
     store, executor = RunStore(out), default_executor(device, workers=workers)
     study, executor, memory = fit_to_memory(study, executor, store, device=device)
-    sentences = [f"Memory: {sentence}" for sentence in memory.sentences]
-    if study.task == "classification":
-        sentences.insert(0, positive_class_sentence(study))
-    for sentence in sentences:
-        print(sentence)  # noqa: T201 (said before anything trains, in log files too)
+    if "plan" not in study.facts:  # a plan has said it before its first cell
+        show_study(study)
+    for sentence in memory.sentences:
+        say(f"Memory: {sentence}")
+    cache = cache_folder()
+    if cache is not None and study.reading.source in (IMAGES, VOLUMES):
+        say(f"Cache: {cache} keeps what was read (equipoise cache).")
     store.check(describe(study))
     complete = (out / "report.html").is_file() and all(map(store.has_finished, study.cells()))
     try:
@@ -111,10 +120,18 @@ def execute(
         if not complete:
             clock.store(out)  # the report shows it
         with clock.stage(REPORT):
-            write_and_show(run, results)
+            write_and_show(run, results, names=names)
     finally:  # an interrupted run counts too
         if not complete and (out / "study.json").is_file():
             clock.store(out)
+
+
+def show_study(study: "Study") -> None:
+    """Print what was read and how it is split, before anything trains."""
+    from equipoise.experiments.study_summary import study_lines
+
+    for line in study_lines(study):
+        say(line)
 
 
 def train(study: "Study", store: "RunStore", executor: "Executor", clock: StageClock) -> None:
@@ -137,7 +154,7 @@ def train(study: "Study", store: "RunStore", executor: "Executor", clock: StageC
     seconds = TimePlan.from_json(stored).cell_seconds if isinstance(stored, Mapping) else {}
     clock_before = clock.elapsed
     with watching(
-        study, store, executor, outlook=detectable_difference, seconds=seconds or None
+        study, store, executor, Terminal(), outlook=detectable_difference, seconds=seconds or None
     ) as observer:
         clock.add(PLANNING, clock.elapsed - clock_before)
         timer = CellTimer(observer)
@@ -148,14 +165,12 @@ def train(study: "Study", store: "RunStore", executor: "Executor", clock: StageC
 
 def gather(study: "Study", store: "RunStore") -> None:
     """Gather the evidence of a trained study, and print which kind is being gathered."""
-    from rich.console import Console
-
     from equipoise.evidence.finished_run import FinishedRun
     from equipoise.evidence.gathering import gather_evidence
     from equipoise.runs.run import open_run
     from equipoise.training.progress import listening
 
-    console = Console()
+    console = Terminal()
     with store.lock(), console.status("Evidence") as status:
 
         def begin(summary: str) -> None:
@@ -170,9 +185,9 @@ def gather(study: "Study", store: "RunStore") -> None:
             gather_evidence(FinishedRun(study, open_run(store.folder)), begin)
 
 
-def conclude(folder: Path) -> None:
+def conclude(folder: Path, *, names: bool) -> None:
     """Write and show tables and report of a run, from its stored files."""
-    write_and_show(*write_tables(folder))
+    write_and_show(*write_tables(folder), names=names)
 
 
 def write_tables(folder: Path) -> "tuple[Run, Results]":
@@ -184,8 +199,8 @@ def write_tables(folder: Path) -> "tuple[Run, Results]":
     return run, write_all_tables(run)
 
 
-def write_and_show(run: "Run", results: "Results") -> None:
-    """Print the results and write the report.
+def write_and_show(run: "Run", results: "Results", *, names: bool) -> None:
+    """Write the report, then print the results.
 
     Raises:
         typer.Exit: A cell failed; the exit code is 1.
@@ -197,11 +212,12 @@ def write_and_show(run: "Run", results: "Results") -> None:
     from equipoise.report.run_contents import Contents
     from equipoise.time_plan.kept import kept_plan
 
-    contents = Contents(run=run, results=results)
+    contents = Contents(run=run, results=results, names=names)
+    report = write_report(contents)  # before anything is printed, so that no terminal can cost it
     show_results(results, advice_of(contents), first_screen_warnings(contents))
     outcome = kept_plan(run, results)
     if outcome is not None:
-        print(kept_sentence(outcome))  # noqa: T201
-    print(f"Report: {write_report(contents)}")  # noqa: T201 (scripts read this line)
+        say(kept_sentence(outcome))
+    say(f"Report: {report}")
     if results.failures:
         raise typer.Exit(code=1)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equipoise.cli.terminal import Terminal, say
 from equipoise.exceptions import DataError, ReleaseError
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ CellSeed = Annotated[
 Real = Annotated[
     str | None,
     typer.Option(
-        help="Folder or file of the run's real images, or the STUDY.py that reads them; they are "
-        "read with the options of the run.",
+        help="Folder or file of the run's real images, or the STUDY.py that reads them, which is "
+        "executed; they are read with the options of the run.",
         rich_help_panel=AUDIT,
         show_default="those that the run stored",
     ),
@@ -102,8 +103,6 @@ def generate(
     copies (privacy), or images that are easily distinguished from real ones (quality), no image is
     written, only the findings.
     """
-    from rich.console import Console
-
     from equipoise.cli.console import working_bar
     from equipoise.deployment.choose_generator import choose_generator
     from equipoise.deployment.generate import GenerationRequest
@@ -117,7 +116,7 @@ def generate(
         classes=tuple(classes), n=number, seed=seed, override=override_reason
     )
     choice = choose_generator(run, method=method, split=split, seed=cell_seed)
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = Terminal(soft_wrap=True, highlight=False, markup=False)
     console.print(f"Generator: {choice.cell}. {choice.reason}")
     try:
         images = real_images(store, real)
@@ -130,7 +129,7 @@ def generate(
         console.print(sentence)
     n_images = len(generated.manifest["files"])
     exist = "" if generated.new else " exist already"
-    print(f"{n_images} synthetic images{exist}: {out}")  # noqa: T201 (scripts read it)
+    say(f"{n_images} synthetic images{exist}: {out}")
 
 
 def real_images(store: "RunStore", source: str | None) -> "ImageDataset | None":

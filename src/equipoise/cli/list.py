@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 import equipoise
+from equipoise.cli.terminal import Terminal
 from equipoise.discovery import Family, pick
 
 PACKAGE = Path(equipoise.__file__).parent
@@ -79,7 +80,6 @@ def read_definition(source: str) -> tuple[str, str]:
 
 def show_lines(lines: Mapping[str, str]) -> None:
     """Print names in bold, and the line about each."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -88,4 +88,4 @@ def show_lines(lines: Mapping[str, str]) -> None:
     table.add_column()
     for name, line in lines.items():
         table.add_row(escape(name), escape(line))
-    Console().print(table)
+    Terminal().print(table)

@@ -5,8 +5,6 @@ Defaults are those of the records that the options fill.
 
 import inspect
 import re
-import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,24 +12,33 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from equipoise.cli import reading_options as reading
 from equipoise.cli import volume_options as volume
 from equipoise.cli.frozen_options import Head, Views
+from equipoise.cli.reading_options import PLANNED
+from equipoise.cli.report import Names
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.volumes.options import VolumeOptions
 from equipoise.discovery import unknown
 from equipoise.exceptions import SettingError
-from equipoise.experiments.protocol import Budget, Protocol, VolumeBudget, VolumeProtocol
+from equipoise.experiments.protocol import (
+    MOST_REPEATS,
+    MOST_STEPS,
+    MOST_WORKERS,
+    Budget,
+    Protocol,
+    VolumeBudget,
+    VolumeProtocol,
+)
 
 Options = TypeVar("Options")
 Progress = Callable[[int, int], None]
 
-DATA = "Reading images"
 PROTOCOL = "Comparison"
 TRAINING = "Training budget"
 OUTPUT = "Output"
 CLASSIFICATION, SEGMENTATION = "classification", "segmentation"
 DEFAULT_TIME = "30m"
-PLANNED = "chosen for --time"
 
 _READING = ReadOptions()
 _PROTOCOL = Protocol()
@@ -45,8 +52,9 @@ _VOLUME_METHODS = ",".join(_VOLUME_PROTOCOL.methods)
 Images = Annotated[
     str,
     typer.Argument(
-        help="Folder of class folders, CSV table, MedMNIST .npz, or a STUDY.py that defines "
-        "`study`; with --task segmentation, a folder of case folders or a CSV table of cases.",
+        help="Folder of class folders, CSV table, MedMNIST .npz, or a STUDY.py, a program "
+        "that is executed and defines `study`; with --task segmentation, a folder of case folders "
+        "or a CSV table of cases.",
         show_default=False,
     ),
 ]
@@ -59,46 +67,6 @@ Time = Annotated[
         show_default=f"{DEFAULT_TIME}, unless --size, --splits, --seeds and --steps (or "
         "--regime frozen) are all given",
     ),
-]
-Size = Annotated[
-    int | None,
-    typer.Option(
-        help="Side of the square images in pixels; all are resized to it.",
-        rich_help_panel=DATA,
-        show_default=PLANNED,
-    ),
-]
-Fit = Annotated[
-    str,
-    typer.Option(
-        help="Make images square: 'pad', 'crop' (both keep the aspect ratio) or 'stretch'.",
-        rich_help_panel=DATA,
-    ),
-]
-Channels = Annotated[str, typer.Option(help="'auto', 'gray' or 'rgb'.", rich_help_panel=DATA)]
-Groups = Annotated[
-    str | None,
-    typer.Option(
-        help="Regular expression that finds the patient in a file's path; its first group names "
-        "the patient.",
-        rich_help_panel=DATA,
-        show_default="every image counts as its own patient",
-    ),
-]
-Table = Annotated[
-    Path | None,
-    typer.Option(
-        help="CSV with path, label and optionally patient and split.", rich_help_panel=DATA
-    ),
-]
-LabelColumn = Annotated[str | None, typer.Option(help="Column of the label.", rich_help_panel=DATA)]
-PathColumn = Annotated[str | None, typer.Option(help="Column of the path.", rich_help_panel=DATA)]
-GroupColumn = Annotated[
-    str | None, typer.Option(help="Column of the patient.", rich_help_panel=DATA)
-]
-SplitColumn = Annotated[str | None, typer.Option(help="Column of the split.", rich_help_panel=DATA)]
-OnError = Annotated[
-    str, typer.Option(help="Files that cannot be decoded: 'stop' or 'skip'.", rich_help_panel=DATA)
 ]
 Methods = Annotated[
     str | None,
@@ -120,6 +88,7 @@ Seeds = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MOST_REPEATS,
         help="Trainings of every method on every split.",
         rich_help_panel=PROTOCOL,
         show_default=f"{PLANNED}; of volumes {_VOLUME_PROTOCOL.n_seeds}",
@@ -129,6 +98,7 @@ Splits = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MOST_REPEATS,
         help="Repeated patient-grouped hold-outs.",
         rich_help_panel=PROTOCOL,
         show_default=PLANNED,
@@ -137,7 +107,9 @@ Splits = Annotated[
 Rare = Annotated[
     str | None,
     typer.Option(
-        help="The positive class.", rich_help_panel=PROTOCOL, show_default="the smallest class"
+        help="The positive class.",
+        rich_help_panel=PROTOCOL,
+        show_default="the smallest that does not sound healthy",
     ),
 ]
 PrimaryMetric = Annotated[
@@ -206,13 +178,17 @@ Steps = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MOST_STEPS,
         help="Optimizer steps of the classifier.",
         rich_help_panel=TRAINING,
         show_default=f"{PLANNED}; of volumes {_VOLUME_BUDGET.n_steps}",
     ),
 ]
 GanSteps = Annotated[
-    int, typer.Option(min=1, help="Generator steps of every GAN.", rich_help_panel=TRAINING)
+    int,
+    typer.Option(
+        min=1, max=MOST_STEPS, help="Generator steps of every GAN.", rich_help_panel=TRAINING
+    ),
 ]
 GanSize = Annotated[
     int | None,
@@ -246,6 +222,7 @@ Workers = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MOST_WORKERS,
         help="Worker processes.",
         rich_help_panel=TRAINING,
         show_default="one per core; on a GPU one",
@@ -273,16 +250,18 @@ class RunOptions:
     images: Images
     task: Task = CLASSIFICATION
     time: Time = None
-    size: Size = None
-    fit: Fit = _READING.fit
-    channels: Channels = _READING.channels
-    groups: Groups = None
-    table: Table = None
-    label_column: LabelColumn = None
-    path_column: PathColumn = None
-    group_column: GroupColumn = None
-    split_column: SplitColumn = None
-    on_error: OnError = _READING.on_error
+    size: reading.Size = None
+    fit: reading.Fit = _READING.fit
+    channels: reading.Channels = _READING.channels
+    groups: reading.Groups = None
+    table: reading.Table = None
+    label_column: reading.LabelColumn = None
+    path_column: reading.PathColumn = None
+    group_column: reading.GroupColumn = None
+    split_column: reading.SplitColumn = None
+    ignore: reading.Ignore = None
+    follow_links: reading.FollowLinks = _READING.follow_links
+    on_error: reading.OnError = _READING.on_error
     methods: Methods = None
     seeds: Seeds = None
     splits: Splits = None
@@ -313,6 +292,7 @@ class RunOptions:
     workers: Workers = None
     protocol_name: ProtocolName = None
     note: Note = None
+    names: Names = False
     out: Out = None
 
     @property
@@ -334,6 +314,8 @@ class RunOptions:
             path_column=self.path_column,
             group_column=self.group_column,
             split_column=self.split_column,
+            ignore=tuple(self.ignore or ()),
+            follow_links=self.follow_links,
             on_error=self.on_error,
             progress=progress,
         )
@@ -346,6 +328,8 @@ class RunOptions:
             n4=self.n4,
             groups=self.groups,
             table=self.table,
+            ignore=tuple(self.ignore or ()),
+            follow_links=self.follow_links,
             on_error=self.on_error,
             progress=progress,
         )
@@ -389,8 +373,3 @@ def comma_list(text: str | None) -> tuple[str, ...]:
 def folder_name(images: str) -> str:
     """Return a folder name for a run on images: My-Films for /data/My Films/."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(images).resolve().stem).strip("-.") or "run"
-
-
-def typed_command() -> str:
-    """Return the command as the user typed it, quoted for a shell."""
-    return shlex.join(["equipoise", *sys.argv[1:]])

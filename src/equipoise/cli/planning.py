@@ -6,8 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from equipoise.cli.execution import execute
-from equipoise.cli.options import DEFAULT_TIME, RunOptions, typed_command
+from equipoise.cli.execution import execute, show_study
+from equipoise.cli.options import DEFAULT_TIME, RunOptions
+from equipoise.cli.terminal import Terminal, say
+from equipoise.cli.typed_command import command_facts
 from equipoise.exceptions import SettingError
 from equipoise.runs.stage_seconds import READING, StageClock
 from equipoise.time_plan.duration import as_typed, parse_duration
@@ -15,8 +17,6 @@ from equipoise.time_plan.plan import FixedChoices, StoredPlan, read_plan
 from equipoise.time_plan.request import PlanRequest
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from equipoise.experiments.protocol import Budget, Protocol
     from equipoise.experiments.study import Study
     from equipoise.time_plan.planning import Planner
@@ -54,7 +54,14 @@ def run_by_time(options: RunOptions, protocol: "Protocol", budget: "Budget") -> 
     seconds = stored.seconds if stored else named or parse_duration(DEFAULT_TIME)
     request = PlanRequest(seconds=seconds, fixed=fixed, protocol=protocol, budget=budget)
     study = planned_study(options, request, options.run_folder, clock, stored)
-    execute(study, options.run_folder, workers=options.workers, device=options.device, clock=clock)
+    execute(
+        study,
+        options.run_folder,
+        workers=options.workers,
+        device=options.device,
+        names=options.names,
+        clock=clock,
+    )
 
 
 def print_plan(options: RunOptions, protocol: "Protocol", budget: "Budget") -> None:
@@ -82,7 +89,7 @@ def planned_demo(out: Path, *, workers: int | None) -> None:
         try:
             study = demo_by_plan(out, clock, workers=workers)
         except SettingError:
-            print(  # noqa: T201
+            say(
                 f"This machine is too slow, or too busy, for a demo of {DEMO_TIME}: "
                 f"{FEWEST_SPLITS} splits are run, however long they take."
             )
@@ -95,14 +102,12 @@ def demo_by_plan(out: Path, clock: StageClock, *, workers: int | None) -> "Study
     Raises:
         SettingError: The machine is too slow for `DEMO_TIME`.
     """
-    from rich.console import Console
-
     from equipoise.cli.plan_text import show_plan
     from equipoise.experiments.demo import BUDGET, NAME, PROTOCOL, demo_images, rare_in_training
     from equipoise.time_plan.planning import replanned_study
     from equipoise.time_plan.survey import survey_dataset
 
-    console = Console()
+    console = Terminal()
     loaded = demo_images()
     survey = survey_dataset(loaded.dataset)
     request = PlanRequest(
@@ -125,6 +130,7 @@ def demo_by_plan(out: Path, clock: StageClock, *, workers: int | None) -> "Study
     if stored is not None and stored.plan is not None:
         plan = stored.plan
         study = replanned_study(loaded, plan, request, name=NAME, facts=facts)
+        show_study(study)
     else:
         settled = stored or planner.settle(survey)
         plan, study = planner.plan(loaded, settled, name=NAME, facts=facts)
@@ -179,21 +185,19 @@ def planned_study(
     stored: StoredPlan | None,
 ) -> "Study":
     """Plan a study, or read its stored plan; print the plan, and return the study."""
-    from rich.console import Console
-
     from equipoise.cli.console import reading_bar
     from equipoise.cli.plan_text import show_plan
     from equipoise.data.reading import read
     from equipoise.time_plan.planning import replanned_study
     from equipoise.time_plan.survey import survey_images
 
-    console = Console()
+    console = Terminal()
     console.print(announcement(options, request, stored), highlight=False, soft_wrap=True)
     planner = make_planner(
         request, folder, clock, console, device=options.device, workers=options.workers
     )
     name = options.run_folder.name
-    facts = {"command": typed_command()}
+    facts = command_facts(options)
     if stored is None:
         stored = planner.settle(survey_images(options.images, options.read_options()))
     with clock.stage(READING), reading_bar() as progress:
@@ -204,6 +208,7 @@ def planned_study(
     else:
         plan = stored.plan
         study = replanned_study(loaded, plan, request, name=name, facts=facts)
+        show_study(study)
     show_plan(plan, console)
     return study
 
@@ -223,7 +228,7 @@ def make_planner(
     request: PlanRequest,
     folder: Path,
     clock: StageClock,
-    console: "Console",
+    console: Terminal,
     *,
     device: str,
     workers: int | None,

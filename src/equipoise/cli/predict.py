@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equipoise.cli import reading_options as reading
+from equipoise.cli.terminal import Terminal, say
 from equipoise.exceptions import SettingError
 
 if TYPE_CHECKING:
     from equipoise.cli.options import Progress
     from equipoise.data.images.options import ReadOptions
+    from equipoise.data.images.unlabeled import UnlabeledImages
+    from equipoise.deployment.classify import Ensemble
     from equipoise.runs.description import StudyDescription
     from equipoise.runs.run import Run
 
@@ -126,6 +130,8 @@ def predict(
     correct_priors: Correct = False,
     own_thresholds: OwnThresholds = False,
     fit: Fit = None,
+    ignore: reading.Ignore = None,
+    follow_links: reading.FollowLinks = False,
     on_error: OnError = "stop",
     labels: Labels = None,
     force: Force = False,
@@ -144,6 +150,7 @@ def predict(
 
     run = open_run(folder)
     networks = NetworkChoice(method, split, cell_seed)
+    files = FileChoice(tuple(ignore or ()), follow_links, on_error)
     if run.description.task == SEGMENTATION:
         if fit is not None or correct_priors or own_thresholds:
             options = {
@@ -152,7 +159,7 @@ def predict(
                 "--own-thresholds": own_thresholds,
             }
             raise SettingError(wrong_task(options, "images, and this run is of volumes"))
-        segment_cases(run, networks, images, out, labels, force=force, on_error=on_error)
+        segment_cases(run, networks, images, out, labels, files=files, force=force)
     else:
         if labels is not None or force:
             options = {"--labels": labels is not None, "--force": force}
@@ -163,7 +170,7 @@ def predict(
                 "ways. Leave one out."
             )
         output = TableOptions(out or TABLE, correct_priors, own_thresholds)
-        score(run, networks, images, output, fit=fit, on_error=on_error)
+        score(run, networks, images, output, files, fit=fit)
 
 
 @dataclass(frozen=True)
@@ -173,6 +180,18 @@ class NetworkChoice:
     method: str | None
     split: str | None
     seed: int | None
+
+
+@dataclass(frozen=True)
+class FileChoice:
+    """Which files are read: patterns to leave out, whether links out count, what stops."""
+
+    ignore: tuple[str, ...] = ()
+    follow_links: bool = False
+    on_error: str = "stop"
+
+
+ALL_FILES = FileChoice()
 
 
 @dataclass(frozen=True)
@@ -197,8 +216,8 @@ def segment_cases(
     out: Path | None,
     labels: str | None,
     *,
+    files: FileChoice,
     force: bool,
-    on_error: str,
 ) -> None:
     """Write a label map for each case."""
     from equipoise.cli.segment import SegmentOptions, predict_volumes
@@ -207,7 +226,7 @@ def segment_cases(
     ensemble = choose_segmenters(
         run, method=networks.method, split=networks.split, seed=networks.seed
     )
-    options = SegmentOptions(out=out, labels=labels, force=force, on_error=on_error)
+    options = SegmentOptions(out=out, labels=labels, force=force, **vars(files))
     predict_volumes(run, ensemble, place, options)
 
 
@@ -216,20 +235,20 @@ def score(
     networks: NetworkChoice,
     images: Path,
     output: TableOptions,
+    files: FileChoice,
     *,
     fit: str | None,
-    on_error: str,
 ) -> None:
     """Write the table of probabilities."""
     import numpy as np
-    from rich.console import Console
 
     from equipoise.cli.console import reading_bar, working_bar
     from equipoise.data.images.unlabeled import read_unlabeled
     from equipoise.deployment.classify import (
         check_table,
         choose_classifiers,
-        decide_at_own_thresholds,
+        move_to_own_thresholds,
+        own_thresholds,
         own_thresholds_sentence,
         scores_of_cells,
         write_predictions,
@@ -237,18 +256,17 @@ def score(
 
     ensemble = choose_classifiers(run, **vars(networks))
     check_table(output.path)
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    n = len(ensemble.cells)
-    method = ensemble.cells[0].method
+    console = Terminal(soft_wrap=True, highlight=False, markup=False)
+    n, method = len(ensemble.cells), ensemble.cells[0].method
     console.print(f"{n} classifier{'s' * (n != 1)} of {method}. {ensemble.reason}")
     with reading_bar() as progress:
-        options = options_like(run.description, fit=fit, on_error=on_error, progress=progress)
+        options = options_like(run.description, fit=fit, files=files, progress=progress)
         new = read_unlabeled(images, options)
     with working_bar():
         of_cells = scores_of_cells(run, ensemble, new.images, corrected=output.corrected)
-    calls = None
+    moved = None
     if output.own_thresholds:
-        calls = decide_at_own_thresholds(run, of_cells)
+        moved = move_to_own_thresholds(run, of_cells)
         console.print(own_thresholds_sentence(run, ensemble.cells))
     write_predictions(
         output.path,
@@ -256,18 +274,30 @@ def score(
         np.mean(list(of_cells.values()), axis=0),
         run.description.class_names,
         corrected=output.corrected,
-        calls=calls,
+        moved=moved,
+        thresholds=own_thresholds(run, ensemble.cells) if output.own_thresholds else (),
     )
-    for line in (*new.notes, *(f"Left out: {skipped}" for skipped in new.skipped)):
+    for line in notes_about(new, run, ensemble):
         console.print(line)
-    print(f"{len(new.files)} images: {output.path}")  # noqa: T201 (scripts read it)
+    say(f"{len(new.files)} images: {output.path}")
+
+
+def notes_about(new: "UnlabeledImages", run: "Run", ensemble: "Ensemble") -> list[str]:
+    """Return what a reader of the table must know about its images."""
+    from equipoise.runs.known_images import known_images_note
+
+    known = known_images_note(run.folder, new.images, new.files, ensemble.cells)
+    notes = [known] if known else []
+    notes.extend(new.notes)
+    notes.extend(f"Left out: {skipped}" for skipped in new.skipped)
+    return notes
 
 
 def options_like(
     description: "StudyDescription",
     *,
     fit: str | None = None,
-    on_error: str = "stop",
+    files: FileChoice = ALL_FILES,
     progress: "Progress | None" = None,
 ) -> "ReadOptions":
     """Return the options with which new images are read like the images of a run.
@@ -275,7 +305,7 @@ def options_like(
     Args:
         description: The run: shape of its images, and the options with which they were read.
         fit: How images are made square; None for the way of the run.
-        on_error: "stop" at images that cannot be read, or "skip" them.
+        files: Which files are read.
         progress: Called with (files done, all files).
 
     Raises:
@@ -298,6 +328,8 @@ def options_like(
         fit=fit or stored.fit,
         filter=stored.filter,
         channels="gray" if channels == 1 else "rgb",
-        on_error=on_error,
+        ignore=files.ignore,
+        follow_links=files.follow_links,
+        on_error=files.on_error,
         progress=progress,
     )

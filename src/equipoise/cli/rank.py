@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from equipoise.cli.terminal import Terminal, say
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
@@ -29,7 +31,6 @@ def rank(
 ) -> None:
     """Rank the methods that several runs share, and draw which of them differ detectably."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -37,6 +38,7 @@ def rank(
     from equipoise.results.ranking import rank_runs
 
     ranking = rank_runs(folders, metric)
+    diagram = write_ranking(ranking, out)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("method", no_wrap=True)
     table.add_column("average rank", justify="right")
@@ -47,8 +49,8 @@ def rank(
         for value, best in zip(values, ranking.best, strict=True):
             cells.append(f"[bold]{value:.3f}[/]" if value == best else f"{value:.3f}")
         table.add_row(escape(name), f"{average:.2f}", *cells)
-    console = Console()
+    console = Terminal()
     console.print(table)
     for sentence in sentences(ranking):
         console.print(escape(sentence), soft_wrap=True, highlight=False)
-    print(f"Diagram: {write_ranking(ranking, out)}")  # noqa: T201 (scripts read this line)
+    say(f"Diagram: {diagram}")

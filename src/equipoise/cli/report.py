@@ -8,6 +8,15 @@ import typer
 from equipoise.cli.execution import conclude
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run, finished or not.")]
+Names = Annotated[
+    bool,
+    typer.Option(
+        "--names",
+        help="Show names of files and patients, folders and errors in full in report.html, which "
+        "hides them otherwise.",
+        rich_help_panel="Output",
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -15,6 +24,9 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: [bold]equipoise report runs/films[/]")(report)
 
 
-def report(folder: Folder) -> None:
-    """Write the tables and the report of a run again, from its stored files."""
-    conclude(folder)
+def report(folder: Folder, *, names: Names = False) -> None:
+    """Write the tables and the report of a run again, from its stored files.
+
+    report.html names no file or patient, so that it can be handed over; the tables beside it do.
+    """
+    conclude(folder, names=names)

@@ -7,9 +7,10 @@ import typer
 
 from equipoise.cli import options as opt
 from equipoise.cli.execution import execute, load_study, stopping_is_explained
-from equipoise.cli.options import SEGMENTATION, RunOptions, command_of, pick_task, typed_command
+from equipoise.cli.options import SEGMENTATION, RunOptions, command_of, pick_task
 from equipoise.cli.planning import fixed_choices, planned_demo, print_plan, run_by_time
 from equipoise.cli.run_volumes import demo_volumes, run_volumes
+from equipoise.cli.typed_command import command_facts
 from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import (
     OFFICIAL,
@@ -57,7 +58,7 @@ def run(options: RunOptions) -> None:
                 )
             study = load_study(Path(options.images), options.protocol_name)
             out = options.out or Path("runs") / study.name
-            execute(study, out, workers=options.workers, device=options.device)
+            execute(study, out, workers=options.workers, device=options.device, names=options.names)
         elif pick_task(options.task) == SEGMENTATION:
             run_volumes(options)
         else:
@@ -91,10 +92,15 @@ def run_images(options: RunOptions) -> None:
     with clock.stage(READING), reading_bar() as progress:
         loaded = read(options.images, options.read_options(progress))
     loaded = replace(loaded, notes=(*(options.note or ()), *loaded.notes))
-    facts = {"command": typed_command()}
+    facts = command_facts(options)
     study = plan_study(loaded, protocol, budget, name=options.run_folder.name, facts=facts)
     return execute(
-        study, options.run_folder, workers=options.workers, device=options.device, clock=clock
+        study,
+        options.run_folder,
+        workers=options.workers,
+        device=options.device,
+        names=options.names,
+        clock=clock,
     )
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from equipoise.cli.execution import execute
-from equipoise.cli.options import RunOptions, comma_list, typed_command
+from equipoise.cli.options import RunOptions, comma_list
+from equipoise.cli.typed_command import command_facts
 from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
 
@@ -33,9 +34,15 @@ def run_volumes(options: RunOptions) -> None:
     with reading_bar("Preparing cases") as progress:
         loaded = read_volumes(options.images, options.volume_options(progress))
     loaded = replace(loaded, notes=(*(options.note or ()), *loaded.notes))
-    facts = {"command": typed_command()}
+    facts = command_facts(options)
     study = plan_volume_study(loaded, protocol, budget, name=options.run_folder.name, facts=facts)
-    execute(study, options.run_folder, workers=options.workers, device=options.device)
+    execute(
+        study,
+        options.run_folder,
+        workers=options.workers,
+        device=options.device,
+        names=options.names,
+    )
 
 
 def volume_protocol(options: RunOptions) -> VolumeProtocol:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from equipoise.cli.terminal import Terminal, say
 from equipoise.exceptions import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class SegmentOptions:
         out: File for the one case, or folder; None for the current folder.
         labels: Scheme of the cases' label files; None for that of the run.
         force: Whether existing label maps may be replaced.
+        ignore: Patterns of files and folders to leave out.
+        follow_links: Whether links may lead out of the folder of the cases.
         on_error: "stop" at a case that cannot be read, or "skip" it.
 
     Raises:
@@ -34,6 +37,8 @@ class SegmentOptions:
     out: Path | None
     labels: str | None
     force: bool
+    ignore: tuple[str, ...] = ()
+    follow_links: bool = False
     on_error: str
 
     def __post_init__(self) -> None:
@@ -60,11 +65,9 @@ def predict_volumes(run: "Run", ensemble: "Ensemble", place: Path, options: Segm
         DataError: There is no case, or a case is not as expected.
         SettingError: A file exists already, or lies in a case's folder.
     """
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = Terminal(soft_wrap=True, highlight=False, markup=False)
     console.print(ensemble.reason)
-    cases = find_cases(place)
+    cases = find_cases(place, options)
     files = output_files(cases, options, place)
     written = []
     for case, file in zip(cases, files, strict=True):
@@ -78,22 +81,30 @@ def predict_volumes(run: "Run", ensemble: "Ensemble", place: Path, options: Segm
         console.print("\n".join(lines))
     where = written[0] if len(written) == 1 else options.out or Path()
     noun = "label map" if len(written) == 1 else "label maps"
-    print(f"{len(written)} {noun}: {where}")  # noqa: T201 (scripts read it)
+    say(f"{len(written)} {noun}: {where}")
 
 
-def find_cases(place: Path) -> list["RawCase"]:
+def find_cases(place: Path, options: SegmentOptions) -> list["RawCase"]:
     """Return the case in `place`, or those in all folders below it that contain volumes.
 
     Raises:
-        DataError: There are none.
+        DataError: There are none, or links have no target or lead out of the folder.
     """
     from equipoise.data.volumes.readers.nifti import find_case
-    from equipoise.data.volumes.roles import is_volume
+    from equipoise.data.volumes.roles import is_volume, not_read_problem, volumes_not_read
+    from equipoise.data.walking import walk
 
-    folders = set()
-    for file in place.rglob("*"):
-        if file.is_file() and is_volume(file.relative_to(place)):
-            folders.add(file.parent)
+    if not place.is_dir():
+        return [find_case(place)]
+    tree = walk(place, ignore=options.ignore, follow_links=options.follow_links)
+    volumes = tree.where(lambda file: is_volume(Path(file)))
+    problems = volumes.problems(skip=options.on_error == "skip")
+    not_read = volumes_not_read(place, tree.files)
+    if not_read and options.on_error == "stop":
+        problems.append(not_read_problem(place, not_read))
+    if problems:
+        raise DataError("\n".join(problems))
+    folders = {(place / file).parent for file in volumes.files}
     if folders <= {place}:
         return [find_case(place)]
     cases = []
@@ -137,10 +148,12 @@ def predict_case(
 ) -> list[str]:
     """Write the label map of a case and return the lines to print."""
     from equipoise.cli.console import working_bar
-    from equipoise.data.volumes.file import write_label_map
+    from equipoise.data.volumes.file import check_placement, write_label_map
     from equipoise.deployment.choose_segmenters import leave_out_trained
     from equipoise.deployment.segment import segment_case
 
+    for image in case.images.values():
+        check_placement(file, image)
     unseen, origin = leave_out_trained(run, ensemble, case)
     coding = None
     if case.label_file is not None:
@@ -156,7 +169,7 @@ def predict_case(
     if coding is not None:
         for line in dice_lines(label_map, case, coding):
             lines.append(f"  {line}")
-    write_label_map(file, label_map.values, label_map.geometry)
+    write_label_map(file, label_map.values, label_map.geometry, label_map.reference)
     return lines
 
 

@@ -4,12 +4,15 @@ from typing import Annotated
 
 import typer
 
+from equipoise.experiments.protocol import MOST_REPEATS, MOST_STEPS
+
 VOLUMES = "Segmentation (--task segmentation)"
 
 Folds = Annotated[
     int | None,
     typer.Option(
         min=2,
+        max=MOST_REPEATS,
         help="Folds of patients.",
         rich_help_panel=VOLUMES,
         show_default="5, or one per patient if there are fewer",
@@ -39,15 +42,16 @@ N4 = Annotated[
     ),
 ]
 PatchSize = Annotated[
-    int, typer.Option(min=16, help="Side of patches in pixels.", rich_help_panel=VOLUMES)
+    int, typer.Option(min=16, max=1024, help="Side of patches in pixels.", rich_help_panel=VOLUMES)
 ]
 PatchBatch = Annotated[
-    int, typer.Option(min=2, help="Patches per optimizer step.", rich_help_panel=VOLUMES)
+    int, typer.Option(min=2, max=4096, help="Patches per optimizer step.", rich_help_panel=VOLUMES)
 ]
 EpochSteps = Annotated[
     int,
     typer.Option(
         min=1,
+        max=MOST_STEPS,
         help="Steps between validation evaluations and new hard-example lists.",
         rich_help_panel=VOLUMES,
     ),
@@ -55,7 +59,10 @@ EpochSteps = Annotated[
 Width = Annotated[
     int,
     typer.Option(
-        min=1, help="Channels of the first layers; 64 in paper S3.", rich_help_panel=VOLUMES
+        min=1,
+        max=1024,
+        help="Channels of the first layers; 64 in paper S3.",
+        rich_help_panel=VOLUMES,
     ),
 ]
 Precision = Annotated[str, typer.Option(help="'32-true' or 'bf16-mixed'.", rich_help_panel=VOLUMES)]

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from equipoise.cli.terminal import Terminal
+
 WeightsName = Annotated[
     str,
     typer.Argument(
@@ -35,7 +37,6 @@ def add_to(app: typer.Typer) -> None:
 
 def list_weights() -> None:
     """List the named weights: network, side, license, how a file is checked, whether it is here."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -50,7 +51,7 @@ def list_weights() -> None:
         here = "yes" if entry.file else "no"
         side = f"{record.statistics.side} px"
         table.add_row(escape(name), side, here, record.checked_by, escape(record.license))
-    console = Console()
+    console = Terminal()
     console.print(table)
     console.print(
         "A name is NETWORK/WEIGHTS: --network NETWORK --pretrained WEIGHTS. Networks of timm have "

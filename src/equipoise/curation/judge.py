@@ -1,5 +1,6 @@
 """The judge of synthetic images: a calibrated classifier of the real training images."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from torch import Tensor
 
 from equipoise import __version__
 from equipoise.arrays import Images, Labels, Rows, Scores, fingerprint
-from equipoise.atomic import atomic_folder, read_json, write_json
+from equipoise.atomic import atomic_folder, read_json, reading, write_json
 from equipoise.estimators.loading import AnyClassifier, load_classifier
 from equipoise.estimators.scoring import probabilities
+from equipoise.exceptions import DataError
 from equipoise.metrics.calibration import fit_temperature, scale_temperature
 from equipoise.metrics.memorization import Features
 from equipoise.randomness import make_rng
@@ -65,15 +67,21 @@ class Judge:
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> "Judge":
-        """Read what `save` wrote."""
-        stored = read_json(folder / "judge.json")
-        return cls(
-            classifier=load_classifier(folder / "classifier", device=device),
-            temperature=float(stored["temperature"]),
-            center=np.asarray(stored["center"]),
-            factor=np.asarray(stored["factor"]),
-            history=History(rows=list(stored["rows"])),
-        )
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: The folder is damaged.
+        """
+        path = folder / "judge.json"
+        with reading(path):
+            stored = read_json(path)
+            return cls(
+                classifier=load_classifier(folder / "classifier", device=device),
+                temperature=float(stored["temperature"]),
+                center=np.asarray(stored["center"]),
+                factor=np.asarray(stored["factor"]),
+                history=History(rows=list(stored["rows"])),
+            )
 
 
 def fit_judge(
@@ -82,8 +90,9 @@ def fit_judge(
     """Train a classifier on four fifths of the real training images and calibrate it on the rest.
 
     With a workspace the finished judge is stored there by content: all curated arms of a cell share
-    it, and a killed fit resumes. The split is by image, because resamplers do not know the
-    patients: where a patient has several images, the judge may be slightly overconfident.
+    it, a killed fit resumes, and a damaged one is repeated. The split is by image, because
+    resamplers do not know the patients: where a patient has several images, the judge may be
+    slightly overconfident.
 
     Args:
         classifier: Its settings; it is cloned.
@@ -95,8 +104,12 @@ def fit_judge(
         return _train(classifier, X, codes, None)
     key = fingerprint(X, codes, sorted(classifier.get_params().items()), HELD_OUT, __version__)
     folder = Path(workspace) / f"judge-{key[:24]}"
-    if not folder.is_dir():
-        _train(classifier, X, codes, workspace).save(folder)
+    if folder.is_dir():
+        try:
+            return Judge.load(folder, device=classifier.device)
+        except (DataError, FileNotFoundError):
+            shutil.rmtree(folder, ignore_errors=True)
+    _train(classifier, X, codes, workspace).save(folder)
     return Judge.load(folder, device=classifier.device)
 
 

@@ -1,18 +1,29 @@
-"""CSV tables as people save them: commas, semicolons or tabs, with or without a byte order mark.
+"""CSV tables as people save them: any separator, with or without a byte order mark.
 
 Both table readers (images and volumes) read their table here, find its columns and resolve its
 paths.
 """
 
+import codecs
 import csv
 import io
+import os
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from equipoise.csv_cells import unprotected
 from equipoise.data.images.listing import first_few
 from equipoise.discovery import unknown
 from equipoise.exceptions import DataError
+from equipoise.validation import refuse_together
+
+NO_COLUMN = "none"  # the name of a column that a table does not have
+SEPARATORS = ",;\t|"
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # first bytes of .xlsx, .ods and .xls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +45,19 @@ class TableRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table with a header: its file, the names of its columns, and its rows."""
+    """A table with a header.
+
+    Attributes:
+        path: Its file.
+        columns: Their names.
+        rows: Its lines that have as many fields as the header.
+        faults: What is wrong with its lines and header, a sentence each.
+    """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[TableRow, ...]
+    faults: tuple[str, ...] = ()
 
     def find_columns(
         self,
@@ -50,43 +69,68 @@ class Table:
     ) -> dict[str, str | None]:
         """Return role -> column, None where the table has no such column.
 
-        A column is the one that the options name (`<role>_column`), or else the first one with a
-        usual name, in any case.
+        A column is the one that the options name (`<role>_column`; "none" is no column), or else
+        the first one with a usual name, in any case and with any spaces, "_", "-" or "." in it.
 
         Args:
-            usual_names: Role -> usual names of its column, in lower case.
+            usual_names: Role -> usual names of its column, in lower case and without separators.
             options: Options of the reader.
             required: Roles whose column the table must have.
             fix: Sentence for a missing column, with "{role}" in the place of its role.
 
         Raises:
-            DataError: A column that the options name, or a required one, is missing.
+            DataError: A column that the options name, or a required one, is missing, or two columns
+                have the same usual name.
         """
-        by_lower_name = {column.strip().lower(): column for column in self.columns}
+        faults: list[str] = []
         columns: dict[str, str | None] = {}
         for role, names in usual_names.items():
             requested = getattr(options, f"{role}_column")
-            if requested is not None and requested not in self.columns:
-                raise DataError(f"{self.path}: {unknown(requested, self.columns, 'column')}")
-            usual = next(filter(None, map(by_lower_name.get, names)), None)
-            columns[role] = usual if requested is None else requested
-            if columns[role] is None and role in required:
-                raise DataError(
-                    f"Expected a column of the {role} in {self.path} ({', '.join(names)}), got the "
-                    f"columns {first_few(self.columns, 12) or 'none'}. {fix.format(role=role)}"
+            if requested in self.columns:
+                columns[role] = requested
+                continue
+            columns[role] = None
+            if requested not in (None, NO_COLUMN):
+                faults.append(unknown(requested, self.columns, "column"))
+                continue
+            candidates: list[str] = []
+            for name in names if requested is None else ():
+                candidates = candidates or [c for c in self.columns if compact(c) == name]
+            if len(set(candidates)) > 1:
+                fields = first_few(candidates)
+                faults.append(f"{fields} may all be the {role}. {fix.format(role=role)}")
+            elif candidates:
+                columns[role] = candidates[0]
+            elif role in required:
+                faults.append(
+                    f"expected a column of the {role} ({', '.join(names)}), got the columns "
+                    f"{first_few(self.columns, 12) or 'none'}. {fix.format(role=role)}"
                 )
+        if faults:
+            self.refuse(faults)
         return columns
 
     def cells(self, column: str | None) -> list[str]:
         """Return the cells of a column, all "" if the table has no such column."""
         return [row.cell(column) for row in self.rows]
 
+    def refuse(self, faults: Sequence[str]) -> None:
+        """Raise one error for all faults, if there are any.
+
+        Raises:
+            DataError: There are faults, those of `self.faults` included.
+        """
+        refuse_together(self.path, (*self.faults, *faults))
+
 
 def read_table(path: Path) -> Table:
-    r"""Read a table with a header.
+    r"""Read a table with a header: UTF-8 or UTF-16; commas, semicolons, tabs or vertical bars.
+
+    Blank lines are left out. Lines with more or fewer fields than the header, and columns of the
+    same name, are faults of the table: they are named together with what its reader finds.
 
     Raises:
-        DataError: There is no file, or it is not a table in UTF-8.
+        DataError: There is no file, or it is not a table in UTF-8 or UTF-16.
 
     Example:
         >>> import tempfile
@@ -101,20 +145,86 @@ def read_table(path: Path) -> Table:
     """
     if not path.is_file():
         raise DataError(f"Expected a CSV table at {path}, found none. Check the path.")
-    rows = []
+    text = _decode(path)
+    line = 0
+    lines: dict[int, list[str]] = {}  # number of the first line -> fields
+    if named := re.match(r"sep=(.)\s*\n", text):  # a line for Excel
+        text, line = text[named.end() :], 1
+    header = text.partition("\n")[0]
+    separator = named[1] if named else max(SEPARATORS, key=header.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    n_before = line
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        separator = max(",;\t", key=text.partition("\n")[0].count)
-        reader = csv.DictReader(io.StringIO(text), delimiter=separator, strict=True)
-        columns = tuple(reader.fieldnames or ())
-        for row in reader:
-            cells = {column: (row[column] or "").strip() for column in columns}
-            rows.append(TableRow(line=reader.line_num, cells=cells))
-    except (UnicodeDecodeError, csv.Error) as error:
+        for fields in reader:
+            if any(map(str.strip, fields)):
+                lines[line + 1] = [unprotected(field.strip()) for field in fields]
+            line = n_before + reader.line_num
+    except csv.Error as error:
         raise DataError(
-            f"Expected {path} to be a CSV table in UTF-8, it is not ({error}). Save it again."
+            f"Expected {path} to be a CSV table in UTF-8, it is not (from line {line + 1} on: "
+            f"{error}). A quote that opens must close. Save it again."
         ) from error
-    return Table(path=path, columns=columns, rows=tuple(rows))
+    if not lines:
+        raise DataError(
+            f"Expected a CSV table with a header at {path}, got an empty file. Fill it."
+        )
+    return _as_table(path, lines)
+
+
+def _decode(path: Path) -> str:
+    """Return the text of a table.
+
+    Raises:
+        DataError: It is no text in UTF-8 or UTF-16.
+    """
+    content = path.read_bytes()
+    fix = "Save it as CSV in UTF-8."
+    if content.startswith(WORKBOOKS):
+        raise DataError(f"Expected {path} to be a CSV table in UTF-8, got a workbook. {fix}")
+    encoding = "utf-16" if content.startswith(UTF16) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        text_before = content[: error.start].rpartition(b"\n")[2][-20:].decode("ascii", "replace")
+        raise DataError(
+            f"Expected {path} to be a CSV table in UTF-8, it is not (line {line}, after "
+            f"{text_before!r}: {error.reason}). {fix}"
+        ) from error
+    if "\0" in text:
+        line = text.partition("\0")[0].count("\n") + 1
+        raise DataError(
+            f"Expected {path} to be a CSV table in UTF-8, it is not (line {line} has a null "
+            f"character). {fix}"
+        )
+    return text
+
+
+def _as_table(path: Path, lines: Mapping[int, Sequence[str]]) -> Table:
+    """Divide lines into header and rows, and collect the faults of their shape."""
+    names: list[str] = []
+    for i, name in enumerate(next(iter(lines.values()), ())):
+        names.append(name or f"(column {i + 1})")
+    rows: list[TableRow] = []
+    ragged: list[str] = []
+    for line, fields in list(lines.items())[1:]:
+        n = len(fields)
+        while n > len(names) and not fields[n - 1]:  # separators at the end of a line
+            n -= 1
+        if n == len(names):
+            rows.append(TableRow(line=line, cells=dict(zip(names, fields[:n], strict=True))))
+        else:
+            ragged.append(f"line {line} has {n} ({first_few(fields, 3)})")
+    faults: list[str] = []
+    if ragged:
+        faults.append(
+            f"expected {len(names)} fields in every line, as in the header: {first_few(ragged)}. "
+            "Put fields that contain the separator in quotes."
+        )
+    repeated = sorted(name for name, n in Counter(names).items() if n > 1)
+    if repeated:
+        faults.append(f"columns of the same name: {first_few(repeated)}. Rename or remove one.")
+    return Table(path=path, columns=tuple(names), rows=tuple(rows), faults=tuple(faults))
 
 
 def table_and_root(path: Path, table: Path | str | None) -> tuple[Path, Path]:
@@ -129,9 +239,38 @@ def table_and_root(path: Path, table: Path | str | None) -> tuple[Path, Path]:
     return path, path.parent
 
 
-def resolve_cell(cell: str, root: Path) -> Path:
-    """Return the absolute path that a cell names, with symbolic links followed.
+def resolve_cell(cell: str, base: Path, *, keep_links: bool = False) -> Path:
+    """Return the absolute path that a cell names, with symbolic links followed unless kept.
 
-    Backslashes, as in tables made on Windows, separate folders too. The path may be outside `root`.
+    Backslashes, as in tables made on Windows, separate folders too. The path may be outside.
+
+    Args:
+        cell: The cell.
+        base: The absolute folder that it is relative to.
+        keep_links: Whether symbolic links stay as they are.
     """
-    return (root.resolve() / cell.replace("\\", "/")).resolve()
+    path = base / cell.replace("\\", "/")
+    if keep_links:
+        return Path(os.path.normpath(path))
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, or no possible name
+        return path
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is a file, False also where no file can have such a name."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def compact(header: str) -> str:
+    """Return the name of a column in lower case without spaces and punctuation.
+
+    Example:
+        >>> compact("Patient ID"), compact("StudyInstanceUID")
+        ('patientid', 'studyinstanceuid')
+    """
+    return re.sub(r"[\W_]+", "", header.lower())

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Labels, fingerprint
-from equipoise.atomic import atomic_folder, read_json, write_json
+from equipoise.atomic import atomic_folder, read_arrays, read_json, reading, write_json
+from equipoise.checksums import check_folder
 from equipoise.exceptions import DataError
 from equipoise.validation import check_images, check_labels
 
@@ -96,7 +97,7 @@ class ImageDataset:
 
     @property
     def rare_class(self) -> int:
-        """The class with the fewest images (the first on a tie), positive class of all metrics."""
+        """The class with the fewest images (the first on a tie)."""
         return int(np.argmin(np.where(self.counts > 0, self.counts, np.iinfo(np.int64).max)))
 
     @property
@@ -181,19 +182,18 @@ class ImageDataset:
         """Load a dataset that `save` wrote; `memory_map` leaves pixels on disk until they are used.
 
         Raises:
-            DataError: There is no saved dataset in the folder.
+            DataError: There is no saved dataset in the folder, or a damaged one.
         """
         folder = Path(folder)
         if not (folder / "dataset.json").is_file():
             raise DataError(f"Expected a saved dataset in {folder}, found no dataset.json.")
+        check_folder(folder)
         mode: Literal["r"] | None = "r" if memory_map else None
-        masks = None
-        if (folder / "masks.npy").is_file():
-            masks = np.load(folder / "masks.npy", mmap_mode=mode, allow_pickle=False)
-        with (
-            (folder / "columns.npz").open("rb") as file,
-            np.load(file, allow_pickle=False) as columns,
-        ):
+        with reading(folder / "dataset.json"):
+            masks = None
+            if (folder / "masks.npy").is_file():
+                masks = np.load(folder / "masks.npy", mmap_mode=mode, allow_pickle=False)
+            columns = read_arrays(folder / "columns.npz")
             return cls(
                 images=np.load(folder / "images.npy", mmap_mode=mode, allow_pickle=False),
                 labels=columns["labels"],

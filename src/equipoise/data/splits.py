@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.arrays import Rows, fingerprint
-from equipoise.atomic import read_json, write_json
+from equipoise.atomic import read_json, reading, write_json
+from equipoise.checksums import check_file
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.stratification import apportion
 from equipoise.exceptions import DataError, LeakageError, SettingError
@@ -92,7 +93,8 @@ class Split:
         if missing := sorted(dataset.needed_in_train - dataset.present(self.train)):
             names = ", ".join(f"'{dataset.class_names[label]}'" for label in missing)
             raise DataError(
-                f"Train of {self.name} has no image of class {names}. Split with hold_out(dataset)."
+                f"Train of {self.name} has no image of class {names}. Draw new splits with "
+                "--new-splits (in Python hold_out(dataset))."
             )
 
     def _check_disjoint(self, dataset: Splittable, a: str, b: str) -> None:
@@ -277,33 +279,30 @@ def save_splits(path: Path, splits: Sequence[Split], dataset: Splittable) -> Non
     for split in splits:
         ids = {part: dataset.ids[getattr(split, part)].tolist() for part in PARTS}
         stored.append({"name": split.name, **ids})
-    write_json(Path(path), {"version": 1, "dataset": _identity(dataset), "splits": stored})
+    content = {"version": 1, "dataset": _identity(dataset), "splits": stored}
+    write_json(Path(path), content, checksum=True)
 
 
 def load_splits(path: Path, dataset: Splittable) -> tuple[Split, ...]:
     """Load splits that `save_splits` wrote, and check every split again.
 
     Raises:
-        DataError: The file is missing or not a file of splits, or was made for other images, labels
-            or patients.
+        DataError: The file is missing or damaged, or was made for other images, labels or patients.
         LeakageError: Patients cross.
     """
     path = Path(path)
+    check_file(path)
     if not path.is_file():
         raise DataError(
             f"Expected a file of splits at {path}, found none. Write one with save_splits."
         )
     entries: list[tuple[str, dict[str, list[str]]]] = []  # name of the split, ids of each part
-    try:
+    with reading(path):
         stored = read_json(path)
         made_for = stored["dataset"]
         for entry in stored["splits"]:
-            ids = {part: entry[part] for part in PARTS}
-            entries.append((entry["name"], ids))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{path} is not a file of splits ({error!r}). Delete it, split again."
-        ) from error
+            ids = {part: list(map(str, entry[part])) for part in PARTS}
+            entries.append((str(entry["name"]), ids))
     if made_for != _identity(dataset):
         raise DataError(
             f"The splits in {path} are of other images, labels or patients. Delete it, split again."
@@ -357,13 +356,13 @@ def _source_parts(dataset: ImageDataset, assigned: NDArray[Any]) -> dict[str, Ro
         raise LeakageError(
             f"The source's own split has {len(crossing)} of {len(patients)} patients in two or "
             f"more parts: {_listed('Patient', crossing)} crossing. "
-            "Ignore it, and split by patient with hold_out(dataset)."
+            "Draw new splits by patient with --new-splits (in Python hold_out(dataset))."
         )
     for part in ("train", "test"):
         if not len(rows[part]):
             raise DataError(
                 f"The source's own split has no {part} images. "
-                "Ignore it, and use hold_out(dataset)."
+                "Draw new splits by patient with --new-splits (in Python hold_out(dataset))."
             )
     return rows
 

@@ -11,7 +11,12 @@ from equipoise.exceptions import SettingError
 from equipoise.experiments.region_metrics import region_metrics
 from equipoise.metrics.statistics import mean_known
 from equipoise.results.best_method import best_with_reason
-from equipoise.runs.known_cases import case_names, matching_case, splits_testing
+from equipoise.runs.known_cases import (
+    case_names,
+    case_of_content,
+    case_of_name,
+    splits_testing,
+)
 from equipoise.runs.run import Run
 
 
@@ -66,9 +71,13 @@ def leave_out_trained(run: Run, ensemble: Ensemble, case: RawCase) -> tuple[Ense
         SettingError: All networks of the ensemble saw it.
     """
     images = run.description.volumes.images or {}  # earlier versions did not store them
-    name = matching_case(case, images, case_names(run.folder))
+    content = case_of_content(case, images)
+    name = content or case_of_name(case, case_names(run.folder))
     if name is None:
         return ensemble, "It is none of the cases of this run."
+    is_known = f"It is {name} of this run"
+    if content is None:
+        is_known = f"It is named like {name} of this run (rename it if it is another patient)"
     splits = splits_testing(run.folder, name)
     unseen = tuple(cell for cell in ensemble.cells if cell.split in splits)
     if not unseen:
@@ -77,12 +86,12 @@ def leave_out_trained(run: Run, ensemble: Ensemble, case: RawCase) -> tuple[Ense
             names = ", ".join(sorted(splits))
             fix = f"Its networks without it are those of {names}: request them, or finish them."
         raise SettingError(
-            f"Case {case.id} is {name} of this run, and every requested network has seen it. {fix}"
+            f"Case {case.id}: {is_known}, and every requested network has seen it. {fix}"
         )
     n_seen = len(ensemble.cells) - len(unseen)
     if not n_seen:
-        return ensemble, f"It is {name} of this run; no network used has seen it."
+        return ensemble, f"{is_known}; no network used has seen it."
     return Ensemble(unseen, ensemble.reason), (
-        f"It is {name} of this run: {len(unseen)} of {len(ensemble.cells)} networks are used, "
+        f"{is_known}: {len(unseen)} of {len(ensemble.cells)} networks are used, "
         f"those that have not seen it."
     )

@@ -1,14 +1,14 @@
 """Classify new images with the classifiers of a run."""
 
-import csv
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from equipoise.arrays import Images, Labels, Scores
-from equipoise.atomic import atomic_file, make_folder
+from equipoise.arrays import Images, Scores
+from equipoise.atomic import make_folder, read_arrays
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.priors import correct_priors, fit_priors
@@ -16,11 +16,13 @@ from equipoise.results.advice import advised_judgment
 from equipoise.results.best_method import best_method, narrow
 from equipoise.results.tables import summarize_run
 from equipoise.runs.cell import Cell
-from equipoise.runs.run import Run, read_arrays
+from equipoise.runs.csv_records import write_csv
+from equipoise.runs.run import Run
 from equipoise.training.progress import report
 
 FINISHED = "with finished cells"
-FIRST = ("file", "predicted", "prior_corrected", "own_thresholds")  # before the probabilities
+# Columns before the probabilities.
+FIRST = ("file", "predicted", "prior_corrected", "own_thresholds", "threshold")
 
 ChooseBest = Callable[[Sequence[str]], tuple[str, str]]
 
@@ -160,8 +162,8 @@ def scores_of_cells(
     return of_cells
 
 
-def decide_at_own_thresholds(run: Run, scores: Mapping[Cell, Scores]) -> Labels:
-    """Decide for the (n,) class that an ensemble calls when each network uses its own threshold.
+def move_to_own_thresholds(run: Run, scores: Mapping[Cell, Scores]) -> Scores:
+    """Return probabilities whose largest is what an ensemble calls at its networks' thresholds.
 
     The probabilities of each network are moved by its own offsets, so that its best threshold on
     its validation images is where the largest probability decides, and averaged.
@@ -169,6 +171,9 @@ def decide_at_own_thresholds(run: Run, scores: Mapping[Cell, Scores]) -> Labels:
     Args:
         run: A run on images.
         scores: What `scores_of_cells` returned, uncorrected.
+
+    Returns:
+        (n, k) moved probabilities.
 
     Raises:
         DataError: The validation images of a cell lack a class, or no threshold changes the metric
@@ -184,7 +189,15 @@ def decide_at_own_thresholds(run: Run, scores: Mapping[Cell, Scores]) -> Labels:
                 "class, or whose metric needs none. Leave --own-thresholds out."
             )
         moved.append(decision.moved(of_cell))
-    return np.asarray(np.mean(moved, axis=0).argmax(axis=1))
+    return np.asarray(np.mean(moved, axis=0))
+
+
+def own_thresholds(run: Run, cells: Sequence[Cell]) -> list[float]:
+    """Return the threshold of each network on the positive of two classes; none of more classes."""
+    if len(run.description.class_names) > 2:
+        return []
+    decisions = [run.images.decisions[cell] for cell in cells]
+    return [decision.threshold for decision in decisions if decision is not None]
 
 
 def own_thresholds_sentence(run: Run, cells: Sequence[Cell]) -> str:
@@ -194,11 +207,10 @@ def own_thresholds_sentence(run: Run, cells: Sequence[Cell]) -> str:
         "Called from a probability of malignant of 0.31 on (0.24 to 0.40 over 9 networks); ..."
     """
     description = run.description
-    beside = "the probabilities in the table are not moved."
-    if len(description.class_names) > 2:
+    beside = "the call is the largest moved probability in the table."
+    thresholds = own_thresholds(run, cells)
+    if not thresholds:
         return f"Called by each network's own offsets, see thresholds.csv of the run; {beside}"
-    decisions = [run.images.decisions[cell] for cell in cells]
-    thresholds = [decision.threshold for decision in decisions if decision is not None]
     low, median, high = np.quantile(thresholds, [0.0, 0.5, 1.0])
     name = description.class_names[description.rare_class]
     extent = "" if low == high else f" ({low:.3g} to {high:.3g} over {len(thresholds)} networks)"
@@ -212,9 +224,14 @@ def write_predictions(
     class_names: Sequence[str],
     *,
     corrected: bool,
-    calls: Labels | None = None,
+    moved: Scores | None = None,
+    thresholds: Sequence[float] = (),
 ) -> None:
-    """Write a CSV line for each image: file, called class, probability of each class.
+    """Write a CSV line for each image: file, called class, threshold, probability of each class.
+
+    Of two classes, the threshold is the probability of the positive class from which it is called:
+    0.5, or the median of the networks' own ones, and then the call is the largest of the moved
+    probabilities, which are in further columns. Of more classes, the largest probability is called.
 
     Args:
         path: The file.
@@ -222,17 +239,23 @@ def write_predictions(
         scores: (n, k) probabilities.
         class_names: Names of the classes.
         corrected: Whether the probabilities were corrected to the real class shares.
-        calls: (n,) called classes; where None, those of the largest probability.
+        moved: (n, k) what `move_to_own_thresholds` returned; None where the largest of the
+            probabilities is called.
+        thresholds: What `own_thresholds` returned, with `moved`.
     """
     header = [*FIRST, *(f"probability of {name}" for name in class_names)]
-    called = scores.argmax(axis=1) if calls is None else calls
-    with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        for name, label, row in zip(files, called.tolist(), scores, strict=True):
-            probabilities = [f"{p:.6f}" for p in row]
-            flags = [int(corrected), int(calls is not None)]
-            writer.writerow([name, class_names[label], *flags, *probabilities])
+    numbers = scores
+    threshold = 0.5 if len(class_names) == 2 else math.nan
+    if moved is not None:
+        header += [f"moved probability of {name}" for name in class_names]
+        numbers = np.hstack([scores, moved])
+        threshold = float(np.median(thresholds)) if thresholds else math.nan
+    calls = (scores if moved is None else moved).argmax(axis=1)
+    lines: list[Sequence[object]] = []
+    for name, label, row in zip(files, calls.tolist(), numbers.tolist(), strict=True):
+        flags = (int(corrected), int(moved is not None))
+        lines.append((name, class_names[label], *flags, threshold, *row))
+    write_csv(path, header, lines)
 
 
 def check_table(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equipoise import __version__
-from equipoise.arrays import Images, value_range
+from equipoise.arrays import Images
 from equipoise.atomic import JsonObject
 from equipoise.audit.gate import NOT_MEASURED, NOT_TESTED, GateDecision, check_release
 from equipoise.data.dataset import ImageDataset
@@ -34,8 +34,7 @@ from equipoise.runs.run import Run
 from equipoise.training.progress import report
 
 if TYPE_CHECKING:
-    from equipoise.audit.quality import QualityAudit
-    from equipoise.audit.report import Audit
+    from equipoise.audit.examination import Examination
     from equipoise.resampling.base import Oversampler
 
 ALL = "all"
@@ -147,9 +146,9 @@ def generate(
     measures: dict[str, JsonObject] | None = None
     decisions = UNAUDITED
     if real is not None:
-        audit, quality = audit_images(run, choice.cell, real, classes)
-        measures = {"audit": audit.to_json(), "quality": quality.to_json()}
-        decisions = {"privacy": audit.privacy, "quality": quality.decision}
+        examined = audit_images(run, choice.cell, real, classes)
+        measures = {"audit": examined.audit.to_json(), "quality": examined.quality.to_json()}
+        decisions = {"privacy": examined.audit.privacy, "quality": examined.quality.decision}
     try:
         release = check_release(**decisions, override=request.override)
     except ReleaseError as error:
@@ -223,14 +222,9 @@ def find_labels(
 
 def audit_images(
     run: Run, cell: Cell, real: ImageDataset, classes: Sequence[ClassImages]
-) -> "tuple[Audit, QualityAudit]":
+) -> "Examination":
     """Compare the images with the generator's training images, and with the rest of its split."""
-    from equipoise.audit.quality import measure_quality
-    from equipoise.audit.report import audit
-
-    # The same extractor as in the report: both must agree.
-    from equipoise.evidence.kinds.memorization import EXTRACTOR
-    from equipoise.features.choosing import choose_extractors, make_extractor
+    from equipoise.audit.examination import examine
 
     splits = load_splits(run.folder / "splits.json", real)
     (split,) = (split for split in splits if split.name == cell.split)
@@ -240,12 +234,12 @@ def audit_images(
     for of_class in classes:
         images.append(of_class.images)
         labels.append(np.full(len(of_class.images), of_class.label))
-    span, cache = value_range(train.images), run.workspace / "features"
-    compared = (train, held_out, np.concatenate(images), np.concatenate(labels))
-    extractors, notes = choose_extractors(span)
-    return (
-        audit(*compared, make_extractor(EXTRACTOR, span=span), cache=cache),
-        measure_quality(*compared, extractors, notes=notes, cache=cache),
+    return examine(
+        train,
+        held_out,
+        np.concatenate(images),
+        np.concatenate(labels),
+        cache=run.workspace / "features",
     )
 
 
@@ -283,7 +277,6 @@ def _plan(
         },
         source={
             "fingerprint": description.dataset.fingerprint,
-            "command": description.command,
             "split_fingerprint": split.fingerprint,
             "training_images": dict(n_train),
         },

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,13 @@ class LabelMap:
         codes: (z, y, x) uint8 classes of the run, 0 outside the brain.
         scheme: Names of the classes, and their values in label files.
         geometry: That of the images of the case.
+        reference: One of these images, over which the map lies.
     """
 
     codes: NDArray[np.uint8]
     scheme: LabelScheme
     geometry: Geometry
+    reference: Path | None = None
 
     @property
     def values(self) -> NDArray[np.uint8]:

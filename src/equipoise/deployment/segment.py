@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.atomic import read_json
 from equipoise.data.volume_dataset import Volume
 from equipoise.data.volumes.options import RawCase
 from equipoise.data.volumes.preparing import prepare, uncropped
@@ -58,31 +57,34 @@ def segment_case(run: Run, ensemble: Ensemble, case: RawCase) -> LabelMap:
         codes = predict_codes(run, ensemble, volume)
     # Class codes, not label values: the map is stored as codes.
     whole = uncropped(codes, replace(record, values=tuple(range(len(scheme.values)))))
-    return LabelMap(codes=whole, scheme=scheme, geometry=record.geometry)
+    return LabelMap(
+        codes=whole,
+        scheme=scheme,
+        geometry=record.geometry,
+        reference=case.images[dataset.modalities[0]],
+    )
 
 
 def load_segmenter(run: Run, cell: Cell) -> AnySegmenter:
     """Load the segmenter of a finished cell, of either class.
 
     Raises:
-        DataError: It is missing, or lies outside of the run.
+        DataError: It is missing or damaged, or lies outside of the run.
     """
     from equipoise.estimators import cascade, segmenter
+    from equipoise.training.persistence import read_kind
 
     folder = run.path(cell) / "segmenter"
     if not folder.resolve().is_relative_to(run.folder.resolve()):
         raise DataError(
             f"Expected the segmenter of '{cell}' inside {run.folder}, it lies elsewhere: {folder}."
         )
-    if not (folder / "model.json").is_file():
-        raise DataError(
-            f"Expected the segmenter of '{cell}' in {folder}, found none. Run the study again."
-        )
+    kind = read_kind(folder / "model.json", "segmenter")
     kinds: dict[str, type[AnySegmenter]] = {
         segmenter.KIND: segmenter.Segmenter,
         cascade.KIND: cascade.CascadeSegmenter,
     }
-    return pick(kinds, read_json(folder / "model.json")["kind"], "kind of segmenter").load(folder)
+    return pick(kinds, kind, "kind of segmenter").load(folder)
 
 
 def predict_codes(run: Run, ensemble: Ensemble, volume: Volume) -> NDArray[np.uint8]:

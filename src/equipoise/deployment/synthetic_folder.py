@@ -1,6 +1,5 @@
 """A folder of released synthetic images: its files, and when it may be written."""
 
-import csv
 import hashlib
 import json
 import re
@@ -18,8 +17,10 @@ from equipoise.atomic import (
     read_json,
     write_json,
 )
+from equipoise.checksums import FOLDER_FILE
+from equipoise.csv_cells import write_lines
 from equipoise.data.images.encoding import encode, suffix_for
-from equipoise.data.images.listing import SPLIT_NAMES, first_few
+from equipoise.data.images.listing import first_few, split_of
 from equipoise.exceptions import SettingError
 from equipoise.training.progress import report
 
@@ -108,10 +109,10 @@ def class_folders(class_names: Sequence[str]) -> list[str]:
         ['COVID-19', 'a-b', 'train-2']
     """
     folders: list[str] = []
-    taken = set(SPLIT_NAMES)  # lower case
+    taken: set[str] = set()  # lower case
     for label, name in enumerate(class_names):
         folder = UNSAFE.sub("-", name).strip(" .-") or "class"
-        while folder.lower() in taken:
+        while folder.lower() in taken or split_of(folder):
             folder += f"-{label}"
         folders.append(folder)
         taken.add(folder.lower())
@@ -129,7 +130,9 @@ def check_target(folder: Path, plan: GenerationPlan) -> Manifest | None:
         SettingError: It has any other file, which is never touched, or no folder can be written
             there.
     """
-    make_folder(folder.parent)  # a place that cannot be written is refused before any work
+    make_folder(
+        folder.parent, shared=True
+    )  # a place that cannot be written is refused before any work
     if not folder.exists():
         return None
     if not folder.is_dir():
@@ -140,7 +143,7 @@ def check_target(folder: Path, plan: GenerationPlan) -> Manifest | None:
     for path in folder.rglob("*"):
         if not path.is_dir():
             files.add(path.relative_to(folder).as_posix())
-    if files <= {AUDIT, REFUSED}:
+    if files <= {AUDIT, REFUSED, FOLDER_FILE}:
         return None
     digests, manifest = read_manifest(folder)
     if {**manifest, **plan.to_json()} != manifest:
@@ -177,16 +180,14 @@ def write_images(
     Returns:
         The manifest.
     """
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, shared=True) as temporary:
         rows = list(_write_classes(temporary, plan, classes))
         digests = {file: digest for file, _, digest in rows}
         parts = {**asdict(record), "note": NOTE, "files": digests}
         manifest: Manifest = {**plan.to_json(), **json.loads(json.dumps(parts))}
         write_json(temporary / MANIFEST, manifest)
         with (temporary / TABLE).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows((*row, 1) for row in rows)
+            write_lines(file, (COLUMNS, *((*row, 1) for row in rows)))
     return manifest
 
 

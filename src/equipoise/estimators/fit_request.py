@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 import equipoise
 from equipoise.arrays import Images, LabeledImages, Labels, ValueRange, fingerprint
+from equipoise.atomic import remove_file
 from equipoise.estimators.settings import ClassifierSettings
 from equipoise.exceptions import DataError
 from equipoise.networks.backbone import Backbone
@@ -81,7 +82,7 @@ class FitRequest:
             return
         # the network's last: a fit killed in between can still resume
         for suffix in (HEAD, NETWORK):
-            self.file.with_name(self.file.name + suffix).unlink(missing_ok=True)
+            remove_file(self.file.with_name(self.file.name + suffix))
 
 
 def check_mask(synthetic: object, n: int) -> Mask:

@@ -1,5 +1,6 @@
 """Finished trainings of patch networks, stored by content, so that equal trainings run once."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 from filelock import FileLock
 from torch import Tensor
 
-from equipoise.atomic import make_folder
+from equipoise.atomic import PRIVATE_FILE, make_folder, remove_file
+from equipoise.exceptions import DataError
 from equipoise.training.persistence import load_fitted, save_fitted
 
 KIND = "patch-training"
@@ -62,7 +64,7 @@ def load_or_train(
 
     Of several processes that need the same training, the first trains and the others wait. The
     operating system releases the lock of a process that dies, and the next one resumes from its
-    checkpoint.
+    checkpoint. A damaged training is repeated.
 
     Args:
         workspace: Folder of finished trainings and checkpoints; None stores nothing.
@@ -74,8 +76,12 @@ def load_or_train(
     folder = Path(workspace) / f"{KIND}-{key[:32]}"
     checkpoint = folder.with_suffix(".pt")
     make_folder(folder.parent)
-    with FileLock(folder.with_suffix(".lock")):
-        if not folder.is_dir():
+    with FileLock(folder.with_suffix(".lock"), mode=PRIVATE_FILE):
+        try:
+            fitted = PatchFit.load(folder)
+        except (DataError, FileNotFoundError):  # there is none, or a damaged one
+            shutil.rmtree(folder, ignore_errors=True)
             train(checkpoint).save(folder)
-        checkpoint.unlink(missing_ok=True)
-    return PatchFit.load(folder)
+            fitted = PatchFit.load(folder)
+        remove_file(checkpoint)
+    return fitted

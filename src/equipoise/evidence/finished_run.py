@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Labels
+from equipoise.atomic import read_arrays
 from equipoise.data.dataset import ImageDataset
 from equipoise.estimators.loading import AnyClassifier, load_classifier
 from equipoise.experiments.study import Study
@@ -18,7 +19,7 @@ from equipoise.metrics.statistics import mean_known
 from equipoise.results.best_method import best_first
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FinishedCellRecord
-from equipoise.runs.run import Run, read_arrays
+from equipoise.runs.run import Run
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from equipoise.arrays import fingerprint
 from equipoise.atomic import atomic_folder, read_json, write_json
+from equipoise.checksums import check_file, check_folder
 from equipoise.discovery import modules
 from equipoise.evidence import kinds as evidence
+from equipoise.exceptions import DamagedFileError
 
 if TYPE_CHECKING:
     from equipoise.evidence.finished_run import FinishedRun
@@ -51,14 +53,17 @@ def kinds() -> dict[str, ModuleType]:
 
 
 def gather_evidence(run: "FinishedRun", progress: Progress | None = None) -> None:
-    """Gather every kind of the study's task that is missing or out of date, each all or nothing."""
+    """Gather every kind of the study's task that is missing, out of date or damaged.
+
+    Each is written all or nothing.
+    """
     fingerprints = [record.fingerprint for record in run.records.values()]
     for name, kind in kinds().items():
         if run.study.task != kind.CARD.task:
             continue
         folder = run.folder / "evidence" / name
         key = fingerprint(str(kind.CARD.version), fingerprints)
-        if (folder / KEY).is_file() and read_json(folder / KEY) == key:
+        if is_current(folder, key):
             continue
         is_empty = kind.CARD.about_synthetic and not run.generated
         if progress is not None and not is_empty:
@@ -68,7 +73,21 @@ def gather_evidence(run: "FinishedRun", progress: Progress | None = None) -> Non
             write_json(temporary / KEY, key)
 
 
+def is_current(folder: Path, key: str) -> bool:
+    """Return whether a folder contains undamaged evidence with this key."""
+    try:
+        check_folder(folder)
+        return bool(read_json(folder / KEY) == key)
+    except (DamagedFileError, FileNotFoundError):
+        return False
+
+
 def stored(folder: Path, kind: str, file: str) -> Path | None:
-    """Find a file of evidence of a run; None if that kind was not gathered."""
+    """Find a file of evidence of a run; None if that kind was not gathered.
+
+    Raises:
+        DamagedFileError: It was gathered, and the file is damaged or missing.
+    """
     path = Path(folder) / "evidence" / kind / file
+    check_file(path)
     return path if path.is_file() else None

@@ -1,6 +1,5 @@
 """Plan a study of images that were read: splits, the search for duplicates, the methods."""
 
-import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,29 +13,24 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates, merge_groups, refuse_crossing
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.data.imbalance import keep
+from equipoise.data.positive_class import (
+    REQUESTED,
+    default_positive_class,
+    positive_class_reason,
+    sounds_healthy,
+)
 from equipoise.data.reading import read
 from equipoise.data.splits import Split, hold_out, source_splits
 from equipoise.discovery import pick, unknown
 from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget, Protocol
-from equipoise.experiments.study import Study
+from equipoise.experiments.study import NEW, OWN, Study
 from equipoise.metrics.classification import METRICS
 from equipoise.runs.reading import IMAGES, PYTHON, Reading
 
 REFUSE = "refuse"
 MERGE = "merge"
-HEALTHY = (
-    "benign",
-    "control",
-    "controls",
-    "healthy",
-    "negative",
-    "no finding",
-    "no findings",
-    "none",
-    "normal",
-)
 DUPLICATE_POLICIES = (REFUSE, MERGE, "report")
 
 
@@ -106,6 +100,7 @@ def plan_study(
     if protocol.duplicates == MERGE:
         dataset = merge_groups(dataset, duplicates)
     splits = make_splits(loaded, dataset, protocol)
+    notes = [*loaded.notes, *notes_on_own_split(loaded, protocol)]
     if protocol.duplicates == REFUSE:
         refuse_crossing(dataset, duplicates, splits)
     refuse_small_classes(dataset, splits, methods)
@@ -119,7 +114,8 @@ def plan_study(
         primary_metric=protocol.primary_metric,
         rare_class=rare_class,
         duplicates=duplicates,
-        facts={"notes": list(loaded.notes), "skipped": list(loaded.skipped), **(facts or {})},
+        split_origin=OWN if has_own_test(loaded, protocol) else NEW,
+        facts={"notes": notes, "skipped": list(loaded.skipped), **(facts or {})},
         reading=Reading(
             source=PYTHON if loaded.options is None else IMAGES,
             options=loaded.options,
@@ -155,7 +151,7 @@ def read_again(
 def make_splits(loaded: Loaded, dataset: ImageDataset, protocol: Protocol) -> tuple[Split, ...]:
     """Keep the source's own test set where it has one, else hold out patients, repeatedly."""
     assigned = loaded.source_split
-    if protocol.use_source_split and assigned is not None and (assigned == "test").any():
+    if assigned is not None and has_own_test(loaded, protocol):
         return source_splits(dataset, assigned, validation=protocol.validation, seed=protocol.seed)
     return hold_out(
         dataset,
@@ -164,6 +160,36 @@ def make_splits(loaded: Loaded, dataset: ImageDataset, protocol: Protocol) -> tu
         validation=protocol.validation,
         seed=protocol.seed,
     )
+
+
+def has_own_test(loaded: Loaded, protocol: Protocol) -> bool:
+    """Return whether the test images of the source are used."""
+    assigned = loaded.source_split
+    return protocol.use_source_split and assigned is not None and bool((assigned == "test").any())
+
+
+def notes_on_own_split(loaded: Loaded, protocol: Protocol) -> list[str]:
+    """Return a sentence about the source's own split where it cannot be used.
+
+    Example:
+        >>> from equipoise.data.phantoms.datasets import cells
+        >>> split = np.array(["train"] * 30 + ["validation"] * 12)
+        >>> loaded = Loaded(dataset=cells((30, 12), size=32), source_split=split)
+        >>> len(notes_on_own_split(loaded, Protocol()))
+        1
+    """
+    assigned = loaded.source_split
+    if not protocol.use_source_split or assigned is None or has_own_test(loaded, protocol):
+        return []
+    parts, counts = np.unique(assigned, return_counts=True)
+    sizes = []
+    for part, n in zip(parts.tolist(), counts.tolist(), strict=True):
+        sizes.append(f"{part or 'without a part'} {n:,}")
+    return [
+        f"The source's own split has no test images ({', '.join(sizes)}) and is not used: all "
+        "images were split anew, by patient. If its validation images are the test images, call "
+        "them test."
+    ]
 
 
 def thinned(study: Study, counts: Mapping[str, int]) -> Study:
@@ -206,7 +232,7 @@ def refuse_small_classes(
 
 
 def positive_class_sentence(study: Study) -> str:
-    """Return which class is the positive one and why, with a hint where it seems to be healthy.
+    """Return which class is the positive one, why, and how another one is chosen.
 
     Example:
         >>> from equipoise.data.phantoms.datasets import cells
@@ -220,34 +246,34 @@ def positive_class_sentence(study: Study) -> str:
         ...     seeds=(0,),
         ... )
         >>> print(positive_class_sentence(study))
-        Positive class: Normal (12 of 42 images), the smallest. It sounds healthy: if atypical is \
-what you look for, use --rare atypical.
+        Positive class: atypical (30 of 42 images), the smallest but for Normal, which sounds \
+healthy. For another one use rare_class (--rare), such as --rare Normal.
     """
     dataset = study.images
-    name, n = dataset.class_names[study.positive], int(dataset.counts[study.positive])
-    sentence = f"Positive class: {name} ({n:,} of {len(dataset):,} images)"
-    if study.positive != dataset.rare_class:
-        return f"{sentence}, as requested."
-    sentence += ", the smallest."
-    if re.sub(r"[^a-z]+", " ", name.lower()).strip() not in HEALTHY:
+    names, counts, positive = dataset.class_names, dataset.counts, study.positive
+    name, n = names[positive], int(counts[positive])
+    reason = positive_class_reason(names, counts, positive)
+    sentence = f"Positive class: {name} ({n:,} of {len(dataset):,} images), {reason}."
+    if sounds_healthy(name, names):
+        sentence += " It sounds healthy."
+    if reason == REQUESTED:
         return sentence
-    other_classes = [other for other in dataset.class_names if other != name]
-    if len(other_classes) == 1:
-        sought = other_classes[0]
-        hint = f"if {sought} is what you look for, use --rare {shlex.quote(sought)}."
-    else:
-        hint = "name the class that you look for with --rare."
-    return f"{sentence} It sounds healthy: {hint}"
+    other = dataset.rare_class
+    if other == positive:
+        remaining = np.where(np.arange(len(names)) == positive, 0, counts)
+        other = default_positive_class(names, remaining)
+    option = f"--rare {shlex.quote(names[other])}"
+    return f"{sentence} For another one use rare_class (--rare), such as {option}."
 
 
 def find_class(dataset: ImageDataset, name: str | None) -> int:
-    """Return the index of a class by name, or of the smallest class where None.
+    """Return the index of a class by name, or of the default positive class where None.
 
     Raises:
         SettingError: No such class.
     """
     if name is None:
-        return dataset.rare_class
+        return default_positive_class(dataset.class_names, dataset.counts)
     if name not in dataset.class_names:
         raise SettingError(unknown(name, dataset.class_names, "class"))
     return dataset.class_names.index(name)

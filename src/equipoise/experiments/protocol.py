@@ -21,6 +21,11 @@ SCRATCH, FROZEN, FINETUNE = "scratch", "frozen", "finetune"  # regimes
 PRETRAINED_NETWORK, OFFICIAL = "mobilenet_v2", "official"
 
 
+MOST_REPEATS = 1000  # seeds, splits or folds: each is a cell of every method, and is listed
+MOST_STEPS = 10_000_000
+MOST_WORKERS = 1024
+
+
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
     """How methods are compared on images.
@@ -37,7 +42,8 @@ class Protocol:
             before anything trains), "merge" (treat them as one patient) or "report" (go on and show
             them).
         use_source_split: Keep the train and test parts that the source came with.
-        rare_class: Name of the positive class; the smallest class where None.
+        rare_class: Name of the positive class; where None, the smallest that does not sound healthy
+            (`equipoise.data.positive_class`).
         primary_metric: The metric on which the verdict rests, named before anything is trained.
 
     Example:

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 from equipoise.atomic import JsonFields
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import Duplicates
+from equipoise.data.positive_class import default_positive_class
 from equipoise.data.splits import Split
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.discovery import pick
@@ -22,6 +23,7 @@ from equipoise.runs.cell import Cell
 from equipoise.runs.reading import Reading
 
 BUILT_IN_PYTHON = Reading()
+NEW, OWN = "new", "own"  # origins of splits
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,79}")
 
 
@@ -41,8 +43,11 @@ class Study:
         baseline: The method that the others are compared with; where None, "none" if there is such
             a method, else the first.
         primary_metric: The metric on which the verdict rests, named before anything is trained.
-        rare_class: Index of the positive class; the smallest class where None.
+        rare_class: Index of the positive class; where None, the smallest that does not sound
+            healthy (`equipoise.data.positive_class`).
         duplicates: Pairs of copies for the report; None where nobody searched for them.
+        split_origin: "own" where the splits are those of the source, "new" where they were drawn,
+            "" where nobody says; it is printed, not stored.
         facts: Anything else to store in `study.json`, as JSON values.
         reading: How the images or volumes were read, so that `predict` and `generate` can read
             others the same way.
@@ -83,6 +88,7 @@ class Study:
     primary_metric: str = "balanced_accuracy"
     rare_class: int | None = None
     duplicates: Duplicates | None = None
+    split_origin: str = ""
     facts: JsonFields = field(default_factory=dict)
     reading: Reading = BUILT_IN_PYTHON
 
@@ -149,7 +155,11 @@ class Study:
     @property
     def positive(self) -> int:
         """Index of the positive class of every metric."""
-        return self.dataset.rare_class if self.rare_class is None else self.rare_class
+        if self.rare_class is not None:
+            return self.rare_class
+        if isinstance(self.dataset, ImageDataset):
+            return default_positive_class(self.dataset.class_names, self.dataset.counts)
+        return self.dataset.rare_class
 
     def split(self, name: str) -> Split:
         """Return a split by name."""

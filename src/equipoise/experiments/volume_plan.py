@@ -9,7 +9,7 @@ from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.data.volumes.options import LoadedVolumes
 from equipoise.experiments.methods.segmentation import build_volume_methods
 from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
-from equipoise.experiments.study import Study
+from equipoise.experiments.study import NEW, Study
 from equipoise.runs.reading import PYTHON, VOLUMES, Reading
 
 MOST_FOLDS = 5
@@ -61,6 +61,11 @@ def plan_volume_study(
         seed=protocol.seed,
     )
     notes = [*loaded.notes, *notes_on_absent_classes(dataset, splits)]
+    if loaded.source_split is not None:
+        notes.append(
+            "The source's own split is not used: volumes are tested by folds of patients, so that "
+            "each is tested once."
+        )
     return Study(
         name=name,
         dataset=dataset,
@@ -69,6 +74,7 @@ def plan_volume_study(
         seeds=range(protocol.seed, protocol.seed + protocol.n_seeds),
         baseline=protocol.methods[0],
         primary_metric=protocol.primary_metric,
+        split_origin=NEW,
         facts={"notes": notes, "skipped": list(loaded.skipped), **(facts or {})},
         reading=Reading(
             source=PYTHON if loaded.options is None else VOLUMES, options=loaded.options

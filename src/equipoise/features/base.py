@@ -1,7 +1,6 @@
 """Images to feature vectors: what an extractor is, and `extract`, which caches by content."""
 
 import time
-import zipfile
 from pathlib import Path
 from typing import Protocol
 
@@ -9,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.arrays import Images, fingerprint
-from equipoise.atomic import atomic_file
-from equipoise.exceptions import DataError
+from equipoise.atomic import atomic_file, read_arrays
+from equipoise.exceptions import DamagedFileError, DataError
 from equipoise.training.progress import report
 from equipoise.validation import check_images
 
@@ -20,8 +19,6 @@ VERSION = 1  # raise it when the meaning of a cached block changes
 STEP = 32  # images between two reports of progress
 BLOCK = 8 * STEP  # images in a file of the cache: what a killed run may lose
 N_TIMED = 8  # images that are timed for an estimate
-# Errors of reading a damaged file of the cache; the archive contains a checksum of its bytes.
-DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 class Extractor(Protocol):
@@ -86,7 +83,10 @@ def extract(images: Images, extractor: Extractor, *, cache: Path | None = None) 
             cached = _read_cached(file, (len(block), extractor.dimension))
             if cached is None:
                 cached = _compute(block, extractor, start, len(images))
-                with atomic_file(file) as temporary, temporary.open("wb") as stream:
+                with (
+                    atomic_file(file, checksum=True) as temporary,
+                    temporary.open("wb") as stream,
+                ):
                     np.savez(stream, features=cached)
             block_features = cached
         features[start : start + BLOCK] = block_features
@@ -129,8 +129,7 @@ def _read_cached(file: Path, shape: tuple[int, int]) -> NDArray[np.float32] | No
     if not file.is_file():
         return None
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            features: NDArray[np.float32] = arrays["features"]
-    except DAMAGE:
+        features = read_arrays(file).get("features", np.empty(0))
+    except DamagedFileError:
         return None
     return features if features.shape == shape and features.dtype == np.float32 else None

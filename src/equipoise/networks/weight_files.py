@@ -184,7 +184,7 @@ def _torch_cache() -> Path:
 def _download(url: str, sha256: str, setting: str, progress: Progress | None) -> Path:
     path = weights_folder() / place_of(url)
     try:
-        with atomic_file(path) as temporary:
+        with atomic_file(path, shared=True) as temporary:  # weights are no patient data
             if url.startswith(HUB):
                 download_from_hub(parse_hub(url), temporary)
             else:

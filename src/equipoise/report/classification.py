@@ -29,6 +29,7 @@ def view(c: Contents) -> dict[str, object]:
         "warnings": list(overview.warnings(c)),
         "classes": overview.class_counts(c),
         "duplicates": overview.duplicates(c),
+        "conflicts": images.conflicts(c),
         "crossing": overview.crossing_pairs(c),
         **results_view(c),
         "gallery": images.gallery(c),

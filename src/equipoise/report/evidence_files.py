@@ -5,9 +5,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
+from equipoise import atomic
 from equipoise.atomic import JsonObject, read_json
 from equipoise.evidence.gathering import stored
 
@@ -24,10 +24,7 @@ def read_evidence(folder: Path, kind: str, file: str) -> Any:
 def read_arrays(folder: Path, kind: str, file: str) -> Arrays | None:
     """Read an .npz file of evidence; None where this evidence was not gathered."""
     path = stored(folder, kind, file)
-    if path is None:
-        return None
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    return None if path is None else atomic.read_arrays(path)
 
 
 def record_of(kind: type[Record], row: JsonObject) -> Record:

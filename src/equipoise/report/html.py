@@ -39,7 +39,9 @@ FILTERS = (
 )
 
 
-def write_report(run: str | Path | Run | Contents, results: Results | None = None) -> Path:
+def write_report(
+    run: str | Path | Run | Contents, results: Results | None = None, *, names: bool = False
+) -> Path:
     """Write `report.html` into the folder of a run, finished or not, and return its path.
 
     The file needs no network and no other file. The same stored files give the same bytes.
@@ -47,12 +49,14 @@ def write_report(run: str | Path | Run | Contents, results: Results | None = Non
     Args:
         run: The run, its folder, or its contents.
         results: What `equipoise.results.tables.write_all_tables` returned; computed where None.
+        names: Whether the page shows names of files and patients, folders and tracebacks. Without
+            them it can be handed over.
 
     Raises:
         DataError: The folder holds no run.
         SettingError: The folder cannot be written.
     """
-    contents = read_contents(run, results)
+    contents = read_contents(run, results, names=names)
     path = contents.folder / "report.html"
     page = render(contents)
     with atomic_file(path) as temporary:
@@ -133,8 +137,9 @@ def _shared(c: Contents) -> dict[str, Any]:
         "costs": tables.costs(c),
         "cost_note": tables.cost_note(c),
         "command": c.description.command,
+        "names": c.names,
         "provenance": tables.provenance(c),
         "settings": tables.settings(c),
         "splits": c.description.splits,
-        "failed": c.run.failed,
+        "failed": c.failed,
     }

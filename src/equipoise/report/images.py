@@ -36,7 +36,7 @@ class ImageGroup:
     """Images of one class from one source, as they are shown.
 
     Attributes:
-        method: Method that generated them; empty for real images.
+        method: Method that generated them; empty for real images. Of a pair of copies, its labels.
         origin: Part, split or seed that they come from.
         sheet: The images; None where there are none.
         text: Description for readers who do not see the images.
@@ -68,6 +68,23 @@ def gallery(contents: Contents) -> dict[str, list[ImageGroup]]:
                 sheet, text = None, f"There are no {kind} of {class_name}."
             groups.append(ImageGroup(method, pictures.origin, sheet, text))
     return classes
+
+
+def conflicts(contents: Contents) -> list[ImageGroup]:
+    """Return each pair of copies with different labels side by side, with names if shown."""
+    pairs, stored = contents.run.duplicates, contents.run.conflicts
+    groups: list[ImageGroup] = []
+    if pairs is None or stored is None:
+        return groups
+    span = value_range(stored.images)
+    for i, names in enumerate(pairs.conflicting[: len(stored.images) // 2]):
+        rows = slice(2 * i, 2 * i + 2)
+        first, second = (contents.class_names[label] for label in stored.labels[rows])
+        sheet = contact_sheet(stored.images[rows], span, columns=2)
+        origin = " = ".join(names) if contents.names else ""
+        text = f"Two copies of an image, one called {first}, one {second}."
+        groups.append(ImageGroup(f"{first}, {second}", origin, sheet, text))
+    return groups
 
 
 def note(contents: Contents) -> str:

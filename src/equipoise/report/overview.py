@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from equipoise.data.positive_class import REQUESTED, positive_class_reason
 from equipoise.data.splits import PARTS
 from equipoise.report.figures import OKABE_ITO
 from equipoise.report.formatting import extent, plural, times
@@ -43,8 +44,10 @@ def basis(c: Contents) -> str:
             f" Every method, the baseline too, decides by the {rule} best on its own validation "
             "images: rebalancing that only moves the operating point gains nothing there."
         )
+    why = positive_class_reason(c.class_names, c.description.images.counts, c.results.rare_class)
+    reason = "" if why == REQUESTED else f" ({why})"
     return (
-        f"Positive (rare) class: {c.rare_class}. {runs} against the baseline "
+        f"Positive class: {c.rare_class}{reason}. {runs} against the baseline "
         f"{c.results.baseline} ({plural(n_splits, 'split')} by patient, "
         f"{plural(n_seeds, 'seed')} each). The verdict rests on {rests_on}, named before "
         f"anything was trained.{decides} {policy_in_words(c.description)}".rstrip()
@@ -75,6 +78,7 @@ def warnings(c: Contents) -> Iterator[str]:
     yield from failures(c)
     yield from regime_warnings(c)
     yield from crossing_duplicates(c)
+    yield from conflicting_labels(c)
     yield from small_test_sets(c)
     yield from similar_synthetic_images(c)
     missing = missing_replays(c.description, c.run.images.adding)
@@ -90,9 +94,11 @@ def warnings(c: Contents) -> Iterator[str]:
         yield disagrees
     skipped = c.description.skipped
     if skipped:
-        named = ", ".join(skipped[:MOST_NAMED])
-        more = ", …" if len(skipped) > MOST_NAMED else ""
-        yield f"{plural(len(skipped), 'file')} could not be read and were left out: {named}{more}."
+        named = ""
+        if c.names:
+            more = ", …" if len(skipped) > MOST_NAMED else ""
+            named = f" ({', '.join(skipped[:MOST_NAMED])}{more})"
+        yield f"Left out, because they could not be read: {plural(len(skipped), 'file')}{named}."
     yield from c.description.notes
 
 
@@ -115,7 +121,7 @@ def incomplete(c: Contents) -> Iterator[str]:
 def failures(c: Contents) -> Iterator[str]:
     """Yield which methods failed, how often, and the first error."""
     for method in c.methods:
-        records = c.run.failed_of(method)
+        records = [record for record in c.failed if record.cell.method == method]
         if records:
             first = records[0]
             where = f"{first.cell.split}, seed {first.cell.seed}"
@@ -136,6 +142,16 @@ def crossing_duplicates(c: Contents) -> Iterator[str]:
                 f"{plural(n_pairs, 'pair')} of duplicate images cross from training into {part} "
                 f"({', '.join(splits)}): its results are too optimistic."
             )
+
+
+def conflicting_labels(c: Contents) -> Iterator[str]:
+    """Yield how many copies of an image have different labels."""
+    n_pairs = 0 if c.run.duplicates is None else len(c.run.duplicates.conflicting)
+    if n_pairs:
+        yield (
+            f"{plural(n_pairs, 'pair')} of duplicate images have different labels, so that one of "
+            "each is wrong: see Duplicates."
+        )
 
 
 def crossing_by_part(c: Contents) -> dict[str, PairsBySplit]:
@@ -228,8 +244,13 @@ def duplicates(c: Contents) -> str:
 
 
 def crossing_pairs(c: Contents) -> list[tuple[str, ...]]:
-    """Return split, part and the two images of every pair on both sides of a split."""
+    """Return split, part and the two images of every pair on both sides of a split.
+
+    Empty where names are hidden.
+    """
     rows: list[tuple[str, ...]] = []
+    if not c.names:
+        return rows
     for part, by_split in crossing_by_part(c).items():
         for split, pairs in by_split.items():
             for pair in pairs:

@@ -1,15 +1,22 @@
 """`Contents`: what a report shows, a run and its results; nothing is computed here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from equipoise.names import without_names
+from equipoise.report.hidden_names import description_without_names, recognizable_ids
 from equipoise.results.records import Results
 from equipoise.results.reference import ReferenceResults, read_reference
 from equipoise.results.regime.check import check_regime
 from equipoise.results.regime.warning import RegimeWarning
 from equipoise.results.tables import summarize_run
-from equipoise.runs.cell_record import FinishedCellRecord, ImageCellRecord, VolumeCellRecord
+from equipoise.runs.cell_record import (
+    FailedCellRecord,
+    FinishedCellRecord,
+    ImageCellRecord,
+    VolumeCellRecord,
+)
 from equipoise.runs.description import StudyDescription
 from equipoise.runs.run import Run, open_run
 
@@ -21,20 +28,40 @@ class Contents:
     Attributes:
         run: What is stored; everything is read at most once.
         results: Its tables and verdict.
+        names: Whether names of files and patients are shown. Where not, `description` and `failed`
+            hide them, and nothing else of a report contains any.
     """
 
     run: Run
     results: Results
+    names: bool = False
 
     @property
     def folder(self) -> Path:
         """Folder of the run."""
         return self.run.folder
 
-    @property
+    @cached_property
     def description(self) -> StudyDescription:
         """What was requested of the run."""
-        return self.run.description
+        if self.names:
+            return self.run.description
+        return description_without_names(self.run.description, self._ids)
+
+    @cached_property
+    def failed(self) -> tuple[FailedCellRecord, ...]:
+        """The records of the failed cells; without names they have no traceback."""
+        if self.names:
+            return self.run.failed
+        failed = []
+        for record in self.run.failed:
+            error = without_names(record.error, self._ids)
+            failed.append(replace(record, error=error, traceback=None))
+        return tuple(failed)
+
+    @cached_property
+    def _ids(self) -> frozenset[str]:
+        return recognizable_ids(self.folder, self.run.description.class_names)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -74,12 +101,15 @@ class Contents:
         return [r for r in self.finished(method) if isinstance(r, VolumeCellRecord)]
 
 
-def read_contents(run: str | Path | Run | Contents, results: Results | None = None) -> Contents:
+def read_contents(
+    run: str | Path | Run | Contents, results: Results | None = None, *, names: bool = False
+) -> Contents:
     """Return what a report shows of a run, finished or not.
 
     Args:
         run: The run, its folder, or its contents, which are returned.
         results: Its results where they are known already; computed where None.
+        names: See `Contents`; those of given contents stay.
 
     Raises:
         DataError: The folder holds no run.
@@ -87,4 +117,5 @@ def read_contents(run: str | Path | Run | Contents, results: Results | None = No
     if isinstance(run, Contents):
         return run
     run = run if isinstance(run, Run) else open_run(run)
-    return Contents(run=run, results=summarize_run(run) if results is None else results)
+    results = summarize_run(run) if results is None else results
+    return Contents(run=run, results=results, names=names)

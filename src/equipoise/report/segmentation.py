@@ -143,7 +143,10 @@ def warnings(c: Contents) -> Iterator[str]:
             "networks were shown."
         )
     yield from segmenter_notes(c)
-    for reason in c.description.skipped:
+    skipped = c.description.skipped
+    if skipped and not c.names:
+        yield f"Left out, because they could not be read: {plural(len(skipped), 'case')}."
+    for reason in skipped if c.names else ():
         yield f"A case was left out: {reason}"
     yield from c.description.notes
 

@@ -1,11 +1,11 @@
 """The tables of a study of volumes: classes by voxels, metrics by region, Dice by patient."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from equipoise.csv_cells import read_lines
 from equipoise.experiments.region_metrics import DICE, by_size, name_of
 from equipoise.metrics.base import Metric
 from equipoise.metrics.segmentation import SEGMENTATION_METRICS, RegionMetric
@@ -177,7 +177,7 @@ def patients(c: Contents) -> list[Strip]:
         return []
     values: dict[tuple[str, str, int], list[float]] = defaultdict(list)
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+        for row in read_lines(file):
             value = float(row["value"] or "nan")
             if known(value):
                 values[row["metric"], row["method"], int(row["patient"])].append(value)

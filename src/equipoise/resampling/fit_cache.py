@@ -1,5 +1,6 @@
 """Where a fit is stored: finished ones are found by content, killed ones resume."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from equipoise.atomic import remove_file
+from equipoise.exceptions import DataError
 from equipoise.training.checkpoint import Checkpoint, Stateful
 from equipoise.training.persistence import load_fitted, save_fitted
 
@@ -30,12 +33,17 @@ class Slot:
     key: str
 
     def load(self) -> Fitted | None:
-        """Return the finished fit, or None where there is none yet."""
+        """Return the finished fit, or None where there is none yet or a damaged one, removed."""
         if self.workspace is None or not self._folder(self.workspace).is_dir():
             return None
-        fitted = load_fitted(self._folder(self.workspace), self.kind)
+        folder = self._folder(self.workspace)
+        try:
+            fitted = load_fitted(folder, self.kind)
+        except (DataError, FileNotFoundError):
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
         # a kill may have left the checkpoint behind
-        self._checkpoint_file(self.workspace).unlink(missing_ok=True)
+        remove_file(self._checkpoint_file(self.workspace))
         return fitted
 
     def checkpoint(self, parts: Mapping[str, Stateful]) -> Checkpoint | None:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from equipoise.atomic import read_json
 from equipoise.discovery import pick
-from equipoise.exceptions import DataError
 from equipoise.resampling.base import Oversampler
+from equipoise.training.persistence import read_kind
 
 OVERSAMPLERS = {  # class -> its module, imported only when a folder names the class
     "BAGANOversampler": "equipoise.resampling.bagan.oversampler",
@@ -32,16 +31,7 @@ def load_oversampler(folder: str | Path) -> Oversampler:
         DataError: The folder contains no oversampler, or a damaged one.
         SettingError: The class is unknown.
     """
-    path = Path(folder) / "model.json"
-    if not path.is_file():
-        raise DataError(f"Expected a saved generator in {folder}, found no model.json.")
-    try:
-        stored: Any = read_json(path)
-        name = str(stored["kind"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"Cannot read the saved generator {path}: {error!r}. Train its cell again."
-        ) from error
+    name = read_kind(Path(folder) / "model.json", "generator")
     table: dict[str, Any] = {}
     for subclass in _concrete(Oversampler):  # type: ignore[type-abstract]
         table[subclass.__name__] = subclass

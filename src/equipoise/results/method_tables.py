@@ -58,6 +58,6 @@ def write_method_tables(results: Results, folder: Path) -> None:
         for stage, seconds in m.seconds.items():
             costs.append((m.method, stage, seconds, m.peak_memory_mb))
     header = ("method", "n_failed", "metric", *column_names(Summary))
-    write_csv(folder / "table.csv", header, metrics)
+    write_csv(folder / "table.csv", header, metrics, checksum=True)  # `rank` reads it
     write_rows(folder / "comparisons.csv", Comparison, results.comparisons)
     write_csv(folder / "costs.csv", ("method", "stage", "seconds", "peak_memory_mb"), costs)

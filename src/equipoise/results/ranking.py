@@ -1,6 +1,5 @@
 """Rank methods over several data sets (Demsar 2006)."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.atomic import reading
+from equipoise.checksums import check_file
+from equipoise.csv_cells import read_lines
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError
 from equipoise.metrics.classification import METRICS
@@ -130,6 +132,7 @@ def rank_methods(
 def _read_means(folder: Path, metric: str) -> dict[str, float]:
     """Read the mean of each method that has one."""
     path = folder / "table.csv"
+    check_file(path)
     if not path.is_file():
         raise DataError(
             f"Expected the folder of a run, found no table.csv in {folder}. "
@@ -137,8 +140,8 @@ def _read_means(folder: Path, metric: str) -> dict[str, float]:
         )
     means = {}
     metrics: set[str] = set()
-    with path.open(newline="", encoding="utf-8") as file:
-        for line in csv.DictReader(file):
+    with reading(path), path.open(newline="", encoding="utf-8") as file:
+        for line in read_lines(file):
             metrics.add(line["metric"])
             if line["metric"] == metric and line["mean"]:
                 means[line["method"]] = float(line["mean"])

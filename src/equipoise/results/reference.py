@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from equipoise.atomic import read_json
+from equipoise.checksums import check_file
 from equipoise.metrics.base import Predictions
 from equipoise.metrics.patient_areas import WeightedArea, ranked_classes, sum_areas
 from equipoise.results.bootstrap_scores import score
@@ -184,6 +185,7 @@ def write_reference(
 def read_reference(run: Path) -> ReferenceResults | None:
     """Read the reference of a run; None where it was not fitted."""
     folder = run / "evidence" / "reference"
+    check_file(folder / "table.csv")
     if not (folder / "table.csv").is_file():
         return None
     notes = read_json(folder / "reference.json")["notes"]

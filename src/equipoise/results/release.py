@@ -6,6 +6,7 @@ from typing import Any
 
 from equipoise.atomic import JsonFields, read_json
 from equipoise.audit.gate import NOT_MEASURED, NOT_TESTED, GateDecision, join_runs
+from equipoise.checksums import check_file
 
 UNTESTED = GateDecision(status=NOT_TESTED, reasons=("These images were not audited.",))
 UNMEASURED = GateDecision(
@@ -92,4 +93,5 @@ def _objection(side: str, decision: GateDecision) -> str:
 
 
 def _read(path: Path, otherwise: Any) -> Any:
+    check_file(path)
     return read_json(path) if path.is_file() else otherwise

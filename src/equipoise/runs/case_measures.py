@@ -1,6 +1,5 @@
 """`CaseMeasures`: how well label maps agree with the reference, case by case (measures.csv)."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +9,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.atomic import reading
+from equipoise.csv_cells import read_lines
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.metrics.segmentation import measure_case
 from equipoise.runs.csv_records import write_csv
@@ -141,11 +142,15 @@ def write_measures(measures: CaseMeasures, path: Path) -> None:
 
 
 def read_measures(path: Path) -> CaseMeasures:
-    """Read the file that `write_measures` wrote; empty fields become NaN."""
+    """Read the file that `write_measures` wrote; empty fields become NaN.
+
+    Raises:
+        DamagedFileError: The file is damaged.
+    """
     patients: dict[str, int] = {}  # {case: patient}
     numbers: dict[str, dict[str, list[float]]] = {}  # {region: {measure: n values}}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+    with reading(path), path.open(newline="", encoding="utf-8") as file:
+        for row in read_lines(file):
             patients[row["case"]] = int(row["patient"])
             of_region = numbers.setdefault(row["region"], {})
             for name, text in row.items():

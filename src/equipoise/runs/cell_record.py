@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from equipoise.atomic import JsonFields, JsonObject, JsonValue, read_json
-from equipoise.exceptions import DataError
+from equipoise.atomic import JsonFields, JsonObject, JsonValue, read_json, reading
+from equipoise.checksums import check_present
 from equipoise.runs.cell import Cell
-from equipoise.runs.description import StepDescription, why_unreadable
+from equipoise.runs.description import StepDescription
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,15 +252,11 @@ def read_cell_record(path: Path) -> TriedCellRecord:
     """Read `record.json` of a finished or failed cell.
 
     Raises:
-        DataError: It cannot be read.
+        DamagedFileError: It is damaged, or another file of its cell is missing.
     """
-    try:
+    check_present(path.parent)
+    with reading(path):
         return cell_record_from_json(read_json(path))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"Cannot read {path}: {why_unreadable(error)}. "
-            "Delete its folder and run the study again."
-        ) from error
 
 
 def _read_conditions(value: JsonFields) -> dict[str, Any]:

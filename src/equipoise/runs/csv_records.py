@@ -1,13 +1,13 @@
 """Tables of a run as CSV: the same bytes for the same numbers, and read back as records."""
 
-import csv
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from equipoise.atomic import atomic_file
+from equipoise.atomic import atomic_file, reading
+from equipoise.csv_cells import protected, read_lines, write_cells
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -20,9 +20,19 @@ Row = TypeVar("Row", bound="DataclassInstance")
 
 
 def write_rows(
-    path: Path, record: type["DataclassInstance"], rows: Iterable["DataclassInstance"]
+    path: Path,
+    record: type["DataclassInstance"],
+    rows: Iterable["DataclassInstance"],
+    *,
+    checksum: bool = False,
 ) -> None:
     """Write dataclass instances, a column for each field.
+
+    Args:
+        path: The file.
+        record: Their class.
+        rows: The instances.
+        checksum: Whether a checksum is written beside the file, which a later command reads.
 
     Example:
         >>> from dataclasses import dataclass
@@ -41,29 +51,39 @@ def write_rows(
         >>> rows[1]
         Score(method='smote', auroc=nan)
     """
-    write_csv(path, column_names(record), map(astuple, rows))
+    write_csv(path, column_names(record), map(astuple, rows), checksum=checksum)
 
 
-def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+def write_csv(
+    path: Path,
+    header: Sequence[str],
+    lines: Iterable[Sequence[object]],
+    *,
+    checksum: bool = False,
+) -> None:
     """Write lines; numbers have six decimals, and the field of an undefined number is empty.
 
     P values, by the name of their column, have six significant digits: a small one is not 0.
     """
-    with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        for line in lines:
-            writer.writerow(map(_text, header, line))
+    with (
+        atomic_file(path, checksum=checksum) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
+        write_cells(file, [list(map(protected, header))])
+        write_cells(file, (list(map(_text, header, line)) for line in lines))
 
 
 def read_rows(path: Path, record: type[Row]) -> list[Row]:
     """Read what `write_rows` wrote.
 
     The fields of the record are text, whole numbers, or numbers (NaN where empty).
+
+    Raises:
+        DamagedFileError: The file is damaged.
     """
     rows = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for line in csv.DictReader(file):
+    with reading(path), path.open(newline="", encoding="utf-8") as file:
+        for line in read_lines(file):
             values: dict[str, Field] = {}
             for field in fields(record):
                 text = line[field.name]
@@ -81,6 +101,8 @@ def column_names(record: type["DataclassInstance"]) -> tuple[str, ...]:
 
 
 def _text(column: str, value: object) -> str:
+    if isinstance(value, str):
+        return protected(value)
     if not isinstance(value, float):
         return str(value)
     if not math.isfinite(value):

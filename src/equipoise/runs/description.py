@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
-from equipoise.atomic import JsonFields, JsonObject, JsonValue, read_json
+from equipoise.atomic import JsonFields, JsonObject, JsonValue, read_json, reading
 from equipoise.exceptions import DataError
 from equipoise.runs.reading import Reading
 
@@ -182,7 +182,7 @@ class VolumeDatasetDescription(DatasetDescription):
         scheme: Name of the label scheme.
         values: Number of each class in the label files.
         regions: {name: class codes that form the region}.
-        images: {SHA-256 of an image file: id of its case}; None for runs of earlier versions.
+        images: {hash of an image file or of its voxels: id of its case}; None for earlier runs.
         n4: Whether the bias field was corrected; None for runs of earlier versions.
     """
 
@@ -375,17 +375,8 @@ def read_description(folder: Path) -> StudyDescription:
     path = folder / "study.json"
     if not path.is_file():
         raise DataError(f"Expected the folder of a run, found no study.json in {folder}.")
-    try:
+    with reading(path):
         return StudyDescription.from_json(read_json(path))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"Cannot read {path}: {why_unreadable(error)}. Delete the folder and run again."
-        ) from error
-
-
-def why_unreadable(error: Exception) -> str:
-    """Describe why JSON could not be read as a record."""
-    return f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _tuples(value: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:

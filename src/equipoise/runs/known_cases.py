@@ -8,7 +8,8 @@ from typing import TypedDict
 from equipoise.atomic import read_json
 from equipoise.data.splits import PARTS
 from equipoise.data.volume_dataset import VolumeDataset
-from equipoise.data.volumes.case_files import file_digest
+from equipoise.data.volumes.case_files import file_digest, voxel_digest
+from equipoise.data.volumes.file import read_volume
 from equipoise.data.volumes.options import RawCase
 
 
@@ -16,7 +17,7 @@ class CaseDescription(TypedDict):
     """What `study.json` stores of the cases of a run.
 
     Attributes:
-        images: {SHA-256 of an image file: id of its case}.
+        images: {SHA-256 of an image file, or hash of its voxels: id of its case}.
         n4: Whether the bias field was corrected.
     """
 
@@ -30,29 +31,56 @@ def describe_cases(dataset: VolumeDataset) -> CaseDescription:
     for volume in dataset.volumes:
         n4 |= volume.record.n4
         for modality in dataset.modalities:
-            if modality in volume.record.sha256:
-                images[volume.record.sha256[modality]] = volume.record.id
+            for digests in (volume.record.sha256, volume.record.voxels):
+                if modality in digests:
+                    images[digests[modality]] = volume.record.id
     return {"images": images, "n4": n4}
 
 
 def matching_case(case: RawCase, images: Mapping[str, str], names: Set[str]) -> str | None:
-    """Return the case of a run that a new case is; None if it is none of them.
-
-    It is one of them if any of its images has the bytes of one of theirs, or if its folder has the
-    name of one of theirs: a scan that was only converted again is still of the same patient.
+    """Return the case of a run that a new case is, by its content or its name; None if it is none.
 
     Args:
         case: The new case.
-        images: {SHA-256 of an image file of the run: id of its case}.
+        images: {SHA-256 of an image file of the run, or hash of its voxels: id of its case}.
         names: Ids of the run's cases.
+    """
+    return case_of_content(case, images) or case_of_name(case, names)
+
+
+def case_of_content(case: RawCase, images: Mapping[str, str]) -> str | None:
+    """Return the case of a run that has an image of a new case.
+
+    The image has the same bytes, or the same voxels in another format, compression or type.
+
+    Raises:
+        DataError: An image cannot be read.
     """
     for path in case.images.values():
         name = images.get(file_digest(path))
         if name is not None:
             return name
-    for name in sorted(names):
-        if PurePosixPath(name).name == PurePosixPath(case.id).name:
+    for path in case.images.values():
+        name = images.get(voxel_digest(read_volume(path).array))
+        if name is not None:
             return name
+    return None
+
+
+def case_of_name(case: RawCase, names: Set[str]) -> str | None:
+    """Return the case of a run that a new case has the whole name of.
+
+    The name of a case is a path, of which the last folder may be called alike for all patients
+    (sub-01/ses-01/anat). A scan that was only processed again is still of the same patient.
+    """
+    if case.id in names:
+        return case.id
+    for path in case.images.values():
+        folder = path.resolve().parent
+        for name in sorted(names):
+            parts = PurePosixPath(name).parts
+            if folder.parts[-len(parts) :] == parts:
+                return name
     return None
 
 

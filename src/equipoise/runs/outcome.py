@@ -1,6 +1,5 @@
 """`Outcome`: what training a cell yields, as `RunStore.write` stores it, and its `history.csv`."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from equipoise.atomic import reading
+from equipoise.csv_cells import read_lines, write_lines
 from equipoise.data.dataset import ImageDataset
 from equipoise.runs.cell_record import ImageCellRecord, VolumeCellRecord
 
@@ -40,15 +41,17 @@ class Outcome:
 def write_history(path: Path, rows: Iterable[HistoryRow]) -> None:
     """Write one line for each recorded value."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("stage", "step", "name", "value"))
-        writer.writerows(rows)
+        write_lines(file, (("stage", "step", "name", "value"), *rows))
 
 
 def read_history(path: Path) -> History:
-    """Read the curves that `write_history` wrote, by stage and name."""
+    """Read the curves that `write_history` wrote, by stage and name.
+
+    Raises:
+        DamagedFileError: The file is damaged.
+    """
     curves: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+    with reading(path), path.open(newline="", encoding="utf-8") as file:
+        for row in read_lines(file):
             curves[row["stage"], row["name"]].append((float(row["step"]), float(row["value"])))
     return dict(curves)

@@ -1,13 +1,8 @@
 """The real images of a run, which its folder contains only if worker processes read them."""
 
-import zipfile
-
 from equipoise.data.dataset import ImageDataset
 from equipoise.exceptions import DataError
 from equipoise.runs.store import RunStore
-
-# What reading a damaged copy may raise.
-DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile)
 
 
 def packed_images(store: RunStore) -> ImageDataset | None:
@@ -21,7 +16,7 @@ def packed_images(store: RunStore) -> ImageDataset | None:
         return None
     try:
         dataset = ImageDataset.load(folder, memory_map=True)
-    except DAMAGE as error:
+    except (DataError, OSError) as error:
         raise DataError(
             f"Cannot read the images in {folder} ({error}). Delete that folder and give the images."
         ) from error

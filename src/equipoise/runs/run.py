@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Labels
-from equipoise.atomic import read_json
+from equipoise.atomic import read_arrays, read_json, reading
+from equipoise.checksums import DamageReport, check_file, damaged
 from equipoise.runs.case_measures import read_measures
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import (
@@ -110,13 +109,20 @@ class Run:
         Raises:
             DataError: The run is on volumes, or the cells of a split were tested on different
                 images.
+            DamagedFileError: Predictions are damaged; names all.
         """
         self.description.images  # noqa: B018 (raises where the run is on volumes)
         finished = []
+        damage = DamageReport()
         for record in self.finished:
-            arrays = read_arrays(self.path(record.cell) / "predictions.npz")
+            path = self.path(record.cell) / "predictions.npz"
             rare_class = self.description.rare_class
-            finished.append(FinishedCell.from_arrays(record.cell, arrays, rare_class=rare_class))
+            with damage.attempt(), reading(path):
+                cell = FinishedCell.from_arrays(
+                    record.cell, read_arrays(path), rare_class=rare_class
+                )
+                finished.append(cell)
+        damage.raise_all()
         adding = dict.fromkeys(cell.method for cell in self.cells_with_synthetic)
         run = ImageRun(description=self.description, finished=tuple(finished), adding=tuple(adding))
         run.check_paired()
@@ -128,12 +134,16 @@ class Run:
 
         Raises:
             DataError: The run is on images.
+            DamagedFileError: Measures are damaged; names all.
         """
         self.description.volumes  # noqa: B018 (raises where the run is on images)
         finished = []
+        damage = DamageReport()
         for record in self.finished:
-            measures = read_measures(self.path(record.cell) / "measures.csv")
-            finished.append(SegmentedCell(cell=record.cell, measures=measures))
+            with damage.attempt():
+                measures = read_measures(self.path(record.cell) / "measures.csv")
+                finished.append(SegmentedCell(cell=record.cell, measures=measures))
+        damage.raise_all()
         return VolumeRun(description=self.description, finished=tuple(finished))
 
     @cached_property
@@ -150,13 +160,25 @@ class Run:
     def duplicates(self) -> DuplicatePairs | None:
         """The pairs of duplicate images; None where the images were not scanned."""
         path = self.folder / "duplicates.json"
-        return DuplicatePairs.from_json(read_json(path)) if path.is_file() else None
+        check_file(path)
+        if not path.is_file():
+            return None
+        with reading(path):
+            return DuplicatePairs.from_json(read_json(path))
 
     @cached_property
     def examples(self) -> StoredImages | None:
         """Real training images of the first split; None where none were stored."""
         path = self.folder / "examples.npz"
+        check_file(path)
         return _read_images(path, "training images of the first split") if path.is_file() else None
+
+    @cached_property
+    def conflicts(self) -> StoredImages | None:
+        """The first pairs of copies with different labels, in pairs; None where there are none."""
+        path = self.folder / "conflicts.npz"
+        check_file(path)
+        return _read_images(path, "copies with different labels") if path.is_file() else None
 
     @cached_property
     def cells_with_synthetic(self) -> tuple[Cell, ...]:
@@ -184,16 +206,23 @@ def open_run(folder: str | Path) -> Run:
     Reading needs no lock: a cell's folder appears complete or not at all.
 
     Raises:
-        DataError: The folder holds no run, or its description or a record cannot be read.
+        DataError: The folder holds no run.
+        DamagedFileError: Its description or records are damaged; names all damaged records.
     """
     folder = Path(folder)
     description = read_description(folder)
     cells = requested_cells(description)
     records: dict[Cell, TriedCellRecord] = {}
+    damage = DamageReport()
     for cell in cells:
         path = folder / "cells" / cell.folder / "record.json"
-        if path.is_file():
-            records[cell] = read_cell_record(path)
+        with damage.attempt():
+            check_file(path)
+            if path.is_file():
+                records[cell] = read_cell_record(path)
+                if records[cell].cell != cell:
+                    raise damaged(path, "it is the record of another cell")
+    damage.raise_all()
     return Run(folder=folder, description=description, cells=cells, records=records)
 
 
@@ -208,12 +237,7 @@ def requested_cells(description: StudyDescription) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read all arrays of an npz file."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
-
-
 def _read_images(path: Path, origin: str) -> StoredImages:
-    arrays = read_arrays(path)
-    return StoredImages(images=arrays["images"], labels=arrays["labels"], origin=origin)
+    with reading(path):
+        arrays = read_arrays(path)
+        return StoredImages(images=arrays["images"], labels=arrays["labels"], origin=origin)

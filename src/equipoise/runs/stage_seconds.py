@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from equipoise.atomic import read_json, write_json
+from equipoise.atomic import read_json, reading, write_json
+from equipoise.checksums import check_file
 
 FILE = "seconds.json"
 # The stages of a run, in order. Preparing: what is shared by all cells, such as frozen features.
@@ -61,12 +62,20 @@ class StageClock:
         total = read_stage_seconds(folder)
         for name, seconds in self.seconds.items():
             total[name] = round(total.get(name, 0.0) + seconds, 1)
-        write_json(folder / FILE, total)
+        write_json(folder / FILE, total, checksum=True)
         self.seconds = {}
 
 
 def read_stage_seconds(folder: Path) -> dict[str, float]:
-    """Return the seconds of each stage over all calls; empty where none were stored."""
+    """Return the seconds of each stage over all calls; empty where none were stored.
+
+    Raises:
+        DamagedFileError: The file is damaged.
+    """
     path = folder / FILE
-    stored: Mapping[str, float] = read_json(path) if path.is_file() else {}
-    return {name: float(stored[name]) for name in STAGES if name in stored}
+    check_file(path)
+    if not path.is_file():
+        return {}
+    with reading(path):
+        stored: Mapping[str, float] = read_json(path)
+        return {name: float(stored[name]) for name in STAGES if name in stored}

@@ -1,7 +1,7 @@
 """`RunStore`: write a run into its folder, so that a kill never leaves half a file or cell."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,24 +11,35 @@ from filelock import FileLock, Timeout
 
 from equipoise.arrays import Rows
 from equipoise.atomic import (
+    PRIVATE_FILE,
     JsonObject,
     atomic_file,
     atomic_folder,
     make_folder,
     read_json,
+    reading,
     write_json,
 )
+from equipoise.checksums import DamageReport, check_file, check_present
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split, load_splits, save_splits
 from equipoise.data.volume_dataset import VolumeDataset
-from equipoise.exceptions import SettingError
+from equipoise.exceptions import DataError, SettingError
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord, TriedCellRecord, read_cell_record
 from equipoise.runs.continuation import merge_descriptions
 from equipoise.runs.description import StudyDescription, read_description
+from equipoise.runs.duplicate_pairs import DuplicatePairs, Pair
+from equipoise.runs.known_images import save_pixel_hashes
 from equipoise.runs.outcome import Outcome, write_history
+from equipoise.runs.stage_seconds import read_stage_seconds
 
 EXAMPLES_PER_CLASS = 8
+MOST_CONFLICTS = 12  # pairs of copies with different labels whose images are stored
+# What all cells share.
+SHARED_FILES = (
+    "study.json", "splits.json", "pixels.json", "duplicates.json", "conflicts.npz", "examples.npz",
+)  # fmt: skip
 
 
 class RunStore:
@@ -77,7 +88,7 @@ class RunStore:
         """
         make_folder(self.folder)
         try:
-            with FileLock(self.folder / ".lock", timeout=0):
+            with FileLock(self.folder / ".lock", timeout=0, mode=PRIVATE_FILE):
                 yield
         except Timeout as error:
             raise SettingError(
@@ -95,10 +106,22 @@ class RunStore:
             SettingError: The folder is not writable.
             StaleRunError: The folder contains results made with other settings; names the
                 differences.
+            DamagedFileError: Files of the run are damaged that are not written again; names all.
         """
         make_folder(self.folder)
+        check_file(self.description_path)
         if self.description_path.is_file():
             merge_descriptions(self.description(), description, self.folder)
+        damage = DamageReport()
+        with damage.attempt():
+            read_stage_seconds(self.folder)
+        for cell_folder in sorted(self.folder.glob("cells/*/*/*")):
+            with damage.attempt():
+                read_cell_record(cell_folder / "record.json")
+            for file in sorted(cell_folder.glob("*.*")):
+                with damage.attempt():
+                    check_file(file)
+        damage.raise_all()
 
     def open(
         self,
@@ -108,7 +131,7 @@ class RunStore:
         splits: Sequence[Split],
         duplicates: JsonObject | None = None,
     ) -> None:
-        """Store what all cells share: study.json, splits.json, duplicates.json and examples.npz.
+        """Store what all cells share, the `SHARED_FILES`.
 
         If the folder contains a run, its methods, splits and seeds are kept and new ones added.
         Temporary files of a killed process are removed.
@@ -128,16 +151,22 @@ class RunStore:
         if self.description_path.is_file():
             description = merge_descriptions(self.description(), description, self.folder)
             new_names = {split.name for split in splits}
-            stored = load_splits(self.folder / "splits.json", dataset)
-            all_splits = [split for split in stored if split.name not in new_names] + all_splits
+            others = {split.name for split in description.splits} - new_names
+            stored = self._read_splits(dataset, others) if others else ()
+            all_splits = [split for split in stored if split.name in others] + all_splits
         self._remove_temporary_files()
         save_splits(self.folder / "splits.json", all_splits, dataset)
+        if isinstance(dataset, ImageDataset):
+            save_pixel_hashes(self.folder, dataset)
         if duplicates is not None:
-            write_json(self.folder / "duplicates.json", duplicates)
+            write_json(self.folder / "duplicates.json", duplicates, checksum=True)
+            conflicting = DuplicatePairs.from_json(duplicates).conflicting
+            if isinstance(dataset, ImageDataset) and conflicting:
+                self._save_conflicts(dataset, conflicting)
         if isinstance(dataset, ImageDataset):
             self._save_examples(dataset, splits[0].train)
         # Written last: a folder with study.json has the other files too.
-        write_json(self.description_path, description.to_json())
+        write_json(self.description_path, description.to_json(), checksum=True)
 
     @property
     def description_path(self) -> Path:
@@ -188,14 +217,30 @@ class RunStore:
 
     def _status(self, cell: Cell) -> str | None:
         path = self.cell_folder(cell) / "record.json"
-        return str(read_json(path)["status"]) if path.is_file() else None
+        check_present(path.parent)
+        if not path.is_file():
+            return None
+        with reading(path):
+            return str(read_json(path)["status"])
+
+    def _read_splits(
+        self, dataset: ImageDataset | VolumeDataset, others: Set[str]
+    ) -> tuple[Split, ...]:
+        """Read the splits of the run, of which those named `others` were not requested now."""
+        try:
+            return load_splits(self.folder / "splits.json", dataset)
+        except DataError as error:
+            raise DataError(
+                f"{error} It also has the splits {', '.join(sorted(others))}, which were not "
+                "requested now: request all splits at once, and the file is written again."
+            ) from error
 
     def _remove_temporary_files(self) -> None:
         """Remove the hidden files of a killed process; under the lock, no live one has any."""
         for parent in (self.folder / "cells", self.workspace):
             for path in list(parent.rglob(".*")):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        for name in ("study.json", "splits.json", "duplicates.json", "examples.npz"):
+        for name in SHARED_FILES:
             for path in self.folder.glob(f".{name}.*"):
                 path.unlink()
 
@@ -205,8 +250,18 @@ class RunStore:
         for label in np.unique(dataset.labels):
             of_class = train[dataset.labels[train] == label]
             rows.append(of_class[:EXAMPLES_PER_CLASS])
-        examples = dataset.subset(np.concatenate(rows))
-        with atomic_file(self.folder / "examples.npz") as temporary, temporary.open("wb") as file:
+        self._save_images("examples.npz", dataset.subset(np.concatenate(rows)))
+
+    def _save_conflicts(self, dataset: ImageDataset, pairs: Sequence[Pair]) -> None:
+        """Store the images of the first pairs of copies with different labels, side by side."""
+        row_of = {name: row for row, name in enumerate(dataset.ids.tolist())}
+        rows = [row_of[name] for pair in pairs[:MOST_CONFLICTS] for name in pair]
+        self._save_images("conflicts.npz", dataset.subset(np.array(rows)))
+
+    def _save_images(self, name: str, examples: ImageDataset) -> None:
+        """Store some images of the dataset with their labels and ids."""
+        path = self.folder / name
+        with atomic_file(path, checksum=True) as temporary, temporary.open("wb") as file:
             ids = examples.ids.astype(str)
             _save_arrays(file, images=examples.images, labels=examples.labels, ids=ids)
 

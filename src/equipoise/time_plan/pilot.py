@@ -17,7 +17,7 @@ from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FinishedCellRecord
 from equipoise.runs.run import Run, open_run
 from equipoise.runs.stage_seconds import PREPARING, TABLES, TRAINING, StageClock
-from equipoise.runs.store import RunStore
+from equipoise.runs.store import SHARED_FILES, RunStore
 from equipoise.time_plan.machine import threads
 from equipoise.training.progress import listening
 
@@ -69,7 +69,7 @@ class Pilot:
     def discard(self) -> None:
         """Remove the cells and what describes them: other cells will be trained instead."""
         with self.store.lock():
-            for name in ("study.json", "splits.json", "duplicates.json", "examples.npz"):
+            for name in SHARED_FILES:
                 (self.store.folder / name).unlink(missing_ok=True)
             shutil.rmtree(self.store.folder / "cells", ignore_errors=True)
         self._seconds = {}

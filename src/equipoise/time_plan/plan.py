@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Self
 
-from equipoise.atomic import JsonFields, JsonValue, read_json, write_json
-from equipoise.exceptions import DataError
+from equipoise.atomic import JsonFields, JsonValue, read_json, reading, write_json
+from equipoise.checksums import check_file
 from equipoise.experiments.protocol import FROZEN, Budget, Protocol
 
 FILE = "plan.json"
@@ -255,7 +255,7 @@ class StoredPlan:
             "setting": self.setting.to_json(),
             "plan": None if self.plan is None else self.plan.to_json(),
         }
-        write_json(folder / FILE, value)
+        write_json(folder / FILE, value, checksum=True)
 
 
 def read_plan(folder: Path) -> StoredPlan | None:
@@ -265,9 +265,10 @@ def read_plan(folder: Path) -> StoredPlan | None:
         DataError: The file cannot be read.
     """
     path = folder / FILE
+    check_file(path)
     if not path.is_file():
         return None
-    try:
+    with reading(path):
         value = read_json(path)
         plan = value["plan"]
         return StoredPlan(
@@ -276,11 +277,6 @@ def read_plan(folder: Path) -> StoredPlan | None:
             setting=TrainingSetting.from_json(value["setting"]),
             plan=None if plan is None else TimePlan.from_json(plan),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"Cannot read {path}: {error}. Delete it to plan again, or name another folder with "
-            "--out."
-        ) from error
 
 
 def _stated(record: FixedChoices | TrainingSetting | Outlook) -> dict[str, JsonValue]:

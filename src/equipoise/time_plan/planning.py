@@ -12,6 +12,7 @@ from equipoise.experiments.protocol import CHEAP_METHODS
 from equipoise.experiments.running.load_generator import busy_cores
 from equipoise.experiments.running.memory_plan import fit_to_memory
 from equipoise.experiments.study import Study
+from equipoise.experiments.study_summary import study_lines
 from equipoise.runs.stage_seconds import PLANNING, StageClock
 from equipoise.time_plan import finetuning
 from equipoise.time_plan.choosing import (
@@ -118,6 +119,8 @@ class Planner:
         """
         with self.stages.stage(PLANNING):
             study = self._largest_study(loaded, settled.setting, name, facts)
+        for line in study_lines(study):
+            self.say(line)
         planned = self._planned(study, settled.setting)
         setting = self._with_finetuning(planned)
         if setting.regime == planned.setting.regime:

@@ -8,7 +8,8 @@ from typing import Any, Protocol, TypedDict, cast
 
 import torch
 
-from equipoise.atomic import atomic_file
+from equipoise.atomic import atomic_file, reading, remove_file
+from equipoise.exceptions import DamagedFileError
 
 
 class Stateful(Protocol):
@@ -55,10 +56,18 @@ class Checkpoint:
     _last: float = field(default_factory=time.monotonic)
 
     def restore(self) -> LoopState | None:
-        """Load the parts from disk and return the state of the loop, or None without a file."""
+        """Load the parts from disk and return the state of the loop; None without a whole file.
+
+        A damaged file is removed: the fit starts again.
+        """
         if not self.path.is_file():
             return None
-        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        try:
+            with reading(self.path):
+                state = torch.load(self.path, map_location="cpu", weights_only=True)
+        except DamagedFileError:
+            self.finish()
+            return None
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
         return cast(LoopState, state["loop"])
@@ -70,10 +79,10 @@ class Checkpoint:
     def save(self, loop: LoopState) -> None:
         """Write the parts and the state of the loop."""
         parts = {name: part.state_dict() for name, part in self.parts.items()}
-        with atomic_file(self.path) as temporary:
+        with atomic_file(self.path, checksum=True) as temporary:
             torch.save({"parts": parts, "loop": dict(loop)}, temporary)
         self._last = time.monotonic()
 
     def finish(self) -> None:
         """Remove the file; the fit is complete."""
-        self.path.unlink(missing_ok=True)
+        remove_file(self.path)

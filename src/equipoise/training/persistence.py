@@ -7,7 +7,8 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from equipoise.atomic import atomic_folder, read_json, write_json
+from equipoise.atomic import atomic_folder, read_json, reading, write_json
+from equipoise.checksums import check_file
 from equipoise.exceptions import DataError
 
 
@@ -32,7 +33,7 @@ def load_fitted(folder: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, A
     """Read the tensors and the facts that `save_fitted` wrote.
 
     Raises:
-        DataError: The folder contains no saved model, or one of another kind.
+        DataError: The folder contains no saved model, one of another kind, or a damaged one.
 
     Example:
         >>> import tempfile, torch
@@ -42,12 +43,31 @@ def load_fitted(folder: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, A
         ({'a': tensor([1., 1.])}, {'k': 3})
     """
     path = Path(folder) / "model.json"
+    stored_kind = read_kind(path, kind)
+    if stored_kind != kind:
+        raise DataError(f"Expected a saved {kind} in {folder}, found a {stored_kind}.")
+    weights = Path(folder) / "model.safetensors"
+    with reading(weights):
+        tensors = load_file(weights)
+    return tensors, read_json(path)["facts"]
+
+
+def read_kind(path: Path, noun: str) -> str:
+    """Read which kind of model a `model.json` describes.
+
+    Args:
+        path: The file.
+        noun: What is expected, for the message.
+
+    Raises:
+        DataError: There is no such file, or it is damaged.
+    """
+    check_file(path)
     if not path.is_file():
-        raise DataError(f"Expected a saved {kind} in {folder}, found no model.json.")
-    stored = read_json(path)
-    if stored["kind"] != kind:
-        raise DataError(f"Expected a saved {kind} in {folder}, found a {stored['kind']}.")
-    return load_file(Path(folder) / "model.safetensors"), stored["facts"]
+        raise DataError(f"Expected a saved {noun} in {path.parent}, found no model.json.")
+    with reading(path):
+        stored = read_json(path)
+        return str((stored["kind"], stored["facts"])[0])
 
 
 def restore_weights(module: nn.Module, tensors: Mapping[str, Tensor], folder: str | Path) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from equipoise.data.images.cache import cache_folder
+from equipoise.data.cache import cache_folder, size_of
 from equipoise.data.images.decoding import decode
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.data.images.readers.folder import read
+from equipoise.exceptions import SettingError
 
 RNG = np.random.default_rng(0)
 
@@ -86,10 +87,29 @@ def test_other_options_decode_again(
 
 
 def test_a_changed_file_is_decoded_again(films: Path, decoded: list[Path]) -> None:
-    read(films, options(films))
-    os.utime(films / "train/a/1.png", ns=(1, 1))
-    read(films, options(films))
-    assert len(decoded) == 10
+    """Of the same size and time, too: what counts is the content."""
+    file = films / "train/a/1.png"
+    before = read(films, options(films)).dataset.images.copy()
+    stat = file.stat()
+    content = file.read_bytes()
+    image = Image.open(file)
+    image.putpixel((0, 0), 255 - int(image.getpixel((0, 0))))  # type: ignore[arg-type]
+    image.save(file, compress_level=0)
+    changed = read(films, options(films)).dataset.images.copy()
+    assert not np.array_equal(before, changed)
+    bmp = films / "train/a/3.bmp"
+    for value in (10, 20):  # bytes that differ in one pixel
+        Image.fromarray(np.full((12, 8), value, np.uint8)).save(bmp)
+        os.utime(bmp, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        images = read(films, options(films)).dataset.images
+        assert images.shape[0] == 6
+        assert (images == value).any()
+    file.write_bytes(content)
+    bmp.unlink()
+    n_decoded = len(decoded)
+    os.utime(file, ns=(1, 1))
+    assert np.array_equal(read(films, options(films)).dataset.images, before)
+    assert len(decoded) == n_decoded  # the first entry again
 
 
 def test_the_number_of_threads_does_not_matter(films: Path, decoded: list[Path]) -> None:
@@ -145,3 +165,40 @@ def test_the_environment_names_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert default is not None
     assert "equipoise" in default.parts
     assert cache_folder(tmp_path / "mine") == tmp_path / "mine"
+
+
+def test_the_least_recently_used_entries_are_removed(
+    films: Path, decoded: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = films.parent / "cache" / "images"
+    for age, size in enumerate((12, 13, 14)):
+        before = set(entries.glob("*"))
+        read(films, options(films, size=size))
+        (new,) = set(entries.glob("*")) - before
+        os.utime(new, ns=(age + 1, age + 1))
+    of_one = size_of(new)
+    read(films, options(films, size=12))  # the oldest is used again
+    monkeypatch.setenv("EQUIPOISE_CACHE_GB", str(2.5 * of_one / 1e9))
+    read(films, options(films, size=15))
+    assert len(list(entries.iterdir())) == 2
+    n_decoded = len(decoded)
+    read(films, options(films, size=12))
+    read(films, options(films, size=15))
+    assert len(decoded) == n_decoded
+    monkeypatch.setenv("EQUIPOISE_CACHE_GB", "0")
+    read(films, options(films, size=16))
+    assert len(list(entries.iterdir())) == 2  # what is too large is not stored, nothing is removed
+    monkeypatch.setenv("EQUIPOISE_CACHE_GB", "much")
+    with pytest.raises(SettingError, match="EQUIPOISE_CACHE_GB"):
+        read(films, options(films))
+
+
+def test_the_cache_is_the_users_alone(films: Path) -> None:
+    before = os.umask(0)
+    try:
+        read(films, options(films))
+    finally:
+        os.umask(before)
+    cache = films.parent / "cache"
+    for path in (cache, *cache.rglob("*")):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path

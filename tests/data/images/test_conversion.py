@@ -57,7 +57,7 @@ def test_several_depths_are_refused_with_the_rare_files(
     dtype: np.dtype[np.generic], words: str
 ) -> None:
     headers = named(FILM, FILM._replace(dtype=dtype), FILM)
-    with pytest.raises(DataError, match=rf"8 bits \(2 .*0.png, 2.png\).*{words} \(1 .*1.png\)"):
+    with pytest.raises(DataError, match=rf"8 bits .2 .*0.png”, “2.png”.*{words} .1 .*1.png”"):
         agree(headers, ReadOptions(size=16))
 
 
@@ -111,4 +111,4 @@ def test_files_as_they_should_be_need_no_note() -> None:
 
 def test_constant_images_are_counted_and_named() -> None:
     (note,) = describe_constant(["a", "b"])
-    assert "(2): a, b." in note
+    assert "(2): “a”, “b”." in note

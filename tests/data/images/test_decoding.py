@@ -3,12 +3,14 @@
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from tests.data.images.test_file import retag
 
 from equipoise.data.images.decoding import decode, upright
 from equipoise.data.images.file import UnreadableError
@@ -75,6 +77,53 @@ def test_float_tiff_is_kept(tmp_path: Path) -> None:
     decoded = decode(tmp_path / "film.tif")
     assert decoded.dtype == np.float32
     np.testing.assert_array_equal(decoded, first(pixels))
+
+
+@pytest.mark.parametrize("pixels", [GRAY > 99, GRAY, DEEP_GRAY], ids=["1", "8", "16"])
+def test_where_zero_is_white_it_becomes_black(pixels: NDArray[np.generic], tmp_path: Path) -> None:
+    """At every depth; Pillow itself leaves 16 bits as they are."""
+    Image.fromarray(pixels).save(tmp_path / "plain.tif")
+    Image.fromarray(pixels).save(tmp_path / "film.tif")
+    plain, inverted = decode(tmp_path / "plain.tif"), decode(retag(tmp_path / "film.tif", {262: 0}))
+    np.testing.assert_array_equal(inverted, np.iinfo(plain.dtype).max - plain)
+
+
+def test_the_value_that_a_tiff_declares_as_no_data_is_refused(tmp_path: Path) -> None:
+    pixels = GRAY.copy()
+    Image.fromarray(pixels).save(tmp_path / "film.tif", tiffinfo={42113: "7"})
+    pixels[pixels == 7] = 8
+    Image.fromarray(pixels).save(tmp_path / "good.tif", tiffinfo={42113: "7"})
+    np.testing.assert_array_equal(decode(tmp_path / "good.tif"), first(pixels))
+    pixels[2, 2] = 7
+    Image.fromarray(pixels).save(tmp_path / "film.tif", tiffinfo={42113: "7"})
+    with pytest.raises(UnreadableError, match="7 in 1 pixel,"):
+        decode(tmp_path / "film.tif")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        (np.uint16, (0, 65535)),  # a mask
+        (np.uint16, (20000, 20900, 0)),  # cut out on black
+        (np.uint16, (0, 300, 4095)),
+        (np.uint16, (0, 30000, 65535)),  # saturated
+        (np.float32, (-1, 0, 1)),
+        (np.float32, (-2000, -1024, 3071)),  # CT outside of the field of view
+        (np.float32, (0, 0.001, 1)),
+    ],
+)
+def test_ends_of_a_range_are_no_missing_pixels(
+    dtype: type, values: tuple[float, ...], tmp_path: Path
+) -> None:
+    pixels: NDArray[Any] = np.resize(np.array(values, dtype=dtype), (8, 8))
+    Image.fromarray(pixels).save(tmp_path / "film.tif")
+    np.testing.assert_array_equal(decode(tmp_path / "film.tif"), first(pixels))
+
+
+def test_the_content_decides_not_the_suffix(tmp_path: Path) -> None:
+    Image.fromarray(GRAY).save(tmp_path / "film.bmp")
+    (tmp_path / "film.bmp").rename(tmp_path / "film.jpg")
+    np.testing.assert_array_equal(decode(tmp_path / "film.jpg"), first(GRAY))
 
 
 def test_one_bit_becomes_black_and_white(tmp_path: Path) -> None:

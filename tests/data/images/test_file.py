@@ -5,9 +5,11 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -102,12 +104,60 @@ def signed_tiff(path: Path) -> Path:
 
 def bomb(path: Path) -> Path:
     """A PNG of 60 bytes that claims 12,000 x 12,000 pixels."""
-    head = struct.pack(">IIBBBBB", 12_000, 12_000, 8, 0, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", 12_000, 12_000, 8, 2, 0, 0, 0)
     return _png(path, head)
 
 
 def huge_bomb(path: Path) -> Path:
     return _png(path, struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0))
+
+
+def real_bomb(path: Path) -> Path:
+    """A PNG of some 400 kB that is one: transparent, 10,000 x 10,000."""
+    rows = zlib.compressobj()
+    body = b"".join(rows.compress(bytes(1 + 40_000)) for _ in range(10_000)) + rows.flush()
+    return _png(path, struct.pack(">IIBBBBB", 10_000, 10_000, 8, 6, 0, 0, 0), body)
+
+
+def tiled_bomb(path: Path) -> Path:
+    save(path, format="TIFF")
+    return retag(path, {322: 60_000, 323: 60_000})
+
+
+def signed_bytes(path: Path) -> Path:
+    return retag(save(path, format="TIFF"), {339: 2})
+
+
+def undefined_numbers(path: Path) -> Path:
+    return retag(save(path, format="TIFF"), {339: 4})
+
+
+def white_is_zero_float(path: Path) -> Path:
+    return retag(save(path, GRAY.astype(np.float32), format="TIFF"), {262: 0})
+
+
+def no_photometric(path: Path) -> Path:
+    return retag(save(path, format="TIFF"), {262: None})
+
+
+def no_data(path: Path, value: float, dtype: type = np.float32) -> Path:
+    pixels: NDArray[Any] = GRAY.astype(dtype)
+    pixels[3, :2] = value
+    return save(path, pixels, format="TIFF")
+
+
+def web_page(path: Path) -> Path:
+    path.write_text("\n<!DOCTYPE html><title>404</title>")
+    return path
+
+
+def gif(path: Path) -> Path:
+    return save(path, format="GIF")
+
+
+def float_color(path: Path) -> Path:
+    cv2.imwrite(str(path.with_suffix(".tif")), np.zeros((8, 8, 3), np.float32))
+    return path.with_suffix(".tif").rename(path)
 
 
 def folder(path: Path) -> Path:
@@ -119,13 +169,32 @@ def absent(path: Path) -> Path:
     return path
 
 
-def _png(path: Path, head: bytes) -> Path:
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
-    body = [
+def retag(path: Path, tags: dict[int, int | None]) -> Path:
+    """Replace tags of a little-endian TIFF, add new ones, or remove them (None)."""
+    content = path.read_bytes()
+    (place,) = struct.unpack_from("<I", content, 4)
+    (n,) = struct.unpack_from("<H", content, place)
+    entries = {}
+    for i in range(n):
+        entry = content[place + 2 + 12 * i : place + 14 + 12 * i]
+        entries[struct.unpack_from("<H", entry)[0]] = entry
+    for tag, value in tags.items():
+        entries.pop(tag, None)
+        if value is not None:
+            entries[tag] = struct.pack("<HHII", tag, 4, 1, value)
+    table = b"".join(entry for _, entry in sorted(entries.items()))
+    header = content[:4] + struct.pack("<I", len(content))
+    path.write_bytes(header + content[8:] + struct.pack("<H", len(entries)) + table + bytes(4))
+    return path
+
+
+def _png(path: Path, head: bytes, body: bytes = zlib.compress(b"")) -> Path:
+    chunks = ((b"IHDR", head), (b"IDAT", body), (b"IEND", b""))
+    parts = [
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in chunks
     ]
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(body))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
     return path
 
 
@@ -141,15 +210,35 @@ BAD: dict[Callable[[Path], Path], str] = {
     one_pixel: "1 x 1 pixels",
     two_frames: "2 frames",
     nan_tiff: "NaN",
-    signed_tiff: "32-bit integers",
-    bomb: "more than 100,000,000 pixels",
-    huge_bomb: "more than 100,000,000 pixels",
+    signed_tiff: "signed",
+    bomb: "more than 256 MiB of pixels",
+    huge_bomb: "more than 256 MiB of pixels",
+    real_bomb: "more than 256 MiB of pixels",
+    tiled_bomb: "more than 256 MiB of pixels",
+    signed_bytes: "signed",
+    undefined_numbers: "a TIFF of a kind",
+    white_is_zero_float: "0 is white",
+    no_photometric: "black or white",
+    web_page: "a web page",
+    gif: "a GIF",
+    float_color: "a TIFF of a kind",
+    partial(no_data, value=-9999): "-9999 in 2 pixels",
+    partial(no_data, value=float(np.finfo(np.float32).min)): "-3.40282e+38 in 2 pixels",
+    partial(no_data, value=1e20): "1e+20 in 2 pixels",
+    partial(no_data, value=65535, dtype=np.uint16): "65535 in 2 pixels",
     folder: "Is a directory",
     absent: "No such file",
 }
 
 
-@pytest.mark.parametrize("make", BAD, ids=lambda make: make.__name__)
+def name_of(make: Callable[[Path], Path]) -> str:
+    """Return a name of what writes a bad file, the same in every process."""
+    if isinstance(make, partial):
+        return "-".join(map(str, make.keywords.values()))
+    return make.__name__
+
+
+@pytest.mark.parametrize("make", BAD, ids=name_of)
 def test_bad_file_is_named_with_its_reason_and_nothing_else_is_printed(
     make: Callable[[Path], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -73,8 +73,16 @@ def test_one_class_is_refused() -> None:
 
 
 def test_a_class_of_one_image_is_refused() -> None:
-    with pytest.raises(DataError, match="'c' of films has 1 image"):
+    with pytest.raises(DataError, match=r"2 images .* films, .*fewer of 'c' \(1\)\."):
         list_images(ROOT, [*two_classes(), ListedImage(file="c/1.png", label="c")])
+
+
+def test_classes_of_one_name_or_of_a_missing_label_are_refused_together() -> None:
+    rows = []
+    for name in ("no finding", "No_Finding", "ill", "nan"):
+        rows += [ListedImage(file=f"{name}/{i}", label=name) for i in range(2)]
+    with pytest.raises(DataError, match=r"'No_Finding', 'no finding'[^\n]*\n.*'nan'"):
+        list_images(ROOT, rows)
 
 
 def test_a_class_that_is_never_trained_is_refused() -> None:

@@ -92,7 +92,7 @@ def test_unreadable_files_may_be_skipped(tmp_path: Path) -> None:
 
 def test_a_class_that_skipping_leaves_too_small_is_refused(tmp_path: Path) -> None:
     break_two(write(tmp_path, 2))
-    with pytest.raises(DataError, match=r"ill.* 1 image,"):
+    with pytest.raises(DataError, match=r"ill.* \(1\)"):
         load(listing_of(tmp_path), options(on_error="skip"))
 
 
@@ -126,7 +126,7 @@ def test_constant_images_are_noted_although_padding_hides_them(tmp_path: Path) -
     root = write(tmp_path)
     Image.new("L", (20, 24), 9).save(root / "ill/0.png")
     notes = load(listing_of(root), options()).notes
-    assert any("(1): ill/0.png." in note for note in notes)
+    assert any("(1): " in note and "ill/0.png" in note for note in notes)
 
 
 def test_an_orientation_behind_the_pixels_is_noticed(tmp_path: Path) -> None:

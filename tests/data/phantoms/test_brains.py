@@ -163,7 +163,7 @@ def test_contrasts_are_those_of_the_sequences(tmp_path: Path) -> None:
 def test_the_reader_of_volumes_reads_the_files(tmp_path: Path) -> None:
     """Counts, shapes and spacing against nibabel's reading of the same files."""
     folder = write_brains(tmp_path / "drawn", 5, side=16, depth=8)
-    loaded = read_volumes(folder, VolumeOptions(cache=tmp_path / "cache"))
+    loaded = read_volumes(folder, VolumeOptions(labels="brats2013", cache=tmp_path / "cache"))
     data = loaded.dataset
     assert loaded.skipped == ()
     assert data.ids.tolist() == [f"patient-{i:03d}" for i in range(5)]

@@ -4,11 +4,11 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 
 from equipoise.data.volumes.case_files import file_digest, hash_files, read_files
-from equipoise.data.volumes.file import read_volume
 from equipoise.data.volumes.readers.nifti import find_case
 from equipoise.exceptions import DataError
 from equipoise.testing.volume_readers import draw_case, write_case, write_image
@@ -51,16 +51,25 @@ def test_files_of_other_geometry_are_named_with_both_values(
         read_files(find_case(folder), MODALITIES)
 
 
-def test_a_value_that_is_not_finite_is_refused(tmp_path: Path) -> None:
-    """In MetaImage; the NIfTI library itself reads NaN as 0, which is the background."""
-    folder = write_case(tmp_path / "p1", suffix=".mha")
+@pytest.mark.parametrize("bad", [np.nan, -np.inf, np.finfo(np.float32).min, 1e31])
+@pytest.mark.parametrize("suffix", [".mha", ".nii.gz"])
+def test_a_value_that_is_no_number_is_refused(suffix: str, bad: float, tmp_path: Path) -> None:
+    """The NIfTI library itself reads NaN as 0, which is the background."""
+    folder = write_case(tmp_path / "p1", suffix=suffix)
     broken = IMAGE.astype(np.float32)
-    broken[0, 0, 0] = np.nan
-    write_image(folder / "flair.mha", broken)
-    with pytest.raises(DataError, match=r"p1: flair.mha .*NaN"):
+    broken[0, :3, 0] = bad
+    write_image(folder / f"flair{suffix}", broken)
+    with pytest.raises(DataError, match=rf"p1/flair{suffix}, got NaN.* in 3\."):
         read_files(find_case(folder), MODALITIES)
-    write_image(tmp_path / "a.nii", broken)
-    assert read_volume(tmp_path / "a.nii").array[0, 0, 0] == 0
+
+
+def test_a_case_whose_files_lie_elsewhere_in_some_viewers_is_refused(tmp_path: Path) -> None:
+    folder = write_case(tmp_path / "p1")
+    label = nibabel.load(folder / "seg.nii.gz")
+    label.set_sform(np.diag([2.0, 1, 3, 1]), 2)  # ITK follows the qform, nibabel this one
+    nibabel.save(label, folder / "seg.nii.gz")
+    with pytest.raises(DataError, match=r"p1: .*sform .*flair.nii.gz and seg.nii.gz"):
+        read_files(find_case(folder), MODALITIES)
 
 
 def test_hashes_are_those_of_the_bytes(tmp_path: Path) -> None:

@@ -26,29 +26,46 @@ def file(values: Any) -> VolumeFile:
 
 
 @pytest.mark.parametrize(
-    ("values", "name"),
+    ("cases", "name"),
     [
-        ((0, 1, 2, 3, 4), "brats2013"),
-        ((0, 3, 4), "brats2013"),
-        ((0, 1, 2, 4), "brats2017"),
-        ((4,), "brats2017"),
-        ((0, 1, 2, 3), "msd_brain"),
-        ((0, 1), "plain"),
-        ((0, 1, 2), "plain"),
-        ((0, 3, 7), "plain"),
-        ((0, 4, 7), "plain"),
+        (((0, 1, 2, 3, 4),), "brats2013"),
+        (((3, 4), (1, 2, 4), (1, 2)), "brats2013"),
+        (((0, 1, 2, 4),), "brats2017"),
+        (((4,), (0, 1), ()), "brats2017"),
+        (((0, 1),), "plain"),
+        (((0, 1), (2,)), "plain"),
+        (((0, 3, 7),), "plain"),
+        (((0, 4, 7),), "plain"),
+        (((1, 2, 3), (5,)), "plain"),
     ],
 )
-def test_guesses(values: tuple[int, ...], name: str) -> None:
-    scheme = guess_scheme(values)
+def test_guesses(cases: tuple[tuple[int, ...], ...], name: str) -> None:
+    scheme = guess_scheme({f"p{i}": values for i, values in enumerate(cases)})
     assert scheme.name == name
-    assert set(values) <= set(scheme.values)
+    assert {0}.union(*cases) <= set(scheme.values)
     assert scheme.values[0] == 0
+
+
+@pytest.mark.parametrize("cases", [((1, 2, 3),), ((3,),), ((1, 2), (0, 3), ())])
+def test_values_of_several_schemes_are_not_guessed(cases: tuple[tuple[int, ...], ...]) -> None:
+    """Of BraTS 2023, the Decathlon, or a heart."""
+    with pytest.raises(
+        DataError, match=r"--labels.*brats2023 .*2 edema.*msd_brain .*1 edema.*brats2013.*plain"
+    ):
+        guess_scheme({f"p{i}": values for i, values in enumerate(cases)})
+
+
+def test_cases_of_two_years_are_named() -> None:
+    cases = {"a": (1, 2, 3), "b": (1, 2, 4), "c": (1, 2), "d": (1, 3, 4)}
+    with pytest.raises(
+        DataError, match=r"4 in some cases \(b, d\) .*\(a\).*--labels\)?: brats2013"
+    ):
+        guess_scheme(cases)
 
 
 def test_no_tumor_anywhere_is_refused() -> None:
     with pytest.raises(DataError, match="only 0"):
-        guess_scheme({0})
+        guess_scheme({"p1": {0}, "p2": ()})
 
 
 def test_values_become_codes() -> None:

@@ -138,7 +138,7 @@ def test_observations_are_noted_once_with_the_cases(tmp_path: Path) -> None:
     write_image(root / "p3/flair.nii.gz", np.random.default_rng(0).normal(size=IMAGE.shape))
     notes = load(root).notes[2:]
     cases = [note.rpartition(" (1): ")[2] for note in notes]
-    assert cases == ["p0.", "p1.", "p2.", "p3."]
+    assert cases == ["“p0”.", "“p1”.", "“p2”.", "“p3”."]
     for note, words in zip(notes, ("tumor", "outside the brain", "air", "background"), strict=True):
         assert words in note
 
@@ -167,8 +167,10 @@ def test_the_real_cases(shared: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_real_outside_patient(shared: Path, tmp_path: Path) -> None:
-    loaded = read_volumes(shared / "data/brats_msd_4mod", VolumeOptions(cache=tmp_path))
-    assert loaded.dataset.scheme.name == "msd_brain"
+    root = shared / "data/brats_msd_4mod"
+    with pytest.raises(DataError, match=r"brats2023 .*msd_brain"):
+        read_volumes(root, VolumeOptions(cache=tmp_path))
+    loaded = read_volumes(root, VolumeOptions(cache=tmp_path, labels="msd_brain"))
     assert loaded.dataset.modalities == ("FLAIR", "T1", "T1c", "T2")
     assert loaded.dataset.table[0, 1:].tolist() == [122275, 32168, 42366]
     assert any("air" in note and "(1): BRATS_009." in note for note in loaded.notes)

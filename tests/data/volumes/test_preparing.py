@@ -30,7 +30,11 @@ def prepared(folder: Path, **options: Any) -> Volume:
 def test_the_content_of_the_folder(tmp_path: Path) -> None:
     volume = prepared(write_case(tmp_path / "p1"))
     stored = read_json(volume.folder / "case.json")
-    assert {path.name for path in volume.folder.iterdir()} == {"case.json", *stored["bytes"]}
+    assert {path.name for path in volume.folder.iterdir()} == {
+        "case.json",
+        "checksums.json",
+        *stored["bytes"],
+    }
     assert (stored["id"], stored["shape"], stored["full_shape"]) == ("p1", [4, 6, 8], [6, 8, 10])
     assert stored["start"] == [1] * 3
     assert stored["counts"] == [184, 1, 5, 1, 1]

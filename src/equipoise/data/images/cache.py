@@ -1,55 +1,51 @@
 """Store decoded images on disk, so that a second run starts at once.
 
-The folder may be deleted at any time.
+An entry is found by the content of the files, so a file that was replaced is never served stale.
 """
 
+import hashlib
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import PIL
-from platformdirs import user_cache_dir
 
 from equipoise.arrays import fingerprint
 from equipoise.atomic import atomic_folder, read_json, write_json
+from equipoise.data.cache import IMAGES, cache_folder, evict, mark_used, size_limit
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.listing import Listing
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.exceptions import SettingError
 
-VERSION = 1  # raise it when decoding or resizing changes
+BATCH = 32  # files hashed in one task of a thread
+VERSION = 2  # raise it when decoding or resizing changes
 # What reading a damaged entry raises; an entry that can be read must also match its seal.
 DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile)
-
-
-def cache_folder(cache: Path | str | None) -> Path | None:
-    """Return the folder of the cache, or None if it is off.
-
-    Args:
-        cache: A folder; "off" or None; or "auto", which is $EQUIPOISE_CACHE or the user's cache
-            folder.
-    """
-    if cache == "auto":
-        cache = os.environ.get("EQUIPOISE_CACHE") or user_cache_dir("equipoise")
-    return None if cache in (None, "off") else Path(cache).expanduser()
 
 
 def cached(listing: Listing, options: ReadOptions, compute: Callable[[], Loaded]) -> Loaded:
     """Return the stored result for the same files and options, or else compute and store it.
 
-    A damaged entry is computed again. If the cache cannot be written, a note says so.
+    A damaged entry is computed again. If the cache cannot be written, a note says so. Where the
+    cache is larger than its limit, the entries that were not used for longest are removed.
     """
     folder = cache_folder(options.cache)
     if folder is None:
         return compute()
-    entry = folder / "images" / key(listing, options)
+    limit = size_limit()
+    entry = folder / IMAGES / key(listing, options)
     stored = _load_entry(entry)
     if stored is not None:
+        mark_used(entry)
         return stored
     loaded = compute()
+    if loaded.dataset.images.nbytes > limit:
+        return loaded
     about = {
         "seal": _seal(loaded),
         "source_split": None if loaded.source_split is None else loaded.source_split.tolist(),
@@ -60,6 +56,7 @@ def cached(listing: Listing, options: ReadOptions, compute: Callable[[], Loaded]
         with atomic_folder(entry) as temporary:
             loaded.dataset.save(temporary / "dataset")
             write_json(temporary / "loaded.json", about)
+        evict(entry.parent, limit)
     except (OSError, SettingError) as error:
         note = f"The decoded images could not be cached: {error}"
         return replace(loaded, notes=(*loaded.notes, note))
@@ -69,12 +66,15 @@ def cached(listing: Listing, options: ReadOptions, compute: Callable[[], Loaded]
 def key(listing: Listing, options: ReadOptions) -> str:
     """Hash everything that determines the result: files, labels, patients, splits and options.
 
-    A file counts by its name, size and time of modification.
+    A file counts by its name and content.
     """
-    files = []
-    for file in listing.files:
-        stat = (listing.root / file).stat()
-        files.append((file, stat.st_size, stat.st_mtime_ns))
+    contents: list[str] = []
+    paths = list(map(listing.root.joinpath, listing.files))
+    batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
+    with ThreadPoolExecutor(options.workers or os.cpu_count()) as pool:
+        for of_batch in pool.map(_contents, batches):
+            contents += of_batch
+    files = list(zip(listing.files, contents, strict=True))
     return fingerprint(
         VERSION,
         PIL.__version__,
@@ -86,6 +86,17 @@ def key(listing: Listing, options: ReadOptions) -> str:
         None if listing.splits is None else listing.splits.tolist(),
         (options.size, options.fit, options.filter, options.channels, options.on_error),
     )
+
+
+def _contents(paths: Sequence[Path]) -> list[str]:
+    """Return the SHA-256 of each file; empty where it cannot be read, which decoding reports."""
+    digests = []
+    for path in paths:
+        try:
+            digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
+        except OSError:
+            digests.append("")
+    return digests
 
 
 def _load_entry(entry: Path) -> Loaded | None:

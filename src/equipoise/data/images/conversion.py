@@ -7,10 +7,10 @@ import numpy as np
 
 from equipoise.arrays import Images
 from equipoise.data.images.file import Header
-from equipoise.data.images.listing import first_few
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.images.resizing import resize
 from equipoise.exceptions import DataError
+from equipoise.names import first_names
 
 T = TypeVar("T")
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's mode "L"
@@ -43,7 +43,7 @@ def agree(headers: Mapping[str, Header], options: ReadOptions) -> Target:
     if len(files_by_type) > 1:
         depths = []
         for name, files in files_by_type.items():
-            depths.append(f"{DEPTHS[name]} ({len(files)} files: {first_few(files, 3)})")
+            depths.append(f"{DEPTHS[name]} ({len(files)} files: {first_names(files, 3)})")
         raise DataError(
             f"Expected files of one depth, got {' and '.join(depths)}. "
             "Convert them to one depth, or leave the few out: "
@@ -116,7 +116,7 @@ def describe_constant(names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         return ()
     return (
-        f"Constant images, all pixels the same ({len(names)}): {first_few(names)}. Check them.",
+        f"Constant images, all pixels the same ({len(names)}): {first_names(names)}. Check them.",
     )
 
 

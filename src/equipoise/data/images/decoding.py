@@ -13,6 +13,7 @@ from equipoise.data.images.file import (
     UnreadableError,
     header_of,
     is_deep_color,
+    is_inverted,
     opened,
     orientation_of,
 )
@@ -27,20 +28,29 @@ TURNS = {
     7: (True, -1),
     8: (False, 1),
 }
+ROWS = 64  # composited at once
+NO_DATA_TAG = 42113  # of GDAL in a TIFF
+NO_DATA = 1e30  # larger numbers stand for missing ones
+# Values that programs write where they have none, and how many times the range of all other pixels
+# they must be away from these; any other value must be farther.
+CUSTOMARY = {999, 9999, 99999, 999999, 2**15 - 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31}
+FAR, FARTHER = 2, 8
+LEAST = 999.0  # absolute value of one; smaller ones occur in images
 
 
 def decode(path: Path) -> Images:
     """Decode an image file: PNG, JPEG, BMP or TIFF (by content), of 8 or 16 bits or float.
 
     1-bit images become 0 and 255; palettes, CMYK and other color spaces become RGB (color profiles
-    are not applied). Alpha is composited on black. EXIF orientation is applied. 16-bit color is
-    read by OpenCV, because Pillow would silently reduce it to 8 bits.
+    are not applied). Alpha is composited on black, and where 0 is white in a TIFF, it becomes
+    black. EXIF orientation is applied. 16-bit color is read by OpenCV, because Pillow would
+    silently reduce it to 8 bits.
 
     Returns:
         (c, h, w), uint8, uint16 or finite float32, c = 1 or 3.
 
     Raises:
-        UnreadableError: See `read_header`; or pixels are missing, NaN or infinite.
+        UnreadableError: See `read_header`; or pixels are missing, NaN, infinite or no data.
 
     Example:
         >>> import tempfile
@@ -57,10 +67,13 @@ def decode(path: Path) -> Images:
     """
     with opened(path) as image:
         header = header_of(image, path)
-        deep_color = is_deep_color(image)
+        deep_color, inverted = is_deep_color(image), is_inverted(image)
+        declared = no_data_of(image)
         image.load()  # a truncated file ends here, before OpenCV could complain on the terminal
         if deep_color:
-            return _decode_deep_color(image, path)
+            pixels = _decode_deep_color(image, path)
+            refuse_no_data(pixels, declared, path)
+            return pixels
         ImageOps.exif_transpose(image, in_place=True)
         mode = "L" if header.channels == 1 else "RGB"
         if header.dtype != np.uint8:
@@ -69,9 +82,63 @@ def decode(path: Path) -> Images:
             pixels = _on_black(np.asarray(image.convert(f"{mode}A")))
         else:
             pixels = _channels_first(np.asarray(image.convert(mode)))
+    refuse_no_data(pixels, declared, path)
+    return np.iinfo(np.uint16).max - pixels if inverted else pixels
+
+
+def no_data_of(image: ImageFile) -> float | None:
+    """Return the value that a TIFF declares to stand for missing pixels."""
+    tags = getattr(image, "tag_v2", {})
+    try:
+        return float(str(tags.get(NO_DATA_TAG, "none")).strip("\0 "))
+    except ValueError:
+        return None
+
+
+def refuse_no_data(pixels: Images, declared: float | None, path: Path) -> None:
+    """Check that every number is one that was measured.
+
+    8 bits are not checked beyond a declared value: black and white are their ends.
+
+    Args:
+        pixels: (c, h, w) as they are stored.
+        declared: The value that the file declares to stand for missing pixels.
+        path: The file.
+
+    Raises:
+        UnreadableError: A pixel is NaN, infinite, above 1e30 or as declared; or the least or
+            largest value is far from all others, as -9999 or 65535 are where they mean no data.
+    """
     if pixels.dtype == np.float32 and not np.isfinite(pixels).all():
         raise UnreadableError(path, "it has NaN or infinity. Replace those values.")
-    return pixels
+    sentinel = declared
+    if sentinel is None or not (pixels == sentinel).any():
+        sentinel = _isolated(pixels)
+    if sentinel is not None:
+        n = int((pixels == sentinel).sum())
+        raise UnreadableError(
+            path,
+            f"it has {sentinel:g} in {n:,} pixel{'s' * (n != 1)}, which seems to mean no data. "
+            "Replace it by a value of the background.",
+        )
+
+
+def _isolated(pixels: Images) -> float | None:
+    """Return the least or largest value if it is far from all others, else None."""
+    if pixels.dtype == np.uint8:
+        return None
+    for value, nearest in ((float(pixels.min()), np.min), (float(pixels.max()), np.max)):
+        if abs(value) < LEAST:
+            continue
+        if abs(value) > NO_DATA:
+            return value
+        others = pixels[pixels != value]
+        extent = float(np.ptp(others)) if others.size else 0.0
+        times = FAR if abs(value) in CUSTOMARY else FARTHER
+        is_candidate = pixels.dtype == np.float32 or times == FAR
+        if extent > 0 and is_candidate and abs(value - float(nearest(others))) > times * extent:
+            return value
+    return None
 
 
 def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -104,9 +171,13 @@ def _decode_deep_color(image: ImageFile, path: Path) -> Images:
 
 
 def _on_black(pixels: NDArray[Any]) -> Images:
-    """Composite (h, w, c + alpha) on black."""
-    opacity = pixels[..., -1:] / np.iinfo(pixels.dtype).max
-    return _channels_first(np.rint(pixels[..., :-1] * opacity).astype(pixels.dtype))
+    """Composite (h, w, c + alpha) on black, by some rows: floats take eight times the memory."""
+    composited = np.empty((*pixels.shape[:2], pixels.shape[2] - 1), dtype=pixels.dtype)
+    for start in range(0, len(pixels), ROWS):
+        rows = pixels[start : start + ROWS]
+        opacity = rows[..., -1:] / np.iinfo(pixels.dtype).max
+        composited[start : start + ROWS] = np.rint(rows[..., :-1] * opacity)
+    return _channels_first(composited)
 
 
 def _channels_first(pixels: NDArray[Any]) -> Images:

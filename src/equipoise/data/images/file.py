@@ -15,16 +15,31 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
+from equipoise.data.limits import MAX_IMAGE_BYTES, mib
+from equipoise.data.walking import pointer_reason
 from equipoise.exceptions import DataError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 MIN_SIDE = 4  # pixels
-MAX_PIXELS = 100_000_000  # 10,000 x 10,000; a small file can claim far more than memory holds
 
 GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
 DEEP_COLOR_MODES = frozenset({"RGB", "RGBA"})  # gray with alpha of 16 bits is "RGBA" to Pillow
-BITS_PER_SAMPLE = 258  # TIFF tag
+# TIFF tags.
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
+TILE_WIDTH, TILE_LENGTH = 322, 323
+UNSIGNED, FLOAT = 1, 3  # sample formats
+WHITE_IS_ZERO = 0  # photometric interpretation
+# How other files begin, so that an error can name them: (byte, content, name).
+SIGNATURES = (
+    (0, b"\x1f\x8b", "a gzip archive"), (0, b"PK\x03\x04", "a ZIP archive"),
+    (0, b"%PDF", "a PDF"), (0, b"GIF8", "a GIF"), (8, b"WEBP", "a WebP image"),
+    (4, b"ftyp", "a HEIC or AVIF image"), (4, b"jP  ", "a JPEG 2000"), (128, b"DICM", "DICOM"),
+    (344, b"n+1", "a NIfTI volume"), (0, b"<!doctype", "a web page"), (0, b"<html", "a web page"),
+    (0, b"<svg", "an SVG"),
+    (0, b"II*\0", "a TIFF of a kind that is not read (signed, float color, more than 32 bits)"),
+    (0, b"MM\0*", "a TIFF of a kind that is not read (signed, float color, more than 32 bits)"),
+)  # fmt: skip
 # What Pillow's parsers raise on damaged files.
 PARSER_ERRORS = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 DAMAGE = (*PARSER_ERRORS, EOFError, MemoryError, RuntimeError, struct.error, zlib.error)
@@ -78,7 +93,8 @@ def opened(path: Path) -> Iterator[ImageFile]:
     except UnreadableError:
         raise
     except UnidentifiedImageError as error:
-        reason = "it is not a PNG, JPEG, BMP or TIFF image. Convert or remove it."
+        what = f"it is not a PNG, JPEG, BMP or TIFF image{kind_of(path)}. Convert or remove it."
+        reason = pointer_reason(path) or what
         if path.stat().st_size == 0:
             reason = "the file is empty (0 bytes). Copy it again."
         raise UnreadableError(path, reason) from error
@@ -91,6 +107,17 @@ def opened(path: Path) -> Iterator[ImageFile]:
         raise UnreadableError(path, reason) from error
     except DAMAGE as error:
         raise UnreadableError(path, f"it is damaged ({error}). Copy it again.") from error
+
+
+def kind_of(path: Path) -> str:
+    """Return what a file is by its first bytes, as ", but a web page"; "" if that is not known."""
+    with path.open("rb") as file:
+        start = file.read(512)
+    text = start.lstrip()
+    for place, content, name in SIGNATURES:
+        if start[place:].startswith(content) or text.lower().startswith(content):
+            return f", but {name}"
+    return ""
 
 
 @contextmanager
@@ -125,7 +152,7 @@ def header_of(image: ImageFile, path: Path) -> Header:
         UnreadableError: See `read_header`.
     """
     width, height = image.size
-    if width * height > MAX_PIXELS:
+    if width * height * _bytes_per_pixel(image) > MAX_IMAGE_BYTES:
         raise UnreadableError(path, _too_large())
     if min(width, height) < MIN_SIDE:
         raise UnreadableError(
@@ -139,6 +166,8 @@ def header_of(image: ImageFile, path: Path) -> Header:
         raise UnreadableError(
             path, f"it has {n_frames} frames, expected 1. Save each frame as a separate file."
         )
+    if image.format == "TIFF":
+        _check_tags(image, path)
     # Pillow swaps the sides of a TIFF; `getexif` would decode a PNG to look behind its pixels.
     may_be_sideways = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
     if may_be_sideways and orientation_of(image) >= 5:
@@ -157,6 +186,50 @@ def orientation_of(image: ImageFile) -> int:
 def is_deep_color(image: ImageFile) -> bool:
     """Return whether a color file has 16 bits per channel; call it before `load`."""
     return image.mode in DEEP_COLOR_MODES and _bits(image) == 16
+
+
+def is_inverted(image: ImageFile) -> bool:
+    """Return whether 0 is white in a file of 16 bits, which Pillow inverts at 8 bits only."""
+    is_deep = image.mode.startswith("I;16")
+    return image.format == "TIFF" and is_deep and _tag(image, PHOTOMETRIC) == {WHITE_IS_ZERO}
+
+
+def _check_tags(image: ImageFile, path: Path) -> None:
+    """Check what the numbers of a TIFF mean, which Pillow leaves to the reader.
+
+    Raises:
+        UnreadableError: The file does not say whether 0 is black; its numbers are signed; 0 is
+            white and they have no largest value; or a tile takes more memory than an image may.
+    """
+    photometric = _tag(image, PHOTOMETRIC)
+    formats = _tag(image, SAMPLE_FORMAT) or {UNSIGNED}
+    if not photometric:
+        raise UnreadableError(
+            path, "it does not say whether 0 is black or white (tag 262). Save it again."
+        )
+    if formats not in ({UNSIGNED}, {FLOAT}):
+        raise UnreadableError(
+            path, "it has signed or undefined numbers (tag 339). Save it as unsigned or as float32."
+        )
+    if image.mode == "F" and photometric == {WHITE_IS_ZERO}:
+        raise UnreadableError(
+            path, "0 is white in it (tag 262), and floats have no black. Save it with 0 as black."
+        )
+    sides = [max(_tag(image, tag), default=1) for tag in (TILE_WIDTH, TILE_LENGTH)]
+    if sides[0] * sides[1] * _bytes_per_pixel(image) > MAX_IMAGE_BYTES:
+        raise UnreadableError(path, _too_large())
+
+
+def _tag(image: ImageFile, tag: int) -> set[Any]:
+    """Return the values of a TIFF tag, none if it is absent."""
+    value = getattr(image, "tag_v2", {}).get(tag, ())
+    return set(value) if isinstance(value, tuple) else {value}
+
+
+def _bytes_per_pixel(image: ImageFile) -> int:
+    is_deep = image.mode.startswith("I;16") or is_deep_color(image)
+    width = 4 if image.mode in ("F", "I") else 2 if is_deep else 1
+    return width * len(image.getbands())
 
 
 def _storage_type(image: ImageFile, path: Path) -> np.dtype[Any]:
@@ -184,4 +257,4 @@ def _bits(image: ImageFile) -> int:
 
 
 def _too_large() -> str:
-    return f"it has more than {MAX_PIXELS:,} pixels. Scale it down, or cut it into pieces."
+    return f"it has more than {mib(MAX_IMAGE_BYTES)} of pixels. Scale it down, or cut it up."

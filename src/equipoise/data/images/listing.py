@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.arrays import Labels
+from equipoise.data.spelling import class_name_faults
 from equipoise.exceptions import DataError
+from equipoise.validation import refuse_together
 
 SPLIT_NAMES = {
     "train": "train",
@@ -22,10 +24,11 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
+SPLIT_FILLERS = ("set", "sets", "data", "images", "imgs", "split")  # as in "training_set"
 NO_PATIENTS = (
     "No patient ids were given, so every image counts as a separate patient. If patients have "
-    "several images, the comparison leaks: name them with groups (--groups REGEX) or a table "
-    "(--table CSV)."
+    "several images, the comparison leaks: name them with groups (--groups REGEX, searched in the "
+    "names of files), or in a table (--table CSV --group-column NAME)."
 )
 
 
@@ -89,6 +92,7 @@ def list_images(root: Path, images: Iterable[ListedImage], notes: Sequence[str] 
         names.append(image.label)
         patients.append(image.patient)
         splits.append(image.split)
+    refuse_together(root, class_name_faults(set(names)))
     # Numbers by value (2 before 10), then words by the alphabet.
     numbers = sorted(filter(str.isdecimal, set(names)), key=lambda name: (int(name), name))
     class_names = (*numbers, *sorted(set(names).difference(numbers)))
@@ -127,13 +131,16 @@ def check_classes(
             "Give the folder above the class folders, or a table with at least two labels."
         )
     counts = np.bincount(labels, minlength=len(class_names))
+    small_classes: list[str] = []
     for name, count in zip(class_names, counts.tolist(), strict=True):
         if count < 2:
-            raise DataError(
-                f"Class '{name}' of {source} has {count} image{'s' * (count != 1)}, and at least 2 "
-                "are needed to train and to test. Add images, merge the class into another one, or "
-                "remove it."
-            )
+            small_classes.append(f"'{name}' ({count})")
+    if small_classes:
+        raise DataError(
+            f"Expected at least 2 images of every class in {source}, to train and to test, got "
+            f"fewer of {first_few(small_classes)}. Add images, merge these classes into others, or "
+            "remove them."
+        )
     if splits is None:
         return
     trained = set(labels[np.isin(splits, ("train", ""))].tolist())
@@ -143,6 +150,21 @@ def check_classes(
             f"{first_few(absent)}. "
             "Correct the spelling of the class, or move some of its patients to train."
         )
+
+
+def split_of(folder: str) -> str:
+    """Return the part of a split that a folder is called like, "" if it is not.
+
+    Example:
+        >>> split_of("Training"), split_of("test_set"), split_of("valid"), split_of("testicle")
+        ('train', 'test', 'validation', '')
+    """
+    name = "".join(re.split(r"[\W_]+", folder.lower()))
+    for filler in ("", *SPLIT_FILLERS):
+        part = SPLIT_NAMES.get(name.removesuffix(filler))
+        if part is not None:
+            return part
+    return ""
 
 
 def find_patients(files: Sequence[str], pattern: str) -> list[str]:

@@ -19,6 +19,7 @@ SIDES = (8, 1024)  # pixels
 CHANNELS = ("auto", "gray", "rgb")
 ON_ERROR = ("stop", "skip")
 NOT_STORED = ("workers", "cache", "progress")  # options that do not change what is read
+LATER = ("ignore", "follow_links")  # not stored at their defaults, as in older runs
 COLUMN_ROLES = ("path", "label", "group", "split")
 
 
@@ -48,11 +49,15 @@ class ReadOptions:
             whole path as written, for a table). Its first group, or else the whole match, is the
             patient: r"(patient\d+)".
         table: CSV with one row per image; paths are relative to the images' folder.
-        path_column: Its column of paths; found by name if None (path, file, image, filename).
-        label_column: Its column of classes; found by name if None (label, class, target).
-        group_column: Its column of patients; found by name if None (patient, group, patient_id,
-            ...).
-        split_column: Its column of train, validation, test; found by name if None (split).
+        path_column: Its column of paths; found by name if None (path, file, image, ...).
+        label_column: Its column of classes; found by name if None (label, class, target, ...).
+        group_column: Its column of patients; found by name if None (Patient ID, subject, lesion_id,
+            ...; see `equipoise.data.patient_columns.patient_column`). "none" is no column.
+        split_column: Its column of train, validation, test; found by name if None (split, ...).
+            "none" is no column.
+        ignore: Patterns of files and folders to leave out, such as "*_mask.*" or "masks"; see
+            `equipoise.data.walking.walk`.
+        follow_links: Whether links may lead out of the images' folder.
         on_error: "stop" at files that cannot be decoded, or "skip" them; either way all of them are
             named.
         workers: Decoding threads; one per core if None.
@@ -62,8 +67,8 @@ class ReadOptions:
             lost.
 
     Raises:
-        SettingError: A name is not known, a number is out of range, or `groups` is not a regular
-            expression.
+        SettingError: A name is not known, a number is out of range, `groups` is not a regular
+            expression, or `ignore` is not a tuple of patterns.
 
     Example:
         >>> ReadOptions(size=64, groups=r"(patient\d+)").fit
@@ -80,6 +85,8 @@ class ReadOptions:
     label_column: str | None = None
     group_column: str | None = None
     split_column: str | None = None
+    ignore: tuple[str, ...] = ()
+    follow_links: bool = False
     on_error: str = "stop"
     workers: int | None = None
     cache: Path | str | None = "auto"
@@ -102,11 +109,12 @@ class ReadOptions:
                 "Expected patients from groups or from group_column, got both. Leave one out."
             )
         check_groups(self.groups)
+        check_ignore(self.ignore)
 
     @classmethod
     def from_json(cls, value: JsonFields) -> Self:
         """Build the options from the object that `to_json` returned."""
-        return cls(**value)
+        return cls(**{**value, "ignore": tuple(value.get("ignore", ()))})
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return every option that changes what is read, as a JSON object.
@@ -116,9 +124,12 @@ class ReadOptions:
         """
         values: dict[str, JsonValue] = {}
         for field in fields(self):
-            if field.name not in NOT_STORED:
-                value = getattr(self, field.name)
+            value = getattr(self, field.name)
+            is_later = field.name in LATER and value == field.default
+            if field.name not in NOT_STORED and not is_later:
                 values[field.name] = str(value) if isinstance(value, Path) else value
+        if self.ignore:
+            values["ignore"] = list(self.ignore)
         return values
 
     def refuse_columns(self, reader: str) -> None:
@@ -168,3 +179,17 @@ def check_groups(groups: str | None) -> None:
             f"Expected a regular expression for groups (--groups), got {groups!r}: {error}. "
             r"For example, 'patient(\d+)' finds 12 in patient12_b.png."
         ) from error
+
+
+def check_ignore(patterns: tuple[str, ...]) -> None:
+    """Check that the patterns of files to leave out are a tuple of strings that are not empty.
+
+    Raises:
+        SettingError: They are not.
+    """
+    is_tuple = isinstance(patterns, tuple)
+    if not is_tuple or not all(isinstance(pattern, str) and pattern for pattern in patterns):
+        raise SettingError(
+            f"Expected a tuple of patterns in ignore (--ignore), got {patterns!r}. "
+            "For example, ignore=('*_mask.*',)."
+        )

@@ -7,10 +7,10 @@ import numpy as np
 
 from equipoise.arrays import Images
 from equipoise.data.dataset import ImageDataset
-from equipoise.data.images.listing import SPLIT_NAMES, Listing, find_patients
+from equipoise.data.images.image_folder import read_image_folder
+from equipoise.data.images.listing import Listing, find_patients, split_of
 from equipoise.data.images.loading import decode_all, unreadable_error
 from equipoise.data.images.options import Loaded, ReadOptions
-from equipoise.data.images.readers.folder import is_image
 from equipoise.data.reading import read
 from equipoise.exceptions import DataError
 
@@ -25,7 +25,7 @@ class UnlabeledImages:
         files: n paths relative to the folder, with "/", sorted.
         images: (n, c, h, w) in storage type.
         skipped: "file: reason" for each file that could not be decoded, with on_error="skip".
-        notes: Sentences for the report: what was converted.
+        notes: Sentences for the user: what was left out and converted.
     """
 
     files: tuple[str, ...]
@@ -38,14 +38,14 @@ def read_unlabeled(path: Path | str, options: ReadOptions) -> UnlabeledImages:
     """Read every image below a folder, whatever its folders are called, or one file.
 
     Args:
-        path: The folder or file. Hidden files, and files that are not images by their suffix, are
-            left out.
-        options: Size, fit, filter, channels, on_error, workers and progress are used; "auto"
-            channels are rgb as soon as one file has color.
+        path: The folder or file.
+        options: Size, fit, filter, channels, ignore, follow_links, on_error, workers and progress
+            are used; "auto" channels are rgb as soon as one file has color.
 
     Raises:
-        DataError: There are no images, or they cannot be decoded, or see
-            `equipoise.data.images.loading.load`.
+        DataError: There are no images, or they cannot be decoded; or see
+            `equipoise.data.images.loading.load` and
+            `equipoise.data.images.image_folder.read_image_folder`.
 
     Example:
         >>> import tempfile
@@ -62,21 +62,21 @@ def read_unlabeled(path: Path | str, options: ReadOptions) -> UnlabeledImages:
         read_collection: For images in class folders that nothing is trained on.
     """
     path = Path(path).expanduser()
+    root = path
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if path.is_file():
-        root, files = path.parent, [path.name]
-    else:
-        root, files = path, []
-        for file in path.rglob("*"):
-            if file.is_file() and is_image(file.relative_to(path)):
-                files.append(file.relative_to(path).as_posix())
-        files.sort()
+        root, files = path.parent, (path.name,)
+    elif path.is_dir():
+        folder = read_image_folder(path, options)
+        files, notes = folder.files, folder.notes
     if not files:
         raise DataError(
             f"Expected images (PNG, JPEG, BMP or TIFF) in {path}, found none. Check the path."
         )
     listing = Listing(
         root=root,
-        files=tuple(files),
+        files=files,
         labels=np.zeros(len(files), dtype=np.int64),  # labels, class and groups are not used
         class_names=("",),
         groups=np.arange(len(files), dtype=np.int64),
@@ -91,7 +91,7 @@ def read_unlabeled(path: Path | str, options: ReadOptions) -> UnlabeledImages:
         files=tuple(file for file in files if file not in unreadable),
         images=decoded.images,
         skipped=tuple(map(": ".join, unreadable.items())),
-        notes=decoded.notes,
+        notes=(*notes, *decoded.notes),
     )
 
 
@@ -109,6 +109,7 @@ def read_collection(path: Path | str, options: ReadOptions) -> Loaded:
     Raises:
         DataError: There are no images, some are in class folders and some beside them, or they
             cannot be decoded.
+        SettingError: A column was named, and there is no table.
 
     Example:
         >>> import tempfile
@@ -123,21 +124,23 @@ def read_collection(path: Path | str, options: ReadOptions) -> Loaded:
     path = Path(path).expanduser()
     if not path.is_dir() or options.table is not None:
         return read(path, options)
+    options.refuse_columns("folder")
     unlabeled = read_unlabeled(path, options)
     names: list[str] = []
     splits: list[str] = []
     n_in_folders = 0
     for file in unlabeled.files:
         folders = Path(file).parts[:-1]
-        split = SPLIT_NAMES.get(folders[0].lower(), "") if folders else ""
+        split = split_of(folders[0]) if folders else ""
         class_folders = folders[1:] if split else folders
         n_in_folders += bool(class_folders)
         names.append(class_folders[0] if class_folders else SINGLE_CLASS)
         splits.append(split)
     if 0 < n_in_folders < len(names):
         raise DataError(
-            f"Expected in {path} either class folders or images, got both. "
-            "Sort all images into class folders."
+            f"Expected in {path} either class folders or images, got both: {n_in_folders:,} "
+            f"images in folders, {len(names) - n_in_folders:,} in none. Sort all images into class "
+            "folders, or leave some out with ignore (--ignore PATTERN)."
         )
     class_names, labels = np.unique(names, return_inverse=True)
     patients = find_patients(unlabeled.files, options.groups) if options.groups else unlabeled.files
@@ -172,6 +175,12 @@ def in_classes_of(dataset: ImageDataset, reference: ImageDataset, *, name: str) 
     class_names = reference.class_names
     if len(class_names) == len(dataset.class_names) == 1:
         return replace(dataset, class_names=class_names)
+    if dataset.class_names == (SINGLE_CLASS,):
+        raise DataError(
+            f"Expected the {name} images in a folder for each class of the real ones "
+            f"({', '.join(class_names)}), got {len(dataset):,} images in no class folder. Sort "
+            "them into folders of these names."
+        )
     if unexpected := sorted(set(dataset.class_names) - set(class_names)):
         raise DataError(
             f"Expected the {name} images in the classes of the real ones "

@@ -155,7 +155,7 @@ def _write_patient(target: Path, drawing: _Drawing) -> None:
     for lesion in _choose_lesions(head, drawing.patient):
         draw_lesion(head, brain, codes, lesion)
     images = paint_brain(head, brain, codes)
-    with atomic_folder(target) as temporary:
+    with atomic_folder(target, shared=True) as temporary:  # nobody's brain
         for name, image in zip(MODALITIES, images, strict=True):
             _save(temporary / f"{name}.nii.gz", image, head)
         _save(temporary / "seg.nii.gz", codes, head)

@@ -4,9 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from equipoise.arrays import fingerprint
 from equipoise.data.volumes.file import VolumeFile, read_volume
 from equipoise.data.volumes.options import RawCase
 from equipoise.exceptions import DataError
@@ -19,6 +22,13 @@ class CaseVolumes:
     images: list[VolumeFile]
     labels: VolumeFile | None
     mask: VolumeFile | None
+
+    def voxel_digests(self, modalities: Sequence[str]) -> dict[str, str]:
+        """Hash the voxels of each modality; see `voxel_digest`."""
+        digests = {}
+        for name, file in zip(modalities, self.images, strict=True):
+            digests[name] = voxel_digest(file.array)
+        return digests
 
 
 def read_files(case: RawCase, modalities: Sequence[str]) -> CaseVolumes:
@@ -33,15 +43,11 @@ def read_files(case: RawCase, modalities: Sequence[str]) -> CaseVolumes:
         volumes[role] = read_volume(path)
     first = next(iter(volumes.values()))
     for volume in volumes.values():
-        if difference := first.geometry.difference(volume.geometry):
+        if difference := first.difference(volume):
             raise DataError(
                 f"Case {case.id}: expected one geometry, got two: {difference}, in "
                 f"{first.path.name} and {volume.path.name}. "
                 "Resample one of them onto the grid of the other."
-            )
-        if not np.isfinite(volume.array).all():
-            raise DataError(
-                f"Case {case.id}: {volume.path.name} has NaN or infinity. Set those voxels to 0."
             )
     return CaseVolumes(
         images=list(map(volumes.__getitem__, modalities)),
@@ -72,6 +78,17 @@ def file_digest(path: Path) -> str:
         raise DataError(
             f"Cannot read the volume {path}: {error.strerror}. Check the path."
         ) from error
+
+
+def voxel_digest(array: NDArray[Any]) -> str:
+    """Hash the voxels (z, y, x) of an image, whatever format and type store them.
+
+    Example:
+        >>> first = np.zeros((2, 3, 4), dtype=np.int16)
+        >>> voxel_digest(first) == voxel_digest(first.astype(np.float64))
+        True
+    """
+    return fingerprint("voxels", np.ascontiguousarray(array, dtype=np.float32))
 
 
 def _files_used(case: RawCase, modalities: Sequence[str]) -> dict[str, Path]:

@@ -1,11 +1,12 @@
 """The record of a prepared case, stored beside its arrays in `case.json`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from equipoise.atomic import JsonFields, read_json, write_json
+from equipoise.checksums import check_folder
 from equipoise.data.volumes.geometry import Geometry
 
 FILE = "case.json"
@@ -27,6 +28,7 @@ class CaseRecord:
         modalities: c names, the channels.
         n4: Whether the bias field was corrected.
         sha256: Modality, "label" or "mask" -> SHA-256 of the source file; empty in old records.
+        voxels: Modality -> hash of the voxels as they were read; empty in old records.
         tumor_outside_brain: Tumor voxels outside the brain.
         air_in_mask: Voxels of the brain mask that are background.
         has_background: Whether all images have a constant background.
@@ -50,6 +52,7 @@ class CaseRecord:
     has_background: bool
     has_labels: bool
     version: int
+    voxels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, stored: JsonFields) -> Self:
@@ -76,6 +79,7 @@ class CaseRecord:
             has_background=stored["has_background"],
             has_labels=stored["has_labels"],
             version=stored["version"],
+            voxels=stored.get("voxels", {}),
         )
 
     @classmethod
@@ -97,8 +101,12 @@ class CaseRecord:
 
 
 def is_complete(folder: Path) -> bool:
-    """Return whether a folder has a record, and all files in the sizes that the record states."""
+    """Return whether a folder has a record, and all its files undamaged.
+
+    Records of before checksums state the sizes of the files.
+    """
     try:
+        check_folder(folder)
         sizes = read_json(folder / FILE)["bytes"]
         return all((folder / name).stat().st_size == size for name, size in sizes.items())
     except (OSError, ValueError, LookupError, TypeError):

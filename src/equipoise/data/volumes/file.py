@@ -1,42 +1,78 @@
 """Read volumes (NIfTI or MetaImage) with their geometry, check them, and write label maps."""
 
 import gzip
-import math
-import re
 import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.atomic import atomic_file
 from equipoise.data.images.file import quiet
-from equipoise.data.volumes.geometry import DIMENSIONS, TOLERANCE, Geometry
+from equipoise.data.volumes.geometry import (
+    DIMENSIONS,
+    TOLERANCE,
+    Affine,
+    Geometry,
+    are_square,
+)
+from equipoise.data.volumes.metaimage import read_metaimage
+from equipoise.data.volumes.nifti import (
+    NiftiHeader,
+    check_nifti,
+    count_bad,
+    place_like,
+    read_nifti_header,
+    refuse_bad,
+)
+from equipoise.data.walking import pointer_reason
 from equipoise.exceptions import DataError, SettingError
 
-SUFFIXES = (".nii.gz", ".nii", ".mha")
-CHUNK = 1 << 20  # bytes
-NIFTI_HEADER = 348  # bytes, which the header states first
-METAIMAGE_HEADER = 1 << 16  # bytes; real ones are far shorter
-DATA_FILE = re.compile(rb"ElementDataFile\s*=\s*([^\r\n]*)\r?\n")
-COMPRESSED = re.compile(rb"CompressedData\s*=\s*True", re.IGNORECASE)
+NIFTI = (".nii.gz", ".nii")
+SUFFIXES = (*NIFTI, ".mha")
+FORMS = ("sform", "qform")
+DAMAGE = (OSError, EOFError, ValueError, OverflowError, MemoryError, zlib.error, struct.error)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VolumeFile:
-    """A volume as it was read: path, (z, y, x) array in the type of the file, and geometry."""
+    """A volume as it was read.
+
+    Attributes:
+        path: The file.
+        array: (z, y, x) in the type of the file.
+        geometry: As ITK understands it.
+        nifti: The header of a NIfTI file, which may place the voxels in two ways.
+    """
 
     path: Path
     array: NDArray[Any]
     geometry: Geometry
+    nifti: NiftiHeader | None = None
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Distance between voxels along (z, y, x)."""
         return self.geometry.spacing_mm
+
+    @property
+    def affines(self) -> tuple[Affine, Affine]:
+        """Where viewers place the voxels that prefer the sform, and those that prefer the qform."""
+        if self.nifti is None:
+            return self.geometry.affine, self.geometry.affine
+        return self.nifti.affines
+
+    def difference(self, other: Self) -> str:
+        """Describe the first difference in shape or place, in any viewer; "" if there is none."""
+        if difference := self.geometry.difference(other.geometry):
+            return difference
+        for name, mine, theirs in zip(FORMS, self.affines, other.affines, strict=True):
+            if not np.allclose(mine, theirs, rtol=0, atol=TOLERANCE):
+                return f"{name} {_listed(mine)} and {_listed(theirs)}"
+        return ""
 
 
 def suffix_of(path: Path) -> str:
@@ -67,54 +103,39 @@ def read_volume(path: Path) -> VolumeFile:
         >>> volume.array.shape, volume.spacing_mm
         ((2, 4, 4), (5.0, 1.0, 1.0))
     """
-    import SimpleITK
-
     if not suffix_of(path):
         raise DataError(f"Expected a volume ({', '.join(SUFFIXES)}), got {path}. Convert the file.")
     if not path.is_file():
         raise DataError(f"Expected a volume at {path}, found none. Check the path.")
-    check_whole(path)
-    image = _decode(path)
-    geometry = Geometry(
-        shape=image.GetSize()[::-1],
-        spacing_mm=image.GetSpacing()[::-1],
-        origin=image.GetOrigin(),
-        direction=image.GetDirection(),
-    )
-    axes = np.reshape(geometry.direction, (DIMENSIONS, DIMENSIONS))
-    if not np.allclose(axes @ axes.T, np.eye(DIMENSIONS), atol=TOLERANCE):
-        raise _skewed(path)
-    return VolumeFile(path=path, array=SimpleITK.GetArrayFromImage(image), geometry=geometry)
-
-
-def check_whole(path: Path) -> None:
-    """Check a .nii, .nii.gz or .mha file by reading it to its end.
-
-    Raises:
-        DataError: The file is shorter than its header says, its compressed part is damaged, it is
-            not a NIfTI file, or it stores its voxels in another file, which might be anywhere.
-    """
     try:
-        if path.suffix.lower() == ".mha":
-            _check_metaimage(path)
-        else:
-            _check_nifti(path)
+        volume = _read_metaimage(path) if path.suffix.lower() == ".mha" else _read_nifti(path)
     except DataError:
         raise
-    except (OSError, EOFError, ValueError, OverflowError, zlib.error, struct.error) as error:
-        raise _damaged(path, str(error)) from error
+    except DAMAGE as error:
+        raise _damaged(path, error) from error
+    axes = np.reshape(volume.geometry.direction, (DIMENSIONS, DIMENSIONS))
+    if not are_square(axes):
+        raise _skewed(path)
+    return volume
 
 
-def write_label_map(path: Path, values: NDArray[np.uint8], geometry: Geometry) -> None:
+def write_label_map(
+    path: Path, values: NDArray[np.uint8], geometry: Geometry, reference: Path | None = None
+) -> None:
     """Write a label map in the geometry of a case; nothing else of the case's files is copied.
+
+    A NIfTI image may place its voxels twice, by its sform and its qform, and viewers differ in
+    which they prefer. If they disagree, the label map gets both, and lies over the image in all.
 
     Args:
         path: .nii, .nii.gz or .mha; it appears whole or not at all.
         values: (z, y, x) label values, 0 to 255, of the whole volume.
         geometry: Geometry of the case's images.
+        reference: One of these images.
 
     Raises:
-        SettingError: Another suffix, or the folder cannot be written.
+        SettingError: Another suffix, a format that cannot place voxels as the reference does, or
+            the folder cannot be written.
         DataError: Another shape than the geometry's, or another type than uint8.
 
     See Also:
@@ -133,6 +154,11 @@ def write_label_map(path: Path, values: NDArray[np.uint8], geometry: Geometry) -
             f"{values.dtype} of {values.shape}. Put the crop back into the whole volume first "
             "(equipoise.data.volumes.preparing.uncropped)."
         )
+    forms = None
+    if reference is not None:
+        check_placement(path, reference)
+        if suffix in NIFTI and suffix_of(reference) in NIFTI:
+            forms = _header_of(reference)
     image = SimpleITK.GetImageFromArray(values)
     image.SetSpacing(geometry.spacing_mm[::-1])
     image.SetOrigin(geometry.origin)
@@ -141,84 +167,91 @@ def write_label_map(path: Path, values: NDArray[np.uint8], geometry: Geometry) -
         with_suffix = temporary.with_name(temporary.name + suffix)  # it selects SimpleITK's format
         try:
             SimpleITK.WriteImage(image, str(with_suffix), useCompression=True)
+            if forms is not None and _lies_elsewhere(forms, geometry):
+                _copy_forms(with_suffix, forms)
             with_suffix.replace(temporary)
         finally:
             with_suffix.unlink(missing_ok=True)
 
 
-def _check_nifti(path: Path) -> None:
-    """Compare the size of a file, decompressed, with the one that its header states."""
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        header = file.read(NIFTI_HEADER)
-        n_bytes = len(header)
-        while chunk := file.read(CHUNK):
-            n_bytes += len(chunk)
-    if struct.unpack_from("<i", header)[0] == NIFTI_HEADER:
-        order = "<"
-    elif struct.unpack_from(">i", header)[0] == NIFTI_HEADER:
-        order = ">"
-    else:
-        raise EOFError("it has no NIfTI-1 header; NIfTI-2 files must be saved as NIfTI-1")
-    n_axes, *sides = struct.unpack_from(f"{order}8h", header, 40)
-    (bits,) = struct.unpack_from(f"{order}h", header, 72)  # of a voxel
-    (start,) = struct.unpack_from(f"{order}f", header, 108)  # byte of the first voxel
-    expected = int(start) + math.prod(sides[:n_axes]) * int(bits) // 8
-    if n_bytes < expected:
-        raise EOFError(f"expected {expected} bytes, got {n_bytes}")
+def check_placement(path: Path, reference: Path) -> None:
+    """Check that a label map at `path` can lie over an image in every viewer.
+
+    Raises:
+        SettingError: The image places its voxels in two ways, and `path` is no NIfTI file.
+        DataError: The header of the image is damaged, or contradicts itself.
+    """
+    if suffix_of(reference) not in NIFTI or suffix_of(path) in NIFTI:
+        return
+    first, second = _header_of(reference).affines
+    if not np.allclose(first, second, rtol=0, atol=TOLERANCE):
+        raise SettingError(
+            f"The header of {reference} places its voxels in two ways (sform and qform), which "
+            f"{path.name} cannot. Let its name end in .nii.gz."
+        )
 
 
-def _check_metaimage(path: Path) -> None:
-    """Check what ITK does not check; ITK itself notices if uncompressed voxels are missing."""
-    with path.open("rb") as file:
-        header = file.read(METAIMAGE_HEADER)
-        data_file = DATA_FILE.search(header)
-        if data_file is None:
-            raise EOFError("it has no MetaImage header")
-        if data_file[1].strip() != b"LOCAL":
-            raise DataError(
-                f"Expected the voxels inside {path}, its header names another file. "
-                "Save it again as one .mha file."
-            )
-        if COMPRESSED.search(header[: data_file.start()]):
-            file.seek(data_file.end())
-            stream = zlib.decompressobj()
-            while chunk := file.read(CHUNK):
-                stream.decompress(chunk)
-            if not stream.eof:
-                raise EOFError("its compressed part ends too early")
+def _header_of(path: Path) -> NiftiHeader:
+    try:
+        return read_nifti_header(path)
+    except DAMAGE as error:
+        raise _damaged(path, error) from error
 
 
-def _decode(path: Path) -> Any:
-    """Decode an image of three dimensions with one value for each voxel."""
+def _read_metaimage(path: Path) -> VolumeFile:
+    array, geometry = read_metaimage(path)
+    refuse_bad(count_bad(array), path)
+    return VolumeFile(path=path, array=array, geometry=geometry)
+
+
+def _read_nifti(path: Path) -> VolumeFile:
+    """Check a NIfTI file, and let ITK decode it."""
     import SimpleITK
 
+    header = check_nifti(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
+    reader.SetImageIO("NiftiImageIO")
     try:
         with quiet():
-            reader.ReadImageInformation()
-            size, n_values = reader.GetSize(), reader.GetNumberOfComponents()
-            image = reader.Execute() if len(size) == DIMENSIONS and n_values == 1 else None
+            image = reader.Execute()
     except RuntimeError as error:
         if "orthonormal" in str(error):
             raise _skewed(path) from error
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise _damaged(path, reason) from error
-    if len(size) != DIMENSIONS:
-        raise DataError(
-            f"Expected 3 dimensions in {path}, got {len(size)}: {tuple(size)} (x, y, z, ...). "
-            "Save each modality or time point as a separate file."
-        )
-    if n_values != 1:
-        raise DataError(
-            f"Expected one value for each voxel in {path}, got {n_values} (color, or vectors). "
-            "Save one component as a gray volume."
-        )
-    return image
+        raise EOFError(str(error).strip().splitlines()[-1].strip()) from error
+    geometry = Geometry(
+        shape=image.GetSize()[::-1],
+        spacing_mm=image.GetSpacing()[::-1],
+        origin=image.GetOrigin(),
+        direction=image.GetDirection(),
+    )
+    array = SimpleITK.GetArrayFromImage(image)
+    refuse_bad(count_bad(array), path)  # numbers may overflow when they are scaled
+    return VolumeFile(path=path, array=array, geometry=geometry, nifti=header)
 
 
-def _damaged(path: Path, reason: str) -> DataError:
-    return DataError(f"Cannot read the volume {path}, is it damaged? ({reason}) Copy it again.")
+def _lies_elsewhere(header: NiftiHeader, geometry: Geometry) -> bool:
+    """Return whether any viewer places the voxels of a file elsewhere than ITK."""
+    expected = geometry.affine
+    return not all(np.allclose(form, expected, rtol=0, atol=TOLERANCE) for form in header.affines)
+
+
+def _copy_forms(path: Path, forms: NiftiHeader) -> None:
+    """Give a label map that SimpleITK wrote the forms of an image."""
+    is_compressed = suffix_of(path) == ".nii.gz"
+    content = gzip.decompress(path.read_bytes()) if is_compressed else path.read_bytes()
+    placed = place_like(content, forms)
+    path.write_bytes(gzip.compress(placed, mtime=0) if is_compressed else placed)
+
+
+def _listed(affine: Affine) -> str:
+    return str(affine[:3].round(3).tolist())
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    if pointer := pointer_reason(path):
+        return DataError(f"Cannot read the volume {path}: {pointer}")
+    return DataError(f"Cannot read the volume {path}, is it damaged? ({error}) Copy it again.")
 
 
 def _skewed(path: Path) -> DataError:

@@ -1,10 +1,18 @@
 """The position of the voxels of a volume in the patient."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from pathlib import Path
+from typing import Any, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from equipoise.exceptions import DataError
+
+Affine: TypeAlias = NDArray[np.float64]  # (4, 4): (x, y, z) in voxels to mm, in RAS as in NIfTI
+SPACINGS_MM = (0.001, 100.0)  # between voxels: of a microscope, and more than of any scanner
+FARTHEST_MM = 1e5  # of the first voxel from the origin
 TOLERANCE = 1e-3  # mm or cosine: programs store geometry in 32 bits, and rounded
 DIMENSIONS = 3
 
@@ -25,6 +33,15 @@ class Geometry:
     origin: tuple[float, ...]
     direction: tuple[float, ...]
 
+    @property
+    def affine(self) -> Affine:
+        """From voxels along (x, y, z) to mm in RAS."""
+        affine = np.eye(DIMENSIONS + 1)
+        affine[:3, :3] = np.reshape(self.direction, (3, 3)) * self.spacing_mm[::-1]
+        affine[:3, 3] = self.origin
+        affine[:2] *= -1
+        return affine
+
     def difference(self, other: Self) -> str:
         """Describe the first difference, "" if the geometries agree within 0.001 mm or cosine.
 
@@ -44,6 +61,31 @@ class Geometry:
             if not np.allclose(mine, theirs, rtol=0, atol=TOLERANCE):
                 return f"{name} {_rounded(mine)} and {_rounded(theirs)}"
         return ""
+
+
+def are_square(axes: NDArray[np.floating[Any]]) -> bool:
+    """Return whether three axes of length 1, as columns, are at right angles.
+
+    Example:
+        >>> are_square(np.eye(3)), are_square(np.array([[1, 0.3, 0], [0, 0.95, 0], [0, 0, 1]]))
+        (True, False)
+    """
+    return bool(np.allclose(axes.T @ axes, np.eye(DIMENSIONS), atol=TOLERANCE))
+
+
+def check_spacing(spacing_mm: Sequence[float], path: Path, field: str) -> None:
+    """Check the distances between the voxels of a file.
+
+    Raises:
+        DataError: One is 0, negative, not a number, or absurd.
+    """
+    least, most = SPACINGS_MM
+    if not all(least <= distance <= most for distance in spacing_mm):
+        raise DataError(
+            f"Expected {least:g} to {most:g} mm between the voxels of {path}, its header says "
+            f"{', '.join(f'{distance:g}' for distance in spacing_mm)} ({field}). Correct the "
+            "header."
+        )
 
 
 def _rounded(values: tuple[float, ...]) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.data.images.listing import first_few
 from equipoise.data.volumes.file import VolumeFile
 from equipoise.discovery import Family
 from equipoise.exceptions import DataError
@@ -131,29 +132,60 @@ def label_values(file: VolumeFile, case: str) -> tuple[int, ...]:
     return tuple(map(int, values))
 
 
-def guess_scheme(values: Collection[int]) -> LabelScheme:
+def guess_scheme(cases: Mapping[str, Collection[int]]) -> LabelScheme:
     """Guess what the values of all label files of a source mean.
 
-    3 and 4 together are brats2013, 4 without 3 is brats2017, 3 without 4 is msd_brain (in which 1
-    is edema!); anything else is a class for each value.
+    3 and 4 together are brats2013 and 4 without 3 is brats2017; a set without either is a class for
+    each value. 3 without 4 is not guessed: it is enhancing tumor in msd_brain (where 1 is edema)
+    and in brats2023 (where 2 is), and not enhancing in brats2013.
+
+    Args:
+        cases: Name of each case -> its values.
 
     Raises:
-        DataError: No value but 0.
+        DataError: No value but 0, or values that several schemes give other meanings; the message
+            names these.
 
     Example:
-        >>> guess_scheme([0, 1, 2, 4]).name, guess_scheme([0, 1]).name
+        >>> guess_scheme({"p1": [0, 1, 2, 4]}).name, guess_scheme({"p1": [0, 1]}).name
         ('brats2017', 'plain')
     """
-    present = {0, *values}
+    present = {0}.union(*cases.values())
     if len(present) < 2:
         raise DataError(
             "Expected label maps with a tumor, got only 0 in all of them. Check the label files."
         )
-    names = {(True, True): "brats2013", (False, True): "brats2017", (True, False): "msd_brain"}
-    name = names.get((3 in present, 4 in present))
-    if name is not None and present <= set(LABEL_SCHEMES[name].values):
-        return LABEL_SCHEMES[name]
-    return plain(sorted(present))
+    if not present & {3, 4} or not present <= set(BRATS_2013.values):
+        return plain(sorted(present))
+    with_3, with_4 = [], []
+    for case, values in sorted(cases.items()):
+        if 4 in values:
+            with_4.append(case)
+        elif 3 in values:
+            with_3.append(case)
+    if not with_3:
+        return BRATS_2013 if 3 in present else BRATS_2017
+    raise DataError(_two_meanings(with_3, with_4))
+
+
+def _two_meanings(with_3: Sequence[str], with_4: Sequence[str]) -> str:
+    """Return what the values of cases with 3 but without 4 may mean, beside others with 4."""
+    if with_4:
+        got = (
+            f"4 in some cases ({first_few(with_4)}) and 3 but no 4 in others "
+            f"({first_few(with_3)}), as if they were of different years"
+        )
+        schemes = [BRATS_2013]
+        fix = "Read them separately, or name the scheme of all"
+    else:
+        got = f"the values 0 to 3 ({first_few(with_3)}), which have several"
+        schemes = [BRATS_2023, MSD_BRAIN, BRATS_2013]
+        fix = "Name the scheme"
+    meanings = "; ".join(f"{scheme.name} ({scheme.summary})" for scheme in schemes)
+    return (
+        f"Expected label files with one meaning, got {got}. {fix} with labels (--labels): "
+        f"{meanings}; or plain (a class for each value)."
+    )
 
 
 def encode(file: VolumeFile, scheme: LabelScheme, case: str) -> NDArray[np.uint8]:

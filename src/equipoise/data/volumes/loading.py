@@ -20,6 +20,7 @@ from equipoise.data.volumes.labels import (
 from equipoise.data.volumes.options import PLAIN, LoadedVolumes, RawCase, VolumeOptions
 from equipoise.data.volumes.preparing import prepare, source_digest
 from equipoise.exceptions import DataError
+from equipoise.names import first_names
 
 NO_PATIENTS = (
     "No patients were named, so every case counts as a separate patient. If patients have several "
@@ -85,7 +86,9 @@ def prepare_cached(
     """
     folder = options.prepared_folder / source_digest(case, scheme, modalities, n4=options.n4)
     if is_complete(folder):
-        return load_volume(folder)
+        volume = load_volume(folder)
+        if volume.record.voxels:  # older ones were not checked for NaN
+            return volume
     return prepare(case, scheme, modalities, folder, n4=options.n4)
 
 
@@ -112,13 +115,11 @@ def _choose_scheme(
     """Return the requested label scheme, or guess it from the values in all files and note that."""
     if options.labels in LABEL_SCHEMES:
         return LABEL_SCHEMES[options.labels]
-    present = {0}
-    for case in cases:
-        present.update(_cached_label_values(case, options))
-    values = sorted(present)
+    values_of_cases = {case.id: _cached_label_values(case, options) for case in cases}
+    values = sorted({0}.union(*values_of_cases.values()))
     if options.labels == PLAIN:
         return plain(values)
-    scheme = guess_scheme(values)
+    scheme = guess_scheme(values_of_cases)
     notes.append(
         f"The label files have {', '.join(map(str, values))}, which was taken for '{scheme.name}': "
         f"{scheme.summary}. If that is wrong, name the scheme with labels (--labels): "
@@ -173,4 +174,4 @@ def _describe_cases(records: Sequence[CaseRecord]) -> list[str]:
             air.append(record.id)
         if not record.has_background:
             no_background.append(record.id)
-    return [f"Cases {what} ({len(ids)}): {first_few(ids)}." for what, ids in cases.items() if ids]
+    return [f"Cases {what} ({len(ids)}): {first_names(ids)}." for what, ids in cases.items() if ids]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.atomic import JsonFields, JsonValue
-from equipoise.data.images.cache import cache_folder
-from equipoise.data.images.options import NOT_STORED, ON_ERROR, check_groups
+from equipoise.data.cache import cache_folder
+from equipoise.data.images.options import LATER, NOT_STORED, ON_ERROR, check_groups, check_ignore
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.data.volumes.labels import LABEL_SCHEMES
 from equipoise.discovery import unknown
@@ -31,12 +31,15 @@ class VolumeOptions:
             T1c, T2, or a file's own name); None takes those that every case has.
         table: CSV with one row per case; its paths are relative to the folder that is read.
         case_column: Its column of case names; "case" if None.
-        patient_column: Its column of patients; "patient" if None.
+        patient_column: Its column of patients; found by name if None (see
+            `equipoise.data.patient_columns.patient_column`). "none" is no column.
         label_column: Its column of label files; "label" if None.
         mask_column: Its column of brain masks; "mask" if None.
         split_column: Its column of train, validation, test; "split" if None.
         groups: Regular expression, searched in a case's name. Its first group, or else the whole
             match, is the patient; None takes the table's patients, or each case as a patient.
+        ignore: Patterns of files and folders to leave out; see `equipoise.data.walking.walk`.
+        follow_links: Whether links may lead out of the folder that is read.
         n4: Correct the bias field of T1 and T1c by N4; they must be raw, above 0 in the brain.
         on_error: "stop" at cases that cannot be prepared, or "skip" them; either way all of them
             are named.
@@ -45,7 +48,8 @@ class VolumeOptions:
         progress: Called with (cases done, cases in all).
 
     Raises:
-        SettingError: A name is not known, or `groups` is not a regular expression.
+        SettingError: A name is not known, `groups` is not a regular expression, or `ignore` is not
+            a tuple of patterns.
 
     Example:
         >>> VolumeOptions(labels="brats2013", modalities=("FLAIR", "T1c")).n4
@@ -61,6 +65,8 @@ class VolumeOptions:
     mask_column: str | None = None
     split_column: str | None = None
     groups: str | None = None
+    ignore: tuple[str, ...] = ()
+    follow_links: bool = False
     n4: bool = False
     on_error: str = "stop"
     cache: Path | str | None = None
@@ -77,12 +83,17 @@ class VolumeOptions:
                 "Expected at least one modality, got none. Name some, or leave modalities out."
             )
         check_groups(self.groups)
+        check_ignore(self.ignore)
 
     @classmethod
     def from_json(cls, value: JsonFields) -> Self:
         """Build the options from the object that `to_json` returned."""
         modalities = value["modalities"]
-        return cls(**{**value, "modalities": None if modalities is None else tuple(modalities)})
+        tuples = {
+            "modalities": None if modalities is None else tuple(modalities),
+            "ignore": tuple(value.get("ignore", ())),
+        }
+        return cls(**{**value, **tuples})
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return every option that changes what is read, as a JSON object.
@@ -92,9 +103,12 @@ class VolumeOptions:
         """
         values: dict[str, JsonValue] = {}
         for field in fields(self):
-            if field.name not in NOT_STORED:
-                value = getattr(self, field.name)
+            value = getattr(self, field.name)
+            is_later = field.name in LATER and value == field.default
+            if field.name not in NOT_STORED and not is_later:
                 values[field.name] = str(value) if isinstance(value, Path) else value
+        if self.ignore:
+            values["ignore"] = list(self.ignore)
         values["modalities"] = None if self.modalities is None else list(self.modalities)
         return values
 

@@ -70,9 +70,7 @@ def prepare(
     labels = files.labels
     codes = np.zeros_like(brain, np.uint8) if labels is None else encode(labels, scheme, case.id)
     box = _bounding_box(brain | (codes > 0))
-    images = []
-    for name, file in zip(modalities, files.images, strict=True):
-        images.append(_normalize(case, file, brain, corrects_bias=n4 and name in BIASED)[box])
+    images = [image[box] for image in _normalize_all(case, files, brain, modalities, n4=n4)]
     arrays: dict[str, NDArray[Any]] = {"images": np.stack(images), "codes": codes[box]}
     arrays["mask"] = brain[box].astype(np.uint8)
     counts = []
@@ -99,6 +97,7 @@ def prepare(
         has_background=all(find_background(file.array) is not None for file in files.images),
         has_labels=labels is not None,
         version=VERSION,
+        voxels=files.voxel_digests(modalities),
     )
     with atomic_folder(folder) as temporary:
         for name, array in arrays.items():
@@ -144,6 +143,16 @@ def _bounding_box(inside: Mask) -> tuple[slice, ...]:
         places = np.flatnonzero(inside.any(axis=axes))
         sides.append(slice(int(places[0]), int(places[-1]) + 1))
     return tuple(sides)
+
+
+def _normalize_all(
+    case: RawCase, files: CaseVolumes, brain: Mask, modalities: Sequence[str], *, n4: bool
+) -> list[NDArray[np.float16]]:
+    """Normalize each modality, those with a bias field after correcting it."""
+    images = []
+    for name, file in zip(modalities, files.images, strict=True):
+        images.append(_normalize(case, file, brain, corrects_bias=n4 and name in BIASED))
+    return images
 
 
 def _normalize(

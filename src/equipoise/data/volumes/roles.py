@@ -13,9 +13,12 @@ Anything else is a modality with the name of the file.
 """
 
 import re
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
+from equipoise.data.images.listing import first_few
 from equipoise.data.volumes.file import suffix_of
+from equipoise.data.walking import ignore_hint
 
 LABEL = "label"
 MASK = "mask"
@@ -31,6 +34,51 @@ ROLES = (
     ("T2", r"t2w?"),
     (MASK, r"bet"),
 )
+
+
+# Volumes that are not read; the last name of several is compared too (.nii.bz2).
+OTHER_FORMATS = re.compile(
+    r".*(\.(nrrd|nhdr|dcm|dicom|ima|mgz|mgh|mhd|mnc|par|gipl|vtk|vti|head|brik|nii\.\w+"
+    r"|(hdr|img)(\.gz)?|gipl\.gz|mha\.\w+|v))|dicomdir",
+    re.IGNORECASE | re.DOTALL,
+)
+DICOM = (128, b"DICM")  # where a DICOM file has its signature
+
+
+def volumes_not_read(root: Path, files: Sequence[str]) -> list[str]:
+    """Return the files that seem to be volumes in other formats, by name or as DICOM by content.
+
+    Example:
+        >>> volumes_not_read(Path("brains"), ["p7/t1.nrrd", "p7/t2.nii.gz", "p7/t1.json"])
+        ['p7/t1.nrrd']
+    """
+    not_read = []
+    for file in files:
+        name = PurePosixPath(file).name
+        if suffix_of(Path(name)):
+            continue
+        may_be_dicom = "." not in name or name.rpartition(".")[2].isdecimal()
+        if OTHER_FORMATS.fullmatch(name) or (may_be_dicom and _is_dicom(root / file)):
+            not_read.append(file)
+    return not_read
+
+
+def not_read_problem(root: Path, not_read: Sequence[str]) -> str:
+    """Return what is wrong about volumes in other formats, and the options that help."""
+    return (
+        f"{len(not_read)} files in {root} seem to be volumes in formats that are not read: "
+        f"{first_few(not_read)}. Convert them to .nii.gz or .mha (for example with dcm2niix or "
+        f"SimpleITK), or leave them out with {ignore_hint(not_read)}."
+    )
+
+
+def _is_dicom(file: Path) -> bool:
+    position, signature = DICOM
+    try:
+        with file.open("rb") as stream:
+            return stream.read(position + len(signature))[position:] == signature
+    except OSError:
+        return False
 
 
 def is_volume(path: Path) -> bool:

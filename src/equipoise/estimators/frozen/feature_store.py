@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Rows, fingerprint
-from equipoise.atomic import atomic_folder
+from equipoise.atomic import atomic_folder, reading
+from equipoise.checksums import check_folder
+from equipoise.exceptions import DamagedFileError
 
 HalfFeatures = NDArray[np.float16]  # (n, d)
 
@@ -91,9 +93,12 @@ class FeatureStore:
             if path.name.startswith(".") or path.name in self._blocks:
                 continue
             try:
-                keys = np.load(path / KEYS, allow_pickle=False)
-                block = np.load(path / FEATURES, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError):
+                check_folder(path)
+                with reading(path / KEYS):
+                    keys = np.load(path / KEYS, allow_pickle=False)
+                with reading(path / FEATURES):
+                    block = np.load(path / FEATURES, mmap_mode="r", allow_pickle=False)
+            except (DamagedFileError, FileNotFoundError):
                 continue
             if block.shape != (len(keys), self.dimension) or block.dtype != np.float16:
                 continue

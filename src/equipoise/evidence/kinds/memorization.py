@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from equipoise.arrays import value_range
 from equipoise.atomic import JsonObject, write_json
+from equipoise.audit.examination import EXTRACTOR
 from equipoise.audit.near_copies import Pair
 from equipoise.audit.report import audit
 from equipoise.data.dataset import concatenate
@@ -23,9 +24,6 @@ CARD = EvidenceCard(
     version=2,
     about_synthetic=True,
 )
-# Untrained: a classifier fits its own training images better than held-out ones, and its memory
-# would pass for the generator's.
-EXTRACTOR = "random"
 SHOWN = 8  # pairs of a method that are kept as images
 
 

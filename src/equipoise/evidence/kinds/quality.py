@@ -1,6 +1,5 @@
 """How good the synthetic images of each class are, beside real images in their place."""
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from equipoise.audit.label_fidelity import ClassFeatures, class_separation, labe
 from equipoise.audit.quality import RealPart, RealReference
 from equipoise.audit.quality_gate import decide_quality
 from equipoise.audit.realism import MOST, N_DRAWS, Finding, first_of_classes
+from equipoise.csv_cells import write_lines
 from equipoise.evidence.finished_run import FinishedRun
 from equipoise.evidence.gathering import EvidenceCard
 from equipoise.features.base import Extractor, extract
@@ -261,11 +261,11 @@ def write_quality_rows(rows: Sequence[QualityRow], path: Path) -> None:
     """Write a CSV line for each row; undefined numbers are empty."""
     names = ["method", "split", "seed", "label", "source", *Finding.__dataclass_fields__]
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
+        lines: list[list[object]] = [[*names]]
         for row in rows:
-            values = [row.method, row.split, row.seed, row.label, row.source]
+            values: list[object] = [row.method, row.split, row.seed, row.label, row.source]
             for value in astuple(row.finding):
                 is_undefined = isinstance(value, float) and math.isnan(value)
                 values.append("" if is_undefined else value)
-            writer.writerow(values)
+            lines.append(values)
+        write_lines(file, lines)

@@ -117,7 +117,8 @@ class ProgressLines(Observer):
             result = f"[red]failed[/]: {escape(record.error)}"
         if self.n_done < self.n_cells:
             result += f", {duration(self.pace.remaining())} left"
-        self.print(f"{self.n_done:>3}/{self.n_cells} {cell}: {result}", failed=failed)
+        line = f"{self.n_done:>3}/{self.n_cells} {escape(str(cell))}: {result}"
+        self.print(line, failed=failed)
 
     def print(self, line: str, *, failed: bool = False) -> None:
         """Print one line of markup; `failed` marks lines about failures."""
@@ -145,7 +146,7 @@ class ProgressBars(ProgressLines):
     def began(self, cell: Cell) -> None:
         """See `Observer`."""
         super().began(cell)
-        self.cell_bars[cell] = self.bars.add_task(str(cell), total=None, note="")
+        self.cell_bars[cell] = self.bars.add_task(escape(str(cell)), total=None, note="")
 
     def stepped(self, cell: Cell, fit: str, step: int, n_steps: int) -> None:
         """See `Observer`."""

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from equipoise.exceptions import StaleRunError
 from equipoise.experiments.description import describe, describe_duplicates
+from equipoise.experiments.running.cell_record import conditions
 from equipoise.experiments.running.executors import default_executor
 from equipoise.experiments.running.preparation import prepare_study
 from equipoise.experiments.running.protocols import Executor, Observer
@@ -39,6 +41,7 @@ def run_study(
 
     Raises:
         StaleRunError: The folder contains results made with other settings.
+        DamagedFileError: Records of its cells are damaged.
         SettingError: The folder cannot be written, or another process is writing into it.
         KeyboardInterrupt: Stopped by the user; finished cells are kept.
     """
@@ -48,6 +51,8 @@ def run_study(
     observer = observer or Observer()
     keep_freed_memory()
     with store.lock():
+        if not store.description_path.is_file():
+            _check_settings(study, store)
         duplicates = study.duplicates
         store.open(
             describe(study),
@@ -66,3 +71,18 @@ def run_study(
         observer.started(finished, remaining)
         executor.run(remaining, StudyTask(study, store), observer)
     return store
+
+
+def _check_settings(study: Study, store: RunStore) -> None:
+    """Check that cells of a folder without study.json, which was deleted, are of this study.
+
+    Raises:
+        StaleRunError: A cell was trained on other images or with other settings.
+    """
+    for cell in filter(store.has_finished, study.cells()):
+        if store.record(cell).fingerprint != conditions(cell, study).fingerprint:
+            raise StaleRunError(
+                f"Expected cells of this study in {store.folder}, got one of other images, "
+                f"settings or versions in {store.cell_folder(cell)}. Delete "
+                f"{store.folder / 'cells'}, or name another folder with --out."
+            )

@@ -6,6 +6,7 @@ from typing import Any
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.volume_dataset import VolumeDataset
+from equipoise.exceptions import DataError
 from equipoise.experiments.running.cell_record import failure
 from equipoise.experiments.running.fit_classifier import fit_cell
 from equipoise.experiments.running.fit_segmenter import segment_cell
@@ -83,8 +84,13 @@ class PortableStudy:
 
 
 def pack_images(dataset: ImageDataset, store: RunStore) -> Path:
-    """Write the images of a study to where its workers read them, and return that folder."""
+    """Write the images of a study to where its workers read them, and return that folder.
+
+    An earlier copy is used if it is undamaged.
+    """
     folder = store.workspace / "dataset" / dataset.fingerprint[:16]
-    if not folder.is_dir():
+    try:
+        ImageDataset.load(folder, memory_map=True)
+    except (DataError, OSError):  # there are none, or damaged ones
         dataset.save(folder)
     return folder

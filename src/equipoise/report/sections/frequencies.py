@@ -1,11 +1,12 @@
 """What the networks were shown: class shares of drawn voxels and of the pixels of patches."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from equipoise.atomic import reading
+from equipoise.csv_cells import read_lines
 from equipoise.report.formatting import decimal, interval, known
 from equipoise.report.run_contents import Contents
 from equipoise.report.volumes import share
@@ -60,8 +61,8 @@ def read_shares(contents: Contents) -> dict[Stage, ClassShares]:
     stages: dict[Stage, ClassShares] = {}
     for record in contents.finished():
         path = contents.run.path(record.cell) / "frequencies.csv"
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
+        with reading(path), path.open(newline="", encoding="utf-8") as file:
+            for row in read_lines(file):
                 shares = stages.setdefault((record.cell.method, row["stage"]), {})
                 columns = shares.setdefault(row["class"], {})
                 for column in COLUMNS:

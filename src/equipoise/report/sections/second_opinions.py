@@ -38,7 +38,7 @@ WHY = {  # why a test may differ from our verdict
     "delong": "It takes the trained classifiers as they are. That training them again would give "
     "other results is not in it, so it finds differences more easily than our verdict does.",
     "mcnemar": "It counts right answers among all images, most of which are of the common classes: "
-    "a method that finds more of the rare class at the price of false alarms can lose here.",
+    "a method that finds more of the positive class at the price of false alarms can lose here.",
     "wilcoxon": "It treats every run as an independent study, although runs of one split share "
     "their test images, and it uses the order of the differences, not their size.",
     "corrected_t": "It rests on the differences between splits alone: with few splits only large "

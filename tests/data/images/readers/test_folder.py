@@ -64,8 +64,10 @@ def test_other_files_are_counted_in_a_note(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
     loaded = read(tmp_path, OPTIONS)
     assert len(loaded.dataset) == 5
-    assert "(5)" in loaded.notes[0]
-    assert "Thumbs.db" in loaded.notes[0]
+    assert "(2)" in loaded.notes[0]
+    assert "ill/.hidden.png" in loaded.notes[0]
+    assert "(1)" in loaded.notes[1]
+    assert "healthy/notes.txt" in loaded.notes[1]
 
 
 def test_split_folders_become_the_source_split(tmp_path: Path) -> None:
@@ -85,6 +87,55 @@ def test_a_class_may_be_absent_from_test(tmp_path: Path) -> None:
     assert read(tmp_path, OPTIONS).dataset.class_names == ("a", "b")
 
 
+def test_images_in_no_class_folder_are_counted_in_a_note(tmp_path: Path) -> None:
+    write(two_classes(tmp_path), "figure.png")
+    loaded = read(tmp_path, OPTIONS)
+    assert len(loaded.dataset) == 5
+    assert "(1): " in loaded.notes[0]
+    assert "figure.png" in loaded.notes[0]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("a/train/1.png", "a/train/2.png", "a/test/3.png", "b/train/1.png", "b/Testing/2.png"),
+        ("a/x/training_set/1.png", "a/x/test/3.png", "b/x/train/1.png", "b/y/test/2.png"),
+    ],
+)
+def test_class_folders_may_be_divided_into_the_parts_of_a_split(
+    files: tuple[str, ...], tmp_path: Path
+) -> None:
+    write(tmp_path, *files)
+    loaded = read(tmp_path, OPTIONS)
+    assert loaded.dataset.class_names == ("a", "b")
+    assert loaded.source_split is not None
+    parts = dict(zip(loaded.dataset.ids.tolist(), loaded.source_split.tolist(), strict=True))
+    assert [parts[file] == "test" for file in files] == ["est" in file for file in files]
+
+
+@pytest.mark.parametrize("file", ["b/3.png", "b/train/test/3.png", "b/x/train/3.png"])
+def test_a_split_below_some_class_folders_is_not_used_and_named(file: str, tmp_path: Path) -> None:
+    write(tmp_path, "a/train/1.png", "a/test/2.png", "b/train/1.png", "b/train/2.png", file)
+    loaded = read(tmp_path, OPTIONS)
+    assert loaded.source_split is None
+    assert "split is not used" in loaded.notes[0]
+
+
+def test_tables_beside_the_images_are_offered(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    rows = "".join(f"ill/{name}.png,p{name}\n" for name in "ab")
+    (tmp_path / "manifest.csv").write_text("file,patient\n" + rows)
+    (tmp_path / "names.tsv").write_text("image_id\tage\na\t3\nb\t4\nc\t5\n")
+    (tmp_path / "costs.csv").write_text("year,cost\n1,2\n")
+    (tmp_path / "pairs.csv").write_text("file_a,file_b\nill/a.png,ill/b.png\n")
+    notes = [note for note in read(tmp_path, OPTIONS).notes if note.startswith("Not used")]
+    assert len(notes) == 2
+    assert "manifest.csv" in notes[0]
+    assert "Without its patients (patient)" in notes[0]
+    assert "column image_id" in notes[1]
+    assert all("--table" in note for note in notes)
+
+
 @pytest.mark.parametrize(
     ("files", "folders", "message"),
     [
@@ -92,11 +143,14 @@ def test_a_class_may_be_absent_from_test(tmp_path: Path) -> None:
         (("a.png", "b.png"), (), r"class folder .* none .2 images.*--table"),
         (("a/1.png", "a/2.png"), ("b",), "class folder .*/b, found none. Remove"),
         (("a/1.png", "a/2.png"), (), "2 classes in .* got 1: a"),
-        (("a/1.png", "a/2.png", "b/1.png"), (), "'b' .* 1 image,"),
+        (("a/1.png", "a/2.png", "b/1.png"), (), r"fewer of 'b' \(1\)"),
         (("train/a/1.png", "train/a/2.png", "other/b/1.png"), (), "got both: other, train"),
         (("test/a/1.png", "val/a/2.png"), (), "train folder in .* got test, val"),
         ((*TRAIN, "test/c/1.png", "test/c/2.png"), (), "train split.* of c"),
         (TRAIN, ("test",), "class folder .*/test"),
+        ((*TRAIN, "test/1.png"), (), r"class folder .*/test.*1 images.*--ignore 'test'"),
+        (("seg_train/1.png", "seg_test/1.png"), (), "parts of a split, not classes.*Rename"),
+        (("images/1.png", "labels/1.png", "images/2.png"), (), r"1 files.*--ignore 'labels'"),
     ],
 )
 def test_bad_folders_are_named(

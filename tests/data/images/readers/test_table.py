@@ -1,5 +1,6 @@
 """A CSV table of paths, labels, patients and splits."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from PIL import Image
 from equipoise.data.images.listing import NO_PATIENTS
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.images.readers import folder
-from equipoise.data.images.readers.table import read, recognizes
+from equipoise.data.images.readers.table import list_files, read, recognizes
+from equipoise.data.patient_columns import means_patients
 from equipoise.exceptions import DataError
 
 OPTIONS = ReadOptions(cache="off", size=8)
@@ -45,7 +47,9 @@ def test_columns_are_found_by_name(tmp_path: Path) -> None:
     assert dataset.groups.tolist() == [0, 1, 0, 2]
     assert loaded.source_split is not None
     assert loaded.source_split.tolist() == ["train", "test", "train", ""]
-    assert loaded.notes == ()
+    (note,) = loaded.notes
+    assert note.startswith("1 of 4 images")
+    assert "'split'" in note
 
 
 def test_the_table_may_lie_elsewhere(tmp_path: Path) -> None:
@@ -56,7 +60,7 @@ def test_the_table_may_lie_elsewhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_separators_and_byte_order_marks_are_understood(
     separator: str, encoding: str, tmp_path: Path
 ) -> None:
@@ -94,7 +98,7 @@ def test_an_empty_column_counts_as_absent(tmp_path: Path) -> None:
     loaded = read(table(images(tmp_path), text), OPTIONS)
     assert loaded.source_split is None
     assert loaded.dataset.groups.tolist() == [0, 1, 2, 3]
-    assert loaded.notes == (NO_PATIENTS,)
+    assert loaded.notes == ("Columns of t.csv that were not used: patient.", NO_PATIENTS)
 
 
 def with_line(number: int, line: str) -> str:
@@ -106,7 +110,7 @@ def with_line(number: int, line: str) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "path.*t.csv.*none"),
+        ("", "t.csv.*empty"),
         ("file,label\n", "only a header"),
         (GOOD.replace("label", "sign"), r"label.* file, sign.*--label-column"),
         (GOOD.replace("file", "scan"), r"path.*--path-column"),
@@ -133,6 +137,145 @@ def test_bad_tables_are_named_with_their_lines(text: str, message: str, tmp_path
         read(table(images(tmp_path / "films"), text), OPTIONS)
 
 
+PATIENT_HEADERS = (
+    "Patient ID|PatientID|patientId|patient-id|PATIENT_NO|Patient Name|Anonymized Patient ID|"
+    "subject_id|SubjectID|usubjid|participant_id|PID|MRN|case_id|CaseID|lesion_id|Lesion|slide_id|"
+    "StudyInstanceUID|study_uid|accession_number|specimen id|scan_id|series_instance_uid|group"
+)
+TWO_OF_EACH = [f"a/{i}.png,{'ab'[i // 4]},{i // 2}" for i in range(8)]
+
+
+def table_of_eight(root: Path, header: str, lines: list[str] = TWO_OF_EACH) -> Path:
+    return table(images(root, 8), "\n".join([f"file,label,{header}", *lines]))
+
+
+@pytest.mark.parametrize("header", PATIENT_HEADERS.split("|"))
+def test_columns_of_patients_are_found_by_meaning(header: str, tmp_path: Path) -> None:
+    listing = list_files(table_of_eight(tmp_path, header), OPTIONS)
+    assert listing.groups.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert any(header in note for note in listing.notes) != means_patients(header)
+
+
+@pytest.mark.parametrize("header", ["who_id", "ID", "anon_code", "hash", "my_patient"])
+def test_a_column_that_may_be_of_patients_is_asked_about(header: str, tmp_path: Path) -> None:
+    path = table_of_eight(tmp_path, header)
+    with pytest.raises(DataError, match=rf"'{header}' \(4 values\).*--group-column {header}"):
+        list_files(path, OPTIONS)
+    answered = list_files(path, replace(OPTIONS, group_column=header))
+    assert len(set(answered.groups.tolist())) == 4
+    denied = list_files(path, replace(OPTIONS, group_column="none"))
+    assert NO_PATIENTS in denied.notes
+    assert any(header in note for note in denied.notes)
+    assert len(set(list_files(path, replace(OPTIONS, groups=r"\d+")).groups.tolist())) == 8
+
+
+@pytest.mark.parametrize(
+    "header", ["covid", "site_id", "slice_no", "patient_age", "view", "scanner_id"]
+)
+def test_other_columns_are_named_as_unused(header: str, tmp_path: Path) -> None:
+    listing = list_files(table_of_eight(tmp_path, header), OPTIONS)
+    assert listing.notes == (f"Columns of t.csv that were not used: {header}.", NO_PATIENTS)
+
+
+def test_patients_come_before_their_parts_and_empty_columns_do_not_count(tmp_path: Path) -> None:
+    rows = [f"a/{i}.png,{'ab'[i // 4]},nan,{i},{i // 2},{i // 4}" for i in range(8)]
+    header = "patient_id,case_id,slide_id,subject"
+    listing = list_files(table_of_eight(tmp_path / "1", header, rows), OPTIONS)
+    assert len(set(listing.groups.tolist())) == 2
+    header = "patient_id,case_id,slide_id,other"
+    listing = list_files(table_of_eight(tmp_path / "2", header, rows), OPTIONS)
+    assert len(set(listing.groups.tolist())) == 4  # each case has one image
+
+
+def test_spellings_of_a_patient_are_one_patient(tmp_path: Path) -> None:
+    names = ("p1", "P1", "p 01", "p2", "7", "7.0")
+    rows = [f"a/{i}.png,{'ab'[i // 3]},{name}" for i, name in enumerate(names)]
+    listing = list_files(table_of_eight(tmp_path, "patient", rows), OPTIONS)
+    a, b, c, d, e, f = listing.groups.tolist()
+    assert (a, a, e) == (b, c, f)
+    assert len({a, d, e}) == 3
+    assert any("spelling" in note for note in listing.notes)
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [("well", "Well"), ("well", "WELL "), ("1", "1.0"), ("1", "01"), ("no finding", "No_Finding")],
+)
+def test_spellings_of_a_label_are_refused_with_their_lines(
+    spellings: tuple[str, str], tmp_path: Path
+) -> None:
+    names = (*spellings, spellings[0], "ill", "ill")
+    rows = [f'a/{i}.png,"{name}",{i}' for i, name in enumerate(names)]
+    if len({name.strip() for name in spellings}) > 1:
+        with pytest.raises(DataError, match=r"one class.*line 3 \(a/1\.png\)\. "):
+            list_files(table_of_eight(tmp_path, "patient", rows), OPTIONS)
+
+
+@pytest.mark.parametrize("label", ["nan", "NaN", "NA", "N/A", "?", "null", "None", "#N/A", "-"])
+def test_missing_labels_are_refused_with_their_lines(label: str, tmp_path: Path) -> None:
+    names = ("healthy", label, label, "ill", "ill")
+    rows = [f"a/{i}.png,{name},{i}" for i, name in enumerate(names)]
+    with pytest.raises(DataError, match=r"no value.*'label': line 3 \(a/1\.png\), line 4"):
+        list_files(table_of_eight(tmp_path, "patient", rows), OPTIONS)
+
+
+def test_all_faults_of_a_table_are_in_one_error(tmp_path: Path) -> None:
+    rows = [
+        "a/0.png,ill, acute,p1",
+        "a/1.png,nan,p1",
+        "a/2.png,well,p2",
+        "a/3.png,Well,p2",
+        "a/nowhere.png,well,p3",
+        "a/4.png,well,NA",
+        "a/5.png,well",
+        "a/6.png,ill,p4",
+        "a/6.png,well,p4",
+    ]
+    with pytest.raises(DataError) as refusal:
+        list_files(table_of_eight(tmp_path, "patient", rows), OPTIONS)
+    message = str(refusal.value)
+    assert "6 faults" in message
+    for number in (2, 3, 5, 6, 7, 8, 9, 10):
+        assert f"line {number} " in message
+    assert "different labels" in message
+
+
+def test_a_line_break_in_a_label_is_refused(tmp_path: Path) -> None:
+    rows = ['a/0.png,"ill', 'a/1.png,well",p1', "a/2.png,well,p2"]
+    with pytest.raises(DataError, match=r"line breaks.*line 2"):
+        list_files(table_of_eight(tmp_path, "patient", rows), OPTIONS)
+
+
+@pytest.mark.parametrize("header", ["split", "Set", "data_split", "Partition"])
+def test_a_split_is_found_by_meaning(header: str, tmp_path: Path) -> None:
+    parts = ["Train", "train", "TEST", "val", "train", "testing", "", "nan"]
+    rows = [f"{row},{part}" for row, part in zip(TWO_OF_EACH, parts, strict=True)]
+    listing = list_files(table_of_eight(tmp_path, f"patient,{header}", rows), OPTIONS)
+    assert listing.splits is not None
+    assert listing.splits.tolist()[:4] == ["train", "train", "test", "validation"]
+
+
+def test_a_split_that_cannot_be_used_is_refused_with_the_option_or_said(tmp_path: Path) -> None:
+    rows = [f"{row},{i % 3}" for i, row in enumerate(TWO_OF_EACH)]
+    path = table_of_eight(tmp_path / "words", "patient,split", rows)
+    with pytest.raises(DataError, match=r"'0', '1', '2'.*line 2 .*--split-column none"):
+        list_files(path, OPTIONS)
+    assert list_files(path, replace(OPTIONS, split_column="none")).splits is None
+    rows = [f"{row},test" for row in TWO_OF_EACH]
+    with pytest.raises(DataError, match=r"no train images.*--split-column none"):
+        list_files(table_of_eight(tmp_path / "test", "patient,split", rows), OPTIONS)
+    rows = [f"{row},{'train' if i % 3 else 'val'}" for i, row in enumerate(TWO_OF_EACH)]
+    (note,) = list_files(table_of_eight(tmp_path / "no", "patient,split", rows), OPTIONS).notes
+    assert "no test images ('validation' 3, 'train' 5)" in note
+
+
+@pytest.mark.parametrize("cell", ["a" * 5000, "a/0.png/b", "~", ".."])
+def test_impossible_paths_are_refused(cell: str, tmp_path: Path) -> None:
+    rows = [*TWO_OF_EACH, f"{cell},b,4"]
+    with pytest.raises(DataError, match="line 10"):
+        list_files(table_of_eight(tmp_path, "patient", rows), OPTIONS)
+
+
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     Image.new("L", (8, 8)).save(tmp_path / "secret.png")
     root = images(tmp_path / "films")
@@ -154,6 +297,26 @@ def test_a_table_that_is_an_image_is_refused(tmp_path: Path) -> None:
     root = images(tmp_path)
     with pytest.raises(DataError, match=r"0\.png.*UTF-8"):
         read(root, ReadOptions(table=root / "a/0.png"))
+
+
+def test_links_out_of_the_folder_are_followed_only_on_request(tmp_path: Path) -> None:
+    path = table(images(tmp_path))
+    file = tmp_path / "a" / "0.png"
+    file.rename(tmp_path.parent / f"{tmp_path.name}.png")
+    file.symlink_to(tmp_path.parent / f"{tmp_path.name}.png")
+    with pytest.raises(DataError, match="--follow-links"):
+        read(path, OPTIONS)
+    loaded = read(path, ReadOptions(cache="off", size=8, follow_links=True))
+    assert loaded.dataset.ids[0] == "a/0.png"
+
+
+def test_ignored_lines_are_counted(tmp_path: Path) -> None:
+    images(tmp_path, n=6)
+    rows = "".join(f"a/{i}.png,{'xy'[i % 2]}\n" for i in range(6))
+    options = ReadOptions(cache="off", size=8, ignore=("5.*",))
+    loaded = read(table(tmp_path, "path,label\n" + rows), options)
+    assert len(loaded.dataset) == 5
+    assert "Left out, ignored (1)" in loaded.notes[0]
 
 
 def test_an_absent_table_or_folder_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Folders of case folders."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,39 @@ def test_folders_that_are_not_cases(tmp_path: Path) -> None:
         find_case(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"images.* found none"):
         find_case(tmp_path)
+
+
+# ---- formats that are not read ----
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["t2.nrrd", "T2.DCM", "t2.mgz", "t2.hdr", "t2.img.gz", "t2.mhd", "t2.nii.bz2", "IM0001", "1"],
+)
+def test_volumes_in_other_formats_stop_or_are_named(name: str, tmp_path: Path) -> None:
+    root = tmp_path / "brains"
+    write_case(root / "p1")
+    write_case(root / "p2", seed=1)
+    (root / "p3").mkdir()
+    (root / "p3" / name).write_bytes(bytes(128) + b"DICM")
+    (root / "p1" / "flair.json").touch()
+    options = VolumeOptions(cache=tmp_path / "cache")
+    with pytest.raises(DataError, match=rf"1 files .*p3/{re.escape(name)}.*--ignore '{name}'"):
+        read(root, options)
+    loaded = read(root, replace(options, on_error="skip"))
+    assert loaded.dataset.ids.tolist() == ["p1", "p2"]
+    assert any(name in note for note in loaded.notes)
+    ignored = read(root, replace(options, ignore=(name,)))
+    assert ignored.dataset.fingerprint == loaded.dataset.fingerprint
+    assert recognizes(root / "p3", options)
+    with pytest.raises(DataError, match=f"found none.*{re.escape(name)}"):
+        find_case(root / "p3")
+
+
+def test_a_link_without_a_target_is_not_passed_over(tmp_path: Path) -> None:
+    root = tmp_path / "brains"
+    for name in ("p1", "p2"):
+        write_case(root / name)
+    (root / "p1" / "t2.nii.gz").symlink_to("../.git/annex/objects/t2")
+    with pytest.raises(DataError, match=r"p1/t2\.nii\.gz.*git annex get"):
+        read(root, VolumeOptions(cache=tmp_path / "cache"))

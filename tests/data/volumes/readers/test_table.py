@@ -71,6 +71,27 @@ def test_patients_and_split_may_be_absent(root: Path) -> None:
     assert loaded.dataset.groups.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("header", ["Patient ID", "subject_id", "participantId", "study uid"])
+def test_columns_of_patients_are_found_by_meaning(header: str, root: Path) -> None:
+    dataset = read(table(root, GOOD.replace("patient", header)), options(root)).dataset
+    assert dataset.groups.tolist() == [0, 0, 1]
+
+
+def test_all_faults_of_the_cases_are_in_one_error(root: Path) -> None:
+    text = GOOD.replace("x2,jane", "x1,").replace(",test,", ",holdout,").replace("x3,joe", ",joe")
+    with pytest.raises(DataError, match=r"4 faults:\n.*line 4.*\n.*x1.*\n.*line 3.*\n.*holdout"):
+        read(table(root, text), options(root))
+
+
+def test_a_column_that_may_be_of_patients_is_asked_about(root: Path) -> None:
+    lines = ["case,flair,label,anon_code"]
+    for i, code in enumerate("aabbcc"):
+        lines.append(f"x{i},a/flair.nii.gz,a/seg.nii.gz,{code}")
+    path = table(root, "\n".join(lines))
+    with pytest.raises(DataError, match=r"anon_code may name them.*patient_column='none'"):
+        read(path, options(root))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -81,7 +102,7 @@ def test_patients_and_split_may_be_absent(root: Path) -> None:
             r"case.*t.csv.* scan, patient.*case_column",
         ),
         (",label,", ",truth,", r"label.*label_column"),
-        ("x2,jane", ",jane", "t.csv has 1 .*without a case"),
+        ("x2,jane", ",jane", r"t.csv: no case in line 3\."),
         ("x2,", "x1,", "twice: x1"),
         ("x2,jane", "x2,", "patient.*: x2"),
         (",val,", ",holdout,", r"holdout\..* train, training"),

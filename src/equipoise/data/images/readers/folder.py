@@ -1,19 +1,25 @@
 """Read a folder with one folder per class, optionally below train, validation and test folders."""
 
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
-from equipoise.data.images.file import SUFFIXES
+from equipoise.data.images.companions import words_of
+from equipoise.data.images.image_folder import is_image, read_image_folder
 from equipoise.data.images.listing import (
-    SPLIT_NAMES,
     ListedImage,
     Listing,
     find_patients,
     first_few,
     list_images,
+    split_of,
 )
 from equipoise.data.images.loading import load
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
+from equipoise.data.images.patient_names import suggest_groups
+from equipoise.data.images.tables_beside import describe_tables
+from equipoise.data.walking import SYSTEM_NAMES, ignore_hint, is_ignored
 from equipoise.exceptions import DataError
+from equipoise.names import first_names, quoted
 
 CARD = ReaderCard(
     name="folder",
@@ -30,13 +36,14 @@ def recognizes(path: Path, options: ReadOptions) -> bool:
 def read(path: Path, options: ReadOptions) -> Loaded:
     """Read class folders; the names of the folders are the classes, in alphabetical order.
 
-    Images may be deeper in a class folder. Hidden files, and files that are not images by their
-    suffix, are left out and counted in a note. If the first level is train, val (valid, validation,
-    dev) and test, in any case, it becomes the source's split.
+    Images may be deeper in a class folder. What is left out is counted in notes. If the first level
+    is train, val (valid, validation, dev) and test, in any case, or if all class folders are
+    divided into such folders, they become the source's split.
 
     Raises:
         DataError: No class folders, an empty one, fewer than two classes, a class that is too small
-            or has no training image, files without a patient, or files that cannot be decoded.
+            or has no training image, files without a patient, or files that cannot be decoded; or
+            see `equipoise.data.images.image_folder.read_image_folder`.
         SettingError: A column of a table was named.
 
     Example:
@@ -64,90 +71,136 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         SettingError: A column of a table was named.
     """
     options.refuse_columns(CARD.name)
-    files: list[Path] = []
-    class_folders: list[Path] = []
-    splits: list[str] = []
-    for parent, split in _split_folders(path).items():
-        for class_folder, inside in _images_by_class(parent).items():
-            files += inside
-            class_folders += [class_folder] * len(inside)
-            splits += [split] * len(inside)
-    inner_paths = [
-        file.relative_to(class_folder).as_posix()
-        for file, class_folder in zip(files, class_folders, strict=True)
-    ]
+    folder = read_image_folder(path, options)
+    notes = [*folder.notes, *describe_tables(path, folder)]
+    split_of_folder = _class_folders(path, options)
+    n_levels = len(PurePosixPath(next(iter(split_of_folder))).parts)
+    images_of: dict[str, list[str]] = {class_folder: [] for class_folder in split_of_folder}
+    unclassed: list[str] = []
+    for file in folder.files:
+        class_folder = "/".join(PurePosixPath(file).parts[:n_levels])
+        images_of.get(class_folder, unclassed).append(file)
+    if unclassed:
+        notes.append(
+            f"Left out, images in no class folder ({len(unclassed):,}): {first_names(unclassed)}."
+        )
+    files: list[str] = []
+    class_folders: list[str] = []
+    inner_paths: list[str] = []
+    for class_folder, inside in images_of.items():
+        if not inside:
+            raise DataError(
+                f"Expected images (PNG, JPEG, BMP or TIFF) in the class folder "
+                f"{path / class_folder}, found none. Remove the folder, add its images, or leave "
+                f"it out with ignore (--ignore '{PurePosixPath(class_folder).name}')."
+            )
+        files += inside
+        class_folders += [class_folder] * len(inside)
+        inner_paths += [file.removeprefix(f"{class_folder}/") for file in inside]
     patients = find_patients(inner_paths, options.groups) if options.groups else [""] * len(files)
+    splits = [split_of_folder[class_folder] for class_folder in class_folders]
+    if not any(splits):
+        splits, note = _inner_splits(files, inner_paths)
+        notes += note
     images = []
     for file, class_folder, split, patient in zip(
         files, class_folders, splits, patients, strict=True
     ):
-        relative = file.relative_to(path).as_posix()
-        images.append(
-            ListedImage(file=relative, label=class_folder.name, patient=patient, split=split)
-        )
-    left_out = []
-    for file in set(path.rglob("*")).difference(files):
-        if file.is_file():
-            left_out.append(file.relative_to(path).as_posix())
-    left_out.sort()
-    note = f"Files left out, not images in a class folder ({len(left_out)}): {first_few(left_out)}."
-    return list_images(path, images, (note,) if left_out else ())
+        label = PurePosixPath(class_folder).name
+        images.append(ListedImage(file=file, label=label, patient=patient, split=split))
+    notes += [] if options.groups else suggest_groups(inner_paths, len(images_of))
+    return list_images(path, images, notes)
 
 
-def is_image(file: Path) -> bool:
-    """Return whether a path, relative to the folder that is read, is a visible image file."""
-    return file.suffix.lower() in SUFFIXES and all(map(_is_visible, file.parts))
-
-
-def _split_folders(root: Path) -> dict[Path, str]:
-    """Return the folders above the class folders -> their split ("" for the root itself)."""
-    folders = _subfolders(root)
-    splits: dict[Path, str] = {}
-    for folder in folders:
-        if folder.name.lower() in SPLIT_NAMES:
-            splits[folder] = SPLIT_NAMES[folder.name.lower()]
+def _class_folders(root: Path, options: ReadOptions) -> dict[str, str]:
+    """Return class folder, relative to the root, -> split of the folder above it ("" for none)."""
+    names = _subfolders(root, options)
+    splits = {name: split_of(name) for name in names if split_of(name)}
     if not splits:
-        return {root: ""}
-    names = first_few([folder.name for folder in folders])
-    if len(splits) < len(folders):
+        _refuse_parts_as_classes(root, names)
+        return dict.fromkeys(_classes_in(root, names), "")
+    if len(splits) < len(names):
+        others = [name for name in names if name not in splits]
         raise DataError(
             f"Expected in {root} either class folders or train, val and test folders, got both: "
-            f"{names}. Move the others away, or rename the class that is called like a split."
+            f"{first_few(names)}. Leave some out with {ignore_hint(others)}, or rename the class "
+            "that is called like a split."
         )
     if "train" not in splits.values():
         raise DataError(
-            f"Expected a train folder in {root}, got {names}. Rename the folder of training images."
+            f"Expected a train folder in {root}, got {first_few(names)}. "
+            "Rename the folder of training images."
         )
-    return splits
+    split_of_folder = {}
+    for name, split in splits.items():
+        for class_name in _classes_in(root / name, _subfolders(root / name, options)):
+            split_of_folder[f"{name}/{class_name}"] = split
+    return split_of_folder
 
 
-def _images_by_class(parent: Path) -> dict[Path, list[Path]]:
-    """Return class folder -> its images."""
-    images: dict[Path, list[Path]] = {}
-    for class_folder in _subfolders(parent):
-        images[class_folder] = []
-        for file in class_folder.rglob("*"):
-            if file.is_file() and is_image(file.relative_to(class_folder)):
-                images[class_folder].append(file)
-        if not images[class_folder]:
-            raise DataError(
-                f"Expected images (PNG, JPEG, BMP or TIFF) in the class folder {class_folder}, "
-                "found none. Remove the folder, or add its images."
-            )
-    if not images:
-        n_images = sum(is_image(Path(file.name)) for file in parent.iterdir())
+def _classes_in(parent: Path, names: Sequence[str]) -> Sequence[str]:
+    """Return the names of class folders, after a check that there are some."""
+    if not names:
+        n_images = sum(is_image(file.name) for file in parent.iterdir())
         raise DataError(
             f"Expected a class folder for each class in {parent}, found none ({n_images} images "
             "are directly in it). Sort the images into one folder per class, or list them with "
-            "their labels in a table (--table FILE.csv)."
+            f"their labels in a table (--table FILE.csv). If '{parent.name}' is a part without "
+            f"labels, leave it out with ignore (--ignore '{parent.name}')."
         )
-    return images
+    return names
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and _is_visible(path.name))
+def _refuse_parts_as_classes(root: Path, names: Sequence[str]) -> None:
+    """Refuse folders that all have the word of a split in their name, such as seg_train."""
+    parts = set()
+    for name in names:
+        parts_in_name = {split_of(word) for word in words_of(name).split("_")} - {""}
+        if not parts_in_name:
+            return
+        parts |= parts_in_name
+    if "train" in parts and len(names) > 1:
+        raise DataError(
+            f"The folders in {root} seem to be parts of a split, not classes: {first_few(names)}. "
+            "Rename them to train, val and test, or rename the classes."
+        )
 
 
-def _is_visible(name: str) -> bool:
-    """Return False for hidden and system names (.DS_Store, ._a.png, __MACOSX)."""
-    return not name.startswith((".", "__MACOSX"))
+def _inner_splits(files: Sequence[str], inner: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the split of each image by a folder below its class folder, and what to say of it.
+
+    Args:
+        files: Paths of the images from the root.
+        inner: Their paths from their class folders.
+    """
+    splits: list[str] = []
+    levels: set[int] = set()
+    without = []
+    for file, path in zip(files, inner, strict=True):
+        parts = list(map(split_of, PurePosixPath(path).parts[:-1]))
+        named = [level for level, part in enumerate(parts) if part]
+        levels.update(named)
+        splits.append(parts[named[0]] if named else "")
+        if len(named) != 1:
+            without.append(file)
+    if not levels:
+        return splits, []
+    if not without and len(levels) == 1 and "train" in splits:
+        return splits, []
+    example = without[0] if without else files[0]
+    note = (
+        "Class folders are divided into parts of a split (such as train), and this split is not "
+        f"used: not every image is in one such folder, or none is for training "
+        f"({quoted(example)})."
+    )
+    return [""] * len(files), [note]
+
+
+def _subfolders(folder: Path, options: ReadOptions) -> list[str]:
+    """Return the names of the folders in a folder, without hidden and ignored ones."""
+    names = []
+    for path in sorted(folder.iterdir()):
+        is_hidden = SYSTEM_NAMES.fullmatch(path.name)
+        if path.is_dir() and not is_hidden and not is_ignored(path.name, options.ignore):
+            names.append(path.name)
+    return names

@@ -1,10 +1,12 @@
 """Read an .npz file in MedMNIST layout, on disk or downloaded by name."""
 
+import contextlib
 import hashlib
 import http.client
 import importlib
 import re
 import shutil
+import tokenize
 import urllib.request
 import zipfile
 import zlib
@@ -20,11 +22,12 @@ from platformdirs import user_cache_dir
 
 from equipoise.arrays import Images, Labels
 from equipoise.atomic import atomic_file
+from equipoise.data.cache import cache_folder
 from equipoise.data.dataset import ImageDataset
-from equipoise.data.images.cache import cache_folder
 from equipoise.data.images.conversion import conform, describe_constant, is_constant
 from equipoise.data.images.listing import NO_PATIENTS, check_classes
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
+from equipoise.data.limits import MAX_ARRAY_RATIO, MAX_VOLUME_BYTES, mib
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
 from equipoise.validation import check_images
@@ -46,9 +49,11 @@ ARRAYS = (
 ADDRESS = re.compile(r"medmnist:(\w+)(?:@(\d+))?")
 SIZES = (28, 64, 128, 224)  # pixels
 TIMEOUT_SECONDS = 60
+MOST_CLASSES = 1000  # labels number classes from 0, and each has a name, a row and a column
 # What NumPy raises on files that are damaged, encrypted, or contain one array or pickled objects.
 VALUE_ERRORS = (ValueError, LookupError, TypeError, RuntimeError)
-DAMAGE = (*VALUE_ERRORS, OSError, EOFError, zipfile.BadZipFile, zlib.error)
+READ_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error, tokenize.TokenError)
+DAMAGE = (*VALUE_ERRORS, *READ_ERRORS, MemoryError, SyntaxError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +241,7 @@ def _load_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             names = stored.files
+            _check_sizes(stored.zip, path)
             arrays = {name: stored[name] for name in ARRAYS if name in names}
     except DAMAGE as error:
         raise DataError(
@@ -263,6 +269,25 @@ def _load_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
     return arrays
 
 
+def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
+    """Check what the arrays of an archive take before one of them is unpacked.
+
+    Raises:
+        DataError: They take many times what images of this file's size take.
+    """
+    n_bytes = 0
+    for name in ARRAYS:
+        with contextlib.suppress(KeyError):
+            n_bytes += archive.getinfo(f"{name}.npy").file_size
+    most = max(MAX_VOLUME_BYTES, MAX_ARRAY_RATIO * path.stat().st_size)
+    if n_bytes > most:
+        raise DataError(
+            f"Expected at most {mib(most)} in the arrays of {path} ({mib(MAX_VOLUME_BYTES)}, or "
+            f"{MAX_ARRAY_RATIO} times the file), got {mib(n_bytes)}. Save it again without "
+            "compression (np.savez) if that is what it contains."
+        )
+
+
 def _part(arrays: Mapping[str, NDArray[Any]], part: str, path: Path) -> tuple[Images, Labels]:
     """Return the images of a part as (n, c, h, w) and its labels as (n,) int64."""
     images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
@@ -285,5 +310,10 @@ def _part(arrays: Mapping[str, NDArray[Any]], part: str, path: Path) -> tuple[Im
     if not np.issubdtype(labels.dtype, np.integer) or labels.min(initial=0) < 0:
         raise DataError(
             f"Expected labels 0, 1, ... as whole numbers in {path}, got {labels.dtype}."
+        )
+    if labels.max(initial=0) >= MOST_CLASSES:
+        raise DataError(
+            f"Expected labels 0 to {MOST_CLASSES - 1} in {path}, got {labels.max()}. Number the "
+            "classes from 0."
         )
     return check_images(images, name=f"images of {path}"), labels.astype(np.int64)

@@ -1,10 +1,20 @@
 """Read a CSV table with the path and label of each image, and optionally its patient and split."""
 
+import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from equipoise.data.csv_table import Table, TableRow, read_table, resolve_cell, table_and_root
+from equipoise.data.csv_table import (
+    NO_COLUMN,
+    Table,
+    TableRow,
+    is_file,
+    read_table,
+    resolve_cell,
+    table_and_root,
+)
 from equipoise.data.images.listing import (
     SPLIT_NAMES,
     ListedImage,
@@ -12,10 +22,21 @@ from equipoise.data.images.listing import (
     find_patients,
     first_few,
     list_images,
+    split_of,
 )
 from equipoise.data.images.loading import load
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
+from equipoise.data.images.patient_names import suggest_groups
+from equipoise.data.patient_columns import (
+    look_like_patients,
+    means_patients,
+    patient_column,
+    same_patients,
+)
+from equipoise.data.spelling import is_missing, spellings
+from equipoise.data.walking import is_ignored
 from equipoise.exceptions import DataError
+from equipoise.names import first_names
 
 CARD = ReaderCard(
     name="table",
@@ -23,18 +44,28 @@ CARD = ReaderCard(
     example="equipoise run films/ --table films/labels.csv --label-column finding",
 )
 COLUMNS = {
-    "path": ("path", "file", "image", "filename"),
-    "label": ("label", "class", "target"),
-    "group": ("patient", "patient_id", "group", "subject", "slide", "lesion"),
-    "split": ("split",),
+    "path": (
+        "path",
+        "file",
+        "image",
+        "filename",
+        "filepath",
+        "imagepath",
+        "imagefile",
+        "imagename",
+    ),
+    "label": ("label", "class", "target", "labels", "classname", "diagnosis", "category"),
+    "group": (),  # see equipoise.data.patient_columns
+    "split": ("split", "datasplit", "partition", "subset", "set", "phase", "usage"),
 }
+SUFFIXES = (".csv", ".tsv")
 REQUIRED = ("path", "label")
 NAME_COLUMN = "Name it with {role}_column (--{role}-column)."
 
 
 def recognizes(path: Path, options: ReadOptions) -> bool:
     """Return whether a table is given, or the path is a table."""
-    return options.table is not None or path.suffix.lower() == ".csv"
+    return options.table is not None or path.suffix.lower() in SUFFIXES
 
 
 def read(path: Path, options: ReadOptions) -> Loaded:
@@ -42,15 +73,19 @@ def read(path: Path, options: ReadOptions) -> Loaded:
 
     Paths are relative to `path`, or to the folder of the table if `path` is the table.
 
-    The table has a header and is separated by commas, semicolons or tabs. Its columns are found by
-    name, in any case, unless they are named in the options. Each path must stay inside the folder,
-    with symbolic links followed. A column of patients or splits that is empty throughout counts as
-    absent; `options.groups` has priority over a column of patients.
+    The table has a header; see `equipoise.data.csv_table.read_table`. Its columns are found by
+    name, in any case, unless they are named in the options ("none" is no column); for that of the
+    patients see `equipoise.data.patient_columns.patient_column`. Each path must stay inside the
+    folder, with symbolic links followed, unless `options.follow_links` lets links lead out of it;
+    paths that match `options.ignore` are left out. A column of patients or splits that is empty
+    throughout counts as absent; `options.groups` has priority over a column of patients.
 
     Raises:
-        DataError: The table or a column is missing, or the table is empty or not a table; a line
-            without a value, with an unknown split, or with a path that is absent, outside or
-            repeated; or see the folder reader.
+        DataError: The table or a column is missing, or the table is empty or not a table; lines of
+            another length than the header, without a value, with an unknown split, or with a path
+            that is absent, outside or repeated; labels that are spellings of one another; a column
+            that may name the patients. All faults of a table are in one error. Or see the folder
+            reader.
 
     Example:
         >>> import tempfile
@@ -86,74 +121,201 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         )
     table = read_table(table_path)
     columns = table.find_columns(COLUMNS, options, required=REQUIRED, fix=NAME_COLUMN)
-    path_column, label_column = str(columns["path"]), str(columns["label"])
-    rows = table.rows
-    if not rows:
+    if not table.rows and not table.faults:
         raise DataError(
             f"Expected one line per image in {table_path}, found only a header. Fill the table."
         )
-    for column in (path_column, label_column):
-        empty = [row for row in rows if not row.cells[column]]
-        problem = f"{table_path} has no value in column '{column}'"
-        _refuse(empty, path_column, problem, "Fill it in, or remove the lines.")
-    files = _relative_paths(rows, path_column, root, table_path)
-    if options.groups:
-        patients = find_patients(table.cells(path_column), options.groups)
-    else:
-        patients = _patients_in(table, columns["group"], path_column)
+    path_column, label_column = str(columns["path"]), str(columns["label"])
+    lines = Lines(table=table, path_column=path_column)
+    files = _relative_paths(lines, root, label_column, keep_links=options.follow_links)
+    _check_labels(lines, label_column)
+    patients, patient_notes = _patients(lines, columns, options)
+    splits, split_notes = _splits(lines, columns["split"], options)
+    table.refuse(lines.faults)
     images = []
-    unknown_rows: list[TableRow] = []
-    unknown_splits: set[str] = set()
-    splits = table.cells(columns["split"])
-    for row, file, patient, split in zip(rows, files, patients, splits, strict=True):
-        if split and split.lower() not in SPLIT_NAMES:
-            unknown_rows.append(row)
-            unknown_splits.add(repr(split))
-        known_split = SPLIT_NAMES.get(split.lower(), "")
-        label = row.cells[label_column]
-        images.append(ListedImage(file=file, label=label, patient=patient, split=known_split))
-    names = first_few(sorted(unknown_splits))
-    problem = f"{table_path} has splits that are not known ({names})"
-    fix = f"Use {', '.join(SPLIT_NAMES)}, or rename the column."
-    _refuse(unknown_rows, path_column, problem, fix)
-    return list_images(root, images)
+    for file, label, patient, split in zip(
+        files, table.cells(label_column), patients, splits, strict=True
+    ):
+        images.append(ListedImage(file=file, label=label, patient=patient, split=split))
+    notes = [*patient_notes, *split_notes]
+    if options.ignore:
+        ignored = [image.file for image in images if is_ignored(image.file, options.ignore)]
+        images = [image for image in images if image.file not in ignored]
+        notes.append(f"Left out, ignored ({len(ignored):,}): {first_names(ignored)}.")
+    return list_images(root, images, notes)
 
 
-def _patients_in(table: Table, column: str | None, path_column: str) -> list[str]:
-    """Return the patients of a column: all rows have one, or none has."""
-    patients = table.cells(column)
-    if any(patients):
-        nameless = [row for row in table.rows if not row.cell(column)]
-        problem = f"{table.path} has images without a patient among others with one"
-        _refuse(nameless, path_column, problem, "Fill them in.")
-    return patients
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    """The lines of a table, and the faults that were found in them so far.
+
+    Attributes:
+        table: The table.
+        path_column: The column that names a line in a message.
+        faults: Sentences that name lines.
+    """
+
+    table: Table
+    path_column: str
+    faults: list[str] = field(default_factory=list)
+
+    def add_fault(self, rows: Sequence[TableRow], problem: str, fix: str) -> None:
+        """Add a fault that names the lines with a problem, if there are any."""
+        if rows:
+            names = [
+                f"line {row.line} ({row.cells[self.path_column] or 'no path'})" for row in rows
+            ]
+            self.faults.append(f"{problem}: {first_few(names)}. {fix}")
+
+    def rows_where(self, column: str, condition: Callable[[str], bool]) -> list[TableRow]:
+        """Return the rows whose cell in a column meets a condition."""
+        return [row for row in self.table.rows if condition(row.cells[column])]
 
 
-def _relative_paths(
-    rows: Sequence[TableRow], column: str, root: Path, table_path: Path
-) -> list[str]:
+def _relative_paths(lines: Lines, root: Path, label_column: str, *, keep_links: bool) -> list[str]:
     """Return the path of each image relative to the root, with "/"."""
-    base = root.resolve()
-    paths = [resolve_cell(row.cells[column], root) for row in rows]
+    base, column = root.resolve(), lines.path_column
+    labels: dict[Path, set[str]] = {}  # of each file
+    paths: list[Path] = []
+    for row in lines.table.rows:
+        path = resolve_cell(row.cells[column], base, keep_links=keep_links)
+        paths.append(path)
+        labels.setdefault(path, set()).add(row.cells[label_column])
     n_times = Counter(paths)
-    outside, missing, repeated = [], [], []
-    for row, path in zip(rows, paths, strict=True):
-        if not path.is_relative_to(base):
+    nameless: list[TableRow] = []
+    outside: list[TableRow] = []
+    missing: list[TableRow] = []
+    conflicting: list[TableRow] = []
+    repeated: list[TableRow] = []
+    for row, path in zip(lines.table.rows, paths, strict=True):
+        if is_missing(row.cells[column]):
+            nameless.append(row)
+        elif not path.is_relative_to(base):
             outside.append(row)
-        if not path.is_file():
+        elif not is_file(path):
             missing.append(row)
-        if n_times[path] > 1:
+        elif len(labels[path]) > 1:
+            conflicting.append(row)
+        elif n_times[path] > 1:
             repeated.append(row)
-    problem = f"{table_path} has paths that leave the folder {root}"
-    _refuse(outside, column, problem, "Copy the images into the folder.")
-    problem = f"{table_path} has paths that do not exist in {root}"
-    _refuse(missing, column, problem, "Correct the paths, or remove the lines.")
-    _refuse(repeated, column, f"{table_path} names files twice", "Keep one line per image.")
-    return [path.relative_to(base).as_posix() for path in paths]
+    fix = "Fill it in, or remove the lines."
+    lines.add_fault(nameless, f"no value in column '{column}'", fix)
+    fix = "Copy the images into the folder, or follow links with follow_links (--follow-links)."
+    lines.add_fault(outside, f"paths leave the folder {root}", fix)
+    fix = "Correct the paths, or remove the lines."
+    lines.add_fault(missing, f"paths do not exist in {root}", fix)
+    lines.add_fault(conflicting, "files twice, with different labels", "Keep one line per image.")
+    lines.add_fault(repeated, "files twice", "Keep one line per image.")
+    return [path.relative_to(base).as_posix() for path in paths if path.is_relative_to(base)]
 
 
-def _refuse(rows: Sequence[TableRow], path_column: str, problem: str, fix: str) -> None:
-    """Raise a DataError that names the lines with a problem, if there are any."""
-    if rows:
-        lines = [f"line {row.line} ({row.cells[path_column] or 'no path'})" for row in rows]
-        raise DataError(f"{problem}: {first_few(lines)}. {fix}")
+def _check_labels(lines: Lines, column: str) -> None:
+    """Add faults for labels that are missing, span lines, or are spellings of one another."""
+    labels = set(lines.table.cells(column))
+    missing = {label for label in labels if is_missing(label, labels)}
+    fix = "Fill it in, or remove the lines; rename a class that is called like this."
+    names = ", ".join(sorted(map(repr, missing - {""})))
+    but = f" but {names}" if names else ""
+    rows = lines.rows_where(column, missing.__contains__)
+    lines.add_fault(rows, f"no value{but} in column '{column}'", fix)
+    rows = lines.rows_where(column, lambda label: "\n" in label or "\r" in label)
+    lines.add_fault(rows, f"line breaks in column '{column}'", "Close the quotes in each line.")
+    for group in spellings(labels - missing):
+        counts = Counter(label for label in lines.table.cells(column) if label in group)
+        (usual, _), *rarer = counts.most_common()
+        spelled = {label for label, _ in rarer}
+        rows = lines.rows_where(column, spelled.__contains__)
+        problem = f"spellings of one class in column '{column}', {_counted(counts)}"
+        lines.add_fault(rows, problem, f"Write '{usual}' everywhere, or rename other classes.")
+
+
+def _patients(
+    lines: Lines, columns: Mapping[str, str | None], options: ReadOptions
+) -> tuple[list[str], list[str]]:
+    """Return the patient of each line ("" without patients), and notes about them."""
+    table, n = lines.table, len(lines.table.rows)
+    if options.groups:
+        return find_patients(table.cells(lines.path_column), options.groups), []
+    taken = tuple(columns.values())
+    column = columns["group"]
+    if options.group_column is None:
+        column = patient_column(table, taken)
+    patients = table.cells(column)
+    rows = [row for row in table.rows if is_missing(row.cell(column))]
+    if len(rows) == n:
+        if options.group_column is None:
+            _ask_for_patients(lines, taken, str(columns["label"]))
+        unused = [name for name in table.columns if name not in (*taken, column)]
+        note = f"Columns of {table.path.name} that were not used: {first_few(unused, 12)}."
+        n_classes = len(set(table.cells(columns["label"])))
+        hints = suggest_groups(table.cells(lines.path_column), n_classes)
+        return [""] * n, [*([note] if unused else []), *hints]
+    problem = f"images without a patient among others with one in column '{column}'"
+    lines.add_fault(rows, problem, "Fill them in, or name another column (--group-column).")
+    notes: list[str] = []
+    if column is not None and options.group_column is None and not means_patients(column):
+        notes.append(
+            f"Images of one '{column}' count as one patient ({len(set(patients)):,} in {n:,} "
+            "images). If another column names the patients, name it with group_column "
+            "(--group-column)."
+        )
+    same = same_patients(patients)
+    if same:
+        notes.append(
+            f"Patients of column '{column}' that differ only in spelling count as one "
+            f"({len(same):,} spellings of {len(set(same.values())):,})."
+        )
+    return [same.get(patient, patient) for patient in patients], notes
+
+
+def _ask_for_patients(lines: Lines, taken: Sequence[str | None], label_column: str) -> None:
+    """Add a fault if a column looks as if it named patients."""
+    table = lines.table
+    suspects = look_like_patients(table, taken, table.cells(label_column))
+    if not suspects:
+        return
+    listed = []
+    for column in suspects:
+        listed.append(f"'{column}' ({len(set(table.cells(column))):,} values)")
+    name = shlex.quote(suspects[0])
+    lines.faults.append(
+        f"no column is called like patients, but {first_few(listed)} may name them in "
+        f"{len(table.rows):,} lines. Name the column of patients with group_column "
+        f"(--group-column {name}), or say that there is none (--group-column {NO_COLUMN})."
+    )
+
+
+def _splits(lines: Lines, column: str | None, options: ReadOptions) -> tuple[list[str], list[str]]:
+    """Return the split of each line ("" where it has none), and notes about them."""
+    cells = lines.table.cells(column)
+    splits = ["" if is_missing(cell) else split_of(cell) or cell for cell in cells]
+    unknown = sorted(set(splits).difference(SPLIT_NAMES.values(), ("",)))
+    counts = Counter(filter(None, splits))
+    if column is None or not counts:
+        return [""] * len(cells), []
+    way_out = f"leave the column out with split_column='{NO_COLUMN}' (--split-column {NO_COLUMN})"
+    if unknown:
+        if options.split_column is None and column.lower() != "split":
+            return [""] * len(cells), []  # "set" or "phase" may mean anything
+        names = first_few(list(map(repr, unknown)))
+        rows = lines.rows_where(column, lambda cell: cell in unknown)
+        problem = f"splits that are not known ({names}) in column '{column}'"
+        lines.add_fault(rows, problem, f"Use {', '.join(SPLIT_NAMES)}, or {way_out}.")
+    elif "train" not in counts and counts.total() == len(cells):
+        lines.faults.append(f"column '{column}' has no train images. Add some, or {way_out}.")
+    elif "test" not in counts:
+        return splits, [
+            f"Column '{column}' has no test images ({_counted(counts)}), so it is not used: the "
+            "images are split anew."
+        ]
+    if n_missing := splits.count(""):
+        return splits, [
+            f"{n_missing:,} of {len(cells):,} images have no value in column '{column}' and count "
+            "as training images."
+        ]
+    return splits, []
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    """Return "'normal' 12, 'Normal' 4"."""
+    return ", ".join(f"{name!r} {n:,}" for name, n in counts.items())

@@ -1,5 +1,6 @@
 """Read case folders: modalities, label map and perhaps brain mask of each case as single files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from equipoise.data.images.listing import first_few
@@ -7,8 +8,18 @@ from equipoise.data.images.options import ReaderCard
 from equipoise.data.volumes.file import suffix_of
 from equipoise.data.volumes.loading import load_cases
 from equipoise.data.volumes.options import LoadedVolumes, RawCase, VolumeOptions
-from equipoise.data.volumes.roles import LABEL, MASK, UNCLEAR, is_volume, role_of
+from equipoise.data.volumes.roles import (
+    LABEL,
+    MASK,
+    UNCLEAR,
+    is_volume,
+    not_read_problem,
+    role_of,
+    volumes_not_read,
+)
+from equipoise.data.walking import Walk, walk
 from equipoise.exceptions import DataError
+from equipoise.names import first_names
 
 CARD = ReaderCard(
     name="nifti",
@@ -19,23 +30,28 @@ CARD = ReaderCard(
 
 
 def recognizes(path: Path, options: VolumeOptions) -> bool:
-    """Return whether the path is a folder with volumes at any depth, and no table is given."""
+    """Return whether the path is a folder with volumes at any depth, and no table is given.
+
+    Volumes in formats that are not read count too, so that `read` can name them.
+    """
     if options.table is not None or not path.is_dir():
         return False
-    return any(_is_volume_in(path, file) for file in path.rglob("*"))
+    files = _walk(path, options).files
+    return any(is_volume(Path(file)) for file in files) or bool(volumes_not_read(path, files))
 
 
 def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
     """Read all cases below a folder; the role of a file is recognized by its name.
 
     Every folder that itself has volumes is a case, named by its path below `path`, or by the name
-    of `path` if it is that folder. Files that are not volumes are ignored. Unless `options.groups`
+    of `path` if it is that folder. Files that are no volumes are ignored. Unless `options.groups`
     says otherwise, each case is a patient. See `equipoise.data.volumes.roles` for the names of
     files.
 
     Raises:
-        DataError: Two files of a case have the same role, or a mask may be of anything; or see
-            `load_cases`.
+        DataError: Two files of a case have the same role, or a mask may be of anything; there are
+            volumes in formats that are not read, links without a target or out of the folder; or
+            see `load_cases`.
 
     Example:
         >>> import tempfile
@@ -49,15 +65,28 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
     See Also:
         equipoise.data.volumes.readers.table.read: For files whose names do not say what they are.
     """
-    folders = set()
-    for file in path.rglob("*"):
-        if _is_volume_in(path, file):
-            folders.add(file.parent)
+    tree = _walk(path, options)
+    volumes = tree.where(lambda file: is_volume(Path(file)))
+    problems = volumes.problems(skip=options.on_error == "skip")
+    notes = volumes.notes()
+    not_read = volumes_not_read(path, tree.files)
+    if not_read and (options.on_error == "stop" or not volumes.files):
+        problems.append(not_read_problem(path, not_read))
+    elif not_read:
+        notes.append(
+            f"Left out, volumes in formats that are not read ({len(not_read)}): "
+            f"{first_names(not_read)}."
+        )
+    if problems:
+        raise DataError("\n".join(problems))
+    files_of: dict[Path, list[Path]] = {}
+    for file in volumes.files:
+        files_of.setdefault((path / file).parent, []).append(path / file)
     cases = []
-    for folder in sorted(folders):
+    for folder, files in sorted(files_of.items()):
         name = path.resolve().name if folder == path else folder.relative_to(path).as_posix()
-        cases.append(_case(folder, name))
-    return load_cases(cases, options)
+        cases.append(_case(folder, name, files))
+    return load_cases(cases, options, notes)
 
 
 def find_case(path: Path) -> RawCase:
@@ -68,29 +97,31 @@ def find_case(path: Path) -> RawCase:
     """
     if not path.is_dir():
         raise DataError(f"Expected the folder of a case at {path}, found none. Check the path.")
-    case = _case(path, path.resolve().name)
+    names = sorted(file.name for file in path.iterdir() if file.is_file())
+    files = [path / name for name in names if is_volume(Path(name))]
+    case = _case(path, path.resolve().name, files)
     if not case.images:
+        not_read = volumes_not_read(path, names)
+        fix = not_read_problem(path, not_read) if not_read else "Check the path."
         raise DataError(
-            f"Expected the images of a case (.nii, .nii.gz or .mha) in {path}, found none. "
-            "Check the path."
+            f"Expected the images of a case (.nii, .nii.gz or .mha) in {path}, found none. {fix}"
         )
     return case
 
 
-def _is_volume_in(root: Path, file: Path) -> bool:
-    return file.is_file() and is_volume(file.relative_to(root))
+def _walk(path: Path, options: VolumeOptions) -> Walk:
+    return walk(path, ignore=options.ignore, follow_links=options.follow_links)
 
 
-def _case(folder: Path, name: str) -> RawCase:
-    """Find the files of a case by their roles."""
-    files: dict[str, Path] = {}
+def _case(folder: Path, name: str, files: Sequence[Path]) -> RawCase:
+    """Recognize the files of a case by their roles."""
+    by_role: dict[str, Path] = {}
     same_role: dict[str, list[str]] = {}
-    for file in sorted(folder.iterdir()):
-        if _is_volume_in(folder, file):
-            stem = file.name[: -len(suffix_of(file))]
-            role = role_of(stem, folder.resolve().name)
-            files.setdefault(role, file)
-            same_role.setdefault(role, []).append(file.name)
+    for file in files:
+        stem = file.name[: -len(suffix_of(file))]
+        role = role_of(stem, folder.resolve().name)
+        by_role.setdefault(role, file)
+        same_role.setdefault(role, []).append(file.name)
     for role, names in same_role.items():
         if role == UNCLEAR:
             raise DataError(
@@ -102,5 +133,5 @@ def _case(folder: Path, name: str) -> RawCase:
                 f"Case {name}: {first_few(names)} all look like its {role}. Move all but one away, "
                 "rename them, or list the files in a table."
             )
-    label_file, mask_file = files.pop(LABEL, None), files.pop(MASK, None)
-    return RawCase(id=name, images=files, label_file=label_file, mask_file=mask_file)
+    label_file, mask_file = by_role.pop(LABEL, None), by_role.pop(MASK, None)
+    return RawCase(id=name, images=by_role, label_file=label_file, mask_file=mask_file)

@@ -1,15 +1,17 @@
 """Read a CSV table with the files of each case, and optionally its patient, mask and split."""
 
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
-from equipoise.data.csv_table import Table, read_table, resolve_cell, table_and_root
-from equipoise.data.images.listing import SPLIT_NAMES, first_few
+from equipoise.data.csv_table import NO_COLUMN, Table, read_table, resolve_cell, table_and_root
+from equipoise.data.images.listing import SPLIT_NAMES, first_few, split_of
 from equipoise.data.images.options import ReaderCard
+from equipoise.data.patient_columns import look_like_patients, patient_column, same_patients
+from equipoise.data.spelling import is_missing
 from equipoise.data.volumes.file import suffix_of
 from equipoise.data.volumes.loading import load_cases
-from equipoise.data.volumes.options import COLUMN_ROLES, LoadedVolumes, RawCase, VolumeOptions
+from equipoise.data.volumes.options import LoadedVolumes, RawCase, VolumeOptions
 from equipoise.data.volumes.roles import LABEL, MASK, UNCLEAR, role_of
 from equipoise.exceptions import DataError
 
@@ -20,13 +22,20 @@ CARD = ReaderCard(
     example="equipoise run brains.csv --task segmentation",
 )
 REQUIRED = ("case", "label")
+USUAL_NAMES = {
+    "case": ("case", "caseid", "casename"),
+    "label": ("label",),
+    "patient": (),  # see equipoise.data.patient_columns
+    "mask": ("mask",),
+    "split": ("split",),
+}
 # The command line has no option for the columns of volumes.
 NAME_COLUMN = "Rename it to '{role}' in the table, or name it with {role}_column in Python."
 
 
 def recognizes(path: Path, options: VolumeOptions) -> bool:
     """Return whether a table is given, or the path is a table."""
-    return options.table is not None or path.suffix.lower() == ".csv"
+    return options.table is not None or path.suffix.lower() in (".csv", ".tsv")
 
 
 def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
@@ -36,14 +45,16 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
 
     The table has a header and one line per case. The columns case, label, patient, mask and split
     are found by name, in any case, unless they are named in the options; the first two are
-    required. Each other column whose cells are all volumes (or empty) is a modality, named as in
+    required; for that of the patients see `equipoise.data.patient_columns.patient_column`. Each
+    other column whose cells are all volumes (or empty) is a modality, named as in
     `equipoise.data.volumes.roles`. Each path must stay inside the folder, with symbolic links
     followed.
 
     Raises:
         DataError: The table or a column is missing, or the table is empty or not a table; a case
             without a name, twice, or without a patient among others with one; an unknown split; a
-            path that is absent or outside; two columns of one modality; or see `load_cases`.
+            path that is absent or outside; two columns of one modality; a column that may name the
+            patients; or see `load_cases`.
 
     Example:
         >>> import tempfile
@@ -70,10 +81,15 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
         raise DataError(
             f"Expected one line per case in {table_path}, found only a header. Fill the table."
         )
-    usual_names = {role: (role,) for role in COLUMN_ROLES}
-    columns = table.find_columns(usual_names, options, required=REQUIRED, fix=NAME_COLUMN)
+    columns = table.find_columns(USUAL_NAMES, options, required=REQUIRED, fix=NAME_COLUMN)
+    if options.patient_column is None and not options.groups:
+        columns["patient"] = patient_column(table, tuple(columns.values()))
     modalities, left_out = _find_modalities(table, set(columns.values()))
-    _check_cases(table, columns)
+    faults = _case_faults(table, columns)
+    if columns["patient"] is None and options.patient_column is None and not options.groups:
+        faults += _suspected_patients(table, left_out)
+    table.refuse(faults)
+    same = same_patients(table.cells(columns["patient"]))
     cases = []
     for row in table.rows:
         cells = {role: row.cell(column) for role, column in columns.items()}
@@ -85,11 +101,13 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
         cases.append(
             RawCase(
                 id=cells["case"],
-                patient=cells["patient"],
+                patient=""
+                if is_missing(cells["patient"])
+                else same.get(cells["patient"], cells["patient"]),
                 images=images,
                 label_file=_file(cells["label"], cells["case"], root, table_path),
                 mask_file=_file(cells["mask"], cells["case"], root, table_path),
-                split=SPLIT_NAMES.get(cells["split"].lower(), ""),
+                split=split_of(cells["split"]),
             )
         )
     note = f"Columns of {table_path.name} left out, not files of volumes: {', '.join(left_out)}."
@@ -118,42 +136,59 @@ def _find_modalities(table: Table, taken: Set[str | None]) -> tuple[dict[str, st
     return modalities, left_out
 
 
-def _check_cases(table: Table, columns: Mapping[str, str | None]) -> None:
-    """Refuse cases without a name or named twice, some without a patient, and unknown splits."""
-    case_column = str(columns["case"])
+def _case_faults(table: Table, columns: Mapping[str, str | None]) -> list[str]:
+    """Return faults: cases without a name or named twice, or a patient, and unknown splits."""
+    case_column, patient_column = str(columns["case"]), columns["patient"]
     n_times: Counter[str] = Counter()
-    nameless: list[str] = []
+    nameless_lines: list[str] = []
+    without_patient: list[str] = []
     unknown_splits: set[str] = set()
     for row in table.rows:
-        case = row.cells[case_column]
-        n_times[case] += 1
-        if not row.cell(columns["patient"]):
-            nameless.append(case)
-        split = row.cell(columns["split"])
-        if split and split.lower() not in SPLIT_NAMES:
+        case, split = row.cells[case_column], row.cell(columns["split"])
+        if is_missing(case):
+            nameless_lines.append(f"line {row.line}")
+        else:
+            n_times[case] += 1
+        if is_missing(row.cell(patient_column)):
+            without_patient.append(f"{case} (line {row.line})")
+        if not is_missing(split) and not split_of(split):
             unknown_splits.add(split)
-    if n_empty := n_times.pop("", 0):
-        raise DataError(f"{table.path} has {n_empty} lines without a case. Name each case.")
+    faults: list[str] = []
+    if nameless_lines:
+        faults.append(f"no case in {first_few(nameless_lines)}. Name each case.")
     if repeated := sorted(case for case, n in n_times.items() if n > 1):
-        raise DataError(
-            f"{table.path} names cases twice: {first_few(repeated)}. Keep one line per case."
-        )
-    if 0 < len(nameless) < len(table.rows):
-        raise DataError(
-            f"{table.path} names no patient for some cases: {first_few(nameless)}. Fill them in."
+        faults.append(f"cases twice: {first_few(repeated)}. Keep one line per case.")
+    if 0 < len(without_patient) < len(table.rows):
+        faults.append(
+            f"no patient in column '{patient_column}' of some cases: {first_few(without_patient)}. "
+            "Fill them in."
         )
     if unknown_splits:
-        raise DataError(
-            f"{table.path} has splits that are not known: {first_few(sorted(unknown_splits))}. "
+        faults.append(
+            f"splits that are not known: {first_few(sorted(unknown_splits))}. "
             f"Use {', '.join(SPLIT_NAMES)}."
         )
+    return faults
+
+
+def _suspected_patients(table: Table, left_out: Sequence[str]) -> list[str]:
+    """Return a fault if a column that was left out looks as if it named patients."""
+    taken = [column for column in table.columns if column not in left_out]
+    suspects = look_like_patients(table, taken, ())
+    if not suspects:
+        return []
+    return [
+        f"no column is called like patients, but {first_few(suspects)} may name them. Rename it to "
+        f"'patient', or remove it from the table; in Python name it with patient_column, or none "
+        f"with patient_column='{NO_COLUMN}'."
+    ]
 
 
 def _file(cell: str, case: str, root: Path, table_path: Path) -> Path | None:
     """Return the file that a cell names, or None if the cell is empty."""
     if not cell:
         return None
-    path = resolve_cell(cell, root)
+    path = resolve_cell(cell, root.resolve())
     if not path.is_relative_to(root.resolve()):
         raise DataError(
             f"{table_path}, case {case}: {cell} leaves the folder {root}. "

@@ -1,0 +1,21 @@
+"""Where commands print: text from files can neither move the cursor nor change colors."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from equipoise.names import printable
+
+
+class Terminal(Console):
+    """A console that writes control characters of its texts as escapes."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """See `rich.console.Console.render_str`."""
+        return super().render_str(printable(text), **options)
+
+
+def say(line: object) -> None:
+    """Print a line as it is, without markup or wrapping, for people and scripts."""
+    print(printable(str(line)))  # noqa: T201

@@ -1,0 +1,40 @@
+"""The command as the user typed it, for the report: with and without its folders and notes."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+from equipoise.atomic import JsonValue
+from equipoise.cli.options import RunOptions
+from equipoise.names import HIDDEN, without_names
+
+
+def command_facts(options: RunOptions) -> dict[str, JsonValue]:
+    """Return the typed command, quoted for a shell, and the same without names."""
+    typed = ["equipoise", *sys.argv[1:]]
+    hidden = {Path(text) for text in places(options)}
+    shared = []
+    for word in typed:
+        option, equals, value = word.partition("=")
+        if not option.startswith("--"):
+            option, equals, value = "", "", word
+        names_place = Path(value) in hidden and bool(value)
+        shared.append(f"{option}{equals}{HIDDEN if names_place else without_names(value)}")
+    return {"command": shlex.join(typed), "shared_command": " ".join(map(quote, shared))}
+
+
+def places(options: RunOptions) -> Iterator[str]:
+    """Yield the options that name folders, files or patients."""
+    yield options.images
+    yield from options.note or ()
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if isinstance(value, Path):
+            yield str(value)
+
+
+def quote(word: str) -> str:
+    """Return a word for a shell; what is hidden needs no quotes."""
+    return word if HIDDEN in word else shlex.quote(word)

@@ -1,0 +1,1 @@
+"""Damaged and hostile input against every reader and every file of a run; see `make fuzz`."""
