@@ -183,3 +183,9 @@ def test_kermany_has_its_counts_and_its_split(shared: Path) -> None:
     assert loaded.dataset.counts.tolist() == [1575, 4265]
     assert loaded.source_split is not None
     assert (loaded.source_split == "test").sum() == 624
+
+
+def test_an_archive_without_class_folders_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pneumoniamnist.npz").touch()
+    with pytest.raises(DataError, match=r"own path, such as .*pneumoniamnist\.npz"):
+        read(tmp_path, ReadOptions())

@@ -133,22 +133,30 @@ def _class_folders(root: Path, options: ReadOptions) -> dict[str, str]:
         )
     split_of_folder = {}
     for name, split in splits.items():
-        for class_name in _classes_in(root / name, _subfolders(root / name, options)):
+        class_names = _subfolders(root / name, options)
+        for class_name in _classes_in(root / name, class_names, part=True):
             split_of_folder[f"{name}/{class_name}"] = split
     return split_of_folder
 
 
-def _classes_in(parent: Path, names: Sequence[str]) -> Sequence[str]:
+def _classes_in(parent: Path, names: Sequence[str], *, part: bool = False) -> Sequence[str]:
     """Return the names of class folders, after a check that there are some."""
-    if not names:
-        n_images = sum(is_image(file.name) for file in parent.iterdir())
-        raise DataError(
-            f"Expected a class folder for each class in {parent}, found none ({n_images} images "
-            "are directly in it). Sort the images into one folder per class, or list them with "
-            f"their labels in a table (--table FILE.csv). If '{parent.name}' is a part without "
-            f"labels, leave it out with ignore (--ignore '{parent.name}')."
+    if names:
+        return names
+    n_images = sum(is_image(file.name) for file in parent.iterdir())
+    remedy = ""
+    if part:
+        remedy = (
+            f" If '{parent.name}' is a part without labels, leave it out with ignore "
+            f"(--ignore '{parent.name}')."
         )
-    return names
+    elif archives := sorted(file.name for file in parent.glob("*.npz")):
+        remedy = f" A MedMNIST file is given by its own path, such as {parent / archives[0]}."
+    raise DataError(
+        f"Expected a class folder for each class in {parent}, found none ({n_images} images "
+        "are directly in it). Sort the images into one folder per class, or list them with "
+        f"their labels in a table (--table FILE.csv).{remedy}"
+    )
 
 
 def _refuse_parts_as_classes(root: Path, names: Sequence[str]) -> None:
