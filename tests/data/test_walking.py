@@ -75,7 +75,7 @@ def test_links_are_followed_inside_the_folder_only(tmp_path: Path) -> None:
         OUTSIDE: ("far.png", "far/"),
         BROKEN: ("a/lost.png", "gone"),
     }
-    assert [problem.split()[0] for problem in tree.problems()] == ["2", "2"]
+    assert ["(2)" in problem for problem in tree.problems()] == [True, True]
     followed = walk(root, follow_links=True)
     assert set(followed.files) - set(tree.files) == {"far/3.png", "far.png"}
     ignored = walk(root, ignore=("far*", "lost*", "gone"))

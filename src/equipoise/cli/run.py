@@ -72,8 +72,8 @@ def plan(options: RunOptions) -> None:
     """
     if options.images.endswith(".py") or pick_task(options.task) == SEGMENTATION:
         raise SettingError(
-            "Expected images (a folder, table or .npz) to plan for: a study file and a study of "
-            "segmentation say themselves how they are trained."
+            "Expected images (a folder, table or .npz) to plan for. A segmentation or a study file "
+            "is not planned by time: equipoise run forecasts how long it takes."
         )
     print_plan(options, *checked_choices(options))
 

@@ -353,9 +353,10 @@ def _source_parts(dataset: ImageDataset, assigned: NDArray[Any]) -> dict[str, Ro
     patients, n_parts = np.unique(np.concatenate(patients_of_parts), return_counts=True)
     crossing = patients[n_parts > 1]
     if len(crossing):
+        images = dataset.ids[dataset.groups == crossing[0]]
         raise LeakageError(
             f"The source's own split has {len(crossing)} of {len(patients)} patients in two or "
-            f"more parts: {_listed('Patient', crossing)} crossing. "
+            f"more parts, such as that of {', '.join(images[:3])}. "
             "Draw new splits by patient with --new-splits (in Python hold_out(dataset))."
         )
     for part in ("train", "test"):

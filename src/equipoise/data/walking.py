@@ -74,14 +74,14 @@ class Walk:
         broken, outside = self.left_out.get(BROKEN), self.left_out.get(OUTSIDE)
         if broken and not skip:
             problems.append(
-                f"{len(broken)} links in {self.root} have no target here: {first_few(broken)}. "
+                f"Links in {self.root} without a target ({len(broken)}): {first_few(broken)}. "
                 "Fetch what they stand for (such as git annex get), mount its disk, or leave them "
                 f"out with {ignore_hint(broken)}."
             )
         if outside:
             problems.append(
-                f"{len(outside)} links lead out of {self.root}: {first_few(outside)}. Follow them "
-                "with follow_links (--follow-links), or leave them out with "
+                f"Links that lead out of {self.root} ({len(outside)}): {first_few(outside)}. "
+                "Follow them with follow_links (--follow-links), or leave them out with "
                 f"{ignore_hint(outside)}."
             )
         return problems

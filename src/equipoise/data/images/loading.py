@@ -133,7 +133,11 @@ def unreadable_error(reasons: Mapping[str, str], n_files: int, root: Path) -> Da
         n_files: Number of all files.
         root: Folder that the files are in.
     """
-    some = first_few(list(map(": ".join, reasons.items())))
+    files_of: dict[str, list[str]] = {}
+    for file, reason in reasons.items():
+        files_of.setdefault(reason.rstrip("."), []).append(file)
+    parts = [f"{first_few(files)}: {reason}." for reason, files in files_of.items()]
+    some = first_few(parts).replace(".,", ".")
     return DataError(
         f"Cannot read {len(reasons)} of {n_files} images in {root}. {some} "
         "Repair or remove them, or leave them out with on_error='skip' (--on-error skip)."
