@@ -15,7 +15,7 @@ from equipoise.data.volumes.readers.nifti import find_case
 from equipoise.deployment.choose_segmenters import choose_segmenters, leave_out_trained
 from equipoise.exceptions import DataError, SettingError
 from equipoise.runs.cell import Cell
-from equipoise.runs.known_cases import describe_cases, matching_case
+from equipoise.runs.known_cases import describe_cases, known_as
 from equipoise.runs.run import open_run
 from equipoise.testing.volume_readers import write_image
 from equipoise.testing.volume_runs import write_case
@@ -44,17 +44,17 @@ def test_a_case_is_known_by_its_images_or_its_name(segmented: SegmentedRun, tmp_
     assert description["n4"] is False
     shutil.copytree(segmented.cases / "b", tmp_path / "renamed")
     renamed = find_case(tmp_path / "renamed")
-    assert matching_case(renamed, images, set()) == "b"
+    assert known_as(renamed, images, set()) == "b"
     part = replace(renamed, images={"T1c": renamed.images["T1c"]}, label_file=None)
-    assert matching_case(part, images, set()) == "b"
+    assert known_as(part, images, set()) == "b"
     converted = tmp_path / "d" / "flair.mha"
     converted.parent.mkdir()
     write_image(converted, read_volume(renamed.images["FLAIR"]).array.astype("float64"))
-    assert matching_case(find_case(converted.parent), images, set()) == "b"
+    assert known_as(find_case(converted.parent), images, set()) == "b"
     same_name = find_case(write_case(tmp_path / "site" / "c", 9))
-    assert matching_case(same_name, images, {"site/c"}) == "site/c"
-    assert matching_case(same_name, images, {"c"}) == "c"
-    assert matching_case(find_case(write_case(tmp_path / "e", 9)), images, {"a", "b"}) is None
+    assert known_as(same_name, images, {"site/c"}) == "site/c"
+    assert known_as(same_name, images, {"c"}) == "c"
+    assert known_as(find_case(write_case(tmp_path / "e", 9)), images, {"a", "b"}) is None
 
 
 def test_the_last_folder_is_no_name_of_a_patient(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_the_last_folder_is_no_name_of_a_patient(tmp_path: Path) -> None:
     for patient, known in (("sub-77", None), ("sub-03", "sub-03/ses-01/anat")):
         folder = write_case(tmp_path / patient / "ses-01" / "anat", 9)
         case = find_case(folder)
-        assert matching_case(case, {}, names) == known
-        assert matching_case(replace(case, id=f"{patient}/ses-01/anat"), {}, names) == known
+        assert known_as(case, {}, names) == known
+        assert known_as(replace(case, id=f"{patient}/ses-01/anat"), {}, names) == known
 
 
 def test_a_case_that_every_network_has_seen_is_refused(segmented: SegmentedRun) -> None:

@@ -182,13 +182,13 @@ def coding_of(run: "Run", case: "RawCase", file: Path, labels: str | None) -> "L
     from equipoise.data.volumes.labels import LABEL_SCHEMES
     from equipoise.deployment.label_coding import LabelCoding, find_coding
     from equipoise.deployment.label_maps import run_scheme
-    from equipoise.runs.known_cases import matching_case
+    from equipoise.runs.known_cases import known_as
 
     if labels is not None:
         return LabelCoding(file=file, scheme=LABEL_SCHEMES[labels])
     dataset = run.description.volumes
     of_run = run_scheme(dataset)
-    if matching_case(case, dataset.images or {}, frozenset()) is not None:
+    if known_as(case, dataset.images or {}, frozenset()) is not None:
         return LabelCoding(file=file, scheme=of_run)  # the run has read its label file
     return find_coding(case, of_run)
 

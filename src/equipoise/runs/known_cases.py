@@ -37,7 +37,7 @@ def describe_cases(dataset: VolumeDataset) -> CaseDescription:
     return {"images": images, "n4": n4}
 
 
-def matching_case(case: RawCase, images: Mapping[str, str], names: Set[str]) -> str | None:
+def known_as(case: RawCase, images: Mapping[str, str], names: Set[str]) -> str | None:
     """Return the case of a run that a new case is, by its content or its name; None if it is none.
 
     Args:
