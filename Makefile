@@ -18,7 +18,7 @@ demo: $(READY)
 	$(BIN)/equipoise demo --out runs/demo
 
 test: $(READY)
-	$(BIN)/pytest -m 'not slow' -n $(JOBS) -q
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow' -n $(JOBS) -q  # each of JOBS has a core
 
 slow: $(READY)
 	$(BIN)/pytest -m slow -q
