@@ -17,8 +17,9 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/equipoise demo --out runs/demo
 
+# One thread for each of JOBS: more of them wait for each other.
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow' -n $(JOBS) -q  # each of JOBS has a core
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow' -n $(JOBS) -q
 
 slow: $(READY)
 	$(BIN)/pytest -m slow -q
@@ -38,10 +39,10 @@ fuzz: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.reporting
 
 house: $(READY)
 	$(BIN)/python -m tools.house
-	$(BIN)/python -m benchmarks.reporting
 
 docs: $(READY)
 	$(BIN)/pdoc --docformat google --output-directory site equipoise

@@ -100,12 +100,12 @@ def check_file(path: Path) -> None:
     """
     expected = _expected(path)
     while expected is not None:
-        found = digest(path) if path.is_file() else None
-        if found == expected:
+        actual = digest(path) if path.is_file() else None
+        if actual == expected:
             return
         earlier, expected = expected, _expected(path)
         if earlier == expected:  # otherwise it was replaced meanwhile
-            reason = "it is missing" if found is None else "its bytes are not those written"
+            reason = "it is missing" if actual is None else "its bytes are not those written"
             raise damaged(path, reason)
 
 

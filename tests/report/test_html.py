@@ -14,9 +14,12 @@ import numpy as np
 import pytest
 
 from equipoise.atomic import write_json
+from equipoise.data.images.listing import NO_PATIENTS
 from equipoise.exceptions import DataError
 from equipoise.report.classification import AFTER, BEFORE
 from equipoise.report.html import write_report
+from equipoise.report.overview import basis, glance
+from equipoise.report.run_contents import read_contents
 from equipoise.results.image_tables import summarize
 from equipoise.runs.run import open_run
 
@@ -90,6 +93,15 @@ def test_every_class_method_section_and_setting_is_named(make_run: MakeRun) -> N
         "split-1",
     ):
         assert setting in text
+
+
+def test_unknown_patients_are_not_counted(make_run: MakeRun) -> None:
+    contents = read_contents(make_run(notes=(NO_PATIENTS,)))
+    assert glance(contents)["patients"] == "unknown"
+    assert "by image" in basis(contents)
+    with_patients = read_contents(make_run())
+    assert glance(with_patients)["patients"].isdigit()
+    assert "by patient" in basis(with_patients)
 
 
 def test_names_from_outside_are_escaped(make_run: MakeRun) -> None:

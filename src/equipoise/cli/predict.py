@@ -286,8 +286,8 @@ def notes_about(new: "UnlabeledImages", run: "Run", ensemble: "Ensemble") -> lis
     """Return what a reader of the table must know about its images."""
     from equipoise.runs.known_images import known_images_note
 
-    known = known_images_note(run.folder, new.images, new.files, ensemble.cells)
-    notes = [known] if known else []
+    of_run = known_images_note(run.folder, new.images, new.files, ensemble.cells)
+    notes = [of_run] if of_run else []
     notes.extend(new.notes)
     notes.extend(f"Left out: {skipped}" for skipped in new.skipped)
     return notes

@@ -187,7 +187,7 @@ def notes_on_own_split(loaded: Loaded, protocol: Protocol) -> list[str]:
         sizes.append(f"{part or 'without a part'} {n:,}")
     return [
         f"The source's own split has no test images ({', '.join(sizes)}) and is not used: all "
-        "images were split anew, by patient. If its validation images are the test images, call "
+        "images were split again, by patient. If its validation images are the test images, call "
         "them test."
     ]
 

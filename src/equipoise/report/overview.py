@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from equipoise.data.images.listing import NO_PATIENTS
 from equipoise.data.positive_class import REQUESTED, positive_class_reason
 from equipoise.data.splits import PARTS
 from equipoise.report.figures import OKABE_ITO
@@ -26,6 +27,7 @@ def basis(c: Contents) -> str:
     """Return the sentences on what the verdict rests."""
     metric = c.results.metrics[c.results.decisive_metric].label
     n_splits, n_seeds = len(c.description.splits), len(c.description.seeds)
+    unit = "patient" if patients_are_known(c) else "image"
     n_pairs = []
     for row in c.results.comparisons:
         if row.metric == c.results.decisive_metric:
@@ -48,10 +50,15 @@ def basis(c: Contents) -> str:
     reason = "" if why == REQUESTED else f" ({why})"
     return (
         f"Positive class: {c.rare_class}{reason}. {runs} against the baseline "
-        f"{c.results.baseline} ({plural(n_splits, 'split')} by patient, "
+        f"{c.results.baseline} ({plural(n_splits, 'split')} by {unit}, "
         f"{plural(n_seeds, 'seed')} each). The verdict rests on {rests_on}, named before "
         f"anything was trained.{decides} {policy_in_words(c.description)}".rstrip()
     )
+
+
+def patients_are_known(c: Contents) -> bool:
+    """Return whether the source names patients; else every image counts as one."""
+    return NO_PATIENTS not in c.description.notes
 
 
 def glance(c: Contents) -> dict[str, str]:
@@ -62,7 +69,7 @@ def glance(c: Contents) -> dict[str, str]:
     color = {1: " gray", 3: " RGB"}[channels]
     return {
         "images": f"{dataset.n_images:,}",
-        "patients": f"{dataset.n_groups:,}",
+        "patients": f"{dataset.n_groups:,}" if patients_are_known(c) else "unknown",
         "classes": str(len(c.class_names)),
         "imbalance ratio": f"{max(counts) / min(counts):.1f}",
         "pixels": times(*sides) + color,

@@ -132,11 +132,11 @@ def _isolated(pixels: Images) -> float | None:
             continue
         if abs(value) > NO_DATA:
             return value
-        others = pixels[pixels != value]
-        extent = float(np.ptp(others)) if others.size else 0.0
+        rest = pixels[pixels != value]
+        extent = float(np.ptp(rest)) if rest.size else 0.0
         times = FAR if abs(value) in CUSTOMARY else FARTHER
         is_candidate = pixels.dtype == np.float32 or times == FAR
-        if extent > 0 and is_candidate and abs(value - float(nearest(others))) > times * extent:
+        if extent > 0 and is_candidate and abs(value - float(nearest(rest))) > times * extent:
             return value
     return None
 

@@ -65,8 +65,8 @@ def read_image_folder(root: Path, options: ReadOptions) -> ImageFolder:
     """
     everything = walk(root, ignore=options.ignore, follow_links=options.follow_links)
     images = everything.where(is_image)
-    others = [file for file in everything.files if not is_image(file)]
-    not_read = images_not_read(root, images.files, others)
+    other_files = [file for file in everything.files if not is_image(file)]
+    not_read = images_not_read(root, images.files, other_files)
     problems = images.problems(skip=options.on_error == "skip")
     companions = find_companions(images.files)
     if companions:
@@ -82,9 +82,9 @@ def read_image_folder(root: Path, options: ReadOptions) -> ImageFolder:
     if problems:
         raise DataError("\n".join(problems))
     notes = images.notes()
-    if others:
-        notes.append(f"Left out, not images ({len(others):,}): {by_suffix(others)}.")
-    return ImageFolder(files=images.files, other_files=tuple(others), notes=tuple(notes))
+    if other_files:
+        notes.append(f"Left out, not images ({len(other_files):,}): {by_suffix(other_files)}.")
+    return ImageFolder(files=images.files, other_files=tuple(other_files), notes=tuple(notes))
 
 
 def is_image(file: str) -> bool:

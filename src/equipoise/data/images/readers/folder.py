@@ -120,11 +120,11 @@ def _class_folders(root: Path, options: ReadOptions) -> dict[str, str]:
         _refuse_parts_as_classes(root, names)
         return dict.fromkeys(_classes_in(root, names), "")
     if len(splits) < len(names):
-        others = [name for name in names if name not in splits]
+        class_folders = [name for name in names if name not in splits]
         raise DataError(
             f"Expected in {root} either class folders or train, val and test folders, got both: "
-            f"{first_few(names)}. Leave some out with {ignore_hint(others)}, or rename the class "
-            "that is called like a split."
+            f"{first_few(names)}. Leave some out with {ignore_hint(class_folders)}, or rename the "
+            "class that is called like a split."
         )
     if "train" not in splits.values():
         raise DataError(

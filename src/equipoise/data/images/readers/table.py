@@ -306,7 +306,7 @@ def _splits(lines: Lines, column: str | None, options: ReadOptions) -> tuple[lis
     elif "test" not in counts:
         return splits, [
             f"Column '{column}' has no test images ({_counted(counts)}), so it is not used: the "
-            "images are split anew."
+            "images are split again."
         ]
     if n_missing := splits.count(""):
         return splits, [
