@@ -109,11 +109,12 @@ def _serve(
 ) -> None:
     attempt = make_attempt(*arguments)
     connection.send("ready")
-    if limit_memory:
-        limit = _data_bytes() + MOST_BYTES
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     while True:
-        connection.send(outcome_of(attempt, connection.recv()))
+        index = connection.recv()
+        if limit_memory:  # of this input: the process keeps memory of earlier ones
+            limit = _data_bytes() + MOST_BYTES
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
+        connection.send(outcome_of(attempt, index))
 
 
 def outcome_of(attempt: Attempt, index: int) -> Outcome:
