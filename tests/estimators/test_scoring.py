@@ -35,7 +35,16 @@ def test_a_class_that_does_not_occur_is_left_out() -> None:
     right = logits[rows].argmax(dim=1).numpy() == codes[rows]
     recalls = [right[codes[rows] == c].mean() for c in (0, 1, 3)]
     assert scores["balanced_accuracy"] == pytest.approx(np.mean(recalls))
+    y_score = probabilities(logits, CrossEntropy())[rows]
+    one_vs_rest = [roc_auc_score(codes[rows] == c, y_score[:, c]) for c in (0, 1, 3)]
+    assert scores["auroc"] == pytest.approx(np.mean(one_vs_rest))
+
+
+def test_one_class_cannot_be_ranked() -> None:
+    logits, codes = random_case(3)
+    scores = validation_scores(logits[codes == 1], codes[codes == 1], CrossEntropy())
     assert "auroc" not in scores
+    assert np.isfinite(list(scores.values())).all()
 
 
 def test_nan_is_divergence() -> None:

@@ -111,10 +111,10 @@ def encode_validation(
     labels = check_labels(labels, len(images), name="validation labels")
     rows = np.isin(labels, classes)
     occurring = np.unique(labels[rows])
-    if len(occurring) == 0 or (keep_best == "auroc" and len(occurring) < len(classes)):
+    if len(occurring) < (2 if keep_best == "auroc" else 1):
         raise DataError(
             f"Expected validation images of the classes {classes.tolist()} for "
             f"keep_best='{keep_best}', got images of {occurring.tolist()}. Hold out more, or use "
-            "keep_best='loss'."
+            "keep_best='last'."
         )
     return images[rows], np.searchsorted(classes, labels[rows]).astype(np.int64)

@@ -76,11 +76,11 @@ def probabilities(logits: Tensor, loss: ImbalanceLoss) -> Scores:
 
 
 def validation_scores(logits: Tensor, codes: Labels, loss: ImbalanceLoss) -> dict[str, float]:
-    """Return loss, accuracy, balanced accuracy and, if all classes occur, the mean AUROC.
+    """Return loss, accuracy, balanced accuracy and, if two classes occur, AUROC.
 
-    Balanced accuracy is the mean over the classes that occur. A metric of `metrics` is NaN without
-    a class, because runs with different classes are not comparable; here all evaluations of one fit
-    see the same classes, and weights have to be chosen in any case.
+    Balanced accuracy and AUROC are means over the classes that occur. A metric of `metrics` is NaN
+    without a class, because runs with different classes are not comparable; here all evaluations of
+    one fit see the same classes, and weights have to be chosen in any case.
 
     Args:
         logits: (n, k) of validation images.
@@ -99,6 +99,8 @@ def validation_scores(logits: Tensor, codes: Labels, loss: ImbalanceLoss) -> dic
         "loss": float(loss(logits, torch.as_tensor(codes, device=logits.device))),
         "balanced_accuracy": float(np.nanmean(recalls(predictions))),
         "accuracy": float((predictions.y_score.argmax(axis=1) == codes).mean()),
-        "auroc": float(aurocs(predictions).mean()),
     }
-    return {name: value for name, value in scores.items() if not np.isnan(value)}
+    ranking = aurocs(predictions)
+    if not np.isnan(ranking).all():
+        scores["auroc"] = float(np.nanmean(ranking))
+    return scores

@@ -15,6 +15,9 @@ CHEAP_METHODS = ("none", "class_weights", *(name for name in STRONG_CONTROLS if 
 
 # Checkpoint policy -> `keep_best` of every classifier. The scores of the other one stand beside it.
 CHECKPOINTS = {"best": "balanced_accuracy", "last": "averaged"}
+# The same of heads on frozen features, where "best" is a weight decay: how well it ranks, because
+# verdicts are at each method's own thresholds, and those repair a shifted threshold, not a ranking.
+HEAD_CHECKPOINTS = {"best": "auroc", "last": "averaged"}
 
 SCRATCH, FROZEN, FINETUNE = "scratch", "frozen", "finetune"  # regimes
 # Network and weights of a pretrained regime where none are named: the smallest download.
@@ -86,8 +89,8 @@ class Budget:
         checkpoint: Weights that the classifier of every method keeps: "best" on the validation
             images (balanced accuracy), or "last", averaged over the end of training. The choice
             alone can be worth as much as a method, so it is the same for all; see `CHECKPOINTS`.
-            Of a frozen classifier "best" is the weight decay that validation images choose, "last"
-            a fixed one.
+            Of a frozen classifier "best" is the weight decay that ranks validation images best
+            (AUROC), "last" a fixed one.
         gan_steps: Rounds of a GAN: one update of each network. Generators of other kinds get as
             many updates.
         gan_batch_size: Images in each round.

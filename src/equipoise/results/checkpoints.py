@@ -45,7 +45,7 @@ class CheckpointRow:
     """One method under one policy on one metric.
 
     Attributes:
-        policy: "best" on the validation images (balanced accuracy), or "last", averaged.
+        policy: "best" on the validation images, or "last", averaged.
         kept: 1 where it is the policy of the method in this study, else 0.
         metric: The decisive metric, `RANKING` or the primary metric.
         n_runs: Finished runs whose scores under the policy are known.

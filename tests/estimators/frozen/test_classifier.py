@@ -175,6 +175,15 @@ def test_validation_images_choose_the_weight_decay(
     )
 
 
+def test_the_weight_decay_that_ranks_best_is_chosen_unless_told_otherwise(
+    toy: ImageDataset, validation: LabeledImages
+) -> None:
+    fitted = quick().fit(toy.images, toy.labels, validation=validation)
+    scores = [row["validation_auroc"] for row in fitted.history_.rows]
+    decays = [row["weight_decay"] for row in fitted.history_.rows]
+    assert fitted.weight_decay_ == decays[int(np.argmax(scores))]
+
+
 def test_nothing_depends_on_the_seed_with_a_linear_head(toy: ImageDataset) -> None:
     first = quick(seed=1).fit(toy.images, toy.labels).predict_proba(toy.images)
     second = quick(seed=2).fit(toy.images, toy.labels).predict_proba(toy.images)

@@ -48,6 +48,16 @@ def test_all_arms_keep_their_weights_by_one_policy(checkpoint: str, keep_best: s
     assert policies == {keep_best}
 
 
+@pytest.mark.parametrize(("checkpoint", "keep_best"), [("best", "auroc"), ("last", "averaged")])
+def test_heads_on_frozen_features_are_chosen_by_their_ranking(
+    checkpoint: str, keep_best: str
+) -> None:
+    frozen = replace(BUDGET, regime="frozen", pretrained="random", checkpoint=checkpoint)
+    methods = build_methods(["none", "crt", "smote_features"], frozen)
+    policies = {describe_steps(method)[-1].settings["keep_best"] for method in methods.values()}
+    assert policies == {keep_best}
+
+
 def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(SettingError, match=r"'lasst'.*'last'"):
         build_methods(["none"], replace(BUDGET, checkpoint="lasst"))

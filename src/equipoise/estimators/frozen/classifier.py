@@ -134,7 +134,7 @@ class FrozenClassifier(BaseImageClassifier):
         synthetic_share: float | None = None,
         synthetic_weight: float = 1.0,
         weight_decay: float = 1e-3,
-        keep_best: str = "balanced_accuracy",
+        keep_best: str = "auroc",
         second_stage: str = "none",
         device: str = "auto",
         seed: int = 0,
@@ -256,7 +256,7 @@ class FrozenClassifier(BaseImageClassifier):
         """Return what `predict_proba` would return under the other policy of `keep_best`.
 
         That is, with the fixed weight decay where a metric chooses it, else with the one of the
-        best balanced accuracy on the validation images. None after `load`.
+        best AUROC on the validation images. None after `load`.
         """
         check_is_fitted(self, "network_")
         if self._other_head is None:

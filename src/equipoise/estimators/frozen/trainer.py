@@ -146,9 +146,7 @@ class Trainer:
 
     def _best(self, scores: Sequence[Mapping[str, float]]) -> int:
         """Return the solution with the best score; of equal ones that of the strongest decay."""
-        metric = self.settings.keep_best
-        if not self.settings.chosen_on_validation:
-            metric = "balanced_accuracy"
+        metric = self.settings.keep_best if self.settings.chosen_on_validation else "auroc"
         if self.validation is None:
             return 0
         sign = 1.0 if KEEP_BEST[metric] else -1.0

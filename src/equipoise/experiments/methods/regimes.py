@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Union
 
 from equipoise.discovery import Family, pick
 from equipoise.exceptions import SettingError
-from equipoise.experiments.protocol import CHECKPOINTS, FINETUNE, FROZEN, SCRATCH, Budget
+from equipoise.experiments.protocol import (
+    CHECKPOINTS,
+    FINETUNE,
+    FROZEN,
+    HEAD_CHECKPOINTS,
+    SCRATCH,
+    Budget,
+)
 from equipoise.resampling.base import Params
 
 if TYPE_CHECKING:
@@ -56,7 +63,7 @@ def frozen(budget: Budget, settings: Params) -> "FrozenClassifier":
         augmentation=budget.augmentation,
         n_views=budget.views,
         head=budget.head,
-        keep_best=pick(CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
+        keep_best=pick(HEAD_CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
         device=budget.device,
     )
     classifier.set_params(**settings)
