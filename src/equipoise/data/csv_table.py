@@ -66,6 +66,7 @@ class Table:
         *,
         required: Sequence[str],
         fix: str,
+        hints: Mapping[str, str] | None = None,
     ) -> dict[str, str | None]:
         """Return role -> column, None where the table has no such column.
 
@@ -77,6 +78,7 @@ class Table:
             options: Options of the reader.
             required: Roles whose column the table must have.
             fix: Sentence for a missing column, with "{role}" in the place of its role.
+            hints: Role -> what else helps where its column is missing.
 
         Raises:
             DataError: A column that the options name, or a required one, is missing, or two columns
@@ -102,10 +104,11 @@ class Table:
             elif candidates:
                 columns[role] = candidates[0]
             elif role in required:
-                faults.append(
-                    f"expected a column of the {role} ({', '.join(names)}), got the columns "
+                fault = (
+                    f"expected a column of the {role} ({first_few(names, 8)}), got the columns "
                     f"{first_few(self.columns, 12) or 'none'}. {fix.format(role=role)}"
                 )
+                faults.append(f"{fault} {(hints or {}).get(role, '')}".rstrip())
         if faults:
             self.refuse(faults)
         return columns

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from equipoise.data.csv_table import Table, read_table
 from equipoise.data.images.image_folder import ImageFolder
-from equipoise.data.images.readers.table import COLUMNS
+from equipoise.data.images.table_columns import COLUMNS
 from equipoise.data.patient_columns import means_patients
 from equipoise.exceptions import DataError
 from equipoise.names import quoted

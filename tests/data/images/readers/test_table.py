@@ -47,7 +47,10 @@ def test_columns_are_found_by_name(tmp_path: Path) -> None:
     assert dataset.groups.tolist() == [0, 1, 0, 2]
     assert loaded.source_split is not None
     assert loaded.source_split.tolist() == ["train", "test", "train", ""]
-    (note,) = loaded.notes
+    columns, note = loaded.notes
+    assert columns == (
+        "Columns of t.csv: images 'file', classes 'label', patients 'patient', split 'split'."
+    )
     assert note.startswith("1 of 4 images")
     assert "'split'" in note
 
@@ -98,7 +101,8 @@ def test_an_empty_column_counts_as_absent(tmp_path: Path) -> None:
     loaded = read(table(images(tmp_path), text), OPTIONS)
     assert loaded.source_split is None
     assert loaded.dataset.groups.tolist() == [0, 1, 2, 3]
-    assert loaded.notes == ("Columns of t.csv that were not used: patient.", NO_PATIENTS)
+    assert loaded.notes[1:] == (NO_PATIENTS,)
+    assert loaded.notes[0].endswith("patients none, split 'split'; not used: patient.")
 
 
 def with_line(number: int, line: str) -> str:
@@ -153,7 +157,8 @@ def table_of_eight(root: Path, header: str, lines: list[str] = TWO_OF_EACH) -> P
 def test_columns_of_patients_are_found_by_meaning(header: str, tmp_path: Path) -> None:
     listing = list_files(table_of_eight(tmp_path, header), OPTIONS)
     assert listing.groups.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
-    assert any(header in note for note in listing.notes) != means_patients(header)
+    assert f"patients '{header}'" in listing.notes[0]
+    assert any(f"of one '{header}'" in note for note in listing.notes) != means_patients(header)
 
 
 @pytest.mark.parametrize("header", ["who_id", "ID", "anon_code", "hash", "my_patient"])
@@ -174,7 +179,8 @@ def test_a_column_that_may_be_of_patients_is_asked_about(header: str, tmp_path: 
 )
 def test_other_columns_are_named_as_unused(header: str, tmp_path: Path) -> None:
     listing = list_files(table_of_eight(tmp_path, header), OPTIONS)
-    assert listing.notes == (f"Columns of t.csv that were not used: {header}.", NO_PATIENTS)
+    assert listing.notes[0].endswith(f"patients none, split none; not used: {header}.")
+    assert listing.notes[1:] == (NO_PATIENTS,)
 
 
 def test_patients_come_before_their_parts_and_empty_columns_do_not_count(tmp_path: Path) -> None:
@@ -265,7 +271,7 @@ def test_a_split_that_cannot_be_used_is_refused_with_the_option_or_said(tmp_path
     with pytest.raises(DataError, match=r"no train images.*--split-column none"):
         list_files(table_of_eight(tmp_path / "test", "patient,split", rows), OPTIONS)
     rows = [f"{row},{'train' if i % 3 else 'val'}" for i, row in enumerate(TWO_OF_EACH)]
-    (note,) = list_files(table_of_eight(tmp_path / "no", "patient,split", rows), OPTIONS).notes
+    _, note = list_files(table_of_eight(tmp_path / "no", "patient,split", rows), OPTIONS).notes
     assert "no test images ('validation' 3, 'train' 5)" in note
 
 
@@ -316,7 +322,7 @@ def test_ignored_lines_are_counted(tmp_path: Path) -> None:
     options = ReadOptions(cache="off", size=8, ignore=("5.*",))
     loaded = read(table(tmp_path, "path,label\n" + rows), options)
     assert len(loaded.dataset) == 5
-    assert "Left out, ignored (1)" in loaded.notes[0]
+    assert "Left out, ignored (1)" in loaded.notes[1]
 
 
 def test_an_absent_table_or_folder_is_refused(tmp_path: Path) -> None:
@@ -324,6 +330,70 @@ def test_an_absent_table_or_folder_is_refused(tmp_path: Path) -> None:
         read(tmp_path, ReadOptions(table=tmp_path / "absent.csv"))
     with pytest.raises(DataError, match=r"folder .*nowhere"):
         read(tmp_path / "nowhere", ReadOptions(table=table(tmp_path)))
+
+
+def test_images_are_found_by_name_where_their_paths_are_others(tmp_path: Path) -> None:
+    images(tmp_path)
+    (tmp_path / "a/3.png").rename(tmp_path / "3.PNG")
+    cells = ["0", "C:\\films\\a\\1.jpg", "/somewhere/else/2.png", "3"]
+    rows = "".join(f"{cell},{'xy'[i % 2]}\n" for i, cell in enumerate(cells))
+    with pytest.raises(DataError, match=r"no image there is called so: line 4 \(/somewhere"):
+        list_files(table(tmp_path, "image_id,dx\n" + rows), OPTIONS)
+    path = table(tmp_path, "image_id,dx\n" + rows.replace("else", "a"))
+    listing = list_files(path, OPTIONS)
+    assert listing.files == ("3.PNG", "a/0.png", "a/1.png", "a/2.png")
+    assert listing.labels.tolist() == [1, 0, 1, 0]
+    assert any(note.startswith("4 of 4 images were found by") for note in listing.notes)
+
+
+def test_a_name_of_several_images_is_refused_and_masks_are_none(tmp_path: Path) -> None:
+    images(tmp_path / "films")
+    images(tmp_path / "masks")
+    rows = "".join(f"{i},{'xy'[i % 2]}\n" for i in range(4))
+    assert len(list_files(table(tmp_path, "id,y\n" + rows), OPTIONS).files) == 4
+    (tmp_path / "masks").rename(tmp_path / "second")
+    with pytest.raises(DataError, match=r"several files .*line 2 \(0\).*--ignore"):
+        list_files(table(tmp_path, "id,y\n" + rows), OPTIONS)
+    listing = list_files(table(tmp_path, "id,y\n" + rows), replace(OPTIONS, ignore=("second",)))
+    assert len(listing.files) == 4
+
+
+def test_what_lies_beside_the_table_and_its_images_is_said(tmp_path: Path) -> None:
+    images(tmp_path, n=6)
+    rows = "".join(f"a/{i}.png,{'xy'[i % 2]},{i % 2},{i}\n" for i in range(4))
+    text = "path,label,is_test,fold\n" + rows
+    (tmp_path / "test.csv").write_text(text)
+    (tmp_path / "notes.csv").write_text("path,comment\n")
+    columns, others, unlisted, _ = list_files(table(tmp_path, text), OPTIONS).notes
+    assert "'is_test' may be a split" in columns
+    assert "test.csv" in others
+    assert "notes.csv" not in others
+    assert "(2)" in unlisted
+    assert "a/5.png" in unlisted
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "message"),
+    [
+        ("image,MEL,NV,BCC", "{n},{hot}", "with one 1 in each line.*'label'"),
+        ("image,Edema,Hernia", "{n},1,-1.0", r"one for each finding.*--label-column Hernia"),
+        ("0.png,ill", "{n},well", "first line.*header"),
+        ("image,label", "{n},{xy}|x", r"several classes in column 'label': 'x\|x' .*one question"),
+        ("image,label", "{n},{third}", r"uncertain or missing.*'-1' \(2\)"),
+    ],
+)
+def test_columns_that_are_no_classes_are_refused_with_what_helps(
+    header: str, cells: str, message: str, tmp_path: Path
+) -> None:
+    images(tmp_path, n=6)
+    lines = []
+    for i in range(6):
+        line = cells.replace("{n}", f"a/{i}.png").replace("{xy}", "xy"[i % 2])
+        hot = ("1.0,0.0,0.0", "0.0,1.0,0.0", "0.0,0.0,1.0")[i % 3]
+        lines.append(line.replace("{third}", str(i % 3 - 1)).replace("{hot}", hot))
+    lines[0] = lines[0].replace("-1.0", "1.0")
+    with pytest.raises(DataError, match=message):
+        list_files(table(tmp_path, "\n".join([header, *lines])), OPTIONS)
 
 
 def test_covid_by_table_and_by_folder_is_the_same(shared: Path) -> None:

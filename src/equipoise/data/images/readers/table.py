@@ -2,17 +2,13 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from equipoise.data.csv_table import (
     NO_COLUMN,
     Table,
-    TableRow,
-    is_file,
     read_table,
-    resolve_cell,
     table_and_root,
 )
 from equipoise.data.images.listing import (
@@ -27,6 +23,14 @@ from equipoise.data.images.listing import (
 from equipoise.data.images.loading import load
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
 from equipoise.data.images.patient_names import suggest_groups
+from equipoise.data.images.table_columns import (
+    TABLE_SUFFIXES,
+    columns_note,
+    find_image_columns,
+    tables_like_it_note,
+)
+from equipoise.data.images.table_lines import Lines, relative_paths
+from equipoise.data.label_columns import label_faults
 from equipoise.data.patient_columns import (
     look_like_patients,
     means_patients,
@@ -43,29 +47,11 @@ CARD = ReaderCard(
     summary="a CSV with path and label, and optionally patient and split, of each image",
     example="equipoise run films/ --table films/labels.csv --label-column finding",
 )
-COLUMNS = {
-    "path": (
-        "path",
-        "file",
-        "image",
-        "filename",
-        "filepath",
-        "imagepath",
-        "imagefile",
-        "imagename",
-    ),
-    "label": ("label", "class", "target", "labels", "classname", "diagnosis", "category"),
-    "group": (),  # see equipoise.data.patient_columns
-    "split": ("split", "datasplit", "partition", "subset", "set", "phase", "usage"),
-}
-SUFFIXES = (".csv", ".tsv")
-REQUIRED = ("path", "label")
-NAME_COLUMN = "Name it with {role}_column (--{role}-column)."
 
 
 def recognizes(path: Path, options: ReadOptions) -> bool:
     """Return whether a table is given, or the path is a table."""
-    return options.table is not None or path.suffix.lower() in SUFFIXES
+    return options.table is not None or path.suffix.lower() in TABLE_SUFFIXES
 
 
 def read(path: Path, options: ReadOptions) -> Loaded:
@@ -120,15 +106,16 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
             "Check the path."
         )
     table = read_table(table_path)
-    columns = table.find_columns(COLUMNS, options, required=REQUIRED, fix=NAME_COLUMN)
+    columns = find_image_columns(table, options)
     if not table.rows and not table.faults:
         raise DataError(
             f"Expected one line per image in {table_path}, found only a header. Fill the table."
         )
     path_column, label_column = str(columns["path"]), str(columns["label"])
     lines = Lines(table=table, path_column=path_column)
-    files = _relative_paths(lines, root, label_column, keep_links=options.follow_links)
+    files, file_notes = relative_paths(lines, root, label_column, options)
     _check_labels(lines, label_column)
+    columns["group"] = _patient_column(table, columns, options)
     patients, patient_notes = _patients(lines, columns, options)
     splits, split_notes = _splits(lines, columns["split"], options)
     table.refuse(lines.faults)
@@ -137,76 +124,13 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         files, table.cells(label_column), patients, splits, strict=True
     ):
         images.append(ListedImage(file=file, label=label, patient=patient, split=split))
-    notes = [*patient_notes, *split_notes]
+    notes = [columns_note(table, columns), *tables_like_it_note(table), *file_notes]
+    notes += [*patient_notes, *split_notes]
     if options.ignore:
         ignored = [image.file for image in images if is_ignored(image.file, options.ignore)]
         images = [image for image in images if image.file not in ignored]
         notes.append(f"Left out, ignored ({len(ignored):,}): {first_names(ignored)}.")
     return list_images(root, images, notes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lines:
-    """The lines of a table, and the faults that were found in them so far.
-
-    Attributes:
-        table: The table.
-        path_column: The column that names a line in a message.
-        faults: Sentences that name lines.
-    """
-
-    table: Table
-    path_column: str
-    faults: list[str] = field(default_factory=list)
-
-    def add_fault(self, rows: Sequence[TableRow], problem: str, fix: str) -> None:
-        """Add a fault that names the lines with a problem, if there are any."""
-        if rows:
-            names = [
-                f"line {row.line} ({row.cells[self.path_column] or 'no path'})" for row in rows
-            ]
-            self.faults.append(f"{problem}: {first_few(names)}. {fix}")
-
-    def rows_where(self, column: str, condition: Callable[[str], bool]) -> list[TableRow]:
-        """Return the rows whose cell in a column meets a condition."""
-        return [row for row in self.table.rows if condition(row.cells[column])]
-
-
-def _relative_paths(lines: Lines, root: Path, label_column: str, *, keep_links: bool) -> list[str]:
-    """Return the path of each image relative to the root, with "/"."""
-    base, column = root.resolve(), lines.path_column
-    labels: dict[Path, set[str]] = {}  # of each file
-    paths: list[Path] = []
-    for row in lines.table.rows:
-        path = resolve_cell(row.cells[column], base, keep_links=keep_links)
-        paths.append(path)
-        labels.setdefault(path, set()).add(row.cells[label_column])
-    n_times = Counter(paths)
-    nameless: list[TableRow] = []
-    outside: list[TableRow] = []
-    missing: list[TableRow] = []
-    conflicting: list[TableRow] = []
-    repeated: list[TableRow] = []
-    for row, path in zip(lines.table.rows, paths, strict=True):
-        if is_missing(row.cells[column]):
-            nameless.append(row)
-        elif not path.is_relative_to(base):
-            outside.append(row)
-        elif not is_file(path):
-            missing.append(row)
-        elif len(labels[path]) > 1:
-            conflicting.append(row)
-        elif n_times[path] > 1:
-            repeated.append(row)
-    fix = "Fill it in, or remove the lines."
-    lines.add_fault(nameless, f"no value in column '{column}'", fix)
-    fix = "Copy the images into the folder, or follow links with follow_links (--follow-links)."
-    lines.add_fault(outside, f"paths leave the folder {root}", fix)
-    fix = "Correct the paths, or remove the lines."
-    lines.add_fault(missing, f"paths do not exist in {root}", fix)
-    lines.add_fault(conflicting, "files twice, with different labels", "Keep one line per image.")
-    lines.add_fault(repeated, "files twice", "Keep one line per image.")
-    return [path.relative_to(base).as_posix() for path in paths if path.is_relative_to(base)]
 
 
 def _check_labels(lines: Lines, column: str) -> None:
@@ -220,6 +144,7 @@ def _check_labels(lines: Lines, column: str) -> None:
     lines.add_fault(rows, f"no value{but} in column '{column}'", fix)
     rows = lines.rows_where(column, lambda label: "\n" in label or "\r" in label)
     lines.add_fault(rows, f"line breaks in column '{column}'", "Close the quotes in each line.")
+    lines.faults.extend(label_faults(lines.table, column))
     for group in spellings(labels - missing):
         counts = Counter(label for label in lines.table.cells(column) if label in group)
         (usual, _), *rarer = counts.most_common()
@@ -229,27 +154,31 @@ def _check_labels(lines: Lines, column: str) -> None:
         lines.add_fault(rows, problem, f"Write '{usual}' everywhere, or rename other classes.")
 
 
+def _patient_column(
+    table: Table, columns: Mapping[str, str | None], options: ReadOptions
+) -> str | None:
+    """Return the column of patients: the named one, or else the one that is called like them."""
+    if options.groups:
+        return None
+    if options.group_column is not None:
+        return columns["group"]
+    return patient_column(table, tuple(columns.values()))
+
+
 def _patients(
     lines: Lines, columns: Mapping[str, str | None], options: ReadOptions
 ) -> tuple[list[str], list[str]]:
     """Return the patient of each line ("" without patients), and notes about them."""
-    table, n = lines.table, len(lines.table.rows)
+    table, n, column = lines.table, len(lines.table.rows), columns["group"]
     if options.groups:
         return find_patients(table.cells(lines.path_column), options.groups), []
-    taken = tuple(columns.values())
-    column = columns["group"]
-    if options.group_column is None:
-        column = patient_column(table, taken)
     patients = table.cells(column)
     rows = [row for row in table.rows if is_missing(row.cell(column))]
     if len(rows) == n:
         if options.group_column is None:
-            _ask_for_patients(lines, taken, str(columns["label"]))
-        unused = [name for name in table.columns if name not in (*taken, column)]
-        note = f"Columns of {table.path.name} that were not used: {first_few(unused, 12)}."
+            _ask_for_patients(lines, tuple(columns.values()), str(columns["label"]))
         n_classes = len(set(table.cells(columns["label"])))
-        hints = suggest_groups(table.cells(lines.path_column), n_classes)
-        return [""] * n, [*([note] if unused else []), *hints]
+        return [""] * n, suggest_groups(table.cells(lines.path_column), n_classes)
     problem = f"images without a patient among others with one in column '{column}'"
     lines.add_fault(rows, problem, "Fill them in, or name another column (--group-column).")
     notes: list[str] = []

@@ -1,0 +1,104 @@
+"""Columns of a table of images: their usual names, and what is said of those used and not used."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from equipoise.data.csv_table import Table, compact
+from equipoise.data.images.file import SUFFIXES
+from equipoise.data.images.listing import first_few
+from equipoise.data.label_columns import columns_of_flags
+from equipoise.names import first_names
+
+# Role -> usual names of its column, in lower case and without separators, the first one first.
+COLUMNS = {
+    "path": (
+        *("path", "file", "image", "filename", "filepath", "imagepath", "imagefile", "imagename"),
+        *("imagefilename", "imageid", "imageindex", "images", "img", "imgpath", "imgname"),
+        *("imgfile", "imgid", "fname", "filenames", "filepaths", "idcode", "id"),
+    ),
+    "label": (
+        *("label", "class", "target", "labels", "classname", "diagnosis", "category"),
+        *("labelname", "classlabel", "dx", "diagnostic", "diagnoses", "finding", "findings"),
+        *("findinglabel", "findinglabels", "disease", "pathology", "groundtruth", "gt"),
+        *("annotation", "outcome", "grade", "severity", "level", "classid", "classes", "y"),
+    ),
+    "group": (),  # see equipoise.data.patient_columns
+    "split": ("split", "datasplit", "partition", "subset", "set", "phase", "usage"),
+}
+REQUIRED = ("path", "label")
+ROLES = {"path": "images", "label": "classes", "group": "patients", "split": "split"}
+TABLE_SUFFIXES = (".csv", ".tsv")
+MAY_BE_SPLIT = re.compile(
+    r"(is|cv|k|in)?(train|test|val|valid|validation|holdout|fold|split)+"
+    r"(ing|ed|set|id|idx|index|no|nr|num|number|\d)*"
+)
+HEADER_BYTES = 65536  # of other tables, which show their columns
+
+
+def find_image_columns(table: Table, options: object) -> dict[str, str | None]:
+    """Return role -> column of a table of images.
+
+    Raises:
+        DataError: See `equipoise.data.csv_table.Table.find_columns`.
+    """
+    hints = {"label": columns_of_flags(table, ())}
+    if any(column.lower().endswith(tuple(SUFFIXES)) for column in table.columns):
+        hints["path"] = "Its first line seems to be an image: put a header (file,label) above it."
+    return table.find_columns(
+        COLUMNS,
+        options,
+        required=REQUIRED,
+        fix="Name it with {role}_column (--{role}-column).",
+        hints=hints,
+    )
+
+
+def columns_note(table: Table, columns: Mapping[str, str | None]) -> str:
+    """Return which columns were used for what, and which were not.
+
+    Args:
+        table: The table.
+        columns: Role -> column.
+    """
+    parts = []
+    for role, noun in ROLES.items():
+        column = columns[role]
+        parts.append(f"{noun} {'none' if column is None else repr(column)}")
+    used = set(columns.values())
+    unused = [column for column in table.columns if column not in used]
+    note = f"Columns of {table.path.name}: {', '.join(parts)}"
+    if unused:
+        note += f"; not used: {first_few(unused, 12)}"
+    splits = [column for column in unused if MAY_BE_SPLIT.fullmatch(compact(column))]
+    if splits and columns["split"] is None:
+        note += (
+            f". '{splits[0]}' may be a split: to use it, write train, val and test in it, and name "
+            "it with split_column (--split-column)"
+        )
+    return f"{note}."
+
+
+def tables_like_it_note(table: Table) -> list[str]:
+    """Return a note about other tables in the folder of a table with the same columns, if any."""
+    folder = table.path.resolve().parent
+    others = []
+    for path in sorted(folder.iterdir()):
+        is_other = path.suffix.lower() in TABLE_SUFFIXES and path.name != table.path.name
+        if is_other and first_line(path) == first_line(table.path):
+            others.append(path.name)
+    if not others:
+        return []
+    return [
+        f"Tables with the same columns that are not used: {first_names(others)}. To use them too, "
+        "join them in one table, with the parts of a split (train, val, test) in a column 'split'."
+    ]
+
+
+def first_line(path: Path) -> bytes:
+    """Return the first line of a file; empty if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(HEADER_BYTES).partition(b"\n")[0].strip()
+    except OSError:
+        return b""
