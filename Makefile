@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= 2
 
-.PHONY: demo test check slow mutants fuzz bench house docs clean
+.PHONY: demo test check slow ray mutants fuzz bench house docs clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -30,6 +30,11 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.house --check
+
+# The tests of the extra `ray`, which `make test` skips without it.
+ray: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'
+	OMP_NUM_THREADS=1 RAY_worker_niceness=0 $(BIN)/pytest -q tests/experiments/running/test_ray_executor.py
 
 mutants: $(READY)
 	$(BIN)/python -m tests.mutations.run

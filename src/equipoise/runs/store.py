@@ -20,7 +20,7 @@ from equipoise.atomic import (
     reading,
     write_json,
 )
-from equipoise.checksums import DamageReport, check_file, check_present
+from equipoise.checksums import DamageReport, check_file, check_folder, check_present
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split, load_splits, save_splits
 from equipoise.data.volume_dataset import VolumeDataset
@@ -32,6 +32,7 @@ from equipoise.runs.description import StudyDescription, read_description
 from equipoise.runs.duplicate_pairs import DuplicatePairs, Pair
 from equipoise.runs.known_images import save_pixel_hashes
 from equipoise.runs.outcome import Outcome, write_history
+from equipoise.runs.package import pack, unpack
 from equipoise.runs.stage_seconds import read_stage_seconds
 
 EXAMPLES_PER_CLASS = 8
@@ -209,6 +210,20 @@ class RunStore:
             for name, write in outcome.files.items():
                 write(folder / name)
             write_json(folder / "record.json", outcome.record.to_json())
+
+    def package(self, cell: Cell) -> bytes:
+        """Return the folder of a finished or failed cell as bytes, for `accept` elsewhere."""
+        return pack(self.cell_folder(cell))
+
+    def accept(self, cell: Cell, package: bytes) -> None:
+        """Store a cell that came from another machine: all of its folder or nothing.
+
+        Raises:
+            DamagedFileError: The package is damaged.
+        """
+        with atomic_folder(self.cell_folder(cell)) as folder:
+            unpack(package, folder)
+            check_folder(folder)
 
     def write_failure(self, record: FailedCellRecord) -> None:
         """Store the record of a failed cell in place of what its folder contains."""

@@ -100,7 +100,7 @@ def probed_seconds(study: Study, methods: Sequence[str], executor: Executor) -> 
         executor: Where the cells will be trained.
     """
     seconds = {}
-    with busy_cores(executor.n_workers - 1), threads(executor.n_threads):
+    with busy_cores(executor.n_on_machine - 1), threads(executor.n_threads):
         probe = ImageProbe(study, time.perf_counter)
         for method in methods:
             *resamplers, _ = study.methods[method].steps

@@ -43,7 +43,9 @@ def machine_planner(
     return Planner(
         request=request,
         pilot=Pilot(store=RunStore(folder), executor=executor, observer=observer, stages=clock),
-        meter=Machine(request.budget, n_workers=executor.n_workers, n_threads=executor.n_threads),
+        meter=Machine(
+            request.budget, n_workers=executor.n_on_machine, n_threads=executor.n_threads
+        ),
         shelf=Shelf(),
         say=say,
     )

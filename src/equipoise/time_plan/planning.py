@@ -207,7 +207,7 @@ class Planner:
         study = finetuning.finetuned_study(planned, self.request.budget)
         most = min(finetuning.TRIAL_SHARE * self.request.seconds, finetuning.TRIAL_SECONDS)
         executor = self.pilot.executor
-        with busy_cores(executor.n_workers - 1), threads(executor.n_threads):
+        with busy_cores(executor.n_on_machine - 1), threads(executor.n_threads):
             return choose_steps(baseline_fit(study, self.pilot.store.workspace), most)
 
     def _store(self, setting: TrainingSetting, plan: TimePlan | None = None) -> StoredPlan:
@@ -243,7 +243,7 @@ class Planner:
         self.say("How many steps are enough? The baseline is trained with more and more of them.")
         executor, limit = self.pilot.executor, self.request.limit
         most = STEPS_SHARE * self.request.seconds
-        with busy_cores(executor.n_workers - 1), threads(executor.n_threads):
+        with busy_cores(executor.n_on_machine - 1), threads(executor.n_threads):
             fit = baseline_fit(study, self.pilot.store.workspace)
             chosen = choose_steps(fit, most if limit is None else min(limit, most))
         reasons = {**setting.reasons, "steps": chosen.reason}

@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 
 from equipoise.exceptions import SettingError
+from equipoise.experiments.running.available_memory import available_memory
 from equipoise.experiments.running.environment import available_cores
 from equipoise.experiments.running.protocols import CellTask, Executor, Observer
 from equipoise.experiments.running.workers import Worker
@@ -23,6 +24,15 @@ class InProcess:
 
     n_threads: int = 1
     n_workers: int = field(default=1, init=False)
+    n_on_machine: int = field(default=1, init=False)
+
+    def free_memory(self, device: str) -> int:
+        """See `Executor`."""
+        return available_memory(device)
+
+    def limited(self, _n_on_machine: int) -> "InProcess":
+        """See `Executor`."""
+        return self
 
     def run(self, cells: Sequence[Cell], task: CellTask, observer: Observer) -> None:
         """See `Executor`."""
@@ -53,6 +63,21 @@ class Processes:
 
     n_workers: int
     n_threads: int = 1
+
+    @property
+    def n_on_machine(self) -> int:
+        """See `Executor`."""
+        return self.n_workers
+
+    def free_memory(self, device: str) -> int:
+        """See `Executor`."""
+        return available_memory(device)
+
+    def limited(self, n_on_machine: int) -> "InProcess | Processes":
+        """See `Executor`."""
+        if n_on_machine == 1:
+            return InProcess(self.n_threads)
+        return Processes(min(n_on_machine, self.n_workers), self.n_threads)
 
     def run(self, cells: Sequence[Cell], task: CellTask, observer: Observer) -> None:
         """See `Executor`."""

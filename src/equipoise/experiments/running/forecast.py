@@ -91,7 +91,7 @@ def estimate(
     threads_before = torch.get_num_threads()
     torch.set_num_threads(executor.n_threads)
     try:
-        with busy_cores(min(executor.n_workers, len(remaining)) - 1):
+        with busy_cores(min(executor.n_on_machine, len(remaining)) - 1):
             probe = probe_type(study, clock)
             seconds = {}
             for method in dict.fromkeys(cell.method for cell in remaining):

@@ -21,12 +21,10 @@ from equipoise.estimators.first_stage import build_network
 from equipoise.estimators.frozen.classifier import FrozenClassifier
 from equipoise.estimators.frozen.extractor import BATCH, BATCH_ELSEWHERE
 from equipoise.estimators.frozen.feature_network import RANDOM, FeatureNetwork
+from equipoise.experiments.running.trained_parts import batch_sizes, parts_of
 from equipoise.experiments.study import Study
-from equipoise.networks.backbones import build, find_backbone, name_of
+from equipoise.networks.backbones import build, find_backbone
 from equipoise.resampling.base import Oversampler
-from equipoise.resampling.resized import ResizedOversampler
-from equipoise.resampling.vae.oversampler import VAEOversampler
-from equipoise.resampling.vae.pretraining import VAEPretraining
 from equipoise.training.chance import isolated_chance
 from equipoise.training.devices import resolve_device
 from equipoise.training.progress import listening
@@ -36,7 +34,6 @@ COPIES_OF_WEIGHTS = 6  # weights, gradients, two moments, averaged weights, best
 LARGEST_TRIED = 128  # px
 TRIED_BATCHES = (16, 32)  # images in a step of a generator; with few, weights hide the slope
 TRIED_PER_CLASS = 4  # images
-WRAPPED = ("generator", "judge")  # of curated and dosed oversamplers
 MARGIN = 1.3  # for what kernels allocate: 1 % (DenseNet121) to 40 % (DCGAN) was seen on a CPU
 
 
@@ -96,7 +93,7 @@ def method_needs(study: Study, *, generators: bool = True) -> dict[str, MethodNe
     for name, method in study.methods.items():
         steps = []
         for _, step in method.steps:
-            for part, side in _parts_of(step, study.images.images.shape[2]):
+            for part, side in parts_of(step, study.images.images.shape[2]):
                 key = f"{side} {_key_of(part)}"
                 if key not in measured:
                     measured[key] = _measured_or_nothing(part, study, side, generators=generators)
@@ -120,24 +117,6 @@ def data_bytes(study: Study, method: Pipeline) -> float:
             n_images += 2 * int(np.count_nonzero(counts) * counts.max())
         largest = max(largest, float(n_images * per_image))
     return largest
-
-
-def _parts_of(step: Any, side: int) -> list[tuple[Any, int]]:
-    """Return the estimators in a step that train one after the other, with their sides in px.
-
-    A VAE that pretrains a classifier needs what one that generates images does.
-    """
-    pretraining = getattr(step, "pretraining", None)
-    if isinstance(pretraining, VAEPretraining):
-        vae = VAEOversampler(trunk=name_of(step.network), **pretraining.get_params())
-        return [(step, side), (vae, side)]
-    parts = []
-    inner_side = min(side, step.side) if isinstance(step, ResizedOversampler) else side
-    for name in WRAPPED:
-        part = getattr(step, name, None)
-        if part is not None:
-            parts += _parts_of(part, inner_side)
-    return parts or [(step, side)]
 
 
 def _key_of(step: Any) -> str:
@@ -247,15 +226,6 @@ def generator_need(generator: Oversampler, dataset: ImageDataset, side: int) -> 
         per_image=per_image * (side / tried) ** 2,
         batch_size=max(batch_sizes(generator)),
     )
-
-
-def batch_sizes(estimator: Any) -> list[int]:
-    """Return the batch sizes of everything that trains in an estimator."""
-    sizes = []
-    for name, value in estimator.get_params(deep=True).items():
-        if name.split("__")[-1] == "batch_size":
-            sizes.append(int(value))
-    return sizes
 
 
 def weight_bytes(network: nn.Module) -> float:

@@ -7,8 +7,6 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 
 from equipoise.exceptions import SettingError
-from equipoise.experiments.running.available_memory import available_memory
-from equipoise.experiments.running.executors import InProcess, Processes
 from equipoise.experiments.running.memory_need import MethodNeed, data_bytes, method_needs
 from equipoise.experiments.running.protocols import Executor
 from equipoise.experiments.study import Study
@@ -46,7 +44,7 @@ def fit_to_memory(
     store: RunStore,
     *,
     device: str = "cpu",
-    available: Callable[[str], int] = available_memory,
+    available: Callable[[str], int] | None = None,
 ) -> tuple[Study, Executor, MemoryPlan]:
     """Change a study and its executor where they would need more memory than there is.
 
@@ -59,25 +57,23 @@ def fit_to_memory(
         executor: Where its cells are trained.
         store: The run folder.
         device: Device of the training.
-        available: Returns the free bytes of a device; replaced in tests.
+        available: Returns the free bytes of a device; those of the executor where None.
 
     Raises:
         SettingError: Not even one image at a time fits; names what would.
     """
-    n_workers = executor.n_workers
+    n_workers = executor.n_on_machine
     if study.task != "classification":
         return study, executor, MemoryPlan(n_workers=n_workers)
     stored = stored_piece_size(store)
-    free = USABLE * available(device)
+    free = USABLE * (available or executor.free_memory)(device)
     if stored is None and is_ample(study, free / n_workers):
         return study, executor, MemoryPlan(n_workers=n_workers)
     generators = side_of(study) > SMALL_GENERATED or free / n_workers < AMPLE
     needs = method_needs(study, generators=generators)
     plan = plan_memory(needs, n_workers=n_workers, free=free, side=side_of(study), stored=stored)
     if plan.n_workers < n_workers:
-        threads = executor.n_threads
-        single = plan.n_workers == 1
-        executor = InProcess(threads) if single else Processes(plan.n_workers, threads)
+        executor = executor.limited(plan.n_workers)
     if plan.piece_size is not None:
         study = in_pieces(study, plan.piece_size)
     if plan.sentences:

@@ -1,6 +1,7 @@
 """The interfaces between a study, whatever trains its cells, and whoever watches."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from equipoise.runs.cell import Cell
@@ -40,14 +41,37 @@ class CellTask(Protocol):
         """Return the stored record of a finished or failed cell."""
 
     def portable(self) -> "PortableTask":
-        """Return the task in a form that is cheap to pickle, for another process or machine."""
+        """Return the task in a form that is cheap to pickle, for a process that sees its files."""
+
+    def with_images(self) -> "PortableTask":
+        """Return the task with its images, for a machine that sees no file of this one."""
+
+    @property
+    def workspace(self) -> Path:
+        """Folder of checkpoints, finished fits and what was prepared for all cells."""
+
+    def shared_fits(self, cell: Cell) -> frozenset[str]:
+        """Return a name for everything that a cell fits and other cells may fit, too."""
+
+    def train_away(self, cell: Cell, listener: Listener) -> bytes:
+        """Train a cell and return what `accept` stores, in place of storing it."""
+
+    def accept(self, cell: Cell, package: bytes) -> None:
+        """Store a cell that was trained elsewhere."""
 
 
 class PortableTask(Protocol):
-    """A `CellTask` on its way to a worker: picklable, without images."""
+    """A `CellTask` on its way to a worker: picklable."""
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the images that it contains."""
 
     def open(self) -> CellTask:
         """Open the images and return the task. Called once in each worker."""
+
+    def at(self, folder: Path) -> "PortableTask":
+        """Return the task with another folder in place of the run folder."""
 
 
 class Executor(Protocol):
@@ -64,8 +88,18 @@ class Executor(Protocol):
         """Number of cells that are trained at once."""
 
     @property
+    def n_on_machine(self) -> int:
+        """Most of them on one machine; a forecast keeps as many cores of this one busy."""
+
+    @property
     def n_threads(self) -> int:
         """CPU threads of each worker."""
 
     def run(self, cells: Sequence[Cell], task: CellTask, observer: Observer) -> None:
         """Train the cells in order; a failed cell does not stop the others."""
+
+    def free_memory(self, device: str) -> int:
+        """Return the free bytes of a machine for all of its cells; of a GPU for a CUDA device."""
+
+    def limited(self, n_on_machine: int) -> "Executor":
+        """Return the executor with fewer cells at once on a machine."""

@@ -1,7 +1,8 @@
 """`StudyTask`: train one cell of a study and store the result, here or in another process."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from equipoise.data.dataset import ImageDataset
@@ -10,6 +11,7 @@ from equipoise.exceptions import DataError
 from equipoise.experiments.running.cell_record import failure
 from equipoise.experiments.running.fit_classifier import fit_cell
 from equipoise.experiments.running.fit_segmenter import segment_cell
+from equipoise.experiments.running.trained_parts import batch_sizes, parts_of
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import TriedCellRecord
@@ -31,12 +33,16 @@ class StudyTask:
 
     def train(self, cell: Cell, listener: Listener) -> None:
         """Train a cell and store it, or store the exception with its traceback."""
+        self.train_into(self.store, cell, listener)
+
+    def train_into(self, store: RunStore, cell: Cell, listener: Listener) -> None:
+        """Do the same, but store the cell elsewhere; the workspace is that of the run folder."""
         volumes = isinstance(self.study.dataset, VolumeDataset)
         fit = segment_cell if volumes else fit_cell
         try:
-            self.store.write(cell, fit(cell, self.study, self.store.workspace, listener))
+            store.write(cell, fit(cell, self.study, self.store.workspace, listener))
         except Exception as error:  # noqa: BLE001 (a bad cell must not end a study of days; it is stored and shown)
-            self.store.write_failure(failure(cell, self.study, error))
+            store.write_failure(failure(cell, self.study, error))
 
     def fail(self, cell: Cell, reason: str) -> None:
         """Store a cell as failed for a reason in words, unless it is already finished."""
@@ -47,40 +53,85 @@ class StudyTask:
         """Return the stored record of a finished or failed cell."""
         return self.store.record(cell)
 
+    def train_away(self, cell: Cell, listener: Listener) -> bytes:
+        """Train a cell and return its folder as bytes, in place of storing it."""
+        with TemporaryDirectory(prefix="equipoise-") as folder:
+            store = RunStore(folder)
+            self.train_into(store, cell, listener)
+            return store.package(cell)
+
+    @property
+    def workspace(self) -> Path:
+        """Folder of checkpoints, finished fits and what was prepared for all cells."""
+        return self.store.workspace
+
+    def accept(self, cell: Cell, package: bytes) -> None:
+        """Store a cell that another machine trained; see `RunStore.accept`."""
+        self.store.accept(cell, package)
+
+    def shared_fits(self, cell: Cell) -> frozenset[str]:
+        """Return a name for every generator that a cell trains and other cells may train, too."""
+        if self.study.task != "classification":
+            return frozenset()
+        side = self.study.images.images.shape[2]
+        names = set()
+        for _, step in self.study.methods[cell.method].steps[:-1]:
+            for part, part_side in parts_of(step, side):
+                if batch_sizes(part):
+                    names.add(f"{cell.split}, seed {cell.seed}, {part_side} px: {part!r}")
+        return frozenset(names)
+
     def portable(self) -> "PortableStudy":
         """Write the images to a file in the workspace, once, and return the task without them.
 
         Volumes are only described in a study and lie on disk already, so they travel as they are.
-        The duplicates are left out: no cell needs them.
         """
-        names = [field.name for field in fields(self.study) if field.name != "duplicates"]
-        settings = {name: getattr(self.study, name) for name in names}
         if not isinstance(self.study.dataset, ImageDataset):
-            return PortableStudy(settings, self.store, images=None)
-        del settings["dataset"]
-        return PortableStudy(settings, self.store, pack_images(self.study.dataset, self.store))
+            return self.with_images()
+        store = RunStore(self.store.folder.absolute())
+        return PortableStudy(self._settings(), store, pack_images(self.study.dataset, store))
+
+    def with_images(self) -> "PortableStudy":
+        """Return the task with its images in memory, for machines that see no file of this one."""
+        store = RunStore(self.store.folder.absolute())
+        return PortableStudy(self._settings(), store, self.study.dataset)
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the arguments of the study but for what no cell or only some of them need."""
+        names = [field.name for field in fields(self.study)]
+        unneeded = ("dataset", "duplicates")
+        return {name: getattr(self.study, name) for name in names if name not in unneeded}
 
 
 @dataclass(frozen=True)
 class PortableStudy:
-    """A `StudyTask` without its images; a `PortableTask`.
+    """A `StudyTask` on its way to a worker; a `PortableTask`.
 
     Attributes:
         settings: Arguments of `Study`.
         store: The run folder.
-        images: Folder of the packed data set; None where `settings` contain the data set.
+        dataset: The data set, or the folder of packed images.
     """
 
     settings: dict[str, Any]
     store: RunStore
-    images: Path | None
+    dataset: ImageDataset | VolumeDataset | Path
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the images that travel with the task."""
+        return self.dataset.images.nbytes if isinstance(self.dataset, ImageDataset) else 0
+
+    def at(self, folder: Path) -> "PortableStudy":
+        """Return the task with another run folder."""
+        return replace(self, store=RunStore(folder))
 
     def open(self) -> StudyTask:
         """Open the packed images, memory-mapped, and return the task."""
-        settings = dict(self.settings)
-        if self.images is not None:
-            settings["dataset"] = ImageDataset.load(self.images, memory_map=True)
-        return StudyTask(Study(**settings), self.store)
+        dataset = self.dataset
+        if isinstance(dataset, Path):
+            dataset = ImageDataset.load(dataset, memory_map=True)
+        return StudyTask(Study(**self.settings, dataset=dataset), self.store)
 
 
 def pack_images(dataset: ImageDataset, store: RunStore) -> Path:

@@ -126,14 +126,14 @@ def work(connection: Connection, portable: PortableTask, n_threads: int) -> None
         connection.send(("ended",))
 
 
-def throttled(listener: Listener) -> Listener:
-    """Return a listener that passes on one report per `SECONDS_BETWEEN_REPORTS`."""
-    last = -SECONDS_BETWEEN_REPORTS
+def throttled(listener: Listener, *, seconds: float = SECONDS_BETWEEN_REPORTS) -> Listener:
+    """Return a listener that passes on one report in so many seconds."""
+    last = -seconds
 
     def listen(name: str, step: int, n_steps: int) -> None:
         nonlocal last
         now = monotonic()
-        if now - last >= SECONDS_BETWEEN_REPORTS:
+        if now - last >= seconds:
             last = now
             listener(name, step, n_steps)
 
