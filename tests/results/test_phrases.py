@@ -3,7 +3,14 @@
 import math
 from dataclasses import replace
 
-from equipoise.results.phrases import MOST_NAMED, detectable_in_words, effects, listed, plural
+from equipoise.results.phrases import (
+    MOST_NAMED,
+    agrees,
+    detectable_in_words,
+    effects,
+    listed,
+    plural,
+)
 from equipoise.results.records import Comparison
 
 ROW = Comparison(
@@ -48,3 +55,7 @@ def test_what_would_have_been_found_is_that_of_tested_rows() -> None:
     assert "0.050" in detectable_in_words([untested, ROW])
     assert "0.0" not in detectable_in_words([untested])
     assert "too few" in detectable_in_words([ROW, replace(ROW, detectable=math.inf)])
+
+
+def test_a_verb_agrees_with_its_number() -> None:
+    assert [agrees(n, "lies", "lie") for n in (0, 1, 2)] == ["lie", "lies", "lie"]

@@ -103,3 +103,23 @@ def test_a_table_without_the_metric_is_named(tmp_path: Path) -> None:
     runs = folders(tmp_path, [[0.1, 0.2, 0.3]] * 3, metric="balanced_accuracy")
     with pytest.raises(DataError, match=r"set-0.*equipoise report"):
         rank_runs(runs)
+
+
+def test_a_run_without_a_finished_cell_is_named(tmp_path: Path) -> None:
+    runs = folders(tmp_path, [[0.1, 0.2, 0.3]] * 3)
+    lines = ["method,n_failed,metric,mean"]
+    for metric in ("auroc", "decided_balanced_accuracy"):
+        lines += [f"none,4,{metric},", f"smote,3,{metric},"]
+    (runs[1] / "table.csv").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"finished cell in .*set-1, got none: 7 failed"):
+        rank_runs(runs)
+    (runs[1] / "table.csv").write_text("\n".join(lines[:1]))
+    with pytest.raises(DataError, match=r"set-1, got none\. "):
+        rank_runs(runs)
+
+
+def test_a_run_on_volumes_is_named(tmp_path: Path) -> None:
+    runs = folders(tmp_path, [[0.1, 0.2, 0.3]] * 3)
+    volumes = write_table(tmp_path / "volumes", {"balanced": 0.3}, "mean_dice")
+    with pytest.raises(DataError, match=r"on images in .*volumes, got .*mean_dice"):
+        rank_runs([*runs, volumes])

@@ -1,10 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from equipoise.atomic import read_json, write_json
+from equipoise.data.images import listing
 from equipoise.data.images.options import ReadOptions
+from equipoise.data.volumes import loading
 from equipoise.exceptions import DataError
 from equipoise.runs.description import StudyDescription, read_description
 from equipoise.runs.reading import Reading
@@ -65,3 +68,19 @@ def test_a_stored_description_is_read(tmp_path: Path) -> None:
     stored: dict[str, Any] = read_json(PUBLISHED[0])
     write_json(tmp_path / "study.json", stored)
     assert read_description(tmp_path) == StudyDescription.from_json(stored)
+
+
+@pytest.mark.parametrize(
+    ("study", "note", "unit"),
+    [
+        ("herlev_two", listing.NO_PATIENTS, "image"),
+        ("s3_brain_tumor_drawn", loading.NO_PATIENTS, "case"),
+        ("herlev_two", "142 files were converted.", "patient"),
+    ],
+)
+def test_images_or_cases_count_where_no_patients_are_known(
+    study: str, note: str, unit: str
+) -> None:
+    stored = read_json(RESULTS / study / "study.json")
+    description = replace(StudyDescription.from_json(stored), facts={"notes": ["x", note]})
+    assert description.unit == unit

@@ -57,4 +57,4 @@ def print_error(message: str) -> None:
     from equipoise.cli.terminal import Terminal
 
     text = f"[bold red]Error:[/] {escape(message)}"
-    Terminal(stderr=True).print(text, soft_wrap=True, highlight=False)
+    Terminal(stderr=True).print(text, soft_wrap=True, highlight=False, markup=True)

@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 from equipoise.cli.terminal import Terminal
+from equipoise.names import printable
 from equipoise.results.records import RANKING, Comparison, JudgmentWord, Results, Summary
 from equipoise.runs.description import SEGMENTATION
 from equipoise.training.progress import listening
@@ -58,7 +59,7 @@ def show_results(results: Results, advice: str, warnings: Sequence[str] = ()) ->
     if not console.is_terminal:  # a log file has no width
         longest = max(len(method.method) for method in results.methods)
         console = Terminal(width=LOG_WIDTH + max(0, longest - NAME_WIDTH))
-    console.print(results_table(results))
+    console.print(results_table(results), markup=True)
     sentences = list(results.verdict)
     if results.contest is not None:
         sentences.append(results.contest.sentence)
@@ -69,13 +70,14 @@ def show_results(results: Results, advice: str, warnings: Sequence[str] = ()) ->
             f"[red]Failed:[/] {escape(str(failure.cell))}: {escape(failure.error)}",
             soft_wrap=True,
             highlight=False,
+            markup=True,
         )
     for sentence in sentences:
-        console.print(f"[bold]{escape(sentence)}[/]", soft_wrap=True, highlight=False)
+        console.print(sentence, style="bold", soft_wrap=True, highlight=False)
     if warnings:
-        console.print("[yellow]Before you rely on this:[/]")
+        console.print("Before you rely on this:", style="yellow")
     for warning in warnings:
-        console.print(f"[yellow]-[/] {escape(warning)}", soft_wrap=True, highlight=False)
+        console.print(f"- {warning}", soft_wrap=True, highlight=False)
 
 
 def results_table(results: Results) -> Table:
@@ -147,7 +149,7 @@ def working_bar() -> Iterator[None]:
     """Show on a terminal the progress that the block reports to `equipoise.training.progress`."""
     console = Terminal(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -158,7 +160,7 @@ def working_bar() -> Iterator[None]:
         task = bar.add_task("", total=None)
 
         def show(name: str, step: int, n_steps: int) -> None:
-            bar.update(task, description=name, completed=step, total=n_steps)
+            bar.update(task, description=printable(name), completed=step, total=n_steps)
 
         with listening(show):
             yield

@@ -10,6 +10,7 @@ import typer
 
 from equipoise.cli.terminal import Terminal, say
 from equipoise.exceptions import SettingError
+from equipoise.names import printable
 from equipoise.runs.stage_seconds import (
     EVIDENCE,
     PLANNING,
@@ -165,6 +166,8 @@ def train(study: "Study", store: "RunStore", executor: "Executor", clock: StageC
 
 def gather(study: "Study", store: "RunStore") -> None:
     """Gather the evidence of a trained study, and print which kind is being gathered."""
+    from rich.text import Text
+
     from equipoise.evidence.finished_run import FinishedRun
     from equipoise.evidence.gathering import gather_evidence
     from equipoise.runs.run import open_run
@@ -174,12 +177,12 @@ def gather(study: "Study", store: "RunStore") -> None:
     with store.lock(), console.status("Evidence") as status:
 
         def begin(summary: str) -> None:
-            status.update(f"Evidence: {summary}")
+            status.update(Text(f"Evidence: {summary}"))
             if not console.is_terminal:  # a log file shows no status
                 console.print(f"Evidence: {summary}", highlight=False, soft_wrap=True)
 
         def show(name: str, done: int, total: int) -> None:
-            status.update(f"Evidence: {name}, {done:,} of {total:,}")
+            status.update(Text(printable(f"Evidence: {name}, {done:,} of {total:,}")))
 
         with listening(show):
             gather_evidence(FinishedRun(study, open_run(store.folder)), begin)

@@ -116,7 +116,7 @@ def generate(
         classes=tuple(classes), n=number, seed=seed, override=override_reason
     )
     choice = choose_generator(run, method=method, split=split, seed=cell_seed)
-    console = Terminal(soft_wrap=True, highlight=False, markup=False)
+    console = Terminal(soft_wrap=True, highlight=False)
     console.print(f"Generator: {choice.cell}. {choice.reason}")
     try:
         images = real_images(store, real)

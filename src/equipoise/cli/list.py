@@ -80,12 +80,11 @@ def read_definition(source: str) -> tuple[str, str]:
 
 def show_lines(lines: Mapping[str, str]) -> None:
     """Print names in bold, and the line about each."""
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, line in lines.items():
-        table.add_row(escape(name), escape(line))
+        table.add_row(name, line)
     Terminal().print(table)

@@ -48,7 +48,7 @@ class PilotLines(Observer):
 def show_plan(plan: TimePlan, console: Console) -> None:
     """Print a plan: every choice with its reason, the stages, and what it can find."""
     for line in plan_lines(plan):
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def plan_lines(plan: TimePlan) -> list[str]:

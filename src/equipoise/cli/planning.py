@@ -244,5 +244,5 @@ def make_planner(
         clock,
         executor=default_executor(device, workers=workers),
         observer=PilotLines(console, in_study=request.limit is None),
-        say=lambda line: console.print(line, highlight=False, soft_wrap=True, markup=False),
+        say=lambda line: console.print(line, highlight=False, soft_wrap=True),
     )

@@ -256,7 +256,7 @@ def score(
 
     ensemble = choose_classifiers(run, **vars(networks))
     check_table(output.path)
-    console = Terminal(soft_wrap=True, highlight=False, markup=False)
+    console = Terminal(soft_wrap=True, highlight=False)
     n, method = len(ensemble.cells), ensemble.cells[0].method
     console.print(f"{n} classifier{'s' * (n != 1)} of {method}. {ensemble.reason}")
     with reading_bar() as progress:

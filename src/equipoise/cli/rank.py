@@ -50,7 +50,7 @@ def rank(
             cells.append(f"[bold]{value:.3f}[/]" if value == best else f"{value:.3f}")
         table.add_row(escape(name), f"{average:.2f}", *cells)
     console = Terminal()
-    console.print(table)
+    console.print(table, markup=True)
     for sentence in sentences(ranking):
-        console.print(escape(sentence), soft_wrap=True, highlight=False)
+        console.print(sentence, soft_wrap=True, highlight=False)
     say(f"Diagram: {diagram}")

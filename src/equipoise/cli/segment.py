@@ -65,7 +65,7 @@ def predict_volumes(run: "Run", ensemble: "Ensemble", place: Path, options: Segm
         DataError: There is no case, or a case is not as expected.
         SettingError: A file exists already, or lies in a case's folder.
     """
-    console = Terminal(soft_wrap=True, highlight=False, markup=False)
+    console = Terminal(soft_wrap=True, highlight=False)
     console.print(ensemble.reason)
     cases = find_cases(place, options)
     files = output_files(cases, options, place)

@@ -37,7 +37,6 @@ def add_to(app: typer.Typer) -> None:
 
 def list_weights() -> None:
     """List the named weights: network, side, license, how a file is checked, whether it is here."""
-    from rich.markup import escape
     from rich.table import Table
 
     from equipoise.networks.named_weights import named_weights
@@ -50,7 +49,7 @@ def list_weights() -> None:
         record = entry.record
         here = "yes" if entry.file else "no"
         side = f"{record.statistics.side} px"
-        table.add_row(escape(name), side, here, record.checked_by, escape(record.license))
+        table.add_row(name, side, here, record.checked_by, record.license)
     console = Terminal()
     console.print(table)
     console.print(

@@ -88,11 +88,11 @@ def advise_volumes(results: Results) -> str:
     if not detectable:
         return (
             f"Keep {chosen}: {reached}; whether another method adds anything cannot be told from "
-            "these patients and splits."
+            f"these {results.unit}s and splits."
         )
     found = detectable_in_words(rows)
     if max(detectable) >= COARSE:
-        found += "; more patients, folds or seeds may still show a gain"
+        found += f"; more {results.unit}s, folds or seeds may still show a gain"
     return f"Keep {chosen}: {reached}; no other method adds a detectable amount ({found})."
 
 
@@ -180,7 +180,7 @@ def _no_gain(results: Results) -> Iterator[str]:
         return
     found = f"{detectable_extent(detectable, 2)} would have been found"
     if max(detectable) >= COARSE:
-        found += "; more patients, splits or seeds may still show a gain"
+        found += f"; more {results.unit}s, splits or seeds may still show a gain"
     yield f"no rebalancing adds a detectable amount ({found})"
 
 

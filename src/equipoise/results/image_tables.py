@@ -58,6 +58,7 @@ def summarize(
         primary_metric=images.primary_metric,
         decisive_metric=images.decisive_metric.name,
         n_splits=len(run.description.splits),
+        unit=run.description.unit,
         test_patients=tuple(scores.patients_per_class.tolist()),
         n_requested=len(run.cells),
         n_missing=run.n_missing,

@@ -115,7 +115,7 @@ def obstacle(results: Results) -> str:
     if fewest < FEWEST_PATIENTS:
         name = results.class_names[results.test_patients.index(fewest)]
         return (
-            f"the test images hold {plural(fewest, 'patient')} of class {name}, and fewer than "
+            f"the test parts hold {plural(fewest, results.unit)} of class {name}, and fewer than "
             f"{FEWEST_PATIENTS} cannot show a difference"
         )
     unvarying = [j.decisive for j in results.judgments if j.decisive.verdict == "no variation"]
@@ -123,8 +123,8 @@ def obstacle(results: Results) -> str:
         return "at their own thresholds all score the same in every run"
     if unvarying:
         return (
-            f"every run shows the same difference ({effects(unvarying)}), and no test patient "
-            "moves it"
+            f"every run shows the same difference ({effects(unvarying)}), and no test "
+            f"{results.unit} moves it"
         )
     if all(m.metrics[results.decisive_metric].n_runs == 0 for m in baselines):
         return "no threshold can be chosen, as a class has no validation image"
@@ -132,9 +132,12 @@ def obstacle(results: Results) -> str:
 
 
 def all_alike(results: Results) -> bool:
-    """Return whether every method scores exactly as the baseline, each at its own threshold."""
-    decisive = [judgment.decisive for judgment in results.judgments]
-    alike = [row.verdict == "no variation" and row.difference == 0 for row in decisive]
+    """Return whether every method that ran scores as the baseline, each at its own threshold."""
+    alike = []
+    for judgment in results.judgments:
+        row = judgment.decisive
+        if row.n_runs:
+            alike.append(row.verdict == "no variation" and row.difference == 0)
     return bool(alike) and all(alike)
 
 
@@ -162,7 +165,7 @@ def _further(results: Results) -> Iterator[str]:
     positive = with_verdict("worse", results.compared_on(POSITIVE_RANKING))
     if positive:
         rare = results.class_names[results.rare_class]
-        yield f"{rare} itself is ranked worse (AUROC against the rest) by {effects(positive)}"
+        yield f"the AUROC of {rare} itself against the rest is worse with {effects(positive)}"
     same = judged("no variation", judgments)
     if same and len(same) < len(judgments):
         names = listed([judgment.method for judgment in same])

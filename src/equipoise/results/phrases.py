@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
-from equipoise.results.records import Comparison, MethodResult, Results, VerdictWord
+from equipoise.results.records import Comparison, Results, VerdictWord
 
 MOST_NAMED = 5  # methods in one clause; the tables hold all
 
@@ -16,6 +16,16 @@ def listed(parts: Sequence[str]) -> str:
 def plural(n: int, thing: str) -> str:
     """Return a number and the thing counted: "1 run", "3 runs"."""
     return f"{n} {thing}{'s' * (n != 1)}"
+
+
+def agrees(n: int, one: str, several: str) -> str:
+    """Return the verb or pronoun that goes with a number: of 1 `one`, else `several`.
+
+    Example:
+        >>> agrees(1, "has", "have"), agrees(0, "has", "have")
+        ('has', 'have')
+    """
+    return one if n == 1 else several
 
 
 def capitalized(text: str) -> str:
@@ -75,8 +85,14 @@ def detectable_in_words(rows: Sequence[Comparison]) -> str:
 
 def incomplete(results: Results) -> list[str]:
     """Describe which methods failed, and how many cells are missing."""
-    failed: list[MethodResult] = [m for m in results.methods if m.n_failed]
-    parts = [f"{m.method} failed in {plural(m.n_failed, 'run')}" for m in failed]
+    failed: dict[int, list[str]] = {}  # number of failed runs -> methods
+    for method in results.methods:
+        if method.n_failed:
+            failed.setdefault(method.n_failed, []).append(method.method)
+    parts = []
+    for n, methods in failed.items():  # no sentence begins with a name: "none failed" is ambiguous
+        each = " each" if len(methods) > 1 else ""
+        parts.append(f"failed in {plural(n, 'run')}{each}: {listed(methods)}")
     if results.n_missing:
         requested = plural(results.n_requested, "run")
         parts.append(f"{results.n_missing} of {requested} not finished yet")

@@ -16,7 +16,7 @@ from equipoise.metrics.decisions import decided_metric
 from equipoise.metrics.sampling_variance import area_variance, recall_variance
 from equipoise.metrics.statistics import detectable_difference, satterthwaite
 from equipoise.results.comparison import FEWEST_PATIENTS
-from equipoise.results.phrases import plural
+from equipoise.results.phrases import agrees, plural
 from equipoise.results.records import RANKING
 from equipoise.results.regime.warning import is_frozen
 from equipoise.runs.description import StudyDescription
@@ -65,6 +65,7 @@ class StudySize:
         n_comparisons: Size of the family that the verdict corrects for: methods other than the
             baseline, times the metrics in the first sentence.
         frozen: Whether all methods are heads on the same frozen features, which differ less.
+        unit: What `patients` counts, see `StudyDescription.unit`.
     """
 
     n_test: tuple[float, ...]
@@ -74,6 +75,7 @@ class StudySize:
     n_seeds: int
     n_comparisons: int
     frozen: bool = False
+    unit: str = "patient"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +191,7 @@ def planned_size(
     n_seeds: int,
     n_comparisons: int,
     frozen: bool,
+    unit: str = "patient",
 ) -> StudySize:
     """Compute the size of a study of images that is being planned.
 
@@ -198,6 +201,7 @@ def planned_size(
         n_seeds: Trainings of every method on every split.
         n_comparisons: See `StudySize`.
         frozen: See `StudySize`.
+        unit: See `StudySize`.
     """
     counts = [np.bincount(dataset.labels[s.test], minlength=len(dataset.counts)) for s in splits]
     n_test = np.mean(counts, axis=0)  # (k,)
@@ -209,6 +213,7 @@ def planned_size(
         n_seeds=n_seeds,
         n_comparisons=n_comparisons,
         frozen=frozen,
+        unit=unit,
     )
 
 
@@ -241,6 +246,7 @@ def size_of(description: StudyDescription, patients: PatientCounts | None = None
         n_seeds=len(description.seeds),
         n_comparisons=n_metrics * (len(description.methods) - 1),
         frozen=is_frozen(description),
+        unit=description.unit,
     )
 
 
@@ -355,7 +361,7 @@ def seeds_in_words(needed: Sequence[Need]) -> str:
 def obstacle(size: StudySize, class_names: Sequence[str]) -> str:
     """Explain why a study cannot find anything; empty where it can."""
     if size.patients.fewest < FEWEST_PATIENTS:
-        verb = "is" if round(size.patients.fewest) == 1 else "are"
+        verb = agrees(round(size.patients.fewest), "is", "are")
         return f"only {_scarce(size, class_names)} {verb} tested, fewer than {FEWEST_PATIENTS}"
     if size.n_splits == 1 and size.n_seeds == 1:
         return "a single run of each shows no difference; use more seeds or splits"
@@ -363,9 +369,9 @@ def obstacle(size: StudySize, class_names: Sequence[str]) -> str:
 
 
 def _scarce(size: StudySize, class_names: Sequence[str]) -> str:
-    """Return the number of patients of the scarce class, and its name."""
+    """Return the number of patients (or images) of the scarce class, and its name."""
     n, name = round(size.patients.fewest), class_names[size.patients.scarce_class]
-    return f"{plural(n, 'patient')} of class {name}"
+    return f"{plural(n, size.unit)} of class {name}"
 
 
 def _variances(size: StudySize, metric: str, assumed: Assumptions) -> tuple[float, float]:

@@ -140,11 +140,27 @@ def _read_means(folder: Path, metric: str) -> dict[str, float]:
         )
     means = {}
     metrics: set[str] = set()
+    n_failed: dict[str, int] = {}  # method -> failed cells
+    n_finished = 0
     with reading(path), path.open(newline="", encoding="utf-8") as file:
         for line in read_lines(file):
             metrics.add(line["metric"])
+            n_failed[line["method"]] = int(line.get("n_failed") or 0)
+            n_finished += bool(line["mean"])
             if line["metric"] == metric and line["mean"]:
                 means[line["method"]] = float(line["mean"])
+    if not n_finished:
+        failed = sum(n_failed.values())
+        why = f": {failed} failed, report.html says why" if failed else ""
+        raise DataError(
+            f"Expected a finished cell in {folder}, got none{why}. Repeat the command that started "
+            "the run, or leave it out."
+        )
+    if not metrics & RANKED.keys():
+        raise DataError(
+            f"Expected a run on images in {folder}, got metrics such as "
+            f"{', '.join(sorted(metrics)[:3])}, by which no methods are ranked. Leave it out."
+        )
     if metric not in metrics:
         raise DataError(
             f"Expected {metric} in {path}, which an earlier version wrote or whose run has another "

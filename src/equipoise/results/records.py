@@ -186,6 +186,7 @@ class Results:
         task: "classification" or "segmentation".
         metrics: Every metric in the tables, by name.
         headline: Names of those that a reader sees first.
+        unit: What `test_patients` counts, see `StudyDescription.unit`.
     """
 
     methods: tuple[MethodResult, ...]
@@ -206,6 +207,7 @@ class Results:
     task: str = "classification"
     metrics: Mapping[str, Metric] = field(default_factory=lambda: METRICS)
     headline: tuple[str, ...] = HEADLINE
+    unit: str = "patient"
 
     def compared_on(self, metric: str) -> list[Comparison]:
         """Return the comparisons on a metric."""

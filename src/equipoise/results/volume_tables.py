@@ -62,6 +62,7 @@ def summarize_volumes(run: Run, *, baseline: str | None = None) -> Results:
         primary_metric=primary.name,
         decisive_metric=primary.name,
         n_splits=len(description.splits),
+        unit=description.unit,
         test_patients=(len(patients),),
         n_requested=len(run.cells),
         n_missing=run.n_missing,
@@ -71,6 +72,7 @@ def summarize_volumes(run: Run, *, baseline: str | None = None) -> Results:
         n_folds=len(description.splits),
         n_seeds=len(description.seeds),
         leaves_one_out=len(description.splits) == volumes.dataset.n_groups,
+        unit=description.unit,
     )
     return replace(results, verdict=volume_sentences(results, design))
 

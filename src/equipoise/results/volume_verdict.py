@@ -27,17 +27,19 @@ class VolumeDesign:
         n_folds: Folds of the study.
         n_seeds: Seeds of the study.
         leaves_one_out: Whether every fold tests a single patient.
+        unit: "patient", or "case" where no patients are known.
     """
 
     n_patients: int
     n_folds: int
     n_seeds: int
     leaves_one_out: bool
+    unit: str = "patient"
 
     @property
     def in_words(self) -> str:
         """Patients, folds and seeds."""
-        patients = plural(self.n_patients, "test patient")
+        patients = plural(self.n_patients, f"test {self.unit}")
         seeds = plural(self.n_seeds, "seed")
         if self.leaves_one_out:
             return f"{patients}, one in each fold, {seeds}"
@@ -76,12 +78,12 @@ def _primary_sentence(results: Results, design: VolumeDesign) -> str:
         return f"Only {baseline} was requested, so there is nothing to compare ({basis})."
     scope = f"{baseline} in {metric.label}"
     if design.n_folds == 1:
-        scope += " for networks trained on these patients"
+        scope += f" for networks trained on these {design.unit}s"
     tested = [row for row in rows if row.verdict not in UNTESTED]
     if not tested:
         obstacle = _obstacle(design)
         if any(row.verdict == "no variation" for row in rows):
-            obstacle = "the difference is the same in every patient"
+            obstacle = f"the difference is the same in every {design.unit}"
         return f"No method can be distinguished from {scope} ({basis}): {obstacle}."
     if better := with_verdict("better", tested):
         return f"Better than {scope} ({basis}; 95 % intervals in brackets): {effects(better)}."
@@ -92,7 +94,7 @@ def _primary_sentence(results: Results, design: VolumeDesign) -> str:
 def _obstacle(design: VolumeDesign) -> str:
     """Explain why nothing could be tested, and what to change."""
     if design.n_patients < FEWEST or design.leaves_one_out:
-        return f"it takes at least {FEWEST} patients that both have segmented"
+        return f"it takes at least {FEWEST} {design.unit}s that both have segmented"
     if design.n_folds == 1:
         return (
             "a single training of each cannot show a difference; use more seeds, or "

@@ -11,6 +11,8 @@ from equipoise.runs.reading import Reading
 
 CLASSIFICATION = "classification"
 SEGMENTATION = "segmentation"
+# How the notes of the readers begin where a source names no patients.
+NO_PATIENTS = ("No patient ids were given", "No patients were named")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -351,6 +353,13 @@ class StudyDescription:
     def notes(self) -> tuple[str, ...]:
         """What the reader of the images noted."""
         return _texts(self.facts.get("notes"))
+
+    @property
+    def unit(self) -> str:
+        """What counts as independent: "patient", or "image" or "case" where none are known."""
+        if not any(note.startswith(NO_PATIENTS) for note in self.notes):
+            return "patient"
+        return "case" if self.task == SEGMENTATION else "image"
 
     @property
     def skipped(self) -> tuple[str, ...]:

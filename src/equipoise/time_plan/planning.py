@@ -6,6 +6,7 @@ from pathlib import Path
 from equipoise.atomic import JsonFields
 from equipoise.data.images.options import Loaded
 from equipoise.exceptions import DataError, SettingError
+from equipoise.experiments.description import describe
 from equipoise.experiments.image_plan import plan_study, refuse_small_classes
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import CHEAP_METHODS
@@ -158,6 +159,7 @@ class Planner:
                 primary_metric=study.primary_metric,
                 options=options,
                 frozen=setting.frozen,
+                unit=describe(study).unit,
             ),
             setting=setting,
             seconds=request.seconds,

@@ -36,6 +36,7 @@ class StudyPower:
         options: Whether splits or seeds are chosen.
         frozen: Whether all methods are heads on the same frozen features.
         spread: How much differences vary.
+        unit: What counts as independent, see `StudySize`.
     """
 
     dataset: ImageDataset
@@ -44,6 +45,7 @@ class StudyPower:
     options: Options
     frozen: bool
     spread: Spread = ASSUMED_SPREAD
+    unit: str = "patient"
     _cache: dict[int, StudySize] = field(default_factory=dict, repr=False)
 
     def size(self, n_splits: int, n_seeds: int, n_methods: int) -> StudySize:
@@ -58,6 +60,7 @@ class StudyPower:
                 n_seeds=n_seeds,
                 n_comparisons=n_comparisons,
                 frozen=self.frozen,
+                unit=self.unit,
             )
         return self._cache[key]
 

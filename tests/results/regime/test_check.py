@@ -64,6 +64,9 @@ def test_fewer_than_ten_patients_of_a_class_are_named(
         assert warnings[0].unusable == ()
         assert "class-1 has 9 test patients" in warnings[0].text
         assert "more splits" in warnings[0].text
+        (of_images,) = few_patients(replace(results, unit="image"), run.description)
+        assert "class-1 has 9 test images" in of_images.text
+        assert "patient" not in of_images.text
 
 
 def test_patients_are_counted_and_not_images(write_run: WriteRun) -> None:

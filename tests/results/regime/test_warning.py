@@ -14,6 +14,7 @@ from equipoise.results.regime.warning import (
     named,
     other_training,
     steps_of,
+    with_one_number,
 )
 from equipoise.runs.description import (
     ImageDatasetDescription,
@@ -117,3 +118,23 @@ def test_the_most_serious_come_first_and_every_kind_is_checked_somewhere() -> No
 
 def test_many_methods_are_counted() -> None:
     assert named([f"m{i}" for i in range(7)]) == "m0, m1, m2, m3, m4 and 2 more"
+
+
+@pytest.mark.parametrize("command", [None, "equipoise run films --size 28"])
+def test_one_number_of_steps_is_advised(command: str | None) -> None:
+    study = replace(STUDY, facts={} if command is None else {"command": command})
+    warnings = [
+        RegimeWarning(kind="few patients", problem="x", change="add 600 patients"),
+        RegimeWarning(
+            kind="nothing learned",
+            problem="x",
+            change=f"{more_steps(600, study)}, and check labels",
+            steps=600,
+        ),
+        RegimeWarning(
+            kind="still learning", problem="x", change=more_steps(2400, study), steps=2400
+        ),
+    ]
+    changes = [warning.change for warning in with_one_number(warnings, study)]
+    longer = more_steps(2400, study)
+    assert changes == ["add 600 patients", f"{longer}, and check labels", longer]

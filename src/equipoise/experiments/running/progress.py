@@ -93,7 +93,7 @@ class ProgressLines(Observer):
     def prepared(self, work: str, step: int, n_steps: int) -> None:
         """See `Observer`."""
         if step == 1:
-            self.print(f"Before the first cell: {n_steps:,} {work}, shared by all.")
+            self.print(f"Before the first cell: {n_steps:,} {escape(work)}, shared by all.")
 
     def started(self, finished: Sequence[Cell], remaining: Sequence[Cell]) -> None:
         """See `Observer`."""
@@ -122,7 +122,7 @@ class ProgressLines(Observer):
 
     def print(self, line: str, *, failed: bool = False) -> None:
         """Print one line of markup; `failed` marks lines about failures."""
-        self.console.print(line, highlight=False, soft_wrap=True)
+        self.console.print(line, highlight=False, soft_wrap=True, markup=True)
 
 
 class ProgressBars(ProgressLines):
@@ -202,7 +202,7 @@ def watching(
     console.print(announcement(forecast), highlight=False)
     line = outlook() if forecast.remaining and outlook is not None else ""
     if line:
-        console.print(escape(line), highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
     with _display(console, Pace(forecast)) as observer:
         yield observer
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from equipoise.results.comparison import FEWEST_PATIENTS
-from equipoise.results.phrases import listed
+from equipoise.results.phrases import agrees, listed
 from equipoise.results.records import Results
 from equipoise.results.reference import (
     LABELS,
@@ -22,6 +22,7 @@ from equipoise.results.regime.warning import (
     is_frozen,
     most_serious_first,
     other_training,
+    with_one_number,
 )
 from equipoise.runs.description import SEGMENTATION, StudyDescription
 from equipoise.runs.run import Run
@@ -46,7 +47,7 @@ def check_regime(run: Run, results: Results) -> tuple[RegimeWarning, ...]:
         found = [*never_segmented(run.volumes), *few_cases(run.volumes), *unsettled_fits(run)]
     else:
         found = [*check_images(run, results)]
-    return most_serious_first(found)
+    return most_serious_first(with_one_number(found, run.description))
 
 
 def check_images(run: Run, results: Results) -> Iterator[RegimeWarning]:
@@ -78,8 +79,9 @@ def few_patients(results: Results, description: StudyDescription) -> Iterator[Re
             few[name] = n
     if not few:
         return
+    unit = results.unit
     counts = [f"{name} has {n}" for name, n in few.items()]
-    more = "add patients of " + ("this class" if len(few) == 1 else "these classes")
+    more = f"add {unit}s of {agrees(len(few), 'this class', 'these classes')}"
     n_images = dict(zip(results.class_names, description.dataset.counts, strict=True))
     hopeless = [name for name in few if n_images[name] < FEWEST_PATIENTS]
     if hopeless:
@@ -91,7 +93,7 @@ def few_patients(results: Results, description: StudyDescription) -> Iterator[Re
         unusable=description.method_names if min(few.values()) < FEWEST_PATIENTS else (),
         numbers={f"test patients of {name}": n for name, n in few.items()},
         problem=f"over all splits {listed(counts)} test "
-        f"{'patient' if list(few.values()) == [1] else 'patients'}, and with fewer than "
+        f"{unit if list(few.values())[-1] == 1 else unit + 's'}, and with fewer than "
         f"{FEW_PATIENTS} only very large differences show",
         change=more,
     )

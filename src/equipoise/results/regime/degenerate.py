@@ -7,6 +7,7 @@ import numpy as np
 from equipoise.arrays import Scores
 from equipoise.metrics.base import Predictions
 from equipoise.results.checkpoints import BEST, policy_of
+from equipoise.results.phrases import listed
 from equipoise.results.records import Results
 from equipoise.results.regime.warning import (
     ADEQUATE,
@@ -66,6 +67,9 @@ def constant_scores(images: ImageRun) -> Iterator[RegimeWarning]:
     if not cells:
         return
     least = min(spread_of_scores(cell.predictions) for cell in cells)
+    other_weights = _other_weights(cells, images.description)
+    n_steps = max(steps_of(images.description, cell.cell.method) for cell in cells)
+    n_steps = max(LONGER * n_steps, ADEQUATE)
     yield RegimeWarning(
         kind="constant scores",
         methods=tuple(dict.fromkeys(cell.cell.method for cell in cells)),
@@ -75,7 +79,8 @@ def constant_scores(images: ImageRun) -> Iterator[RegimeWarning]:
             f"the scores of {named(labels)} hardly differ between test images (their odds vary by "
             f"{100 * least:.1f} %)"
         ),
-        change=_other_weights(cells, images.description) or _longer(cells, images.description),
+        change=other_weights or more_steps(n_steps, images.description),
+        steps=0 if other_weights else n_steps,
     )
 
 
@@ -107,24 +112,16 @@ def one_class_called(
             never.append(row.method)
         elif specificity.mean <= RARELY:
             always.append(row.method)
+    clauses = []
     if never:
-        yield RegimeWarning(
-            kind="one class called",
-            methods=tuple(never),
-            problem=(
-                f"at the usual threshold (largest probability) nearly every test image of {rare} "
-                f"is missed by {named(never)}"
-            ),
-            change=OWN_THRESHOLD,
-        )
+        clauses.append(f"nearly every test image of {rare} is missed by {named(never)}")
     if always:
+        clauses.append(f"nearly every test image is called {rare} by {named(always)}")
+    if clauses:
         yield RegimeWarning(
             kind="one class called",
-            methods=tuple(always),
-            problem=(
-                f"at the usual threshold (largest probability) nearly every test image is called "
-                f"{rare} by {named(always)}"
-            ),
+            methods=(*never, *always),
+            problem=f"at the usual threshold (largest probability) {listed(clauses)}",
             change=OWN_THRESHOLD,
         )
 
@@ -140,11 +137,6 @@ def _other_weights(cells: Sequence[FinishedCell], description: StudyDescription)
     if by_options(description):
         return "keep the last weights, averaged (--checkpoint last), whose scores vary"
     return "keep the last weights, averaged (checkpoint='last'), whose scores vary"
-
-
-def _longer(cells: Sequence[FinishedCell], description: StudyDescription) -> str:
-    n_steps = max(steps_of(description, cell.cell.method) for cell in cells)
-    return more_steps(max(LONGER * n_steps, ADEQUATE), description)
 
 
 def _log_odds(scores: Scores) -> Scores:

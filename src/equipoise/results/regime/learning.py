@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.results.phrases import plural
+from equipoise.results.phrases import agrees, plural
 from equipoise.results.regime.warning import (
     ADEQUATE,
     RegimeWarning,
@@ -181,9 +181,10 @@ def brief_warning(methods: Mapping[str, int], description: StudyDescription) -> 
         kind="trained too briefly",
         methods=tuple(methods),
         numbers={"steps": fewest},
-        problem=f"{plural(fewest, 'step')} are too few to tell whether training settled "
-        f"({named(list(methods))})",
+        problem=f"{plural(fewest, 'step')} {agrees(fewest, 'is', 'are')} too few to tell whether "
+        f"training settled ({named(list(methods))})",
         change=more_steps(ADEQUATE, description),
+        steps=ADEQUATE,
     )
 
 
@@ -198,6 +199,7 @@ def unmoved_warning(methods: Mapping[str, int], description: StudyDescription) -
         problem=f"the training loss of {named(list(methods))} hardly fell in {most} steps",
         change=f"{more_steps(4 * most, description)}, and check that the labels belong to the "
         "images",
+        steps=4 * most,
     )
 
 
@@ -215,6 +217,7 @@ def learning_warning(
         f"({100 * share:.0f} % of its fall came in the second half of {most} steps), and "
         "validation still gained",
         change=more_steps(factor * most, description),
+        steps=factor * most,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from equipoise.results.phrases import MOST_NAMED, listed, plural
-from equipoise.results.regime.warning import RegimeWarning, named
+from equipoise.results.regime.warning import RegimeWarning, longer, named
 from equipoise.runs.volume_run import VolumeRun
 
 FEWEST_TESTED = 6  # with fewer, Student's t rests on its assumption more than on data
@@ -34,9 +34,10 @@ def never_segmented(volumes: VolumeRun) -> Iterator[RegimeWarning]:
             kind="nothing segmented",
             methods=concerned,
             numbers={"regions": len(regions)},
-            problem=f"no voxel of {listed(regions[:MOST_NAMED])} is segmented in any test patient "
-            f"by {named(concerned)}",
-            change="train longer (--steps), or draw patches of all classes (method balanced)",
+            problem=f"no voxel of {listed(regions[:MOST_NAMED])} is segmented in any test "
+            f"{volumes.description.unit} by {named(concerned)}",
+            change=f"{longer(volumes.description)}, or draw patches of all classes (method "
+            "balanced)",
         )
 
 
@@ -45,11 +46,12 @@ def few_cases(volumes: VolumeRun) -> Iterator[RegimeWarning]:
     patients: set[int] = set()
     for cell in volumes.finished:
         patients.update(cell.measures.patients.tolist())
+    unit = volumes.description.unit
     if 0 < len(patients) < FEWEST_TESTED:
         yield RegimeWarning(
             kind="few patients",
             numbers={"test patients": len(patients)},
-            problem=f"with {plural(len(patients), 'test patient')} the intervals assume that the "
-            "differences between patients are about normally distributed, which so few cannot show",
-            change="add patients, and read the results of each patient",
+            problem=f"with {plural(len(patients), f'test {unit}')} the intervals assume that the "
+            f"differences between {unit}s are about normally distributed, which so few cannot show",
+            change=f"add {unit}s, and read the results of each {unit}",
         )

@@ -1,7 +1,7 @@
 """`RegimeWarning`: one thing that is wrong with a run, and what to change, as one sentence."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from equipoise.atomic import JsonObject
@@ -58,6 +58,7 @@ class RegimeWarning:
         problem: What is wrong, a clause that starts a sentence.
         change: What to change, a clause.
         unusable: Of the methods, those whose results mean nothing until that is changed.
+        steps: Optimizer steps that `change` advises; 0 where it advises none.
 
     Example:
         >>> RegimeWarning(
@@ -72,6 +73,7 @@ class RegimeWarning:
     change: str
     methods: tuple[str, ...] = ()
     unusable: tuple[str, ...] = ()
+    steps: int = 0
     numbers: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -84,6 +86,22 @@ def most_serious_first(warnings: Sequence[RegimeWarning]) -> tuple[RegimeWarning
     """Sort by kind, in the order of `KINDS`."""
     order = list(KINDS)
     return tuple(sorted(warnings, key=lambda warning: order.index(warning.kind)))
+
+
+def with_one_number(
+    warnings: Sequence[RegimeWarning], description: StudyDescription
+) -> list[RegimeWarning]:
+    """Advise the largest number of steps everywhere: a reader can follow one number only."""
+    most = max((warning.steps for warning in warnings), default=0)
+    advice = more_steps(most, description)
+    advised = []
+    for warning in warnings:
+        if warning.steps:
+            change = warning.change.replace(more_steps(warning.steps, description), advice)
+            advised.append(replace(warning, change=change, steps=most))
+        else:
+            advised.append(warning)
+    return advised
 
 
 def named(methods: Sequence[str]) -> str:
@@ -120,6 +138,11 @@ def more_steps(n_steps: int, description: StudyDescription) -> str:
     return f"train longer, with {option} or more"
 
 
+def longer(description: StudyDescription) -> str:
+    """Advise more steps without a number, by the name of the setting."""
+    return f"train longer ({'--steps' if by_options(description) else 'n_steps'})"
+
+
 def by_options(description: StudyDescription) -> bool:
     """Return whether the run was started with options of `equipoise run`, not in Python."""
     words = (description.command or "").split()
@@ -135,16 +158,17 @@ def other_training(description: StudyDescription) -> str:
     if is_frozen(description):
         return better_features(description)
     options = by_options(description)
-    longer = f"train longer ({'--steps' if options else 'n_steps'})"
     if starts_pretrained(description, description.baseline):
         head = "--regime frozen" if options else "regime='frozen'"
-        return f"{longer}, or train a head alone on the features of its network ({head})"
+        return (
+            f"{longer(description)}, or train a head alone on the features of its network ({head})"
+        )
     start = (
         "--regime finetune --network mobilenet_v2 --pretrained official"
         if options
         else "regime='finetune', network='mobilenet_v2', pretrained='official'"
     )
-    return f"{longer}, or start from a pretrained network ({start})"
+    return f"{longer(description)}, or start from a pretrained network ({start})"
 
 
 def better_features(description: StudyDescription) -> str:
