@@ -1,13 +1,19 @@
 """Names that people spell in several ways, and words that mean that a value is missing."""
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Collection, Iterable
 
 from equipoise.data.positive_class import sounds_healthy
 
 MISSING = frozenset(("", "?", "-", "--", ".", "nan", "na", "n/a", "#n/a", "n.a.", "<na>", "nat"))
-MISSING_WORD = re.compile("null|nil|not available|#null!|#nv|#value!|not a number")
+MISSING_WORD = re.compile(
+    "null|nil|not available|#null!|#nv|#value!|not a number|unknown|unk|undefined|unlabell?ed|"
+    "un(classified|specified|assigned|annotated)|(not|no|to be|without) label(led|ed)?|missing|"
+    "tbd|to do|todo|n/d|n\\.d\\.|not (known|specified|assigned|annotated)|unbekannt|inconnue?|"
+    "desconocid[oa]|desconhecid[oa]|sconosciut[oa]|onbekend"
+)
 
 
 def same_spelling(name: str) -> str:
@@ -60,7 +66,7 @@ def is_missing(value: str, values: Collection[str] = ()) -> bool:
         names = [other for other in others if other.strip().casefold() != "none"]
         numbers = bool(names) and all(re.fullmatch(r"[\d.,+-]+", name) for name in names)
         return numbers or any(sounds_healthy(name, names) for name in names)
-    return word in MISSING or MISSING_WORD.fullmatch(word) is not None
+    return word in MISSING or MISSING_WORD.fullmatch(re.sub(r"[\s_-]+", " ", word)) is not None
 
 
 def class_name_faults(names: Collection[str]) -> list[str]:
@@ -80,5 +86,8 @@ def class_name_faults(names: Collection[str]) -> list[str]:
         )
     for name in sorted(set(names)):
         if is_missing(name, names):
-            faults.append(f"class {name!r} is called like a missing label. Remove or rename it.")
+            faults.append(
+                f"class {name!r} is called like a missing label. Leave it out with ignore "
+                f"(--ignore {shlex.quote(name)}), or rename it."
+            )
     return faults

@@ -133,7 +133,22 @@ def test_tables_beside_the_images_are_offered(tmp_path: Path) -> None:
     assert "manifest.csv" in notes[0]
     assert "Without its patients (patient)" in notes[0]
     assert "column image_id" in notes[1]
-    assert all("--table" in note for note in notes)
+    assert f"--table {tmp_path}/manifest.csv" in notes[0]
+    assert f"--table {tmp_path}/names.tsv" in notes[1]
+
+
+def test_a_table_above_and_a_workbook_are_offered_where_there_are_no_classes(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "films", "7.png", "8.png", "9.png")
+    (tmp_path / "films/labels.xlsx").touch()
+    (tmp_path / "all.csv").write_text("Code;finding\n7;a\n8;b\n9;a\n".replace(";", ","))
+    with pytest.raises(DataError) as refused:
+        read(tmp_path / "films", OPTIONS)
+    first, workbook, table = str(refused.value).splitlines()
+    assert "class folder" in first
+    assert "labels.xlsx" in workbook
+    assert f"--table {tmp_path}/all.csv --path-column Code" in table
 
 
 @pytest.mark.parametrize(
@@ -141,7 +156,11 @@ def test_tables_beside_the_images_are_offered(tmp_path: Path) -> None:
     [
         ((), (), "class folder .* none .0 images"),
         (("a.png", "b.png"), (), r"class folder .* none .2 images.*--table"),
-        (("a/1.png", "a/2.png"), ("b",), "class folder .*/b, found none. Remove"),
+        (
+            ("a/1.png", "a/2.png"),
+            ("b",),
+            "every class folder of .*, found none in b. Add.*--ignore b",
+        ),
         (("a/1.png", "a/2.png"), (), "2 classes in .* got 1: a"),
         (("a/1.png", "a/2.png", "b/1.png"), (), r"fewer of 'b' \(1\)"),
         (("train/a/1.png", "train/a/2.png", "other/b/1.png"), (), "got both: other, train"),

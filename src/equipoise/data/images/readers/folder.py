@@ -1,10 +1,12 @@
 """Read a folder with one folder per class, optionally below train, validation and test folders."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from equipoise.data.images.class_folders import folder_faults
 from equipoise.data.images.companions import words_of
-from equipoise.data.images.image_folder import is_image, read_image_folder
+from equipoise.data.images.image_folder import ImageFolder, is_image, read_image_folder
 from equipoise.data.images.listing import (
     ListedImage,
     Listing,
@@ -20,6 +22,7 @@ from equipoise.data.images.tables_beside import describe_tables
 from equipoise.data.walking import SYSTEM_NAMES, ignore_hint, is_ignored
 from equipoise.exceptions import DataError
 from equipoise.names import first_names, quoted
+from equipoise.validation import refuse_together
 
 CARD = ReaderCard(
     name="folder",
@@ -72,8 +75,19 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
     """
     options.refuse_columns(CARD.name)
     folder = read_image_folder(path, options)
-    notes = [*folder.notes, *describe_tables(path, folder)]
-    split_of_folder = _class_folders(path, options)
+    tables = describe_tables(path, folder)
+    try:
+        return _list_classes(path, folder, options, tables)
+    except DataError as error:
+        raise DataError("\n".join((str(error), *tables))) from error
+
+
+def _list_classes(
+    path: Path, folder: ImageFolder, options: ReadOptions, tables: Sequence[str]
+) -> Listing:
+    """List the images in class folders."""
+    notes = [*folder.notes, *tables]
+    split_of_folder = _class_folders(path, folder.files, options)
     n_levels = len(PurePosixPath(next(iter(split_of_folder))).parts)
     images_of: dict[str, list[str]] = {class_folder: [] for class_folder in split_of_folder}
     unclassed: list[str] = []
@@ -84,16 +98,11 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         notes.append(
             f"Left out, images in no class folder ({len(unclassed):,}): {first_names(unclassed)}."
         )
+    _refuse_empty(path, [name for name, inside in images_of.items() if not inside], folder)
     files: list[str] = []
     class_folders: list[str] = []
     inner_paths: list[str] = []
     for class_folder, inside in images_of.items():
-        if not inside:
-            raise DataError(
-                f"Expected images (PNG, JPEG, BMP or TIFF) in the class folder "
-                f"{path / class_folder}, found none. Remove the folder, add its images, or leave "
-                f"it out with ignore (--ignore '{PurePosixPath(class_folder).name}')."
-            )
         files += inside
         class_folders += [class_folder] * len(inside)
         inner_paths += [file.removeprefix(f"{class_folder}/") for file in inside]
@@ -112,12 +121,29 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
     return list_images(path, images, notes)
 
 
-def _class_folders(root: Path, options: ReadOptions) -> dict[str, str]:
+def _refuse_empty(root: Path, names: Sequence[str], folder: ImageFolder) -> None:
+    """Check that no class folder is without images."""
+    if not names:
+        return
+    contents = []
+    for name in names:
+        others = [file for file in folder.other_files if file.startswith(f"{name}/")]
+        suffixes = sorted({PurePosixPath(file).suffix or "files without one" for file in others})
+        contents.append(f"{name} ({', '.join(suffixes)})" if suffixes else name)
+    options = " ".join(f"--ignore {shlex.quote(PurePosixPath(name).name)}" for name in names)
+    raise DataError(
+        f"Expected images (PNG, JPEG, BMP or TIFF) in every class folder of {root}, found none in "
+        f"{first_few(contents)}. Add images, or leave these folders out with ignore ({options})."
+    )
+
+
+def _class_folders(root: Path, files: Sequence[str], options: ReadOptions) -> dict[str, str]:
     """Return class folder, relative to the root, -> split of the folder above it ("" for none)."""
     names = _subfolders(root, options)
     splits = {name: split_of(name) for name in names if split_of(name)}
     if not splits:
         _refuse_parts_as_classes(root, names)
+        refuse_together(root, folder_faults(root, names, files))
         return dict.fromkeys(_classes_in(root, names), "")
     if len(splits) < len(names):
         class_folders = [name for name in names if name not in splits]
@@ -134,6 +160,8 @@ def _class_folders(root: Path, options: ReadOptions) -> dict[str, str]:
     split_of_folder = {}
     for name, split in splits.items():
         class_names = _subfolders(root / name, options)
+        inside = [file.removeprefix(f"{name}/") for file in files if file.startswith(f"{name}/")]
+        refuse_together(root / name, folder_faults(root / name, class_names, inside))
         for class_name in _classes_in(root / name, class_names, part=True):
             split_of_folder[f"{name}/{class_name}"] = split
     return split_of_folder
