@@ -42,10 +42,11 @@ def load_study(path: Path, protocol: str | None = None) -> "Study":
     import runpy
 
     from equipoise.discovery import pick
-    from equipoise.experiments.study import Study
 
     if not path.is_file():
         raise SettingError(f"Expected a study file, found no {path}.")
+    from equipoise.experiments.study import Study
+
     say(f"{path} is a program: it is executed now, and may do whatever you may.")
     names = runpy.run_path(str(path), run_name="equipoise_study")
     protocols = names.get("PROTOCOLS")
@@ -195,10 +196,11 @@ def conclude(folder: Path, *, names: bool) -> None:
 
 def write_tables(folder: Path) -> "tuple[Run, Results]":
     """Write the tables of a run; return the opened run and its results."""
-    from equipoise.results.tables import write_all_tables
     from equipoise.runs.run import open_run
 
     run = open_run(folder)
+    from equipoise.results.tables import write_all_tables
+
     return run, write_all_tables(run)
 
 

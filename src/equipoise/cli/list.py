@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 import equipoise
+from equipoise.cli.placeholders import without_heavy_libraries
 from equipoise.cli.terminal import Terminal
 from equipoise.discovery import Family, pick
 
@@ -45,9 +46,11 @@ def list_family(family: FamilyName = None) -> None:
     if family is None:
         show_lines({name: entry.summary for name, entry in families.items()})
         return
-    module = importlib.import_module(pick(families, family, "family").module)
-    definition: Family[object] = module.FAMILY
-    show_lines(definition.lines())
+    entry = pick(families, family, "family")
+    with without_heavy_libraries():
+        definition: Family[object] = importlib.import_module(entry.module).FAMILY
+        lines = definition.lines()
+    show_lines(lines)
 
 
 def find_families() -> dict[str, FamilyEntry]:

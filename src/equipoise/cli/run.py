@@ -11,6 +11,7 @@ from equipoise.cli.options import SEGMENTATION, RunOptions, command_of, pick_tas
 from equipoise.cli.planning import fixed_choices, planned_demo, print_plan, run_by_time
 from equipoise.cli.run_volumes import demo_volumes, run_volumes
 from equipoise.cli.typed_command import command_facts
+from equipoise.data.reading import check_presence
 from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import (
     OFFICIAL,
@@ -60,8 +61,10 @@ def run(options: RunOptions) -> None:
             out = options.out or Path("runs") / study.name
             execute(study, out, workers=options.workers, device=options.device, names=options.names)
         elif pick_task(options.task) == SEGMENTATION:
+            check_presence(options.images, volumes=True)
             run_volumes(options)
         else:
+            check_presence(options.images)
             run_images(options)
 
 
@@ -75,6 +78,7 @@ def plan(options: RunOptions) -> None:
             "Expected images (a folder, table or .npz) to plan for. A segmentation or a study file "
             "is not planned by time: equipoise run forecasts how long it takes."
         )
+    check_presence(options.images)
     print_plan(options, *checked_choices(options))
 
 

@@ -129,16 +129,38 @@ def read_volumes(path: Path | str, options: VolumeOptions | None = None) -> Load
     See Also:
         read: For two-dimensional images with one label each.
     """
-    readers = cast("Mapping[str, Reader[VolumeOptions, LoadedVolumes]]", modules(volume_readers))
     options = options or VolumeOptions()
     source = Path(path).expanduser()
-    loaded = _recognizing(readers, source, options, "volumes").read(source, options)
+    loaded = _volume_reader_of(source, options).read(source, options)
     return replace(loaded, options=options)
+
+
+def check_presence(path: Path | str, *, volumes: bool = False) -> None:
+    """Raise what `read` or `read_volumes` raises of a path with nothing there, reading nothing.
+
+    Raises:
+        DataError: There is nothing at `path`, and it is no name that a reader knows.
+
+    Example:
+        >>> check_presence(".")
+    """
+    source = Path(path).expanduser()
+    if source.exists():
+        return
+    if volumes:
+        _volume_reader_of(source, VolumeOptions())
+    else:
+        _reader_of(source, ReadOptions())
 
 
 def _reader_of(path: Path, options: ReadOptions) -> Reader[ReadOptions, Loaded]:
     readers = cast("Mapping[str, Reader[ReadOptions, Loaded]]", modules(image_readers))
     return _recognizing(readers, path, options, "images")
+
+
+def _volume_reader_of(path: Path, options: VolumeOptions) -> Reader[VolumeOptions, LoadedVolumes]:
+    readers = cast("Mapping[str, Reader[VolumeOptions, LoadedVolumes]]", modules(volume_readers))
+    return _recognizing(readers, path, options, "volumes")
 
 
 def _recognizing(

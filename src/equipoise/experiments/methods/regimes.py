@@ -39,35 +39,33 @@ def scratch(budget: Budget, settings: Params) -> "ImageClassifier":
     """All layers are trained, from random or pretrained weights."""
     from equipoise.estimators.classifier import ImageClassifier
 
-    classifier = ImageClassifier(
-        network=budget.network,
-        pretrained=budget.pretrained,
-        n_steps=budget.n_steps,
-        batch_size=budget.batch_size,
-        learning_rate=budget.learning_rate,
-        augmentation=budget.augmentation,
-        keep_best=pick(CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
-        device=budget.device,
-    )
-    classifier.set_params(**settings)
-    return classifier
+    of_the_budget: Params = {
+        "network": budget.network,
+        "pretrained": budget.pretrained,
+        "n_steps": budget.n_steps,
+        "batch_size": budget.batch_size,
+        "learning_rate": budget.learning_rate,
+        "augmentation": budget.augmentation,
+        "keep_best": pick(CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
+        "device": budget.device,
+    }
+    return ImageClassifier(**(of_the_budget | settings))
 
 
 def frozen(budget: Budget, settings: Params) -> "FrozenClassifier":
     """A head is trained on features of a pretrained network, computed once per image and view."""
     from equipoise.estimators.frozen.classifier import FrozenClassifier
 
-    classifier = FrozenClassifier(
-        network=budget.network,
-        pretrained=budget.pretrained,
-        augmentation=budget.augmentation,
-        n_views=budget.views,
-        head=budget.head,
-        keep_best=pick(HEAD_CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
-        device=budget.device,
-    )
-    classifier.set_params(**settings)
-    return classifier
+    of_the_budget: Params = {
+        "network": budget.network,
+        "pretrained": budget.pretrained,
+        "augmentation": budget.augmentation,
+        "n_views": budget.views,
+        "head": budget.head,
+        "keep_best": pick(HEAD_CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
+        "device": budget.device,
+    }
+    return FrozenClassifier(**(of_the_budget | settings))
 
 
 def finetune(budget: Budget, settings: Params) -> "ImageClassifier":
