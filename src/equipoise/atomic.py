@@ -8,7 +8,6 @@ What a later step trusts carries a checksum (`equipoise.checksums`), which the r
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from equipoise.checksums import (
     check_file,
     damaged,
     forget_checksum,
+    temporary_path,
     write_checksum,
     write_checksums,
 )
@@ -47,7 +47,7 @@ def atomic_file(path: Path, *, shared: bool = False, checksum: bool = False) -> 
         checksum: Whether its checksum is written beside it.
     """
     make_folder(path.parent, shared=shared)
-    temporary = _beside(path)
+    temporary = temporary_path(path)
     try:
         temporary.touch(exist_ok=False, mode=0o666 if shared else PRIVATE_FILE)
         mode = temporary.stat().st_mode & 0o777
@@ -75,7 +75,7 @@ def atomic_folder(path: Path, *, shared: bool = False) -> Iterator[Path]:
         shared: Whether other users may read it as far as the umask allows.
     """
     make_folder(path.parent, shared=shared)
-    temporary = _beside(path)
+    temporary = temporary_path(path)
     temporary.mkdir(0o777 if shared else PRIVATE_FOLDER)
     try:
         mode = temporary.stat().st_mode & 0o777
@@ -181,11 +181,6 @@ def make_folder(path: Path, *, shared: bool = False) -> None:
         )
 
 
-def _beside(path: Path) -> Path:
-    """Return a temporary path in the same folder."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-
-
 def _set_mode(path: Path, mode: int) -> None:
     """Set the mode of a file or folder, where the file system has modes."""
     if path.stat().st_mode & 0o777 != mode:
@@ -201,7 +196,7 @@ def _replace_folder(temporary: Path, path: Path) -> None:
         except OSError:
             if not path.exists():
                 raise
-            earlier = _beside(path)
+            earlier = temporary_path(path)
             with suppress(FileNotFoundError):
                 path.replace(earlier)
             shutil.rmtree(earlier, ignore_errors=True)

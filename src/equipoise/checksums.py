@@ -17,7 +17,7 @@ from equipoise.exceptions import DamagedFileError
 FOLDER_FILE = "checksums.json"
 SUFFIX = ".sha256"
 DEPTH = 4  # folders from a file up to the checksums.json of its tree, at most
-CHUNK = 1 << 20  # bytes
+TEMPORARY = f".*.{8 * '[0-9a-f]'}"  # pattern of what `temporary_path` returns
 
 
 class DamageReport:
@@ -81,10 +81,20 @@ def write_checksums(folder: Path) -> None:
 
 def write_checksum(path: Path) -> None:
     """Write the checksum of a single file beside it, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = temporary_path(path)
     temporary.touch(mode=0o600)
     temporary.write_text(digest(path) + "\n", encoding="ascii")
     temporary.replace(_beside(path))
+
+
+def temporary_path(path: Path) -> Path:
+    """Return a path in the same folder under which a file or folder is written before it appears.
+
+    Example:
+        >>> temporary_path(Path("runs/table.csv")).match(TEMPORARY)
+        True
+    """
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
 def forget_checksum(path: Path) -> None:
@@ -186,6 +196,9 @@ def _read(path: Path) -> dict[str, str]:
         raise damaged(path, f"it is no JSON ({error})") from error
     if not isinstance(sums, dict):
         raise damaged(path, "it is no list of checksums")
+    for name in sums:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise damaged(path, f"it names a file elsewhere, {name}")
     return sums
 
 

@@ -155,12 +155,14 @@ def test_title_baseline_and_metric_may_change(make_study: MakeStudy, tmp_path: P
 def test_left_overs_of_a_killed_process_are_removed(make_study: MakeStudy, tmp_path: Path) -> None:
     finished(make_study(), tmp_path)
     before = contents(tmp_path)
-    (tmp_path / "cells/none/split-0/.seed-0.ab12/classifier").mkdir(parents=True)
-    (tmp_path / "cells/none/split-0/.seed-0.ab12/classifier/.model.json.x").touch()
+    (tmp_path / "cells/none/split-0/.seed-0.00c0ffee/classifier").mkdir(parents=True)
+    (tmp_path / "cells/none/split-0/.seed-0.00c0ffee/classifier/.model.json.00000001").touch()
     (tmp_path / "workspace").mkdir(exist_ok=True)
-    (tmp_path / "workspace/.gan.pt.x1").touch()
-    (tmp_path / ".study.json.x2").touch()
+    (tmp_path / "workspace/.gan.pt.0123abcd").touch()
+    (tmp_path / ".report.html.0123abcd").touch()
+    (tmp_path / ".nfs00000001").touch()  # of a file system, and no business of ours
     finished(make_study(), tmp_path)
+    (tmp_path / ".nfs00000001").unlink()
     assert contents(tmp_path) == before
 
 

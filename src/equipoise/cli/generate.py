@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equipoise.cli.own_network import OwnNetwork, import_network
 from equipoise.cli.terminal import Terminal, say
 from equipoise.exceptions import DataError, ReleaseError
 
@@ -94,6 +95,7 @@ def generate(
     method: Method = None,
     split: SplitName = None,
     cell_seed: CellSeed = None,
+    network: OwnNetwork = None,
     real: Real = None,
     override_reason: Override = None,
 ) -> None:
@@ -110,6 +112,7 @@ def generate(
     from equipoise.runs.run import open_run
     from equipoise.runs.store import RunStore
 
+    import_network(network)
     store = RunStore(folder)
     run = open_run(folder)
     request = GenerationRequest(

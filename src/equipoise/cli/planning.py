@@ -126,7 +126,7 @@ def demo_by_plan(out: Path, clock: StageClock, *, workers: int | None) -> "Study
     )
     facts = {"command": "equipoise demo"}
     planner = make_planner(request, out, clock, console, device="auto", workers=workers)
-    stored = read_plan(out)
+    stored = stored_plan(out, request.fixed, None)
     if stored is not None and stored.plan is not None:
         plan = stored.plan
         study = replanned_study(loaded, plan, request, name=NAME, facts=facts)

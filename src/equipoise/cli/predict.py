@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from equipoise.cli import reading_options as reading
+from equipoise.cli.own_network import OwnNetwork, import_network
 from equipoise.cli.terminal import Terminal, say
 from equipoise.exceptions import SettingError
 
@@ -127,6 +128,7 @@ def predict(
     method: Method = None,
     split: SplitName = None,
     cell_seed: CellSeed = None,
+    network: OwnNetwork = None,
     correct_priors: Correct = False,
     own_thresholds: OwnThresholds = False,
     fit: Fit = None,
@@ -148,6 +150,7 @@ def predict(
     from equipoise.runs.description import SEGMENTATION
     from equipoise.runs.run import open_run
 
+    import_network(network)
     run = open_run(folder)
     networks = NetworkChoice(method, split, cell_seed)
     files = FileChoice(tuple(ignore or ()), follow_links, on_error)

@@ -142,13 +142,7 @@ def scores_of_cells(
     of_cells: dict[Cell, Scores] = {}
     for i, cell in enumerate(ensemble.cells):
         report(f"classifier {cell}", i, len(ensemble.cells))
-        folder = run.path(cell) / "classifier"
-        if not folder.resolve().is_relative_to(run.folder.resolve()):
-            raise DataError(
-                f"Expected the classifier of '{cell}' inside {run.folder}, "
-                f"it lies elsewhere: {folder}."
-            )
-        classifier = load_classifier(folder)
+        classifier = load_classifier(run.path(cell) / "classifier")
         scores = np.zeros((len(images), k))
         scores[:, classifier.classes_] = classifier.predict_proba(images)
         if corrected:

@@ -24,7 +24,7 @@ from equipoise.estimators.second_stage import SECOND_STAGES, check_second_stage
 from equipoise.estimators.settings import ClassifierSettings
 from equipoise.estimators.stages import TrainedStages, make_loss, train_stages
 from equipoise.networks.backbone import Backbone
-from equipoise.networks.backbones import find_backbone, name_of
+from equipoise.networks.backbones import check_stored_network, find_backbone, name_of
 from equipoise.training.devices import resolve_device
 from equipoise.training.persistence import load_fitted, restore_weights, save_fitted
 
@@ -304,9 +304,11 @@ class ImageClassifier(BaseImageClassifier):
 
         Raises:
             DataError: The folder contains no saved classifier.
-            SettingError: The device does not exist.
+            SettingError: The device does not exist, or the network is of a module that has not been
+                imported.
         """
         tensors, stored = load_fitted(Path(folder), "classifier")
+        check_stored_network(stored["settings"]["network"], Path(folder, "model.json"))
         loaded = cls(**{**stored["settings"], "device": device})
         loaded._restore(stored)
         stage = SECOND_STAGES[loaded.second_stage]

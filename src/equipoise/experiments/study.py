@@ -1,6 +1,5 @@
 """`Study`: methods x splits x seeds on one data set; `running.runner.run_study` trains it."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,11 +19,11 @@ from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
 from equipoise.resampling.base import Resampler
 from equipoise.runs.cell import Cell
+from equipoise.runs.containment import unsafe_names
 from equipoise.runs.reading import Reading
 
 BUILT_IN_PYTHON = Reading()
 NEW, OWN = "new", "own"  # origins of splits
-FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,79}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,12 +179,12 @@ class Study:
 def _check_names(kind: str, names: list[str]) -> None:
     if not names:
         raise SettingError(f"Expected at least one {kind}, got none.")
-    for name in names:
-        if not FOLDER_NAME.fullmatch(name):
-            raise SettingError(
-                f"Expected names of {kind}s from letters, digits and . _ + = @ - "
-                f"(they are folders), got {name!r}."
-            )
+    unsafe = unsafe_names(names)
+    if unsafe:
+        raise SettingError(
+            f"Expected names of {kind}s from letters, digits and . _ + = @ - "
+            f"(they are folders), got {', '.join(map(repr, unsafe))}."
+        )
     if len({name.lower() for name in names}) < len(names):
         raise SettingError(
             f"Expected different names of {kind}s (case does not count), got {', '.join(names)}."

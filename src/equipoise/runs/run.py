@@ -18,6 +18,7 @@ from equipoise.runs.cell_record import (
     TriedCellRecord,
     read_cell_record,
 )
+from equipoise.runs.containment import check_links
 from equipoise.runs.description import StudyDescription, read_description
 from equipoise.runs.duplicate_pairs import DuplicatePairs
 from equipoise.runs.image_run import FinishedCell, ImageRun
@@ -206,10 +207,11 @@ def open_run(folder: str | Path) -> Run:
     Reading needs no lock: a cell's folder appears complete or not at all.
 
     Raises:
-        DataError: The folder holds no run.
+        DataError: The folder holds no run, or links that lead out of it.
         DamagedFileError: Its description or records are damaged; names all damaged records.
     """
     folder = Path(folder)
+    check_links(folder)
     description = read_description(folder)
     cells = requested_cells(description)
     records: dict[Cell, TriedCellRecord] = {}

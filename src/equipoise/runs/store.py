@@ -20,13 +20,14 @@ from equipoise.atomic import (
     reading,
     write_json,
 )
-from equipoise.checksums import DamageReport, check_file, check_folder, check_present
+from equipoise.checksums import TEMPORARY, DamageReport, check_file, check_folder, check_present
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split, load_splits, save_splits
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.exceptions import DataError, SettingError
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord, TriedCellRecord, read_cell_record
+from equipoise.runs.containment import check_links
 from equipoise.runs.continuation import merge_descriptions
 from equipoise.runs.description import StudyDescription, read_description
 from equipoise.runs.duplicate_pairs import DuplicatePairs, Pair
@@ -86,8 +87,10 @@ class RunStore:
 
         Raises:
             SettingError: Another process holds the lock, or the folder cannot be written.
+            DataError: Links lead out of the folder, where something else would be written.
         """
         make_folder(self.folder)
+        check_links(self.folder)
         try:
             with FileLock(self.folder / ".lock", timeout=0, mode=PRIVATE_FILE):
                 yield
@@ -252,12 +255,8 @@ class RunStore:
 
     def _remove_temporary_files(self) -> None:
         """Remove the hidden files of a killed process; under the lock, no live one has any."""
-        for parent in (self.folder / "cells", self.workspace):
-            for path in list(parent.rglob(".*")):
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        for name in SHARED_FILES:
-            for path in self.folder.glob(f".{name}.*"):
-                path.unlink()
+        for path in list(self.folder.rglob(TEMPORARY)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def _save_examples(self, dataset: ImageDataset, train: Rows) -> None:
         """Store a few training images of each class."""

@@ -6,8 +6,14 @@ from pathlib import Path
 from typing import Self
 
 from equipoise.atomic import JsonFields, JsonValue, read_json, reading, write_json
-from equipoise.checksums import check_file
-from equipoise.experiments.protocol import FROZEN, Budget, Protocol
+from equipoise.checksums import check_file, damaged
+from equipoise.experiments.protocol import (
+    FROZEN,
+    OFFICIAL,
+    PRETRAINED_NETWORK,
+    Budget,
+    Protocol,
+)
 
 FILE = "plan.json"
 
@@ -85,6 +91,14 @@ class TrainingSetting:
     def frozen(self) -> bool:
         """Whether heads are trained on features that are computed once."""
         return self.regime == FROZEN
+
+    def follows(self, fixed: FixedChoices) -> bool:
+        """Return whether network and weights are the user's choice, or what is chosen for users.
+
+        Otherwise a stored setting could name a module that is executed, or any file.
+        """
+        networks = (fixed.network, PRETRAINED_NETWORK, Budget().network)
+        return self.network in networks and self.pretrained in (fixed.pretrained, OFFICIAL, None)
 
     @classmethod
     def from_json(cls, value: JsonFields) -> Self:
@@ -271,12 +285,17 @@ def read_plan(folder: Path) -> StoredPlan | None:
     with reading(path):
         value = read_json(path)
         plan = value["plan"]
-        return StoredPlan(
+        stored = StoredPlan(
             seconds=float(value["seconds"]),
             fixed=FixedChoices.from_json(value["fixed"]),
             setting=TrainingSetting.from_json(value["setting"]),
             plan=None if plan is None else TimePlan.from_json(plan),
         )
+    settings = [stored.setting] if stored.plan is None else [stored.setting, stored.plan.setting]
+    for setting in settings:
+        if not setting.follows(stored.fixed):
+            raise damaged(path, f"nobody chose {setting.network} with {setting.pretrained}")
+    return stored
 
 
 def _stated(record: FixedChoices | TrainingSetting | Outlook) -> dict[str, JsonValue]:

@@ -31,7 +31,7 @@ from equipoise.estimators.scoring import probabilities
 from equipoise.estimators.second_stage import SECOND_STAGES
 from equipoise.estimators.stages import make_loss
 from equipoise.exceptions import WeightsError
-from equipoise.networks.backbones import find_backbone
+from equipoise.networks.backbones import check_stored_network, find_backbone
 from equipoise.training.devices import resolve_device
 from equipoise.training.persistence import load_fitted, restore_weights, save_fitted
 from equipoise.validation import check_images
@@ -324,10 +324,12 @@ class FrozenClassifier(BaseImageClassifier):
 
         Raises:
             DataError: The folder contains no saved classifier of this kind.
-            SettingError: The device does not exist.
+            SettingError: The device does not exist, or the network is of a module that has not been
+                imported.
             WeightsError: The weights of the network are missing, or others than in the fit.
         """
         tensors, stored = load_fitted(Path(folder), KIND)
+        check_stored_network(stored["settings"]["network"], Path(folder, "model.json"))
         settings = {**stored["settings"], "device": device}
         loaded = cls(**{**settings, "layers": tuple(settings["layers"])})
         loaded.classes_ = np.asarray(stored["classes"], dtype=np.int64)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 
 from torch import nn
 
@@ -120,6 +121,36 @@ def import_backbone(path: str) -> Backbone:
             f"got {got}. Records in {module}: {', '.join(sorted(names)) or 'none'}."
         )
     return record
+
+
+def check_stored_network(networks: str, file: Path | str) -> None:
+    """Refuse networks whose module would be imported because a file names it.
+
+    Importing a module executes it, and the file may come from someone else. What the user names is
+    imported before, by `find_backbone`.
+
+    Args:
+        networks: A name that `find_backbone` takes, or several with "+" between them.
+        file: Where it is stored, for the message.
+
+    Raises:
+        SettingError: A module has not been imported yet.
+
+    Example:
+        >>> check_stored_network("resnet18+hospital.networks:LUNG_NET", Path("model.json"))
+        Traceback (most recent call last):
+            ...
+        equipoise.exceptions.SettingError: Expected a network of equipoise, ...
+    """
+    for network in networks.split("+"):
+        module = network.partition(":")[0]
+        of_library = network.startswith((TIMM, MONAI))
+        if _IMPORT_PATH.fullmatch(network) and not of_library and module not in sys.modules:
+            raise SettingError(
+                f"Expected a network of equipoise, MONAI or timm in {file}, got '{network}', whose "
+                "module would be executed. If you trust it, name it yourself: --network "
+                f"{network} (in Python, import {module} first)."
+            )
 
 
 def name_of(network: str | Backbone) -> str:

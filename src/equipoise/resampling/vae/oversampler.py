@@ -11,8 +11,9 @@ from torch import Tensor
 from equipoise.arrays import Images, LabeledImages, Labels, quantize
 from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
+from equipoise.networks.backbones import check_stored_network
 from equipoise.randomness import make_rng
-from equipoise.resampling.base import Oversampler, Strategy
+from equipoise.resampling.base import Oversampler, Params, Strategy
 from equipoise.resampling.fit_cache import Fitted, Results, Tensors
 from equipoise.resampling.generator_fit import N_COMPARED
 from equipoise.resampling.vae.fit import decode, encode, fit_vae, restore_vae
@@ -168,6 +169,11 @@ class VAEOversampler(Oversampler):
 
     def _latents(self, code: int, n: int, seed: int) -> LatentSample:
         return MODES[self.mode](self.encoded_, LatentRequest(code, n, seed, self.temperature))
+
+    @classmethod
+    def _params_from_json(cls, params: Params) -> Params:
+        check_stored_network(params["trunk"], "a stored VAE")
+        return params
 
     def _stored(self, latents: Tensor) -> Images:
         return quantize(decode(self.network_, latents).numpy(), self.dtype_, self.span_)
