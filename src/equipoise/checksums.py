@@ -125,10 +125,8 @@ def check_folder(folder: Path) -> None:
     Raises:
         DamagedFileError: A file was changed or is missing.
     """
-    path = folder / FOLDER_FILE
-    if path.is_file():
-        for name in _read(path):
-            check_file(folder / name)
+    for name in listed_files(folder):
+        check_file(folder / name)
 
 
 def check_present(folder: Path) -> None:
@@ -137,11 +135,19 @@ def check_present(folder: Path) -> None:
     Raises:
         DamagedFileError: A file is missing.
     """
+    for name in listed_files(folder):
+        if not (folder / name).is_file():
+            raise damaged(folder / name, "it is missing")
+
+
+def listed_files(folder: Path) -> list[str]:
+    """Return the names in the `checksums.json` of a folder; none where it has none.
+
+    Raises:
+        DamagedFileError: It cannot be read.
+    """
     path = folder / FOLDER_FILE
-    if path.is_file():
-        for name in _read(path):
-            if not (folder / name).is_file():
-                raise damaged(folder / name, "it is missing")
+    return sorted(_read(path)) if path.is_file() else []
 
 
 def damaged(path: Path, reason: str) -> DamagedFileError:

@@ -191,7 +191,7 @@ BAD: dict[str, tuple[tuple[object, ...], tuple[str, ...]]] = {
         ("split-9", "split-0, split-1"),
     ),
     "unknown cell": (("--class", "ill", "--cell-seed", 5, "--out", "OUT"), ("'5'", "0, 1")),
-    "no image": (("--class", "ill", "-n", 0, "--out", "OUT"), ("at least 1 image", "got 0")),
+    "no image": (("--class", "ill", "-n", 0, "--out", "OUT"), ("1 to 100,000 images", "got 0")),
     "negative seed": (("--class", "ill", "--seed", -1, "--out", "OUT"), ("seed from 0", "-1")),
     "unwritable": (
         ("--class", "ill", "--method", "painter", "--out", "/proc/equipoise/x"),

@@ -103,7 +103,6 @@ def test_without_a_test_part_the_source_split_cannot_serve(films: ImageDataset) 
         (Protocol(primary_metric="acuracy"), Budget(), "accuracy"),
         (Protocol(methods=("nothing",)), Budget(), "Available"),
         (Protocol(), Budget(network="resnet19"), "resnet18"),
-        (Protocol(), Budget(n_steps=0), "n_steps"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_is_read(

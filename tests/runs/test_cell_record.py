@@ -95,7 +95,7 @@ def test_records_of_earlier_versions_are_read() -> None:
 
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "record.json"
+    path = tmp_path / "dcgan/split-1/seed-2/record.json"
     write_json(path, {"status": "done"})
     with pytest.raises(DataError, match=r"record\.json.*method"):
         read_cell_record(path)

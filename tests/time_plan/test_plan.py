@@ -91,6 +91,26 @@ def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "value"), [("network", "clinic.networks:OWN"), ("pretrained", "/home/other/w.pth")]
+)
+def test_only_the_choices_of_a_plan_name_modules_and_files(
+    source: str, value: str, tmp_path: Path
+) -> None:
+    setting = replace(SETTING, **{source: value})
+    plan = replace(PLAN, setting=setting)
+    for stored in (
+        StoredPlan(seconds=600.0, fixed=PLAN.fixed, setting=setting),
+        StoredPlan(seconds=600.0, fixed=PLAN.fixed, setting=SETTING, plan=plan),
+    ):
+        stored.store(tmp_path)
+        with pytest.raises(DataError, match=value):
+            read_plan(tmp_path)
+    chosen = replace(PLAN.fixed, **{source: value})
+    StoredPlan(seconds=600.0, fixed=chosen, setting=setting).store(tmp_path)
+    assert read_plan(tmp_path) is not None
+
+
+@pytest.mark.parametrize(
     ("fixed", "complete"),
     [
         (FixedChoices(size=32, n_splits=3, n_seeds=3, n_steps=10), True),

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from equipoise.cli.execution import execute, show_study
+from equipoise.cli.execution import execute, execute_typed, show_study
 from equipoise.cli.options import DEFAULT_TIME, RunOptions
 from equipoise.cli.terminal import Terminal, say
 from equipoise.cli.typed_command import command_facts
@@ -54,14 +54,7 @@ def run_by_time(options: RunOptions, protocol: "Protocol", budget: "Budget") -> 
     seconds = stored.seconds if stored else named or parse_duration(DEFAULT_TIME)
     request = PlanRequest(seconds=seconds, fixed=fixed, protocol=protocol, budget=budget)
     study = planned_study(options, request, options.run_folder, clock, stored)
-    execute(
-        study,
-        options.run_folder,
-        workers=options.workers,
-        device=options.device,
-        names=options.names,
-        clock=clock,
-    )
+    execute_typed(study, options, clock=clock)
 
 
 def print_plan(options: RunOptions, protocol: "Protocol", budget: "Budget") -> None:

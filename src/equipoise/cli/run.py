@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from equipoise.cli import options as opt
-from equipoise.cli.execution import execute, load_study, stopping_is_explained
+from equipoise.cli.execution import execute_typed, load_study, stopping_is_explained
 from equipoise.cli.options import SEGMENTATION, RunOptions, command_of, pick_task
 from equipoise.cli.planning import fixed_choices, planned_demo, print_plan, run_by_time
 from equipoise.cli.run_volumes import demo_volumes, run_volumes
@@ -59,7 +59,7 @@ def run(options: RunOptions) -> None:
                 )
             study = load_study(Path(options.images), options.protocol_name)
             out = options.out or Path("runs") / study.name
-            execute(study, out, workers=options.workers, device=options.device, names=options.names)
+            execute_typed(study, options, out=out)
         elif pick_task(options.task) == SEGMENTATION:
             check_presence(options.images, volumes=True)
             run_volumes(options)
@@ -98,14 +98,7 @@ def run_images(options: RunOptions) -> None:
     loaded = replace(loaded, notes=(*(options.note or ()), *loaded.notes))
     facts = command_facts(options)
     study = plan_study(loaded, protocol, budget, name=options.run_folder.name, facts=facts)
-    return execute(
-        study,
-        options.run_folder,
-        workers=options.workers,
-        device=options.device,
-        names=options.names,
-        clock=clock,
-    )
+    return execute_typed(study, options, clock=clock)
 
 
 def checked_choices(options: RunOptions) -> tuple[Protocol, Budget]:

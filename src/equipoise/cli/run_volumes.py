@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from equipoise.cli.execution import execute
+from equipoise.cli.execution import execute, execute_typed
 from equipoise.cli.options import RunOptions, comma_list
 from equipoise.cli.typed_command import command_facts
 from equipoise.exceptions import SettingError
@@ -36,13 +36,7 @@ def run_volumes(options: RunOptions) -> None:
     loaded = replace(loaded, notes=(*(options.note or ()), *loaded.notes))
     facts = command_facts(options)
     study = plan_volume_study(loaded, protocol, budget, name=options.run_folder.name, facts=facts)
-    execute(
-        study,
-        options.run_folder,
-        workers=options.workers,
-        device=options.device,
-        names=options.names,
-    )
+    execute_typed(study, options)
 
 
 def volume_protocol(options: RunOptions) -> VolumeProtocol:

@@ -13,7 +13,6 @@ from equipoise.atomic import JsonObject
 from equipoise.audit.gate import NOT_MEASURED, NOT_TESTED, GateDecision, check_release
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.encoding import suffix_for
-from equipoise.data.splits import load_splits
 from equipoise.deployment.choose_generator import GeneratorChoice, load_generator, weights_of
 from equipoise.deployment.synthetic_folder import (
     ClassImages,
@@ -31,6 +30,7 @@ from equipoise.experiments.parameters import parameters
 from equipoise.randomness import derive_seed
 from equipoise.runs.cell import Cell
 from equipoise.runs.run import Run
+from equipoise.runs.stored_splits import load_described_splits
 from equipoise.training.progress import report
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from equipoise.resampling.base import Oversampler
 
 ALL = "all"
+MOST_IMAGES = 100_000  # of a class: all are in memory until they have been audited
 BLOCK = 64  # images generated at a time
 NO_AUDIT = ("No audit was made, because the real images were not given.",)
 UNAUDITED = {
@@ -70,8 +71,10 @@ class GenerationRequest:
     override: str | None = None
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise SettingError(f"Expected at least 1 image of each class (-n), got {self.n}.")
+        if not 1 <= self.n <= MOST_IMAGES:
+            raise SettingError(
+                f"Expected 1 to {MOST_IMAGES:,} images of each class (-n), got {self.n:,}."
+            )
         if self.seed < 0:
             raise SettingError(f"Expected a seed from 0, got {self.seed}.")
         if not self.classes or len(set(self.classes)) < len(self.classes):
@@ -226,7 +229,7 @@ def audit_images(
     """Compare the images with the generator's training images, and with the rest of its split."""
     from equipoise.audit.examination import examine
 
-    splits = load_splits(run.folder / "splits.json", real)
+    splits = load_described_splits(run.folder, real, run.description.splits)
     (split,) = (split for split in splits if split.name == cell.split)
     train = real.subset(split.train)
     held_out = real.subset(np.concatenate([split.validation, split.test]))

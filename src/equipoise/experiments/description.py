@@ -1,10 +1,10 @@
 """`describe`: a study as the `StudyDescription` that its run folder stores."""
 
-from equipoise.arrays import Rows, fingerprint
+from equipoise.arrays import Rows
 from equipoise.atomic import JsonValue
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import Duplicates
-from equipoise.data.splits import PARTS, Split, Splittable
+from equipoise.data.splits import PARTS, Split, split_fingerprint
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.experiments.parameters import describe_steps
 from equipoise.experiments.running.environment import machine, versions
@@ -64,11 +64,6 @@ def describe_duplicates(study: Study, duplicates: Duplicates) -> dict[str, JsonV
         "crossing": into_test,
         "crossing_validation": into_validation,
     }
-
-
-def split_fingerprint(split: Split, dataset: Splittable) -> str:
-    """Hash the ids of the three parts."""
-    return fingerprint(*(dataset.ids[getattr(split, part)].astype(str) for part in PARTS))
 
 
 def _describe_dataset(

@@ -6,6 +6,8 @@ The command line takes its defaults from these fields.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from equipoise.exceptions import SettingError
+
 # Cheap methods without synthetic images: what a generator has to beat.
 STRONG_CONTROLS = ("oversampling", "balanced_softmax", "crt", "ldam_drw", "replay")
 
@@ -29,6 +31,27 @@ MOST_STEPS = 10_000_000
 MOST_WORKERS = 1024
 
 
+def check_counts(most: int, **counts: int | None) -> None:
+    """Raise unless each count that is named is from 1 to `most`.
+
+    Raises:
+        SettingError: Names all that are not.
+
+    Example:
+        >>> check_counts(1000, n_seeds=3, n_folds=None)
+        >>> check_counts(1000, n_seeds=10**8, n_splits=0)
+        Traceback (most recent call last):
+            ...
+        equipoise.exceptions.SettingError: Expected whole numbers from 1 to 1,000, got n_seeds ...
+    """
+    wrong = []
+    for name, count in counts.items():
+        if count is not None and not (count == int(count) and 1 <= count <= most):
+            wrong.append(f"{name} of {count}")
+    if wrong:
+        raise SettingError(f"Expected whole numbers from 1 to {most:,}, got {', '.join(wrong)}.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
     """How methods are compared on images.
@@ -49,6 +72,9 @@ class Protocol:
             (`equipoise.data.positive_class`).
         primary_metric: The metric on which the verdict rests, named before anything is trained.
 
+    Raises:
+        SettingError: `n_seeds` or `n_splits` (`n_folds`) is not from 1 to `MOST_REPEATS`.
+
     Example:
         >>> Protocol(n_seeds=5).methods
         ('none', 'class_weights', 'oversampling', 'balanced_softmax', 'crt', 'ldam_drw')
@@ -64,6 +90,9 @@ class Protocol:
     use_source_split: bool = True
     rare_class: str | None = None
     primary_metric: str = "balanced_accuracy"
+
+    def __post_init__(self) -> None:
+        check_counts(MOST_REPEATS, n_seeds=self.n_seeds, n_splits=self.n_splits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +129,9 @@ class Budget:
             the images.
         device: "auto", "cpu", "cuda", ...
 
+    Raises:
+        SettingError: A number of steps is not from 1 to `MOST_STEPS`.
+
     Example:
         >>> Budget(gan_steps=600).rounds(critic_steps=5)
         200
@@ -121,6 +153,9 @@ class Budget:
     gan_precision: str = "32-true"
     gan_side: int | None = None
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_counts(MOST_STEPS, n_steps=self.n_steps, gan_steps=self.gan_steps)
 
     @property
     def first_network(self) -> str:
@@ -149,6 +184,9 @@ class VolumeProtocol:
         seed: First seed, also the seed of the folds.
         primary_metric: The metric on which the verdict rests, named before anything is trained.
 
+    Raises:
+        SettingError: `n_seeds` or `n_splits` (`n_folds`) is not from 1 to `MOST_REPEATS`.
+
     Example:
         >>> VolumeProtocol().methods
         ('random', 'balanced', 'hard_example', 'balanced_corrected')
@@ -159,6 +197,9 @@ class VolumeProtocol:
     n_folds: int | None = None
     seed: int = 0
     primary_metric: str = "mean_dice"
+
+    def __post_init__(self) -> None:
+        check_counts(MOST_REPEATS, n_seeds=self.n_seeds, n_folds=self.n_folds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +220,9 @@ class VolumeBudget:
         n_slices: Slices of a validation evaluation.
         precision: "32-true" or "bf16-mixed" while training.
         device: "auto", "cpu", "cuda", ...
+
+    Raises:
+        SettingError: A number of steps is not from 1 to `MOST_STEPS`.
     """
 
     n_steps: int = 600
@@ -192,3 +236,6 @@ class VolumeBudget:
     n_slices: int = 16
     precision: str = "32-true"
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_counts(MOST_STEPS, n_steps=self.n_steps, epoch_steps=self.epoch_steps)

@@ -14,6 +14,7 @@ from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.parameters import describe_steps
+from equipoise.experiments.protocol import MOST_REPEATS
 from equipoise.experiments.region_metrics import region_metrics
 from equipoise.metrics.base import Metric
 from equipoise.metrics.classification import METRICS
@@ -192,6 +193,8 @@ def _check_names(kind: str, names: list[str]) -> None:
 
 
 def _check_seeds(seeds: Sequence[int]) -> None:
+    if len(seeds) > MOST_REPEATS:
+        raise SettingError(f"Expected at most {MOST_REPEATS:,} seeds, got {len(seeds):,}.")
     if not len(seeds) or len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise SettingError(f"Expected different seeds from 0, at least one, got {list(seeds)}.")
 

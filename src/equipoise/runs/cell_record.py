@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from equipoise.atomic import JsonFields, JsonObject, JsonValue, read_json, reading
-from equipoise.checksums import check_present
+from equipoise.checksums import check_present, damaged
 from equipoise.runs.cell import Cell
 from equipoise.runs.description import StepDescription
+
+RECORD = "record.json"  # in the folder of a cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,11 +254,25 @@ def read_cell_record(path: Path) -> TriedCellRecord:
     """Read `record.json` of a finished or failed cell.
 
     Raises:
-        DamagedFileError: It is damaged, or another file of its cell is missing.
+        DamagedFileError: It is damaged or of another cell, or another file of its cell is missing.
     """
-    check_present(path.parent)
+    folder = path.parent
+    check_present(folder)
     with reading(path):
-        return cell_record_from_json(read_json(path))
+        record = cell_record_from_json(read_json(path))
+    if folder.parts[-3:] != record.cell.folder.parts:
+        raise damaged(path, f"it is the record of another cell, {record.cell}")
+    missing = [name for name in results_of(record) if not (folder / name).is_file()]
+    if missing:  # where the folder has no checksums either
+        raise damaged(folder / missing[0], "it is missing")
+    return record
+
+
+def results_of(record: TriedCellRecord) -> tuple[str, ...]:
+    """Return the files without which a cell has no results."""
+    if isinstance(record, VolumeCellRecord):
+        return ("measures.csv",)
+    return ("predictions.npz",) if isinstance(record, ImageCellRecord) else ()
 
 
 def _read_conditions(value: JsonFields) -> dict[str, Any]:

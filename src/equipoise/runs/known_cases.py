@@ -1,16 +1,14 @@
 """Which cases belong to a run, so that no network is applied to a patient it was trained on."""
 
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
 from pathlib import Path, PurePosixPath
 from typing import TypedDict
 
-from equipoise.atomic import read_json
-from equipoise.data.splits import PARTS
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.data.volumes.case_files import file_digest, voxel_digest
 from equipoise.data.volumes.file import read_volume
 from equipoise.data.volumes.options import RawCase
+from equipoise.runs.stored_splits import read_split_ids
 
 
 class CaseDescription(TypedDict):
@@ -87,8 +85,8 @@ def case_of_name(case: RawCase, names: Set[str]) -> str | None:
 def case_names(folder: Path) -> set[str]:
     """Return the ids of all cases of a run."""
     names: set[str] = set()
-    for split in _read_splits(folder):
-        names |= split.cases
+    for split in read_split_ids(folder):
+        names |= split.train | split.validation | split.test
     return names
 
 
@@ -97,19 +95,4 @@ def splits_testing(folder: Path, name: str) -> set[str]:
 
     No case of its patient trained their networks, or chose their weights.
     """
-    return {split.name for split in _read_splits(folder) if name in split.tested}
-
-
-@dataclass(frozen=True)
-class _SplitCases:
-    name: str
-    cases: Set[str]
-    tested: Set[str]
-
-
-def _read_splits(folder: Path) -> Iterator[_SplitCases]:
-    for split in read_json(folder / "splits.json")["splits"]:
-        cases: set[str] = set()
-        for part in PARTS:
-            cases.update(split[part])
-        yield _SplitCases(split["name"], cases, set(split["test"]))
+    return {split.name for split in read_split_ids(folder) if name in split.test}

@@ -11,6 +11,7 @@ from equipoise.atomic import read_json, reading, write_json
 from equipoise.data.dataset import ImageDataset
 from equipoise.names import first_names
 from equipoise.runs.cell import Cell
+from equipoise.runs.stored_splits import read_split_ids
 
 FILE = "pixels.json"  # {hash of the pixels as they were read: id}
 HASH_BYTES = 16
@@ -66,9 +67,7 @@ def known_images_note(
     known = find_known_images(folder, images)
     if not known:
         return ""
-    tested = {}
-    for split in read_json(folder / "splits.json")["splits"]:
-        tested[split["name"]] = set(split["test"])
+    tested = {split.name: split.test for split in read_split_ids(folder)}
     seen = []
     for row, name in known.items():
         if any(name not in tested.get(cell.split, ()) for cell in cells):

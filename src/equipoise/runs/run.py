@@ -9,7 +9,7 @@ import numpy as np
 
 from equipoise.arrays import Images, Labels
 from equipoise.atomic import read_arrays, read_json, reading
-from equipoise.checksums import DamageReport, check_file, damaged
+from equipoise.checksums import DamageReport, check_file
 from equipoise.runs.case_measures import read_measures
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import (
@@ -222,8 +222,6 @@ def open_run(folder: str | Path) -> Run:
             check_file(path)
             if path.is_file():
                 records[cell] = read_cell_record(path)
-                if records[cell].cell != cell:
-                    raise damaged(path, "it is the record of another cell")
     damage.raise_all()
     return Run(folder=folder, description=description, cells=cells, records=records)
 

@@ -20,13 +20,21 @@ from equipoise.atomic import (
     reading,
     write_json,
 )
-from equipoise.checksums import TEMPORARY, DamageReport, check_file, check_folder, check_present
+from equipoise.checksums import (
+    FOLDER_FILE,
+    TEMPORARY,
+    DamageReport,
+    check_file,
+    check_folder,
+    check_present,
+    listed_files,
+)
 from equipoise.data.dataset import ImageDataset
-from equipoise.data.splits import Split, load_splits, save_splits
+from equipoise.data.splits import Split, save_splits
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.exceptions import DataError, SettingError
 from equipoise.runs.cell import Cell
-from equipoise.runs.cell_record import FailedCellRecord, TriedCellRecord, read_cell_record
+from equipoise.runs.cell_record import RECORD, FailedCellRecord, TriedCellRecord, read_cell_record
 from equipoise.runs.containment import check_links
 from equipoise.runs.continuation import merge_descriptions
 from equipoise.runs.description import StudyDescription, read_description
@@ -35,6 +43,7 @@ from equipoise.runs.known_images import save_pixel_hashes
 from equipoise.runs.outcome import Outcome, write_history
 from equipoise.runs.package import pack, unpack
 from equipoise.runs.stage_seconds import read_stage_seconds
+from equipoise.runs.stored_splits import load_described_splits
 
 EXAMPLES_PER_CLASS = 8
 MOST_CONFLICTS = 12  # pairs of copies with different labels whose images are stored
@@ -110,21 +119,21 @@ class RunStore:
             SettingError: The folder is not writable.
             StaleRunError: The folder contains results made with other settings; names the
                 differences.
+            DataError: Links lead out of the folder.
             DamagedFileError: Files of the run are damaged that are not written again; names all.
         """
         make_folder(self.folder)
-        check_file(self.description_path)
-        if self.description_path.is_file():
-            merge_descriptions(self.description(), description, self.folder)
+        check_links(self.folder)
         damage = DamageReport()
+        with damage.attempt():
+            check_file(self.description_path)
+            if self.description_path.is_file():
+                merge_descriptions(self.description(), description, self.folder)
         with damage.attempt():
             read_stage_seconds(self.folder)
         for cell_folder in sorted(self.folder.glob("cells/*/*/*")):
-            with damage.attempt():
-                read_cell_record(cell_folder / "record.json")
-            for file in sorted(cell_folder.glob("*.*")):
-                with damage.attempt():
-                    check_file(file)
+            if (cell_folder / RECORD).is_file() or (cell_folder / FOLDER_FILE).is_file():
+                _check_cell(cell_folder, damage)
         damage.raise_all()
 
     def open(
@@ -156,7 +165,7 @@ class RunStore:
             description = merge_descriptions(self.description(), description, self.folder)
             new_names = {split.name for split in splits}
             others = {split.name for split in description.splits} - new_names
-            stored = self._read_splits(dataset, others) if others else ()
+            stored = self._read_splits(dataset, description, others) if others else ()
             all_splits = [split for split in stored if split.name in others] + all_splits
         self._remove_temporary_files()
         save_splits(self.folder / "splits.json", all_splits, dataset)
@@ -199,7 +208,7 @@ class RunStore:
         Raises:
             DataError: The record cannot be read.
         """
-        return read_cell_record(self.cell_folder(cell) / "record.json")
+        return read_cell_record(self.cell_folder(cell) / RECORD)
 
     def write(self, cell: Cell, outcome: Outcome) -> None:
         """Store a finished cell: its folder appears complete or not at all."""
@@ -212,7 +221,7 @@ class RunStore:
                 _save_arrays(path, images=synthetic.images, labels=synthetic.labels)
             for name, write in outcome.files.items():
                 write(folder / name)
-            write_json(folder / "record.json", outcome.record.to_json())
+            write_json(folder / RECORD, outcome.record.to_json())
 
     def package(self, cell: Cell) -> bytes:
         """Return the folder of a finished or failed cell as bytes, for `accept` elsewhere."""
@@ -231,10 +240,10 @@ class RunStore:
     def write_failure(self, record: FailedCellRecord) -> None:
         """Store the record of a failed cell in place of what its folder contains."""
         with atomic_folder(self.cell_folder(record.cell)) as folder:
-            write_json(folder / "record.json", record.to_json())
+            write_json(folder / RECORD, record.to_json())
 
     def _status(self, cell: Cell) -> str | None:
-        path = self.cell_folder(cell) / "record.json"
+        path = self.cell_folder(cell) / RECORD
         check_present(path.parent)
         if not path.is_file():
             return None
@@ -242,11 +251,15 @@ class RunStore:
             return str(read_json(path)["status"])
 
     def _read_splits(
-        self, dataset: ImageDataset | VolumeDataset, others: Set[str]
+        self,
+        dataset: ImageDataset | VolumeDataset,
+        description: StudyDescription,
+        others: Set[str],
     ) -> tuple[Split, ...]:
         """Read the splits of the run, of which those named `others` were not requested now."""
+        described = [split for split in description.splits if split.name in others]
         try:
-            return load_splits(self.folder / "splits.json", dataset)
+            return load_described_splits(self.folder, dataset, described)
         except DataError as error:
             raise DataError(
                 f"{error} It also has the splits {', '.join(sorted(others))}, which were not "
@@ -278,6 +291,17 @@ class RunStore:
         with atomic_file(path, checksum=True) as temporary, temporary.open("wb") as file:
             ids = examples.ids.astype(str)
             _save_arrays(file, images=examples.images, labels=examples.labels, ids=ids)
+
+
+def _check_cell(folder: Path, damage: DamageReport) -> None:
+    """Check the files of a cell but the weights, which are checked when they are needed."""
+    with damage.attempt():
+        read_cell_record(folder / RECORD)
+    with damage.attempt():
+        for name in listed_files(folder):
+            if "/" not in name:
+                with damage.attempt():
+                    check_file(folder / name)
 
 
 def _save_arrays(file: Any, **arrays: Any) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from equipoise.atomic import remove_file
 from equipoise.experiments.running.cell_timer import CellTimer
 from equipoise.experiments.running.load_generator import busy_cores
 from equipoise.experiments.running.preparation import prepare_study
@@ -70,7 +71,7 @@ class Pilot:
         """Remove the cells and what describes them: other cells will be trained instead."""
         with self.store.lock():
             for name in SHARED_FILES:
-                (self.store.folder / name).unlink(missing_ok=True)
+                remove_file(self.store.folder / name)
             shutil.rmtree(self.store.folder / "cells", ignore_errors=True)
         self._seconds = {}
 

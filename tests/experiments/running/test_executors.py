@@ -108,7 +108,7 @@ def test_the_default_uses_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_executor("cpu", workers=3) == Processes(3)
     monkeypatch.setattr(executors, "available_cores", lambda: 1)
     assert default_executor("cpu") == InProcess()
-    with pytest.raises(SettingError, match="at least 1 worker"):
+    with pytest.raises(SettingError, match="workers of 0"):
         default_executor("cpu", workers=0)
     with pytest.raises(SettingError, match="No device named"):
         default_executor("gpu")

@@ -5,7 +5,7 @@ import traceback
 from sklearn.pipeline import Pipeline
 
 from equipoise.arrays import fingerprint
-from equipoise.experiments.description import split_fingerprint
+from equipoise.data.splits import split_fingerprint
 from equipoise.experiments.parameters import describe_steps, seeded
 from equipoise.experiments.running.environment import device_name, machine, versions
 from equipoise.experiments.study import Study

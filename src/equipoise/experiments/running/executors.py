@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from equipoise.exceptions import SettingError
+from equipoise.experiments.protocol import MOST_WORKERS, check_counts
 from equipoise.experiments.running.available_memory import available_memory
 from equipoise.experiments.running.environment import available_cores
 from equipoise.experiments.running.protocols import CellTask, Executor, Observer
@@ -111,10 +111,9 @@ def default_executor(device: str = "auto", *, workers: int | None = None) -> Exe
         workers: Number of workers; chosen where None.
 
     Raises:
-        SettingError: `workers` is below 1, or there is no such device.
+        SettingError: `workers` is not from 1 to `MOST_WORKERS`, or there is no such device.
     """
-    if workers is not None and workers < 1:
-        raise SettingError(f"Expected at least 1 worker, got {workers}.")
+    check_counts(MOST_WORKERS, workers=workers)
     from equipoise.training.devices import resolve_device
 
     if workers is None and resolve_device(device).type == "cpu":

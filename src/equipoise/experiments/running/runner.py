@@ -10,7 +10,9 @@ from equipoise.experiments.running.preparation import prepare_study
 from equipoise.experiments.running.protocols import Executor, Observer
 from equipoise.experiments.running.train_cell import StudyTask
 from equipoise.experiments.study import Study
+from equipoise.names import first_names
 from equipoise.runs.cell import Cell
+from equipoise.runs.continuation import merge_descriptions
 from equipoise.runs.store import RunStore
 from equipoise.training.allocator import keep_freed_memory
 from equipoise.training.progress import listening
@@ -51,11 +53,13 @@ def run_study(
     observer = observer or Observer()
     keep_freed_memory()
     with store.lock():
-        if not store.description_path.is_file():
-            _check_settings(study, store)
+        description = describe(study)
+        if store.description_path.is_file():
+            merge_descriptions(store.description(), description, store.folder)
+        _check_cells(study, store)
         duplicates = study.duplicates
         store.open(
-            describe(study),
+            description,
             dataset=study.dataset,
             splits=study.splits,
             duplicates=None if duplicates is None else describe_duplicates(study, duplicates),
@@ -73,16 +77,19 @@ def run_study(
     return store
 
 
-def _check_settings(study: Study, store: RunStore) -> None:
-    """Check that cells of a folder without study.json, which was deleted, are of this study.
+def _check_cells(study: Study, store: RunStore) -> None:
+    """Check that the finished cells are of this study, whatever study.json says.
 
     Raises:
-        StaleRunError: A cell was trained on other images or with other settings.
+        StaleRunError: Cells were trained on other images or with other settings; names the first.
     """
+    others = []
     for cell in filter(store.has_finished, study.cells()):
         if store.record(cell).fingerprint != conditions(cell, study).fingerprint:
-            raise StaleRunError(
-                f"Expected cells of this study in {store.folder}, got one of other images, "
-                f"settings or versions in {store.cell_folder(cell)}. Delete "
-                f"{store.folder / 'cells'}, or name another folder with --out."
-            )
+            others.append(str(store.cell_folder(cell)))
+    if others:
+        raise StaleRunError(
+            f"Expected cells of this study in {store.folder}, got {len(others)} of other images, "
+            f"settings or versions: {first_names(others)}. Delete {store.folder / 'cells'}, or "
+            "name another folder with --out."
+        )
