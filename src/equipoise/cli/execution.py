@@ -22,7 +22,6 @@ from equipoise.runs.stage_seconds import (
 )
 
 if TYPE_CHECKING:
-    from equipoise.cli.options import RunOptions
     from equipoise.experiments.running.protocols import Executor
     from equipoise.experiments.study import Study
     from equipoise.results.records import Results
@@ -127,24 +126,6 @@ def execute(
     finally:  # an interrupted run counts too
         if not complete and (out / "study.json").is_file():
             clock.store(out)
-
-
-def execute_typed(
-    study: "Study",
-    options: "RunOptions",
-    *,
-    out: Path | None = None,
-    clock: StageClock | None = None,
-) -> None:
-    """Execute a study with the options of its command; `out` where that is not their folder."""
-    execute(
-        study,
-        out or options.run_folder,
-        workers=options.workers,
-        device=options.device,
-        names=options.names,
-        clock=clock,
-    )
 
 
 def show_study(study: "Study") -> None:

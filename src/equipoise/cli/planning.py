@@ -6,10 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from equipoise.cli.execution import execute, execute_typed, show_study
+from equipoise.cli.execution import execute, show_study
 from equipoise.cli.options import DEFAULT_TIME, RunOptions
 from equipoise.cli.terminal import Terminal, say
-from equipoise.cli.typed_command import command_facts
+from equipoise.cli.typed_command import command_facts, execute_typed
 from equipoise.exceptions import SettingError
 from equipoise.runs.stage_seconds import READING, StageClock
 from equipoise.time_plan.duration import as_typed, parse_duration

@@ -6,11 +6,11 @@ from pathlib import Path
 import typer
 
 from equipoise.cli import options as opt
-from equipoise.cli.execution import execute_typed, load_study, stopping_is_explained
+from equipoise.cli.execution import load_study, stopping_is_explained
 from equipoise.cli.options import SEGMENTATION, RunOptions, command_of, pick_task
 from equipoise.cli.planning import fixed_choices, planned_demo, print_plan, run_by_time
 from equipoise.cli.run_volumes import demo_volumes, run_volumes
-from equipoise.cli.typed_command import command_facts
+from equipoise.cli.typed_command import command_facts, execute_typed
 from equipoise.data.reading import check_presence
 from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import (

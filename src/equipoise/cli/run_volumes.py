@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from equipoise.cli.execution import execute, execute_typed
+from equipoise.cli.execution import execute
 from equipoise.cli.options import RunOptions, comma_list
-from equipoise.cli.typed_command import command_facts
+from equipoise.cli.typed_command import command_facts, execute_typed
 from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
 

@@ -1,14 +1,38 @@
-"""The command as the user typed it, for the report: with and without its folders and notes."""
+"""The command as the user typed it: executed, and for the report with and without its names."""
 
 import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from equipoise.atomic import JsonValue
+from equipoise.cli.execution import execute
 from equipoise.cli.options import RunOptions
 from equipoise.names import HIDDEN, without_names
+from equipoise.runs.stage_seconds import StageClock
+
+if TYPE_CHECKING:
+    from equipoise.experiments.study import Study
+
+
+def execute_typed(
+    study: "Study",
+    options: RunOptions,
+    *,
+    out: Path | None = None,
+    clock: StageClock | None = None,
+) -> None:
+    """Execute a study with the options of its command; `out` where that is not their folder."""
+    execute(
+        study,
+        out or options.run_folder,
+        workers=options.workers,
+        device=options.device,
+        names=options.names,
+        clock=clock,
+    )
 
 
 def command_facts(options: RunOptions) -> dict[str, JsonValue]:

@@ -322,11 +322,6 @@ def load_splits(path: Path, dataset: Splittable) -> tuple[Split, ...]:
     return tuple(splits)
 
 
-def split_fingerprint(split: Split, dataset: Splittable) -> str:
-    """Hash the ids of the three parts."""
-    return fingerprint(*(dataset.ids[getattr(split, part)].astype(str) for part in PARTS))
-
-
 def _identity(dataset: Splittable) -> str:
     """Hash what splits depend on, in the order of the ids; the pixels do not matter to them."""
     order = np.argsort(dataset.ids)

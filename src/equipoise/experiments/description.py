@@ -4,7 +4,7 @@ from equipoise.arrays import Rows
 from equipoise.atomic import JsonValue
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import Duplicates
-from equipoise.data.splits import PARTS, Split, split_fingerprint
+from equipoise.data.splits import PARTS, Split
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.experiments.parameters import describe_steps
 from equipoise.experiments.running.environment import machine, versions
@@ -17,6 +17,7 @@ from equipoise.runs.description import (
     VolumeDatasetDescription,
 )
 from equipoise.runs.known_cases import describe_cases
+from equipoise.runs.stored_splits import split_fingerprint
 
 
 def describe(study: Study) -> StudyDescription:

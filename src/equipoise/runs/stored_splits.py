@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from equipoise.arrays import fingerprint
 from equipoise.atomic import read_json, reading
 from equipoise.checksums import damaged
-from equipoise.data.splits import Split, Splittable, load_splits, split_fingerprint
+from equipoise.data.splits import PARTS, Split, Splittable, load_splits
 from equipoise.exceptions import LeakageError
 from equipoise.runs.description import SplitDescription, read_description
 
@@ -47,6 +48,11 @@ def read_split_ids(folder: Path) -> tuple[SplitIds, ...]:
         if sizes.get(split.name) != described:
             raise damaged(path, f"{split.name} is not that of study.json")
     return tuple(splits)
+
+
+def split_fingerprint(split: Split, dataset: Splittable) -> str:
+    """Hash the ids of the three parts."""
+    return fingerprint(*(dataset.ids[getattr(split, part)].astype(str) for part in PARTS))
 
 
 def load_described_splits(

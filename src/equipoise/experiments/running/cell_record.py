@@ -5,13 +5,13 @@ import traceback
 from sklearn.pipeline import Pipeline
 
 from equipoise.arrays import fingerprint
-from equipoise.data.splits import split_fingerprint
 from equipoise.experiments.parameters import describe_steps, seeded
 from equipoise.experiments.running.environment import device_name, machine, versions
 from equipoise.experiments.study import Study
 from equipoise.randomness import derive_seed
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import CellRecord, FailedCellRecord
+from equipoise.runs.stored_splits import split_fingerprint
 
 
 def seeded_method(cell: Cell, study: Study) -> Pipeline:
