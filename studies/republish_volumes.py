@@ -30,8 +30,9 @@ from equipoise.results.volume_tables import summarize_volumes
 from equipoise.runs.case_measures import CaseMeasures, write_measures
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import VolumeCellRecord
+from equipoise.runs.containment import read_description
 from equipoise.runs.csv_records import column_names, write_csv, write_rows
-from equipoise.runs.description import StudyDescription, read_description
+from equipoise.runs.description import StudyDescription
 from equipoise.runs.run import Run, requested_cells
 from studies.publish_volumes import MEANS_ALONE, OTHER_METRICS, dice_caption
 from studies.s3_brain_tumor_sampling import COMMAND, PROTOCOLS

@@ -26,7 +26,8 @@ from equipoise.results.power import (
     seeds_needed,
     size_of,
 )
-from equipoise.runs.description import StudyDescription, read_description
+from equipoise.runs.containment import read_description
+from equipoise.runs.description import StudyDescription
 from equipoise.testing.image_runs import image_run_description
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,8 @@ from equipoise.data.images import listing
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.volumes import loading
 from equipoise.exceptions import DataError
-from equipoise.runs.description import StudyDescription, read_description
+from equipoise.runs.containment import read_description
+from equipoise.runs.description import StudyDescription
 from equipoise.runs.reading import Reading
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"

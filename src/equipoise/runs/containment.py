@@ -1,11 +1,17 @@
-"""Nothing that a run folder contains leads out of it: a run may come from someone else."""
+"""Read `study.json`, and check that nothing in a run folder leads out of it.
+
+A run may come from someone else.
+"""
 
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from equipoise.atomic import read_json, reading
+from equipoise.checksums import damaged
 from equipoise.exceptions import DataError
+from equipoise.runs.description import StudyDescription
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,79}")
 MOST_LINKS = 5  # in a message
@@ -47,3 +53,22 @@ def check_links(folder: Path) -> None:
             + "\n".join(lines)
             + "\nPut what they lead to in their place, or delete them."
         )
+
+
+def read_description(folder: Path) -> StudyDescription:
+    """Read `study.json` of a run.
+
+    Raises:
+        DataError: The folder holds no run, or its description cannot be read.
+    """
+    path = folder / "study.json"
+    if not path.is_file():
+        raise DataError(f"Expected the folder of a run, found no study.json in {folder}.")
+    with reading(path):
+        description = StudyDescription.from_json(read_json(path))
+    splits = [split.name for split in description.splits]
+    unsafe = unsafe_names([*description.method_names, *splits])
+    unsafe += [seed for seed in description.seeds if not isinstance(seed, int)]
+    if unsafe:
+        raise damaged(path, f"methods, splits or seeds are called {', '.join(map(repr, unsafe))}")
+    return description

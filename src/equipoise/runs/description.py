@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import ClassVar, Self
 
-from equipoise.atomic import JsonFields, JsonObject, JsonValue, read_json, reading
-from equipoise.checksums import damaged
+from equipoise.atomic import JsonFields, JsonObject, JsonValue
 from equipoise.exceptions import DataError
-from equipoise.runs.containment import unsafe_names
 from equipoise.runs.reading import Reading
 
 CLASSIFICATION = "classification"
@@ -375,25 +372,6 @@ class StudyDescription:
         if not isinstance(tables, list):
             return ()
         return tuple(table for table in tables if isinstance(table, dict))
-
-
-def read_description(folder: Path) -> StudyDescription:
-    """Read `study.json` of a run.
-
-    Raises:
-        DataError: The folder holds no run, or its description cannot be read.
-    """
-    path = folder / "study.json"
-    if not path.is_file():
-        raise DataError(f"Expected the folder of a run, found no study.json in {folder}.")
-    with reading(path):
-        description = StudyDescription.from_json(read_json(path))
-    splits = [split.name for split in description.splits]
-    unsafe = unsafe_names([*description.method_names, *splits])
-    unsafe += [seed for seed in description.seeds if not isinstance(seed, int)]
-    if unsafe:
-        raise damaged(path, f"methods, splits or seeds are called {', '.join(map(repr, unsafe))}")
-    return description
 
 
 def _tuples(value: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:

@@ -18,8 +18,8 @@ from equipoise.runs.cell_record import (
     TriedCellRecord,
     read_cell_record,
 )
-from equipoise.runs.containment import check_links
-from equipoise.runs.description import StudyDescription, read_description
+from equipoise.runs.containment import check_links, read_description
+from equipoise.runs.description import StudyDescription
 from equipoise.runs.duplicate_pairs import DuplicatePairs
 from equipoise.runs.image_run import FinishedCell, ImageRun
 from equipoise.runs.outcome import History, read_history

@@ -35,9 +35,9 @@ from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.exceptions import DataError, SettingError
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import RECORD, FailedCellRecord, TriedCellRecord, read_cell_record
-from equipoise.runs.containment import check_links
+from equipoise.runs.containment import check_links, read_description
 from equipoise.runs.continuation import merge_descriptions
-from equipoise.runs.description import StudyDescription, read_description
+from equipoise.runs.description import StudyDescription
 from equipoise.runs.duplicate_pairs import DuplicatePairs, Pair
 from equipoise.runs.known_images import save_pixel_hashes
 from equipoise.runs.outcome import Outcome, write_history

@@ -9,7 +9,8 @@ from equipoise.atomic import read_json, reading
 from equipoise.checksums import damaged
 from equipoise.data.splits import PARTS, Split, Splittable, load_splits
 from equipoise.exceptions import LeakageError
-from equipoise.runs.description import SplitDescription, read_description
+from equipoise.runs.containment import read_description
+from equipoise.runs.description import SplitDescription
 
 FILE = "splits.json"
 
