@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,8 @@ def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
 def test_only_the_choices_of_a_plan_name_modules_and_files(
     source: str, value: str, tmp_path: Path
 ) -> None:
-    setting = replace(SETTING, **{source: value})
+    change: dict[str, Any] = {source: value}
+    setting = replace(SETTING, **change)
     plan = replace(PLAN, setting=setting)
     for stored in (
         StoredPlan(seconds=600.0, fixed=PLAN.fixed, setting=setting),
@@ -105,7 +107,7 @@ def test_only_the_choices_of_a_plan_name_modules_and_files(
         stored.store(tmp_path)
         with pytest.raises(DataError, match=value):
             read_plan(tmp_path)
-    chosen = replace(PLAN.fixed, **{source: value})
+    chosen = replace(PLAN.fixed, **change)
     StoredPlan(seconds=600.0, fixed=chosen, setting=setting).store(tmp_path)
     assert read_plan(tmp_path) is not None
 
