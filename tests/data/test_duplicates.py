@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.fft import dctn
 
+from equipoise.data import correlated_pairs
 from equipoise.data import duplicates as module
 from equipoise.data.dataset import SYNTHETIC, ImageDataset, concatenate
 from equipoise.data.duplicates import Duplicates, find_duplicates, merge_groups, refuse_crossing
@@ -104,13 +108,80 @@ def test_exact_copies_are_paired_with_the_first(toy: ImageDataset) -> None:
     assert duplicates.pairs.dtype == np.int64
 
 
-def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset = with_copies(cells([40, 20]), paler, np.arange(0, 60, 3))
-    whole = find_duplicates(dataset)
-    monkeypatch.setattr(module, "BLOCK", 7)
-    parts = find_duplicates(dataset)
-    assert {tuple(p) for p in whole.near.tolist()} == {tuple(p) for p in parts.near.tolist()}
-    assert sorted(whole.distance.tolist()) == sorted(parts.distance.tolist())
+def pairs_by_rule(
+    images: NDArray[Any], max_bits: int, min_correlation: float
+) -> tuple[list[list[int]], list[int]]:
+    """Compare each image with all others: the rule of `find_duplicates`, without its search."""
+    thumbnails = module._thumbnails(images)
+    low = dctn(thumbnails, axes=(1, 2), norm="ortho")[:, :16, :16].reshape(len(images), -1)[:, 1:]
+    bits = low > np.median(low, axis=1, keepdims=True)
+    standardized = module._standardized(thumbnails)
+    a, b = np.triu_indices(len(images), k=1)
+    distance = (bits[a] != bits[b]).sum(axis=1)
+    correlation = (standardized[a] * standardized[b]).mean(axis=(1, 2))
+    near = (distance <= max_bits) & (correlation >= min_correlation)
+    return np.stack([a, b], axis=1)[near].tolist(), distance[near].tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(2, 30),
+    n_originals=st.integers(1, 12),
+    noise_and_side=st.tuples(st.sampled_from([1, 4, 15, 60]), st.sampled_from([5, 8, 17])),
+    rule=st.sampled_from([(36, 0.97), (36, 0.5), (255, 0.9), (0, 0.97), (100, -1.0)]),
+)
+def test_near_pairs_are_those_of_the_rule(
+    seed: int,
+    n: int,
+    n_originals: int,
+    noise_and_side: tuple[int, int],
+    rule: tuple[int, float],
+) -> None:
+    """Clusters of hardly different images, and blank ones of different levels."""
+    noise, side = noise_and_side
+    rng = np.random.default_rng(seed)
+    originals = rng.integers(0, 256, size=(n_originals, 1, side, side))
+    images = originals[rng.integers(0, n_originals, n)]
+    images = images + rng.integers(-noise, noise + 1, size=images.shape)
+    blank = rng.random(n) < 0.2
+    images[blank] = rng.integers(0, 256, size=(n, 1, 1, 1))[blank]
+    images = np.unique(images.clip(0, 255).astype(np.uint8), axis=0)
+    dataset = ImageDataset(
+        images=images,
+        labels=np.zeros(len(images), dtype=np.int64),
+        class_names=("film",),
+        groups=np.arange(len(images)),
+        ids=np.arange(len(images)).astype(str),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for place, name, value in (
+            (module, "BLOCK", 7),
+            (module, "N_SAMPLED", 9),
+            (correlated_pairs, "BOX", 6),
+            (correlated_pairs, "TILE", 5),
+        ):
+            patch.setattr(place, name, value)
+        duplicates = find_duplicates(dataset, max_bits=rule[0], min_correlation=rule[1])
+    pairs, distances = pairs_by_rule(images, *rule)
+    assert duplicates.near.tolist() == pairs
+    assert duplicates.distance.tolist() == distances
+
+
+def test_many_black_and_blank_images_are_not_compared_pair_by_pair() -> None:
+    """Compared pair by pair, these would be 2 * 10 ** 8 pairs of equal hashes."""
+    levels = np.arange(20_000, dtype=np.uint16).clip(max=10_000)
+    images = np.broadcast_to(levels[:, None, None, None], (len(levels), 1, 4, 4))
+    dataset = ImageDataset(
+        images=images,
+        labels=np.zeros(len(levels), dtype=np.int64),
+        class_names=("film",),
+        groups=np.arange(len(levels)),
+        ids=np.arange(len(levels)).astype(str),
+    )
+    duplicates = find_duplicates(dataset)
+    assert duplicates.exact.tolist() == [[10_000, row] for row in range(10_001, 20_000)]
+    assert len(duplicates.near) == 0
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

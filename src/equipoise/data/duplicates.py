@@ -1,7 +1,7 @@
 """Find copies of the same image, report which cross a split, and keep them together."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from equipoise.arrays import Images, Rows
+from equipoise.data.correlated_pairs import correlated_pairs, principal_axes, project
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
 from equipoise.exceptions import DataError, LeakageError
@@ -19,7 +20,8 @@ Pairs = NDArray[np.int64]  # (m, 2) rows, the smaller first
 
 SIDE = 32  # pixels of a thumbnail
 N_LOW = 16  # lowest frequencies of it along each axis that make the hash
-BLOCK = 1024  # images at a time, to bound the memory
+N_SAMPLED = 256  # images that show along which axes thumbnails vary
+BLOCK = 128  # images at a time, to bound the memory
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,6 +80,9 @@ def find_duplicates(
     noisier. Among 10,933 chest films, skin lesions and cervical cells they find 31 near pairs, all
     of one patient each (6,575 patients). Copies that were mirrored, rotated, or cropped by more
     than about 1 % on each side are not found.
+
+    Memory grows with the images and with the pairs that are found, time hardly faster than the
+    images (`python -m benchmarks.duplicates`).
 
     Args:
         dataset: Images (n, c, h, w).
@@ -187,36 +192,69 @@ def _find_near(
 ) -> tuple[Pairs, NDArray[np.int64]]:
     """Find near pairs among `rows`, and the number of bits in which their hashes differ.
 
-    A hash has for each low frequency, except the mean, whether it is above their median (+1) or not
-    (-1). The product of two hashes of n signs is n - 2 * (number of differing signs). Pairs of
-    similar hashes are confirmed by the correlation of their thumbnails, 0 if one of them is blank.
+    Hashes are compared of pairs alone whose thumbnails may correlate so strongly, and thumbnails of
+    pairs with similar hashes. The correlation with a blank thumbnail is 0.
     """
-    hashes = []
-    for block in _blocks(rows):
-        frequencies = dctn(_thumbnails(images[block]), axes=(1, 2), norm="ortho")
-        low = frequencies[:, :N_LOW, :N_LOW].reshape(len(block), -1)[:, 1:]
-        hashes.append(np.where(low > np.median(low, axis=1, keepdims=True), 1, -1))
-    signs = np.concatenate(hashes).astype(np.float32)  # (n, N_LOW ** 2 - 1)
-    candidates = [np.empty((0, 2), dtype=np.int64)]
+    sample = rows[:: -(-len(rows) // N_SAMPLED)]
+    axes = principal_axes(_vectors(_thumbnails(images[sample])))
+    hashes = np.empty((len(rows), N_LOW**2 // 8), dtype=np.uint8)
+    points = np.empty((len(rows), len(axes) + 1), dtype=np.float32)
+    for start in range(0, len(rows), BLOCK):
+        thumbnails = _thumbnails(images[rows[start : start + BLOCK]])
+        hashes[start : start + BLOCK] = _hashes(thumbnails)
+        points[start : start + BLOCK] = project(_vectors(thumbnails), axes)
+    pairs = [np.empty((0, 2), dtype=np.int64)]
     distances = [np.empty(0, dtype=np.int64)]
-    for start in range(0, len(signs), BLOCK):
-        product = signs[start : start + BLOCK] @ signs[start:].T
-        bits = np.rint((signs.shape[1] - product) / 2).astype(np.int64)
-        a, b = np.nonzero(np.triu(bits <= max_bits, k=1))
-        candidates.append(rows[np.stack([a, b], axis=1) + start])
-        distances.append(bits[a, b])
-    pairs, distance = np.concatenate(candidates), np.concatenate(distances)
-    correlations = [np.empty(0, dtype=np.float32)]
-    for block in _blocks(pairs):
-        first = _standardized(_thumbnails(images[block[:, 0]]))
-        second = _standardized(_thumbnails(images[block[:, 1]]))
-        correlations.append((first * second).mean(axis=(1, 2)))
-    confirmed = np.concatenate(correlations) >= min_correlation
-    return pairs[confirmed], distance[confirmed]
+    for a, b in correlated_pairs(points, min_correlation):
+        bits = _differing_bits(hashes, a, b)
+        similar = np.flatnonzero(bits <= max_bits)
+        if not len(similar):
+            continue
+        first, second = rows[a[similar]], rows[b[similar]]
+        confirmed = _correlations(images, first, second) >= min_correlation
+        both = np.stack([first, second], axis=1)[confirmed]
+        pairs.append(np.sort(both, axis=1))
+        distances.append(bits[similar[confirmed]])
+    near, distance = np.concatenate(pairs), np.concatenate(distances)
+    order = np.lexsort((near[:, 1], near[:, 0]))
+    return near[order], distance[order]
 
 
-def _blocks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+def _hashes(thumbnails: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return whether each low frequency, except the mean, is above their median: packed bits."""
+    frequencies = dctn(thumbnails, axes=(1, 2), norm="ortho")
+    low = frequencies[:, :N_LOW, :N_LOW].reshape(len(thumbnails), -1)[:, 1:]
+    return np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1)
+
+
+def _differing_bits(hashes: NDArray[np.uint8], a: Rows, b: Rows) -> NDArray[np.int64]:
+    """Return in how many bits the hashes of each pair (a, b) differ."""
+    rows_a, in_a = np.unique(a, return_inverse=True)
+    rows_b, in_b = np.unique(b, return_inverse=True)
+    bits_a = np.unpackbits(hashes[rows_a], axis=1).astype(np.float32)
+    bits_b = np.unpackbits(hashes[rows_b], axis=1).astype(np.float32)
+    differing = bits_a @ (1 - bits_b).T + (1 - bits_a) @ bits_b.T
+    return np.rint(differing[in_a, in_b]).astype(np.int64)
+
+
+def _correlations(images: Images, a: Rows, b: Rows) -> NDArray[np.float32]:
+    """Return the correlation of the thumbnails of each pair (a, b)."""
+    rows_a, in_a = np.unique(a, return_inverse=True)
+    rows_b, in_b = np.unique(b, return_inverse=True)
+    first = _standardized(_thumbnails(images[rows_a]))
+    second = _standardized(_thumbnails(images[rows_b]))
+    correlations = np.empty(len(a), dtype=np.float32)
+    for start in range(0, len(a), BLOCK):
+        block = slice(start, start + BLOCK)
+        correlations[block] = (first[in_a[block]] * second[in_b[block]]).mean(axis=(1, 2))
+    return correlations
+
+
+def _vectors(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return vectors (n, SIDE ** 2) of length 1 whose products are correlations; 0 for a blank."""
+    vectors = _standardized(thumbnails).reshape(len(thumbnails), -1) / SIDE
+    finite = np.nan_to_num(vectors, nan=0.0)  # numbers that overflow are of no pair
+    return np.asarray(finite, dtype=np.float32)
 
 
 def _standardized(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
