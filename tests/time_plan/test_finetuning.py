@@ -1,11 +1,12 @@
 """When finetuning takes the place of frozen features: time first, then validation images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from equipoise.arrays import Images
 from equipoise.metrics.base import Predictions
 from equipoise.time_plan.choosing import Options, StudyChoice
 from equipoise.time_plan.costs import StudyCosts
@@ -46,6 +47,9 @@ class FakeMeter:
     def step_seconds(self, setting: TrainingSetting, channels: int) -> float:
         assert (setting.regime, channels) == ("finetune", 3)
         return self.step
+
+    def extractor_seconds(self, images: Images) -> Sequence[float]:
+        raise AssertionError
 
     def cores_of_others(self) -> float:
         return 0.0

@@ -1,10 +1,12 @@
 """Plans of a small study, measured on its own cells; the meter is injected."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from equipoise.arrays import Images
 from equipoise.data.images.options import Loaded
 from equipoise.data.phantoms.datasets import cells
 from equipoise.data.splits import hold_out
@@ -45,6 +47,9 @@ class FakeMeter:
 
     def step_seconds(self, setting: TrainingSetting, channels: int) -> float:
         return 0.05
+
+    def extractor_seconds(self, images: Images) -> Sequence[float]:
+        return (0.001, 0.02)
 
     def cores_of_others(self) -> float:
         return 1.8

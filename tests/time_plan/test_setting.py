@@ -1,9 +1,11 @@
 """Regime, network and size before anything is read, with injected measurements and weights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
+from equipoise.arrays import Images
 from equipoise.exceptions import WeightsError
 from equipoise.experiments.protocol import Budget
 from equipoise.time_plan.plan import FixedChoices, TrainingSetting
@@ -48,6 +50,9 @@ class FakeMeter:
 
     def step_seconds(self, setting: TrainingSetting, channels: int) -> float:
         return self.feature_seconds(setting, channels)
+
+    def extractor_seconds(self, images: Images) -> Sequence[float]:
+        raise AssertionError
 
     def cores_of_others(self) -> float:
         return 0.0

@@ -16,11 +16,11 @@ from equipoise.audit.gate import (
     apply_rule,
     detectable_share,
 )
-from equipoise.audit.near_copies import CopySearch, Pair
+from equipoise.audit.near_copies import CopySearch, NearCopies, Pair
 from equipoise.audit.realism import is_constant
 from equipoise.data.dataset import ImageDataset
 from equipoise.exceptions import DataError, LeakageError
-from equipoise.features.base import Extractor, extract
+from equipoise.features.base import Extractor, Features, extract
 from equipoise.metrics.memorization import Membership, standardized
 from equipoise.validation import check_images, check_labels
 
@@ -112,43 +112,111 @@ def audit(
         ('refused', '5 of 5 synthetic images are near copies of real training images.')
     """
     others = train.subset(slice(0, 0)) if held_out is None else held_out
-    labels = check_comparable(train, others, images, labels)
-    folder = None if cache is None else Path(cache)
-    train_features = extract(train.images, extractor, cache=folder)
-    other_features = extract(others.images, extractor, cache=folder)
-    fake_features = extract(images, extractor, cache=folder)
-    real_features = np.concatenate([train_features, other_features])
-    search = CopySearch.build(train, others, real_features, extractor, rule)
-    copies = search.search(images)
-    held_out_copies = search.search(others.images).n
-    parts = standardized(train_features, other_features, fake_features, by=real_features)
-    sets = (
-        AuditedSet(labels=train.labels, groups=train.groups, features=parts[0]),
-        AuditedSet(labels=others.labels, groups=others.groups, features=parts[1]),
-        AuditedSet(labels=labels, groups=np.arange(len(labels)), features=parts[2]),
-    )
-    overall = compute_findings(ALL_CLASSES, *_of_classes(sets, np.unique(labels)), copies.n)
-    classes = []
-    for label in np.unique(labels):
-        n_copies = int(copies.copy[labels == label].sum())
-        name = train.class_names[label]
-        classes.append(compute_findings(name, *_of_classes(sets, np.array([label])), n_copies))
-    blind = extractor.name if is_constant(real_features) else ""
-    attacks = {} if blind else attacks_to_test(overall, classes, rule)
-    untested = describe_untested(classes, attacks, len(others), rule, blind)
-    privacy = apply_rule(overall.n_copies, len(labels), attacks, rule, untested=untested)
-    return Audit(
-        extractor=extractor.name,
-        digest=extractor.digest,
-        rule=rule,
-        overall=overall,
-        classes=tuple(classes),
-        pairs=tuple(search.pairs(images, labels, copies)),
-        held_out_copies=held_out_copies,
-        detectable=detectable_share(len(labels)),
-        privacy=privacy,
-        notes=describe_limitations(len(others), held_out_copies),
-    )
+    check_comparable(train, others, images, labels)  # before any features are computed
+    return AuditReference.of(train, others, extractor, rule=rule, cache=cache).audit(images, labels)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AuditReference:
+    """Real images with which any number of sets of synthetic images are compared; see `audit`.
+
+    Attributes:
+        train: Real images that the generator was trained on.
+        held_out: Real images of other patients; may be empty.
+        features: (m, d) features of both, training images first.
+        search: Finds copies of training images.
+        held_out_copies: Held-out images that would count as near copies.
+        extractor: Extractor of the features.
+        rule: Thresholds of the gate.
+        cache: Folder of features.
+    """
+
+    train: ImageDataset
+    held_out: ImageDataset
+    features: Features
+    search: CopySearch
+    held_out_copies: int
+    extractor: Extractor
+    rule: GateRule
+    cache: Path | None
+
+    @classmethod
+    def of(
+        cls,
+        train: ImageDataset,
+        held_out: ImageDataset,
+        extractor: Extractor,
+        *,
+        rule: GateRule = DEFAULT_RULE,
+        cache: str | Path | None = None,
+    ) -> "AuditReference":
+        """Compute the features of the real images, and search among the held-out ones."""
+        folder = None if cache is None else Path(cache)
+        train_features = extract(train.images, extractor, cache=folder)
+        held_out_features = extract(held_out.images, extractor, cache=folder)
+        features = np.concatenate([train_features, held_out_features])
+        search = CopySearch.build(train, held_out, features, extractor, rule)
+        return cls(
+            train=train,
+            held_out=held_out,
+            features=features,
+            search=search,
+            held_out_copies=search.search(held_out.images).n,
+            extractor=extractor,
+            rule=rule,
+            cache=folder,
+        )
+
+    def audit(self, images: Images, labels: Labels) -> Audit:
+        """Search for copies among synthetic images, and for traces of who was in training.
+
+        Raises:
+            DataError: See `audit`.
+            LeakageError: See there.
+        """
+        train, held_out, rule = self.train, self.held_out, self.rule
+        labels = check_comparable(train, held_out, images, labels)
+        copies = self.search.search(images)
+        overall, classes = self._findings(images, labels, copies)
+        blind = self.extractor.name if is_constant(self.features) else ""
+        attacks = {} if blind else attacks_to_test(overall, classes, rule)
+        untested = describe_untested(classes, attacks, len(held_out), rule, blind)
+        privacy = apply_rule(overall.n_copies, len(labels), attacks, rule, untested=untested)
+        return Audit(
+            extractor=self.extractor.name,
+            digest=self.extractor.digest,
+            rule=rule,
+            overall=overall,
+            classes=classes,
+            pairs=tuple(self.search.pairs(images, labels, copies)),
+            held_out_copies=self.held_out_copies,
+            detectable=detectable_share(len(labels)),
+            privacy=privacy,
+            notes=describe_limitations(len(held_out), self.held_out_copies),
+        )
+
+    def _findings(
+        self, images: Images, labels: Labels, copies: NearCopies
+    ) -> tuple[Findings, tuple[Findings, ...]]:
+        """Measure all classes with synthetic images together, and each of them."""
+        fake_features = extract(images, self.extractor, cache=self.cache)
+        n_train = len(self.train)
+        parts = standardized(
+            self.features[:n_train], self.features[n_train:], fake_features, by=self.features
+        )
+        train, held_out = self.train, self.held_out
+        sets = (
+            AuditedSet(labels=train.labels, groups=train.groups, features=parts[0]),
+            AuditedSet(labels=held_out.labels, groups=held_out.groups, features=parts[1]),
+            AuditedSet(labels=labels, groups=np.arange(len(labels)), features=parts[2]),
+        )
+        overall = compute_findings(ALL_CLASSES, *_of_classes(sets, np.unique(labels)), copies.n)
+        classes = []
+        for label in np.unique(labels):
+            n_copies = int(copies.copy[labels == label].sum())
+            name = train.class_names[label]
+            classes.append(compute_findings(name, *_of_classes(sets, np.array([label])), n_copies))
+        return overall, tuple(classes)
 
 
 def check_comparable(

@@ -10,7 +10,7 @@ MONAI's `GradCAM` returns the map inverted (1 means nowhere), for one class per 
 gradients in the network; otherwise it is the same map, and the reference of the tests.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -58,28 +58,68 @@ def grad_cam(classifier: AnyClassifier, images: Images, labels: Labels) -> Maps:
         >>> grad_cam(classifier, images, labels).shape
         (16, 16, 16)
     """
-    check_is_fitted(classifier, "network_")
-    images = classifier.check_images(images)
-    labels = check_labels(labels, len(images))
+    (maps,) = grad_cams([classifier], images, [labels])
+    return maps
+
+
+def grad_cams(
+    classifiers: Sequence[AnyClassifier], images: Images, labels: Sequence[Labels]
+) -> list[Maps]:
+    """Return the maps of several classifiers: of one, or of heads on the same frozen network.
+
+    The images pass the frozen network once for all heads.
+
+    Args:
+        classifiers: See `grad_cam`; several need an equal `preparation` and `span_`.
+        images: (n, c, h, w) like those of their training.
+        labels: (n,) for each classifier.
+
+    Raises:
+        NotFittedError: See `grad_cam`.
+        SettingError: See there.
+        DataError: See there.
+
+    See Also:
+        `grad_cam`: of any one classifier, with an example.
+    """
+    first = classifiers[0]
+    check_is_fitted(first, "network_")
+    images = first.check_images(images)
+    codes = []
+    for classifier, its_labels in zip(classifiers, labels, strict=True):
+        codes.append(check_codes(classifier, its_labels, len(images)))
+    trunk, heads = first.network_, [nn.Identity()]
+    if len(classifiers) > 1:
+        trunk = first.network_.features
+        heads = [classifier.network_.head for classifier in classifiers]
+    device = next(trunk.parameters()).device
+    maps = [np.empty((len(images), *images.shape[2:]), dtype=np.float32) for _ in classifiers]
+    rows = max(1, CHUNK // (images.shape[2] * images.shape[3]))
+    for start in range(0, len(images), rows):
+        part = slice(start, start + rows)
+        batch = channels_last(to_unit(resident(images[part], device), first.span_))
+        codes_of_batch = [torch.as_tensor(its_codes[part], device=device) for its_codes in codes]
+        coarse = maps_of_heads(trunk, heads, first.last_map_, batch, codes_of_batch)
+        for its_maps, its_coarse in zip(maps, coarse, strict=True):
+            its_maps[part] = enlarged(its_coarse, images.shape[2:]).cpu().numpy()
+        report("Grad-CAM", min(start + rows, len(images)), len(images))
+    return maps
+
+
+def check_codes(classifier: AnyClassifier, labels: Labels, n: int) -> Labels:
+    """Return the codes (n,) of labels of the training.
+
+    Raises:
+        DataError: Unknown labels, or another number of them.
+    """
+    labels = check_labels(labels, n)
     unknown = np.setdiff1d(labels, classifier.classes_)
     if len(unknown):
         raise DataError(
             f"Expected labels among those of the training, {classifier.classes_.tolist()}, got "
             f"{unknown.tolist()} too. Leave those images out."
         )
-    codes = np.searchsorted(classifier.classes_, labels).astype(np.int64)
-    network = classifier.network_
-    layer = classifier.last_map_
-    device = next(network.parameters()).device
-    maps = np.empty((len(images), *images.shape[2:]), dtype=np.float32)
-    rows = max(1, CHUNK // (maps.shape[1] * maps.shape[2]))
-    for start in range(0, len(images), rows):
-        part = slice(start, start + rows)
-        batch = channels_last(to_unit(resident(images[part], device), classifier.span_))
-        coarse = class_maps(network, layer, batch, torch.as_tensor(codes[part], device=device))
-        maps[part] = enlarged(coarse, images.shape[2:]).cpu().numpy()
-        report("Grad-CAM", min(start + rows, len(images)), len(images))
-    return maps
+    return np.searchsorted(classifier.classes_, labels).astype(np.int64)
 
 
 def can_map(classifier: AnyClassifier) -> bool:
@@ -110,13 +150,41 @@ def class_maps(network: nn.Module, layer: nn.Module, images: Tensor, codes: Tens
     Returns:
         (n, h', w') maps, at least 0.
     """
+    (maps,) = maps_of_heads(network, [nn.Identity()], layer, images, [codes])
+    return maps
+
+
+def maps_of_heads(
+    trunk: nn.Module,
+    heads: Sequence[nn.Module],
+    layer: nn.Module,
+    images: Tensor,
+    codes: Sequence[Tensor],
+) -> list[Tensor]:
+    """Compute the maps of several heads on one trunk, which the images pass once.
+
+    Args:
+        trunk: Images to features.
+        heads: Features to logits.
+        layer: See `class_maps`; a layer of the trunk.
+        images: See there.
+        codes: (n,) classes for each head.
+
+    Returns:
+        (n, h', w') maps, at least 0, for each head.
+    """
+    maps = []
     # each image by itself: no batch statistics, no dropout
-    with evaluating(network), torch.enable_grad(), _detached_output(layer) as outputs:
-        logits = network(images)
-        total = logits.gather(1, codes.to(logits.device)[:, None]).sum()
-        (gradient,) = torch.autograd.grad(total, outputs[0])
-    alpha = gradient.mean(dim=(2, 3), keepdim=True)  # (n, channels, 1, 1)
-    return (alpha * outputs[0].detach()).sum(dim=1).relu()
+    everything = nn.ModuleList([trunk, *heads])
+    with evaluating(everything), torch.enable_grad(), _detached_output(layer) as outputs:
+        features = trunk(images)
+        for head, its_codes in zip(heads, codes, strict=True):
+            logits = head(features)
+            total = logits.gather(1, its_codes.to(logits.device)[:, None]).sum()
+            (gradient,) = torch.autograd.grad(total, outputs[0], retain_graph=True)
+            alpha = gradient.mean(dim=(2, 3), keepdim=True)  # (n, channels, 1, 1)
+            maps.append((alpha * outputs[0].detach()).sum(dim=1).relu())
+    return maps
 
 
 def enlarged(maps: Tensor, shape: tuple[int, ...]) -> Tensor:

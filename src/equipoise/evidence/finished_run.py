@@ -84,8 +84,8 @@ class FinishedRun:
         return arrays["images"], arrays["labels"]
 
     def classifier(self, cell: Cell) -> AnyClassifier:
-        """Load the classifier of a cell."""
-        return load_classifier(self.path(cell) / "classifier")
+        """Load the classifier of a cell, which finds frozen features in the workspace."""
+        return load_classifier(self.path(cell) / "classifier", workspace=self.run.workspace)
 
     def beside(self, cell: Cell, methods: Sequence[str]) -> Cell | None:
         """Find the finished cell of the first of `methods` with the same split and seed."""

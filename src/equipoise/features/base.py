@@ -7,17 +7,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.arrays import Images, fingerprint
-from equipoise.atomic import atomic_file, read_arrays
-from equipoise.exceptions import DamagedFileError, DataError
+from equipoise.arrays import Images, Rows, fingerprint
+from equipoise.data.feature_store import FeatureStore, StoredFeatures, image_keys
+from equipoise.exceptions import DataError
 from equipoise.training.progress import report
 from equipoise.validation import check_images
 
 Features = NDArray[np.float64]  # (n, d)
 
-VERSION = 1  # raise it when the meaning of a cached block changes
-STEP = 32  # images between two reports of progress
-BLOCK = 8 * STEP  # images in a file of the cache: what a killed run may lose
+VERSION = 2  # raise it when the meaning of cached features changes
+STEP = 32  # images in a batch, after which progress is reported
 N_TIMED = 8  # images that are timed for an estimate
 
 
@@ -50,13 +49,14 @@ def extract(images: Images, extractor: Extractor, *, cache: Path | None = None) 
     Args:
         images: (n, c, h, w) in storage type, c = 1 or 3; may be mapped from a file.
         extractor: Computes the features.
-        cache: Folder of computed features, created if absent; None caches nothing. Each block of
-            256 images has a file that is found by the content of the images and the digest of the
-            extractor, so that a killed run continues where it stopped. Several processes may share
-            the folder: files are written atomically. Damaged files are computed again.
+        cache: Folder of computed features, created if absent; None caches nothing. Features are
+            found by the content of each image and the digest of the extractor, whatever images were
+            beside it; a killed run continues after its last complete block. Several processes may
+            share the folder. Damaged files are computed again.
 
     Returns:
-        (n, d) finite; the values are those that the extractor computes in float32.
+        (n, d) finite; the values are those that the extractor computes in float32. With a cache
+        every batch has the same size, so that they do not depend on the other images.
 
     Raises:
         DataError: Images of another shape or type, or features that are not finite.
@@ -72,26 +72,19 @@ def extract(images: Images, extractor: Extractor, *, cache: Path | None = None) 
         raise DataError(
             f"Expected images of shape (n, c, h, w), got {images.shape}. Volumes have no extractor."
         )
-    features = np.empty((len(images), extractor.dimension))
-    for start in range(0, len(images), BLOCK):
-        block = images[start : start + BLOCK]
-        if cache is None:
-            block_features = _compute(block, extractor, start, len(images))
-        else:
-            content = fingerprint(VERSION, block, extractor.digest)[:40]
-            file = Path(cache) / f"{extractor.name}-{content}.npz"
-            cached = _read_cached(file, (len(block), extractor.dimension))
-            if cached is None:
-                cached = _compute(block, extractor, start, len(images))
-                with (
-                    atomic_file(file, checksum=True) as temporary,
-                    temporary.open("wb") as stream,
-                ):
-                    np.savez(stream, features=cached)
-            block_features = cached
-        features[start : start + BLOCK] = block_features
-        report(f"features: {extractor.name}", start + len(block), len(images))
-    return features
+
+    def compute(rows: Rows) -> NDArray[np.float32]:
+        return _compute(images, rows, extractor, fill=cache is not None)
+
+    features: StoredFeatures
+    if cache is None:
+        features = compute(np.arange(len(images), dtype=np.int64))
+    else:
+        name = f"{extractor.name}-{fingerprint(VERSION, extractor.digest)[:24]}"
+        store = FeatureStore(Path(cache) / name, extractor.dimension, np.float32)
+        features = store.features(image_keys(images), compute)
+    report(f"features: {extractor.name}", len(images), len(images))
+    return features.astype(np.float64)
 
 
 def seconds_for(extractor: Extractor, n: int, images: Images) -> float:
@@ -110,26 +103,20 @@ def seconds_for(extractor: Extractor, n: int, images: Images) -> float:
 
 
 def _compute(
-    block: Images, extractor: Extractor, n_done: int, n_images: int
+    images: Images, rows: Rows, extractor: Extractor, *, fill: bool
 ) -> NDArray[np.float32]:
-    """Compute the features (b, d) of a block; `n_done` of `n_images` are done before it."""
-    features = np.empty((len(block), extractor.dimension), dtype=np.float32)
-    for start in range(0, len(block), STEP):
-        report(f"features: {extractor.name}", n_done + start, n_images)
-        features[start : start + STEP] = extractor(block[start : start + STEP])
+    """Compute the features (m, d) of some rows; `fill` repeats rows in an unfilled batch.
+
+    A batch of another size may round differently.
+    """
+    features = np.empty((len(rows), extractor.dimension), dtype=np.float32)
+    for start in range(0, len(rows), STEP):
+        batch = rows[start : start + STEP]
+        report(f"features: {extractor.name}", int(batch[0]), len(images))
+        filled = np.resize(batch, STEP) if fill else batch
+        features[start : start + STEP] = extractor(images[filled])[: len(batch)]
     if not np.isfinite(features).all():
         raise DataError(
             f"The features of {extractor.name} are not finite. Check the weights and the images."
         )
     return features
-
-
-def _read_cached(file: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
-    """Read a file of the cache; None where it is absent, damaged, or of another shape."""
-    if not file.is_file():
-        return None
-    try:
-        features = read_arrays(file).get("features", np.empty(0))
-    except DamagedFileError:
-        return None
-    return features if features.shape == shape and features.dtype == np.float32 else None

@@ -8,6 +8,7 @@ from torch.nn.functional import interpolate
 
 from equipoise.arrays import Images, ValueRange, fingerprint
 from equipoise.exceptions import DataError
+from equipoise.networks.folding import fold_batch_norms
 from equipoise.training.batches import resident, to_unit
 from equipoise.training.devices import resolve_device
 
@@ -60,6 +61,7 @@ class NetworkExtractor:
         low, high = span or BYTE_RANGE
         self.digest = fingerprint(name, preparation, *weights, float(low), float(high))
         self.device = resolve_device(device)
+        fold_batch_norms(network)  # after the digest, which is that of the stored weights
         self.network = network.to(self.device).eval().requires_grad_(False)
 
     @torch.inference_mode()
@@ -76,7 +78,8 @@ class NetworkExtractor:
             )
         span = self.span or BYTE_RANGE
         pixels = self.side**2 if self.side else images.shape[2] * images.shape[3]
-        rows = max(1, CHUNK // pixels)
+        # a power of two, so that full batches of `extract` are divided into equal parts
+        rows = 2 ** int(np.log2(max(1, CHUNK // pixels)))
         features = np.empty((len(images), self.dimension), dtype=np.float32)
         for start in range(0, len(images), rows):
             unit = to_unit(resident(images[start : start + rows], self.device), span)

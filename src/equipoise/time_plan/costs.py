@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from equipoise.runs.stage_seconds import EVIDENCE, REPORT, TABLES, TRAINING
+from equipoise.time_plan.synthetic_evidence import SyntheticEvidence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class StudyCosts:
         finished: {method: cells that are finished}.
         tables_of_cell: Seconds of the tables, for each cell.
         evidence: Seconds of the evidence that do not depend on the number of splits.
-        evidence_of_generator: More seconds of it where there are synthetic images.
+        synthetic_evidence: What those of synthetic images depend on; None without any.
         evidence_of_split: Seconds of the evidence, for each split.
         report_of_cell: Seconds of the report, for each cell.
         generators: Methods that make synthetic images.
@@ -31,7 +32,7 @@ class StudyCosts:
     finished: Mapping[str, int] = field(default_factory=dict)
     tables_of_cell: float = 0.0
     evidence: float = 0.0
-    evidence_of_generator: float = 0.0
+    synthetic_evidence: SyntheticEvidence | None = None
     evidence_of_split: float = 0.0
     report_of_cell: float = 0.0
     generators: frozenset[str] = frozenset()
@@ -58,9 +59,12 @@ class StudyCosts:
             16.0
         """
         n_cells, missing = 0, 0.0
+        generated: dict[str, int] = {}  # runs of each method with synthetic images
         for method in methods:
             n_runs = (limits or {}).get(method, n_splits) * n_seeds
             n_cells += n_runs
+            if method in self.generators:
+                generated[method] = n_runs
             n_missing = max(0, n_runs - self.finished.get(method, 0))
             missing += self.cells[method] * n_missing
         seconds = dict(self.spent)
@@ -69,8 +73,11 @@ class StudyCosts:
             seconds[TRAINING] = seconds.get(TRAINING, 0.0) + training
         seconds[TABLES] = self.tables_of_cell * n_cells
         seconds[EVIDENCE] = self.evidence + self.evidence_of_split * n_splits
-        if self.generators.intersection(methods):
-            seconds[EVIDENCE] += self.evidence_of_generator
+        if self.synthetic_evidence is not None and generated:
+            n_generated_splits = max(generated.values()) // n_seeds
+            seconds[EVIDENCE] += self.synthetic_evidence.seconds(
+                list(generated.values()), n_generated_splits
+            )
         seconds[REPORT] = self.report_of_cell * n_cells
         return seconds
 

@@ -1,7 +1,7 @@
 """Measure this machine: seconds of features and of optimizer steps, and weights on its disk."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,8 @@ from equipoise.arrays import Images, value_range
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import CHEAP_METHODS, Budget
 from equipoise.experiments.running.load_generator import busy_cores
+from equipoise.features.base import seconds_for
+from equipoise.features.choosing import choose_extractors
 from equipoise.networks.backbone import OFFICIAL
 from equipoise.networks.backbones import find_backbone
 from equipoise.networks.named_weights import fetch_weights, find_weights
@@ -87,6 +89,11 @@ class Machine:
             seconds_of(STEPS[0])
             short, long = seconds_of(STEPS[0]), seconds_of(STEPS[1])
         return max(long - short, 1e-4) / (STEPS[1] - STEPS[0])
+
+    def extractor_seconds(self, images: Images) -> Sequence[float]:
+        """See `Meter`."""
+        extractors, _ = choose_extractors(value_range(images), device=self.budget.device)
+        return [seconds_for(extractor, 1, images) for extractor in extractors]
 
     def cores_of_others(self) -> float:
         """See `Meter`."""

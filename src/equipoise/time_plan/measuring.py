@@ -1,6 +1,6 @@
 """Measure what the cells of a study cost and how much they vary, by training the first of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,13 +18,14 @@ from equipoise.time_plan.plan import TrainingSetting
 from equipoise.time_plan.power_of_study import StudyPower
 from equipoise.time_plan.shortest import refuse_used_up
 from equipoise.time_plan.spread import measure_spread
+from equipoise.time_plan.synthetic_evidence import SyntheticEvidence
 
 PILOT_SPLITS, FROZEN_PILOT_SPLITS = 5, 10  # at most; heads take seconds
 LEAST_OF_CLASS = 60  # images of a class in a sample
 REBALANCED = "oversampling"  # has as many training images as the method of a generator
 REBALANCED_FACTOR = 1.5  # of the baseline's seconds, where that method is not trained
 # Seconds after the cells, measured on two cores.
-EVIDENCE, EVIDENCE_OF_GENERATOR = 12.0, 45.0
+EVIDENCE = 12.0
 EVIDENCE_OF_SPLIT = 1.0  # in units of the baseline's cell
 REPORT_OF_CELL = 0.1
 
@@ -42,6 +43,7 @@ class PilotTask:
         limit: The most seconds that the pilot may take; None where its cells stay in the study.
             Then a sample of the images stands for all where their features would take longer, and
             a single cell for all where networks are trained.
+        extractors: Seconds of an image in each extractor of the evidence about synthetic images.
     """
 
     study: Study
@@ -50,6 +52,7 @@ class PilotTask:
     setting: TrainingSetting
     seconds: float
     limit: float | None
+    extractors: Sequence[float] = ()
 
     @property
     def share(self) -> float:
@@ -146,7 +149,7 @@ class PilotTask:
             cells=seconds_of,
             finished=dict.fromkeys(part.methods, n_splits),
             evidence=EVIDENCE,
-            evidence_of_generator=EVIDENCE_OF_GENERATOR,
+            synthetic_evidence=SyntheticEvidence.of(self.study, self.extractors),
             evidence_of_split=EVIDENCE_OF_SPLIT * baseline,
             report_of_cell=REPORT_OF_CELL,
             generators=frozenset(

@@ -1,5 +1,6 @@
 """Plan a study for a time: measure, choose, and say what it can find."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from equipoise.time_plan.choosing import (
     with_pilot,
 )
 from equipoise.time_plan.machine import threads
-from equipoise.time_plan.measuring import PilotTask
+from equipoise.time_plan.measuring import PilotTask, generates
 from equipoise.time_plan.pilot import Pilot
 from equipoise.time_plan.plan import StoredPlan, TimePlan, TrainingSetting
 from equipoise.time_plan.planned_study import PlannedStudy
@@ -149,6 +150,9 @@ class Planner:
             self._store(setting)
             study, no_generator = self._with_candidates(study, setting)
             study = self._fitted_to_memory(study)
+            extractors: Sequence[float] = ()
+            if any(generates(study, name) for name in study.methods):
+                extractors = self.meter.extractor_seconds(study.images.images)
         options = self._options(study, setting)
         task = PilotTask(
             study=study,
@@ -164,6 +168,7 @@ class Planner:
             setting=setting,
             seconds=request.seconds,
             limit=request.limit,
+            extractors=extractors,
         )
         costs, power, run = task.measure()
         choice = choose(costs, options, request.seconds, power.mean_detectable)

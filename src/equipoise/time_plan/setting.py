@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from equipoise.arrays import Images
 from equipoise.exceptions import WeightsError
 from equipoise.experiments.methods.catalogue import METHODS
 from equipoise.experiments.methods.doses import find_method
@@ -39,6 +40,9 @@ class Meter(Protocol):
 
     def step_seconds(self, setting: TrainingSetting, channels: int) -> float:
         """Return the seconds of an optimizer step of the baseline while all workers are busy."""
+
+    def extractor_seconds(self, images: Images) -> Sequence[float]:
+        """Return the seconds of an image in each extractor that measures synthetic images."""
 
     def cores_of_others(self) -> float:
         """Return the number of cores that other programs keep busy."""

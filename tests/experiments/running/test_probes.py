@@ -85,6 +85,22 @@ def test_a_delay_of_a_short_fit_is_not_taken_off_every_step(
     assert VolumeProbe(study, clock).seconds(step) == pytest.approx(3 + 100 + 2 * n_test)
 
 
+def test_a_short_study_is_probed_for_a_share_of_its_time(
+    make_volume_study: MakeStudy, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "PROBE_SECONDS", 1000.0)
+    spent = []
+    for n_seeds in (1, 1000):
+        study = make_volume_study(seeds=tuple(range(n_seeds)))
+        step = study.methods["random"].steps[-1][1].set_params(n_steps=400)
+        before = clock.now
+        n_test = len(study.splits[0].test)
+        assert VolumeProbe(study, clock).seconds(step) == pytest.approx(3 + 400 + 2 * n_test)
+        spent.append(clock.now - before)
+    fewest = 3 * 4 + (3 + 2) + (3 + 4) + 2  # three fits of a step, more steps, a segmentation
+    assert fewest <= spent[0] < 100 < 500 < spent[1]
+
+
 def test_a_study_of_volumes_has_a_forecast(make_volume_study: MakeStudy, tmp_path: Path) -> None:
     study, store = make_volume_study(), RunStore(tmp_path / "run")
     forecast = estimate(study, store, InProcess())

@@ -192,7 +192,7 @@ class FrozenClassifier(BaseImageClassifier):
         stage = SECOND_STAGES[self.second_stage]
         if stage is not None:
             stage.check(StageData(codes=codes, synthetic=synthetic, validation=held_out))
-        self._extractor = self._make_extractor(None if workspace is None else Path(workspace))
+        self._extractor = self._make_extractor(workspace)
         train = self._feature_set(X, codes, synthetic)
         validation_set = None
         if held_out is not None:
@@ -238,9 +238,8 @@ class FrozenClassifier(BaseImageClassifier):
         X = check_images(X)
         side = min(X.shape[2:])
         self.check_settings(side)
-        return FrozenExtractor(
-            self.settings.features(side), shape=X.shape[1:], span=span, workspace=Path(workspace)
-        )
+        description = self.settings.features(side)
+        return FrozenExtractor(description, shape=X.shape[1:], span=span, workspace=workspace)
 
     def predict_proba(self, X: Images) -> Scores:
         """Return (n, k) probabilities of `classes_`, float64; each row sums to 1.
@@ -319,8 +318,10 @@ class FrozenClassifier(BaseImageClassifier):
         save_fitted(Path(folder), KIND, self._modules().state_dict(), stored)
 
     @classmethod
-    def load(cls, folder: str | Path, *, device: str = "auto") -> Self:
-        """Read a classifier that `save` wrote, for prediction only.
+    def load(
+        cls, folder: str | Path, *, device: str = "auto", workspace: str | Path | None = None
+    ) -> Self:
+        """Read a classifier that `save` wrote, for prediction only; `workspace` is that of `fit`.
 
         Raises:
             DataError: The folder contains no saved classifier of this kind.
@@ -338,7 +339,7 @@ class FrozenClassifier(BaseImageClassifier):
         loaded.shape_, loaded.dtype_ = tuple(stored["shape"]), np.dtype(stored["dtype"])
         loaded.span_ = tuple(stored["span"])
         loaded.weight_decay_ = float(stored["weight_decay"])
-        loaded._extractor = loaded._make_extractor(None)
+        loaded._extractor = loaded._make_extractor(workspace)
         if loaded._extractor.weights_digest != stored["weights"]:
             raise WeightsError(
                 f"Expected the weights of {loaded.network} with which the head in {folder} was "
@@ -358,7 +359,7 @@ class FrozenClassifier(BaseImageClassifier):
         """Raise unless the parameters work for a side in px; see `FrozenSettings.check`."""
         self.settings.check(side)
 
-    def _make_extractor(self, workspace: Path | None) -> FrozenExtractor:
+    def _make_extractor(self, workspace: str | Path | None) -> FrozenExtractor:
         description = self.settings.features(min(self.shape_[1:]))
         return FrozenExtractor(description, shape=self.shape_, span=self.span_, workspace=workspace)
 

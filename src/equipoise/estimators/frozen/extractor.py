@@ -8,12 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from equipoise.arrays import Images, Rows, ValueRange, fingerprint
-from equipoise.estimators.frozen.feature_network import FeatureDescription, feature_network
-from equipoise.estimators.frozen.feature_store import (
+from equipoise.data.feature_store import (
     FeatureStore,
     HalfFeatures,
     image_keys,
 )
+from equipoise.estimators.frozen.feature_network import FeatureDescription, feature_network
 from equipoise.estimators.frozen.views import View
 from equipoise.exceptions import DataError
 from equipoise.training.batches import resident, to_unit
@@ -51,11 +51,11 @@ class FrozenExtractor:
         *,
         shape: tuple[int, ...],
         span: ValueRange,
-        workspace: Path | None,
+        workspace: str | Path | None,
     ) -> None:
         self.network, self.weights_digest = feature_network(description, shape)
         self.span = span
-        self.workspace = workspace
+        self.workspace = None if workspace is None else Path(workspace)
         parts = (description.layers, description.side, (float(span[0]), float(span[1])))
         self.digest = fingerprint(VERSION, description.network, self.weights_digest, *parts)
         self._stores: dict[View, FeatureStore] = {}

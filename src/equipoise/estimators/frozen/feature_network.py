@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from equipoise.arrays import fingerprint
 from equipoise.discovery import Family, pick
@@ -16,6 +15,7 @@ from equipoise.estimators.scoring import channels_last
 from equipoise.exceptions import SettingError
 from equipoise.networks.backbone import Backbone
 from equipoise.networks.backbones import build, find_backbone
+from equipoise.networks.folding import fold_batch_norms
 from equipoise.training.chance import isolated_chance
 
 RANDOM = "random"  # instead of weights: untrained, from a fixed seed
@@ -254,22 +254,6 @@ def _single_network(
         backbone, laid_out, layers=description.layers, side=description.side, shape=shape
     )
     return built, digest
-
-
-def fold_batch_norms(network: nn.Module) -> None:
-    """Merge each batch norm that directly follows a convolution in an `nn.Sequential` into it.
-
-    A frozen network computes the same to rounding, without a pass over every map.
-    """
-    network.eval()
-    for block in network.modules():
-        if not isinstance(block, nn.Sequential):
-            continue
-        for i in range(len(block) - 1):
-            layer, norm = block[i], block[i + 1]
-            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                block[i] = fuse_conv_bn_eval(layer, norm)
-                block[i + 1] = nn.Identity()
 
 
 def weights_digest(backbone: Backbone, network: nn.Module) -> str:

@@ -1,5 +1,6 @@
 """Where the classifiers look: Grad-CAM of predictions, and its share in the foreground."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.arrays import Labels, Rows, quantize
+from equipoise.arrays import Labels, Rows, ValueRange, quantize
 from equipoise.atomic import JsonObject, write_json
 from equipoise.data.dataset import ImageDataset
-from equipoise.estimators.grad_cam import Maps, can_map, grad_cam, map_side
-from equipoise.estimators.loading import AnyClassifier
+from equipoise.estimators.frozen.classifier import FrozenClassifier
+from equipoise.estimators.grad_cam import Maps, can_map, grad_cams, map_side
 from equipoise.evidence.finished_run import (
     FinishedRun,
     first_cells,
@@ -51,26 +52,41 @@ class AttentionImages:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class MappedPredictions:
-    """Predictions of a classifier for the test images, and Grad-CAM maps of some of them.
+class CertainPredictions:
+    """Predictions of a classifier for the test images.
 
     Attributes:
-        cell: Its cell.
         predicted: (n,) predicted classes.
         probability: (n,) their probabilities.
         correct: Test images of the rare class with a correct prediction, most certain first.
         wrong: The same with a wrong prediction.
-        rows: (m,) the test images that have a map, increasing.
-        maps: (m, h, w) maps of the predicted class.
     """
 
-    cell: Cell
     predicted: Labels
     probability: Values
     correct: Rows
     wrong: Rows
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MappedPredictions:
+    """Predictions of a classifier, and Grad-CAM maps of some of them.
+
+    Attributes:
+        cell: Its cell.
+        predictions: Of all test images.
+        rows: (m,) the test images that have a map, increasing.
+        maps: (m, h, w) maps of the predicted class.
+        side: Height and width of the last map of the network.
+        span: Black and white of its training images.
+    """
+
+    cell: Cell
+    predictions: CertainPredictions
     rows: Rows
     maps: Maps
+    side: tuple[int, int]
+    span: ValueRange
 
     def maps_of(self, rows: Rows) -> Maps:
         """Select the maps of test images that have one."""
@@ -140,17 +156,16 @@ def gather(run: FinishedRun, folder: Path) -> None:
     cases: list[AttentionCase] = []
     shares: list[JsonObject] = []
     sides: dict[str, tuple[int, int]] = {}
+    mapped = map_cells(run, cells, images)
     for i, cell in enumerate(cells):
-        classifier = run.classifier(cell)
-        predictions = map_predictions(run, cell, classifier, images)
-        side = map_side(classifier)
+        side = mapped[cell].side
         sides[cell.method] = side
         regions = {"foreground": images.masks}
         if min(side) > 2:  # any map of 2 x 2 fields has the same share in the frame
             frame = border_frame(images.masks.shape[1:])
             regions["border"] = np.broadcast_to(frame, images.masks.shape)
-        shares += mean_shares(predictions, images, regions)
-        cases += collect_cases(i, predictions, images, classifier)
+        shares += mean_shares(mapped[cell], images, regions)
+        cases += collect_cases(i, mapped[cell], images)
     if cases:
         columns = {}
         for name in AttentionCase.__dataclass_fields__:
@@ -186,42 +201,77 @@ def select_images(run: FinishedRun, cell: Cell) -> AttentionImages:
     return AttentionImages(test=test, masks=masks, rows=rows, rare=run.study.positive)
 
 
-def map_predictions(
-    run: FinishedRun, cell: Cell, classifier: AnyClassifier, images: AttentionImages
-) -> MappedPredictions:
-    """Compute the maps of all images whose shares are averaged, and of the cases to show."""
+def map_cells(
+    run: FinishedRun, cells: Sequence[Cell], images: AttentionImages
+) -> dict[Cell, MappedPredictions]:
+    """Map the classifiers of cells; heads on the same frozen network are mapped together."""
+    groups: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        _, estimator = run.study.methods[cell.method].steps[-1]
+        shared = estimator.preparation if isinstance(estimator, FrozenClassifier) else cell
+        groups[repr(shared)].append(cell)
+    mapped: dict[Cell, MappedPredictions] = {}
+    for group in groups.values():
+        mapped |= map_group(run, group, images)
+    return mapped
+
+
+def map_group(
+    run: FinishedRun, cells: Sequence[Cell], images: AttentionImages
+) -> dict[Cell, MappedPredictions]:
+    """Compute the maps of all images whose shares are averaged, and of the cases to show.
+
+    Args:
+        run: The run.
+        cells: One, or several with the same frozen network.
+        images: The test images.
+    """
+    certain = {cell: select_predictions(run, cell, images) for cell in cells}
+    rows = images.rows
+    for predictions in certain.values():
+        rows = np.union1d(rows, np.concatenate([predictions.correct, predictions.wrong]))
+    classifiers = [run.classifier(cell) for cell in cells]
+    labels = [predictions.predicted[rows] for predictions in certain.values()]
+    maps = grad_cams(classifiers, images.test.images[rows], labels)
+    mapped = {}
+    for cell, classifier, its_maps in zip(cells, classifiers, maps, strict=True):
+        mapped[cell] = MappedPredictions(
+            cell=cell,
+            predictions=certain[cell],
+            rows=rows,
+            maps=its_maps,
+            side=map_side(classifier),
+            span=classifier.span_,
+        )
+    return mapped
+
+
+def select_predictions(run: FinishedRun, cell: Cell, images: AttentionImages) -> CertainPredictions:
+    """Read the predictions of a cell, and select the most certain ones of the rare class."""
     score = run.predictions(cell)["test_score"]
     predicted = score.argmax(axis=1).astype(np.int64)
     probability = score[np.arange(len(score)), predicted]
     ranked = np.argsort(-probability, kind="stable")
     ranked = ranked[images.test.labels[ranked] == images.rare]
     is_correct = predicted[ranked] == images.rare
-    correct = ranked[is_correct][:MOST_CASES]
-    wrong = ranked[~is_correct][:MOST_CASES]
-    rows = np.union1d(images.rows, np.concatenate([correct, wrong]))
-    return MappedPredictions(
-        cell=cell,
+    return CertainPredictions(
         predicted=predicted,
         probability=probability,
-        correct=correct,
-        wrong=wrong,
-        rows=rows,
-        maps=grad_cam(classifier, images.test.images[rows], predicted[rows]),
+        correct=ranked[is_correct][:MOST_CASES],
+        wrong=ranked[~is_correct][:MOST_CASES],
     )
 
 
 def collect_cases(
-    method: int,
-    predictions: MappedPredictions,
-    images: AttentionImages,
-    classifier: AnyClassifier,
+    method: int, mapped: MappedPredictions, images: AttentionImages
 ) -> list[AttentionCase]:
     """Collect the most certain predictions of the rare class, correct and wrong."""
-    low, high = classifier.span_  # black and white of the training images
+    low, high = mapped.span
+    predictions = mapped.predictions
     frame = border_frame(images.masks.shape[1:])
     cases = []
     for right, rows in ((True, predictions.correct), (False, predictions.wrong)):
-        maps = predictions.maps_of(rows)
+        maps = mapped.maps_of(rows)
         inside, border = mass_share(maps, images.masks[rows]), mass_share(maps, frame)
         for i, row in enumerate(rows):
             unit = (images.test.images[row].astype(np.float64) - low) / (high - low)
@@ -241,12 +291,12 @@ def collect_cases(
 
 
 def mean_shares(
-    predictions: MappedPredictions, images: AttentionImages, regions: Mapping[str, Masks]
+    mapped: MappedPredictions, images: AttentionImages, regions: Mapping[str, Masks]
 ) -> list[JsonObject]:
     """Average the shares of regions over all images, the correctly and the wrongly predicted."""
-    maps = predictions.maps_of(images.rows)
+    maps = mapped.maps_of(images.rows)
     labels, groups = images.test.labels[images.rows], images.test.groups[images.rows]
-    is_correct = predictions.predicted[images.rows] == labels
+    is_correct = mapped.predictions.predicted[images.rows] == labels
     everything = np.ones(len(is_correct), dtype=bool)
     selections = {"all": everything, "right": is_correct, "wrong": ~is_correct}
     shares: list[JsonObject] = []
@@ -257,7 +307,7 @@ def mean_shares(
             rows = selected & np.isfinite(mass)
             share = mean_share(mass[rows], area[rows], labels[rows], groups[rows])
             row: JsonObject = {
-                "method": predictions.cell.method,
+                "method": mapped.cell.method,
                 "region": region,
                 "answers": answers,
                 "n_without": int((selected & ~rows).sum()),

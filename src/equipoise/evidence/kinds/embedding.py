@@ -29,6 +29,7 @@ TRAINING, HELD_OUT, SYNTHETIC = range(3)
 # The last pair is what real images reach.
 PAIRS = ((SYNTHETIC, HELD_OUT), (SYNTHETIC, TRAINING), (HELD_OUT, TRAINING))
 MOST_ROWS = 300  # of each part and method: more would overlap
+MOST_POINTS = 3 * MOST_ROWS  # of the drawing, whose cost grows faster than their number
 MOST_METHODS = 6
 
 
@@ -83,14 +84,15 @@ def gather(run: FinishedRun, folder: Path) -> None:
         return
     extractor = in_domain(run.classifier(extracting))
     features = extract(selected.images, extractor, cache=run.features)
-    embedding = embed(features, part=selected.part, label=selected.label, method=selected.method)
+    most = min(MOST_ROWS, MOST_POINTS // (len(cells) + 2))  # training and held-out images too
+    drawn = thinned(selected, most)
+    labels = {name: getattr(selected, name)[drawn] for name in ("part", "label", "method")}
+    embedding = embed(features[drawn], **labels)
     np.savez_compressed(
         folder / "coordinates.npz",
         allow_pickle=False,
         points=embedding.points,
-        part=embedding.part,
-        label=embedding.label,
-        method=embedding.method,
+        **labels,
     )
     summary = {
         "methods": [cell.method for cell in cells],
@@ -99,7 +101,7 @@ def gather(run: FinishedRun, folder: Path) -> None:
         "judge": extracting.method,
         "extractor": {"name": extractor.name, "digest": extractor.digest},
         "settings": embedding.settings,
-        "most": MOST_ROWS,
+        "most": most,
         "mixing": measure_mixing(features, selected, cells),
     }
     write_json(folder / "embedding.json", summary)
@@ -120,19 +122,34 @@ def select_images(run: FinishedRun, cells: Sequence[Cell]) -> EmbeddedImages:
 
 def subsample(images: Images, labels: Labels, part: int, method: int) -> EmbeddedImages:
     """Draw equally many images of each class, or all that it has, so that rare ones are visible."""
-    classes = np.unique(labels)
-    quota = MOST_ROWS // max(1, len(classes))
     order = make_rng(0, "embedding", part, method).permutation(len(labels))
-    of_class = [order[:0]]
-    for label in classes:
-        of_class.append(order[labels[order] == label][:quota])
-    rows = np.sort(np.concatenate(of_class))
+    rows = first_of_each_class(labels, order, MOST_ROWS)
     return EmbeddedImages(
         images=images[rows],
         part=np.full(len(rows), part, dtype=np.int64),
         label=labels[rows],
         method=np.full(len(rows), method, dtype=np.int64),
     )
+
+
+def thinned(selected: EmbeddedImages, most: int) -> Rows:
+    """Draw the rows of at most `most` images of each part and method, as `subsample` does."""
+    rows = []
+    for part, method in np.unique(np.stack([selected.part, selected.method]), axis=1).T.tolist():
+        of_kind = np.flatnonzero((selected.part == part) & (selected.method == method))
+        order = make_rng(0, "thinned embedding", part, method).permutation(len(of_kind))
+        rows.append(of_kind[first_of_each_class(selected.label[of_kind], order, most)])
+    return np.sort(np.concatenate(rows))
+
+
+def first_of_each_class(labels: Labels, order: Rows, most: int) -> Rows:
+    """Select the first rows of each class in an order, equally many, increasing."""
+    classes = np.unique(labels)
+    quota = most // max(1, len(classes))
+    of_class = [order[:0]]
+    for label in classes:
+        of_class.append(order[labels[order] == label][:quota])
+    return np.sort(np.concatenate(of_class))
 
 
 def measure_mixing(

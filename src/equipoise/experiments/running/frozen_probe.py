@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.arrays import Images
+from equipoise.data.feature_store import image_keys
 from equipoise.estimators.frozen.classifier import FrozenClassifier
-from equipoise.estimators.frozen.feature_store import image_keys
 from equipoise.estimators.frozen.timing import time_head
 from equipoise.experiments.running.preparation import Preparation, preparations
 from equipoise.experiments.study import Study

@@ -19,6 +19,7 @@ Clock = Callable[[], float]  # seconds
 
 STEPS = "n_steps"  # parameter of everything that trains, nested estimators included
 PROBE_SECONDS = 1.5  # of one such parameter; after this no longer probe is begun
+PROBE_SHARE = 0.01  # of what all runs of the study train for it; a shorter study is probed less
 FEW_STEPS = 8  # a price from fewer steps is as uncertain as the seconds of a short fit
 SECONDS_FOR_FEW = 10.0  # longest probe that is still begun to have as many steps
 PROBED_IMAGES = 64  # synthetic images generated to time one
@@ -46,6 +47,7 @@ class Probe(ABC):
         self.study = study
         self.clock = clock
         self.n_test = len(study.splits[0].test)
+        self.n_runs = len(study.splits) * len(study.seeds)
         self._seconds: dict[str, float] = {}  # by class and settings of the step
 
     @abstractmethod
@@ -95,12 +97,15 @@ class Probe(ABC):
         """Time one more optimizer step of parameter `name`, doubling until it can be timed."""
         n_steps = step_counts(step)
         single = dict.fromkeys(n_steps, 1)
-        deadline = self.clock() + PROBE_SECONDS
+        started = self.clock()
         n = 2
         seconds, _ = self.fit(step, {**single, name: n})
-        while n < n_steps[name] and (
-            self.clock() < deadline or (n < FEW_STEPS and 2 * seconds < SECONDS_FOR_FEW)
-        ):
+        while n < n_steps[name]:
+            of_study = seconds / n * n_steps[name] * self.n_runs
+            limit = min(PROBE_SECONDS, PROBE_SHARE * of_study)
+            is_few = n < FEW_STEPS and 2 * seconds < SECONDS_FOR_FEW
+            if not is_few and self.clock() - started >= limit:
+                break
             n *= 2
             seconds, _ = self.fit(step, {**single, name: n})
         return max(0.0, (seconds - shortest) / (n - 1))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from equipoise.arrays import Rows
-from equipoise.estimators.frozen import feature_store
-from equipoise.estimators.frozen.feature_store import (
+from equipoise.data import feature_store
+from equipoise.data.feature_store import (
     FEATURES,
     FeatureStore,
     HalfFeatures,

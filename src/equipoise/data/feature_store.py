@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from equipoise.arrays import Images, Rows, fingerprint
 from equipoise.atomic import atomic_folder, reading
@@ -12,6 +13,7 @@ from equipoise.checksums import check_folder
 from equipoise.exceptions import DamagedFileError
 
 HalfFeatures = NDArray[np.float16]  # (n, d)
+StoredFeatures = NDArray[np.floating[Any]]  # (n, d) of the type of their store
 
 BLOCK = 512  # images in a file: what a killed computation may lose
 KEYS, FEATURES = "keys.npy", "features.npy"
@@ -25,7 +27,7 @@ def image_keys(images: Images) -> list[str]:
 class FeatureStore:
     """Features of one extractor for one view, in a folder of files that are only ever added.
 
-    A file contains the features of a block of images in float16, and the keys of the images.
+    A file contains the features of a block of images, and the keys of the images.
     Several processes may share the folder: a block appears whole or not at all, and one that two
     processes have computed is stored twice without harm. Damaged blocks are computed again.
 
@@ -33,17 +35,19 @@ class FeatureStore:
         folder: Named by everything that determines the features besides the image; None keeps
             nothing.
         dimension: Length d of a feature vector.
+        dtype: Type of the features.
     """
 
-    def __init__(self, folder: Path | None, dimension: int) -> None:
+    def __init__(self, folder: Path | None, dimension: int, dtype: DTypeLike = np.float16) -> None:
         self.folder = folder
         self.dimension = dimension
-        self._blocks: dict[str, HalfFeatures] = {}  # by the name of the block
+        self.dtype = np.dtype(dtype)
+        self._blocks: dict[str, StoredFeatures] = {}  # by the name of the block
         self._places: dict[str, tuple[str, int]] = {}  # key of an image -> block and row
 
     def features(
-        self, keys: Sequence[str], compute: Callable[[Rows], HalfFeatures]
-    ) -> HalfFeatures:
+        self, keys: Sequence[str], compute: Callable[[Rows], StoredFeatures]
+    ) -> StoredFeatures:
         """Return the features (n, d) of the images with these keys.
 
         Args:
@@ -51,7 +55,7 @@ class FeatureStore:
             compute: Rows of `keys` (m,) to their features (m, d); called for what is missing, at
                 most `BLOCK` rows at a time.
         """
-        features = np.empty((len(keys), self.dimension), dtype=np.float16)
+        features = np.empty((len(keys), self.dimension), dtype=self.dtype)
         missing = self._read_into(features, keys)
         for start in range(0, len(missing), BLOCK):
             rows = missing[start : start + BLOCK]
@@ -69,7 +73,7 @@ class FeatureStore:
                 rows.setdefault(key, row)
         return np.array(list(rows.values()), dtype=np.int64)
 
-    def _read_into(self, features: HalfFeatures, keys: Sequence[str]) -> Rows:
+    def _read_into(self, features: StoredFeatures, keys: Sequence[str]) -> Rows:
         """Copy the stored features into an array; return the rows that are not stored."""
         self._scan()
         rows_of_block: dict[str, list[tuple[int, int]]] = {}
@@ -100,13 +104,13 @@ class FeatureStore:
                     block = np.load(path / FEATURES, mmap_mode="r", allow_pickle=False)
             except (DamagedFileError, FileNotFoundError):
                 continue
-            if block.shape != (len(keys), self.dimension) or block.dtype != np.float16:
+            if block.shape != (len(keys), self.dimension) or block.dtype != self.dtype:
                 continue
             self._blocks[path.name] = block
             for row, key in enumerate(keys.tolist()):
                 self._places.setdefault(key, (path.name, row))
 
-    def _write(self, keys: list[str], block: HalfFeatures) -> None:
+    def _write(self, keys: list[str], block: StoredFeatures) -> None:
         if self.folder is None:
             return
         with atomic_folder(self.folder / fingerprint(keys)[:24]) as temporary:
