@@ -12,6 +12,7 @@ from benchmarks import (
     allocator,
     audit,
     data_path,
+    evidence,
     features,
     fidelity,
     frozen,
@@ -57,6 +58,7 @@ def measure() -> Iterator[Pair]:
     yield startup.measure()
     yield audit.measure()
     yield from fidelity.measure()
+    yield from evidence.measure()
     yield from patch_sampling.measure()
     yield from frozen.measure()
     yield from allocator.measure()
