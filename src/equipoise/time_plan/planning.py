@@ -150,9 +150,7 @@ class Planner:
             self._store(setting)
             study, no_generator = self._with_candidates(study, setting)
             study = self._fitted_to_memory(study)
-            extractors: Sequence[float] = ()
-            if any(generates(study, name) for name in study.methods):
-                extractors = self.meter.extractor_seconds(study.images.images)
+            extractors = self._extractor_seconds(study)
         options = self._options(study, setting)
         task = PilotTask(
             study=study,
@@ -185,6 +183,12 @@ class Planner:
             run=run,
             no_generator=no_generator,
         )
+
+    def _extractor_seconds(self, study: Study) -> Sequence[float]:
+        """Time the extractors of the evidence, where a method makes synthetic images."""
+        if any(generates(study, name) for name in study.methods):
+            return self.meter.extractor_seconds(study.images.images)
+        return ()
 
     def _with_finetuning(self, planned: PlannedStudy) -> TrainingSetting:
         """Return the setting of finetuning where there is time for it and it ranks better.
