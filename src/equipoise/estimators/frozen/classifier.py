@@ -325,8 +325,7 @@ class FrozenClassifier(BaseImageClassifier):
 
         Raises:
             DataError: The folder contains no saved classifier of this kind.
-            SettingError: The device does not exist, or the network is of a module that has not been
-                imported.
+            SettingError: No such device, or the network's module has not been imported.
             WeightsError: The weights of the network are missing, or others than in the fit.
         """
         tensors, stored = load_fitted(Path(folder), KIND)
