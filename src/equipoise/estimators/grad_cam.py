@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from equipoise.arrays import Images, Labels
+from equipoise.estimators.frozen.head import FrozenNetwork
 from equipoise.estimators.loading import AnyClassifier
 from equipoise.estimators.scoring import CHUNK, channels_last, evaluating
 from equipoise.exceptions import DataError
@@ -88,10 +89,11 @@ def grad_cams(
     codes = []
     for classifier, its_labels in zip(classifiers, labels, strict=True):
         codes.append(check_codes(classifier, its_labels, len(images)))
-    trunk, heads = first.network_, [nn.Identity()]
+    trunk: nn.Module = first.network_
+    heads: Sequence[nn.Module] = [nn.Identity()]
     if len(classifiers) > 1:
-        trunk = first.network_.features
-        heads = [classifier.network_.head for classifier in classifiers]
+        networks = [c.network_ for c in classifiers if isinstance(c.network_, FrozenNetwork)]
+        trunk, heads = networks[0].features, [network.head for network in networks]
     device = next(trunk.parameters()).device
     maps = [np.empty((len(images), *images.shape[2:]), dtype=np.float32) for _ in classifiers]
     rows = max(1, CHUNK // (images.shape[2] * images.shape[3]))

@@ -119,7 +119,8 @@ def audit_cell(run: FinishedRun, cell: Cell, reference: AuditReference, most: in
     images, labels = run.synthetic(cell)
     rows = draw_rows(labels, most, cell)
     report = reference.audit(images[rows], labels[rows])
-    pairs, pair_images = [], []
+    pairs: list[Pair] = []
+    pair_images: list[PairImages] = []
     for audited_pair in report.pairs:
         pair = replace(audited_pair, synthetic=int(rows[audited_pair.synthetic]))
         pairs.append(pair)
