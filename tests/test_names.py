@@ -39,6 +39,7 @@ def test_paths_and_files_are_hidden(place: str) -> None:
     "sentence",
     [
         "Use groups (--groups '([^/]+)[_-][^/]*').",
+        "Use groups (--groups '([^/_]+)[_-][^/]*$').",
         "critic_loss became NaN at step 812, loss 0.125 and/or 1e-3.",
         "Kept the train/val split, 12 of 3/4 images of melanoma.",
         "Out of memory: tried to allocate 2.5 GiB. See thresholds of numpy.float32.",

@@ -13,9 +13,9 @@ _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _MARKED = re.compile(r"“[^”]*”(?:, “[^”]*”)*(?: and \d+ more)?")
-# What follows a root is no end of a group or set: ([^/]+)_ is a pattern.
+# Neither before nor behind a root stands what belongs to a pattern, such as ([^/_]+).
 _PATH = re.compile(
-    r"(?<![\w/<])(?:[A-Za-z]:[\\/]|\\\\|~?/|\.\.?/)(?![])+*?])(?:(?! ['\"“(])[^\n'\"”;:,)])+"
+    r"(?<![\w/<^])(?:[A-Za-z]:[\\/]|\\\\|~?/|\.\.?/)(?![])+*?])(?:(?! ['\"“(])[^\n'\"”;:,)])+"
 )
 _SUFFIXES = (
     "png|jpe?g|tiff?|bmp|gif|webp|dcm|dicom|ima|nii|nrrd|mha|mhd|img|hdr|raw|npz|npy|zip|gz|svs|mrxs|ndpi|"

@@ -13,17 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from equipoise.atomic import write_json
+from equipoise.atomic import read_json, write_json
 from equipoise.data.images.listing import NO_PATIENTS
 from equipoise.exceptions import DataError
 from equipoise.report.classification import AFTER, BEFORE
+from equipoise.report.failed_cells import failure_groups, failures
 from equipoise.report.html import write_report
-from equipoise.report.overview import basis, glance
+from equipoise.report.notices import arrange
+from equipoise.report.overview import basis, glance, notices
 from equipoise.report.run_contents import read_contents
 from equipoise.results.image_tables import summarize
 from equipoise.runs.run import open_run
 
 VOID = {"meta", "link", "img", "br", "wbr", "line", "rect", "circle", "polyline"}
+SEVERAL = ("none", "class_weights", "oversampling", "dcgan", "cdcgan")
 SEVEN = tuple(f"epithelium of kind {k} with a long name" for k in range(7))
 
 MakeRun = Callable[..., Path]
@@ -80,7 +83,9 @@ def test_the_verdict_comes_first_and_names_the_positive_class(make_run: MakeRun)
 
 def test_every_class_method_section_and_setting_is_named(make_run: MakeRun) -> None:
     text = page_of(
-        make_run(class_names=SEVEN, counts=(60, 50, 40, 30, 30, 30, 20), channels=3)
+        make_run(
+            class_names=SEVEN, counts=(60, 50, 40, 30, 30, 30, 20), channels=3, failed=("dcgan",)
+        )
     ).text
     methods = ("none", "class_weights", "oversampling", "dcgan", "cdcgan")
     for name in (*SEVEN, *methods, *BEFORE.values(), *AFTER.values()):
@@ -151,23 +156,21 @@ def test_figures_speak_and_headings_are_in_order(make_run: MakeRun) -> None:
     [
         (
             {"failed": ("dcgan",)},
-            "dcgan failed in 1 run; in split-0, seed 0: critic_loss became nan at step 812.",
+            "1 of 20 cells failed (dcgan in 1 of 4 runs): critic_loss became nan at step 812.",
         ),
-        ({"broken": ("cdcgan",)}, "cdcgan failed in 4 runs"),
+        ({"broken": ("cdcgan",)}, "4 of 20 cells failed (cdcgan in 4 of 4 runs)"),
+        ({"broken": ("cdcgan",)}, "not in these tables: cdcgan (failed)."),
+        ({"broken": SEVERAL}, "Every cell failed and none has finished"),
         ({"absent": ("cdcgan",)}, "This study is not finished: 4 of 20 cells are missing."),
         (
-            {"absent": ("none", "class_weights", "oversampling", "dcgan", "cdcgan")},
+            {"absent": SEVERAL},
             "No cell is finished yet",
         ),
         ({"methods": ("none",)}, "There is nothing to compare"),
         ({"synthetic": False}, "No method of this study stored synthetic images."),
         ({"history": False}, "No classifier recorded its training."),
-        (
-            {"methods": ("none", "oversampling")},
-            "No method of this study recorded the training of a generator.",
-        ),
         ({"n_splits": 1, "n_seeds": 1}, "not enough runs"),
-        ({"crossing": True}, "1 pair of duplicate images cross from training into test (split-0)"),
+        ({"crossing": True}, "1 pair of duplicate images crosses from training into test (split"),
         ({"notes": ("142 files were converted.",)}, "142 files were converted."),
         ({"counts": (90, 90)}, "imbalance ratio1.0"),
         ({"dtype": "uint16"}, "stored as uint16"),
@@ -178,6 +181,55 @@ def test_what_a_run_lacks_or_has_is_said(
     make_run: MakeRun, fields: dict[str, Any], expected: str
 ) -> None:
     assert expected in page_of(make_run(**fields)).text
+
+
+def headings(page: str) -> list[str]:
+    return re.findall(r"<h[23][^>]*>([^<]*)</h[23]>", page)
+
+
+def test_no_section_is_about_what_a_run_does_not_have(make_run: MakeRun) -> None:
+    plain = make_run(methods=("none", "oversampling"))
+    without_generators = write_report(plain).read_text(encoding="utf-8")
+    assert "generator" not in without_generators
+    assert "Images" in headings(without_generators)
+    assert "Failed cells" not in headings(without_generators)
+    failed = write_report(make_run(broken=SEVERAL)).read_text(encoding="utf-8")
+    assert "Failed cells" in headings(failed)
+    missing = {"Comparison with the baseline", "Training", "Cost"}
+    assert not missing & set(headings(failed))
+    assert "<svg role" not in failed  # no chart
+
+
+def test_failed_cells_are_listed_with_their_reason(make_run: MakeRun) -> None:
+    contents = read_contents(make_run(failed=("dcgan",), broken=("cdcgan",)))
+    groups = failure_groups(contents)
+    assert [(group.method, len(group.cells), group.n_cells) for group in groups] == [
+        ("dcgan", 1, 4),
+        ("cdcgan", 4, 4),
+    ]
+    assert groups[0].cells == ["split-0, seed 0"]
+    (notice,) = failures(contents)
+    assert "5 of 20 cells failed (dcgan in 1 of 4 runs and cdcgan in 4 of 4 runs)" in notice.text
+
+
+def test_what_changes_the_reading_is_open_and_the_rest_is_folded(make_run: MakeRun) -> None:
+    user = "These are phantoms."
+    run = make_run(
+        counts=(60, 16), failed=("dcgan",), crossing=True, notes=(user, NO_PATIENTS, "One note.")
+    )
+    facts = read_json(run / "study.json")
+    facts["facts"]["n_stated_notes"] = 1
+    write_json(run / "study.json", facts)
+    contents = read_contents(run)
+    board = arrange(notices(contents))
+    assert len(board.prominent) == 3
+    assert board.prominent[0] == user
+    folded = [text for texts in board.more.values() for text in texts]
+    assert {"One note.", NO_PATIENTS} <= set(folded)
+    assert len(folded) + 3 == len(list(notices(contents)))
+    page = page_of(run)
+    assert page.attributes("class").count("warnings") == 1
+    assert all(text in page.text for text in folded)
 
 
 def test_a_run_without_examples_or_scan_is_reported(make_run: MakeRun) -> None:

@@ -61,7 +61,7 @@ def test_counts_and_the_small_class(make_run: MakeRun) -> None:
     c = read_contents(make_run(counts=(600, 40)))
     rare = class_counts(c)[1]
     assert (rare.rare, rare.count, rare.parts["test"]) == (True, "40", "10")
-    pattern = r"Only 10 test images of carcinoma .*recall by 10\.0 points"
+    pattern = r"Few test images .*: 10 of carcinoma \(10\.0\)\."
     assert any(re.match(pattern, warning) for warning in warnings(c))
 
 

@@ -48,12 +48,12 @@ def download_bar() -> Iterator[Callable[[int, int], None]]:
 
 
 def show_results(results: Results, advice: str, warnings: Sequence[str] = ()) -> None:
-    """Print the table of methods, the failures, the verdict, what to do and, last, what is wrong.
+    """Print the table of methods, the verdict, what to do and, last, what is wrong.
 
     Args:
         results: The results.
         advice: What to do; empty where nothing can be advised.
-        warnings: What is wrong with how the methods were trained and tested.
+        warnings: What failed, and what is wrong with how the methods were trained and tested.
     """
     console = Terminal()
     if not console.is_terminal:  # a log file has no width
@@ -65,13 +65,6 @@ def show_results(results: Results, advice: str, warnings: Sequence[str] = ()) ->
         sentences.append(results.contest.sentence)
     if advice:
         sentences.append(f"What to do: {advice}")
-    for failure in results.failures:
-        console.print(
-            f"[red]Failed:[/] {escape(str(failure.cell))}: {escape(failure.error)}",
-            soft_wrap=True,
-            highlight=False,
-            markup=True,
-        )
     for sentence in sentences:
         console.print(sentence, style="bold", soft_wrap=True, highlight=False)
     if warnings:
@@ -104,6 +97,9 @@ def results_table(results: Results) -> Table:
         means = [mean_text(method.metrics[name]) for name in metrics]
         comparison = comparisons.get(method.method)
         word = words.get(method.method)
+        if not method.n_runs and method.n_failed and comparison is not None:
+            table.add_row(escape(method.method), *means, "-", "-", "[red]failed[/]")
+            continue
         table.add_row(escape(method.method), *means, *difference_cells(comparison, word))
     return table
 

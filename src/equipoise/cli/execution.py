@@ -219,7 +219,8 @@ def write_and_show(run: "Run", results: "Results", *, names: bool) -> None:
 
     contents = Contents(run=run, results=results, names=names)
     report = write_report(contents)  # before anything is printed, so that no terminal can cost it
-    show_results(results, advice_of(contents), first_screen_warnings(contents))
+    named = replace(contents, names=True)  # the terminal is not handed over
+    show_results(results, advice_of(contents), first_screen_warnings(named))
     outcome = kept_plan(run, results)
     if outcome is not None:
         say(kept_sentence(outcome))

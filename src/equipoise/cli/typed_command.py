@@ -46,7 +46,13 @@ def command_facts(options: RunOptions) -> dict[str, JsonValue]:
             option, equals, value = "", "", word
         names_place = Path(value) in hidden and bool(value)
         shared.append(f"{option}{equals}{HIDDEN if names_place else without_names(value)}")
-    return {"command": shlex.join(typed), "shared_command": " ".join(map(quote, shared))}
+    facts: dict[str, JsonValue] = {
+        "command": shlex.join(typed),
+        "shared_command": " ".join(map(quote, shared)),
+    }
+    if options.note:
+        facts["n_stated_notes"] = len(options.note)
+    return facts
 
 
 def places(options: RunOptions) -> Iterator[str]:

@@ -3,11 +3,13 @@
 from equipoise.metrics.classification import PER_CLASS
 from equipoise.report import charts, images, overview, tables
 from equipoise.report.figures import styles_of
+from equipoise.report.notices import arrange
 from equipoise.report.run_contents import Contents
 from equipoise.results.curves import mean_curves
 
 BEFORE = {  # name of the template -> heading
     "data": "Data",
+    "failed": "Failed cells",
     "comparison": "Comparison with the baseline",
     "results": "Results",
 }
@@ -23,10 +25,10 @@ AFTER = {
 def view(c: Contents) -> dict[str, object]:
     """Return what only the templates of this task show."""
     return {
-        "unit": "Images",
+        "items": "Images",
         "basis": overview.basis(c),
         "glance": overview.glance(c),
-        "warnings": list(overview.warnings(c)),
+        "notices": arrange(overview.notices(c)),
         "classes": overview.class_counts(c),
         "duplicates": overview.duplicates(c),
         "conflicts": images.conflicts(c),
@@ -35,6 +37,7 @@ def view(c: Contents) -> dict[str, object]:
         "gallery": images.gallery(c),
         "gallery_note": images.note(c),
         "has_synthetic": bool(c.run.synthetic),
+        "adds_images": bool(c.run.images.adding),
     }
 
 

@@ -2,12 +2,14 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup, escape
 
 MINUS = "\N{MINUS SIGN}"
+UNBROKEN = re.compile(r"(?<![\w-])(?:--[a-z][\w-]*|[A-Za-z]\w*-\d+)(?![\w-])")
 
 
 def known(value: float | None) -> bool:
@@ -114,9 +116,20 @@ def breakable(name: str) -> Markup:
     return escape(name).replace("_", Markup("_<wbr>"))
 
 
-def unbroken(sentence: str) -> str:
-    """Return a sentence in which a number and its percent sign stay on one line."""
-    return sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+def unbroken(sentence: str) -> Markup:
+    """Return HTML in which options, split-0 and a number with its percent sign stay on one line.
+
+    Example:
+        >>> unbroken("Use --own-thresholds.")
+        Markup('Use <span class="unbroken">--own-thresholds</span>.')
+    """
+    text = sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+    html, end = Markup(), 0
+    for match in UNBROKEN.finditer(text):
+        html += escape(text[end : match.start()])
+        html += Markup('<span class="unbroken">{}</span>').format(match[0])
+        end = match.end()
+    return html + escape(text[end:])
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

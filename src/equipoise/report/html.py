@@ -1,5 +1,6 @@
 """The report: one HTML file that can be read anywhere, from the stored files of a run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from equipoise.report import (
     tables,
 )
 from equipoise.report.advice import advice_of
+from equipoise.report.failed_cells import failure_groups, nothing_finished
 from equipoise.report.figures import styles_of
 from equipoise.report.run_contents import Contents, read_contents
 from equipoise.results.records import Results
@@ -71,7 +73,19 @@ def render(contents: Contents) -> str:
     view = {**_shared(contents), **task.view(contents), "found": sections_}
     page = environment().get_template("page.html")
     all_headings = {**task.BEFORE, **headings, **task.AFTER}
+    for section in empty_sections(view):
+        all_headings.pop(section, None)
+    if not view.get("has_synthetic", True) and "images" in all_headings:
+        all_headings["images"] = "Images"
     return page.render(view, headings=all_headings, version=equipoise.__version__)
+
+
+def empty_sections(view: Mapping[str, Any]) -> list[str]:
+    """Return the sections that have nothing to show: no heading stands over an empty one."""
+    empty = [] if view["failures"] else ["failed"]
+    if view["nothing_finished"]:
+        empty += ["comparison", "training", "segmentation/training", "cost"]
+    return empty
 
 
 def first_screen_warnings(contents: Contents) -> list[str]:
@@ -141,5 +155,8 @@ def _shared(c: Contents) -> dict[str, Any]:
         "provenance": tables.provenance(c),
         "settings": tables.settings(c),
         "splits": c.description.splits,
-        "failed": c.failed,
+        "failures": failure_groups(c),
+        "nothing_finished": nothing_finished(c),
+        "not_scored": tables.not_scored(c),
+        "unit": c.description.unit,
     }

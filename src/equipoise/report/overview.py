@@ -5,16 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equipoise.data.images.listing import NO_PATIENTS
 from equipoise.data.positive_class import REQUESTED, positive_class_reason
 from equipoise.data.splits import PARTS
+from equipoise.report.failed_cells import failures
 from equipoise.report.figures import OKABE_ITO
-from equipoise.report.formatting import extent, plural, times
+from equipoise.report.formatting import extent, listed, plural, times
+from equipoise.report.notices import CELLS, IMAGES, TRAINING, Notice
 from equipoise.report.run_contents import Contents
 from equipoise.results.checkpoints import disagreement, policy_in_words, read_checkpoints
+from equipoise.results.phrases import agrees
 from equipoise.results.records import RANKING
 from equipoise.results.regime.warning import is_frozen
 from equipoise.results.replay import missing_replays
+from equipoise.runs.description import NO_PATIENTS
 from equipoise.runs.duplicate_pairs import DuplicatePairs, PairsBySplit
 
 MUCH_ALIKE = 0.5  # pairwise distance of synthetic images as a share of that of real ones
@@ -27,12 +30,12 @@ def basis(c: Contents) -> str:
     """Return the sentences on what the verdict rests."""
     metric = c.results.metrics[c.results.decisive_metric].label
     n_splits, n_seeds = len(c.description.splits), len(c.description.seeds)
-    unit = "patient" if patients_are_known(c) else "image"
+    unit = c.description.unit
     n_pairs = []
     for row in c.results.comparisons:
-        if row.metric == c.results.decisive_metric:
+        if row.metric == c.results.decisive_metric and row.n_runs:
             n_pairs.append(row.n_runs)
-    runs = "No pairs"
+    runs = "No paired runs"
     if n_pairs:
         noun = "run" if set(n_pairs) == {1} else "runs"
         runs = f"{extent(n_pairs)} paired {noun} of each method"
@@ -56,9 +59,10 @@ def basis(c: Contents) -> str:
     )
 
 
-def patients_are_known(c: Contents) -> bool:
-    """Return whether the source names patients; else every image counts as one."""
-    return NO_PATIENTS not in c.description.notes
+def patients_in_words(c: Contents) -> str:
+    """Return the number of patients, or that it is unknown."""
+    known = c.description.unit == "patient"
+    return f"{c.description.dataset.n_groups:,}" if known else "unknown"
 
 
 def glance(c: Contents) -> dict[str, str]:
@@ -69,7 +73,7 @@ def glance(c: Contents) -> dict[str, str]:
     color = {1: " gray", 3: " RGB"}[channels]
     return {
         "images": f"{dataset.n_images:,}",
-        "patients": f"{dataset.n_groups:,}" if patients_are_known(c) else "unknown",
+        "patients": patients_in_words(c),
         "classes": str(len(c.class_names)),
         "imbalance ratio": f"{max(counts) / min(counts):.1f}",
         "pixels": times(*sides) + color,
@@ -81,16 +85,24 @@ def glance(c: Contents) -> dict[str, str]:
 
 def warnings(c: Contents) -> Iterator[str]:
     """Yield what a reader has to know before believing the rest."""
-    yield from incomplete(c)
+    for notice in notices(c):
+        yield notice.text
+
+
+def notices(c: Contents) -> Iterator[Notice]:
+    """Yield the same with the group of each, and whether it changes the reading of the verdict."""
+    yield from stated_notes(c)
     yield from failures(c)
-    yield from regime_warnings(c)
-    yield from crossing_duplicates(c)
+    yield from incomplete(c)
     yield from conflicting_labels(c)
+    yield from crossing_duplicates(c)
+    yield from notes(c)
+    yield from regime_notices(c)
     yield from small_test_sets(c)
     yield from similar_synthetic_images(c)
     missing = missing_replays(c.description, c.run.images.adding)
     if missing:
-        yield missing
+        yield Notice(text=missing, group=TRAINING)
     disagrees = disagreement(
         read_checkpoints(c.folder),
         c.results.baseline,
@@ -98,67 +110,76 @@ def warnings(c: Contents) -> Iterator[str]:
         frozen=is_frozen(c.description),
     )
     if disagrees:
-        yield disagrees
+        yield Notice(text=disagrees, group=TRAINING)
     skipped = c.description.skipped
     if skipped:
         named = ""
         if c.names:
             more = ", …" if len(skipped) > MOST_NAMED else ""
             named = f" ({', '.join(skipped[:MOST_NAMED])}{more})"
-        yield f"Left out, because they could not be read: {plural(len(skipped), 'file')}{named}."
-    yield from c.description.notes
+        text = f"Left out, because they could not be read: {plural(len(skipped), 'file')}{named}."
+        yield Notice(text=text, group=IMAGES)
 
 
-def regime_warnings(c: Contents) -> Iterator[str]:
+def stated_notes(c: Contents) -> Iterator[Notice]:
+    """Yield what the user wants every reader to know."""
+    for note in c.description.notes[: c.description.n_stated_notes]:
+        yield Notice(text=note, group=IMAGES, decisive=True)
+
+
+def notes(c: Contents) -> Iterator[Notice]:
+    """Yield what the reader of the images noted; without patients a comparison may leak."""
+    for note in c.description.notes[c.description.n_stated_notes :]:
+        yield Notice(text=note, group=IMAGES, decisive=note.startswith(NO_PATIENTS))
+
+
+def regime_notices(c: Contents) -> Iterator[Notice]:
     """Yield the most serious things that are wrong with how methods were trained and tested."""
     for warning in c.regime[:MOST_WARNINGS]:
-        yield warning.text
+        decisive = bool(warning.unusable)
+        yield Notice(text=warning.text, group=TRAINING, decisive=decisive)
     n_more = len(c.regime) - MOST_WARNINGS
     if n_more > 0:
-        yield f"{plural(n_more, 'more warning')} of this kind: see Checks of training and test."
+        more = f"{plural(n_more, 'more warning')} of this kind: see Checks of training and test."
+        yield Notice(text=more, group=TRAINING)
 
 
-def incomplete(c: Contents) -> Iterator[str]:
+def incomplete(c: Contents) -> Iterator[Notice]:
     """Yield how many cells are missing."""
-    if c.results.n_missing:
-        missing = f"{c.results.n_missing} of {plural(len(c.run.cells), 'cell')} are missing"
-        yield f"This study is not finished: {missing}. The same command continues it."
+    n = c.results.n_missing
+    if n:
+        missing = f"{n} of {plural(len(c.run.cells), 'cell')} {agrees(n, 'is', 'are')} missing"
+        text = f"This study is not finished: {missing}. The same command continues it."
+        yield Notice(text=text, group=CELLS, decisive=True)
 
 
-def failures(c: Contents) -> Iterator[str]:
-    """Yield which methods failed, how often, and the first error."""
-    for method in c.methods:
-        records = [record for record in c.failed if record.cell.method == method]
-        if records:
-            first = records[0]
-            where = f"{first.cell.split}, seed {first.cell.seed}"
-            yield f"{method} failed in {plural(len(records), 'run')}; in {where}: {first.error}"
-
-
-def crossing_duplicates(c: Contents) -> Iterator[str]:
+def crossing_duplicates(c: Contents) -> Iterator[Notice]:
     """Yield how many pairs of duplicates lie on both sides of a split."""
     for part, by_split in crossing_by_part(c).items():
         splits = []
-        n_pairs = 0
+        different = set()
         for split, pairs in by_split.items():
             if pairs:
                 splits.append(split)
-                n_pairs += len(pairs)
-        if splits:
-            yield (
-                f"{plural(n_pairs, 'pair')} of duplicate images cross from training into {part} "
-                f"({', '.join(splits)}): its results are too optimistic."
+                different.update(map(tuple, pairs))
+        n = len(different)
+        if n:
+            text = (
+                f"{plural(n, 'pair')} of duplicate images {agrees(n, 'crosses', 'cross')} from "
+                f"training into {part} ({', '.join(splits)}): its results are too optimistic."
             )
+            yield Notice(text=text, group=IMAGES, decisive=part == "test")
 
 
-def conflicting_labels(c: Contents) -> Iterator[str]:
+def conflicting_labels(c: Contents) -> Iterator[Notice]:
     """Yield how many copies of an image have different labels."""
-    n_pairs = 0 if c.run.duplicates is None else len(c.run.duplicates.conflicting)
-    if n_pairs:
-        yield (
-            f"{plural(n_pairs, 'pair')} of duplicate images have different labels, so that one of "
-            "each is wrong: see Duplicates."
+    n = 0 if c.run.duplicates is None else len(c.run.duplicates.conflicting)
+    if n:
+        text = (
+            f"{plural(n, 'pair')} of duplicate images {agrees(n, 'has', 'have')} different labels, "
+            f"one of {agrees(n, 'which', 'each pair')} is wrong: see Duplicates."
         )
+        yield Notice(text=text, group=IMAGES, decisive=True)
 
 
 def crossing_by_part(c: Contents) -> dict[str, PairsBySplit]:
@@ -167,18 +188,22 @@ def crossing_by_part(c: Contents) -> dict[str, PairsBySplit]:
     return {"test": pairs.into_test, "validation": pairs.into_validation}
 
 
-def small_test_sets(c: Contents) -> Iterator[str]:
+def small_test_sets(c: Contents) -> Iterator[Notice]:
     """Yield which classes have few test images in a split."""
     counts = np.array([split.counts["test"] for split in c.description.splits])  # (splits, classes)
+    few = []
     for name, n in zip(c.class_names, counts.min(axis=0).tolist(), strict=True):
         if n == 0:
-            yield f"A test part has no image of {name}: metrics that need one are missing there."
+            text = f"A test part has no image of {name}: metrics that need one are missing there."
+            yield Notice(text=text, group=IMAGES)
         elif n < FEW_IMAGES:
-            moves = f"one image moves its recall by {100 / n:.1f} points"
-            yield f"Only {plural(n, 'test image')} of {name} in a split: {moves}."
+            few.append(f"{n:,} of {name} ({100 / n:.1f})")
+    if few:
+        text = f"Few test images in a split (points of recall that one moves): {listed(few)}."
+        yield Notice(text=text, group=IMAGES)
 
 
-def similar_synthetic_images(c: Contents) -> Iterator[str]:
+def similar_synthetic_images(c: Contents) -> Iterator[Notice]:
     """Yield which methods generate images of a class that are too similar to each other."""
     for method in c.methods:
         for label, name in enumerate(c.class_names):
@@ -188,10 +213,11 @@ def similar_synthetic_images(c: Contents) -> Iterator[str]:
                 if added and label in record.diversity:
                     shares.append(record.diversity[label])
             if shares and float(np.median(shares)) < MUCH_ALIKE:
-                yield (
+                text = (
                     f"The images of {name} that {method} generates are much alike: their pairwise "
                     f"distance is {100 * float(np.median(shares)):.0f} % of that of real images."
                 )
+                yield Notice(text=text, group=TRAINING)
 
 
 @dataclass(frozen=True)
@@ -238,16 +264,20 @@ def duplicates(c: Contents) -> str:
     if not n_exact + n_near:
         return "No two images are the same or nearly the same."
     n_conflicting = len(pairs.conflicting)
+    counts = []
+    if n_exact:
+        counts.append(f"{plural(n_exact, 'pair')} of identical")
+    if n_near:
+        counts.append(f"{plural(n_near, 'pair')} of nearly identical")
     conflicting = f", {n_conflicting} of them with different labels" if n_conflicting else ""
-    sides = (
-        "Some lie on both sides of a split."
-        if pairs.crosses
-        else "None lies on both sides of a split."
-    )
-    return (
-        f"{plural(n_exact, 'pair')} of identical and {plural(n_near, 'pair')} of nearly identical "
-        f"images{conflicting}. {sides}"
-    )
+    if n_conflicting == n_exact + n_near:
+        conflicting = " with different labels"
+    one = n_exact + n_near == 1
+    if pairs.crosses:
+        sides = "It lies on both sides of a split." if one else "Some lie on both sides of a split."
+    else:
+        sides = f"{'It does not lie' if one else 'None lies'} on both sides of a split."
+    return f"{listed(counts)} images{conflicting}. {sides}"
 
 
 def crossing_pairs(c: Contents) -> list[tuple[str, ...]]:

@@ -7,8 +7,10 @@ from typing import Any
 
 from equipoise.metrics.segmentation import SEGMENTATION_METRICS
 from equipoise.report import charts, overview, volumes
+from equipoise.report.failed_cells import failures
 from equipoise.report.figures import Panel, Style, styles_of
 from equipoise.report.formatting import extent, plural, times
+from equipoise.report.notices import IMAGES, TRAINING, Notice, arrange
 from equipoise.report.run_contents import Contents
 from equipoise.results.checkpoints import policy_in_words
 from equipoise.results.regime.volumes import FEWEST_TESTED
@@ -16,6 +18,7 @@ from equipoise.results.volume_verdict import ENOUGH_FOLDS
 
 BEFORE = {  # name of the template -> heading
     "segmentation/data": "Data",
+    "failed": "Failed cells",
     "comparison": "Comparison with the baseline",
     "segmentation/results": "Results",
 }
@@ -34,10 +37,10 @@ def view(c: Contents) -> dict[str, object]:
     """Return what only the templates of this task show."""
     stored = c.run.volumes
     return {
-        "unit": "Cases",
+        "items": "Cases",
         "basis": basis(c),
         "glance": glance(c),
-        "warnings": list(warnings(c)),
+        "notices": arrange(notices(c)),
         "classes": volumes.class_counts(c, stored),
         "regions": volumes.regions(c),
         "main_table": volumes.main_table(c),
@@ -86,24 +89,25 @@ def basis(c: Contents) -> str:
     metric = c.results.metrics[c.results.primary_metric].label
     n_patients, n_folds = c.results.test_patients[0], len(c.description.splits)
     n_seeds = plural(len(c.description.seeds), "seed")
-    folds = f"{n_folds} folds by patient"
+    one = c.description.unit
+    folds = f"{n_folds} folds by {one}"
     unit = (
-        "the unit is the fold, whose patients the same networks have segmented, with its seeds "
-        "averaged; the variance over patients is added"
+        f"the unit is the fold, whose {one}s the same networks have segmented, with its seeds "
+        f"averaged; the variance over {one}s is added"
     )
     if n_folds == 1:
         folds = "1 split"
         unit = (
-            "the variance over seeds is added to that over patients, so the verdict speaks of "
-            "networks trained on these patients"
+            f"the variance over seeds is added to that over {one}s, so the verdict speaks of "
+            f"networks trained on these {one}s"
         )
     elif n_folds == c.description.dataset.n_groups:
-        folds, unit = f"{n_folds} folds of one patient each", "the unit is the patient"
+        folds, unit = f"{n_folds} folds of one {one} each", f"the unit is the {one}"
     return (
-        f"Each of {plural(n_patients, 'patient')} is segmented once for every seed, by a network "
-        f"that never saw this patient ({folds}, {n_seeds}). The verdict rests on {metric}, named "
+        f"Each of {plural(n_patients, one)} is segmented once for every seed, by a network "
+        f"that never saw this {one} ({folds}, {n_seeds}). The verdict rests on {metric}, named "
         f"before anything was trained. Methods are paired with the baseline {c.results.baseline} "
-        f"by patient; in tests and intervals (Student's t) {unit}. "
+        f"by {one}; in tests and intervals (Student's t) {unit}. "
         f"{policy_in_words(c.description)}".rstrip()
     )
 
@@ -114,7 +118,7 @@ def glance(c: Contents) -> dict[str, str]:
     counts = [n for n in dataset.counts if n]
     return {
         "cases": f"{dataset.n_images:,}",
-        "patients": f"{dataset.n_groups:,}",
+        "patients": overview.patients_in_words(c),
         "modalities": ", ".join(dataset.modalities),
         "classes": str(len(c.class_names)),
         "rarest class, of all voxels": volumes.share(min(counts) / sum(counts)),
@@ -126,29 +130,40 @@ def glance(c: Contents) -> dict[str, str]:
 
 def warnings(c: Contents) -> Iterator[str]:
     """Yield what a reader has to know before believing the rest."""
+    for notice in notices(c):
+        yield notice.text
+
+
+def notices(c: Contents) -> Iterator[Notice]:
+    """Yield the same with the group of each, and whether it changes the reading of the verdict."""
+    yield from overview.stated_notes(c)
+    yield from failures(c)
     yield from overview.incomplete(c)
-    yield from overview.failures(c)
-    yield from overview.regime_warnings(c)
+    yield from overview.notes(c)
+    yield from overview.regime_notices(c)
     enough_patients = c.results.test_patients[0] >= FEWEST_TESTED
     if enough_patients and 1 < len(c.description.splits) < ENOUGH_FOLDS:
-        yield (
+        text = (
             f"With {len(c.description.splits)} folds the intervals are wide, because so few "
             f"trainings hardly show how much networks differ. Use {ENOUGH_FOLDS} folds or more."
         )
+        yield Notice(text=text, group=TRAINING)
     dense = dense_methods(c)
     if dense:
-        yield (
+        text = (
             f"In dense mode ({', '.join(dense)}) the network learns every pixel of a patch: the "
             "pixels remain imbalanced even where the patch centers are balanced. See what the "
             "networks were shown."
         )
-    yield from segmenter_notes(c)
+        yield Notice(text=text, group=TRAINING)
+    for note in segmenter_notes(c):
+        yield Notice(text=note, group=TRAINING)
     skipped = c.description.skipped
     if skipped and not c.names:
-        yield f"Left out, because they could not be read: {plural(len(skipped), 'case')}."
+        text = f"Left out, because they could not be read: {plural(len(skipped), 'case')}."
+        yield Notice(text=text, group=IMAGES)
     for reason in skipped if c.names else ():
-        yield f"A case was left out: {reason}"
-    yield from c.description.notes
+        yield Notice(text=f"A case was left out: {reason}", group=IMAGES)
 
 
 def dense_methods(c: Contents) -> list[str]:

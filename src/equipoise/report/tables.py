@@ -49,12 +49,13 @@ class Forest:
 
 
 def forests(c: Contents) -> list[Forest]:
-    """Return the comparisons with the baseline, one forest for each metric."""
-    baseline = c.results.baseline
-    return [
-        forest(c.results.metrics[name], rows, baseline)
-        for name, rows in by_metric(c.results.comparisons).items()
-    ]
+    """Return the comparisons with the baseline that have a difference, a forest for a metric."""
+    drawn = []
+    for name, rows in by_metric(c.results.comparisons).items():
+        with_runs = [row for row in rows if row.n_runs and known(row.difference)]
+        if with_runs:
+            drawn.append(forest(c.results.metrics[name], with_runs, c.results.baseline))
+    return drawn
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,14 @@ def findings(c: Contents) -> tuple[list[Metric], list[MethodFinding]]:
     """Return the compared metrics, and what each method does to them."""
     groups = by_metric(c.results.comparisons)
     rows = []
+    without_runs = not_scored(c)
     for judgment in c.results.judgments:
-        differences = []
+        differences: list[Comparison | None] = []
         for comparisons in groups.values():
             of_method = [row for row in comparisons if row.method == judgment.method]
             differences.append(of_method[0] if of_method else None)
-        rows.append(MethodFinding(judgment.method, judgment.word, differences))
+        word = without_runs.get(judgment.method, judgment.word)
+        rows.append(MethodFinding(judgment.method, word, differences))
     return [c.results.metrics[name] for name in groups], rows
 
 
@@ -144,6 +147,15 @@ class Score:
 def scored(c: Contents) -> list[MethodResult]:
     """Return the methods that have a finished run."""
     return [method for method in c.results.methods if method.n_runs]
+
+
+def not_scored(c: Contents) -> dict[str, str]:
+    """Return the methods without a finished run, and why they have none."""
+    reasons = {}
+    for method in c.results.methods:
+        if not method.n_runs:
+            reasons[method.method] = "failed" if method.n_failed else "not run yet"
+    return reasons
 
 
 def headline(c: Contents) -> list[Metric]:
@@ -256,7 +268,7 @@ def provenance(c: Contents) -> dict[str, str]:
     return {
         "Seeds": ", ".join(str(seed) for seed in study.seeds),
         "Data": dataset_text(study.dataset),
-        "Data fingerprint": study.dataset.fingerprint,
+        "Data fingerprint": study.dataset.fingerprint[:16],
         "Versions": ", ".join(f"{name} {version}" for name, version in study.versions.items()),
         "Machine": machine.format_map(study.machine),
         "Device": ", ".join(devices) or "\N{EN DASH}",

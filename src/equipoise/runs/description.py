@@ -354,6 +354,12 @@ class StudyDescription:
         return _texts(self.facts.get("notes"))
 
     @property
+    def n_stated_notes(self) -> int:
+        """How many of `notes`, the first ones, are the user's own (--note)."""
+        n = self.facts.get("n_stated_notes", 0)
+        return n if isinstance(n, int) else 0
+
+    @property
     def unit(self) -> str:
         """What counts as independent: "patient", or "image" or "case" where none are known."""
         if not any(note.startswith(NO_PATIENTS) for note in self.notes):

@@ -31,7 +31,7 @@ def test_at_most_six_warnings_are_on_the_first_screen(
         for i, kind in enumerate(KINDS)
     ]
     contents = with_warnings(read_contents(make_run()), warnings, monkeypatch)
-    shown = list(overview.regime_warnings(contents))
+    shown = [notice.text for notice in overview.regime_notices(contents)]
     assert shown[:6] == [warning.text for warning in warnings[:6]]
     assert len(shown) == 7
     assert f"{len(KINDS) - 6} more" in shown[6]

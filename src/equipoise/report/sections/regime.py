@@ -51,7 +51,7 @@ def view(contents: Contents) -> RegimeView | None:
     for kind in OF_TASK[contents.results.task]:
         unknown = kind == "below the reference" and reference is None
         if kind not in kinds and not unknown:
-            in_order.append(KINDS[kind])
+            in_order.append(KINDS[kind].replace("patient", contents.description.unit))
     for features in reference.features if reference else ():
         gains = [row for row in reference.gains if row.features == features] if reference else []
         tables.append(ReferenceTable(LABELS[features], gains))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from equipoise.metrics.classification import METRICS
 from equipoise.report.formatting import decimal, interval, known, p_value, sentence_case
 from equipoise.report.run_contents import Contents
-from equipoise.results.phrases import MOST_NAMED
+from equipoise.results.phrases import MOST_NAMED, listed
 from equipoise.results.power import (
     ACCURACY,
     SPREADS,
@@ -94,7 +94,7 @@ class SecondOpinionsView:
 def view(contents: Contents) -> SecondOpinionsView | None:
     """Return sentences and tables; None where there is nothing to compare."""
     results = contents.results
-    if not results.comparisons:
+    if not any(row.n_runs for row in results.comparisons):
         return None
     opinions = second_opinions(contents.run.images, results.comparisons)
     by_test: dict[tuple[str, str], list[Opinion]] = {}
@@ -105,7 +105,7 @@ def view(contents: Contents) -> SecondOpinionsView | None:
         groups.append(verdict_table(metric, opinions, results))
     return SecondOpinionsView(
         disagreements=disagreement_sentences(opinions, results),
-        sentences=[agreement_sentence(rows, results) for rows in by_test.values()],
+        sentences=agreement_sentences(list(by_test.values()), results),
         several=several_images_warning(contents),
         groups=groups,
         foretold=foretold(contents),
@@ -138,6 +138,27 @@ def disagreement_sentences(opinions: Sequence[Opinion], results: Results) -> lis
     return texts
 
 
+def agreement_sentences(by_test: Sequence[Sequence[Opinion]], results: Results) -> list[str]:
+    """Return a sentence on each test with an answer, and one on those that have none."""
+    sentences = []
+    unanswered: dict[str, list[str]] = {}  # reason -> tests
+    for rows in by_test:
+        if any(row.verdict not in UNTESTED for row in rows):
+            sentences.append(agreement_sentence(rows, results))
+            continue
+        test = rows[0].test
+        reason = f"needs {NEEDS[test]}"
+        if all(row.verdict == "no variation" for row in rows):
+            reason = "every split shows the same difference"
+        name = NAMES[test].replace("The ", "the ")
+        label = results.metrics[rows[0].metric].label
+        unanswered.setdefault(reason, []).append(f"{name} of {label}")
+    if unanswered:
+        parts = [f"{listed(tests)} ({reason})" for reason, tests in unanswered.items()]
+        sentences.append(f"Without an answer: {'; '.join(parts)}.")
+    return sentences
+
+
 def agreement_sentence(rows: Sequence[Opinion], results: Results) -> str:
     """Return on how many methods a test agrees with our verdict, where it differs, and why."""
     test = rows[0].test
@@ -153,10 +174,6 @@ def agreement_sentence(rows: Sequence[Opinion], results: Results) -> str:
         if row.verdict not in UNTESTED:
             answered.setdefault(row.verdict, []).append(row.method)
     n_compared = n_agreed + len(differing)
-    if not answered:
-        unvarying = all(row.verdict == "no variation" for row in rows)
-        reason = "every split shows the same difference" if unvarying else f"it needs {NEEDS[test]}"
-        return f"{subject} has no answer: {reason}."
     if not n_compared:
         answers = []
         for verdict, methods in answered.items():
