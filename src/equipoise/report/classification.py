@@ -37,7 +37,6 @@ def view(c: Contents) -> dict[str, object]:
         "gallery": images.gallery(c),
         "gallery_note": images.note(c),
         "has_synthetic": bool(c.run.synthetic),
-        "adds_images": bool(c.run.images.adding),
     }
 
 
