@@ -46,7 +46,8 @@ def test_every_section_region_class_method_and_metric_is_named(volumes_page: str
         "Checks of training and test",
         "What the networks were shown",
     ]
-    assert headings[1:] == [*BEFORE.values(), *sections, *AFTER.values()]  # behind the warnings
+    before = [heading for name, heading in BEFORE.items() if name != "failed"]
+    assert headings[1:] == [*before, *sections, *AFTER.values()]  # behind the warnings
     for name in (
         "whole",
         "core",
@@ -175,10 +176,10 @@ def test_what_is_missing_failed_or_was_left_out_is_said_and_names_are_escaped(
     )
     write_all_tables(open_run(volumes_copy))
     said = list(warnings(read_contents(volumes_copy, names=True)))
-    assert "1 of 6 cells" in said[0]
-    assert any(re.search(r"dense .* 1 run.*fold-1, seed 0: too dark", text) for text in said)
-    assert said[-2].endswith(": case 7 has no T2.")
-    assert said[-1] == "Labels were guessed."
+    assert said[0] == "1 of 6 cells failed (dense in 1 of 2 runs): too dark"
+    assert "1 of 6 cells is missing" in said[1]
+    assert said[-1].endswith(": case 7 has no T2.")
+    assert "Labels were guessed." in said
     assert evil not in write_report(volumes_copy).read_text(encoding="utf-8")
 
 
@@ -188,7 +189,7 @@ def test_a_run_without_a_finished_cell_is_reported(volumes_copy: Path) -> None:
     write_all_tables(open_run(volumes_copy))
     text = write_report(volumes_copy).read_text()
     assert "No cell is finished" in text
-    assert "No segmenter recorded its training." in text
+    assert "Training" not in re.findall(r"<h2[^>]*>([^<]+)</h2>", text)
 
 
 def test_stages_are_drawn_apart_and_classes_named(volumes_run: Path) -> None:
