@@ -157,7 +157,7 @@ def crossing_duplicates(c: Contents) -> Iterator[Notice]:
     """Yield how many pairs of duplicates lie on both sides of a split."""
     for part, by_split in crossing_by_part(c).items():
         splits = []
-        different = set()
+        different: set[tuple[str, ...]] = set()
         for split, pairs in by_split.items():
             if pairs:
                 splits.append(split)
