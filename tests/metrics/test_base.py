@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from equipoise.exceptions import DataError, SettingError
+from equipoise.metrics.base import Predictions
 from equipoise.metrics.classification import METRICS
 
 RIGHT: dict[str, Any] = {"y_true": np.array([0, 1]), "y_score": np.eye(2), "positive": 1}
@@ -42,3 +43,16 @@ def test_arguments_are_keywords_only_because_swapped_ones_swap_precision_and_rec
 def test_the_positive_class_is_required() -> None:
     with pytest.raises(TypeError, match="positive"):
         METRICS["accuracy"].function(y_true=RIGHT["y_true"], y_score=RIGHT["y_score"])  # type: ignore[call-arg]
+
+
+def test_other_weights_neither_sort_again_nor_round_what_is_complete() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, size=60)
+    score = 0.1 + 0.7 * np.eye(3)[labels]
+    predictions = Predictions(y_true=labels, y_score=score, positive=2)
+    drawn = predictions.reweighted(rng.exponential(size=(300, 60)))
+    assert drawn.sorted_by_class is predictions.sorted_by_class
+    assert np.array_equal(drawn.hits, drawn.support)
+    assert np.array_equal(drawn.hits, drawn.called)
+    counts = drawn.confusion
+    np.testing.assert_allclose(drawn.support, counts.sum(axis=2), rtol=1e-12)

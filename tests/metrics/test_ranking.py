@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from equipoise.metrics.ranking import areas
+from equipoise.metrics.ranking import FEW_WEIGHTINGS, areas
 
 cases = st.lists(
     st.tuples(st.booleans(), st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=30
@@ -51,3 +51,14 @@ def test_a_class_that_a_fractional_weighting_leaves_out_is_nan_not_rounding() ->
     auroc, precision = areas(np.array([0.1, 0.2, 0.3, 0.4]), truth, weights)
     assert np.isnan(auroc).all()
     assert_allclose(precision, [1.0, np.nan])
+
+
+def test_many_weightings_at_once_equal_each_alone() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(40) < 0.3
+    score = rng.integers(0, 12, size=40) / 12  # with ties
+    weights = rng.exponential(size=(2 * FEW_WEIGHTINGS, 40))
+    together = areas(score, truth, weights)
+    for row in (0, FEW_WEIGHTINGS, 2 * FEW_WEIGHTINGS - 1):
+        alone = areas(score, truth, weights[row : row + 1])
+        assert_allclose([area[row] for area in together], np.ravel(alone), rtol=1e-12)

@@ -41,8 +41,7 @@ def test_intervals_stay_within_the_bounds(write_run: WriteRun) -> None:
 
 def test_runs_without_the_metric_are_left_out() -> None:
     values = np.array([0.5, np.nan, 0.7])
-    posterior = np.array([[0.4, 0.6], [0.0, 0.0], [0.6, 0.8]])
-    summary = summarize_runs(values, posterior)
+    summary = summarize_runs(values, np.array([0.5, 0.7]))
     assert_allclose(summary.mean, 0.6)
     assert summary.n_runs == 2
     assert_allclose((summary.low, summary.high), (0.503, 0.697))

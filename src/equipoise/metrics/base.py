@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from equipoise.arrays import Labels, Scores
 from equipoise.exceptions import DataError, SettingError
-from equipoise.metrics.ranking import areas
+from equipoise.metrics.ranking import SortedImages, sort_images
 from equipoise.validation import check_labels
 
 Values = NDArray[np.float64]
@@ -79,33 +79,47 @@ class Predictions:
     @cached_property
     def hits(self) -> Values:
         """(b, k) weight of the images of each class that are called it."""
-        return np.ascontiguousarray(np.diagonal(self.confusion, axis1=1, axis2=2))
+        return self._weigh(self.y_true, where=self._is_hit)
 
     @cached_property
     def support(self) -> Values:
-        """(b, k) weight of the images of each class."""
-        return np.asarray(self.confusion.sum(axis=2))
+        """(b, k) weight of the images of each class; exactly `hits` where none is missed."""
+        return self.hits + self._weigh(self.y_true, where=~self._is_hit)
 
     @cached_property
     def called(self) -> Values:
         """(b, k) weight of the images that are called each class."""
-        return np.asarray(self.confusion.sum(axis=1))
+        return self.hits + self._weigh(self.y_score.argmax(axis=1), where=~self._is_hit)
+
+    @cached_property
+    def _is_hit(self) -> NDArray[np.bool_]:
+        return np.asarray(self.y_score.argmax(axis=1) == self.y_true)
+
+    def _weigh(self, classes: Labels, *, where: NDArray[np.bool_]) -> Values:
+        """Sum the weights of some images by class, (b, k)."""
+        indicator = np.eye(self.n_classes)[classes] * where[:, None]  # (n, k)
+        return np.asarray(self.weighting @ indicator)
+
+    @cached_property
+    def sorted_by_class(self) -> tuple[SortedImages, ...]:
+        """The images sorted by the score of each class, whatever their weights."""
+        return tuple(
+            sort_images(self.y_score[:, c], self.y_true == c) for c in range(self.n_classes)
+        )
 
     @cached_property
     def areas(self) -> tuple[Values, Values]:
         """(b, k) one-vs-rest AUROC and (b, k) average precision; NaN if the class is absent."""
-        shape = (len(self.weighting), self.n_classes)
-        auroc, precision = np.empty(shape), np.empty(shape)
-        for c in range(self.n_classes):
-            is_class = self.y_true == c
-            auroc[:, c], precision[:, c] = areas(self.y_score[:, c], is_class, self.weighting)
+        by_image = np.ascontiguousarray(self.weighting.T)
+        areas = [images.areas(by_image) for images in self.sorted_by_class]
+        auroc, precision = np.array(areas).transpose(1, 2, 0)
         return auroc, precision
 
     def reweighted(self, weights: Values) -> Self:
-        """Return the same predictions under other weights, (b, n), without checking them again."""
+        """Return the same predictions under other weights, (b, n): not checked or sorted again."""
         twin = object.__new__(type(self))
         values = {item.name: getattr(self, item.name) for item in fields(self)}
-        vars(twin).update(values, weights=weights)
+        vars(twin).update(values, weights=weights, sorted_by_class=self.sorted_by_class)
         return twin
 
 

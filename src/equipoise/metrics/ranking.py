@@ -1,19 +1,22 @@
 """Areas under the ROC and precision-recall curves, under many weightings at once."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
-MOST_PAIRS = 2**16  # of a positive and any image that are compared; sorting is faster above
+SMALLEST = np.finfo(np.float64).tiny
+FEW_WEIGHTINGS = 256  # below, a cumulative sum is faster than a sum of rows
 
 
 def areas(score: Values, truth: NDArray[np.bool_], weights: Values) -> tuple[Values, Values]:
     """Compute AUROC and average precision of a score, for each row of weights.
 
     Equal to scikit-learn's `roc_auc_score` and `average_precision_score` with `sample_weight`
-    (ties share one threshold), but treats all weightings together: by matrix products with the
-    comparisons of all pairs where there are few, else along the sorted images.
+    (ties share one threshold), but treats all weightings together.
 
     Args:
         score: (n,) higher means more likely positive.
@@ -37,65 +40,75 @@ def areas(score: Values, truth: NDArray[np.bool_], weights: Values) -> tuple[Val
     See Also:
         `equipoise.metrics.delong.influences`: one AUROC, and how much each image moves it.
     """
-    n_pairs = int(np.count_nonzero(truth)) * len(truth)
-    rule = _by_pairs if n_pairs <= MOST_PAIRS else _by_sorting
-    auroc, precision = rule(score, truth, weights)
-    return np.clip(auroc, 0.0, 1.0), np.clip(precision, 0.0, 1.0)
+    return sort_images(score, truth).areas(np.ascontiguousarray(weights.T))
 
 
-def _by_pairs(score: Values, truth: NDArray[np.bool_], weights: Values) -> tuple[Values, Values]:
-    """Compute both areas from comparisons of each positive with every image."""
-    positives, negatives = score[truth], score[~truth]
-    true_weights, false_weights = weights[:, truth], weights[:, ~truth]  # (b, p), (b, n - p)
-    false_through = false_weights @ (negatives[:, None] >= positives).astype(np.float64)
-    true_through = true_weights @ (positives[:, None] >= positives).astype(np.float64)
-    false_ahead = 2.0 * false_through  # a tie counts half
-    ties = negatives[:, None] == positives
-    if ties.any():
-        false_ahead -= false_weights @ ties.astype(np.float64)
-    n_true, n_false = true_weights.sum(axis=1), false_weights.sum(axis=1)
-    outranked = np.einsum("bp,bp->b", true_weights, false_ahead)
-    auroc = 1.0 - _divide(outranked, 2.0 * n_true * n_false)
-    precision_here = _divide(true_through, true_through + false_through, empty=0.0)
-    precision = _divide(np.einsum("bp,bp->b", true_weights, precision_here), n_true)
-    return auroc, precision
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SortedImages:
+    """n images from the highest score to the lowest, sorted once for any number of weightings.
+
+    Attributes:
+        positives: (p,) positive images, the highest score first.
+        negatives: (n - p,) the others likewise.
+        through: (p,) negatives with the score of each positive or a higher one.
+        before: (p,) negatives with a higher score.
+        last_tie: (p,) place of the last positive with the same score.
+    """
+
+    positives: Rows
+    negatives: Rows
+    through: Rows
+    before: Rows
+    last_tie: Rows
+
+    def areas(self, by_image: Values) -> tuple[Values, Values]:
+        """Compute (b,) AUROC and (b,) average precision; `by_image` (n, b) are weights."""
+        true_weights = by_image[self.positives]  # (p, b)
+        false_in_front = np.zeros((len(self.negatives) + 1, by_image.shape[1]))
+        false_in_front[1:] = by_image[self.negatives]
+        _add_up(false_in_front)
+        true_in_front = true_weights.copy()
+        _add_up(true_in_front)
+        n_true, n_false = true_weights.sum(axis=0), false_in_front[-1]
+
+        ahead = false_through = false_in_front[self.through]  # (p, b)
+        if (self.through != self.before).any():  # a tie counts half
+            ahead = (false_through + false_in_front[self.before]) / 2.0
+        outranked = np.einsum("pb,pb->b", true_weights, ahead)
+        auroc = 1.0 - _divide(outranked, n_true * n_false)
+
+        true_through = true_in_front[self.last_tie]
+        called = true_through + false_through
+        np.maximum(called, SMALLEST, out=called)  # without any weight: 0 / SMALLEST
+        precision = np.einsum("pb,pb->b", true_weights, np.divide(true_through, called, out=called))
+        return np.clip(auroc, 0.0, 1.0), np.clip(_divide(precision, n_true), 0.0, 1.0)
 
 
-def _by_sorting(score: Values, truth: NDArray[np.bool_], weights: Values) -> tuple[Values, Values]:
-    """Compute both areas from sums of weights along the sorted images."""
-    order = np.argsort(-score, kind="stable")
-    falling = -score[order]
-    rows = np.flatnonzero(truth[order])  # (p,) positions of the positives, best score first
-    sorted_weights = weights[:, order]
-    true_weights = sorted_weights[:, rows]
-    all_weight = _weight_in_front(sorted_weights)  # (b, n + 1)
-    true_weight = _weight_in_front(true_weights)  # (b, p + 1)
-
-    before = np.searchsorted(falling, falling[rows], side="left")  # first of each tie
-    through = np.searchsorted(falling, falling[rows], side="right")  # behind the last of each tie
-    true_before = true_weight[:, np.searchsorted(rows, before)]
-    true_through = true_weight[:, np.searchsorted(rows, through)]
-    false_ahead = all_weight[:, before] - true_before + all_weight[:, through] - true_through
-
-    n_true = true_weight[:, -1]
-    n_false = weights @ ~truth  # summed separately: total minus n_true would hide an exact 0
-    share = _divide(true_weights, n_true[:, None])  # of the positive weight, at each positive
-    auroc = 1.0 - _divide((share * false_ahead).sum(axis=1), 2.0 * n_false)
-    precision_here = _divide(true_through, all_weight[:, through], empty=0.0)
-    precision = (share * precision_here).sum(axis=1)
-    auroc[n_true <= 0] = np.nan
-    precision[n_true <= 0] = np.nan
-    return auroc, precision
+def sort_images(score: Values, truth: NDArray[np.bool_]) -> SortedImages:
+    """Sort images (n,) by their score, positive ones and others apart."""
+    falling = np.argsort(-score, kind="stable")
+    positives, negatives = falling[truth[falling]], falling[~truth[falling]]
+    of_positives, of_negatives = -score[positives], -score[negatives]  # both rise
+    return SortedImages(
+        positives=positives,
+        negatives=negatives,
+        through=np.searchsorted(of_negatives, of_positives, side="right"),
+        before=np.searchsorted(of_negatives, of_positives, side="left"),
+        last_tie=np.searchsorted(of_positives, of_positives, side="right") - 1,
+    )
 
 
-def _weight_in_front(weights: Values) -> Values:
-    """Sum the weights before each position, (b, m + 1)."""
-    total = np.zeros((weights.shape[0], weights.shape[1] + 1))
-    np.cumsum(weights, axis=1, out=total[:, 1:])
-    return total
+def _add_up(rows: Values) -> None:
+    """Replace each row by the sum of the rows up to it."""
+    if rows.shape[1] < FEW_WEIGHTINGS:
+        np.cumsum(rows, axis=0, out=rows)
+        return
+    for i in range(1, len(rows)):
+        rows[i] += rows[i - 1]
 
 
-def _divide(top: Values, bottom: Values, *, empty: float = np.nan) -> Values:
-    result = np.full(np.broadcast_shapes(top.shape, bottom.shape), empty)
+def _divide(top: Values, bottom: Values) -> Values:
+    """Divide; NaN where the denominator is 0."""
+    result = np.full(top.shape, np.nan)
     np.divide(top, bottom, out=result, where=bottom > 0)
     return result

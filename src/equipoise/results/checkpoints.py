@@ -284,7 +284,7 @@ def _other_results(
     for method in run.methods:
         rows = run.rows_of(method)
         for name in names:
-            values, posterior = scores.values[name][rows], scores.posterior[name][rows]
+            values, posterior = scores.values[name][rows], scores.posterior[name][method]
             summaries[method, name] = summarize_runs(values, posterior) if len(rows) else UNDEFINED
     comparisons = _compare_other(run, results, scores)
     judgments = judge(replace(results, comparisons=tuple(comparisons)))

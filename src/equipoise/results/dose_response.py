@@ -166,7 +166,9 @@ def _curve(
     to_none = _differences_to_none(ladder, run, metric, test)
     for i, (method, dose) in enumerate(ladder.doses.items()):
         rows = slice(i * n_runs, (i + 1) * n_runs)
-        summary = summarize_runs(test.values[metric.name][rows], test.posterior[metric.name][rows])
+        summary = summarize_runs(
+            test.values[metric.name][rows], test.posterior[metric.name][method]
+        )
         difference = to_none.get(method)
         yield DoseRow(
             base=ladder.base,

@@ -90,7 +90,7 @@ def _method_result(
     rows, cells = images.rows_of(method), images.cells_of(method)
     metrics = {}
     for name in names:
-        metrics[name] = summarize_runs(scores.values[name][rows], scores.posterior[name][rows])
+        metrics[name] = summarize_runs(scores.values[name][rows], scores.posterior[name][method])
     confusion = np.zeros((len(images.class_names), len(images.class_names)), dtype=np.int64)
     for cell in cells:
         confusion += cell.predictions.confusion[0].astype(np.int64)

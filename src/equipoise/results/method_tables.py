@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.metrics.intervals import metric_interval
-from equipoise.metrics.statistics import mean_known
 from equipoise.results.records import Comparison, Results, Summary
 from equipoise.runs.cell_record import FinishedCellRecord
 from equipoise.runs.csv_records import column_names, write_csv, write_rows
 
 
 def summarize_runs(values: NDArray[np.float64], posterior: NDArray[np.float64]) -> Summary:
-    """Summarize a metric over runs from its values (runs,) and its posterior draws (runs, c).
+    """Summarize a metric over runs from its values (runs,) and draws (c,) of their mean.
 
     The interval is that of the mean over these runs, for other test patients.
     """
@@ -25,7 +24,7 @@ def summarize_runs(values: NDArray[np.float64], posterior: NDArray[np.float64]) 
     if n_runs == 0:
         return Summary(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, n_runs=0)
     mean = float(values[defined].mean())
-    low, high = metric_interval(mean, mean_known(posterior[defined]))
+    low, high = metric_interval(mean, posterior)
     sd = float(values[defined].std(ddof=1)) if n_runs > 1 else math.nan
     return Summary(mean=mean, sd=sd, low=low, high=high, n_runs=n_runs)
 

@@ -81,13 +81,13 @@ TABLES = {
 def tabulate_operating(run: ImageRun, *, n_draws: int = N_DRAWS) -> OperatingTables:
     """Compute the tables of a run, complete or not, from its stored predictions."""
     tunings = {cell.cell: Tuning(cell.validation) for cell in run.finished}
-    names = [f"{point}/{kind}" for point in POINTS for kind in KINDS]
-    counts = score_by(partial(_measure_of, tunings), names, run, n_draws=n_draws)
-    scores = replace(
-        counts,
-        values=_measures(counts.values),
-        draws=_measures(counts.draws),
-        posterior=_measures(counts.posterior),
+    scores = score_by(
+        partial(_measure_of, tunings),
+        [f"{point}/{measure}" for point in POINTS for measure in MEASURES],
+        run,
+        n_draws=n_draws,
+        derive=_measures,
+        compared=[f"{point.name}/{point.compared}" for point in POINTS.values()],
     )
     comparisons: list[Comparison] = []
     for point in POINTS.values():
@@ -110,7 +110,7 @@ def point_rows(run: ImageRun, scores: BootstrapScores) -> Iterator[PointRow]:
         for point in POINTS:
             for measure in MEASURES:
                 key = f"{point}/{measure}"
-                summary = summarize_runs(scores.values[key][rows], scores.posterior[key][rows])
+                summary = summarize_runs(scores.values[key][rows], scores.posterior[key][method])
                 yield PointRow(method=method, point=point, measure=measure, **vars(summary))
 
 
@@ -148,13 +148,12 @@ def _count_kinds(kinds: Mapping[Cell, Values], cell: FinishedCell, weights: Valu
     return np.asarray((weights @ kinds[cell.cell]).T)
 
 
-def _measures(counts: Mapping[str, Values]) -> dict[str, Values]:
-    """Compute every measure at every point from numbers of images."""
-    measures: dict[str, Values] = {}
-    for point in POINTS:
-        of_kinds = np.stack([counts[f"{point}/{kind}"] for kind in KINDS], axis=-1)
-        predictions = of_counts(of_kinds.reshape(-1, len(KINDS)))
-        for name, measure in MEASURES.items():
-            values = measure.rule(predictions)
-            measures[f"{point}/{name}"] = values.reshape(of_kinds.shape[:-1])
-    return measures
+def _measures(counts: Values) -> Values:
+    """Compute every measure at every point (points x measures, runs, b) from numbers of images."""
+    of_points = counts.reshape(len(POINTS), len(KINDS), *counts.shape[1:])
+    measures = []
+    for of_kinds in of_points:
+        predictions = of_counts(of_kinds.reshape(len(KINDS), -1).T)
+        for measure in MEASURES.values():
+            measures.append(measure.rule(predictions).reshape(counts.shape[1:]))
+    return np.stack(measures)

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from equipoise.atomic import read_json
 from equipoise.checksums import check_file
 from equipoise.metrics.base import Predictions
 from equipoise.metrics.patient_areas import WeightedArea, ranked_classes, sum_areas
+from equipoise.metrics.statistics import mean_known
 from equipoise.results.bootstrap_scores import score
 from equipoise.results.method_tables import summarize_runs
 from equipoise.results.records import Summary
@@ -132,10 +135,12 @@ def reference_cells(
 
 def score_reference(reference: ImageRun, features: str) -> list[ReferenceScore]:
     """Compute every metric of a reference with its interval."""
-    scores = score(reference)
+    scores = score(reference, intervals=False)
     rows = []
     for metric in scores.values:
-        summary: Summary = summarize_runs(scores.values[metric], scores.draws[metric])
+        values = scores.values[metric]
+        draws = mean_known(scores.draws[metric][np.isfinite(values)])
+        summary: Summary = summarize_runs(values, draws)
         row = ReferenceScore(
             features=features,
             metric=metric,
