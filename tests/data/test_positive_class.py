@@ -58,6 +58,9 @@ def test_among_other_classes_such_a_name_means_nothing(name: str) -> None:
         ({"a": 5, "b": 5}, "a"),
         ({"a": 0, "b": 5, "normal": 2}, "b"),
         ({"0": 3, "1": 5}, "1"),
+        ({"0.0": 30, "1.0": 50}, "1.0"),
+        ({"basophil": 3, "monocyte": 20, "neutrophil": 90}, "monocyte"),
+        ({"basophil": 3, "normal": 90}, "basophil"),
     ],
 )
 def test_the_rarest_class_that_does_not_sound_healthy_is_chosen(
@@ -74,6 +77,8 @@ def test_the_reason_names_the_smaller_healthy_classes() -> None:
     assert "normal, nevus" in reason
     assert positive_class_reason(names, (3, 5, 6), 0) == "the smallest"
     assert positive_class_reason(names, counts, 1) == REQUESTED
+    few = positive_class_reason(("mel", "bcc", "nevus"), (30, 3, 6), 0)
+    assert "nevus, which sounds healthy, and bcc, which has too few" in few
 
 
 @settings(deadline=None)

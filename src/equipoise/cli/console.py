@@ -1,6 +1,7 @@
 """What the terminal shows: progress bars, and the table and verdict after a run."""
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from textwrap import wrap
@@ -17,12 +18,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from equipoise.cli.terminal import Terminal
+from equipoise.cli.terminal import Terminal, say
 from equipoise.names import printable
 from equipoise.results.records import RANKING, Comparison, JudgmentWord, Results, Summary
 from equipoise.runs.description import SEGMENTATION
 from equipoise.training.progress import listening
 
+LOG_SECONDS = 15.0  # between two lines about the progress in a log file
 LOG_WIDTH = 118  # characters of the table in a log file, with method names of `NAME_WIDTH`
 NAME_WIDTH = 14
 COLORS = {"better": "green", "ranks better": "green", "worse": "red"}
@@ -31,11 +33,31 @@ HEADING_WIDTH = 10  # characters of a line in the heading of a metric
 
 @contextmanager
 def reading_bar(title: str = "Reading images") -> Iterator[Callable[[int, int], None]]:
-    """Yield a function of (files done, all files) that draws a bar; the bar vanishes at the end."""
+    """Yield a function of (files done, all files) that draws a bar; the bar vanishes at the end.
+
+    In a log file, which has no bar, a line is printed every `LOG_SECONDS`.
+    """
+    console = Terminal()
+    if not console.is_terminal:
+        yield log_of_progress(title)
+        return
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Terminal(), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("reading", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def log_of_progress(title: str) -> Callable[[int, int], None]:
+    """Return a function of (files done, all files) that prints a line every `LOG_SECONDS`."""
+    last_time = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal last_time
+        if done < total and time.monotonic() - last_time >= LOG_SECONDS:
+            last_time = time.monotonic()
+            say(f"{title}: {done:,} of {total:,}")
+
+    return show
 
 
 @contextmanager

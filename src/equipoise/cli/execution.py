@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from equipoise.cli.terminal import Terminal, say
-from equipoise.exceptions import SettingError
+from equipoise.exceptions import DataError, SettingError
 from equipoise.names import printable
 from equipoise.runs.stage_seconds import (
     EVIDENCE,
@@ -22,6 +22,7 @@ from equipoise.runs.stage_seconds import (
 )
 
 if TYPE_CHECKING:
+    from equipoise.data.images.options import Loaded
     from equipoise.experiments.running.protocols import Executor
     from equipoise.experiments.study import Study
     from equipoise.results.records import Results
@@ -134,6 +135,19 @@ def show_study(study: "Study") -> None:
 
     for line in study_lines(study):
         say(line)
+
+
+@contextmanager
+def refusal_after_summary(loaded: "Loaded") -> Iterator[None]:
+    """Print what was read where the block refuses it: the reason and the way out may be there."""
+    try:
+        yield
+    except DataError:
+        from equipoise.experiments.study_summary import loaded_lines
+
+        for line in loaded_lines(loaded):
+            say(line)
+        raise
 
 
 def train(study: "Study", store: "RunStore", executor: "Executor", clock: StageClock) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from equipoise.cli.execution import execute, show_study
+from equipoise.cli.execution import execute, refusal_after_summary, show_study
 from equipoise.cli.options import DEFAULT_TIME, RunOptions
 from equipoise.cli.terminal import Terminal, say
 from equipoise.cli.typed_command import command_facts, execute_typed
@@ -196,12 +196,13 @@ def planned_study(
     with clock.stage(READING), reading_bar() as progress:
         loaded = read(options.images, options.read_options(progress, size=stored.setting.size))
     loaded = replace(loaded, notes=(*(options.note or ()), *loaded.notes))
-    if stored.plan is None:
-        plan, study = planner.plan(loaded, stored, name=name, facts=facts)
-    else:
-        plan = stored.plan
-        study = replanned_study(loaded, plan, request, name=name, facts=facts)
-        show_study(study)
+    with refusal_after_summary(loaded):
+        if stored.plan is None:
+            plan, study = planner.plan(loaded, stored, name=name, facts=facts)
+        else:
+            plan = stored.plan
+            study = replanned_study(loaded, plan, request, name=name, facts=facts)
+            show_study(study)
     show_plan(plan, console)
     return study
 

@@ -6,7 +6,11 @@ from pathlib import Path
 import typer
 
 from equipoise.cli import options as opt
-from equipoise.cli.execution import load_study, stopping_is_explained
+from equipoise.cli.execution import (
+    load_study,
+    refusal_after_summary,
+    stopping_is_explained,
+)
 from equipoise.cli.options import SEGMENTATION, RunOptions, command_of, pick_task
 from equipoise.cli.planning import fixed_choices, planned_demo, print_plan, run_by_time
 from equipoise.cli.run_volumes import demo_volumes, run_volumes
@@ -97,7 +101,8 @@ def run_images(options: RunOptions) -> None:
         loaded = read(options.images, options.read_options(progress))
     loaded = replace(loaded, notes=(*(options.note or ()), *loaded.notes))
     facts = command_facts(options)
-    study = plan_study(loaded, protocol, budget, name=options.run_folder.name, facts=facts)
+    with refusal_after_summary(loaded):
+        study = plan_study(loaded, protocol, budget, name=options.run_folder.name, facts=facts)
     return execute_typed(study, options, clock=clock)
 
 

@@ -31,6 +31,7 @@ FINDING = re.compile(
     "pathology|pneumonia|pneumothorax|polyp|stroke|tb|tuberculosis|tumou?r"
 )
 REQUESTED = "as requested"
+LEAST_IMAGES = 8  # of a class that can be judged: a quarter of them, two, are in a test part
 ONE_OF_TWO = {"0": "1", "-": "+", "b": "m", "f": "t", "n": "y"}
 
 
@@ -50,8 +51,8 @@ def sounds_healthy(name: str, class_names: Sequence[str] = ()) -> bool:
     """
     words = _words(name)
     compact = "".join(words)
-    others = {other.strip().lower() for other in class_names if other != name}
-    if others == {ONE_OF_TWO.get(name.strip().lower())}:
+    others = {_code(other) for other in class_names if other != name}
+    if others == {ONE_OF_TWO.get(_code(name))}:
         return True
     is_healthy = any(map(HEALTHY_WORD.fullmatch, words))
     if any(map(ABSENCE.fullmatch, words[:1])) or words[-1:] == ["free"]:
@@ -68,7 +69,10 @@ def sounds_healthy(name: str, class_names: Sequence[str] = ()) -> bool:
 
 
 def default_positive_class(class_names: Sequence[str], counts: Counts) -> int:
-    """Return the rarest class that occurs and does not sound healthy, or the rarest if all do.
+    """Return the rarest class that a split can judge and that does not sound healthy.
+
+    Where all such classes have fewer than `LEAST_IMAGES`, it is the rarest of them, and where all
+    classes sound healthy, the rarest of all.
 
     Args:
         class_names: k names.
@@ -78,28 +82,38 @@ def default_positive_class(class_names: Sequence[str], counts: Counts) -> int:
         >>> import numpy as np
         >>> default_positive_class(["covid", "normal", "pneumonia"], np.array([200, 100, 300]))
         0
+        >>> default_positive_class(["basophil", "neutrophil"], np.array([3, 200]))
+        1
     """
     classes = sorted(range(len(class_names)), key=lambda label: (int(counts[label]), label))
     occurring = [label for label in classes if counts[label]]
-    for label in occurring:
-        if not sounds_healthy(class_names[label], class_names):
-            return label
-    return occurring[0]
+    others = [label for label in occurring if not sounds_healthy(class_names[label], class_names)]
+    judged = [label for label in others if counts[label] >= LEAST_IMAGES]
+    return (judged or others or occurring)[0]
 
 
 def positive_class_reason(class_names: Sequence[str], counts: Counts, positive: int) -> str:
     """Return why a class is the positive one: "the smallest", for example."""
     if positive != default_positive_class(class_names, counts):
         return REQUESTED
-    smaller = [
-        name
-        for name, n in zip(class_names, counts, strict=True)
-        if 0 < n < counts[positive] and sounds_healthy(name, class_names)
-    ]
-    if smaller:
-        verb = "sounds" if len(smaller) == 1 else "sound"
-        return f"the smallest but for {', '.join(smaller)}, which {verb} healthy"
-    return "the smallest"
+    healthy: list[str] = []
+    few: list[str] = []
+    for name, n in zip(class_names, counts, strict=True):
+        if 0 < n < counts[positive]:
+            (healthy if sounds_healthy(name, class_names) else few).append(name)
+    reasons = []
+    if healthy:
+        verb = "sounds" if len(healthy) == 1 else "sound"
+        reasons.append(f"{', '.join(healthy)}, which {verb} healthy")
+    if few:
+        verb = "has" if len(few) == 1 else "have"
+        reasons.append(f"{', '.join(few)}, which {verb} too few images to be judged")
+    return f"the smallest but for {', and '.join(reasons)}" if reasons else "the smallest"
+
+
+def _code(name: str) -> str:
+    """Return a name in lower case, and 0.0 as 0."""
+    return re.sub(r"(?<=\d)[.,]0*$", "", name.strip().lower())
 
 
 def _words(name: str) -> list[str]:

@@ -8,6 +8,7 @@ from equipoise.arrays import Rows
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import Duplicates
 from equipoise.data.images import listing
+from equipoise.data.images.options import Loaded
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.data.volumes import loading
 from equipoise.experiments.image_plan import positive_class_sentence
@@ -49,15 +50,34 @@ def study_lines(study: Study) -> list[str]:
     lines.append(split_line(study, patients_are_known=are_known))
     if study.duplicates is not None:
         lines += copies_lines(study.images, study.duplicates)
-    skipped = study.facts.get("skipped", ())
+    return lines + note_lines(notes, study.facts.get("skipped", ()))
+
+
+def loaded_lines(loaded: Loaded) -> list[str]:
+    """Return what was read, before a study is planned: classes, files left out and notes."""
+    are_known = not any(note in NO_PATIENTS for note in loaded.notes)
+    lines = class_lines(loaded.dataset, patients_are_known=are_known)
+    return lines + note_lines(loaded.notes, loaded.skipped)
+
+
+def note_lines(notes: Sequence[str], skipped: Sequence[str]) -> list[str]:
+    """Return the files that could not be read, and the notes, those on patients first."""
+    lines = []
     if skipped:
         lines.append(f"Not read ({len(skipped):,}): {'; '.join(skipped[:N_NAMED])}")
-    lines += [f"Note: {note}" for note in sorted(notes, key=lambda note: note not in NO_PATIENTS)]
-    return lines
+    return lines + [
+        f"Note: {note}" for note in sorted(notes, key=lambda note: note not in NO_PATIENTS)
+    ]
 
 
 def image_lines(study: Study, dataset: ImageDataset, *, patients_are_known: bool) -> list[str]:
     """Return how many images there are, of which classes, and which is the positive one."""
+    lines = class_lines(dataset, patients_are_known=patients_are_known)
+    return [*lines, positive_class_sentence(study)]
+
+
+def class_lines(dataset: ImageDataset, *, patients_are_known: bool) -> list[str]:
+    """Return how many images there are, and of which classes."""
     channels, height, width = dataset.images.shape[1:]
     size = f"{width} x {height} px, {channels} channel{'s' * (channels > 1)}"
     patients = n_patients(dataset, slice(None)) if patients_are_known else "unknown patients"
@@ -66,7 +86,7 @@ def image_lines(study: Study, dataset: ImageDataset, *, patients_are_known: bool
     for label, name in enumerate(dataset.class_names[:MOST_CLASSES]):
         n = len(np.unique(dataset.groups[dataset.labels == label]))
         rows.append((name, f"{dataset.counts[label]:,}", f"{n:,}" if patients_are_known else "?"))
-    return [first, *aligned(rows), positive_class_sentence(study)]
+    return [first, *aligned(rows)]
 
 
 def volume_lines(dataset: VolumeDataset) -> list[str]:

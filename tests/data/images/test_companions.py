@@ -15,7 +15,7 @@ def numbered(*patterns: str) -> list[str]:
         (numbered("ill/ill ({}).png", "ill/ill ({})_mask.png"), ["*_mask.*"]),
         (["ill/a (1).png", "ill/a (1)_mask_1.png"], ["*_mask*"]),
         (numbered("ill/149-{}-001.BMP", "ill/149-{}-001-d.bmp"), ["*-d.*"]),
-        (numbered("a/x{}.png", "a/x{}_aug_0.png"), ["*_aug_0.*"]),
+        (numbered("a/x{}.png", "a/x{}_aug_0.png"), ["*_aug*"]),
         (["COVID/images/c-1.png", "COVID/masks/c-1.png"], ["masks"]),
         (["images/1.png", "labels/1.png"], ["labels"]),
         (numbered("images/q{}.png", "nuclei/q{}.png"), ["nuclei"]),
@@ -26,6 +26,9 @@ def numbered(*patterns: str) -> list[str]:
          ["Part1_GroundTruth", "SegmentationClass", "annotations_v2"]),
         (["a/3.png", "a/mask_3.png", "a/img_4.png", "a/gt-4.png"], ["gt-*", "mask_*"]),
         (["a/1.jpg", "a/1_thumb.jpg"], ["*_thumb.*"]),
+        (["a/1.png", "a/1_flip.png", "a/1_rot90.png", "a/1 - Copy.png", "a/aug_1_hflip.png"],
+         ["* Copy.*", "*_flip.*", "*_rot90.*", "aug_*"]),
+        (numbered("a/x{}.png", "a/x{}_unet_out.png"), ["*_unet_out.*"]),
         (["a/1-overlay.png", "a/2 seg.png", "a/3.GT.png"], ["* seg.*", "*-overlay.*", "*.GT.*"]),
     ],
 )  # fmt: skip
@@ -50,6 +53,7 @@ def test_companions_are_recognized(files: list[str], patterns: list[str]) -> Non
         ["a/left/1.png", "a/right/1.png", "label smoothing/1.png"],
         numbered("images/{}.png", "photographs/{}.png"),
         [*numbered("a/p{}.png"), "a/p1_flash.png"],
+        ["a/1_inverted.png", "a/2_copy.png", "a/rot90_3.png"],
     ],
 )
 def test_images_are_not_taken_for_companions(files: list[str]) -> None:

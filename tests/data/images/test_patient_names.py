@@ -3,13 +3,14 @@
 import pytest
 
 from equipoise.data.images.listing import find_patients
-from equipoise.data.images.patient_names import PATTERNS, suggest_groups
+from equipoise.data.images.patient_names import ABOVE, PATTERNS, suggest_groups
 
 
 @pytest.mark.parametrize(
     ("path", "pattern"),
     [
         ("patient{0}/slice{1}.png", PATTERNS[0]),
+        ("adenosis/{0}/40X/SOB-{0}-{1}.png", ABOVE),
         ("scans/{0}/{1}.png", PATTERNS[0]),
         ("p{0}_{1}.png", PATTERNS[1]),
         ("ill/IM{0}-{1}-view.png", PATTERNS[1]),

@@ -23,7 +23,7 @@ from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.exceptions import SettingError
 
 BATCH = 32  # files hashed in one task of a thread
-VERSION = 2  # raise it when decoding or resizing changes
+VERSION = 3  # raise it when decoding, resizing or what is said of the images changes
 # What reading a damaged entry raises; an entry that can be read must also match its seal.
 DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile)
 

@@ -4,8 +4,9 @@ A name is split into words at everything that is not a letter or digit, and wher
 a small letter. Files are companions of images
 
     by folder     that is called like them: masks, labelsTr, lung masks, 1st_manual, GroundTruth
-    by last word  x_mask.png, x-gt.png; before numbers (x_mask_1.png) only where x.png is there
-    by first word mask_x.png, where x.png or image_x.png is there
+    by last word  x_mask.png, x-gt.png; before numbers (x_mask_1.png), and what is made of an image
+                  (x_flip.png, x - Copy.png), only where x.png is there
+    by first word mask_x.png, aug_x.png, where x.png or image_x.png is there
     by ending     x-d.bmp, where at least half of the other files x.bmp have one
     by place      foo/x.png beside images/x.png, where at least half of the files have one
 """
@@ -18,19 +19,25 @@ from pathlib import PurePosixPath
 WORDS = (
     r"masks?|labels?|segmentations?|segm?s?|annotations?|annotated|ground_?truths?|gts?|fovs?"
     r"|contours?|overlays?|heat_?maps?|saliency(_maps?)?|boundar(y|ies)|outlines?|tri_?maps?|manual"
+    r"|(grad|score|layer)_?cams?|(attention|probability|prob)_?maps?|predictions?"
+)
+# What is made of an image: only beside that image.
+VERSIONS = (
+    r"aug(mented|mentation)?|(h|v|hor|ver)?_?flip(ped)?|mirror(ed)?|rot(ated?|ation)?(_?\d+)?|thumb"
+    r"|preview|copy|resized|noisy|blurr?(ed)?|clahe|equali[sz]ed|inverted"
 )
 PLURALS = r"masks|labels|segmentations|annotations|ground_?truths?|gts?|fovs|contours|overlays"
 FOLDER = re.compile(
     rf"({WORDS})|(.*_)({PLURALS})|({PLURALS})_.*|(mask|label|annotation)_(images?|files?|png)"
     r"|labels?_?(tr|ts)|(1st|2nd|first|second)_manual|segmentation_(class|object)"
 )
-LAST_WORD = re.compile(
-    rf"(.+)([-_. (\[]({WORDS}|thumb|preview)[)\]]?)([\W_]*\d+\W*)?", re.IGNORECASE
-)
-FIRST_WORD = re.compile(rf"(({WORDS})[\W_]+)(.+)", re.IGNORECASE)
-ENDING = re.compile(r"[\W_]+[A-Za-z][A-Za-z0-9]*([\W_]\d+)?")
+LAST_WORD = re.compile(rf"(.+)([-_. (\[]({WORDS}|{VERSIONS})[)\]]?)([\W_]*\d+\W*)?", re.IGNORECASE)
+MADE = re.compile(VERSIONS, re.IGNORECASE)
+FIRST_WORD = re.compile(rf"(({WORDS}|{VERSIONS})[\W_]+)(.+)", re.IGNORECASE)
+ENDING = re.compile(r"([\W_]+[A-Za-z][A-Za-z0-9]*)+([\W_]\d+)?")
 IMAGE_WORDS = ("", "image_", "image-", "img_", "img-", "im_", "x_")
 IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "original", "originals", "raw"})
+SEPARATORS = "-_. (["
 SHARE = 0.5  # of the images that have a companion, from which on an ending or a folder is one
 
 
@@ -86,11 +93,14 @@ def by_word(files: Sequence[PurePosixPath]) -> dict[PurePosixPath, str]:
         first = FIRST_WORD.fullmatch(file.stem)
         if last is not None:
             base, tag, word, number = last[1], last[2], last[3].lower(), last.groups()[-1]
-            is_clear = number is None and word not in ("thumb", "preview")
-            if is_clear or (scope(file), base) in stems:
+            is_clear = number is None and not MADE.fullmatch(word)
+            if is_clear or (scope(file), base.rstrip(SEPARATORS)) in stems:
                 patterns[file] = f"*{tag}.*" if number is None else f"*{tag}*"
-        elif first is not None:
-            bases = [(scope(file), word + first.groups()[-1]) for word in IMAGE_WORDS]
+        if first is not None and file not in patterns:
+            rest = first.groups()[-1]
+            bases = [(scope(file), word + rest) for word in IMAGE_WORDS]
+            if made := LAST_WORD.fullmatch(rest):  # aug_x_flip
+                bases.append((scope(file), made[1].rstrip(SEPARATORS)))
             if stems.intersection(bases):
                 patterns[file] = f"{first[1]}*"
     return patterns

@@ -50,7 +50,8 @@ def decode(path: Path) -> Images:
         (c, h, w), uint8, uint16 or finite float32, c = 1 or 3.
 
     Raises:
-        UnreadableError: See `read_header`; or pixels are missing, NaN, infinite or no data.
+        UnreadableError: See `read_header`; or pixels are missing, NaN, infinite or no data, or all
+            are transparent.
 
     Example:
         >>> import tempfile
@@ -79,7 +80,7 @@ def decode(path: Path) -> Images:
         if header.dtype != np.uint8:
             pixels = np.asarray(image)[None].astype(header.dtype)
         elif header.alpha:
-            pixels = _on_black(np.asarray(image.convert(f"{mode}A")))
+            pixels = _on_black(np.asarray(image.convert(f"{mode}A")), path)
         else:
             pixels = _channels_first(np.asarray(image.convert(mode)))
     refuse_no_data(pixels, declared, path)
@@ -166,12 +167,18 @@ def _decode_deep_color(image: ImageFile, path: Path) -> Images:
         pixels = upright(pixels, orientation_of(image))
     color = pixels[..., 2::-1]  # OpenCV has blue first
     if pixels.shape[-1] == 4:
-        return _on_black(np.concatenate([color, pixels[..., 3:]], axis=-1))
+        return _on_black(np.concatenate([color, pixels[..., 3:]], axis=-1), path)
     return _channels_first(color)
 
 
-def _on_black(pixels: NDArray[Any]) -> Images:
-    """Composite (h, w, c + alpha) on black, by some rows: floats take eight times the memory."""
+def _on_black(pixels: NDArray[Any], path: Path) -> Images:
+    """Composite (h, w, c + alpha) on black, by some rows: floats take eight times the memory.
+
+    Raises:
+        UnreadableError: All pixels are transparent.
+    """
+    if not pixels[..., -1].any():
+        raise UnreadableError(path, "it is transparent throughout. Save it without alpha.")
     composited = np.empty((*pixels.shape[:2], pixels.shape[2] - 1), dtype=pixels.dtype)
     for start in range(0, len(pixels), ROWS):
         rows = pixels[start : start + ROWS]

@@ -57,6 +57,7 @@ class Listing:
         groups: (n,) patients as numbers; their names are never stored.
         splits: (n,) "train", "validation", "test" or ""; None if the source has no split.
         notes: Sentences for the report.
+        by_table: Whether a table names the files, so that nobody guessed which are images.
     """
 
     root: Path
@@ -66,9 +67,16 @@ class Listing:
     groups: NDArray[np.int64]
     splits: NDArray[np.str_] | None
     notes: tuple[str, ...]
+    by_table: bool = False
 
 
-def list_images(root: Path, images: Iterable[ListedImage], notes: Sequence[str] = ()) -> Listing:
+def list_images(
+    root: Path,
+    images: Iterable[ListedImage],
+    notes: Sequence[str] = (),
+    *,
+    by_table: bool = False,
+) -> Listing:
     """Sort images, number classes and patients by name, and check that a comparison is possible.
 
     Raises:
@@ -112,6 +120,7 @@ def list_images(root: Path, images: Iterable[ListedImage], notes: Sequence[str] 
         groups=groups,
         splits=splits_or_none,
         notes=tuple(notes),
+        by_table=by_table,
     )
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 from equipoise.arrays import Images
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.cache import cached
+from equipoise.data.images.coincidence import describe_coincidence
 from equipoise.data.images.conversion import (
+    Target,
     agree,
     conform,
     describe,
@@ -24,9 +27,11 @@ from equipoise.data.images.conversion import (
 )
 from equipoise.data.images.decoding import decode
 from equipoise.data.images.file import Header, UnreadableError, quiet, read_header
+from equipoise.data.images.label_images import class_problems, looks_like_labels
 from equipoise.data.images.listing import Listing, check_classes, first_few
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.exceptions import DataError
+from equipoise.validation import refuse_together
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -40,11 +45,21 @@ class Decoded:
         images: (m, c, h, w) of the files that could be decoded, in the order of the listing.
         unreadable: File -> reason, for the others.
         notes: Sentences for the report: what was converted.
+        problems: Sentences on label images and other versions of images among them.
     """
 
     images: Images
     unreadable: Mapping[str, str]
     notes: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+class Content(Enum):
+    """What the pixels of a file are like."""
+
+    IMAGE = auto()
+    CONSTANT = auto()
+    LABELS = auto()
 
 
 def load(listing: Listing, options: ReadOptions) -> Loaded:
@@ -55,9 +70,9 @@ def load(listing: Listing, options: ReadOptions) -> Loaded:
     change the pixels.
 
     Raises:
-        DataError: Files cannot be decoded (all are counted, the first few named), mix 8 bits with
-            16 or float, or differ in size when no size is requested; or a class is too small
-            without the skipped files.
+        DataError: Label images are among those of class folders; files cannot be decoded (all are
+            counted, the first few named), mix 8 bits with 16 or float, or differ in size when no
+            size is requested; or a class is too small without the skipped files.
     """
     loaded = cached(listing, options, partial(_load_uncached, listing, options))
     return replace(loaded, notes=(*listing.notes, *loaded.notes))
@@ -93,7 +108,7 @@ def decode_all(listing: Listing, options: ReadOptions) -> Decoded:
     """
     headers: dict[str, Header] = {}
     unreadable: dict[str, str] = {}
-    constant: list[str] = []
+    contents: dict[str, Content] = {}
     decoded_rows: list[int] = []
     with quiet(), ThreadPoolExecutor(options.workers or os.cpu_count()) as pool:
         paths = list(map(listing.root.joinpath, listing.files))
@@ -110,19 +125,38 @@ def decode_all(listing: Listing, options: ReadOptions) -> Decoded:
         images = np.zeros(shape, dtype=target.dtype)
         fill = partial(_fill, images, list(map(listing.root.joinpath, headers)), options)
         outcomes = pool.map(partial(_attempt, fill), range(len(images)))
-        for row, (file, is_blank) in enumerate(zip(headers, outcomes, strict=True)):
+        for row, (file, content) in enumerate(zip(headers, outcomes, strict=True)):
             if options.progress is not None:
                 options.progress(row + 1, len(images))
-            if isinstance(is_blank, UnreadableError):
-                unreadable[file] = is_blank.reason
+            if isinstance(content, UnreadableError):
+                unreadable[file] = content.reason
                 continue
             decoded_rows.append(row)
-            if is_blank:
-                constant.append(file)
-    notes = describe(headers, target, options) + describe_constant(constant)
+            contents[file] = content
+    notes, problems = _describe_contents(listing, headers, contents, target)
     if len(decoded_rows) < len(images):
         images = images[decoded_rows]
-    return Decoded(images=images, unreadable=dict(sorted(unreadable.items())), notes=notes)
+    return Decoded(
+        images=images,
+        unreadable=dict(sorted(unreadable.items())),
+        notes=(*describe(headers, target, options), *notes),
+        problems=problems,
+    )
+
+
+def _describe_contents(
+    listing: Listing, headers: Mapping[str, Header], contents: Mapping[str, Content], target: Target
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return notes on the files and their classes, and problems with label images among them."""
+    class_of: dict[str, str] = {}
+    for file, label in zip(listing.files, listing.labels.tolist(), strict=True):
+        if file in headers:
+            class_of[file] = listing.class_names[label]
+    constant = [file for file, content in contents.items() if content is Content.CONSTANT]
+    label_like = [file for file, content in contents.items() if content is Content.LABELS]
+    notes = describe_constant(constant)
+    notes += describe_coincidence(headers, list(class_of.values()), is_color=target.channels == 3)
+    return notes, class_problems(label_like, class_of, headers)
 
 
 def unreadable_error(reasons: Mapping[str, str], n_files: int, root: Path) -> DataError:
@@ -150,6 +184,10 @@ def _load_uncached(listing: Listing, options: ReadOptions) -> Loaded:
     notes = decoded.notes
     if decoded.unreadable and (options.on_error == "stop" or not len(images)):
         raise unreadable_error(decoded.unreadable, len(listing.files), listing.root)
+    if decoded.problems and not listing.by_table:
+        fix = "If they are images to learn from, list all images in a table (--table CSV)."
+        refuse_together(listing.root, [*decoded.problems[:-1], f"{decoded.problems[-1]} {fix}"])
+    notes = (*decoded.problems, *notes)
     rows = np.flatnonzero([file not in decoded.unreadable for file in listing.files])
     labels = listing.labels[rows]
     splits = None if listing.splits is None else listing.splits[rows]
@@ -168,8 +206,8 @@ def _load_uncached(listing: Listing, options: ReadOptions) -> Loaded:
     return Loaded(dataset=dataset, source_split=splits, skipped=skipped, notes=notes)
 
 
-def _fill(images: Images, paths: Sequence[Path], options: ReadOptions, row: int) -> bool:
-    """Decode one file into its row, and return whether all its pixels are the same."""
+def _fill(images: Images, paths: Sequence[Path], options: ReadOptions, row: int) -> Content:
+    """Decode one file into its row, and return what its pixels are like."""
     pixels = decode(paths[row])
     image = conform(pixels, images.shape[1], options)
     if image.shape != images.shape[1:]:
@@ -178,7 +216,9 @@ def _fill(images: Images, paths: Sequence[Path], options: ReadOptions, row: int)
             "its orientation is stored after its pixels. Save it upright, or give a size (--size).",
         )
     images[row] = image
-    return is_constant(pixels)
+    if is_constant(pixels):
+        return Content.CONSTANT
+    return Content.LABELS if looks_like_labels(pixels) else Content.IMAGE
 
 
 def _attempt(function: Callable[[A], T], argument: A) -> T | UnreadableError:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 # What may name a patient: the folder of a file, and its name up to its first or last separator.
 PATTERNS = (r"([^/]+)/[^/]+$", r"([^/_-]+)[_-][^/]*$", r"([^/]+)[_-][^/_-]*$")
+ABOVE = r"([^/]+)/[^/]+/[^/]+$"  # patient/view/1.png, if there are several of them
 MOST_DIFFERENT = 0.8  # of the images: fewer names than images, or they are no patients of several
 
 
@@ -21,7 +22,7 @@ def suggest_groups(paths: Sequence[str], n_classes: int) -> list[str]:
         >>> note.startswith("The 18 paths have 9 different parts")
         True
     """
-    for pattern in PATTERNS:
+    for pattern in (ABOVE, *PATTERNS):
         matches = [re.search(pattern, path) for path in paths]
         parts = {match[1] for match in matches if match is not None}
         if None in matches or not 2 * n_classes < len(parts) <= MOST_DIFFERENT * len(paths):

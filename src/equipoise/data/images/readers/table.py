@@ -130,7 +130,7 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         ignored = [image.file for image in images if is_ignored(image.file, options.ignore)]
         images = [image for image in images if image.file not in ignored]
         notes.append(f"Left out, ignored ({len(ignored):,}): {first_names(ignored)}.")
-    return list_images(root, images, notes)
+    return list_images(root, images, notes, by_table=True)
 
 
 def _check_labels(lines: Lines, column: str) -> None:
