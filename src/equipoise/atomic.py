@@ -47,6 +47,8 @@ def atomic_file(path: Path, *, shared: bool = False, checksum: bool = False) -> 
         checksum: Whether its checksum is written beside it.
     """
     make_folder(path.parent, shared=shared)
+    if path.is_dir():
+        raise SettingError(f"Expected a file at {path}, got a folder. Name another file.")
     temporary = temporary_path(path)
     try:
         temporary.touch(exist_ok=False, mode=0o666 if shared else PRIVATE_FILE)

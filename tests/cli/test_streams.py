@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,16 +61,17 @@ def test_a_reader_who_leaves_ends_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_a_signal_ends_as_ctrl_c_does_with_its_own_code() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_with_its_own_code(number: signal.Signals) -> None:
     with start("") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"begun\n"
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         output, errors = process.communicate(timeout=60)
         # A signal that comes while a line is being written lets it be written again.
         assert output in (b"", b"begun\n")
         assert errors == b""
-        assert process.returncode == 128 + signal.SIGTERM
+        assert process.returncode == 128 + number
 
 
 @pytest.mark.parametrize(
@@ -94,14 +96,23 @@ def test_a_full_disk_is_named(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_signals_are_caught_once_and_given_back(number: signal.Signals) -> None:
-    outside = signal.signal(number, signal.SIG_DFL)  # nohup ignores one of them
+@pytest.mark.parametrize(
+    ("number", "usual"),
+    [
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ],
+)
+def test_signals_are_caught_once_and_given_back(number: signal.Signals, usual: Any) -> None:
+    outside = signal.signal(number, usual)  # nohup ignores one of them
     try:
-        with ending_signals() as came, pytest.raises(Stopped):
-            signal.raise_signal(number)
+        with ending_signals() as came:
+            with pytest.raises(Stopped):
+                signal.raise_signal(number)
+            assert signal.getsignal(number) == signal.SIG_DFL  # another one ends it at once
         assert came == [number]
-        assert signal.getsignal(number) == signal.SIG_DFL
+        assert signal.getsignal(number) == usual
     finally:
         signal.signal(number, outside)
 

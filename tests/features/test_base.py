@@ -83,6 +83,12 @@ def test_features_do_not_depend_on_the_batch(images: Images, tmp_path: Path) -> 
     np.testing.assert_array_equal(extract(images[:70], network, cache=tmp_path / "b"), together)
 
 
+def test_a_cache_that_cannot_be_written_costs_no_features(images: Images, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    features = extract(images, Means(), cache=tmp_path / "file")
+    np.testing.assert_array_equal(features, extract(images, Means()))
+
+
 def test_cache_distinguishes_contents_and_extractors(images: Images, tmp_path: Path) -> None:
     extract(images[:3], Means(), cache=tmp_path)
     for changed in (images[1:4], images[:3].astype(np.uint16), images[:2]):

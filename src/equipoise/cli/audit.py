@@ -10,6 +10,7 @@ import typer
 
 from equipoise.cli import options as opt
 from equipoise.cli import reading_options as reading
+from equipoise.cli.places import check_out
 from equipoise.cli.terminal import say
 from equipoise.exceptions import DataError
 
@@ -124,6 +125,7 @@ def audit(
     from equipoise.report.audit_page import write_audit_page
 
     check_reason(override_reason)
+    check_out(out, synthetic, real, held_out)
     options = ReadOptions(
         size=size, fit=fit, groups=groups, ignore=tuple(ignore or ()), follow_links=follow_links
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from equipoise.cli.own_network import OwnNetwork, import_network
+from equipoise.cli.places import check_out
 from equipoise.cli.terminal import Terminal, say
 from equipoise.exceptions import DataError, ReleaseError
 
@@ -112,6 +113,7 @@ def generate(
     from equipoise.runs.run import open_run
     from equipoise.runs.store import RunStore
 
+    check_out(out.parent, real)
     import_network(network)
     store = RunStore(folder)
     run = open_run(folder)

@@ -12,6 +12,7 @@ from equipoise.cli.execution import (
     stopping_is_explained,
 )
 from equipoise.cli.options import SEGMENTATION, RunOptions, command_of, pick_task
+from equipoise.cli.places import check_out
 from equipoise.cli.planning import fixed_choices, planned_demo, print_plan, run_by_time
 from equipoise.cli.run_volumes import demo_volumes, run_volumes
 from equipoise.cli.typed_command import command_facts, execute_typed
@@ -43,10 +44,13 @@ def demo(
 ) -> None:
     """Compare methods on drawn cells, or brain tumors (needs no data; minutes on two cores)."""
     with stopping_is_explained():
-        if pick_task(task) == SEGMENTATION:
-            demo_volumes(out or Path("runs/demo-segmentation"), workers=workers)
+        of_volumes = pick_task(task) == SEGMENTATION
+        out = out or Path("runs/demo-segmentation" if of_volumes else "runs/demo")
+        check_out(out)
+        if of_volumes:
+            demo_volumes(out, workers=workers)
         else:
-            planned_demo(out or Path("runs/demo"), workers=workers)
+            planned_demo(out, workers=workers)
 
 
 def run(options: RunOptions) -> None:
@@ -63,12 +67,15 @@ def run(options: RunOptions) -> None:
                 )
             study = load_study(Path(options.images), options.protocol_name)
             out = options.out or Path("runs") / study.name
+            check_out(out)
             execute_typed(study, options, out=out)
         elif pick_task(options.task) == SEGMENTATION:
             check_presence(options.images, volumes=True)
+            check_out(options.run_folder, options.images)
             run_volumes(options)
         else:
             check_presence(options.images)
+            check_out(options.run_folder, options.images)
             run_images(options)
 
 

@@ -15,11 +15,11 @@ from typing import TextIO
 PLAIN = {"“": '"', "”": '"', "’": "'", "–": "-", "—": "-", "−": "-", "…": "...", "×": "x"}  # noqa: RUF001
 PLAIN |= {"±": "+-", "→": "->", "≥": ">=", "≤": "<=", "•": "*", "─": "-"}
 ERRORS = "equipoise.plain"  # name of the handler of characters that an encoding lacks
-ENDING = ("SIGTERM", "SIGHUP")  # signals that end a program and can be caught
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")  # signals that end a program and can be caught
 
 
 class Stopped(KeyboardInterrupt):
-    """The program was told to end; treated as Ctrl-C is."""
+    """The program was told to end, by Ctrl-C or another signal."""
 
 
 class LastingFile(io.FileIO):
@@ -97,12 +97,14 @@ def ending_signals() -> Iterator[list[int]]:
         signal.signal(number, signal.SIG_DFL)
         raise Stopped
 
-    numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
-    caught = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
-    for number in caught:
-        signal.signal(number, stop)
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    before = {}
+    for name in ENDING:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) in usual:
+            before[number] = signal.signal(number, stop)
     try:
         yield came
     finally:
-        for number in caught:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
+from equipoise.atomic import make_folder
 from equipoise.exceptions import SettingError
 
 FOLDER, LIMIT = "EQUIPOISE_CACHE", "EQUIPOISE_CACHE_GB"  # environment variables
@@ -52,6 +53,19 @@ def cache_folder(cache: Path | str | None = "auto") -> Path | None:
     if cache == "auto":
         cache = os.environ.get(FOLDER) or user_cache_dir("equipoise")
     return None if cache in (None, "off") else Path(cache).expanduser()
+
+
+def make_cache_folder(folder: Path) -> None:
+    """Create a folder of the cache that a command cannot do without.
+
+    Raises:
+        SettingError: It cannot be created or written; names the variable that names another one.
+    """
+    try:
+        if not folder.is_dir():  # one that cannot be written may have what is read
+            make_folder(folder)
+    except SettingError as error:
+        raise SettingError(f"{error} ${FOLDER} names the folder of the cache.") from error
 
 
 def size_limit() -> float:

@@ -1,6 +1,7 @@
 """Features of images on disk, found by the content of each image; memory-mapped when read."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from equipoise.arrays import Images, Rows, fingerprint
 from equipoise.atomic import atomic_folder, reading
 from equipoise.checksums import check_folder
-from equipoise.exceptions import DamagedFileError
+from equipoise.exceptions import DamagedFileError, SettingError
 
 HalfFeatures = NDArray[np.float16]  # (n, d)
 StoredFeatures = NDArray[np.floating[Any]]  # (n, d) of the type of their store
@@ -113,6 +114,8 @@ class FeatureStore:
     def _write(self, keys: list[str], block: StoredFeatures) -> None:
         if self.folder is None:
             return
-        with atomic_folder(self.folder / fingerprint(keys)[:24]) as temporary:
+        folder = self.folder / fingerprint(keys)[:24]
+        # Where the folder cannot be written, as in a run on a read-only disk, that costs time only.
+        with suppress(SettingError), atomic_folder(folder) as temporary:
             np.save(temporary / KEYS, np.array(keys))
             np.save(temporary / FEATURES, block)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from equipoise.atomic import atomic_file
-from equipoise.exceptions import WeightsError
+from equipoise.exceptions import SettingError, WeightsError
 from equipoise.networks.hub import HUB, download_from_hub, parse_hub
 from equipoise.networks.stored_module import read_stored_module
 from equipoise.networks.weights import State
@@ -191,7 +191,7 @@ def _download(url: str, sha256: str, setting: str, progress: Progress | None) ->
                 _stream(url, temporary, progress)
             check_weights_file(temporary)
             digest = check_digest(temporary, sha256)
-    except (OSError, http.client.HTTPException, WeightsError) as error:
+    except (OSError, http.client.HTTPException, SettingError, WeightsError) as error:
         raise WeightsError(
             f"Cannot download the weights {url}: {_reason(error)}. Put the file at {path} (from a "
             "machine with a connection, where `equipoise weights fetch` gets it; another folder is "

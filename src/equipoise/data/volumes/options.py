@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.atomic import JsonFields, JsonValue
-from equipoise.data.cache import cache_folder
+from equipoise.data.cache import cache_folder, make_cache_folder
 from equipoise.data.images.options import LATER, NOT_STORED, ON_ERROR, check_groups, check_ignore
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.data.volumes.labels import LABEL_SCHEMES
@@ -117,7 +117,7 @@ class VolumeOptions:
         """Folder of prepared cases.
 
         Raises:
-            SettingError: The cache is off.
+            SettingError: The cache is off, or cannot be written.
         """
         folder = cache_folder(self.cache or "auto")
         if folder is None:
@@ -125,6 +125,7 @@ class VolumeOptions:
                 "Expected a cache folder, got 'off': volumes are read from it in pieces. "
                 "Set EQUIPOISE_CACHE, or cache in Python, to a folder."
             )
+        make_cache_folder(folder / "volumes")
         return folder / "volumes"
 
 

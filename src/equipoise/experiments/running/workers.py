@@ -3,8 +3,9 @@
 import signal
 import threading
 from collections import deque
-from contextlib import suppress
-from multiprocessing import get_context, parent_process
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from os import _exit
@@ -50,7 +51,8 @@ class Worker:
         arguments = (child_connection, portable, n_threads)
         self.process: SpawnProcess = context.Process(target=work, args=arguments, daemon=True)
         try:
-            self.process.start()
+            with ctrl_c_blocked():
+                self.process.start()
         except (PicklingError, TypeError, AttributeError) as error:
             raise SettingError(
                 f"Cannot send the methods to worker processes: {error}. Define their classes and "
@@ -60,7 +62,11 @@ class Worker:
         child_connection.close()  # only the worker holds that end now, so its death is noticed
 
     def listen(self) -> bool:
-        """Handle one message of the worker; return False when the worker has ended."""
+        """Handle one message of the worker; return False when the worker has ended.
+
+        Raises:
+            OSError: The worker cannot write the run folder, so that no other one could.
+        """
         try:
             kind, *report = self.connection.recv()
         except (EOFError, ConnectionResetError):
@@ -69,6 +75,8 @@ class Worker:
         if kind == "step" and self.cell:
             self.observer.stepped(self.cell, *report)
             return True
+        if kind == "unwritable":
+            raise report[0]
         self.ready = True
         if self.cell:
             self.observer.ended(self.cell, self.task.record(self.cell))
@@ -112,7 +120,7 @@ class Worker:
 
 def work(connection: Connection, portable: PortableTask, n_threads: int) -> None:
     """Train the cells that arrive through the connection until killed; the worker's side."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked
     threading.Thread(target=_die_with_parent, daemon=True).start()
     import torch
 
@@ -122,8 +130,29 @@ def work(connection: Connection, portable: PortableTask, n_threads: int) -> None
     connection.send(("ready",))
     while True:
         cell = connection.recv()
-        task.train(cell, throttled(lambda *report: connection.send(("step", *report))))
-        connection.send(("ended",))
+        try:
+            task.train(cell, throttled(lambda *report: connection.send(("step", *report))))
+        except OSError as error:  # not even the failure could be written
+            connection.send(("unwritable", error))
+        else:
+            connection.send(("ended",))
+
+
+@contextmanager
+def ctrl_c_blocked() -> Iterator[None]:
+    """Let the processes that the block starts never see Ctrl-C, not even before they run our code.
+
+    Ctrl-C reaches all processes of a terminal; the parent ends its workers.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which would unblock it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def throttled(listener: Listener, *, seconds: float = SECONDS_BETWEEN_REPORTS) -> Listener:

@@ -1,0 +1,66 @@
+"""What reaches worker processes, and what the parent makes of their messages."""
+
+import errno
+import signal
+from collections import deque
+from multiprocessing import Pipe
+from typing import Any
+
+import pytest
+
+from equipoise.experiments.running.protocols import Observer
+from equipoise.experiments.running.workers import Worker, ctrl_c_blocked, work
+from equipoise.runs.cell import Cell
+
+CELL = Cell("none", "split-0", 0)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals of POSIX")
+def test_ctrl_c_reaches_no_process_that_is_started() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    with ctrl_c_blocked():
+        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+
+
+class FullDisk:
+    """A task, and its portable form, that cannot store anything."""
+
+    def open(self) -> "FullDisk":
+        return self
+
+    def train(self, cell: Cell, listener: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(cell))
+
+
+class EndsAfter:
+    """A connection that has one cell, and then no parent."""
+
+    def __init__(self) -> None:
+        self.cells = deque([CELL])
+        self.sent: list[Any] = []
+
+    def send(self, message: Any) -> None:
+        self.sent.append(message)
+
+    def recv(self) -> Cell:
+        if not self.cells:
+            raise EOFError
+        return self.cells.popleft()
+
+
+def test_a_full_disk_in_a_worker_is_an_error_of_the_run() -> None:
+    connection: Any = EndsAfter()
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(EOFError):
+        work(connection, FullDisk(), 1)  # type: ignore[arg-type]
+    signal.signal(signal.SIGINT, handler)
+    (ready,), (kind, error) = connection.sent
+    assert (ready, kind, error.errno) == ("ready", "unwritable", errno.ENOSPC)
+    here, there = Pipe()
+    worker = Worker.__new__(Worker)
+    worker.connection, worker.cell, worker.observer = here, CELL, Observer()
+    there.send((kind, error))
+    with pytest.raises(OSError, match="none, split-0, seed 0") as caught:
+        worker.listen()
+    assert caught.value.errno == errno.ENOSPC
