@@ -1,4 +1,4 @@
-"""Run `python -m tools.fuzz`: exit with 0 only where no input and no damage shows a fault."""
+"""Run `python -m tools.fuzz`: exit with 0 only where no input, damage or signal shows a fault."""
 
 import argparse
 import sys
@@ -7,15 +7,19 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tools.fuzz import damages, readers
+from tools.fuzz import damages, interruptions, readers
+from tools.fuzz.interruptions import Interruptions
 from tools.fuzz.isolation import FAULTS, Isolated
 
 
 def main() -> int:
-    """Try inputs and damages, print what they led to, and return the exit code."""
+    """Try inputs, damages and interruptions, print what they led to, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=2500, help="damaged files for the readers")
     parser.add_argument("--damages", type=int, default=200, help="damages of run folders")
+    parser.add_argument(
+        "--interruptions", type=int, default=len(interruptions.CASES), help="interrupted runs"
+    )
     parser.add_argument("--first", type=int, default=0, help="number of the first of each")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -33,10 +37,17 @@ def main() -> int:
             Isolated(damages.make_attempt, arguments.seed, scratch / "runs", limit_memory=False),
             range(arguments.first, arguments.first + arguments.damages),
         )
+        if arguments.interruptions:
+            interruptions.build_runs(scratch / "interruptions")
+            n_faults += _try(
+                "interruptions",
+                Interruptions(arguments.seed, scratch / "interruptions"),
+                range(arguments.first, arguments.first + arguments.interruptions),
+            )
     return 1 if n_faults else 0
 
 
-def _try(what: str, isolated: Isolated, indices: range) -> int:
+def _try(what: str, isolated: Isolated | Interruptions, indices: range) -> int:
     """Try every index, print each fault and the counts, and return the number of faults."""
     start = time.monotonic()
     counts: Counter[str] = Counter()

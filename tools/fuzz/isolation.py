@@ -18,8 +18,8 @@ SECONDS = 60.0  # after which an input hangs
 
 ACCEPTED, REFUSED = "accepted", "refused"
 TRACEBACK, CRASH, HANG, MEMORY = "traceback", "crash", "hang", "memory"
-SILENT, DEAD_END = "silent difference", "dead end"
-FAULTS = (TRACEBACK, CRASH, HANG, MEMORY, SILENT, DEAD_END)
+SILENT, DEAD_END, LEFT = "silent difference", "dead end", "left behind"
+FAULTS = (TRACEBACK, CRASH, HANG, MEMORY, SILENT, DEAD_END, LEFT)
 
 
 @dataclass(frozen=True)
