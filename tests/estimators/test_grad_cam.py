@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.estimators.classifier import ImageClassifier
-from equipoise.estimators.grad_cam import class_maps, enlarged, grad_cam, map_side
+from equipoise.estimators.frozen.classifier import FrozenClassifier
+from equipoise.estimators.grad_cam import class_maps, enlarged, grad_cam, grad_cams, map_side
 from equipoise.exceptions import DataError
 from equipoise.networks.backbones import BACKBONES, build, find_backbone
 
@@ -165,3 +166,24 @@ def test_unknown_labels_and_images_of_another_kind_are_refused(
         grad_cam(classifier, data.images.astype(np.float32), data.labels + 3)
     with pytest.raises(NotFittedError):
         grad_cam(ImageClassifier(), data.images, data.labels)
+
+
+def test_heads_on_a_frozen_network_share_its_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = np.repeat([0, 1], 4)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 120, size=(8, 1, 16, 16)) + 100 * labels[:, None, None, None]
+    images = images.astype(np.uint8)
+    classifiers = []
+    for loss in ("cross_entropy", "class_weights"):
+        classifier = FrozenClassifier(
+            network="small_cnn", pretrained="random", loss=loss, n_views=1, device="cpu"
+        )
+        classifiers.append(classifier.fit(images, labels))
+    passes = []
+    layer = classifiers[0].last_map_
+    handle = layer.register_forward_hook(lambda *_: passes.append(1))
+    shared = grad_cams(classifiers, images, [labels, 1 - labels])
+    handle.remove()
+    assert len(passes) == 1
+    np.testing.assert_array_equal(shared[0], grad_cam(classifiers[0], images, labels))
+    np.testing.assert_array_equal(shared[1], grad_cam(classifiers[1], images, 1 - labels))

@@ -266,3 +266,18 @@ def test_folders_are_told_by_their_kind(toy: ImageDataset, tmp_path: Path) -> No
         FrozenClassifier.load(tmp_path / "net")
     with pytest.raises(DataError, match=r"model\.json"):
         load_classifier(tmp_path)
+
+
+def test_a_loaded_classifier_finds_the_features_in_its_workspace(
+    toy: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = quick().fit(toy.images, toy.labels, workspace=tmp_path / "workspace")
+    fitted.save(tmp_path / "saved")
+    expected = fitted.features(toy.images)
+    loaded = load_classifier(tmp_path / "saved", device="cpu", workspace=tmp_path / "workspace")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(FrozenExtractor, "_compute", refuse)
+    assert (loaded.features(toy.images) == expected).all()

@@ -17,9 +17,11 @@ from equipoise.evidence.kinds.embedding import (
     MOST_ROWS,
     SYNTHETIC,
     TRAINING,
+    EmbeddedImages,
     gather,
     select_images,
     subsample,
+    thinned,
 )
 from equipoise.features.base import extract
 from equipoise.metrics.embedding import embed, mixing, standardized
@@ -104,6 +106,17 @@ def test_of_many_images_equally_many_of_each_class_are_drawn() -> None:
     again = subsample(images, labels, 0, -1)
     np.testing.assert_array_equal(selected.images, again.images)
     assert len(subsample(images[:0], labels[:0], 0, -1).images) == 0
+
+
+def test_of_many_methods_fewer_images_each_are_drawn() -> None:
+    labels = np.repeat([0, 1], [40, 10])
+    images = np.arange(50, dtype=np.uint8)[:, None, None, None]
+    kinds = ((TRAINING, -1), (HELD_OUT, -1), (SYNTHETIC, 0), (SYNTHETIC, 1))
+    selected = EmbeddedImages.join([subsample(images, labels, *kind) for kind in kinds])
+    assert thinned(selected, MOST_ROWS).tolist() == list(range(200))
+    rows = thinned(selected, 12)
+    counts = np.unique(np.stack([selected.part, selected.method, selected.label])[:, rows], axis=1)
+    assert (len(rows), counts.shape[1]) == (4 * 12, 8)  # six of each class and kind
 
 
 def test_without_synthetic_images_nothing_is_embedded(run: FinishedRun, tmp_path: Path) -> None:
