@@ -167,6 +167,11 @@ def test_everything_that_matters_is_in_the_digest(tmp_path: Path) -> None:
             (IMAGE > 0) * np.uint8(7),
             r"flair.nii.gz .* is 7 everywhere",
         ),
+        (
+            "flair",
+            LABELS + (IMAGE > 0),
+            r"flair.nii.gz has only the values .* prediction.*--ignore 'flair.nii.gz'",
+        ),
     ],
 )
 def test_errors_name_the_case_and_the_file(

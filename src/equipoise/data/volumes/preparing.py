@@ -26,6 +26,8 @@ from equipoise.exceptions import DataError
 
 VERSION = 1  # raise it when preparing changes
 BIASED = ("T1", "T1c")  # modalities that N4 corrects
+MOST_VALUES = 8  # of a label map
+SAMPLED = 97  # voxels of which one is looked at first: an image soon shows more values
 
 
 def source_digest(
@@ -62,8 +64,8 @@ def prepare(
 
     Raises:
         DataError: A modality is missing, shapes or geometries differ, a value is not finite, labels
-            are not in the scheme, the brain is empty or an image is constant in it; the message
-            names the case and the file.
+            are not in the scheme, the brain is empty, or an image is constant in it or has few
+            values, as a label map has; the message names the case and the file.
     """
     files = read_files(case, modalities)
     brain = _find_brain(case, files)
@@ -71,6 +73,7 @@ def prepare(
     codes = np.zeros_like(brain, np.uint8) if labels is None else encode(labels, scheme, case.id)
     box = _bounding_box(brain | (codes > 0))
     images = [image[box] for image in _normalize_all(case, files, brain, modalities, n4=n4)]
+    _refuse_label_maps(case, files)
     arrays: dict[str, NDArray[Any]] = {"images": np.stack(images), "codes": codes[box]}
     arrays["mask"] = brain[box].astype(np.uint8)
     counts = []
@@ -120,6 +123,21 @@ def uncropped(codes: NDArray[np.uint8], record: CaseRecord) -> NDArray[np.uint8]
         box.append(slice(start, start + side))
     whole[tuple(box)] = values[codes]
     return whole
+
+
+def _refuse_label_maps(case: RawCase, files: CaseVolumes) -> None:
+    """Check that no image has a few whole numbers only: it would show the answer to a network."""
+    for file in files.images:
+        values = np.unique(file.array.ravel()[::SAMPLED])
+        if len(values) <= MOST_VALUES:
+            values = np.unique(file.array)
+        if 1 < len(values) <= MOST_VALUES and (values == np.rint(values)).all():
+            listed = ", ".join(f"{value:g}" for value in values)
+            raise DataError(
+                f"Case {case.id}: {file.path.name} has only the values {listed}, as a label map "
+                "or a prediction has, not an image. Leave it out with ignore "
+                f"(--ignore '{file.path.name}'), or move it away."
+            )
 
 
 def _find_brain(case: RawCase, files: CaseVolumes) -> Mask:

@@ -130,8 +130,9 @@ def _case(folder: Path, name: str, files: Sequence[Path]) -> RawCase:
             )
         if len(names) > 1:
             raise DataError(
-                f"Case {name}: {first_few(names)} all look like its {role}. Move all but one away, "
-                "rename them, or list the files in a table."
+                f"Case {name}: {first_few(names)} all look like its {role}. If they are several "
+                "cases, put each in a folder of its own; else move all but one away, rename them, "
+                "or list the files in a table (--table CSV)."
             )
     label_file, mask_file = by_role.pop(LABEL, None), by_role.pop(MASK, None)
     return RawCase(id=name, images=by_role, label_file=label_file, mask_file=mask_file)
