@@ -71,7 +71,7 @@ def draw(n: int) -> Images:
         side = rng.uniform(0.6, 0.9) * DRAWN_SIDE
         left, top = rng.uniform(0, DRAWN_SIDE - side, size=2)
         box = (left, top, left + side, top + side)
-        images[i, 0] = film.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box)
+        images[i, 0] = np.asarray(film.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box))
     return images
 
 

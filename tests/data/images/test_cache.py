@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from equipoise.data.cache import cache_folder, size_of
-from equipoise.data.images.decoding import decode
+from equipoise.data.images.decoding import decode_with_header
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.data.images.readers.folder import read
 from equipoise.exceptions import SettingError
@@ -39,9 +39,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     def spy(path: Path) -> Any:
         files.append(path)
-        return decode(path)
+        return decode_with_header(path)
 
-    monkeypatch.setattr("equipoise.data.images.loading.decode", spy)
+    monkeypatch.setattr("equipoise.data.images.loading.decode_with_header", spy)
     return files
 
 

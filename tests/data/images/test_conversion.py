@@ -112,3 +112,13 @@ def test_files_as_they_should_be_need_no_note() -> None:
 def test_constant_images_are_counted_and_named() -> None:
     (note,) = describe_constant(["a", "b"])
     assert "(2): “a”, “b”." in note
+
+
+def test_the_order_of_pixels_in_memory_does_not_matter() -> None:
+    color = np.random.default_rng(0).integers(0, 256, size=(200, 200, 3), dtype=np.uint8)
+    view = np.moveaxis(color, -1, 0)
+    whole = np.ascontiguousarray(view)
+    for options in (ReadOptions(), ReadOptions(size=32), ReadOptions(size=32, fit="crop")):
+        for channels in (1, 3):
+            expected = conform(whole, channels, options)
+            np.testing.assert_array_equal(conform(view, channels, options), expected)

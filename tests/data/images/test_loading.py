@@ -1,6 +1,7 @@
 """Files of a listing become one array, and every file that cannot be read is named."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -62,6 +63,39 @@ def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
     images = load(listing_of(tmp_path), options()).dataset.images
     assert images.dtype == np.uint16
     assert images.max() > 255
+
+
+def test_each_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = listing_of(write(tmp_path, 20))
+    opened: list[Path] = []
+    open_image = Image.open
+
+    def spy(path: Path, **settings: Any) -> Image.Image:
+        opened.append(path)
+        return open_image(path, **settings)
+
+    monkeypatch.setattr("equipoise.data.images.file.Image.open", spy)
+    load(listing, options())
+    assert sorted(opened) == [tmp_path / file for file in listing.files]
+
+
+def test_gray_images_are_widened_when_a_color_one_follows(tmp_path: Path) -> None:
+    root = write(tmp_path, 20)
+    gray = load(listing_of(root), options()).dataset.images
+    color = RNG.integers(0, 256, size=(24, 20, 3), dtype=np.uint8)
+    Image.fromarray(color).save(root / "well/z.png")
+    images = load(listing_of(root), options(workers=3)).dataset.images
+    np.testing.assert_array_equal(images[:40], np.repeat(gray, 3, axis=1))
+    assert np.ptp(images[40].astype(int), axis=0).max() > 0
+
+
+@pytest.mark.parametrize("size", [16, None])
+def test_a_mixture_is_refused_with_all_files_counted(tmp_path: Path, size: int | None) -> None:
+    root = write(tmp_path, 40)
+    for path in (root / "ill").iterdir():
+        cv2.imwrite(str(path), RNG.integers(0, 4096, size=(24, 20), dtype=np.uint16))
+    with pytest.raises(DataError, match=r"16 bits \(40 files.* 8 bits \(40 files"):
+        load(listing_of(root), options(size=size))
 
 
 def break_two(root: Path) -> None:

@@ -10,6 +10,7 @@ from PIL.ImageFile import ImageFile
 
 from equipoise.arrays import Images
 from equipoise.data.images.file import (
+    Header,
     UnreadableError,
     header_of,
     is_deep_color,
@@ -66,6 +67,15 @@ def decode(path: Path) -> Images:
         equipoise.data.images.encoding.encode: The inverse, without loss.
         equipoise.data.images.loading.load: Decode many files in parallel.
     """
+    return decode_with_header(path)[1]
+
+
+def decode_with_header(path: Path) -> tuple[Header, Images]:
+    """Read the header of an image file, and decode it as `decode` does.
+
+    Raises:
+        UnreadableError: See `decode`.
+    """
     with opened(path) as image:
         header = header_of(image, path)
         deep_color, inverted = is_deep_color(image), is_inverted(image)
@@ -74,7 +84,7 @@ def decode(path: Path) -> Images:
         if deep_color:
             pixels = _decode_deep_color(image, path)
             refuse_no_data(pixels, declared, path)
-            return pixels
+            return header, pixels
         ImageOps.exif_transpose(image, in_place=True)
         mode = "L" if header.channels == 1 else "RGB"
         if header.dtype != np.uint8:
@@ -84,7 +94,7 @@ def decode(path: Path) -> Images:
         else:
             pixels = _channels_first(np.asarray(image.convert(mode)))
     refuse_no_data(pixels, declared, path)
-    return np.iinfo(np.uint16).max - pixels if inverted else pixels
+    return header, np.iinfo(np.uint16).max - pixels if inverted else pixels
 
 
 def no_data_of(image: ImageFile) -> float | None:
@@ -188,4 +198,4 @@ def _on_black(pixels: NDArray[Any], path: Path) -> Images:
 
 
 def _channels_first(pixels: NDArray[Any]) -> Images:
-    return np.ascontiguousarray(np.moveaxis(np.atleast_3d(pixels), -1, 0))
+    return np.moveaxis(np.atleast_3d(pixels), -1, 0)

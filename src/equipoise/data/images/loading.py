@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -25,7 +27,7 @@ from equipoise.data.images.conversion import (
     is_constant,
     is_gray,
 )
-from equipoise.data.images.decoding import decode
+from equipoise.data.images.decoding import decode_with_header
 from equipoise.data.images.file import Header, UnreadableError, quiet, read_header
 from equipoise.data.images.label_images import class_problems, looks_like_labels
 from equipoise.data.images.listing import Listing, check_classes, first_few
@@ -33,6 +35,7 @@ from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.exceptions import DataError
 from equipoise.validation import refuse_together
 
+BATCH = 16  # files decoded in one task of a thread
 A = TypeVar("A")
 T = TypeVar("T")
 
@@ -100,7 +103,7 @@ def header_shapes(listing: Listing, options: ReadOptions) -> NDArray[np.int64]:
 
 
 def decode_all(listing: Listing, options: ReadOptions) -> Decoded:
-    """Read all headers, allocate the result, then decode into it; files that fail are collected.
+    """Decode all files into one array, each opened once; files that fail are collected.
 
     Raises:
         DataError: No file can be read, or files mix 8 bits with 16 or float, or differ in size when
@@ -110,32 +113,28 @@ def decode_all(listing: Listing, options: ReadOptions) -> Decoded:
     unreadable: dict[str, str] = {}
     contents: dict[str, Content] = {}
     decoded_rows: list[int] = []
+    stack = _Stack(listing, options)
+    n_files = len(listing.files)
+    batches = [range(i, min(i + BATCH, n_files)) for i in range(0, n_files, BATCH)]
     with quiet(), ThreadPoolExecutor(options.workers or os.cpu_count()) as pool:
-        paths = list(map(listing.root.joinpath, listing.files))
-        header_outcomes = pool.map(partial(_attempt, read_header), paths)
-        for file, header in zip(listing.files, header_outcomes, strict=True):
-            if isinstance(header, UnreadableError):
-                unreadable[file] = header.reason
+        for row, file in enumerate(chain.from_iterable(pool.map(stack.decode, batches))):
+            name = listing.files[row]
+            if file.header is not None:
+                headers[name] = file.header
+            if file.reason:
+                unreadable[name] = file.reason
             else:
-                headers[file] = header
-        if not headers:
-            raise unreadable_error(unreadable, len(listing.files), listing.root)
-        target = agree(headers, options)
-        shape = (len(headers), target.channels, target.height, target.width)
-        images = np.zeros(shape, dtype=target.dtype)
-        fill = partial(_fill, images, list(map(listing.root.joinpath, headers)), options)
-        outcomes = pool.map(partial(_attempt, fill), range(len(images)))
-        for row, (file, content) in enumerate(zip(headers, outcomes, strict=True)):
+                decoded_rows.append(row)
+                contents[name] = file.content
             if options.progress is not None:
-                options.progress(row + 1, len(images))
-            if isinstance(content, UnreadableError):
-                unreadable[file] = content.reason
-                continue
-            decoded_rows.append(row)
-            contents[file] = content
-    notes, problems = _describe_contents(listing, headers, contents, target)
-    if len(decoded_rows) < len(images):
+                options.progress(row + 1, n_files)
+    if not headers:
+        raise unreadable_error(unreadable, n_files, listing.root)
+    target = agree(headers, options)
+    images = stack.fitting(target)
+    if len(decoded_rows) < n_files:
         images = images[decoded_rows]
+    notes, problems = _describe_contents(listing, headers, contents, target)
     return Decoded(
         images=images,
         unreadable=dict(sorted(unreadable.items())),
@@ -206,16 +205,88 @@ def _load_uncached(listing: Listing, options: ReadOptions) -> Loaded:
     return Loaded(dataset=dataset, source_split=splits, skipped=skipped, notes=notes)
 
 
-def _fill(images: Images, paths: Sequence[Path], options: ReadOptions, row: int) -> Content:
-    """Decode one file into its row, and return what its pixels are like."""
-    pixels = decode(paths[row])
-    image = conform(pixels, images.shape[1], options)
-    if image.shape != images.shape[1:]:
-        raise UnreadableError(
-            paths[row],
-            "its orientation is stored after its pixels. Save it upright, or give a size (--size).",
-        )
-    images[row] = image
+@dataclass(frozen=True, kw_only=True)
+class _DecodedFile:
+    """A file after decoding.
+
+    Attributes:
+        header: None if it has none that can be read.
+        reason: Why it cannot be read; "" if it can.
+        content: What its pixels are like.
+    """
+
+    header: Header | None
+    reason: str = ""
+    content: Content = Content.IMAGE
+
+
+class _Stack:
+    """The images of a listing in one array, into which threads decode.
+
+    It has the storage type and size of the first file. As soon as another file differs in them,
+    only headers are read, because such files are refused.
+    """
+
+    def __init__(self, listing: Listing, options: ReadOptions) -> None:
+        self.paths = list(map(listing.root.joinpath, listing.files))
+        self.options = options
+        self.images: Images | None = None
+        self.is_mixed = False
+        self.lock = Lock()
+
+    def decode(self, rows: Sequence[int]) -> list[_DecodedFile]:
+        """Decode the files of some rows into the array."""
+        return list(map(self._decode, rows))
+
+    def fitting(self, target: Target) -> Images:
+        """Return the array, made or widened to the channels of a target; not in two threads."""
+        if self.images is None:
+            shape = (len(self.paths), target.channels, target.height, target.width)
+            self.images = np.zeros(shape, dtype=target.dtype)
+        elif self.images.shape[1] < target.channels:
+            self.images = np.repeat(self.images, target.channels, axis=1)
+        return self.images
+
+    def _decode(self, row: int) -> _DecodedFile:
+        path = self.paths[row]
+        try:
+            if self.is_mixed:
+                return _DecodedFile(header=read_header(path))
+            header, pixels = decode_with_header(path)
+            n_channels = 1 if self.options.channels == "gray" else len(pixels)
+            self._store(row, conform(pixels, n_channels, self.options), header)
+            return _DecodedFile(header=header, content=_content(pixels))
+        except UnreadableError as error:
+            outcome = _attempt(read_header, path)
+            return _DecodedFile(
+                header=None if isinstance(outcome, UnreadableError) else outcome,
+                reason=error.reason,
+            )
+
+    def _store(self, row: int, image: Images, header: Header) -> None:
+        """Store an image; a gray one in color gets three equal channels.
+
+        Raises:
+            UnreadableError: It has not the size of its header.
+        """
+        size = self.options.size
+        expected_shape = (size, size) if size else (header.height, header.width)
+        if image.shape[1:] != expected_shape:
+            raise UnreadableError(
+                self.paths[row],
+                "its orientation is stored after its pixels. Save it upright, or give a size "
+                "(--size).",
+            )
+        n_channels = 3 if self.options.channels == "rgb" else len(image)
+        with self.lock:
+            images = self.fitting(Target(n_channels, image.dtype, *expected_shape))
+            self.is_mixed |= images.shape[2:] != image.shape[1:] or images.dtype != image.dtype
+            if not self.is_mixed:
+                images[row] = image
+
+
+def _content(pixels: Images) -> Content:
+    """Return what the pixels of a file are like."""
     if is_constant(pixels):
         return Content.CONSTANT
     return Content.LABELS if looks_like_labels(pixels) else Content.IMAGE

@@ -56,6 +56,8 @@ def resize(image: Images, size: int, *, fit: str = "pad", resample: str = "bicub
     longest = max(height, width)
     scaled_height = max(1, round(height * size / longest))
     scaled_width = max(1, round(width * size / longest))
+    if scaled_height == scaled_width:
+        return _scale(image, (size, size), resample)
     black = image.min() if image.dtype == np.float32 else 0
     canvas = np.full((len(image), size, size), black, dtype=image.dtype)
     top, left = (size - scaled_height) // 2, (size - scaled_width) // 2
