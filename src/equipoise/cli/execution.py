@@ -81,6 +81,7 @@ def execute(
     *,
     workers: int | None,
     device: str,
+    ray: str | None = None,
     clock: StageClock | None = None,
     names: bool = False,
 ) -> None:
@@ -91,6 +92,7 @@ def execute(
         out: Folder of the run.
         workers: Number of workers; chosen where None.
         device: Where to train.
+        ray: Address of the cluster of Ray that trains; see `default_executor`.
         clock: Has counted the seconds of earlier stages; they are stored with those of this one,
             unless the run was complete before.
         names: Whether the report shows names of files and patients.
@@ -103,7 +105,7 @@ def execute(
     from equipoise.runs.store import RunStore
 
     clock = clock or StageClock()
-    store, executor = RunStore(out), default_executor(device, workers=workers)
+    store, executor = RunStore(out), default_executor(device, workers=workers, ray=ray)
     study, executor, memory = fit_to_memory(study, executor, store, device=device)
     if "plan" not in study.facts:  # a plan has said it before its first cell
         show_study(study)

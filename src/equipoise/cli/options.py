@@ -14,6 +14,7 @@ import typer
 
 from equipoise.cli import reading_options as reading
 from equipoise.cli import volume_options as volume
+from equipoise.cli.executor_options import PROCESSES, Executor, RayAddress, ray_address
 from equipoise.cli.frozen_options import Head, Views
 from equipoise.cli.reading_options import PLANNED
 from equipoise.cli.report import Names
@@ -290,10 +291,17 @@ class RunOptions:
     precision: volume.Precision = _VOLUME_BUDGET.precision
     device: Device = _BUDGET.device
     workers: Workers = None
+    executor: Executor = PROCESSES
+    ray_address: RayAddress = None
     protocol_name: ProtocolName = None
     note: Note = None
     names: Names = False
     out: Out = None
+
+    @property
+    def ray(self) -> str | None:
+        """Address of Ray's cluster, "local" for this machine; None where it is not used."""
+        return ray_address(self.executor, self.ray_address)
 
     @property
     def run_folder(self) -> Path:

@@ -18,6 +18,7 @@ from equipoise.time_plan.request import PlanRequest
 
 if TYPE_CHECKING:
     from equipoise.experiments.protocol import Budget, Protocol
+    from equipoise.experiments.running.protocols import Executor
     from equipoise.experiments.study import Study
     from equipoise.time_plan.planning import Planner
 
@@ -97,6 +98,7 @@ def demo_by_plan(out: Path, clock: StageClock, *, workers: int | None) -> "Study
     """
     from equipoise.cli.plan_text import show_plan
     from equipoise.experiments.demo import BUDGET, NAME, PROTOCOL, demo_images, rare_in_training
+    from equipoise.experiments.running.executors import default_executor
     from equipoise.time_plan.planning import replanned_study
     from equipoise.time_plan.survey import survey_dataset
 
@@ -118,7 +120,7 @@ def demo_by_plan(out: Path, clock: StageClock, *, workers: int | None) -> "Study
         adapt=rare_in_training,
     )
     facts = {"command": "equipoise demo"}
-    planner = make_planner(request, out, clock, console, device="auto", workers=workers)
+    planner = make_planner(request, out, clock, console, default_executor(workers=workers))
     stored = stored_plan(out, request.fixed, None)
     if stored is not None and stored.plan is not None:
         plan = stored.plan
@@ -181,14 +183,14 @@ def planned_study(
     from equipoise.cli.console import reading_bar
     from equipoise.cli.plan_text import show_plan
     from equipoise.data.reading import read
+    from equipoise.experiments.running.executors import default_executor
     from equipoise.time_plan.planning import replanned_study
     from equipoise.time_plan.survey import survey_images
 
     console = Terminal()
     console.print(announcement(options, request, stored), highlight=False, soft_wrap=True)
-    planner = make_planner(
-        request, folder, clock, console, device=options.device, workers=options.workers
-    )
+    executor = default_executor(options.device, workers=options.workers, ray=options.ray)
+    planner = make_planner(request, folder, clock, console, executor)
     name = options.run_folder.name
     facts = command_facts(options)
     if stored is None:
@@ -223,20 +225,17 @@ def make_planner(
     folder: Path,
     clock: StageClock,
     console: Terminal,
-    *,
-    device: str,
-    workers: int | None,
+    executor: "Executor",
 ) -> "Planner":
     """Build what plans a study, with this machine as its meter."""
     from equipoise.cli.plan_text import PilotLines
-    from equipoise.experiments.running.executors import default_executor
     from equipoise.time_plan.plan_by_time import machine_planner
 
     return machine_planner(
         request,
         folder,
         clock,
-        executor=default_executor(device, workers=workers),
+        executor=executor,
         observer=PilotLines(console, in_study=request.limit is None),
         say=lambda line: console.print(line, highlight=False, soft_wrap=True),
     )

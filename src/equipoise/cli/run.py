@@ -11,6 +11,7 @@ from equipoise.cli.execution import (
     refusal_after_summary,
     stopping_is_explained,
 )
+from equipoise.cli.executor_options import check_executor
 from equipoise.cli.options import SEGMENTATION, RunOptions, command_of, pick_task
 from equipoise.cli.places import check_out
 from equipoise.cli.planning import fixed_choices, planned_demo, print_plan, run_by_time
@@ -59,6 +60,7 @@ def run(options: RunOptions) -> None:
     After an interruption, the same command continues where it stopped.
     """
     with stopping_is_explained():
+        check_executor(options.executor, options.ray_address)
         if options.images.endswith(".py"):
             if options.time is not None:
                 raise SettingError(

@@ -30,6 +30,7 @@ def execute_typed(
         out or options.run_folder,
         workers=options.workers,
         device=options.device,
+        ray=options.ray,
         names=options.names,
         clock=clock,
     )

@@ -175,7 +175,7 @@ def test_a_node_that_is_lost_in_mid_cell_costs_nothing(
 
     log = LosesANode()
     try:
-        executor = RayExecutor(address=cluster.address, device="cpu")
+        executor = RayExecutor(cluster.address, device="cpu")
         assert executor.n_workers == 2
         run_study(study, store, executor=executor, observer=log)
         assert executor.n_workers == 1

@@ -101,7 +101,9 @@ class Processes:
                 worker.kill()
 
 
-def default_executor(device: str = "auto", *, workers: int | None = None) -> Executor:
+def default_executor(
+    device: str = "auto", *, workers: int | None = None, ray: str | None = None
+) -> Executor:
     """Choose one worker per core on a CPU, as far as memory allows, and one process on a GPU.
 
     Every worker computes on one thread, so that a result does not depend on the number of workers.
@@ -109,11 +111,16 @@ def default_executor(device: str = "auto", *, workers: int | None = None) -> Exe
     Args:
         device: "auto", "cpu", "cuda", ...
         workers: Number of workers; chosen where None.
+        ray: Address of a cluster of Ray, which trains the cells; "local" for this machine.
 
     Raises:
         SettingError: `workers` is not from 1 to `MOST_WORKERS`, or there is no such device.
     """
     check_counts(MOST_WORKERS, workers=workers)
+    if ray is not None:
+        from equipoise.experiments.running.ray_executor import RayExecutor
+
+        return RayExecutor(ray, workers, device=device)
     from equipoise.training.devices import resolve_device
 
     if workers is None and resolve_device(device).type == "cpu":

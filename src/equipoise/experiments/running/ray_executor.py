@@ -34,6 +34,7 @@ from equipoise.experiments.running.ray_worker import (
 from equipoise.runs.cell import Cell
 from equipoise.runs.package import pack
 
+LOCAL = "local"  # Ray of this machine, as `ray.init` calls it
 INSTALL = "pip install 'equipoise[ray]'"
 ATTEMPTS = 3  # workers that a cell may lose
 POLL_SECONDS = 0.5
@@ -46,7 +47,7 @@ LOST = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class RayExecutor:
     """Trains each cell as a task of Ray.
 
@@ -54,8 +55,8 @@ class RayExecutor:
     loses three workers is a failed cell.
 
     Attributes:
-        address: Of a running cluster ("HOST:6379", or "auto" on one of its nodes); None starts Ray
-            on this machine, until this process ends.
+        address: Of a running cluster ("HOST:6379", or "auto" on one of its nodes); "local" starts
+            Ray on this machine, until this process ends.
         workers: Most cells at once; as many as there are CPUs or GPUs where None.
         n_threads: CPU threads of each cell.
         device: Device of the methods; on "cuda", or on "auto" where the cluster has GPUs, each cell
@@ -72,7 +73,7 @@ class RayExecutor:
         >>> run_study(study, "runs/films", executor=RayExecutor())  # doctest: +SKIP
     """
 
-    address: str | None = None
+    address: str = LOCAL
     workers: int | None = None
     n_threads: int = 1
     device: str = "auto"
@@ -97,7 +98,7 @@ class RayExecutor:
 
     def free_memory(self, device: str) -> int:
         """See `Executor`; of the smallest node, and of this machine if Ray runs here only."""
-        if self.address is None or self._uses_gpus():
+        if self.address == LOCAL or self._uses_gpus():
             return available_memory(device)
         return int(min(node["Resources"].get("memory", 0) for node in self.nodes()))
 
@@ -318,7 +319,7 @@ def import_ray() -> ModuleType:
     return module
 
 
-def connect(ray: ModuleType, address: str | None, n_cpus: int | None) -> None:
+def connect(ray: ModuleType, address: str, n_cpus: int | None) -> None:
     """Connect to a cluster, or start Ray on this machine.
 
     Ray would handle SIGTERM in place of this process; the earlier handler stays.
@@ -334,13 +335,14 @@ def connect(ray: ModuleType, address: str | None, n_cpus: int | None) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
     in_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM) if in_main_thread else None
-    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
-        settings |= {"address": "local", "num_cpus": n_cpus, "include_dashboard": False}
-    else:
-        settings["address"] = address
+    of_local: dict[str, Any] = {"num_cpus": n_cpus, "include_dashboard": False}
     try:
-        ray.init(**settings)
+        ray.init(
+            address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **(of_local if address == LOCAL else {}),
+        )
     except (ConnectionError, RuntimeError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
         raise SettingError(
