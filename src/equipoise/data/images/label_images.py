@@ -40,21 +40,26 @@ def looks_like_labels(pixels: Images) -> bool:
     """
     steps = [max(1, side // SAMPLED) for side in pixels.shape[1:]]
     sample = pixels[:, :: steps[0], :: steps[1]].reshape(len(pixels), -1)
-    colors = sample[0]
-    if len(sample) > 1:  # integers, of 16 bits at most
-        colors = np.tensordot(1 << np.array([32, 16, 0]), sample.astype(np.int64), axes=1)
-    n_values = len(np.unique(colors[::COARSE]))
+    n_values = _count_values(sample[:, ::COARSE])
     if n_values <= MOST_VALUES:
-        n_values = len(np.unique(colors))
+        n_values = _count_values(sample)
     if n_values <= MOST_VALUES:
         return n_values > 1
     return sample.dtype == np.uint8 and _has_few_peaks(sample.max(axis=0))
 
 
+def _count_values(sample: Images) -> int:
+    """Return the number of different colors or gray levels of some pixels (c, n)."""
+    colors = sample[0]
+    if len(sample) > 1:  # integers, of 16 bits at most
+        colors = np.tensordot(1 << np.array([32, 16, 0]), sample.astype(np.int64), axes=1)
+    return len(np.unique(colors))
+
+
 def _has_few_peaks(gray: Images) -> bool:
     """Return whether 2 to 4 gray levels that are far apart have nearly all pixels around them."""
-    counts = np.bincount(gray, minlength=256).astype(np.float64)
-    total, remaining = counts.sum(), counts.copy()
+    remaining = np.bincount(gray, minlength=256).astype(np.float64)
+    total = remaining.sum()
     levels: list[int] = []
     areas: list[float] = []
     for _ in range(MOST_VALUES):
@@ -63,8 +68,10 @@ def _has_few_peaks(gray: Images) -> bool:
         levels.append(level)
         areas.append(float(remaining[around].sum() / total))
         remaining[around] = 0
+        if len(levels) == 2 and (abs(levels[0] - level) < APART or areas[1] < LEAST_AREA):
+            return False
     rest = float(remaining.sum() / total)
-    return abs(levels[0] - levels[1]) >= APART and areas[1] >= max(LEAST_AREA, 2 * rest)
+    return areas[1] >= 2 * rest
 
 
 def class_problems(
