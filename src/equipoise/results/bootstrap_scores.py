@@ -58,6 +58,7 @@ def score(
     *,
     metrics: Mapping[str, Metric] | None = None,
     n_draws: int = N_DRAWS,
+    compared: Collection[str] | None = None,
     intervals: bool = True,
 ) -> BootstrapScores:
     """Compute metrics of all cells under draws of the test patients.
@@ -66,11 +67,14 @@ def score(
         run: The cells.
         metrics: Some of `metrics_of`; all where None.
         n_draws: Number b of draws.
+        compared: Metrics whose draws are kept for differences; all where None.
         intervals: Whether intervals of single methods are needed.
     """
     metrics = metrics_of(run) if metrics is None else metrics
     measure_of = partial(_measure_of, metrics, run.decided)
-    return score_by(measure_of, metrics, run, n_draws=n_draws, intervals=intervals)
+    return score_by(
+        measure_of, metrics, run, n_draws=n_draws, compared=compared, intervals=intervals
+    )
 
 
 def _measure_of(
@@ -185,8 +189,13 @@ def _under_draws(
     block = max(1, WEIGHTS_PER_BLOCK // max(len(known_patients), *map(len, columns.values())))
     for weights in draw(n_draws=n_draws, block=block):
         of_split = {split: weights[:, column] for split, column in columns.items()}
-        values = [measure(cell, of_split[cell.cell.split]) for cell in run.finished]
-        yield np.stack(values, axis=1)
+        first, *others = run.finished
+        value = measure(first, of_split[first.cell.split])
+        measured = np.empty((len(value), len(run.finished), len(weights)))
+        measured[:, 0] = value
+        for row, cell in enumerate(others, start=1):
+            measured[:, row] = measure(cell, of_split[cell.cell.split])
+        yield measured
 
 
 def _posterior_means(

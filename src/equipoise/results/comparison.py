@@ -39,23 +39,29 @@ class Contrast:
 
 
 def compare_all(run: ImageRun, scores: BootstrapScores) -> list[Comparison]:
-    """Compare every other method with the baseline.
+    """Compare every other method with the baseline on `compared_metrics`."""
+    pairs = [(name, run.baseline) for name in run.methods if name != run.baseline]
+    judged, explaining = compared_metrics(run)
+    rows = compare_family(pairs, judged, run, scores)
+    for metric in explaining:
+        rows += compare_pairs(pairs, metric, run, scores)
+    return rows
+
+
+def compared_metrics(run: ImageRun) -> tuple[list[Metric], list[Metric]]:
+    """Return the metrics on which methods are judged, and those that only explain them.
 
     The decisive metric and `RANKING` are one family: a method that is better in either is called
     better. What only explains them has a family for each metric: the primary metric at the usual
     threshold, and what concerns the positive class alone.
     """
-    pairs = [(name, run.baseline) for name in run.methods if name != run.baseline]
     decisive = run.decisive_metric
-    headline = {metric.name: metric for metric in (decisive, METRICS[RANKING])}
-    rows = compare_family(pairs, list(headline.values()), run, scores)
-    explaining = [run.primary_metric, "auprc"]
+    judged = {metric.name: metric for metric in (decisive, METRICS[RANKING])}
+    names = [run.primary_metric, "auprc"]
     if len(run.class_names) > 2:
-        explaining.append("rare_auroc")
-    for name in explaining:
-        if name not in headline:
-            rows += compare_pairs(pairs, METRICS[name], run, scores)
-    return rows
+        names.append("rare_auroc")
+    explaining = [METRICS[name] for name in names if name not in judged]
+    return list(judged.values()), explaining
 
 
 def compare_family(

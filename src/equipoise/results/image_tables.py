@@ -15,7 +15,7 @@ from equipoise.results.bootstrap_scores import (
     score,
 )
 from equipoise.results.champion import hold_contest
-from equipoise.results.comparison import compare_all
+from equipoise.results.comparison import compare_all, compared_metrics
 from equipoise.results.image_verdict import sentences
 from equipoise.results.judgments import judge
 from equipoise.results.method_tables import (
@@ -46,7 +46,9 @@ def summarize(
     """
     images = run.images
     metrics = metrics_of(images)
-    scores = scores or score(images, n_draws=n_draws)
+    if scores is None:
+        compared = [metric.name for family in compared_metrics(images) for metric in family]
+        scores = score(images, n_draws=n_draws, compared=compared)
     results = Results(
         methods=tuple(_method_result(name, run, scores, metrics) for name in images.methods),
         comparisons=tuple(compare_all(images, scores)),

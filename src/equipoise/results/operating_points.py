@@ -151,9 +151,9 @@ def _count_kinds(kinds: Mapping[Cell, Values], cell: FinishedCell, weights: Valu
 def _measures(counts: Values) -> Values:
     """Compute every measure at every point (points x measures, runs, b) from numbers of images."""
     of_points = counts.reshape(len(POINTS), len(KINDS), *counts.shape[1:])
-    measures = []
-    for of_kinds in of_points:
+    measures = np.empty((len(POINTS), len(MEASURES), *counts.shape[1:]))
+    for of_point, of_kinds in zip(measures, of_points, strict=True):
         predictions = of_counts(of_kinds.reshape(len(KINDS), -1).T)
-        for measure in MEASURES.values():
-            measures.append(measure.rule(predictions).reshape(counts.shape[1:]))
-    return np.stack(measures)
+        for i, measure in enumerate(MEASURES.values()):
+            of_point[i] = measure.rule(predictions).reshape(counts.shape[1:])
+    return measures.reshape(-1, *counts.shape[1:])
