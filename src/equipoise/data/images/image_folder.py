@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from posixpath import splitext
 
 from equipoise.data.images.companions import find_companions
 from equipoise.data.images.file import SUFFIXES
@@ -89,7 +90,7 @@ def read_image_folder(root: Path, options: ReadOptions) -> ImageFolder:
 
 def is_image(file: str) -> bool:
     """Return whether a file is an image by its suffix."""
-    return PurePosixPath(file).suffix.lower() in SUFFIXES
+    return splitext(file)[1].lower() in SUFFIXES
 
 
 def images_not_read(root: Path, images: Sequence[str], others: Sequence[str]) -> list[str]:

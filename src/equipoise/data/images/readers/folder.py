@@ -92,7 +92,7 @@ def _list_classes(
     images_of: dict[str, list[str]] = {class_folder: [] for class_folder in split_of_folder}
     unclassed: list[str] = []
     for file in folder.files:
-        class_folder = "/".join(PurePosixPath(file).parts[:n_levels])
+        class_folder = "/".join(file.split("/")[:n_levels])
         images_of.get(class_folder, unclassed).append(file)
     if unclassed:
         notes.append(
@@ -115,7 +115,7 @@ def _list_classes(
     for file, class_folder, split, patient in zip(
         files, class_folders, splits, patients, strict=True
     ):
-        label = PurePosixPath(class_folder).name
+        label = class_folder.rpartition("/")[2]
         images.append(ListedImage(file=file, label=label, patient=patient, split=split))
     notes += [] if options.groups else suggest_groups(inner_paths, len(images_of))
     return list_images(path, images, notes)
