@@ -31,8 +31,11 @@ def check_out(out: Path, *sources: str | Path | None) -> None:
     while not os.path.lexists(place):
         place = place.parent
     if not place.is_dir():
-        raise SettingError(f"{place} is no folder. Name another one with --out.")
+        raise SettingError(
+            f"Cannot write {out}: {place} is no folder. Name another one with --out."
+        )
     if not os.access(place, os.W_OK | os.X_OK):
         raise SettingError(
-            f"Cannot write into {place}. Change its permissions, or name another folder with --out."
+            f"Cannot write {out}: no permission to write into {place}. Change its permissions, or "
+            "name another folder with --out."
         )
