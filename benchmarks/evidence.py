@@ -1,6 +1,6 @@
 """Evidence: features that splits share, heads on one network, folded batch norms.
 
-Usage: python -m benchmarks.evidence [--json FILE]
+Usage: python -m benchmarks.evidence [--json FILE]; rates are per CPU second of one thread.
 
 The reference of each pair is what was done before: all features again in every split, all passes
 of Grad-CAM again for every head, batch norms as layers.
@@ -11,12 +11,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from benchmarks.timing import Pair, side_by_side
+from benchmarks.timing import Pair, cpu_seconds, side_by_side
 from equipoise.atomic import write_json
 from equipoise.data.phantoms.datasets import chest_films
 from equipoise.estimators.frozen.classifier import FrozenClassifier
@@ -32,6 +33,8 @@ N_SPLITS, N_REAL, N_OF_SPLIT = 4, 400, 300
 N_HEADS, N_MAPPED = 8, 32
 FULL_SIDE, N_PASSED = 224, 16
 ROUNDS = 5
+
+compared = partial(side_by_side, rounds=ROUNDS, clock=cpu_seconds)
 
 
 def measure() -> Iterator[Pair]:
@@ -55,9 +58,7 @@ def measure_features() -> Pair:
         return sum(len(extract(split, extractor)) for split in splits)
 
     note = f"{N_SPLITS} splits of {N_OF_SPLIT} of {N_REAL} images; reference: each split anew"
-    return side_by_side(
-        "features of splits", ours, reference, unit="images/s", note=note, rounds=ROUNDS
-    )
+    return compared("features of splits", ours, reference, unit="images/s", note=note)
 
 
 def measure_grad_cam() -> Pair:
@@ -78,9 +79,7 @@ def measure_grad_cam() -> Pair:
         return sum(map(len, maps))
 
     note = f"{N_HEADS} heads on MobileNetV2, {SIZE} px; reference: one head after the other"
-    return side_by_side(
-        "Grad-CAM of heads", ours, reference, unit="maps/s", note=note, rounds=ROUNDS
-    )
+    return compared("Grad-CAM of heads", ours, reference, unit="maps/s", note=note)
 
 
 def measure_folding() -> Pair:
@@ -95,13 +94,12 @@ def measure_folding() -> Pair:
     def passes(network: torch.nn.Module) -> int:
         return len(network(batch))
 
-    return side_by_side(
+    return compared(
         "MobileNetV2, folded batch norms",
         lambda: passes(folded),
         lambda: passes(plain),
         unit="images/s",
         note=f"{FULL_SIDE} px, one thread; reference: batch norms as layers",
-        rounds=ROUNDS,
     )
 
 
