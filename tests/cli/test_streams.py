@@ -17,7 +17,8 @@ from equipoise.cli.terminal import Terminal
 
 Call = Callable[..., tuple[int, str, str]]
 CODE = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background
 from equipoise.cli import app
 def command(place: str):
     print("begun", flush=True)

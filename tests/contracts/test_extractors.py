@@ -164,9 +164,11 @@ def test_gray_is_the_same_as_three_equal_channels(built: Built, name: str) -> No
 def test_cached_features_are_the_fresh_ones(built: Built, name: str, tmp_path: Path) -> None:
     extractor, images = built(name, "uint8", 1), images_of("uint8", 1)
     fresh = extract(images, extractor)
-    np.testing.assert_array_equal(extract(images, extractor, cache=tmp_path), fresh)
-    np.testing.assert_array_equal(extract(images, extractor, cache=tmp_path), fresh)
-    assert fresh.dtype == np.float64
+    stored = extract(images, extractor, cache=tmp_path)
+    # batches that are stored are filled up, and one of another size may round differently
+    np.testing.assert_allclose(stored, fresh, rtol=1e-3, atol=1e-6)
+    np.testing.assert_array_equal(extract(images, extractor, cache=tmp_path), stored)
+    assert fresh.dtype == stored.dtype == np.float64
 
 
 @pytest.mark.parametrize("name", EXTRACTORS)

@@ -18,6 +18,7 @@ from equipoise.deployment.classify import Ensemble
 from equipoise.deployment.segment import load_segmenter, segment_case
 from equipoise.exceptions import DataError
 from equipoise.runs.cell import Cell
+from equipoise.runs.containment import check_links
 from equipoise.testing.volume_runs import SHAPE
 
 BRAIN = np.s_[1:6, 3:17, 2:19]  # the brain that `write_case` draws, (z, y, x)
@@ -102,5 +103,5 @@ def test_missing_networks_and_links_out_of_the_run_are_named(
     moved = replace(segmented.run, folder=tmp_path / "run")
     moved.path(cell).mkdir(parents=True)
     (moved.path(cell) / "segmenter").symlink_to(segmented.run.path(cell) / "segmenter")
-    with pytest.raises(DataError, match="elsewhere"):
-        load_segmenter(moved, cell)
+    with pytest.raises(DataError, match="segmenter -> "):
+        check_links(moved.folder)

@@ -128,4 +128,4 @@ def test_tables_and_report_read_predictions_once_and_draw_each_bootstrap_once(
     assert predictions == [1] * (len(run.cells) - 1)
     assert draws == {N_DRAWS: 2}  # of the metrics, and of the operating points
     # One failed cell, whose record has neither device nor seconds, costs nobody the report.
-    assert f"{Cell(*failed)}: DivergedError" in page
+    assert "DivergedError" in page
