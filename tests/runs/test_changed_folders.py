@@ -80,6 +80,16 @@ def test_a_renamed_cell_is_refused(
             read()
 
 
+@pytest.mark.parametrize("name", [["none"], {"none": 1}, 3])
+def test_a_record_whose_names_are_no_text_is_refused(store: RunStore, name: object) -> None:
+    cell = store.folder / CELL
+    without_checksum(cell)
+    record = read_json(cell / "record.json")
+    write_json(cell / "record.json", {**record, "method": name})
+    with pytest.raises(DamagedFileError, match=r"record\.json"):
+        open_run(store.folder)
+
+
 @pytest.mark.parametrize("with_checksums", [True, False])
 def test_a_cell_copied_in_part_is_refused(
     store: RunStore, make_study: MakeStudy, with_checksums: bool

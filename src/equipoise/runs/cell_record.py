@@ -260,7 +260,8 @@ def read_cell_record(path: Path) -> TriedCellRecord:
     check_present(folder)
     with reading(path):
         record = cell_record_from_json(read_json(path))
-    if folder.parts[-3:] != record.cell.folder.parts:
+        place = record.cell.folder  # of names that are no text there is none
+    if folder.parts[-3:] != place.parts:
         raise damaged(path, f"it is the record of another cell, {record.cell}")
     missing = [name for name in results_of(record) if not (folder / name).is_file()]
     if missing:  # where the folder has no checksums either
