@@ -116,10 +116,10 @@ ASSUMED = {
 # head has no luck of its own.
 ASSUMED_ON_FEATURES = {
     ACCURACY: Assumptions(
-        level=0.76, correlation=0.96, clustering=0.05, seed_sd=0.0, split_sd=0.026
+        level=0.77, correlation=0.97, clustering=0.05, seed_sd=0.0, split_sd=0.022
     ),
     RANKING: Assumptions(
-        level=0.91, correlation=0.98, clustering=0.05, seed_sd=0.0, split_sd=0.011
+        level=0.91, correlation=0.99, clustering=0.05, seed_sd=0.0, split_sd=0.007
     ),
 }
 
