@@ -59,7 +59,7 @@ def test_study_json_says_what_was_asked(
         "class": "study_fakes.NoisyCopies",
         "settings": {"n_steps": 20},
     }
-    assert classify["settings"] == {"n_steps": 10, "pause": 0.0, "rate": 1.0, "trouble": ""}
+    assert classify["settings"] == {"n_steps": 10, "rate": 1.0, "trouble": ""}
     assert stored["dataset"]["fingerprint"] == toy.fingerprint
     assert stored["dataset"]["counts"] == [40, 12]
     assert stored["seeds"] == [0, 1]

@@ -150,39 +150,3 @@ def test_other_versions_are_refused_with_the_node(
     monkeypatch.setattr(ray_executor, "versions", lambda: mine)
     with pytest.raises(SettingError, match=r"torch 1\.0 on the node"):
         run_study(study, RunStore(tmp_path / "run"), executor=executor)
-
-
-@pytest.mark.slow
-def test_a_node_that_is_lost_in_mid_cell_costs_nothing(
-    make_study: Callable[..., Study], fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from ray.cluster_utils import Cluster
-
-    ray.shutdown()
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FIXTURES), *filter(None, sys.path)]))
-    monkeypatch.setenv("RAY_worker_niceness", "0")
-    slow = {"slow": Pipeline([("classify", fakes.NearestMean(pause=4.0))])}
-    study = make_study(seeds=(0, 1), methods={**slow, **make_study().methods})
-    store, here = RunStore(tmp_path / "run"), RunStore(tmp_path / "here")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    doomed = cluster.add_node(num_cpus=1)
-    cluster.add_node(num_cpus=1)
-
-    class LosesANode(Logbook):
-        def stepped(self, cell: Cell, fit: str, step: int, n_steps: int) -> None:
-            if doomed in cluster.worker_nodes:
-                cluster.remove_node(doomed, allow_graceful=False)
-
-    log = LosesANode()
-    try:
-        executor = RayExecutor(cluster.address, device="cpu")
-        assert executor.n_workers == 2
-        run_study(study, store, executor=executor, observer=log)
-        assert executor.n_workers == 1
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
-    run_study(study, here, executor=InProcess())
-    cells = list(study.cells())
-    assert files_of(store, cells) == files_of(here, cells)
-    assert len(log.began_cells) == len(log.ended_cells) == len(cells)
