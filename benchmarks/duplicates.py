@@ -64,10 +64,10 @@ def measure(numbers: list[int], rounds: int) -> dict[str, Any]:
 def draw(n: int) -> Images:
     """Draw films, and cut `n` random squares out of them, turned by up to 15 degrees."""
     rng = np.random.default_rng(0)
-    drawn = chest_films((N_DRAWN - 20, 20), size=DRAWN_SIDE).images[:, 0]
+    films = chest_films((N_DRAWN - 20, 20), size=DRAWN_SIDE).images[:, 0]
     images = np.empty((n, 1, SIDE, SIDE), dtype=np.uint8)
     for i in range(n):
-        film = Image.fromarray(drawn[i % N_DRAWN]).rotate(rng.uniform(-15, 15))
+        film = Image.fromarray(films[i % N_DRAWN]).rotate(rng.uniform(-15, 15))
         side = rng.uniform(0.6, 0.9) * DRAWN_SIDE
         left, top = rng.uniform(0, DRAWN_SIDE - side, size=2)
         box = (left, top, left + side, top + side)

@@ -57,7 +57,7 @@ def measure_features() -> Pair:
     def reference() -> int:
         return sum(len(extract(split, extractor)) for split in splits)
 
-    note = f"{N_SPLITS} splits of {N_OF_SPLIT} of {N_REAL} images; reference: each split anew"
+    note = f"{N_SPLITS} splits of {N_OF_SPLIT} of {N_REAL} images; reference: each split again"
     return compared("features of splits", ours, reference, unit="images/s", note=note)
 
 

@@ -56,6 +56,21 @@ def first_names(names: Sequence[str], n_shown: int = 5) -> str:
     return ", ".join(map(quoted, names[:n_shown])) + (f" and {n_more} more" if n_more > 0 else "")
 
 
+def first_lines(lines: Sequence[str], n_shown: int) -> str:
+    """Return lines of a message, indented, with the number of those left out.
+
+    Example:
+        >>> print(first_lines(["a", "b", "c"], 2))
+          a
+          b
+          and 1 more
+    """
+    text = [f"  {line}" for line in lines[:n_shown]]
+    if len(lines) > n_shown:
+        text.append(f"  and {len(lines) - n_shown} more")
+    return "\n".join(text)
+
+
 def without_names(text: str, ids: Iterable[str] = ()) -> str:
     """Return a sentence whose names are hidden: marked ones, paths, file names and known ids.
 

@@ -123,6 +123,17 @@ def pairs_by_rule(
     return np.stack([a, b], axis=1)[near].tolist(), distance[near].tolist()
 
 
+def of_one_class(images: NDArray[Any]) -> ImageDataset:
+    n = len(images)
+    return ImageDataset(
+        images=images,
+        labels=np.zeros(n, dtype=np.int64),
+        class_names=("film",),
+        groups=np.arange(n),
+        ids=np.arange(n).astype(str),
+    )
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -147,13 +158,7 @@ def test_near_pairs_are_those_of_the_rule(
     blank = rng.random(n) < 0.2
     images[blank] = rng.integers(0, 256, size=(n, 1, 1, 1))[blank]
     images = np.unique(images.clip(0, 255).astype(np.uint8), axis=0)
-    dataset = ImageDataset(
-        images=images,
-        labels=np.zeros(len(images), dtype=np.int64),
-        class_names=("film",),
-        groups=np.arange(len(images)),
-        ids=np.arange(len(images)).astype(str),
-    )
+    dataset = of_one_class(images)
     with pytest.MonkeyPatch.context() as patch:
         for place, name, value in (
             (module, "BLOCK", 7),
@@ -172,13 +177,7 @@ def test_many_black_and_blank_images_are_not_compared_pair_by_pair() -> None:
     """Compared pair by pair, these would be 2 * 10 ** 8 pairs of equal hashes."""
     levels = np.arange(20_000, dtype=np.uint16).clip(max=10_000)
     images = np.broadcast_to(levels[:, None, None, None], (len(levels), 1, 4, 4))
-    dataset = ImageDataset(
-        images=images,
-        labels=np.zeros(len(levels), dtype=np.int64),
-        class_names=("film",),
-        groups=np.arange(len(levels)),
-        ids=np.arange(len(levels)).astype(str),
-    )
+    dataset = of_one_class(images)
     duplicates = find_duplicates(dataset)
     assert duplicates.exact.tolist() == [[10_000, row] for row in range(10_001, 20_000)]
     assert len(duplicates.near) == 0

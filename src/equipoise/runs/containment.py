@@ -11,6 +11,7 @@ from pathlib import Path
 from equipoise.atomic import read_json, reading
 from equipoise.checksums import damaged
 from equipoise.exceptions import DataError
+from equipoise.names import first_lines
 from equipoise.runs.description import StudyDescription
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,79}")
@@ -45,12 +46,10 @@ def check_links(folder: Path) -> None:
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
                 links.append(path)
     if links:
-        lines = [f"  {link} -> {link.readlink()}" for link in links[:MOST_LINKS]]
-        if len(links) > MOST_LINKS:
-            lines.append(f"  and {len(links) - MOST_LINKS} more")
+        lines = [f"{link} -> {link.readlink()}" for link in links]
         raise DataError(
             f"Expected all files of the run inside {folder}, got links that lead out of it:\n"
-            + "\n".join(lines)
+            + first_lines(lines, MOST_LINKS)
             + "\nPut what they lead to in their place, or delete them."
         )
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from equipoise.atomic import JsonValue
 from equipoise.exceptions import StaleRunError
+from equipoise.names import first_lines
 from equipoise.runs.description import MethodDescription, SplitDescription, StudyDescription
 
 MOST_LINES = 12  # of differences in a message
@@ -38,12 +39,9 @@ def merge_descriptions(
         *_changed("split", stored.splits, requested.splits),
     ]
     if conflicts:
-        lines = [f"  {conflict}" for conflict in conflicts[:MOST_LINES]]
-        if len(conflicts) > MOST_LINES:
-            lines.append(f"  and {len(conflicts) - MOST_LINES} more")
         raise StaleRunError(
             f"The run in {folder} was made with other settings than those requested now:\n"
-            + "\n".join(lines)
+            + first_lines(conflicts, MOST_LINES)
             + f"\nName another folder with --out, or delete {folder}."
         )
     return replace(

@@ -145,8 +145,8 @@ def set_aside(names: Sequence[str]) -> list[str]:
     for name, text in words.items():
         version = VERSION.fullmatch(text)
         is_version = version is not None and version[1] in words.values()
-        others = [other for key, other in words.items() if key != name]
-        is_poor = QUALITY.fullmatch(text) and not any(map(ABOUT_QUALITY.fullmatch, others))
+        other_classes = [other for key, other in words.items() if key != name]
+        is_poor = QUALITY.fullmatch(text) and not any(map(ABOUT_QUALITY.fullmatch, other_classes))
         if is_version or is_poor or SET_ASIDE.fullmatch(text):
             aside.append(name)
     return aside

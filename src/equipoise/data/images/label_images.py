@@ -111,14 +111,14 @@ def label_images_problem(label_like: Sequence[str], class_of: Mapping[str, str])
     are_drawings = min(shares.values(), default=0) >= NEARLY_ALL
     if are_drawings or max(shares.values(), default=0) < SOME or len(label_like) < FEWEST:
         return ""
-    found = []
+    counts = []
     for name, share in shares.items():
         if share >= SOME:
-            found.append(f"{round(share * sizes[name]):,} of {sizes[name]:,} in '{name}'")
+            counts.append(f"{round(share * sizes[name]):,} of {sizes[name]:,} in '{name}'")
     pattern = pattern_of(label_like, class_of) or "PATTERN"
     return (
         f"{len(label_like):,} images have 2 to {MOST_VALUES} values only, as masks and label "
-        f"images have ({first_few(found)}; such as {first_few(label_like, 2)}). Leave them out "
+        f"images have ({first_few(counts)}; such as {first_few(label_like, 2)}). Leave them out "
         f"with ignore (--ignore {shlex.quote(pattern)})."
     )
 

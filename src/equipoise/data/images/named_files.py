@@ -58,6 +58,6 @@ def name_of(path: PurePosixPath) -> str:
 
 def same_folders(path: PurePosixPath, file: str) -> bool:
     """Return whether the last folders of two paths agree, as many as both have."""
-    folders, others = path.parts[:-1], PurePosixPath(file.lower()).parts[:-1]
-    n = min(len(folders), len(others))
-    return n == 0 or folders[-n:] == others[-n:]
+    named, actual = path.parts[:-1], PurePosixPath(file.lower()).parts[:-1]
+    n = min(len(named), len(actual))
+    return n == 0 or named[-n:] == actual[-n:]

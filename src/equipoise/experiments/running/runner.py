@@ -83,13 +83,13 @@ def _check_cells(study: Study, store: RunStore) -> None:
     Raises:
         StaleRunError: Cells were trained on other images or with other settings; names the first.
     """
-    others = []
+    foreign = []
     for cell in filter(store.has_finished, study.cells()):
         if store.record(cell).fingerprint != conditions(cell, study).fingerprint:
-            others.append(str(store.cell_folder(cell)))
-    if others:
+            foreign.append(str(store.cell_folder(cell)))
+    if foreign:
         raise StaleRunError(
-            f"Expected cells of this study in {store.folder}, got {len(others)} of other images, "
-            f"settings or versions: {first_names(others)}. Delete {store.folder / 'cells'}, or "
+            f"Expected cells of this study in {store.folder}, got {len(foreign)} of other images, "
+            f"settings or versions: {first_names(foreign)}. Delete {store.folder / 'cells'}, or "
             "name another folder with --out."
         )

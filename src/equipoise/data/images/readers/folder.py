@@ -127,8 +127,8 @@ def _refuse_empty(root: Path, names: Sequence[str], folder: ImageFolder) -> None
         return
     contents = []
     for name in names:
-        others = [file for file in folder.other_files if file.startswith(f"{name}/")]
-        suffixes = sorted({PurePosixPath(file).suffix or "files without one" for file in others})
+        files = [file for file in folder.other_files if file.startswith(f"{name}/")]
+        suffixes = sorted({PurePosixPath(file).suffix or "files without one" for file in files})
         contents.append(f"{name} ({', '.join(suffixes)})" if suffixes else name)
     options = " ".join(f"--ignore {shlex.quote(PurePosixPath(name).name)}" for name in names)
     raise DataError(
