@@ -18,11 +18,12 @@ from equipoise.data.images.listing import NO_PATIENTS
 from equipoise.exceptions import DataError
 from equipoise.report.classification import AFTER, BEFORE
 from equipoise.report.failed_cells import failure_groups, failures
-from equipoise.report.html import write_report
+from equipoise.report.html import TEMPLATES, write_report
 from equipoise.report.notices import arrange
 from equipoise.report.overview import basis, glance, notices
 from equipoise.report.run_contents import read_contents
 from equipoise.results.image_tables import summarize
+from equipoise.runs.description import COINCIDENCE
 from equipoise.runs.run import open_run
 
 VOID = {"meta", "link", "img", "br", "wbr", "line", "rect", "circle", "polyline"}
@@ -229,6 +230,22 @@ def test_what_changes_the_reading_is_open_and_the_rest_is_folded(make_run: MakeR
     page = page_of(run)
     assert page.attributes("class").count("warnings") == 1
     assert all(text in page.text for text in folded)
+
+
+def test_a_class_that_files_give_away_is_open_before_lesser_notes(make_run: MakeRun) -> None:
+    lesser = ("Columns.", "Patients by column.", "Cropped.")
+    run = make_run(counts=(60, 16), notes=(*lesser, f"{COINCIDENCE}: 2 of 60 are square."))
+    board = arrange(notices(read_contents(run)))
+    assert any(text.startswith(COINCIDENCE) for text in board.prominent)
+    assert not set(lesser) & set(board.prominent)
+
+
+def test_only_whole_sentences_of_the_verdict_have_lines_of_their_own() -> None:
+    """A name such as Covid-19 stands in a span, too, so that it does not break."""
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    rules = [line for line in style.splitlines() if line.strip().startswith(".verdict span")]
+    assert rules
+    assert all(":not(.unbroken)" in rule for rule in rules)
 
 
 def test_a_run_without_examples_or_scan_is_reported(make_run: MakeRun) -> None:

@@ -17,10 +17,11 @@ from equipoise.results.phrases import agrees
 from equipoise.results.records import RANKING
 from equipoise.results.regime.warning import is_frozen
 from equipoise.results.replay import missing_replays
-from equipoise.runs.description import NO_PATIENTS
+from equipoise.runs.description import COINCIDENCE, NO_PATIENTS
 from equipoise.runs.duplicate_pairs import DuplicatePairs, PairsBySplit
 
 MUCH_ALIKE = 0.5  # pairwise distance of synthetic images as a share of that of real ones
+DECISIVE = (*NO_PATIENTS, COINCIDENCE)  # beginnings of notes
 FEW_IMAGES = 30  # test images of a class in a split; with fewer, one moves recall by over 3 points
 MOST_NAMED = 5  # files in one sentence
 MOST_WARNINGS = 6  # about the regime on the first screen; the section has all
@@ -128,9 +129,12 @@ def stated_notes(c: Contents) -> Iterator[Notice]:
 
 
 def notes(c: Contents) -> Iterator[Notice]:
-    """Yield what the reader of the images noted; without patients a comparison may leak."""
+    """Yield what the reader of the images noted.
+
+    Without patients a comparison may leak; where class and file coincide, it may be about files.
+    """
     for note in c.description.notes[c.description.n_stated_notes :]:
-        yield Notice(text=note, group=IMAGES, decisive=note.startswith(NO_PATIENTS))
+        yield Notice(text=note, group=IMAGES, decisive=note.startswith(DECISIVE))
 
 
 def regime_notices(c: Contents) -> Iterator[Notice]:

@@ -12,6 +12,7 @@ CLASSIFICATION = "classification"
 SEGMENTATION = "segmentation"
 # How the notes of the readers begin where a source names no patients.
 NO_PATIENTS = ("No patient ids were given", "No patients were named")
+COINCIDENCE = "Class and file coincide"  # how the note on it begins
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ import pytest
 
 from equipoise.data.images.coincidence import describe_coincidence
 from equipoise.data.images.file import Header
+from equipoise.runs.description import COINCIDENCE
 
 GRAY = Header(1, np.dtype(np.uint8), 30, 30, False)
 
@@ -23,6 +24,7 @@ def test_a_property_of_one_class_is_said(suffix: str, other: Header, word: str) 
     headers |= {f"ill{i}{suffix}": other for i in range(5)}
     (note,) = describe_coincidence(headers, ["well"] * 6 + ["ill"] * 5, is_color=True)
     assert word in note
+    assert note.startswith(COINCIDENCE)  # by which a report knows it
     mixed = ["well", "ill"] * 5 + ["well"]
     assert describe_coincidence(headers, mixed, is_color=True) == ()
     few = ["well"] * 9 + ["ill"] * 2
