@@ -205,6 +205,20 @@ def test_steps_are_searched_for_on_the_first_split(
     assert classifier.n_steps == plan.setting.n_steps
 
 
+def test_nothing_is_searched_where_the_baseline_does_not_fit_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise AssertionError("a fit began")
+
+    module = "equipoise.experiments.running.executors"
+    monkeypatch.setattr(f"{module}.available_memory", lambda _device: 2**29)
+    monkeypatch.setattr(ImageClassifier, "fit", refuse)
+    fixed = FixedChoices(regime="scratch", size=32, n_splits=2, methods=("none", "class_weights"))
+    with pytest.raises(SettingError, match=r"0\.5 GB of free memory, got none"):
+        planned(tmp_path, fixed, 600.0)
+
+
 def test_finetuning_replaces_frozen_features_where_it_ranks_better(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

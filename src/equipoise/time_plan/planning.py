@@ -11,6 +11,7 @@ from equipoise.experiments.description import describe
 from equipoise.experiments.image_plan import plan_study, refuse_small_classes
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import CHEAP_METHODS
+from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.load_generator import busy_cores
 from equipoise.experiments.running.memory_plan import fit_to_memory
 from equipoise.experiments.study import Study
@@ -215,7 +216,7 @@ class Planner:
 
     def _trial(self, planned: PlannedStudy) -> StepsChoice:
         """Finetune the baseline with more and more steps."""
-        study = finetuning.finetuned_study(planned, self.request.budget)
+        study = self._baseline_alone(finetuning.finetuned_study(planned, self.request.budget))
         most = min(finetuning.TRIAL_SHARE * self.request.seconds, finetuning.TRIAL_SECONDS)
         executor = self.pilot.executor
         with busy_cores(executor.n_on_machine - 1), threads(executor.n_threads):
@@ -255,7 +256,7 @@ class Planner:
         executor, limit = self.pilot.executor, self.request.limit
         most = STEPS_SHARE * self.request.seconds
         with busy_cores(executor.n_on_machine - 1), threads(executor.n_threads):
-            fit = baseline_fit(study, self.pilot.store.workspace)
+            fit = baseline_fit(self._baseline_alone(study), self.pilot.store.workspace)
             chosen = choose_steps(fit, most if limit is None else min(limit, most))
         reasons = {**setting.reasons, "steps": chosen.reason}
         return replace(setting, n_steps=chosen.n_steps, reasons=reasons)
@@ -287,6 +288,13 @@ class Planner:
         for sentence in memory.sentences:
             self.say(f"Memory: {sentence}")
         return study
+
+    def _baseline_alone(self, study: Study) -> Study:
+        """Return the study of the baseline that is trained in this process, fitted to memory."""
+        baseline = {study.baseline_name: study.methods[study.baseline_name]}
+        alone = replace(study, methods=baseline, split_limits={})
+        device = self.request.budget.device
+        return fit_to_memory(alone, InProcess(), self.pilot.store, device=device)[0]
 
     def _options(self, study: Study, setting: TrainingSetting) -> Options:
         fixed = self.request.fixed

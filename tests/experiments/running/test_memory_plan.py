@@ -6,16 +6,24 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.pipeline import Pipeline
 
 from equipoise.data.dataset import ImageDataset
-from equipoise.data.splits import hold_out
+from equipoise.data.splits import Split, hold_out
+from equipoise.estimators.cascade import CascadeSegmenter
+from equipoise.estimators.segmenter import Segmenter
 from equipoise.exceptions import SettingError
 from equipoise.experiments.description import describe
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running import memory_need, memory_plan
 from equipoise.experiments.running.executors import InProcess, Processes
-from equipoise.experiments.running.memory_need import MethodNeed, StepNeed, method_needs
+from equipoise.experiments.running.memory_need import (
+    MethodNeed,
+    StepNeed,
+    method_needs,
+    volume_needs,
+)
 from equipoise.experiments.running.memory_plan import (
     GIB,
     PROCESS,
@@ -26,6 +34,7 @@ from equipoise.experiments.running.memory_plan import (
 from equipoise.experiments.running.protocols import Executor
 from equipoise.experiments.study import Study
 from equipoise.runs.store import RunStore
+from equipoise.testing.volumes import volumes_of
 
 METHODS = ["none", "oversampling"]
 
@@ -86,6 +95,48 @@ def test_generators_and_frozen_networks_are_measured() -> None:
     assert smaller.per_image < 0.5 * whole.per_image
     without = method_needs(blank_study(16, ["edm"]), generators=False)["edm"]
     assert without.steps[0].bytes_at() == 0 < without.steps[1].bytes_at()
+
+
+def volume_study(folder: Path, patch_size: int = 64) -> Study:
+    codes = np.zeros((2, 16, 16), dtype=int)
+    codes[0, 2:8, 2:8] = 1
+    codes[0, 4:6, 4:6] = 2
+    segmenter = Segmenter(patch_size=patch_size, batch_size=120, device="cpu")
+    cascade = CascadeSegmenter(detect=segmenter, divide=Segmenter(mode="dense", batch_size=24))
+    train, validation, test = np.array([0, 1]), np.array([2]), np.array([3])
+    split = Split(name="fold-0", train=train, validation=validation, test=test)
+    return Study(
+        name="memory",
+        dataset=volumes_of([np.roll(codes, i, axis=2) for i in range(4)], folder, k=3),
+        splits=[split],
+        methods={
+            name: Pipeline([("segmenter", step)])
+            for name, step in (("balanced", segmenter), ("cascade", cascade))
+        },
+        seeds=(0,),
+        primary_metric="mean_dice",
+    )
+
+
+def test_segmenters_are_measured_by_stage(tmp_path: Path) -> None:
+    """A fit of 120 patches of 64 px let the process grow by 290 MiB."""
+    needs = volume_needs(volume_study(tmp_path / "small"))
+    (step,) = needs["balanced"].steps
+    assert step.bytes_at() == pytest.approx(290 * 2**20, rel=0.3)
+    assert [stage.batch_size for stage in needs["cascade"].steps] == [120, 24]
+    assert needs["cascade"].steps[0] == step
+    larger = volume_needs(volume_study(tmp_path / "large", patch_size=128))["balanced"].steps[0]
+    assert larger.per_image > 4 * step.per_image
+
+
+def test_volumes_get_fewer_workers_or_the_patch_size_that_fits(tmp_path: Path) -> None:
+    study, store = volume_study(tmp_path / "volumes", patch_size=512), RunStore(tmp_path / "run")
+    need = PROCESS + max(need.bytes_at() for need in volume_needs(study).values())
+    _, executor, plan = fit_to_memory(study, Processes(4), store, available=free(2.5 * need))
+    assert executor == Processes(2)
+    assert len(plan.sentences) == 1
+    with pytest.raises(SettingError, match=r"balanced.*--patch-size \d+,"):
+        fit_to_memory(study, Processes(4), store, available=free(0.5 * need))
 
 
 def test_a_study_that_fits_is_left_alone(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What a method needs of memory: one step of everything that trains is measured before the start.
 
-Classifiers are measured on torch's meta device, on which nothing is computed, at their size.
-Generators train one step of small batches of images of at most `LARGEST_TRIED` px.
+Classifiers and segmenters are measured on torch's meta device, on which nothing is computed, at
+their size. Generators train one step of small batches of images of at most `LARGEST_TRIED` px.
 """
 
 from collections.abc import Callable
@@ -16,11 +16,14 @@ from sklearn.pipeline import Pipeline
 from torch import nn
 
 from equipoise.data.dataset import ImageDataset
+from equipoise.data.volume_dataset import VolumeDataset
+from equipoise.estimators.cascade import CascadeSegmenter
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.estimators.first_stage import build_network
 from equipoise.estimators.frozen.classifier import FrozenClassifier
 from equipoise.estimators.frozen.extractor import BATCH, BATCH_ELSEWHERE
 from equipoise.estimators.frozen.feature_network import RANDOM, FeatureNetwork
+from equipoise.estimators.segmenter import Segmenter
 from equipoise.experiments.running.trained_parts import batch_sizes, parts_of
 from equipoise.experiments.study import Study
 from equipoise.networks.backbones import build, find_backbone
@@ -34,6 +37,7 @@ COPIES_OF_WEIGHTS = 6  # weights, gradients, two moments, averaged weights, best
 LARGEST_TRIED = 128  # px
 TRIED_BATCHES = (16, 32)  # images in a step of a generator; with few, weights hide the slope
 TRIED_PER_CLASS = 4  # images
+BYTES_PER_VOXEL = 40  # of the largest scan: probabilities of a cascade, distances of its measures
 MARGIN = 1.3  # for what kernels allocate: 1 % (DenseNet121) to 40 % (DCGAN) was seen on a CPU
 
 
@@ -102,6 +106,28 @@ def method_needs(study: Study, *, generators: bool = True) -> dict[str, MethodNe
     return needs
 
 
+def volume_needs(study: Study) -> dict[str, MethodNeed]:
+    """Measure what each method of a study of volumes needs.
+
+    The images stay on disk; a cell holds the label maps of its test patients and works on one scan
+    at a time.
+    """
+    voxels = np.array([np.prod(volume.shape) for volume in study.volumes.volumes])
+    n_tested = max(int(voxels[split.test].sum()) for split in study.splits)
+    data = float(n_tested + BYTES_PER_VOXEL * voxels.max())
+    needs = {}
+    for name, method in study.methods.items():
+        segmenter = method.steps[-1][1]
+        stages = [segmenter]
+        if isinstance(segmenter, CascadeSegmenter):
+            stages = [segmenter.detect, segmenter.divide]
+        steps = [
+            segmenter_need(stage, study.volumes) for stage in stages if isinstance(stage, Segmenter)
+        ]
+        needs[name] = MethodNeed(data=data, steps=tuple(steps))
+    return needs
+
+
 def data_bytes(study: Study, method: Pipeline) -> float:
     """Return the bytes of the images that a cell of a method copies, on the largest split.
 
@@ -157,8 +183,35 @@ def classifier_need(classifier: ImageClassifier, dataset: ImageDataset) -> StepN
             loss=classifier.loss,
         )
 
+    return training_need(
+        network, (channels, height, width), batch_size=classifier.batch_size, divisible=True
+    )
+
+
+def segmenter_need(segmenter: Segmenter, dataset: VolumeDataset) -> StepNeed:
+    """Measure a training step of a segmenter on the meta device, with two and with four patches."""
+    settings = segmenter.settings
+    channels = len(dataset.modalities)
+    with torch.device("meta"):
+        network = settings.architecture.build(channels, dataset.k, settings.width)
+    shape = (channels, settings.patch_size, settings.patch_size)
+    return training_need(network, shape, batch_size=settings.batch_size)
+
+
+def training_need(
+    network: nn.Module, shape: tuple[int, int, int], *, batch_size: int, divisible: bool = False
+) -> StepNeed:
+    """Measure a training step of a network on the meta device, with two and with four images.
+
+    Args:
+        network: On the meta device.
+        shape: (c, h, w) of an image.
+        batch_size: Images in a step.
+        divisible: See `StepNeed`.
+    """
+
     def step(n_images: int) -> None:
-        images = torch.empty((n_images, channels, height, width), device="meta")
+        images = torch.empty((n_images, *shape), device="meta")
         images = images.contiguous(memory_format=torch.channels_last)
         network(images).sum().backward()
         for parameter in network.parameters():
@@ -170,8 +223,8 @@ def classifier_need(classifier: ImageClassifier, dataset: ImageDataset) -> StepN
     return StepNeed(
         fixed=COPIES_OF_WEIGHTS * weights + max(0.0, two - 2 * per_image - weights),
         per_image=per_image,
-        batch_size=classifier.batch_size,
-        divisible=True,
+        batch_size=batch_size,
+        divisible=divisible,
     )
 
 

@@ -7,7 +7,12 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 
 from equipoise.exceptions import SettingError
-from equipoise.experiments.running.memory_need import MethodNeed, data_bytes, method_needs
+from equipoise.experiments.running.memory_need import (
+    MethodNeed,
+    data_bytes,
+    method_needs,
+    volume_needs,
+)
 from equipoise.experiments.running.protocols import Executor
 from equipoise.experiments.study import Study
 from equipoise.runs.store import RunStore
@@ -53,7 +58,7 @@ def fit_to_memory(
     with pieces continues with them.
 
     Args:
-        study: The study; one of volumes is returned as it is.
+        study: The study.
         executor: Where its cells are trained.
         store: The run folder.
         device: Device of the training.
@@ -63,15 +68,19 @@ def fit_to_memory(
         SettingError: Not even one image at a time fits; names what would.
     """
     n_workers = executor.n_on_machine
-    if study.task != "classification":
-        return study, executor, MemoryPlan(n_workers=n_workers)
     stored = stored_piece_size(store)
     free = USABLE * (available or executor.free_memory)(device)
-    if stored is None and is_ample(study, free / n_workers):
+    if study.task == "segmentation":
+        needs, side, option = volume_needs(study), patch_side_of(study), "--patch-size"
+    elif stored is None and is_ample(study, free / n_workers):
         return study, executor, MemoryPlan(n_workers=n_workers)
-    generators = side_of(study) > SMALL_GENERATED or free / n_workers < AMPLE
-    needs = method_needs(study, generators=generators)
-    plan = plan_memory(needs, n_workers=n_workers, free=free, side=side_of(study), stored=stored)
+    else:
+        side, option = side_of(study), "--size"
+        generators = side > SMALL_GENERATED or free / n_workers < AMPLE
+        needs = method_needs(study, generators=generators)
+    plan = plan_memory(
+        needs, n_workers=n_workers, free=free, side=side, stored=stored, option=option
+    )
     if plan.n_workers < n_workers:
         executor = executor.limited(plan.n_workers)
     if plan.piece_size is not None:
@@ -98,7 +107,13 @@ def is_ample(study: Study, free: float) -> bool:
 
 
 def plan_memory(
-    needs: Needs, *, n_workers: int, free: float, side: int, stored: int | None = None
+    needs: Needs,
+    *,
+    n_workers: int,
+    free: float,
+    side: int,
+    stored: int | None = None,
+    option: str = "--size",
 ) -> MemoryPlan:
     """Choose the most workers that fit; with one, the largest piece of a batch that fits.
 
@@ -106,8 +121,9 @@ def plan_memory(
         needs: Memory of a cell, by method.
         n_workers: Most workers.
         free: Bytes for all workers.
-        side: Of the images in px, for the message.
+        side: Of the images, or of the patches, in px, for the message.
         stored: Images in a piece with which the run was begun; None for whole batches.
+        option: The option that sets `side`, for the message.
 
     Raises:
         SettingError: A method does not fit; names what would.
@@ -141,7 +157,7 @@ def plan_memory(
         if n_workers > 1:
             sentences.insert(0, workers_sentence(needs, 1, n_workers, free))
         return MemoryPlan(n_workers=1, piece_size=fitting[0], sentences=tuple(sentences))
-    raise SettingError(refusal_sentence(needs, free, side))
+    raise SettingError(refusal_sentence(needs, free, side, option))
 
 
 def pieces_of(needs: Needs) -> list[int]:
@@ -177,18 +193,20 @@ def pieces_sentence(piece: int) -> str:
     )
 
 
-def refusal_sentence(needs: Needs, free: float, side: int) -> str:
+def refusal_sentence(needs: Needs, free: float, side: int, option: str) -> str:
     """Return the message for a method that does not fit, with the side that would."""
     name = largest_need(needs, 2)
     need = needs[name]
+    divisible = any(step.divisible for step in need.steps)
+    pieces = " and the smallest pieces of a batch" if divisible else ""
     fitting = fitting_side(need, free, side)
     remedy = "Leave it out of --methods, or use a machine with more memory"
     if fitting >= 16:
-        remedy = f"Use --size {fitting}, leave it out of --methods, or use more memory"
+        remedy = f"Use {option} {fitting}, leave it out of --methods, or use more memory"
     return (
         f"Expected methods that fit into the {gib(free)} of free memory, got {name}, which needs "
-        f"about {gib(PROCESS + need.bytes_at(2))} at {side} px even with one worker and the "
-        f"smallest pieces of a batch. {remedy}."
+        f"about {gib(PROCESS + need.bytes_at(2))} at {side} px even with one worker{pieces}. "
+        f"{remedy}."
     )
 
 
@@ -237,6 +255,16 @@ def stored_piece_size(store: RunStore) -> int | None:
 def side_of(study: Study) -> int:
     """Return the larger side of the images in px."""
     return int(max(study.images.images.shape[2:]))
+
+
+def patch_side_of(study: Study) -> int:
+    """Return the largest side of the patches of a study in px; 1 where none are named."""
+    sides = [1]
+    for method in study.methods.values():
+        for name, value in method.steps[-1][1].get_params(deep=True).items():
+            if name.split("__")[-1] == "patch_size":
+                sides.append(int(value))
+    return max(sides)
 
 
 def gib(n_bytes: float) -> str:
