@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,18 @@ pytest_plugins = (
     "tests.fixtures.volume_studies",
 )
 
+FOR_TESTS = ("EQUIPOISE_WEIGHT_PACKAGES",)  # settings of the tests themselves
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_user() -> Iterator[None]:
+    """Unset what a user of this machine may have set: weights and cache folders."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith("EQUIPOISE_") and name not in FOR_TESTS:
+                patch.delenv(name)
+        yield
 
 
 @pytest.fixture(autouse=True)

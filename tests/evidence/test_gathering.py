@@ -7,6 +7,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from imblearn.pipeline import Pipeline
 
 from equipoise.evidence import gathering
 from equipoise.evidence.finished_run import FinishedRun
@@ -61,10 +62,22 @@ def test_what_is_about_synthetic_images_is_not_announced_without_any(
     make_study: MakeStudy, kind: Any, tmp_path: Path
 ) -> None:
     kind.CARD = EvidenceCard(summary="about synthetic images", about_synthetic=True)
-    run = run_of(make_study(seeds=(0,)), tmp_path)
+    study = make_study(seeds=(0,))
+    run = run_of(replace(study, methods={"none": study.methods["none"]}), tmp_path)
     summaries: list[str] = []
-    gather_evidence(replace(run, study=replace(run.study, seeds=(7,))), summaries.append)
+    gather_evidence(run, summaries.append)
     assert (kind.calls, summaries) == (1, [])  # its files still say that there was nothing
+
+
+def test_nothing_is_gathered_where_no_cell_has_finished(
+    make_study: MakeStudy, fakes: Any, kind: Any, tmp_path: Path
+) -> None:
+    failing = Pipeline([("classify", fakes.NearestMean(trouble="no"))])
+    summaries: list[str] = []
+    run = run_of(make_study(methods={"bad": failing}, baseline="bad", seeds=(0,)), tmp_path)
+    gather_evidence(run, summaries.append)
+    assert (kind.calls, summaries) == (0, [])
+    assert not (tmp_path / "evidence").exists()
 
 
 def test_a_newer_version_is_gathered_again(

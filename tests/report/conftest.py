@@ -17,6 +17,7 @@ from equipoise.atomic import write_json
 from equipoise.evidence.gathering import gather_evidence
 from equipoise.report.html import write_report
 from equipoise.results.image_tables import summarize
+from equipoise.testing.image_runs import write_splits
 
 GENERATORS = ("dcgan", "cdcgan")
 
@@ -54,10 +55,9 @@ class Fabrication:
 
 def fabricate(folder: Path, spec: Fabrication) -> Path:
     test = [max(n // 4, 4) for n in spec.counts]
-    write_json(folder / "study.json", study_facts(spec, test))
-    write_json(
-        folder / "splits.json", [{"name": f"split-{s}", "test": []} for s in range(spec.n_splits)]
-    )
+    study = study_facts(spec, test)
+    write_json(folder / "study.json", study)
+    write_splits(folder, study["splits"])
     write_json(folder / "duplicates.json", duplicates(spec))
     labels = np.repeat(np.arange(len(spec.counts)), 12)
     ids = np.array([f"image-{i:04d}" for i in range(len(labels))])

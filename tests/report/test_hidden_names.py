@@ -5,7 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from equipoise.atomic import write_json
+from equipoise.exceptions import DamagedFileError
 from equipoise.names import HIDDEN, first_names
 from equipoise.report.hidden_names import recognizable_ids
 from equipoise.report.html import write_report
@@ -18,8 +21,9 @@ COMMAND = "equipoise run '/home/clinic/JaneDoe films' --table hospital.csv --not
 
 def plant(run: Path) -> Path:
     """Plant names wherever a run stores them."""
-    splits = [{"name": "split-0", "train": IDS[:3], "validation": [IDS[3]], "test": IDS[4:]}]
-    write_json(run / "splits.json", {"splits": splits})
+    splits = json.loads((run / "splits.json").read_text())
+    splits["splits"][0]["test"][: len(IDS)] = IDS
+    write_json(run / "splits.json", splits)
     pairs = [[IDS[0], IDS[4]]]
     duplicates: dict[str, Any] = {"exact": pairs, "near": [], "conflicting": pairs}
     duplicates |= {"crossing": {"split-0": pairs}, "crossing_validation": {"split-1": pairs}}
@@ -69,11 +73,28 @@ def test_a_page_of_volumes_names_no_case(volumes_copy: Path) -> None:
     assert "Left out, because they could not be read: 1 case." in page
 
 
-def test_parts_of_ids_that_are_words_or_classes_stay(tmp_path: Path) -> None:
+def test_parts_of_ids_that_are_words_or_classes_stay(make_run: MakeRun) -> None:
+    run = make_run(methods=("none",), n_splits=1, n_seeds=1)
     ids = ["Normal/images/p7.png", "Normal/images/12.png", "7"]
-    split = {"name": "split-0", "train": ids, "validation": [], "test": []}
-    write_json(tmp_path / "splits.json", {"splits": [split]})
-    names = recognizable_ids(tmp_path, ["Normal"])
-    assert names == {*ids[:2], "p7.png", "12.png"}
-    (tmp_path / "splits.json").write_text("{")
-    assert recognizable_ids(tmp_path, []) == frozenset()
+    splits = json.loads((run / "splits.json").read_text())
+    splits["splits"][0]["test"][:3] = ids
+    write_json(run / "splits.json", splits)
+    names = recognizable_ids(run, ["Normal"])
+    assert {name for name in names if not name.startswith("split-0-")} == {
+        *ids[:2], "p7.png", "12.png",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("content", ["{", '{"splits": []}', '{"splits": [{"name": "split-0"}]}', None])
+def test_without_its_splits_a_run_has_no_report_that_hides_names(
+    content: str | None, make_run: MakeRun
+) -> None:
+    run = plant(make_run(methods=("none", "class_weights"), failed=("class_weights",)))
+    file = run / "splits.json"
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(DamagedFileError, match="splits.json"):
+        write_report(run)
+    assert not (run / "report.html").exists()
+    assert "doe 7" in write_report(run, names=True).read_text(encoding="utf-8")

@@ -55,8 +55,10 @@ def kinds() -> dict[str, ModuleType]:
 def gather_evidence(run: "FinishedRun", progress: Progress | None = None) -> None:
     """Gather every kind of the study's task that is missing, out of date or damaged.
 
-    Each is written all or nothing.
+    Each is written all or nothing. Where no cell has finished there is nothing to gather.
     """
+    if not run.records:
+        return
     fingerprints = [record.fingerprint for record in run.records.values()]
     for name, kind in kinds().items():
         if run.study.task != kind.CARD.task:

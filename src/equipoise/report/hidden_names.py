@@ -1,16 +1,15 @@
 """What a report that is handed over leaves out: names of files, folders and patients."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from equipoise.atomic import JsonValue, read_json
-from equipoise.data.splits import PARTS
-from equipoise.exceptions import DataError
+from equipoise.atomic import JsonValue
 from equipoise.names import HIDDEN, without_names
 from equipoise.runs.description import MethodDescription, StudyDescription
+from equipoise.runs.stored_splits import read_split_ids
 
 SHORTEST_ID = 3  # characters; a shorter id may be any number or word
 SHORTEST_NUMBER = 5  # digits
@@ -43,11 +42,13 @@ def recognizable_ids(folder: Path, class_names: Sequence[str]) -> frozenset[str]
     """Return the ids of a run's images or cases, and their parts that name a file or patient.
 
     A part of plain letters that are all lowercase, such as a folder "images", is a word.
+
+    Raises:
+        DamagedFileError: The splits are damaged or missing, so that names could not be hidden.
     """
     ids: set[str] = set()
-    for split in _stored_splits(folder / "splits.json"):
-        for part in PARTS:
-            ids.update(split.get(part, ()))
+    for split in read_split_ids(folder):
+        ids.update(split.train, split.validation, split.test)
     names = set(ids)
     for name in ids:
         for part in (*PurePosixPath(name).parts, PurePosixPath(name).stem):
@@ -58,14 +59,6 @@ def recognizable_ids(folder: Path, class_names: Sequence[str]) -> frozenset[str]
         if len(name) >= (SHORTEST_NUMBER if name.isdecimal() else SHORTEST_ID):
             recognizable.add(name)
     return frozenset(recognizable)
-
-
-def _stored_splits(path: Path) -> Sequence[Mapping[str, Sequence[str]]]:
-    """Return the splits by ids; none where the file is damaged, which others report."""
-    try:
-        return list(read_json(path)["splits"])
-    except (OSError, ValueError, LookupError, TypeError, DataError):
-        return ()
 
 
 def _settings_without_names(value: Any) -> Any:

@@ -56,6 +56,7 @@ def write_report(
 
     Raises:
         DataError: The folder holds no run.
+        DamagedFileError: What it shows is damaged, or the splits by which it knows the names.
         SettingError: The folder cannot be written.
     """
     contents = read_contents(run, results, names=names)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.atomic import write_json
+from equipoise.data.splits import PARTS
 from equipoise.randomness import make_rng
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord, ImageCellRecord
@@ -72,6 +73,7 @@ def write_image_run(
     splits = [f"split-{i}" for i in range(n_splits)]
     description = image_run_description(list(arms), splits, n_seeds, counts, primary_metric)
     write_json(folder / "study.json", description)
+    write_splits(folder, description["splits"])
     keys = [(m, s, seed) for m in arms for s in splits for seed in range(n_seeds)]
     for method, split, seed in keys:
         if (method, split, seed) in missing:
@@ -161,6 +163,17 @@ def image_run_description(
         },
         "facts": {},
     }
+
+
+def write_splits(folder: Path, described: Iterable[Mapping[str, Any]]) -> None:
+    """Write `splits.json` with names of as many images as `study.json` describes."""
+    splits = []
+    for split in described:
+        ids = {}
+        for part in PARTS:
+            ids[part] = [f"{split['name']}-{part}-{i:06d}" for i in range(split[part])]
+        splits.append({"name": split["name"], **ids})
+    write_json(folder / "splits.json", {"splits": splits})
 
 
 def _record(

@@ -104,10 +104,15 @@ def test_without_a_forecast_the_finished_cells_are_the_measure() -> None:
     forecast = Forecast(seconds={"a": 0.0}, remaining=cells, n_finished=0, n_workers=1)
     pace = Pace(forecast, clock=lambda: now[0])
     pace.waiting = list(cells)
+    assert pace.left() == ""
     pace.began(cells[0])
-    now[0] = 30.0
-    pace.ended(cells[0], done=True)
-    assert pace.remaining() == pytest.approx(60.0)
+    now[0] = 5.0
+    pace.ended(cells[0], done=False)
+    assert pace.left() == ""  # a failure measures nothing
+    pace.began(cells[1])
+    now[0] = 35.0
+    pace.ended(cells[1], done=True)
+    assert pace.left() == "30 s left"
 
 
 def test_what_is_not_trained_step_by_step_is_not_forecast() -> None:

@@ -72,13 +72,17 @@ class Pace:
             durations.append(self._seconds_of(cell))
         return makespan(durations, self.forecast.n_workers)
 
+    def left(self) -> str:
+        """Return how long it will take yet; empty where nothing was forecast or measured."""
+        seconds = self.remaining()
+        return f"{duration(seconds)} left" if seconds else ""
+
     def _seconds_of(self, cell: Cell) -> float:
         """Return the corrected forecast of a cell; without one, the mean of finished cells."""
-        if self.predicted:
-            return self.measured / self.predicted * self.forecast.seconds[cell.method]
-        if self.n_measured:
-            return self.measured / self.n_measured
-        return self.forecast.seconds[cell.method]
+        forecast = self.forecast.seconds[cell.method]
+        if not forecast:
+            return self.measured / self.n_measured if self.n_measured else 0.0
+        return forecast * self.measured / self.predicted if self.predicted else forecast
 
 
 class ProgressLines(Observer):
@@ -115,8 +119,8 @@ class ProgressLines(Observer):
         result = duration(seconds)
         if isinstance(record, FailedCellRecord):
             result = f"[red]failed[/]: {escape(record.error)}"
-        if self.n_done < self.n_cells:
-            result += f", {duration(self.pace.remaining())} left"
+        if self.n_done < self.n_cells and (left := self.pace.left()):
+            result += f", {left}"
         line = f"{self.n_done:>3}/{self.n_cells} {escape(str(cell))}: {result}"
         self.print(line, failed=failed)
 
@@ -166,8 +170,8 @@ class ProgressBars(ProgressLines):
             super().print(line, failed=failed)
 
     def _refresh(self) -> None:
-        note = f"{duration(self.pace.remaining())} left"
-        self.bars.update(self.study_bar, completed=self.n_done, total=self.n_cells, note=note)
+        left = self.pace.left()
+        self.bars.update(self.study_bar, completed=self.n_done, total=self.n_cells, note=left)
 
 
 @contextmanager
