@@ -82,9 +82,12 @@ def write_checksums(folder: Path) -> None:
 def write_checksum(path: Path) -> None:
     """Write the checksum of a single file beside it, whole or not at all."""
     temporary = temporary_path(path)
-    temporary.touch(mode=0o600)
-    temporary.write_text(digest(path) + "\n", encoding="ascii")
-    temporary.replace(_beside(path))
+    try:
+        temporary.touch(mode=0o600)
+        temporary.write_text(digest(path) + "\n", encoding="ascii")
+        temporary.replace(_beside(path))
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def temporary_path(path: Path) -> Path:

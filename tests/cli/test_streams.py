@@ -80,11 +80,16 @@ def test_a_signal_ends_with_its_own_code(number: signal.Signals) -> None:
     [
         (OSError(errno.ENOSPC, "No space left on device"), "--out"),
         (OSError(errno.EIO, "Input/output error", "/disk/a[red].npz"), "/disk/a[red].npz"),
-        (OSError("4 requested and 0 written"), "4 requested"),
+        (OSError("4 requested and 0 written"), "make room"),
+        (OSError(errno.EFBIG, "File too large"), "ulimit -f"),
+        (OSError(errno.EMFILE, "Too many open files", "a.npz"), "ulimit -n"),
+        (MemoryError(), "ulimit -v"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB\nSee ..."), "--workers"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "ulimit -v"),
     ],
 )
-def test_a_full_disk_is_named(
-    call: Call, monkeypatch: pytest.MonkeyPatch, error: OSError, named: str
+def test_what_the_machine_ran_out_of_is_said_in_one_line(
+    call: Call, monkeypatch: pytest.MonkeyPatch, error: Exception, named: str
 ) -> None:
     def fail() -> None:
         raise error
@@ -93,7 +98,17 @@ def test_a_full_disk_is_named(
     code, _, err = call("run")
     assert code == 2
     assert err.startswith("Error: ")
+    assert err.count("\n") == 1
     assert named in err
+
+
+def test_a_bug_keeps_its_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("equipoise.cli.app.app", fail)
+    with pytest.raises(ValueError, match="a bug"):
+        call("run")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

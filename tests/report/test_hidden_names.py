@@ -85,7 +85,9 @@ def test_parts_of_ids_that_are_words_or_classes_stay(make_run: MakeRun) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("content", ["{", '{"splits": []}', '{"splits": [{"name": "split-0"}]}', None])
+@pytest.mark.parametrize(
+    "content", ["{", '{"splits": []}', '{"splits": [{"name": "split-0"}]}', None]
+)
 def test_without_its_splits_a_run_has_no_report_that_hides_names(
     content: str | None, make_run: MakeRun
 ) -> None:
@@ -94,7 +96,7 @@ def test_without_its_splits_a_run_has_no_report_that_hides_names(
     file.unlink()
     if content is not None:
         file.write_text(content)
-    with pytest.raises(DamagedFileError, match="splits.json"):
+    with pytest.raises(DamagedFileError, match=r"splits\.json"):
         write_report(run)
     assert not (run / "report.html").exists()
     assert "doe 7" in write_report(run, names=True).read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 from equipoise.atomic import write_json
 from equipoise.checksums import check_folder
 from equipoise.exceptions import DamagedFileError, DataError
-from equipoise.runs.containment import MOST_LINKS, check_links
+from equipoise.runs.containment import FOLDERS, MOST_LINKS, check_links
 from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 
@@ -60,8 +60,21 @@ def test_many_links_and_circles_are_counted(tmp_path: Path) -> None:
     for i in range(MOST_LINKS + 2):
         (tmp_path / f"link-{i}").symlink_to("/")
     (tmp_path / "circle").symlink_to("circle")
-    with pytest.raises(DataError, match="and 2 more"):
+    (tmp_path / "gone").symlink_to("nowhere")
+    with pytest.raises(DataError, match="and 4 more"):
         check_links(tmp_path)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_file_in_the_place_of_a_folder_is_refused_before_anything_trains(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).touch()
+    with (
+        pytest.raises(DataError, match=f"folder at .*{name}, got a file"),
+        RunStore(tmp_path).lock(),
+    ):
+        raise AssertionError
 
 
 @pytest.mark.parametrize(

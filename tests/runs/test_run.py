@@ -129,3 +129,21 @@ def test_tables_and_report_read_predictions_once_and_draw_each_bootstrap_once(
     assert draws == {N_DRAWS: 2}  # of the metrics, and of the operating points
     # One failed cell, whose record has neither device nor seconds, costs nobody the report.
     assert "DivergedError" in page
+
+
+def test_without_a_finished_cell_the_first_failure_is_named(write_run: WriteRun) -> None:
+    cells = [Cell(method, "split-0", seed) for method in ("none", "crt") for seed in range(2)]
+    arms = {"none": (1.0, 0.0), "crt": (1.0, 0.0)}
+    failed = [(cell.method, cell.split, cell.seed) for cell in cells]
+    run = open_run(write_run(arms, n_seeds=2, failed=failed))
+    with pytest.raises(DataError, match=r"got none: 4 cells failed \(none, split-0, seed 0: criti"):
+        run.require_finished()
+    with pytest.raises(DataError, match=r"of crt in .*: 2 cells failed \(crt, split-0, seed 0: "):
+        run.require_finished("crt")
+    some = open_run(write_run(arms, name="some", n_seeds=2, failed=failed[2:]))
+    assert some.require_finished() == cells[:2]
+    with pytest.raises(DataError, match="of crt"):
+        some.require_finished("crt")
+    none_yet = open_run(write_run(arms, name="new", n_seeds=2, missing=failed))
+    with pytest.raises(DataError, match=r"got none\. Repeat the command"):
+        none_yet.require_finished()

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import IO
 
 import pytest
 import torch
@@ -62,8 +63,8 @@ def test_a_save_that_fails_leaves_the_last_one(
     checkpoint = Checkpoint(tmp_path / "c.pt", {})
     checkpoint.save({"done": 1, "stopped": False, "rows": []})
 
-    def half(_state: object, path: Path) -> None:
-        path.write_bytes(b"half")
+    def half(_state: object, file: IO[bytes]) -> None:
+        file.write(b"half")
         raise OSError("disk full")
 
     monkeypatch.setattr(torch, "save", half)

@@ -1,6 +1,5 @@
 """The program `equipoise`: its commands are put together here, and its errors printed."""
 
-import errno
 import sys
 
 import typer
@@ -9,6 +8,7 @@ from equipoise.cli import audit, cache, generate, predict, rank, report, run, we
 from equipoise.cli import list as list_command
 from equipoise.cli.streams import ending_signals, lasting_streams
 from equipoise.exceptions import EquipoiseError
+from equipoise.shortages import remedy
 from equipoise.training.allocator import keep_freed_memory
 
 app = typer.Typer(
@@ -40,14 +40,23 @@ def run_command() -> int:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except EquipoiseError as error:
         message = str(error)
-    except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
-        place = "" if error.filename is None else f": {error.filename}"
-        message = f"{reason}{place}. Finished cells are kept; the same command continues."
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            message += " Free space on the disk of the run (--out) first."
-    print_error(message)
+    except Exception as error:
+        to_do = remedy(error)
+        if not to_do and not isinstance(error, OSError):
+            raise
+        message = f"{reason(error)}. Finished cells are kept; the same command continues. {to_do}"
+    print_error(message.strip())
     return 2
+
+
+def reason(error: Exception) -> str:
+    """Return what an error of the machine says, and about which file, in one line."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror
+        if error.filename is not None:
+            text += f": {error.filename}"
+    return text.strip().partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 def print_error(message: str) -> None:

@@ -36,13 +36,13 @@ def choose_generator(
         seed: Its seed; None for the first.
 
     Raises:
-        DataError: A run on volumes, or no cell stored a generator.
+        DataError: A run on volumes, no finished cell of the method, or none stored a generator.
         SettingError: No such method, split or seed, or it stored no generator.
     """
     cells = []
-    for record in run.finished:
-        if (generator_folder(run, record.cell) / "model.json").is_file():
-            cells.append(record.cell)
+    for cell in run.require_finished():
+        if (generator_folder(run, cell) / "model.json").is_file():
+            cells.append(cell)
     if not cells:
         raise DataError(
             f"No finished cell of {run.folder} stored a generator: its methods are "
@@ -59,9 +59,10 @@ def choose_generator(
         pick(dict.fromkeys(run.description.method_names), method, "method")
         reason = f"{method} was requested."
     if method not in methods:
+        run.require_finished(method)
         raise SettingError(
-            f"Method '{method}' stored no generator in this run: it generates no new images, or "
-            f"none of its cells has finished. These did: {', '.join(sorted(methods))}."
+            f"Method '{method}' stored no generator in this run: it generates no new images. "
+            f"These did: {', '.join(sorted(methods))}."
         )
     of_method = [cell for cell in cells if cell.method == method]
     return GeneratorChoice(narrow(of_method, split=split, seed=seed)[0], reason)

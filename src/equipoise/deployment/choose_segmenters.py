@@ -32,8 +32,8 @@ def choose_segmenters(
         seed: Seed of the cells; None for all.
 
     Raises:
-        DataError: A run on images, or no finished cell.
-        SettingError: No such method, split or seed, or none of its cells has finished.
+        DataError: A run on images, or no finished cell of the method.
+        SettingError: No such method, split or seed.
 
     See Also:
         `equipoise.deployment.classify.choose_classifiers`: the same of a run on images.

@@ -48,8 +48,8 @@ def choose_classifiers(
         seed: Seed of the cells; None for all.
 
     Raises:
-        DataError: A run on volumes, or no finished cell.
-        SettingError: No such method, split or seed, or none of its cells has finished.
+        DataError: A run on volumes, or no finished cell of the method.
+        SettingError: No such method, split or seed.
 
     See Also:
         `equipoise.deployment.choose_segmenters.choose_segmenters`: the same of a run on volumes.
@@ -83,25 +83,17 @@ def choose_ensemble(
         seed: See `choose_classifiers`.
 
     Raises:
-        DataError: No finished cell.
+        DataError: No finished cell, of the method where one is requested.
         SettingError: See `choose_classifiers`.
     """
-    cells = [record.cell for record in run.finished]
-    if not cells:
-        raise DataError(
-            f"No cell of {run.folder} has finished, so there is no network. Run the study first."
-        )
+    cells = run.require_finished()
     if method is None:
         method, reason = choose_best(list(dict.fromkeys(cell.method for cell in cells)))
     else:
         pick(dict.fromkeys(run.description.method_names), method, "method")
         reason = f"{method} was requested."
-    of_method = [cell for cell in cells if cell.method == method]
-    if not of_method:
-        raise SettingError(
-            f"No cell of method '{method}' in {run.folder} has finished. Run the study to its end."
-        )
-    return Ensemble(tuple(narrow(of_method, split=split, seed=seed)), reason)
+    of_method = narrow(run.require_finished(method), split=split, seed=seed)
+    return Ensemble(tuple(of_method), reason)
 
 
 def score_images(

@@ -43,11 +43,7 @@ def measure_external(run: Run, dataset: VolumeDataset) -> list[ExternalRow]:
         SettingError: The two schemes have no region in common.
     """
     check_external(run, dataset)
-    cells = [record.cell for record in run.finished]
-    if not cells:
-        raise DataError(
-            f"No cell of {run.folder} has finished, so there is no network. Run the study first."
-        )
+    cells = run.require_finished()
     scheme = run_scheme(run.description.volumes)
     regions, truth_regions = shared_regions(scheme.regions, dataset.regions)
     rows: list[ExternalRow] = []

@@ -15,6 +15,7 @@ from equipoise.names import first_lines
 from equipoise.runs.description import StudyDescription
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,79}")
+FOLDERS = ("cells", "workspace", "evidence")  # of a run
 MOST_LINKS = 5  # in a message
 
 
@@ -33,25 +34,31 @@ def unsafe_names(names: Iterable[object]) -> list[object]:
 
 
 def check_links(folder: Path) -> None:
-    """Refuse links of a run folder that lead out of it; the folder itself may be one.
+    """Refuse links of a run folder that lead out of it or nowhere; the folder itself may be one.
 
     Raises:
-        DataError: There are some; names the first.
+        DataError: There are some; names the first. Or a file is in the place of a folder.
     """
     root = Path(os.path.realpath(folder))  # which raises nothing where links go in a circle
     links = []
     for place, folders, files in os.walk(folder):
         for name in sorted([*folders, *files]):
             path = Path(place, name)
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
-                links.append(path)
+            if path.is_symlink():
+                inside = Path(os.path.realpath(path)).is_relative_to(root)
+                if not inside or not path.exists():
+                    links.append(path)
     if links:
         lines = [f"{link} -> {link.readlink()}" for link in links]
         raise DataError(
-            f"Expected all files of the run inside {folder}, got links that lead out of it:\n"
+            f"Expected all files of the run inside {folder}, got links that lead out of it or "
+            "nowhere:\n"
             + first_lines(lines, MOST_LINKS)
             + "\nPut what they lead to in their place, or delete them."
         )
+    for name in FOLDERS:
+        if (folder / name).is_file():
+            raise DataError(f"Expected a folder at {folder / name}, got a file. Delete it.")
 
 
 def read_description(folder: Path) -> StudyDescription:

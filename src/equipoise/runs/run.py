@@ -10,6 +10,7 @@ import numpy as np
 from equipoise.arrays import Images, Labels
 from equipoise.atomic import read_arrays, read_json, reading
 from equipoise.checksums import DamageReport, check_file
+from equipoise.exceptions import DataError
 from equipoise.runs.case_measures import read_measures
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import (
@@ -102,6 +103,27 @@ class Run:
     def n_missing(self) -> int:
         """Number of requested cells that neither finished nor failed yet."""
         return len(self.cells) - len(self.records)
+
+    def require_finished(self, method: str | None = None) -> list[Cell]:
+        """Return the finished cells, of one method or of all.
+
+        Raises:
+            DataError: There are none; names the first failure, if any.
+        """
+        records = self.finished if method is None else self.finished_of(method)
+        if records:
+            return [record.cell for record in records]
+        whose = "" if method is None else f" of {method}"
+        failed = self.failed if method is None else self.failed_of(method)
+        why = ""
+        if failed:
+            cells = f"{len(failed)} cell{'s' * (len(failed) > 1)}"
+            error = failed[0].error.strip().partition("\n")[0].rstrip(".")
+            why = f": {cells} failed ({failed[0].cell}: {error})"
+        raise DataError(
+            f"Expected a finished cell{whose} in {self.folder}, got none{why}. Repeat the command "
+            "that started the run, which trains what is missing or failed."
+        )
 
     @cached_property
     def images(self) -> ImageRun:

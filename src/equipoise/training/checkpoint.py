@@ -79,8 +79,9 @@ class Checkpoint:
     def save(self, loop: LoopState) -> None:
         """Write the parts and the state of the loop."""
         parts = {name: part.state_dict() for name, part in self.parts.items()}
-        with atomic_file(self.path, checksum=True) as temporary:
-            torch.save({"parts": parts, "loop": dict(loop)}, temporary)
+        # Through a file of Python: an error of the disk that torch meets itself has no reason.
+        with atomic_file(self.path, checksum=True) as temporary, temporary.open("wb") as file:
+            torch.save({"parts": parts, "loop": dict(loop)}, file)
         self._last = time.monotonic()
 
     def finish(self) -> None:

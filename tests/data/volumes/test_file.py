@@ -114,6 +114,21 @@ def test_a_failed_write_leaves_what_was_there(
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".mha"])
+def test_a_label_map_that_a_full_disk_cuts_is_not_written(suffix: str, tmp_path: Path) -> None:
+    """ITK itself reports no error for NIfTI, and prints to standard error past Python."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    geometry = plain_geometry(LABELS.shape)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60, limits[1]))
+        with pytest.raises(OSError, match=f"whole.*{suffix}"):
+            write_label_map(tmp_path / f"a{suffix}", LABELS, geometry)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+
+
 def test_skewed_axes_are_refused_with_a_way_out(tmp_path: Path) -> None:
     affine = np.eye(4)
     affine[0, 1] = 0.3

@@ -73,3 +73,17 @@ def test_cells_with_one_generator_on_one_split_share_its_fit(
     slower = build_methods(["none", "dcgan"], Budget(n_steps=3, gan_steps=9))
     other_steps = StudyTask(replace(study, methods=slower), task.store)
     assert not plain & other_steps.shared_fits(Cell("dcgan", "split-0", 0))
+
+
+def test_a_full_disk_ends_the_run_and_fails_no_cell(
+    make_study: Callable[..., Study], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = StudyTask(make_study(), RunStore(tmp_path / "run"))
+
+    def write(_cell: Cell, _outcome: object) -> None:
+        raise RuntimeError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(task.store, "write", write)
+    with pytest.raises(OSError, match=r"No space.*run"):
+        task.train(CELL, ignore)
+    assert not task.store.has_failed(CELL)

@@ -56,7 +56,7 @@ def test_a_full_disk_in_a_worker_is_an_error_of_the_run() -> None:
         work(connection, FullDisk(), 1)  # type: ignore[arg-type]
     signal.signal(signal.SIGINT, handler)
     (ready,), (kind, error) = connection.sent
-    assert (ready, kind, error.errno) == ("ready", "unwritable", errno.ENOSPC)
+    assert (ready, kind, error.errno) == ("ready", "unusable", errno.ENOSPC)
     here, there = Pipe()
     worker = Worker.__new__(Worker)
     worker.connection, worker.cell, worker.observer = here, CELL, Observer()
@@ -64,3 +64,19 @@ def test_a_full_disk_in_a_worker_is_an_error_of_the_run() -> None:
     with pytest.raises(OSError, match="none, split-0, seed 0") as caught:
         worker.listen()
     assert caught.value.errno == errno.ENOSPC
+
+
+class Unusable:
+    """A portable task that no worker can open."""
+
+    def open(self) -> "Unusable":
+        raise MemoryError("Unable to allocate 7 GiB")
+
+
+def test_what_keeps_a_worker_from_starting_is_an_error_of_the_run() -> None:
+    connection: Any = EndsAfter()
+    handler = signal.getsignal(signal.SIGINT)
+    work(connection, Unusable(), 1)  # type: ignore[arg-type]
+    signal.signal(signal.SIGINT, handler)
+    [(kind, error)] = connection.sent
+    assert (kind, type(error)) == ("unusable", MemoryError)

@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from equipoise.atomic import atomic_folder, make_folder, read_json, write_json
 from equipoise.data.phantoms.brain_shapes import Brain, Codes, Head, Lesion, draw_brain, draw_lesion
 from equipoise.data.phantoms.drawing import NamedRandom, Solid
+from equipoise.data.volumes.file import write_whole
 from equipoise.exceptions import SettingError
 
 MODALITIES = ("flair", "t1", "t1c", "t2")
@@ -191,4 +192,4 @@ def _save(path: Path, array: NDArray[Any], head: Head) -> None:
     origin_y = -96.0 + head.number("origin y", -9, 9)
     origin_z = -72.0 + head.number("origin z", -9, 9)
     image.SetOrigin([-96.0, origin_y, origin_z])
-    SimpleITK.WriteImage(image, str(path), useCompression=True)
+    write_whole(image, path)

@@ -1,5 +1,6 @@
 """Read volumes (NIfTI or MetaImage) with their geometry, check them, and write label maps."""
 
+import errno
 import gzip
 import struct
 import zlib
@@ -166,12 +167,31 @@ def write_label_map(
     with atomic_file(path) as temporary:
         with_suffix = temporary.with_name(temporary.name + suffix)  # it selects SimpleITK's format
         try:
-            SimpleITK.WriteImage(image, str(with_suffix), useCompression=True)
+            write_whole(image, with_suffix)
             if forms is not None and _lies_elsewhere(forms, geometry):
                 _copy_forms(with_suffix, forms)
             with_suffix.replace(temporary)
         finally:
             with_suffix.unlink(missing_ok=True)
+
+
+def write_whole(image: Any, path: Path) -> None:
+    """Write an image of SimpleITK and read it again: ITK does not notice that a disk is full.
+
+    Raises:
+        OSError: The file could not be written whole.
+    """
+    import SimpleITK
+
+    try:
+        with quiet():
+            SimpleITK.WriteImage(image, str(path), useCompression=True)
+            written = SimpleITK.ReadImage(str(path))
+        whole = np.array_equal(*map(SimpleITK.GetArrayViewFromImage, (written, image)))
+    except RuntimeError:
+        whole = False
+    if not whole:
+        raise OSError(errno.ENOSPC, "It could not be written whole", str(path))
 
 
 def check_placement(path: Path, reference: Path) -> None:

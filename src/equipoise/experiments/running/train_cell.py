@@ -1,5 +1,7 @@
 """`StudyTask`: train one cell of a study and store the result, here or in another process."""
 
+import errno
+import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +18,7 @@ from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import TriedCellRecord
 from equipoise.runs.store import RunStore
+from equipoise.shortages import is_full_disk
 from equipoise.training.progress import Listener
 
 
@@ -36,12 +39,20 @@ class StudyTask:
         self.train_into(self.store, cell, listener)
 
     def train_into(self, store: RunStore, cell: Cell, listener: Listener) -> None:
-        """Do the same, but store the cell elsewhere; the workspace is that of the run folder."""
+        """Do the same, but store the cell elsewhere; the workspace is that of the run folder.
+
+        Raises:
+            OSError: The disk is full: no other cell could be stored.
+        """
         volumes = isinstance(self.study.dataset, VolumeDataset)
         fit = segment_cell if volumes else fit_cell
         try:
             store.write(cell, fit(cell, self.study, self.store.workspace, listener))
-        except Exception as error:  # noqa: BLE001 (a bad cell must not end a study of days; it is stored and shown)
+        except Exception as error:
+            if is_full_disk(error):
+                number = errno.ENOSPC
+                raise OSError(number, os.strerror(number), str(store.folder)) from error
+            # A bad cell must not end a study of days: it is stored and shown.
             store.write_failure(failure(cell, self.study, error))
 
     def fail(self, cell: Cell, reason: str) -> None:

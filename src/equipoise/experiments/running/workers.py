@@ -65,7 +65,8 @@ class Worker:
         """Handle one message of the worker; return False when the worker has ended.
 
         Raises:
-            OSError: The worker cannot write the run folder, so that no other one could.
+            Exception: What keeps the worker, and so any other, from training or storing a cell: a
+                full disk, too little memory, damaged images.
         """
         try:
             kind, *report = self.connection.recv()
@@ -75,7 +76,7 @@ class Worker:
         if kind == "step" and self.cell:
             self.observer.stepped(self.cell, *report)
             return True
-        if kind == "unwritable":
+        if kind == "unusable":
             raise report[0]
         self.ready = True
         if self.cell:
@@ -122,18 +123,22 @@ def work(connection: Connection, portable: PortableTask, n_threads: int) -> None
     """Train the cells that arrive through the connection until killed; the worker's side."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    import torch
+    try:
+        import torch
 
-    keep_freed_memory()
-    torch.set_num_threads(n_threads)
-    task = portable.open()
+        keep_freed_memory()
+        torch.set_num_threads(n_threads)
+        task = portable.open()
+    except Exception as error:  # noqa: BLE001 (the parent raises it)
+        connection.send(("unusable", error))
+        return
     connection.send(("ready",))
     while True:
         cell = connection.recv()
         try:
             task.train(cell, throttled(lambda *report: connection.send(("step", *report))))
         except OSError as error:  # not even the failure could be written
-            connection.send(("unwritable", error))
+            connection.send(("unusable", error))
         else:
             connection.send(("ended",))
 
