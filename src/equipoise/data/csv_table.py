@@ -33,10 +33,17 @@ class TableRow:
     Attributes:
         line: Line number in the file.
         cells: Column -> stripped content of its cell, "" if the cell is empty.
+        file: Name of the file, "" where the table has only one.
     """
 
     line: int
     cells: Mapping[str, str]
+    file: str = ""
+
+    @property
+    def place(self) -> str:
+        """Return where the row is, for a message."""
+        return f"{self.file} line {self.line}".lstrip()
 
     def cell(self, column: str | None) -> str:
         """Return the content of a cell, "" if the table has no such column."""

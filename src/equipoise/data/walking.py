@@ -8,8 +8,9 @@ listed, and `Walk.problems` says which options answer them.
 
 import os
 import re
+import shlex
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -153,6 +154,16 @@ def ignore_hint(paths: Sequence[str]) -> str:
     if len(names) == 1:
         return f"ignore (--ignore '{names[0]}')"
     return f"ignore (--ignore PATTERN, such as '{names[0]}')"
+
+
+def ignore_options(patterns: Iterable[str]) -> str:
+    """Return the options that leave some patterns out, each once.
+
+    Example:
+        >>> ignore_options(["labels", "*_mask.*", "labels"])
+        "--ignore labels --ignore '*_mask.*'"
+    """
+    return " ".join(f"--ignore {shlex.quote(pattern)}" for pattern in dict.fromkeys(patterns))
 
 
 def pointer_reason(path: Path) -> str:

@@ -46,5 +46,9 @@ def test_images_without_a_suffix_are_named(name: str, tmp_path: Path) -> None:
         read_image_folder(tmp_path, ReadOptions())
     (tmp_path / name).unlink()
     Image.new("L", (8, 8)).save(tmp_path / name, format="PNG")
+    (tmp_path / f"{name}7").write_bytes(bytes(128) + b"DICM")
+    with pytest.raises(DataError, match=rf"2 images .*--ignore '{name}\*'"):
+        read_image_folder(tmp_path, ReadOptions())
+    (tmp_path / f"{name}7").unlink()
     with pytest.raises(DataError, match=rf"1 images .*{name}"):
         read_image_folder(tmp_path, ReadOptions())

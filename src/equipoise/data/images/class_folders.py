@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from equipoise.data.images.companions import words_of
 from equipoise.data.images.listing import first_few
 from equipoise.data.positive_class import sounds_healthy
-from equipoise.data.walking import ignore_hint
+from equipoise.data.walking import ignore_hint, ignore_options
 
 UNIT = re.compile(
     r"((.*_)?(patients?|pat|pt|subjects?|subj|sub|participant|donor|case|person|individual|animal|"
@@ -79,10 +79,9 @@ def folder_faults(root: Path, names: Sequence[str], files: Sequence[str]) -> lis
         )
     aside = set_aside(names)
     if aside:
-        listed = " ".join(f"--ignore {shlex.quote(name)}" for name in aside)
         faults.append(
             f"folders that seem to be set aside, not classes: {first_few(aside)}. Leave "
-            f"them out with ignore ({listed}), or rename them if they are classes."
+            f"them out with ignore ({ignore_options(aside)}), or rename them if they are classes."
         )
     return faults
 

@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from posixpath import splitext
+from posixpath import commonprefix, splitext
 
+from equipoise.data.images.annotations import annotations_problem, find_annotations
 from equipoise.data.images.companions import find_companions
 from equipoise.data.images.file import SUFFIXES
 from equipoise.data.images.listing import first_few
 from equipoise.data.images.options import ReadOptions
-from equipoise.data.walking import walk
+from equipoise.data.walking import ignore_options, walk
 from equipoise.exceptions import DataError
 from equipoise.names import first_names
 
@@ -39,7 +40,7 @@ class ImageFolder:
     notes: tuple[str, ...]
 
 
-def read_image_folder(root: Path, options: ReadOptions) -> ImageFolder:
+def read_image_folder(root: Path, options: ReadOptions, *, classes: bool = False) -> ImageFolder:
     """List the images below a folder; what is almost surely a mistake is refused.
 
     Hidden and system files are left out, as `equipoise.data.walking.walk` says.
@@ -47,11 +48,13 @@ def read_image_folder(root: Path, options: ReadOptions) -> ImageFolder:
     Args:
         root: The folder.
         options: `ignore`, `follow_links` and `on_error` are used.
+        classes: Whether its folders are read as classes, so that annotations of objects in the
+            images are refused.
 
     Raises:
-        DataError: Masks, labels or other companions of images are among them; links have no target
-            or lead out of the folder; or there are images of other formats. The message names all
-            of these, and the options that answer them.
+        DataError: Annotations of objects, masks, labels or other companions of images are among
+            them; links have no target or lead out of the folder; or there are images of other
+            formats. The message names all of these, and the options that answer them.
 
     Example:
         >>> import tempfile
@@ -68,17 +71,19 @@ def read_image_folder(root: Path, options: ReadOptions) -> ImageFolder:
     images = everything.where(is_image)
     other_files = [file for file in everything.files if not is_image(file)]
     not_read = images_not_read(root, images.files, other_files)
-    problems = images.problems(skip=options.on_error == "skip")
+    problems: list[str] = []
+    if classes and (annotations := find_annotations(root, images.files, other_files)):
+        problems.append(annotations_problem(root, annotations))
+    problems += images.problems(skip=options.on_error == "skip")
     companions = find_companions(images.files)
     if companions:
         problems.append(companions_problem(root, companions))
     if not_read:
-        example = PurePosixPath(not_read[0])
-        pattern = f"*{example.suffix}" if example.suffix else example.name
+        patterns = patterns_of(not_read, images.files)
         problems.append(
             f"{len(not_read)} images in {root} are not PNG, JPEG, BMP or TIFF, or have no such "
             f"ending: {first_few(not_read)}. Convert or rename them, or leave them out with ignore "
-            f"(--ignore '{pattern}'). Volumes are read with --task segmentation."
+            f"({ignore_options(patterns)}). Volumes are read with --task segmentation."
         )
     if problems:
         raise DataError("\n".join(problems))
@@ -111,6 +116,29 @@ def images_not_read(root: Path, images: Sequence[str], others: Sequence[str]) ->
     return not_read
 
 
+def patterns_of(files: Sequence[str], images: Sequence[str]) -> list[str]:
+    """Return patterns that match all of some files, and no image.
+
+    Example:
+        >>> patterns_of(["a/1.dcm", "a/IM1", "b/IM2", "b/IM3"], ["a/1.png"])
+        ['*.dcm', 'IM*']
+        >>> patterns_of(["a/IM1", "b/IM2"], ["a/IM1.png"])
+        ['IM1', 'IM2']
+    """
+    suffixes: set[str] = set()
+    names: set[str] = set()
+    for file in map(PurePosixPath, files):
+        if file.suffix and not file.suffix[1:].isdecimal():
+            suffixes.add(f"*{file.suffix}")
+        else:
+            names.add(file.name)
+    prefix = commonprefix(sorted(names))
+    is_of_image = any(PurePosixPath(image).name.startswith(prefix) for image in images)
+    if len(names) > 1 and prefix and not is_of_image:
+        names = {f"{prefix}*"}
+    return [*sorted(suffixes), *sorted(names)]
+
+
 def has_signature(file: Path) -> bool:
     """Return whether a file begins like an image."""
     position, signature = DICOM
@@ -128,12 +156,11 @@ def companions_problem(root: Path, companions: dict[str, list[str]]) -> str:
     examples = []
     for pattern, files in companions.items():
         examples.append(f"{pattern} ({len(files):,}, such as {first_few(files, 1)})")
-    options = " ".join(f"--ignore '{pattern}'" for pattern in companions)
     return (
         f"{n_files:,} files in {root} seem to be masks, labels or other versions of images, not "
-        f"images of a class: {'; '.join(examples)}. Leave them out with ignore ({options}). If "
-        "they are images to learn from, rename them, or list all images with their labels in a "
-        "table (--table CSV)."
+        f"images of a class: {'; '.join(examples)}. Leave them out with ignore "
+        f"({ignore_options(companions)}). If they are images to learn from, rename them, or list "
+        "all images with their labels in a table (--table CSV)."
     )
 
 

@@ -165,10 +165,11 @@ def split_of(folder: str) -> str:
     """Return the part of a split that a folder is called like, "" if it is not.
 
     Example:
-        >>> split_of("Training"), split_of("test_set"), split_of("valid"), split_of("testicle")
+        >>> split_of("Training"), split_of("test_set"), split_of("val2017"), split_of("testicle")
         ('train', 'test', 'validation', '')
     """
     name = "".join(re.split(r"[\W_]+", folder.lower()))
+    name = re.sub(r"(19|20)\d\d$", "", name)  # the year of a challenge: train2017
     for filler in ("", *SPLIT_FILLERS):
         part = SPLIT_NAMES.get(name.removesuffix(filler))
         if part is not None:

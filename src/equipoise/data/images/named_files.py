@@ -5,13 +5,17 @@ A cell names an image if both have the same name, whatever its case and suffix, 
 folders agree as far as both have some. Companions of images, such as masks, are left out.
 """
 
-from collections.abc import Collection, Sequence
-from pathlib import Path, PurePosixPath
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from posixpath import splitext
 
 from equipoise.data.images.companions import find_companions
 from equipoise.data.images.file import SUFFIXES
 from equipoise.data.images.image_folder import OTHER_FORMATS, is_image
 from equipoise.data.walking import walk
+
+IMAGE_SUFFIXES = SUFFIXES | OTHER_FORMATS
 
 
 def find_by_name(
@@ -38,26 +42,52 @@ def find_by_name(
     tree = walk(root, ignore=ignore, follow_links=follow_links)
     images = list(filter(is_image, tree.files))
     companions = {file for files in find_companions(images).values() for file in files}
-    by_name: dict[str, list[str]] = {}
-    for file in images:
-        if file not in companions:
-            by_name.setdefault(name_of(PurePosixPath(file)), []).append(file)
+    return files_of_cells(cells, (file for file in images if file not in companions))
+
+
+def files_of_cells(cells: Collection[str], images: Iterable[str]) -> dict[str, list[str]]:
+    """Return cell -> the images that it may name, in their order.
+
+    Args:
+        cells: Cells of a table.
+        images: Paths of images, with "/".
+
+    Example:
+        >>> files_of_cells(["p1/view", "set/p2/view.jpg"], ["p1/view.png", "p2/view.png"])
+        {'p1/view': ['p1/view.png'], 'set/p2/view.jpg': ['p2/view.png']}
+    """
+    parts_of_cell = {cell: parts_of(cell) for cell in cells}
+    wanted = set(parts_of_cell.values())
+    of_path: dict[tuple[str, ...], list[tuple[int, str]]] = defaultdict(list)
+    of_ending: dict[tuple[str, ...], list[tuple[int, str]]] = defaultdict(list)
+    for position, file in enumerate(images):
+        parts = parts_of(file)
+        of_path[parts].append((position, file))
+        for ending in endings(parts)[1:]:
+            if ending in wanted:
+                of_ending[ending].append((position, file))
     candidates = {}
-    for cell in cells:
-        path = PurePosixPath(cell.replace("\\", "/").lower())
-        of_name = by_name.get(name_of(path), [])
-        candidates[cell] = [file for file in of_name if same_folders(path, file)]
+    for cell, parts in parts_of_cell.items():
+        named = list(of_ending.get(parts, ()))
+        for ending in endings(parts):
+            named += of_path.get(ending, ())
+        candidates[cell] = [file for _, file in sorted(named)]
     return candidates
 
 
-def name_of(path: PurePosixPath) -> str:
-    """Return the name of a file in lower case, without the suffix of an image."""
-    suffix = path.suffix.lower()
-    return (path.stem if suffix in SUFFIXES | OTHER_FORMATS else path.name).lower()
+def parts_of(path: str) -> tuple[str, ...]:
+    """Return folders and name in lower case, the name without the suffix of an image.
+
+    Example:
+        >>> parts_of("P1/View.PNG"), parts_of("films/p1.2")
+        (('p1', 'view'), ('films', 'p1.2'))
+    """
+    *folders, name = path.lower().replace("\\", "/").split("/")
+    stem, suffix = splitext(name)
+    folders = [folder for folder in folders if folder not in {"", "."}]
+    return (*folders, stem if suffix in IMAGE_SUFFIXES else name)
 
 
-def same_folders(path: PurePosixPath, file: str) -> bool:
-    """Return whether the last folders of two paths agree, as many as both have."""
-    named, actual = path.parts[:-1], PurePosixPath(file.lower()).parts[:-1]
-    n = min(len(named), len(actual))
-    return n == 0 or named[-n:] == actual[-n:]
+def endings(parts: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the parts from each of them on, all of them first."""
+    return [tuple(parts[start:]) for start in range(len(parts))]

@@ -82,9 +82,10 @@ def columns_note(table: Table, columns: Mapping[str, str | None]) -> str:
 def tables_like_it_note(table: Table) -> list[str]:
     """Return a note about other tables in the folder of a table with the same columns, if any."""
     folder = table.path.resolve().parent
+    joined = {table.path.name, *(row.file for row in table.rows)}
     others = []
     for path in sorted(folder.iterdir()):
-        is_other = path.suffix.lower() in TABLE_SUFFIXES and path.name != table.path.name
+        is_other = path.suffix.lower() in TABLE_SUFFIXES and path.name not in joined
         if is_other and first_line(path) == first_line(table.path):
             others.append(path.name)
     if not others:

@@ -52,9 +52,7 @@ class Lines:
     def add_fault(self, rows: Sequence[TableRow], problem: str, fix: str) -> None:
         """Add a fault that names the lines with a problem, if there are any."""
         if rows:
-            names = [
-                f"line {row.line} ({row.cells[self.path_column] or 'no path'})" for row in rows
-            ]
+            names = [f"{row.place} ({row.cells[self.path_column] or 'no path'})" for row in rows]
             self.faults.append(f"{problem}: {first_few(names)}. {fix}")
 
     def rows_where(self, column: str, condition: Callable[[str], bool]) -> list[TableRow]:

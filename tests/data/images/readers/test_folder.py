@@ -145,8 +145,9 @@ def test_a_table_above_and_a_workbook_are_offered_where_there_are_no_classes(
     (tmp_path / "all.csv").write_text("Code;finding\n7;a\n8;b\n9;a\n".replace(";", ","))
     with pytest.raises(DataError) as refused:
         read(tmp_path / "films", OPTIONS)
-    first, workbook, table = str(refused.value).splitlines()
-    assert "class folder" in first
+    first, table, workbook, folders = str(refused.value).splitlines()
+    assert "in a table" in first
+    assert "class folder" in folders
     assert "labels.xlsx" in workbook
     assert f"--table {tmp_path}/all.csv --path-column Code" in table
 
@@ -169,7 +170,7 @@ def test_a_table_above_and_a_workbook_are_offered_where_there_are_no_classes(
         (TRAIN, ("test",), "class folder .*/test"),
         ((*TRAIN, "test/1.png"), (), r"class folder .*/test.*1 images.*--ignore 'test'"),
         (("seg_train/1.png", "seg_test/1.png"), (), "parts of a split, not classes.*Rename"),
-        (("images/1.png", "labels/1.png", "images/2.png"), (), r"1 files.*--ignore 'labels'"),
+        (("images/1.png", "labels/1.png", "images/2.png"), (), r"1 files.*--ignore labels"),
     ],
 )
 def test_bad_folders_are_named(

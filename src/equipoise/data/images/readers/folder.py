@@ -1,12 +1,16 @@
 """Read a folder with one folder per class, optionally below train, validation and test folders."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from equipoise.data.images.class_folders import folder_faults
 from equipoise.data.images.companions import words_of
-from equipoise.data.images.image_folder import ImageFolder, is_image, read_image_folder
+from equipoise.data.images.image_folder import (
+    ImageFolder,
+    by_suffix,
+    is_image,
+    read_image_folder,
+)
 from equipoise.data.images.listing import (
     ListedImage,
     Listing,
@@ -19,7 +23,7 @@ from equipoise.data.images.loading import load
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
 from equipoise.data.images.patient_names import suggest_groups
 from equipoise.data.images.tables_beside import describe_tables
-from equipoise.data.walking import SYSTEM_NAMES, ignore_hint, is_ignored
+from equipoise.data.walking import SYSTEM_NAMES, ignore_hint, ignore_options, is_ignored
 from equipoise.exceptions import DataError
 from equipoise.names import first_names, quoted
 from equipoise.validation import refuse_together
@@ -74,12 +78,17 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         SettingError: A column of a table was named.
     """
     options.refuse_columns(CARD.name)
-    folder = read_image_folder(path, options)
+    folder = read_image_folder(path, options, classes=True)
     tables = describe_tables(path, folder)
+    sentences = [table.sentence for table in tables]
     try:
-        return _list_classes(path, folder, options, tables)
+        return _list_classes(path, folder, options, sentences)
     except DataError as error:
-        raise DataError("\n".join((str(error), *tables))) from error
+        lines = [str(error), *sentences]
+        if any(table.has_labels for table in tables):
+            beginning = f"{path}: the classes seem to be in a table, not in folders."
+            lines = [beginning, *sentences, f"As class folders: {error}"]
+        raise DataError("\n".join(lines)) from error
 
 
 def _list_classes(
@@ -130,7 +139,7 @@ def _refuse_empty(root: Path, names: Sequence[str], folder: ImageFolder) -> None
         files = [file for file in folder.other_files if file.startswith(f"{name}/")]
         suffixes = sorted({PurePosixPath(file).suffix or "files without one" for file in files})
         contents.append(f"{name} ({', '.join(suffixes)})" if suffixes else name)
-    options = " ".join(f"--ignore {shlex.quote(PurePosixPath(name).name)}" for name in names)
+    options = ignore_options(PurePosixPath(name).name for name in names)
     raise DataError(
         f"Expected images (PNG, JPEG, BMP or TIFF) in every class folder of {root}, found none in "
         f"{first_few(contents)}. Add images, or leave these folders out with ignore ({options})."
@@ -180,6 +189,8 @@ def _classes_in(parent: Path, names: Sequence[str], *, part: bool = False) -> Se
         )
     elif archives := sorted(file.name for file in parent.glob("*.npz")):
         remedy = f" A MedMNIST file is given by its own path, such as {parent / archives[0]}."
+    elif not n_images and (others := [file.name for file in parent.iterdir() if file.is_file()]):
+        remedy = f" Its files ({by_suffix(sorted(others))}) cannot be read: convert them to images."
     raise DataError(
         f"Expected a class folder for each class in {parent}, found none ({n_images} images "
         "are directly in it). Sort the images into one folder per class, or list them with "

@@ -23,6 +23,7 @@ from equipoise.data.images.listing import (
 from equipoise.data.images.loading import load
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
 from equipoise.data.images.patient_names import suggest_groups
+from equipoise.data.images.split_tables import join_parts
 from equipoise.data.images.table_columns import (
     TABLE_SUFFIXES,
     columns_note,
@@ -59,12 +60,14 @@ def read(path: Path, options: ReadOptions) -> Loaded:
 
     Paths are relative to `path`, or to the folder of the table if `path` is the table.
 
-    The table has a header; see `equipoise.data.csv_table.read_table`. Its columns are found by
-    name, in any case, unless they are named in the options ("none" is no column); for that of the
-    patients see `equipoise.data.patient_columns.patient_column`. Each path must stay inside the
-    folder, with symbolic links followed, unless `options.follow_links` lets links lead out of it;
-    paths that match `options.ignore` are left out. A column of patients or splits that is empty
-    throughout counts as absent; `options.groups` has priority over a column of patients.
+    The table has a header; see `equipoise.data.csv_table.read_table`. Tables beside it that are the
+    other parts of a split by their names (train.csv, val.csv, test.csv) are read with it. Its
+    columns are found by name, in any case, unless they are named in the options ("none" is no
+    column); for that of the patients see `equipoise.data.patient_columns.patient_column`. Each path
+    must stay inside the folder, with symbolic links followed, unless `options.follow_links` lets
+    links lead out of it; paths that match `options.ignore` are left out. A column of patients or
+    splits that is empty throughout counts as absent; `options.groups` has priority over a column of
+    patients.
 
     Raises:
         DataError: The table or a column is missing, or the table is empty or not a table; lines of
@@ -105,7 +108,7 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
             f"Expected the folder of the images of {table_path} at {root}, found none. "
             "Check the path."
         )
-    table = read_table(table_path)
+    table, part_notes = join_parts(read_table(table_path), root, options.ignore)
     columns = find_image_columns(table, options)
     if not table.rows and not table.faults:
         raise DataError(
@@ -124,7 +127,7 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         files, table.cells(label_column), patients, splits, strict=True
     ):
         images.append(ListedImage(file=file, label=label, patient=patient, split=split))
-    notes = [columns_note(table, columns), *tables_like_it_note(table), *file_notes]
+    notes = [*part_notes, columns_note(table, columns), *tables_like_it_note(table), *file_notes]
     notes += [*patient_notes, *split_notes]
     if options.ignore:
         ignored = [image.file for image in images if is_ignored(image.file, options.ignore)]
