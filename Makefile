@@ -31,10 +31,11 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.house --check
 
+RAY_TESTS := tests/experiments/running/test_ray_executor.py tests/cli/test_run_ray.py
 # The tests of the extra `ray`, which `make test` skips without it.
 ray: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'
-	OMP_NUM_THREADS=1 RAY_worker_niceness=0 $(BIN)/pytest -q tests/experiments/running/test_ray_executor.py
+	OMP_NUM_THREADS=1 RAY_worker_niceness=0 $(BIN)/pytest -q $(RAY_TESTS)
 
 mutants: $(READY)
 	$(BIN)/python -m tests.mutations.run

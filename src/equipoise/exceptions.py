@@ -41,5 +41,9 @@ class CollapseError(EquipoiseError, RuntimeError):
     """A generator stopped learning: its critic won, or all its images look the same."""
 
 
+class CrowdedDeviceError(EquipoiseError, MemoryError):
+    """The memory of a device is too small for a cell while others are trained on it."""
+
+
 class ReleaseError(EquipoiseError, RuntimeError):
     """Synthetic images may not be released: they copy or reveal training images."""

@@ -22,6 +22,7 @@ FAMILIES = find_families()
         ("patch_samplers", ("balanced", "hard_example")),
         ("patch_networks", ("center_cnn_valid", "unet")),
         ("region_losses", ("dice", "focal_tversky")),
+        ("devices", ("auto", "cpu")),
         *((family, ()) for family in FAMILIES),
     ],
 )
@@ -45,7 +46,7 @@ def test_every_member_has_a_line_for_users(family: str) -> None:
 def test_all_families_are_listed_with_a_summary(call: Call) -> None:
     code, printed, _ = call("list")
     assert code == 0
-    assert {line.split(" ")[0] for line in printed.splitlines()} >= set(FAMILIES)
+    assert {line.split(" ")[0] for line in printed.splitlines()} >= {*FAMILIES, "devices"}
     assert len(FAMILIES) == 32
     assert all(entry.summary.endswith(".") for entry in FAMILIES.values())
 

@@ -1,8 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from equipoise.exceptions import SettingError
-from equipoise.training.devices import autocast, resolve_device
+from equipoise.training.devices import autocast, available_devices, gpus_of, resolve_device
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, *, cuda: int, mps: bool) -> None:
@@ -30,6 +32,20 @@ def test_named_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         resolve_device("mps")
     with pytest.raises(SettingError, match=r"device named 'gpu'\. .*auto, cpu"):
         resolve_device("gpu")
+
+
+def test_gpus_of_a_name_are_counted_and_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, cuda=2, mps=False)
+    properties = SimpleNamespace(name="Fast GPU", total_memory=80 * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _gpu: properties)
+    assert gpus_of("auto") == gpus_of("cuda") == ("cuda:0", "cuda:1")
+    assert gpus_of("cuda:1") == ("cuda:1",)
+    assert gpus_of("cpu") == ()
+    lines = available_devices()
+    assert list(lines) == ["auto", "cuda:0", "cuda:1", "cpu"]
+    assert lines["cuda:1"] == "Fast GPU, 80.0 GB."
+    pretend(monkeypatch, cuda=0, mps=True)
+    assert list(available_devices()) == ["auto", "mps", "cpu"]
 
 
 def test_precision_is_that_of_the_forward_pass() -> None:

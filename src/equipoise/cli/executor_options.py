@@ -53,6 +53,6 @@ def check_executor(executor: str, address: str | None) -> None:
         SettingError: There is no such executor, or no Ray.
     """
     if ray_address(executor, address) is not None:
-        from equipoise.experiments.running.ray_executor import import_ray
+        from equipoise.experiments.running.ray_cluster import import_ray
 
         import_ray()

@@ -16,6 +16,7 @@ from equipoise.discovery import Family, pick
 
 PACKAGE = Path(equipoise.__file__).parent
 NAME = "FAMILY"
+DEVICES = "devices"  # listed like a family, but torch finds them on this machine
 
 FamilyName = Annotated[
     str | None,
@@ -42,11 +43,17 @@ def add_to(app: typer.Typer) -> None:
 
 def list_family(family: FamilyName = None) -> None:
     """List all families, or the members of one, a line each."""
-    families = find_families()
+    of_machine = FamilyEntry("equipoise.training.devices", "Where this machine trains: --device.")
+    families = dict(sorted({**find_families(), DEVICES: of_machine}.items()))
     if family is None:
         show_lines({name: entry.summary for name, entry in families.items()})
         return
     entry = pick(families, family, "family")
+    if family == DEVICES:
+        from equipoise.training.devices import available_devices
+
+        show_lines(available_devices())
+        return
     with without_heavy_libraries():
         definition: Family[object] = importlib.import_module(entry.module).FAMILY
         lines = definition.lines()

@@ -217,7 +217,12 @@ Checkpoint = Annotated[
     ),
 ]
 Device = Annotated[
-    str, typer.Option(help="'auto', 'cpu', 'cuda' or 'mps'.", rich_help_panel=TRAINING)
+    str,
+    typer.Option(
+        help="'auto', 'cpu', 'cuda' (all GPUs), 'cuda:0' or 'mps'; those of this machine: "
+        "equipoise list devices.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Workers = Annotated[
     int | None,
@@ -226,7 +231,7 @@ Workers = Annotated[
         max=MOST_WORKERS,
         help="Worker processes.",
         rich_help_panel=TRAINING,
-        show_default="one per core; on a GPU one",
+        show_default="one per core; on GPUs one each",
     ),
 ]
 Note = Annotated[

@@ -91,6 +91,7 @@ class FinishedCellRecord(CellRecord):
         resumed: Whether an earlier process trained a part; its seconds are not counted.
         peak_memory_mb: Largest memory of the process, in MB of 2^20 bytes.
         peak_device_memory_mb: Largest memory of the GPU; None without one.
+        notes: What was noted while the cell was trained.
     """
 
     device: str
@@ -98,6 +99,7 @@ class FinishedCellRecord(CellRecord):
     resumed: bool
     peak_memory_mb: float
     peak_device_memory_mb: float | None = None
+    notes: tuple[str, ...] = ()
 
     @staticmethod
     def from_json(value: JsonFields) -> "ImageCellRecord | VolumeCellRecord":
@@ -109,13 +111,13 @@ class FinishedCellRecord(CellRecord):
             "resumed": value["resumed"],
             "peak_memory_mb": float(value["peak_memory_mb"]),
             "peak_device_memory_mb": value["peak_device_memory_mb"],
+            "notes": tuple(value.get("notes", ())),
         }
         if "voxels_before" in value:
             return VolumeCellRecord(
                 **shared,
                 voxels_before=tuple(value["voxels_before"]),
                 tau=value.get("tau", 0.0),
-                notes=tuple(value.get("notes", ())),
             )
         diversity, curation = {}, {}
         for label, share in value.get("diversity", {}).items():
@@ -209,6 +211,7 @@ class ImageCellRecord(FinishedCellRecord):
             "counts_after": list(self.counts_after),
             "diversity": diversity,
             "curation": curation,
+            **({"notes": list(self.notes)} if self.notes else {}),
         }
 
 
@@ -219,12 +222,10 @@ class VolumeCellRecord(FinishedCellRecord):
     Attributes:
         voxels_before: Number of training voxels of each class.
         tau: Strength of the prior correction; 0 without one.
-        notes: What the segmenter noted while it was trained.
     """
 
     voxels_before: tuple[int, ...]
     tau: float = 0.0
-    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the content of `record.json`."""

@@ -42,6 +42,41 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def gpus_of(name: str) -> tuple[str, ...]:
+    """Return the CUDA devices that a name stands for: all for "auto" and "cuda"; none elsewhere.
+
+    Args:
+        name: See `resolve_device`.
+
+    Raises:
+        SettingError: See `resolve_device`.
+
+    Example:
+        >>> gpus_of("cpu")
+        ()
+    """
+    device = resolve_device(name)
+    if device.type != "cuda":
+        return ()
+    if device.index is not None:
+        return (str(device),)
+    return tuple(f"cuda:{index}" for index in range(_count("cuda")))
+
+
+def available_devices() -> dict[str, str]:
+    """Return a line about each device of this machine, by the name that `resolve_device` takes."""
+    gpus = gpus_of("cuda") if _count("cuda") else ()
+    best = ", ".join(gpus) or str(resolve_device("auto"))
+    devices = {"auto": f"The best of this machine: {best}."}
+    for gpu in gpus:
+        properties = torch.cuda.get_device_properties(gpu)
+        devices[gpu] = f"{properties.name}, {properties.total_memory / 2**30:.1f} GB."
+    if _count("mps"):
+        devices["mps"] = "The GPU of this Mac."
+    devices["cpu"] = "The processor."
+    return devices
+
+
 def autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager[None]]:
     """Return the factory of the context of a forward pass: float32, or bfloat16 where it is safe.
 

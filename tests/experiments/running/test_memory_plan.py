@@ -176,6 +176,19 @@ def test_fewer_workers_come_before_pieces(
     assert list(fitted.facts.get("memory", [])) == list(plan.sentences)
 
 
+def test_the_cells_on_each_gpu_follow_its_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs = {name: need_of(per_image=GIB / 16) for name in METHODS}  # 5.6 GiB with the process
+    monkeypatch.setattr(memory_plan, "method_needs", lambda *_args, **_kwargs: needs)
+    crowd = Processes(6, devices=("cuda:0", "cuda:1"))
+    study, store = blank_study(96, METHODS), RunStore(tmp_path)
+    _, chosen, plan = fit_to_memory(study, crowd, store, available=free(12 * GIB))
+    assert chosen == replace(crowd, n_workers=4)
+    assert plan.n_workers == 2
+    assert plan.sentences[0].startswith("2 workers on each GPU instead of 3")
+
+
 def test_a_run_that_began_in_pieces_goes_on_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,12 +8,15 @@ import pytest
 from imblearn.pipeline import Pipeline
 from rich.console import Console
 
+from equipoise.experiments.running import train_cell
 from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.fit_classifier import fit_cell
 from equipoise.experiments.running.forecast import Forecast
 from equipoise.experiments.running.progress import Pace, announcement, duration, watching
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
+from equipoise.runs.outcome import Outcome
 from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]
@@ -76,6 +79,18 @@ def test_a_terminal_shows_the_fit_and_keeps_failures(
     assert "bad, split-1, seed 0: failed: no" in text
     assert "copies, split-1, seed 0: 0 s" not in text
     assert "Study" in text
+
+
+def test_what_was_noted_of_a_cell_is_printed_beside_bars_too(
+    make_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noted(*arguments: Any, **_settings: Any) -> Outcome:
+        outcome = fit_cell(*arguments)
+        return replace(outcome, record=replace(outcome.record, notes=("In pieces of 8.",)))
+
+    monkeypatch.setattr(train_cell, "fit_cell", noted)
+    text = watched(make_study(seeds=(0,)), tmp_path, terminal=True)
+    assert text.count("In pieces of 8.") == 6
 
 
 def test_a_long_forecast_is_announced(make_study: MakeStudy, fakes: Any, tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """Needs Ray (`pip install 'equipoise[ray]'`); `make ray` installs it and runs these tests."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from imblearn.pipeline import Pipeline
 
@@ -14,12 +18,13 @@ from equipoise.data.splits import hold_out
 from equipoise.exceptions import SettingError
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget
-from equipoise.experiments.running import ray_executor
+from equipoise.experiments.running import memory_plan, ray_cluster, ray_executor
 from equipoise.experiments.running.environment import versions
 from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.memory_need import MethodNeed
+from equipoise.experiments.running.memory_plan import fit_to_memory
 from equipoise.experiments.running.protocols import Observer
-from equipoise.experiments.running.ray_executor import RayExecutor, witness_file
-from equipoise.experiments.running.ray_worker import look_around
+from equipoise.experiments.running.ray_executor import RayExecutor
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
@@ -45,16 +50,37 @@ class Logbook(Observer):
         self.ended_cells.append(cell)
 
 
-@pytest.fixture(scope="module")
-def executor() -> Iterator[RayExecutor]:
-    """Ray on this machine, whose workers can import the fakes and are as fast as this process."""
+@contextmanager
+def reaching_workers() -> Iterator[None]:
+    """Workers can import the fakes, and are as fast as this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(FIXTURES), *filter(None, sys.path)]))
         patch.setenv("RAY_worker_niceness", "0")
+        yield
+
+
+@contextmanager
+def ending_with_ray() -> Iterator[ExitStack]:
+    """End Ray after the block, and check that none of its processes is left."""
+    of_ray = []
+    with ExitStack() as stack:
+        stack.callback(ray.shutdown)
+        yield stack
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if "ray" in " ".join(process.cmdline()):
+                    of_ray.append(process)
+        assert of_ray
+    assert not psutil.wait_procs(of_ray, timeout=20)[1]
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[RayExecutor]:
+    """Ray on this machine."""
+    with reaching_workers(), ending_with_ray():
         executor = RayExecutor(workers=2, device="cpu")
         assert executor.n_workers == 2
         yield executor
-        ray.shutdown()
 
 
 def files_of(store: RunStore, cells: Sequence[Cell]) -> dict[str, bytes]:
@@ -76,6 +102,38 @@ def study(toy: ImageDataset) -> Study:
     )
 
 
+def test_a_node_that_is_lost_in_mid_cell_costs_nothing(
+    make_study: Callable[..., Study], fakes: Any, tmp_path: Path
+) -> None:
+    """The first test of this file: the others share a Ray of this machine."""
+    from ray.cluster_utils import Cluster
+
+    slow = {"slow": Pipeline([("classify", fakes.Slow(pause=4.0))])}
+    study = make_study(seeds=(0, 1), methods={**slow, **make_study().methods})
+    store, here = RunStore(tmp_path / "run"), RunStore(tmp_path / "here")
+
+    class LosesANode(Logbook):
+        def stepped(self, cell: Cell, fit: str, step: int, n_steps: int) -> None:
+            if doomed in cluster.worker_nodes:
+                cluster.remove_node(doomed, allow_graceful=False)
+
+    log = LosesANode()
+    with reaching_workers(), ending_with_ray() as stack:
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+        stack.callback(cluster.shutdown)
+        stack.callback(ray.shutdown)
+        doomed = cluster.add_node(num_cpus=1)
+        cluster.add_node(num_cpus=1)
+        executor = RayExecutor(cluster.address, device="cpu")
+        assert executor.n_workers == 2
+        run_study(study, store, executor=executor, observer=log)
+        assert executor.n_workers == 1
+    run_study(study, here, executor=InProcess())
+    cells = list(study.cells())
+    assert files_of(store, cells) == files_of(here, cells)
+    assert len(log.began_cells) == len(log.ended_cells) == len(cells)
+
+
 def test_cells_have_the_bytes_of_those_trained_here(
     executor: RayExecutor, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +147,7 @@ def test_cells_have_the_bytes_of_those_trained_here(
     assert sorted(map(str, log.ended_cells)) == sorted(map(str, log.began_cells))
 
     # workers that do not see the run folder
-    monkeypatch.setattr(ray_executor._Run, "_blind_nodes", lambda _: ["elsewhere"])
+    monkeypatch.setattr(ray_executor, "blind_nodes", lambda *_: ["elsewhere"])
     run_study(study, unseen, executor=executor)
     assert files_of(unseen, cells) == expected
     assert not list(unseen.workspace.glob("gan*"))
@@ -130,23 +188,74 @@ def test_resources_follow_threads_and_memory(executor: RayExecutor) -> None:
     assert executor.reserved == {"num_cpus": 1.0, "num_gpus": 0.0}
     assert executor.limited(1).n_on_machine == 1
     assert executor.limited(1).reserved["num_cpus"] == 2.0
-    assert RayExecutor(device="cuda", workers=2).reserved["num_gpus"] == 1.0
+    assert RayExecutor(device="cuda").reserved["num_gpus"] == 1.0
     assert executor.free_memory("cpu") > 2**28
     with pytest.raises(SettingError, match="at least 1 worker"):
         RayExecutor(workers=0)
 
 
-def test_a_node_sees_the_run_if_it_reads_the_witness(tmp_path: Path) -> None:
-    with witness_file(tmp_path / "workspace", "token") as path:
-        assert look_around(path, "token").sees_run
-        assert not look_around(path, "another").sees_run
-    assert not look_around(path, "token").sees_run
+def test_a_cell_reserves_a_share_of_a_gpu_as_memory_allows(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [{"Resources": {"CPU": 8.0, "GPU": 2.0}}, {"Resources": {"CPU": 3.0, "GPU": 1.0}}]
+    monkeypatch.setattr(RayExecutor, "nodes", lambda _self: nodes)
+    monkeypatch.setattr(RayExecutor, "free_memory", lambda _self, _device: 12 * 2**30)
+    one_each, crowd = RayExecutor(), RayExecutor(workers=12)
+    assert (one_each.n_workers, one_each.n_sharing) == (3, 1)
+    assert one_each.reserved == {"num_cpus": 1.0, "num_gpus": 1.0}
+    assert (crowd.n_workers, crowd.n_on_machine, crowd.n_sharing) == (11, 8, 4)
+    assert crowd.reserved["num_gpus"] == 0.25
+    need = MethodNeed(data=5 * 2**30, steps=())  # 5.7 GiB with the process
+    needs = dict.fromkeys(study.methods, need)
+    monkeypatch.setattr(memory_plan, "method_needs", lambda *_args, **_kwargs: needs)
+    monkeypatch.setattr(memory_plan, "is_ample", lambda *_args: False)
+    _, chosen, plan = fit_to_memory(study, crowd, RunStore(tmp_path))
+    assert plan.sentences[0].startswith("1 worker on each GPU instead of 4")
+    assert (chosen.n_workers, chosen.n_sharing) == (3, 1)
+    on_cpu = RayExecutor(device="cpu")
+    assert (on_cpu.n_workers, on_cpu.reserved["num_gpus"]) == (11, 0.0)
+
+
+def test_a_cluster_that_cannot_train_a_cell_is_refused(
+    executor: RayExecutor, study: Study, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingError, match=r"a GPU \(--device\)"):
+        run_study(study, RunStore(tmp_path), executor=replace(executor, device="cuda"))
+
+
+def test_a_full_disk_of_the_driver_costs_no_finished_cell(
+    executor: RayExecutor,
+    make_study: Callable[..., Study],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study, store, here = make_study(), RunStore(tmp_path / "run"), RunStore(tmp_path / "here")
+    accept, accepted = RunStore.accept, []
+
+    def on_a_small_disk(self: RunStore, cell: Cell, package: bytes) -> None:
+        if len(accepted) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device", str(cell))
+        accept(self, cell, package)
+        accepted.append(cell)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStore, "accept", on_a_small_disk)
+        with pytest.raises(OSError, match="No space left"):
+            run_study(study, store, executor=executor)
+    assert [cell for cell in study.cells() if store.has_finished(cell)] == sorted(
+        accepted, key=list(study.cells()).index
+    )
+    log = Logbook()
+    run_study(study, store, executor=executor, observer=log)
+    assert len(log.began_cells) == 10
+    run_study(study, here, executor=InProcess())
+    assert files_of(store, list(study.cells())) == files_of(here, list(study.cells()))
 
 
 def test_other_versions_are_refused_with_the_node(
     executor: RayExecutor, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = {**versions(), "torch": "1.0"}
-    monkeypatch.setattr(ray_executor, "versions", lambda: mine)
-    with pytest.raises(SettingError, match=r"torch 1\.0 on the node"):
+    monkeypatch.setattr(ray_cluster, "versions", lambda: mine)
+    with pytest.raises(SettingError, match=r"on the node .*torch 1\.0"):
         run_study(study, RunStore(tmp_path / "run"), executor=executor)

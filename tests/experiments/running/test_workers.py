@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from equipoise.exceptions import CrowdedDeviceError
 from equipoise.experiments.running.protocols import Observer
 from equipoise.experiments.running.workers import Worker, ctrl_c_blocked, work
 from equipoise.runs.cell import Cell
@@ -29,7 +30,7 @@ class FullDisk:
     def open(self) -> "FullDisk":
         return self
 
-    def train(self, cell: Cell, listener: Any) -> None:
+    def train(self, cell: Cell, listener: Any, *, alone: bool) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(cell))
 
 
@@ -43,10 +44,29 @@ class EndsAfter:
     def send(self, message: Any) -> None:
         self.sent.append(message)
 
-    def recv(self) -> Cell:
+    def recv(self) -> tuple[Cell, bool]:
         if not self.cells:
             raise EOFError
-        return self.cells.popleft()
+        return self.cells.popleft(), True
+
+
+class Crowd(FullDisk):
+    def train(self, cell: Cell, listener: Any, *, alone: bool) -> None:
+        raise CrowdedDeviceError("too little memory")
+
+
+def test_a_worker_that_finds_too_little_memory_beside_others_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    devices: list[str] = []
+    monkeypatch.setattr("torch.cuda.set_device", devices.append)
+    connection: Any = EndsAfter()
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(EOFError):
+        work(connection, Crowd(), 1, "cuda:1")  # type: ignore[arg-type]
+    signal.signal(signal.SIGINT, handler)
+    assert connection.sent == [("ready",), ("crowded",)]
+    assert devices == ["cuda:1"]
 
 
 def test_a_full_disk_in_a_worker_is_an_error_of_the_run() -> None:

@@ -1,18 +1,19 @@
 """Where cells are trained: in this process, or in worker processes that may die without harm."""
 
-from collections import deque
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import wait
-from typing import Any
 
 import psutil
 
 from equipoise.experiments.protocol import MOST_WORKERS, check_counts
 from equipoise.experiments.running.available_memory import available_memory
+from equipoise.experiments.running.cell_queue import CellQueue
 from equipoise.experiments.running.environment import available_cores
 from equipoise.experiments.running.protocols import CellTask, Executor, Observer
-from equipoise.experiments.running.workers import Worker
+from equipoise.experiments.running.workers import CROWDED, DIED, STEP, Worker
 from equipoise.runs.cell import Cell
 
 WORKER_BYTES = 1.5 * 2**30  # a worker with torch and a small network; only used to choose how many
@@ -25,12 +26,13 @@ class InProcess:
     n_threads: int = 1
     n_workers: int = field(default=1, init=False)
     n_on_machine: int = field(default=1, init=False)
+    n_sharing: int = field(default=1, init=False)
 
     def free_memory(self, device: str) -> int:
         """See `Executor`."""
         return available_memory(device)
 
-    def limited(self, _n_on_machine: int) -> "InProcess":
+    def limited(self, _n_sharing: int) -> "InProcess":
         """See `Executor`."""
         return self
 
@@ -43,7 +45,7 @@ class InProcess:
         try:
             for cell in cells:
                 observer.began(cell)
-                task.train(cell, lambda *report, cell=cell: observer.stepped(cell, *report))
+                task.train(cell, partial(observer.stepped, cell))
                 observer.ended(cell, task.record(cell))
         finally:
             torch.set_num_threads(threads_before)
@@ -55,7 +57,13 @@ class Processes:
 
     The images reach the workers as one memory-mapped file. A worker that dies (out of memory, kill
     -9) leaves a failed cell behind and is replaced; when this process dies, its workers end at
-    once.
+    once. Cells that share a fit are not trained at once: the first one makes it.
+
+    Attributes:
+        n_workers: Cells at once.
+        n_threads: CPU threads of each.
+        devices: GPUs among which the workers are shared out; empty for the CPU. A cell that finds
+            too little memory beside others is trained again alone on its GPU.
 
     Raises:
         SettingError: The methods cannot be sent to another process, or workers do not start.
@@ -63,48 +71,115 @@ class Processes:
 
     n_workers: int
     n_threads: int = 1
+    devices: tuple[str, ...] = ()
 
     @property
     def n_on_machine(self) -> int:
         """See `Executor`."""
         return self.n_workers
 
+    @property
+    def n_sharing(self) -> int:
+        """See `Executor`."""
+        return math.ceil(self.n_workers / max(1, len(self.devices)))
+
     def free_memory(self, device: str) -> int:
         """See `Executor`."""
-        return available_memory(device)
+        return min(map(available_memory, self.devices or (device,)))
 
-    def limited(self, n_on_machine: int) -> "InProcess | Processes":
+    def limited(self, n_sharing: int) -> "InProcess | Processes":
         """See `Executor`."""
-        if n_on_machine == 1:
-            return InProcess(self.n_threads)
-        return Processes(min(n_on_machine, self.n_workers), self.n_threads)
+        n_workers = min(self.n_workers, n_sharing * max(1, len(self.devices)))
+        return InProcess(self.n_threads) if n_workers == 1 else replace(self, n_workers=n_workers)
 
     def run(self, cells: Sequence[Cell], task: CellTask, observer: Observer) -> None:
         """See `Executor`."""
-        if not cells:
-            return
-        portable = task.portable()
-        waiting = deque(cells)
-        workers: set[Worker] = set()
-        n_workers = min(self.n_workers, len(cells))
+        if cells:
+            n_workers = min(self.n_workers, len(cells))
+            _Crew(replace(self, n_workers=n_workers), cells, task, observer).train()
+
+
+class _Crew:
+    """One call of `Processes.run`: the workers, and the cells that wait for them."""
+
+    def __init__(
+        self, executor: Processes, cells: Sequence[Cell], task: CellTask, observer: Observer
+    ) -> None:
+        self.executor = executor
+        self.task = task
+        self.portable = task.portable()
+        self.observer = observer
+        self.queue = CellQueue(cells, task.shared_fits)
+        self.crowded: list[Cell] = []  # found too little memory beside other cells
+        self.workers: list[Worker] = []
+
+    def train(self) -> None:
+        """Train all cells; no worker is left."""
         try:
-            while waiting or workers:
-                while waiting and len(workers) < n_workers:
-                    workers.add(Worker(task, portable, self.n_threads, waiting, observer))
-                by_connection: dict[Any, Worker] = {worker.connection: worker for worker in workers}
+            while self.queue or self.crowded or any(worker.cell for worker in self.workers):
+                self._start_workers()
+                self._hand_out()
+                by_connection = {worker.connection: worker for worker in self.workers}
                 for connection in wait(list(by_connection)):
-                    worker = by_connection[connection]
-                    if not worker.listen():
-                        workers.remove(worker)
+                    self._listen(by_connection[connection])  # type: ignore[index]
         finally:
-            for worker in workers:
+            for worker in self.workers:
                 worker.kill()
+
+    def _start_workers(self) -> None:
+        """Start as many workers as waiting cells may need, each on the GPU with the fewest."""
+        while (self.queue or self.crowded) and len(self.workers) < self.executor.n_workers:
+            n_on = dict.fromkeys(self.executor.devices or (None,), 0)
+            for worker in self.workers:
+                n_on[worker.device] += 1
+            self.workers.append(
+                Worker(
+                    self.task,
+                    self.portable,
+                    self.observer,
+                    n_threads=self.executor.n_threads,
+                    device=min(n_on, key=n_on.__getitem__),
+                )
+            )
+
+    def _hand_out(self) -> None:
+        """Give idle workers the cells that can be trained now; end those that none waits for."""
+        for worker in [worker for worker in self.workers if worker.idle]:
+            on_device = [other for other in self.workers if other.device == worker.device]
+            beside = [other for other in on_device if other.cell]
+            if self.executor.n_sharing > 1 and any(other.alone for other in beside):
+                continue
+            cell = self.queue.next()
+            if cell is not None:
+                self.observer.began(cell)
+                worker.begin(cell, alone=self.executor.n_sharing == 1)
+            elif self.crowded and not beside:
+                worker.begin(self.crowded.pop(0), alone=True)
+            elif not self.queue and not self.crowded:
+                worker.kill()
+                self.workers.remove(worker)
+
+    def _listen(self, worker: Worker) -> None:
+        """Handle one message of a worker."""
+        kind = worker.listen()
+        if kind == DIED:
+            self.workers.remove(worker)
+        if worker.cell is None or kind == STEP:
+            return
+        if kind == CROWDED:
+            self.crowded.append(worker.cell)
+        else:
+            self.queue.ended(worker.cell)
+            self.observer.ended(worker.cell, self.task.record(worker.cell))
+        worker.cell = None
 
 
 def default_executor(
     device: str = "auto", *, workers: int | None = None, ray: str | None = None
 ) -> Executor:
-    """Choose one worker per core on a CPU, as far as memory allows, and one process on a GPU.
+    """Choose one worker per core on a CPU, as far as memory allows, and one on each GPU.
+
+    More `workers` than GPUs share them: several small cells are then trained at once on each.
 
     Every worker computes on one thread, so that a result does not depend on the number of workers.
 
@@ -121,10 +196,11 @@ def default_executor(
         from equipoise.experiments.running.ray_executor import RayExecutor
 
         return RayExecutor(ray, workers, device=device)
-    from equipoise.training.devices import resolve_device
+    from equipoise.training.devices import gpus_of, resolve_device
 
+    gpus = gpus_of(device)
+    n_workers = workers or len(gpus) or 1
     if workers is None and resolve_device(device).type == "cpu":
         by_memory = int(psutil.virtual_memory().available // WORKER_BYTES)
-        workers = max(1, min(available_cores(), by_memory))
-    n_workers = workers or 1
-    return Processes(n_workers) if n_workers > 1 else InProcess()
+        n_workers = max(1, min(available_cores(), by_memory))
+    return Processes(n_workers, devices=gpus) if n_workers > 1 else InProcess()

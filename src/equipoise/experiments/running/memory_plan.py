@@ -33,7 +33,7 @@ class MemoryPlan:
     """How a study fits into memory.
 
     Attributes:
-        n_workers: Cells at once.
+        n_workers: Cells that share the memory of a machine, or of a GPU.
         piece_size: Images that pass through a classifier at once; None for whole batches.
         sentences: What was changed and why; empty where all fits.
     """
@@ -67,7 +67,7 @@ def fit_to_memory(
     Raises:
         SettingError: Not even one image at a time fits; names what would.
     """
-    n_workers = executor.n_on_machine
+    n_workers = executor.n_sharing
     stored = stored_piece_size(store)
     free = USABLE * (available or executor.free_memory)(device)
     if study.task == "segmentation":
@@ -78,8 +78,15 @@ def fit_to_memory(
         side, option = side_of(study), "--size"
         generators = side > SMALL_GENERATED or free / n_workers < AMPLE
         needs = method_needs(study, generators=generators)
+    shared = " on each GPU" if n_workers < executor.n_on_machine else ""
     plan = plan_memory(
-        needs, n_workers=n_workers, free=free, side=side, stored=stored, option=option
+        needs,
+        n_workers=n_workers,
+        free=free,
+        side=side,
+        stored=stored,
+        option=option,
+        shared=shared,
     )
     if plan.n_workers < n_workers:
         executor = executor.limited(plan.n_workers)
@@ -114,6 +121,7 @@ def plan_memory(
     side: int,
     stored: int | None = None,
     option: str = "--size",
+    shared: str = "",
 ) -> MemoryPlan:
     """Choose the most workers that fit; with one, the largest piece of a batch that fits.
 
@@ -124,6 +132,7 @@ def plan_memory(
         side: Of the images, or of the patches, in px, for the message.
         stored: Images in a piece with which the run was begun; None for whole batches.
         option: The option that sets `side`, for the message.
+        shared: Where the workers share the memory, " on each GPU", for the sentences.
 
     Raises:
         SettingError: A method does not fit; names what would.
@@ -147,7 +156,7 @@ def plan_memory(
     if n_fitting >= 1:
         sentences = []
         if n_fitting < n_workers:
-            sentences.append(workers_sentence(needs, n_fitting, n_workers, free))
+            sentences.append(workers_sentence(needs, n_fitting, n_workers, free, shared))
         if stored is not None:
             sentences.append(pieces_sentence(stored))
         return MemoryPlan(n_workers=n_fitting, piece_size=stored, sentences=tuple(sentences))
@@ -155,7 +164,7 @@ def plan_memory(
     if stored is None and fitting:
         sentences = [pieces_sentence(fitting[0])]
         if n_workers > 1:
-            sentences.insert(0, workers_sentence(needs, 1, n_workers, free))
+            sentences.insert(0, workers_sentence(needs, 1, n_workers, free, shared))
         return MemoryPlan(n_workers=1, piece_size=fitting[0], sentences=tuple(sentences))
     raise SettingError(refusal_sentence(needs, free, side, option))
 
@@ -165,21 +174,29 @@ def pieces_of(needs: Needs) -> list[int]:
     batch_sizes = [0]
     for need in needs.values():
         batch_sizes += [step.batch_size for step in need.steps if step.divisible]
+    return halves(max(batch_sizes))
+
+
+def halves(batch_size: int) -> list[int]:
+    """Return half of a batch, a quarter, and so on, down to 2 images.
+
+    >>> halves(12)
+    [6, 3, 2]
+    """
     pieces = []
-    piece = max(batch_sizes)
-    while piece > 2:
-        piece = max(2, piece // 2)
-        pieces.append(piece)
+    while batch_size > 2:
+        batch_size = max(2, batch_size // 2)
+        pieces.append(batch_size)
     return pieces
 
 
-def workers_sentence(needs: Needs, n: int, requested: int, free: float) -> str:
+def workers_sentence(needs: Needs, n: int, requested: int, free: float, shared: str) -> str:
     """Return why there are fewer workers than requested."""
     name = largest_need(needs, None)
     need = PROCESS + needs[name].bytes_at()
     workers = "1 worker" if n == 1 else f"{n} workers"
     return (
-        f"{workers} instead of {requested}: a cell of {name} needs about {gib(need)}, "
+        f"{workers}{shared} instead of {requested}: a cell of {name} needs about {gib(need)}, "
         f"and {gib(free)} are free. Results do not depend on it."
     )
 

@@ -24,7 +24,7 @@ from equipoise.experiments.running.forecast import (
 from equipoise.experiments.running.protocols import Executor, Observer
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
-from equipoise.runs.cell_record import FailedCellRecord, TriedCellRecord
+from equipoise.runs.cell_record import FailedCellRecord, ImageCellRecord, TriedCellRecord
 from equipoise.runs.store import RunStore
 
 MANY = 8  # methods; the forecast of fewer is quick
@@ -113,8 +113,8 @@ class ProgressLines(Observer):
 
     def ended(self, cell: Cell, record: TriedCellRecord) -> None:
         """See `Observer`."""
-        failed = isinstance(record, FailedCellRecord)
-        seconds = self.pace.ended(cell, done=not failed)
+        important = isinstance(record, FailedCellRecord)
+        seconds = self.pace.ended(cell, done=not important)
         self.n_done += 1
         result = duration(seconds)
         if isinstance(record, FailedCellRecord):
@@ -122,15 +122,18 @@ class ProgressLines(Observer):
         if self.n_done < self.n_cells and (left := self.pace.left()):
             result += f", {left}"
         line = f"{self.n_done:>3}/{self.n_cells} {escape(str(cell))}: {result}"
-        self.print(line, failed=failed)
+        if isinstance(record, ImageCellRecord):
+            line += "".join(f". {escape(note)}" for note in record.notes)
+            important = bool(record.notes)
+        self.print(line, important=important)
 
-    def print(self, line: str, *, failed: bool = False) -> None:
-        """Print one line of markup; `failed` marks lines about failures."""
+    def print(self, line: str, *, important: bool = False) -> None:
+        """Print one line of markup; failures and notes are important."""
         self.console.print(line, highlight=False, soft_wrap=True, markup=True)
 
 
 class ProgressBars(ProgressLines):
-    """Shows a bar for the study and one for each running cell; prints lines for failures only."""
+    """Shows a bar for the study and one for each running cell; prints important lines only."""
 
     def __init__(self, bars: Progress, pace: Pace) -> None:
         super().__init__(bars.console, pace)
@@ -164,10 +167,10 @@ class ProgressBars(ProgressLines):
         self.bars.remove_task(self.cell_bars.pop(cell))
         self._refresh()
 
-    def print(self, line: str, *, failed: bool = False) -> None:
-        """Print failures only; the bars show the rest."""
-        if failed:
-            super().print(line, failed=failed)
+    def print(self, line: str, *, important: bool = False) -> None:
+        """Print failures and notes only; the bars show the rest."""
+        if important:
+            super().print(line, important=True)
 
     def _refresh(self) -> None:
         left = self.pace.left()

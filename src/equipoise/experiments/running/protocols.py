@@ -31,8 +31,17 @@ class Observer:
 class CellTask(Protocol):
     """The work that an executor distributes: train one cell of a study and store the result."""
 
-    def train(self, cell: Cell, listener: Listener) -> None:
-        """Train a cell and store it. An exception is stored as a failed cell and not raised."""
+    def train(self, cell: Cell, listener: Listener, *, alone: bool = True) -> None:
+        """Train a cell and store it. An exception is stored as a failed cell and not raised.
+
+        Args:
+            cell: The cell.
+            listener: Receives the progress of its fits.
+            alone: Whether no other cell is trained on the same device.
+
+        Raises:
+            CrowdedDeviceError: The cell is not alone, and the memory of the device is too small.
+        """
 
     def fail(self, cell: Cell, reason: str) -> None:
         """Store a cell as failed because its worker died, unless it is already finished."""
@@ -53,8 +62,8 @@ class CellTask(Protocol):
     def shared_fits(self, cell: Cell) -> frozenset[str]:
         """Return a name for everything that a cell fits and other cells may fit, too."""
 
-    def train_away(self, cell: Cell, listener: Listener) -> bytes:
-        """Train a cell and return what `accept` stores, in place of storing it."""
+    def train_away(self, cell: Cell, listener: Listener, *, alone: bool = True) -> bytes:
+        """Train a cell as `train` does, but return what `accept` stores."""
 
     def accept(self, cell: Cell, package: bytes) -> None:
         """Store a cell that was trained elsewhere."""
@@ -66,6 +75,10 @@ class PortableTask(Protocol):
     @property
     def n_bytes(self) -> int:
         """Bytes of the images that it contains."""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """Files or folders outside the run folder that a worker has to see."""
 
     def open(self) -> CellTask:
         """Open the images and return the task. Called once in each worker."""
@@ -92,6 +105,10 @@ class Executor(Protocol):
         """Most of them on one machine; a forecast keeps as many cores of this one busy."""
 
     @property
+    def n_sharing(self) -> int:
+        """Most cells that share the memory of a machine, or of a GPU where they are trained."""
+
+    @property
     def n_threads(self) -> int:
         """CPU threads of each worker."""
 
@@ -99,7 +116,7 @@ class Executor(Protocol):
         """Train the cells in order; a failed cell does not stop the others."""
 
     def free_memory(self, device: str) -> int:
-        """Return the free bytes of a machine for all of its cells; of a GPU for a CUDA device."""
+        """Return the free bytes that the cells of a machine share, or those of a GPU."""
 
-    def limited(self, n_on_machine: int) -> "Executor":
-        """Return the executor with fewer cells at once on a machine."""
+    def limited(self, n_sharing: int) -> "Executor":
+        """Return the executor with fewer cells at once on a machine, or on a GPU."""

@@ -6,40 +6,40 @@ node needs to see the run folder. Where all do, they use its workspace: checkpoi
 of a node, and large data sets stay in a file. Ray's usage statistics are off.
 """
 
-import logging
-import os
-import signal
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from time import monotonic
 from types import ModuleType
 from typing import Any
-from uuid import uuid4
 
-from equipoise.atomic import atomic_file
-from equipoise.exceptions import SettingError
+from equipoise.exceptions import CrowdedDeviceError, SettingError
 from equipoise.experiments.running.available_memory import available_memory
 from equipoise.experiments.running.cell_queue import CellQueue
-from equipoise.experiments.running.environment import versions
 from equipoise.experiments.running.protocols import CellTask, Observer
+from equipoise.experiments.running.ray_cluster import (
+    ATTEMPTS,
+    LOCAL,
+    Node,
+    blind_nodes,
+    connect,
+    gb,
+    import_ray,
+    on_node,
+)
 from equipoise.experiments.running.ray_worker import (
     Reports,
     Shipment,
-    Surroundings,
-    look_around,
+    free_gpu_memory,
     train_cell,
 )
 from equipoise.runs.cell import Cell
 from equipoise.runs.package import pack
 
-LOCAL = "local"  # Ray of this machine, as `ray.init` calls it
-INSTALL = "pip install 'equipoise[ray]'"
-ATTEMPTS = 3  # workers that a cell may lose
 POLL_SECONDS = 0.5
-CONNECT_SECONDS = 60.0
+WAIT_SECONDS = 600.0  # for a node, where all that can train a cell were lost
 SHARE_OF_STORE = 0.5  # of an object store that the study may fill
+PARTS_OF_GPU = 10_000  # into which Ray divides one
 PREPARED = ["frozen"]  # entries of a workspace that are made before the first cell
 LOST = (
     "{} workers were lost while they trained this cell, often for lack of memory ({}). "
@@ -52,17 +52,20 @@ class RayExecutor:
     """Trains each cell as a task of Ray.
 
     A worker or node that is lost in mid-cell costs the cell another attempt, elsewhere; a cell that
-    loses three workers is a failed cell.
+    loses three workers is a failed cell. A cell that finds too little memory on a GPU beside others
+    is trained again with a GPU of its own.
 
     Attributes:
         address: Of a running cluster ("HOST:6379", or "auto" on one of its nodes); "local" starts
             Ray on this machine, until this process ends.
-        workers: Most cells at once; as many as there are CPUs or GPUs where None.
+        workers: Most cells at once; as many as there are CPUs or GPUs where None. More than there
+            are GPUs share them.
         n_threads: CPU threads of each cell.
         device: Device of the methods; on "cuda", or on "auto" where the cluster has GPUs, each cell
-            reserves one GPU.
+            reserves a GPU or a share of one.
         cpus_per_cell: CPUs that a cell reserves, at least its threads: more where its memory allows
             fewer cells on a node than there are CPUs.
+        most_on_gpu: Most cells that share a GPU, where memory limits them.
 
     Raises:
         SettingError: Ray is not installed, the cluster does not answer, runs another version, or
@@ -78,6 +81,7 @@ class RayExecutor:
     n_threads: int = 1
     device: str = "auto"
     cpus_per_cell: float = field(default=0.0, repr=False)
+    most_on_gpu: int | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         import_ray()
@@ -87,36 +91,69 @@ class RayExecutor:
     @property
     def n_workers(self) -> int:
         """See `Executor`; it changes when nodes join or leave."""
-        total = sum(map(self._cells_on, self.nodes()))
-        return max(1, total if self.workers is None else min(total, self.workers))
+        return max(1, self.n_possible)
+
+    @property
+    def n_possible(self) -> int:
+        """Cells that are trained at once; 0 where no node can train any."""
+        return self._at_most(sum(self._cells_on(self.nodes())))
 
     @property
     def n_on_machine(self) -> int:
         """See `Executor`; of the largest node."""
-        most = max(map(self._cells_on, self.nodes()))
-        return max(1, most if self.workers is None else min(most, self.workers))
+        return max(1, self._at_most(max(self._cells_on(self.nodes()))))
 
-    def free_memory(self, device: str) -> int:
-        """See `Executor`; of the smallest node, and of this machine if Ray runs here only."""
-        if self.address == LOCAL or self._uses_gpus():
-            return available_memory(device)
-        return int(min(node["Resources"].get("memory", 0) for node in self.nodes()))
-
-    def limited(self, n_on_machine: int) -> "RayExecutor":
-        """See `Executor`; each cell then reserves a larger share of the CPUs of its node."""
-        largest = max(node["Resources"].get("CPU", 0) for node in self.nodes())
-        return replace(self, cpus_per_cell=largest / n_on_machine)
-
-    def run(self, cells: Sequence[Cell], task: CellTask, observer: Observer) -> None:
+    @property
+    def n_sharing(self) -> int:
         """See `Executor`."""
-        if cells:
-            _Run(self, task, observer).train(cells)
+        nodes = self.nodes()
+        return self._most_on_gpu(nodes) if self._uses_gpus(nodes) else self.n_on_machine
 
     @property
     def reserved(self) -> dict[str, float]:
         """What each cell reserves, as arguments of a task of Ray."""
-        cpus = max(float(self.n_threads), self.cpus_per_cell)
-        return {"num_cpus": cpus, "num_gpus": 1.0 if self._uses_gpus() else 0.0}
+        nodes, gpus = self.nodes(), 0.0
+        if self._uses_gpus(nodes):
+            gpus = PARTS_OF_GPU // self._most_on_gpu(nodes) / PARTS_OF_GPU
+        return {"num_cpus": self._cpus, "num_gpus": gpus}
+
+    def free_memory(self, device: str) -> int:
+        """See `Executor`; of the smallest node, and of this machine if Ray runs here only."""
+        nodes = self.nodes()
+        if self._uses_gpus(nodes):
+            ray = self.connected()
+            ask = ray.remote(num_cpus=0, num_gpus=1 / PARTS_OF_GPU)(free_gpu_memory)
+            answers = []
+            for node in nodes:
+                if gpus_on(node):
+                    here = ask.options(scheduling_strategy=on_node(ray, node["NodeID"]))
+                    answers.append(here.remote())
+            return int(min(ray.get(answers), default=0))
+        if self.address == LOCAL:
+            return available_memory(device)
+        return int(min(node["Resources"].get("memory", 0) for node in nodes))
+
+    def limited(self, n_sharing: int) -> "RayExecutor":
+        """See `Executor`; each cell then reserves more of its GPU, or of the CPUs of its node."""
+        nodes = self.nodes()
+        if self._uses_gpus(nodes):
+            return replace(self, most_on_gpu=n_sharing)
+        largest = max(node["Resources"].get("CPU", 0) for node in nodes)
+        return replace(self, cpus_per_cell=largest / n_sharing)
+
+    def run(self, cells: Sequence[Cell], task: CellTask, observer: Observer) -> None:
+        """See `Executor`."""
+        if not cells:
+            return
+        ray = self.connected()
+        try:
+            _Run(self, task, observer).train(cells)
+        except ray.exceptions.RayError as error:
+            last = str(error).strip().splitlines()[-1]
+            raise SettingError(
+                f"Expected a Ray cluster until the last cell has ended, lost it: {last} Finished "
+                "cells are kept: start the cluster and run the same again."
+            ) from error
 
     def connected(self) -> ModuleType:
         """Return Ray, connected to the cluster or started on this machine.
@@ -130,19 +167,42 @@ class RayExecutor:
             connect(ray, self.address, cpus)
         return ray
 
-    def _cells_on(self, node: Mapping[str, Any]) -> int:
-        resources = node["Resources"]
-        cells = int(resources.get("CPU", 0) // max(float(self.n_threads), self.cpus_per_cell))
-        return min(cells, int(resources.get("GPU", 0))) if self._uses_gpus() else cells
-
-    def _uses_gpus(self) -> bool:
-        if self.device == "auto":
-            return any(node["Resources"].get("GPU", 0) >= 1 for node in self.nodes())
-        return self.device.startswith("cuda")
-
-    def nodes(self) -> list[dict[str, Any]]:
+    def nodes(self) -> list[Node]:
         """Return Ray's records of the nodes that live."""
         return [node for node in self.connected().nodes() if node["Alive"]]
+
+    @property
+    def _cpus(self) -> float:
+        return max(float(self.n_threads), self.cpus_per_cell)
+
+    def _at_most(self, n_cells: int) -> int:
+        return n_cells if self.workers is None else min(n_cells, self.workers)
+
+    def _cells_on(self, nodes: Sequence[Node]) -> list[int]:
+        """Return how many cells each node can train at once."""
+        cells = []
+        for node in nodes:
+            n_cells = int(node["Resources"].get("CPU", 0) // self._cpus)
+            if self._uses_gpus(nodes):
+                n_cells = min(n_cells, gpus_on(node) * self._most_on_gpu(nodes))
+            cells.append(n_cells)
+        return cells
+
+    def _uses_gpus(self, nodes: Sequence[Node]) -> bool:
+        return self.device.startswith("cuda") or (
+            self.device == "auto" and any(map(gpus_on, nodes))
+        )
+
+    def _most_on_gpu(self, nodes: Sequence[Node]) -> int:
+        """Return how many cells share a GPU: one, or as many as workers and memory say."""
+        n_gpus = max(1, sum(map(gpus_on, nodes)))
+        most = math.ceil((self.workers or n_gpus) / n_gpus)
+        return most if self.most_on_gpu is None else min(most, self.most_on_gpu)
+
+
+def gpus_on(node: Node) -> int:
+    """Return the number of GPUs of a node."""
+    return int(node["Resources"].get("GPU", 0))
 
 
 class _Run:
@@ -156,8 +216,14 @@ class _Run:
         self.cell_of: dict[Any, Cell] = {}  # reference of a package that is awaited -> its cell
         self.fits_of: dict[Cell, Any] = {}  # cell -> reference of the fits that it sent
         self.n_lost: dict[Cell, int] = {}
-        self.reports = self.ray.remote(num_cpus=0)(Reports).remote()
-        self.shipment = self.ray.put(self._ship())
+        self.crowded: set[Cell] = set()  # found too little memory on a GPU beside others
+        self.last_possible = -math.inf  # when a node could last train a cell; -inf: never yet
+        self._check_resources()
+        self.shipment = self._put(self._ship())
+        # On the node of this process: its loss ends the run anyway.
+        here = on_node(self.ray, self.ray.get_runtime_context().get_node_id())
+        reports = self.ray.remote(num_cpus=0, scheduling_strategy=here)(Reports)
+        self.reports = reports.remote()
         # Lost workers are counted here, so that Ray's own retries stay off.
         self.remote = self.ray.remote(num_returns=2, max_retries=0)(train_cell)
 
@@ -166,6 +232,7 @@ class _Run:
         queue = CellQueue(cells, self.task.shared_fits)
         try:
             while queue or self.cell_of:
+                self._check_resources()
                 self._send(queue)
                 done, _ = self.ray.wait(list(self.cell_of), timeout=POLL_SECONDS)
                 self._pass_on_reports()
@@ -176,19 +243,41 @@ class _Run:
                 self.ray.cancel(reference, force=True)
             self.ray.kill(self.reports)
 
+    def _check_resources(self) -> None:
+        """Raise where no node can train a cell: at the start, or for long after nodes were lost.
+
+        Raises:
+            SettingError: See above.
+        """
+        now = monotonic()
+        if self.executor.n_possible:
+            self.last_possible = now
+        elif now - self.last_possible > WAIT_SECONDS:
+            needed = self.executor.reserved
+            gpus = " and a GPU (--device)" if self.executor.device.startswith("cuda") else ""
+            raise SettingError(
+                f"Expected a node of the Ray cluster with {needed['num_cpus']:g} CPUs{gpus} for a "
+                f"cell, got {len(self.executor.nodes())} nodes without. Finished cells are kept: "
+                "start a node (`ray start --address ...`) and run the same again."
+            )
+
     def _send(self, queue: CellQueue) -> None:
         """Send as many cells as can be trained at once."""
         for _ in range(self.executor.n_workers - len(self.cell_of)):
             cell = queue.next()
             if cell is None:
                 return
-            makers = [self.fits_of[maker] for maker in queue.makers(cell) if maker in self.fits_of]
-            package, fits = self.remote.options(**self.executor.reserved).remote(
+            reserved = self.executor.reserved
+            if cell in self.crowded:
+                reserved["num_gpus"] = 1.0
+            makers = queue.makers(cell)
+            package, fits = self.remote.options(**reserved).remote(
                 [self.shipment],
                 cell,
-                [self.fits_of[maker] for maker in makers],
+                [self.fits_of[maker] for maker in makers if maker in self.fits_of],
                 self.reports,
                 n_threads=self.executor.n_threads,
+                alone=reserved["num_gpus"] in (0.0, 1.0),
                 send_fits=queue.has_followers(cell),
             )
             self.cell_of[package] = cell
@@ -198,12 +287,16 @@ class _Run:
                 self.observer.began(cell)
 
     def _receive(self, reference: Any, queue: CellQueue) -> None:
-        """Store a cell that came back; try one whose worker was lost again."""
+        """Store a cell that came back; try one again whose worker was lost, or that was crowded."""
         cell = self.cell_of.pop(reference)
         try:
             package = self.ray.get(reference)
         except self.ray.exceptions.RayTaskError as error:  # it is stored and shown
             del self.fits_of[cell]
+            if isinstance(error.cause, CrowdedDeviceError):
+                self.crowded.add(cell)
+                queue.again(cell)
+                return
             self.task.fail(cell, str(error.cause or error))
         except self.ray.exceptions.RayError as error:
             del self.fits_of[cell]
@@ -216,6 +309,9 @@ class _Run:
             self.task.accept(cell, package)
         queue.ended(cell)
         self.observer.ended(cell, self.task.record(cell))
+        for maker in list(self.fits_of):
+            if maker not in self.cell_of.values() and not queue.has_followers(maker):
+                del self.fits_of[maker]
 
     def _pass_on_reports(self) -> None:
         training = set(self.cell_of.values())
@@ -229,16 +325,14 @@ class _Run:
         Raises:
             SettingError: Nodes have other versions, or neither enough memory nor the files.
         """
-        blind = self._blind_nodes()
-        shared = not blind
-        prepared = b"" if shared else pack(self.task.workspace, names=PREPARED)
         task = self.task.with_images()
-        smallest = min(
-            node["Resources"].get("object_store_memory", 0) for node in self.executor.nodes()
-        )
+        nodes = self.executor.nodes()
+        blind = blind_nodes(self.ray, nodes, self.task.workspace, task.files)
+        prepared = pack(self.task.workspace, names=PREPARED) if blind else b""
+        smallest = min(node["Resources"].get("object_store_memory", 0) for node in nodes)
         n_bytes = task.n_bytes + len(prepared)
         if n_bytes > SHARE_OF_STORE * smallest:
-            if not shared:
+            if blind:
                 raise SettingError(
                     f"Expected nodes whose object store has at least {gb(2 * n_bytes)}, or that "
                     f"see {self.task.workspace}, because the images need {gb(n_bytes)}; got an "
@@ -247,113 +341,20 @@ class _Run:
                     "--out into a folder that all nodes share."
                 )
             task = self.task.portable()
-        return Shipment(task=task, shared=shared, prepared=prepared)
+        return Shipment(task=task, shared=not blind, prepared=prepared)
 
-    def _blind_nodes(self) -> list[str]:
-        """Return the names of nodes without the run folder.
+    def _put(self, shipment: Shipment) -> Any:
+        """Put the study into the object store.
 
         Raises:
-            SettingError: A node has other versions of what results depend on.
+            SettingError: There is no room, in memory or on the disk to which Ray moves objects.
         """
-        token = uuid4().hex
-        with witness_file(self.task.workspace, token) as path:
-            answers = {}
-            ask = self.ray.remote(num_cpus=0, max_retries=ATTEMPTS)(look_around)
-            for node in self.executor.nodes():
-                here = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-                    node["NodeID"], soft=False
-                )
-                name = node["NodeManagerHostname"]
-                answers[name] = ask.options(scheduling_strategy=here).remote(path, token)
-            surroundings: dict[str, Surroundings] = {}
-            for name, answer in answers.items():
-                surroundings[name] = self._answer(name, answer)
-        return [name for name, node in surroundings.items() if not node.sees_run]
-
-    def _answer(self, name: str, reference: Any) -> Surroundings:
+        full = (self.ray.exceptions.ObjectStoreFullError, self.ray.exceptions.OutOfDiskError)
         try:
-            answer: Surroundings = self.ray.get(reference)
-        except self.ray.exceptions.RayError as error:
-            last = str(error).strip().splitlines()[-1]
+            return self.ray.put(shipment)
+        except full as error:
             raise SettingError(
-                f"Expected equipoise {versions()['equipoise']} on the node {name}, got: {last} "
-                "Install the same packages on all nodes."
+                f"Expected an object store with room for {gb(shipment.task.n_bytes)} of images, "
+                f"got: {str(error).strip().splitlines()[0]} Start Ray with a larger "
+                "--object-store-memory, or free space on its disk (--temp-dir)."
             ) from error
-        for package, version in versions().items():
-            if answer.versions[package] != version:
-                raise SettingError(
-                    f"Expected {package} {version} on the node {name}, as here, got "
-                    f"{answer.versions[package]}. Install the same packages on all nodes, or "
-                    "results would depend on the node."
-                )
-        return answer
-
-
-@contextmanager
-def witness_file(folder: Path, token: str) -> Iterator[Path]:
-    """Write a token into a file of a folder, for others to read; remove the file at the end."""
-    path = folder.absolute() / f"ray-{token}"
-    with atomic_file(path) as temporary:
-        temporary.write_text(token, encoding="ascii")
-    try:
-        yield path
-    finally:
-        path.unlink()
-
-
-def import_ray() -> ModuleType:
-    """Return Ray, which sends no usage statistics.
-
-    Raises:
-        SettingError: It is not installed.
-    """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    try:
-        import ray
-        import ray.util.scheduling_strategies
-    except ImportError as error:
-        raise SettingError(
-            f"Expected Ray for --executor ray (RayExecutor), which is not installed: {INSTALL}"
-        ) from error
-    module: ModuleType = ray
-    return module
-
-
-def connect(ray: ModuleType, address: str, n_cpus: int | None) -> None:
-    """Connect to a cluster, or start Ray on this machine.
-
-    Ray would handle SIGTERM in place of this process; the earlier handler stays.
-
-    Args:
-        ray: The module.
-        address: See `RayExecutor`.
-        n_cpus: CPUs of a Ray of this machine; all where None.
-
-    Raises:
-        SettingError: The cluster does not answer, or runs another version.
-    """
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGTERM) if in_main_thread else None
-    of_local: dict[str, Any] = {"num_cpus": n_cpus, "include_dashboard": False}
-    try:
-        ray.init(
-            address,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **(of_local if address == LOCAL else {}),
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise SettingError(
-            f"Expected a Ray cluster of the same versions at --ray-address {address}, got: {first} "
-            "`ray status` on its head node says whether it runs; `ray start --head` starts one."
-        ) from error
-    finally:
-        if handler is not None:
-            signal.signal(signal.SIGTERM, handler)
-
-
-def gb(n_bytes: float) -> str:
-    """Format bytes as GB of 2^30 bytes."""
-    return f"{n_bytes / 2**30:.1f} GB"

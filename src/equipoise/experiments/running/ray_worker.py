@@ -1,11 +1,13 @@
 """What runs on the nodes of a Ray cluster: a task for each cell, and the actor of its progress."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from equipoise.experiments.running.available_memory import available_memory
 from equipoise.experiments.running.environment import versions
 from equipoise.experiments.running.protocols import CellTask, PortableTask
 from equipoise.experiments.running.workers import throttled
@@ -60,10 +62,12 @@ class Surroundings:
     Attributes:
         versions: Of what results depend on.
         sees_run: Whether it sees the run folder of the driver.
+        missing: Files or folders that it needs and does not see.
     """
 
     versions: Mapping[str, str]
     sees_run: bool
+    missing: tuple[Path, ...] = ()
 
 
 class Reports:
@@ -82,13 +86,19 @@ class Reports:
         return last
 
 
-def look_around(witness: Path, token: str) -> Surroundings:
+def look_around(witness: Path, token: str, files: Sequence[Path] = ()) -> Surroundings:
     """Say what a node has; it sees the run folder if it reads the token in the driver's file."""
     try:
         sees_run = witness.read_text(encoding="ascii") == token
     except (OSError, ValueError):
         sees_run = False
-    return Surroundings(versions=versions(), sees_run=sees_run)
+    missing = tuple(path for path in files if not path.exists())
+    return Surroundings(versions=versions(), sees_run=sees_run, missing=missing)
+
+
+def free_gpu_memory() -> int:
+    """Return the free bytes of the GPU that Ray assigned to this task."""
+    return available_memory("cuda")
 
 
 def train_cell(
@@ -98,6 +108,7 @@ def train_cell(
     reports: Any,
     *,
     n_threads: int,
+    alone: bool,
     send_fits: bool,
 ) -> tuple[bytes, bytes]:
     """Train a cell on this worker.
@@ -109,6 +120,7 @@ def train_cell(
         fits: References of the fits that earlier cells sent.
         reports: Handle of the actor `Reports`.
         n_threads: CPU threads.
+        alone: Whether no other cell is trained on the same device.
         send_fits: Whether other cells wait for the fits of this one.
 
     Returns:
@@ -128,15 +140,16 @@ def train_cell(
         _SITES[name] = ray.get(reference).open()
     site = _SITES[name]
     workspace = site.task.workspace
-    for fit in ray.get(list(fits)):
-        unpack(fit, workspace)
+    for fit in fits:
+        with suppress(ray.exceptions.ObjectLostError):  # with its node: it is trained again here
+            unpack(ray.get(fit), workspace)
     before = {path.name for path in workspace.glob("*")}
 
     def report(name: str, step: int, n_steps: int) -> None:
         reports.add.remote(cell, name, step, n_steps)
 
     listener = throttled(report, seconds=SECONDS_BETWEEN_REPORTS)
-    package = site.task.train_away(cell, listener)
+    package = site.task.train_away(cell, listener, alone=alone)
     made = {path.name for path in workspace.glob("*")} - before
     sent = sorted(made) if send_fits and site.folder is not None else []
     return package, pack(workspace, names=sent)

@@ -9,8 +9,9 @@ from typing import Any
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.volume_dataset import VolumeDataset
-from equipoise.exceptions import DataError
+from equipoise.exceptions import CrowdedDeviceError, DataError
 from equipoise.experiments.running.cell_record import failure
+from equipoise.experiments.running.device_memory import fit_on_device
 from equipoise.experiments.running.fit_classifier import fit_cell
 from equipoise.experiments.running.fit_segmenter import segment_cell
 from equipoise.experiments.running.trained_parts import batch_sizes, parts_of
@@ -34,20 +35,24 @@ class StudyTask:
     study: Study
     store: RunStore
 
-    def train(self, cell: Cell, listener: Listener) -> None:
+    def train(self, cell: Cell, listener: Listener, *, alone: bool = True) -> None:
         """Train a cell and store it, or store the exception with its traceback."""
-        self.train_into(self.store, cell, listener)
+        self.train_into(self.store, cell, listener, alone=alone)
 
-    def train_into(self, store: RunStore, cell: Cell, listener: Listener) -> None:
+    def train_into(self, store: RunStore, cell: Cell, listener: Listener, *, alone: bool) -> None:
         """Do the same, but store the cell elsewhere; the workspace is that of the run folder.
 
         Raises:
+            CrowdedDeviceError: See `CellTask.train`.
             OSError: The disk is full: no other cell could be stored.
         """
         volumes = isinstance(self.study.dataset, VolumeDataset)
         fit = segment_cell if volumes else fit_cell
         try:
-            store.write(cell, fit(cell, self.study, self.store.workspace, listener))
+            outcome = fit_on_device(fit, cell, self.study, self.workspace, listener, alone=alone)
+            store.write(cell, outcome)
+        except CrowdedDeviceError:
+            raise
         except Exception as error:
             if is_full_disk(error):
                 number = errno.ENOSPC
@@ -64,11 +69,11 @@ class StudyTask:
         """Return the stored record of a finished or failed cell."""
         return self.store.record(cell)
 
-    def train_away(self, cell: Cell, listener: Listener) -> bytes:
+    def train_away(self, cell: Cell, listener: Listener, *, alone: bool = True) -> bytes:
         """Train a cell and return its folder as bytes, in place of storing it."""
         with TemporaryDirectory(prefix="equipoise-") as folder:
             store = RunStore(folder)
-            self.train_into(store, cell, listener)
+            self.train_into(store, cell, listener, alone=alone)
             return store.package(cell)
 
     @property
@@ -132,6 +137,13 @@ class PortableStudy:
     def n_bytes(self) -> int:
         """Bytes of the images that travel with the task."""
         return self.dataset.images.nbytes if isinstance(self.dataset, ImageDataset) else 0
+
+    @property
+    def files(self) -> list[Path]:
+        """Folders of the prepared volumes; images travel with the task."""
+        if not isinstance(self.dataset, VolumeDataset):
+            return []
+        return [volume.folder for volume in self.dataset.volumes]
 
     def at(self, folder: Path) -> "PortableStudy":
         """Return the task with another run folder."""

@@ -2,7 +2,6 @@
 
 import signal
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process, resource_tracker
@@ -12,13 +11,16 @@ from os import _exit
 from pickle import PicklingError
 from time import monotonic
 
-from equipoise.exceptions import SettingError
+from equipoise.exceptions import CrowdedDeviceError, SettingError
 from equipoise.experiments.running.protocols import CellTask, Observer, PortableTask
 from equipoise.runs.cell import Cell
 from equipoise.training.allocator import keep_freed_memory
 from equipoise.training.progress import Listener
 
 SECONDS_BETWEEN_REPORTS = 0.2
+# kinds of messages of a worker; the last one is its silence
+READY, STEP, ENDED, CROWDED, UNUSABLE = "ready", "step", "ended", "crowded", "unusable"
+DIED = "died"
 DIED_EARLY = (
     "A worker process {} before it started on a cell. A script that runs a study needs "
     "`if __name__ == '__main__':` around it; or train in this process: --workers 1, "
@@ -31,24 +33,34 @@ DIED_AT_WORK = (
 
 
 class Worker:
-    """The parent's side of a worker process: starts it, sends it cells, receives its messages."""
+    """The parent's side of a worker process: starts it, sends it cells, receives its messages.
+
+    Args:
+        task: Stores the cell of a worker that dies.
+        portable: The same task, for the process.
+        observer: Receives the progress.
+        n_threads: CPU threads of the process.
+        device: GPU of the process, "cuda:0" and so on; None where it needs none, or any.
+    """
 
     def __init__(
         self,
         task: CellTask,
         portable: PortableTask,
-        n_threads: int,
-        waiting: deque[Cell],
         observer: Observer,
+        *,
+        n_threads: int = 1,
+        device: str | None = None,
     ) -> None:
         self.task = task
-        self.waiting = waiting
         self.observer = observer
+        self.device = device
         self.cell: Cell | None = None
+        self.alone = False  # whether its cell shares the device with no other
         self.ready = False
         context = get_context("spawn")
         self.connection, child_connection = context.Pipe()
-        arguments = (child_connection, portable, n_threads)
+        arguments = (child_connection, portable, n_threads, device)
         self.process: SpawnProcess = context.Process(target=work, args=arguments, daemon=True)
         try:
             with ctrl_c_blocked():
@@ -61,27 +73,36 @@ class Worker:
             ) from error
         child_connection.close()  # only the worker holds that end now, so its death is noticed
 
-    def listen(self) -> bool:
-        """Handle one message of the worker; return False when the worker has ended.
+    @property
+    def idle(self) -> bool:
+        """Whether the worker waits for a cell."""
+        return self.ready and self.cell is None
+
+    def begin(self, cell: Cell, *, alone: bool) -> None:
+        """Send a cell; see `CellTask.train`."""
+        self.cell, self.alone = cell, alone
+        with suppress(BrokenPipeError):  # it has just died; the next `listen` notices
+            self.connection.send((cell, alone))
+
+    def listen(self) -> str:
+        """Handle one message of the worker and return its kind.
 
         Raises:
             Exception: What keeps the worker, and so any other, from training or storing a cell: a
                 full disk, too little memory, damaged images.
+            SettingError: The worker died before it started on a cell; the next one would die too.
         """
         try:
             kind, *report = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self._handle_death()
-            return False
-        if kind == "step" and self.cell:
+            return DIED
+        if kind == STEP and self.cell:
             self.observer.stepped(self.cell, *report)
-            return True
-        if kind == "unusable":
+        elif kind == UNUSABLE:
             raise report[0]
         self.ready = True
-        if self.cell:
-            self.observer.ended(self.cell, self.task.record(self.cell))
-        return self._send_next_cell()
+        return str(kind)
 
     def kill(self) -> None:
         """End the process at once; everything that it writes is atomic."""
@@ -89,23 +110,8 @@ class Worker:
         self.process.join()
         self.connection.close()
 
-    def _send_next_cell(self) -> bool:
-        """Send the next cell, or end the worker and return False where none is waiting."""
-        self.cell = self.waiting.popleft() if self.waiting else None
-        if self.cell is None:
-            self.kill()
-            return False
-        self.observer.began(self.cell)
-        with suppress(BrokenPipeError):  # it has just died; the next `listen` notices
-            self.connection.send(self.cell)
-        return True
-
     def _handle_death(self) -> None:
-        """Store the cell of a dead worker as failed.
-
-        Raises:
-            SettingError: The worker died before it started on a cell; the next one would die too.
-        """
+        """Store the cell of a dead worker as failed; raise where there could not be one yet."""
         self.process.join()
         self.connection.close()
         code = self.process.exitcode or 0
@@ -116,10 +122,11 @@ class Worker:
             raise SettingError(DIED_EARLY.format(how))
         if self.cell:
             self.task.fail(self.cell, DIED_AT_WORK.format(how))
-            self.observer.ended(self.cell, self.task.record(self.cell))
 
 
-def work(connection: Connection, portable: PortableTask, n_threads: int) -> None:
+def work(
+    connection: Connection, portable: PortableTask, n_threads: int, device: str | None = None
+) -> None:
     """Train the cells that arrive through the connection until killed; the worker's side."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked
     threading.Thread(target=_die_with_parent, daemon=True).start()
@@ -128,19 +135,27 @@ def work(connection: Connection, portable: PortableTask, n_threads: int) -> None
 
         keep_freed_memory()
         torch.set_num_threads(n_threads)
+        if device is not None:
+            torch.cuda.set_device(device)  # what "cuda" and "auto" mean in this process
         task = portable.open()
     except Exception as error:  # noqa: BLE001 (the parent raises it)
-        connection.send(("unusable", error))
+        connection.send((UNUSABLE, error))
         return
-    connection.send(("ready",))
+    connection.send((READY,))
+
+    def report(*step: object) -> None:
+        connection.send((STEP, *step))
+
     while True:
-        cell = connection.recv()
+        cell, alone = connection.recv()
         try:
-            task.train(cell, throttled(lambda *report: connection.send(("step", *report))))
+            task.train(cell, throttled(report), alone=alone)
+        except CrowdedDeviceError:
+            connection.send((CROWDED,))
         except OSError as error:  # not even the failure could be written
-            connection.send(("unusable", error))
+            connection.send((UNUSABLE, error))
         else:
-            connection.send(("ended",))
+            connection.send((ENDED,))
 
 
 @contextmanager
