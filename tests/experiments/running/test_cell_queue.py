@@ -53,3 +53,14 @@ def test_a_lost_cell_comes_again_before_those_that_need_its_fit() -> None:
     assert queue.next() == cell(1)
     assert list(queue.makers(cell(1))) == [cell(0)]
     assert not queue.has_followers(cell(1))
+
+
+def test_a_fit_whose_maker_failed_is_made_by_one_cell_again() -> None:
+    queue = CellQueue([cell(0), cell(1), cell(2)], lambda _: frozenset("a"))
+    assert queue.next() == cell(0)
+    queue.ended(cell(0), failed=True)
+    assert queue.next() == cell(1)
+    assert not list(queue.makers(cell(1)))
+    assert queue.next() is None
+    queue.ended(cell(1))
+    assert queue.next() == cell(2)

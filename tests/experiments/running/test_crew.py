@@ -14,6 +14,7 @@ from equipoise.experiments.running.executors import InProcess, Processes, defaul
 from equipoise.experiments.running.protocols import Observer
 from equipoise.experiments.running.workers import CROWDED, DIED, ENDED, READY
 from equipoise.runs.cell import Cell
+from equipoise.runs.cell_record import FailedCellRecord
 
 GIB = 2**30
 
@@ -29,7 +30,9 @@ class Trial:
         self.fits = {cell(i): names for i, names in enumerate(fits)}
         self.ends = {cell(i): deque([end]) for i, end in enumerate(ends)}
         self.made: set[str] = set()
+        self.dead: set[Cell] = set()
         self.workers: list[FakeWorker] = []
+        self.started: list[str | None] = []  # devices
         self.devices: dict[Cell, str | None] = {}
         self.alone: set[Cell] = set()
         self.choices: deque[int] = deque()
@@ -40,10 +43,14 @@ class Trial:
     def portable(self) -> None:
         pass
 
-    def record(self, _cell: Cell) -> Any:
-        return None
+    def record(self, cell: Cell) -> FailedCellRecord | None:
+        if cell not in self.dead:
+            return None
+        unknown: dict[str, Any] = {"steps": (), "fingerprint": "", "versions": {}, "machine": {}}
+        return FailedCellRecord(cell=cell, threads=1, error="", error_type="", **unknown)
 
     def start(self, *_arguments: object, device: str | None, **_settings: object) -> "FakeWorker":
+        self.started.append(device)
         self.workers.append(FakeWorker(self, device))
         return self.workers[-1]
 
@@ -93,6 +100,7 @@ class FakeWorker:
         if end == ENDED:
             self.trial.made |= self.trial.fits[self.cell]
         if end == DIED:
+            self.trial.dead.add(self.cell)
             self.trial.workers.remove(self)
         return end
 
@@ -164,7 +172,8 @@ def test_gpus_are_shared_out_and_a_crowded_cell_is_alone_on_its_own(
     ends = [CROWDED, ENDED, ENDED, ENDED, ENDED, ENDED]
     two = ("cuda:0", "cuda:1")
     trial, _ = attempt(nothing, ends, Processes(4, devices=two), [0, 1, 2, 3])
-    assert sorted(filter(None, trial.devices.values())) == [*["cuda:0"] * 3, *["cuda:1"] * 3]
+    assert trial.started[:4] == [*two, *two]
+    assert set(trial.devices.values()) == set(two)
     assert trial.alone == {cell(0)}
     trial, _ = attempt(nothing[:2], ends[1:3], Processes(2, devices=two))
     assert trial.devices == {cell(0): "cuda:0", cell(1): "cuda:1"}

@@ -9,7 +9,8 @@ class CellQueue:
     """Hands out cells in order, but none whose fit another one is making at the time.
 
     The cell that comes first makes the fit; those that share it wait until that one has ended, and
-    use what it stored. A fit is therefore trained once, however many cells are trained at once.
+    use what it stored. A fit is therefore trained once, however many cells are trained at once;
+    again only by the cell that comes after one that failed.
 
     Args:
         cells: In order.
@@ -48,9 +49,12 @@ class CellQueue:
             return cell
         return None
 
-    def ended(self, cell: Cell) -> None:
-        """Note that a cell is no longer trained, whether it finished or failed."""
+    def ended(self, cell: Cell, *, failed: bool = False) -> None:
+        """Note that a cell is no longer trained; where it failed, the next one makes its fits."""
         self._training.remove(cell)
+        for fit in self._fits[cell]:
+            if failed and self._maker[fit] == cell:
+                del self._maker[fit]
 
     def again(self, cell: Cell) -> None:
         """Put a cell that was lost back to the front."""

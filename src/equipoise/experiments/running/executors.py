@@ -15,6 +15,7 @@ from equipoise.experiments.running.environment import available_cores
 from equipoise.experiments.running.protocols import CellTask, Executor, Observer
 from equipoise.experiments.running.workers import CROWDED, DIED, STEP, Worker
 from equipoise.runs.cell import Cell
+from equipoise.runs.cell_record import FailedCellRecord
 
 WORKER_BYTES = 1.5 * 2**30  # a worker with torch and a small network; only used to choose how many
 
@@ -169,8 +170,9 @@ class _Crew:
         if kind == CROWDED:
             self.crowded.append(worker.cell)
         else:
-            self.queue.ended(worker.cell)
-            self.observer.ended(worker.cell, self.task.record(worker.cell))
+            record = self.task.record(worker.cell)
+            self.queue.ended(worker.cell, failed=isinstance(record, FailedCellRecord))
+            self.observer.ended(worker.cell, record)
         worker.cell = None
 
 

@@ -21,6 +21,7 @@ LOCAL, AUTO = "local", "auto"  # addresses: Ray of this machine, the cluster tha
 INSTALL = "pip install 'equipoise[ray]'"
 ATTEMPTS = 3  # workers that a cell may lose
 CONNECT_SECONDS = 10.0  # in which the address of a cluster has to answer
+RETRIES = "2"  # of 40 s each, where something else than Ray answers; the default is minutes
 LONGEST_REASON = 400  # characters of what Ray says
 
 Node = Mapping[str, Any]  # Ray's record of a node
@@ -61,6 +62,7 @@ def connect(ray: ModuleType, address: str, n_cpus: int | None) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
     if address not in (LOCAL, AUTO):
         check_address(address)
+        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", RETRIES)
     in_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM) if in_main_thread else None
     of_local: dict[str, Any] = {"num_cpus": n_cpus, "include_dashboard": False}

@@ -34,6 +34,7 @@ from equipoise.experiments.running.ray_worker import (
     train_cell,
 )
 from equipoise.runs.cell import Cell
+from equipoise.runs.cell_record import FailedCellRecord
 from equipoise.runs.package import pack
 
 POLL_SECONDS = 0.5
@@ -307,8 +308,9 @@ class _Run:
             self.task.fail(cell, LOST.format(ATTEMPTS, type(error).__name__))
         else:
             self.task.accept(cell, package)
-        queue.ended(cell)
-        self.observer.ended(cell, self.task.record(cell))
+        record = self.task.record(cell)
+        queue.ended(cell, failed=isinstance(record, FailedCellRecord))
+        self.observer.ended(cell, record)
         for maker in list(self.fits_of):
             if maker not in self.cell_of.values() and not queue.has_followers(maker):
                 del self.fits_of[maker]
