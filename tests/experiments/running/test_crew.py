@@ -175,7 +175,7 @@ def test_gpus_are_shared_out_and_a_crowded_cell_is_alone_on_its_own(
     assert trial.started[:4] == [*two, *two]
     assert set(trial.devices.values()) == set(two)
     assert trial.alone == {cell(0)}
-    trial, _ = attempt(nothing[:2], ends[1:3], Processes(2, devices=two))
+    trial, _ = attempt(nothing[:2], ends[1:3], Processes(2, devices=two), [0, 1])
     assert trial.devices == {cell(0): "cuda:0", cell(1): "cuda:1"}
     assert trial.alone == {cell(0), cell(1)}
 
