@@ -37,7 +37,7 @@ class SmallGPU:
         piece = classifier.micro_batch_size or classifier.batch_size
         self.pieces.append(piece)
         if piece > self.most:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         record = ImageCellRecord(
             **vars(conditions(cell, study)),
             device="a small GPU",

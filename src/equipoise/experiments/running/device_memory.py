@@ -49,7 +49,7 @@ def fit_on_device(
     while True:
         try:
             outcome = fit(cell, tried, workspace, listener)
-        except torch.OutOfMemoryError as error:
+        except torch.cuda.OutOfMemoryError as error:
             if not alone:
                 raise CrowdedDeviceError(str(error)) from error
             if not pieces:
