@@ -36,6 +36,7 @@ from equipoise.experiments.running.ray_worker import (
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord
 from equipoise.runs.package import pack
+from equipoise.shortages import is_full_disk
 
 POLL_SECONDS = 0.5
 WAIT_SECONDS = 600.0  # for a node, where all that can train a cell were lost
@@ -45,6 +46,10 @@ PREPARED = ["frozen"]  # entries of a workspace that are made before the first c
 LOST = (
     "{} workers were lost while they trained this cell, often for lack of memory ({}). "
     "Run again with fewer --workers."
+)
+FULL_NODE = (
+    "Expected room for temporary files on every node of the Ray cluster, got: {}. Free some, or "
+    "start the node with TMPDIR on another disk. Finished cells are kept; the same call continues."
 )
 
 
@@ -298,6 +303,8 @@ class _Run:
                 self.crowded.add(cell)
                 queue.again(cell)
                 return
+            if error.cause is not None and is_full_disk(error.cause):
+                raise SettingError(FULL_NODE.format(error.cause)) from error
             self.task.fail(cell, str(error.cause or error))
         except self.ray.exceptions.RayError as error:
             del self.fits_of[cell]
