@@ -58,7 +58,7 @@ def gpus_of(name: str) -> tuple[str, ...]:
     device = resolve_device(name)
     if device.type != "cuda":
         return ()
-    if device.index is not None:
+    if ":" in name:
         return (str(device),)
     return tuple(f"cuda:{index}" for index in range(_count("cuda")))
 

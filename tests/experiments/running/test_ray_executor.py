@@ -230,7 +230,8 @@ def test_a_full_disk_of_the_driver_costs_no_finished_cell(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     study, store, here = make_study(), RunStore(tmp_path / "run"), RunStore(tmp_path / "here")
-    accept, accepted = RunStore.accept, []
+    accept = RunStore.accept
+    accepted: list[Cell] = []
 
     def on_a_small_disk(self: RunStore, cell: Cell, package: bytes) -> None:
         if len(accepted) == 2:
