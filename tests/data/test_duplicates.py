@@ -257,6 +257,16 @@ def test_crossing_into_test_is_refused_by_name(toy: ImageDataset) -> None:
         refuse_crossing(toy, exact_pairs((2, 5), (4, 6), (1, 6), (0, 5)), [SPLIT])
 
 
+def test_copies_with_different_labels_are_named_where_they_cross(toy: ImageDataset) -> None:
+    labels = toy.labels
+    a, b = int(np.flatnonzero(labels == 0)[0]), int(np.flatnonzero(labels == 1)[0])
+    pairs = replace(exact_pairs((2, 5), (a, b)), conflicting=np.array([(a, b)]))
+    names = " and ".join(toy.class_names[:2])
+    conflict = rf"1 images have different labels, such as {toy.ids[a]} = {toy.ids[b]} \({names}\)"
+    with pytest.raises(LeakageError, match=conflict):
+        refuse_crossing(toy, pairs, [SPLIT])
+
+
 def test_merged_patients_are_never_separated(toy: ImageDataset) -> None:
     dataset = with_copies(toy, lambda image: image, np.arange(0, 52, 4))
     duplicates = find_duplicates(dataset)

@@ -164,10 +164,20 @@ def refuse_crossing(dataset: ImageDataset, duplicates: Duplicates, splits: Seque
         if n:
             shown = "; ".join(map(" = ".join, dataset.ids[into_test[:3]]))
             more = f" and {n - 3} more" if n > 3 else ""
+            n_conflicting = len(duplicates.conflicting)
+            conflicts = ""
+            if n_conflicting:
+                first = duplicates.conflicting[0]
+                classes = " and ".join(dataset.class_names[i] for i in dataset.labels[first])
+                conflicts = (
+                    f"Copies of {n_conflicting} images have different labels, such as "
+                    f"{' = '.join(dataset.ids[first])} ({classes}): one of the labels is wrong, "
+                    "correct it first. "
+                )
             raise LeakageError(
                 f"{n} pair{'s' * (n != 1)} of duplicate images cross into test of {split.name}: "
-                f"{shown}{more}. Keep them in one part with --duplicates merge, or continue "
-                "and show them in the report with --duplicates report."
+                f"{shown}{more}. {conflicts}Keep them in one part with --duplicates merge, or "
+                "continue and show them in the report with --duplicates report."
             )
 
 

@@ -113,11 +113,11 @@ def are_measurements(counts: Counter[str]) -> bool:
     return n_numbers > MOST_NUMBERS and counts.total() < FEW * n_numbers
 
 
-def columns_of_flags(table: Table, taken: Collection[str | None]) -> str:
-    """Return what to do where each class has a column of 0 and 1; "" if there are no such columns.
+def flag_columns(table: Table, taken: Collection[str | None] = ()) -> list[str]:
+    """Return the columns of 0 and 1, of true and false, or of 1 and nothing.
 
     Args:
-        table: A table without a column of labels.
+        table: The table.
         taken: Columns with a role.
     """
     columns = []
@@ -126,17 +126,41 @@ def columns_of_flags(table: Table, taken: Collection[str | None]) -> str:
         are_flags = any(map(SET.fullmatch, cells)) and all(map(FLAG.fullmatch, cells))
         if column not in taken and are_flags:
             columns.append(column)
+    return columns
+
+
+def labels_of_flags(table: Table) -> list[str]:
+    """Return the column of flags that is 1 in each row; empty unless each row has exactly one.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from equipoise.data.csv_table import TableRow
+        >>> cells = ({"mass": "1.0", "nevus": "0.0"}, {"mass": "0.0", "nevus": "1.0"})
+        >>> rows = tuple(TableRow(line=n, cells=row) for n, row in enumerate(cells))
+        >>> labels_of_flags(Table(path=Path("t.csv"), columns=("mass", "nevus"), rows=rows))
+        ['mass', 'nevus']
+    """
+    columns = flag_columns(table)
+    labels = []
+    for row in table.rows:
+        flagged = [column for column in columns if SET.fullmatch(row.cells[column])]
+        if len(columns) < 2 or len(flagged) != 1:
+            return []
+        labels += flagged
+    return labels
+
+
+def columns_of_flags(table: Table, taken: Collection[str | None]) -> str:
+    """Return what to do where each finding has a column of 0 and 1; "" without such columns.
+
+    Args:
+        table: A table without a column of labels.
+        taken: Columns with a role.
+    """
+    columns = flag_columns(table, taken)
     if len(columns) < 2:
         return ""
-    n_set = []
-    for row in table.rows:
-        n_set.append(sum(SET.fullmatch(row.cells[column]) is not None for column in columns))
     listed = first_few(columns)
-    if set(n_set) == {1}:
-        return (
-            f"The columns {listed} are 0 or 1, with one 1 in each line: add a column 'label' with "
-            "the name of the column that is 1."
-        )
     return (
         f"The columns {listed} are 0 or 1, one for each finding: name the one to compare with "
         f"label_column (such as --label-column {shlex.quote(columns[-1])}), or add a column "

@@ -1,13 +1,19 @@
 """Columns of a table of images: their usual names, and what is said of those used and not used."""
 
 import re
+import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from equipoise.data.csv_table import Table, compact
+from equipoise.data.csv_table import Table, TableRow, compact
+from equipoise.data.images.companions import words_of
 from equipoise.data.images.file import SUFFIXES
 from equipoise.data.images.listing import first_few
-from equipoise.data.label_columns import columns_of_flags
+from equipoise.data.images.options import ReadOptions
+from equipoise.data.label_columns import columns_of_flags, flag_columns, labels_of_flags
+from equipoise.data.patient_columns import means_patients
+from equipoise.data.spelling import is_missing
 from equipoise.names import first_names
 
 # Role -> usual names of its column, in lower case and without separators, the first one first.
@@ -26,12 +32,19 @@ COLUMNS = {
     "group": (),  # see equipoise.data.patient_columns
     "split": ("split", "datasplit", "partition", "subset", "set", "phase", "usage"),
 }
+LABEL_COLUMN = "label"  # the one that is added where each class has a column
 REQUIRED = ("path", "label")
 ROLES = {"path": "images", "label": "classes", "group": "patients", "split": "split"}
 TABLE_SUFFIXES = (".csv", ".tsv")
 MAY_BE_SPLIT = re.compile(
     r"(is|cv|k|in)?(train|test|val|valid|validation|holdout|fold|split)+"
     r"(ing|ed|set|id|idx|index|no|nr|num|number|\d)*"
+)
+SUBMISSION = re.compile("(.*_)?submissions?(_.*)?")  # a table with invented labels, by its words
+MOST_CLASSES = 20  # of a column that may be that of the labels
+FEWEST_IMAGES = 5  # of a class there, on average
+NO_LABELS = re.compile(  # headers of columns with few values that are not labels
+    ".*(age|sex|gender|view|position|site|hospital|split|fold|set|type|date|year|width|height).*"
 )
 HEADER_BYTES = 65536  # of other tables, which show their columns
 
@@ -42,7 +55,7 @@ def find_image_columns(table: Table, options: object) -> dict[str, str | None]:
     Raises:
         DataError: See `equipoise.data.csv_table.Table.find_columns`.
     """
-    hints = {"label": columns_of_flags(table, ())}
+    hints = {"label": columns_of_flags(table, ()) or label_hint(table)}
     if any(column.lower().endswith(tuple(SUFFIXES)) for column in table.columns):
         hints["path"] = "Its first line seems to be an image: put a header (file,label) above it."
     return table.find_columns(
@@ -52,6 +65,40 @@ def find_image_columns(table: Table, options: object) -> dict[str, str | None]:
         fix="Name it with {role}_column (--{role}-column).",
         hints=hints,
     )
+
+
+def label_hint(table: Table) -> str:
+    """Return which columns may be those of the labels, by their values; "" if none or many."""
+    candidates = []
+    for column in table.columns:
+        values = [cell for cell in table.cells(column) if not is_missing(cell)]
+        n_classes = len(set(values))
+        is_small = 2 <= n_classes <= min(MOST_CLASSES, len(values) // FEWEST_IMAGES)
+        if is_small and not means_patients(column) and not NO_LABELS.fullmatch(compact(column)):
+            candidates.append(
+                f"{column!r} ({n_classes} values, --label-column {shlex.quote(column)})"
+            )
+    return f"It may be {first_few(candidates)}." if 0 < len(candidates) <= 3 else ""
+
+
+def join_flags(table: Table, options: ReadOptions) -> tuple[Table, list[str]]:
+    """Add a column of labels where each class has a column of flags, one of them 1 in each line.
+
+    The table itself where it has a column of labels, or one is named.
+    """
+    has_labels = any(compact(column) in COLUMNS["label"] for column in table.columns)
+    labels = labels_of_flags(table)
+    if has_labels or options.label_column is not None or not labels:
+        return table, []
+    rows: list[TableRow] = []
+    for row, label in zip(table.rows, labels, strict=True):
+        rows.append(replace(row, cells={**row.cells, LABEL_COLUMN: label}))
+    note = (
+        f"Classes of {table.path.name}: the columns {first_few(flag_columns(table), 12)}, of which "
+        "one is 1 in each line."
+    )
+    columns = (*table.columns, LABEL_COLUMN)
+    return replace(table, columns=columns, rows=tuple(rows)), [note]
 
 
 def columns_note(table: Table, columns: Mapping[str, str | None]) -> str:
@@ -86,6 +133,7 @@ def tables_like_it_note(table: Table) -> list[str]:
     others = []
     for path in sorted(folder.iterdir()):
         is_other = path.suffix.lower() in TABLE_SUFFIXES and path.name not in joined
+        is_other = is_other and not SUBMISSION.fullmatch(words_of(path.stem))
         if is_other and first_line(path) == first_line(table.path):
             others.append(path.name)
     if not others:

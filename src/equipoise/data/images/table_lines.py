@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from equipoise.data.csv_table import Table, TableRow, is_file, resolve_cell
 from equipoise.data.images.image_folder import is_image
-from equipoise.data.images.listing import first_few
+from equipoise.data.images.listing import ListedImage, first_few
 from equipoise.data.images.named_files import find_by_name
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.spelling import is_missing
@@ -31,7 +31,6 @@ PATH_FAULTS = {
         "Correct the paths, or remove the lines.",
     ),
     "conflict": ("files twice, with different labels", "Keep one line per image."),
-    "twice": ("files twice", "Keep one line per image."),
 }
 
 
@@ -87,7 +86,6 @@ def relative_paths(
     named = named_files(lines, base, options)
     for row, path in zip(lines.table.rows, named.paths, strict=True):
         labels.setdefault(path, set()).add(row.cells[label_column])
-    n_times = Counter(named.paths)
     rows_of: dict[str, list[TableRow]] = {fault: [] for fault in PATH_FAULTS}
     for row, path in zip(lines.table.rows, named.paths, strict=True):
         if is_missing(row.cells[column]):
@@ -100,8 +98,6 @@ def relative_paths(
             rows_of["outside"].append(row)
         elif len(labels[path]) > 1:
             rows_of["conflict"].append(row)
-        elif n_times[path] > 1:
-            rows_of["twice"].append(row)
     for fault, (problem, fix) in PATH_FAULTS.items():
         lines.add_fault(rows_of[fault], problem.format(column=column, root=root), fix)
     files = [path.relative_to(base).as_posix() for path in named.paths if path.is_relative_to(base)]
@@ -144,6 +140,31 @@ def named_files(lines: Lines, base: Path, options: ReadOptions) -> NamedFiles:
             n_by_name += 1
     several = {cell for cell, files in candidates.items() if len(files) > 1}
     return NamedFiles(paths=paths, several=several, n_by_name=n_by_name)
+
+
+def once_each(table: Table, images: Sequence[ListedImage]) -> tuple[list[ListedImage], list[str]]:
+    """Return each image once, and a note where lines repeat some, as one line for each box does.
+
+    Raises:
+        DataError: Lines of an image differ in its patient or split.
+    """
+    different = list(dict.fromkeys(images))
+    files = Counter(image.file for image in different)
+    twice = [file for file, n in files.items() if n > 1]
+    if twice:
+        table.refuse(
+            [
+                f"files twice, with different patients or splits: {first_few(twice)}. Keep one "
+                "line per image."
+            ]
+        )
+    n_repeated = len(images) - len(different)
+    if not n_repeated:
+        return different, []
+    return different, [
+        f"{n_repeated:,} of {len(images):,} lines repeat an image with the same class (as for "
+        "several boxes in it) and count once."
+    ]
 
 
 def unlisted_note(base: Path, files: Sequence[str], ignore: Sequence[str]) -> list[str]:

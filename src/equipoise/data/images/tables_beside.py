@@ -1,10 +1,9 @@
 """Find tables beside images that name them, so that their labels and patients are not lost."""
 
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from equipoise.data.csv_table import Table, compact, read_table
 from equipoise.data.images.companions import words_of
@@ -12,9 +11,9 @@ from equipoise.data.images.image_folder import ImageFolder
 from equipoise.data.images.listing import first_few
 from equipoise.data.images.named_files import files_of_cells, parts_of
 from equipoise.data.images.split_tables import join_parts, parts_of_split
-from equipoise.data.images.table_columns import COLUMNS, TABLE_SUFFIXES
+from equipoise.data.images.table_columns import COLUMNS, SUBMISSION, TABLE_SUFFIXES
 from equipoise.data.label_columns import columns_of_flags
-from equipoise.data.patient_columns import means_patients
+from equipoise.data.patient_columns import means_patients, patient_column
 from equipoise.exceptions import DataError
 from equipoise.names import first_names, quoted
 
@@ -24,7 +23,6 @@ MAX_BYTES_ABOVE = 10_000_000  # of one that is in the folder above, with other t
 MOST_ABOVE = 20  # tables there that are looked into
 SHARE = 0.5  # of the images, or of the rows of a table of labels, that a column has to name
 USEFUL = frozenset({*COLUMNS["label"], *COLUMNS["split"]})
-NO_LABELS = re.compile("(.*_)?submissions?(_.*)?")  # tables that contain invented labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +62,10 @@ def describe_tables(root: Path, folder: ImageFolder) -> list[TableBeside]:
     """
     tables: list[TableBeside] = []
     joined: set[Path] = set()
-    for path in (*(root / file for file in folder.other_files), *tables_above(root)):
+    for path in (
+        *(root / file for file in folder.other_files),
+        *small_tables(root.resolve().parent),
+    ):
         suffix = path.suffix.lower()
         if suffix in WORKBOOKS and path.parent == root:
             sentence = (
@@ -72,7 +73,7 @@ def describe_tables(root: Path, folder: ImageFolder) -> list[TableBeside]:
                 "images, save it as CSV, and give that with table (--table CSV)."
             )
             tables.append(TableBeside(sentence=sentence))
-        is_template = NO_LABELS.fullmatch(words_of(path.stem)) or path in joined
+        is_template = SUBMISSION.fullmatch(words_of(path.stem)) or path in joined
         if suffix not in TABLE_SUFFIXES or is_template or path.stat().st_size > MAX_BYTES:
             continue
         try:
@@ -84,14 +85,62 @@ def describe_tables(root: Path, folder: ImageFolder) -> list[TableBeside]:
             if any(row.file for row in table.rows):
                 joined.update(parts_of_split(path))
             tables.append(about_table(table, column, len(folder.files)))
+        elif names_folders(table, folder.files):
+            tables.append(about_folders(table))
     return sorted(tables, key=lambda table: not table.has_labels)
 
 
-def tables_above(root: Path) -> list[Path]:
-    """Return the small tables in the folder that contains a folder, not deeper."""
+def patients_elsewhere(table: Table, files: Sequence[str]) -> list[str]:
+    """Return a fault for each table beside a table that names patients with several of its images.
+
+    Args:
+        table: A table without patients.
+        files: The images that it names.
+    """
+    faults: list[str] = []
+    for path in small_tables(table.path.parent):
+        try:
+            other = table if path == table.path else read_table(path)
+        except DataError:
+            continue
+        column = patient_column(other)
+        naming = naming_column(other, files)
+        if column is None or naming is None or column == naming.name:
+            continue
+        patients = other.cells(column)
+        if len(set(patients)) < len(set(other.cells(naming.name))):
+            faults.append(
+                f"it has no patients, but {quoted(path.name)} has '{column}' of "
+                f"{naming.n_images:,} of its {len(files):,} images: add this column to it, or the "
+                "comparison leaks. To go on without, say that there is none with group_column "
+                "(--group-column none)."
+            )
+    return faults
+
+
+def names_folders(table: Table, images: Sequence[str]) -> bool:
+    """Return whether the first column of a table names most folders of images: of patients."""
+    folders = {PurePosixPath(image).parts[0] for image in images if "/" in image}
+    cells = set(table.cells(table.columns[0]))
+    return len(folders) > 1 and len(folders & cells) >= SHARE * len(folders)
+
+
+def about_folders(table: Table) -> TableBeside:
+    """Return how a table with a line for each folder could be used."""
+    column, *others = table.columns
+    sentence = (
+        f"Not used: {quoted(table.path.name)}, a table that names folders, not images (column "
+        f"{column}), with the columns {first_few(others, 12)}. Write a table with a line for each "
+        "image from it (path, label, patient), and give that with table (--table CSV)."
+    )
+    return TableBeside(sentence=sentence)
+
+
+def small_tables(folder: Path) -> list[Path]:
+    """Return the small tables in a folder, not deeper."""
     paths = []
     try:
-        for path in sorted(root.resolve().parent.iterdir()):
+        for path in sorted(folder.iterdir()):
             is_table = path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
             if is_table and path.stat().st_size <= MAX_BYTES_ABOVE:
                 paths.append(path)

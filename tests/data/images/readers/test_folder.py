@@ -209,3 +209,11 @@ def test_an_archive_without_class_folders_is_named(tmp_path: Path) -> None:
     (tmp_path / "pneumoniamnist.npz").touch()
     with pytest.raises(DataError, match=r"own path, such as .*pneumoniamnist\.npz"):
         read(tmp_path, ReadOptions())
+
+
+def test_a_table_that_names_the_folders_of_patients_is_named(tmp_path: Path) -> None:
+    write(tmp_path, *(f"sub-0{i}/anat/sub-0{i}_T1w.png" for i in range(4)))
+    lines = ["participant_id\tdiagnosis", *(f"sub-0{i}\till" for i in range(4))]
+    (tmp_path / "participants.tsv").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"“participants\.tsv”, a table that names folders"):
+        read(tmp_path, OPTIONS)

@@ -124,7 +124,10 @@ def with_line(number: int, line: str) -> str:
         (with_line(2, "a/1.png,ill,p2,holdout"), r"'holdout'.*: line 3 .* train,"),
         (with_line(2, "a/nowhere.png,ill,p2,test"), r"line 3 \(a/nowhere.png\)"),
         (with_line(2, "a,ill,p2,test"), r"line 3 \(a\)"),
-        (with_line(2, "a/../a/0.png,ill,p2,test"), r"twice: line 2 .*line 3"),
+        (
+            with_line(2, "a/../a/0.png,ill,p2,test"),
+            r"twice, with different patients or splits: a/0\.png",
+        ),
         (with_line(2, "../secret.png,ill,p2,test"), r"leave .*films: line 3 \(../secret.png\)"),
         (with_line(2, "/etc/passwd,ill,p2,test"), r"leave .*films: line 3"),
         (with_line(2, 'a/1.png,"ill,p2,test'), "t.csv.*UTF-8.*unexpected end of data"),
@@ -375,7 +378,6 @@ def test_what_lies_beside_the_table_and_its_images_is_said(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("header", "cells", "message"),
     [
-        ("image,MEL,NV,BCC", "{n},{hot}", "with one 1 in each line.*'label'"),
         ("image,Edema,Hernia", "{n},1,-1.0", r"one for each finding.*--label-column Hernia"),
         ("0.png,ill", "{n},well", "first line.*header"),
         ("image,label", "{n},{xy}|x", r"several classes in column 'label': 'x\|x' .*one question"),
@@ -389,11 +391,50 @@ def test_columns_that_are_no_classes_are_refused_with_what_helps(
     lines = []
     for i in range(6):
         line = cells.replace("{n}", f"a/{i}.png").replace("{xy}", "xy"[i % 2])
-        hot = ("1.0,0.0,0.0", "0.0,1.0,0.0", "0.0,0.0,1.0")[i % 3]
-        lines.append(line.replace("{third}", str(i % 3 - 1)).replace("{hot}", hot))
+        lines.append(line.replace("{third}", str(i % 3 - 1)))
     lines[0] = lines[0].replace("-1.0", "1.0")
     with pytest.raises(DataError, match=message):
         list_files(table(tmp_path, "\n".join([header, *lines])), OPTIONS)
+
+
+def test_lines_for_several_boxes_count_once(tmp_path: Path) -> None:
+    images(tmp_path)
+    lines = ["patientId,x,Target", "0,3,1", "0,4,1", "1,5,1", "2,,0", "3,,0", "3,,0"]
+    path = table(tmp_path, "\n".join(lines))
+    listing = list_files(path, replace(OPTIONS, path_column="patientId"))
+    assert listing.files == ("a/0.png", "a/1.png", "a/2.png", "a/3.png")
+    assert any(note.startswith("2 of 6 lines repeat") for note in listing.notes)
+
+
+def test_patients_of_another_table_have_to_be_added(tmp_path: Path) -> None:
+    images(tmp_path)
+    path = table(tmp_path, "image,label\n" + "".join(f"{i},{'xy'[i % 2]}\n" for i in range(4)))
+    lesions = "image,lesion_id\n" + "".join(f"{i},les{i // 2}\n" for i in range(4))
+    (tmp_path / "lesions.csv").write_text(lesions)
+    with pytest.raises(
+        DataError, match=r"“lesions\.csv” has 'lesion_id' of 4 .*--group-column none"
+    ):
+        list_files(path, OPTIONS)
+    assert len(list_files(path, replace(OPTIONS, group_column="none")).files) == 4
+    (tmp_path / "lesions.csv").write_text(
+        lesions.replace("les0", "les8", 1).replace("les1", "l", 1)
+    )
+    assert len(list_files(path, OPTIONS).files) == 4  # one image each
+
+
+@pytest.mark.parametrize("patient", ["1.23E+10", "1,2e+07", "4E+05"])
+def test_patients_that_a_spreadsheet_rounded_are_refused(patient: str, tmp_path: Path) -> None:
+    text = GOOD.replace("p1", f'"{patient}"').replace(",test", ",").replace(",train", ",")
+    with pytest.raises(DataError, match=r"'patient' that a spreadsheet has rounded: line 2"):
+        list_files(table(images(tmp_path), text), OPTIONS)
+
+
+def test_a_workbook_is_refused_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "t.xlsx"
+    path.write_bytes(b"PK\x03\x04" + bytes(30))
+    assert recognizes(path, ReadOptions())
+    with pytest.raises(DataError, match="workbook"):
+        list_files(path, OPTIONS)
 
 
 def test_covid_by_table_and_by_folder_is_the_same(shared: Path) -> None:

@@ -1,5 +1,6 @@
 """Read a CSV table with the path and label of each image, and optionally its patient and split."""
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,9 +29,11 @@ from equipoise.data.images.table_columns import (
     TABLE_SUFFIXES,
     columns_note,
     find_image_columns,
+    join_flags,
     tables_like_it_note,
 )
-from equipoise.data.images.table_lines import Lines, relative_paths
+from equipoise.data.images.table_lines import Lines, once_each, relative_paths
+from equipoise.data.images.tables_beside import WORKBOOKS, patients_elsewhere
 from equipoise.data.label_columns import label_faults
 from equipoise.data.patient_columns import (
     look_like_patients,
@@ -43,6 +46,9 @@ from equipoise.data.walking import is_ignored
 from equipoise.exceptions import DataError
 from equipoise.names import first_names
 
+ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)  # 1.23E+10
+
+
 CARD = ReaderCard(
     name="table",
     summary="a CSV with path and label, and optionally patient and split, of each image",
@@ -52,7 +58,7 @@ CARD = ReaderCard(
 
 def recognizes(path: Path, options: ReadOptions) -> bool:
     """Return whether a table is given, or the path is a table."""
-    return options.table is not None or path.suffix.lower() in TABLE_SUFFIXES
+    return options.table is not None or path.suffix.lower() in (*TABLE_SUFFIXES, *WORKBOOKS)
 
 
 def read(path: Path, options: ReadOptions) -> Loaded:
@@ -72,9 +78,9 @@ def read(path: Path, options: ReadOptions) -> Loaded:
     Raises:
         DataError: The table or a column is missing, or the table is empty or not a table; lines of
             another length than the header, without a value, with an unknown split, or with a path
-            that is absent, outside or repeated; labels that are spellings of one another; a column
-            that may name the patients. All faults of a table are in one error. Or see the folder
-            reader.
+            that is absent, outside or repeated with another class, patient or split; labels that
+            are spellings of one another; a column, or another table, that may name the patients.
+            All faults of a table are in one error. Or see the folder reader.
 
     Example:
         >>> import tempfile
@@ -109,6 +115,7 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
             "Check the path."
         )
     table, part_notes = join_parts(read_table(table_path), root, options.ignore)
+    table, flag_notes = join_flags(table, options)
     columns = find_image_columns(table, options)
     if not table.rows and not table.faults:
         raise DataError(
@@ -120,6 +127,8 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
     _check_labels(lines, label_column)
     columns["group"] = _patient_column(table, columns, options)
     patients, patient_notes = _patients(lines, columns, options)
+    if options.group_column is None and not any(patients):
+        lines.faults.extend(patients_elsewhere(table, files))
     splits, split_notes = _splits(lines, columns["split"], options)
     table.refuse(lines.faults)
     images = []
@@ -127,8 +136,9 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         files, table.cells(label_column), patients, splits, strict=True
     ):
         images.append(ListedImage(file=file, label=label, patient=patient, split=split))
-    notes = [*part_notes, columns_note(table, columns), *tables_like_it_note(table), *file_notes]
-    notes += [*patient_notes, *split_notes]
+    images, repeated_notes = once_each(table, images)
+    notes = [*part_notes, *flag_notes, columns_note(table, columns), *tables_like_it_note(table)]
+    notes += [*file_notes, *repeated_notes, *patient_notes, *split_notes]
     if options.ignore:
         ignored = [image.file for image in images if is_ignored(image.file, options.ignore)]
         images = [image for image in images if image.file not in ignored]
@@ -182,6 +192,11 @@ def _patients(
             _ask_for_patients(lines, tuple(columns.values()), str(columns["label"]))
         n_classes = len(set(table.cells(columns["label"])))
         return [""] * n, suggest_groups(table.cells(lines.path_column), n_classes)
+    rounded = {patient for patient in patients if ROUNDED.fullmatch(patient)}
+    if column is not None and rounded:
+        problem = f"patients in column '{column}' that a spreadsheet has rounded"
+        fix = "Write the whole ids again, as text."
+        lines.add_fault(lines.rows_where(column, rounded.__contains__), problem, fix)
     problem = f"images without a patient among others with one in column '{column}'"
     lines.add_fault(rows, problem, "Fill them in, or name another column (--group-column).")
     notes: list[str] = []
