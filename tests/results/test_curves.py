@@ -14,7 +14,8 @@ WriteRun = Callable[..., Path]
 
 
 def curves_of(folder: Path, points: int = 101) -> dict[str, Curves]:
-    return mean_curves(open_run(folder).images, points=points)
+    images = open_run(folder).images
+    return mean_curves(images, images.methods, points=points)
 
 
 def test_the_areas_are_those_of_the_table(write_run: WriteRun) -> None:

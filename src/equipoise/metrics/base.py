@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from equipoise.metrics.ranking import SortedImages, sort_images
 from equipoise.validation import check_labels
 
 Values = NDArray[np.float64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,48 +80,87 @@ class Predictions:
     @cached_property
     def hits(self) -> Values:
         """(b, k) weight of the images of each class that are called it."""
-        return self._weigh(self.y_true, where=self._is_hit)
+        return self._weight_of_kinds[:, : self.n_classes]
 
     @cached_property
     def support(self) -> Values:
         """(b, k) weight of the images of each class; exactly `hits` where none is missed."""
-        return self.hits + self._weigh(self.y_true, where=~self._is_hit)
+        k = self.n_classes
+        return np.asarray(self.hits + self._weight_of_kinds[:, k : 2 * k])
 
     @cached_property
     def called(self) -> Values:
         """(b, k) weight of the images that are called each class."""
-        return self.hits + self._weigh(self.y_score.argmax(axis=1), where=~self._is_hit)
+        return np.asarray(self.hits + self._weight_of_kinds[:, 2 * self.n_classes :])
 
     @cached_property
-    def _is_hit(self) -> NDArray[np.bool_]:
-        return np.asarray(self.y_score.argmax(axis=1) == self.y_true)
-
-    def _weigh(self, classes: Labels, *, where: NDArray[np.bool_]) -> Values:
-        """Sum the weights of some images by class, (b, k)."""
-        indicator = np.eye(self.n_classes)[classes] * where[:, None]  # (n, k)
-        return np.asarray(self.weighting @ indicator)
+    def total(self) -> Values:
+        """(b,) weight of all images."""
+        return np.asarray(self.support.sum(axis=1))
 
     @cached_property
+    def _weight_of_kinds(self) -> Values:
+        return np.asarray(self.weighting @ self.per_image(_kinds_of_calls))
+
+    @property
     def sorted_by_class(self) -> tuple[SortedImages, ...]:
         """The images sorted by the score of each class, whatever their weights."""
-        return tuple(
-            sort_images(self.y_score[:, c], self.y_true == c) for c in range(self.n_classes)
-        )
+        return self.per_image(_sort_by_class)
+
+    def areas_of(self, label: int) -> tuple[Values, Values]:
+        """Compute (b,) one-vs-rest AUROC and (b,) average precision of a class.
+
+        They are NaN where the class is absent.
+        """
+        if label not in self._areas:
+            by_image = np.ascontiguousarray(self.weighting.T)
+            self._areas[label] = self.sorted_by_class[label].areas(by_image)
+        return self._areas[label]
+
+    @cached_property
+    def _areas(self) -> dict[int, tuple[Values, Values]]:
+        return {}
 
     @cached_property
     def areas(self) -> tuple[Values, Values]:
         """(b, k) one-vs-rest AUROC and (b, k) average precision; NaN if the class is absent."""
-        by_image = np.ascontiguousarray(self.weighting.T)
-        areas = [images.areas(by_image) for images in self.sorted_by_class]
-        auroc, precision = np.array(areas).transpose(1, 2, 0)
+        of_classes = [self.areas_of(label) for label in range(self.n_classes)]
+        auroc, precision = np.array(of_classes).transpose(1, 2, 0)
         return auroc, precision
+
+    def per_image(self, compute: Callable[["Predictions"], T]) -> T:
+        """Return `compute(self)`, which must not depend on the weights: once for all weightings."""
+        if compute not in self._per_image:
+            self._per_image[compute] = compute(self)
+        result: T = self._per_image[compute]
+        return result
+
+    @cached_property
+    def _per_image(self) -> dict[Callable[["Predictions"], Any], Any]:
+        return {}
 
     def reweighted(self, weights: Values) -> Self:
         """Return the same predictions under other weights, (b, n): not checked or sorted again."""
         twin = object.__new__(type(self))
         values = {item.name: getattr(self, item.name) for item in fields(self)}
-        vars(twin).update(values, weights=weights, sorted_by_class=self.sorted_by_class)
+        vars(twin).update(values, weights=weights, _per_image=self._per_image)
         return twin
+
+
+def _kinds_of_calls(p: Predictions) -> Values:
+    """Mark each image as a hit of its class, missed of its class or called wrongly: (n, 3k)."""
+    k = p.n_classes
+    called = p.y_score.argmax(axis=1)
+    is_hit = called == p.y_true
+    kinds = np.zeros((len(p.y_true), 3 * k))
+    rows = np.arange(len(p.y_true))
+    kinds[rows, np.where(is_hit, p.y_true, k + p.y_true)] = 1.0
+    kinds[rows[~is_hit], 2 * k + called[~is_hit]] = 1.0
+    return kinds
+
+
+def _sort_by_class(p: Predictions) -> tuple[SortedImages, ...]:
+    return tuple(sort_images(p.y_score[:, c], p.y_true == c) for c in range(p.n_classes))
 
 
 @dataclass(frozen=True, kw_only=True)

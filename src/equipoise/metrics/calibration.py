@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, ndtri, softmax
+from scipy.special import ndtri, softmax
 
 from equipoise.arrays import Labels, Scores
 from equipoise.metrics.base import Predictions, Values, check_scores
@@ -59,11 +59,10 @@ def ece(p: Predictions) -> Values:
         >>> ece(Predictions(y_true=np.array([0, 1]), y_score=scores, positive=1)).round(6).tolist()
         [0.2]
     """
-    truth, predicted = _positive(p)
-    gaps = p.weighting @ (_in_bins(predicted) * (truth - predicted)[:, None])
-    total = p.weighting.sum(axis=1)  # 0 where a draw leaves every patient out
-    error = np.full(total.shape, np.nan)
-    np.divide(np.abs(gaps).sum(axis=1), total, out=error, where=total > 0)
+    gaps = np.abs(p.weighting @ p.per_image(_gaps_in_bins)).sum(axis=1)
+    error = np.full(gaps.shape, np.nan)
+    # The weight of all images is 0 where a draw leaves every patient out.
+    np.divide(gaps, p.total, out=error, where=p.total > 0)
     return error
 
 
@@ -136,7 +135,10 @@ def fit_temperature(*, y_true: Labels, y_score: Scores) -> float:
     logits = np.log(np.maximum(y_score, SMALLEST))
 
     def loss(log_temperature: float) -> float:
-        return -float(log_softmax(logits / np.exp(log_temperature), axis=1)[rows, labels].mean())
+        scaled = logits / np.exp(log_temperature)
+        scaled -= scaled.max(axis=1, keepdims=True)
+        of_truth = scaled[rows, labels]
+        return float((np.log(np.exp(scaled, out=scaled).sum(axis=1)) - of_truth).mean())
 
     options = {"xatol": 1e-8}
     fit = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options=options)
@@ -160,6 +162,12 @@ def _positive(p: Predictions) -> tuple[Values, Values]:
     """Return truth (0 or 1) and probability of the positive class, (n,) each."""
     truth = (p.y_true == p.positive).astype(np.float64)
     return truth, np.asarray(p.y_score[:, p.positive], dtype=np.float64)
+
+
+def _gaps_in_bins(p: Predictions) -> Values:
+    """Return truth minus probability of each image in the column of its bin, (n, bins)."""
+    truth, predicted = _positive(p)
+    return np.asarray(_in_bins(predicted) * (truth - predicted)[:, None])
 
 
 def _in_bins(probability: Values) -> NDArray[np.float64]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import bdtr
 
 from equipoise.exceptions import DataError
-from equipoise.metrics.statistics import ROUNDING
+from equipoise.metrics.statistics import ROUNDING, midranks, t_tail
 
 Values = NDArray[np.float64]
 
@@ -64,7 +64,8 @@ def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> 
     only_first = int((first_right & ~second_right).sum())
     only_second = int((~first_right & second_right).sum())
     n_discordant = only_first + only_second
-    p = float(stats.binomtest(only_first, n_discordant).pvalue) if n_discordant else 1.0
+    smaller = min(only_first, only_second)
+    p = min(1.0, 2 * float(bdtr(smaller, n_discordant, 0.5)))  # 1 without any
     return McNemar(only_first=only_first, only_second=only_second, p=p)
 
 
@@ -91,7 +92,7 @@ def signed_ranks(differences: Values) -> float:
     values = values[values != 0]
     if not len(values):
         return 1.0
-    ranks = stats.rankdata(np.abs(values))
+    ranks = midranks(np.abs(values))
     doubled = np.rint(2 * ranks).astype(np.int64)  # half ranks become whole numbers
     chances = np.ones(1)  # of each sum of the positive ranks: 0, 1, ...
     for rank in doubled:  # each sign is equally likely
@@ -136,7 +137,7 @@ def corrected_t(differences: Values, *, ratio: float) -> float:
     error = float(np.sqrt((1 / m + ratio) * differences.var(ddof=1)))
     if error < ROUNDING:
         return float("nan")
-    return float(2 * stats.t.sf(abs(float(differences.mean())) / error, m - 1))
+    return 2 * t_tail(abs(float(differences.mean())) / error, m - 1)
 
 
 def majority_p(p: Values) -> float:

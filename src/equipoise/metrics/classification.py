@@ -83,7 +83,7 @@ def _npv(p: Predictions) -> Values:
 
 def _mcc(p: Predictions) -> Values:
     support, called = p.support, p.called  # (b, k) images of each class, and calls
-    covariance = _sum(p.hits, 1) * _total(p) - _sum(support * called, 1)
+    covariance = _sum(p.hits, 1) * p.total - _sum(support * called, 1)
     true_spread = _sum(support * _of_other_classes(support), 1)
     called_spread = _sum(called * _of_other_classes(called), 1)
     correlation = _over(covariance, np.sqrt(true_spread * called_spread))
@@ -91,16 +91,15 @@ def _mcc(p: Predictions) -> Values:
 
 
 def _auroc(p: Predictions) -> Values:
-    return aurocs(p)[:, p.positive] if p.n_classes == 2 else np.asarray(aurocs(p).mean(axis=1))
+    return p.areas_of(p.positive)[0] if p.n_classes == 2 else np.asarray(aurocs(p).mean(axis=1))
 
 
 def _brier(p: Predictions) -> Values:
-    error = ((p.y_score - np.eye(p.n_classes)[p.y_true]) ** 2).sum(axis=1) / 2
-    return _over(p.weighting @ error, _total(p))
+    return _over(p.weighting @ p.per_image(_squared_errors), p.total)
 
 
-def _total(p: Predictions) -> Values:
-    return _sum(p.weighting, 1)
+def _squared_errors(p: Predictions) -> Values:
+    return np.asarray(((p.y_score - np.eye(p.n_classes)[p.y_true]) ** 2).sum(axis=1) / 2)
 
 
 def _of_other_classes(counts: Values) -> Values:
@@ -125,7 +124,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             name="accuracy",
             label="accuracy",
-            rule=lambda p: _over(_sum(p.hits, 1), _total(p)),
+            rule=lambda p: _over(_sum(p.hits, 1), p.total),
             summary="share of correct calls; a constant answer reaches the majority's share",
             source="correct calls over all calls",
         ),
@@ -161,14 +160,14 @@ METRICS: dict[str, Metric] = {
         Metric(
             name="rare_auroc",
             label="positive-class AUROC",
-            rule=lambda p: aurocs(p)[:, p.positive],
+            rule=lambda p: p.areas_of(p.positive)[0],
             summary="area under the ROC curve of the positive class against all others",
             source="Hanley and McNeil (1982)",
         ),
         Metric(
             name="auprc",
             label="AUPRC",
-            rule=lambda p: auprcs(p)[:, p.positive],
+            rule=lambda p: p.areas_of(p.positive)[1],
             summary="average precision of the positive class; random scores give its prevalence",
             source="average precision, sum of (R_i - R_(i-1)) P_i; not interpolated",
         ),

@@ -14,7 +14,7 @@ from scipy.special import logit
 from equipoise.arrays import Labels, Scores
 from equipoise.metrics.base import Metric, Predictions, Values
 from equipoise.metrics.classification import METRICS
-from equipoise.metrics.thresholds import AS_GOOD, SMALLEST, between
+from equipoise.metrics.thresholds import AS_GOOD, SMALLEST, between, calls_at_scores
 
 # Metrics of the calls alone in which errors of every class count, so that tuning a decision for
 # them makes sense.
@@ -144,15 +144,13 @@ def fit_decision(validation: Predictions, metric: Metric) -> Decision | None:
 
 def _fit_threshold(validation: Predictions, metric: Metric) -> Decision:
     positive, other = validation.positive, 1 - validation.positive
-    score = validation.y_score[:, positive]
     is_positive = validation.y_true == positive
     # From calling no image positive to calling all of them.
-    thresholds = np.concatenate([[np.inf], np.unique(score)[::-1]])
+    thresholds, *counts = calls_at_scores(is_positive, validation.y_score[:, positive])
     confusions = np.zeros((len(thresholds), 2, 2))
-    for truth, scores in ((positive, score[is_positive]), (other, score[~is_positive])):
-        n_below = np.searchsorted(np.sort(scores), thresholds, side="left")
-        confusions[:, truth, positive] = len(scores) - n_below
-        confusions[:, truth, other] = n_below
+    for truth, n_called in zip((other, positive), counts, strict=True):
+        confusions[:, truth, positive] = n_called
+        confusions[:, truth, other] = n_called[-1] - n_called
     values = _of_confusions(confusions, metric, positive)
     best = int(np.flatnonzero(values >= values.max() - AS_GOOD)[-1])
     threshold = between(thresholds, best)

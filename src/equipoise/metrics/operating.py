@@ -65,6 +65,11 @@ class Tuning:
             return None
         return fit_priors(y_true=self.validation.y_true, y_score=self.validation.y_score)
 
+    @cached_property
+    def best_threshold(self) -> float:
+        """The threshold with the best balanced accuracy; needs both sides."""
+        return best_threshold(self.validation)
+
     def corrected(self, y_score: Scores) -> Scores | None:
         """Correct (n, k) scores to the class shares of the validation images; None as `trained`."""
         if self.trained is None:
@@ -195,7 +200,7 @@ def _largest(tuning: Tuning, y_score: Scores | None) -> Called | None:
 def _best_threshold(tuning: Tuning, y_score: Scores) -> Called | None:
     if not tuning.has_both:
         return None
-    return _from(best_threshold(tuning.validation), tuning, y_score)
+    return _from(tuning.best_threshold, tuning, y_score)
 
 
 def _from(threshold: float, tuning: Tuning, y_score: Scores) -> Called:

@@ -1,15 +1,15 @@
 """Mean AUROC of several runs, and of their differences, with patients as the unit of sampling."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from equipoise.metrics.base import Predictions
 from equipoise.metrics.delong import FEWEST, influences
-from equipoise.metrics.statistics import CONFIDENCE
+from equipoise.metrics.statistics import CONFIDENCE, t_quantile
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,6 +25,23 @@ class WeightedArea:
     predictions: Predictions
     patients: NDArray[np.int64]
     weight: float
+
+    def influences_of(self, label: int) -> tuple[float, NDArray[np.float64]]:
+        """Return the AUROC of a class and the (n,) influences of the images, computed once."""
+        if label not in self._influences:
+            truth = self.predictions.y_true == label
+            self._influences[label] = influences(self.predictions.y_score[:, label], truth)
+        return self._influences[label]
+
+    def weighted(self, weight: float) -> "WeightedArea":
+        """Return the same term with another weight."""
+        twin = replace(self, weight=weight)
+        vars(twin).update(_influences=self._influences)
+        return twin
+
+    @cached_property
+    def _influences(self) -> dict[int, tuple[float, NDArray[np.float64]]]:
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +66,7 @@ class AreaSum:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval, Student's t."""
-        half = self.error * float(stats.t.ppf((1 + CONFIDENCE) / 2, self.freedom))
+        half = self.error * t_quantile((1 + CONFIDENCE) / 2, self.freedom)
         return self.value - half, self.value + half
 
 
@@ -106,8 +123,7 @@ def sum_areas(terms: Sequence[WeightedArea], classes: Sequence[int]) -> AreaSum:
     for term in terms:
         rows = np.searchsorted(codes, term.patients)
         for c in classes:
-            truth = term.predictions.y_true == c
-            area, of_images = influences(term.predictions.y_score[:, c], truth)
+            area, of_images = term.influences_of(c)
             share = term.weight / len(classes)
             value += share * area
             np.add.at(influence, rows, share * of_images)

@@ -12,7 +12,7 @@ temperature is fitted along with the shares.
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 
 from equipoise.arrays import Labels, Scores
 from equipoise.exceptions import DataError
@@ -78,13 +78,23 @@ def fit_priors(*, y_true: Labels, y_score: Scores) -> Values:
         )
     logs = np.log(np.maximum(y_score, SMALLEST))
 
+    rows = np.arange(n)
+
+    def moved(offsets: Values) -> tuple[Values, Values]:
+        """Return losses (n,) and probabilities (n, k)."""
+        logits = logs + offsets
+        logits -= logits.max(axis=1, keepdims=True)
+        of_truth = logits[rows, y_true]
+        odds = np.exp(logits, out=logits)
+        total = odds.sum(axis=1)
+        return np.log(total) - of_truth, odds / total[:, None]
+
     def loss(offsets: Values) -> tuple[float, Values]:
-        moved = logs + offsets
-        value = -log_softmax(moved, axis=1)[np.arange(n), y_true].mean()
-        return float(value), np.asarray(softmax(moved, axis=1).mean(axis=0) - shares)
+        losses, p = moved(offsets)
+        return float(losses.mean()), np.asarray(p.mean(axis=0) - shares)
 
     def curvature(offsets: Values) -> Values:
-        p = softmax(logs + offsets, axis=1)
+        _, p = moved(offsets)
         return np.asarray(np.diag(p.mean(axis=0)) - p.T @ p / n)
 
     options = {"gtol": 1e-12}

@@ -8,10 +8,10 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import fdtrc
 
 from equipoise.metrics.classic_tests import signed_ranks
-from equipoise.metrics.statistics import CONFIDENCE, holm
+from equipoise.metrics.statistics import CONFIDENCE, holm, midranks
 
 Values = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ def average_ranks(values: Values) -> Values:
         >>> average_ranks(np.array([[0.9, 0.8, 0.7], [0.6, 0.6, 0.5]])).tolist()
         [1.25, 1.75, 3.0]
     """
-    return np.asarray(stats.rankdata(-values, axis=1).mean(axis=0))
+    return np.asarray(np.mean([midranks(-of_set) for of_set in values], axis=0))
 
 
 def friedman(ranks: Values, n: int) -> tuple[float, float, float]:
@@ -55,7 +55,7 @@ def friedman(ranks: Values, n: int) -> tuple[float, float, float]:
     chi2 = 12 * n / (k * (k + 1)) * (float((ranks**2).sum()) - k * (k + 1) ** 2 / 4)
     disagreement = n * (k - 1) - chi2
     f = (n - 1) * chi2 / disagreement if disagreement > 1e-9 else float("inf")
-    return chi2, f, float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
+    return chi2, f, float(fdtrc(k - 1, (k - 1) * (n - 1), max(f, 0.0)))
 
 
 def critical_difference(k: int, n: int) -> float:
@@ -71,7 +71,9 @@ def critical_difference(k: int, n: int) -> float:
         >>> round(critical_difference(4, 14), 2)
         1.25
     """
-    q = float(stats.studentized_range.ppf(CONFIDENCE, k, np.inf)) / np.sqrt(2)
+    from scipy.stats import studentized_range  # takes a second, and only rankings need it
+
+    q = float(studentized_range.ppf(CONFIDENCE, k, np.inf)) / np.sqrt(2)
     return float(q * np.sqrt(k * (k + 1) / (6 * n)))
 
 

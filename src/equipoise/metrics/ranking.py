@@ -64,8 +64,9 @@ class SortedImages:
     def areas(self, by_image: Values) -> tuple[Values, Values]:
         """Compute (b,) AUROC and (b,) average precision; `by_image` (n, b) are weights."""
         true_weights = by_image[self.positives]  # (p, b)
-        false_in_front = np.zeros((len(self.negatives) + 1, by_image.shape[1]))
-        false_in_front[1:] = by_image[self.negatives]
+        false_in_front = np.empty((len(self.negatives) + 1, by_image.shape[1]))
+        false_in_front[0] = 0.0
+        np.take(by_image, self.negatives, axis=0, out=false_in_front[1:], mode="clip")
         _add_up(false_in_front)
         true_in_front = true_weights.copy()
         _add_up(true_in_front)
@@ -77,10 +78,13 @@ class SortedImages:
         outranked = np.einsum("pb,pb->b", true_weights, ahead)
         auroc = 1.0 - _divide(outranked, n_true * n_false)
 
-        true_through = true_in_front[self.last_tie]
-        called = true_through + false_through
+        if (self.last_tie != np.arange(len(self.last_tie))).any():
+            true_in_front = true_in_front[self.last_tie]
+        called = true_in_front + false_through
         np.maximum(called, SMALLEST, out=called)  # without any weight: 0 / SMALLEST
-        precision = np.einsum("pb,pb->b", true_weights, np.divide(true_through, called, out=called))
+        precision = np.einsum(
+            "pb,pb->b", true_weights, np.divide(true_in_front, called, out=called)
+        )
         return np.clip(auroc, 0.0, 1.0), np.clip(_divide(precision, n_true), 0.0, 1.0)
 
 

@@ -5,8 +5,8 @@ Closed forms for a metric before or after the fact, where no predictions can be 
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.optimize import brentq
+from scipy.special import ndtri
 
 from equipoise.metrics.statistics import CONFIDENCE
 
@@ -122,17 +122,17 @@ def detectable_auroc(n_true: int, n_false: int, level: float = 0.05, power: floa
         >>> round(detectable_auroc(6, 6), 2), round(detectable_auroc(150, 150), 2)
         (0.88, 0.58)
     """
-    critical = 0.5 + stats.norm.ppf(1 - level) * np.sqrt(auroc_variance(0.5, n_true, n_false))
+    critical = 0.5 + ndtri(1 - level) * np.sqrt(auroc_variance(0.5, n_true, n_false))
 
     def excess(area: float) -> float:
         sd = np.sqrt(auroc_variance(area, n_true, n_false))
-        return float(area - critical - stats.norm.ppf(power) * sd)
+        return float(area - critical - ndtri(power) * sd)
 
     return float(brentq(excess, 0.5, 1.0)) if excess(1.0) > 0 else 1.0
 
 
 def _lower_end(auroc: float, n_true: int, n_false: int) -> float:
-    z = stats.norm.ppf((1 + CONFIDENCE) / 2)
+    z = ndtri((1 + CONFIDENCE) / 2)
     if auroc < NEAR:
         return 0.0
 

@@ -9,8 +9,8 @@ the threshold is as far from one as from the other.
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit, logit
-from sklearn.metrics import roc_curve
 
 from equipoise.exceptions import SettingError
 from equipoise.metrics.base import Metric, Predictions, Values
@@ -41,12 +41,38 @@ def best_threshold(p: Predictions) -> float:
         >>> round(best_threshold(Predictions(y_true=y_true, y_score=y_score, positive=1)), 3)
         0.247
     """
-    false_alarms, recall, thresholds = roc_curve(
-        p.y_true == p.positive, _score(p), drop_intermediate=False
-    )
-    youden = recall - false_alarms  # 2 * balanced accuracy - 1
+    is_positive = p.y_true == p.positive
+    thresholds, n_false, n_true = calls_at_scores(is_positive, _score(p))
+    youden = n_true / n_true[-1] - n_false / n_false[-1]  # 2 * balanced accuracy - 1
     best = int(np.flatnonzero(youden >= youden.max() - AS_GOOD)[-1])
     return between(thresholds, best)
+
+
+def calls_at_scores(
+    is_positive: NDArray[np.bool_], score: Values
+) -> tuple[Values, NDArray[np.int64], NDArray[np.int64]]:
+    """Count the images that are called positive at every threshold.
+
+    Args:
+        is_positive: (n,) whether each image is of the positive class.
+        score: (n,) probability of the positive class.
+
+    Returns:
+        (t,) infinity, then the different scores in decreasing order; and how many other images and
+        how many positive ones have at least that score.
+
+    Example:
+        >>> is_positive, score = np.array([True, False, True]), np.array([0.9, 0.4, 0.4])
+        >>> thresholds, n_false, n_true = calls_at_scores(is_positive, score)
+        >>> thresholds.tolist(), n_false.tolist(), n_true.tolist()
+        ([inf, 0.9, 0.4], [0, 0, 1], [0, 1, 2])
+    """
+    thresholds = np.concatenate([[np.inf], np.unique(score)[::-1]])
+    counts = []
+    for scores in (score[~is_positive], score[is_positive]):
+        counts.append(len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left"))
+    n_false, n_true = counts
+    return thresholds, n_false.astype(np.int64), n_true.astype(np.int64)
 
 
 def between(thresholds: Values, i: int) -> float:

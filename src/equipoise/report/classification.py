@@ -45,10 +45,7 @@ def results_view(c: Contents) -> dict[str, object]:
     styles = styles_of(c.methods, ink=c.results.baseline)
     prominent = {name: styles[name] for name in charts.prominent(c)}
     compared_metrics, findings = tables.findings(c)
-    curves = {}
-    for name, curve in mean_curves(c.run.images).items():
-        if name in prominent:
-            curves[name] = curve
+    curves = mean_curves(c.run.images, list(prominent))
     generators = {}
     for name in c.methods:
         fits = charts.generator_panels(c, name)

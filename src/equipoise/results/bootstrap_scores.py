@@ -11,21 +11,22 @@ from equipoise.metrics.base import Metric, Predictions, Values
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.intervals import N_DRAWS as N_POSTERIOR_DRAWS
 from equipoise.metrics.intervals import patient_masses, posterior_draws, with_imagined
-from equipoise.metrics.statistics import mean_known, patient_draws, strata_of_patients
-from equipoise.randomness import make_rng
-from equipoise.runs.cell import Cell
+from equipoise.metrics.statistics import patient_draws, strata_of_patients
+from equipoise.results.shared_draws import SharedDraws
 from equipoise.runs.image_run import FinishedCell, ImageRun
 
 N_DRAWS = 2000  # for percentiles of 2.5 % and 97.5 % (Efron and Tibshirani 1993, section 14.3)
 
-# Measures a cell under weights of its test images: (cell, (b, n)) -> (metrics, b).
-Measure = Callable[[FinishedCell, Values], Values]
+# Measures the cells of a run, which were tested on the same images: weights (b, n) of the images
+# and names of metrics -> (rows, cells, b).
+Measure = Callable[[Values, Sequence[str]], Values]
 
-# Computes metrics (metrics, runs, b) from measures (rows, runs, b).
-Derive = Callable[[Values], Values]
+# Computes the named metrics (metrics, cells, b) from measures (rows, cells, b).
+Derive = Callable[[Values, Sequence[str]], Values]
 
-# Weights in one block: more leave the processor's cache and take twice as long.
-WEIGHTS_PER_BLOCK = 2**17
+# Cells that are measured together, so that what is prepared for them does not fill the memory.
+CELLS_AT_ONCE = 64
+NUMBERS_AT_ONCE = 2**22  # images times classes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,54 +66,55 @@ def score(
 
     Args:
         run: The cells.
-        metrics: Some of `metrics_of`; all where None.
+        metrics: By name; `metrics_of` where None.
         n_draws: Number b of draws.
         compared: Metrics whose draws are kept for differences; all where None.
         intervals: Whether intervals of single methods are needed.
     """
     metrics = metrics_of(run) if metrics is None else metrics
-    measure_of = partial(_measure_of, metrics, run.decided)
+    measure_of = partial(_measure_of, metrics, run)
     return score_by(
-        measure_of, metrics, run, n_draws=n_draws, compared=compared, intervals=intervals
+        measure_of, list(metrics), run, n_draws=n_draws, compared=compared, intervals=intervals
     )
 
 
-def _measure_of(
-    metrics: Mapping[str, Metric],
-    decide: Callable[[FinishedCell], Predictions | None],
-    run: ImageRun,
-) -> Measure:
-    """Return what measures cells, at the decisions of the run that has no imagined patients."""
-    decided = {cell.cell: decide(cell) for cell in run.finished}
-    return partial(_all_metrics, metrics, decided)
+def _measure_of(metrics: Mapping[str, Metric], whole: ImageRun, group: ImageRun) -> Measure:
+    """Return what measures a group of cells; decisions are those of the whole run."""
+    pairs = []
+    for cell in group.finished:
+        # A copy: what is prepared for its images lasts as long as the measure.
+        usual, decided = replace(cell.predictions), whole.decided(cell)
+        pairs.append((usual, usual if decided is cell.predictions else decided))
+    return partial(_all_metrics, metrics, whole.decisive_metric.name, pairs)
 
 
 def _all_metrics(
     metrics: Mapping[str, Metric],
-    decided: Mapping[Cell, Predictions | None],
-    finished: FinishedCell,
+    decisive: str,
+    pairs: Sequence[tuple[Predictions, Predictions | None]],
     weights: Values,
+    names: Sequence[str],
 ) -> Values:
-    """Compute every metric under weights (b, n) of the test images: (metrics, b)."""
-    as_trained = finished.predictions.reweighted(weights)
-    own = decided[finished.cell]
-    at_own_decision = None if own is None else own.reweighted(weights)
-    rows = []
-    for name, metric in metrics.items():
-        predictions = as_trained if name in METRICS else at_own_decision
-        undefined = np.full(len(weights), np.nan)
-        rows.append(undefined if predictions is None else metric.rule(predictions))
-    return np.stack(rows)
+    """Compute metrics of cells, as trained and decided, under weights (b, n) of their images."""
+    values = np.full((len(names), len(pairs), len(weights)), np.nan)
+    for column, (as_trained, decided) in enumerate(pairs):
+        usual = as_trained.reweighted(weights)
+        at_own_decision = None if decided is None else decided.reweighted(weights)
+        for row, name in enumerate(names):
+            predictions = at_own_decision if name == decisive else usual
+            if predictions is not None:
+                values[row, column] = metrics[name].rule(predictions)
+    return values
 
 
-def as_measured(measured: Values) -> Values:
-    """Return measures that are metrics already."""
+def as_measured(measured: Values, names: Sequence[str]) -> Values:
+    """Return measures that are the named metrics already."""
     return measured
 
 
 def score_by(
     measure_of: Callable[[ImageRun], Measure],
-    names: Collection[str],
+    names: Sequence[str],
     run: ImageRun,
     *,
     n_draws: int,
@@ -122,140 +124,150 @@ def score_by(
 ) -> BootstrapScores:
     """Compute metrics of every finished cell, plain and under draws of the test patients.
 
-    The draws depend on the test images alone, never on a method.
+    The draws depend on the test images alone, never on a method; all cells share them.
 
     Args:
-        measure_of: Returns what is computed of the cells of a run.
+        measure_of: Returns what measures some cells, which were tested on the same images.
         names: Names of the metrics.
         run: The cells.
         n_draws: Number b of draws.
-        derive: Computes the metrics from what was measured.
+        derive: Computes metrics from what was measured.
         compared: Metrics whose draws are kept for differences; all where None.
         intervals: Whether intervals of single methods are needed.
     """
-    compared = names if compared is None else compared
-    if not run.finished:
-        return BootstrapScores(
-            values=dict.fromkeys(names, np.empty(0)),
-            draws=dict.fromkeys(compared, np.empty((0, n_draws))),
-            posterior={name: dict.fromkeys(run.methods, np.empty(0)) for name in names},
-            patients_per_class=np.zeros(len(run.class_names), dtype=np.int64),
+    compared = [name for name in names if compared is None or name in compared]
+    n_runs = len(run.finished)
+    values = np.empty((len(names), n_runs))
+    draws = np.empty((len(compared), n_runs, n_draws))
+    posterior = dict.fromkeys(names, dict.fromkeys(run.methods, np.empty(0))) if intervals else {}
+    patients_per_class = np.zeros(len(run.class_names), dtype=np.int64)
+    if n_runs:
+        labels, patients = _test_images(run.finished)
+        known_patients, codes = np.unique(patients, return_inverse=True)
+        weights = SharedDraws(
+            partial(patient_draws, strata_of_patients(labels, codes)),
+            "patients",
+            known_patients,
+            n_draws=n_draws,
+            n_images=max(len(cell.ids) for cell in run.finished),
         )
-    measure = measure_of(run)
-    labels, patients = _test_images(run.finished)
-    plain = [measure(cell, np.ones((1, len(cell.ids)))) for cell in run.finished]
-    values = derive(np.stack(plain, axis=1))[:, :, 0]  # (metrics, runs)
-    known_patients, codes = np.unique(patients, return_inverse=True)
-    weights = partial(patient_draws, strata_of_patients(labels, codes), make_rng("patients"))
-    draws = {name: np.empty((len(run.finished), n_draws)) for name in compared}
-    start = 0
-    for measured in _under_draws(measure, weights, run, known_patients, n_draws):
-        stop = start + measured.shape[-1]
-        for name, block in zip(names, derive(measured), strict=True):
-            if name in draws:
-                draws[name][:, start:stop] = block
-        start = stop
-    posterior = {}
-    if intervals:
-        undefined = ~np.isfinite(values)
-        means = _posterior_means(
-            measure_of, run, derive, undefined, min(n_draws, N_POSTERIOR_DRAWS)
-        )
-        posterior = dict(zip(names, means, strict=True))
-    pairs = np.unique(np.stack([labels, patients]), axis=1)
+        for rows in _groups(run):
+            group = _some_of(run, rows)
+            measure = measure_of(group)
+            plain = np.ones((1, len(group.finished[0].ids)))
+            values[:, rows] = derive(measure(plain, names), names)[:, :, 0]
+            for columns, of_images in weights.of_images(group.finished[0].patients):
+                draws[:, rows, columns] = derive(measure(of_images, compared), compared)
+        if intervals:
+            n_posterior = min(n_draws, N_POSTERIOR_DRAWS)
+            undefined = ~np.isfinite(values)
+            posterior = _posterior_means(
+                measure_of, names, run, derive, undefined=undefined, n_draws=n_posterior
+            )
+        pairs = np.unique(np.stack([labels, patients]), axis=1)
+        patients_per_class = np.bincount(pairs[0], minlength=len(run.class_names))
     return BootstrapScores(
         values=dict(zip(names, values, strict=True)),
-        draws=draws,
+        draws=dict(zip(compared, draws, strict=True)),
         posterior=posterior,
-        patients_per_class=np.bincount(pairs[0], minlength=len(run.class_names)),
+        patients_per_class=patients_per_class,
     )
-
-
-def _under_draws(
-    measure: Measure,
-    draw: Callable[..., Iterator[Values]],
-    run: ImageRun,
-    known_patients: NDArray[np.int64],
-    n_draws: int,
-) -> Iterator[Values]:
-    """Yield a measure of every cell under drawn weights of `known_patients`: (rows, runs, draws).
-
-    `draw` takes `n_draws` and `block`, the number of draws at once.
-    """
-    # Cells of one split were tested on the same images, so that they share columns and weights.
-    columns: dict[str, NDArray[np.intp]] = {}
-    for cell in run.finished:
-        columns[cell.cell.split] = np.searchsorted(known_patients, cell.patients)
-    block = max(1, WEIGHTS_PER_BLOCK // max(len(known_patients), *map(len, columns.values())))
-    for weights in draw(n_draws=n_draws, block=block):
-        of_split = {split: weights[:, column] for split, column in columns.items()}
-        first, *others = run.finished
-        value = measure(first, of_split[first.cell.split])
-        measured = np.empty((len(value), len(run.finished), len(weights)))
-        measured[:, 0] = value
-        for row, cell in enumerate(others, start=1):
-            measured[:, row] = measure(cell, of_split[cell.cell.split])
-        yield measured
 
 
 def _posterior_means(
     measure_of: Callable[[ImageRun], Measure],
+    names: Sequence[str],
     run: ImageRun,
     derive: Derive,
+    *,
     undefined: NDArray[np.bool_],
     n_draws: int,
-) -> list[dict[str, Values]]:
+) -> dict[str, dict[str, Values]]:
     """Compute for each metric its mean over the runs of each method, (c,), with imagined patients.
 
     Args:
         measure_of: See `score_by`.
+        names: Names of the metrics.
         run: The cells.
         derive: See `score_by`.
         undefined: (metrics, runs) runs without the metric, which do not count.
         n_draws: Number c of draws.
     """
-    extended = _with_imagined_patients(run)
-    labels, patients = _test_images(extended.finished)
+    firsts = [_with_imagined_patients(cell) for cell in _first_of_splits(run.finished)]
+    labels, patients = _test_images(firsts)
     known_patients, codes = np.unique(patients, return_inverse=True)
     strata = strata_of_patients(labels, codes)
-    patients_of_split = {cell.cell.split: cell.patients for cell in extended.finished}
-    tested = [np.isin(known_patients, of_split) for of_split in patients_of_split.values()]
+    tested = [np.isin(known_patients, cell.patients) for cell in firsts]
     masses = patient_masses(known_patients, strata, np.stack(tested), len(run.class_names))
-    draw = partial(posterior_draws, strata, masses, make_rng("intervals"))
-    measure = measure_of(extended)
-    rows = {method: run.rows_of(method) for method in run.methods}
-    means: dict[str, list[Values]] = {method: [] for method in run.methods}
-    for measured in _under_draws(measure, draw, extended, known_patients, n_draws):
-        block = derive(measured)
-        block[undefined] = np.nan
-        for method, of_method in rows.items():
-            means[method].append(mean_known(block[:, of_method].swapaxes(0, 1)))
-    joined = {method: np.concatenate(blocks, axis=1) for method, blocks in means.items()}
-    return [{method: of[i] for method, of in joined.items()} for i in range(len(undefined))]
+    weights = SharedDraws(
+        partial(posterior_draws, strata, masses),
+        "intervals",
+        known_patients,
+        n_draws=n_draws,
+        n_images=max(len(cell.ids) for cell in firsts),
+    )
+    shape = (len(run.methods), len(names), n_draws)
+    totals, counts = np.zeros(shape), np.zeros(shape)
+    for rows in _groups(run):
+        group = _some_of(run, rows)
+        group = replace(group, finished=tuple(map(_with_imagined_patients, group.finished)))
+        measure = measure_of(group)
+        for columns, of_images in weights.of_images(group.finished[0].patients):
+            block = derive(measure(of_images, names), names)  # (metrics, cells, columns)
+            block[undefined[:, rows]] = np.nan
+            for cell, value in zip(group.finished, block.swapaxes(0, 1), strict=True):
+                method = run.methods.index(cell.cell.method)
+                finite = np.isfinite(value)
+                totals[method, :, columns] += np.where(finite, value, 0.0)
+                counts[method, :, columns] += finite
+    means = np.full(shape, np.nan)
+    np.divide(totals, counts, out=means, where=counts > 0)
+    return {
+        name: dict(zip(run.methods, of_methods, strict=True))
+        for name, of_methods in zip(names, means.swapaxes(0, 1), strict=True)
+    }
 
 
-def _with_imagined_patients(run: ImageRun) -> ImageRun:
-    """Return the cells with the test images of imagined patients beside the real."""
-    cells = []
-    for cell in run.finished:
-        predictions, patients = with_imagined(cell.predictions, cell.patients)
-        added = patients[len(cell.ids) :]
-        ids = np.array([f"imagined {code}/{i}" for i, code in enumerate(added)])
-        extended = replace(
-            cell,
-            predictions=predictions,
-            patients=patients,
-            ids=np.concatenate([cell.ids, ids]),
-        )
-        cells.append(extended)
-    return replace(run, finished=tuple(cells))
+def _with_imagined_patients(cell: FinishedCell) -> FinishedCell:
+    """Return a cell with the test images of imagined patients behind the real ones."""
+    predictions, patients = with_imagined(cell.predictions, cell.patients)
+    added = patients[len(cell.ids) :]
+    ids = np.array([f"imagined {code}/{i}" for i, code in enumerate(added)])
+    return replace(
+        cell, predictions=predictions, patients=patients, ids=np.concatenate([cell.ids, ids])
+    )
+
+
+def _groups(run: ImageRun) -> Iterator[list[int]]:
+    """Yield the positions of cells of one split, which share their test images, not too many."""
+    rows_of_split: dict[str, list[int]] = {}
+    for row, cell in enumerate(run.finished):
+        rows_of_split.setdefault(cell.cell.split, []).append(row)
+    for rows in rows_of_split.values():
+        n_numbers = run.finished[rows[0]].predictions.y_score.size
+        size = max(1, min(CELLS_AT_ONCE, NUMBERS_AT_ONCE // n_numbers))
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
+
+
+def _some_of(run: ImageRun, rows: Sequence[int]) -> ImageRun:
+    return replace(run, finished=tuple(run.finished[row] for row in rows))
+
+
+def _first_of_splits(finished: Sequence[FinishedCell]) -> list[FinishedCell]:
+    """Return the first cell of each split: the others were tested on the same images."""
+    firsts: dict[str, FinishedCell] = {}
+    for cell in finished:
+        firsts.setdefault(cell.cell.split, cell)
+    return list(firsts.values())
 
 
 def _test_images(
     finished: Sequence[FinishedCell],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return class and patient of every test image, each image once."""
-    _, first = np.unique(np.concatenate([cell.ids for cell in finished]), return_index=True)
-    labels = np.concatenate([cell.predictions.y_true for cell in finished])
-    patients = np.concatenate([cell.patients for cell in finished])
+    cells = _first_of_splits(finished)
+    _, first = np.unique(np.concatenate([cell.ids for cell in cells]), return_index=True)
+    labels = np.concatenate([cell.predictions.y_true for cell in cells])
+    patients = np.concatenate([cell.patients for cell in cells])
     return labels[first], patients[first]

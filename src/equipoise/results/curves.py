@@ -1,11 +1,12 @@
 """ROC and precision-recall curves of the positive class, averaged over the runs of each method."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_curve, roc_curve
 
+from equipoise.metrics.thresholds import calls_at_scores
 from equipoise.runs.image_run import ImageRun
 
 Values = NDArray[np.float64]
@@ -30,7 +31,7 @@ class Curves:
     n_runs: int
 
 
-def mean_curves(run: ImageRun, *, points: int = 101) -> dict[str, Curves]:
+def mean_curves(run: ImageRun, methods: Sequence[str], *, points: int = 101) -> dict[str, Curves]:
     """Average the curves of each method over its runs; methods without a usable run are left out.
 
     Curves are averaged at equal false positive rate and equal recall, because scores of different
@@ -40,7 +41,7 @@ def mean_curves(run: ImageRun, *, points: int = 101) -> dict[str, Curves]:
     """
     grid = np.linspace(0.0, 1.0, points)
     curves = {}
-    for method in run.methods:
+    for method in methods:
         sensitivity, precision, shares = [], [], []
         for cell in run.cells_of(method):
             positive = cell.predictions.y_true == cell.predictions.positive
@@ -73,9 +74,9 @@ def roc_on_grid(positive: NDArray[np.bool_], score: Values, grid: Values) -> Val
         >>> roc_on_grid(positive, score, np.array([0.0, 0.5, 1.0])).tolist()
         [0.0, 0.5, 1.0]
     """
-    false_positives, sensitivity, _ = roc_curve(positive, score, drop_intermediate=False)
+    _, n_false, n_true = calls_at_scores(positive, score)
     # A vertical step has one x and many y: np.interp takes the last y. The curve starts at (0, 0).
-    curve = np.interp(grid, false_positives, sensitivity)
+    curve = np.interp(grid, n_false / n_false[-1], n_true / n_true[-1])
     curve[0] = 0.0
     return np.asarray(curve)
 
@@ -85,9 +86,8 @@ def precision_on_grid(positive: NDArray[np.bool_], score: Values, grid: Values) 
 
     Arguments are those of `roc_on_grid`.
     """
-    precision, recall, _ = precision_recall_curve(positive, score)
-    # In order of rising recall. The last point (recall 0, precision 1) is left out: it is a
-    # convention of scikit-learn, not a threshold.
-    recall, precision = recall[-2::-1], precision[-2::-1]
+    _, n_false, n_true = calls_at_scores(positive, score)
+    n_false, n_true = n_false[1:], n_true[1:]  # without the threshold that calls no image
+    recall, precision = n_true / n_true[-1], n_true / (n_true + n_false)
     first = np.searchsorted(recall, grid - 1e-12, side="left")
     return np.asarray(precision[np.minimum(first, len(recall) - 1)])

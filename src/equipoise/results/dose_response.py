@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.experiments.methods.doses import Ladder, find_ladders
-from equipoise.metrics.base import Metric, Values
+from equipoise.metrics.base import Metric, Predictions, Values
 from equipoise.metrics.classification import METRICS, recalls
 from equipoise.metrics.statistics import mean_known, unit_means
-from equipoise.results.bootstrap_scores import N_DRAWS, BootstrapScores, score_by
+from equipoise.results.bootstrap_scores import N_DRAWS, BootstrapScores, score
 from equipoise.results.comparison import compare_pairs
 from equipoise.results.method_tables import summarize_runs
 from equipoise.results.records import Comparison
 from equipoise.runs.csv_records import write_rows
-from equipoise.runs.image_run import FinishedCell, ImageRun
+from equipoise.runs.image_run import ImageRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,18 +76,18 @@ def dose_response(run: ImageRun, *, n_draws: int = N_DRAWS) -> list[DoseRow]:
     """
     recall = METRICS["rare_recall"]
     metrics = {"": run.decisive_metric}
-    for class_name in run.class_names:
-        metrics[class_name] = replace(recall, name=f"recall of {class_name}")
-    names = [metric.name for metric in metrics.values()]
-    measure_of = partial(partial, _measure)  # of a run: (cell, weights) -> values
+    for label, class_name in enumerate(run.class_names):
+        name = f"recall of {class_name}"
+        metrics[class_name] = replace(recall, name=name, rule=partial(_recall_of, label))
+    by_name = {metric.name: metric for metric in metrics.values()}
     rows: list[DoseRow] = []
     for ladder in find_ladders(run.description.methods):
         shared = run.shared_by(list(ladder.doses))
         if not shared.finished:
             continue
-        test = score_by(measure_of, names, shared, n_draws=n_draws)
+        test = score(shared, metrics=by_name, n_draws=n_draws)
         held_out = shared.on_validation()
-        validation = score_by(measure_of, names, held_out, n_draws=n_draws, intervals=False)
+        validation = score(held_out, metrics=by_name, n_draws=n_draws, intervals=False)
         for class_name, metric in metrics.items():
             rows += _curve(ladder, shared, class_name, metric, validation=validation, test=test)
     return rows
@@ -130,13 +130,8 @@ def fall_behind(
     return means, better * (means[best] - means), np.sqrt(between + within)
 
 
-def _measure(run: ImageRun, cell: FinishedCell, weights: Values) -> Values:
-    """Compute the decisive metric and the recall of each class under weights (b, n)."""
-    decided = run.decided(cell)
-    decisive = np.full(len(weights), np.nan)
-    if decided is not None:
-        decisive = run.decisive_metric.rule(decided.reweighted(weights))
-    return np.stack([decisive, *recalls(cell.predictions.reweighted(weights)).T])
+def _recall_of(label: int, p: Predictions) -> Values:
+    return np.asarray(recalls(p)[:, label])
 
 
 def _curve(

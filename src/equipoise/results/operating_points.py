@@ -5,7 +5,7 @@ validation patients. The variance of the choice shows only between runs whose va
 differ.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from equipoise.results.method_tables import summarize_runs
 from equipoise.results.records import Comparison
 from equipoise.runs.cell import Cell
 from equipoise.runs.csv_records import read_rows, write_rows
-from equipoise.runs.image_run import FinishedCell, ImageRun
+from equipoise.runs.image_run import ImageRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,26 +134,30 @@ def read_operating(folder: Path) -> OperatingTables | None:
 
 
 def _measure_of(tunings: Mapping[Cell, Tuning], run: ImageRun) -> Measure:
-    kinds = {}
+    kinds = []
     for cell in run.finished:
         # The kind of each test image at every point, one-hot: (n, points x kinds).
         tuning = tunings[cell.cell]
         decisions = [point.decide(tuning, cell.predictions) for point in POINTS.values()]
-        kinds[cell.cell] = np.concatenate(decisions, axis=1)
-    return partial(_count_kinds, kinds)
+        kinds.append(np.concatenate(decisions, axis=1))
+    return partial(_count_kinds, np.concatenate(kinds, axis=1), len(kinds))
 
 
-def _count_kinds(kinds: Mapping[Cell, Values], cell: FinishedCell, weights: Values) -> Values:
-    """Return the weighted numbers of images (points x kinds, b) under weights (b, n)."""
-    return np.asarray((weights @ kinds[cell.cell]).T)
+def _count_kinds(kinds: Values, n_cells: int, weights: Values, names: Sequence[str]) -> Values:
+    """Return the weighted numbers of images (points x kinds, cells, b) under weights (b, n)."""
+    counts = kinds.T @ weights.T  # (cells x points x kinds, b)
+    return np.asarray(counts.reshape(n_cells, -1, len(weights)).swapaxes(0, 1))
 
 
-def _measures(counts: Values) -> Values:
-    """Compute every measure at every point (points x measures, runs, b) from numbers of images."""
+def _measures(counts: Values, names: Sequence[str]) -> Values:
+    """Compute measures at points, by name, (names, cells, b) from numbers of images."""
     of_points = counts.reshape(len(POINTS), len(KINDS), *counts.shape[1:])
-    measures = np.empty((len(POINTS), len(MEASURES), *counts.shape[1:]))
-    for of_point, of_kinds in zip(measures, of_points, strict=True):
+    measures = np.empty((len(names), *counts.shape[1:]))
+    for point, of_kinds in zip(POINTS, of_points, strict=True):
         predictions = of_counts(of_kinds.reshape(len(KINDS), -1).T)
-        for i, measure in enumerate(MEASURES.values()):
-            of_point[i] = measure.rule(predictions).reshape(counts.shape[1:])
-    return measures.reshape(-1, *counts.shape[1:])
+        for name, measure in MEASURES.items():
+            key = f"{point}/{name}"
+            if key in names:
+                of_measure = measure.rule(predictions).reshape(counts.shape[1:])
+                measures[names.index(key)] = of_measure
+    return measures

@@ -163,7 +163,7 @@ def reference_gains(images: ImageRun, reference: ImageRun, features: str) -> lis
             continue
         ours = _terms([of_split[cell.cell.split] for cell in cells], 1 / len(cells))
         theirs = _terms(cells, 1 / len(cells))
-        minus_theirs = _terms(cells, -1 / len(cells))
+        minus_theirs = [term.weighted(-term.weight) for term in theirs]
         difference = sum_areas([*ours, *minus_theirs], classes)
         low, high = difference.interval
         row = ReferenceGain(

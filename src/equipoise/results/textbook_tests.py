@@ -248,11 +248,9 @@ def _mean_scores(cells: Sequence[FinishedCell]) -> Predictions:
 
 def _differences(pairs: Pairs, metric: Metric) -> list[Values]:
     """Return the differences (seeds,) of each split where all are defined."""
-    rule = metric.rule
     of_splits = []
     for cells in pairs.values():
-        values = [(rule(a.predictions) - rule(b.predictions))[0] for a, b in cells]
-        differences = np.array(values)  # (seeds,)
+        differences = np.array([a.value_of(metric) - b.value_of(metric) for a, b in cells])
         if np.isfinite(differences).all():
             of_splits.append(differences)
     return of_splits

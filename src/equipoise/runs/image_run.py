@@ -47,8 +47,17 @@ class FinishedCell:
     validation_other: Predictions | None = None
 
     @classmethod
-    def from_arrays(cls, cell: Cell, arrays: Arrays, *, rare_class: int) -> Self:
-        """Build the predictions of a cell from the arrays of its predictions.npz."""
+    def from_arrays(
+        cls, cell: Cell, arrays: Arrays, *, rare_class: int, first: Self | None = None
+    ) -> Self:
+        """Build the predictions of a cell from the arrays of its predictions.npz.
+
+        Args:
+            cell: Method, split and seed.
+            arrays: By name.
+            rare_class: Code of the positive class.
+            first: Another cell of the split: what is equal in both is in memory once.
+        """
         order = np.argsort(arrays["test_ids"], kind="stable")
         test = Predictions(
             y_true=arrays["test_true"][order],
@@ -64,7 +73,7 @@ class FinishedCell:
         if "test_score_other" in arrays:
             other = replace(test, y_score=arrays["test_score_other"][order])
             validation_other = replace(validation, y_score=arrays["validation_score_other"])
-        return cls(
+        finished = cls(
             cell=cell,
             predictions=test,
             patients=arrays["test_groups"][order],
@@ -75,6 +84,33 @@ class FinishedCell:
             other=other,
             validation_other=validation_other,
         )
+        return finished if first is None else finished._sharing(first)
+
+    def _sharing(self, first: Self) -> Self:
+        """Return the same cell with the arrays of another one where they are equal."""
+        return replace(
+            self,
+            predictions=_with_truth_of(first.predictions, self.predictions),
+            patients=_one_of(first.patients, self.patients),
+            ids=_one_of(first.ids, self.ids),
+            validation=_with_truth_of(first.validation, self.validation),
+            validation_patients=_one_of(first.validation_patients, self.validation_patients),
+            validation_ids=_one_of(first.validation_ids, self.validation_ids),
+            other=self.other and _with_truth_of(first.predictions, self.other),
+            validation_other=self.validation_other
+            and _with_truth_of(first.validation, self.validation_other),
+        )
+
+    def value_of(self, metric: Metric) -> float:
+        """Return a metric of the test images, computed once."""
+        if metric.name not in self._values:
+            # Of a copy: what the metric prepares would fill the memory.
+            self._values[metric.name] = float(metric.rule(replace(self.predictions))[0])
+        return self._values[metric.name]
+
+    @cached_property
+    def _values(self) -> dict[str, float]:
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -209,6 +245,16 @@ class ImageRun:
                     f"different ones in '{finished.cell}' and '{first.cell}'. "
                     "Delete one of the two folders and run again."
                 )
+
+
+def _one_of(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+    """Return the first array where both are equal, else the second."""
+    return first if np.array_equal(first, second) else second
+
+
+def _with_truth_of(first: Predictions, second: Predictions) -> Predictions:
+    y_true = _one_of(first.y_true, second.y_true)
+    return second if y_true is second.y_true else replace(second, y_true=y_true)
 
 
 def _tested_alike(a: FinishedCell, b: FinishedCell) -> bool:

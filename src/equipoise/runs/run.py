@@ -136,14 +136,18 @@ class Run:
         """
         self.description.images  # noqa: B018 (raises where the run is on volumes)
         finished = []
+        first_of_split: dict[str, FinishedCell] = {}
         damage = DamageReport()
         for record in self.finished:
             path = self.path(record.cell) / "predictions.npz"
-            rare_class = self.description.rare_class
             with damage.attempt(), reading(path):
                 cell = FinishedCell.from_arrays(
-                    record.cell, read_arrays(path), rare_class=rare_class
+                    record.cell,
+                    read_arrays(path),
+                    rare_class=self.description.rare_class,
+                    first=first_of_split.get(record.cell.split),
                 )
+                first_of_split.setdefault(record.cell.split, cell)
                 finished.append(cell)
         damage.raise_all()
         adding = dict.fromkeys(cell.method for cell in self.cells_with_synthetic)

@@ -4,8 +4,6 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy import stats
-
 from equipoise.metrics.patient_areas import (
     AreaSum,
     WeightedArea,
@@ -14,6 +12,7 @@ from equipoise.metrics.patient_areas import (
     sum_areas,
 )
 from equipoise.metrics.sampling_variance import auroc_variance
+from equipoise.metrics.statistics import t_quantile
 from equipoise.results.regime.warning import RegimeWarning, by_options, is_frozen, named
 from equipoise.runs.description import StudyDescription
 from equipoise.runs.image_run import FinishedCell, ImageRun
@@ -43,7 +42,7 @@ class AreaGap:
     @property
     def least(self) -> float:
         """The smallest gap that the sampling of patients does not explain."""
-        return max(LEAST_GAP, self.error * float(stats.t.ppf(GAP_LEVEL, self.gap.freedom)))
+        return max(LEAST_GAP, self.error * t_quantile(GAP_LEVEL, self.gap.freedom))
 
     @property
     def exceeds_chance(self) -> bool:
@@ -63,10 +62,10 @@ def below_chance(images: ImageRun, *, ignored: Collection[str] = ()) -> Iterator
     for method in images.methods:
         if method in ignored:
             continue
-        low = []
-        for area in (area_of_rare(images, method), area_of_all(images, method)):
-            if area is not None and area.value < CHANCE:
-                low.append(area)
+        areas = [area_of_rare(images, method)]
+        if len(images.class_names) > 2:  # else it is the same
+            areas.append(area_of_all(images, method))
+        low = [area for area in areas if area is not None and area.value < CHANCE]
         below = [area for area in low if area.interval[1] < CHANCE]
         if below:
             backwards[method] = below[0]
@@ -146,7 +145,7 @@ def area_gap(cells: Sequence[FinishedCell]) -> AreaGap | None:
             predictions=cell.validation, patients=cell.validation_patients, weight=1 / len(cells)
         )
         validation.append(term)
-    minus_test = _terms(cells, -1 / len(cells))
+    minus_test = [term.weighted(-term.weight) for term in test]
     of_test, of_validation = sum_areas(test, classes), sum_areas(validation, classes)
     gap = sum_areas([*validation, *minus_test], classes)
     # Shares of 1 / n of perfect areas may add up to a little more than 1.
