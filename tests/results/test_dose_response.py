@@ -8,11 +8,11 @@ import pytest
 from equipoise.atomic import read_json, write_json
 from equipoise.curation.dosed import DosedOversampler
 from equipoise.experiments.methods.catalogue import build_methods
-from equipoise.experiments.methods.doses import DOSED, find_ladders
 from equipoise.experiments.parameters import describe_steps
 from equipoise.experiments.protocol import Budget
 from equipoise.metrics.classification import METRICS
 from equipoise.results.dose_response import DoseRow, dose_response, fall_behind, write_dose
+from equipoise.results.ladders import DOSED, find_ladders
 from equipoise.runs.csv_records import read_rows
 from equipoise.runs.description import MethodDescription
 from equipoise.runs.run import open_run

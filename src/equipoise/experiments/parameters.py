@@ -12,9 +12,8 @@ from sklearn.pipeline import Pipeline
 
 from equipoise.atomic import JsonValue
 from equipoise.exceptions import SettingError
+from equipoise.experiments.protocol import SEED
 from equipoise.runs.description import StepDescription
-
-SEED = "seed"  # every step's parameter of this name is set by the cell
 
 
 @runtime_checkable

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import betabinom, mannwhitneyu, norm, rankdata
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
+from scipy.special import ndtri
 
 from equipoise.arrays import Rows
 from equipoise.exceptions import DataError
+from equipoise.metrics.statistics import midranks
 from equipoise.randomness import derive_seed
 
 Features = NDArray[np.float64]  # (n, d)
@@ -198,7 +197,7 @@ def mann_whitney_z(first: Distances, second: Distances) -> float:
         -1.549
     """
     n, m = len(first), len(second)
-    u = rankdata(np.concatenate([first, second]))[:n].sum() - n * (n + 1) / 2
+    u = midranks(np.concatenate([first, second]))[:n].sum() - n * (n + 1) / 2
     return float((u - n * m / 2) / np.sqrt(n * m * (n + m + 1) / 12))
 
 
@@ -246,6 +245,9 @@ def copying_score(
         >>> copying_score(train, held_out, copies, *to_train) < -5
         True
     """
+    from sklearn.cluster import KMeans  # reading a run takes neither this nor scipy.stats
+    from sklearn.exceptions import ConvergenceWarning
+
     wanted = n_cells or int(np.clip(len(held_out) // PER_CELL, 1, MOST_CELLS))
     cells = KMeans(min(wanted, len(train)), n_init=1, random_state=derive_seed("cells") % 2**32)
     with warnings.catch_warnings():
@@ -286,18 +288,20 @@ def membership(members: Distances, non_members: Distances) -> Membership:
         >>> attack.auc, attack.caught, round(attack.p_auc, 4)
         (0.875, 0.5, 0.0025)
     """
+    from scipy.stats import betabinom, mannwhitneyu
+
     n_members, n_non_members = len(members), len(non_members)
-    ranks = rankdata(-np.concatenate([members, non_members]))  # the nearest rank highest
+    ranks = midranks(-np.concatenate([members, non_members]))  # the nearest rank highest
     ahead = (
-        ranks[:n_members] - rankdata(-members)
+        ranks[:n_members] - midranks(-members)
     ) / n_non_members  # share each member is nearer than
-    behind = 1 - (ranks[n_members:] - rankdata(-non_members)) / n_members
+    behind = 1 - (ranks[n_members:] - midranks(-non_members)) / n_members
     auc = float(ahead.mean())
     variance = 0.0
     for placements in (ahead, behind):
         if len(placements) > 1:
             variance += float(np.var(placements, ddof=1)) / len(placements)
-    half = norm.ppf(0.975) * float(np.sqrt(variance))
+    half = ndtri(0.975) * float(np.sqrt(variance))
 
     n_allowed = max(1, int(np.ceil(CLOSE * n_non_members)))
     n_caught = int(np.count_nonzero(members < np.sort(non_members)[n_allowed - 1]))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from equipoise.atomic import JsonValue
-from equipoise.experiments.parameters import SEED
+from equipoise.experiments.protocol import SEED
 from equipoise.metrics.classification import METRICS
 from equipoise.results.bootstrap_scores import N_DRAWS, score
 from equipoise.results.comparison import compare_family

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.experiments.methods.doses import Ladder, find_ladders
 from equipoise.metrics.base import Metric, Predictions, Values
 from equipoise.metrics.classification import METRICS, recalls
 from equipoise.metrics.statistics import mean_known, unit_means
 from equipoise.results.bootstrap_scores import N_DRAWS, BootstrapScores, score
 from equipoise.results.comparison import compare_pairs
+from equipoise.results.ladders import Ladder, find_ladders
 from equipoise.results.method_tables import summarize_runs
 from equipoise.results.records import Comparison
 from equipoise.runs.csv_records import write_rows

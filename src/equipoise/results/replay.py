@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from equipoise.atomic import JsonObject, JsonValue
-from equipoise.experiments.methods.doses import DOSED, UNITS
+from equipoise.results.ladders import DOSED, UNITS
 from equipoise.results.phrases import listed
 from equipoise.runs.description import MethodDescription, StudyDescription
 

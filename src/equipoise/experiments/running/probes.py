@@ -11,7 +11,8 @@ from sklearn.base import clone
 
 from equipoise.arrays import Rows
 from equipoise.data.dataset import ImageDataset
-from equipoise.experiments.parameters import SEED, parameters
+from equipoise.experiments.parameters import parameters
+from equipoise.experiments.protocol import SEED
 from equipoise.experiments.study import Study
 from equipoise.resampling.gan.oversampler import GANOversampler
 
