@@ -39,6 +39,12 @@ print()
 print(json.dumps({"lines": lines, "calls": len(calls), "with_torch": with_torch}))
 """
 
+WITHOUT_TRAINING = """
+import sys
+import equipoise.results.tables, equipoise.report.html, equipoise.results.ranking
+print([name for name in ("torch", "sklearn", "imblearn", "scipy.stats") if name in sys.modules])
+"""
+
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, object]:
@@ -53,6 +59,13 @@ def answers() -> dict[str, object]:
 def test_no_help_list_or_missing_folder_imports_torch(answers: dict[str, object]) -> None:
     assert answers["with_torch"] == []
     assert answers["calls"] == 23
+
+
+def test_tables_and_report_need_no_library_that_trains() -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TRAINING], check=True, capture_output=True, text=True
+    )
+    assert process.stdout.strip() == "[]"
 
 
 def test_lines_of_families_are_the_same_with_placeholders(answers: dict[str, object]) -> None:
