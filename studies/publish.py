@@ -108,10 +108,11 @@ def _copy_evidence(run: Path, target: Path) -> None:
 
 
 def _write_curves(run: Path, path: Path) -> None:
+    images = open_run(run).images
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("method", "grid", "sensitivity_at_fpr", "precision_at_recall"))
-        for method, curves in mean_curves(open_run(run).images, points=51).items():
+        for method, curves in mean_curves(images, images.methods, points=51).items():
             for row in zip(curves.grid, curves.sensitivity, curves.precision, strict=True):
                 writer.writerow((method, *(f"{value:.4f}" for value in row)))
 
