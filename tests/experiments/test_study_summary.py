@@ -9,6 +9,7 @@ from equipoise.data.images.listing import NO_PATIENTS
 from equipoise.data.images.options import Loaded
 from equipoise.data.phantoms.datasets import cells
 from equipoise.data.volume_dataset import VolumeDataset
+from equipoise.data.volumes import loading
 from equipoise.data.volumes.options import LoadedVolumes
 from equipoise.experiments.image_plan import plan_study
 from equipoise.experiments.protocol import Budget, Protocol, VolumeBudget, VolumeProtocol
@@ -86,3 +87,9 @@ def test_cases_of_volumes_are_counted_by_class(brains: VolumeDataset) -> None:
     assert lines[1].split() == ["class", "cases", "voxels"]
     assert lines[2].split()[-1] == f"{brains.counts[0]:,}"
     assert sum(line.startswith("Note: The source's own split is not used") for line in lines) == 1
+    assert any(line.startswith("Split: new, ") and "folds by patient" in line for line in lines)
+    unknown = replace(loaded, notes=(loading.NO_PATIENTS,))
+    study = plan_volume_study(unknown, VolumeProtocol(), VolumeBudget(), name="s")
+    lines = study_lines(study)
+    assert "unknown patients" in lines[0]
+    assert any("folds by case" in line for line in lines)

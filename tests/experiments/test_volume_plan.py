@@ -4,12 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from equipoise.data.reading import read_volumes
 from equipoise.data.volume_dataset import VolumeDataset
-from equipoise.data.volumes.options import LoadedVolumes
-from equipoise.exceptions import SettingError
+from equipoise.data.volumes.options import LoadedVolumes, VolumeOptions
+from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.methods.segmentation import VOLUME_METHODS, build_volume_methods
 from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
 from equipoise.experiments.volume_plan import check_volume_plan, plan_volume_study
+from equipoise.testing.volume_readers import write_case
 from equipoise.testing.volumes import volumes_of
 
 BUDGET = VolumeBudget(
@@ -62,3 +64,18 @@ def test_every_method_keeps_to_the_budget(name: str) -> None:
 def test_unknown_methods_are_refused_before_anything_is_read() -> None:
     with pytest.raises(SettingError, match="Did you mean 'balanced'"):
         check_volume_plan(VolumeProtocol(methods=("random", "balancd")), BUDGET)
+
+
+def test_one_scan_under_two_patients_is_refused_by_name(tmp_path: Path) -> None:
+    for i, seed in enumerate((0, 1, 2, 1)):
+        write_case(tmp_path / "brains" / f"p{i}", seed=seed)
+    options = VolumeOptions(cache=tmp_path / "cache")
+    loaded = read_volumes(tmp_path / "brains", options)
+    with pytest.raises(DataError, match=r"same scan \(1\): p1 = p3\. .*--ignore.*--groups"):
+        plan_volume_study(loaded, VolumeProtocol(), BUDGET, name="s")
+    options = VolumeOptions(cache=tmp_path / "cache", groups="p[02]|p")
+    loaded = read_volumes(tmp_path / "brains", options)
+    assert plan_volume_study(loaded, VolumeProtocol(), BUDGET, name="s").splits
+    options = VolumeOptions(cache=tmp_path / "cache", ignore=("p3",))
+    loaded = read_volumes(tmp_path / "brains", options)
+    assert plan_volume_study(loaded, VolumeProtocol(), BUDGET, name="s").splits

@@ -46,7 +46,7 @@ def study_lines(study: Study) -> list[str]:
     if isinstance(study.dataset, ImageDataset):
         lines = image_lines(study, study.dataset, patients_are_known=are_known)
     else:
-        lines = volume_lines(study.dataset)
+        lines = volume_lines(study.dataset, patients_are_known=are_known)
     lines.append(split_line(study, patients_are_known=are_known))
     if study.duplicates is not None:
         lines += copies_lines(study.images, study.duplicates)
@@ -89,10 +89,11 @@ def class_lines(dataset: ImageDataset, *, patients_are_known: bool) -> list[str]
     return [first, *aligned(rows)]
 
 
-def volume_lines(dataset: VolumeDataset) -> list[str]:
+def volume_lines(dataset: VolumeDataset, *, patients_are_known: bool) -> list[str]:
     """Return how many cases there are, and in how many of them each class occurs."""
     names = ", ".join(dataset.modalities)
-    first = f"Read: {len(dataset):,} cases of {n_patients(dataset, slice(None))}, with {names}."
+    patients = n_patients(dataset, slice(None)) if patients_are_known else "unknown patients"
+    first = f"Read: {len(dataset):,} cases of {patients}, with {names}."
     rows: list[tuple[str, ...]] = [("class", "cases", "voxels")]
     for name, voxels in zip(dataset.class_names, dataset.table.T, strict=True):
         rows.append((name, f"{np.count_nonzero(voxels):,}", f"{voxels.sum():,}"))
@@ -102,10 +103,12 @@ def volume_lines(dataset: VolumeDataset) -> list[str]:
 def split_line(study: Study, *, patients_are_known: bool) -> str:
     """Return where the splits come from, and how large the parts of the first one are."""
     splits, dataset = study.splits, study.dataset
-    n = f"{len(splits)} split{'s' * (len(splits) > 1)}"
+    of_images = isinstance(dataset, ImageDataset)
+    n = f"{len(splits)} {'split' if of_images else 'fold'}{'s' * (len(splits) > 1)}"
+    unit = "patient" if patients_are_known else "image" if of_images else "case"
     origin = {
         OWN: "that of the source (--new-splits draws others)",
-        NEW: f"new, {n} by {'patient' if patients_are_known else 'image'}",
+        NEW: f"new, {n} by {unit}",
         "": n,
     }[study.split_origin]
     parts = []

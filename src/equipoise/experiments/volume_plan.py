@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from equipoise.atomic import JsonFields
+from equipoise.data.images.listing import first_few
 from equipoise.data.patient_folds import patient_folds
 from equipoise.data.splits import Split
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.data.volumes.options import LoadedVolumes
+from equipoise.exceptions import DataError
 from equipoise.experiments.methods.segmentation import build_volume_methods
 from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
 from equipoise.experiments.study import NEW, Study
@@ -45,7 +47,7 @@ def plan_volume_study(
         facts: Anything else to store in `study.json`, as JSON values.
 
     Raises:
-        DataError: Fewer than three patients.
+        DataError: Fewer than three patients, or cases of different patients hold the same scan.
         SettingError: A method or metric is unknown, or there are more folds than patients.
 
     See Also:
@@ -53,6 +55,7 @@ def plan_volume_study(
     """
     check_volume_plan(protocol, budget)
     dataset = loaded.dataset
+    refuse_copied_scans(dataset)
     n_patients = len(set(dataset.groups.tolist()))
     splits = patient_folds(
         dataset,
@@ -80,6 +83,27 @@ def plan_volume_study(
             source=PYTHON if loaded.options is None else VOLUMES, options=loaded.options
         ),
     )
+
+
+def refuse_copied_scans(dataset: VolumeDataset) -> None:
+    """Check that no scan is in cases of different patients, which folds may separate.
+
+    Raises:
+        DataError: Some are; names the first pairs and the ways out.
+    """
+    first_of: dict[str, int] = {}
+    copies: list[str] = []
+    for i, volume in enumerate(dataset.volumes):
+        scans = volume.record.voxels.values()
+        first = min((first_of.setdefault(scan, i) for scan in scans), default=i)
+        if dataset.groups[first] != dataset.groups[i]:
+            copies.append(f"{dataset.ids[first]} = {dataset.ids[i]}")
+    if copies:
+        raise DataError(
+            f"Cases of different patients hold the same scan ({len(copies)}): "
+            f"{first_few(copies)}. Leave one of each pair out with ignore (--ignore), or name the "
+            "patient of both with groups (--groups REGEX) or a table (--table CSV)."
+        )
 
 
 def notes_on_absent_classes(dataset: VolumeDataset, splits: Sequence[Split]) -> Iterator[str]:

@@ -173,4 +173,14 @@ def test_the_real_outside_patient(shared: Path, tmp_path: Path) -> None:
     loaded = read_volumes(root, VolumeOptions(cache=tmp_path, labels="msd_brain"))
     assert loaded.dataset.modalities == ("FLAIR", "T1", "T1c", "T2")
     assert loaded.dataset.table[0, 1:].tolist() == [122275, 32168, 42366]
-    assert any("air" in note and "(1): BRATS_009." in note for note in loaded.notes)
+    assert any("air" in note and "(1): “BRATS_009”." in note for note in loaded.notes)
+
+
+def test_patients_in_the_names_of_cases_are_suggested(tmp_path: Path) -> None:
+    for i in range(6):
+        write_case(tmp_path / "brains" / f"sub-{i // 2}/ses-{i % 2}", seed=i)
+    notes = load(tmp_path / "brains").notes
+    (suggestion,) = [note for note in notes if "--groups '" in note and note != NO_PATIENTS]
+    assert "3 different parts" in suggestion
+    pattern = suggestion.split("'")[1]
+    assert load(tmp_path / "brains", groups=pattern).dataset.groups.tolist() == [0, 0, 1, 1, 2, 2]

@@ -6,6 +6,7 @@ import numpy as np
 
 from equipoise.atomic import read_json, write_json
 from equipoise.data.images.listing import find_patients, first_few
+from equipoise.data.images.patient_names import suggest_groups
 from equipoise.data.volume_dataset import Volume, VolumeDataset, load_volume
 from equipoise.data.volumes.case_files import file_digest
 from equipoise.data.volumes.case_record import CaseRecord, is_complete
@@ -140,7 +141,7 @@ def _choose_patients(
     patients = [case.patient for case in cases]
     if all(patients):
         return patients
-    notes.append(NO_PATIENTS)
+    notes += [NO_PATIENTS, *suggest_groups(names, 1)]
     return names
 
 
