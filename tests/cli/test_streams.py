@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from equipoise.cli.app import print_error
 from equipoise.cli.streams import LastingFile, Stopped, ending_signals, lasting
 from equipoise.cli.terminal import Terminal
 
@@ -100,6 +101,17 @@ def test_what_the_machine_ran_out_of_is_said_in_one_line(
     assert err.startswith("Error: ")
     assert err.count("\n") == 1
     assert named in err
+
+
+def test_an_error_is_printed_where_there_is_no_memory_for_colors(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("equipoise.cli.terminal.Terminal.print", fail)
+    print_error("a [red] cell")
+    assert capsys.readouterr().err == "Error: a [red] cell\n"
 
 
 def test_a_bug_keeps_its_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.fixtures.volume_run import LOW_GRADE, label_maps
 
 from equipoise.atomic import read_json, write_json
+from equipoise.data.volumes.loading import NO_PATIENTS
 from equipoise.report.html import write_report
 from equipoise.report.run_contents import read_contents
 from equipoise.report.segmentation import AFTER, BEFORE, glance, stages, warnings
@@ -211,3 +212,16 @@ def test_the_patient_without_an_active_part_is_where_it_is_said() -> None:
     assert [bool(np.any(codes == 4)) for codes in label_maps()] == [
         i != LOW_GRADE for i in range(5)
     ]
+
+
+def test_where_no_patients_are_known_the_page_speaks_of_cases(volumes_copy: Path) -> None:
+    study = read_json(volumes_copy / "study.json")
+    study["facts"]["notes"] = [NO_PATIENTS]
+    write_json(volumes_copy / "study.json", study)
+    write_all_tables(open_run(volumes_copy))
+    page = write_report(volumes_copy).read_text(encoding="utf-8")
+    # Notes may speak of patients, and so may what is said of them being unknown.
+    elsewhere = r"<(style|svg|li|footer)\b.*?</\1>|<dt>patients</dt>"
+    words = re.sub("<[^>]*>", " ", re.sub(elsewhere, "", page, flags=re.DOTALL))
+    assert [line for line in words.splitlines() if "patient" in line.lower()] == []
+    assert "Mean Dice of each case" in words

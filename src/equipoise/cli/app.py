@@ -61,9 +61,12 @@ def reason(error: Exception) -> str:
 
 def print_error(message: str) -> None:
     """Print a message to standard error, with "Error:" in red before it."""
-    from rich.markup import escape
+    try:
+        from rich.markup import escape
 
-    from equipoise.cli.terminal import Terminal
+        from equipoise.cli.terminal import Terminal
 
-    text = f"[bold red]Error:[/] {escape(message)}"
-    Terminal(stderr=True).print(text, soft_wrap=True, highlight=False, markup=True)
+        text = f"[bold red]Error:[/] {escape(message)}"
+        Terminal(stderr=True).print(text, soft_wrap=True, highlight=False, markup=True)
+    except (MemoryError, OSError, ImportError):  # not even for what Rich imports and reads
+        sys.stderr.write(f"Error: {message}\n")

@@ -9,7 +9,9 @@ from typing import Any
 from markupsafe import Markup, escape
 
 MINUS = "\N{MINUS SIGN}"
-UNBROKEN = re.compile(r"(?<![\w-])(?:--[a-z][\w-]*|[A-Za-z]\w*-\d+)(?![\w-])")
+UNBROKEN = re.compile(
+    r"(?<![\w-])(?:--[a-z][\w-]*|[A-Za-z]\w*-\d+|[a-z_]\w*='[^'\s]{1,20}')(?![\w-])"
+)
 
 
 def known(value: float | None) -> bool:
@@ -111,13 +113,27 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def in_units(text: str, unit: str) -> str:
+    """Return a text of ours about patients, in the words of a study that may know none.
+
+    Args:
+        text: The text, which contains no name; markup stays markup.
+        unit: "patient", "case" or "image".
+
+    Example:
+        >>> in_units("Patients were split first, each patient once.", "case")
+        'Cases were split first, each case once.'
+    """
+    return text.replace("patient", unit).replace("Patient", sentence_case(unit))
+
+
 def breakable(name: str) -> Markup:
     """Return HTML in which a browser may break a long name after its underscores."""
     return escape(name).replace("_", Markup("_<wbr>"))
 
 
 def unbroken(sentence: str) -> Markup:
-    """Return HTML in which options, split-0 and a number with its percent sign stay on one line.
+    """Return HTML in which options, settings, split-0 and percentages stay on one line.
 
     Example:
         >>> unbroken("Use --own-thresholds.")

@@ -32,6 +32,7 @@ FILTERS = (
     tables.signed_interval,
     formatting.breakable,
     formatting.decimal,
+    formatting.in_units,
     formatting.megabytes,
     formatting.p_value,
     formatting.seconds,

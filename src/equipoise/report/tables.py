@@ -11,6 +11,7 @@ from equipoise.report.formatting import (
     decimal,
     extent,
     flat,
+    in_units,
     interval,
     known,
     plural,
@@ -54,7 +55,8 @@ def forests(c: Contents) -> list[Forest]:
     for name, rows in by_metric(c.results.comparisons).items():
         with_runs = [row for row in rows if row.n_runs and known(row.difference)]
         if with_runs:
-            drawn.append(forest(c.results.metrics[name], with_runs, c.results.baseline))
+            metric = c.results.metrics[name]
+            drawn.append(forest(metric, with_runs, c.results.baseline, c.description.unit))
     return drawn
 
 
@@ -93,7 +95,7 @@ def contest_forests(c: Contents) -> list[Forest]:
         metric = c.results.metrics[name]
         named_by_control = [replace(row, method=row.baseline) for row in rows]
         against_controls = replace(
-            forest(metric, named_by_control, champion),
+            forest(metric, named_by_control, champion, c.description.unit),
             title=f"{sentence_case(metric.label)}, {champion} minus control",
             note=f"{sentence_case(metric.summary)}. {side_of_zero(metric)} of zero {champion} is "
             "better than the control.",
@@ -115,12 +117,13 @@ def side_of_zero(metric: Metric) -> str:
     return "Right" if metric.higher_is_better else "Left"
 
 
-def forest(metric: Metric, rows: Sequence[Comparison], baseline: str) -> Forest:
+def forest(metric: Metric, rows: Sequence[Comparison], baseline: str, unit: str) -> Forest:
     """Return the comparisons on one metric, with an axis that covers all intervals."""
     ends: list[float] = []
     for row in rows:
         ends += [row.low, row.high, row.difference]
-    note = f"{sentence_case(metric.summary)}. {side_of_zero(metric)} of zero a method is better"
+    summary = sentence_case(in_units(metric.summary, unit))
+    note = f"{summary}. {side_of_zero(metric)} of zero a method is better"
     return Forest(
         title=f"{sentence_case(metric.label)}, difference to the baseline ({baseline})",
         note=f"{note} than the baseline.",

@@ -10,7 +10,7 @@ from equipoise.experiments.region_metrics import DICE, by_size, name_of
 from equipoise.metrics.base import Metric
 from equipoise.metrics.segmentation import SEGMENTATION_METRICS, RegionMetric
 from equipoise.report.figures import OKABE_ITO, Axis
-from equipoise.report.formatting import known, sentence_case
+from equipoise.report.formatting import in_units, known, sentence_case
 from equipoise.report.run_contents import Contents
 from equipoise.report.tables import Score, headline, scores
 from equipoise.runs.volume_run import VolumeRun
@@ -157,7 +157,7 @@ def part_table(
     columns = []
     for column, part in zip(metrics, parts, strict=True):
         columns.append(replace(column, label=part.removeprefix("class ")))
-    note = f"{sentence_case(metric.summary)}."
+    note = f"{sentence_case(in_units(metric.summary, c.description.unit))}."
     return ScoreTable(sentence_case(metric.label), note, columns, rows)
 
 

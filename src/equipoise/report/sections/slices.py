@@ -84,6 +84,7 @@ class SliceEvidence:
         arrays: Of slice i: "image_i" (m, h, w) gray values of m modalities, "truth_i" (h, w) class
             codes, and "drawn_i_j" (h, w) class codes by method j.
         regions: The regions, the largest first.
+        unit: "patient", or "case" where no patients are known.
     """
 
     reference: str
@@ -94,6 +95,7 @@ class SliceEvidence:
     dice: Mapping[str, Mapping[str, Mapping[str, float]]]
     arrays: Mapping[str, Codes]
     regions: Regions
+    unit: str = "patient"
 
     @property
     def styles(self) -> dict[str, Style]:
@@ -228,6 +230,7 @@ def read_slices(contents: Contents) -> SliceEvidence | None:
         examples=records_of(ExampleRecord, stored["exhibits"]),
         dice=stored["dice"],
         arrays=arrays,
+        unit=contents.description.unit,
         regions=[(name, regions[name]) for name in by_size(regions)],
     )
 
@@ -244,7 +247,8 @@ def shared_patients(evidence: SliceEvidence) -> dict[str, list[SliceRow]]:
         patient = evidence.slices[example.slice].patient
         role = sentence_case(example.role)
         dice = decimal(example.mean_dice, 2)
-        title = f"{role} patient of {reference}: patient {patient} (mean Dice {dice})"
+        name = f"{evidence.unit} {patient}"
+        title = f"{role} {evidence.unit} of {reference}: {name} (mean Dice {dice})"
         figures = [
             *plain_figures(evidence, example.slice),
             *method_figures(evidence, example.slice, evidence.methods),
@@ -258,7 +262,7 @@ def own_figures(evidence: SliceEvidence, method: str) -> Iterator[SliceFigure]:
     for example in evidence.examples_of(method):
         patient = evidence.slices[example.slice].patient
         note = f"{example.reason}; mean Dice {decimal(example.mean_dice, 2)}"
-        caption = f"{sentence_case(example.role)}: patient {patient}"
+        caption = f"{sentence_case(example.role)}: {evidence.unit} {patient}"
         for figure in method_figures(evidence, example.slice, [method]):
             yield replace(figure, method=None, caption=caption, note=note)
 
@@ -305,7 +309,7 @@ def slice_figure(
         caption=caption,
         note=note,
         method=method,
-        text=f"Slice {record.z} of patient {record.patient}, {caption}: {note}",
+        text=f"Slice {record.z} of {evidence.unit} {record.patient}, {caption}: {note}",
         picture=picture_id(i, modality),
         outlines=outlines,
         width=width,
