@@ -225,3 +225,18 @@ def test_where_no_patients_are_known_the_page_speaks_of_cases(volumes_copy: Path
     words = re.sub("<[^>]*>", " ", re.sub(elsewhere, "", page, flags=re.DOTALL))
     assert [line for line in words.splitlines() if "patient" in line.lower()] == []
     assert "Mean Dice of each case" in words
+
+
+def test_a_quantity_that_was_recorded_once_is_a_point_and_no_empty_chart(
+    volumes_copy: Path,
+) -> None:
+    for path in volumes_copy.glob("cells/*/*/*/history.csv"):
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join(line for line in lines if not re.search(",1,loss", line)) + "\n")
+    page = write_report(volumes_copy).read_text(encoding="utf-8")
+    charts = re.findall(r'<svg viewBox="0 0 360 250".*?</svg>', page, flags=re.DOTALL)
+    assert any('class="point' in chart for chart in charts)
+    for chart in charts:
+        drawn = re.findall(r'points="([^"]*)"', chart)
+        assert 'class="point' in chart or drawn
+        assert all(" " in points for points in drawn)

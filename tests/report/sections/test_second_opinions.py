@@ -156,3 +156,9 @@ def test_the_page_holds_the_section_whatever_failed(
     page = write_report(make_run(**fields)).read_text(encoding="utf-8")
     assert "What this study could find" in page
     assert "Second opinions, " in page
+
+
+def test_a_method_without_a_finished_run_is_said_to_have_failed(make_run: MakeRun) -> None:
+    page = write_report(make_run(broken=("dcgan",))).read_text(encoding="utf-8")
+    assert '<td colspan="3">failed</td>' in page
+    assert "not enough runs</span>" in page  # of tests without an answer for the other methods
