@@ -71,10 +71,11 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         """
         images = check_images(images, name=name)
         if (images.shape[1:], images.dtype) != (self.shape_, self.dtype_):
+            shape = ", ".join(map(str, self.shape_))
             raise DataError(
-                f"Expected {name} like the training images, {self.dtype_} of shape "
-                f"{('n', *self.shape_)}, got {images.dtype} of shape {images.shape}. Prepare all "
-                "images alike."
+                f"Expected {name} like the training images, {self.dtype_} of shape (n, {shape}), "
+                f"got {images.dtype} of shape {images.shape}. Convert all images to one depth, "
+                "size and number of channels."
             )
         return images
 

@@ -1,6 +1,5 @@
 """Tables that are the parts of a split by their names, such as train.csv and test.csv."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -84,10 +83,9 @@ def join_parts(table: Table, root: Path, ignore: Sequence[str] = ()) -> tuple[Ta
         counts[name] = len(other.rows)
     if len(counts) < 2:
         return table, []
-    example = max(counts, key=lambda name: not table.path.match(name))
     note = (
         f"Tables read as one, with their names as the split: {first_names(list(counts))}. To leave "
-        f"one out, use ignore (such as --ignore {shlex.quote(example)})."
+        "one out, use ignore with its name (--ignore NAME)."
     )
     joined = Table(
         path=table.path,

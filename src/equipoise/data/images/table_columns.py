@@ -14,7 +14,7 @@ from equipoise.data.images.options import ReadOptions
 from equipoise.data.label_columns import columns_of_flags, flag_columns, labels_of_flags
 from equipoise.data.patient_columns import means_patients
 from equipoise.data.spelling import is_missing
-from equipoise.names import first_names
+from equipoise.names import first_names, quoted
 
 # Role -> usual names of its column, in lower case and without separators, the first one first.
 COLUMNS = {
@@ -93,10 +93,8 @@ def join_flags(table: Table, options: ReadOptions) -> tuple[Table, list[str]]:
     rows: list[TableRow] = []
     for row, label in zip(table.rows, labels, strict=True):
         rows.append(replace(row, cells={**row.cells, LABEL_COLUMN: label}))
-    note = (
-        f"Classes of {table.path.name}: the columns {first_few(flag_columns(table), 12)}, of which "
-        "one is 1 in each line."
-    )
+    listed = first_few(flag_columns(table), 12)
+    note = f"Classes of {quoted(table.path.name)}: columns {listed}; one is 1 in each line."
     columns = (*table.columns, LABEL_COLUMN)
     return replace(table, columns=columns, rows=tuple(rows)), [note]
 
@@ -114,7 +112,7 @@ def columns_note(table: Table, columns: Mapping[str, str | None]) -> str:
         parts.append(f"{noun} {'none' if column is None else repr(column)}")
     used = set(columns.values())
     unused = [column for column in table.columns if column not in used]
-    note = f"Columns of {table.path.name}: {', '.join(parts)}"
+    note = f"Columns of {quoted(table.path.name)}: {', '.join(parts)}"
     if unused:
         note += f"; not used: {first_few(unused, 12)}"
     splits = [column for column in unused if MAY_BE_SPLIT.fullmatch(compact(column))]

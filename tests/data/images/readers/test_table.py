@@ -13,6 +13,7 @@ from equipoise.data.images.readers import folder
 from equipoise.data.images.readers.table import list_files, read, recognizes
 from equipoise.data.patient_columns import means_patients
 from equipoise.exceptions import DataError
+from equipoise.names import without_names
 
 OPTIONS = ReadOptions(cache="off", size=8)
 GOOD = """file,label,patient,split
@@ -49,7 +50,7 @@ def test_columns_are_found_by_name(tmp_path: Path) -> None:
     assert loaded.source_split.tolist() == ["train", "test", "train", ""]
     columns, note = loaded.notes
     assert columns == (
-        "Columns of t.csv: images 'file', classes 'label', patients 'patient', split 'split'."
+        "Columns of “t.csv”: images 'file', classes 'label', patients 'patient', split 'split'."
     )
     assert note.startswith("1 of 4 images")
     assert "'split'" in note
@@ -427,6 +428,26 @@ def test_patients_that_a_spreadsheet_rounded_are_refused(patient: str, tmp_path:
     text = GOOD.replace("p1", f'"{patient}"').replace(",test", ",").replace(",train", ",")
     with pytest.raises(DataError, match=r"'patient' that a spreadsheet has rounded: line 2"):
         list_files(table(images(tmp_path), text), OPTIONS)
+
+
+def test_notes_without_names_name_no_file_or_patient(tmp_path: Path) -> None:
+    root = tmp_path / "Clara Roe films"
+    for part in ("train", "test"):
+        lines = ["image,label,patient,age"]
+        for i in range(4):
+            name = f"Jane Doe {part} {i}"
+            (root / "Clara").mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), i).save(root / "Clara" / f"{name}.png")
+            lines.append(f"{name},{'xy'[i % 2]},{'Mary Poe' if i else 'mary poe'},3")
+        (root / f"Jack Loe {part}.csv").write_text("\n".join((*lines, lines[-1])))
+        (root / "Jack Loe others.csv").write_text(lines[0])
+    Image.new("L", (8, 8), 9).save(root / "Clara" / "Jim Foe.png")
+    path = root / "Jack Loe train.csv"
+    listing = list_files(path, replace(OPTIONS, split_column="none"))
+    assert len(listing.notes) == 7
+    page = " ".join(without_names(note, listing.files) for note in listing.notes)
+    for name in ("Jane", "Doe", "Mary", "Poe", "Jack", "Loe", "Clara", "Roe", "Jim", "Foe"):
+        assert name not in page
 
 
 def test_a_workbook_is_refused_as_one(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from equipoise.data.volumes.loading import load_cases
 from equipoise.data.volumes.options import LoadedVolumes, RawCase, VolumeOptions
 from equipoise.data.volumes.roles import LABEL, MASK, UNCLEAR, role_of
 from equipoise.exceptions import DataError
+from equipoise.names import quoted
 
 CARD = ReaderCard(
     name="table",
@@ -110,7 +111,10 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
                 split=split_of(cells["split"]),
             )
         )
-    note = f"Columns of {table_path.name} left out, not files of volumes: {', '.join(left_out)}."
+    note = (
+        f"Columns of {quoted(table_path.name)} left out, not files of volumes: "
+        f"{', '.join(left_out)}."
+    )
     return load_cases(cases, options, (note,) if left_out else ())
 
 
