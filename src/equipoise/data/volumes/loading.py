@@ -43,9 +43,9 @@ def load_cases(
     if unlabeled := [case.id for case in cases if case.label_file is None]:
         raise DataError(
             f"Expected a label file in every case, found none in {first_few(unlabeled)}. Add the "
-            "files (such as seg.nii.gz), move the cases away, or predict them one by one. Images "
-            "and label maps in two folders (imagesTr, labelsTr) are listed in a table (--table "
-            "CSV with case, label and a column of files for each modality)."
+            "files (such as seg.nii.gz), move the cases away, or predict them one by one. Files "
+            "with other names or in other folders are listed in a table (--table CSV with case, "
+            "label and a column of files for each modality)."
         )
     notes = list(notes)
     modalities = options.modalities or _shared_modalities(cases, notes)

@@ -8,6 +8,7 @@ from equipoise.data.images.options import ReaderCard
 from equipoise.data.volumes.file import suffix_of
 from equipoise.data.volumes.loading import load_cases
 from equipoise.data.volumes.options import LoadedVolumes, RawCase, VolumeOptions
+from equipoise.data.volumes.paired_folders import paired_cases
 from equipoise.data.volumes.roles import (
     LABEL,
     MASK,
@@ -44,9 +45,10 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
     """Read all cases below a folder; the role of a file is recognized by its name.
 
     Every folder that itself has volumes is a case, named by its path below `path`, or by the name
-    of `path` if it is that folder. Files that are no volumes are ignored. Unless `options.groups`
-    says otherwise, each case is a patient. See `equipoise.data.volumes.roles` for the names of
-    files.
+    of `path` if it is that folder; or all images are in one folder and all label maps in another
+    one (see `equipoise.data.volumes.paired_folders`). Files that are no volumes are ignored. Unless
+    `options.groups` says otherwise, each case is a patient. See `equipoise.data.volumes.roles` for
+    the names of files.
 
     Raises:
         DataError: Two files of a case have the same role, or a mask may be of anything; there are
@@ -82,8 +84,14 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
     files_of: dict[Path, list[Path]] = {}
     for file in volumes.files:
         files_of.setdefault((path / file).parent, []).append(path / file)
-    cases = []
+    paired = paired_cases(path, files_of)
+    cases = list(paired.cases)
+    if paired.unlabeled:
+        names = [folder.relative_to(path).as_posix() for folder in paired.unlabeled]
+        notes.append(f"Left out, images without label maps ({len(names)}): {first_names(names)}.")
     for folder, files in sorted(files_of.items()):
+        if folder in paired.folders:
+            continue
         name = path.resolve().name if folder == path else folder.relative_to(path).as_posix()
         cases.append(_case(folder, name, files))
     return load_cases(cases, options, notes)
