@@ -84,7 +84,7 @@ def test_a_signal_ends_with_its_own_code(number: signal.Signals) -> None:
         (OSError("4 requested and 0 written"), "make room"),
         (OSError(errno.EFBIG, "File too large"), "ulimit -f"),
         (OSError(errno.EMFILE, "Too many open files", "a.npz"), "ulimit -n"),
-        (MemoryError(), "ulimit -v"),
+        (MemoryError(), "Not enough memory. Finished cells are kept"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB\nSee ..."), "--workers"),
         (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "ulimit -v"),
     ],

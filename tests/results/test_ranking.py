@@ -123,3 +123,5 @@ def test_a_run_on_volumes_is_named(tmp_path: Path) -> None:
     volumes = write_table(tmp_path / "volumes", {"balanced": 0.3}, "mean_dice")
     with pytest.raises(DataError, match=r"on images in .*volumes, got .*mean_dice"):
         rank_runs([*runs, volumes])
+    with pytest.raises(DataError, match=r"on images in .*volumes, (.|\n)*no table\.csv in .*gone"):
+        rank_runs([*runs, volumes, tmp_path / "gone"])

@@ -56,7 +56,8 @@ def reason(error: Exception) -> str:
         text = error.strerror
         if error.filename is not None:
             text += f": {error.filename}"
-    return text.strip().partition("\n")[0].rstrip(".") or type(error).__name__
+    nameless = "Not enough memory" if isinstance(error, MemoryError) else type(error).__name__
+    return text.strip().partition("\n")[0].rstrip(".") or nameless
 
 
 def print_error(message: str) -> None:

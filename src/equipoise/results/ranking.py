@@ -69,8 +69,8 @@ def rank_runs(folders: Sequence[Path], metric: str = "decided_balanced_accuracy"
 
     Raises:
         SettingError: Unknown metric.
-        DataError: Fewer than 3 runs, fewer than 3 methods in common, a run named twice, or no
-            table.csv in it.
+        DataError: Fewer than 3 runs, fewer than 3 methods in common, a run named twice, or runs
+            that cannot be ranked; names all of them.
     """
     pick(RANKED, metric, "metric")
     n_different = len({folder.resolve() for folder in folders})
@@ -79,7 +79,15 @@ def rank_runs(folders: Sequence[Path], metric: str = "decided_balanced_accuracy"
             f"Expected at least {FEWEST_SETS} run folders, each named once, got {n_different} "
             f"different ones in {len(folders)}. Add runs on other data sets."
         )
-    means = [_read_means(folder, metric) for folder in folders]
+    means: list[dict[str, float]] = []
+    problems: list[str] = []
+    for folder in folders:
+        try:
+            means.append(_read_means(folder, metric))
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
     names = list(dict.fromkeys(name for of_run in means for name in of_run))
     shared = [name for name in names if all(name in of_run for of_run in means)]
     if len(shared) < FEWEST_METHODS:
