@@ -1,8 +1,9 @@
 """What tables and report of a large study cost: CPU seconds, memory, reads, bootstrap draws.
 
-Usage: python -m benchmarks.reporting [--cells METHODS SPLITS SEEDS] [--json FILE]
+Usage: python -m benchmarks.reporting [--cells METHODS SPLITS SEEDS] [--test IMAGES] [--json FILE]
 
-The run is written to a temporary folder with random predictions; nothing is trained.
+The run is written to a temporary folder with random predictions, those of both checkpoint policies;
+nothing is trained.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import resource
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from scipy.special import softmax
 
-from equipoise.atomic import write_json
+from equipoise.atomic import read_arrays, write_json
 from equipoise.experiments.running.environment import machine, versions
 from equipoise.metrics.statistics import patient_draws
 from equipoise.report.html import write_report
@@ -33,6 +35,7 @@ from equipoise.runs.description import (
     StudyDescription,
 )
 from equipoise.runs.run import open_run, requested_cells
+from equipoise.testing.image_runs import write_splits
 from equipoise.training.allocator import keep_freed_memory
 
 CELLS = (18, 5, 5)  # methods, splits, seeds: 450 cells
@@ -41,20 +44,25 @@ VALIDATION = (80, 20)
 N_PATIENTS = 500
 
 
-def measure(n_methods: int, n_splits: int, n_seeds: int) -> dict[str, Any]:
+def measure(
+    n_methods: int, n_splits: int, n_seeds: int, *, n_test: int = sum(TEST)
+) -> dict[str, Any]:
     """Write a run, then its tables and report, and count what that takes."""
     keep_freed_memory()  # as the program does
     with tempfile.TemporaryDirectory() as folder:
-        write_run(Path(folder), n_methods, n_splits, n_seeds)
+        write_run(Path(folder), n_methods, n_splits, n_seeds, n_test=n_test)
         with counted() as counts:
             start = time.process_time()
             run = open_run(folder)
             results = write_all_tables(run)
             tables = time.process_time() - start
-            write_report(run, results)
+            report = write_report(run, results)
             whole = time.process_time() - start
+            size = report.stat().st_size
     return {
         "cells": n_methods * n_splits * n_seeds,
+        "test_images": n_test,
+        "report_mb": round(size / 2**20, 2),
         "cpu_seconds": round(whole, 1),
         "cpu_seconds_of_tables": round(tables, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -63,12 +71,16 @@ def measure(n_methods: int, n_splits: int, n_seeds: int) -> dict[str, Any]:
     }
 
 
-def write_run(folder: Path, n_methods: int, n_splits: int, n_seeds: int) -> None:
+def write_run(
+    folder: Path, n_methods: int, n_splits: int, n_seeds: int, *, n_test: int = sum(TEST)
+) -> None:
     """Write the folder of a finished run of images whose predictions are random."""
-    description = describe(n_methods, n_splits, n_seeds)
+    description = describe(n_methods, n_splits, n_seeds, n_test)
     write_json(folder / "study.json", description.to_json())
+    write_splits(folder, description.to_json()["splits"])
     rng = np.random.default_rng(0)
-    tested = [rng.permutation(N_PATIENTS)[: sum(TEST) // 2] for _ in range(n_splits)]
+    n_patients = n_test * N_PATIENTS // sum(TEST)
+    tested = [rng.permutation(n_patients)[: n_test // 2] for _ in range(n_splits)]
     for cell in requested_cells(description):
         record = ImageCellRecord(
             cell=cell,
@@ -88,13 +100,16 @@ def write_run(folder: Path, n_methods: int, n_splits: int, n_seeds: int) -> None
         write_json(place / "record.json", record.to_json())
         skill = 1.0 + 0.05 * description.method_names.index(cell.method)
         patients = tested[int(cell.split.removeprefix("split-"))]
-        arrays = random_part("test", TEST, patients, skill, rng)
-        arrays |= random_part("validation", VALIDATION, patients + N_PATIENTS, skill, rng)
+        counts = (n_test - n_test // 5, n_test // 5)
+        arrays = random_part("test", counts, patients, skill, rng)
+        arrays |= random_part("validation", VALIDATION, patients + n_patients, skill, rng)
         np.savez_compressed(place / "predictions.npz", allow_pickle=False, **arrays)
         write_history(place / "history.csv", rng)
 
 
-def describe(n_methods: int, n_splits: int, n_seeds: int) -> StudyDescription:
+def describe(
+    n_methods: int, n_splits: int, n_seeds: int, n_test: int = sum(TEST)
+) -> StudyDescription:
     """Describe the study: the first method is the baseline."""
     step = StepDescription(name="classify", class_name="ImageClassifier", settings={"n_steps": 400})
     names = ["none", *(f"method-{i}" for i in range(1, n_methods))]
@@ -102,8 +117,12 @@ def describe(n_methods: int, n_splits: int, n_seeds: int) -> StudyDescription:
         name="",
         n_train=600,
         n_validation=sum(VALIDATION),
-        n_test=sum(TEST),
-        counts={"train": (480, 120), "validation": VALIDATION, "test": TEST},
+        n_test=n_test,
+        counts={
+            "train": (480, 120),
+            "validation": VALIDATION,
+            "test": (n_test - n_test // 5, n_test // 5),
+        },
         fingerprint="0" * 64,
     )
     splits = tuple(replace(split, name=f"split-{i}") for i in range(n_splits))
@@ -140,12 +159,13 @@ def random_part(
     labels = np.repeat(np.arange(len(counts)), counts)
     groups = np.repeat(patients, 2)[: len(labels)]
     logits = rng.normal(size=(len(labels), len(counts))) + skill * np.eye(len(counts))[labels]
-    score = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    other_logits = logits + 0.2 * rng.normal(size=logits.shape)
     ids = [f"image-{group:05d}-{i % 2}" for i, group in enumerate(groups)]
     return {
         f"{part}_ids": np.array(ids),
         f"{part}_true": labels,
-        f"{part}_score": score,
+        f"{part}_score": softmax(logits, axis=1),
+        f"{part}_score_other": softmax(other_logits, axis=1),
         f"{part}_groups": groups,
     }
 
@@ -163,18 +183,17 @@ def write_history(path: Path, rng: np.random.Generator) -> None:
 def counted() -> Iterator[Counter[str]]:
     """Count the reads of predictions and the bootstraps that begin inside the block."""
     counts: Counter[str] = Counter()
-    load: Callable[..., Any] = np.load
 
-    def counted_load(file: Any, *args: Any, **kwargs: Any) -> Any:
-        counts["reads"] += Path(str(file)).name == "predictions.npz"
-        return load(file, *args, **kwargs)
+    def counted_read(path: Path) -> dict[str, Any]:
+        counts["reads"] += path.name == "predictions.npz"
+        return read_arrays(path)
 
     def counted_draws(*args: Any, **kwargs: Any) -> Any:
         counts["bootstraps"] += 1
         return patient_draws(*args, **kwargs)
 
     with (
-        patch.object(np, "load", counted_load),
+        patch("equipoise.runs.run.read_arrays", counted_read),
         patch("equipoise.results.bootstrap_scores.patient_draws", counted_draws),
     ):
         yield counts
@@ -183,14 +202,16 @@ def counted() -> Iterator[Counter[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", nargs=3, type=int, default=CELLS, metavar="N")
+    parser.add_argument("--test", type=int, default=sum(TEST), help="test images of a split")
     parser.add_argument("--json", type=Path, help="file for the numbers")
     arguments = parser.parse_args()
-    row = measure(*arguments.cells)
+    row = measure(*arguments.cells, n_test=arguments.test)
     print(
-        f"{row['cells']} cells: {row['cpu_seconds']} CPU seconds for tables and report, of which "
+        f"{row['cells']} cells x {row['test_images']} test images: {row['cpu_seconds']} CPU "
+        "seconds for tables and report, of which "
         f"{row['cpu_seconds_of_tables']} for the tables; {row['peak_memory_mb']} MB; "
         f"{row['reads_of_predictions']} reads of "
-        f"predictions, {row['bootstraps']} bootstraps"
+        f"predictions, {row['bootstraps']} bootstraps; a report of {row['report_mb']} MB"
     )
     if arguments.json:
         facts = {"command": "python -m benchmarks.reporting", "machine": machine(), **row}

@@ -42,6 +42,9 @@ print(json.dumps({"lines": lines, "calls": len(calls), "with_torch": with_torch}
 WITHOUT_TRAINING = """
 import sys
 import equipoise.results.tables, equipoise.report.html, equipoise.results.ranking
+from equipoise.discovery import modules
+from equipoise.report import sections
+modules(sections)
 print([name for name in ("torch", "sklearn", "imblearn", "scipy.stats") if name in sys.modules])
 """
 

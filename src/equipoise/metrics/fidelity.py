@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.feature_sets import Features, Patients, blocks, check_features
 from equipoise.metrics.mmd import Mmd
-from equipoise.metrics.statistics import CONFIDENCE
+from equipoise.metrics.statistics import CONFIDENCE, t_quantile
 
 Values = NDArray[np.float64]
 
@@ -179,7 +178,7 @@ def kid_interval(
     """
     mmd = Mmd.of(real, fake, patients, fake_patients, fewest=3)
     freedom = min(len(side.sizes) for side in mmd.sides) - 1
-    half = float(np.sqrt(mmd.variance) * stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    half = float(np.sqrt(mmd.variance) * t_quantile((1 + CONFIDENCE) / 2, freedom))
     return Kid(mmd.value, mmd.value - half, mmd.value + half)
 
 

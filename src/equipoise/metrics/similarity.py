@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.ndimage import correlate1d
 
 from equipoise.arrays import Images, ValueRange
 from equipoise.exceptions import DataError
-from equipoise.metrics.statistics import CONFIDENCE
+from equipoise.metrics.statistics import CONFIDENCE, t_quantile
 from equipoise.validation import check_images
 
 Values = NDArray[np.float64]
@@ -122,7 +121,7 @@ def diversity(images: Images, *, span: ValueRange) -> Diversity:
         sums[rest] += similarities
     value = float(sums.sum() / (n * (n - 1)))
     without = (sums.sum() - 2 * sums) / ((n - 1) * (n - 2))  # (n,) mean without each image
-    half = float(np.sqrt((n - 1) * without.var()) * stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
+    half = float(np.sqrt((n - 1) * without.var()) * t_quantile((1 + CONFIDENCE) / 2, n - 1))
     return Diversity(value, value - half, value + half, n * (n - 1) // 2)
 
 

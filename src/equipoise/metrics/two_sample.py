@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from scipy.special import ndtr
 
 from equipoise.exceptions import DataError
 from equipoise.metrics.feature_sets import Features, Patients, check_features
@@ -19,6 +16,9 @@ from equipoise.metrics.sampling_variance import (
     auroc_variance,
     detectable_auroc,
 )
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 N_FOLDS = 5
 PENALTY = 0.01  # C of scikit-learn: strong, as there are often more features than images
@@ -125,13 +125,17 @@ def two_sample_test(
         auroc=auroc,
         low=low,
         high=high,
-        p=float(stats.norm.sf(z)),
+        p=float(ndtr(-z)),
         detectable=detectable_auroc(size, fake_size),
     )
 
 
-def regression() -> Pipeline:
+def regression() -> "Pipeline":
     """Build a logistic regression on standardized features, both classes of equal weight."""
+    from sklearn.linear_model import LogisticRegression  # reading findings takes no scikit-learn
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     return make_pipeline(
         StandardScaler(), LogisticRegression(C=PENALTY, class_weight="balanced", max_iter=2000)
     )
@@ -152,6 +156,8 @@ def _folds(
     real: Features, fake: Features, owners: Patients, fake_owners: Patients
 ) -> Iterator[_Fold]:
     """Cut each set into folds by its patients, and join the folds of both."""
+    from sklearn.model_selection import GroupKFold
+
     real_cuts = GroupKFold(N_FOLDS).split(real, groups=owners)
     fake_cuts = GroupKFold(N_FOLDS).split(fake, groups=fake_owners)
     for (real_train, real_test), (fake_train, fake_test) in zip(real_cuts, fake_cuts, strict=True):
