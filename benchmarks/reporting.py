@@ -11,7 +11,7 @@ import resource
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -39,19 +39,24 @@ from equipoise.testing.image_runs import write_splits
 from equipoise.training.allocator import keep_freed_memory
 
 CELLS = (18, 5, 5)  # methods, splits, seeds: 450 cells
-TEST = (160, 40)  # test images of each class in a split, two of each patient
-VALIDATION = (80, 20)
-N_PATIENTS = 500
+N_TEST = 200  # test images of a split, two of each patient
+PATIENTS_PER_TEST_IMAGE = 2.5  # of the study
 
 
 def measure(
-    n_methods: int, n_splits: int, n_seeds: int, *, n_test: int = sum(TEST)
+    n_methods: int,
+    n_splits: int,
+    n_seeds: int,
+    *,
+    n_test: int = N_TEST,
+    n_classes: int = 2,
 ) -> dict[str, Any]:
     """Write a run, then its tables and report, and count what that takes."""
     keep_freed_memory()  # as the program does
     with tempfile.TemporaryDirectory() as folder:
-        write_run(Path(folder), n_methods, n_splits, n_seeds, n_test=n_test)
-        with counted() as counts:
+        counts = class_counts(n_test, n_classes)
+        write_run(Path(folder), n_methods, n_splits, n_seeds, counts)
+        with counted() as calls:
             start = time.process_time()
             run = open_run(folder)
             results = write_all_tables(run)
@@ -62,24 +67,29 @@ def measure(
     return {
         "cells": n_methods * n_splits * n_seeds,
         "test_images": n_test,
+        "classes": n_classes,
         "report_mb": round(size / 2**20, 2),
         "cpu_seconds": round(whole, 1),
         "cpu_seconds_of_tables": round(tables, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "reads_of_predictions": counts["reads"],
-        "bootstraps": counts["bootstraps"],
+        "reads_of_predictions": calls["reads"],
+        "bootstraps": calls["bootstraps"],
     }
 
 
 def write_run(
-    folder: Path, n_methods: int, n_splits: int, n_seeds: int, *, n_test: int = sum(TEST)
+    folder: Path, n_methods: int, n_splits: int, n_seeds: int, counts: Sequence[int]
 ) -> None:
-    """Write the folder of a finished run of images whose predictions are random."""
-    description = describe(n_methods, n_splits, n_seeds, n_test)
+    """Write the folder of a finished run of images whose predictions are random.
+
+    `counts` are the test images of each class in a split; there are half as many for validation.
+    """
+    n_test = sum(counts)
+    n_patients = int(PATIENTS_PER_TEST_IMAGE * n_test)
+    description = describe(n_methods, n_splits, n_seeds, counts)
     write_json(folder / "study.json", description.to_json())
     write_splits(folder, description.to_json()["splits"])
     rng = np.random.default_rng(0)
-    n_patients = n_test * N_PATIENTS // sum(TEST)
     tested = [rng.permutation(n_patients)[: n_test // 2] for _ in range(n_splits)]
     for cell in requested_cells(description):
         record = ImageCellRecord(
@@ -93,35 +103,41 @@ def write_run(
             seconds={"resample": 0.0, "train": 60.0, "predict": 1.0},
             resumed=False,
             peak_memory_mb=500.0,
-            counts_before=(480, 120),
-            counts_after=(480, 120),
+            counts_before=tuple(3 * n for n in counts),
+            counts_after=tuple(3 * n for n in counts),
         )
         place = folder / "cells" / cell.folder
         write_json(place / "record.json", record.to_json())
         skill = 1.0 + 0.05 * description.method_names.index(cell.method)
         patients = tested[int(cell.split.removeprefix("split-"))]
-        counts = (n_test - n_test // 5, n_test // 5)
         arrays = random_part("test", counts, patients, skill, rng)
-        arrays |= random_part("validation", VALIDATION, patients + n_patients, skill, rng)
+        held_out = [n // 2 for n in counts]
+        arrays |= random_part("validation", held_out, patients + n_patients, skill, rng)
         np.savez_compressed(place / "predictions.npz", allow_pickle=False, **arrays)
         write_history(place / "history.csv", rng)
 
 
+def class_counts(n_images: int, n_classes: int) -> tuple[int, ...]:
+    """Return as many images of the first class as of all others, of two four times as many."""
+    n_rare = n_images // 5 if n_classes == 2 else n_images // (2 * (n_classes - 1))
+    return (n_images - (n_classes - 1) * n_rare, *(n_rare,) * (n_classes - 1))
+
+
 def describe(
-    n_methods: int, n_splits: int, n_seeds: int, n_test: int = sum(TEST)
+    n_methods: int, n_splits: int, n_seeds: int, counts: Sequence[int]
 ) -> StudyDescription:
     """Describe the study: the first method is the baseline."""
     step = StepDescription(name="classify", class_name="ImageClassifier", settings={"n_steps": 400})
     names = ["none", *(f"method-{i}" for i in range(1, n_methods))]
     split = SplitDescription(
         name="",
-        n_train=600,
-        n_validation=sum(VALIDATION),
-        n_test=n_test,
+        n_train=3 * sum(counts),
+        n_validation=sum(n // 2 for n in counts),
+        n_test=sum(counts),
         counts={
-            "train": (480, 120),
-            "validation": VALIDATION,
-            "test": (n_test - n_test // 5, n_test // 5),
+            "train": tuple(3 * n for n in counts),
+            "validation": tuple(n // 2 for n in counts),
+            "test": tuple(counts),
         },
         fingerprint="0" * 64,
     )
@@ -130,10 +146,10 @@ def describe(
         name="benchmark",
         dataset=ImageDatasetDescription(
             fingerprint="0" * 64,
-            n_images=2 * N_PATIENTS,
-            n_groups=N_PATIENTS,
-            class_names=("normal", "abnormal"),
-            counts=(800, 200),
+            n_images=5 * sum(counts),
+            n_groups=int(PATIENTS_PER_TEST_IMAGE * sum(counts)),
+            class_names=("normal", *(f"abnormal-{i}" for i in range(1, len(counts)))),
+            counts=tuple(5 * n for n in counts),
             shape=(1, 32, 32),
             dtype="uint8",
         ),
@@ -150,7 +166,7 @@ def describe(
 
 def random_part(
     part: str,
-    counts: tuple[int, ...],
+    counts: Sequence[int],
     patients: np.ndarray,
     skill: float,
     rng: np.random.Generator,
@@ -202,7 +218,7 @@ def counted() -> Iterator[Counter[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", nargs=3, type=int, default=CELLS, metavar="N")
-    parser.add_argument("--test", type=int, default=sum(TEST), help="test images of a split")
+    parser.add_argument("--test", type=int, default=N_TEST, help="test images of a split")
     parser.add_argument("--json", type=Path, help="file for the numbers")
     arguments = parser.parse_args()
     row = measure(*arguments.cells, n_test=arguments.test)

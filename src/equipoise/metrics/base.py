@@ -16,6 +16,8 @@ from equipoise.validation import check_labels
 Values = NDArray[np.float64]
 T = TypeVar("T")
 
+NEARLY = 1e-3 + 1e-5  # how far a sum of probabilities may be from 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
@@ -139,6 +141,15 @@ class Predictions:
     def _per_image(self) -> dict[Callable[["Predictions"], Any], Any]:
         return {}
 
+    def of_calls(self, hits: Values, support: Values, called: Values) -> Self:
+        """Return predictions of which only the numbers (b, k) of images are known, not which.
+
+        Metrics of the calls alone need no more.
+        """
+        twin = self.reweighted(np.empty((len(hits), 0)))
+        vars(twin).update(hits=hits, support=support * 1.0, called=called)
+        return twin
+
     def reweighted(self, weights: Values) -> Self:
         """Return the same predictions under other weights, (b, n): not checked or sorted again."""
         twin = object.__new__(type(self))
@@ -225,7 +236,7 @@ def check_scores(y_score: Any) -> tuple[int, int]:
             f"Expected y_score of shape (n, k) with n >= 1 and k >= 2, got {array.shape}."
         )
     in_range = bool(np.isfinite(array).all() and (array >= 0).all())
-    if not in_range or not np.allclose(array.sum(axis=1), 1, atol=1e-3):
+    if not in_range or not (np.abs(array.sum(axis=1) - 1.0) <= NEARLY).all():
         raise DataError(
             "Expected y_score as probabilities whose rows sum to 1. "
             "Apply a softmax to logits first."

@@ -147,11 +147,12 @@ def _fit_threshold(validation: Predictions, metric: Metric) -> Decision:
     is_positive = validation.y_true == positive
     # From calling no image positive to calling all of them.
     thresholds, *counts = calls_at_scores(is_positive, validation.y_score[:, positive])
-    confusions = np.zeros((len(thresholds), 2, 2))
-    for truth, n_called in zip((other, positive), counts, strict=True):
-        confusions[:, truth, positive] = n_called
-        confusions[:, truth, other] = n_called[-1] - n_called
-    values = _of_confusions(confusions, metric, positive)
+    hits, called = np.zeros((len(thresholds), 2)), np.zeros((len(thresholds), 2))
+    n_false, n_true = counts
+    hits[:, positive], hits[:, other] = n_true, n_false[-1] - n_false
+    called[:, positive] = n_true + n_false
+    called[:, other] = len(is_positive) - called[:, positive]
+    values = _of_calls(hits, called, validation, metric)
     best = int(np.flatnonzero(values >= values.max() - AS_GOOD)[-1])
     threshold = between(thresholds, best)
     odds = -logit(np.clip(threshold, SMALLEST, 1 - SMALLEST))
@@ -171,32 +172,37 @@ def _best_offset(
     margin = others.max(axis=1) - logs[:, label]  # the class is called from this offset on
     order = np.argsort(margin, kind="stable")
     margin, rival, truth = margin[order], rival[order], validation.y_true[order]
-    confusion = np.zeros((k, k))
-    np.add.at(confusion, (truth, rival), 1.0)
-    change = np.zeros((len(margin) + 1, k, k))
+    # As offsets rise, one image after the other is called this class and no longer its rival.
     rows = np.arange(1, len(margin) + 1)
-    change[rows, truth, label] += 1.0
-    change[rows, truth, rival] -= 1.0
-    confusions = confusion + change.cumsum(axis=0)  # (n + 1, k, k)
+    gained, lost = np.zeros((len(margin) + 1, k)), np.zeros((len(margin) + 1, k))
+    gained[1:, label] = 1.0
+    lost[rows, rival] = 1.0
+    is_hit, was_hit = truth == label, truth == rival
+    called = np.bincount(rival, minlength=k) + (gained - lost).cumsum(axis=0)  # (n + 1, k)
+    gained[1:, label] = is_hit
+    lost[rows, rival] = was_hit
+    hits = np.bincount(truth[was_hit], minlength=k) + (gained - lost).cumsum(axis=0)
     # Between two margins, or beyond the last; an offset at equal margins does not exist.
     edges = np.concatenate([[margin[0] - 1.0], margin, [margin[-1] + 1.0]])
     candidates = (edges[:-1] + edges[1:]) / 2
     exists = np.concatenate([[True], np.diff(margin) > AS_GOOD, [True]])
-    values = np.where(exists, _of_confusions(confusions, metric, validation.positive), -np.inf)
+    values = np.where(exists, _of_calls(hits, called, validation, metric), -np.inf)
     best = np.flatnonzero(values >= values.max() - AS_GOOD)
     nearest = best[np.argmin(np.abs(candidates[best] - offsets[label]))]
     return float(candidates[nearest]), float(values.max())
 
 
-def _of_confusions(confusions: Values, metric: Metric, positive: int) -> Values:
-    """Compute a metric (b,) of confusion matrices (b, k, k); higher is better in the result."""
-    k = confusions.shape[1]
-    truth, called = np.divmod(np.arange(k * k), k)
-    weights = confusions.reshape(-1, k * k)
-    predictions = Predictions(
-        y_true=truth, y_score=np.eye(k)[called], positive=positive, weights=weights
-    )
-    values = metric.rule(predictions)
+def _of_calls(hits: Values, called: Values, validation: Predictions, metric: Metric) -> Values:
+    """Compute a metric (b,) of b ways to call images; higher is better in the result.
+
+    Args:
+        hits: (b, k) images of each class that are called it.
+        called: (b, k) images that are called each class.
+        validation: The images.
+        metric: A metric of the calls.
+    """
+    support = np.bincount(validation.y_true, minlength=validation.n_classes)
+    values = metric.rule(validation.of_calls(hits, np.broadcast_to(support, hits.shape), called))
     return np.nan_to_num(values if metric.higher_is_better else -values, nan=-np.inf)
 
 
