@@ -88,7 +88,7 @@ def write_run(
     n_patients = int(PATIENTS_PER_TEST_IMAGE * n_test)
     description = describe(n_methods, n_splits, n_seeds, counts)
     write_json(folder / "study.json", description.to_json())
-    write_splits(folder, description.to_json()["splits"])
+    write_splits(folder, [split.to_json() for split in description.splits])
     rng = np.random.default_rng(0)
     tested = [rng.permutation(n_patients)[: n_test // 2] for _ in range(n_splits)]
     for cell in requested_cells(description):
