@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from equipoise.atomic import atomic_folder, write_json
+from equipoise.atomic import atomic_folder, reading, write_json
 from equipoise.data.dataset import ImageDataset
 from equipoise.shortages import is_full_disk, remedy
 from equipoise.training.checkpoint import Checkpoint
@@ -88,3 +88,16 @@ def test_an_error_that_a_full_disk_led_to_is_one() -> None:
     error = RuntimeError("unexpected pos 576 vs 534")
     error.__context__ = OSError(errno.ENOSPC, "No space left on device")
     assert is_full_disk(error)
+
+
+def test_a_file_that_cannot_be_opened_is_not_damaged(tmp_path: Path) -> None:
+    errors = (
+        OSError(errno.EMFILE, "Too many open files"),
+        RuntimeError("Too many open files (24)"),
+    )
+    for error in errors:
+        with (
+            pytest.raises(type(error), match="open files"),
+            reading(tmp_path / "model.safetensors"),
+        ):
+            raise error

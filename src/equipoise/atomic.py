@@ -26,6 +26,7 @@ from equipoise.checksums import (
     write_checksums,
 )
 from equipoise.exceptions import DamagedFileError, SettingError
+from equipoise.shortages import is_out_of_files
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = Mapping[str, JsonValue]
@@ -156,6 +157,8 @@ def reading(path: Path) -> Iterator[None]:
     except KeyError as error:
         raise damaged(path, f"the key {error} is missing") from error
     except Exception as error:
+        if is_out_of_files(error):
+            raise
         raise damaged(path, str(error) or type(error).__name__) from error
 
 

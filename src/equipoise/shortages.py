@@ -14,7 +14,7 @@ _MEMORY = (
     "Close other programs, use fewer --workers, smaller images or networks, or raise the limit on "
     "memory (ulimit -v)."
 )
-_REMEDIES = {errno.EMFILE: _OPEN_FILES, errno.ENFILE: _OPEN_FILES, errno.ENOMEM: _MEMORY}
+_TOO_MANY = "Too many open files"
 # What libraries write where their errors have no number; the last is of NumPy.
 _OF_DISK = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|\d requested and \d+ written"
@@ -38,6 +38,20 @@ def is_full_disk(error: BaseException) -> bool:
     return False
 
 
+def is_out_of_files(error: BaseException) -> bool:
+    """Return whether too many files are open: nothing is wrong with the one that was opened.
+
+    Example:
+        >>> is_out_of_files(OSError(24, "Too many open files"))
+        True
+    """
+    for link in _chain(error):
+        number = link.errno if isinstance(link, OSError) else None
+        if number in (errno.EMFILE, errno.ENFILE) or _TOO_MANY in str(link):
+            return True
+    return False
+
+
 def remedy(error: BaseException) -> str:
     """Return what to do where the machine ran out of something; empty for other errors.
 
@@ -49,10 +63,12 @@ def remedy(error: BaseException) -> str:
     """
     if is_full_disk(error):
         return _ROOM
+    if is_out_of_files(error):
+        return _OPEN_FILES
     for link in _chain(error):
-        if isinstance(link, OSError) and link.errno in _REMEDIES:
-            return _REMEDIES[link.errno]
-        if isinstance(link, MemoryError) or _OF_MEMORY.search(str(link)):
+        number = link.errno if isinstance(link, OSError) else None
+        is_memory = isinstance(link, MemoryError) or _OF_MEMORY.search(str(link))
+        if is_memory or number == errno.ENOMEM:
             return _MEMORY
     return ""
 

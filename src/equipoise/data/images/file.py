@@ -18,6 +18,7 @@ from PIL.ImageFile import ImageFile
 from equipoise.data.limits import MAX_IMAGE_BYTES, mib
 from equipoise.data.walking import pointer_reason
 from equipoise.exceptions import DataError
+from equipoise.shortages import is_out_of_files
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
@@ -106,6 +107,8 @@ def opened(path: Path) -> Iterator[ImageFile]:
             reason = f"it is damaged ({error}). Copy it again."
         raise UnreadableError(path, reason) from error
     except DAMAGE as error:
+        if is_out_of_files(error):
+            raise
         raise UnreadableError(path, f"it is damaged ({error}). Copy it again.") from error
 
 

@@ -31,6 +31,7 @@ from equipoise.data.volumes.nifti import (
 )
 from equipoise.data.walking import pointer_reason
 from equipoise.exceptions import DataError, SettingError
+from equipoise.shortages import is_out_of_files
 
 NIFTI = (".nii.gz", ".nii")
 SUFFIXES = (*NIFTI, ".mha")
@@ -113,6 +114,8 @@ def read_volume(path: Path) -> VolumeFile:
     except DataError:
         raise
     except DAMAGE as error:
+        if is_out_of_files(error):
+            raise
         raise _damaged(path, error) from error
     axes = np.reshape(volume.geometry.direction, (DIMENSIONS, DIMENSIONS))
     if not are_square(axes):
@@ -215,6 +218,8 @@ def _header_of(path: Path) -> NiftiHeader:
     try:
         return read_nifti_header(path)
     except DAMAGE as error:
+        if is_out_of_files(error):
+            raise
         raise _damaged(path, error) from error
 
 

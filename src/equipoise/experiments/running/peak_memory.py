@@ -1,6 +1,7 @@
 """Peak memory of a piece of work."""
 
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -57,4 +58,5 @@ class PeakMemory:
             self._sample()
 
     def _sample(self) -> None:
-        self.megabytes = max(self.megabytes, self._process.memory_info().rss / 2**20)
+        with suppress(OSError):  # too many open files
+            self.megabytes = max(self.megabytes, self._process.memory_info().rss / 2**20)
