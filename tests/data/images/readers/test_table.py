@@ -405,6 +405,7 @@ def test_lines_for_several_boxes_count_once(tmp_path: Path) -> None:
     listing = list_files(path, replace(OPTIONS, path_column="patientId"))
     assert listing.files == ("a/0.png", "a/1.png", "a/2.png", "a/3.png")
     assert any(note.startswith("2 of 6 lines repeat") for note in listing.notes)
+    assert not any("--groups '" in note for note in listing.notes)  # repeated lines are no patients
 
 
 def test_patients_of_another_table_have_to_be_added(tmp_path: Path) -> None:

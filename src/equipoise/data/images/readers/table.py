@@ -191,7 +191,8 @@ def _patients(
         if options.group_column is None:
             _ask_for_patients(lines, tuple(columns.values()), str(columns["label"]))
         n_classes = len(set(table.cells(columns["label"])))
-        return [""] * n, suggest_groups(table.cells(lines.path_column), n_classes)
+        paths = list(dict.fromkeys(table.cells(lines.path_column)))
+        return [""] * n, suggest_groups(paths, n_classes)
     rounded = {patient for patient in patients if ROUNDED.fullmatch(patient)}
     if column is not None and rounded:
         problem = f"patients in column '{column}' that a spreadsheet has rounded"
