@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -24,7 +26,7 @@ from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.memory_need import MethodNeed
 from equipoise.experiments.running.memory_plan import fit_to_memory
 from equipoise.experiments.running.protocols import Observer
-from equipoise.experiments.running.ray_executor import RayExecutor
+from equipoise.experiments.running.ray_executor import WAIT_SECONDS, RayExecutor, _Run
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
@@ -223,6 +225,22 @@ def test_a_cluster_that_cannot_train_a_cell_is_refused(
         run_study(study, RunStore(tmp_path), executor=replace(executor, device="cuda"))
 
 
+def test_a_driver_waits_for_a_node_but_not_forever() -> None:
+    run = _Run.__new__(_Run)
+    resources = {"num_cpus": 2.0}
+    executor = SimpleNamespace(n_possible=0, reserved=resources, device="cpu", nodes=lambda: [1])
+    run.executor = executor  # type: ignore[assignment]
+    run.last_possible = monotonic() - WAIT_SECONDS + 60
+    run._check_resources()
+    run.last_possible -= 120
+    with pytest.raises(SettingError, match=r"2 CPUs for a cell, got 1 nodes without"):
+        run._check_resources()
+    executor.n_possible = 3
+    run._check_resources()
+    executor.n_possible = 0
+    run._check_resources()
+
+
 def test_a_full_disk_of_the_driver_costs_no_finished_cell(
     executor: RayExecutor,
     make_study: Callable[..., Study],
@@ -247,7 +265,9 @@ def test_a_full_disk_of_the_driver_costs_no_finished_cell(
         accepted, key=list(study.cells()).index
     )
     log = Logbook()
+    monkeypatch.setattr(ray_executor, "SHARE_OF_STORE", 0.0)  # the images stay in their file
     run_study(study, store, executor=executor, observer=log)
+    assert (store.workspace / "dataset").is_dir()
     assert len(log.began_cells) == 10
     run_study(study, here, executor=InProcess())
     assert files_of(store, list(study.cells())) == files_of(here, list(study.cells()))
