@@ -25,7 +25,7 @@ def measure() -> Pair:
         """Find the nearest training image in pixels; misses mirrored and recolored copies."""
         pixels = [
             images.reshape(len(images), -1).astype(np.float32)
-            for images in (made.images, train.images)
+            for images in (made.pixels, train.pixels)
         ]
         pairwise_distances_argmin_min(*pixels)
         return N

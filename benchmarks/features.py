@@ -36,7 +36,7 @@ def measure(name: str) -> Pair:
     extractor = make_extractor(name, device="cpu")
     assert isinstance(extractor, NetworkExtractor)
     half = N_IMAGES.get(name, N_FAST) // 2
-    images = chest_films((half, half), size=SIDE, seed=0).images
+    images = chest_films((half, half), size=SIDE, seed=0).pixels
     return side_by_side(
         name,
         partial(_extracted, images, extractor),

@@ -114,7 +114,7 @@ def trained_one_by_one(loss: str, rows: Rows) -> int:
 
 
 def features(side: int) -> Pair:
-    images = chest_films((N_IMAGES // 2, N_IMAGES // 2), size=side, seed=0).images
+    images = chest_films((N_IMAGES // 2, N_IMAGES // 2), size=side, seed=0).pixels
     description = FeatureDescription(
         network="mobilenet_v2",
         pretrained=RANDOM,

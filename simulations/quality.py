@@ -82,7 +82,7 @@ class Films:
             if kind == "collapse":  # of each set to its own images
                 continue
             rng = make_rng("quality simulation", kind)
-            self.images[kind] = spoil(self.films.images, kind, rng)
+            self.images[kind] = spoil(self.films.images[:], kind, rng)
             for extractor in self.extractors:
                 features = extract(self.images[kind], extractor)
                 self.features[kind, extractor.name] = features

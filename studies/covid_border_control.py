@@ -24,7 +24,7 @@ FRAME = 8  # the frame is 1/8 of the side
 def border_only(dataset: ImageDataset) -> ImageDataset:
     """Set all but the frame to black."""
     width = dataset.images.shape[-1] // FRAME
-    images = dataset.images.copy()
+    images = dataset.pixels.copy()
     images[..., width:-width, width:-width] = 0
     return replace(dataset, images=images)
 

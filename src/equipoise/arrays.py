@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.image_rows import ImageRows, ImageSource
+
 Images = NDArray[Any]  # (n, c, *spatial), uint8, uint16 or float32
 Labels = NDArray[np.int64]  # (n,)
-LabeledImages = tuple[Images, Labels]
+LabeledImages = tuple[ImageSource, Labels]
 Rows = NDArray[np.int64]  # row indices into a dataset
 Scores = NDArray[np.float64]  # (n, k), each row sums to 1
 ValueRange = tuple[float, float]
@@ -17,7 +19,7 @@ ValueRange = tuple[float, float]
 STORAGE_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 
-def value_range(images: Images) -> ValueRange:
+def value_range(images: ImageSource) -> ValueRange:
     """Return the values that represent black and white.
 
     For uint8 they are 0 and 255. For uint16 and float32 they are the extremes of the given images,
@@ -43,10 +45,13 @@ def quantize(unit: NDArray[np.floating[Any]], dtype: np.dtype[Any], span: ValueR
 
 
 def fingerprint(*parts: Any) -> str:
-    """Return the SHA-256 of arrays (dtype, shape and bytes) and of the `repr` of anything else."""
+    """Return the SHA-256 of arrays (dtype, shape and bytes) and of the `repr` of anything else.
+
+    Images by reference count as an array of them.
+    """
     digest = hashlib.sha256()
     for part in parts:
-        if isinstance(part, np.ndarray):
+        if isinstance(part, np.ndarray | ImageRows):
             digest.update(f"{part.dtype.str}{part.shape}".encode())
             for chunk in _chunks(part):
                 digest.update(np.ascontiguousarray(chunk).tobytes())
@@ -56,8 +61,8 @@ def fingerprint(*parts: Any) -> str:
     return digest.hexdigest()
 
 
-def _chunks(array: NDArray[Any], rows: int = 1024) -> Iterable[NDArray[Any]]:
+def _chunks(array: ImageSource, rows: int = 1024) -> Iterable[NDArray[Any]]:
     """Yield blocks of the first axis, so that a memory-mapped array is never read whole."""
-    if array.ndim == 0:
+    if isinstance(array, np.ndarray) and array.ndim == 0:
         return [array]
     return (array[start : start + rows] for start in range(0, len(array), rows))

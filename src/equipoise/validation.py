@@ -3,21 +3,24 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from equipoise.arrays import STORAGE_TYPES, Images, Labels
+from equipoise.arrays import STORAGE_TYPES, Labels
 from equipoise.exceptions import DataError, SettingError
+from equipoise.image_rows import ImageRows, ImageSource, blocks
+
+ImagesT = TypeVar("ImagesT", bound=ImageSource)
 
 
-def check_images(images: Any, *, name: str = "images") -> Images:
+def check_images(images: ImagesT, *, name: str = "images") -> ImagesT:
     """Return `images` if they have shape (n, c, *spatial) and a storage type.
 
     Raises:
         DataError: Not an array, no channel axis, not 1 or 3 channels, another type, or not finite.
     """
-    if not isinstance(images, np.ndarray):
+    if not isinstance(images, np.ndarray | ImageRows):
         kind = type(images).__name__
         raise DataError(f"Expected {name} as a NumPy array, got {kind}. Use np.asarray(images).")
     if images.ndim < 4:
@@ -33,7 +36,7 @@ def check_images(images: Any, *, name: str = "images") -> Images:
         raise DataError(
             f"Expected {name} as uint8, uint16 or float32, got {images.dtype}. Convert with astype."
         )
-    if images.dtype == np.float32 and not np.isfinite(images).all():
+    if images.dtype == np.float32 and not all(np.isfinite(block).all() for block in blocks(images)):
         raise DataError(
             f"Expected finite {name}, got NaN or infinity. Remove or repair these images."
         )
@@ -54,7 +57,7 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
     return array.astype(np.int64, copy=False)
 
 
-def check_images_and_labels(images: Any, labels: Any) -> tuple[Images, Labels]:
+def check_images_and_labels(images: ImagesT, labels: Any) -> tuple[ImagesT, Labels]:
     """Check images and labels, and that there is at least one image.
 
     Raises:

@@ -38,7 +38,7 @@ def stored(values: NDArray[np.float64]) -> Images:
 
 def spoiled(name: str) -> Images:
     rng = np.random.default_rng(0)
-    real = OTHERS.images.astype(np.float64)
+    real = OTHERS.pixels.astype(np.float64)
     if name == "checkerboard":
         return stored(real + 8 * (np.indices((64, 64)).sum(axis=0) % 2))
     if name == "noisy":
@@ -53,10 +53,10 @@ def spoiled(name: str) -> Images:
 
 
 def test_real_images_of_other_patients_pass_with_and_without_held_out_ones() -> None:
-    decision = quality(OTHERS.images).decision
+    decision = quality(OTHERS.pixels).decision
     assert decision.status == PASSED
     assert "AUROC" in decision.reasons[0]
-    assert quality(OTHERS.images, held_out=None).decision.status == PASSED
+    assert quality(OTHERS.pixels, held_out=None).decision.status == PASSED
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_the_worst_class_holds() -> None:
     two = chest_films((150, 150), size=64, seed=8)
     train = two.subset(two.groups // 10 % 2 == 0)
     other = two.subset(two.groups // 10 % 2 == 1)
-    images = other.images.copy()
+    images = other.pixels.copy()
     bad = other.labels == 1
     images[bad] = stored(images[bad] + 8.0 * (np.indices((64, 64)).sum(axis=0) % 2))
     audit = measure_quality(train, None, images, other.labels, EXTRACTORS)
@@ -132,7 +132,7 @@ def test_repeated_images_are_counted_once_each() -> None:
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 def test_16_bit_and_float_images_are_measured_alike(dtype: Any) -> None:
     def deep(dataset: ImageDataset) -> ImageDataset:
-        return replace(dataset, images=dataset.images.astype(dtype) * dtype(16))
+        return replace(dataset, images=dataset.pixels.astype(dtype) * dtype(16))
 
     extractors, _ = choose_extractors(value_range(deep(FILMS).images), device="cpu")
     images = spoiled("noisy").astype(dtype) * dtype(16)

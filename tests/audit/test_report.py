@@ -57,7 +57,7 @@ def with_copies(
 ) -> ImageDataset:
     """Replace a share of the synthetic images by altered training images."""
     n = round(share * len(synthetic))
-    images = synthetic.images.copy()
+    images = synthetic.pixels.copy()
     images[:n] = np.stack([change(image) for image in train.images[:n]])
     labels = np.concatenate([train.labels[:n], synthetic.labels[n:]])
     return replace(synthetic, images=images, labels=labels)
@@ -197,7 +197,7 @@ def test_without_held_out_images_only_copies_are_searched() -> None:
 
 def test_the_same_photograph_on_both_sides_is_noted() -> None:
     train, held_out, synthetic = draw_sets(POPULATION, 150, seed=8)
-    images = held_out.images.copy()
+    images = held_out.pixels.copy()
     images[:3] = train.images[:3]
     result = run_audit(train, replace(held_out, images=images), synthetic)
     assert result.held_out_copies == 3
@@ -233,7 +233,7 @@ def test_features_that_are_the_same_for_all_images_test_no_membership() -> None:
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 def test_16_bit_and_float_images_are_audited_alike(dtype: Any) -> None:
     parts = [
-        replace(part, images=part.images.astype(dtype) * dtype(16))
+        replace(part, images=part.pixels.astype(dtype) * dtype(16))
         for part in draw_sets(POPULATION, 150, seed=5)
     ]
     result, before = run_audit(*parts), run_audit(*draw_sets(POPULATION, 150, seed=5))

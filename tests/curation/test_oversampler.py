@@ -11,6 +11,7 @@ from equipoise.arrays import Images, LabeledImages, Labels
 from equipoise.curation.oversampler import JUDGE, CuratedOversampler
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.exceptions import DataError, SettingError
+from equipoise.image_rows import ImageSource
 from equipoise.resampling.base import Oversampler
 from equipoise.resampling.gan.presets import from_preset
 from equipoise.resampling.loading import load_oversampler
@@ -25,7 +26,11 @@ class Marked(Oversampler):
     """Generates flat images, copies, images of the other class, and good images at random."""
 
     def _fit(
-        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
+        self,
+        X: ImageSource,
+        codes: Labels,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> None:
         self.images = [X[codes == code] for code in range(2)]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from equipoise.arrays import Images, Labels
 from equipoise.data.dataset import SYNTHETIC, ImageDataset, concatenate
 from equipoise.exceptions import DataError
+from equipoise.image_rows import ImageSource
 from equipoise.resampling.random import RandomOversampler, RandomUndersampler
 
 FIELDS = ("images", "labels", "groups", "ids", "masks")
@@ -93,8 +94,8 @@ def test_the_fingerprint_sees_every_field(toy: ImageDataset) -> None:
         toy,
         toy.subset(np.arange(len(toy))[::-1]),
         toy.subset(np.arange(len(toy) - 1)),
-        replace(toy, images=changed(toy.images, 1)),
-        replace(toy, images=toy.images.astype(np.uint16)),
+        replace(toy, images=changed(toy.pixels, 1)),
+        replace(toy, images=toy.pixels.astype(np.uint16)),
         replace(toy, labels=changed(toy.labels, 0)),
         replace(toy, groups=changed(toy.groups, 0)),
         replace(toy, ids=changed(toy.ids, "other")),
@@ -133,9 +134,9 @@ def test_counts_rare_class_and_ratio(toy: ImageDataset) -> None:
 class Doubler:
     """Appends the mirrored images to the originals."""
 
-    def fit_resample(self, X: Images, y: Labels, **settings: Any) -> tuple[Images, Labels]:
+    def fit_resample(self, X: ImageSource, y: Labels, **settings: Any) -> tuple[Images, Labels]:
         self.settings = settings
-        return np.concatenate([X, X[..., ::-1]]), np.concatenate([y, y])
+        return np.concatenate([np.asarray(X), X[..., ::-1]]), np.concatenate([y, y])
 
 
 def test_new_images_have_no_patient_and_new_names(toy: ImageDataset) -> None:

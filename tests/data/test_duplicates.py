@@ -198,8 +198,8 @@ def test_every_storage_type_and_shape_is_compared_alike(toy: ImageDataset) -> No
     assert len(expected) == 5
     wide = np.repeat(films.images, 2, axis=3)
     for images in (
-        films.images.astype(np.uint16) * 16,
-        films.images.astype(np.float32) / 255,
+        films.pixels.astype(np.uint16) * 16,
+        films.pixels.astype(np.float32) / 255,
         wide,
     ):
         assert find_duplicates(replace(films, images=images)).near.tolist() == expected

@@ -106,7 +106,7 @@ def test_labels_may_be_any_integers(toy: ImageDataset) -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_every_storage_type_is_accepted_and_not_written(toy: ImageDataset, dtype: type) -> None:
-    images: Images = toy.images.astype(dtype) * (10 if dtype == np.uint16 else 1)
+    images: Images = toy.pixels.astype(dtype) * (10 if dtype == np.uint16 else 1)
     before = images.copy()
     fitted = quick().fit(images, toy.labels, validation=(images[-20:], toy.labels[-20:]))
     assert fitted.predict_proba(images).shape == (52, 2)
@@ -225,7 +225,7 @@ def test_synthetic_images_of_weight_0_have_no_effect(toy: ImageDataset) -> None:
     """Other synthetic images give the same weights in a network without batch norm."""
     settings = {"synthetic_weight": 0.0, "n_steps": 6}
     first = quick(**settings).fit(toy.images, toy.labels, synthetic=MASK)
-    inverted = toy.images.copy()
+    inverted = toy.pixels.copy()
     inverted[MASK] = 255 - inverted[MASK]
     second = quick(**settings).fit(inverted, toy.labels, synthetic=MASK)
     assert same(weights(first), weights(second))
@@ -617,7 +617,7 @@ def test_volumes_and_flat_data_are_refused(toy: ImageDataset) -> None:
 )
 def test_images_unlike_those_fitted_are_refused(toy: ImageDataset, change: Any) -> None:
     fitted = quick().fit(toy.images, toy.labels)
-    with pytest.raises(DataError, match=r"uint8 of shape \('n', 1, 16, 16\)"):
+    with pytest.raises(DataError, match=r"uint8 of shape \(n, 1, 16, 16\)"):
         fitted.predict(change(toy.images))
     with pytest.raises(DataError, match="validation images"):
         quick().fit(toy.images, toy.labels, validation=(change(toy.images), toy.labels))

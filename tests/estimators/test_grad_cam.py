@@ -147,7 +147,7 @@ def test_maps_of_a_classifier(
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
 def test_every_storage_type_and_a_cosine_head(dtype: str) -> None:
     data = toy_dataset((12, 6, 6), size=20, channels=3)
-    images = data.images.astype(dtype)
+    images = data.pixels.astype(dtype)
     classifier = ImageClassifier(n_steps=4, batch_size=8, loss="ldam", device="cpu").fit(
         images, data.labels
     )
@@ -163,7 +163,7 @@ def test_unknown_labels_and_images_of_another_kind_are_refused(
     with pytest.raises(DataError, match=r"\[3, 4\].*\[0\]"):
         grad_cam(classifier, data.images[:2], np.array([0, 3]))
     with pytest.raises(DataError, match="float32"):
-        grad_cam(classifier, data.images.astype(np.float32), data.labels + 3)
+        grad_cam(classifier, data.pixels.astype(np.float32), data.labels + 3)
     with pytest.raises(NotFittedError):
         grad_cam(ImageClassifier(), data.images, data.labels)
 

@@ -130,7 +130,7 @@ def test_the_new_last_layer_starts_small_whatever_the_old_one_was(
 def test_crt_learns_from_balanced_batches_of_real_images(
     fit_request: FitRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    marked = fit_request.images.copy()
+    marked = fit_request.images[:].copy()
     marked[fit_request.synthetic] = 255
     seen: list[Tensor] = []
     original = LossStep.__call__

@@ -22,7 +22,7 @@ def films() -> ImageDataset:
 @pytest.fixture
 def copied(films: ImageDataset) -> ImageDataset:
     """Films of which each has an exact copy that belongs to another patient."""
-    images = films.images.copy()
+    images = films.pixels.copy()
     images[1::2] = images[::2]
     return replace(films, images=images, groups=np.arange(len(films), dtype=np.int64))
 

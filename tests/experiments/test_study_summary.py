@@ -48,7 +48,7 @@ def test_unknown_patients_are_not_counted() -> None:
 
 def test_copies_under_two_labels_are_named() -> None:
     dataset = cells((30, 12), size=32)
-    images = dataset.images.copy()
+    images = dataset.pixels.copy()
     images[[1, 35]] = images[0]
     lines = planned(Loaded(dataset=replace(dataset, images=images)))
     assert any(line.startswith("Copies: 2 exact") for line in lines)

@@ -62,7 +62,7 @@ def test_storage_types_channels_and_a_constant_image(dtype: str) -> None:
 
 def test_cells_are_foreground() -> None:
     """Cells are darker than the slide and lie in its middle."""
-    mask = foreground(cells((20, 20), size=48, seed=3).images)
+    mask = foreground(cells((20, 20), size=48, seed=3).pixels)
     assert mask[:, 20:28, 20:28].mean() > 0.75
     assert mask[:, border_frame((48, 48), width=0)].mean() < 0.25
     assert 0.1 < mask.mean() < 0.9

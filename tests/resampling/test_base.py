@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from equipoise.arrays import Images, LabeledImages, Labels
 from equipoise.exceptions import DataError, SettingError
+from equipoise.image_rows import ImageSource
 from equipoise.resampling.base import Oversampler, wanted
 from equipoise.testing.oversamplers import CHECKS, toy_images
 
@@ -22,7 +23,11 @@ class MeanImages(Oversampler):
     minimum = 2
 
     def _fit(
-        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
+        self,
+        X: ImageSource,
+        codes: Labels,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> None:
         self.held_ = validation
         self.means_ = np.stack(

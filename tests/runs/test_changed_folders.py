@@ -154,7 +154,7 @@ def test_rewritten_splits_are_refused(
 def test_the_description_of_another_run_is_no_way_in(
     store: RunStore, make_study: MakeStudy, toy: ImageDataset, tmp_path: Path
 ) -> None:
-    other = make_study(dataset=replace(toy, images=255 - toy.images))
+    other = make_study(dataset=replace(toy, images=255 - toy.pixels))
     (tmp_path / "other").mkdir()
     others = run_study(other, tmp_path / "other", executor=InProcess())
     shutil.copyfile(others.description_path, store.description_path)

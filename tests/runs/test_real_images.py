@@ -39,7 +39,7 @@ def test_a_run_in_one_process_packs_none(make_study: Callable[..., Study], tmp_p
 
 def test_others_in_their_place_are_refused(store: RunStore, toy: ImageDataset) -> None:
     folder = next((store.workspace / "dataset").iterdir())
-    replace(toy, images=255 - toy.images).save(folder)
+    replace(toy, images=255 - toy.pixels).save(folder)
     with pytest.raises(DataError, match=r"got others in .*dataset"):
         packed_images(store)
 

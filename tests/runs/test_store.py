@@ -125,7 +125,7 @@ def test_other_images_splits_or_versions_are_refused(
 ) -> None:
     finished(make_study(), tmp_path)
     with pytest.raises(StaleRunError, match="dataset, fingerprint"):
-        finished(make_study(dataset=replace(toy, images=255 - toy.images)), tmp_path)
+        finished(make_study(dataset=replace(toy, images=255 - toy.pixels)), tmp_path)
     with pytest.raises(StaleRunError, match="split split-0, fingerprint"):
         finished(make_study(splits=hold_out(toy, n_splits=2, seed=5)), tmp_path)
     monkeypatch.setattr("equipoise.experiments.description.versions", lambda: {"torch": "1.0"})
@@ -222,7 +222,7 @@ def test_duplicates_are_written_by_name(
         int(rows[i])
         for rows, i in ((split.train, 0), (split.test, 0), (split.train, 1), (split.validation, 0))
     )
-    images = toy.images.copy()
+    images = toy.pixels.copy()
     images[b], images[d] = images[a], images[c]
     dataset = replace(toy, images=images)
     study = make_study(dataset=dataset, duplicates=find_duplicates(dataset))
@@ -240,7 +240,7 @@ def test_copies_with_different_labels_are_stored_side_by_side(
     run_study(make_study(), tmp_path / "plain", executor=InProcess())
     assert open_run(tmp_path / "plain").conflicts is None
     a, b = (int(np.flatnonzero(toy.labels == label)[0]) for label in (0, 1))
-    images = toy.images.copy()
+    images = toy.pixels.copy()
     images[b] = images[a]
     dataset = replace(toy, images=images)
     study = make_study(dataset=dataset, duplicates=find_duplicates(dataset))

@@ -217,7 +217,7 @@ def use_networks(folder: Path) -> dict[str, str]:
     run = open_run(folder)
     if run.description.task != CLASSIFICATION:
         return {}
-    images = toy_dataset(seed=1).images
+    images = toy_dataset(seed=1).pixels
     ensemble = choose_classifiers(run, method="gan", split=None, seed=None)
     scores = scores_of_cells(run, ensemble, images, corrected=False)
     results = {str(cell): fingerprint(array) for cell, array in scores.items()}

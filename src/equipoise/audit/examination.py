@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from equipoise.arrays import Images, Labels, value_range
+from equipoise.arrays import Labels, value_range
 from equipoise.audit.quality import QualityAudit, measure_quality
 from equipoise.audit.report import Audit, audit
 from equipoise.data.dataset import ImageDataset
 from equipoise.features.base import Extractor
 from equipoise.features.choosing import choose_extractors, make_extractor
+from equipoise.image_rows import ImageSource
 
 # Untrained: a classifier fits its own training images better than held-out ones, and its memory
 # would pass for the generator's.
@@ -31,7 +32,7 @@ class Examination:
 def examine(
     train: ImageDataset,
     held_out: ImageDataset | None,
-    images: Images,
+    images: ImageSource,
     labels: Labels,
     *,
     features: Extractor | None = None,

@@ -8,6 +8,7 @@ from equipoise.arrays import Images, Labels, fingerprint
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.estimators.loading import AnyClassifier
 from equipoise.features.base import Extractor
+from equipoise.image_rows import ImageSource
 
 
 class InDomain:
@@ -52,7 +53,7 @@ def in_domain(classifier: AnyClassifier) -> Extractor:
 
 
 def train_in_domain(
-    images: Images, labels: Labels, *, seed: int, n_steps: int = 100, device: str = "auto"
+    images: ImageSource, labels: Labels, *, seed: int, n_steps: int = 100, device: str = "auto"
 ) -> Extractor:
     """Train a small classifier on real training images and return its extractor.
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.arrays import Images, Labels, Rows
+from equipoise.arrays import Labels, Rows
 from equipoise.audit.gate import GateRule
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.likeness import Likeness, Matches
 from equipoise.features.base import Extractor, Features, extract
+from equipoise.image_rows import ImageSource
 from equipoise.metrics.memorization import among, nearest, standardized
 
 PAIRS_PER_CLASS = 4  # most alike pairs that are reported, copies or not
@@ -114,7 +115,7 @@ class CopySearch:
             rule=rule,
         )
 
-    def search(self, images: Images) -> NearCopies:
+    def search(self, images: ImageSource) -> NearCopies:
         """Find the near copies among images (n, c, h, w)."""
         matches = self.likeness.match(images)
         copy = matches.likeness >= self.rule.likeness
@@ -122,7 +123,7 @@ class CopySearch:
         copy[rows] = self.distances(images, matches, rows) <= self.reach
         return NearCopies(matches=matches, copy=copy)
 
-    def distances(self, images: Images, matches: Matches, rows: Rows) -> NDArray[np.float64]:
+    def distances(self, images: ImageSource, matches: Matches, rows: Rows) -> NDArray[np.float64]:
         """Align the images of some rows with their matches and return the distances in features."""
         if not len(rows):
             return np.empty(0)
@@ -131,7 +132,7 @@ class CopySearch:
         aligned, originals = standardized(aligned, originals, by=self.features)
         return np.asarray(np.linalg.norm(aligned - originals, axis=1))
 
-    def pairs(self, images: Images, labels: Labels, copies: NearCopies) -> Iterator[Pair]:
+    def pairs(self, images: ImageSource, labels: Labels, copies: NearCopies) -> Iterator[Pair]:
         """Yield the near copies and the most alike pairs of each class, most alike first."""
         by_likeness = np.argsort(-copies.matches.likeness, kind="stable")
         reported = copies.copy.copy()

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.arrays import Images, Labels, fingerprint
+from equipoise.arrays import Labels, fingerprint
 from equipoise.atomic import JsonValue
 from equipoise.audit.gate import GateDecision, join_classes
 from equipoise.audit.quality_gate import decide_quality
 from equipoise.audit.realism import MOST, Finding, RealFeatures, RealPairs, first_of_classes
 from equipoise.data.dataset import ImageDataset
 from equipoise.features.base import Extractor, extract
+from equipoise.image_rows import ImageSource
 from equipoise.metrics.feature_sets import Features
 from equipoise.randomness import make_rng
 
@@ -97,7 +98,7 @@ class RealReference:
 
     def compare(
         self,
-        images: Images,
+        images: ImageSource,
         label: int,
         seed: tuple[str | int, ...],
         unusable: Mapping[str, str] | None = None,
@@ -131,7 +132,7 @@ class RealReference:
         return findings, source
 
 
-def measure_repeats(images: Images, real: Images) -> Finding:
+def measure_repeats(images: ImageSource, real: ImageSource) -> Finding:
     """Measure the share of images that are constant or repeat an earlier one exactly.
 
     It needs neither features nor a number of images.
@@ -140,7 +141,7 @@ def measure_repeats(images: Images, real: Images) -> Finding:
     return Finding.of("repeats", len(images), (value, value, value), (floor, floor, floor))
 
 
-def repeated_share(images: Images) -> float:
+def repeated_share(images: ImageSource) -> float:
     """Return the share of images that are constant, or equal to an earlier one; 0 of no images.
 
     Example:
@@ -210,7 +211,7 @@ class QualityAudit:
 def measure_quality(
     train: ImageDataset,
     held_out: ImageDataset | None,
-    images: Images,
+    images: ImageSource,
     labels: Labels,
     extractors: Sequence[Extractor],
     *,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.arrays import Images, Labels
+from equipoise.arrays import Labels
 from equipoise.atomic import JsonValue
 from equipoise.audit.findings import AuditedSet, Findings, compute_findings
 from equipoise.audit.gate import (
@@ -21,6 +21,7 @@ from equipoise.audit.realism import is_constant
 from equipoise.data.dataset import ImageDataset
 from equipoise.exceptions import DataError, LeakageError
 from equipoise.features.base import Extractor, Features, extract
+from equipoise.image_rows import ImageSource
 from equipoise.metrics.memorization import Membership, standardized
 from equipoise.validation import check_images, check_labels
 
@@ -69,7 +70,7 @@ class Audit:
 def audit(
     train: ImageDataset,
     held_out: ImageDataset | None,
-    images: Images,
+    images: ImageSource,
     labels: Labels,
     extractor: Extractor,
     *,
@@ -167,7 +168,7 @@ class AuditReference:
             cache=folder,
         )
 
-    def audit(self, images: Images, labels: Labels) -> Audit:
+    def audit(self, images: ImageSource, labels: Labels) -> Audit:
         """Search for copies among synthetic images, and for traces of who was in training.
 
         Raises:
@@ -196,7 +197,7 @@ class AuditReference:
         )
 
     def _findings(
-        self, images: Images, labels: Labels, copies: NearCopies
+        self, images: ImageSource, labels: Labels, copies: NearCopies
     ) -> tuple[Findings, tuple[Findings, ...]]:
         """Measure all classes with synthetic images together, and each of them."""
         fake_features = extract(images, self.extractor, cache=self.cache)
@@ -220,7 +221,7 @@ class AuditReference:
 
 
 def check_comparable(
-    train: ImageDataset, held_out: ImageDataset, images: Images, labels: Labels
+    train: ImageDataset, held_out: ImageDataset, images: ImageSource, labels: Labels
 ) -> Labels:
     """Return the labels (n,) as int64 if the three sets of images can be compared.
 

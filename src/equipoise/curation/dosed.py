@@ -6,8 +6,9 @@ from typing import Any
 
 from sklearn.base import clone
 
-from equipoise.arrays import Images, LabeledImages, Labels
+from equipoise.arrays import LabeledImages, Labels
 from equipoise.exceptions import SettingError
+from equipoise.image_rows import ImageSource
 from equipoise.resampling.base import Resampler
 from equipoise.validation import check_images_and_labels
 
@@ -87,7 +88,7 @@ class DosedOversampler(Resampler):
 
     def fit_resample(
         self,
-        X: Images,
+        X: ImageSource,
         y: Labels,
         *,
         validation: LabeledImages | None = None,

@@ -11,11 +11,12 @@ from sklearn.base import clone
 from torch import Tensor
 
 from equipoise import __version__
-from equipoise.arrays import Images, Labels, Rows, Scores, fingerprint
+from equipoise.arrays import Labels, Rows, Scores, fingerprint
 from equipoise.atomic import atomic_folder, read_json, reading, write_json
 from equipoise.estimators.loading import AnyClassifier, load_classifier
 from equipoise.estimators.scoring import probabilities
 from equipoise.exceptions import DataError
+from equipoise.image_rows import ImageSource
 from equipoise.metrics.calibration import fit_temperature, scale_temperature
 from equipoise.metrics.memorization import Features
 from equipoise.randomness import make_rng
@@ -42,7 +43,7 @@ class Judge:
     factor: NDArray[np.float64]
     history: History
 
-    def assess(self, images: Images) -> tuple[Features, Scores]:
+    def assess(self, images: ImageSource) -> tuple[Features, Scores]:
         """Return standardized features (n, d) and calibrated probabilities (n, k).
 
         Values that are not finite count as 0.
@@ -85,7 +86,7 @@ class Judge:
 
 
 def fit_judge(
-    classifier: AnyClassifier, X: Images, codes: Labels, *, workspace: Path | None
+    classifier: AnyClassifier, X: ImageSource, codes: Labels, *, workspace: Path | None
 ) -> Judge:
     """Train a classifier on four fifths of the real training images and calibrate it on the rest.
 
@@ -133,7 +134,9 @@ def balanced_rows(codes: Labels, rows: Rows) -> Rows:
     return np.concatenate([np.resize(class_rows, largest) for class_rows in members])
 
 
-def _train(classifier: AnyClassifier, X: Images, codes: Labels, workspace: Path | None) -> Judge:
+def _train(
+    classifier: AnyClassifier, X: ImageSource, codes: Labels, workspace: Path | None
+) -> Judge:
     held_out = held_out_rows(codes, classifier.seed)
     train = np.setdiff1d(np.arange(len(codes)), held_out)
     fitted = clone(classifier).fit(X[train], codes[train], workspace=workspace)
@@ -152,7 +155,7 @@ def _train(classifier: AnyClassifier, X: Images, codes: Labels, workspace: Path 
     )
 
 
-def _features(classifier: AnyClassifier, images: Images) -> Tensor:
+def _features(classifier: AnyClassifier, images: ImageSource) -> Tensor:
     return torch.from_numpy(classifier.features(images)).to(classifier.head_.weight)
 
 

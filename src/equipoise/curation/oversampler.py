@@ -19,6 +19,7 @@ from equipoise.discovery import pick
 from equipoise.estimators.classifier import ImageClassifier
 from equipoise.estimators.loading import AnyClassifier
 from equipoise.exceptions import DataError, SettingError
+from equipoise.image_rows import ImageSource
 from equipoise.metrics.memorization import Features
 from equipoise.randomness import derive_seed, make_rng
 from equipoise.resampling.base import Oversampler, Strategy
@@ -155,7 +156,11 @@ class CuratedOversampler(Oversampler):
         return ImageClassifier(batch_sampler="balanced", device=self.device, seed=self.seed)
 
     def _fit(
-        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
+        self,
+        X: ImageSource,
+        codes: Labels,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> None:
         self.check_settings(min(X.shape[2:]))
         if validation is not None:

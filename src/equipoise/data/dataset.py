@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from equipoise.arrays import Images, Labels, fingerprint
+from equipoise.arrays import Images, LabeledImages, Labels, fingerprint
 from equipoise.atomic import atomic_folder, read_arrays, read_json, reading, write_json
 from equipoise.checksums import check_folder
 from equipoise.exceptions import DataError
+from equipoise.image_rows import LARGE, ImageSource, blocks, by_reference, joined, select
 from equipoise.validation import check_images, check_labels
 
 SYNTHETIC = -1  # the "patient" of a synthetic image
@@ -21,7 +23,7 @@ SYNTHETIC = -1  # the "patient" of a synthetic image
 class SupportsResample(Protocol):
     """What `ImageDataset.resample` needs of a resampler."""
 
-    def fit_resample(self, X: Images, y: Labels, **settings: Any) -> tuple[Images, Labels]:
+    def fit_resample(self, X: ImageSource, y: Labels, **settings: Any) -> LabeledImages:
         """Return rebalanced images and labels."""
 
 
@@ -30,7 +32,8 @@ class ImageDataset:
     """Images in their storage type with labels, patients and stable names.
 
     Attributes:
-        images: (n, c, *spatial), uint8, uint16 or float32, c = 1 or 3; may be an `np.memmap`.
+        images: (n, c, *spatial), uint8, uint16 or float32, c = 1 or 3; may be an `np.memmap`, or
+            rows of one by reference (`equipoise.image_rows.ImageRows`).
         labels: (n,) int64, indices into `class_names`.
         class_names: k names.
         groups: (n,) int64, the patient (slide, lesion); -1 marks a synthetic image.
@@ -58,7 +61,7 @@ class ImageDataset:
         equipoise.data.volume_dataset.VolumeDataset: For volumes with label maps.
     """
 
-    images: Images
+    images: ImageSource
     labels: Labels
     class_names: tuple[str, ...]
     groups: NDArray[np.int64]
@@ -84,6 +87,11 @@ class ImageDataset:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def pixels(self) -> Images:
+        """The images as an array, in memory if they were by reference."""
+        return np.asanyarray(self.images)
 
     @property
     def synthetic(self) -> NDArray[np.bool_]:
@@ -122,10 +130,16 @@ class ImageDataset:
         return set(self.labels[rows].tolist())
 
     def subset(self, rows: Any) -> Self:
-        """Return images in the order of `rows`: indices, which may repeat, or a boolean mask."""
+        """Return images in the order of `rows`: indices, which may repeat, or a boolean mask.
+
+        More than `LARGE` bytes of images are not copied; see `equipoise.image_rows`.
+        """
+        images = self.images
+        if len(np.arange(len(self))[rows]) * images[:1].nbytes > LARGE:
+            images = by_reference(images)
         return replace(
             self,
-            images=self.images[rows],
+            images=select(images, rows),
             labels=self.labels[rows],
             groups=self.groups[rows],
             ids=self.ids[rows],
@@ -170,7 +184,7 @@ class ImageDataset:
     def save(self, folder: Path) -> None:
         """Write images.npy, columns.npz, dataset.json, and masks.npy if there are masks."""
         with atomic_folder(Path(folder)) as temporary:
-            np.save(temporary / "images.npy", self.images)
+            _save_images(temporary / "images.npy", self.images)
             if self.masks is not None:
                 np.save(temporary / "masks.npy", self.masks)
             ids = self.ids.astype(str)
@@ -204,6 +218,19 @@ class ImageDataset:
             )
 
 
+def _save_images(path: Path, images: ImageSource) -> None:
+    """Write images with `np.save`, those by reference block by block."""
+    if isinstance(images, np.ndarray):
+        np.save(path, images)
+        return
+    stored = open_memmap(path, mode="w+", dtype=images.dtype, shape=images.shape)
+    start = 0
+    for block in blocks(images):
+        stored[start : start + len(block)] = block
+        start += len(block)
+    stored.flush()
+
+
 def concatenate(datasets: Sequence[ImageDataset]) -> ImageDataset:
     """Join datasets of the same classes, shape and storage type, in order; all with masks or none.
 
@@ -231,7 +258,7 @@ def concatenate(datasets: Sequence[ImageDataset]) -> ImageDataset:
             f"{sorted(kinds)}."
         )
     return ImageDataset(
-        images=np.concatenate([dataset.images for dataset in datasets]),
+        images=joined([dataset.images for dataset in datasets]),
         labels=np.concatenate([dataset.labels for dataset in datasets]),
         class_names=datasets[0].class_names,
         groups=np.concatenate([dataset.groups for dataset in datasets]),

@@ -15,6 +15,7 @@ from equipoise.data.correlated_pairs import correlated_pairs, principal_axes, pr
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
 from equipoise.exceptions import DataError, LeakageError
+from equipoise.image_rows import ImageSource
 
 Pairs = NDArray[np.int64]  # (m, 2) rows, the smaller first
 
@@ -198,7 +199,7 @@ def _one_each(in_a: NDArray[np.bool_], in_b: NDArray[np.bool_]) -> NDArray[np.bo
 
 
 def _find_near(
-    images: Images, rows: Rows, max_bits: int, min_correlation: float
+    images: ImageSource, rows: Rows, max_bits: int, min_correlation: float
 ) -> tuple[Pairs, NDArray[np.int64]]:
     """Find near pairs among `rows`, and the number of bits in which their hashes differ.
 
@@ -247,7 +248,7 @@ def _differing_bits(hashes: NDArray[np.uint8], a: Rows, b: Rows) -> NDArray[np.i
     return np.rint(differing[in_a, in_b]).astype(np.int64)
 
 
-def _correlations(images: Images, a: Rows, b: Rows) -> NDArray[np.float32]:
+def _correlations(images: ImageSource, a: Rows, b: Rows) -> NDArray[np.float32]:
     """Return the correlation of the thumbnails of each pair (a, b)."""
     rows_a, in_a = np.unique(a, return_inverse=True)
     rows_b, in_b = np.unique(b, return_inverse=True)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from equipoise.arrays import Images, Rows, fingerprint
+from equipoise.arrays import Rows, fingerprint
 from equipoise.atomic import atomic_folder, reading
 from equipoise.checksums import check_folder
 from equipoise.exceptions import DamagedFileError, SettingError
+from equipoise.image_rows import ImageSource
 
 HalfFeatures = NDArray[np.float16]  # (n, d)
 StoredFeatures = NDArray[np.floating[Any]]  # (n, d) of the type of their store
@@ -20,7 +21,7 @@ BLOCK = 512  # images in a file: what a killed computation may lose
 KEYS, FEATURES = "keys.npy", "features.npy"
 
 
-def image_keys(images: Images) -> list[str]:
+def image_keys(images: ImageSource) -> list[str]:
     """Return a key of each image (n, c, h, w): a hash of its type, shape and pixels."""
     return [fingerprint(image)[:32] for image in images]
 

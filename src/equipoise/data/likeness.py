@@ -11,6 +11,7 @@ from scipy.fft import dct
 from equipoise.arrays import Images, Rows
 from equipoise.data.duplicates import N_LOW, SIDE, area_weights
 from equipoise.exceptions import DataError
+from equipoise.image_rows import ImageSource
 
 Codes = NDArray[np.float32]  # (..., 255), rows of unit length
 
@@ -37,7 +38,7 @@ class Matches:
     mirrored: NDArray[np.bool_]
     shift: NDArray[np.int64]
 
-    def align(self, images: Images, rows: Rows) -> Images:
+    def align(self, images: ImageSource, rows: Rows) -> Images:
         """Mirror and move the (n, c, h, w) images of some rows to fit their references."""
         height, width = images.shape[2:]
         aligned = []
@@ -87,7 +88,7 @@ class Likeness:
     shape: tuple[int, ...]
 
     @classmethod
-    def of(cls, references: Images, more_real: Images | None = None) -> Self:
+    def of(cls, references: ImageSource, more_real: ImageSource | None = None) -> Self:
         """Code references, and measure mean and spread on them and on more real images.
 
         Raises:
@@ -110,7 +111,7 @@ class Likeness:
             shape=references.shape[2:],
         )
 
-    def match(self, images: Images) -> Matches:
+    def match(self, images: ImageSource) -> Matches:
         """Find the most alike reference of each image.
 
         Raises:
@@ -144,7 +145,7 @@ class Likeness:
         )
 
 
-def _codes(images: Images, *, shifts: tuple[int, ...], mirror: bool) -> Codes:
+def _codes(images: ImageSource, *, shifts: tuple[int, ...], mirror: bool) -> Codes:
     """Code each image under every mirroring and shift: (n, variants, 255)."""
     height, width = images.shape[2:]
     down = _low_frequencies(height, shifts)  # (shifts, N_LOW, h)

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from equipoise.arrays import Images, LabeledImages, Labels, Scores, ValueRange
+from equipoise.arrays import LabeledImages, Labels, Scores, ValueRange
 from equipoise.estimators.fit_request import Mask, check_mask, encode_validation
 from equipoise.exceptions import DataError
-from equipoise.validation import check_images, check_images_and_labels
+from equipoise.image_rows import ImageSource
+from equipoise.validation import ImagesT, check_images, check_images_and_labels
 
 Params = dict[str, Any]  # parameters of an estimator by name
 
@@ -42,7 +43,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         """Raise unless the parameters work for images whose smaller side is `side` px."""
 
     @abstractmethod
-    def predict_proba(self, X: Images) -> Scores:
+    def predict_proba(self, X: ImageSource) -> Scores:
         """Return (n, k) probabilities of `classes_`, float64; each row sums to 1."""
 
     def stored_params(self) -> Params:
@@ -57,13 +58,13 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
                 stored[name] = value
         return stored
 
-    def predict(self, X: Images) -> Labels:
+    def predict(self, X: ImageSource) -> Labels:
         """Return the (n,) most probable labels; see `predict_proba`."""
         best = self.predict_proba(X).argmax(axis=1)
         predicted: Labels = self.classes_[best]
         return predicted
 
-    def check_images(self, images: Images, name: str = "images") -> Images:
+    def check_images(self, images: ImagesT, name: str = "images") -> ImagesT:
         """Return images if they are like the training images; messages call them `name`.
 
         Raises:
@@ -112,8 +113,8 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         self.dtype_ = np.dtype(stored["dtype"])
 
     def _check_training(
-        self, X: Images, y: Labels, synthetic: NDArray[np.bool_] | None
-    ) -> tuple[Images, Labels, Mask]:
+        self, X: ImagesT, y: Labels, synthetic: NDArray[np.bool_] | None
+    ) -> tuple[ImagesT, Labels, Mask]:
         """Check training images and labels and set what is known of them.
 
         Returns:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from equipoise.arrays import Images, LabeledImages, Labels, Scores, value_range
+from equipoise.arrays import LabeledImages, Labels, Scores, value_range
 from equipoise.estimators.base_classifier import BaseImageClassifier, Params
 from equipoise.estimators.first_stage import build_network
 from equipoise.estimators.fit_request import (
@@ -23,6 +23,7 @@ from equipoise.estimators.scoring import features_in_chunks, logits_of, probabil
 from equipoise.estimators.second_stage import SECOND_STAGES, check_second_stage
 from equipoise.estimators.settings import ClassifierSettings
 from equipoise.estimators.stages import TrainedStages, make_loss, train_stages
+from equipoise.image_rows import ImageSource, select
 from equipoise.networks.backbone import Backbone
 from equipoise.networks.backbones import check_stored_network, find_backbone, name_of
 from equipoise.training.devices import resolve_device
@@ -45,7 +46,7 @@ class ImageClassifier(BaseImageClassifier):
             and how logits become probabilities.
         n_steps: Optimizer steps. Steps and not epochs, so that an arm with more images is not
             trained longer.
-        batch_size: Images per step, at least 2.
+        batch_size: ImageSource per step, at least 2.
         batch_sampler: One of `equipoise.training.batches.BATCH_SAMPLERS`; "natural" are shuffled
             passes.
         synthetic_share: Share of synthetic images in a batch of the sampler "synthetic_mix"; None
@@ -177,7 +178,7 @@ class ImageClassifier(BaseImageClassifier):
 
     def fit(
         self,
-        X: Images,
+        X: ImageSource,
         y: Labels,
         *,
         validation: LabeledImages | None = None,
@@ -213,7 +214,7 @@ class ImageClassifier(BaseImageClassifier):
             stage.check(request)
         pretrained = pretrain_trunk(
             self.pretraining,
-            X[~synthetic],
+            select(X, ~synthetic),
             y[~synthetic],
             network="" if self.pretraining is None else name_of(self.network),
             validation=validation,
@@ -223,17 +224,17 @@ class ImageClassifier(BaseImageClassifier):
         self.seconds_ = time.perf_counter() - started
         return self
 
-    def predict_proba(self, X: Images) -> Scores:
+    def predict_proba(self, X: ImageSource) -> Scores:
         """Return (n, k) probabilities of `classes_`, float64; each row sums to 1.
 
         Raises:
             NotFittedError: `fit` has not been called.
-            DataError: Images of another shape or storage type than the training images.
+            DataError: ImageSource of another shape or storage type than the training images.
         """
         check_is_fitted(self, "network_")
         return self._probabilities(self.network_, X)
 
-    def predict_proba_other(self, X: Images) -> Scores | None:
+    def predict_proba_other(self, X: ImageSource) -> Scores | None:
         """Return what `predict_proba` would return under the other checkpoint policy.
 
         That is, with averaged weights where `keep_best` is a metric, else with those of the best
@@ -243,19 +244,19 @@ class ImageClassifier(BaseImageClassifier):
         Raises:
             NotFittedError: `fit` has not been called; `load` restores the weights of `keep_best`
                 alone.
-            DataError: Images of another shape or storage type than the training images.
+            DataError: ImageSource of another shape or storage type than the training images.
         """
         check_is_fitted(self, "other_network_")
         if self.other_network_ is None:
             return None
         return self._probabilities(self.other_network_, X)
 
-    def features(self, X: Images) -> NDArray[np.float32]:
+    def features(self, X: ImageSource) -> NDArray[np.float32]:
         """Return the inputs (n, d) of the last layer.
 
         Raises:
             NotFittedError: `fit` has not been called.
-            DataError: Images of another shape or storage type than the training images.
+            DataError: ImageSource of another shape or storage type than the training images.
         """
         check_is_fitted(self, "network_")
         X = self.check_images(X)
@@ -338,7 +339,7 @@ class ImageClassifier(BaseImageClassifier):
         self.histories_ = stages.histories
         self.history_ = stages.histories[""]
 
-    def _probabilities(self, network: nn.Module, X: Images) -> Scores:
+    def _probabilities(self, network: nn.Module, X: ImageSource) -> Scores:
         X = self.check_images(X)
         if len(X) == 0:
             return np.empty((0, len(self.classes_)))
@@ -349,7 +350,7 @@ class ImageClassifier(BaseImageClassifier):
 
     def _request(
         self,
-        X: Images,
+        X: ImageSource,
         codes: Labels,
         synthetic: Mask,
         validation: LabeledImages | None,

@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 import equipoise
-from equipoise.arrays import Images, LabeledImages, Labels, ValueRange, fingerprint
+from equipoise.arrays import LabeledImages, Labels, ValueRange, fingerprint
 from equipoise.atomic import remove_file
 from equipoise.estimators.settings import ClassifierSettings
 from equipoise.exceptions import DataError
+from equipoise.image_rows import ImageSource, select
 from equipoise.networks.backbone import Backbone
 from equipoise.training.checkpoint import Checkpoint, Stateful
 from equipoise.validation import check_labels
@@ -37,7 +38,7 @@ class FitRequest:
         file: Path of the checkpoints without its suffix; None writes none.
     """
 
-    images: Images
+    images: ImageSource
     codes: Labels
     synthetic: Mask
     validation: LabeledImages | None
@@ -101,7 +102,7 @@ def check_mask(synthetic: object, n: int) -> Mask:
 
 
 def encode_validation(
-    images: Images, labels: Labels, classes: Labels, keep_best: str
+    images: ImageSource, labels: Labels, classes: Labels, keep_best: str
 ) -> LabeledImages:
     """Return the validation images whose label is in `classes`, and their codes.
 
@@ -117,4 +118,4 @@ def encode_validation(
             f"keep_best='{keep_best}', got images of {occurring.tolist()}. Hold out more, or use "
             "keep_best='last'."
         )
-    return images[rows], np.searchsorted(classes, labels[rows]).astype(np.int64)
+    return select(images, rows), np.searchsorted(classes, labels[rows]).astype(np.int64)

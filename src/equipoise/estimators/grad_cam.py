@@ -20,11 +20,12 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from equipoise.arrays import Images, Labels
+from equipoise.arrays import Labels
 from equipoise.estimators.frozen.head import FrozenNetwork
 from equipoise.estimators.loading import AnyClassifier
 from equipoise.estimators.scoring import CHUNK, channels_last, evaluating
 from equipoise.exceptions import DataError
+from equipoise.image_rows import ImageSource
 from equipoise.networks.backbones import find_backbone
 from equipoise.training.batches import resident, to_unit
 from equipoise.training.progress import report
@@ -33,7 +34,7 @@ from equipoise.validation import check_labels
 Maps = NDArray[np.float32]  # (n, h, w) in [0, 1]
 
 
-def grad_cam(classifier: AnyClassifier, images: Images, labels: Labels) -> Maps:
+def grad_cam(classifier: AnyClassifier, images: ImageSource, labels: Labels) -> Maps:
     """Return maps of the evidence for the label of each image.
 
     Args:
@@ -49,7 +50,7 @@ def grad_cam(classifier: AnyClassifier, images: Images, labels: Labels) -> Maps:
     Raises:
         NotFittedError: The classifier has not been fitted.
         SettingError: Its network has no last map, as transformers; see `can_map`.
-        DataError: Images of another kind, or unknown labels.
+        DataError: ImageSource of another kind, or unknown labels.
 
     Example:
         >>> from equipoise.estimators.classifier import ImageClassifier
@@ -64,7 +65,7 @@ def grad_cam(classifier: AnyClassifier, images: Images, labels: Labels) -> Maps:
 
 
 def grad_cams(
-    classifiers: Sequence[AnyClassifier], images: Images, labels: Sequence[Labels]
+    classifiers: Sequence[AnyClassifier], images: ImageSource, labels: Sequence[Labels]
 ) -> list[Maps]:
     """Return the maps of several classifiers: of one, or of heads on the same frozen network.
 
@@ -166,7 +167,7 @@ def maps_of_heads(
     """Compute the maps of several heads on one trunk, which the images pass once.
 
     Args:
-        trunk: Images to features.
+        trunk: ImageSource to features.
         heads: Features to logits.
         layer: See `class_maps`; a layer of the trunk.
         images: See there.

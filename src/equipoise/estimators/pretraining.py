@@ -8,8 +8,9 @@ from typing import Protocol
 from sklearn.base import clone
 from torch import Tensor, nn
 
-from equipoise.arrays import Images, LabeledImages, Labels
+from equipoise.arrays import LabeledImages, Labels
 from equipoise.exceptions import DataError, WeightsError
+from equipoise.image_rows import ImageSource
 from equipoise.networks.backbone import Backbone
 from equipoise.training.loop import History
 
@@ -28,7 +29,7 @@ class Pretraining(Protocol):
 
     def trunk(
         self,
-        X: Images,
+        X: ImageSource,
         y: Labels,
         *,
         network: str,
@@ -57,7 +58,7 @@ class PretrainedTrunk:
 
 def pretrain_trunk(
     pretraining: Pretraining | None,
-    X: Images,
+    X: ImageSource,
     y: Labels,
     *,
     network: str,

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from equipoise.arrays import Images, Labels, Scores, ValueRange
+from equipoise.arrays import Labels, Scores, ValueRange
 from equipoise.exceptions import DivergedError
+from equipoise.image_rows import ImageSource
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.metrics.base import Predictions
 from equipoise.metrics.classification import aurocs, recalls
@@ -20,7 +21,7 @@ from equipoise.training.batches import resident, to_unit
 CHUNK = 2**18  # pixels (images x h x w) per forward pass, which bounds the memory
 
 
-def logits_of(network: nn.Module, images: Images, span: ValueRange) -> Tensor:
+def logits_of(network: nn.Module, images: ImageSource, span: ValueRange) -> Tensor:
     """Return the logits (n, k) of images (n, c, h, w) in storage type, on the network's device.
 
     The network is in evaluation mode meanwhile.
@@ -29,7 +30,7 @@ def logits_of(network: nn.Module, images: Images, span: ValueRange) -> Tensor:
 
 
 def features_in_chunks(
-    backbone: Backbone, network: nn.Module, images: Images, span: ValueRange
+    backbone: Backbone, network: nn.Module, images: ImageSource, span: ValueRange
 ) -> Tensor:
     """Return the inputs (n, d) of the last layer of a network, on its device; see `logits_of`."""
     return _in_chunks(network, partial(backbone.features, network), images, span)
@@ -37,7 +38,7 @@ def features_in_chunks(
 
 @torch.no_grad()
 def _in_chunks(
-    network: nn.Module, function: Callable[[Tensor], Tensor], images: Images, span: ValueRange
+    network: nn.Module, function: Callable[[Tensor], Tensor], images: ImageSource, span: ValueRange
 ) -> Tensor:
     device = next(network.parameters()).device
     rows = max(1, CHUNK // (images.shape[2] * images.shape[3]))

@@ -22,6 +22,7 @@ from equipoise.estimators.relearning import pool_of, relearn
 from equipoise.estimators.scoring import channels_last, features_in_chunks, validation_scores
 from equipoise.estimators.settings import ClassifierSettings
 from equipoise.exceptions import DataError, NoStartError, SettingError
+from equipoise.image_rows import select
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
 from equipoise.training.augmentation import augmented
@@ -82,7 +83,7 @@ def crt(network: nn.Module, _loss: ImbalanceLoss, request: FitRequest) -> Second
     real = ~request.synthetic
     codes = request.codes[real]
     images = ResidentBatches(
-        request.images[real],
+        select(request.images, real),
         codes,
         balanced(pool_of(request, codes)),
         span=request.span,

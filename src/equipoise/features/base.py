@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from equipoise.arrays import Images, Rows, fingerprint
 from equipoise.data.feature_store import FeatureStore, StoredFeatures, image_keys
 from equipoise.exceptions import DataError
+from equipoise.image_rows import ImageSource
 from equipoise.training.progress import report
 from equipoise.validation import check_images
 
@@ -43,7 +44,7 @@ class Extractor(Protocol):
         ...
 
 
-def extract(images: Images, extractor: Extractor, *, cache: Path | None = None) -> Features:
+def extract(images: ImageSource, extractor: Extractor, *, cache: Path | None = None) -> Features:
     """Compute the features of images, with reports of progress.
 
     Args:
@@ -59,7 +60,7 @@ def extract(images: Images, extractor: Extractor, *, cache: Path | None = None) 
         every batch has the same size, so that they do not depend on the other images.
 
     Raises:
-        DataError: Images of another shape or type, or features that are not finite.
+        DataError: ImageSource of another shape or type, or features that are not finite.
         SettingError: The folder cannot be written.
 
     Example:
@@ -87,7 +88,7 @@ def extract(images: Images, extractor: Extractor, *, cache: Path | None = None) 
     return features.astype(np.float64)
 
 
-def seconds_for(extractor: Extractor, n: int, images: Images) -> float:
+def seconds_for(extractor: Extractor, n: int, images: ImageSource) -> float:
     """Estimate how many seconds `n` images take, by timing the first few after a warm-up.
 
     Raises:
@@ -103,7 +104,7 @@ def seconds_for(extractor: Extractor, n: int, images: Images) -> float:
 
 
 def _compute(
-    images: Images, rows: Rows, extractor: Extractor, *, fill: bool
+    images: ImageSource, rows: Rows, extractor: Extractor, *, fill: bool
 ) -> NDArray[np.float32]:
     """Compute the features (m, d) of some rows; `fill` repeats rows in an unfilled batch.
 

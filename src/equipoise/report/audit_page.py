@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 import equipoise
-from equipoise.arrays import Images, value_range
+from equipoise.arrays import value_range
 from equipoise.atomic import JsonObject, atomic_file
 from equipoise.audit.gate import Release
 from equipoise.audit.quality import ClassQuality, QualityAudit
 from equipoise.audit.quality_gate import DEFAULT_QUALITY_RULE, EXTRACTOR_WORDS
 from equipoise.audit.realism import Finding
 from equipoise.audit.report import Audit
+from equipoise.image_rows import ImageSource
 from equipoise.report.formatting import decimal
 from equipoise.report.html import environment
 from equipoise.report.near_copies import COLUMNS, ImagePairs, cells, couples
@@ -78,7 +79,11 @@ class AuditResult:
 
 
 def write_audit_page(
-    path: Path, result: AuditResult, synthetic: Images, real: Images, class_names: Sequence[str]
+    path: Path,
+    result: AuditResult,
+    synthetic: ImageSource,
+    real: ImageSource,
+    class_names: Sequence[str],
 ) -> None:
     """Write one HTML file that needs no other.
 
@@ -112,7 +117,7 @@ def write_audit_page(
 
 
 def closest_pairs(
-    result: AuditResult, synthetic: Images, real: Images, class_names: Sequence[str]
+    result: AuditResult, synthetic: ImageSource, real: ImageSource, class_names: Sequence[str]
 ) -> ImagePairs:
     """Return the most alike pairs with their images, at most `MOST_PAIRS`."""
     pairs = result.audit.pairs[:MOST_PAIRS]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.arrays import Images, ValueRange
+from equipoise.arrays import ValueRange
 from equipoise.atomic import JsonObject
 from equipoise.audit.findings import Findings
+from equipoise.image_rows import ImageSource
 from equipoise.metrics.memorization import Membership
 from equipoise.report.evidence_files import record_of
 from equipoise.report.formatting import decimal, interval, known
@@ -38,8 +39,8 @@ class ImagePairs:
         names: (n,) what each pair is called.
     """
 
-    synthetic: Images
-    real: Images
+    synthetic: ImageSource
+    real: ImageSource
     likeness: NDArray[np.float64]
     copy: NDArray[np.bool_]
     names: Sequence[str]

@@ -14,7 +14,9 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from equipoise.arrays import Images, LabeledImages, Labels
+from equipoise.data.scratch import blank_images
 from equipoise.exceptions import DataError, SettingError
+from equipoise.image_rows import ImageSource, joined, select
 from equipoise.randomness import make_rng
 from equipoise.validation import (
     check_class_sizes,
@@ -87,7 +89,7 @@ class Resampler(BaseEstimator, ABC):
     @abstractmethod
     def fit_resample(
         self,
-        X: Images,
+        X: ImageSource,
         y: Labels,
         *,
         validation: LabeledImages | None = None,
@@ -132,7 +134,7 @@ class Oversampler(Resampler):
 
     def fit(
         self,
-        X: Images,
+        X: ImageSource,
         y: Labels,
         *,
         validation: LabeledImages | None = None,
@@ -176,7 +178,7 @@ class Oversampler(Resampler):
 
     def fit_resample(
         self,
-        X: Images,
+        X: ImageSource,
         y: Labels,
         *,
         validation: LabeledImages | None = None,
@@ -186,7 +188,7 @@ class Oversampler(Resampler):
         self.fit(X, y, validation=validation, workspace=workspace)
         new_labels = np.repeat(list(self.wanted_), list(self.wanted_.values())).astype(np.int64)
         new_images = self.generate(new_labels, seed=self.seed)
-        return np.concatenate([X, new_images]), np.concatenate([np.asarray(y), new_labels])
+        return joined([X, new_images]), np.concatenate([np.asarray(y), new_labels])
 
     def save(self, folder: str | Path) -> None:
         """Write the fitted oversampler to a new folder, as safetensors and JSON.
@@ -255,7 +257,7 @@ class Oversampler(Resampler):
                 f"{self.dtype_}, got {images.shape[1:]} {images.dtype}."
             )
         rows = np.isin(labels, self.classes_)
-        return images[rows], np.searchsorted(self.classes_, labels[rows]).astype(np.int64)
+        return select(images, rows), np.searchsorted(self.classes_, labels[rows]).astype(np.int64)
 
     def _generate_by_class(
         self, codes: Labels, images_of: Callable[[int, NDArray[np.int64]], Images]
@@ -267,7 +269,7 @@ class Oversampler(Resampler):
             images_of: A code and the rows (m,) of its images in the result -> the images (m,
                 *shape_).
         """
-        images = np.empty((len(codes), *self.shape_), dtype=self.dtype_)
+        images = blank_images((len(codes), *self.shape_), self.dtype_)
         for code in np.unique(codes).tolist():
             rows = np.flatnonzero(codes == code)
             images[rows] = images_of(code, rows)
@@ -275,7 +277,11 @@ class Oversampler(Resampler):
 
     @abstractmethod
     def _fit(
-        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
+        self,
+        X: ImageSource,
+        codes: Labels,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> None:
         """Learn; `codes` are 0..k-1 in the order of `classes_`."""
 
@@ -315,7 +321,7 @@ def wanted(strategy: Strategy, y: Labels) -> dict[int, int]:
     return {int(label): int(n) for label, n in additions.items() if n > 0}
 
 
-def check_square(images: Images) -> None:
+def check_square(images: ImageSource) -> None:
     """Refuse images that are not square and two-dimensional.
 
     Raises:

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from equipoise.arrays import Images, LabeledImages, Labels, ValueRange
+from equipoise.arrays import LabeledImages, Labels, ValueRange
+from equipoise.image_rows import ImageSource
 from equipoise.randomness import make_rng
 from equipoise.training.batches import (
     BATCH_SAMPLERS,
@@ -45,18 +46,18 @@ class FitImages:
         device: Where to train.
     """
 
-    images: Images
+    images: ImageSource
     labels: Labels
     validation: LabeledImages | None
     value_range: ValueRange
     device: torch.device
 
-    def to_unit(self, images: Images) -> Tensor:
+    def to_unit(self, images: ImageSource) -> Tensor:
         """Move images in storage type to the device, float32 in [0, 1]."""
         return to_unit(resident(images, self.device), self.value_range)
 
     def fixed_batch(
-        self, images: Images, labels: Labels, data_range: DataRange, *, seed: int
+        self, images: ImageSource, labels: Labels, data_range: DataRange, *, seed: int
     ) -> Batch:
         """Choose up to 256 images at random and map them to the critic's range."""
         rows = make_rng(seed, "watched").permutation(len(images))[:N_WATCHED]

@@ -7,8 +7,9 @@ from typing import ClassVar
 import numpy as np
 from imblearn.utils import check_sampling_strategy
 
-from equipoise.arrays import Images, LabeledImages, Labels
+from equipoise.arrays import LabeledImages, Labels
 from equipoise.exceptions import DataError, SettingError
+from equipoise.image_rows import ImageSource, joined, select
 from equipoise.randomness import make_rng
 from equipoise.resampling.base import Resampler, rng_of, wanted
 from equipoise.validation import check_images_and_labels
@@ -38,7 +39,7 @@ class RandomOversampler(Resampler):
 
     def fit_resample(
         self,
-        X: Images,
+        X: ImageSource,
         y: Labels,
         *,
         validation: LabeledImages | None = None,
@@ -51,7 +52,7 @@ class RandomOversampler(Resampler):
         for label, n in wanted(self.sampling_strategy, y).items():
             rows.append(rng.choice(np.flatnonzero(y == label), size=n, replace=True))
         self.sample_indices_ = np.concatenate(rows).astype(np.int64)
-        return X[self.sample_indices_], y[self.sample_indices_]
+        return select(X, self.sample_indices_), y[self.sample_indices_]
 
 
 class ReplayOversampler(Resampler):
@@ -89,7 +90,7 @@ class ReplayOversampler(Resampler):
 
     def fit_resample(
         self,
-        X: Images,
+        X: ImageSource,
         y: Labels,
         *,
         validation: LabeledImages | None = None,
@@ -105,7 +106,7 @@ class ReplayOversampler(Resampler):
             passes = [rng.permutation(members) for _ in range(n_passes)]
             rows.append(np.concatenate(passes)[:n])
         self.copied_indices_ = np.concatenate(rows)
-        images = np.concatenate([X, X[self.copied_indices_]])
+        images = joined([X, select(X, self.copied_indices_)])
         return images, np.concatenate([y, y[self.copied_indices_]])
 
 
@@ -125,7 +126,7 @@ class RandomUndersampler(Resampler):
 
     def fit_resample(
         self,
-        X: Images,
+        X: ImageSource,
         y: Labels,
         *,
         validation: LabeledImages | None = None,
@@ -150,4 +151,4 @@ class RandomUndersampler(Resampler):
             keep[rows] = False
             keep[rng.choice(rows, size=int(n), replace=False)] = True
         self.sample_indices_ = np.flatnonzero(keep).astype(np.int64)
-        return X[keep], y[keep]
+        return select(X, keep), y[keep]

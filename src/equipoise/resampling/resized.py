@@ -12,6 +12,8 @@ from torch.nn.functional import interpolate
 
 from equipoise.arrays import Images, LabeledImages, Labels, ValueRange, quantize, value_range
 from equipoise.atomic import atomic_folder, write_json
+from equipoise.data.scratch import blank_images
+from equipoise.image_rows import ImageSource, blocks
 from equipoise.resampling.base import Oversampler, Strategy, check_square
 from equipoise.resampling.fit_cache import Fitted, Results, Tensors
 from equipoise.resampling.loading import load_oversampler
@@ -97,7 +99,11 @@ class ResizedOversampler(Oversampler):
         self.generator.check_settings(min(side, self.side))
 
     def _fit(
-        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
+        self,
+        X: ImageSource,
+        codes: Labels,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> None:
         check_square(X)
         self.check_settings(X.shape[2])
@@ -117,16 +123,21 @@ class ResizedOversampler(Oversampler):
 
     def _generate(self, codes: Labels, seed: int) -> Images:
         generated = self.generator_.generate(self.classes_[codes], seed=seed)
-        return self._resized(generated, self.shape_[1], enlarge=True)
+        return np.asanyarray(self._resized(generated, self.shape_[1], enlarge=True))
 
-    def _resized(self, images: Images, side: int, *, enlarge: bool = False) -> Images:
+    def _resized(self, images: ImageSource, side: int, *, enlarge: bool = False) -> ImageSource:
         """Return images (n, c, s, s) at another side, in their storage type; see `side`."""
         if images.shape[2] == side or (images.shape[2] < side and not enlarge):
             return images
-        values = torch.as_tensor(images.astype(np.float32))
-        unit = to_unit(values, self.span_)
-        smooth = interpolate(unit, (side, side), mode="bilinear", antialias=True)
-        return quantize(smooth.numpy(), images.dtype, self.span_)
+        resized = blank_images((*images.shape[:2], side, side), images.dtype)
+        start = 0
+        for block in blocks(images):
+            unit = to_unit(torch.as_tensor(block.astype(np.float32)), self.span_)
+            smooth = interpolate(unit, (side, side), mode="bilinear", antialias=True)
+            stop = start + len(block)
+            resized[start:stop] = quantize(smooth.numpy(), images.dtype, self.span_)
+            start = stop
+        return resized
 
     def save(self, folder: str | Path) -> None:
         """Write it to a new folder, with a subfolder for the generator."""

@@ -24,6 +24,7 @@ from equipoise.data.smote import (
 )
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
+from equipoise.image_rows import ImageSource
 from equipoise.resampling.base import Oversampler, Strategy, rng_of
 
 if TYPE_CHECKING:
@@ -90,9 +91,14 @@ class SMOTEOversampler(Oversampler):
             raise SettingError(f"Expected k_neighbors of at least 1, got {self.k_neighbors}.")
 
     def _fit(
-        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
+        self,
+        X: ImageSource,
+        codes: Labels,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> None:
         self.check_settings(X.shape[-1])
+        X = np.asarray(X)
         wanted_codes = np.flatnonzero(np.isin(self.classes_, list(self.wanted_)))
         n_blended = int(np.isin(codes, wanted_codes).sum())
         needed = bytes_needed(X, n_blended, sum(self.wanted_.values()))

@@ -44,6 +44,7 @@ MOST_SPLITS, MOST_SEEDS = 48, 12
 MOST_FROZEN_SEEDS = 2  # a head hardly depends on its seed; two runs show the effect of patients
 SECONDS_PER_SPLIT = 10  # of the requested time: no more splits are drawn to choose from
 BUSY = 0.5  # cores that other programs keep busy, from which on it is said
+TIMED = 64  # images from which extractors are chosen and timed
 LEAST_FOR_GENERATOR = 300.0  # seconds of time below which no generator is even timed
 
 
@@ -188,7 +189,7 @@ class Planner:
     def _extractor_seconds(self, study: Study) -> Sequence[float]:
         """Time the extractors of the evidence, where a method makes synthetic images."""
         if any(generates(study, name) for name in study.methods):
-            return self.meter.extractor_seconds(study.images.images)
+            return self.meter.extractor_seconds(study.images.images[:TIMED])
         return ()
 
     def _with_finetuning(self, planned: PlannedStudy) -> TrainingSetting:

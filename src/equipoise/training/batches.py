@@ -9,10 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equipoise.arrays import Images, Labels, Rows, ValueRange
+from equipoise.arrays import Labels, Rows, ValueRange
 from equipoise.discovery import Family
+from equipoise.image_rows import ImageRows, ImageSource, blocks
 from equipoise.randomness import make_rng
 from equipoise.training.loop import Batch
+
+RESIDENT_SHARE = 0.5  # of the free memory of a GPU, for images that else stay in mapped files
 
 BatchSampler = Callable[[int], Rows]  # step -> rows of its batch, whatever was drawn before
 
@@ -154,6 +157,9 @@ def _by_chance(pool: Pool, name: str, shares: Callable[[int], NDArray[np.float64
 class ResidentBatches:
     """The batch of any step, from images that are moved to the device once in their storage type.
 
+    Images by reference stay where they are, unless a GPU has memory for them (`fits_on`), and are
+    read batch by batch.
+
     Calling it with a step returns images (b, c, *spatial) float32 in [0, 1] and labels (b,) int64.
 
     Args:
@@ -174,26 +180,45 @@ class ResidentBatches:
 
     def __init__(
         self,
-        images: Images,
+        images: ImageSource,
         labels: Labels,
         sampler: BatchSampler,
         *,
         span: ValueRange,
         device: torch.device,
     ) -> None:
-        self.images = resident(images, device)
+        self.images: Tensor | ImageRows
+        if isinstance(images, ImageRows) and not fits_on(device, images.nbytes):
+            self.images = images
+        else:
+            self.images = resident(images, device)
         self.labels = torch.as_tensor(labels, device=device)
         self.sampler = sampler
         self.span = span
 
     def __call__(self, step: int) -> Batch:
         """Return the batch of `step`."""
-        rows = torch.as_tensor(self.sampler(step)).to(self.images.device, non_blocking=True)
-        return to_unit(self.images[rows], self.span), self.labels[rows]
+        rows = self.sampler(step)
+        places = torch.as_tensor(rows).to(self.labels.device, non_blocking=True)
+        if isinstance(self.images, Tensor):
+            images = self.images[places]
+        else:
+            images = resident(self.images[rows], self.labels.device)
+        return to_unit(images, self.span), self.labels[places]
 
 
-def resident(images: Images, device: torch.device) -> Tensor:
+def fits_on(device: torch.device, n_bytes: int) -> bool:
+    """Return whether images stay on a device: a GPU with `RESIDENT_SHARE` of its free memory."""
+    if device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return n_bytes <= RESIDENT_SHARE * free
+
+
+def resident(images: ImageSource, device: torch.device) -> Tensor:
     """Move images to a device in their storage type; uint16 as int32, which torch can index."""
+    if isinstance(images, ImageRows):
+        return torch.cat([resident(block, device) for block in blocks(images)])
     array = images.astype(np.int32) if images.dtype == np.uint16 else np.ascontiguousarray(images)
     return torch.as_tensor(np.array(array) if not array.flags.writeable else array).to(device)
 

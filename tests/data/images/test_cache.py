@@ -89,19 +89,19 @@ def test_other_options_decode_again(
 def test_a_changed_file_is_decoded_again(films: Path, decoded: list[Path]) -> None:
     """Of the same size and time, too: what counts is the content."""
     file = films / "train/a/1.png"
-    before = read(films, options(films)).dataset.images.copy()
+    before = read(films, options(films)).dataset.pixels.copy()
     stat = file.stat()
     content = file.read_bytes()
     image = Image.open(file)
     image.putpixel((0, 0), 255 - int(image.getpixel((0, 0))))  # type: ignore[arg-type]
     image.save(file, compress_level=0)
-    changed = read(films, options(films)).dataset.images.copy()
+    changed = read(films, options(films)).dataset.pixels.copy()
     assert not np.array_equal(before, changed)
     bmp = films / "train/a/3.bmp"
     for value in (10, 20):  # bytes that differ in one pixel
         Image.fromarray(np.full((12, 8), value, np.uint8)).save(bmp)
         os.utime(bmp, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-        images = read(films, options(films)).dataset.images
+        images = read(films, options(films)).dataset.pixels
         assert images.shape[0] == 6
         assert (images == value).any()
     file.write_bytes(content)

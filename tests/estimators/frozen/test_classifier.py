@@ -254,7 +254,7 @@ def test_other_weights_than_in_the_fit_are_refused(toy: ImageDataset, tmp_path: 
 def test_images_of_another_kind_are_refused(toy: ImageDataset) -> None:
     fitted = quick().fit(toy.images, toy.labels)
     with pytest.raises(DataError, match="Convert all images"):
-        fitted.predict_proba(toy.images.astype(np.float32))
+        fitted.predict_proba(toy.pixels.astype(np.float32))
 
 
 def test_folders_are_told_by_their_kind(toy: ImageDataset, tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_nothing_is_written_without_synthetic_images(tmp_path: Path) -> None:
 
 def test_color_images_of_16_bits_and_a_class_without_held_out_images(tmp_path: Path) -> None:
     toy = toy_dataset((90, 40), size=12, channels=3)
-    deep = small_run(tmp_path / "run", replace(toy, images=toy.images.astype(np.uint16) * 16))
+    deep = small_run(tmp_path / "run", replace(toy, images=toy.pixels.astype(np.uint16) * 16))
     (split,) = deep.study.splits
     validation = split.validation[toy.labels[split.validation] == 0]
     cut = replace(deep.study, splits=(replace(split, validation=validation),))

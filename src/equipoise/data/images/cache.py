@@ -21,6 +21,7 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.listing import Listing
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.exceptions import SettingError
+from equipoise.image_rows import LARGE
 
 BATCH = 32  # files hashed in one task of a thread
 VERSION = 3  # raise it when decoding, resizing or what is said of the images changes
@@ -106,8 +107,10 @@ def _load_entry(entry: Path) -> Loaded | None:
     try:
         about = read_json(entry / "loaded.json")
         split = about["source_split"]
+        folder = entry / "dataset"
+        is_large = (folder / "images.npy").stat().st_size > LARGE
         loaded = Loaded(
-            dataset=ImageDataset.load(entry / "dataset"),
+            dataset=ImageDataset.load(folder, memory_map=is_large),
             source_split=None if split is None else np.array(split),
             skipped=tuple(about["skipped"]),
             notes=tuple(about["notes"]),

@@ -32,6 +32,7 @@ from equipoise.data.images.file import Header, UnreadableError, quiet, read_head
 from equipoise.data.images.label_images import class_problems, looks_like_labels
 from equipoise.data.images.listing import Listing, check_classes, first_few
 from equipoise.data.images.options import Loaded, ReadOptions
+from equipoise.data.scratch import blank_images
 from equipoise.exceptions import DataError
 from equipoise.validation import refuse_together
 
@@ -242,9 +243,12 @@ class _Stack:
         """Return the array, made or widened to the channels of a target; not in two threads."""
         if self.images is None:
             shape = (len(self.paths), target.channels, target.height, target.width)
-            self.images = np.zeros(shape, dtype=target.dtype)
+            self.images = blank_images(shape, target.dtype)
         elif self.images.shape[1] < target.channels:
-            self.images = np.repeat(self.images, target.channels, axis=1)
+            gray = self.images
+            self.images = blank_images((len(gray), target.channels, *gray.shape[2:]), gray.dtype)
+            for row, image in enumerate(gray):
+                self.images[row] = image
         return self.images
 
     def _decode(self, row: int) -> _DecodedFile:

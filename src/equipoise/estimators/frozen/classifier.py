@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from equipoise.arrays import Images, LabeledImages, Labels, Scores, ValueRange, value_range
+from equipoise.arrays import LabeledImages, Labels, Scores, ValueRange, value_range
 from equipoise.estimators.base_classifier import BaseImageClassifier
 from equipoise.estimators.fit_request import Mask, encode_validation
 from equipoise.estimators.frozen.extractor import FrozenExtractor
@@ -31,6 +31,7 @@ from equipoise.estimators.scoring import probabilities
 from equipoise.estimators.second_stage import SECOND_STAGES
 from equipoise.estimators.stages import make_loss
 from equipoise.exceptions import WeightsError
+from equipoise.image_rows import ImageSource
 from equipoise.networks.backbones import check_stored_network, find_backbone
 from equipoise.training.devices import resolve_device
 from equipoise.training.persistence import load_fitted, restore_weights, save_fitted
@@ -100,7 +101,7 @@ class FrozenClassifier(BaseImageClassifier):
         histories_: The same by name, and that of a second stage.
         second_stage_: Findings of the second stage, for example {"tau": 0.3}.
         seconds_: Duration of `fit`.
-        network_: Images to logits, without views, in evaluation mode.
+        network_: ImageSource to logits, without views, in evaluation mode.
         loss_: The loss, which turns logits into probabilities.
         shape_: (c, h, w) of the images.
         dtype_: Their storage type.
@@ -158,7 +159,7 @@ class FrozenClassifier(BaseImageClassifier):
 
     def fit(
         self,
-        X: Images,
+        X: ImageSource,
         y: Labels,
         *,
         validation: LabeledImages | None = None,
@@ -215,7 +216,7 @@ class FrozenClassifier(BaseImageClassifier):
         names = ("network", "layers", "side", "augmentation", "n_views", "device")
         return (str(self.pretrained), *(getattr(self, name) for name in names))
 
-    def prepare(self, X: Images, span: ValueRange, workspace: str | Path) -> int:
+    def prepare(self, X: ImageSource, span: ValueRange, workspace: str | Path) -> int:
         """Compute the features of images before any fit; return how many of them were missing.
 
         Args:
@@ -225,7 +226,7 @@ class FrozenClassifier(BaseImageClassifier):
         """
         return self._preparing(X, span, workspace).fill(X, self.settings.views)
 
-    def n_missing(self, X: Images, span: ValueRange, workspace: str | Path) -> int:
+    def n_missing(self, X: ImageSource, span: ValueRange, workspace: str | Path) -> int:
         """Return how many features of images, one for each view, `prepare` would compute."""
         return self._preparing(X, span, workspace).n_missing(X, self.settings.views)
 
@@ -234,24 +235,23 @@ class FrozenClassifier(BaseImageClassifier):
         network, _ = feature_network(self.settings.features(min(shape[1:])), shape)
         return int(network.dimension)
 
-    def _preparing(self, X: Images, span: ValueRange, workspace: str | Path) -> FrozenExtractor:
-        X = check_images(X)
-        side = min(X.shape[2:])
+    def _preparing(self, X: ImageSource, span: ValueRange, folder: str | Path) -> FrozenExtractor:
+        side = min(check_images(X).shape[2:])
         self.check_settings(side)
         description = self.settings.features(side)
-        return FrozenExtractor(description, shape=X.shape[1:], span=span, workspace=workspace)
+        return FrozenExtractor(description, shape=X.shape[1:], span=span, workspace=folder)
 
-    def predict_proba(self, X: Images) -> Scores:
+    def predict_proba(self, X: ImageSource) -> Scores:
         """Return (n, k) probabilities of `classes_`, float64; each row sums to 1.
 
         Raises:
             NotFittedError: `fit` has not been called.
-            DataError: Images of another shape or storage type than the training images.
+            DataError: ImageSource of another shape or storage type than the training images.
         """
         check_is_fitted(self, "network_")
         return self._probabilities(self.network_.head, X)
 
-    def predict_proba_other(self, X: Images) -> Scores | None:
+    def predict_proba_other(self, X: ImageSource) -> Scores | None:
         """Return what `predict_proba` would return under the other policy of `keep_best`.
 
         That is, with the fixed weight decay where a metric chooses it, else with the one of the
@@ -262,12 +262,12 @@ class FrozenClassifier(BaseImageClassifier):
             return None
         return self._probabilities(self._other_head, X)
 
-    def features(self, X: Images) -> NDArray[np.float32]:
+    def features(self, X: ImageSource) -> NDArray[np.float32]:
         """Return the inputs (n, d) of the last layer, averaged over the views.
 
         Raises:
             NotFittedError: `fit` has not been called.
-            DataError: Images of another shape or storage type than the training images.
+            DataError: ImageSource of another shape or storage type than the training images.
         """
         check_is_fitted(self, "network_")
         X = self.check_images(X)
@@ -362,12 +362,12 @@ class FrozenClassifier(BaseImageClassifier):
         description = self.settings.features(min(self.shape_[1:]))
         return FrozenExtractor(description, shape=self.shape_, span=self.span_, workspace=workspace)
 
-    def _features(self, X: Images) -> Tensor:
+    def _features(self, X: ImageSource) -> Tensor:
         """Compute features (n, views, d) on the device of the network."""
         features = torch.from_numpy(self._extractor(X, self.settings.views))
         return features.to(resolve_device(self.device))
 
-    def _feature_set(self, X: Images, codes: Labels, synthetic: Mask) -> FrozenFeatureSet:
+    def _feature_set(self, X: ImageSource, codes: Labels, synthetic: Mask) -> FrozenFeatureSet:
         return FrozenFeatureSet(
             features=self._features(X),
             codes=codes,
@@ -387,7 +387,7 @@ class FrozenClassifier(BaseImageClassifier):
     def _set_head(self, head: FrozenHead) -> None:
         self.network_ = FrozenNetwork(self._extractor.network, head).eval()
 
-    def _probabilities(self, head: FrozenHead, X: Images) -> Scores:
+    def _probabilities(self, head: FrozenHead, X: ImageSource) -> Scores:
         X = self.check_images(X)
         if len(X) == 0:
             return np.empty((0, len(self.classes_)))

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.arrays import Images, Rows, ValueRange, fingerprint
+from equipoise.arrays import Rows, ValueRange, fingerprint
 from equipoise.data.feature_store import (
     FeatureStore,
     HalfFeatures,
@@ -16,6 +16,7 @@ from equipoise.data.feature_store import (
 from equipoise.estimators.frozen.feature_network import FeatureDescription, feature_network
 from equipoise.estimators.frozen.views import View
 from equipoise.exceptions import DataError
+from equipoise.image_rows import ImageSource, select
 from equipoise.training.batches import resident, to_unit
 from equipoise.training.progress import report
 
@@ -65,7 +66,7 @@ class FrozenExtractor:
         """Length of the feature vector of a view."""
         return int(self.network.dimension)
 
-    def __call__(self, images: Images, views: Sequence[View]) -> Features:
+    def __call__(self, images: ImageSource, views: Sequence[View]) -> Features:
         """Return features (n, views, d) of images (n, c, h, w) in storage type.
 
         Raises:
@@ -82,22 +83,24 @@ class FrozenExtractor:
             features[:, i] = self._store(view).features(keys, compute)
         return features
 
-    def fill(self, images: Images, views: Sequence[View]) -> int:
+    def fill(self, images: ImageSource, views: Sequence[View]) -> int:
         """Store the features of images that the workspace lacks; return how many were missing."""
         keys = image_keys(images)
         progress = _Progress(self._count_missing(keys, views))
         for view in views:
             store = self._store(view)
             missing = store.missing(keys)
-            absent = images[missing]
+            absent = select(images, missing)
 
-            def compute(rows: Rows, absent: Images = absent, view: View = view) -> HalfFeatures:
+            def compute(
+                rows: Rows, absent: ImageSource = absent, view: View = view
+            ) -> HalfFeatures:
                 return self._compute(absent[rows], view, progress)
 
             store.features([keys[row] for row in missing], compute)
         return progress.done
 
-    def n_missing(self, images: Images, views: Sequence[View]) -> int:
+    def n_missing(self, images: ImageSource, views: Sequence[View]) -> int:
         """Return how many features of images, one for each view, the workspace lacks."""
         return self._count_missing(image_keys(images), views)
 
@@ -114,7 +117,7 @@ class FrozenExtractor:
         return self._stores[view]
 
     @torch.inference_mode()
-    def _compute(self, images: Images, view: View, progress: "_Progress") -> HalfFeatures:
+    def _compute(self, images: ImageSource, view: View, progress: "_Progress") -> HalfFeatures:
         device = next(self.network.parameters()).device
         size = BATCH.get(device.type, BATCH_ELSEWHERE)
         features = np.empty((len(images), self.dimension), dtype=np.float16)

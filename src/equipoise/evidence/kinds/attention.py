@@ -197,7 +197,7 @@ def select_images(run: FinishedRun, cell: Cell) -> AttentionImages:
     """Draw the test images whose shares are averaged, and segment the foreground of all."""
     test = run.part(cell, "test")
     rows = np.sort(make_rng(0, "attention").permutation(len(test))[:MOST_IMAGES])
-    masks = foreground(test.images) if test.masks is None else test.masks > 0
+    masks = foreground(test.pixels) if test.masks is None else test.masks > 0
     return AttentionImages(test=test, masks=masks, rows=rows, rare=run.study.positive)
 
 

@@ -17,6 +17,7 @@ from equipoise.evidence.finished_run import (
 )
 from equipoise.evidence.gathering import EvidenceCard
 from equipoise.features.base import extract
+from equipoise.image_rows import ImageSource
 from equipoise.metrics.embedding import FEWEST, Codes, Features, embed, mixing, standardized
 from equipoise.randomness import make_rng
 from equipoise.runs.cell import Cell
@@ -120,7 +121,7 @@ def select_images(run: FinishedRun, cells: Sequence[Cell]) -> EmbeddedImages:
     return EmbeddedImages.join(parts)
 
 
-def subsample(images: Images, labels: Labels, part: int, method: int) -> EmbeddedImages:
+def subsample(images: ImageSource, labels: Labels, part: int, method: int) -> EmbeddedImages:
     """Draw equally many images of each class, or all that it has, so that rare ones are visible."""
     order = make_rng(0, "embedding", part, method).permutation(len(labels))
     rows = first_of_each_class(labels, order, MOST_ROWS)

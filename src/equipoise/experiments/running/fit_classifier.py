@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from equipoise.arrays import Images, Labels, Scores
+from equipoise.arrays import Labels, Scores
 from equipoise.data.dataset import ImageDataset
 from equipoise.experiments.running.cell_record import conditions, devices_of, seeded_method
 from equipoise.experiments.running.fit_watch import FitWatch, history_rows, timed
 from equipoise.experiments.running.peak_memory import PeakMemory
 from equipoise.experiments.study import Study
+from equipoise.image_rows import ImageSource
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import ClassCuration, FilterCount, ImageCellRecord
 from equipoise.runs.outcome import Outcome, Writer
@@ -30,16 +31,16 @@ class Classifier(Protocol):
 
     def fit(
         self,
-        X: Images,
+        X: ImageSource,
         y: Labels,
         *,
-        validation: tuple[Images, Labels],
+        validation: tuple[ImageSource, Labels],
         workspace: Path,
         synthetic: NDArray[np.bool_],
     ) -> Self:
         """Learn from images, some of them synthetic (n,); validation images are real."""
 
-    def predict_proba(self, X: Images) -> Scores:
+    def predict_proba(self, X: ImageSource) -> Scores:
         """Return (n, number of `classes_`) probabilities."""
 
     def save(self, folder: Path) -> None:
@@ -50,7 +51,7 @@ class Classifier(Protocol):
 class KeepsBothWeights(Protocol):
     """A classifier whose one training yields the weights of both checkpoint policies."""
 
-    def predict_proba_other(self, X: Images) -> Scores | None:
+    def predict_proba_other(self, X: ImageSource) -> Scores | None:
         """Return (n, number of `classes_`) probabilities under the other policy; None without."""
 
 

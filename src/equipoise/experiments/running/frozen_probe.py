@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.arrays import Images
 from equipoise.data.feature_store import image_keys
 from equipoise.estimators.frozen.classifier import FrozenClassifier
 from equipoise.estimators.frozen.timing import time_head
 from equipoise.experiments.running.preparation import Preparation, preparations
 from equipoise.experiments.study import Study
+from equipoise.image_rows import ImageSource
 from equipoise.resampling.base import Oversampler
 
 PROBED = 8  # images whose features are computed to time them: one batch of the processor
@@ -82,7 +82,7 @@ class FrozenProbe:
                     return float(seconds + n_synthetic * per_image)
         return float(seconds)
 
-    def _fill(self, preparation: Preparation, images: Images, folder: Path) -> int:
+    def _fill(self, preparation: Preparation, images: ImageSource, folder: Path) -> int:
         return preparation.classifier.prepare(images, preparation.span, folder)
 
     def _head_seconds(self, classifier: FrozenClassifier, counts: list[int]) -> float:

@@ -7,8 +7,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from equipoise.arrays import Images, Rows, ValueRange, value_range
+from equipoise.arrays import Rows, ValueRange, value_range
 from equipoise.experiments.study import Study
+from equipoise.image_rows import ImageSource
 
 
 @runtime_checkable
@@ -19,10 +20,10 @@ class Prepares(Protocol):
     def preparation(self) -> object:
         """What the work depends on: classifiers with equal values share it."""
 
-    def n_missing(self, X: Images, span: ValueRange, workspace: Path) -> int:
+    def n_missing(self, X: ImageSource, span: ValueRange, workspace: Path) -> int:
         """Return how many pieces of work `prepare` would do."""
 
-    def prepare(self, X: Images, span: ValueRange, workspace: Path) -> int:
+    def prepare(self, X: ImageSource, span: ValueRange, workspace: Path) -> int:
         """Work on images in advance; return how many pieces of work were missing."""
 
 
@@ -37,7 +38,7 @@ class Preparation:
     """
 
     classifier: Prepares
-    images: Images
+    images: ImageSource
     span: ValueRange
 
     def n_missing(self, workspace: Path) -> int:
@@ -73,11 +74,11 @@ def preparations(study: Study) -> Iterator[Preparation]:
     rows_of_span: dict[ValueRange, list[Rows]] = {}
     for split in study.splits if classifiers else ():
         parts = np.concatenate([split.train, split.validation, split.test])
-        span = value_range(dataset.images[split.train])
+        span = value_range(dataset.subset(split.train).images)
         rows_of_span.setdefault(span, []).append(parts)
     for classifier in classifiers:
         for span, rows in rows_of_span.items():
-            images = dataset.images[np.unique(np.concatenate(rows))]
+            images = dataset.subset(np.unique(np.concatenate(rows))).images
             yield Preparation(classifier=classifier, images=images, span=span)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from equipoise.arrays import Images, LabeledImages, Labels, quantize, value_range
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
+from equipoise.image_rows import ImageSource
 from equipoise.networks.bagan import bagan_networks
 from equipoise.networks.design import Design, Generator
 from equipoise.networks.sizes import check_size
@@ -132,7 +133,11 @@ class BAGANOversampler(Oversampler):
         return self.classes_ if self.network_ is not None else self.classes_[:0]
 
     def _fit(
-        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
+        self,
+        X: ImageSource,
+        codes: Labels,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> None:
         check_square(X)
         self.check_settings(X.shape[2])

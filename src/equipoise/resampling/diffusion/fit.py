@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from equipoise import __version__
-from equipoise.arrays import Images, Labels, Rows, ValueRange, fingerprint
+from equipoise.arrays import Labels, Rows, ValueRange, fingerprint
+from equipoise.image_rows import ImageSource, select
 from equipoise.networks.denoiser import Denoiser, DenoiserDesign
 from equipoise.randomness import make_rng
 from equipoise.resampling.fit_cache import Fitted, Slot
@@ -95,7 +96,7 @@ def set_aside(labels: Labels, share: float, seed: int) -> Rows:
 def _train(plan: DiffusionPlan, data: FitImages, slot: Slot) -> Fitted:
     aside = set_aside(data.labels, plan.stop_share, plan.seed)
     rest = np.setdiff1d(np.arange(len(data.labels)), aside)
-    learned = replace(data, images=data.images[rest], labels=data.labels[rest])
+    learned = replace(data, images=select(data.images, rest), labels=data.labels[rest])
     with isolated_chance(plan.seed, NAME, "start"):
         network = Denoiser(plan.design).to(data.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -166,9 +167,9 @@ def _keep_best(
     depend on validation images; the error of those is recorded too. Without images set aside, the
     last weights stay.
     """
-    groups = {"training": (data.images[rest], data.labels[rest])}
+    groups = {"training": (select(data.images, rest), data.labels[rest])}
     if len(aside):
-        groups["set_aside"] = data.images[aside], data.labels[aside]
+        groups["set_aside"] = select(data.images, aside), data.labels[aside]
     if data.validation is not None and len(data.validation[1]):
         groups["validation"] = data.validation
     tasks = {name: _fixed_tasks(plan, data, *group) for name, group in groups.items()}
@@ -193,7 +194,9 @@ def _keep_best(
     )
 
 
-def _fixed_tasks(plan: DiffusionPlan, data: FitImages, images: Images, labels: Labels) -> Tasks:
+def _fixed_tasks(
+    plan: DiffusionPlan, data: FitImages, images: ImageSource, labels: Labels
+) -> Tasks:
     """Return what returns the same tasks each time: classes alike, noise levels on an even grid."""
     group = replace(data, images=images, labels=labels)
     rows = batch_rows(group, "balanced", batch_size=N_TASKS, n_batches=1, seed=plan.seed)(0)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from equipoise.arrays import Images, LabeledImages, Labels, quantize, value_range
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
+from equipoise.image_rows import ImageSource
 from equipoise.networks.denoiser import Denoiser, DenoiserDesign, level_sides
 from equipoise.randomness import make_rng
 from equipoise.resampling.base import Oversampler, Strategy, check_square
@@ -188,7 +189,11 @@ class DiffusionOversampler(Oversampler):
         level_sides(side, self.patch)
 
     def _fit(
-        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
+        self,
+        X: ImageSource,
+        codes: Labels,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> None:
         check_square(X)
         self.check_settings(X.shape[2])

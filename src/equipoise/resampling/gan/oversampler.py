@@ -12,6 +12,7 @@ from torch import Tensor
 
 from equipoise.arrays import Images, LabeledImages, Labels, quantize, value_range
 from equipoise.exceptions import DataError, SettingError
+from equipoise.image_rows import ImageSource, select
 from equipoise.networks.design import Design, Generator, Networks
 from equipoise.networks.layouts import build_pair
 from equipoise.randomness import make_rng
@@ -158,7 +159,11 @@ class GANOversampler(Oversampler):
         check_recipe(self.recipe, side)
 
     def _fit(
-        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
+        self,
+        X: ImageSource,
+        codes: Labels,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> None:
         check_square(X)
         self.check_settings(X.shape[2])
@@ -312,7 +317,7 @@ class GANOversampler(Oversampler):
             self.fitted_[name] = self._restore(group["codes"], weights, group)
 
 
-def _only(members: Sequence[int], images: Images, codes: Labels) -> LabeledImages:
+def _only(members: Sequence[int], images: ImageSource, codes: Labels) -> LabeledImages:
     """Select the images of some classes, labeled 0, 1, ... in the order of `members`."""
     rows = np.isin(codes, members)
-    return images[rows], np.searchsorted(members, codes[rows]).astype(np.int64)
+    return select(images, rows), np.searchsorted(members, codes[rows]).astype(np.int64)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equipoise import __version__
-from equipoise.arrays import Images, ValueRange, fingerprint
+from equipoise.arrays import ValueRange, fingerprint
+from equipoise.image_rows import ImageSource
 from equipoise.networks.vae import VAE, VAEDesign, build_vae
 from equipoise.randomness import make_rng
 from equipoise.resampling.fit_cache import Fitted, Slot
@@ -33,13 +34,11 @@ CHUNK = 32  # images at a time; always full, so that none depends on the number 
 N_WATCHED = 128  # training and held-out images whose reconstruction is recorded
 WARMUP = 0.1  # share of the steps over which beta grows
 
-Array = TypeVar("Array", bound=NDArray[np.generic])
-
 
 def fit_vae(
     plan: VAEPlan,
-    images: Images,
-    validation: Images | None,
+    images: ImageSource,
+    validation: ImageSource | None,
     *,
     device: torch.device,
     workspace: Path | None,
@@ -69,7 +68,7 @@ def restore_vae(design: VAEDesign, tensors: Mapping[str, Tensor], device: torch.
 
 
 @torch.no_grad()
-def encode(network: VAE, images: Images, span: ValueRange) -> tuple[Tensor, Tensor]:
+def encode(network: VAE, images: ImageSource, span: ValueRange) -> tuple[Tensor, Tensor]:
     """Map images in storage type to mean and log variance, (n, *latent_shape), on the CPU."""
     device = next(network.parameters()).device
     means, log_variances = [], []
@@ -122,7 +121,11 @@ class WatchReconstruction:
 
 
 def _train(
-    plan: VAEPlan, images: Images, validation: Images | None, device: torch.device, slot: Slot
+    plan: VAEPlan,
+    images: ImageSource,
+    validation: ImageSource | None,
+    device: torch.device,
+    slot: Slot,
 ) -> Fitted:
     with isolated_chance(plan.seed, "vae", "start"):
         network = build_vae(plan.design).to(device)
@@ -162,7 +165,11 @@ def _train(
 
 
 def _watch(
-    plan: VAEPlan, network: VAE, images: Images, validation: Images | None, device: torch.device
+    plan: VAEPlan,
+    network: VAE,
+    images: ImageSource,
+    validation: ImageSource | None,
+    device: torch.device,
 ) -> WatchReconstruction:
     groups: dict[str, Tensor] = {}
     for name, group in (("training", images), ("validation", validation)):
@@ -172,8 +179,8 @@ def _watch(
     return WatchReconstruction(network, groups, every=watch_interval(plan.n_steps))
 
 
-def _full_chunks(array: Array) -> Iterator[Array]:
+def _full_chunks(array: ImageSource) -> Iterator[NDArray[Any]]:
     """Walk the first axis, `CHUNK` rows at a time; rows are repeated where too few are left."""
     for start in range(0, len(array), CHUNK):
         part = array[start : start + CHUNK]
-        yield np.resize(part, (CHUNK, *part.shape[1:]))  # type: ignore[misc]
+        yield np.resize(part, (CHUNK, *part.shape[1:]))

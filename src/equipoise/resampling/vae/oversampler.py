@@ -11,6 +11,7 @@ from torch import Tensor
 from equipoise.arrays import Images, LabeledImages, Labels, quantize
 from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
+from equipoise.image_rows import ImageSource
 from equipoise.networks.backbones import check_stored_network
 from equipoise.randomness import make_rng
 from equipoise.resampling.base import Oversampler, Params, Strategy
@@ -131,14 +132,18 @@ class VAEOversampler(Oversampler):
             raise SettingError(f"Expected temperature of at least 0, got {self.temperature}.")
         check_vae_settings(self, self.trunk, side)
 
-    def reconstruct(self, X: Images) -> Images:
+    def reconstruct(self, X: ImageSource) -> Images:
         """Encode images and decode their means, (n, c, s, s) in storage type."""
         self._check_fitted()
         mean, _ = encode(self.network_, X, self.span_)
         return self._stored(mean.flatten(1))
 
     def _fit(
-        self, X: Images, codes: Labels, validation: LabeledImages | None, workspace: Path | None
+        self,
+        X: ImageSource,
+        codes: Labels,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> None:
         self.check_settings(X.shape[2])
         plan = plan_vae(self, self.trunk, X)
@@ -178,7 +183,7 @@ class VAEOversampler(Oversampler):
     def _stored(self, latents: Tensor) -> Images:
         return quantize(decode(self.network_, latents).numpy(), self.dtype_, self.span_)
 
-    def _diversity(self, X: Images, label: int) -> float:
+    def _diversity(self, X: ImageSource, label: int) -> float:
         """Compare generated with training images of a class."""
         code = int(np.searchsorted(self.classes_, label))
         latents = self._latents(code, N_COMPARED, self.seed).latents

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from equipoise.arrays import Images, ValueRange, value_range
+from equipoise.arrays import ValueRange, value_range
 from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
+from equipoise.image_rows import ImageSource
 from equipoise.networks.vae import VAEDesign
 from equipoise.resampling.base import check_square
 from equipoise.training.augmentation import AUGMENTATIONS
@@ -104,7 +105,7 @@ def design_vae(settings: VAESettings, trunk: str, shape: Sequence[int]) -> VAEDe
     )
 
 
-def plan_vae(settings: VAESettings, trunk: str, images: Images) -> VAEPlan:
+def plan_vae(settings: VAESettings, trunk: str, images: ImageSource) -> VAEPlan:
     """Collect what a fit on images (n, c, s, s) depends on.
 
     Raises:

@@ -5,7 +5,8 @@ from pathlib import Path
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from equipoise.arrays import Images, LabeledImages, Labels
+from equipoise.arrays import LabeledImages, Labels
+from equipoise.image_rows import ImageSource
 from equipoise.resampling.fit_cache import Tensors
 from equipoise.resampling.vae.fit import fit_vae
 from equipoise.resampling.vae.plan import check_vae_settings, plan_vae
@@ -82,7 +83,7 @@ class VAEPretraining(BaseEstimator):
 
     def trunk(
         self,
-        X: Images,
+        X: ImageSource,
         y: Labels,
         *,
         network: str,

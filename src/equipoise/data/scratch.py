@@ -1,0 +1,45 @@
+"""Arrays to be filled that need not fit into memory."""
+
+import os
+import tempfile
+
+import numpy as np
+
+from equipoise.arrays import Images
+from equipoise.data.cache import cache_folder
+from equipoise.exceptions import SettingError
+from equipoise.image_rows import LARGE
+
+
+def blank_images(shape: tuple[int, ...], dtype: "np.dtype[np.generic]") -> Images:
+    """Return an array to be filled; one of more than `LARGE` bytes lies in a temporary file.
+
+    The file has no name: its space is free again when nobody refers to the array, or this process
+    has ended. It is in the folder of the cache, or else in that of temporary files.
+
+    Args:
+        shape: (n, c, *spatial).
+        dtype: Storage type.
+
+    Raises:
+        SettingError: There is no room for it.
+
+    Example:
+        >>> blank_images((2, 1, 8, 8), np.dtype(np.uint8)).shape
+        (2, 1, 8, 8)
+    """
+    n_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if n_bytes <= LARGE:
+        return np.zeros(shape, dtype=dtype)
+    folder = cache_folder()
+    is_there = folder is not None and folder.is_dir() and os.access(folder, os.W_OK)
+    with tempfile.TemporaryFile(dir=folder if is_there else None) as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, n_bytes)  # a full disk would kill later
+        except OSError as error:
+            raise SettingError(
+                f"Expected room for {n_bytes / 1e9:.1f} GB of images in "
+                f"{folder if is_there else tempfile.gettempdir()}, got: {error.strerror}. Free "
+                "some space, or name another folder with $EQUIPOISE_CACHE."
+            ) from error
+        return np.memmap(file, dtype=dtype, mode="r+", shape=shape)

@@ -1,0 +1,88 @@
+"""Images by reference read like the arrays that they stand for."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from equipoise.arrays import fingerprint, value_range
+from equipoise.image_rows import ImageRows, blocks, by_reference, joined, select
+
+ROWS = st.lists(st.integers(0, 11), min_size=1, max_size=30)
+
+
+def films(n: int = 12, start: int = 0) -> NDArray[np.uint8]:
+    images: NDArray[np.uint8] = np.arange(start, start + n * 4, dtype=np.uint8)
+    return images.reshape(n, 1, 2, 2)
+
+
+@given(first=ROWS, second=ROWS, extra=st.integers(1, 3))
+def test_rows_of_rows_are_those_of_the_array(
+    first: list[int], second: list[int], extra: int
+) -> None:
+    images = by_reference(films())
+    array = films()[first]
+    rows = images.selected(np.array(first))
+    both = joined([rows, films(extra, start=100)])
+    whole = np.concatenate([array, films(extra, start=100)])
+    assert isinstance(both, ImageRows)
+    assert np.array_equal(np.asarray(both), whole)
+    assert (both.shape, both.dtype, both.nbytes, len(both)) == (
+        whole.shape,
+        whole.dtype,
+        whole.nbytes,
+        len(whole),
+    )
+    chosen = np.array(second) % len(both)
+    assert np.array_equal(both.selected(chosen)[:], whole[chosen])
+    assert fingerprint(both) == fingerprint(whole)
+    assert (both.min(), both.max()) == (whole.min(), whole.max())
+    assert value_range(both) == value_range(whole)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        3,
+        -1,
+        slice(2, 9, 3),
+        [4, 4, 0],
+        np.arange(12) % 2 == 0,
+        (slice(0, 3), 0),
+        (2, 0, 1),
+        (..., 1),
+    ],
+    ids=str,
+)
+def test_a_key_gives_what_it_gives_of_an_array(key: Any) -> None:
+    rows = joined([by_reference(films(7)), films(5, start=28)])
+    assert np.array_equal(rows[key], films()[key])
+    assert np.array_equal(np.stack(list(rows)), films())
+
+
+def test_what_is_returned_is_a_copy() -> None:
+    images = films()
+    by_reference(images)[:4][:] = 0
+    assert np.array_equal(images, films())
+
+
+def test_few_images_are_copied_and_many_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = by_reference(films())
+    assert isinstance(select(rows, slice(0, 5)), np.ndarray)
+    monkeypatch.setattr("equipoise.image_rows.LARGE", 19)
+    assert isinstance(select(rows, slice(0, 5)), ImageRows)
+    assert isinstance(select(rows, slice(0, 4)), np.ndarray)
+    assert isinstance(select(films(), slice(0, 5)), np.ndarray)  # arrays stay arrays
+    assert isinstance(joined([films(), films()]), np.ndarray)
+
+
+def test_blocks_are_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", films())
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    monkeypatch.setattr("equipoise.image_rows.BLOCK", 20)
+    assert list(map(len, blocks(by_reference(mapped)))) == [5, 5, 2]
+    assert np.array_equal(np.concatenate(list(blocks(mapped))), films())
