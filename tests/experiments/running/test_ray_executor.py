@@ -265,7 +265,9 @@ def test_a_full_disk_of_the_driver_costs_no_finished_cell(
         accepted, key=list(study.cells()).index
     )
     log = Logbook()
+    monkeypatch.setattr(ray_executor, "SHARE_OF_STORE", 0.0)  # the images stay in their file
     run_study(study, store, executor=executor, observer=log)
+    assert (store.workspace / "dataset").is_dir()
     assert len(log.began_cells) == 10
     run_study(study, here, executor=InProcess())
     assert files_of(store, list(study.cells())) == files_of(here, list(study.cells()))
