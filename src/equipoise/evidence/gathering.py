@@ -5,6 +5,7 @@ A kind of evidence is a module of `equipoise.evidence.kinds` with a `CARD` and a
 when its version or the finished cells have changed.
 """
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,9 +56,10 @@ def kinds() -> dict[str, ModuleType]:
 def gather_evidence(run: "FinishedRun", progress: Progress | None = None) -> None:
     """Gather every kind of the study's task that is missing, out of date or damaged.
 
-    Each is written all or nothing. Where no cell has finished there is nothing to gather.
+    Each is written all or nothing. Where no cell has finished there is none, and none is left.
     """
     if not run.records:
+        shutil.rmtree(run.folder / "evidence", ignore_errors=True)
         return
     fingerprints = [record.fingerprint for record in run.records.values()]
     for name, kind in kinds().items():
