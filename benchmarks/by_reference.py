@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -58,8 +59,8 @@ def main() -> None:
                 rows.append({"images": n_images, "mode": mode, **json.loads(done.stdout)})
                 print(rows[-1], flush=True)
     if arguments.json:
-        command = " ".join(["python -m benchmarks.by_reference", *sys.argv[1:]])
-        facts = {"command": command, "machine": machine(), "versions": versions(), "rows": rows}
+        typed = " ".join(["python -m benchmarks.by_reference", *sys.argv[1:]])
+        facts = {"command": typed, "machine": machine(), "versions": versions(), "rows": rows}
         write_json(arguments.json, facts)
 
 
@@ -88,7 +89,6 @@ def write_dataset(folder: Path, n_images: int) -> None:
 def measure(folder: Path, mode: str) -> JsonObject:
     """Train a cell; return its peak of anonymous memory in MB and its CPU seconds."""
     large = 0 if mode == "by reference" else 2**62
-    image_rows.LARGE = dataset_module.LARGE = large
     before = anonymous_megabytes()
     watch = Watch()
     images = ImageDataset.load(folder / "dataset", memory_map=True)
@@ -100,7 +100,11 @@ def measure(folder: Path, mode: str) -> JsonObject:
         seeds=(0,),
     )
     started = time.process_time()
-    with tempfile.TemporaryDirectory() as run:
+    with (
+        tempfile.TemporaryDirectory() as run,
+        patch.object(image_rows, "LARGE", large),
+        patch.object(dataset_module, "LARGE", large),
+    ):
         store = run_study(study, run, executor=InProcess())
         (cell,) = study.cells()
         if not store.has_finished(cell):
