@@ -90,5 +90,5 @@ def test_without_finished_cells_there_is_no_network(
     segmented: SegmentedRun, tmp_path: Path
 ) -> None:
     write_json(tmp_path / "study.json", read_json(segmented.run.folder / "study.json"))
-    with pytest.raises(DataError, match="No cell"):
+    with pytest.raises(DataError, match="a finished cell"):
         choose_segmenters(open_run(tmp_path))

@@ -186,5 +186,5 @@ def test_only_an_earlier_table_is_replaced(tmp_path: Path) -> None:
 
 def test_without_finished_cells_there_is_no_classifier(run: Run, tmp_path: Path) -> None:
     (tmp_path / "study.json").write_bytes((run.folder / "study.json").read_bytes())
-    with pytest.raises(DataError, match="No cell"):
+    with pytest.raises(DataError, match="a finished cell"):
         choose_classifiers(open_run(tmp_path))

@@ -151,7 +151,7 @@ def read_table(path: Path) -> Table:
         >>> table.columns
         ('file', 'label')
         >>> table.rows[0]
-        TableRow(line=2, cells={'file': 'a.png', 'label': 'benign'})
+        TableRow(line=2, cells={'file': 'a.png', 'label': 'benign'}, file='')
     """
     if not path.is_file():
         raise DataError(f"Expected a CSV table at {path}, found none. Check the path.")

@@ -47,7 +47,7 @@ def parts_of_split(path: Path, ignore: Sequence[str] = ()) -> dict[Path, str]:
         if not part or is_left_out or not other.is_file():
             del parts[other]
     is_split = path in parts and "train" in parts.values() and len(set(parts.values())) > 1
-    return parts if is_split else {}
+    return dict(sorted(parts.items())) if is_split else {}
 
 
 def join_parts(table: Table, root: Path, ignore: Sequence[str] = ()) -> tuple[Table, list[str]]:
