@@ -108,8 +108,12 @@ def test_new_images_are_scored(run: RunStore, new: Path, call: Call, tmp_path: P
     rare = names[run.description().rare_class]
     for row in rows_of(out):
         assert row["own_thresholds"] == "1"
-        assert 0 < float(row["threshold"]) < 1
+        assert row["threshold"] == ""  # two networks, each with its own
         is_rare = float(row[f"moved probability of {rare}"]) >= 0.5
+        assert (row["predicted"] == rare) == is_rare
+    assert call(*command, "--split", "split-0")[0] == 0
+    for row in rows_of(out):
+        is_rare = float(row[f"probability of {rare}"]) >= float(row["threshold"])
         assert (row["predicted"] == rare) == is_rare
     code, _, error = call(*command, "--correct-priors")
     assert code == 2

@@ -117,18 +117,23 @@ def test_each_network_decides_at_its_own_threshold(run: Run) -> None:
     np.testing.assert_allclose(move_to_own_thresholds(run, both), (moved[0] + moved[1]) / 2)
 
 
-def test_calls_need_not_be_those_of_the_largest_probability(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("thresholds", "threshold"), [([0.2, 0.2], "0.200000"), ([0.2, 0.3], ""), ([], "")]
+)
+def test_calls_need_not_be_those_of_the_largest_probability(
+    thresholds: list[float], threshold: str, tmp_path: Path
+) -> None:
     scores, moved = np.array([[0.75, 0.25]]), np.array([[0.4, 0.6]])
     path = tmp_path / "predictions.csv"
     write_predictions(
-        path, ["=a"], scores, ("well", "-ill"), corrected=False, moved=moved, thresholds=[0.2, 0.3]
+        path, ["=a"], scores, ("well", "-ill"), corrected=False, moved=moved, thresholds=thresholds
     )
     with path.open() as table:
         (row,) = read_lines(table)
     assert (row["file"], row["predicted"], row["own_thresholds"]) == ("=a", "-ill", "1")
-    assert (row["threshold"], row["probability of -ill"]) == ("0.250000", "0.250000")
+    assert (row["threshold"], row["probability of -ill"]) == (threshold, "0.250000")
     assert row["moved probability of -ill"] == "0.600000"
-    assert path.read_text().splitlines()[1].startswith("'=a,'-ill,0,1,0.250000,0.750000,")
+    assert path.read_text().splitlines()[1].startswith(f"'=a,'-ill,0,1,{threshold},0.750000,")
 
 
 def test_the_ensemble_is_the_best_method_or_the_requested_one(run: Run) -> None:

@@ -190,7 +190,7 @@ def own_thresholds_sentence(run: Run, cells: Sequence[Cell]) -> str:
     """Return by which thresholds the networks of cells decide, chosen on their validation images.
 
     Example:
-        "Called from a probability of malignant of 0.31 on (0.24 to 0.40 over 9 networks); ..."
+        "Called from a probability of malignant of 0.31 on; ..."
     """
     description = run.description
     beside = "the call is the largest moved probability in the table."
@@ -199,8 +199,13 @@ def own_thresholds_sentence(run: Run, cells: Sequence[Cell]) -> str:
         return f"Called by each network's own offsets, see thresholds.csv of the run; {beside}"
     low, median, high = np.quantile(thresholds, [0.0, 0.5, 1.0])
     name = description.class_names[description.rare_class]
-    extent = "" if low == high else f" ({low:.3g} to {high:.3g} over {len(thresholds)} networks)"
-    return f"Called from a probability of {name} of {median:.3g} on{extent}; {beside}"
+    if low == high:
+        return f"Called from a probability of {name} of {median:.3g} on; {beside}"
+    return (
+        f"Each of {len(thresholds)} networks calls {name} from a probability of its own on "
+        f"({low:.3g} to {high:.3g}, median {median:.3g}), which its moved probabilities put at "
+        f"0.5. Their means are in the table, and {beside} No single threshold gives the same calls."
+    )
 
 
 def write_predictions(
@@ -216,8 +221,9 @@ def write_predictions(
     """Write a CSV line for each image: file, called class, threshold, probability of each class.
 
     Of two classes, the threshold is the probability of the positive class from which it is called:
-    0.5, or the median of the networks' own ones, and then the call is the largest of the moved
-    probabilities, which are in further columns. Of more classes, the largest probability is called.
+    0.5, or that of the networks, where they have the same one. With thresholds of their own the
+    call is the largest of the moved probabilities, which are in further columns. Of more classes,
+    the largest probability is called.
 
     Args:
         path: The file.
@@ -235,7 +241,7 @@ def write_predictions(
     if moved is not None:
         header += [f"moved probability of {name}" for name in class_names]
         numbers = np.hstack([scores, moved])
-        threshold = float(np.median(thresholds)) if thresholds else math.nan
+        threshold = thresholds[0] if len(set(thresholds)) == 1 else math.nan
     calls = (scores if moved is None else moved).argmax(axis=1)
     lines: list[Sequence[object]] = []
     for name, label, row in zip(files, calls.tolist(), numbers.tolist(), strict=True):

@@ -76,8 +76,8 @@ def rank_runs(folders: Sequence[Path], metric: str = "decided_balanced_accuracy"
     n_different = len({folder.resolve() for folder in folders})
     if n_different < max(FEWEST_SETS, len(folders)):
         raise DataError(
-            f"Expected at least {FEWEST_SETS} run folders, each named once, got {n_different} "
-            f"different ones in {len(folders)}. Add runs on other data sets."
+            f"Expected at least {FEWEST_SETS} different run folders, got {n_different}"
+            f"{', some named twice' * (n_different < len(folders))}. Add runs on other data sets."
         )
     means: list[dict[str, float]] = []
     problems: list[str] = []

@@ -90,7 +90,8 @@ def unaffordable(costs: StudyCosts, options: Options, seconds: float) -> Setting
     return SettingError(
         f"Expected a --time of at least {duration(needed)} for {', '.join(methods)} on "
         f"{plural(n_splits, 'split')} with {plural(n_seeds, 'seed')}, got {duration(seconds)}. "
-        f"{in_words(stages)} Give --time {suggested(needed)}{remedy}."
+        f"{in_words(stages)} Give --time {suggested(needed)}{remedy}; cells that are finished stay "
+        "and are used then."
     )
 
 
