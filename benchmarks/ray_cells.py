@@ -109,14 +109,14 @@ def speedup(executor: RayExecutor, n_seeds: int) -> dict[str, float]:
     """Return the seconds of the same cells with one worker and with two, both started before."""
     timed(study_of(SHORT, n_seeds=2), executor)
     study = study_of(LONG, n_seeds)
-    one = timed(study, replace(executor, workers=1)).seconds
+    alone = timed(study, replace(executor, workers=1)).seconds
     two = timed(study, executor).seconds
     n_cells = len(list(study.cells()))
     return {
         "cells": n_cells,
-        "one_worker_s": round(one, 2),
+        "one_worker_s": round(alone, 2),
         "two_workers_s": round(two, 2),
-        "ratio": round(one / two, 3),
+        "ratio": round(alone / two, 3),
     }
 
 

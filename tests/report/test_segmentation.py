@@ -237,6 +237,6 @@ def test_a_quantity_that_was_recorded_once_is_a_point_and_no_empty_chart(
     charts = re.findall(r'<svg viewBox="0 0 360 250".*?</svg>', page, flags=re.DOTALL)
     assert any('class="point' in chart for chart in charts)
     for chart in charts:
-        drawn = re.findall(r'points="([^"]*)"', chart)
-        assert 'class="point' in chart or drawn
-        assert all(" " in points for points in drawn)
+        lines = re.findall(r'points="([^"]*)"', chart)
+        assert 'class="point' in chart or lines
+        assert all(" " in points for points in lines)

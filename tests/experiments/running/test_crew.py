@@ -29,7 +29,7 @@ class Trial:
     def __init__(self, fits: Sequence[frozenset[str]], ends: Sequence[str]) -> None:
         self.fits = {cell(i): names for i, names in enumerate(fits)}
         self.ends = {cell(i): deque([end]) for i, end in enumerate(ends)}
-        self.made: set[str] = set()
+        self.ready: set[str] = set()
         self.dead: set[Cell] = set()
         self.workers: list[FakeWorker] = []
         self.started: list[str | None] = []  # devices
@@ -79,7 +79,7 @@ class FakeWorker:
 
     def begin(self, of_cell: Cell, *, alone: bool) -> None:
         beside = self.trial.training()
-        in_work = {fit for other in beside for fit in self.trial.fits[other] - self.trial.made}
+        in_work = {fit for other in beside for fit in self.trial.fits[other] - self.trial.ready}
         assert not self.trial.fits[of_cell] & in_work
         neighbors = [worker for worker in beside.values() if worker.device == self.device]
         assert not neighbors or not (alone or any(worker.alone for worker in neighbors))
@@ -98,7 +98,7 @@ class FakeWorker:
         if end == CROWDED and self.cell in self.trial.alone:
             end = ENDED
         if end == ENDED:
-            self.trial.made |= self.trial.fits[self.cell]
+            self.trial.ready |= self.trial.fits[self.cell]
         if end == DIED:
             self.trial.dead.add(self.cell)
             self.trial.workers.remove(self)

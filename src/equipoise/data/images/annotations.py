@@ -39,8 +39,8 @@ def find_annotations(
         ...     for file in ("train/1.txt", "labels/2.txt", "report.txt"):
         ...         Path(folder, file).parent.mkdir(exist_ok=True)
         ...         _ = Path(folder, file).write_text("0 0.5 0.5 0.1 0.2")
-        ...     others = ("labels/2.txt", "report.txt", "train/1.txt")
-        ...     find_annotations(Path(folder), ("train/1.png", "train/2.png"), others)
+        ...     texts = ("labels/2.txt", "report.txt", "train/1.txt")
+        ...     find_annotations(Path(folder), ("train/1.png", "train/2.png"), texts)
         {'labels': ['labels/2.txt'], '*.txt': ['train/1.txt']}
     """
     paths = list(map(PurePosixPath, images))

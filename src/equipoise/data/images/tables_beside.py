@@ -127,10 +127,10 @@ def names_folders(table: Table, images: Sequence[str]) -> bool:
 
 def about_folders(table: Table) -> TableBeside:
     """Return how a table with a line for each folder could be used."""
-    column, *others = table.columns
+    column, *further = table.columns
     sentence = (
         f"Not used: {quoted(table.path.name)}, a table that names folders, not images (column "
-        f"{column}), with the columns {first_few(others, 12)}. Write a table with a line for each "
+        f"{column}), with the columns {first_few(further, 12)}. Write a table with a line for each "
         "image from it (path, label, patient), and give that with table (--table CSV)."
     )
     return TableBeside(sentence=sentence)
