@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from equipoise.arrays import fingerprint, value_range
-from equipoise.image_rows import ImageRows, blocks, by_reference, joined, select
+from equipoise.arrays import content_key, fingerprint, value_range
+from equipoise.image_rows import ImageArray, ImageRows, blocks, by_reference, joined, select
 
 ROWS = st.lists(st.integers(0, 11), min_size=1, max_size=30)
 
@@ -86,3 +86,30 @@ def test_blocks_are_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setattr("equipoise.image_rows.BLOCK", 20)
     assert list(map(len, blocks(by_reference(mapped)))) == [5, 5, 2]
     assert np.array_equal(np.concatenate(list(blocks(mapped))), films())
+
+
+def test_pixels_are_hashed_once_for_all_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[int] = []
+
+    def counted(images: Any) -> Any:
+        hashed.append(len(images))
+        return blocks(images)
+
+    monkeypatch.setattr("equipoise.image_rows.blocks", counted)
+    whole = by_reference(films())
+    parts = [whole.selected([0, 1]), whole.selected([1, 0]), joined([whole, films(2, start=90)])]
+    keys = {content_key(part, "settings") for part in (whole, *parts)}
+    assert len(keys) == 4
+    assert hashed == [12, 2]
+    assert content_key(films()) == fingerprint(films())  # arrays have the keys that they had
+
+
+def test_keys_distinguish_content_shape_and_type() -> None:
+    images = np.zeros((3, 1, 2, 2), dtype=np.uint8)
+    changed = images.copy()
+    changed[1, 0, 1, 1] = 1
+    others = (images, changed, images.reshape(3, 1, 1, 4), images.view(np.bool_), images[:2])
+    keys = {content_key(by_reference(other)) for other in others}
+    assert len(keys) == len(others)
+    stored = ImageArray(images, digests=by_reference(images).digests)
+    assert content_key(by_reference(stored)) in keys

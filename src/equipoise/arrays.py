@@ -61,6 +61,21 @@ def fingerprint(*parts: Any) -> str:
     return digest.hexdigest()
 
 
+def content_key(*parts: Any) -> str:
+    """Return a fingerprint in which images by reference count by the hashes of their rows.
+
+    These are computed once for all fits on rows of one set. The same images in an array have
+    another key.
+    """
+    hashed: list[Any] = []
+    for part in parts:
+        if isinstance(part, ImageRows):
+            hashed += [("rows", part.dtype.str, part.shape), part.digests]
+        else:
+            hashed.append(part)
+    return fingerprint(*hashed)
+
+
 def _chunks(array: ImageSource, rows: int = 1024) -> Iterable[NDArray[Any]]:
     """Yield blocks of the first axis, so that a memory-mapped array is never read whole."""
     if isinstance(array, np.ndarray) and array.ndim == 0:

@@ -1,6 +1,11 @@
 """`ImageRows`: images by reference; splits and resampled sets copy row numbers, not pixels."""
 
+import hashlib
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +13,74 @@ from numpy.typing import DTypeLike, NDArray
 
 LARGE = 2**28  # bytes of images from which on they are selected and joined by reference
 BLOCK = 2**24  # bytes of images that are gathered at once where all are read
+DIGEST = 16  # bytes of the hash of an image
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as it was when it was mapped: another one may have its name since."""
+
+    path: Path
+    device: int
+    inode: int
+    mode: int
+
+    @classmethod
+    def of(cls, path: Path) -> "StoredFile":
+        """Describe a file."""
+        status = path.stat()
+        return cls(path.absolute(), status.st_dev, status.st_ino, status.st_mode)
+
+    def linked_as(self, path: Path, *, mode: int) -> bool:
+        """Make `path` a second name of the file, if it is still there and has this mode.
+
+        Returns:
+            Whether it was made; it cannot be on another file system.
+        """
+        if self.mode & 0o777 != mode:
+            return False
+        try:
+            os.link(self.path, path)
+        except (OSError, NotImplementedError):
+            return False
+        if StoredFile.of(path).inode == self.inode:
+            return True
+        path.unlink()
+        return False
+
+
+class ImageArray:
+    """An array of images whose rows are hashed once, however many sets refer to it.
+
+    Attributes:
+        pixels: (n, c, *spatial).
+        file: The file in which `pixels` are stored with nothing else; None where there is none.
+    """
+
+    def __init__(
+        self,
+        pixels: NDArray[Any],
+        *,
+        digests: NDArray[np.uint8] | None = None,
+        file: StoredFile | None = None,
+    ) -> None:
+        self.pixels = pixels
+        self.file = file
+        self._stored = digests
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @cached_property
+    def digests(self) -> NDArray[np.uint8]:
+        """(n, 16) the first bytes of the SHA-256 of each image, of its pixels alone."""
+        if self._stored is not None:
+            return self._stored
+        digests = bytearray()
+        for block in blocks(self.pixels):
+            for image in np.ascontiguousarray(block):
+                digests += hashlib.sha256(image.data).digest()[:DIGEST]
+        return np.frombuffer(bytes(digests), dtype=np.uint8).reshape(-1, DIGEST)
 
 
 class ImageRows:
@@ -17,7 +90,7 @@ class ImageRows:
     that a training gathers its batches; `select` and `joined` copy row numbers only.
 
     Args:
-        sources: Arrays (m, c, *spatial) of one shape and type.
+        sources: Arrays (m, c, *spatial) of one shape and type, or `ImageArray`s.
         positions: (n,) rows of the sources, which are counted through: those of the second one
             begin where the first one ends.
 
@@ -34,12 +107,18 @@ class ImageRows:
         [4, 4]
     """
 
-    def __init__(self, sources: Sequence[NDArray[Any]], positions: NDArray[np.int64]) -> None:
-        self.sources = tuple(sources)
+    def __init__(
+        self, sources: Sequence[NDArray[Any] | ImageArray], positions: NDArray[np.int64]
+    ) -> None:
+        arrays = []
+        for source in sources:
+            arrays.append(source if isinstance(source, ImageArray) else ImageArray(source))
+        self.sources = tuple(arrays)
         self.positions = positions
-        self.dtype = sources[0].dtype
-        self.shape: tuple[int, ...] = (len(positions), *sources[0].shape[1:])
-        self._starts = np.cumsum([0, *map(len, sources)])
+        first = arrays[0].pixels
+        self.dtype = first.dtype
+        self.shape: tuple[int, ...] = (len(positions), *first.shape[1:])
+        self._starts = np.cumsum([0, *map(len, arrays)])
 
     @property
     def ndim(self) -> int:
@@ -55,6 +134,18 @@ class ImageRows:
     def nbytes(self) -> int:
         """Bytes of all images, wherever they are."""
         return self.size * self.dtype.itemsize
+
+    @property
+    def digests(self) -> NDArray[np.uint8]:
+        """(n, 16) hashes of the images, which are computed once for each source."""
+        return np.concatenate([source.digests for source in self.sources])[self.positions]
+
+    @property
+    def file(self) -> StoredFile | None:
+        """The file that contains exactly these images in this order; None where there is none."""
+        source, *others = self.sources
+        is_whole = not others and np.array_equal(self.positions, np.arange(len(source)))
+        return source.file if is_whole else None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -102,21 +193,21 @@ class ImageRows:
 
     def _gather(self, positions: NDArray[np.int64]) -> NDArray[Any]:
         if len(self.sources) == 1:
-            images: NDArray[Any] = np.asarray(self.sources[0][positions])
+            images: NDArray[Any] = np.asarray(self.sources[0].pixels[positions])
             return images
         images = np.empty((len(positions), *self.shape[1:]), dtype=self.dtype)
         numbers = np.searchsorted(self._starts, positions, side="right") - 1
         for number in np.unique(numbers).tolist():
             of_source = numbers == number
             rows = positions[of_source] - self._starts[number]
-            images[of_source] = self.sources[number][rows]
+            images[of_source] = self.sources[number].pixels[rows]
         return images
 
 
 ImageSource = NDArray[Any] | ImageRows  # (n, c, *spatial) in storage type
 
 
-def by_reference(images: ImageSource) -> ImageRows:
+def by_reference(images: ImageSource | ImageArray) -> ImageRows:
     """Return images as `ImageRows`."""
     if isinstance(images, ImageRows):
         return images
@@ -145,7 +236,7 @@ def joined(parts: Sequence[ImageSource]) -> ImageSource:
     """
     if not any(isinstance(part, ImageRows) for part in parts):
         return np.concatenate([np.asarray(part) for part in parts])
-    sources: list[NDArray[Any]] = []
+    sources: list[ImageArray] = []
     positions = []
     start = 0
     for part in map(by_reference, parts):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from equipoise.arrays import Images, Labels
 from equipoise.data.dataset import SYNTHETIC, ImageDataset, concatenate
 from equipoise.exceptions import DataError
-from equipoise.image_rows import ImageSource
+from equipoise.image_rows import ImageRows, ImageSource
 from equipoise.resampling.random import RandomOversampler, RandomUndersampler
 
 FIELDS = ("images", "labels", "groups", "ids", "masks")
@@ -70,6 +70,43 @@ def test_nothing_is_lost_on_disk(
     loaded = ImageDataset.load(folder, memory_map=memory_map)
     assert isinstance(loaded.images, np.memmap) == memory_map
     assert_equal(loaded, dataset)
+
+
+def test_a_large_set_is_hashed_and_stored_once(
+    tmp_path: Path, toy: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What maps a whole stored file shares it; a part, or what was replaced meanwhile, does not."""
+    for module in ("data.dataset", "image_rows"):
+        monkeypatch.setattr(f"equipoise.{module}.LARGE", 0)
+    toy.save(tmp_path / "first")
+    loaded = ImageDataset.load(tmp_path / "first", memory_map=True)
+    images = loaded.subset(slice(1, 9)).images
+    assert isinstance(images, ImageRows)
+    with monkeypatch.context() as patches:
+        patches.setattr("equipoise.image_rows.blocks", None)  # hashing would need it
+        assert images.digests.shape == (8, 16)
+    assert loaded.fingerprint == toy.fingerprint
+    image_file = tmp_path / "first" / "images.npy"
+    relabeled = replace(loaded, labels=1 - loaded.labels)
+    for name, dataset, n_names in (("part", loaded.subset(slice(1, 9)), 1), ("all", relabeled, 2)):
+        dataset.save(tmp_path / name)
+        assert image_file.stat().st_nlink == n_names
+        assert_equal(ImageDataset.load(tmp_path / name), dataset)
+    toy.subset(slice(0, 5)).save(tmp_path / "first")
+    loaded.save(tmp_path / "again")
+    assert_equal(ImageDataset.load(tmp_path / "again"), toy)
+    assert (tmp_path / "again" / "images.npy").stat().st_nlink == 1
+
+
+def test_a_file_that_others_may_read_stays_as_it_is(
+    tmp_path: Path, toy: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("equipoise.data.dataset.LARGE", 0)
+    toy.save(tmp_path / "first")
+    (tmp_path / "first" / "images.npy").chmod(0o644)
+    ImageDataset.load(tmp_path / "first", memory_map=True).save(tmp_path / "second")
+    assert (tmp_path / "first" / "images.npy").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "first" / "images.npy").stat().st_nlink == 1
 
 
 def test_a_folder_without_a_dataset_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from torch import Tensor
 
 from equipoise import __version__
-from equipoise.arrays import Labels, Rows, Scores, fingerprint
+from equipoise.arrays import Labels, Rows, Scores, content_key
 from equipoise.atomic import atomic_folder, read_json, reading, write_json
 from equipoise.estimators.loading import AnyClassifier, load_classifier
 from equipoise.estimators.scoring import probabilities
@@ -103,7 +103,7 @@ def fit_judge(
     """
     if workspace is None:
         return _train(classifier, X, codes, None)
-    key = fingerprint(X, codes, sorted(classifier.get_params().items()), HELD_OUT, __version__)
+    key = content_key(X, codes, sorted(classifier.get_params().items()), HELD_OUT, __version__)
     folder = Path(workspace) / f"judge-{key[:24]}"
     if folder.is_dir():
         try:

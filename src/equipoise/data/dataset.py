@@ -11,10 +11,27 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from equipoise.arrays import Images, LabeledImages, Labels, fingerprint
-from equipoise.atomic import atomic_folder, read_arrays, read_json, reading, write_json
+from equipoise.atomic import (
+    PRIVATE_FILE,
+    atomic_folder,
+    read_arrays,
+    read_json,
+    reading,
+    write_json,
+)
 from equipoise.checksums import check_folder
 from equipoise.exceptions import DataError
-from equipoise.image_rows import LARGE, ImageSource, blocks, by_reference, joined, select
+from equipoise.image_rows import (
+    LARGE,
+    ImageArray,
+    ImageRows,
+    ImageSource,
+    StoredFile,
+    blocks,
+    by_reference,
+    joined,
+    select,
+)
 from equipoise.validation import check_images, check_labels
 
 SYNTHETIC = -1  # the "patient" of a synthetic image
@@ -120,6 +137,11 @@ class ImageDataset:
         ids = list(map(str, self.ids))  # the type of an array depends on the longest string
         return fingerprint(ids, self.labels, self.groups, self.class_names, self.images, self.masks)
 
+    @cached_property
+    def _rows(self) -> ImageRows:
+        """The images by reference, with hashes that all subsets share."""
+        return by_reference(self.images)
+
     @property
     def needed_in_train(self) -> set[int]:
         """Every class that occurs: one that is not learned cannot be tested."""
@@ -136,7 +158,7 @@ class ImageDataset:
         """
         images = self.images
         if len(np.arange(len(self))[rows]) * images[:1].nbytes > LARGE:
-            images = by_reference(images)
+            images = self._rows
         return replace(
             self,
             images=select(images, rows),
@@ -182,14 +204,22 @@ class ImageDataset:
         )
 
     def save(self, folder: Path) -> None:
-        """Write images.npy, columns.npz, dataset.json, and masks.npy if there are masks."""
+        """Write images.npy, columns.npz, dataset.json, and masks.npy if there are masks.
+
+        More than `LARGE` bytes of images are hashed for later fits (digests.npy). Where `load` has
+        mapped them all from a file of the same file system, images.npy is a second name of it.
+        """
+        about: dict[str, Any] = {"class_names": self.class_names, "version": 1}
         with atomic_folder(Path(folder)) as temporary:
             _save_images(temporary / "images.npy", self.images)
+            if self.images.nbytes > LARGE:
+                np.save(temporary / "digests.npy", self._rows.digests)
+                about["fingerprint"] = self.fingerprint
             if self.masks is not None:
                 np.save(temporary / "masks.npy", self.masks)
             ids = self.ids.astype(str)
             np.savez(temporary / "columns.npz", labels=self.labels, groups=self.groups, ids=ids)
-            write_json(temporary / "dataset.json", {"class_names": self.class_names, "version": 1})
+            write_json(temporary / "dataset.json", about)
 
     @classmethod
     def load(cls, folder: Path, *, memory_map: bool = False) -> Self:
@@ -204,24 +234,30 @@ class ImageDataset:
         check_folder(folder)
         mode: Literal["r"] | None = "r" if memory_map else None
         with reading(folder / "dataset.json"):
+            about = read_json(folder / "dataset.json")
             masks = None
             if (folder / "masks.npy").is_file():
                 masks = np.load(folder / "masks.npy", mmap_mode=mode, allow_pickle=False)
             columns = read_arrays(folder / "columns.npz")
-            return cls(
-                images=np.load(folder / "images.npy", mmap_mode=mode, allow_pickle=False),
+            dataset = cls(
+                images=_load_images(folder, mode),
                 labels=columns["labels"],
-                class_names=tuple(read_json(folder / "dataset.json")["class_names"]),
+                class_names=tuple(about["class_names"]),
                 groups=columns["groups"],
                 ids=columns["ids"],
                 masks=masks,
             )
+        if "fingerprint" in about:
+            vars(dataset)["fingerprint"] = about["fingerprint"]  # the checksums vouch for it
+        return dataset
 
 
 def _save_images(path: Path, images: ImageSource) -> None:
-    """Write images with `np.save`, those by reference block by block."""
+    """Write images with `np.save`, those by reference block by block or as a link."""
     if isinstance(images, np.ndarray):
         np.save(path, images)
+        return
+    if images.file is not None and images.file.linked_as(path, mode=PRIVATE_FILE):
         return
     stored = open_memmap(path, mode="w+", dtype=images.dtype, shape=images.shape)
     start = 0
@@ -229,6 +265,19 @@ def _save_images(path: Path, images: ImageSource) -> None:
         stored[start : start + len(block)] = block
         start += len(block)
     stored.flush()
+
+
+def _load_images(folder: Path, mode: Literal["r"] | None) -> ImageSource:
+    """Load an array, or, of more than `LARGE` bytes, the rows of a mapped file."""
+    path = folder / "images.npy"
+    file = StoredFile.of(path)
+    images: NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
+    if mode is None or images.nbytes <= LARGE:
+        return images
+    digests = None
+    if (folder / "digests.npy").is_file():
+        digests = np.load(folder / "digests.npy", allow_pickle=False)
+    return by_reference(ImageArray(images, digests=digests, file=file))
 
 
 def concatenate(datasets: Sequence[ImageDataset]) -> ImageDataset:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 import equipoise
-from equipoise.arrays import LabeledImages, Labels, ValueRange, fingerprint
+from equipoise.arrays import LabeledImages, Labels, ValueRange, content_key
 from equipoise.atomic import remove_file
 from equipoise.estimators.settings import ClassifierSettings
 from equipoise.exceptions import DataError
@@ -60,7 +60,7 @@ class FitRequest:
         """
         if workspace is None:
             return self
-        key = fingerprint(
+        key = content_key(
             self.images,
             self.codes,
             classes,

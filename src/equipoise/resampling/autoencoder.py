@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from equipoise import __version__
-from equipoise.arrays import ValueRange, fingerprint
+from equipoise.arrays import ValueRange, content_key
 from equipoise.networks.design import Design
 from equipoise.randomness import make_rng
 from equipoise.resampling.fit_cache import Slot
@@ -100,7 +100,7 @@ def train_autoencoder(
     (2021), arXiv 2011.00189 (absolute error). Ours: where a class has fewer than 20 images, batches
     draw a class with a probability proportional to the square root of its size.
     """
-    slot = Slot(workspace, "autoencoder", fingerprint(plan, data.images, data.labels, __version__))
+    slot = Slot(workspace, "autoencoder", content_key(plan, data.images, data.labels, __version__))
     if fitted := slot.load():
         model.load_state_dict(dict(fitted[0]))
         return History(rows=list(fitted[1]["rows"]))

@@ -25,7 +25,7 @@ class Slot:
     Attributes:
         workspace: The folder; None stores nothing.
         kind: What is fitted; part of the names on disk.
-        key: `arrays.fingerprint` of all that the fit depends on.
+        key: `arrays.content_key` of all that the fit depends on.
     """
 
     workspace: Path | None

@@ -9,10 +9,13 @@ import pytest
 from PIL import Image
 
 from equipoise.data.cache import cache_folder, size_of
+from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.decoding import decode_with_header
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.data.images.readers.folder import read
 from equipoise.exceptions import SettingError
+from equipoise.experiments.running.train_cell import pack_images
+from equipoise.runs.store import RunStore
 
 RNG = np.random.default_rng(0)
 
@@ -65,6 +68,19 @@ def test_a_second_read_decodes_nothing_and_returns_the_same(
     second = read(films, options(films))
     assert len(decoded) == 5
     assert same(first, second)
+
+
+def test_workers_map_the_file_of_the_cache(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("data.dataset", "data.images.cache"):
+        monkeypatch.setattr(f"equipoise.{module}.LARGE", 0)
+    loaded = read(films, options(films))
+    (entry,) = (films.parent / "cache").rglob("images.npy")
+    store = RunStore(films.parent / "run")
+    packed = pack_images(loaded.dataset, store)
+    assert (packed / "images.npy").samefile(entry)
+    assert pack_images(loaded.dataset, store) == packed
+    assert same(loaded, read(films, options(films)))
+    assert ImageDataset.load(packed).fingerprint == loaded.dataset.fingerprint
 
 
 def test_skipped_files_are_remembered(films: Path) -> None:

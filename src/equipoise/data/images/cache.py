@@ -32,8 +32,9 @@ DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipF
 def cached(listing: Listing, options: ReadOptions, compute: Callable[[], Loaded]) -> Loaded:
     """Return the stored result for the same files and options, or else compute and store it.
 
-    A damaged entry is computed again. If the cache cannot be written, a note says so. Where the
-    cache is larger than its limit, the entries that were not used for longest are removed.
+    More than `LARGE` bytes of images are rows of the mapped entry. A damaged entry is computed
+    again. If the cache cannot be written, a note says so. Where the cache is larger than its limit,
+    the entries that were not used for longest are removed.
     """
     folder = cache_folder(options.cache)
     if folder is None:
@@ -61,7 +62,8 @@ def cached(listing: Listing, options: ReadOptions, compute: Callable[[], Loaded]
     except (OSError, SettingError) as error:
         note = f"The decoded images could not be cached: {error}"
         return replace(loaded, notes=(*loaded.notes, note))
-    return loaded
+    mapped = _load_entry(entry) if loaded.dataset.images.nbytes > LARGE else None
+    return mapped or loaded
 
 
 def key(listing: Listing, options: ReadOptions) -> str:

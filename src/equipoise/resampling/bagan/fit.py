@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import Adam, Optimizer
 
 from equipoise import __version__
-from equipoise.arrays import ValueRange, fingerprint
+from equipoise.arrays import ValueRange, content_key
 from equipoise.networks.bagan import ClassCritic, bagan_networks
 from equipoise.networks.design import Design, Generator
 from equipoise.resampling.autoencoder import Autoencoder, AutoencoderPlan, train_autoencoder
@@ -97,7 +97,7 @@ def fit_bagan(plan: BAGANPlan, data: FitImages, *, workspace: Path | None) -> Fi
         CollapseError: The critic has won.
         DivergedError: A loss became NaN or infinite.
     """
-    slot = Slot(workspace, "bagan", fingerprint(plan, data.images, data.labels, __version__))
+    slot = Slot(workspace, "bagan", content_key(plan, data.images, data.labels, __version__))
     return slot.load() or _train(plan, data, slot)
 
 

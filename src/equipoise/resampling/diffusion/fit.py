@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from equipoise import __version__
-from equipoise.arrays import Labels, Rows, ValueRange, fingerprint
+from equipoise.arrays import Labels, Rows, ValueRange, content_key
 from equipoise.image_rows import ImageSource, select
 from equipoise.networks.denoiser import Denoiser, DenoiserDesign
 from equipoise.randomness import make_rng
@@ -79,7 +79,7 @@ def fit_denoiser(plan: DiffusionPlan, data: FitImages, *, workspace: Path | None
     Raises:
         DivergedError: The loss became NaN or infinite.
     """
-    slot = Slot(workspace, "diffusion", fingerprint(plan, data.images, data.labels, __version__))
+    slot = Slot(workspace, "diffusion", content_key(plan, data.images, data.labels, __version__))
     return slot.load() or _train(plan, data, slot)
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import Adam, Optimizer, RMSprop
 
 from equipoise import __version__
-from equipoise.arrays import fingerprint
+from equipoise.arrays import content_key
 from equipoise.networks.design import Critic, Generator
 from equipoise.networks.layouts import build_pair
 from equipoise.resampling.fit_cache import Fitted, Slot
@@ -72,7 +72,7 @@ def fit_generator(plan: GANPlan, data: FitImages, *, workspace: Path | None) -> 
         CollapseError: The critic has won.
         DivergedError: A loss became NaN or infinite.
     """
-    slot = Slot(workspace, "gan", fingerprint(plan, data.images, data.labels, __version__))
+    slot = Slot(workspace, "gan", content_key(plan, data.images, data.labels, __version__))
     return slot.load() or _train(plan, data, slot)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equipoise import __version__
-from equipoise.arrays import ValueRange, fingerprint
+from equipoise.arrays import ValueRange, content_key
 from equipoise.image_rows import ImageSource
 from equipoise.networks.vae import VAE, VAEDesign, build_vae
 from equipoise.randomness import make_rng
@@ -58,7 +58,7 @@ def fit_vae(
     Raises:
         DivergedError: A loss became NaN or infinite.
     """
-    slot = Slot(workspace, "vae", fingerprint(plan, images, __version__))
+    slot = Slot(workspace, "vae", content_key(plan, images, __version__))
     return slot.load() or _train(plan, images, validation, device, slot)
 
 
