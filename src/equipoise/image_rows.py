@@ -169,8 +169,7 @@ class ImageRows:
             return selected
         positions = self.positions[key]
         gathered = self._gather(np.atleast_1d(positions))
-        image: NDArray[Any] = gathered[0]
-        return image if np.ndim(positions) == 0 else gathered
+        return gathered if np.ndim(positions) else np.asarray(gathered[0])
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         """Copy all images into an array."""

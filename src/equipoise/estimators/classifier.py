@@ -46,7 +46,7 @@ class ImageClassifier(BaseImageClassifier):
             and how logits become probabilities.
         n_steps: Optimizer steps. Steps and not epochs, so that an arm with more images is not
             trained longer.
-        batch_size: ImageSource per step, at least 2.
+        batch_size: Images per step, at least 2.
         batch_sampler: One of `equipoise.training.batches.BATCH_SAMPLERS`; "natural" are shuffled
             passes.
         synthetic_share: Share of synthetic images in a batch of the sampler "synthetic_mix"; None
@@ -229,7 +229,7 @@ class ImageClassifier(BaseImageClassifier):
 
         Raises:
             NotFittedError: `fit` has not been called.
-            DataError: ImageSource of another shape or storage type than the training images.
+            DataError: Images of another shape or storage type than the training images.
         """
         check_is_fitted(self, "network_")
         return self._probabilities(self.network_, X)
@@ -244,7 +244,7 @@ class ImageClassifier(BaseImageClassifier):
         Raises:
             NotFittedError: `fit` has not been called; `load` restores the weights of `keep_best`
                 alone.
-            DataError: ImageSource of another shape or storage type than the training images.
+            DataError: Images of another shape or storage type than the training images.
         """
         check_is_fitted(self, "other_network_")
         if self.other_network_ is None:
@@ -256,7 +256,7 @@ class ImageClassifier(BaseImageClassifier):
 
         Raises:
             NotFittedError: `fit` has not been called.
-            DataError: ImageSource of another shape or storage type than the training images.
+            DataError: Images of another shape or storage type than the training images.
         """
         check_is_fitted(self, "network_")
         X = self.check_images(X)

@@ -50,7 +50,7 @@ def grad_cam(classifier: AnyClassifier, images: ImageSource, labels: Labels) -> 
     Raises:
         NotFittedError: The classifier has not been fitted.
         SettingError: Its network has no last map, as transformers; see `can_map`.
-        DataError: ImageSource of another kind, or unknown labels.
+        DataError: Images of another kind, or unknown labels.
 
     Example:
         >>> from equipoise.estimators.classifier import ImageClassifier
@@ -167,7 +167,7 @@ def maps_of_heads(
     """Compute the maps of several heads on one trunk, which the images pass once.
 
     Args:
-        trunk: ImageSource to features.
+        trunk: Images to features.
         heads: Features to logits.
         layer: See `class_maps`; a layer of the trunk.
         images: See there.

@@ -60,7 +60,7 @@ def extract(images: ImageSource, extractor: Extractor, *, cache: Path | None = N
         every batch has the same size, so that they do not depend on the other images.
 
     Raises:
-        DataError: ImageSource of another shape or type, or features that are not finite.
+        DataError: Images of another shape or type, or features that are not finite.
         SettingError: The folder cannot be written.
 
     Example:

@@ -101,7 +101,7 @@ class FrozenClassifier(BaseImageClassifier):
         histories_: The same by name, and that of a second stage.
         second_stage_: Findings of the second stage, for example {"tau": 0.3}.
         seconds_: Duration of `fit`.
-        network_: ImageSource to logits, without views, in evaluation mode.
+        network_: Images to logits, without views, in evaluation mode.
         loss_: The loss, which turns logits into probabilities.
         shape_: (c, h, w) of the images.
         dtype_: Their storage type.
@@ -246,7 +246,7 @@ class FrozenClassifier(BaseImageClassifier):
 
         Raises:
             NotFittedError: `fit` has not been called.
-            DataError: ImageSource of another shape or storage type than the training images.
+            DataError: Images of another shape or storage type than the training images.
         """
         check_is_fitted(self, "network_")
         return self._probabilities(self.network_.head, X)
@@ -267,7 +267,7 @@ class FrozenClassifier(BaseImageClassifier):
 
         Raises:
             NotFittedError: `fit` has not been called.
-            DataError: ImageSource of another shape or storage type than the training images.
+            DataError: Images of another shape or storage type than the training images.
         """
         check_is_fitted(self, "network_")
         X = self.check_images(X)
