@@ -1,5 +1,6 @@
 """Lines of a table and the files that they name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ from equipoise.data.csv_table import read_table
 from equipoise.data.images.listing import ListedImage
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.images.table_lines import Lines, once_each, relative_paths
-from equipoise.exceptions import DataError
 
 
 def lines(root: Path, text: str) -> Lines:
@@ -55,12 +55,14 @@ def test_ignored_files_are_not_named_and_not_counted(root: Path) -> None:
 
 
 def test_repeated_lines_count_once_unless_they_differ(root: Path) -> None:
-    table = lines(root, "file,y\n").table
     first, second = (ListedImage(file=f"{i}.png", label="x", patient="p") for i in range(2))
-    assert once_each(table, [first, second]) == ([first, second], [])
-    images, (note,) = once_each(table, [first, second, first])
+    two = lines(root, "file,y\n0.png,x\n1.png,x\n")
+    assert once_each(two, [first, second]) == ([first, second], [])
+    three = lines(root, "file,y\n0.png,x\n1.png,x\n0.png,x\n")
+    images, (note,) = once_each(three, [first, second, first])
     assert images == [first, second]
     assert note.startswith("1 of 3 lines")
-    other = ListedImage(file="0.png", label="x", patient="q")
-    with pytest.raises(DataError, match=r"twice, with different patients.*0\.png"):
-        once_each(table, [first, other])
+    assert three.faults == []
+    once_each(three, [first, second, replace(first, patient="q")])
+    (fault,) = three.faults
+    assert "patients or splits: line 2 (0.png), line 4 (0.png)" in fault

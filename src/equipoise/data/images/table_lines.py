@@ -1,7 +1,6 @@
 """The lines of a table of images, and the files that they name."""
 
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -77,9 +76,10 @@ class NamedFiles:
 def relative_paths(
     lines: Lines, root: Path, label_column: str, options: ReadOptions
 ) -> tuple[list[str], list[str]]:
-    """Return the path of each image relative to the root, with "/", and notes about them.
+    """Return the path of each line's image from the root on, with "/", and notes about them.
 
-    What is wrong with the paths is added to the faults of the lines.
+    What is wrong with the paths is added to the faults of the lines; a path that leaves the root
+    stays absolute.
     """
     base, column = root.resolve(), lines.path_column
     labels: dict[Path, set[str]] = {}  # of each file
@@ -100,7 +100,10 @@ def relative_paths(
             rows_of["conflict"].append(row)
     for fault, (problem, fix) in PATH_FAULTS.items():
         lines.add_fault(rows_of[fault], problem.format(column=column, root=root), fix)
-    files = [path.relative_to(base).as_posix() for path in named.paths if path.is_relative_to(base)]
+    files = []
+    for path in named.paths:
+        inside = path.relative_to(base) if path.is_relative_to(base) else path
+        files.append(inside.as_posix())
     notes = []
     if named.n_by_name:
         notes.append(
@@ -142,22 +145,25 @@ def named_files(lines: Lines, base: Path, options: ReadOptions) -> NamedFiles:
     return NamedFiles(paths=paths, several=several, n_by_name=n_by_name)
 
 
-def once_each(table: Table, images: Sequence[ListedImage]) -> tuple[list[ListedImage], list[str]]:
+def once_each(lines: Lines, images: Sequence[ListedImage]) -> tuple[list[ListedImage], list[str]]:
     """Return each image once, and a note where lines repeat some, as one line for each box does.
 
-    Raises:
-        DataError: Lines of an image differ in its patient or split.
+    Lines of one image that differ in its patient or split are added to the faults of the lines.
+
+    Args:
+        lines: The lines.
+        images: The image of each line.
     """
+    places: dict[str, set[tuple[str, str]]] = {}  # file -> its patients and splits
+    for image in images:
+        places.setdefault(image.file, set()).add((image.patient, image.split))
+    differing: list[TableRow] = []
+    for row, image in zip(lines.table.rows, images, strict=True):
+        if len(places[image.file]) > 1 and not is_missing(row.cells[lines.path_column]):
+            differing.append(row)
+    problem = "files twice, with different patients or splits"
+    lines.add_fault(differing, problem, "Keep one line per image.")
     different = list(dict.fromkeys(images))
-    files = Counter(image.file for image in different)
-    twice = [file for file, n in files.items() if n > 1]
-    if twice:
-        table.refuse(
-            [
-                f"files twice, with different patients or splits: {first_few(twice)}. Keep one "
-                "line per image."
-            ]
-        )
     n_repeated = len(images) - len(different)
     if not n_repeated:
         return different, []

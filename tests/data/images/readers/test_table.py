@@ -127,7 +127,7 @@ def with_line(number: int, line: str) -> str:
         (with_line(2, "a,ill,p2,test"), r"line 3 \(a\)"),
         (
             with_line(2, "a/../a/0.png,ill,p2,test"),
-            r"twice, with different patients or splits: a/0\.png",
+            r"twice, with different patients or splits: line 2 .*line 3",
         ),
         (with_line(2, "../secret.png,ill,p2,test"), r"leave .*films: line 3 \(../secret.png\)"),
         (with_line(2, "/etc/passwd,ill,p2,test"), r"leave .*films: line 3"),
@@ -396,6 +396,15 @@ def test_columns_that_are_no_classes_are_refused_with_what_helps(
     lines[0] = lines[0].replace("-1.0", "1.0")
     with pytest.raises(DataError, match=message):
         list_files(table(tmp_path, "\n".join([header, *lines])), OPTIONS)
+
+
+def test_faults_of_paths_and_repeated_lines_are_named_together(tmp_path: Path) -> None:
+    lines = ["file,label,split", "a/0.png,x,train", "a/0.png,x,test", "a/9.png,y,train", ",y,test"]
+    with pytest.raises(DataError, match=r"line 4 \(a/9\.png\)") as refused:
+        list_files(table(images(tmp_path), "\n".join(lines)), OPTIONS)
+    twice = [line for line in str(refused.value).splitlines() if "twice" in line]
+    assert len(twice) == 1
+    assert "line 2 (a/0.png), line 3 (a/0.png). " in twice[0]
 
 
 def test_lines_for_several_boxes_count_once(tmp_path: Path) -> None:

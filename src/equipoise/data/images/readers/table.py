@@ -48,7 +48,6 @@ from equipoise.names import first_names
 
 ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)  # 1.23E+10
 
-
 CARD = ReaderCard(
     name="table",
     summary="a CSV with path and label, and optionally patient and split, of each image",
@@ -130,18 +129,19 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
     if options.group_column is None and not any(patients):
         lines.faults.extend(patients_elsewhere(table, files))
     splits, split_notes = _splits(lines, columns["split"], options)
-    table.refuse(lines.faults)
     images = []
     for file, label, patient, split in zip(
         files, table.cells(label_column), patients, splits, strict=True
     ):
         images.append(ListedImage(file=file, label=label, patient=patient, split=split))
-    images, repeated_notes = once_each(table, images)
+    images, repeated_notes = once_each(lines, images)
+    table.refuse(lines.faults)
     notes = [*part_notes, *flag_notes, columns_note(table, columns), *tables_like_it_note(table)]
     notes += [*file_notes, *repeated_notes, *patient_notes, *split_notes]
     if options.ignore:
         ignored = [image.file for image in images if is_ignored(image.file, options.ignore)]
-        images = [image for image in images if image.file not in ignored]
+        left_out = set(ignored)
+        images = [image for image in images if image.file not in left_out]
         notes.append(f"Left out, ignored ({len(ignored):,}): {first_names(ignored)}.")
     return list_images(root, images, notes, by_table=True)
 
