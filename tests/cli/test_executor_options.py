@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from equipoise.cli.app import app
-from equipoise.cli.executor_options import check_executor, ray_address
+from equipoise.cli.executor_options import check_executor, parse_memory, ray_address
 from equipoise.exceptions import SettingError
 from equipoise.experiments.running.executors import default_executor
 
@@ -32,3 +32,38 @@ def test_without_ray_the_install_command_is_named_before_images_are_read(
     assert result.exit_code != 0
     assert isinstance(result.exception, SettingError)
     assert "equipoise[ray]" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [("8G", 2**33), ("8 GB", 2**33), ("8gib", 2**33), ("1500M", 1500 * 2**20), (".5T", None)],
+)
+def test_sizes_of_memory(text: str, n_bytes: int | None) -> None:
+    if n_bytes is None:
+        with pytest.raises(SettingError, match=r"--max-memory, such as 8G or 1500M, got"):
+            parse_memory(text)
+    else:
+        assert parse_memory(text) == n_bytes
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("8", "Did you mean 8G?"),
+        ("", "such as 8G"),
+        ("-8G", "such as 8G"),
+        ("8X", "such as 8G"),
+        ("lots", "such as 8G"),
+        ("900M", "at least 1G"),
+        ("0G", "at least 1G"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_bad_sizes_are_refused_before_images_are_read(
+    text: str, reason: str, command: str, tmp_path: Path
+) -> None:
+    missing = str(tmp_path / "none")
+    result = CliRunner().invoke(app, [command, missing, f"--max-memory={text}"])
+    assert isinstance(result.exception, SettingError)
+    assert "--max-memory" in str(result.exception)
+    assert reason in str(result.exception)

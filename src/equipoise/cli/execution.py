@@ -82,6 +82,7 @@ def execute(
     workers: int | None,
     device: str,
     ray: str | None = None,
+    max_memory: int | None = None,
     clock: StageClock | None = None,
     names: bool = False,
 ) -> None:
@@ -93,6 +94,7 @@ def execute(
         workers: Number of workers; chosen where None.
         device: Where to train.
         ray: Address of the cluster of Ray that trains; see `default_executor`.
+        max_memory: Bytes that the cells of a machine may use; see `default_executor`.
         clock: Has counted the seconds of earlier stages; they are stored with those of this one,
             unless the run was complete before.
         names: Whether the report shows names of files and patients.
@@ -105,7 +107,8 @@ def execute(
     from equipoise.runs.store import RunStore
 
     clock = clock or StageClock()
-    store, executor = RunStore(out), default_executor(device, workers=workers, ray=ray)
+    store = RunStore(out)
+    executor = default_executor(device, workers=workers, ray=ray, max_memory=max_memory)
     study, executor, memory = fit_to_memory(study, executor, store, device=device)
     if "plan" not in study.facts:  # a plan has said it before its first cell
         show_study(study)

@@ -14,7 +14,13 @@ import typer
 
 from equipoise.cli import reading_options as reading
 from equipoise.cli import volume_options as volume
-from equipoise.cli.executor_options import PROCESSES, Executor, RayAddress, ray_address
+from equipoise.cli.executor_options import (
+    PROCESSES,
+    Executor,
+    MaxMemory,
+    RayAddress,
+    ray_address,
+)
 from equipoise.cli.frozen_options import Head, Views
 from equipoise.cli.reading_options import PLANNED
 from equipoise.cli.report import Names
@@ -298,6 +304,7 @@ class RunOptions:
     workers: Workers = None
     executor: Executor = PROCESSES
     ray_address: RayAddress = None
+    max_memory: MaxMemory = None
     protocol_name: ProtocolName = None
     note: Note = None
     names: Names = False

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from equipoise.cli.execution import execute, refusal_after_summary, show_study
+from equipoise.cli.executor_options import parse_memory
 from equipoise.cli.options import DEFAULT_TIME, RunOptions
 from equipoise.cli.terminal import Terminal, say
 from equipoise.cli.typed_command import command_facts, execute_typed
@@ -189,7 +190,12 @@ def planned_study(
 
     console = Terminal()
     console.print(announcement(options, request, stored), highlight=False, soft_wrap=True)
-    executor = default_executor(options.device, workers=options.workers, ray=options.ray)
+    executor = default_executor(
+        options.device,
+        workers=options.workers,
+        ray=options.ray,
+        max_memory=parse_memory(options.max_memory),
+    )
     planner = make_planner(request, folder, clock, console, executor)
     name = options.run_folder.name
     facts = command_facts(options)

@@ -11,7 +11,7 @@ from equipoise.cli.execution import (
     refusal_after_summary,
     stopping_is_explained,
 )
-from equipoise.cli.executor_options import check_executor
+from equipoise.cli.executor_options import check_executor, parse_memory
 from equipoise.cli.options import SEGMENTATION, RunOptions, command_of, pick_task
 from equipoise.cli.places import check_out
 from equipoise.cli.planning import fixed_choices, planned_demo, print_plan, run_by_time
@@ -61,6 +61,7 @@ def run(options: RunOptions) -> None:
     """
     with stopping_is_explained():
         check_executor(options.executor, options.ray_address)
+        parse_memory(options.max_memory)  # before anything is read
         if options.images.endswith(".py"):
             if options.time is not None:
                 raise SettingError(
@@ -91,6 +92,7 @@ def plan(options: RunOptions) -> None:
             "Expected images (a folder, table or .npz) to plan for. A segmentation or a study file "
             "is not planned by time: equipoise run forecasts how long it takes."
         )
+    parse_memory(options.max_memory)  # before anything is read
     check_presence(options.images)
     print_plan(options, *checked_choices(options))
 

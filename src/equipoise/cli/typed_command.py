@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from equipoise.atomic import JsonValue
 from equipoise.cli.execution import execute
+from equipoise.cli.executor_options import parse_memory
 from equipoise.cli.options import RunOptions
 from equipoise.names import HIDDEN, without_names
 from equipoise.runs.stage_seconds import StageClock
@@ -31,6 +32,7 @@ def execute_typed(
         workers=options.workers,
         device=options.device,
         ray=options.ray,
+        max_memory=parse_memory(options.max_memory),
         names=options.names,
         clock=clock,
     )

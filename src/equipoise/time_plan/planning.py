@@ -295,7 +295,8 @@ class Planner:
         baseline = {study.baseline_name: study.methods[study.baseline_name]}
         alone = replace(study, methods=baseline, split_limits={})
         device = self.request.budget.device
-        return fit_to_memory(alone, InProcess(), self.pilot.store, device=device)[0]
+        executor = InProcess(max_memory=self.pilot.executor.max_memory)
+        return fit_to_memory(alone, executor, self.pilot.store, device=device)[0]
 
     def _options(self, study: Study, setting: TrainingSetting) -> Options:
         fixed = self.request.fixed

@@ -121,4 +121,11 @@ def test_memory_bounds_the_number_of_workers(monkeypatch: pytest.MonkeyPatch) ->
     memory = SimpleNamespace(available=4 * 2**30)
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
     assert default_executor("cpu") == Processes(2)
+    assert default_executor("cpu", max_memory=2**31) == InProcess(max_memory=2**31)
+    bounded = default_executor("cpu", workers=4, max_memory=2**31)
+    assert bounded == Processes(4, max_memory=2**31)
+    assert bounded.limited(1) == InProcess(max_memory=2**31)
+    assert bounded.limited(2).max_memory == 2**31
+    with pytest.raises(SettingError, match="max_memory of at least 1073741824, got 1"):
+        default_executor("cpu", max_memory=1)
     assert np.isclose(executors.WORKER_BYTES, 1.5 * 2**30)

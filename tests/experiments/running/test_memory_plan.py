@@ -176,6 +176,24 @@ def test_fewer_workers_come_before_pieces(
     assert list(fitted.facts.get("memory", [])) == list(plan.sentences)
 
 
+def test_the_named_memory_bounds_the_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs = dict.fromkeys(METHODS, need_of(per_image=GIB / 16))  # 5.6 GiB with the process
+    monkeypatch.setattr(memory_plan, "method_needs", lambda *_args, **_kwargs: needs)
+    study, store, much = blank_study(96, METHODS), RunStore(tmp_path), free(99 * GIB)
+    _, chosen, plan = fit_to_memory(study, Processes(4, max_memory=12 * GIB), store, available=much)
+    assert chosen == Processes(2, max_memory=12 * GIB)
+    assert "of the 12.0 GB of --max-memory" in plan.sentences[0]
+    _, chosen, plan = fit_to_memory(
+        study, Processes(4, max_memory=99 * GIB), store, available=free(12 * GIB)
+    )
+    assert chosen == Processes(2, max_memory=99 * GIB)
+    assert "of the 12.0 GB of free memory" in plan.sentences[0]
+    with pytest.raises(SettingError, match=r"2\.0 GB of --max-memory.* or raise --max-memory"):
+        fit_to_memory(study, InProcess(max_memory=2 * GIB), store, available=much)
+
+
 def test_the_cells_on_each_gpu_follow_its_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

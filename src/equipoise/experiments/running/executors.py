@@ -8,6 +8,7 @@ from multiprocessing.connection import wait
 
 import psutil
 
+from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import MOST_WORKERS, check_counts
 from equipoise.experiments.running.available_memory import available_memory
 from equipoise.experiments.running.cell_queue import CellQueue
@@ -17,6 +18,7 @@ from equipoise.experiments.running.workers import CROWDED, DIED, STEP, Worker
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord
 
+LEAST_MEMORY = 2**30  # bytes that can be named as the most that may be used
 WORKER_BYTES = 1.5 * 2**30  # a worker with torch and a small network; only used to choose how many
 
 
@@ -25,6 +27,7 @@ class InProcess:
     """Trains one cell after the other in this process, on `n_threads` threads."""
 
     n_threads: int = 1
+    max_memory: int | None = None
     n_workers: int = field(default=1, init=False)
     n_on_machine: int = field(default=1, init=False)
     n_sharing: int = field(default=1, init=False)
@@ -65,6 +68,7 @@ class Processes:
         n_threads: CPU threads of each.
         devices: GPUs among which the workers are shared out; empty for the CPU. A cell that finds
             too little memory beside others is trained again alone on its GPU.
+        max_memory: See `Executor`.
 
     Raises:
         SettingError: The methods cannot be sent to another process, or workers do not start.
@@ -73,6 +77,7 @@ class Processes:
     n_workers: int
     n_threads: int = 1
     devices: tuple[str, ...] = ()
+    max_memory: int | None = None
 
     @property
     def n_on_machine(self) -> int:
@@ -91,7 +96,9 @@ class Processes:
     def limited(self, n_sharing: int) -> "InProcess | Processes":
         """See `Executor`."""
         n_workers = min(self.n_workers, n_sharing * max(1, len(self.devices)))
-        return InProcess(self.n_threads) if n_workers == 1 else replace(self, n_workers=n_workers)
+        if n_workers == 1:
+            return InProcess(self.n_threads, self.max_memory)
+        return replace(self, n_workers=n_workers)
 
     def run(self, cells: Sequence[Cell], task: CellTask, observer: Observer) -> None:
         """See `Executor`."""
@@ -177,7 +184,11 @@ class _Crew:
 
 
 def default_executor(
-    device: str = "auto", *, workers: int | None = None, ray: str | None = None
+    device: str = "auto",
+    *,
+    workers: int | None = None,
+    ray: str | None = None,
+    max_memory: int | None = None,
 ) -> Executor:
     """Choose one worker per core on a CPU, as far as memory allows, and one on each GPU.
 
@@ -189,20 +200,28 @@ def default_executor(
         device: "auto", "cpu", "cuda", ...
         workers: Number of workers; chosen where None.
         ray: Address of a cluster of Ray, which trains the cells; "local" for this machine.
+        max_memory: Bytes that the cells of a machine, or of each GPU, may use; what is free where
+            None.
 
     Raises:
-        SettingError: `workers` is not from 1 to `MOST_WORKERS`, or there is no such device.
+        SettingError: `workers` is not from 1 to `MOST_WORKERS`, `max_memory` is below 1 GB, or
+            there is no such device.
     """
     check_counts(MOST_WORKERS, workers=workers)
+    if max_memory is not None and max_memory < LEAST_MEMORY:
+        raise SettingError(f"Expected max_memory of at least {LEAST_MEMORY}, got {max_memory}.")
     if ray is not None:
         from equipoise.experiments.running.ray_executor import RayExecutor
 
-        return RayExecutor(ray, workers, device=device)
+        return RayExecutor(ray, workers, device=device, max_memory=max_memory)
     from equipoise.training.devices import gpus_of, resolve_device
 
     gpus = gpus_of(device)
     n_workers = workers or len(gpus) or 1
     if workers is None and resolve_device(device).type == "cpu":
-        by_memory = int(psutil.virtual_memory().available // WORKER_BYTES)
+        available = psutil.virtual_memory().available
+        by_memory = int(min(available, max_memory or available) // WORKER_BYTES)
         n_workers = max(1, min(available_cores(), by_memory))
-    return Processes(n_workers, devices=gpus) if n_workers > 1 else InProcess()
+    if n_workers == 1:
+        return InProcess(max_memory=max_memory)
+    return Processes(n_workers, devices=gpus, max_memory=max_memory)

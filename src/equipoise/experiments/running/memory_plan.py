@@ -21,6 +21,7 @@ GIB = 2**30
 PROCESS = 0.7 * GIB  # of a worker: Python, torch and its buffers
 USABLE = 0.9  # share of the available memory that a study may use
 AMPLE = 2 * GIB  # for a worker; with more, small images are not measured
+FREE, BOUND = "of free memory", "of --max-memory"  # what a study has to fit into
 SMALL_SIDE, SMALL_BATCH = 64, 64  # px and images of a classifier that needs far less
 SMALL_GENERATED = 128  # px of images whose generators need far less
 PIECE = "micro_batch_size"  # parameter of a classifier: images that pass at once
@@ -62,14 +63,17 @@ def fit_to_memory(
         executor: Where its cells are trained.
         store: The run folder.
         device: Device of the training.
-        available: Returns the free bytes of a device; those of the executor where None.
+        available: Returns the free bytes of a device; those of the executor where None. Of these
+            `USABLE` count, and no more than the executor's `max_memory`.
 
     Raises:
         SettingError: Not even one image at a time fits; names what would.
     """
     n_workers = executor.n_sharing
     stored = stored_piece_size(store)
-    free = USABLE * (available or executor.free_memory)(device)
+    free, room = USABLE * (available or executor.free_memory)(device), FREE
+    if executor.max_memory is not None and executor.max_memory < free:
+        free, room = executor.max_memory, BOUND
     if study.task == "segmentation":
         needs, side, option = volume_needs(study), patch_side_of(study), "--patch-size"
     elif stored is None and is_ample(study, free / n_workers):
@@ -87,6 +91,7 @@ def fit_to_memory(
         stored=stored,
         option=option,
         shared=shared,
+        room=room,
     )
     if plan.n_workers < n_workers:
         executor = executor.limited(plan.n_workers)
@@ -122,6 +127,7 @@ def plan_memory(
     stored: int | None = None,
     option: str = "--size",
     shared: str = "",
+    room: str = FREE,
 ) -> MemoryPlan:
     """Choose the most workers that fit; with one, the largest piece of a batch that fits.
 
@@ -133,6 +139,7 @@ def plan_memory(
         stored: Images in a piece with which the run was begun; None for whole batches.
         option: The option that sets `side`, for the message.
         shared: Where the workers share the memory, " on each GPU", for the sentences.
+        room: What `free` is, for the sentences: `FREE` or `BOUND`.
 
     Raises:
         SettingError: A method does not fit; names what would.
@@ -156,7 +163,9 @@ def plan_memory(
     if n_fitting >= 1:
         sentences = []
         if n_fitting < n_workers:
-            sentences.append(workers_sentence(needs, n_fitting, n_workers, free, shared))
+            sentences.append(
+                workers_sentence(needs, n_fitting, n_workers, f"{gib(free)} {room}", shared)
+            )
         if stored is not None:
             sentences.append(pieces_sentence(stored))
         return MemoryPlan(n_workers=n_fitting, piece_size=stored, sentences=tuple(sentences))
@@ -164,9 +173,11 @@ def plan_memory(
     if stored is None and fitting:
         sentences = [pieces_sentence(fitting[0])]
         if n_workers > 1:
-            sentences.insert(0, workers_sentence(needs, 1, n_workers, free, shared))
+            sentences.insert(
+                0, workers_sentence(needs, 1, n_workers, f"{gib(free)} {room}", shared)
+            )
         return MemoryPlan(n_workers=1, piece_size=fitting[0], sentences=tuple(sentences))
-    raise SettingError(refusal_sentence(needs, free, side, option))
+    raise SettingError(refusal_sentence(needs, free, side, option, room))
 
 
 def pieces_of(needs: Needs) -> list[int]:
@@ -190,14 +201,14 @@ def halves(batch_size: int) -> list[int]:
     return pieces
 
 
-def workers_sentence(needs: Needs, n: int, requested: int, free: float, shared: str) -> str:
+def workers_sentence(needs: Needs, n: int, requested: int, room: str, shared: str) -> str:
     """Return why there are fewer workers than requested."""
     name = largest_need(needs, None)
     need = PROCESS + needs[name].bytes_at()
     workers = "1 worker" if n == 1 else f"{n} workers"
     return (
-        f"{workers}{shared} instead of {requested}: a cell of {name} needs about {gib(need)}, "
-        f"and {gib(free)} are free. Results do not depend on it."
+        f"{workers}{shared} instead of {requested}: a cell of {name} needs about {gib(need)} "
+        f"of the {room}. Results do not depend on it."
     )
 
 
@@ -210,18 +221,19 @@ def pieces_sentence(piece: int) -> str:
     )
 
 
-def refusal_sentence(needs: Needs, free: float, side: int, option: str) -> str:
+def refusal_sentence(needs: Needs, free: float, side: int, option: str, room: str) -> str:
     """Return the message for a method that does not fit, with the side that would."""
     name = largest_need(needs, 2)
     need = needs[name]
     divisible = any(step.divisible for step in need.steps)
     pieces = " and the smallest pieces of a batch" if divisible else ""
     fitting = fitting_side(need, free, side)
-    remedy = "Leave it out of --methods, or use a machine with more memory"
+    more = "raise --max-memory" if room == BOUND else "use a machine with more memory"
+    remedy = f"Leave it out of --methods, or {more}"
     if fitting >= 16:
-        remedy = f"Use {option} {fitting}, leave it out of --methods, or use more memory"
+        remedy = f"Use {option} {fitting}, leave it out of --methods, or {more}"
     return (
-        f"Expected methods that fit into the {gib(free)} of free memory, got {name}, which needs "
+        f"Expected methods that fit into the {gib(free)} {room}, got {name}, which needs "
         f"about {gib(PROCESS + need.bytes_at(2))} at {side} px even with one worker{pieces}. "
         f"{remedy}."
     )

@@ -112,6 +112,10 @@ class Executor(Protocol):
     def n_threads(self) -> int:
         """CPU threads of each worker."""
 
+    @property
+    def max_memory(self) -> int | None:
+        """Bytes that the cells of a machine, or of each GPU, may use; None for what is free."""
+
     def run(self, cells: Sequence[Cell], task: CellTask, observer: Observer) -> None:
         """Train the cells in order; a failed cell does not stop the others."""
 

@@ -72,6 +72,7 @@ class RayExecutor:
         cpus_per_cell: CPUs that a cell reserves, at least its threads: more where its memory allows
             fewer cells on a node than there are CPUs.
         most_on_gpu: Most cells that share a GPU, where memory limits them.
+        max_memory: See `Executor`.
 
     Raises:
         SettingError: Ray is not installed, the cluster does not answer, runs another version, or
@@ -88,6 +89,7 @@ class RayExecutor:
     device: str = "auto"
     cpus_per_cell: float = field(default=0.0, repr=False)
     most_on_gpu: int | None = field(default=None, repr=False)
+    max_memory: int | None = None
 
     def __post_init__(self) -> None:
         import_ray()
