@@ -129,8 +129,12 @@ def flag_columns(table: Table, taken: Collection[str | None] = ()) -> list[str]:
     return columns
 
 
-def labels_of_flags(table: Table) -> list[str]:
+def labels_of_flags(table: Table, taken: Collection[str] = ()) -> list[str]:
     """Return the column of flags that is 1 in each row; empty unless each row has exactly one.
+
+    Args:
+        table: The table.
+        taken: Columns that are no classes.
 
     Example:
         >>> from pathlib import Path
@@ -140,7 +144,7 @@ def labels_of_flags(table: Table) -> list[str]:
         >>> labels_of_flags(Table(path=Path("t.csv"), columns=("mass", "nevus"), rows=rows))
         ['mass', 'nevus']
     """
-    columns = flag_columns(table)
+    columns = flag_columns(table, taken)
     labels = []
     for row in table.rows:
         flagged = [column for column in columns if SET.fullmatch(row.cells[column])]

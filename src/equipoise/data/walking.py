@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -130,15 +130,18 @@ def walk(root: Path, *, ignore: Sequence[str] = (), follow_links: bool = False) 
 
 
 def is_ignored(path: str, patterns: Sequence[str]) -> bool:
-    """Return whether a pattern matches a path, or the name of a file or folder in it.
+    """Return whether a pattern matches, or is, a path or the name of a file or folder in it.
 
     Example:
         >>> is_ignored("ill/Masks/1.png", ["masks"]), is_ignored("ill/1.png", ["masks"])
         (True, False)
+        >>> is_ignored("ill/scan[1].png", ["scan[1].png"])
+        True
     """
     names = (path.lower(), *PurePosixPath(path.lower()).parts)
     for pattern in patterns:
-        if any(fnmatchcase(name, pattern.lower().rstrip("/")) for name in names):
+        lower = pattern.lower().rstrip("/")
+        if lower in names or any(fnmatchcase(name, lower) for name in names):
             return True
     return False
 
@@ -152,8 +155,8 @@ def ignore_hint(paths: Sequence[str]) -> str:
     """
     names = sorted({PurePosixPath(path).name for path in paths})  # without the "/" of a folder
     if len(names) == 1:
-        return f"ignore (--ignore '{names[0]}')"
-    return f"ignore (--ignore PATTERN, such as '{names[0]}')"
+        return f"ignore ({ignore_options(names)})"
+    return f"ignore (--ignore PATTERN, such as {shlex.quote(names[0])})"
 
 
 def ignore_options(patterns: Iterable[str]) -> str:
@@ -164,6 +167,19 @@ def ignore_options(patterns: Iterable[str]) -> str:
         "--ignore labels --ignore '*_mask.*'"
     """
     return " ".join(f"--ignore {shlex.quote(pattern)}" for pattern in dict.fromkeys(patterns))
+
+
+def examples_of(files_of: Mapping[str, Sequence[str]]) -> str:
+    """Return patterns for a message, each with the number of files that it matches and the first.
+
+    Example:
+        >>> examples_of({"masks": ["masks/1.png", "masks/2.png"], "*.txt": ["1.txt"]})
+        'masks (2, such as masks/1.png); *.txt (1, such as 1.txt)'
+    """
+    examples = []
+    for pattern, files in files_of.items():
+        examples.append(f"{pattern} ({len(files):,}, such as {files[0]})")
+    return "; ".join(examples)
 
 
 def pointer_reason(path: Path) -> str:

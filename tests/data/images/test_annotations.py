@@ -47,6 +47,7 @@ def test_annotations_are_recognized_by_content(name: str, tmp_path: Path) -> Non
         (("1.png", "2.png"), {"1.txt": "boxes.txt", "2.txt": "empty.txt"}, "*.txt"),
         (("a/1.png", "b/2.png"), {"a/1.json": "labelme.json"}, "*.json"),
         (("a/1.png",), {"a/1.txt": "reading.txt", "b/9.txt": "boxes.txt"}, None),
+        ((), {"coco.json": "coco.json"}, None),
         (("a/1.png",), {"dataset.json": "sidecar.json", "a/1.xml": "report.xml"}, None),
     ],
 )

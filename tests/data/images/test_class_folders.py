@@ -27,7 +27,7 @@ PATIENTS = [f"{8000 + 7 * i}" for i in range(12)]
         (PATIENTS, below(PATIENTS, "ap"), "patients"),
         (["man", "woman"], below(["man", "woman"], "normal", "covid"), r"\(covid, normal\)"),
         (["Dataset"], below(["Dataset"], "ill", "well"), "give films/Dataset"),
-        (["ill", "well", "all"], below(["all"], "ill", "well"), "--ignore 'all'"),
+        (["ill", "well", "all"], below(["all"], "ill", "well"), r"--ignore all\)"),
         (["ill", "well", "ill_old"], [], "--ignore ill_old"),
         (["ill", "well", "Excluded"], [], "--ignore Excluded"),
         (["dr", "no dr", "ungradable"], [], "--ignore ungradable"),

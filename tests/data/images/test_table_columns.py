@@ -62,6 +62,8 @@ def test_a_column_for_each_class_becomes_a_column_of_labels(tmp_path: Path) -> N
     assert joined.cells("label") == ["MEL", "NV", "NV"]
     assert "MEL, NV" in note
     assert join_flags(hot, ReadOptions(label_column="NV")) == (hot, [])
+    split = table(tmp_path, "image,hemorrhage,normal,is_test\n1,1,0,1\n2,0,1,1\n3,0,1,0\n")
+    assert join_flags(split, ReadOptions())[0].cells("label") == ["hemorrhage", "normal", "normal"]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,8 @@ def test_a_column_for_each_class_becomes_a_column_of_labels(tmp_path: Path) -> N
         "image,MEL,NV\n1,1,0\n2,1,1\n",  # two in a line
         "image,MEL,label\n1,1,0\n2,0,1\n",  # a column of labels
         "image,MEL\n1,1\n2,1\n",  # a single column
+        "image,is_train,is_test\n1,1,0\n2,0,1\n",  # a split
+        "image,male,female\n1,1,0\n2,0,1\n",
     ],
 )
 def test_other_flags_are_no_labels(text: str, tmp_path: Path) -> None:

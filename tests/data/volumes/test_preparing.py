@@ -170,7 +170,7 @@ def test_everything_that_matters_is_in_the_digest(tmp_path: Path) -> None:
         (
             "flair",
             LABELS + (IMAGE > 0),
-            r"flair.nii.gz has only the values .* prediction.*--ignore 'flair.nii.gz'",
+            r"flair.nii.gz has only the values .* prediction.*--ignore flair.nii.gz\)",
         ),
     ],
 )

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from equipoise.data.walking import ignore_options
+from equipoise.data.walking import examples_of, ignore_options
 
 HEAD_BYTES = 65536  # of a file, at its beginning and at its end
 N_EXAMPLES = 20  # files of a folder and suffix that are looked into
@@ -27,6 +27,8 @@ def find_annotations(
     root: Path, images: Iterable[str], others: Iterable[str]
 ) -> dict[str, list[str]]:
     """Return pattern -> annotations of objects that it matches: the name of a folder, or a suffix.
+
+    Without images there is nothing that they could annotate.
 
     Args:
         root: The folder that is read.
@@ -44,6 +46,8 @@ def find_annotations(
         {'labels': ['labels/2.txt'], '*.txt': ['train/1.txt']}
     """
     paths = list(map(PurePosixPath, images))
+    if not paths:
+        return {}
     stems = {path.stem for path in paths}
     image_folders = {parent for path in paths for parent in path.parents}
     groups: dict[tuple[PurePosixPath, str], list[str]] = defaultdict(list)
@@ -89,12 +93,9 @@ def annotates_objects(path: Path) -> bool:
 
 def annotations_problem(root: Path, annotations: dict[str, list[str]]) -> str:
     """Return what is wrong about images with annotations of objects, and what answers it."""
-    examples = []
-    for pattern, files in annotations.items():
-        examples.append(f"{pattern} ({len(files):,}, such as {files[0]})")
     return (
         f"{root} seems to be a set of annotated objects, not of images with one class each: "
-        f"{'; '.join(examples)} contain boxes or outlines. List the images with their classes in a "
-        "table (--table CSV with the columns path, label and patient). If the images do lie in "
-        f"class folders, leave the annotations out with ignore ({ignore_options(annotations)})."
+        f"{examples_of(annotations)} contain boxes or outlines. List the images with their classes "
+        "in a table (--table CSV with the columns path, label and patient). If the images do lie "
+        f"in class folders, leave the annotations out with ignore ({ignore_options(annotations)})."
     )

@@ -11,7 +11,7 @@ from equipoise.data.images.companions import find_companions
 from equipoise.data.images.file import SUFFIXES
 from equipoise.data.images.listing import first_few
 from equipoise.data.images.options import ReadOptions
-from equipoise.data.walking import ignore_options, walk
+from equipoise.data.walking import examples_of, ignore_options, walk
 from equipoise.exceptions import DataError
 from equipoise.names import first_names
 
@@ -153,12 +153,9 @@ def has_signature(file: Path) -> bool:
 def companions_problem(root: Path, companions: dict[str, list[str]]) -> str:
     """Return what is wrong about masks and labels among images, and the options that help."""
     n_files = sum(map(len, companions.values()))
-    examples = []
-    for pattern, files in companions.items():
-        examples.append(f"{pattern} ({len(files):,}, such as {first_few(files, 1)})")
     return (
         f"{n_files:,} files in {root} seem to be masks, labels or other versions of images, not "
-        f"images of a class: {'; '.join(examples)}. Leave them out with ignore "
+        f"images of a class: {examples_of(companions)}. Leave them out with ignore "
         f"({ignore_options(companions)}). If they are images to learn from, rename them, or list "
         "all images with their labels in a table (--table CSV)."
     )

@@ -5,7 +5,6 @@ images are all like this are drawings, and honest; where only some are, they are
 """
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
@@ -16,7 +15,7 @@ import numpy as np
 from equipoise.arrays import Images
 from equipoise.data.images.file import Header
 from equipoise.data.images.listing import first_few
-from equipoise.data.walking import is_ignored
+from equipoise.data.walking import ignore_options, is_ignored
 
 SAMPLED = 128  # pixels along a side that are looked at
 COARSE = 17  # of these pixels one, where more values than a label image has show soon
@@ -119,7 +118,7 @@ def label_images_problem(label_like: Sequence[str], class_of: Mapping[str, str])
     return (
         f"{len(label_like):,} images have 2 to {MOST_VALUES} values only, as masks and label "
         f"images have ({first_few(counts)}; such as {first_few(label_like, 2)}). Leave them out "
-        f"with ignore (--ignore {shlex.quote(pattern)})."
+        f"with ignore ({ignore_options([pattern])})."
     )
 
 
@@ -161,6 +160,6 @@ def paired_classes_problem(sizes: Mapping[str, Sequence[tuple[int, int]]]) -> st
             return (
                 f"'{first}' and '{second}' have images of the same {len(common):,} sizes, one to "
                 "one, as images and their masks or other versions have. Leave one out with ignore "
-                f"(--ignore {shlex.quote(second)})."
+                f"({ignore_options([second])})."
             )
     return ""

@@ -40,6 +40,7 @@ MAY_BE_SPLIT = re.compile(
     r"(is|cv|k|in)?(train|test|val|valid|validation|holdout|fold|split)+"
     r"(ing|ed|set|id|idx|index|no|nr|num|number|\d)*"
 )
+NO_CLASSES = re.compile(f"{MAY_BE_SPLIT.pattern}|(is)?(fe)?male")  # of columns of flags
 SUBMISSION = re.compile("(.*_)?submissions?(_.*)?")  # a table with invented labels, by its words
 MOST_CLASSES = 20  # of a column that may be that of the labels
 FEWEST_IMAGES = 5  # of a class there, on average
@@ -84,16 +85,18 @@ def label_hint(table: Table) -> str:
 def join_flags(table: Table, options: ReadOptions) -> tuple[Table, list[str]]:
     """Add a column of labels where each class has a column of flags, one of them 1 in each line.
 
-    The table itself where it has a column of labels, or one is named.
+    The table itself where it has a column of labels, or one is named. Flags of a split or of the
+    sex are no classes.
     """
     has_labels = any(compact(column) in COLUMNS["label"] for column in table.columns)
-    labels = labels_of_flags(table)
+    no_classes = [column for column in table.columns if NO_CLASSES.fullmatch(compact(column))]
+    labels = labels_of_flags(table, no_classes)
     if has_labels or options.label_column is not None or not labels:
         return table, []
     rows: list[TableRow] = []
     for row, label in zip(table.rows, labels, strict=True):
         rows.append(replace(row, cells={**row.cells, LABEL_COLUMN: label}))
-    listed = first_few(flag_columns(table), 12)
+    listed = first_few(flag_columns(table, no_classes), 12)
     note = f"Classes of {quoted(table.path.name)}: columns {listed}; one is 1 in each line."
     columns = (*table.columns, LABEL_COLUMN)
     return replace(table, columns=columns, rows=tuple(rows)), [note]

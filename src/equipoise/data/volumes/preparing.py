@@ -22,6 +22,7 @@ from equipoise.data.volumes.case_record import CaseRecord
 from equipoise.data.volumes.file import VolumeFile
 from equipoise.data.volumes.labels import LabelScheme, encode
 from equipoise.data.volumes.options import RawCase
+from equipoise.data.walking import ignore_options
 from equipoise.exceptions import DataError
 
 VERSION = 1  # raise it when preparing changes
@@ -136,7 +137,7 @@ def _refuse_label_maps(case: RawCase, files: CaseVolumes) -> None:
             raise DataError(
                 f"Case {case.id}: {file.path.name} has only the values {listed}, as a label map "
                 "or a prediction has, not an image. Leave it out with ignore "
-                f"(--ignore '{file.path.name}'), or move it away."
+                f"({ignore_options([file.path.name])}), or move it away."
             )
 
 

@@ -168,7 +168,7 @@ def test_a_table_above_and_a_workbook_are_offered_where_there_are_no_classes(
         (("test/a/1.png", "val/a/2.png"), (), "train folder in .* got test, val"),
         ((*TRAIN, "test/c/1.png", "test/c/2.png"), (), "train split.* of c"),
         (TRAIN, ("test",), "class folder .*/test"),
-        ((*TRAIN, "test/1.png"), (), r"class folder .*/test.*1 images.*--ignore 'test'"),
+        ((*TRAIN, "test/1.png"), (), r"class folder .*/test.*1 images.*--ignore test\)"),
         (("seg_train/1.png", "seg_test/1.png"), (), "parts of a split, not classes.*Rename"),
         (("images/1.png", "labels/1.png", "images/2.png"), (), r"1 files.*--ignore labels"),
     ],

@@ -185,7 +185,7 @@ def _classes_in(parent: Path, names: Sequence[str], *, part: bool = False) -> Se
     if part:
         remedy = (
             f" If '{parent.name}' is a part without labels, leave it out with ignore "
-            f"(--ignore '{parent.name}')."
+            f"({ignore_options([parent.name])})."
         )
     elif archives := sorted(file.name for file in parent.glob("*.npz")):
         remedy = f" A MedMNIST file is given by its own path, such as {parent / archives[0]}."
