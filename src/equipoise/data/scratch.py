@@ -35,7 +35,8 @@ def blank_images(shape: tuple[int, ...], dtype: "np.dtype[np.generic]") -> Image
     is_there = folder is not None and folder.is_dir() and os.access(folder, os.W_OK)
     with tempfile.TemporaryFile(dir=folder if is_there else None) as file:
         try:
-            os.posix_fallocate(file.fileno(), 0, n_bytes)  # a full disk would kill later
+            if hasattr(os, "posix_fallocate"):  # else a full disk ends the process later
+                os.posix_fallocate(file.fileno(), 0, n_bytes)
         except OSError as error:
             raise SettingError(
                 f"Expected room for {n_bytes / 1e9:.1f} GB of images in "

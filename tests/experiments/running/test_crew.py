@@ -8,15 +8,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.fixtures.logbook import Logbook
 
 from equipoise.experiments.running import executors
+from equipoise.experiments.running.available_memory import GIB
 from equipoise.experiments.running.executors import InProcess, Processes, default_executor
-from equipoise.experiments.running.protocols import Observer
 from equipoise.experiments.running.workers import CROWDED, DIED, ENDED, READY
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord
-
-GIB = 2**30
 
 
 def cell(name: int) -> Cell:
@@ -108,27 +107,15 @@ class FakeWorker:
         self.trial.workers.remove(self)
 
 
-class Ended(Observer):
-    def __init__(self) -> None:
-        self.began_cells: list[Cell] = []
-        self.ended_cells: list[Cell] = []
-
-    def began(self, cell: Cell) -> None:
-        self.began_cells.append(cell)
-
-    def ended(self, cell: Cell, record: Any) -> None:
-        self.ended_cells.append(cell)
-
-
 @pytest.fixture
-def attempt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Trial, Ended]]:
+def attempt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Trial, Logbook]]:
     def run(
         fits: Sequence[frozenset[str]],
         ends: Sequence[str],
         executor: Processes,
         choices: Sequence[int] = (),
-    ) -> tuple[Trial, Ended]:
-        trial, observer = Trial(fits, ends), Ended()
+    ) -> tuple[Trial, Logbook]:
+        trial, observer = Trial(fits, ends), Logbook()
         trial.choices.extend(choices)
         monkeypatch.setattr(executors, "Worker", trial.start)
         monkeypatch.setattr(executors, "wait", trial.wait)
@@ -151,7 +138,7 @@ CELLS = st.lists(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(CELLS, st.integers(1, 5), st.integers(0, 2), st.lists(st.integers(0, 4), max_size=40))
 def test_every_cell_ends_once_and_no_fit_is_made_twice_at_once(
-    attempt: Callable[..., tuple[Trial, Ended]],
+    attempt: Callable[..., tuple[Trial, Logbook]],
     cells: list[tuple[frozenset[str], str]],
     n_workers: int,
     n_gpus: int,
@@ -166,7 +153,7 @@ def test_every_cell_ends_once_and_no_fit_is_made_twice_at_once(
 
 
 def test_gpus_are_shared_out_and_a_crowded_cell_is_alone_on_its_own(
-    attempt: Callable[..., tuple[Trial, Ended]],
+    attempt: Callable[..., tuple[Trial, Logbook]],
 ) -> None:
     nothing = [frozenset[str]()] * 6
     ends = [CROWDED, ENDED, ENDED, ENDED, ENDED, ENDED]

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 from imblearn.pipeline import Pipeline
+from tests.fixtures.logbook import Logbook
 
 from equipoise.exceptions import SettingError
 from equipoise.experiments.running import executors
 from equipoise.experiments.running.executors import InProcess, Processes, default_executor
-from equipoise.experiments.running.protocols import Observer
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
@@ -18,22 +18,6 @@ from equipoise.runs.store import RunStore
 
 MakeStudy = Callable[..., Study]
 TIMES = ("seconds", "peak_memory_mb", "peak_device_memory_mb")
-
-
-class Logbook(Observer):
-    def __init__(self) -> None:
-        self.began_cells: list[Cell] = []
-        self.ended_cells: list[Cell] = []
-        self.steps: set[tuple[str, int]] = set()
-
-    def began(self, cell: Cell) -> None:
-        self.began_cells.append(cell)
-
-    def stepped(self, cell: Cell, fit: str, step: int, n_steps: int) -> None:
-        self.steps.add((fit, n_steps))
-
-    def ended(self, cell: Cell, record: Any) -> None:
-        self.ended_cells.append(cell)
 
 
 def comparable(store: RunStore, cells: Sequence[Cell]) -> list[Any]:
@@ -70,7 +54,7 @@ def test_workers_give_the_same_bytes_and_survive_one_that_dies(
     assert "fewer --workers" in dead.error
     assert sorted(map(str, log.ended_cells)) == sorted(map(str, log.began_cells))
     assert len(log.ended_cells) == 4
-    assert ("generator", 20) in log.steps
+    assert ("generator", 20) in log.fits
 
 
 def test_a_worker_that_cannot_start_is_told_and_not_waited_for(

@@ -17,6 +17,7 @@ from equipoise.experiments.description import describe
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget
 from equipoise.experiments.running import memory_need, memory_plan
+from equipoise.experiments.running.available_memory import GIB
 from equipoise.experiments.running.executors import InProcess, Processes
 from equipoise.experiments.running.memory_need import (
     MethodNeed,
@@ -25,7 +26,6 @@ from equipoise.experiments.running.memory_need import (
     volume_needs,
 )
 from equipoise.experiments.running.memory_plan import (
-    GIB,
     PROCESS,
     USABLE,
     fit_to_memory,

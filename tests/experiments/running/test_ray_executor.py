@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from imblearn.pipeline import Pipeline
+from tests.fixtures.logbook import Logbook
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
@@ -25,7 +26,6 @@ from equipoise.experiments.running.environment import versions
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.memory_need import MethodNeed
 from equipoise.experiments.running.memory_plan import fit_to_memory
-from equipoise.experiments.running.protocols import Observer
 from equipoise.experiments.running.ray_executor import WAIT_SECONDS, RayExecutor, _Run
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
@@ -38,18 +38,6 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 VARYING = ("record.json", "checksums.json")  # durations and memory
 
 pytestmark = pytest.mark.filterwarnings("default")  # Ray's own
-
-
-class Logbook(Observer):
-    def __init__(self) -> None:
-        self.began_cells: list[Cell] = []
-        self.ended_cells: list[Cell] = []
-
-    def began(self, cell: Cell) -> None:
-        self.began_cells.append(cell)
-
-    def ended(self, cell: Cell, record: Any) -> None:
-        self.ended_cells.append(cell)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import psutil
 
+GIB = 2**30
 CGROUP = Path("/sys/fs/cgroup")
 LIMITS = (  # files of a container's limit and of what it uses: version 2 of cgroups, version 1
     ("memory.max", "memory.current", "memory.stat"),
@@ -56,3 +57,8 @@ def container_memory(folder: Path) -> int | None:
                 cached = max(cached, int(value))
         return max(0, int(limit) - usage + cached)
     return None
+
+
+def gib(n_bytes: float) -> str:
+    """Format bytes: 3.2 GB of 2^30 bytes."""
+    return f"{n_bytes / GIB:.1f} GB"

@@ -7,6 +7,7 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 
 from equipoise.exceptions import SettingError
+from equipoise.experiments.running.available_memory import GIB, gib
 from equipoise.experiments.running.memory_need import (
     MethodNeed,
     data_bytes,
@@ -17,7 +18,6 @@ from equipoise.experiments.running.protocols import Executor
 from equipoise.experiments.study import Study
 from equipoise.runs.store import RunStore
 
-GIB = 2**30
 PROCESS = 0.7 * GIB  # of a worker: Python, torch and its buffers
 USABLE = 0.9  # share of the available memory that a study may use
 AMPLE = 2 * GIB  # for a worker; with more, small images are not measured
@@ -294,8 +294,3 @@ def patch_side_of(study: Study) -> int:
             if name.split("__")[-1] == "patch_size":
                 sides.append(int(value))
     return max(sides)
-
-
-def gib(n_bytes: float) -> str:
-    """Format bytes: 3.2 GB of 2^30 bytes."""
-    return f"{n_bytes / GIB:.1f} GB"

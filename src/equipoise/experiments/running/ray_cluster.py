@@ -185,18 +185,22 @@ def witness_file(folder: Path, token: str) -> Iterator[Path]:
         path.unlink()
 
 
-def gb(n_bytes: float) -> str:
-    """Format bytes as GB of 2^30 bytes."""
-    return f"{n_bytes / 2**30:.1f} GB"
+def last_line(error: Exception) -> str:
+    r"""Return the last line of what Ray says, which is the reason; the error's name without text.
+
+    Example:
+        >>> last_line(RuntimeError("The task failed:\n  No module.")), last_line(ValueError())
+        ('No module.', 'ValueError')
+    """
+    return str(error).strip().rpartition("\n")[2].strip() or type(error).__name__
 
 
 def _answer(ray: ModuleType, name: str, reference: Any) -> Surroundings:
     try:
         answer: Surroundings = ray.get(reference)
     except ray.exceptions.RayError as error:
-        last = str(error).strip().splitlines()[-1]
         raise SettingError(
-            f"Expected equipoise {versions()['equipoise']} on the node {name}, got: {last} "
-            "Install the same packages on all nodes."
+            f"Expected equipoise {versions()['equipoise']} on the node {name}, got: "
+            f"{last_line(error)} Install the same packages on all nodes."
         ) from error
     return answer

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from equipoise.exceptions import CrowdedDeviceError, SettingError
-from equipoise.experiments.running.available_memory import available_memory
+from equipoise.experiments.running.available_memory import available_memory, gib
 from equipoise.experiments.running.cell_queue import CellQueue
 from equipoise.experiments.running.protocols import CellTask, Observer
 from equipoise.experiments.running.ray_cluster import (
@@ -23,8 +23,8 @@ from equipoise.experiments.running.ray_cluster import (
     Node,
     blind_nodes,
     connect,
-    gb,
     import_ray,
+    last_line,
     on_node,
 )
 from equipoise.experiments.running.ray_worker import (
@@ -157,10 +157,10 @@ class RayExecutor:
         try:
             _Run(self, task, observer).train(cells)
         except ray.exceptions.RayError as error:
-            last = str(error).strip().splitlines()[-1]
             raise SettingError(
-                f"Expected a Ray cluster until the last cell has ended, lost it: {last} Finished "
-                "cells are kept: start the cluster and run the same again."
+                "Expected a Ray cluster until the last cell has ended, lost it: "
+                f"{last_line(error)} Finished cells are kept: start the cluster and run the same "
+                "again."
             ) from error
 
     def connected(self) -> ModuleType:
@@ -345,9 +345,9 @@ class _Run:
         if n_bytes > SHARE_OF_STORE * smallest:
             if blind:
                 raise SettingError(
-                    f"Expected nodes whose object store has at least {gb(2 * n_bytes)}, or that "
-                    f"see {self.task.workspace}, because the images need {gb(n_bytes)}; got an "
-                    f"object store of {gb(smallest)}, and {', '.join(blind)} without the folder. "
+                    f"Expected nodes whose object store has at least {gib(2 * n_bytes)}, or that "
+                    f"see {self.task.workspace}, because the images need {gib(n_bytes)}; got an "
+                    f"object store of {gib(smallest)}, and {', '.join(blind)} without the folder. "
                     "Start the nodes with a larger --object-store-memory, or write the run with "
                     "--out into a folder that all nodes share."
                 )
@@ -365,7 +365,7 @@ class _Run:
             return self.ray.put(shipment)
         except full as error:
             raise SettingError(
-                f"Expected an object store with room for {gb(shipment.task.n_bytes)} of images, "
+                f"Expected an object store with room for {gib(shipment.task.n_bytes)} of images, "
                 f"got: {str(error).strip().splitlines()[0]} Start Ray with a larger "
                 "--object-store-memory, or free space on its disk (--temp-dir)."
             ) from error
