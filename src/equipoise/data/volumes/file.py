@@ -186,15 +186,16 @@ def write_whole(image: Any, path: Path) -> None:
     """
     import SimpleITK
 
+    cause, is_whole = None, False
     try:
         with quiet():
             SimpleITK.WriteImage(image, str(path), useCompression=True)
             written = SimpleITK.ReadImage(str(path))
-        whole = np.array_equal(*map(SimpleITK.GetArrayViewFromImage, (written, image)))
-    except RuntimeError:
-        whole = False
-    if not whole:
-        raise OSError(errno.ENOSPC, "It could not be written whole", str(path))
+        is_whole = np.array_equal(*map(SimpleITK.GetArrayViewFromImage, (written, image)))
+    except RuntimeError as error:
+        cause = error
+    if not is_whole:
+        raise OSError(errno.ENOSPC, "It could not be written whole", str(path)) from cause
 
 
 def check_placement(path: Path, reference: Path) -> None:
