@@ -6,7 +6,7 @@ Images are gray, 64 px, drawn: smooth random fields, of which every 10,000th is 
 before. They are written as one file, as decoded images lie in the cache, because a million PNG
 files would cost more than what is measured (`python -m benchmarks.growth --only files` reads
 those). Stages: `draw`; `store` and `open`, which hash the pixels and compare the checksum;
-`copies`; `split`; and one cell each of three methods, 100 steps, scored on 10,000 validation and
+`copies`; `split`; and one cell each of three methods, 100 steps, scored on 2,000 validation and
 test images. With --sparse, RGB images of 224 px are zeros in a file without blocks on the disk:
 they are split, hashed for the key of a fit, and a classifier is trained on them for 10 steps.
 
@@ -49,8 +49,8 @@ from equipoise.training.allocator import keep_freed_memory
 SIDE, SPARSE_SIDE = 64, 224  # px
 N_FREQUENCIES = 16  # of the fields along each axis
 RARE, PER_COPY = 6, 10_000  # one image of so many is of the rare class, or a copy
-BLOCK = 5_000  # images drawn at once
-N_SCORED = 10_000  # validation and test images of a cell
+BLOCK = 1_000  # images drawn at once
+N_SCORED = 2_000  # validation and test images of a cell
 BUDGET = Budget(n_steps=100, gan_steps=100, device="cpu")
 METHODS = ("oversampling", "balanced_softmax", "dcgan@0.05")
 SPARSE_STEPS = 10

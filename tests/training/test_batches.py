@@ -1,3 +1,4 @@
+import threading
 from itertools import pairwise
 from typing import Any
 
@@ -8,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.arrays import Images, Labels, value_range
+from equipoise.image_rows import by_reference
 from equipoise.training.batches import (
     BATCH_SAMPLERS,
     Pool,
+    ReadAhead,
     ResidentBatches,
     balanced,
     natural,
@@ -161,6 +164,43 @@ def test_batches_are_the_images_in_zero_to_one(dtype: type) -> None:
     assert codes.tolist() == [2, 5]
     expected = (images[[2, 5]].astype(np.float64) - span[0]) / (span[1] - span[0])
     np.testing.assert_allclose(unit.numpy(), expected, rtol=1e-6)
+
+
+@settings(deadline=None, max_examples=30)
+@given(steps=st.lists(st.integers(0, 6), min_size=1, max_size=12))
+def test_reading_ahead_changes_no_batch(steps: list[int]) -> None:
+    """Whatever steps are requested; the batches of a GPU are read so, beside its steps."""
+    images = np.random.default_rng(0).integers(0, 256, (9, 1, 2, 2), dtype=np.uint8)
+    rows = by_reference(images).selected(np.arange(9)[::-1])
+    batches = ResidentBatches(
+        rows, np.arange(9), natural(pool(np.arange(9), 4)), span=(0.0, 255.0), device=CPU
+    )
+    expected = [batches(step) for step in steps]
+    assert not isinstance(batches.read, ReadAhead)
+    batches.read = ReadAhead(batches.read)
+    for step, (unit, codes) in zip(steps, expected, strict=True):
+        assert all(map(torch.equal, batches(step), (unit, codes)))
+
+
+def test_the_next_batch_is_read_during_a_step_and_each_once() -> None:
+    computed: list[int] = []
+    begun = threading.Event()
+
+    def compute(step: int) -> int:
+        computed.append(step)
+        if step == 4:
+            raise ValueError("There is no such step.")
+        if step == 1:
+            begun.set()
+        return step
+
+    ahead = ReadAhead(compute)
+    assert ahead(0) == 0
+    assert begun.wait(timeout=60)  # nobody has requested it
+    assert [ahead(step) for step in (1, 2, 3)] == [1, 2, 3]
+    with pytest.raises(ValueError, match="no such step"):
+        ahead(4)
+    assert computed == [0, 1, 2, 3, 4]
 
 
 def test_values_beyond_the_training_range_are_clamped() -> None:

@@ -1,19 +1,23 @@
 """Batch samplers draw rows; `ResidentBatches` keeps the images on the device."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equipoise.arrays import Labels, Rows, ValueRange
+from equipoise.arrays import Images, Labels, Rows, ValueRange
 from equipoise.discovery import Family
 from equipoise.image_rows import ImageRows, ImageSource, blocks
 from equipoise.randomness import make_rng
 from equipoise.training.loop import Batch
+
+Value = TypeVar("Value")
 
 RESIDENT_SHARE = 0.5  # of the free memory of a GPU, for images that else stay in mapped files
 
@@ -154,11 +158,41 @@ def _by_chance(pool: Pool, name: str, shares: Callable[[int], NDArray[np.float64
     return rows
 
 
+class ReadAhead(Generic[Value]):
+    """Computes the value of the next step in a thread, while the caller uses that of this one.
+
+    Args:
+        compute: Returns the value of a step, whatever was computed before. What it raises for a
+            step is raised when that step is requested.
+
+    Example:
+        >>> squares = ReadAhead(lambda step: step**2)
+        >>> [squares(step) for step in (0, 1, 2, 7)]
+        [0, 1, 4, 49]
+    """
+
+    def __init__(self, compute: Callable[[int], Value]) -> None:
+        self._compute = compute
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="equipoise-batch")
+        self._next_step = -1
+        self._next: Future[Value] | None = None
+
+    def __call__(self, step: int) -> Value:
+        """Return the value of a step, and begin with the next one."""
+        if self._next is None or step != self._next_step:
+            value = self._compute(step)
+        else:
+            value = self._next.result()
+        self._next_step = step + 1
+        self._next = self._pool.submit(self._compute, self._next_step)
+        return value
+
+
 class ResidentBatches:
     """The batch of any step, from images that are moved to the device once in their storage type.
 
     Images by reference stay where they are, unless a GPU has memory for them (`fits_on`), and are
-    read batch by batch.
+    read batch by batch; for a GPU, the next one is read into pinned memory during a step.
 
     Calling it with a step returns images (b, c, *spatial) float32 in [0, 1] and labels (b,) int64.
 
@@ -195,16 +229,27 @@ class ResidentBatches:
         self.labels = torch.as_tensor(labels, device=device)
         self.sampler = sampler
         self.span = span
+        self.read: Callable[[int], tuple[Rows, Tensor]] = self._gathered
+        if device.type == "cuda":
+            self.read = ReadAhead(self._gathered)
 
     def __call__(self, step: int) -> Batch:
         """Return the batch of `step`."""
-        rows = self.sampler(step)
-        places = torch.as_tensor(rows).to(self.labels.device, non_blocking=True)
+        device = self.labels.device
         if isinstance(self.images, Tensor):
+            places = torch.as_tensor(self.sampler(step)).to(device, non_blocking=True)
             images = self.images[places]
         else:
-            images = resident(self.images[rows], self.labels.device)
+            rows, gathered = self.read(step)
+            places = torch.as_tensor(rows).to(device, non_blocking=True)
+            images = gathered.to(device, non_blocking=True)
         return to_unit(images, self.span), self.labels[places]
+
+    def _gathered(self, step: int) -> tuple[Rows, Tensor]:
+        """Return the rows of a step and their images, which do not stay on the device."""
+        rows = self.sampler(step)
+        images = stored_tensor(np.asarray(self.images[rows]))
+        return rows, images.pin_memory() if self.labels.device.type == "cuda" else images
 
 
 def fits_on(device: torch.device, n_bytes: int) -> bool:
@@ -216,11 +261,16 @@ def fits_on(device: torch.device, n_bytes: int) -> bool:
 
 
 def resident(images: ImageSource, device: torch.device) -> Tensor:
-    """Move images to a device in their storage type; uint16 as int32, which torch can index."""
+    """Move images to a device in their storage type; see `stored_tensor`."""
     if isinstance(images, ImageRows):
         return torch.cat([resident(block, device) for block in blocks(images)])
+    return stored_tensor(images).to(device)
+
+
+def stored_tensor(images: Images) -> Tensor:
+    """Return images as a tensor of their storage type; uint16 as int32, which torch can index."""
     array = images.astype(np.int32) if images.dtype == np.uint16 else np.ascontiguousarray(images)
-    return torch.as_tensor(np.array(array) if not array.flags.writeable else array).to(device)
+    return torch.as_tensor(np.array(array) if not array.flags.writeable else array)
 
 
 def to_unit(images: Tensor, span: ValueRange) -> Tensor:
