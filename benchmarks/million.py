@@ -44,6 +44,7 @@ from equipoise.experiments.running.environment import machine, versions
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
+from equipoise.runs.cell_record import FailedCellRecord
 from equipoise.training.allocator import keep_freed_memory
 
 SIDE, SPARSE_SIDE = 64, 224  # px
@@ -83,7 +84,7 @@ def draw(folder: Path, n_images: int) -> JsonObject:
 def labels_of(rows: np.ndarray) -> np.ndarray:
     """Return the class of rows: 0, of every sixth 1; a copy has that of its original."""
     originals = np.where(rows % PER_COPY == PER_COPY - 1, rows - 1, rows)
-    return (originals % RARE == 0).astype(np.int64)
+    return np.asarray(originals % RARE == 0, dtype=np.int64)
 
 
 def dataset_of(images: Images) -> ImageDataset:
@@ -154,9 +155,9 @@ def cell_of(method: str) -> Stage:
             runs = run_study(study, run, executor=InProcess(N_THREADS))
             (cell,) = study.cells()
             record = runs.record(cell)
-            if not runs.has_finished(cell):
+            if isinstance(record, FailedCellRecord):
                 raise RuntimeError(f"The cell has failed: {record}")
-        return {"seconds_of_cell": {k: round(v, 1) for k, v in record.seconds.items()}}
+        return {name: round(value, 1) for name, value in record.seconds.items()}
 
     return train
 
