@@ -156,7 +156,7 @@ def cell_of(method: str) -> Stage:
             (cell,) = study.cells()
             record = runs.record(cell)
             if isinstance(record, FailedCellRecord):
-                raise RuntimeError(f"The cell has failed: {record}")
+                raise TypeError(f"Expected a finished cell, got {record}.")
         return {name: round(value, 1) for name, value in record.seconds.items()}
 
     return train
