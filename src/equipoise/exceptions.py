@@ -1,5 +1,7 @@
 """The errors that equipoise raises: what was expected, what was received, how to fix it."""
 
+from collections.abc import Sequence
+
 
 class EquipoiseError(Exception):
     """Base of all errors that a user can cause and fix; the command line prints no traceback."""
@@ -7,6 +9,18 @@ class EquipoiseError(Exception):
 
 class DataError(EquipoiseError, ValueError):
     """Images, labels or files are not what was expected."""
+
+
+class ListingError(DataError):
+    """The files of a source are not as expected, although their classes can be read.
+
+    Attributes:
+        class_names: The classes.
+    """
+
+    def __init__(self, message: str, class_names: Sequence[str]) -> None:
+        super().__init__(message)
+        self.class_names = tuple(class_names)
 
 
 class DamagedFileError(DataError):

@@ -95,6 +95,19 @@ def check_whole(name: str, value: object, *, minimum: int) -> None:
         )
 
 
+def joined_faults(source: Path, faults: Sequence[str]) -> str:
+    r"""Return the message about all faults of a source.
+
+    Example:
+        >>> joined_faults(Path("labels.csv"), ["no header.", "no lines."])
+        'labels.csv has 2 faults:\n- no header.\n- no lines.'
+    """
+    if len(faults) == 1:
+        return f"{source}: {faults[0]}"
+    listed = "".join(f"\n- {fault}" for fault in faults)
+    return f"{source} has {len(faults)} faults:{listed}"
+
+
 def refuse_together(source: Path, faults: Sequence[str]) -> None:
     """Raise one error for all faults of a source, if there are any.
 
@@ -104,8 +117,5 @@ def refuse_together(source: Path, faults: Sequence[str]) -> None:
     Example:
         >>> refuse_together(Path("labels.csv"), [])
     """
-    if len(faults) == 1:
-        raise DataError(f"{source}: {faults[0]}")
     if faults:
-        listed = "".join(f"\n- {fault}" for fault in faults)
-        raise DataError(f"{source} has {len(faults)} faults:{listed}")
+        raise DataError(joined_faults(source, faults))

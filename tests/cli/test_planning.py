@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from equipoise.cli.planning import stored_plan
+from equipoise.time_plan.pilot import discard_plan
+from equipoise.time_plan.plan import FixedChoices, StoredPlan, TrainingSetting, read_plan
+
 Call = Callable[..., tuple[int, str, str]]
 FROZEN = ("--regime", "frozen", "--network", "small_cnn", "--pretrained", "random")
 QUICK = (*FROZEN, "--methods", "none,oversampling", "--splits", 2, "--workers", 1)
@@ -93,6 +97,60 @@ def test_bad_requests_are_refused_before_anything_is_measured(
     assert code == 2
     for word in words:
         assert word in error
+
+
+@pytest.mark.parametrize("fixed", [(), ("--splits", 2, "--seeds", 1, "--size", 32, "--steps", 2)])
+def test_all_faults_of_an_input_are_refused_before_anything_is_measured(
+    fixed: tuple[object, ...],
+    call: Call,
+    films: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("equipoise.time_plan.machine.Machine.feature_seconds", None)
+    first, second, *_ = sorted(films.rglob("*.png"))
+    first.write_bytes(b"")
+    second.write_bytes(second.read_bytes()[:200])  # its header is right
+    out = tmp_path / "run"
+    command = ("run", films, "--rare", "tumour", "--groups", r"pat(\d+)", *fixed, "--out", out)
+    code, printed, error = call(*command)
+    assert code == 2
+    for word in ("--groups", "2 of 60 images", "empty", "--rare", "tumour", "pneumonia"):
+        assert word in error
+    assert "Planning" not in printed
+    first.unlink()
+    second.unlink()
+    code, printed, error = call(*command[:4], *fixed, "--out", out)
+    assert code == 2
+    assert "Available" in error
+    assert not printed
+    assert not out.exists()
+
+
+def test_a_refused_plan_does_not_hinder_the_next_command(
+    call: Call, films: Path, tmp_path: Path
+) -> None:
+    """A class has too few patients: this is known when all images have been read."""
+    out = tmp_path / "run"
+    for file in sorted(films.glob("pneumonia/*"))[2:]:
+        file.unlink()
+    groups = ("--groups", r"patient(\d+)")
+    code, printed, error = call("run", films, *QUICK, "--time", "3m", *groups, "--out", out)
+    assert code == 2
+    assert "1 patient and needs 3" in error
+    assert "Read: 38 images of 19 patients" in printed
+    assert not out.exists()
+    unfinished = StoredPlan(
+        seconds=180.0,
+        fixed=FixedChoices(n_seeds=5),
+        setting=TrainingSetting(regime="frozen", network="small_cnn", pretrained=None, size=32),
+    )
+    unfinished.store(out)
+    assert stored_plan(out, FixedChoices(n_seeds=5), None) == unfinished
+    assert stored_plan(out, FixedChoices(n_seeds=4), None) is None
+    assert stored_plan(out, FixedChoices(n_seeds=5), 90.0) is None
+    discard_plan(out)
+    assert read_plan(out) is None
 
 
 def test_a_study_file_is_not_planned(call: Call, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.phantoms.brains import write_brains
-from equipoise.data.reading import image_shapes, read, read_volumes
+from equipoise.data.reading import outline, read, read_volumes
 from equipoise.data.volumes.options import VolumeOptions
 from equipoise.randomness import make_rng
 from equipoise.testing.image_runs import Arm, write_image_run
@@ -114,7 +114,7 @@ def damage_meta(content: bytes, rng: Rng) -> bytes:
 
 
 def _read_images(folder: Path) -> object:
-    image_shapes(folder, ReadOptions())
+    outline(folder, ReadOptions())
     return read(folder, ReadOptions(size=SIDE, cache="off", workers=1))
 
 

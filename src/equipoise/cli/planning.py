@@ -135,7 +135,10 @@ def demo_by_plan(out: Path, clock: StageClock, *, workers: int | None) -> "Study
 
 
 def stored_plan(folder: Path, fixed: FixedChoices, seconds: float | None) -> StoredPlan | None:
-    """Return the plan that a run folder contains; None where it has none.
+    """Return the plan that a run folder contains; None where it has none that can be continued.
+
+    One that promised nothing yet, because it was interrupted or refused, is continued by the same
+    choices only.
 
     Args:
         folder: Folder of the run.
@@ -155,9 +158,10 @@ def stored_plan(folder: Path, fixed: FixedChoices, seconds: float | None) -> Sto
                 "another folder with --out."
             )
         return None
-    if stored.plan is None:  # it stopped before anything was promised
-        stored = replace(stored, seconds=seconds or stored.seconds)
-    elif seconds is not None and seconds != stored.seconds:
+    if stored.plan is None:
+        is_same = fixed == stored.fixed and seconds in (None, stored.seconds)
+        return stored if is_same else None
+    if seconds is not None and seconds != stored.seconds:
         raise SettingError(
             f"Expected the time for which the run in {folder} was planned, "
             f"{as_typed(stored.seconds)}, got {as_typed(seconds)}. Leave --time out to continue "
@@ -185,10 +189,14 @@ def planned_study(
     from equipoise.cli.plan_text import show_plan
     from equipoise.data.reading import read
     from equipoise.experiments.running.executors import default_executor
+    from equipoise.time_plan.pilot import discard_plan
     from equipoise.time_plan.planning import replanned_study
     from equipoise.time_plan.survey import survey_images
 
     console = Terminal()
+    if stored is None:
+        survey = survey_images(options.images, options.read_options(), request.protocol)
+        discard_plan(folder)
     console.print(announcement(options, request, stored), highlight=False, soft_wrap=True)
     executor = default_executor(
         options.device,
@@ -200,7 +208,7 @@ def planned_study(
     name = options.run_folder.name
     facts = command_facts(options)
     if stored is None:
-        stored = planner.settle(survey_images(options.images, options.read_options()))
+        stored = planner.settle(survey)
     with clock.stage(READING), reading_bar() as progress:
         loaded = read(options.images, options.read_options(progress, size=stored.setting.size))
     loaded = replace(loaded, notes=(*(options.note or ()), *loaded.notes))

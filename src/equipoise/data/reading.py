@@ -5,13 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar, cast, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from equipoise.data.images import readers as image_readers
 from equipoise.data.images.listing import Listing
-from equipoise.data.images.loading import header_shapes
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
+from equipoise.data.images.outline import Outline, outline_of
 from equipoise.data.volumes import readers as volume_readers
 from equipoise.data.volumes.options import LoadedVolumes, VolumeOptions
 from equipoise.discovery import modules
@@ -79,12 +76,13 @@ def read(path: Path | str, options: ReadOptions | None = None) -> Loaded:
     return replace(loaded, options=options)
 
 
-def image_shapes(path: Path | str, options: ReadOptions) -> NDArray[np.int64]:
-    """Return channels, height and width (n, 3) of the images that `read` reads, from their headers.
+def outline(path: Path | str, options: ReadOptions) -> Outline | None:
+    """Read what is known of the images that `read` reads before their pixels are decoded.
 
-    Arrays have no headers and are read. Files whose header cannot be read are left out.
+    None where the images are no single files.
 
     Raises:
+        ListingError: The files are not as expected; it names their classes.
         DataError: See `read`.
 
     Example:
@@ -94,15 +92,14 @@ def image_shapes(path: Path | str, options: ReadOptions) -> NDArray[np.int64]:
         ...     for file in ("benign/0.png", "benign/1.png", "cancer/0.png", "cancer/1.png"):
         ...         Path(folder, file).parent.mkdir(exist_ok=True)
         ...         Image.new("L", (40, 30)).save(Path(folder, file))
-        ...     image_shapes(folder, ReadOptions()).tolist()[0]
+        ...     outline(folder, ReadOptions()).shapes.tolist()[0]
         [1, 30, 40]
     """
     source = Path(path).expanduser()
     reader = _reader_of(source, options)
     if isinstance(reader, ListsFiles):
-        return header_shapes(reader.list_files(source, options), options)
-    images = reader.read(source, replace(options, size=None)).dataset.images
-    return np.tile(np.array(images.shape[1:], dtype=np.int64), (len(images), 1))
+        return outline_of(reader.list_files(source, options), options)
+    return None
 
 
 def read_volumes(path: Path | str, options: VolumeOptions | None = None) -> LoadedVolumes:

@@ -40,6 +40,7 @@ POINTERS = {
     b"/annex/objects/": "git annex get",
     b"../.git/annex/": "git annex get",
 }
+MOST_PATTERNS = 5  # names of single files in a suggested option
 POINTER_BYTES = 64  # of a file, which show whether it is a pointer
 
 
@@ -86,6 +87,17 @@ class Walk:
                 f"{ignore_hint(outside)}."
             )
         return problems
+
+    def unmatched(self, ignore: Sequence[str]) -> str:
+        """Return a sentence on the patterns that left nothing out; "" if all did."""
+        ignored = self.left_out.get(IGNORED, ())
+        patterns = []
+        for pattern in ignore:
+            if not any(is_ignored(path, [pattern]) for path in ignored):
+                patterns.append(pattern)
+        if not patterns:
+            return ""
+        return f"Without effect, as they match no file: {ignore_options(patterns)}."
 
     def notes(self) -> list[str]:
         """Return a sentence for each reason for which files were left out."""
@@ -180,6 +192,36 @@ def examples_of(files_of: Mapping[str, Sequence[str]]) -> str:
     for pattern, files in files_of.items():
         examples.append(f"{pattern} ({len(files):,}, such as {files[0]})")
     return "; ".join(examples)
+
+
+def distinct_patterns(files: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Return patterns that match all of some files, and none of the others where that is possible.
+
+    They are endings, folders, or else names of files, the first `MOST_PATTERNS` of them.
+
+    Example:
+        >>> distinct_patterns(["a/1.tif", "b/2.tif"], ["a/1.png"])
+        ['*.tif']
+        >>> distinct_patterns(["a/raw/1.png", "a/raw/2.png"], ["a/3.png"])
+        ['raw']
+        >>> distinct_patterns(["a/1.png", "a/x/2.png"], ["a/3.png", "b/2.png"])
+        ['a/1.png', 'a/x/2.png']
+    """
+    for parts in (_suffix_patterns, _folder_names):
+        taken = {part for other in others for part in parts(other)}
+        candidates = [[part for part in parts(file) if part not in taken] for file in files]
+        if all(candidates):
+            return sorted({choice[0] for choice in candidates})
+    return sorted(files)[:MOST_PATTERNS]
+
+
+def _suffix_patterns(file: str) -> list[str]:
+    suffix = PurePosixPath(file.lower()).suffix
+    return [f"*{suffix}"] if suffix else []
+
+
+def _folder_names(file: str) -> list[str]:
+    return list(PurePosixPath(file.lower()).parts[:-1])
 
 
 def pointer_reason(path: Path) -> str:

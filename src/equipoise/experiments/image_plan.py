@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from imblearn.pipeline import Pipeline
 
+from equipoise.arrays import Labels
 from equipoise.atomic import JsonFields
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates, merge_groups, refuse_crossing
 from equipoise.data.images.options import Loaded, ReadOptions
+from equipoise.data.images.outline import Outline, damage_faults
 from equipoise.data.imbalance import keep
 from equipoise.data.positive_class import (
     REQUESTED,
@@ -19,10 +21,11 @@ from equipoise.data.positive_class import (
     positive_class_reason,
     sounds_healthy,
 )
+from equipoise.data.reading import outline as outline_images
 from equipoise.data.reading import read
 from equipoise.data.splits import Split, hold_out, source_splits
 from equipoise.discovery import pick, unknown
-from equipoise.exceptions import DataError, SettingError
+from equipoise.exceptions import DataError, ListingError, SettingError
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget, Protocol
 from equipoise.experiments.study import NEW, OWN, Study
@@ -95,7 +98,7 @@ def plan_study(
     check_plan(protocol, budget, size=min(loaded.dataset.images.shape[2:]))
     methods = build_methods(protocol.methods, budget)
     dataset = loaded.dataset
-    rare_class = find_class(dataset, protocol.rare_class)
+    rare_class = find_class(dataset.class_names, dataset.counts, protocol.rare_class)
     duplicates = find_duplicates(dataset)
     if protocol.duplicates == MERGE:
         dataset = merge_groups(dataset, duplicates)
@@ -266,14 +269,66 @@ healthy. For another one use rare_class (--rare), such as --rare Normal.
     return f"{sentence} For another one use rare_class (--rare), such as {option}."
 
 
-def find_class(dataset: ImageDataset, name: str | None) -> int:
+def find_class(class_names: Sequence[str], counts: Labels, name: str | None) -> int:
     """Return the index of a class by name, or of the default positive class where None.
+
+    Args:
+        class_names: k names.
+        counts: (k,) number of images of each class.
+        name: The name.
 
     Raises:
         SettingError: No such class.
     """
     if name is None:
-        return default_positive_class(dataset.class_names, dataset.counts)
-    if name not in dataset.class_names:
-        raise SettingError(unknown(name, dataset.class_names, "class"))
-    return dataset.class_names.index(name)
+        return default_positive_class(class_names, counts)
+    if fault := class_fault(class_names, name):
+        raise SettingError(fault)
+    return class_names.index(name)
+
+
+def class_fault(class_names: Sequence[str], name: str | None) -> str:
+    """Return what is wrong with the name of the positive class; "" if nothing is.
+
+    Args:
+        class_names: The classes; none where they are not known.
+        name: The name, None where the class is chosen.
+    """
+    if name is None or not class_names or name in class_names:
+        return ""
+    return f"rare_class (--rare): {unknown(name, class_names, 'class')}"
+
+
+def check_source(path: Path | str, options: ReadOptions, protocol: Protocol) -> Outline | None:
+    """Check what can be checked of images before their pixels are decoded, all faults together.
+
+    Args:
+        path: Where the images are.
+        options: How they are read.
+        protocol: How methods are compared; its class has to be one of theirs.
+
+    Returns:
+        What is known of the images; None where they are no single files.
+
+    Raises:
+        DataError: The files are not as expected, and perhaps the class is unknown.
+        SettingError: The class alone is unknown.
+    """
+    source = Path(path).expanduser()
+    try:
+        outline = outline_images(source, options)
+    except ListingError as error:
+        fault = class_fault(error.class_names, protocol.rare_class)
+        if not fault:
+            raise
+        raise DataError(f"{error}\n{fault}") from error
+    if outline is None:
+        return None
+    listing = outline.listing
+    fault = class_fault(listing.class_names, protocol.rare_class)
+    if outline.faults or fault or (outline.unreadable and options.on_error == "stop"):
+        faults = [*outline.faults, *damage_faults(listing.root, listing.files, options)]
+        if not faults:
+            raise SettingError(fault)
+        raise DataError("\n".join([*faults, *([fault] if fault else [])]))
+    return outline

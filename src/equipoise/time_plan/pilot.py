@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from equipoise.atomic import remove_file
 from equipoise.experiments.running.cell_timer import CellTimer
@@ -20,6 +21,7 @@ from equipoise.runs.run import Run, open_run
 from equipoise.runs.stage_seconds import PREPARING, TABLES, TRAINING, StageClock
 from equipoise.runs.store import SHARED_FILES, RunStore
 from equipoise.time_plan.machine import threads
+from equipoise.time_plan.plan import FILE
 from equipoise.training.progress import listening
 
 OVERHEAD = 1.1  # seconds of a cell over those that its record counts, where it was not watched
@@ -69,10 +71,7 @@ class Pilot:
 
     def discard(self) -> None:
         """Remove the cells and what describes them: other cells will be trained instead."""
-        with self.store.lock():
-            for name in SHARED_FILES:
-                remove_file(self.store.folder / name)
-            shutil.rmtree(self.store.folder / "cells", ignore_errors=True)
+        _discard_cells(self.store)
         self._seconds = {}
 
     def tabulate(self) -> tuple[Run, float]:
@@ -90,6 +89,20 @@ class Pilot:
             if isinstance(record, FinishedCellRecord):
                 self._seconds[cell] = OVERHEAD * sum(record.seconds.values())
         return self._seconds[cell]
+
+
+def discard_plan(folder: Path) -> None:
+    """Remove an unfinished plan from the folder of a run, with its cells, if there is one."""
+    if (folder / FILE).is_file():
+        _discard_cells(RunStore(folder))
+        remove_file(folder / FILE)
+
+
+def _discard_cells(store: RunStore) -> None:
+    with store.lock():
+        for name in SHARED_FILES:
+            remove_file(store.folder / name)
+        shutil.rmtree(store.folder / "cells", ignore_errors=True)
 
 
 def probed_seconds(study: Study, methods: Sequence[str], executor: Executor) -> dict[str, float]:

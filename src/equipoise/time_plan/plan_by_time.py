@@ -100,7 +100,7 @@ def plan_by_time(
         say=lambda _sentence: None,
     )
     options = options or ReadOptions()
-    settled = planner.settle(survey_images(images, options))
+    settled = planner.settle(survey_images(images, options, request.protocol))
     with clock.stage(READING):
         loaded = read(images, replace(options, size=settled.setting.size))
     plan, study = planner.plan(loaded, settled, name=folder.name, facts={})

@@ -77,7 +77,7 @@ class Planner:
         return self.pilot.stages
 
     def settle(self, survey: Survey) -> StoredPlan:
-        """Choose regime, network and image size, and store them.
+        """Choose regime, network and image size; `plan` stores them.
 
         Raises:
             SettingError: The time is too short for any answer.
@@ -102,7 +102,7 @@ class Planner:
             elapsed=self.stages.elapsed,
             n_workers=n_workers,
         )
-        return self._store(setting)
+        return StoredPlan(seconds=request.seconds, fixed=request.fixed, setting=setting)
 
     def plan(
         self, loaded: Loaded, settled: StoredPlan, *, name: str, facts: JsonFields
@@ -125,6 +125,7 @@ class Planner:
             study = self._largest_study(loaded, settled.setting, name, facts)
         for line in study_lines(study):
             self.say(line)
+        self._store(settled.setting)  # not before: a refused study leaves nothing behind
         planned = self._planned(study, settled.setting)
         setting = self._with_finetuning(planned)
         if setting.regime == planned.setting.regime:
@@ -223,12 +224,11 @@ class Planner:
         with busy_cores(executor.n_on_machine - 1), threads(executor.n_threads):
             return choose_steps(baseline_fit(study, self.pilot.store.workspace), most)
 
-    def _store(self, setting: TrainingSetting, plan: TimePlan | None = None) -> StoredPlan:
+    def _store(self, setting: TrainingSetting, plan: TimePlan | None = None) -> None:
         stored = StoredPlan(
             seconds=self.request.seconds, fixed=self.request.fixed, setting=setting, plan=plan
         )
         stored.store(self.folder)
-        return stored
 
     def _largest_study(
         self, loaded: Loaded, setting: TrainingSetting, name: str, facts: JsonFields

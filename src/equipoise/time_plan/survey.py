@@ -1,13 +1,15 @@
 """What can be known of images before their pixels are read: how many, how large."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.options import ReadOptions
-from equipoise.data.reading import image_shapes
+from equipoise.data.reading import read
+from equipoise.experiments.image_plan import check_source, find_class
+from equipoise.experiments.protocol import Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +27,19 @@ class Survey:
     channels: int
 
 
-def survey_images(path: Path | str, options: ReadOptions) -> Survey:
-    """Survey the images that `equipoise.data.reading.read` would read.
+def survey_images(path: Path | str, options: ReadOptions, protocol: Protocol) -> Survey:
+    """Survey the images that `equipoise.data.reading.read` would read, and check what it shows.
 
     Raises:
-        DataError: See `equipoise.data.reading.read`.
+        DataError: See `equipoise.experiments.image_plan.check_source`.
+        SettingError: See there.
     """
-    shapes = image_shapes(path, options)  # (n, 3)
+    outline = check_source(path, options, protocol)
+    if outline is None:
+        dataset = read(path, replace(options, size=None)).dataset
+        find_class(dataset.class_names, dataset.counts, protocol.rare_class)
+        return survey_dataset(dataset)
+    shapes = outline.shapes
     channels = 1 if options.channels == "gray" else int(shapes[:, 0].max())
     return Survey(
         n_images=len(shapes),

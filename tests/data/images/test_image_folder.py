@@ -1,5 +1,6 @@
 """What lies beside images is refused with the options that answer it, or left out and counted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,17 @@ def test_all_faults_of_a_folder_are_reported_together(tmp_path: Path) -> None:
     with pytest.raises(DataError) as refused:
         read_image_folder(root, ReadOptions())
     message = str(refused.value)
-    assert len(message.splitlines()) == 4
-    for answer in ("--ignore 4.png", "--follow-links", "--ignore clinic", "'*_mask.*'", "'*.webp'"):
+    assert len(message.splitlines()) == 5  # the last is about a/1.png, which is empty
+    answers = ("--ignore 4.png", "--follow-links", "--ignore clinic", "'*_mask.*'", "'*.webp'")
+    for answer in (*answers, "empty"):
         assert answer in message
     assert "1.gif" not in message  # it has an image of its name
     ignore = ("*_mask.*", "*.webp", "clinic")
     folder = read_image_folder(root, ReadOptions(ignore=ignore, on_error="skip"))
     assert folder.files == ("a/1.png",)
     assert [note.split("(")[1][0] for note in folder.notes] == ["2", "1", "1"]
+    typo = replace(ReadOptions(ignore=(*ignore, "*_maks.*")), on_error="skip")
+    assert "no file: --ignore '*_maks.*'" in read_image_folder(root, typo).notes[-2]
     followed = ReadOptions(ignore=("*_mask.*", "*.webp"), on_error="skip", follow_links=True)
     assert read_image_folder(root, followed).files == ("a/1.png", "a/clinic/3.png")
 

@@ -1,5 +1,6 @@
 """Classes, patients and splits of listed files."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from equipoise.data.images.listing import (
     first_few,
     list_images,
 )
-from equipoise.exceptions import DataError
+from equipoise.exceptions import DataError, ListingError
 
 ROOT = Path("films")
 
@@ -103,12 +104,20 @@ def test_a_class_that_is_never_trained_is_refused() -> None:
     ],
 )
 def test_patient_is_the_first_group_or_the_match(pattern: str, expected: list[str]) -> None:
-    assert find_patients(["p12_a.png", "day/p7_b.png"], pattern) == expected
+    assert find_patients(["p12_a.png", "day/p7_b.png"], pattern) == (expected, [])
 
 
 def test_files_without_a_patient_are_named() -> None:
-    with pytest.raises(DataError, match=r"--groups.* 1 of 2 .*scan\.png"):
-        find_patients(["p12_a.png", "scan.png"], r"p(\d+)")
+    patients, (fault,) = find_patients(["p12_a.png", "scan.png"], r"p(\d+)")
+    assert patients == ["12", ""]
+    assert re.search(r"--groups.* 1 of 2 .*scan\.png", fault)
+
+
+def test_all_faults_of_classes_are_reported_together_with_their_names() -> None:
+    images = [ListedImage(file=f"{i}.png", label=name) for i, name in enumerate("aab")]
+    with pytest.raises(ListingError, match=r"no patient\.\n.*'b' \(1\)") as refused:
+        list_images(Path("films"), images, problems=["no patient."])
+    assert refused.value.class_names == ("a", "b")
 
 
 def test_first_few_counts_the_rest() -> None:

@@ -1,6 +1,7 @@
 """Find a common shape and storage type for the files of a dataset, and convert images to it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -9,11 +10,13 @@ from equipoise.arrays import Images
 from equipoise.data.images.file import Header
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.images.resizing import resize
+from equipoise.data.walking import distinct_patterns, ignore_options
 from equipoise.exceptions import DataError
 from equipoise.names import first_names
 
 T = TypeVar("T")
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's mode "L"
+FEW = 0.5  # of the files of the common depth: so many others may be left out
 DEPTHS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "float"}
 FITTED = {
     "pad": "padded with black",
@@ -44,10 +47,15 @@ def agree(headers: Mapping[str, Header], options: ReadOptions) -> Target:
         depths = []
         for name, files in files_by_type.items():
             depths.append(f"{DEPTHS[name]} ({len(files)} files: {first_names(files, 3)})")
+        common, *others = files_by_type.values()
+        fewer = list(chain.from_iterable(others))
+        leave_out = ""
+        if len(fewer) <= FEW * len(common):
+            patterns = distinct_patterns(fewer, common)
+            leave_out = f", or leave the few out with ignore ({ignore_options(patterns)})"
         raise DataError(
-            f"Expected files of one depth, got {' and '.join(depths)}. "
-            "Convert them to one depth, or leave the few out: "
-            "a mixture would reveal to a model which source an image is from."
+            f"Expected files of one depth, got {' and '.join(depths)}. Convert them to one "
+            f"depth{leave_out}: a mixture would reveal to a model which source an image is from."
         )
     dtype = next(iter(headers.values())).dtype
     colored = any(header.channels == 3 for header in headers.values())

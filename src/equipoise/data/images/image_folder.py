@@ -11,6 +11,7 @@ from equipoise.data.images.companions import find_companions
 from equipoise.data.images.file import SUFFIXES
 from equipoise.data.images.listing import first_few
 from equipoise.data.images.options import ReadOptions
+from equipoise.data.images.outline import damage_faults
 from equipoise.data.walking import examples_of, ignore_options, walk
 from equipoise.exceptions import DataError
 from equipoise.names import first_names
@@ -33,11 +34,19 @@ class ImageFolder:
         files: Paths relative to the folder, with "/", sorted.
         other_files: Those of the files that are not images.
         notes: Sentences for the user: what was left out.
+        problems: What is almost surely a mistake, a sentence each, with the options that answer it.
+        patterns: Those of companions of images, which are then not among the files.
+        not_read: Images of other formats.
+        listable: Whether the files show the classes in spite of the problems.
     """
 
     files: tuple[str, ...]
     other_files: tuple[str, ...]
     notes: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    not_read: tuple[str, ...] = ()
+    listable: bool = True
 
 
 def read_image_folder(root: Path, options: ReadOptions, *, classes: bool = False) -> ImageFolder:
@@ -67,6 +76,24 @@ def read_image_folder(root: Path, options: ReadOptions, *, classes: bool = False
         >>> len(images.notes)
         2
     """
+    folder = examine_image_folder(root, options, classes=classes)
+    if folder.problems:
+        damage = damage_faults(root, folder.files, options)
+        raise DataError("\n".join([*folder.problems, *damage]))
+    return folder
+
+
+def examine_image_folder(root: Path, options: ReadOptions, *, classes: bool = False) -> ImageFolder:
+    """List the images below a folder, with what is almost surely a mistake.
+
+    Args:
+        root: See `read_image_folder`.
+        options: See there.
+        classes: See there.
+
+    Raises:
+        DataError: A folder cannot be read, or a name is not UTF-8.
+    """
     everything = walk(root, ignore=options.ignore, follow_links=options.follow_links)
     images = everything.where(is_image)
     other_files = [file for file in everything.files if not is_image(file)]
@@ -75,6 +102,7 @@ def read_image_folder(root: Path, options: ReadOptions, *, classes: bool = False
     if classes and (annotations := find_annotations(root, images.files, other_files)):
         problems.append(annotations_problem(root, annotations))
     problems += images.problems(skip=options.on_error == "skip")
+    is_listable = not problems
     companions = find_companions(images.files)
     if companions:
         problems.append(companions_problem(root, companions))
@@ -85,12 +113,24 @@ def read_image_folder(root: Path, options: ReadOptions, *, classes: bool = False
             f"ending: {first_few(not_read)}. Convert or rename them, or leave them out with ignore "
             f"({ignore_options(patterns)}). Volumes are read with --task segmentation."
         )
-    if problems:
-        raise DataError("\n".join(problems))
+    without_effect = everything.unmatched(options.ignore)
+    if without_effect and problems:
+        problems.append(without_effect)
     notes = images.notes()
+    if without_effect:
+        notes.append(without_effect)
     if other_files:
         notes.append(f"Left out, not images ({len(other_files):,}): {by_suffix(other_files)}.")
-    return ImageFolder(files=images.files, other_files=tuple(other_files), notes=tuple(notes))
+    beside = {file for files in companions.values() for file in files}
+    return ImageFolder(
+        files=tuple(file for file in images.files if file not in beside),
+        other_files=tuple(other_files),
+        notes=tuple(notes),
+        problems=tuple(problems),
+        patterns=tuple(companions),
+        not_read=tuple(not_read),
+        listable=is_listable,
+    )
 
 
 def is_image(file: str) -> bool:

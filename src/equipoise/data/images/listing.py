@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from equipoise.arrays import Labels
 from equipoise.data.spelling import class_name_faults
-from equipoise.exceptions import DataError
-from equipoise.validation import refuse_together
+from equipoise.exceptions import DataError, ListingError
+from equipoise.validation import joined_faults
 
 SPLIT_NAMES = {
     "train": "train",
@@ -76,6 +76,7 @@ def list_images(
     notes: Sequence[str] = (),
     *,
     by_table: bool = False,
+    problems: Sequence[str] = (),
 ) -> Listing:
     """Sort images, number classes and patients by name, and check that a comparison is possible.
 
@@ -100,13 +101,18 @@ def list_images(
         names.append(image.label)
         patients.append(image.patient)
         splits.append(image.split)
-    refuse_together(root, class_name_faults(set(names)))
     # Numbers by value (2 before 10), then words by the alphabet.
     numbers = sorted(filter(str.isdecimal, set(names)), key=lambda name: (int(name), name))
     class_names = (*numbers, *sorted(set(names).difference(numbers)))
     labels = np.array(list(map(class_names.index, names)), dtype=np.int64)
     splits_or_none = np.array(splits) if any(splits) else None
-    check_classes(labels, class_names, splits_or_none, source=root)
+    faults = class_name_faults(set(names))
+    if faults:
+        problems = [*problems, joined_faults(root, faults)]
+    else:
+        problems = [*problems, *class_faults(labels, class_names, splits_or_none, source=root)]
+    if problems:
+        raise ListingError("\n".join(problems), class_names)
     if any(patients):
         groups = np.unique(np.array(patients), return_inverse=True)[1].astype(np.int64)
     else:
@@ -130,35 +136,49 @@ def check_classes(
     """Check that classes can be compared and split.
 
     Raises:
-        DataError: Fewer than two classes, a class with fewer than two images, or a class with no
-            image in the train part of the source's own split.
+        DataError: They cannot; see `class_faults`.
+    """
+    faults = class_faults(labels, class_names, splits, source=source)
+    if faults:
+        raise DataError("\n".join(faults))
+
+
+def class_faults(
+    labels: Labels, class_names: Sequence[str], splits: NDArray[np.str_] | None, *, source: Path
+) -> list[str]:
+    """Return why classes cannot be compared and split.
+
+    Fewer than two classes, a class with fewer than two images, or a class with no image in the
+    train part of the source's own split.
     """
     if len(class_names) < 2:
-        raise DataError(
+        return [
             f"Expected at least 2 classes in {source}, got {len(class_names)}: "
             f"{first_few(class_names)}. "
             "Give the folder above the class folders, or a table with at least two labels."
-        )
+        ]
     counts = np.bincount(labels, minlength=len(class_names))
     small_classes: list[str] = []
     for name, count in zip(class_names, counts.tolist(), strict=True):
         if count < 2:
             small_classes.append(f"'{name}' ({count})")
+    faults = []
     if small_classes:
-        raise DataError(
+        faults.append(
             f"Expected at least 2 images of every class in {source}, to train and to test, got "
             f"fewer of {first_few(small_classes)}. Add images, merge these classes into others, or "
             "remove them."
         )
     if splits is None:
-        return
+        return faults
     trained = set(labels[np.isin(splits, ("train", ""))].tolist())
     if absent := [name for label, name in enumerate(class_names) if label not in trained]:
-        raise DataError(
+        faults.append(
             f"Expected every class of {source} in its train split, got none there of "
             f"{first_few(absent)}. "
             "Correct the spelling of the class, or move some of its patients to train."
         )
+    return faults
 
 
 def split_of(folder: str) -> str:
@@ -177,15 +197,15 @@ def split_of(folder: str) -> str:
     return ""
 
 
-def find_patients(files: Sequence[str], pattern: str) -> list[str]:
+def find_patients(files: Sequence[str], pattern: str) -> tuple[list[str], list[str]]:
     r"""Search for the patient in each path: the pattern's first group, or else the whole match.
 
-    Raises:
-        DataError: Some files do not match.
+    Returns:
+        The patients, "" where nothing matches, and a fault where some files do not.
 
     Example:
         >>> find_patients(["benign/p12_a.png", "malignant/p7_b.png"], r"p(\d+)")
-        ['12', '7']
+        (['12', '7'], [])
     """
     patients = []
     unmatched = []
@@ -196,12 +216,12 @@ def find_patients(files: Sequence[str], pattern: str) -> list[str]:
         patients.append(patient)
         if not patient:
             unmatched.append(file)
-    if unmatched:
-        raise DataError(
-            f"groups (--groups) {pattern!r} finds no patient in {len(unmatched)} of {len(files)} "
-            f"files: {first_few(unmatched)}. Change the expression, or rename the files."
-        )
-    return patients
+    if not unmatched:
+        return patients, []
+    return patients, [
+        f"groups (--groups) {pattern!r} finds no patient in {len(unmatched)} of {len(files)} "
+        f"files: {first_few(unmatched)}. Change the expression, or rename the files."
+    ]
 
 
 def first_few(names: Sequence[str], n_shown: int = 5) -> str:

@@ -12,7 +12,6 @@ from threading import Lock
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equipoise.arrays import Images
 from equipoise.data.dataset import ImageDataset
@@ -82,27 +81,6 @@ def load(listing: Listing, options: ReadOptions) -> Loaded:
     return replace(loaded, notes=(*listing.notes, *loaded.notes))
 
 
-def header_shapes(listing: Listing, options: ReadOptions) -> NDArray[np.int64]:
-    """Return channels, height and width (m, 3) of the files that have a readable header.
-
-    Raises:
-        DataError: No file has one.
-    """
-    shapes: list[tuple[int, int, int]] = []
-    unreadable: dict[str, str] = {}
-    with quiet(), ThreadPoolExecutor(options.workers or os.cpu_count()) as pool:
-        paths = list(map(listing.root.joinpath, listing.files))
-        outcomes = pool.map(partial(_attempt, read_header), paths)
-        for file, header in zip(listing.files, outcomes, strict=True):
-            if isinstance(header, UnreadableError):
-                unreadable[file] = header.reason
-            else:
-                shapes.append((header.channels, header.height, header.width))
-    if not shapes:
-        raise unreadable_error(unreadable, len(listing.files), listing.root)
-    return np.array(shapes, dtype=np.int64)
-
-
 def decode_all(listing: Listing, options: ReadOptions) -> Decoded:
     """Decode all files into one array, each opened once; files that fail are collected.
 
@@ -131,7 +109,13 @@ def decode_all(listing: Listing, options: ReadOptions) -> Decoded:
                 options.progress(row + 1, n_files)
     if not headers:
         raise unreadable_error(unreadable, n_files, listing.root)
-    target = agree(headers, options)
+    try:
+        target = agree(headers, options)
+    except DataError as error:
+        if not unreadable or options.on_error == "skip":
+            raise
+        also = unreadable_error(unreadable, n_files, listing.root)
+        raise DataError(f"{error}\n{also}") from error
     images = stack.fitting(target)
     if len(decoded_rows) < n_files:
         images = images[decoded_rows]
@@ -173,7 +157,7 @@ def unreadable_error(reasons: Mapping[str, str], n_files: int, root: Path) -> Da
     parts = [f"{first_few(files)}: {reason}." for reason, files in files_of.items()]
     some = first_few(parts).replace(".,", ".")
     return DataError(
-        f"Cannot read {len(reasons)} of {n_files} images in {root}. {some} "
+        f"Cannot read {len(reasons)} of {n_files} images in {root}: {some} "
         "Repair or remove them, or leave them out with on_error='skip' (--on-error skip)."
     )
 
@@ -182,11 +166,14 @@ def _load_uncached(listing: Listing, options: ReadOptions) -> Loaded:
     decoded = decode_all(listing, options)
     images = decoded.images
     notes = decoded.notes
-    if decoded.unreadable and (options.on_error == "stop" or not len(images)):
-        raise unreadable_error(decoded.unreadable, len(listing.files), listing.root)
+    faults: list[str] = []
     if decoded.problems and not listing.by_table:
         fix = "If they are images to learn from, list all images in a table (--table CSV)."
-        refuse_together(listing.root, [*decoded.problems[:-1], f"{decoded.problems[-1]} {fix}"])
+        faults = [*decoded.problems[:-1], f"{decoded.problems[-1]} {fix}"]
+    if decoded.unreadable and (options.on_error == "stop" or not len(images)):
+        error = unreadable_error(decoded.unreadable, len(listing.files), listing.root)
+        raise DataError("\n".join([str(error), *faults]))
+    refuse_together(listing.root, faults)
     notes = (*decoded.problems, *notes)
     rows = np.flatnonzero([file not in decoded.unreadable for file in listing.files])
     labels = listing.labels[rows]
@@ -261,7 +248,7 @@ class _Stack:
             self._store(row, conform(pixels, n_channels, self.options), header)
             return _DecodedFile(header=header, content=_content(pixels))
         except UnreadableError as error:
-            outcome = _attempt(read_header, path)
+            outcome = attempt(read_header, path)
             return _DecodedFile(
                 header=None if isinstance(outcome, UnreadableError) else outcome,
                 reason=error.reason,
@@ -296,7 +283,7 @@ def _content(pixels: Images) -> Content:
     return Content.LABELS if looks_like_labels(pixels) else Content.IMAGE
 
 
-def _attempt(function: Callable[[A], T], argument: A) -> T | UnreadableError:
+def attempt(function: Callable[[A], T], argument: A) -> T | UnreadableError:
     """Return the result or the error for a file, so that one bad file does not end the others."""
     try:
         return function(argument)

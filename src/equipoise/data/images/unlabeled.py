@@ -1,5 +1,6 @@
 """Read images without labels: a folder of any depth, or one file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from equipoise.data.images.loading import decode_all, unreadable_error
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.data.reading import read
 from equipoise.exceptions import DataError
+from equipoise.validation import refuse_together
 
 SINGLE_CLASS = "images"  # name of the class if there are no class folders
 
@@ -143,7 +145,10 @@ def read_collection(path: Path | str, options: ReadOptions) -> Loaded:
             "folders, or leave some out with ignore (--ignore PATTERN)."
         )
     class_names, labels = np.unique(names, return_inverse=True)
-    patients = find_patients(unlabeled.files, options.groups) if options.groups else unlabeled.files
+    patients: Sequence[str] = unlabeled.files
+    if options.groups:
+        patients, faults = find_patients(unlabeled.files, options.groups)
+        refuse_together(path, faults)
     dataset = ImageDataset(
         images=unlabeled.images,
         labels=labels.astype(np.int64),

@@ -40,40 +40,49 @@ def load_cases(
             cannot be prepared; the message names all of these.
     """
     cases = sorted(cases, key=lambda case: case.id)
+    problems: list[str] = []
     if unlabeled := [case.id for case in cases if case.label_file is None]:
-        raise DataError(
+        problems.append(
             f"Expected a label file in every case, found none in {first_few(unlabeled)}. Add the "
             "files (such as seg.nii.gz), move the cases away, or predict them one by one. Files "
             "with other names or in other folders are listed in a table (--table CSV with case, "
             "label and a column of files for each modality)."
         )
-    notes = list(notes)
-    modalities = options.modalities or _shared_modalities(cases, notes)
-    scheme = _choose_scheme(cases, options, notes)
-    prepared: list[RawCase] = []
+    notes, further = list(notes), list[str]()
+    patients = _choose_patients(cases, options, further, problems)
+    modalities, scheme = options.modalities or (), None
+    try:
+        modalities = modalities or _shared_modalities(cases, notes)
+    except DataError as error:
+        problems.append(str(error))
+    try:
+        scheme = _choose_scheme(cases, options, notes)
+    except DataError as error:
+        problems.append(str(error))
+    if problems or scheme is None:
+        raise DataError("\n".join(problems))
+    prepared: list[int] = []
     volumes: list[Volume] = []
-    problems: list[str] = []
-    for n_done, case in enumerate(cases, start=1):
+    for i, case in enumerate(cases):
         try:
             volumes.append(prepare_cached(case, scheme, modalities, options))
-            prepared.append(case)
+            prepared.append(i)
         except DataError as error:
             problems.append(str(error))
         if options.progress is not None:
-            options.progress(n_done, len(cases))
+            options.progress(i + 1, len(cases))
     if problems and (options.on_error == "stop" or not volumes):
         raise DataError("\n".join(problems))
-    patients = _choose_patients(prepared, options, notes)
-    splits = np.array([case.split for case in prepared])
+    splits = np.array([cases[i].split for i in prepared])
     dataset = VolumeDataset(
         volumes=tuple(volumes),
-        groups=np.unique(patients, return_inverse=True)[1].astype(np.int64),
+        groups=np.unique(np.array(patients)[prepared], return_inverse=True)[1].astype(np.int64),
         modalities=modalities,
         scheme=scheme,
     )
     return LoadedVolumes(
         dataset=dataset,
-        notes=(*notes, *_describe_cases([volume.record for volume in volumes])),
+        notes=(*notes, *further, *_describe_cases([volume.record for volume in volumes])),
         skipped=tuple(problems),
         source_split=splits if splits.any() else None,
     )
@@ -132,12 +141,14 @@ def _choose_scheme(
 
 
 def _choose_patients(
-    cases: Sequence[RawCase], options: VolumeOptions, notes: list[str]
+    cases: Sequence[RawCase], options: VolumeOptions, notes: list[str], problems: list[str]
 ) -> list[str]:
     """Return the patient of each case; without any, each case is a patient, and that is noted."""
     names = [case.id for case in cases]
     if options.groups is not None:
-        return find_patients(names, options.groups)
+        patients, faults = find_patients(names, options.groups)
+        problems += faults
+        return patients
     patients = [case.patient for case in cases]
     if all(patients):
         return patients

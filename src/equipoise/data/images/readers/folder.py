@@ -1,6 +1,7 @@
 """Read a folder with one folder per class, optionally below train, validation and test folders."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from equipoise.data.images.class_folders import folder_faults
@@ -8,8 +9,8 @@ from equipoise.data.images.companions import words_of
 from equipoise.data.images.image_folder import (
     ImageFolder,
     by_suffix,
+    examine_image_folder,
     is_image,
-    read_image_folder,
 )
 from equipoise.data.images.listing import (
     ListedImage,
@@ -21,10 +22,11 @@ from equipoise.data.images.listing import (
 )
 from equipoise.data.images.loading import load
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
+from equipoise.data.images.outline import damage_faults
 from equipoise.data.images.patient_names import suggest_groups
 from equipoise.data.images.tables_beside import describe_tables
 from equipoise.data.walking import SYSTEM_NAMES, ignore_hint, ignore_options, is_ignored
-from equipoise.exceptions import DataError
+from equipoise.exceptions import DataError, ListingError
 from equipoise.names import first_names, quoted
 from equipoise.validation import refuse_together
 
@@ -78,17 +80,31 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         SettingError: A column of a table was named.
     """
     options.refuse_columns(CARD.name)
-    folder = read_image_folder(path, options, classes=True)
+    folder = examine_image_folder(path, options, classes=True)
+    if folder.problems and not folder.listable:
+        damage = damage_faults(path, folder.files, options)
+        raise DataError("\n".join([*folder.problems, *damage]))
     tables = describe_tables(path, folder)
     sentences = [table.sentence for table in tables]
+    # As if the user had left the companions out, and converted what is not read.
+    everything = replace(folder, files=tuple(sorted((*folder.files, *folder.not_read))))
+    without = replace(options, ignore=(*options.ignore, *folder.patterns))
+    lines = list(folder.problems)
+    class_names: tuple[str, ...] = ()
     try:
-        return _list_classes(path, folder, options, sentences)
+        listing = _list_classes(path, everything, without, sentences)
+        class_names = listing.class_names
     except DataError as error:
-        lines = [str(error), *sentences]
+        class_names = getattr(error, "class_names", ())
         if any(table.has_labels for table in tables):
-            beginning = f"{path}: the classes seem to be in a table, not in folders."
-            lines = [beginning, *sentences, f"As class folders: {error}"]
-        raise DataError("\n".join(lines)) from error
+            lines.append(f"{path}: the classes seem to be in a table, not in folders.")
+            lines += [*sentences, f"As class folders: {error}"]
+        else:
+            lines += [str(error), *sentences]
+    if lines:
+        lines += damage_faults(path, folder.files, options)
+        raise ListingError("\n".join(lines), class_names)
+    return listing
 
 
 def _list_classes(
@@ -115,7 +131,9 @@ def _list_classes(
         files += inside
         class_folders += [class_folder] * len(inside)
         inner_paths += [file.removeprefix(f"{class_folder}/") for file in inside]
-    patients = find_patients(inner_paths, options.groups) if options.groups else [""] * len(files)
+    patients, problems = [""] * len(files), list[str]()
+    if options.groups:
+        patients, problems = find_patients(inner_paths, options.groups)
     splits = [split_of_folder[class_folder] for class_folder in class_folders]
     if not any(splits):
         splits, note = _inner_splits(files, inner_paths)
@@ -127,7 +145,7 @@ def _list_classes(
         label = class_folder.rpartition("/")[2]
         images.append(ListedImage(file=file, label=label, patient=patient, split=split))
     notes += [] if options.groups else suggest_groups(inner_paths, len(images_of))
-    return list_images(path, images, notes)
+    return list_images(path, images, notes, problems=problems)
 
 
 def _refuse_empty(root: Path, names: Sequence[str], folder: ImageFolder) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from equipoise.data.csv_table import (
     NO_COLUMN,
     Table,
+    is_file,
     read_table,
     table_and_root,
 )
@@ -23,6 +24,7 @@ from equipoise.data.images.listing import (
 )
 from equipoise.data.images.loading import load
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
+from equipoise.data.images.outline import damage_faults
 from equipoise.data.images.patient_names import suggest_groups
 from equipoise.data.images.split_tables import join_parts
 from equipoise.data.images.table_columns import (
@@ -43,7 +45,7 @@ from equipoise.data.patient_columns import (
 )
 from equipoise.data.spelling import is_missing, spellings
 from equipoise.data.walking import is_ignored
-from equipoise.exceptions import DataError
+from equipoise.exceptions import DataError, ListingError
 from equipoise.names import first_names
 
 ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)  # 1.23E+10
@@ -135,7 +137,7 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
     ):
         images.append(ListedImage(file=file, label=label, patient=patient, split=split))
     images, repeated_notes = once_each(lines, images)
-    table.refuse(lines.faults)
+    _refuse(lines, root, files, label_column, options)
     notes = [*part_notes, *flag_notes, columns_note(table, columns), *tables_like_it_note(table)]
     notes += [*file_notes, *repeated_notes, *patient_notes, *split_notes]
     if options.ignore:
@@ -144,6 +146,23 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         images = [image for image in images if image.file not in left_out]
         notes.append(f"Left out, ignored ({len(ignored):,}): {first_names(ignored)}.")
     return list_images(root, images, notes, by_table=True)
+
+
+def _refuse(
+    lines: Lines, root: Path, files: Sequence[str], label_column: str, options: ReadOptions
+) -> None:
+    """Raise one error for the faults of the lines, and for damaged files among theirs.
+
+    Raises:
+        ListingError: The lines have faults.
+    """
+    try:
+        lines.table.refuse(lines.faults)
+    except DataError as error:
+        inside = [file for file in dict.fromkeys(files) if not Path(file).is_absolute()]
+        existing = [file for file in inside if is_file(root / file)]
+        message = "\n".join([str(error), *damage_faults(root, existing, options)])
+        raise ListingError(message, sorted(set(lines.table.cells(label_column)))) from error
 
 
 def _check_labels(lines: Lines, column: str) -> None:
@@ -184,7 +203,9 @@ def _patients(
     """Return the patient of each line ("" without patients), and notes about them."""
     table, n, column = lines.table, len(lines.table.rows), columns["group"]
     if options.groups:
-        return find_patients(table.cells(lines.path_column), options.groups), []
+        patients, faults = find_patients(table.cells(lines.path_column), options.groups)
+        lines.faults.extend(faults)
+        return patients, []
     patients = table.cells(column)
     rows = [row for row in table.rows if is_missing(row.cell(column))]
     if len(rows) == n:
@@ -252,10 +273,7 @@ def _splits(lines: Lines, column: str | None, options: ReadOptions) -> tuple[lis
     elif "train" not in counts and counts.total() == len(cells):
         lines.faults.append(f"column '{column}' has no train images. Add some, or {way_out}.")
     elif "test" not in counts:
-        return splits, [
-            f"Column '{column}' has no test images ({_counted(counts)}), so it is not used: the "
-            "images are split again."
-        ]
+        return splits, []  # the plan says so
     if n_missing := splits.count(""):
         return splits, [
             f"{n_missing:,} of {len(cells):,} images have no value in column '{column}' and count "

@@ -1,0 +1,107 @@
+"""What can be known of images before their pixels are decoded, and what is wrong with them."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.data.images.conversion import agree
+from equipoise.data.images.decoding import decode_with_header
+from equipoise.data.images.file import Header, UnreadableError, quiet, read_header
+from equipoise.data.images.listing import Listing
+from equipoise.data.images.loading import attempt, unreadable_error
+from equipoise.data.images.options import SIDES, ReadOptions
+from equipoise.exceptions import DataError
+
+# The most files, and the most bytes, that are decoded to complete a refusal.
+MOST_TRIED = 2000
+MOST_BYTES = 100_000_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outline:
+    """The images of a listing, from their headers.
+
+    Attributes:
+        listing: The files.
+        shapes: (m, 3) channels, height and width of those with a readable header.
+        faults: Why they cannot be read together, a sentence each; damaged files are not among them.
+        unreadable: File -> reason, of those whose header cannot be read.
+    """
+
+    listing: Listing
+    shapes: NDArray[np.int64]
+    faults: tuple[str, ...]
+    unreadable: Mapping[str, str]
+
+
+def outline_of(listing: Listing, options: ReadOptions) -> Outline:
+    """Read the headers of the files of a listing.
+
+    Raises:
+        DataError: No file has one.
+    """
+    headers: dict[str, Header] = {}
+    unreadable: dict[str, str] = {}
+    with quiet(), ThreadPoolExecutor(options.workers or os.cpu_count()) as pool:
+        paths = list(map(listing.root.joinpath, listing.files))
+        outcomes = pool.map(partial(attempt, read_header), paths)
+        for file, header in zip(listing.files, outcomes, strict=True):
+            if isinstance(header, UnreadableError):
+                unreadable[file] = header.reason
+            else:
+                headers[file] = header
+    if not headers:
+        raise unreadable_error(unreadable, len(listing.files), listing.root)
+    faults = []
+    try:
+        agree(headers, replace(options, size=options.size or SIDES[0]))  # sizes are no fault yet
+    except DataError as error:
+        faults.append(str(error))
+    shapes = [(header.channels, header.height, header.width) for header in headers.values()]
+    return Outline(
+        listing=listing,
+        shapes=np.array(shapes, dtype=np.int64),
+        faults=tuple(faults),
+        unreadable=unreadable,
+    )
+
+
+def damage_faults(root: Path, files: Sequence[str], options: ReadOptions) -> list[str]:
+    """Return what is wrong with the pixels of files, for a refusal that has another reason.
+
+    Only the first files are decoded, at most `MOST_TRIED` of them, with at most `MOST_BYTES`.
+
+    Args:
+        root: The folder of the files.
+        files: Paths relative to it.
+        options: With on_error="skip" damaged files are no fault.
+    """
+    if options.on_error == "skip":
+        return []
+    tried = list(_first_files(root, files))
+    unreadable: dict[str, str] = {}
+    with quiet(), ThreadPoolExecutor(options.workers or os.cpu_count()) as pool:
+        outcomes = pool.map(partial(attempt, decode_with_header), map(root.joinpath, tried))
+        for file, outcome in zip(tried, outcomes, strict=True):
+            if isinstance(outcome, UnreadableError):
+                unreadable[file] = outcome.reason
+    return [str(unreadable_error(unreadable, len(tried), root))] if unreadable else []
+
+
+def _first_files(root: Path, files: Sequence[str]) -> Iterator[str]:
+    """Yield the files that are tried."""
+    n_bytes = 0
+    for file in files[:MOST_TRIED]:
+        try:
+            n_bytes += (root / file).stat().st_size
+        except OSError:
+            continue
+        if n_bytes > MOST_BYTES:
+            return
+        yield file
