@@ -1,6 +1,7 @@
 """Prepare many cases, or find them prepared in the cache, and make a dataset of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -40,6 +41,61 @@ def load_cases(
             cannot be prepared; the message names all of these.
     """
     cases = sorted(cases, key=lambda case: case.id)
+    notes, further = list(notes), list[str]()
+    common = _choose_together(cases, options, notes, further)
+    prepared: list[int] = []
+    volumes: list[Volume] = []
+    problems: list[str] = []
+    for i, case in enumerate(cases):
+        try:
+            volumes.append(prepare_cached(case, common.scheme, common.modalities, options))
+            prepared.append(i)
+        except DataError as error:
+            problems.append(str(error))
+        if options.progress is not None:
+            options.progress(i + 1, len(cases))
+    if problems and (options.on_error == "stop" or not volumes):
+        raise DataError("\n".join(problems))
+    splits = np.array([cases[i].split for i in prepared])
+    dataset = VolumeDataset(
+        volumes=tuple(volumes),
+        groups=np.unique(np.array(common.patients)[prepared], return_inverse=True)[1].astype(
+            np.int64
+        ),
+        modalities=common.modalities,
+        scheme=common.scheme,
+    )
+    return LoadedVolumes(
+        dataset=dataset,
+        notes=(*notes, *further, *_describe_cases([volume.record for volume in volumes])),
+        skipped=tuple(problems),
+        source_split=splits if splits.any() else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Common:
+    """What is settled for all cases before any is prepared.
+
+    Attributes:
+        patients: One for each case.
+        modalities: Those that are used.
+        scheme: Meaning of the labels.
+    """
+
+    patients: Sequence[str]
+    modalities: tuple[str, ...]
+    scheme: LabelScheme
+
+
+def _choose_together(
+    cases: Sequence[RawCase], options: VolumeOptions, notes: list[str], further: list[str]
+) -> _Common:
+    """Settle what all cases share; notes about patients are `further` ones.
+
+    Raises:
+        DataError: Names all that is wrong.
+    """
     problems: list[str] = []
     if unlabeled := [case.id for case in cases if case.label_file is None]:
         problems.append(
@@ -48,7 +104,6 @@ def load_cases(
             "with other names or in other folders are listed in a table (--table CSV with case, "
             "label and a column of files for each modality)."
         )
-    notes, further = list(notes), list[str]()
     patients = _choose_patients(cases, options, further, problems)
     modalities, scheme = options.modalities or (), None
     try:
@@ -61,31 +116,7 @@ def load_cases(
         problems.append(str(error))
     if problems or scheme is None:
         raise DataError("\n".join(problems))
-    prepared: list[int] = []
-    volumes: list[Volume] = []
-    for i, case in enumerate(cases):
-        try:
-            volumes.append(prepare_cached(case, scheme, modalities, options))
-            prepared.append(i)
-        except DataError as error:
-            problems.append(str(error))
-        if options.progress is not None:
-            options.progress(i + 1, len(cases))
-    if problems and (options.on_error == "stop" or not volumes):
-        raise DataError("\n".join(problems))
-    splits = np.array([cases[i].split for i in prepared])
-    dataset = VolumeDataset(
-        volumes=tuple(volumes),
-        groups=np.unique(np.array(patients)[prepared], return_inverse=True)[1].astype(np.int64),
-        modalities=modalities,
-        scheme=scheme,
-    )
-    return LoadedVolumes(
-        dataset=dataset,
-        notes=(*notes, *further, *_describe_cases([volume.record for volume in volumes])),
-        skipped=tuple(problems),
-        source_split=splits if splits.any() else None,
-    )
+    return _Common(patients=patients, modalities=modalities, scheme=scheme)
 
 
 def prepare_cached(
