@@ -47,11 +47,11 @@ def agree(headers: Mapping[str, Header], options: ReadOptions) -> Target:
         depths = []
         for name, files in files_by_type.items():
             depths.append(f"{DEPTHS[name]} ({len(files)} files: {first_names(files, 3)})")
-        common, *others = files_by_type.values()
+        usual, *others = files_by_type.values()
         fewer = list(chain.from_iterable(others))
         leave_out = ""
-        if len(fewer) <= FEW * len(common):
-            patterns = distinct_patterns(fewer, common)
+        if len(fewer) <= FEW * len(usual):
+            patterns = distinct_patterns(fewer, usual)
             leave_out = f", or leave the few out with ignore ({ignore_options(patterns)})"
         raise DataError(
             f"Expected files of one depth, got {' and '.join(depths)}. Convert them to one "
