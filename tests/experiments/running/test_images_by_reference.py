@@ -37,11 +37,14 @@ def noise() -> ImageDataset:
 def cells_of(
     folder: Path, dataset: ImageDataset, budget: Budget, names: tuple[str, ...]
 ) -> RunStore:
+    methods = build_methods(names, budget)
+    if "bagan_gp" in methods:
+        methods["bagan_gp"].steps[0][1].set_params(schedule__warm_start_steps=2)  # 500 by default
     study = Study(
         name="cells",
         dataset=dataset,
         splits=hold_out(dataset, n_splits=1),
-        methods=build_methods(names, budget),
+        methods=methods,
         seeds=(0,),
     )
     return run_study(study, folder, executor=InProcess())
