@@ -7,6 +7,7 @@ import pytest
 from equipoise.cli import execution
 from equipoise.cli.execution import execute, load_study, stopping_is_explained
 from equipoise.exceptions import SettingError
+from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.study import Study
 from equipoise.runs.stage_seconds import TRAINING, read_stage_seconds
 
@@ -24,7 +25,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_counts_its_seconds(
 
     monkeypatch.setattr(execution, "write_tables", stopped)  # after the training
     with pytest.raises(KeyboardInterrupt), stopping_is_explained():
-        execute(make_study(seeds=(0,)), tmp_path / "run", workers=1, device="cpu")
+        execute(make_study(seeds=(0,)), tmp_path / "run", InProcess(), device="cpu")
     assert "Stopped. " in capsys.readouterr().out
     assert TRAINING in read_stage_seconds(tmp_path / "run")
 
@@ -38,7 +39,7 @@ def test_the_report_is_written_before_anything_is_printed(
     monkeypatch.setattr(execution, "gather", lambda *_: None)
     monkeypatch.setattr("equipoise.cli.console.show_results", fail)
     with pytest.raises(OSError):  # noqa: PT011 (it has no message)
-        execute(make_study(seeds=(0,)), tmp_path / "run", workers=1, device="cpu")
+        execute(make_study(seeds=(0,)), tmp_path / "run", InProcess(), device="cpu")
     assert (tmp_path / "run" / "report.html").is_file()
 
 

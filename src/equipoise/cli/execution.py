@@ -78,37 +78,31 @@ def stopping_is_explained() -> Iterator[None]:
 def execute(
     study: "Study",
     out: Path,
+    executor: "Executor",
     *,
-    workers: int | None,
-    device: str,
-    ray: str | None = None,
-    max_memory: int | None = None,
+    device: str = "auto",
     clock: StageClock | None = None,
     names: bool = False,
-) -> None:
+) -> "Results":
     """Train the cells that the folder lacks, gather evidence, and write tables and report.
 
     Args:
         study: The study.
         out: Folder of the run.
-        workers: Number of workers; chosen where None.
-        device: Where to train.
-        ray: Address of the cluster of Ray that trains; see `default_executor`.
-        max_memory: Bytes that the cells of a machine may use; see `default_executor`.
+        executor: Where cells are trained.
+        device: Whose memory they share.
         clock: Has counted the seconds of earlier stages; they are stored with those of this one,
             unless the run was complete before.
         names: Whether the report shows names of files and patients.
     """
     from equipoise.data.cache import cache_folder
     from equipoise.experiments.description import describe
-    from equipoise.experiments.running.executors import default_executor
     from equipoise.experiments.running.memory_plan import fit_to_memory
     from equipoise.runs.reading import IMAGES, VOLUMES
     from equipoise.runs.store import RunStore
 
     clock = clock or StageClock()
     store = RunStore(out)
-    executor = default_executor(device, workers=workers, ray=ray, max_memory=max_memory)
     study, executor, memory = fit_to_memory(study, executor, store, device=device)
     if "plan" not in study.facts:  # a plan has said it before its first cell
         show_study(study)
@@ -132,6 +126,7 @@ def execute(
     finally:  # an interrupted run counts too
         if not complete and (out / "study.json").is_file():
             clock.store(out)
+    return results
 
 
 def show_study(study: "Study") -> None:
@@ -208,9 +203,14 @@ def gather(study: "Study", store: "RunStore") -> None:
             gather_evidence(FinishedRun(study, open_run(store.folder)), begin)
 
 
-def conclude(folder: Path, *, names: bool) -> None:
-    """Write and show tables and report of a run, from its stored files."""
-    write_and_show(*write_tables(folder), names=names)
+def exit_for_failures(results: "Results") -> None:
+    """End a command whose cells have failed.
+
+    Raises:
+        typer.Exit: A cell failed; the exit code is 1.
+    """
+    if results.failures:
+        raise typer.Exit(code=1)
 
 
 def write_tables(folder: Path) -> "tuple[Run, Results]":
@@ -224,11 +224,7 @@ def write_tables(folder: Path) -> "tuple[Run, Results]":
 
 
 def write_and_show(run: "Run", results: "Results", *, names: bool) -> None:
-    """Write the report, then print the results.
-
-    Raises:
-        typer.Exit: A cell failed; the exit code is 1.
-    """
+    """Write the report, then print the results."""
     from equipoise.cli.console import show_results
     from equipoise.cli.plan_text import kept_sentence
     from equipoise.report.advice import advice_of
@@ -244,5 +240,3 @@ def write_and_show(run: "Run", results: "Results", *, names: bool) -> None:
     if outcome is not None:
         say(kept_sentence(outcome))
     say(f"Report: {report}")
-    if results.failures:
-        raise typer.Exit(code=1)

@@ -1,16 +1,22 @@
 """Plan a study of images by time for `run` and `plan`: what is printed, and whose plan is kept."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from equipoise.cli.execution import execute, refusal_after_summary, show_study
-from equipoise.cli.executor_options import parse_memory
+from equipoise.atomic import JsonFields
+from equipoise.cli.execution import (
+    execute,
+    exit_for_failures,
+    refusal_after_summary,
+    show_study,
+)
 from equipoise.cli.options import DEFAULT_TIME, RunOptions
 from equipoise.cli.terminal import Terminal, say
-from equipoise.cli.typed_command import command_facts, execute_typed
+from equipoise.cli.typed_command import command_facts, execute_typed, executor_of
+from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.exceptions import SettingError
 from equipoise.runs.stage_seconds import READING, StageClock
 from equipoise.time_plan.duration import as_typed, parse_duration
@@ -24,7 +30,27 @@ if TYPE_CHECKING:
     from equipoise.time_plan.planning import Planner
 
 DEMO_TIME = "200s"
+NO_TIME = " (no --time was given)"
 DRY_SHARE, DRY_SECONDS = 0.1, 600.0  # of the time, and at most, for the cells of a plan alone
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedImages:
+    """What a study is planned for.
+
+    Attributes:
+        images: A path that `equipoise.data.reading.read` reads, or what it returned.
+        options: How a path is read; the size is that of the plan.
+        name: Title of the report.
+        notes: What the user says about the images.
+        facts: See `equipoise.experiments.image_plan.plan_study`.
+    """
+
+    images: Path | str | Loaded
+    options: ReadOptions
+    name: str
+    notes: Sequence[str] = ()
+    facts: JsonFields = field(default_factory=dict)
 
 
 def fixed_choices(options: RunOptions, methods: Sequence[str]) -> FixedChoices:
@@ -55,7 +81,11 @@ def run_by_time(options: RunOptions, protocol: "Protocol", budget: "Budget") -> 
     stored = stored_plan(options.run_folder, fixed, named)
     seconds = stored.seconds if stored else named or parse_duration(DEFAULT_TIME)
     request = PlanRequest(seconds=seconds, fixed=fixed, protocol=protocol, budget=budget)
-    study = planned_study(options, request, options.run_folder, clock, stored)
+    images, executor = planned_images(options), executor_of(options)
+    why = "" if options.time else NO_TIME
+    study = planned_study(
+        images, request, options.run_folder, clock, stored, executor=executor, why=why
+    )
     execute_typed(study, options, clock=clock)
 
 
@@ -69,29 +99,32 @@ def print_plan(options: RunOptions, protocol: "Protocol", budget: "Budget") -> N
         budget=budget,
         limit=min(DRY_SHARE * seconds, DRY_SECONDS),
     )
+    images, executor = planned_images(options), executor_of(options)
+    why = "" if options.time else NO_TIME
     with TemporaryDirectory() as folder:
-        planned_study(options, request, Path(folder), StageClock(), None)
+        planned_study(images, request, Path(folder), StageClock(), None, executor=executor, why=why)
 
 
 def planned_demo(out: Path, *, workers: int | None) -> None:
     """Plan the demo for `DEMO_TIME` and run it; on a slow machine with the fewest splits."""
     from equipoise.experiments.demo import FEWEST_SPLITS, demo_study
+    from equipoise.experiments.running.executors import default_executor
 
-    clock = StageClock()
+    clock, executor = StageClock(), default_executor(workers=workers)
     begun_without_plan = (out / "study.json").is_file() and read_plan(out) is None
     study = None
     if not begun_without_plan:
         try:
-            study = demo_by_plan(out, clock, workers=workers)
+            study = demo_by_plan(out, clock, executor)
         except SettingError:
             say(
                 f"This machine is too slow, or too busy, for a demo of {DEMO_TIME}: "
                 f"{FEWEST_SPLITS} splits are run, however long they take."
             )
-    execute(study or demo_study(), out, workers=workers, device="auto", clock=clock)
+    exit_for_failures(execute(study or demo_study(), out, executor, clock=clock))
 
 
-def demo_by_plan(out: Path, clock: StageClock, *, workers: int | None) -> "Study":
+def demo_by_plan(out: Path, clock: StageClock, executor: "Executor") -> "Study":
     """Plan the demo, or read its stored plan; print the plan, and return the study.
 
     Raises:
@@ -99,7 +132,6 @@ def demo_by_plan(out: Path, clock: StageClock, *, workers: int | None) -> "Study
     """
     from equipoise.cli.plan_text import show_plan
     from equipoise.experiments.demo import BUDGET, NAME, PROTOCOL, demo_images, rare_in_training
-    from equipoise.experiments.running.executors import default_executor
     from equipoise.time_plan.planning import replanned_study
     from equipoise.time_plan.survey import survey_dataset
 
@@ -121,7 +153,7 @@ def demo_by_plan(out: Path, clock: StageClock, *, workers: int | None) -> "Study
         adapt=rare_in_training,
     )
     facts = {"command": "equipoise demo"}
-    planner = make_planner(request, out, clock, console, default_executor(workers=workers))
+    planner = make_planner(request, out, clock, console, executor)
     stored = stored_plan(out, request.fixed, None)
     if stored is not None and stored.plan is not None:
         plan = stored.plan
@@ -178,60 +210,87 @@ def stored_plan(folder: Path, fixed: FixedChoices, seconds: float | None) -> Sto
 
 
 def planned_study(
-    options: RunOptions,
+    images: PlannedImages,
     request: PlanRequest,
     folder: Path,
     clock: StageClock,
     stored: StoredPlan | None,
+    *,
+    executor: "Executor",
+    why: str = "",
 ) -> "Study":
-    """Plan a study, or read its stored plan; print the plan, and return the study."""
-    from equipoise.cli.console import reading_bar
+    """Plan a study, or read its stored plan; print the plan, and return the study.
+
+    Args:
+        images: What it is planned for.
+        request: The time, and what is chosen already.
+        folder: Folder of the run.
+        clock: Counts the seconds of every stage.
+        stored: What `stored_plan` returned.
+        executor: Where cells are trained.
+        why: Why this time, for the first line.
+    """
     from equipoise.cli.plan_text import show_plan
-    from equipoise.data.reading import read
-    from equipoise.experiments.running.executors import default_executor
     from equipoise.time_plan.pilot import discard_plan
     from equipoise.time_plan.planning import replanned_study
-    from equipoise.time_plan.survey import survey_images
+    from equipoise.time_plan.survey import survey_dataset, survey_images
 
     console = Terminal()
     if stored is None:
-        survey = survey_images(options.images, options.read_options(), request.protocol)
+        if isinstance(images.images, Loaded):
+            survey = survey_dataset(images.images.dataset)
+        else:
+            survey = survey_images(images.images, images.options, request.protocol)
         discard_plan(folder)
-    console.print(announcement(options, request, stored), highlight=False, soft_wrap=True)
-    executor = default_executor(
-        options.device,
-        workers=options.workers,
-        ray=options.ray,
-        max_memory=parse_memory(options.max_memory),
-    )
+    announce(request, stored, why)
     planner = make_planner(request, folder, clock, console, executor)
-    name = options.run_folder.name
-    facts = command_facts(options)
     if stored is None:
         stored = planner.settle(survey)
-    with clock.stage(READING), reading_bar() as progress:
-        loaded = read(options.images, options.read_options(progress, size=stored.setting.size))
-    loaded = replace(loaded, notes=(*(options.note or ()), *loaded.notes))
+    with clock.stage(READING):
+        loaded = loaded_at(images, stored.setting.size)
     with refusal_after_summary(loaded):
         if stored.plan is None:
-            plan, study = planner.plan(loaded, stored, name=name, facts=facts)
+            plan, study = planner.plan(loaded, stored, name=images.name, facts=images.facts)
         else:
             plan = stored.plan
-            study = replanned_study(loaded, plan, request, name=name, facts=facts)
+            study = replanned_study(loaded, plan, request, name=images.name, facts=images.facts)
             show_study(study)
     show_plan(plan, console)
     return study
 
 
-def announcement(options: RunOptions, request: PlanRequest, stored: StoredPlan | None) -> str:
-    """Return the first line of a planned run."""
+def loaded_at(images: PlannedImages, size: int) -> Loaded:
+    """Return the images at a side of `size` px, with the user's notes."""
+    from equipoise.cli.console import reading_bar
+    from equipoise.data.reading import read
+
+    loaded = images.images
+    if not isinstance(loaded, Loaded):
+        with reading_bar() as progress:
+            loaded = read(loaded, replace(images.options, size=size, progress=progress))
+    return replace(loaded, notes=(*images.notes, *loaded.notes))
+
+
+def announce(request: PlanRequest, stored: StoredPlan | None, why: str) -> None:
+    """Print the first line of a planned run."""
     from equipoise.experiments.running.progress import duration
 
     time = duration(request.seconds)
     if stored is not None and stored.plan is not None:
-        return f"The plan for {time} that this folder contains is continued."
-    why = "" if options.time else " (no --time was given)"
-    return f"Planning for {time}{why}: this machine and a few cells are measured."
+        say(f"The plan for {time} that this folder contains is continued.")
+    else:
+        say(f"Planning for {time}{why}: this machine and a few cells are measured.")
+
+
+def planned_images(options: RunOptions) -> PlannedImages:
+    """Return what the options of a command name."""
+    return PlannedImages(
+        images=options.images,
+        options=options.read_options(),
+        name=options.run_folder.name,
+        notes=options.note or (),
+        facts=command_facts(options),
+    )
 
 
 def make_planner(
@@ -243,13 +302,18 @@ def make_planner(
 ) -> "Planner":
     """Build what plans a study, with this machine as its meter."""
     from equipoise.cli.plan_text import PilotLines
-    from equipoise.time_plan.plan_by_time import machine_planner
+    from equipoise.runs.store import RunStore
+    from equipoise.time_plan.machine import Machine, Shelf
+    from equipoise.time_plan.pilot import Pilot
+    from equipoise.time_plan.planning import Planner
 
-    return machine_planner(
-        request,
-        folder,
-        clock,
-        executor=executor,
-        observer=PilotLines(console, in_study=request.limit is None),
+    observer = PilotLines(console, in_study=request.limit is None)
+    return Planner(
+        request=request,
+        pilot=Pilot(store=RunStore(folder), executor=executor, observer=observer, stages=clock),
+        meter=Machine(
+            request.budget, n_workers=executor.n_on_machine, n_threads=executor.n_threads
+        ),
+        shelf=Shelf(),
         say=lambda line: console.print(line, highlight=False, soft_wrap=True),
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli.execution import conclude
+from equipoise.cli.execution import exit_for_failures, write_and_show, write_tables
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run, finished or not.")]
 Names = Annotated[
@@ -29,4 +29,6 @@ def report(folder: Folder, *, names: Names = False) -> None:
 
     report.html names no file or patient, so that it can be handed over; the tables beside it do.
     """
-    conclude(folder, names=names)
+    run, results = write_tables(folder)
+    write_and_show(run, results, names=names)
+    exit_for_failures(results)

@@ -19,13 +19,7 @@ from equipoise.cli.run_volumes import demo_volumes, run_volumes
 from equipoise.cli.typed_command import command_facts, execute_typed
 from equipoise.data.reading import check_presence
 from equipoise.exceptions import SettingError
-from equipoise.experiments.protocol import (
-    OFFICIAL,
-    PRETRAINED_NETWORK,
-    SCRATCH,
-    Budget,
-    Protocol,
-)
+from equipoise.experiments.protocol import Budget, Protocol, budget_of
 from equipoise.runs.stage_seconds import READING, StageClock
 
 CHECKED_SIZE = 64  # px at which settings are checked before a size is chosen
@@ -153,16 +147,11 @@ def image_protocol(options: RunOptions) -> Protocol:
 
 def image_budget(options: RunOptions) -> Budget:
     """Return what each method may spend on images."""
-    default = Budget()
-    pretrained_only = options.regime not in (None, SCRATCH)
-    network = default.network
-    if pretrained_only or (options.regime is None and options.pretrained):
-        network = PRETRAINED_NETWORK
-    return Budget(
-        regime=options.regime or default.regime,
-        network=options.network or network,
-        pretrained=options.pretrained or (OFFICIAL if pretrained_only else None),
-        n_steps=options.steps or default.n_steps,
+    return budget_of(
+        regime=options.regime,
+        network=options.network,
+        pretrained=options.pretrained,
+        n_steps=options.steps,
         gan_steps=options.gan_steps,
         gan_side=options.gan_size,
         augmentation=options.augmentation,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from equipoise.cli.execution import execute
+from equipoise.cli.execution import execute, exit_for_failures
 from equipoise.cli.options import RunOptions, comma_list
 from equipoise.cli.typed_command import command_facts, execute_typed
 from equipoise.exceptions import SettingError
@@ -13,8 +13,10 @@ from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
 def demo_volumes(out: Path, *, workers: int | None) -> None:
     """Compare four ways of drawing patches on drawn brains."""
     from equipoise.experiments.demo import demo_volume_study
+    from equipoise.experiments.running.executors import default_executor
 
-    execute(demo_volume_study(out), out, workers=workers, device="auto")
+    executor = default_executor(workers=workers)
+    exit_for_failures(execute(demo_volume_study(out), out, executor))
 
 
 def run_volumes(options: RunOptions) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from equipoise.atomic import JsonValue
-from equipoise.cli.execution import execute
+from equipoise.cli.execution import execute, exit_for_failures
 from equipoise.cli.executor_options import parse_memory
 from equipoise.cli.options import RunOptions
 from equipoise.names import HIDDEN, without_names
 from equipoise.runs.stage_seconds import StageClock
 
 if TYPE_CHECKING:
+    from equipoise.experiments.running.protocols import Executor
     from equipoise.experiments.study import Study
 
 
@@ -25,16 +26,31 @@ def execute_typed(
     out: Path | None = None,
     clock: StageClock | None = None,
 ) -> None:
-    """Execute a study with the options of its command; `out` where that is not their folder."""
-    execute(
+    """Execute a study with the options of its command; `out` where that is not their folder.
+
+    Raises:
+        typer.Exit: A cell failed; the exit code is 1.
+    """
+    results = execute(
         study,
         out or options.run_folder,
-        workers=options.workers,
+        executor_of(options),
         device=options.device,
-        ray=options.ray,
-        max_memory=parse_memory(options.max_memory),
         names=options.names,
         clock=clock,
+    )
+    exit_for_failures(results)
+
+
+def executor_of(options: RunOptions) -> "Executor":
+    """Return where the options of a command train cells."""
+    from equipoise.experiments.running.executors import default_executor
+
+    return default_executor(
+        options.device,
+        workers=options.workers,
+        ray=options.ray,
+        max_memory=parse_memory(options.max_memory),
     )
 
 

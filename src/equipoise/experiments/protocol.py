@@ -5,6 +5,7 @@ The command line takes its defaults from these fields.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from equipoise.exceptions import SettingError
 
@@ -24,6 +25,7 @@ HEAD_CHECKPOINTS = {"best": "auroc", "last": "averaged"}
 SEED = "seed"  # every step's parameter of this name is set by the cell
 
 SCRATCH, FROZEN, FINETUNE = "scratch", "frozen", "finetune"  # regimes
+PRETRAINED_REGIMES = (FROZEN, FINETUNE)
 # Network and weights of a pretrained regime where none are named: the smallest download.
 PRETRAINED_NETWORK, OFFICIAL = "mobilenet_v2", "official"
 
@@ -172,6 +174,26 @@ class Budget:
     def rounds(self, critic_steps: int) -> int:
         """Return the rounds of a game in which the critic is updated `critic_steps` times."""
         return max(1, self.updates // (critic_steps + 1))
+
+
+def budget_of(**choices: Any) -> Budget:
+    """Return a budget with the network and weights that its regime needs, unless they are chosen.
+
+    Args:
+        choices: Fields of `Budget`; one that is None is left open.
+
+    Example:
+        >>> budget = budget_of(regime="frozen", network=None)
+        >>> budget.network, budget.pretrained
+        ('mobilenet_v2', 'official')
+    """
+    chosen = {name: value for name, value in choices.items() if value is not None}
+    regime = chosen.get("regime")
+    if regime in PRETRAINED_REGIMES:
+        chosen = {"pretrained": OFFICIAL, **chosen}
+    if "pretrained" in chosen and regime != SCRATCH:
+        chosen = {"network": PRETRAINED_NETWORK, **chosen}
+    return Budget(**chosen)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,5 @@
 """Metrics as functions of stored predictions, and the statistics that compare them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
 """Resamplers change class counts; they only ever see the training split."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

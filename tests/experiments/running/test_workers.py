@@ -2,15 +2,23 @@
 
 import errno
 import signal
+import sys
 from collections import deque
 from multiprocessing import Pipe
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from equipoise.exceptions import CrowdedDeviceError
 from equipoise.experiments.running.protocols import Observer
-from equipoise.experiments.running.workers import Worker, ctrl_c_blocked, work
+from equipoise.experiments.running.workers import (
+    Worker,
+    ctrl_c_blocked,
+    unguarded_script_aside,
+    work,
+)
 from equipoise.runs.cell import Cell
 
 CELL = Cell("none", "split-0", 0)
@@ -22,6 +30,20 @@ def test_ctrl_c_reaches_no_process_that_is_started() -> None:
     with ctrl_c_blocked():
         assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_script_without_guard_is_not_run_again_by_workers(
+    guarded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = ModuleType("__main__")
+    script.__file__ = str(tmp_path / "script.py")
+    guard = "if __name__ == '__main__':\n    " if guarded else ""
+    (tmp_path / "script.py").write_text(f"{guard}run()\n", encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    with unguarded_script_aside():
+        assert (sys.modules["__main__"] is script) == guarded
+    assert sys.modules["__main__"] is script
 
 
 class FullDisk:

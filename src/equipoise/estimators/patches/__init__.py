@@ -1,1 +1,5 @@
 """Patch samplers: which voxels a `Segmenter` learns from. `table.PATCH_SAMPLERS` lists them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

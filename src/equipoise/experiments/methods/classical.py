@@ -111,7 +111,7 @@ REPLAYS = (  # a control of each way in which methods of a generator use synthet
     ),
 )
 
-METHODS = (
+METHODS: tuple[Method, ...] = (
     BASELINE,
     *_losses(),
     *_mixings(),

@@ -259,5 +259,5 @@ AT_ANY_SIDE = (
         balance=denoiser("rectified_flow"),
     ),
 )
-METHODS = tuple(map(at_generator_side, AT_ANY_SIDE))
+METHODS: tuple[Method, ...] = tuple(map(at_generator_side, AT_ANY_SIDE))
 CURATED = tuple(curated(method) for method in METHODS if method.name in CURATED_BASES)

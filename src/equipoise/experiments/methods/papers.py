@@ -72,7 +72,7 @@ def published_gan(name: str) -> Method:
     return Method(name=name, summary=GANS[name], balance=balance)
 
 
-METHODS = (
+METHODS: tuple[Method, ...] = (
     Method(
         name="s0_vae",
         summary="Paper S0: VAE of 300 epochs, encoder, RWWCE (images of 160 px, densenet121_s0).",

@@ -1,6 +1,7 @@
 """Worker processes: one that dies leaves a failed cell behind and nothing else."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,8 +9,10 @@ from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from os import _exit
+from pathlib import Path
 from pickle import PicklingError
 from time import monotonic
+from types import ModuleType
 
 from equipoise.exceptions import CrowdedDeviceError, SettingError
 from equipoise.experiments.running.protocols import CellTask, Observer, PortableTask
@@ -63,13 +66,14 @@ class Worker:
         arguments = (child_connection, portable, n_threads, device)
         self.process: SpawnProcess = context.Process(target=work, args=arguments, daemon=True)
         try:
-            with ctrl_c_blocked():
+            with ctrl_c_blocked(), unguarded_script_aside():
                 self.process.start()
         except (PicklingError, TypeError, AttributeError) as error:
             raise SettingError(
                 f"Cannot send the methods to worker processes: {error}. Define their classes and "
-                "functions in a module that can be imported, or train in this process: "
-                "--workers 1, executor=InProcess()."
+                "functions in a module that can be imported, or put the script that runs the study "
+                "under `if __name__ == '__main__':`; or train in this process: --workers 1, "
+                "executor=InProcess()."
             ) from error
         child_connection.close()  # only the worker holds that end now, so its death is noticed
 
@@ -156,6 +160,23 @@ def work(
             connection.send((UNUSABLE, error))
         else:
             connection.send((ENDED,))
+
+
+@contextmanager
+def unguarded_script_aside() -> Iterator[None]:
+    """Keep the processes that the block starts from importing a script that would run again.
+
+    Spawned processes import the script of their parent, so that they find what it defines. One
+    without `if __name__ == "__main__":` would start its study in each of them.
+    """
+    script = sys.modules["__main__"]
+    path = getattr(script, "__file__", None)
+    if path is not None and "__name__" not in Path(path).read_text("utf-8", errors="replace"):
+        sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 @contextmanager

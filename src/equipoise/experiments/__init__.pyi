@@ -1,0 +1,5 @@
+"""What is compared."""
+
+from . import methods
+
+__all__ = ["methods"]
