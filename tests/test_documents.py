@@ -66,7 +66,7 @@ def test_the_readme_s_python_example_runs(
     (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     for stated, tiny in (
         ('"none", "oversampling", "dcgan"', '"none", "oversampling"'),
-        ("n_seeds=3", "n_seeds=1, n_splits=2"),
+        ("n_seeds=3", "n_seeds=1, n_splits=1"),
         ("n_steps=600", "n_steps=2"),
         ("size=64", "size=32"),
     ):
