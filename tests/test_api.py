@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_a_study_is_planned_for_a_time_and_continued(
 ) -> None:
     monkeypatch.chdir(films.parent)
     images = eq.read(films, size=16, groups=r"p\d+")
-    choices = {
+    choices: dict[str, Any] = {
         "methods": ("none", "oversampling"),
         "regime": "frozen",
         "network": "small_cnn",

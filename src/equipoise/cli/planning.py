@@ -137,7 +137,7 @@ def demo_by_plan(out: Path, clock: StageClock, executor: "Executor") -> "Study":
 
     console = Terminal()
     loaded = demo_images()
-    survey = survey_dataset(loaded.dataset)
+    survey = survey_dataset(loaded.dataset, PROTOCOL)
     request = PlanRequest(
         seconds=parse_duration(DEMO_TIME),
         fixed=FixedChoices(
@@ -238,7 +238,7 @@ def planned_study(
     console = Terminal()
     if stored is None:
         if isinstance(images.images, Loaded):
-            survey = survey_dataset(images.images.dataset)
+            survey = survey_dataset(images.images.dataset, request.protocol)
         else:
             survey = survey_images(images.images, images.options, request.protocol)
         discard_plan(folder)

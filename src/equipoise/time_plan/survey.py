@@ -36,9 +36,7 @@ def survey_images(path: Path | str, options: ReadOptions, protocol: Protocol) ->
     """
     outline = check_source(path, options, protocol)
     if outline is None:
-        dataset = read(path, replace(options, size=None)).dataset
-        find_class(dataset.class_names, dataset.counts, protocol.rare_class)
-        return survey_dataset(dataset)
+        return survey_dataset(read(path, replace(options, size=None)).dataset, protocol)
     shapes = outline.shapes
     channels = 1 if options.channels == "gray" else int(shapes[:, 0].max())
     return Survey(
@@ -48,7 +46,12 @@ def survey_images(path: Path | str, options: ReadOptions, protocol: Protocol) ->
     )
 
 
-def survey_dataset(dataset: ImageDataset) -> Survey:
-    """Survey images that are in memory."""
+def survey_dataset(dataset: ImageDataset, protocol: Protocol) -> Survey:
+    """Survey images that are in memory, and check what they show.
+
+    Raises:
+        SettingError: There is no such positive class.
+    """
+    find_class(dataset.class_names, dataset.counts, protocol.rare_class)
     channels, *sides = dataset.images.shape[1:]
     return Survey(n_images=len(dataset), side=min(sides), channels=channels)
