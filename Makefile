@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= 2
 
-.PHONY: demo test check slow ray mutants fuzz bench house docs clean
+.PHONY: demo test check slow ray mutants fuzz bench gpu house docs clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -46,6 +46,10 @@ fuzz: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.reporting
+
+# At most ten minutes on a machine with a GPU; again, it goes on.
+gpu: $(READY)
+	$(BIN)/python -m benchmarks.gpu --json runs/gpu/gpu.json
 
 house: $(READY)
 	$(BIN)/python -m tools.house

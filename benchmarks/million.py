@@ -66,15 +66,17 @@ def draw(folder: Path, n_images: int) -> JsonObject:
         folder / "drawn.npy", mode="w+", dtype=np.uint8, shape=(n_images, 1, SIDE, SIDE)
     )
     frequencies = np.arange(N_FREQUENCIES)
-    waves = np.cos(np.pi * np.outer(np.arange(SIDE) + 0.5, frequencies) / SIDE)  # (side, f)
-    decay = 40 / (1 + np.hypot(frequencies[:, None], frequencies))
+    angles = np.outer(frequencies, np.arange(SIDE) + 0.5) * np.pi / SIDE
+    waves = np.cos(angles).astype(np.float32)  # (f, side)
+    decay = (40 / (1 + np.hypot(frequencies[:, None], frequencies))).astype(np.float32)
     for start in range(0, n_images, BLOCK):
         rng = np.random.default_rng([0, start])
-        stop = min(n_images, start + BLOCK)
-        fields = rng.standard_normal((stop - start, N_FREQUENCIES, N_FREQUENCIES)) * decay
-        pixels = 110 + 20 * labels_of(np.arange(start, stop))[:, None, None]
-        pixels = pixels + waves @ fields @ waves.T  # (block, side, side)
-        images[start:stop, 0] = pixels.clip(0, 255)
+        rows = np.arange(start, min(n_images, start + BLOCK))
+        fields = rng.standard_normal((len(rows), N_FREQUENCIES, N_FREQUENCIES), dtype=np.float32)
+        pixels = (fields * decay) @ waves  # (block, f, side)
+        pixels = pixels.swapaxes(1, 2) @ waves + 110  # (block, side, side)
+        pixels += 20 * labels_of(rows)[:, None, None]
+        images[rows, 0] = pixels.clip(0, 255, out=pixels)
     copies = np.arange(PER_COPY - 1, n_images, PER_COPY)
     images[copies] = images[copies - 1]
     images.flush()
