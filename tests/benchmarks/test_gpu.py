@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from benchmarks.gpu import MINIATURE, NO_GPU, main, measure, parts_of
 
-from benchmarks import gpu
 from equipoise.atomic import read_json
 
 
@@ -41,7 +40,7 @@ def test_the_script_continues_until_every_part_is_finished(tmp_path: Path) -> No
 def test_without_a_gpu_a_line_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(gpu.torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert main(["--folder", str(tmp_path / "none")]) == NO_GPU == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "--miniature" in line
