@@ -95,7 +95,10 @@ def _how(run: Path, results: Results, asked: dict[str, Any]) -> Iterator[str]:
     yield f"- Images: {dataset['n_images']} ({', '.join(f'{name} {n}' for name, n in counts)})."
     yield f"- {dataset['n_groups']} patients; shape {dataset['shape']}."
     yield f"- Positive class: {results.class_names[results.rare_class]}."
-    yield f"- {len(asked['splits'])} patient-grouped splits x {len(asked['seeds'])} seeds: {len(records)} cells."
+    yield (
+        f"- {len(asked['splits'])} patient-grouped splits x {len(asked['seeds'])} seeds: "
+        f"{len(records)} of {results.n_requested} cells ran."
+    )
     yield f"- Time: {minutes:.0f} minutes summed over the cells, one thread each, beside other work."
     yield f"- Machine: {machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, no GPU."
     yield from (f"- {note}" for note in asked["facts"].get("notes", []))

@@ -1,5 +1,6 @@
 """The tables of a page in docs/results, as lines of Markdown."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,11 @@ def header(*cells: str) -> Iterator[str]:
 def means(
     results: Results, names: Sequence[str] = SHOWN, *, intervals: bool = False
 ) -> Iterator[str]:
-    """Yield some metrics of every method: mean and sd over the runs, or mean and interval."""
+    """Yield some metrics of every method that ran: mean and sd over the runs, or mean and interval."""
     yield from header("method", *(results.metrics[name].label for name in names))
     for method in results.methods:
+        if not method.n_runs:
+            continue
         summaries = [method.metrics[name] for name in names]
         yield _row(method.method, *(_mean(one, intervals=intervals) for one in summaries))
 
@@ -50,7 +53,12 @@ def means(
 def _mean(one: Summary, *, intervals: bool) -> str:
     if intervals:
         return f"{one.mean:.3f} [{one.low:.3f}, {one.high:.3f}]"
-    return f"{one.mean:.3f} ± {one.sd:.3f}"
+    return _with_sd(one)
+
+
+def _with_sd(one: Summary) -> str:
+    """Format a mean and its sd; a single run has none."""
+    return f"{one.mean:.3f}" + ("" if math.isnan(one.sd) else f" ± {one.sd:.3f}")
 
 
 def published(results: Results, tables: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -72,7 +80,9 @@ def published(results: Results, tables: Sequence[dict[str, Any]]) -> Iterator[st
 
 def _beside(value: float | None, summary: Any) -> str:
     theirs = "-" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
-    return theirs if summary is None else f"{theirs} / {summary.mean:.3f} ± {summary.sd:.3f}"
+    if summary is None or math.isnan(summary.mean):
+        return theirs
+    return f"{theirs} / {_with_sd(summary)}"
 
 
 def contest(results: Results) -> Iterator[str]:
@@ -95,13 +105,15 @@ def _comparisons(results: Results, rows: Sequence[Comparison], name: Any) -> Ite
         "95 % interval", "p (Holm)", "verdict", "would have been found",
     )  # fmt: skip
     for row in rows:
-        interval = f"{row.low:+.3f} to {row.high:+.3f}"
+        if math.isnan(row.difference):
+            continue
+        tested = not math.isnan(row.low)
         numbers = (
             f"{row.difference:+.3f}",
-            interval,
+            f"{row.low:+.3f} to {row.high:+.3f}" if tested else "-",
             p_value(row.p_holm),
             row.verdict,
-            f"{row.detectable:.3f}",
+            f"{row.detectable:.3f}" if tested else "-",
         )
         yield _row(results.metrics[row.metric].label, name(row), *numbers)
 
@@ -110,7 +122,8 @@ def recalls(results: Results) -> Iterator[str]:
     """Show the recall of each class."""
     yield from header("method", *results.class_names)
     for method in results.methods:
-        yield _row(method.method, *(f"{row.recall:.3f}" for row in method.per_class))
+        if method.n_runs:
+            yield _row(method.method, *(f"{row.recall:.3f}" for row in method.per_class))
 
 
 def quality(run: Path, results: Results) -> Iterator[str]:
