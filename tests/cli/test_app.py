@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+import equipoise
+
 Call = Callable[..., tuple[int, str, str]]
 COMMANDS = ("demo", "run", "plan", "report", "list", "generate", "audit", "predict", "rank")
 
@@ -29,3 +31,24 @@ def test_help_does_not_wait_for_torch(arguments: tuple[str, ...]) -> None:
     subprocess.run(
         [sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, env=os.environ
     )
+
+
+def test_the_version_is_printed(call: Call) -> None:
+    assert call("--version") == (0, f"equipoise {equipoise.__version__}\n", "")
+
+
+def test_a_shell_completes_commands() -> None:
+    request = {
+        "_EQUIPOISE_COMPLETE": "complete_bash",
+        "COMP_WORDS": "equipoise ra",
+        "COMP_CWORD": "1",
+    }
+    code = "import sys; sys.argv = ['equipoise']; from equipoise.cli import main; main()"
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **request},
+    )
+    assert process.stdout.strip() == "rank"

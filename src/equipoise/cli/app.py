@@ -1,12 +1,15 @@
 """The program `equipoise`: its commands are put together here, and its errors printed."""
 
 import sys
+from typing import Annotated
 
 import typer
 
+import equipoise
 from equipoise.cli import audit, cache, generate, predict, rank, report, run, weights
 from equipoise.cli import list as list_command
 from equipoise.cli.streams import ending_signals, lasting_streams
+from equipoise.cli.terminal import say
 from equipoise.exceptions import EquipoiseError
 from equipoise.shortages import remedy
 from equipoise.training.allocator import keep_freed_memory
@@ -15,11 +18,30 @@ app = typer.Typer(
     name="equipoise",
     help="Which way of rebalancing really helps on your medical images?",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def print_version(requested: bool) -> None:
+    """Print the version of equipoise and end, if that is what was requested."""
+    if requested:
+        say(f"equipoise {equipoise.__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True),
+]
+
+
+@app.callback()
+def program(*, version: Version = False) -> None:
+    """Print help and version; the commands follow."""
+
+
 for command in (run, report, list_command, generate, audit, predict, rank, weights, cache):
     command.add_to(app)
 
