@@ -15,7 +15,8 @@ from equipoise.atomic import read_json, write_json
 from equipoise.data.volumes.loading import NO_PATIENTS
 from equipoise.report.html import write_report
 from equipoise.report.run_contents import read_contents
-from equipoise.report.segmentation import AFTER, BEFORE, glance, stages, warnings
+from equipoise.report.html import first_screen_warnings
+from equipoise.report.segmentation import AFTER, BEFORE, glance, stages
 from equipoise.report.volumes import class_counts, further_tables, patients
 from equipoise.results.tables import write_all_tables
 from equipoise.runs.run import open_run
@@ -146,7 +147,7 @@ def test_without_the_file_of_patients_there_is_no_chart_of_them(volumes_copy: Pa
 
 
 def test_warnings_of_dense_mode_few_patients_and_notes(volumes_run: Path) -> None:
-    said = list(warnings(read_contents(volumes_run)))
+    said = list(first_screen_warnings(read_contents(volumes_run)))
     assert any("With 5 test patients " in text for text in said)
     assert any(text.startswith("In dense mode (dense) ") for text in said)
     assert said.count("random, in 2 of 2 cells: The network found nothing.") == 1
@@ -158,7 +159,7 @@ def test_dense_mode_is_found_inside_a_cascade(volumes_copy: Path) -> None:
     study["methods"][2]["steps"][-1]["settings"]["divide"] = {"mode": "dense"}
     write_json(volumes_copy / "study.json", study)
     assert any(
-        "In dense mode (dense, cascade)" in text for text in warnings(read_contents(volumes_copy))
+        "In dense mode (dense, cascade)" in text for text in first_screen_warnings(read_contents(volumes_copy))
     )
 
 
@@ -176,7 +177,7 @@ def test_what_is_missing_failed_or_was_left_out_is_said_and_names_are_escaped(
         {**read_json(cell / "record.json"), "status": "failed", "error": "too dark"},
     )
     write_all_tables(open_run(volumes_copy))
-    said = list(warnings(read_contents(volumes_copy, names=True)))
+    said = list(first_screen_warnings(read_contents(volumes_copy, names=True)))
     assert said[0] == "1 of 6 cells failed (dense in 1 of 2 runs): too dark"
     assert "1 of 6 cells is missing" in said[1]
     assert said[-1].endswith(": case 7 has no T2.")

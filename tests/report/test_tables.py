@@ -17,7 +17,8 @@ from equipoise.report.charts import (
     quantity,
 )
 from equipoise.report.figures import styles_of
-from equipoise.report.overview import class_counts, warnings
+from equipoise.report.html import first_screen_warnings
+from equipoise.report.overview import class_counts
 from equipoise.report.run_contents import read_contents
 from equipoise.report.tables import by_metric, costs, findings, forests, headline, scores
 
@@ -61,8 +62,8 @@ def test_counts_and_the_small_class(make_run: MakeRun) -> None:
     c = read_contents(make_run(counts=(600, 40)))
     rare = class_counts(c)[1]
     assert (rare.rare, rare.count, rare.parts["test"]) == (True, "40", "10")
-    pattern = r"Few test images .*: 10 of carcinoma \(10\.0\)\."
-    assert any(re.match(pattern, warning) for warning in warnings(c))
+    pattern = r"Few test images .*: 10 of carcinoma, where one image changes recall by 0\.100\."
+    assert any(re.match(pattern, warning) for warning in first_screen_warnings(c))
 
 
 def test_synthetic_images_that_are_much_alike_are_named(make_run: MakeRun) -> None:
@@ -70,15 +71,49 @@ def test_synthetic_images_that_are_much_alike_are_named(make_run: MakeRun) -> No
     for method, share in {"dcgan": 0.07, "cdcgan": 0.8}.items():
         for path in run.glob(f"cells/{method}/*/*/record.json"):
             write_json(path, {**read_json(path), "diversity": {"0": 0.1, "1": share}})
-    alike = [w for w in warnings(read_contents(run)) if "alike" in w]
+    alike = [w for w in first_screen_warnings(read_contents(run)) if "alike" in w]
     assert len(alike) == 1
     assert re.search("carcinoma .*dcgan .* 7 %", alike[0])
+
+
+def test_a_threshold_that_runs_do_not_agree_on_is_named(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    c = read_contents(make_run())
+    spread = [0.11, 0.3, 0.35, 0.4, 0.74]
+    monkeypatch.setattr("equipoise.report.overview.advised_thresholds", lambda *_: spread)
+    (said,) = [w for w in first_screen_warnings(c) if "advised threshold" in w]
+    assert "over 5 runs it is 0.11 to 0.74 (median 0.35, half of the runs 0.30 to 0.40)" in said
+    monkeypatch.setattr("equipoise.report.overview.advised_thresholds", lambda *_: spread[1:4])
+    assert not [w for w in first_screen_warnings(c) if "advised threshold" in w]
+
+
+def test_the_terminal_does_not_repeat_what_it_said_of_the_images(make_run: MakeRun) -> None:
+    c = read_contents(make_run(skipped=["film.png: truncated"], notes=["Some are gray."]))
+    everything, new = first_screen_warnings(c), first_screen_warnings(c, of_input=False)
+    repeated = set(everything).difference(new)
+    assert "Some are gray." in repeated
+    assert any("could not be read" in text for text in repeated)
+    assert not repeated.intersection(new)
+
+
+def test_methods_that_are_one_are_named_with_the_reason(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    c = read_contents(make_run())
+    pairs = [("class_weights", "crt")]
+    monkeypatch.setattr("equipoise.report.overview.same_predictions", lambda _: pairs)
+    (said,) = [w for w in first_screen_warnings(c) if "class_weights and crt predict" in w]
+    assert "head" not in said
+    monkeypatch.setattr("equipoise.report.overview.is_frozen", lambda _: True)
+    (said,) = [w for w in first_screen_warnings(c) if "class_weights and crt predict" in w]
+    assert "end in the same head" in said
 
 
 def test_skipped_files_are_counted(make_run: MakeRun) -> None:
     run = make_run(skipped=[f"film-{i}.png: truncated" for i in range(7)])
     c = read_contents(run, names=True)
-    assert any("7 files" in w and "film-4.png" in w and "film-5.png" not in w for w in warnings(c))
+    assert any("7 files" in w and "film-4.png" in w and "film-5.png" not in w for w in first_screen_warnings(c))
 
 
 def test_confusion_cells_have_counts_and_shares_of_the_truth() -> None:

@@ -11,7 +11,7 @@ import pytest
 from equipoise.audit.gate import GateDecision
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.thresholds import best_threshold
-from equipoise.results.advice import advise, advise_volumes
+from equipoise.results.advice import advise, advise_volumes, advised_thresholds
 from equipoise.results.image_tables import summarize
 from equipoise.results.own_thresholds import threshold_rows
 from equipoise.results.records import Comparison, MethodResult, Results, Summary, VerdictWord
@@ -59,6 +59,7 @@ def test_where_nothing_is_better_the_baseline_is_kept(write_run: WriteRun) -> No
         for row in threshold_rows(run)
         if row.method == "none" and row.class_name == "class-1"
     )
+    assert sorted(advised_thresholds(results, run)) == thresholds
     assert text.startswith("Keep the plain classifier (none) and call an image class-1")
     assert f"{thresholds[4]:.2g} on ({thresholds[0]:.2g} to {thresholds[-1]:.2g}" in text
     largest = max(row.detectable for row in results.compared_on(results.decisive_metric))

@@ -47,7 +47,7 @@ def test_a_shift_alone_is_not_called_better(write_run: WriteRun) -> None:
     results = results_of(write_run(arms, n_splits=3, counts=(150, 60)))
     first, second = results.verdict
     assert first.startswith("No method is detectably better than none")
-    assert re.search(rf"balanced accuracy changes with shifted {EFFECT}", second)
+    assert re.search(rf"balanced accuracy rises with shifted {EFFECT}", second)
     assert {judgment.word for judgment in results.judgments} == {"moves the operating point"}
 
 
@@ -55,7 +55,7 @@ def test_a_loss_at_the_usual_threshold_is_not_called_a_gain(write_run: WriteRun)
     arms = {"none": (1.2, 0.5), "shifted": (1.2, -1.5, 0.1)}
     second = results_of(write_run(arms, n_splits=3, counts=(150, 60))).verdict[1]
     assert re.search(r"balanced accuracy falls with shifted -0\.\d{3} \[", second)
-    assert "for nothing" not in second
+    assert "no gain was detected" not in second
 
 
 def test_a_loss_in_ranking_outweighs_a_gain_at_the_usual_threshold(write_run: WriteRun) -> None:
@@ -125,7 +125,7 @@ def test_a_recall_that_a_threshold_can_buy_is_not_the_headline(write_run: WriteR
     folder = write_run(arms, n_splits=3, counts=(150, 60), primary_metric="rare_recall")
     first, second = results_of(folder).verdict
     assert f"better than none in {OWN}" in first
-    assert re.search(rf"positive-class recall changes with shifted {EFFECT}", second)
+    assert re.search(rf"positive-class recall rises with shifted {EFFECT}", second)
 
 
 def test_one_run_is_not_enough(write_run: WriteRun) -> None:

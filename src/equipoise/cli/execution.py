@@ -122,7 +122,7 @@ def execute(
         if not complete:
             clock.store(out)  # the report shows it
         with clock.stage(REPORT):
-            write_and_show(run, results, names=names)
+            write_and_show(run, results, names=names, of_input=False)
     finally:  # an interrupted run counts too
         if not complete and (out / "study.json").is_file():
             clock.store(out)
@@ -223,8 +223,15 @@ def write_tables(folder: Path) -> "tuple[Run, Results]":
     return run, write_all_tables(run)
 
 
-def write_and_show(run: "Run", results: "Results", *, names: bool) -> None:
-    """Write the report, then print the results."""
+def write_and_show(run: "Run", results: "Results", *, names: bool, of_input: bool) -> None:
+    """Write the report, then print the results.
+
+    Args:
+        run: The run.
+        results: Its results.
+        names: Whether the report shows names of files and patients.
+        of_input: Whether what is seen in the images is printed; `show_study` has printed it else.
+    """
     from equipoise.cli.console import show_results
     from equipoise.cli.plan_text import kept_sentence
     from equipoise.report.advice import advice_of
@@ -235,7 +242,8 @@ def write_and_show(run: "Run", results: "Results", *, names: bool) -> None:
     contents = Contents(run=run, results=results, names=names)
     report = write_report(contents)  # before anything is printed, so that no terminal can cost it
     named = replace(contents, names=True)  # the terminal is not handed over
-    show_results(results, advice_of(contents), first_screen_warnings(named))
+    warnings = first_screen_warnings(named, of_input=of_input)
+    show_results(results, advice_of(contents), warnings)
     outcome = kept_plan(run, results)
     if outcome is not None:
         say(kept_sentence(outcome))

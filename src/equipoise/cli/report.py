@@ -30,5 +30,5 @@ def report(folder: Folder, *, names: Names = False) -> None:
     report.html names no file or patient, so that it can be handed over; the tables beside it do.
     """
     run, results = write_tables(folder)
-    write_and_show(run, results, names=names)
+    write_and_show(run, results, names=names, of_input=True)
     exit_for_failures(results)

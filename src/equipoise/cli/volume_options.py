@@ -42,7 +42,13 @@ N4 = Annotated[
     ),
 ]
 PatchSize = Annotated[
-    int, typer.Option(min=16, max=1024, help="Side of patches in pixels.", rich_help_panel=VOLUMES)
+    int,
+    typer.Option(
+        min=32,
+        max=1024,
+        help="Side of patches in pixels: a multiple of 8, with methods called unet_... of 16.",
+        rich_help_panel=VOLUMES,
+    ),
 ]
 PatchBatch = Annotated[
     int, typer.Option(min=2, max=4096, help="Patches per optimizer step.", rich_help_panel=VOLUMES)

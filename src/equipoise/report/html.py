@@ -90,11 +90,16 @@ def empty_sections(view: Mapping[str, Any]) -> list[str]:
     return empty
 
 
-def first_screen_warnings(contents: Contents) -> list[str]:
-    """Return what the first screen says before a reader relies on it."""
-    if contents.results.task == SEGMENTATION:
-        return list(segmentation.warnings(contents))
-    return list(overview.warnings(contents))
+def first_screen_warnings(contents: Contents, *, of_input: bool = True) -> list[str]:
+    """Return what the first screen says before a reader relies on it.
+
+    Args:
+        contents: The run.
+        of_input: Whether to include what was said of the images before training.
+    """
+    is_volumes = contents.results.task == SEGMENTATION
+    notices = segmentation.notices(contents) if is_volumes else overview.notices(contents)
+    return [notice.text for notice in notices if of_input or not notice.is_about_input]
 
 
 def environment() -> Environment:

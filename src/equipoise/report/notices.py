@@ -19,11 +19,13 @@ class Notice:
         text: A sentence.
         group: `CELLS`, `TRAINING` or `IMAGES`.
         decisive: Whether the verdict means something else, or nothing, because of it.
+        is_about_input: Whether it is seen in what was read, so that it was said before training.
     """
 
     text: str
     group: str
     decisive: bool = False
+    is_about_input: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

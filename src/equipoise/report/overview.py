@@ -12,17 +12,20 @@ from equipoise.report.figures import OKABE_ITO
 from equipoise.report.formatting import extent, listed, plural, times
 from equipoise.report.notices import CELLS, IMAGES, TRAINING, Notice
 from equipoise.report.run_contents import Contents
+from equipoise.results.advice import advised_thresholds
 from equipoise.results.checkpoints import disagreement, policy_in_words, read_checkpoints
 from equipoise.results.phrases import agrees
 from equipoise.results.records import RANKING
 from equipoise.results.regime.warning import is_frozen
 from equipoise.results.replay import missing_replays
+from equipoise.results.same_predictions import same_predictions
 from equipoise.runs.description import COINCIDENCE, NO_PATIENTS
 from equipoise.runs.duplicate_pairs import DuplicatePairs, PairsBySplit
 
 MUCH_ALIKE = 0.5  # pairwise distance of synthetic images as a share of that of real ones
 DECISIVE = (*NO_PATIENTS, COINCIDENCE)  # beginnings of notes
 FEW_IMAGES = 30  # test images of a class in a split; with fewer, one moves recall by over 3 points
+MOST_SPREAD = 0.25  # of the advised threshold over the runs, in probability
 MOST_NAMED = 5  # files in one sentence
 MOST_WARNINGS = 6  # about the regime on the first screen; the section has all
 
@@ -84,12 +87,6 @@ def glance(c: Contents) -> dict[str, str]:
     }
 
 
-def warnings(c: Contents) -> Iterator[str]:
-    """Yield what a reader has to know before believing the rest."""
-    for notice in notices(c):
-        yield notice.text
-
-
 def notices(c: Contents) -> Iterator[Notice]:
     """Yield the same with the group of each, and whether it changes the reading of the verdict."""
     yield from stated_notes(c)
@@ -100,6 +97,8 @@ def notices(c: Contents) -> Iterator[Notice]:
     yield from notes(c)
     yield from regime_notices(c)
     yield from small_test_sets(c)
+    yield from unsettled_threshold(c)
+    yield from same_methods(c)
     yield from similar_synthetic_images(c)
     missing = missing_replays(c.description, c.run.images.adding)
     if missing:
@@ -119,13 +118,13 @@ def notices(c: Contents) -> Iterator[Notice]:
             more = ", …" if len(skipped) > MOST_NAMED else ""
             named = f" ({', '.join(skipped[:MOST_NAMED])}{more})"
         text = f"Left out, because they could not be read: {plural(len(skipped), 'file')}{named}."
-        yield Notice(text=text, group=IMAGES)
+        yield Notice(text=text, group=IMAGES, is_about_input=True)
 
 
 def stated_notes(c: Contents) -> Iterator[Notice]:
     """Yield what the user wants every reader to know."""
     for note in c.description.notes[: c.description.n_stated_notes]:
-        yield Notice(text=note, group=IMAGES, decisive=True)
+        yield Notice(text=note, group=IMAGES, decisive=True, is_about_input=True)
 
 
 def notes(c: Contents) -> Iterator[Notice]:
@@ -134,7 +133,8 @@ def notes(c: Contents) -> Iterator[Notice]:
     Without patients a comparison may leak; where class and file coincide, it may be about files.
     """
     for note in c.description.notes[c.description.n_stated_notes :]:
-        yield Notice(text=note, group=IMAGES, decisive=note.startswith(DECISIVE))
+        decisive = note.startswith(DECISIVE)
+        yield Notice(text=note, group=IMAGES, decisive=decisive, is_about_input=True)
 
 
 def regime_notices(c: Contents) -> Iterator[Notice]:
@@ -183,7 +183,7 @@ def conflicting_labels(c: Contents) -> Iterator[Notice]:
             f"{plural(n, 'pair')} of duplicate images {agrees(n, 'has', 'have')} different labels, "
             f"one of {agrees(n, 'which', 'each pair')} is wrong: see Duplicates."
         )
-        yield Notice(text=text, group=IMAGES, decisive=True)
+        yield Notice(text=text, group=IMAGES, decisive=True, is_about_input=True)
 
 
 def crossing_by_part(c: Contents) -> dict[str, PairsBySplit]:
@@ -201,10 +201,42 @@ def small_test_sets(c: Contents) -> Iterator[Notice]:
             text = f"A test part has no image of {name}: metrics that need one are missing there."
             yield Notice(text=text, group=IMAGES)
         elif n < FEW_IMAGES:
-            few.append(f"{n:,} of {name} ({100 / n:.1f})")
+            few.append(f"{n:,} of {name}, where one image changes recall by {1 / n:.3f}")
     if few:
-        text = f"Few test images in a split (points of recall that one moves): {listed(few)}."
+        text = f"Few test images in a split: {'; '.join(few)}."
         yield Notice(text=text, group=IMAGES)
+
+
+def unsettled_threshold(c: Contents) -> Iterator[Notice]:
+    """Yield that the advised threshold differs much between runs."""
+    thresholds = advised_thresholds(c.results, c.run.images)
+    if not thresholds:
+        return
+    low, first, middle, third, high = np.quantile(thresholds, [0, 0.25, 0.5, 0.75, 1])
+    if high - low > MOST_SPREAD:
+        text = (
+            f"The advised threshold is hardly settled: over {len(thresholds)} runs it is "
+            f"{low:.2f} to {high:.2f} (median {middle:.2f}, half of the runs {first:.2f} to "
+            f"{third:.2f}). Choose it again on images of the place where it will be used, with "
+            f"more of {c.rare_class} than in these validation images."
+        )
+        yield Notice(text=text, group=TRAINING, decisive=True)
+
+
+def same_methods(c: Contents) -> Iterator[Notice]:
+    """Yield which methods are one in fact, because all their predictions are the same."""
+    why = ""
+    if is_frozen(c.description):
+        why = (
+            " With frozen features a head is trained until it is the best for its loss, so methods "
+            "whose losses weight the images alike end in the same head."
+        )
+    for methods in same_predictions(c.run.images):
+        text = (
+            f"{listed(methods)} predict the same in every run: here they are one method under "
+            f"{len(methods)} names.{why}"
+        )
+        yield Notice(text=text, group=TRAINING)
 
 
 def similar_synthetic_images(c: Contents) -> Iterator[Notice]:

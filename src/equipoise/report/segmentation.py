@@ -128,12 +128,6 @@ def glance(c: Contents) -> dict[str, str]:
     }
 
 
-def warnings(c: Contents) -> Iterator[str]:
-    """Yield what a reader has to know before believing the rest."""
-    for notice in notices(c):
-        yield notice.text
-
-
 def notices(c: Contents) -> Iterator[Notice]:
     """Yield the same with the group of each, and whether it changes the reading of the verdict."""
     yield from overview.stated_notes(c)
@@ -161,9 +155,10 @@ def notices(c: Contents) -> Iterator[Notice]:
     skipped = c.description.skipped
     if skipped and not c.names:
         text = f"Left out, because they could not be read: {plural(len(skipped), 'case')}."
-        yield Notice(text=text, group=IMAGES)
+        yield Notice(text=text, group=IMAGES, is_about_input=True)
     for reason in skipped if c.names else ():
-        yield Notice(text=f"A case was left out: {reason}", group=IMAGES)
+        text = f"A case was left out: {reason}"
+        yield Notice(text=text, group=IMAGES, is_about_input=True)
 
 
 def dense_methods(c: Contents) -> list[str]:

@@ -69,6 +69,15 @@ def advised_judgment(results: Results, run: ImageRun) -> Judgment | None:
     return _best_on_validation(better, run) if better else None
 
 
+def advised_thresholds(results: Results, run: ImageRun) -> list[float]:
+    """Return the threshold of each run of the advised method; none where none is advised."""
+    if results.decisive_metric == RANKING or len(results.class_names) != 2:
+        return []
+    chosen = advised_judgment(results, run)
+    method = results.baseline if chosen is None else chosen.method
+    return [] if _largest_wins(method, results) else _thresholds_of(method, run)
+
+
 def advise_volumes(results: Results) -> str:
     """Write what to do after a study of volumes."""
     metric = results.metrics[results.decisive_metric]
@@ -111,23 +120,39 @@ def _decide(method: str, results: Results, run: ImageRun) -> str:
         reached = f"{results.metrics[RANKING].label} {_with_ends(ranking)}"
         return f"choose its threshold on validation images: {reached}"
     usual = summaries[results.primary_metric]
-    comparable = results.decisive_metric == f"decided_{results.primary_metric}"
     label = results.metrics[results.decisive_metric].label.removesuffix(" at own thresholds")
-    if comparable and usual.mean >= decided.mean:
+    if _largest_wins(method, results):
         return (
             f"decide by its largest probability: {label} {_with_ends(usual)}; thresholds chosen on "
             f"validation images do no better ({decided.mean:.2f})"
         )
     if len(results.class_names) == 2:
-        decisions = [run.decisions[cell.cell] for cell in run.cells_of(method)]
-        thresholds = [decision.threshold for decision in decisions if decision is not None]
-        rule = f"call an image {rare} from a probability of {_threshold(thresholds)}"
+        thresholds = _threshold(_thresholds_of(method, run))
+        rule = f"call an image {rare} from a probability of {thresholds}"
     else:
         rule = "add the offsets of thresholds.csv to the log probabilities before the largest wins"
     instead = ""
-    if comparable and decided.mean - usual.mean >= NOTICEABLE:
+    if _is_comparable(results) and decided.mean - usual.mean >= NOTICEABLE:
         instead = f" instead of {usual.mean:.2f} at the usual threshold"
     return f"{rule}: {label} {_with_ends(decided)}{instead}"
+
+
+def _is_comparable(results: Results) -> bool:
+    """Return whether the decisive metric is the primary one at own thresholds."""
+    return results.decisive_metric == f"decided_{results.primary_metric}"
+
+
+def _largest_wins(method: str, results: Results) -> bool:
+    """Return whether thresholds chosen on validation images do no better than the usual one."""
+    summaries = next(m.metrics for m in results.methods if m.method == method)
+    usual, decided = summaries[results.primary_metric], summaries[results.decisive_metric]
+    return _is_comparable(results) and usual.mean >= decided.mean
+
+
+def _thresholds_of(method: str, run: ImageRun) -> list[float]:
+    """Return the threshold of each run of a method that has one."""
+    decisions = [run.decisions[cell.cell] for cell in run.cells_of(method)]
+    return [decision.threshold for decision in decisions if decision is not None]
 
 
 def _threshold(thresholds: list[float]) -> str:

@@ -176,13 +176,13 @@ def _shifts(usual: Sequence[Comparison], primary: str) -> Iterator[str]:
     """Yield gains and losses at the usual threshold that are gone at own thresholds."""
     if gains := with_verdict("better", usual):
         yield (
-            f"at the usual threshold {primary} changes with {effects(gains)}, which only moves the "
-            "operating point: a threshold gives as much for nothing"
+            f"at the usual threshold {primary} rises with {effects(gains)}, which moves the "
+            "operating point: at own thresholds no gain was detected"
         )
     if losses := with_verdict("worse", usual):
         yield (
-            f"at the usual threshold {primary} falls with {effects(losses)}, which only moves the "
-            "operating point: another threshold undoes it"
+            f"at the usual threshold {primary} falls with {effects(losses)}, which moves the "
+            "operating point: at own thresholds no loss was detected"
         )
 
 

@@ -124,8 +124,8 @@ class Judgment:
     Attributes:
         word: "better" and "worse" speak of the decisive metric or of the ranking; "mixed" where one
             is better and the other worse. "ranks better": in AUROC alone. "moves the operating
-            point": only the calls at the usual threshold differ, which a threshold gives for
-            nothing. The other words as in `Comparison`.
+            point": the calls at the usual threshold differ, and at own thresholds and in ranking no
+            difference is detected. The other words as in `Comparison`.
         decisive: Each at its own threshold; see `Results.decisive_metric`.
         ranking: On `RANKING`.
         as_trained: On the primary metric at the usual threshold; None where that is the decisive
