@@ -13,9 +13,8 @@ from tests.fixtures.volume_run import LOW_GRADE, label_maps
 
 from equipoise.atomic import read_json, write_json
 from equipoise.data.volumes.loading import NO_PATIENTS
-from equipoise.report.html import write_report
+from equipoise.report.html import first_screen_warnings, write_report
 from equipoise.report.run_contents import read_contents
-from equipoise.report.html import first_screen_warnings
 from equipoise.report.segmentation import AFTER, BEFORE, glance, stages
 from equipoise.report.volumes import class_counts, further_tables, patients
 from equipoise.results.tables import write_all_tables
@@ -159,7 +158,8 @@ def test_dense_mode_is_found_inside_a_cascade(volumes_copy: Path) -> None:
     study["methods"][2]["steps"][-1]["settings"]["divide"] = {"mode": "dense"}
     write_json(volumes_copy / "study.json", study)
     assert any(
-        "In dense mode (dense, cascade)" in text for text in first_screen_warnings(read_contents(volumes_copy))
+        "In dense mode (dense, cascade)" in text
+        for text in first_screen_warnings(read_contents(volumes_copy))
     )
 
 

@@ -113,7 +113,8 @@ def test_methods_that_are_one_are_named_with_the_reason(
 def test_skipped_files_are_counted(make_run: MakeRun) -> None:
     run = make_run(skipped=[f"film-{i}.png: truncated" for i in range(7)])
     c = read_contents(run, names=True)
-    assert any("7 files" in w and "film-4.png" in w and "film-5.png" not in w for w in first_screen_warnings(c))
+    said = first_screen_warnings(c)
+    assert any("7 files" in w and "film-4.png" in w and "film-5.png" not in w for w in said)
 
 
 def test_confusion_cells_have_counts_and_shares_of_the_truth() -> None:
