@@ -35,6 +35,25 @@ def test_cells_are_in_the_order_of_methods_splits_and_seeds(write_run: WriteRun)
     assert tuple(run.records) == run.cells == tuple(f.cell for f in run.images.finished)
 
 
+def test_scores_of_many_cells_lie_in_files(
+    write_run: WriteRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path))
+    in_memory = open_run(write_run(ARMS, n_splits=2)).images
+    for module in ("runs.run", "data.scratch"):
+        monkeypatch.setattr(f"equipoise.{module}.LARGE", 0)
+    monkeypatch.setattr("equipoise.data.scratch.FILE_BYTES", 10_000)
+    in_files = open_run(write_run(ARMS, n_splits=2)).images
+    for first, second in zip(in_memory.finished, in_files.finished, strict=True):
+        for part in ("predictions", "validation"):
+            before, after = getattr(first, part), getattr(second, part)
+            np.testing.assert_array_equal(before.y_score, after.y_score)
+            np.testing.assert_array_equal(before.y_true, after.y_true)
+        assert not second.predictions.y_score.flags.owndata
+    ids = {id(cell.ids) for cell in in_files.finished}
+    assert len(ids) == 2  # those of a split are in memory once
+
+
 def test_finished_failed_and_missing_cells(write_run: WriteRun) -> None:
     failed, missing = ("crt", "split-0", 1), ("gan", "split-0", 2)
     run = open_run(write_run(ARMS, failed=[failed], missing=[missing]))

@@ -1,6 +1,6 @@
 """`ImageRun`: the stored predictions of a study of images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.arrays import Scores
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError
 from equipoise.metrics.base import Metric, Predictions
@@ -100,6 +101,26 @@ class FinishedCell:
             validation_other=self.validation_other
             and _with_truth_of(first.validation, self.validation_other),
         )
+
+    def with_scores_in(self, move: Callable[[Scores], Scores]) -> Self:
+        """Return the same cell with its scores where `move` puts them."""
+
+        def moved(predictions: Predictions) -> Predictions:
+            return replace(predictions, y_score=move(predictions.y_score))
+
+        return replace(
+            self,
+            predictions=moved(self.predictions),
+            validation=moved(self.validation),
+            other=self.other and moved(self.other),
+            validation_other=self.validation_other and moved(self.validation_other),
+        )
+
+    @property
+    def n_score_bytes(self) -> int:
+        """Bytes of all scores."""
+        parts = (self.predictions, self.validation, self.other, self.validation_other)
+        return sum(part.y_score.nbytes for part in parts if part is not None)
 
     def value_of(self, metric: Metric) -> float:
         """Return a metric of the test images, computed once."""

@@ -10,7 +10,9 @@ import numpy as np
 from equipoise.arrays import Images, Labels
 from equipoise.atomic import read_arrays, read_json, reading
 from equipoise.checksums import DamageReport, check_file
+from equipoise.data.scratch import ScratchArrays
 from equipoise.exceptions import DataError
+from equipoise.image_rows import LARGE
 from equipoise.runs.case_measures import read_measures
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import (
@@ -127,17 +129,18 @@ class Run:
 
     @cached_property
     def images(self) -> ImageRun:
-        """The predictions of a study of images.
+        """The predictions of a study of images; more than `LARGE` bytes lie in temporary files.
 
         Raises:
             DataError: The run is on volumes, or the cells of a split were tested on different
                 images.
             DamagedFileError: Predictions are damaged; names all.
+            SettingError: There is no room for large ones.
         """
         self.description.images  # noqa: B018 (raises where the run is on volumes)
         finished = []
         first_of_split: dict[str, FinishedCell] = {}
-        damage = DamageReport()
+        damage, scratch = DamageReport(), ScratchArrays()
         for record in self.finished:
             path = self.path(record.cell) / "predictions.npz"
             with damage.attempt(), reading(path):
@@ -147,6 +150,8 @@ class Run:
                     rare_class=self.description.rare_class,
                     first=first_of_split.get(record.cell.split),
                 )
+                if len(self.finished) * cell.n_score_bytes > LARGE:
+                    cell = cell.with_scores_in(scratch.moved)
                 first_of_split.setdefault(record.cell.split, cell)
                 finished.append(cell)
         damage.raise_all()
