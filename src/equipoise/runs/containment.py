@@ -41,7 +41,7 @@ def check_links(folder: Path) -> None:
     """
     root = Path(os.path.realpath(folder))  # which raises nothing where links go in a circle
     links = []
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in sorted(os.walk(folder)):
         for name in sorted([*folders, *files]):
             path = Path(place, name)
             if path.is_symlink():

@@ -67,6 +67,8 @@ def test_faults_name_the_table(tmp_path: Path) -> None:
         (("Train-labels.tsv", "test_labels.csv", "test.csv"), ["train", "test"]),
         (("fold1_train.csv", "fold1_val.csv", "fold2_train.csv"), ["train", "validation"]),
         (("train.csv",), []),
+        (("train.csv", "._train.csv", "._test.csv"), []),
+        (("train.csv", "test.csv", "._test.csv"), ["train", "test"]),
         (("val.csv", "test.csv"), []),
         (("train_a.csv", "test_b.csv"), []),
         (("labels.csv", "test.csv", "train.csv"), []),

@@ -8,7 +8,7 @@ from equipoise.data.csv_table import Table, TableRow, compact, read_table
 from equipoise.data.images.companions import words_of
 from equipoise.data.images.listing import split_of
 from equipoise.data.images.table_columns import COLUMNS, TABLE_SUFFIXES
-from equipoise.data.walking import is_ignored
+from equipoise.data.walking import SYSTEM_NAMES, is_ignored
 from equipoise.names import first_names
 
 SPLIT_COLUMN = "split"  # of the joined table
@@ -19,6 +19,7 @@ def parts_of_split(path: Path, ignore: Sequence[str] = ()) -> dict[Path, str]:
 
     They are beside it, such as train.csv and test.csv, or in folders beside its own, such as
     train/labels.csv and test/labels.csv. Empty unless one part is for training and one is not.
+    Files of the system, such as ._test.csv, are none.
 
     Args:
         path: The table.
@@ -43,8 +44,9 @@ def parts_of_split(path: Path, ignore: Sequence[str] = ()) -> dict[Path, str]:
         for folder in path.parent.parent.iterdir():
             parts[folder / path.name] = split_of(folder.name)
     for other, part in sorted(parts.items()):
-        is_left_out = other != path and is_ignored(f"{other.parent.name}/{other.name}", ignore)
-        if not part or is_left_out or not other.is_file():
+        is_left_out = is_ignored(f"{other.parent.name}/{other.name}", ignore)
+        is_left_out = is_left_out or SYSTEM_NAMES.fullmatch(other.name) is not None
+        if not part or (other != path and is_left_out) or not other.is_file():
             del parts[other]
     is_split = path in parts and "train" in parts.values() and len(set(parts.values())) > 1
     return dict(sorted(parts.items())) if is_split else {}

@@ -38,7 +38,7 @@ class FrozenExtractor:
         description: Network, weights, layers, side, device.
         shape: (c, h, w) of the images.
         span: Values of black and white.
-        workspace: Folder of the caches; None computes everything anew.
+        workspace: Folder of the caches; None computes everything again.
 
     Attributes:
         network: The `FeatureNetwork`.

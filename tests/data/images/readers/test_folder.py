@@ -211,6 +211,16 @@ def test_an_archive_without_class_folders_is_named(tmp_path: Path) -> None:
         read(tmp_path, ReadOptions())
 
 
+def test_files_that_are_no_images_are_named_but_not_those_of_the_system(tmp_path: Path) -> None:
+    for name in (".DS_Store", "._1.png"):
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=r"0 images are .*\(--table FILE\.csv\)\.$"):
+        read(tmp_path, OPTIONS)
+    (tmp_path / "a.nrrd").touch()
+    with pytest.raises(DataError, match=r"Its files \(.*nrrd\) cannot be read"):
+        read(tmp_path, OPTIONS)
+
+
 def test_a_table_that_names_the_folders_of_patients_is_named(tmp_path: Path) -> None:
     write(tmp_path, *(f"sub-0{i}/anat/sub-0{i}_T1w.png" for i in range(4)))
     lines = ["participant_id\tdiagnosis", *(f"sub-0{i}\till" for i in range(4))]

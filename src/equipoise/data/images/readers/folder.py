@@ -198,17 +198,21 @@ def _classes_in(parent: Path, names: Sequence[str], *, part: bool = False) -> Se
     """Return the names of class folders, after a check that there are some."""
     if names:
         return names
-    n_images = sum(is_image(file.name) for file in parent.iterdir())
+    files = []
+    for path in sorted(parent.iterdir()):
+        if path.is_file() and not SYSTEM_NAMES.fullmatch(path.name):
+            files.append(path.name)
+    n_images = sum(map(is_image, files))
     remedy = ""
     if part:
         remedy = (
             f" If '{parent.name}' is a part without labels, leave it out with ignore "
             f"({ignore_options([parent.name])})."
         )
-    elif archives := sorted(file.name for file in parent.glob("*.npz")):
+    elif archives := [name for name in files if name.endswith(".npz")]:
         remedy = f" A MedMNIST file is given by its own path, such as {parent / archives[0]}."
-    elif not n_images and (others := [file.name for file in parent.iterdir() if file.is_file()]):
-        remedy = f" Its files ({by_suffix(sorted(others))}) cannot be read: convert them to images."
+    elif files and not n_images:
+        remedy = f" Its files ({by_suffix(files)}) cannot be read: convert them to images."
     raise DataError(
         f"Expected a class folder for each class in {parent}, found none ({n_images} images "
         "are directly in it). Sort the images into one folder per class, or list them with "
