@@ -216,8 +216,8 @@ def test_files_that_are_no_images_are_named_but_not_those_of_the_system(tmp_path
         (tmp_path / name).touch()
     with pytest.raises(DataError, match=r"0 images are .*\(--table FILE\.csv\)\.$"):
         read(tmp_path, OPTIONS)
-    (tmp_path / "a.nrrd").touch()
-    with pytest.raises(DataError, match=r"Its files \(.*nrrd\) cannot be read"):
+    (tmp_path / "a.mat").touch()
+    with pytest.raises(DataError, match=r"Its files \(“a\.mat”\) cannot be read"):
         read(tmp_path, OPTIONS)
 
 
