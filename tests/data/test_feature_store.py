@@ -1,15 +1,19 @@
+import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from equipoise.arrays import Rows
+from equipoise import atomic
+from equipoise.arrays import Images, Rows, fingerprint
 from equipoise.data import feature_store
 from equipoise.data.feature_store import (
     FEATURES,
     FeatureStore,
     HalfFeatures,
     image_keys,
+    keys_remembered,
 )
 
 KEYS = ["a", "b", "c", "d", "e"]
@@ -67,6 +71,53 @@ def test_damaged_blocks_are_computed_again(tmp_path: Path) -> None:
     features = FeatureStore(tmp_path / "view", 2).features(KEYS, source)
     assert len(source.computed) == 5
     assert features[:, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_block_is_verified_once_while_its_files_stay_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FeatureStore(tmp_path / "view", 2).features(KEYS, Source())
+    verified: list[str] = []
+
+    def noted(path: Path) -> AbstractContextManager[None]:
+        verified.append(path.name)
+        return atomic.reading(path)
+
+    monkeypatch.setattr(feature_store, "reading", noted)
+    for _ in range(2):
+        FeatureStore(tmp_path / "view", 2).features(KEYS, Source())
+    assert verified == [feature_store.KEYS, FEATURES]
+    [block] = (tmp_path / "view").iterdir()
+    os.utime(block / FEATURES, ns=(0, 0))
+    FeatureStore(tmp_path / "view", 2).features(KEYS, Source())
+    assert len(verified) == 4
+
+
+def test_features_fill_an_array(tmp_path: Path) -> None:
+    views = np.full((5, 2, 2), -1, dtype=np.float16)
+    store = FeatureStore(tmp_path / "view", 2)
+    store.features(KEYS[:3], Source())
+    store.features(KEYS, Source(), out=views[:, 1])
+    assert views[:, :, 0].tolist() == [[-1, 0], [-1, 1], [-1, 2], [-1, 3], [-1, 4]]
+
+
+def test_remembered_images_are_hashed_once_and_only_if_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images, others = np.zeros((2, 3, 1, 4, 4), dtype=np.uint8)
+    hashed: list[Images] = []
+
+    def noted(image: Images) -> str:
+        hashed.append(image)
+        return fingerprint(image)
+
+    monkeypatch.setattr(feature_store, "fingerprint", noted)
+    with keys_remembered(images, others):
+        assert image_keys(images) == image_keys(images)
+        assert image_keys(images[1:]) == image_keys(images)[1:]
+        assert len(hashed) == 3 + 2
+    image_keys(images)
+    assert len(hashed) == 3 + 2 + 3
 
 
 def test_without_a_folder_nothing_is_kept() -> None:

@@ -185,7 +185,7 @@ class FrozenClassifier(BaseImageClassifier):
         """
         started = time.perf_counter()
         X, codes, synthetic = self._check_training(X, y, synthetic)
-        self.span_ = value_range(X if synthetic.all() else X[~synthetic])
+        self.span_ = value_range(X if synthetic.all() or not synthetic.any() else X[~synthetic])
         held_out = None
         if validation is not None:
             images = self.check_images(validation[0], "validation images")

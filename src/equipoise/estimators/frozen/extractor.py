@@ -73,15 +73,16 @@ class FrozenExtractor:
             DataError: Features are not finite in float16.
         """
         keys = image_keys(images)
-        features = np.empty((len(images), len(views), self.dimension), dtype=np.float32)
+        features = np.empty((len(images), len(views), self.dimension), dtype=np.float16)
         progress = _Progress(self._count_missing(keys, views))
         for i, view in enumerate(views):
 
             def compute(rows: Rows, view: View = view) -> HalfFeatures:
                 return self._compute(images[rows], view, progress)
 
-            features[:, i] = self._store(view).features(keys, compute)
-        return features
+            self._store(view).features(keys, compute, out=features[:, i])
+        converted: Features = torch.from_numpy(features).float().numpy()  # faster than NumPy
+        return converted
 
     def fill(self, images: ImageSource, views: Sequence[View]) -> int:
         """Store the features of images that the workspace lacks; return how many were missing."""

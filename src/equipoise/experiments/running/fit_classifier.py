@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from equipoise.arrays import Labels, Scores
 from equipoise.data.dataset import ImageDataset
+from equipoise.data.feature_store import keys_remembered
 from equipoise.experiments.running.cell_record import conditions, devices_of, seeded_method
 from equipoise.experiments.running.fit_watch import FitWatch, history_rows, timed
 from equipoise.experiments.running.peak_memory import PeakMemory
@@ -71,7 +72,8 @@ def fit_cell(cell: Cell, study: Study, workspace: Path, listener: Listener) -> O
     test = study.images.subset(split.test)
     watch = FitWatch(listener)
     seconds = dict.fromkeys(("resample", "train", "predict"), 0.0)
-    with PeakMemory() as memory, listening(watch):
+    held_out = (validation.images, test.images)
+    with PeakMemory() as memory, listening(watch), keys_remembered(*held_out):
         balanced = resample_and_fit(pipeline, train, validation, workspace, seconds)
         *resamplers, (_, classifier) = pipeline.steps
         with timed(seconds, "predict"):
