@@ -1,5 +1,6 @@
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,12 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.experiments.running.executors import InProcess, Processes
 from equipoise.experiments.running.forecast import estimate, makespan
 from equipoise.experiments.running.load_generator import busy_cores
-from equipoise.experiments.running.probes import LEAST_PER_CLASS, stratified_sample
+from equipoise.experiments.running.probes import (
+    LEAST_PER_CLASS,
+    MOST_SECONDS,
+    stratified_sample,
+)
+from equipoise.experiments.running.progress import announcement
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
 from equipoise.runs.store import RunStore
@@ -64,6 +70,24 @@ def test_probes_grow_until_they_can_be_timed(long_study: Study, fakes: Any, tmp_
     ticks = iter(np.arange(0, 1e6, 0.05))
     estimate(long_study, RunStore(tmp_path), InProcess(), clock=lambda: float(next(ticks)))
     assert 4 <= len(fakes.NearestMean.fits) <= 12
+
+
+def test_timing_ends_where_the_machine_is_busy(
+    long_study: Study, fakes: Any, tmp_path: Path
+) -> None:
+    """A first fit that another program holds up for minutes is the last one of a new kind."""
+
+    def clock() -> float:
+        return float(fakes.Watch.read()) + 2 * MOST_SECONDS * bool(fakes.NearestMean.fits)
+
+    methods = {**long_study.methods, "same": long_study.methods["none"]}
+    study = replace(long_study, methods=methods)
+    forecast = estimate(study, RunStore(tmp_path), InProcess(), clock=clock)
+    assert forecast.untimed == ["copies"]
+    assert forecast.seconds["copies"] == forecast.seconds["none"] == forecast.seconds["same"] > 0
+    assert len(fakes.NearestMean.fits) == 3  # warm-up, one step, two steps
+    assert fakes.NoisyCopies.seen == []
+    assert "1 of 3 methods count as the mean" in announcement(forecast)
 
 
 def test_workers_share_the_work(long_study: Study, fakes: Any, tmp_path: Path) -> None:

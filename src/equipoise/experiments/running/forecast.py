@@ -24,6 +24,7 @@ class Forecast:
         n_finished: Number of cells that are.
         n_workers: Number of cells trained at once.
         preparation: Seconds of the work that the cells share, before the first of them.
+        untimed: Methods that count as the mean of the others, because timing took too long.
     """
 
     seconds: dict[str, float]
@@ -31,6 +32,7 @@ class Forecast:
     n_finished: int
     n_workers: int
     preparation: float = 0.0
+    untimed: Sequence[str] = ()
 
     @property
     def total(self) -> float:
@@ -78,7 +80,8 @@ def estimate(
     """Train each distinct step of the methods for a few optimizer steps, and extrapolate.
 
     Only cells that are not finished count. Fits that an interrupted run has left in the workspace
-    are not looked up, so a continued study may be faster than forecast.
+    are not looked up, so a continued study may be faster than forecast. No probe is begun after
+    `MOST_SECONDS`: where other programs leave little of the processor, the cells are better begun.
     """
     import torch
 
@@ -90,21 +93,29 @@ def estimate(
     preparation = frozen.shared_seconds(store.workspace) if frozen else 0.0
     threads_before = torch.get_num_threads()
     torch.set_num_threads(executor.n_threads)
+    seconds: dict[str, float] = {}
+    untimed = []
     try:
         with busy_cores(min(executor.n_on_machine, len(remaining)) - 1):
             probe = probe_type(study, clock)
-            seconds = {}
             for method in dict.fromkeys(cell.method for cell in remaining):
                 steps = study.methods[method].steps
+                has_timed = all(probe.has_timed(step) for _, step in steps)
+                has_timed = has_timed and (frozen is None or frozen.has_timed(steps))
+                if probe.is_late and not has_timed:
+                    untimed.append(method)
+                    continue
                 seconds[method] = sum(probe.seconds(step) for _, step in steps)
                 if frozen:
                     seconds[method] += frozen.cell_seconds(steps)
     finally:
         torch.set_num_threads(threads_before)
+    mean = sum(seconds.values()) / max(1, len(seconds))
     return Forecast(
-        seconds=seconds,
+        seconds=seconds | dict.fromkeys(untimed, mean),
         remaining=remaining,
         n_finished=len(cells) - len(remaining),
         n_workers=executor.n_workers,
         preparation=preparation,
+        untimed=untimed,
     )

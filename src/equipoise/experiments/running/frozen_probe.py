@@ -58,6 +58,11 @@ class FrozenProbe:
             self._per_piece[key] = seconds / (n_batches * PROBED)
         return self._per_piece[key]
 
+    def has_timed(self, steps: list[tuple[str, Any]]) -> bool:
+        """Return whether `cell_seconds` trains nothing for the steps of a method."""
+        classifier = steps[-1][1]
+        return not isinstance(classifier, FrozenClassifier) or self._kind(classifier) in self._heads
+
     def cell_seconds(self, steps: list[tuple[str, Any]]) -> float:
         """Estimate the seconds of the classifier of a method; 0 where it is of another kind.
 
@@ -86,9 +91,7 @@ class FrozenProbe:
         return preparation.classifier.prepare(images, preparation.span, folder)
 
     def _head_seconds(self, classifier: FrozenClassifier, counts: list[int]) -> float:
-        settings = classifier.settings
-        kinds = (settings.head_kind, settings.second_stage, classifier.preparation)
-        key = repr(kinds)
+        settings, key = classifier.settings, self._kind(classifier)
         if key not in self._heads:
             share = min(1.0, MOST_IMAGES / sum(counts))
             probed = [max(2, round(share * n)) for n in counts]
@@ -101,6 +104,11 @@ class FrozenProbe:
             )
             self._heads[key] = seconds * sum(counts) / sum(probed)
         return self._heads[key]
+
+    def _kind(self, classifier: FrozenClassifier) -> str:
+        """Return a text that is the same for heads that take equally long."""
+        settings = classifier.settings
+        return repr((settings.head_kind, settings.second_stage, classifier.preparation))
 
 
 def has_frozen(study: Study) -> bool:

@@ -23,6 +23,9 @@ PROBE_SECONDS = 1.5  # of one such parameter; after this no longer probe is begu
 PROBE_SHARE = 0.01  # of what all runs of the study train for it; a shorter study is probed less
 FEW_STEPS = 8  # a price from fewer steps is as uncertain as the seconds of a short fit
 SECONDS_FOR_FEW = 10.0  # longest probe that is still begun to have as many steps
+MOST_SECONDS = (
+    300.0  # of all probes, where other programs keep the machine busy; see `Probe.is_late`
+)
 PROBED_IMAGES = 64  # synthetic images generated to time one
 MOST_IMAGES = 2000  # training images of a probe
 LEAST_PER_CLASS = 32  # of each class among them
@@ -49,7 +52,13 @@ class Probe(ABC):
         self.clock = clock
         self.n_test = len(study.splits[0].test)
         self.n_runs = len(study.splits) * len(study.seeds)
+        self._ends = clock() + MOST_SECONDS
         self._seconds: dict[str, float] = {}  # by class and settings of the step
+
+    @property
+    def is_late(self) -> bool:
+        """Whether all probes together took `MOST_SECONDS`: what has begun ends with few fits."""
+        return self.clock() > self._ends
 
     @abstractmethod
     def fit(self, step: Any, n_steps: dict[str, int]) -> tuple[float, Any]:
@@ -63,17 +72,24 @@ class Probe(ABC):
         """Estimate one full run of a step; 0 for one that trains nothing or fails."""
         if not step_counts(step):
             return 0.0
-        step = self.in_steps(step)
-        settings = parameters(step)
-        for name in (SEED, *WEIGHTLESS):
-            settings.pop(name, None)
-        key = json.dumps([type(step).__qualname__, settings], sort_keys=True)
+        key = self._key(step)
         if key not in self._seconds:
             try:
-                self._seconds[key] = self._measure(step)
+                self._seconds[key] = self._measure(self.in_steps(step))
             except Exception:  # noqa: BLE001 (the cell will meet the same error, which is stored and shown there)
                 self._seconds[key] = 0.0
         return self._seconds[key]
+
+    def has_timed(self, step: Any) -> bool:
+        """Return whether `seconds` trains nothing for a step."""
+        return not step_counts(step) or self._key(step) in self._seconds
+
+    def _key(self, step: Any) -> str:
+        """Return a text that is the same for steps that take equally long."""
+        settings = parameters(self.in_steps(step))
+        for name in (SEED, *WEIGHTLESS):
+            settings.pop(name, None)
+        return json.dumps([type(step).__qualname__, settings], sort_keys=True)
 
     def in_steps(self, step: Any) -> Any:
         """Return a step that counts its training in optimizer steps, not in epochs."""
@@ -84,7 +100,8 @@ class Probe(ABC):
         single = dict.fromkeys(n_steps, 1)
         self.fit(step, single)  # warm-up: imports, caches, kernels
         # What another program delays here would be taken off the price of every step.
-        shortest, fitted = min((self.fit(step, single) for _ in range(2)), key=itemgetter(0))
+        n_fits = 1 if self.is_late else 2
+        shortest, fitted = min((self.fit(step, single) for _ in range(n_fits)), key=itemgetter(0))
         per_step = {}
         for name in n_steps:
             per_step[name] = self._seconds_per_step(step, name, shortest)
@@ -105,7 +122,7 @@ class Probe(ABC):
             of_study = seconds / n * n_steps[name] * self.n_runs
             limit = min(PROBE_SECONDS, PROBE_SHARE * of_study)
             is_few = n < FEW_STEPS and 2 * seconds < SECONDS_FOR_FEW
-            if not is_few and self.clock() - started >= limit:
+            if self.is_late or (not is_few and self.clock() - started >= limit):
                 break
             n *= 2
             seconds, _ = self.fit(step, {**single, name: n})

@@ -21,6 +21,7 @@ from equipoise.experiments.running.forecast import (
     makespan,
     measured_forecast,
 )
+from equipoise.experiments.running.probes import MOST_SECONDS
 from equipoise.experiments.running.protocols import Executor, Observer
 from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
@@ -244,7 +245,14 @@ def announcement(forecast: Forecast) -> str:
     shared = ""
     if forecast.preparation:
         shared = f", {duration(forecast.preparation)} of them for features that all cells share"
-    return f"{cells}: about {duration(forecast.total)}{shared}."
+    cut = ""
+    if forecast.untimed:
+        n, n_methods = len(forecast.untimed), len(forecast.seconds)
+        cut = (
+            f" Timing was ended after {duration(MOST_SECONDS)}, because the machine is busy or the "
+            f"methods are many: {n} of {n_methods} methods count as the mean of the others."
+        )
+    return f"{cells}: about {duration(forecast.total)}{shared}.{cut}"
 
 
 def duration(seconds: float) -> str:
