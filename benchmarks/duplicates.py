@@ -61,17 +61,17 @@ def measure(numbers: list[int], rounds: int) -> dict[str, Any]:
     return {"rows": rows, "exponent": exponent}
 
 
-def draw(n: int) -> Images:
+def draw(n: int, side: int = SIDE) -> Images:
     """Draw films, and cut `n` random squares out of them, turned by up to 15 degrees."""
     rng = np.random.default_rng(0)
     films = chest_films((N_DRAWN - 20, 20), size=DRAWN_SIDE).images[:, 0]
-    images = np.empty((n, 1, SIDE, SIDE), dtype=np.uint8)
+    images = np.empty((n, 1, side, side), dtype=np.uint8)
     for i in range(n):
         film = Image.fromarray(films[i % N_DRAWN]).rotate(rng.uniform(-15, 15))
-        side = rng.uniform(0.6, 0.9) * DRAWN_SIDE
-        left, top = rng.uniform(0, DRAWN_SIDE - side, size=2)
-        box = (left, top, left + side, top + side)
-        images[i, 0] = np.asarray(film.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box))
+        length = rng.uniform(0.6, 0.9) * DRAWN_SIDE
+        left, top = rng.uniform(0, DRAWN_SIDE - length, size=2)
+        box = (left, top, left + length, top + length)
+        images[i, 0] = np.asarray(film.resize((side, side), Image.Resampling.BILINEAR, box=box))
     return images
 
 

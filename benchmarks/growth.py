@@ -1,12 +1,14 @@
 """How time and memory of each stage grow: with images, cells, test images and classes.
 
-Usage: python -m benchmarks.growth [--json FILE]
+Usage: python -m benchmarks.growth [--json FILE] [--only STAGES]
 
-Every point is measured in a process of its own, in CPU seconds. An exponent is that of a stage
-between the last two sizes: 1 is linear.
+Every point is measured in a process of its own, in CPU seconds, and written at once: a command that
+was stopped continues from its file. An exponent is that of a stage between the last two sizes: 1 is
+linear.
 """
 
 import argparse
+import json
 import math
 import os
 import resource
@@ -21,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks import reporting
+from benchmarks import duplicates, reporting
 from equipoise.atomic import write_json
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates
@@ -35,20 +37,31 @@ SIDE = 32  # pixels
 
 @dataclass(frozen=True)
 class Point:
-    """What one size took: CPU seconds of each stage, and the peak of the memory."""
+    """What one size took: CPU seconds of each stage, the peak of the memory, the load meanwhile."""
 
     size: int
     seconds: Mapping[str, float]
     peak_memory_mb: float
+    load: float
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How the stages grow with one number; `exponents` are between the last two points."""
+    """How the stages grow with one number."""
 
     of: str
     points: Sequence[Point]
-    exponents: Mapping[str, float]
+
+    @property
+    def exponents(self) -> dict[str, float]:
+        """Of each stage, between the last two points."""
+        before, last = self.points[-2:]
+        factor = math.log(last.size / before.size)
+        exponents = {}
+        for name, seconds in last.seconds.items():
+            ratio = seconds / max(before.seconds[name], 1e-3)
+            exponents[name] = round(math.log(max(ratio, 1e-3)) / factor, 2)
+        return exponents
 
 
 def files(n: int) -> dict[str, float]:
@@ -65,10 +78,9 @@ def files(n: int) -> dict[str, float]:
 
 
 def images(n: int) -> dict[str, float]:
-    """Search n images for copies, and split them."""
-    rng = np.random.default_rng(0)
+    """Search n crops of drawn films for copies, and split them."""
     dataset = ImageDataset(
-        images=rng.integers(0, 256, (n, 1, SIDE, SIDE), dtype=np.uint8),
+        images=duplicates.draw(n, SIDE),
         labels=(np.arange(n) % 5 == 0).astype(np.int64),
         class_names=("normal", "abnormal"),
         groups=np.arange(n) // 2,
@@ -115,45 +127,54 @@ def measure(stage: Callable[[int], dict[str, float]], size: int) -> Point:
     """Run a stage once; in a process of its own, whose memory it is."""
     seconds = {name: round(value, 3) for name, value in stage(size).items()}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Point(size=size, seconds=seconds, peak_memory_mb=round(peak))
+    load = round(os.getloadavg()[0], 1)
+    return Point(size=size, seconds=seconds, peak_memory_mb=round(peak), load=load)
 
 
-def grow(stage: Callable[[int], dict[str, float]], sizes: Sequence[int]) -> Growth:
-    """Measure a stage at every size."""
-    points = []
-    for size in sizes:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            points.append(pool.submit(measure, stage, size).result())
-    before, last = points[-2:]
-    factor = math.log(last.size / before.size)
-    exponents = {}
-    for name, seconds in last.seconds.items():
-        ratio = seconds / max(before.seconds[name], 1e-3)
-        exponents[name] = round(math.log(max(ratio, 1e-3)) / factor, 2)
-    return Growth(of=stage.__name__, points=points, exponents=exponents)
+def read_points(path: Path | None) -> dict[tuple[str, int], Point]:
+    """Return the points that a file contains, by stage and size."""
+    if path is None or not path.is_file():
+        return {}
+    points = {}
+    for growth in json.loads(path.read_text(encoding="utf-8"))["growth"]:
+        for point in growth["points"]:
+            points[growth["of"], point["size"]] = Point(**point)
+    return points
+
+
+def write_points(path: Path, points: Mapping[tuple[str, int], Point]) -> None:
+    growths = []
+    for stage, sizes in STAGES.items():
+        of = stage.__name__
+        measured = [points[of, size] for size in sizes if (of, size) in points]
+        row = asdict(Growth(of=of, points=measured))
+        if len(measured) == len(sizes):
+            row["exponents"] = Growth(of=of, points=measured).exponents
+        growths.append(row)
+    numbers = {"command": "python -m benchmarks.growth", "machine": machine(), "growth": growths}
+    write_json(path, numbers)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, help="file for the numbers")
+    parser.add_argument("--json", type=Path, help="file for the numbers, which is continued")
     parser.add_argument("--only", choices=[stage.__name__ for stage in STAGES], nargs="+")
     arguments = parser.parse_args()
-    growths = []
+    points = read_points(arguments.json)
     for stage, sizes in STAGES.items():
-        if arguments.only is None or stage.__name__ in arguments.only:
-            growth = grow(stage, sizes)
-            growths.append(asdict(growth))
-            for point in growth.points:
-                print(f"{growth.of} {point.size:,}: {point.seconds}, {point.peak_memory_mb:.0f} MB")
-            print(f"{growth.of}: exponents {growth.exponents}", flush=True)
-    if arguments.json:
-        facts = {
-            "command": "python -m benchmarks.growth",
-            "machine": machine(),
-            "load": round(os.getloadavg()[0], 1),
-            "growth": growths,
-        }
-        write_json(arguments.json, facts)
+        of = stage.__name__
+        if arguments.only is not None and of not in arguments.only:
+            continue
+        for size in sizes:
+            if (of, size) not in points:
+                with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                    points[of, size] = pool.submit(measure, stage, size).result()
+                if arguments.json:
+                    write_points(arguments.json, points)
+            point = points[of, size]
+            print(f"{of} {size:,}: {point.seconds}, {point.peak_memory_mb:.0f} MB", flush=True)
+        growth = Growth(of=of, points=[points[of, size] for size in sizes])
+        print(f"{of}: exponents {growth.exponents}", flush=True)
 
 
 if __name__ == "__main__":
