@@ -137,6 +137,11 @@ class ImageDataset:
         ids = list(map(str, self.ids))  # the type of an array depends on the longest string
         return fingerprint(ids, self.labels, self.groups, self.class_names, self.images, self.masks)
 
+    @property
+    def digests(self) -> NDArray[np.uint8]:
+        """(n, 16) hash of the pixels of each image, computed once; see `ImageArray.digests`."""
+        return self._rows.digests
+
     @cached_property
     def _rows(self) -> ImageRows:
         """The images by reference, with hashes that all subsets share."""
@@ -213,7 +218,7 @@ class ImageDataset:
         with atomic_folder(Path(folder)) as temporary:
             _save_images(temporary / "images.npy", self.images)
             if self.images.nbytes > LARGE:
-                np.save(temporary / "digests.npy", self._rows.digests)
+                np.save(temporary / "digests.npy", self.digests)
                 about["fingerprint"] = self.fingerprint
             if self.masks is not None:
                 np.save(temporary / "masks.npy", self.masks)

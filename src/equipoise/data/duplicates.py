@@ -1,6 +1,5 @@
 """Find copies of the same image, report which cross a split, and keep them together."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +14,7 @@ from equipoise.data.correlated_pairs import correlated_pairs, principal_axes, pr
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
 from equipoise.exceptions import DataError, LeakageError
-from equipoise.image_rows import ImageSource
+from equipoise.image_rows import DIGEST, ImageSource
 
 Pairs = NDArray[np.int64]  # (m, 2) rows, the smaller first
 
@@ -110,15 +109,11 @@ def find_duplicates(
         raise DataError(
             f"Expected images of shape (n, c, h, w), got {images.shape}. Pass slices of volumes."
         )
-    first_row: dict[bytes, int] = {}
-    exact_pairs = []
-    for row, image in enumerate(images):
-        digest = hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()
-        first = first_row.setdefault(digest, row)
-        if first != row:
-            exact_pairs.append((first, row))
-    exact = np.array(exact_pairs, dtype=np.int64).reshape(-1, 2)
-    distinct = np.array(list(first_row.values()), dtype=np.int64)
+    digests = dataset.digests.view(f"V{DIGEST}").ravel()
+    _, first, kind = np.unique(digests, return_index=True, return_inverse=True)
+    copies = np.flatnonzero(first[kind] != np.arange(len(dataset)))
+    exact = np.stack([first[kind[copies]], copies], axis=1)
+    distinct = np.sort(first)
     near, distance = _find_near(images, distinct, max_bits, min_correlation)
     pairs = np.concatenate([exact, near])
     labels = dataset.labels[pairs]
