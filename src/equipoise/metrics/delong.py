@@ -14,6 +14,7 @@ from scipy.special import ndtr
 from equipoise.arrays import Labels
 from equipoise.exceptions import DataError
 from equipoise.metrics.base import Predictions
+from equipoise.metrics.statistics import n_below
 
 Values = NDArray[np.float64]
 
@@ -131,18 +132,10 @@ def influences(score: Values, truth: NDArray[np.bool_]) -> tuple[float, Values]:
             f"{n_false}. DeLong's test needs a variance on either side."
         )
     placements = np.empty(len(score))
-    placements[truth] = _n_below(score[truth], score[~truth]) / n_false
-    placements[~truth] = 1 - _n_below(score[~truth], score[truth]) / n_true
+    placements[truth] = n_below(score[truth], score[~truth]) / n_false
+    placements[~truth] = 1 - n_below(score[~truth], score[truth]) / n_true
     area = float(placements[truth].mean())
     return area, (placements - area) / np.where(truth, n_true, n_false)
-
-
-def _n_below(scores: Values, others: Values) -> Values:
-    """Count the other scores below each score, those equal to it half."""
-    in_order = np.sort(others)
-    below = np.searchsorted(in_order, scores, side="left")
-    through = np.searchsorted(in_order, scores, side="right")
-    return np.asarray((below + through) / 2)
 
 
 def variance_of(influence: Values, y_true: Labels) -> float:

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from equipoise.arrays import Rows
 from equipoise.exceptions import DataError
-from equipoise.metrics.statistics import midranks
+from equipoise.metrics.statistics import n_below
 from equipoise.randomness import derive_seed
 
 Features = NDArray[np.float64]  # (n, d)
@@ -197,7 +197,7 @@ def mann_whitney_z(first: Distances, second: Distances) -> float:
         -1.549
     """
     n, m = len(first), len(second)
-    u = midranks(np.concatenate([first, second]))[:n].sum() - n * (n + 1) / 2
+    u = n_below(first, second).sum()
     return float((u - n * m / 2) / np.sqrt(n * m * (n + m + 1) / 12))
 
 
@@ -291,11 +291,8 @@ def membership(members: Distances, non_members: Distances) -> Membership:
     from scipy.stats import betabinom, mannwhitneyu
 
     n_members, n_non_members = len(members), len(non_members)
-    ranks = midranks(-np.concatenate([members, non_members]))  # the nearest rank highest
-    ahead = (
-        ranks[:n_members] - midranks(-members)
-    ) / n_non_members  # share each member is nearer than
-    behind = 1 - (ranks[n_members:] - midranks(-non_members)) / n_members
+    ahead = n_below(-members, -non_members) / n_non_members  # share each member is nearer than
+    behind = 1 - n_below(-non_members, -members) / n_members
     auc = float(ahead.mean())
     variance = 0.0
     for placements in (ahead, behind):

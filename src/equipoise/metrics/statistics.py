@@ -282,10 +282,23 @@ def midranks(values: Values) -> Values:
         >>> midranks(np.array([0.5, 0.1, 0.5])).tolist()
         [2.5, 1.0, 2.5]
     """
-    in_order = np.sort(values)
+    return n_below(values, values) + 0.5
+
+
+def n_below(values: Values, reference: Values) -> Values:
+    """Count the reference values (m,) below each value (n,); those equal to it count half.
+
+    Over m it is the placement of a value among the reference, whose mean over all values is the
+    area under a ROC curve.
+
+    Example:
+        >>> n_below(np.array([0.5, 0.9]), np.array([0.1, 0.5, 0.7])).tolist()
+        [1.5, 3.0]
+    """
+    in_order = np.sort(reference)
     below = np.searchsorted(in_order, values, side="left")
     through = np.searchsorted(in_order, values, side="right")
-    return np.asarray((below + through + 1) / 2)
+    return np.asarray((below + through) / 2)
 
 
 def detectable_difference(error: float, freedom: float, n_comparisons: int) -> float:
