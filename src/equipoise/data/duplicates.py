@@ -158,23 +158,28 @@ def refuse_crossing(dataset: ImageDataset, duplicates: Duplicates, splits: Seque
         into_test = duplicates.crossing(split).into_test
         n = len(into_test)
         if n:
-            shown = "; ".join(map(" = ".join, dataset.ids[into_test[:3]]))
+            first_pairs = "; ".join(map(" = ".join, dataset.ids[into_test[:3]]))
             more = f" and {n - 3} more" if n > 3 else ""
-            n_conflicting = len(duplicates.conflicting)
-            conflicts = ""
-            if n_conflicting:
-                first = duplicates.conflicting[0]
-                classes = " and ".join(dataset.class_names[i] for i in dataset.labels[first])
-                conflicts = (
-                    f"Copies of {n_conflicting} images have different labels, such as "
-                    f"{' = '.join(dataset.ids[first])} ({classes}): one of the labels is wrong, "
-                    "correct it first. "
-                )
             raise LeakageError(
                 f"{n} pair{'s' * (n != 1)} of duplicate images cross into test of {split.name}: "
-                f"{shown}{more}. {conflicts}Keep them in one part with --duplicates merge, or "
-                "continue and show them in the report with --duplicates report."
+                f"{first_pairs}{more}. {conflict_sentence(dataset, duplicates)}Keep them in one "
+                "part with --duplicates merge, or continue and show them in the report with "
+                "--duplicates report."
             )
+
+
+def conflict_sentence(dataset: ImageDataset, duplicates: Duplicates) -> str:
+    """Return how many pairs of copies have different labels, with the first one; "" without any."""
+    n = len(duplicates.conflicting)
+    if not n:
+        return ""
+    first = duplicates.conflicting[0]
+    classes = " and ".join(dataset.class_names[label] for label in dataset.labels[first])
+    pairs = "1 pair of copies has" if n == 1 else f"{n} pairs of copies have"
+    return (
+        f"{pairs} different labels, such as {' = '.join(dataset.ids[first])} ({classes}): one of "
+        "the labels is wrong, correct it first. "
+    )
 
 
 def area_weights(n: int) -> NDArray[np.float32]:

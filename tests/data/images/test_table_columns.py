@@ -85,8 +85,8 @@ def test_other_flags_are_no_labels(text: str, tmp_path: Path) -> None:
 def test_a_column_that_may_be_the_labels_is_named(tmp_path: Path) -> None:
     rows = [f"{i},{'yes' if i % 3 else 'no'},P{i // 2},{'MF'[i % 2]},{i}" for i in range(12)]
     text = "\n".join(["path,covid,patient,sex,weight", *rows])
-    assert (
-        label_hint(table(tmp_path, text)) == "It may be 'covid' (2 values, --label-column covid)."
-    )
+    hint = label_hint(table(tmp_path, text))
+    assert "'covid' (2 values, --label-column covid)" in hint
+    assert not any(column in hint for column in ("patient", "sex", "weight"))
     with pytest.raises(DataError, match="--label-column covid"):
         find_image_columns(table(tmp_path, text), ReadOptions())

@@ -24,7 +24,7 @@ YOLO_LINE = re.compile(rb"\s*\d+(\s+-?\d*\.?\d+(e-?\d+)?){4,}\s*", re.IGNORECASE
 
 
 def find_annotations(
-    root: Path, images: Iterable[str], others: Iterable[str]
+    root: Path, images: Iterable[str], other_files: Iterable[str]
 ) -> dict[str, list[str]]:
     """Return pattern -> annotations of objects that it matches: the name of a folder, or a suffix.
 
@@ -33,7 +33,7 @@ def find_annotations(
     Args:
         root: The folder that is read.
         images: Paths of the images in it, with "/".
-        others: Paths of the other files in it.
+        other_files: Paths of the other files in it.
 
     Example:
         >>> import tempfile
@@ -51,7 +51,7 @@ def find_annotations(
     stems = {path.stem for path in paths}
     image_folders = {parent for path in paths for parent in path.parents}
     groups: dict[tuple[PurePosixPath, str], list[str]] = defaultdict(list)
-    for file in others:
+    for file in other_files:
         path = PurePosixPath(file)
         suffix = path.suffix.lower()
         if suffix in {".json", ".xml"} or (suffix == ".txt" and path.stem in stems):

@@ -150,6 +150,6 @@ def train_cell(
 
     listener = throttled(report, seconds=SECONDS_BETWEEN_REPORTS)
     package = site.task.train_away(cell, listener, alone=alone)
-    made = {path.name for path in workspace.glob("*")} - before
-    sent = sorted(made) if send_fits and site.folder is not None else []
+    new = {path.name for path in workspace.glob("*")} - before
+    sent = sorted(new) if send_fits and site.folder is not None else []
     return package, pack(workspace, names=sent)
