@@ -227,9 +227,12 @@ def _as_table(path: Path, lines: Mapping[int, Sequence[str]]) -> Table:
             ragged.append(f"line {line} has {n} ({first_few(fields, 3)})")
     faults: list[str] = []
     if ragged:
+        fix = "Put fields that contain the separator in quotes."
+        if not rows and len(names) == 1:
+            fix = f"Its first line ({first_few(names)}) seems to be a title: remove it."
         faults.append(
             f"expected {len(names)} fields in every line, as in the header: {first_few(ragged)}. "
-            "Put fields that contain the separator in quotes."
+            f"{fix}"
         )
     repeated = sorted(name for name, n in Counter(names).items() if n > 1)
     if repeated:

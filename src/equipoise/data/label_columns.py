@@ -14,6 +14,8 @@ FEW = 10  # images
 CODES = frozenset({77.0, 88.0, 99.0, 777.0, 888.0, 999.0, 9999.0})  # of statistics programs
 CODE_RATIO = 4  # how many times the largest of the other numbers a code is at least
 FLAG = re.compile(r"-?[01]([.,]0*)?|true|false|", re.IGNORECASE)
+TRUE = frozenset(("1", "true", "yes", "y", "t", "positive", "pos", "+", "present"))
+FALSE = frozenset(("0", "false", "no", "n", "f", "negative", "neg", "-", "absent"))
 SET = re.compile(r"1([.,]0*)?|true", re.IGNORECASE)
 
 
@@ -45,6 +47,7 @@ def label_faults(table: Table, column: str) -> list[str]:
             "'mass' or 'no mass'), and name it with label_column (--label-column)."
         )
         faults.append(f"{fault} {columns_of_flags(table, (column,))}".rstrip())
+    faults += truth_faults(column, counts)
     codes = codes_among(counts)
     if codes:
         faults.append(
@@ -58,6 +61,33 @@ def label_faults(table: Table, column: str) -> list[str]:
             "measurements, not classes. Name another column with label_column (--label-column), "
             "or add one that divides them into a few classes."
         )
+    return faults
+
+
+def truth_faults(column: str, counts: Counter[str]) -> list[str]:
+    """Return a fault for each truth value that is written in several ways: 1 beside TRUE.
+
+    Labels that are not all truth values may be anything.
+
+    Example:
+        >>> len(truth_faults("ill", Counter(["TRUE", "1", "0"])))
+        1
+        >>> truth_faults("grade", Counter(["1", "t", "II"]))
+        []
+    """
+    of_value: dict[bool, list[str]] = {True: [], False: []}
+    for name in counts:
+        word = re.sub(r"(?<=\d)[.,]0*$", "", name.casefold())
+        if word not in TRUE and word not in FALSE:
+            return []
+        of_value[word in TRUE].append(name)
+    faults = []
+    for names in of_value.values():
+        if len({re.sub(r"[.,]0*$", "", name.casefold()) for name in names}) > 1:
+            faults.append(
+                f"one truth value in several forms in column '{column}': "
+                f"{_counted(names, counts)}. Write it alike everywhere."
+            )
     return faults
 
 
@@ -165,10 +195,22 @@ def columns_of_flags(table: Table, taken: Collection[str | None]) -> str:
     if len(columns) < 2:
         return ""
     listed = first_few(columns)
+    unclear = []
+    for column in columns:
+        cells = table.cells(column)
+        n_unclear = sum(is_missing(cell) or cell.startswith("-") for cell in cells)
+        if n_unclear:
+            unclear.append(f"{column} ({n_unclear:,} of {len(cells):,})")
+    fill = ""
+    if unclear:
+        fill = (
+            f" Lines that are empty or negative there are refused: {first_few(unclear)}. Write 0 "
+            "or 1 in them, or remove them."
+        )
     return (
         f"The columns {listed} are 0 or 1, one for each finding: name the one to compare with "
         f"label_column (such as --label-column {shlex.quote(columns[-1])}), or add a column "
-        "'label' with one class for each image."
+        f"'label' with one class for each image.{fill}"
     )
 
 

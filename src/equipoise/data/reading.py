@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar, cast, runtime_checkable
 
 from equipoise.data.images import readers as image_readers
 from equipoise.data.images.listing import Listing
+from equipoise.data.images.named_files import IMAGE_SUFFIXES
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
 from equipoise.data.images.outline import Outline, outline_of
 from equipoise.data.volumes import readers as volume_readers
@@ -14,6 +15,8 @@ from equipoise.data.volumes.options import LoadedVolumes, VolumeOptions
 from equipoise.discovery import modules
 from equipoise.exceptions import DataError
 
+ARCHIVES = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
+ARRAYS = (".npy", ".h5", ".hdf5", ".mat", ".pkl", ".pt", ".pth", ".parquet", ".arrow", ".tfrecord")
 OptionsT_contra = TypeVar("OptionsT_contra", contravariant=True)
 LoadedT_co = TypeVar("LoadedT_co", covariant=True)
 
@@ -177,4 +180,18 @@ def _recognizing(
         raise DataError(
             f"Expected {noun} at {path}, found nothing there. Check the path. Readers: {available}"
         )
-    raise DataError(f"No reader recognizes {noun} in {path}. Give one of these: {available}")
+    raise DataError(
+        f"No reader recognizes {noun} in {path}.{_way_out(path)} Give one of these: {available}"
+    )
+
+
+def _way_out(path: Path) -> str:
+    """Return what to do with a file that no reader recognizes, by its suffix."""
+    suffix = path.suffix.lower()
+    if suffix in ARCHIVES:
+        return " It is an archive: unpack it, and give the folder."
+    if suffix in ARRAYS:
+        return " Save images and labels as .npz in MedMNIST layout, or as image files."
+    if suffix in IMAGE_SUFFIXES:
+        return " It is one image: give the folder with all class folders."
+    return ""

@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from posixpath import commonpath
 
 from equipoise.data.images.companions import words_of
 from equipoise.data.images.listing import first_few
@@ -54,13 +55,8 @@ def folder_faults(root: Path, names: Sequence[str], files: Sequence[str]) -> lis
         []
     """
     inner = folders_inside(names, files)
-    if len(names) == 1 and len(inner[names[0]]) > 1:
-        path = shlex.quote(str(root / names[0]))
-        listed = first_few(sorted(inner[names[0]]))
-        return [
-            f"expected at least 2 class folders, got one, whose folders ({listed}) may be the "
-            f"classes: give {path} in its place."
-        ]
+    if len(names) == 1:
+        return _faults_below(root, names[0], files)
     if are_units(names, files, inner):
         below = sorted(set().union(*inner.values()))
         classes = f" Their own folders ({first_few(below)}) may be the classes." if below else ""
@@ -84,6 +80,25 @@ def folder_faults(root: Path, names: Sequence[str], files: Sequence[str]) -> lis
             f"them out with ignore ({ignore_options(aside)}), or rename them if they are classes."
         )
     return faults
+
+
+def _faults_below(root: Path, name: str, files: Sequence[str]) -> list[str]:
+    """Return what is wrong with one folder in the place of classes: they may be deeper in it."""
+    folders = [PurePosixPath(file).parent for file in files if file.startswith(f"{name}/")]
+    if not folders:
+        return []
+    common = PurePosixPath(commonpath(map(str, folders)))
+    depth = len(common.parts)
+    below = sorted({folder.parts[depth] for folder in folders if len(folder.parts) > depth})
+    if len(below) < 2:
+        return []
+    inside = [file.removeprefix(f"{common}/") for file in files if file.startswith(f"{common}/")]
+    if are_units(below, inside, folders_inside(below, inside)):
+        return folder_faults(root / common, below, inside)
+    return [
+        f"expected at least 2 class folders, got one, whose folders ({first_few(below)}) may be "
+        f"the classes: give {shlex.quote(str(root / common))} in its place."
+    ]
 
 
 def folders_inside(names: Sequence[str], files: Sequence[str]) -> dict[str, set[str]]:

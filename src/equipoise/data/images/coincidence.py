@@ -66,6 +66,7 @@ def _properties(headers: Mapping[str, Header], *, is_color: bool) -> dict[str, N
     values["square"] = [width == height for width, height in sizes]
     values[f"{common[0]} x {common[1]} px"] = [size == common for size in sizes]
     values["JPEG"] = [suffix in JPEG for suffix in suffixes]
+    values["stored with transparency"] = [header.alpha for header in headers.values()]
     if is_color:
         values["in color"] = [header.channels == 3 for header in headers.values()]
     return {text: np.array(has_it) for text, has_it in values.items()}

@@ -9,6 +9,7 @@ a small letter. Files are companions of images
     by first word mask_x.png, aug_x.png, where x.png or image_x.png is there
     by ending     x-d.bmp, where at least half of the other files x.bmp have one
     by place      foo/x.png beside images/x.png, where at least half of the files have one
+    by parts      cropped/x_1.png below x.png, where at least half of the files have one
 """
 
 import re
@@ -35,6 +36,7 @@ LAST_WORD = re.compile(rf"(.+)([-_. (\[]({WORDS}|{VERSIONS})[)\]]?)([\W_]*\d+\W*
 MADE = re.compile(VERSIONS, re.IGNORECASE)
 FIRST_WORD = re.compile(rf"(({WORDS}|{VERSIONS})[\W_]+)(.+)", re.IGNORECASE)
 ENDING = re.compile(r"([\W_]+[A-Za-z][A-Za-z0-9]*)+([\W_]\d+)?")
+PARTS = re.compile(r"(.*_)?(crop(s|ped)?|cut_?outs?|rois?|tiles?|patch(es)?)(_images?)?")
 IMAGE_WORDS = ("", "image_", "image-", "img_", "img-", "im_", "x_")
 IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "original", "originals", "raw"})
 SEPARATORS = "-_. (["
@@ -55,7 +57,7 @@ def find_companions(files: Iterable[str]) -> dict[str, list[str]]:
     """
     remaining = [PurePosixPath(file) for file in files]
     companions: dict[str, list[str]] = defaultdict(list)
-    for rule in (by_folder, by_word, by_ending, by_place):
+    for rule in (by_folder, by_word, by_ending, by_place, by_parts):
         patterns = rule(remaining)
         for file, pattern in patterns.items():
             companions[pattern].append(str(file))
@@ -139,6 +141,26 @@ def by_place(files: Sequence[PurePosixPath]) -> dict[PurePosixPath, str]:
                 pairs = images.keys() & others.keys()
                 if len(pairs) >= SHARE * len(images):
                     patterns.update(dict.fromkeys(others.values(), other.name))
+    return patterns
+
+
+def by_parts(files: Sequence[PurePosixPath]) -> dict[PurePosixPath, str]:
+    """Return file -> name of its folder, of those that are cut out of the images above them."""
+    stems: dict[PurePosixPath, set[str]] = defaultdict(set)
+    parts: dict[PurePosixPath, list[PurePosixPath]] = defaultdict(list)
+    for file in files:
+        stems[file.parent].add(file.stem)
+        if PARTS.fullmatch(words_of(file.parent.name)):
+            parts[file.parent].append(file)
+    patterns = {}
+    for folder, inside in parts.items():
+        whole = stems.get(folder.parent, set())
+        n_of_image = 0
+        for file in inside:
+            ends = [separator.start() for separator in re.finditer(r"[\W_]", file.stem)]
+            n_of_image += any(file.stem[:end] in whole for end in (*ends, None))
+        if n_of_image >= SHARE * len(inside):
+            patterns.update(dict.fromkeys(inside, folder.name))
     return patterns
 
 

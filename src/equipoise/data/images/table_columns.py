@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,13 +50,22 @@ NO_LABELS = re.compile(  # headers of columns with few values that are not label
 HEADER_BYTES = 65536  # of other tables, which show their columns
 
 
-def find_image_columns(table: Table, options: object) -> dict[str, str | None]:
+def find_image_columns(
+    table: Table, options: object, path_hint: Callable[[], str] = str
+) -> dict[str, str | None]:
     """Return role -> column of a table of images.
+
+    Args:
+        table: The table.
+        options: Options of the reader.
+        path_hint: Returns what helps where no column is called like that of the paths.
 
     Raises:
         DataError: See `equipoise.data.csv_table.Table.find_columns`.
     """
     hints = {"label": columns_of_flags(table, ()) or label_hint(table)}
+    if not any(compact(column) in COLUMNS["path"] for column in table.columns):
+        hints["path"] = path_hint()
     if any(column.lower().endswith(tuple(SUFFIXES)) for column in table.columns):
         hints["path"] = "Its first line seems to be an image: put a header (file,label) above it."
     return table.find_columns(
@@ -118,6 +127,12 @@ def columns_note(table: Table, columns: Mapping[str, str | None]) -> str:
     note = f"Columns of {quoted(table.path.name)}: {', '.join(parts)}"
     if unused:
         note += f"; not used: {first_few(unused, 12)}"
+    labels = [column for column in unused if compact(column) in COLUMNS["label"]]
+    if labels:
+        note += (
+            f". The classes may also be in {first_few([repr(column) for column in labels])}: name "
+            "another column with label_column (--label-column)"
+        )
     splits = [column for column in unused if MAY_BE_SPLIT.fullmatch(compact(column))]
     if splits and columns["split"] is None:
         note += (

@@ -33,6 +33,9 @@ PATH_FAULTS = {
 }
 
 
+MOST_DIGITS = 16  # of an id whose zeros a spreadsheet has cut
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lines:
     """The lines of a table, and the faults that were found in them so far.
@@ -65,11 +68,13 @@ class NamedFiles:
     Attributes:
         paths: The absolute path of each line, as it is written where it names no file.
         several: Cells that name several files.
+        cut: A number that names no file, and the same with zeros before it, which does; or empty.
         n_by_name: Number of lines whose file was found by its name alone.
     """
 
     paths: list[Path]
     several: set[str]
+    cut: tuple[str, ...] = ()
     n_by_name: int
 
 
@@ -99,7 +104,11 @@ def relative_paths(
         elif len(labels[path]) > 1:
             rows_of["conflict"].append(row)
     for fault, (problem, fix) in PATH_FAULTS.items():
-        lines.add_fault(rows_of[fault], problem.format(column=column, root=root), fix)
+        remedy = fix
+        if fault == "no file" and named.cut:
+            number, padded = named.cut
+            remedy = f"With zeros before it {number} names an image ({padded}): write ids as text."
+        lines.add_fault(rows_of[fault], problem.format(column=column, root=root), remedy)
     files = []
     for path in named.paths:
         inside = path.relative_to(base) if path.is_relative_to(base) else path
@@ -142,7 +151,18 @@ def named_files(lines: Lines, base: Path, options: ReadOptions) -> NamedFiles:
             paths[i] = resolve_cell(candidates[cell][0], base, keep_links=options.follow_links)
             n_by_name += 1
     several = {cell for cell, files in candidates.items() if len(files) > 1}
-    return NamedFiles(paths=paths, several=several, n_by_name=n_by_name)
+    unnamed = [cell for cell in cells if not candidates.get(cell, True)]
+    cut = cut_zeros(unnamed, base, options)
+    return NamedFiles(paths=paths, several=several, n_by_name=n_by_name, cut=cut)
+
+
+def cut_zeros(cells: Sequence[str], base: Path, options: ReadOptions) -> tuple[str, ...]:
+    """Return the first number that names an image with zeros before it, and that; or nothing."""
+    number = next(filter(str.isdecimal, cells), "")
+    padded = [number.zfill(n) for n in range(len(number) + 1, MOST_DIGITS + 1)] if number else []
+    files = find_by_name(base, padded, ignore=options.ignore, follow_links=options.follow_links)
+    names = [cell for cell, images in files.items() if images]
+    return (number, names[0]) if names else ()
 
 
 def once_each(lines: Lines, images: Sequence[ListedImage]) -> tuple[list[ListedImage], list[str]]:

@@ -4,16 +4,19 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from posixpath import splitext
 
 from equipoise.data.csv_table import Table, compact, read_table
 from equipoise.data.images.companions import words_of
 from equipoise.data.images.image_folder import ImageFolder
 from equipoise.data.images.listing import first_few
-from equipoise.data.images.named_files import files_of_cells, parts_of
+from equipoise.data.images.named_files import IMAGE_SUFFIXES, files_of_cells, parts_of
+from equipoise.data.images.options import ReadOptions
 from equipoise.data.images.split_tables import join_parts, parts_of_split
 from equipoise.data.images.table_columns import COLUMNS, SUBMISSION, TABLE_SUFFIXES
 from equipoise.data.label_columns import columns_of_flags
 from equipoise.data.patient_columns import means_patients, patient_column
+from equipoise.data.walking import walk
 from equipoise.exceptions import DataError
 from equipoise.names import first_names, quoted
 
@@ -116,6 +119,19 @@ def patients_elsewhere(table: Table, files: Sequence[str]) -> list[str]:
                 "(--group-column none)."
             )
     return faults
+
+
+def naming_hint(table: Table, root: Path, options: ReadOptions) -> str:
+    """Return which column of a table names images below a folder, or that none does."""
+    tree = walk(root, ignore=options.ignore, follow_links=options.follow_links)
+    images = [file for file in tree.files if splitext(file)[1].lower() in IMAGE_SUFFIXES]
+    column = naming_column(table, images)
+    if column is None:
+        return "No column has the names of images there: add a column 'path' with them."
+    return (
+        f"Column '{column.name}' has the names of {column.n_images:,} images: --path-column "
+        f"{shlex.quote(column.name)}."
+    )
 
 
 def names_folders(table: Table, images: Sequence[str]) -> bool:

@@ -162,7 +162,7 @@ def write_label_map(
     if reference is not None:
         check_placement(path, reference)
         if suffix in NIFTI and suffix_of(reference) in NIFTI:
-            forms = _header_of(reference)
+            forms = header_of(reference)
     image = SimpleITK.GetImageFromArray(values)
     image.SetSpacing(geometry.spacing_mm[::-1])
     image.SetOrigin(geometry.origin)
@@ -207,7 +207,7 @@ def check_placement(path: Path, reference: Path) -> None:
     """
     if suffix_of(reference) not in NIFTI or suffix_of(path) in NIFTI:
         return
-    first, second = _header_of(reference).affines
+    first, second = header_of(reference).affines
     if not np.allclose(first, second, rtol=0, atol=TOLERANCE):
         raise SettingError(
             f"The header of {reference} places its voxels in two ways (sform and qform), which "
@@ -215,9 +215,16 @@ def check_placement(path: Path, reference: Path) -> None:
         )
 
 
-def _header_of(path: Path) -> NiftiHeader:
+def header_of(path: Path) -> NiftiHeader:
+    """Read and check the header of a .nii or .nii.gz file, without its voxels.
+
+    Raises:
+        DataError: The file is damaged or of another kind, or its header contradicts itself.
+    """
     try:
         return read_nifti_header(path)
+    except DataError:
+        raise
     except DAMAGE as error:
         if is_out_of_files(error):
             raise

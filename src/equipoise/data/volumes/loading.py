@@ -11,7 +11,7 @@ from equipoise.data.images.patient_names import suggest_groups
 from equipoise.data.volume_dataset import Volume, VolumeDataset, load_volume
 from equipoise.data.volumes.case_files import file_digest
 from equipoise.data.volumes.case_record import CaseRecord, is_complete
-from equipoise.data.volumes.file import read_volume
+from equipoise.data.volumes.file import NIFTI, header_of, read_volume, suffix_of
 from equipoise.data.volumes.labels import (
     LABEL_SCHEMES,
     LabelScheme,
@@ -24,6 +24,7 @@ from equipoise.data.volumes.preparing import prepare, source_digest
 from equipoise.exceptions import DataError
 from equipoise.names import first_names
 
+MOST_FAULTS = 5  # of headers that are named
 NO_PATIENTS = (
     "No patients were named, so every case counts as a separate patient. If patients have several "
     "cases, the comparison leaks: name them with groups (--groups REGEX) or a table with a column "
@@ -106,17 +107,47 @@ def _choose_together(
         )
     patients = _choose_patients(cases, options, further, problems)
     modalities, scheme = options.modalities or (), None
+    for name in modalities:
+        if lacking := [case.id for case in cases if name not in case.images]:
+            problems.append(
+                f"Expected modality {name} (--modalities) in every case, found none in "
+                f"{first_few(lacking)}, such as {lacking[0]} with "
+                f"{', '.join(cases[0].images) or 'no image'}. Leave {name} out, or add the files."
+            )
     try:
         modalities = modalities or _shared_modalities(cases, notes)
     except DataError as error:
         problems.append(str(error))
     try:
-        scheme = _choose_scheme(cases, options, notes)
+        labeled = [case for case in cases if case.label_file is not None]
+        scheme = _choose_scheme(labeled, options, notes) if labeled else None
     except DataError as error:
         problems.append(str(error))
     if problems or scheme is None:
-        raise DataError("\n".join(problems))
+        raise DataError("\n".join([*problems, *_header_faults(cases)]))
     return _Common(patients=patients, modalities=modalities, scheme=scheme)
+
+
+def _header_faults(cases: Sequence[RawCase]) -> list[str]:
+    """Return what is wrong with the headers of NIfTI files, for a refusal with another reason."""
+    faults = []
+    for case in cases:
+        shapes: dict[tuple[int, ...], str] = {}
+        for file in (*case.images.values(), case.mask_file, case.label_file):
+            if file is None or suffix_of(file) not in NIFTI:
+                continue
+            try:
+                shapes.setdefault(header_of(file).shape, file.name)
+            except DataError as error:
+                faults.append(str(error))
+        if len(shapes) > 1:
+            (first, name), (second, other), *_ = shapes.items()
+            faults.append(
+                f"Case {case.id}: expected volumes of one shape, got {first} ({name}) and {second} "
+                f"({other})."
+            )
+    n_more = len(faults) - MOST_FAULTS
+    return faults[:MOST_FAULTS] + ([f"{n_more:,} more headers are not read."] if n_more > 0 else [])
 
 
 def prepare_cached(
@@ -158,7 +189,15 @@ def _choose_scheme(
     """Return the requested label scheme, or guess it from the values in all files and note that."""
     if options.labels in LABEL_SCHEMES:
         return LABEL_SCHEMES[options.labels]
-    values_of_cases = {case.id: _cached_label_values(case, options) for case in cases}
+    values_of_cases: dict[str, tuple[int, ...]] = {}
+    faults: list[str] = []
+    for case in cases:
+        try:
+            values_of_cases[case.id] = _cached_label_values(case, options)
+        except DataError as error:
+            faults.append(str(error))
+    if faults:
+        raise DataError("\n".join(faults))
     values = sorted({0}.union(*values_of_cases.values()))
     if options.labels == PLAIN:
         return plain(values)

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from equipoise.data.csv_table import (
@@ -35,7 +36,7 @@ from equipoise.data.images.table_columns import (
     tables_like_it_note,
 )
 from equipoise.data.images.table_lines import Lines, once_each, relative_paths
-from equipoise.data.images.tables_beside import WORKBOOKS, patients_elsewhere
+from equipoise.data.images.tables_beside import WORKBOOKS, naming_hint, patients_elsewhere
 from equipoise.data.label_columns import label_faults
 from equipoise.data.patient_columns import (
     look_like_patients,
@@ -117,7 +118,7 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
         )
     table, part_notes = join_parts(read_table(table_path), root, options.ignore)
     table, flag_notes = join_flags(table, options)
-    columns = find_image_columns(table, options)
+    columns = find_image_columns(table, options, partial(naming_hint, table, root, options))
     if not table.rows and not table.faults:
         raise DataError(
             f"Expected one line per image in {table_path}, found only a header. Fill the table."

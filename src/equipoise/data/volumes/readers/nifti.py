@@ -71,6 +71,8 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
     volumes = tree.where(lambda file: is_volume(Path(file)))
     problems = volumes.problems(skip=options.on_error == "skip")
     notes = volumes.notes()
+    if without_effect := tree.unmatched(options.ignore):
+        notes.append(without_effect)
     not_read = volumes_not_read(path, tree.files)
     if not_read and (options.on_error == "stop" or not volumes.files):
         problems.append(not_read_problem(path, not_read))
@@ -93,7 +95,12 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
         if folder in paired.folders:
             continue
         name = path.resolve().name if folder == path else folder.relative_to(path).as_posix()
-        cases.append(_case(folder, name, files))
+        try:
+            cases.append(_case(folder, name, files))
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
     return load_cases(cases, options, notes)
 
 
