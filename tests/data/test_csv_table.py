@@ -115,3 +115,8 @@ def test_files_that_are_no_tables_are_refused(content: bytes, message: str, tmp_
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_table(path)
+
+
+def test_a_title_above_the_header_is_recognized(tmp_path: Path) -> None:
+    (fault,) = table(tmp_path, "# exported 2021\nfile,label\n1.png,a\n").faults
+    assert "(# exported 2021) seems to be a title: remove it" in fault

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.data.label_columns import are_measurements, codes_among, combinations
+from equipoise.data.label_columns import are_measurements, codes_among, combinations, truth_faults
 
 WORDS = st.lists(
     st.from_regex(r"[a-z]{3,8}( [a-z]{3,8})?", fullmatch=True), min_size=2, unique=True
@@ -58,3 +58,18 @@ def test_many_numbers_with_few_images_each_are_measurements() -> None:
     assert not are_measurements(Counter([str(i % 11) for i in range(200)]))  # eleven classes
     assert not are_measurements(Counter([f"c{i}" for i in range(60)]))
     assert not are_measurements(Counter(["0", "0.5", "1", "2"]))  # grades of dementia
+
+
+@pytest.mark.parametrize(
+    ("names", "n_faults"),
+    [
+        (["TRUE", "1", "0"], 1),
+        (["yes", "Y", "no", "0"], 2),
+        (["1.0", "0.0", "1"], 0),  # spellings of one number
+        (["True", "true", "false"], 0),  # spellings of one word
+        (["1", "2", "yes"], 0),
+        (["t", "n", "m"], 0),
+    ],
+)
+def test_truth_values_in_several_forms_are_faults(names: list[str], n_faults: int) -> None:
+    assert len(truth_faults("ill", Counter(names))) == n_faults

@@ -66,3 +66,15 @@ def test_folder_table_and_npz_are_distinguished(tmp_path: Path) -> None:
     assert by_folder.fingerprint == by_table.fingerprint == by_both.fingerprint
     assert by_npz.counts.tolist() == by_folder.counts.tolist() == [6, 6]
     np.testing.assert_array_equal(by_npz.images, pixels[:, None])
+
+
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [("a.tar.gz", "unpack"), ("a.h5", "as .npz"), ("a.JPG", "all class folders")],
+)
+def test_a_file_that_no_reader_recognizes_has_a_way_out(
+    name: str, way_out: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(DataError, match=way_out):
+        read(tmp_path / name)

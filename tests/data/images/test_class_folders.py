@@ -27,6 +27,8 @@ PATIENTS = [f"{8000 + 7 * i}" for i in range(12)]
         (PATIENTS, below(PATIENTS, "ap"), "patients"),
         (["man", "woman"], below(["man", "woman"], "normal", "covid"), r"\(covid, normal\)"),
         (["Dataset"], below(["Dataset"], "ill", "well"), "give films/Dataset"),
+        (["a"], below(["a"], "b c/ill/p1", "b c/well"), "give 'films/a/b c' in its place"),
+        (["files"], below(["files"], *(f"p10/p100{i}" for i in range(12))), "patients"),
         (["ill", "well", "all"], below(["all"], "ill", "well"), r"--ignore all\)"),
         (["ill", "well", "ill_old"], [], "--ignore ill_old"),
         (["ill", "well", "Excluded"], [], "--ignore Excluded"),

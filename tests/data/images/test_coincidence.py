@@ -31,6 +31,14 @@ def test_a_property_of_one_class_is_said(suffix: str, other: Header, word: str) 
     assert describe_coincidence(headers, few, is_color=True) == ()
 
 
+def test_transparency_of_one_class_is_said() -> None:
+    headers = {}
+    for i in range(8):
+        headers[f"{i}.png"] = Header(3, np.dtype(np.uint8), 30, 30, alpha=i < 4)
+    (note,) = describe_coincidence(headers, "aaaabbbb", is_color=True)
+    assert "4 of 4 images of a are stored with transparency" in note
+
+
 def test_color_that_is_not_kept_is_not_said() -> None:
     headers = {f"{i}.png": GRAY._replace(channels=1 + 2 * (i > 5)) for i in range(12)}
     classes = ["well"] * 6 + ["ill"] * 6

@@ -29,6 +29,8 @@ def numbered(*patterns: str) -> list[str]:
         (["a/1.png", "a/1_flip.png", "a/1_rot90.png", "a/1 - Copy.png", "a/aug_1_hflip.png"],
          ["* Copy.*", "*_flip.*", "*_rot90.*", "aug_*"]),
         (numbered("a/x{}.png", "a/x{}_unet_out.png"), ["*_unet_out.*"]),
+        (["a/001.bmp", "a/002.bmp", "a/CROPPED/001_01.bmp", "a/CROPPED/002_01.bmp"], ["CROPPED"]),
+        (["a/p1.png", "a/lesion_crops/p1.png", "a/lesion_crops/p1-2.png"], ["lesion_crops"]),
         (["a/1-overlay.png", "a/2 seg.png", "a/3.GT.png"], ["* seg.*", "*-overlay.*", "*.GT.*"]),
     ],
 )  # fmt: skip
@@ -52,6 +54,8 @@ def test_companions_are_recognized(files: list[str], patterns: list[str]) -> Non
         ["thumb/left_thumb.png", "finger/left_finger.png"],
         ["a/left/1.png", "a/right/1.png", "label smoothing/1.png"],
         numbered("images/{}.png", "photographs/{}.png"),
+        numbered("a/x{}.png", "a/patches/y{}_1.png"),
+        numbered("tiles/x{}_1.png", "crops/x{}_2.png"),
         [*numbered("a/p{}.png"), "a/p1_flash.png"],
         ["a/1_inverted.png", "a/2_copy.png", "a/rot90_3.png"],
     ],

@@ -90,3 +90,15 @@ def test_a_column_that_may_be_the_labels_is_named(tmp_path: Path) -> None:
     assert not any(column in hint for column in ("patient", "sex", "weight"))
     with pytest.raises(DataError, match="--label-column covid"):
         find_image_columns(table(tmp_path, text), ReadOptions())
+
+
+def test_further_columns_of_labels_are_named(tmp_path: Path) -> None:
+    described = table(tmp_path, "file,label,diagnosis,grade\n1.png,a,b,1")
+    note = columns_note(described, find_image_columns(described, ReadOptions()))
+    assert "may also be in 'diagnosis', 'grade'" in note
+
+
+def test_empty_and_negative_flags_are_counted_where_they_are_suggested(tmp_path: Path) -> None:
+    flags = table(tmp_path, "path,edema,mass\n1.png,1.0,\n2.png,-1.0,\n3.png,,1.0\n4.png,0,1.0")
+    with pytest.raises(DataError, match=r"edema \(2 of 4\), mass \(2 of 4\)"):
+        find_image_columns(flags, ReadOptions())

@@ -66,3 +66,12 @@ def test_repeated_lines_count_once_unless_they_differ(root: Path) -> None:
     once_each(three, [first, second, replace(first, patient="q")])
     (fault,) = three.faults
     assert "patients or splits: line 2 (0.png), line 4 (0.png)" in fault
+
+
+def test_ids_whose_zeros_were_cut_are_recognized(tmp_path: Path) -> None:
+    for i in range(3):
+        (tmp_path / f"{i:05}.png").touch()
+    cut = lines(tmp_path, "file,label\n0,a\n1,b\n2,a")
+    relative_paths(cut, tmp_path, "label", ReadOptions())
+    (fault,) = cut.faults
+    assert "0 names an image (00000): write ids as text" in fault

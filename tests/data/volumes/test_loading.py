@@ -75,7 +75,7 @@ def test_requested_modalities_are_in_that_order_and_required(tmp_path: Path) -> 
     root = brains(tmp_path)
     assert load(root, modalities=("T1c", "FLAIR")).dataset.modalities == ("T1c", "FLAIR")
     (root / "p1/flair.nii.gz").unlink()
-    with pytest.raises(DataError, match=r"p1 has no FLAIR.* has T1c"):
+    with pytest.raises(DataError, match=r"FLAIR .* none in p1 \(has T1c\)"):
         load(root, modalities=("T1c", "FLAIR"))
 
 
@@ -184,3 +184,19 @@ def test_patients_in_the_names_of_cases_are_suggested(tmp_path: Path) -> None:
     assert "3 different parts" in suggestion
     pattern = suggestion.split("'")[1]
     assert load(tmp_path / "brains", groups=pattern).dataset.groups.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_all_that_can_be_checked_is_refused_before_a_case_is_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = brains(tmp_path, 3)
+    (root / "p0/flair.nii.gz").write_bytes(b"xx")
+    write_image(root / "p2/t2.nii.gz", IMAGE[:, :-1])
+    monkeypatch.setattr(volume_loading, "prepare_cached", None)
+    with pytest.raises(DataError) as refused:
+        load(root, groups=r"patient(\d)", modalities=("FLAIR", "PET"))
+    lines = str(refused.value).splitlines()
+    assert len(lines) == 4
+    for line, word in zip(lines, ("--groups", "PET", "damaged", "one shape"), strict=True):
+        assert word in line
+    assert "tumor" not in str(refused.value)

@@ -108,11 +108,14 @@ def _choose_together(
     patients = _choose_patients(cases, options, further, problems)
     modalities, scheme = options.modalities or (), None
     for name in modalities:
-        if lacking := [case.id for case in cases if name not in case.images]:
+        lacking = []
+        for case in cases:
+            if name not in case.images:
+                lacking.append(f"{case.id} (has {', '.join(case.images) or 'none'})")
+        if lacking and (options.on_error == "stop" or len(lacking) == len(cases)):
             problems.append(
                 f"Expected modality {name} (--modalities) in every case, found none in "
-                f"{first_few(lacking)}, such as {lacking[0]} with "
-                f"{', '.join(cases[0].images) or 'no image'}. Leave {name} out, or add the files."
+                f"{first_few(lacking)}. Leave {name} out, or add the files."
             )
     try:
         modalities = modalities or _shared_modalities(cases, notes)

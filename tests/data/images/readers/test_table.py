@@ -12,7 +12,7 @@ from equipoise.data.images.options import ReadOptions
 from equipoise.data.images.readers import folder
 from equipoise.data.images.readers.table import list_files, read, recognizes
 from equipoise.data.patient_columns import means_patients
-from equipoise.exceptions import DataError
+from equipoise.exceptions import DataError, ListingError
 from equipoise.names import without_names
 
 OPTIONS = ReadOptions(cache="off", size=8)
@@ -502,3 +502,20 @@ def test_skin_is_read_by_lesion(shared: Path) -> None:
     )
     assert loaded.dataset.counts.tolist() == [1800, 1497]
     assert len(np.unique(loaded.dataset.groups)) == 2308
+
+
+def test_a_column_that_names_the_images_is_offered(tmp_path: Path) -> None:
+    root = images(tmp_path)
+    rows = "".join(f"{i},{'ab'[i % 2]}\n" for i in range(4))
+    with pytest.raises(DataError, match=r"4 images: --path-column patientKey"):
+        list_files(table(root, f"patientKey,label\n{rows}"), OPTIONS)
+    with pytest.raises(DataError, match="add a column 'path'"):
+        list_files(table(root, "study,label\ns1,a\ns2,b\n"), OPTIONS)
+
+
+def test_faults_of_lines_and_damaged_files_are_named_together(tmp_path: Path) -> None:
+    root = images(tmp_path)
+    (root / "a/1.png").write_bytes(b"")
+    with pytest.raises(ListingError, match=r"line 3 [^$]*a/1\.png: the file is empty") as refused:
+        list_files(table(root, "file,label\na/0.png,ill\na/1.png,\na/2.png,well\n"), OPTIONS)
+    assert refused.value.class_names == ("", "ill", "well")

@@ -127,3 +127,14 @@ def test_a_link_without_a_target_is_not_passed_over(tmp_path: Path) -> None:
     (root / "p1" / "t2.nii.gz").symlink_to("../.git/annex/objects/t2")
     with pytest.raises(DataError, match=r"p1/t2\.nii\.gz.*git annex get"):
         read(root, VolumeOptions(cache=tmp_path / "cache"))
+
+
+def test_every_case_with_unclear_files_is_named(tmp_path: Path) -> None:
+    for i in range(3):
+        write_case(tmp_path / f"p{i}")
+        (tmp_path / f"p{i}/mask.nii.gz").touch()
+    with pytest.raises(DataError) as refused:
+        read(tmp_path, options(tmp_path))
+    assert [line[:8] for line in str(refused.value).splitlines()] == [
+        f"Case p{i}:" for i in range(3)
+    ]
