@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from equipoise.cli import options as opt
+from equipoise.cli.applicability import check_applicable, with_methods
 from equipoise.cli.execution import (
     load_study,
     refusal_after_summary,
@@ -54,15 +55,12 @@ def run(options: RunOptions) -> None:
     After an interruption, the same command continues where it stopped.
     """
     with stopping_is_explained():
+        check_applicable(options)
         check_executor(options.executor, options.ray_address)
         parse_memory(options.max_memory)  # before anything is read
         if options.images.endswith(".py"):
-            if options.time is not None:
-                raise SettingError(
-                    "Expected no --time with a study file, which says itself how it is trained. "
-                    "Leave it out."
-                )
             study = load_study(Path(options.images), options.protocol_name)
+            study = with_methods(study, options.methods)
             out = options.out or Path("runs") / study.name
             check_out(out)
             execute_typed(study, options, out=out)
@@ -86,6 +84,7 @@ def plan(options: RunOptions) -> None:
             "Expected images (a folder, table or .npz) to plan for. A segmentation or a study file "
             "is not planned by time: equipoise run forecasts how long it takes."
         )
+    check_applicable(options)
     parse_memory(options.max_memory)  # before anything is read
     check_presence(options.images)
     print_plan(options, *checked_choices(options))

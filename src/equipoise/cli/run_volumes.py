@@ -6,7 +6,6 @@ from pathlib import Path
 from equipoise.cli.execution import execute, exit_for_failures
 from equipoise.cli.options import RunOptions, comma_list
 from equipoise.cli.typed_command import command_facts, execute_typed
-from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
 
 
@@ -25,12 +24,6 @@ def run_volumes(options: RunOptions) -> None:
     from equipoise.data.reading import read_volumes
     from equipoise.experiments.volume_plan import check_volume_plan, plan_volume_study
 
-    if options.time is not None:
-        raise SettingError(
-            "Expected no --time with --task segmentation: only studies of images are planned by "
-            "time. Choose --folds, --seeds and --steps; the run starts with an estimate of its "
-            "duration."
-        )
     protocol, budget = volume_protocol(options), volume_budget(options)
     check_volume_plan(protocol, budget)
     with reading_bar("Preparing cases") as progress:
