@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from equipoise.cli.console import LOG_SECONDS, reading_bar, show_results
+from equipoise.cli.console import reading_bar, show_results
 from equipoise.results.image_tables import summarize
 from equipoise.runs.run import open_run
+from equipoise.training.progress import LOG_SECONDS
 
 
 def test_what_is_wrong_stands_last_and_markup_is_escaped(

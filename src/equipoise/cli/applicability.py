@@ -64,7 +64,9 @@ def typed_without(options: RunOptions, applicable: set[str]) -> Iterator[str]:
         if field.name in applicable or value == field.default:
             continue
         (option,) = hints[field.name].__metadata__
-        names = (option.param_decls or [f"--{field.name.replace('_', '-')}"])[0].split("/")
+        # Typer keeps an own name where other annotations have the default
+        own_name = option.default if isinstance(option.default, str) else None
+        names = (own_name or f"--{field.name.replace('_', '-')}").split("/")
         yield names[-1] if value is False else names[0]
 
 

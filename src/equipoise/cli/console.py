@@ -22,9 +22,8 @@ from equipoise.cli.terminal import Terminal, say
 from equipoise.names import printable
 from equipoise.results.records import RANKING, Comparison, JudgmentWord, Results, Summary
 from equipoise.runs.description import SEGMENTATION
-from equipoise.training.progress import listening
+from equipoise.training.progress import LOG_SECONDS, listening
 
-LOG_SECONDS = 15.0  # between two lines about the progress in a log file
 LOG_WIDTH = 118  # characters of the table in a log file, with method names of `NAME_WIDTH`
 NAME_WIDTH = 14
 COLORS = {"better": "green", "ranks better": "green", "worse": "red"}

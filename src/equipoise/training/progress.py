@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+LOG_SECONDS = 15.0  # between two lines about the progress in a log file
+
 Listener = Callable[[str, int, int], None]  # (name of the fit, steps done, steps in total)
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)

@@ -125,6 +125,22 @@ def test_what_cannot_be_trained_does_not_stop_the_estimate(
     )
     assert forecast.seconds["bad"] == 0
     assert forecast.seconds["none"] > 0
+    assert list(forecast.failing) == ["bad"]
+    assert forecast.failing["bad"] in announcement(forecast)
+
+
+def test_long_timing_shows_which_method_is_timed(
+    long_study: Study, fakes: Any, tmp_path: Path
+) -> None:
+    begun = []
+    estimate(
+        long_study,
+        RunStore(tmp_path),
+        InProcess(),
+        clock=fakes.Watch.read,
+        began=lambda *place: begun.append(place),
+    )
+    assert begun == [("none", 1, 2), ("copies", 2, 2)]
 
 
 @given(st.lists(st.floats(0, 100), max_size=20), st.integers(1, 6))

@@ -1,15 +1,18 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from equipoise.arrays import Images, Scores
 from equipoise.curation.dosed import DosedOversampler
 from equipoise.estimators.classifier import ImageClassifier
+from equipoise.exceptions import CollapseError
 from equipoise.experiments.running import probes
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.forecast import estimate
@@ -17,6 +20,7 @@ from equipoise.experiments.running.probes import ImageProbe, VolumeProbe, step_c
 from equipoise.experiments.study import Study
 from equipoise.resampling.gan.presets import from_preset
 from equipoise.runs.store import RunStore
+from equipoise.training import collapse
 
 MakeStudy = Callable[..., Study]
 
@@ -107,6 +111,20 @@ def test_a_study_of_volumes_has_a_forecast(make_volume_study: MakeStudy, tmp_pat
     forecast = estimate(study, store, InProcess())
     assert set(forecast.seconds) == set(study.methods)
     assert len(forecast.remaining) == 12
+
+
+def test_a_generator_whose_first_images_are_alike_is_timed(
+    make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collapse, "ALIKE_BELOW", 10.0)
+    study = make_study()
+    step = from_preset("dcgan", n_steps=4, batch_size=4, base_channels=4, device="cpu")
+    images = study.images.subset(study.splits[0].train)
+    with pytest.raises(CollapseError):
+        clone(step).set_params(schedule__n_steps=1).fit(images.images, images.labels)
+    probe = ImageProbe(study, perf_counter)
+    assert probe.seconds(step) > 0
+    assert probe.failure(step) == ""
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["plain", "dosed"])

@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 from equipoise.experiments.running.frozen_probe import FrozenProbe, has_frozen
@@ -25,6 +25,7 @@ class Forecast:
         n_workers: Number of cells trained at once.
         preparation: Seconds of the work that the cells share, before the first of them.
         untimed: Methods that count as the mean of the others, because timing took too long.
+        failing: {method: why} of those whose first steps failed; what failed counts as nothing.
     """
 
     seconds: dict[str, float]
@@ -33,6 +34,7 @@ class Forecast:
     n_workers: int
     preparation: float = 0.0
     untimed: Sequence[str] = ()
+    failing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
@@ -76,12 +78,20 @@ def estimate(
     store: RunStore,
     executor: Executor,
     clock: Callable[[], float] = perf_counter,
+    began: Callable[[str, int, int], None] | None = None,
 ) -> Forecast:
     """Train each distinct step of the methods for a few optimizer steps, and extrapolate.
 
     Only cells that are not finished count. Fits that an interrupted run has left in the workspace
     are not looked up, so a continued study may be faster than forecast. No probe is begun after
     `MOST_SECONDS`: where other programs leave little of the processor, the cells are better begun.
+
+    Args:
+        study: Its first split is probed.
+        store: Where finished cells lie.
+        executor: Where the cells will be trained.
+        clock: Returns seconds.
+        began: Called with each method before its steps are timed, its place and their number.
     """
     import torch
 
@@ -95,10 +105,14 @@ def estimate(
     torch.set_num_threads(executor.n_threads)
     seconds: dict[str, float] = {}
     untimed = []
+    failing: dict[str, str] = {}
     try:
         with busy_cores(min(executor.n_on_machine, len(remaining)) - 1):
             probe = probe_type(study, clock)
-            for method in dict.fromkeys(cell.method for cell in remaining):
+            methods = list(dict.fromkeys(cell.method for cell in remaining))
+            for i, method in enumerate(methods, 1):
+                if began is not None:
+                    began(method, i, len(methods))
                 steps = study.methods[method].steps
                 has_timed = all(probe.has_timed(step) for _, step in steps)
                 has_timed = has_timed and (frozen is None or frozen.has_timed(steps))
@@ -108,6 +122,9 @@ def estimate(
                 seconds[method] = sum(probe.seconds(step) for _, step in steps)
                 if frozen:
                     seconds[method] += frozen.cell_seconds(steps)
+                failures = [probe.failure(step) for _, step in steps]
+                if any(failures):
+                    failing[method] = next(filter(None, failures))
     finally:
         torch.set_num_threads(threads_before)
     mean = sum(seconds.values()) / max(1, len(seconds))
@@ -118,4 +135,5 @@ def estimate(
         n_workers=executor.n_workers,
         preparation=preparation,
         untimed=untimed,
+        failing=failing,
     )

@@ -15,6 +15,7 @@ from equipoise.experiments.parameters import parameters
 from equipoise.experiments.protocol import SEED
 from equipoise.experiments.study import Study
 from equipoise.resampling.gan.oversampler import GANOversampler
+from equipoise.training.collapse import unchecked_diversity
 
 Clock = Callable[[], float]  # seconds
 
@@ -23,9 +24,7 @@ PROBE_SECONDS = 1.5  # of one such parameter; after this no longer probe is begu
 PROBE_SHARE = 0.01  # of what all runs of the study train for it; a shorter study is probed less
 FEW_STEPS = 8  # a price from fewer steps is as uncertain as the seconds of a short fit
 SECONDS_FOR_FEW = 10.0  # longest probe that is still begun to have as many steps
-MOST_SECONDS = (
-    300.0  # of all probes, where other programs keep the machine busy; see `Probe.is_late`
-)
+MOST_SECONDS = 300.0  # of all probes, where other programs keep the machine busy
 PROBED_IMAGES = 64  # synthetic images generated to time one
 MOST_IMAGES = 2000  # training images of a probe
 LEAST_PER_CLASS = 32  # of each class among them
@@ -54,6 +53,7 @@ class Probe(ABC):
         self.n_runs = len(study.splits) * len(study.seeds)
         self._ends = clock() + MOST_SECONDS
         self._seconds: dict[str, float] = {}  # by class and settings of the step
+        self._failures: dict[str, str] = {}  # the same -> reason
 
     @property
     def is_late(self) -> bool:
@@ -76,9 +76,14 @@ class Probe(ABC):
         if key not in self._seconds:
             try:
                 self._seconds[key] = self._measure(self.in_steps(step))
-            except Exception:  # noqa: BLE001 (the cell will meet the same error, which is stored and shown there)
+            except Exception as error:  # noqa: BLE001 (the forecast shows it; the cell will meet it too)
                 self._seconds[key] = 0.0
+                self._failures[key] = f"{type(error).__name__}: {error}".partition("\n")[0]
         return self._seconds[key]
+
+    def failure(self, step: Any) -> str:
+        """Return why `seconds` could not train a step; "" where it could."""
+        return self._failures.get(self._key(step), "") if step_counts(step) else ""
 
     def has_timed(self, step: Any) -> bool:
         """Return whether `seconds` trains nothing for a step."""
@@ -161,7 +166,8 @@ class ImageProbe(Probe):
         fit = copy.fit if hasattr(copy, "fit") else copy.fit_resample
         start = self.clock()
         validation = (self.validation.images, self.validation.labels)
-        fit(self.train.images, self.train.labels, validation=validation, workspace=None)
+        with unchecked_diversity():
+            fit(self.train.images, self.train.labels, validation=validation, workspace=None)
         return self.clock() - start, copy
 
     def application_seconds(self, step: Any, fitted: Any) -> float:

@@ -14,6 +14,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.text import Text
 
 from equipoise.experiments.running.forecast import (
     Forecast,
@@ -24,11 +25,11 @@ from equipoise.experiments.running.forecast import (
 from equipoise.experiments.running.probes import MOST_SECONDS
 from equipoise.experiments.running.protocols import Executor, Observer
 from equipoise.experiments.study import Study
+from equipoise.names import printable
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord, ImageCellRecord, TriedCellRecord
 from equipoise.runs.store import RunStore
-
-MANY = 8  # methods; the forecast of fewer is quick
+from equipoise.training.progress import LOG_SECONDS
 
 
 class Pace:
@@ -200,19 +201,34 @@ def watching(
         seconds: Of a cell of each method, where they were measured; probed where None.
     """
     console = console or Console()
-    n_methods = len(study.methods)
     if seconds is not None:
         forecast = measured_forecast(study, store, executor, seconds)
     else:
-        if n_methods > MANY:
-            console.print(f"Timing a few steps of each of {n_methods} methods.")
-        forecast = estimate(study, store, executor)
-    console.print(announcement(forecast), highlight=False)
+        with _timing_shown(console) as began:
+            forecast = estimate(study, store, executor, began=began)
+    console.print(announcement(forecast), highlight=False, soft_wrap=True, markup=False)
     line = outlook() if forecast.remaining and outlook is not None else ""
     if line:
         console.print(line, highlight=False, soft_wrap=True, markup=False)
     with _display(console, Pace(forecast)) as observer:
         yield observer
+
+
+@contextmanager
+def _timing_shown(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function that shows which method is timed; in a log file, every `LOG_SECONDS`."""
+    last = time.monotonic()
+    with console.status("Timing a few steps of each method") as status:
+
+        def show(method: str, place: int, n_methods: int) -> None:
+            nonlocal last
+            line = f"Timing a few steps of {method}, {place} of {n_methods} methods"
+            status.update(Text(printable(line)))
+            if not console.is_terminal and time.monotonic() - last >= LOG_SECONDS:
+                last = time.monotonic()
+                console.print(line, highlight=False, soft_wrap=True)
+
+        yield show
 
 
 @contextmanager
@@ -240,8 +256,11 @@ def announcement(forecast: Forecast) -> str:
     finished = f"{forecast.n_finished} finished, " if forecast.n_finished else ""
     at_once = f"{n_workers} at a time" if n_workers > 1 else "one after the other"
     cells = f"{finished}{len(forecast.remaining)} cells to train, {at_once}"
+    failing = ""
+    for method, reason in forecast.failing.items():
+        failing += f" A first step of {method} failed, and counts as nothing: {reason}"
     if forecast.total == 0:  # methods of a third party without steps, or whose probes fail
-        return f"{cells}; how long is not known."
+        return f"{cells}; how long is not known.{failing}"
     shared = ""
     if forecast.preparation:
         shared = f", {duration(forecast.preparation)} of them for features that all cells share"
@@ -252,7 +271,7 @@ def announcement(forecast: Forecast) -> str:
             f" Timing was ended after {duration(MOST_SECONDS)}, because the machine is busy or the "
             f"methods are many: {n} of {n_methods} methods count as the mean of the others."
         )
-    return f"{cells}: about {duration(forecast.total)}{shared}.{cut}"
+    return f"{cells}: about {duration(forecast.total)}{shared}.{cut}{failing}"
 
 
 def duration(seconds: float) -> str:
