@@ -78,7 +78,7 @@ Time = Annotated[
 Methods = Annotated[
     str | None,
     typer.Option(
-        help="Methods, separated by commas, the baseline first; or 'all'. "
+        help="Methods, separated by commas, the baseline first; or 'all'; or some of a STUDY.py. "
         "See: equipoise list methods, equipoise list volume_methods.",
         rich_help_panel=PROTOCOL,
         show_default=f"{_METHODS} and, where there is time, strong_gan with its control replay; "
