@@ -103,37 +103,56 @@ def estimate(
     preparation = frozen.shared_seconds(store.workspace) if frozen else 0.0
     threads_before = torch.get_num_threads()
     torch.set_num_threads(executor.n_threads)
-    seconds: dict[str, float] = {}
-    untimed = []
-    failing: dict[str, str] = {}
     try:
         with busy_cores(min(executor.n_on_machine, len(remaining)) - 1):
-            probe = probe_type(study, clock)
-            methods = list(dict.fromkeys(cell.method for cell in remaining))
-            for i, method in enumerate(methods, 1):
-                if began is not None:
-                    began(method, i, len(methods))
-                steps = study.methods[method].steps
-                has_timed = all(probe.has_timed(step) for _, step in steps)
-                has_timed = has_timed and (frozen is None or frozen.has_timed(steps))
-                if probe.is_late and not has_timed:
-                    untimed.append(method)
-                    continue
-                seconds[method] = sum(probe.seconds(step) for _, step in steps)
-                if frozen:
-                    seconds[method] += frozen.cell_seconds(steps)
-                failures = [probe.failure(step) for _, step in steps]
-                if any(failures):
-                    failing[method] = next(filter(None, failures))
+            timings = time_methods(study, remaining, probe_type(study, clock), frozen, began)
     finally:
         torch.set_num_threads(threads_before)
+    seconds = timings.seconds
     mean = sum(seconds.values()) / max(1, len(seconds))
     return Forecast(
-        seconds=seconds | dict.fromkeys(untimed, mean),
+        seconds=seconds | dict.fromkeys(timings.untimed, mean),
         remaining=remaining,
         n_finished=len(cells) - len(remaining),
         n_workers=executor.n_workers,
         preparation=preparation,
-        untimed=untimed,
-        failing=failing,
+        untimed=timings.untimed,
+        failing=timings.failing,
     )
+
+
+@dataclass(kw_only=True)
+class Timings:
+    """What `time_methods` found; see `Forecast`."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    untimed: list[str] = field(default_factory=list)
+    failing: dict[str, str] = field(default_factory=dict)
+
+
+def time_methods(
+    study: Study,
+    cells: Sequence[Cell],
+    probe: ImageProbe | VolumeProbe,
+    frozen: FrozenProbe | None,
+    began: Callable[[str, int, int], None] | None,
+) -> Timings:
+    """Time the steps of the methods of some cells, until the probe is late."""
+    timings = Timings()
+    methods = list(dict.fromkeys(cell.method for cell in cells))
+    for i, method in enumerate(methods, 1):
+        if began is not None:
+            began(method, i, len(methods))
+        steps = study.methods[method].steps
+        has_timed = all(probe.has_timed(step) for _, step in steps)
+        has_timed = has_timed and (frozen is None or frozen.has_timed(steps))
+        if probe.is_late and not has_timed:
+            timings.untimed.append(method)
+            continue
+        timings.seconds[method] = sum(probe.seconds(step) for _, step in steps)
+        if frozen:
+            timings.seconds[method] += frozen.cell_seconds(steps)
+        for _, step in steps:
+            if reason := probe.failure(step):
+                timings.failing[method] = reason
+    return timings
