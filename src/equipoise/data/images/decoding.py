@@ -18,6 +18,7 @@ from equipoise.data.images.file import (
     opened,
     orientation_of,
 )
+from equipoise.data.images.resizing import channels_first
 
 # EXIF orientation: whether to mirror left to right first, then quarter turns counterclockwise.
 TURNS = {
@@ -92,7 +93,8 @@ def decode_with_header(path: Path) -> tuple[Header, Images]:
         elif header.alpha:
             pixels = _on_black(np.asarray(image.convert(f"{mode}A")), path)
         else:
-            pixels = _channels_first(np.asarray(image.convert(mode)))
+            converted = image if image.mode == mode else image.convert(mode)  # which would copy it
+            pixels = channels_first(np.asarray(converted))
     refuse_no_data(pixels, declared, path)
     return header, np.iinfo(np.uint16).max - pixels if inverted else pixels
 
@@ -178,7 +180,7 @@ def _decode_deep_color(image: ImageFile, path: Path) -> Images:
     color = pixels[..., 2::-1]  # OpenCV has blue first
     if pixels.shape[-1] == 4:
         return _on_black(np.concatenate([color, pixels[..., 3:]], axis=-1), path)
-    return _channels_first(color)
+    return channels_first(color)
 
 
 def _on_black(pixels: NDArray[Any], path: Path) -> Images:
@@ -194,8 +196,4 @@ def _on_black(pixels: NDArray[Any], path: Path) -> Images:
         rows = pixels[start : start + ROWS]
         opacity = rows[..., -1:] / np.iinfo(pixels.dtype).max
         composited[start : start + ROWS] = np.rint(rows[..., :-1] * opacity)
-    return _channels_first(composited)
-
-
-def _channels_first(pixels: NDArray[Any]) -> Images:
-    return np.moveaxis(np.atleast_3d(pixels), -1, 0)
+    return channels_first(composited)

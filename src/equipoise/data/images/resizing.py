@@ -66,11 +66,16 @@ def resize(image: Images, size: int, *, fit: str = "pad", resample: str = "bicub
     return canvas
 
 
+def channels_first(pixels: NDArray[Any]) -> Images:
+    """Return a view (c, h, w) of pixels (h, w) or (h, w, c)."""
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
 def _scale(image: Images, shape: tuple[int, int], resample: str, box: Box | None = None) -> Images:
     """Resample to (height, width): 8 bits by Pillow directly, more as 32-bit float, per channel."""
     if image.dtype == np.uint8:
         pixels = image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)
-        return np.moveaxis(np.atleast_3d(_pillow(pixels, shape, resample, box)), -1, 0)
+        return channels_first(_pillow(pixels, shape, resample, box))
     values = np.empty((len(image), *shape), dtype=np.float32)
     for channel, pixels in zip(values, image, strict=True):
         channel[:] = _pillow(pixels.astype(np.float32), shape, resample, box)
