@@ -7,7 +7,7 @@ CPU seconds of one thread, in a process for each study. A stage excludes those i
 - default: five methods without a generator from scratch, on 400 drawn films of 64 px, one cell of
   each, with a tenth of the usual steps. `whole` is what 9 cells of each method with all steps take:
   stages of cells times 9, training and evaluation also times 10.
-- frozen: every third of 48 heads on 5,000 drawn films of 128 px with features as long as those of
+- frozen: every sixth of 48 heads on 5,000 drawn films of 128 px with features as long as those of
   mobilenet_v2, one cell of each. The features are drawn; what they would take is measured on a few
   images. `whole` is what 50 cells of each of the 48 take. Tables grow in proportion to the cells
   (see benchmarks.growth); evidence is bounded, so that it is counted once.
@@ -17,7 +17,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -64,7 +64,7 @@ HEAD_METHODS = (
     *("borderline_smote_features", "adasyn_features"),
 )
 STEPS_SHARE = 10  # steps of a default study / steps here
-HEADS_SHARE = 3  # heads of a frozen study / heads here
+HEADS_SHARE = 6  # heads of a frozen study / heads here
 TIMED = {  # function -> stage; those of one study overlap, and the innermost counts
     "equipoise.experiments.image_plan.find_duplicates": "duplicates",
     "equipoise.data.dataset.ImageDataset.resample": "resampling",
@@ -84,7 +84,7 @@ OF_CELLS = ("resampling", "features", "classifier", "evaluation", "saving", "res
 class StageWatch:
     """Adds up the CPU seconds of nested stages; each second counts for the innermost one."""
 
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def __post_init__(self) -> None:
         self._stages: list[str] = []
@@ -199,7 +199,7 @@ def fill_features(study: Study, store: RunStore) -> float:
     n_timed = 16
     with tempfile.TemporaryDirectory() as folder:
         n_computed = classifier.prepare(study.images.images[:n_timed], (0.0, 255.0), Path(folder))
-    per_feature = (time.process_time() - started) / n_computed
+    per_feature = (time.process_time() - started) / int(n_computed)
 
     def drawn(self: FrozenExtractor, images: Images, view: View, progress: Any) -> Any:
         spreads = np.arange(1, self.dimension + 1) ** -0.75
