@@ -39,6 +39,25 @@ def test_one_image_and_one_label_map_of_a_name_are_a_case(
     assert any("imagesTs" in note for note in loaded.notes)
 
 
+def test_labeled_test_cases_are_cases_of_the_source_s_own_split(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "set", "imagesTr", "labelsTr")
+    write_image(root / "imagesTs" / "c_3.nii.gz", IMAGE)
+    write_image(root / "labelsTs" / "c_3.nii.gz", LABELS)
+    loaded = read(root, VolumeOptions(cache=tmp_path / "cache"))
+    assert loaded.dataset.ids.tolist() == ["a_1", "b_2", "c_3"]
+    assert loaded.source_split is not None
+    assert loaded.source_split.tolist() == ["train", "train", "test"]
+    assert not any("imagesTs" in note for note in loaded.notes)
+
+
+@pytest.mark.parametrize("folder", ["images", "labels"])
+def test_two_files_of_one_name_are_refused(folder: str, tmp_path: Path) -> None:
+    root = write_set(tmp_path / "set", "images", "labels")
+    write_image(root / folder / "a_1.nii", LABELS if folder == "labels" else IMAGE)
+    with pytest.raises(DataError, match=rf"{folder}, got a_1\.nii and a_1\.nii\.gz"):
+        read(root, VolumeOptions(cache=tmp_path / "cache"))
+
+
 def test_channels_are_modalities_that_the_set_names(tmp_path: Path) -> None:
     root = write_set(tmp_path / "set", "imagesTr", "labelsTr", ("_0000", "_0001"))
     options = VolumeOptions(cache=tmp_path / "cache")
@@ -49,7 +68,9 @@ def test_channels_are_modalities_that_the_set_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"modality": 3}', '{"modality": {"0": "x", "1": "x"}}']
+    "content",
+    ["", "[]", "[" * 99_999, '{"modality": 3}', '{"modality": {"0": "x", "1": "x"}}'],
+    ids=["empty", "list", "deep", "number", "twice"],
 )
 def test_other_descriptions_name_no_channels(content: str, tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text(content)
@@ -66,7 +87,10 @@ def test_an_image_without_label_map_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "folders",
-    [("images",), ("images", "labels", "masks"), ("p1", "labels"), ("x/images", "y/labels")],
+    [
+        *(("images",), ("images", "labels", "masks"), ("images", "scans", "labels")),
+        *(("p1", "labels"), ("x/images", "y/labels"), ("imagesTr", "labelsTs")),
+    ],
 )
 def test_other_folders_are_cases_themselves(folders: tuple[str, ...], tmp_path: Path) -> None:
     files_of = {tmp_path / folder: [tmp_path / folder / "a.nii.gz"] for folder in folders}
