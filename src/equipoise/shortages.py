@@ -2,7 +2,7 @@
 
 import errno
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ROOM = (
@@ -14,11 +14,11 @@ _MEMORY = (
     "Close other programs, use fewer --workers, smaller images or networks, or raise the limit on "
     "memory (ulimit -v)."
 )
-_TOO_MANY = "Too many open files"
 # What libraries write where their errors have no number; the last is of NumPy.
 _OF_DISK = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|\d requested and \d+ written"
 )
+_OF_FILES = re.compile("Too many open files")
 _OF_MEMORY = re.compile(
     "allocate memory|out of memory|can't start new thread|failed to map segment"
 )
@@ -31,11 +31,7 @@ def is_full_disk(error: BaseException) -> bool:
         >>> is_full_disk(OSError(28, "No space left on device"))
         True
     """
-    for link in _chain(error):
-        number = link.errno if isinstance(link, OSError) else None
-        if number in FULL_DISK or _OF_DISK.search(str(link)):
-            return True
-    return False
+    return _says(error, FULL_DISK, _OF_DISK)
 
 
 def is_out_of_files(error: BaseException) -> bool:
@@ -45,11 +41,7 @@ def is_out_of_files(error: BaseException) -> bool:
         >>> is_out_of_files(OSError(24, "Too many open files"))
         True
     """
-    for link in _chain(error):
-        number = link.errno if isinstance(link, OSError) else None
-        if number in (errno.EMFILE, errno.ENFILE) or _TOO_MANY in str(link):
-            return True
-    return False
+    return _says(error, (errno.EMFILE, errno.ENFILE), _OF_FILES)
 
 
 def remedy(error: BaseException) -> str:
@@ -65,12 +57,17 @@ def remedy(error: BaseException) -> str:
         return _ROOM
     if is_out_of_files(error):
         return _OPEN_FILES
+    is_memory = any(isinstance(link, MemoryError) for link in _chain(error))
+    return _MEMORY if is_memory or _says(error, (errno.ENOMEM,), _OF_MEMORY) else ""
+
+
+def _says(error: BaseException, numbers: Collection[int], words: re.Pattern[str]) -> bool:
+    """Return whether an error, or one that led to it, has one of the numbers or words."""
     for link in _chain(error):
         number = link.errno if isinstance(link, OSError) else None
-        is_memory = isinstance(link, MemoryError) or _OF_MEMORY.search(str(link))
-        if is_memory or number == errno.ENOMEM:
-            return _MEMORY
-    return ""
+        if number in numbers or words.search(str(link)):
+            return True
+    return False
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
