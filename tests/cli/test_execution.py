@@ -5,8 +5,15 @@ from typing import Any
 import pytest
 
 from equipoise.cli import execution
-from equipoise.cli.execution import execute, load_study, stopping_is_explained
-from equipoise.exceptions import SettingError
+from equipoise.cli.execution import (
+    execute,
+    load_study,
+    refusal_after_summary,
+    stopping_is_explained,
+)
+from equipoise.data.images.options import Loaded
+from equipoise.data.phantoms.datasets import cells
+from equipoise.exceptions import DataError, LeakageError, SettingError
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.study import Study
 from equipoise.runs.stage_seconds import TRAINING, read_stage_seconds
@@ -52,3 +59,16 @@ def test_a_study_file_is_said_to_be_executed(
     said, executed = capsys.readouterr().out.splitlines()
     assert "study.py is a program" in said
     assert executed == "executed"
+
+
+@pytest.mark.parametrize("error", [DataError("no"), LeakageError("no")])
+def test_a_refusal_shows_what_was_read(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Patients in a table beside the images answer most copies on both sides of a split."""
+    loaded = Loaded(dataset=cells((4, 3), size=32), notes=("A table beside has patients.",))
+    with pytest.raises(type(error)), refusal_after_summary(loaded):
+        raise error
+    printed = capsys.readouterr().out
+    assert "Read: 7 images" in printed
+    assert "A table beside has patients." in printed

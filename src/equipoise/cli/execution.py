@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from equipoise.cli.terminal import Terminal, say
-from equipoise.exceptions import DataError, SettingError
+from equipoise.exceptions import DataError, LeakageError, SettingError
 from equipoise.names import printable
 from equipoise.runs.stage_seconds import (
     EVIDENCE,
@@ -142,7 +142,7 @@ def refusal_after_summary(loaded: "Loaded") -> Iterator[None]:
     """Print what was read where the block refuses it: the reason and the way out may be there."""
     try:
         yield
-    except DataError:
+    except (DataError, LeakageError):
         from equipoise.experiments.study_summary import loaded_lines
 
         for line in loaded_lines(loaded):

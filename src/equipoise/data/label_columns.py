@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 from equipoise.data.csv_table import Table
 from equipoise.data.images.listing import first_few
+from equipoise.data.positive_class import sounds_healthy
 from equipoise.data.spelling import is_missing
 
 MOST_NUMBERS = 10  # classes that are numbers; more of them with few images each are measurements
@@ -195,6 +196,8 @@ def columns_of_flags(table: Table, taken: Collection[str | None]) -> str:
     if len(columns) < 2:
         return ""
     listed = first_few(columns)
+    findings = [column for column in columns if not sounds_healthy(column)]
+    example = shlex.quote((findings or columns)[0])
     unclear = []
     for column in columns:
         cells = table.cells(column)
@@ -209,8 +212,8 @@ def columns_of_flags(table: Table, taken: Collection[str | None]) -> str:
         )
     return (
         f"The columns {listed} are 0 or 1, one for each finding: name the one to compare with "
-        f"label_column (such as --label-column {shlex.quote(columns[-1])}), or add a column "
-        f"'label' with one class for each image.{fill}"
+        f"label_column (such as --label-column {example}), or add a column 'label' with one class "
+        f"for each image.{fill}"
     )
 
 

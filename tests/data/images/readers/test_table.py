@@ -380,7 +380,7 @@ def test_what_lies_beside_the_table_and_its_images_is_said(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("header", "cells", "message"),
     [
-        ("image,Edema,Hernia", "{n},1,-1.0", r"one for each finding.*--label-column Hernia"),
+        ("image,Edema,Hernia", "{n},1,-1.0", r"one for each finding.*--label-column Edema"),
         ("0.png,ill", "{n},well", "first line.*header"),
         ("image,label", "{n},{xy}|x", r"several classes in column 'label': 'x\|x' .*one question"),
         ("image,label", "{n},{third}", r"uncertain or missing.*'-1' \(2\)"),
