@@ -89,6 +89,13 @@ def test_other_columns_or_an_own_split_are_not_joined(tmp_path: Path) -> None:
     for name in ("train", "test"):
         (tmp_path / f"{name}.csv").write_text("file,label,set\nimg/train_ill0.png,ill,test\n")
     assert join_parts(read_table(path), tmp_path) == (read_table(path), [])
+    for name, text in (("test", "file,label\nimg/test_ill0.png,ill\n"), ("train", "file,label\n")):
+        (tmp_path / f"{name}.csv").write_text(text)  # nothing to train on
+        assert join_parts(read_table(path), tmp_path) == (read_table(path), [])
+    path.write_text("file,label,age\nimg/train_ill0.png,ill,3\n")
+    for name in ("val", "test"):
+        (tmp_path / f"{name}.csv").write_text("file,label\nimg/test_ill0.png,ill\n")
+    assert join_parts(read_table(tmp_path / "test.csv"), tmp_path)[1] == []
     assert pattern_and_part("TrainLabels") == ("*_labels", "train")
 
 

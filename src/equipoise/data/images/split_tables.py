@@ -1,8 +1,9 @@
 """Tables that are the parts of a split by their names, such as train.csv and test.csv."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from equipoise.data.csv_table import Table, TableRow, compact, read_table
 from equipoise.data.images.companions import words_of
@@ -48,14 +49,24 @@ def parts_of_split(path: Path, ignore: Sequence[str] = ()) -> dict[Path, str]:
         is_left_out = is_left_out or SYSTEM_NAMES.fullmatch(other.name) is not None
         if not part or (other != path and is_left_out) or not other.is_file():
             del parts[other]
-    is_split = path in parts and "train" in parts.values() and len(set(parts.values())) > 1
-    return dict(sorted(parts.items())) if is_split else {}
+    return dict(sorted(parts.items())) if path in parts and is_split(parts) else {}
+
+
+def is_split(parts: Mapping[Any, str]) -> bool:
+    """Return whether one part is for training and one is not."""
+    return "train" in parts.values() and len(set(parts.values())) > 1
+
+
+def is_empty(table: Table) -> bool:
+    """Return whether a table is only a header."""
+    return not table.rows and not table.faults
 
 
 def join_parts(table: Table, root: Path, ignore: Sequence[str] = ()) -> tuple[Table, list[str]]:
     """Join a table with the other parts of its split that have the same columns, and say so.
 
-    The table itself where it has a column of splits, or there are no such parts.
+    The table itself where it has a column of splits or no line, or where not one part is for
+    training and one is not.
 
     Args:
         table: The table.
@@ -65,29 +76,31 @@ def join_parts(table: Table, root: Path, ignore: Sequence[str] = ()) -> tuple[Ta
     Raises:
         DataError: Another part is not a table.
     """
-    if any(compact(column) in COLUMNS["split"] for column in table.columns):
+    has_split = any(compact(column) in COLUMNS["split"] for column in table.columns)
+    if has_split or is_empty(table):
         return table, []
     rows: list[TableRow] = []
     faults: list[str] = []
-    counts: dict[str, int] = {}
+    part_of: dict[str, str] = {}  # of the tables that are joined
     parts = parts_of_split(table.path, ignore)
     folders = {path.parent for path in parts}
     for path, part in sorted(parts.items()):
-        is_outside = len(folders) > 1 and not path.resolve().is_relative_to(root.resolve())
+        if len(folders) > 1 and not path.resolve().is_relative_to(root.resolve()):
+            continue
         other = table if path == table.path else read_table(path)
-        if is_outside or set(other.columns) != set(table.columns):
+        if set(other.columns) != set(table.columns) or is_empty(other):
             continue
         name = f"{path.parent.name}/{path.name}" if len(folders) > 1 else path.name
         for row in other.rows:
             cells = {**row.cells, SPLIT_COLUMN: part}
             rows.append(replace(row, cells=cells, file=name))
         faults += [f"{name}: {fault}" for fault in other.faults]
-        counts[name] = len(other.rows)
-    if len(counts) < 2:
+        part_of[name] = part
+    if not is_split(part_of):
         return table, []
     note = (
-        f"Tables read as one, with their names as the split: {first_names(list(counts))}. To leave "
-        "one out, use ignore with its name (--ignore NAME)."
+        f"Tables read as one, with their names as the split: {first_names(list(part_of))}. To "
+        "leave one out, use ignore with its name (--ignore NAME)."
     )
     joined = Table(
         path=table.path,

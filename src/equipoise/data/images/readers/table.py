@@ -27,7 +27,7 @@ from equipoise.data.images.loading import load
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
 from equipoise.data.images.outline import damage_faults
 from equipoise.data.images.patient_names import suggest_groups
-from equipoise.data.images.split_tables import join_parts
+from equipoise.data.images.split_tables import is_empty, join_parts
 from equipoise.data.images.table_columns import (
     TABLE_SUFFIXES,
     columns_note,
@@ -119,7 +119,7 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
     table, part_notes = join_parts(read_table(table_path), root, options.ignore)
     table, flag_notes = join_flags(table, options)
     columns = find_image_columns(table, options, partial(naming_hint, table, root, options))
-    if not table.rows and not table.faults:
+    if is_empty(table):
         raise DataError(
             f"Expected one line per image in {table_path}, found only a header. Fill the table."
         )
