@@ -127,8 +127,11 @@ def copies(folder: Path, n_images: int) -> JsonObject:
 
 
 def split(folder: Path, _n_images: int) -> JsonObject:
-    """Split the images by patient."""
-    return {"train_images": len(split_of(stored(folder)).train)}
+    """Split the images by patient; the cells read the rows from a file."""
+    parts = split_of(stored(folder))
+    rows = {"train": parts.train, "validation": parts.validation, "test": parts.test}
+    np.savez(folder / "split.npz", allow_pickle=False, **rows)
+    return {"train_images": len(parts.train)}
 
 
 def split_of(dataset: ImageDataset) -> Split:
@@ -149,7 +152,7 @@ def cell_of(method: str) -> Stage:
         study = Study(
             name="million",
             dataset=dataset,
-            splits=[split_of(dataset)],
+            splits=[Split(name="split-0", **np.load(folder / "split.npz"))],
             methods=build_methods([method], BUDGET),
             seeds=(0,),
         )
@@ -212,11 +215,17 @@ STAGES: Mapping[str, Stage] = {
     "draw": draw,
     "store": store,
     "open": opened,
-    "copies": copies,
     "split": split,
     **{method: cell_of(method) for method in METHODS},
+    "copies": copies,
 }
-MAKERS = ("draw", "store", "sparse file")  # stages without which the others have no images
+# Stages without whose files others cannot run.
+MAKERS = {
+    "draw": "dataset",
+    "store": "dataset",
+    "split": "split.npz",
+    "sparse file": "sparse.npy",
+}
 SPARSE_STAGES: Mapping[str, Stage] = {
     "sparse file": make_sparse,
     "sparse split": split_sparse,
@@ -247,8 +256,8 @@ def run_stages(stages: Sequence[str], folder: Path, n_images: int, report: "Repo
         return
     folder.mkdir(parents=True, exist_ok=True)
     for name in stages:
-        has_images = any((folder / place).exists() for place in ("dataset", "sparse.npy"))
-        if report.has(n_images, name) and (has_images or name not in MAKERS):
+        has_files = name not in MAKERS or (folder / MAKERS[name]).exists()
+        if report.has(n_images, name) and has_files:
             continue
         arguments = ["--stage", name, str(folder), str(n_images)]
         command = [sys.executable, "-m", "benchmarks.million", *arguments]
