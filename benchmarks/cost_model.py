@@ -156,7 +156,7 @@ def large_study(
         "core_hours_of_a_cells_scoring": round(growth * passed * costs.per_image / 3600, 2),
         "scores_of_a_cell_mb": round(1e-6 * n_held_out * SCORE_BYTES),
         "scores_of_all_cells_tb": round(1e-12 * n_cells * n_held_out * SCORE_BYTES, 2),
-        "core_days_of_tables": round(n_cells * per_cell / 86400, 1),
+        "core_hours_of_tables": round(n_cells * per_cell / 3600, 2),
         "hashes_of_images_mb": round(1e-6 * n_images * DIGEST),
     }
 

@@ -3,10 +3,12 @@
 Usage: python -m benchmarks.reporting [--cells METHODS SPLITS SEEDS] [--test IMAGES] [--json FILE]
 
 The run is written to a temporary folder with random predictions, those of both checkpoint policies;
-nothing is trained.
+nothing is trained. With --open it is only opened, and all predictions are read, those of one file
+that all cells share: what large cells need of memory, pages of mapped files apart.
 """
 
 import argparse
+import os
 import resource
 import tempfile
 import time
@@ -21,7 +23,8 @@ from unittest.mock import patch
 import numpy as np
 from scipy.special import softmax
 
-from equipoise.atomic import read_arrays, write_json
+from benchmarks.by_reference import Watch, anonymous_megabytes
+from equipoise.atomic import read_arrays, read_json, write_json
 from equipoise.experiments.running.environment import machine, versions
 from equipoise.metrics.statistics import patient_draws
 from equipoise.report.html import write_report
@@ -75,6 +78,35 @@ def measure(
         "reads_of_predictions": calls["reads"],
         "bootstraps": calls["bootstraps"],
     }
+
+
+def measure_opening(n_methods: int, n_splits: int, n_seeds: int, *, n_test: int) -> dict[str, Any]:
+    """Write a run whose cells share one file of predictions, and read those of all cells."""
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as name:
+        folder, counts = Path(name), class_counts(n_test, 2)
+        write_run(folder, 1, 1, 1, counts)
+        (first,) = (folder / "cells").rglob("predictions.npz")
+        first = first.rename(folder / "shared.npz")
+        description = describe(n_methods, n_splits, n_seeds, counts)
+        write_json(folder / "study.json", description.to_json())
+        (of_first,) = (folder / "cells").rglob("record.json")
+        record = read_json(of_first)
+        for cell in requested_cells(description):
+            place = folder / "cells" / cell.folder
+            where = {"method": cell.method, "split": cell.split, "seed": cell.seed}
+            write_json(place / "record.json", {**record, **where})
+            os.link(first, place / "predictions.npz")
+        before, watch = anonymous_megabytes(), Watch()
+        start = time.process_time()
+        cells = open_run(folder).images.finished
+        return {
+            "cells": len(cells),
+            "test_images": n_test,
+            "scores_mb": round(sum(cell.n_score_bytes for cell in cells) / 2**20),
+            "cpu_seconds": round(time.process_time() - start, 1),
+            "memory_mb": round(watch.peak() - before),
+        }
 
 
 def write_run(
@@ -220,7 +252,15 @@ def main() -> None:
     parser.add_argument("--cells", nargs=3, type=int, default=CELLS, metavar="N")
     parser.add_argument("--test", type=int, default=N_TEST, help="test images of a split")
     parser.add_argument("--json", type=Path, help="file for the numbers")
+    parser.add_argument("--open", action="store_true", help="only open the run")
     arguments = parser.parse_args()
+    if arguments.open:
+        row = measure_opening(*arguments.cells, n_test=arguments.test)
+        print(row)
+        if arguments.json:
+            content = {"command": "python -m benchmarks.reporting --open", "machine": machine()}
+            write_json(arguments.json, content | row)
+        return
     row = measure(*arguments.cells, n_test=arguments.test)
     print(
         f"{row['cells']} cells x {row['test_images']} test images: {row['cpu_seconds']} CPU "
