@@ -22,7 +22,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from multiprocessing import get_context
 from pathlib import Path
@@ -56,7 +56,7 @@ from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 
 DEFAULT_METHODS = ("none", "class_weights", "oversampling", "balanced_softmax", "crt")
-HEADS = ("linear", "cosine")
+POLICIES = ("best", "last")  # of the weight decay: each method under both
 HEAD_METHODS = (
     *("none", "class_weights", "rwwce", "focal", "class_balanced", "class_balanced_focal", "ldam"),
     *("ldam_drw", "balanced_softmax", "posthoc_logit_adjustment", "two_sigmoid", "crt", "tau_norm"),
@@ -182,16 +182,13 @@ def budget_of(study_name: str) -> Budget:
 
 
 def with_heads(study: Study) -> Study:
-    """Return the study with `HEAD_METHODS`, each with both heads."""
+    """Return the study with `HEAD_METHODS`, each with both policies."""
     methods: dict[str, Pipeline] = {}
-    for head in HEADS:
-        budget = Budget(
-            regime=FROZEN, network="mobilenet_v2", pretrained="random", head=head, device="cpu"
-        )
+    for policy in POLICIES:
+        budget = replace(budget_of("frozen"), checkpoint=policy)
         for name, method in build_methods(HEAD_METHODS[::HEADS_SHARE], budget).items():
-            methods[name if head == HEADS[0] else f"{name}-{head}"] = method
-    names = [field_name for field_name in vars(study) if field_name != "methods"]
-    return Study(**{name: getattr(study, name) for name in names}, methods=methods)
+            methods[name if policy == POLICIES[0] else f"{name}-{policy}"] = method
+    return replace(study, methods=methods)
 
 
 def fill_features(study: Study, store: RunStore) -> float:
