@@ -45,7 +45,10 @@ def check_applicable(options: RunOptions) -> None:
         )
     elif options.task == SEGMENTATION:
         names = ", ".join(typed_without(options, OF_VOLUMES))
-        remedy = "That is of studies of images, or of study files. Leave it out."
+        remedy = (
+            "With --task segmentation it means nothing: it is of studies of images, or of study "
+            "files. Leave it out; --folds, --seeds and --steps say how much is trained."
+        )
     else:
         names = ", ".join(typed_without(options, OF_IMAGES))
         remedy = (
