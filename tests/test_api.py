@@ -111,3 +111,36 @@ def test_a_study_is_planned_for_a_time_and_continued(
     assert "is continued" in capsys.readouterr().out
     with pytest.raises(SettingError, match="5m"):
         eq.plan(images, name="films", time="1h", executor=eq.InProcess(), **choices)
+
+
+def test_what_would_be_ignored_or_is_no_study_is_refused(films: Path) -> None:
+    images = eq.read(films, size=16)
+    with pytest.raises(SettingError, match=r"no out .*eq\.run"):
+        eq.plan(images, out="runs/films")
+    with pytest.raises(SettingError, match="executor"):
+        eq.plan(films, executor=eq.InProcess())
+    with pytest.raises(SettingError, match=r"task='segmentation'"):
+        eq.plan(films, task="segmentation")
+    with pytest.raises(SettingError, match="got 120"):
+        eq.plan(images, time=120)  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="got list"):
+        eq.plan([1])  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="got str"):
+        eq.run("films")  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="'64'"):
+        eq.read(films, size="64")
+    with pytest.raises(SettingError, match="'600'"):
+        eq.plan(images, n_steps="600")
+    with pytest.raises(SettingError, match="n_workers of 0"):
+        eq.Processes(n_workers=0)
+
+
+def test_methods_are_one_text_or_several(films: Path) -> None:
+    images = eq.read(films, size=16)
+    study = eq.plan(images.dataset, methods="none, oversampling", n_splits=1, n_steps=2)
+    assert list(study.methods) == ["none", "oversampling"]
+
+
+def test_what_a_notebook_shows_is_short(films: Path) -> None:
+    assert len(repr(eq.read(films, size=16))) < 200
+    assert "mass 12" in repr(eq.read(films, size=16))

@@ -1,22 +1,30 @@
 """`eq.read`, `eq.plan` and `eq.run`: what `equipoise run` does and says, from Python."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
 from equipoise.cli.console import reading_bar
 from equipoise.cli.execution import execute, stopping_is_explained
-from equipoise.cli.options import CLASSIFICATION, SEGMENTATION, folder_name, pick_task
+from equipoise.cli.options import (
+    CLASSIFICATION,
+    SEGMENTATION,
+    comma_list,
+    folder_name,
+    pick_task,
+)
 from equipoise.cli.places import check_out
 from equipoise.cli.planning import PlannedImages, planned_study, stored_plan
 from equipoise.cli.run import CHECKED_SIZE
 from equipoise.data import reading
+from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.data.volumes.options import LoadedVolumes, VolumeOptions
 from equipoise.discovery import unknown
 from equipoise.exceptions import SettingError
 from equipoise.experiments.image_plan import check_plan, plan_study
+from equipoise.experiments.methods.catalogue import named
 from equipoise.experiments.protocol import (
     Budget,
     Protocol,
@@ -80,7 +88,7 @@ def read(path: Path | str, *, task: str = CLASSIFICATION, **options: Any) -> Loa
 
 
 def plan(
-    images: Loaded | LoadedVolumes | Path | str,
+    images: Loaded | LoadedVolumes | ImageDataset | Path | str,
     *,
     name: str | None = None,
     time: str | None = None,
@@ -91,16 +99,16 @@ def plan(
     """Plan a comparison of methods on the same splits; `run` trains it.
 
     Args:
-        images: What `read` returned; or a path that it reads, whose reading options are among the
-            choices then.
-        name: Title of the report; where None, that of the folder or path.
+        images: What `read` returned, or an `ImageDataset`; or a path of images that it reads, whose
+            reading options are among the choices then.
+        name: Title of the report; where None, that of the folder of the run or the path.
         time: Such as "10m", "2h", "1h30m": regime, network, size, methods, splits and seeds are
-            chosen for it, as far as `choices` leaves them open (see `FixedChoices`). The machine is
-            measured, and the first cells are trained into `out`. Images only.
+            chosen for it, as far as `choices` leaves them open. The machine is measured, and the
+            first cells are trained into `out`. Images only.
         out: Folder of the run, with `time`; runs/NAME where None.
         executor: Where `run` will train the cells, with `time`, as there.
         choices: Fields of `Protocol` and `Budget`, of volumes of `VolumeProtocol` and
-            `VolumeBudget`.
+            `VolumeBudget`. `methods` may be one text with commas, as on the command line.
 
     Raises:
         DataError: The images cannot be read or split, or a class is too small.
@@ -115,12 +123,12 @@ def plan(
         >>> len(list(study.cells()))  # 2 methods x 2 splits x 3 seeds
         12
     """
+    if isinstance(images, ImageDataset):
+        images = Loaded(dataset=images)
+    check_plannable(images, choices, time=time, only_with_time={"out": out, "executor": executor})
     if isinstance(images, LoadedVolumes):
-        if time is not None:
-            raise SettingError(
-                "Expected no time with volumes: only studies of images are planned by time. Leave "
-                "it out, and choose n_folds, n_seeds and n_steps."
-            )
+        if isinstance(choices.get("methods"), str):
+            choices["methods"] = comma_list(choices["methods"])
         for_protocol, for_budget = by_record(choices, VolumeProtocol, VolumeBudget)
         return plan_volume_study(
             images,
@@ -128,14 +136,13 @@ def plan(
             VolumeBudget(**for_budget),
             name=name or NAMELESS,
         )
-    for_reading, for_protocol, for_budget = by_record(choices, ReadOptions, Protocol, Budget)
-    if isinstance(images, Loaded) and for_reading:
-        raise SettingError(
-            f"Expected no {', '.join(for_reading)} with images that have been read. Choose that in "
-            "eq.read."
-        )
-    options = ReadOptions(**for_reading)
-    protocol, budget = Protocol(**for_protocol), budget_of(**for_budget)
+    records = (Protocol, Budget) if isinstance(images, Loaded) else (Protocol, Budget, ReadOptions)
+    for_protocol, for_budget, *rest = by_record(choices, *records)
+    for_reading = rest[0] if rest else {}
+    budget = budget_of(**for_budget)
+    if isinstance(for_protocol.get("methods"), str):
+        for_protocol["methods"] = named(for_protocol["methods"], budget)
+    protocol, options = Protocol(**for_protocol), ReadOptions(**for_reading)
     if name is None:
         name = NAMELESS if isinstance(images, Loaded) else folder_name(str(images))
     check_plan(protocol, budget, size=options.size or CHECKED_SIZE)
@@ -143,11 +150,46 @@ def plan(
         loaded = images if isinstance(images, Loaded) else read(images, **for_reading)
         return plan_study(loaded, protocol, budget, name=name)
     folder = Path(out) if out else RUNS / name
+    fixed = fixed_choices({**choices, **for_protocol}, images)
     planned = PlannedImages(images=images, options=options, name=folder.name)
-    fixed = fixed_choices(choices, images)
     return plan_by_time(
         planned, time, folder, protocol=protocol, budget=budget, fixed=fixed, executor=executor
     )
+
+
+def check_plannable(
+    images: object, choices: Mapping[str, Any], *, time: str | None, only_with_time: dict[str, Any]
+) -> None:
+    """Check what `plan` is given, and that nothing of it would be ignored.
+
+    Raises:
+        SettingError: Neither images, volumes nor a path; or arguments that mean nothing here.
+    """
+    if not isinstance(images, Loaded | LoadedVolumes | Path | str):
+        raise SettingError(
+            f"Expected what eq.read returned, or a path, got {type(images).__name__}."
+        )
+    if "task" in choices:
+        raise SettingError(
+            "Expected no task: volumes are read first, eq.plan(eq.read(path, "
+            "task='segmentation'), ...), and a path is of images."
+        )
+    unused = [name for name, value in only_with_time.items() if value is not None]
+    if time is None and unused:
+        raise SettingError(
+            f"Expected no {' and '.join(unused)} without time. Give it to eq.run(study, ...)."
+        )
+    if time is not None and isinstance(images, LoadedVolumes):
+        raise SettingError(
+            "Expected no time with volumes: only studies of images are planned by time. Leave "
+            "it out, and choose n_folds, n_seeds and n_steps."
+        )
+    of_reading = {field.name for field in fields(ReadOptions)} & set(choices)
+    if isinstance(images, Loaded) and of_reading:
+        raise SettingError(
+            f"Expected no {', '.join(sorted(of_reading))} with images that have been read. Choose "
+            "that in eq.read."
+        )
 
 
 def plan_by_time(
@@ -217,6 +259,13 @@ def run(
         >>> [method.method for method in results.methods]
         ['none', 'oversampling']
     """
+    if not isinstance(study, Study):
+        raise SettingError(
+            f"Expected a study, which eq.plan returns, got {type(study).__name__}: "
+            "eq.run(eq.plan(images, ...), folder)."
+        )
+    if study.name == NAMELESS and out:
+        study = replace(study, name=Path(out).resolve().name)
     folder = Path(out) if out else RUNS / study.name
     check_out(folder)
     classifier = next(iter(study.methods.values())).steps[-1][1]

@@ -196,8 +196,8 @@ def stored_plan(folder: Path, fixed: FixedChoices, seconds: float | None) -> Sto
     if seconds is not None and seconds != stored.seconds:
         raise SettingError(
             f"Expected the time for which the run in {folder} was planned, "
-            f"{as_typed(stored.seconds)}, got {as_typed(seconds)}. Leave --time out to continue "
-            "it, or name another folder with --out."
+            f"{as_typed(stored.seconds)}, got {as_typed(seconds)}. Name the same time to "
+            "continue it, or another folder with --out (out)."
         )
     if fixed != stored.fixed:
         raise SettingError(

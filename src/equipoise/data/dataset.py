@@ -85,6 +85,16 @@ class ImageDataset:
     ids: NDArray[np.str_]
     masks: NDArray[np.int64] | None = None
 
+    def __repr__(self) -> str:
+        """Return what the images are in one line; arrays would fill pages of a notebook."""
+        counts = []
+        for name, n in zip(self.class_names, self.counts.tolist(), strict=True):
+            counts.append(f"{name} {n:,}")
+        shape = " x ".join(map(str, self.images.shape[1:]))
+        return (
+            f"ImageDataset({len(self):,} images, {shape} {self.images.dtype}: {', '.join(counts)})"
+        )
+
     def __post_init__(self) -> None:
         check_images(self.images)
         for name in ("labels", "groups"):

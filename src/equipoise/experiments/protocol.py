@@ -35,7 +35,7 @@ MOST_STEPS = 10_000_000
 MOST_WORKERS = 1024
 
 
-def check_counts(most: int, **counts: int | None) -> None:
+def check_counts(most: int, **counts: Any) -> None:
     """Raise unless each count that is named is from 1 to `most`.
 
     Raises:
@@ -50,8 +50,9 @@ def check_counts(most: int, **counts: int | None) -> None:
     """
     wrong = []
     for name, count in counts.items():
-        if count is not None and not (count == int(count) and 1 <= count <= most):
-            wrong.append(f"{name} of {count}")
+        is_number = not isinstance(count, str)
+        if count is not None and not (is_number and count == int(count) and 1 <= count <= most):
+            wrong.append(f"{name} of {count!r}")
     if wrong:
         raise SettingError(f"Expected whole numbers from 1 to {most:,}, got {', '.join(wrong)}.")
 

@@ -1,5 +1,7 @@
 """The tables of a run, whatever it is about: images are classified, volumes segmented."""
 
+from pathlib import Path
+
 from equipoise.results.checkpoints import checkpoint_rows, write_checkpoints
 from equipoise.results.curation_effect import curation_effect, write_curation
 from equipoise.results.dose_response import dose_response, write_dose
@@ -10,16 +12,21 @@ from equipoise.results.records import Results
 from equipoise.results.textbook_tests import second_opinions, write_second_opinions
 from equipoise.results.volume_tables import summarize_volumes, write_volume_tables
 from equipoise.runs.description import SEGMENTATION
-from equipoise.runs.run import Run
+from equipoise.runs.run import Run, open_run
 
 
-def summarize_run(run: Run) -> Results:
+def summarize_run(run: Run | str | Path) -> Results:
     """Compute the results of a run, complete or not, from its stored predictions or measures.
+
+    Args:
+        run: The run, or its folder.
 
     Raises:
         DataError: Its cells cannot be compared.
         SettingError: The study's primary metric is unknown.
     """
+    if not isinstance(run, Run):
+        run = open_run(run)
     if run.description.task == SEGMENTATION:
         return summarize_volumes(run)
     return summarize(run)

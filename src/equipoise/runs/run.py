@@ -67,6 +67,10 @@ class Run:
     cells: tuple[Cell, ...]
     records: Mapping[Cell, TriedCellRecord]
 
+    def __repr__(self) -> str:
+        """Return the folder and how many cells have finished, short enough for a notebook."""
+        return f"Run({self.folder}: {len(self.finished)} of {len(self.cells)} cells finished)"
+
     @property
     def workspace(self) -> Path:
         """Folder of checkpoints, finished fits and cached features."""

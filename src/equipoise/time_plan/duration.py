@@ -24,7 +24,7 @@ def parse_duration(text: str) -> float:
         >>> parse_duration("1h30m"), parse_duration("1.5h"), parse_duration("90s")
         (5400.0, 5400.0, 90.0)
     """
-    compact = re.sub(r"\s+", "", text)
+    compact = re.sub(r"\s+", "", str(text))
     match = PATTERN.fullmatch(compact)
     if match is None or not any(match.groups()):
         raise SettingError(

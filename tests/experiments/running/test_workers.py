@@ -46,6 +46,16 @@ def test_a_script_without_guard_is_not_run_again_by_workers(
     assert sys.modules["__main__"] is script
 
 
+def test_a_program_that_is_piped_in_has_no_script_to_run_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = ModuleType("__main__")
+    program.__file__ = "<stdin>"
+    monkeypatch.setitem(sys.modules, "__main__", program)
+    with unguarded_script_aside():
+        assert sys.modules["__main__"] is not program
+
+
 class FullDisk:
     """A task, and its portable form, that cannot store anything."""
 

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from numbers import Integral
 from pathlib import Path
 from typing import Self
 
@@ -98,9 +99,10 @@ class ReadOptions:
             value = getattr(self, name)
             if value not in available:
                 raise SettingError(unknown(value, available, name))
-        if self.size is not None and not SIDES[0] <= self.size <= SIDES[1]:
+        is_number = isinstance(self.size, Integral)
+        if self.size is not None and not (is_number and SIDES[0] <= self.size <= SIDES[1]):
             raise SettingError(
-                f"Expected a size from {SIDES[0]} to {SIDES[1]} pixels, got {self.size}."
+                f"Expected a size from {SIDES[0]} to {SIDES[1]} pixels, got {self.size!r}."
             )
         if self.workers is not None and self.workers < 1:
             raise SettingError(f"Expected at least 1 worker, got {self.workers}.")
@@ -123,11 +125,11 @@ class ReadOptions:
         64
         """
         values: dict[str, JsonValue] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            is_later = field.name in LATER and value == field.default
-            if field.name not in NOT_STORED and not is_later:
-                values[field.name] = str(value) if isinstance(value, Path) else value
+        for option in fields(self):
+            value = getattr(self, option.name)
+            is_later = option.name in LATER and value == option.default
+            if option.name not in NOT_STORED and not is_later:
+                values[option.name] = str(value) if isinstance(value, Path) else value
         if self.ignore:
             values["ignore"] = list(self.ignore)
         return values
@@ -160,10 +162,10 @@ class Loaded:
     """
 
     dataset: ImageDataset
-    source_split: NDArray[np.str_] | None = None
-    skipped: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    options: ReadOptions | None = None
+    source_split: NDArray[np.str_] | None = field(default=None, repr=False)
+    skipped: tuple[str, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = field(default=(), repr=False)
+    options: ReadOptions | None = field(default=None, repr=False)
 
 
 def check_groups(groups: str | None) -> None:

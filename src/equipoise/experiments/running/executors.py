@@ -79,6 +79,9 @@ class Processes:
     devices: tuple[str, ...] = ()
     max_memory: int | None = None
 
+    def __post_init__(self) -> None:
+        check_counts(MOST_WORKERS, n_workers=self.n_workers, n_threads=self.n_threads)
+
     @property
     def n_on_machine(self) -> int:
         """See `Executor`."""

@@ -170,8 +170,8 @@ def unguarded_script_aside() -> Iterator[None]:
     without `if __name__ == "__main__":` would start its study in each of them.
     """
     script = sys.modules["__main__"]
-    path = getattr(script, "__file__", None)
-    if path is not None and "__name__" not in Path(path).read_text("utf-8", errors="replace"):
+    path = Path(getattr(script, "__file__", None) or "")  # "<stdin>" of a program that is piped in
+    if not path.is_file() or "__name__" not in path.read_text("utf-8", errors="replace"):
         sys.modules["__main__"] = ModuleType("__main__")
     try:
         yield
