@@ -1,10 +1,12 @@
 """What a loss is: a module with one value per item, and the factory that builds it from counts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from equipoise.exceptions import DataError
@@ -51,6 +53,19 @@ class ImbalanceLoss(nn.Module, ABC):
         """
 
 
+Counts = Tensor | Sequence[int] | NDArray[np.integer]
+
+
+def class_counts(counts: Counts) -> Tensor:
+    """Return the images of each class (k,) as a tensor of floats, from numbers of any kind.
+
+    >>> class_counts([60, 20])
+    tensor([60., 20.])
+    """
+    numbers = torch.as_tensor(counts)
+    return numbers if numbers.is_floating_point() else numbers.to(torch.float32)
+
+
 @dataclass(frozen=True)
 class LossFactory:
     """A row of `equipoise.losses.LOSSES`: builds a loss from class counts.
@@ -81,14 +96,15 @@ class LossFactory:
     rebalances: bool = True
     cross_entropy_if_balanced: bool = True
 
-    def __call__(self, counts: Tensor) -> ImbalanceLoss:
+    def __call__(self, counts: Counts) -> ImbalanceLoss:
         """Build the loss for class counts (k,) of the training data.
 
         Raises:
             DataError: Fewer than two classes, or a class without an image.
         """
+        counts = class_counts(counts).to(torch.float32)
         if counts.ndim != 1 or len(counts) < 2 or bool((counts < 1).any()):
             raise DataError(
                 f"Expected counts of at least 2 classes, none of them empty, got {counts.tolist()}."
             )
-        return self.build(counts.to(torch.float32))
+        return self.build(counts)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from equipoise.losses.base import ImbalanceLoss, LossFactory
+from equipoise.losses.base import Counts, ImbalanceLoss, LossFactory, class_counts
 from equipoise.losses.class_balanced import class_balanced_weights
 
 DEFERRED = 0.8  # share of the training after which classes are weighted
@@ -37,9 +37,10 @@ class LDAM(ImbalanceLoss):
     margins: Tensor
     weights: Tensor
 
-    def __init__(self, counts: Tensor, *, scale: float = 30.0, largest_margin: float = 0.5) -> None:
+    def __init__(self, counts: Counts, *, scale: float = 30.0, largest_margin: float = 0.5) -> None:
         super().__init__()
         self.scale = scale
+        counts = class_counts(counts)
         self.register_buffer("margins", ldam_margins(counts, largest_margin))
         self.register_buffer("weights", torch.ones_like(counts))
 
@@ -70,9 +71,9 @@ class DeferredLDAM(LDAM):
 
     later_weights: Tensor
 
-    def __init__(self, counts: Tensor, *, scale: float = 30.0, largest_margin: float = 0.5) -> None:
+    def __init__(self, counts: Counts, *, scale: float = 30.0, largest_margin: float = 0.5) -> None:
         super().__init__(counts, scale=scale, largest_margin=largest_margin)
-        self.register_buffer("later_weights", class_balanced_weights(counts))
+        self.register_buffer("later_weights", class_balanced_weights(class_counts(counts)))
 
     def advance(self, progress: float) -> None:
         """Weight classes once 80 % of the training are done."""

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from equipoise.losses.base import ImbalanceLoss, LossFactory
+from equipoise.losses.base import Counts, ImbalanceLoss, LossFactory, class_counts
 from equipoise.losses.cross_entropy import CrossEntropy
 
 
@@ -30,9 +30,9 @@ class LogitAdjustment(ImbalanceLoss):
 
     offsets: Tensor
 
-    def __init__(self, counts: Tensor, tau: float = 1.0) -> None:
+    def __init__(self, counts: Counts, tau: float = 1.0) -> None:
         super().__init__()
-        self.register_buffer("offsets", _offsets(counts, tau))
+        self.register_buffer("offsets", _offsets(class_counts(counts), tau))
 
     def terms(self, logits: Tensor, target: Tensor) -> Tensor:
         """Compute CE(l + tau log pi, t) of each item."""
@@ -65,9 +65,9 @@ class PosthocLogitAdjustment(CrossEntropy):
 
     offsets: Tensor
 
-    def __init__(self, counts: Tensor, tau: float = 1.0) -> None:
+    def __init__(self, counts: Counts, tau: float = 1.0) -> None:
         super().__init__()
-        self.register_buffer("offsets", _offsets(counts, tau))
+        self.register_buffer("offsets", _offsets(class_counts(counts), tau))
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Compute softmax(l - tau log pi)."""
