@@ -175,3 +175,16 @@ def test_a_folder_in_place_of_a_file_is_named(store: RunStore, make_study: MakeS
     with pytest.raises(DamagedFileError, match=r"predictions\.npz"):
         store.check(describe(make_study()))
     assert np.array_equal(read_json(store.folder / "study.json")["seeds"], [0, 1])
+
+
+def test_what_a_killed_worker_was_writing_hinders_nothing(
+    make_study: MakeStudy, tmp_path: Path
+) -> None:
+    store = RunStore(tmp_path / "run")
+    run_study(make_study(), store, executor=InProcess())
+    cell = next(iter(make_study().cells()))
+    folder = store.cell_folder(cell)
+    shutil.copytree(folder, folder.with_name(f".{folder.name}.20807e36"))
+    store.check(describe(make_study()))
+    run_study(make_study(), store, executor=InProcess())
+    assert not list(folder.parent.glob(".*"))

@@ -132,6 +132,8 @@ class RunStore:
         with damage.attempt():
             read_stage_seconds(self.folder)
         for cell_folder in sorted(self.folder.glob("cells/*/*/*")):
+            if cell_folder.name.startswith("."):  # what a killed worker was writing
+                continue
             if (cell_folder / RECORD).is_file() or (cell_folder / FOLDER_FILE).is_file():
                 _check_cell(cell_folder, damage)
         damage.raise_all()
