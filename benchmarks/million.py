@@ -240,13 +240,13 @@ def measure(stage: Stage, folder: Path, n_images: int) -> JsonObject:
     torch.set_num_threads(N_THREADS)
     before, watch = anonymous_megabytes(), Watch()
     start, cpu_start = time.perf_counter(), time.process_time()
-    shown = stage(folder, n_images)
+    measured = stage(folder, n_images)
     return {
         "seconds": round(time.perf_counter() - start, 1),
         "cpu_seconds": round(time.process_time() - cpu_start, 1),
         "memory_mb": round(watch.peak()),
         "memory_before_mb": round(before),
-        **shown,
+        **measured,
     }
 
 
@@ -282,8 +282,8 @@ class Report:
         """Print a row and store it with the others."""
         print(row, flush=True)
         stage = row["images"], row["stage"]
-        others = [r for r in self.rows if (r["images"], r["stage"]) != stage]
-        self.rows = [*others, row]
+        other_rows = [r for r in self.rows if (r["images"], r["stage"]) != stage]
+        self.rows = [*other_rows, row]
         if self.path is not None:
             content = {
                 "command": "python -m benchmarks.million",

@@ -143,8 +143,8 @@ class ImageRows:
     @property
     def file(self) -> StoredFile | None:
         """The file that contains exactly these images in this order; None where there is none."""
-        source, *others = self.sources
-        is_whole = not others and np.array_equal(self.positions, np.arange(len(source)))
+        source, *further = self.sources
+        is_whole = not further and np.array_equal(self.positions, np.arange(len(source)))
         return source.file if is_whole else None
 
     def __len__(self) -> int:

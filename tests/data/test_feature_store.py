@@ -104,7 +104,7 @@ def test_features_fill_an_array(tmp_path: Path) -> None:
 def test_remembered_images_are_hashed_once_and_only_if_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    images, others = np.zeros((2, 3, 1, 4, 4), dtype=np.uint8)
+    images, further_images = np.zeros((2, 3, 1, 4, 4), dtype=np.uint8)
     hashed: list[Images] = []
 
     def noted(image: Images) -> str:
@@ -112,7 +112,7 @@ def test_remembered_images_are_hashed_once_and_only_if_needed(
         return fingerprint(image)
 
     monkeypatch.setattr(feature_store, "fingerprint", noted)
-    with keys_remembered(images, others):
+    with keys_remembered(images, further_images):
         assert image_keys(images) == image_keys(images)
         assert image_keys(images[1:]) == image_keys(images)[1:]
         assert len(hashed) == 3 + 2

@@ -38,7 +38,9 @@ def _are_same(first: list[FinishedCell], second: list[FinishedCell]) -> bool:
     if [_place(a.cell) for a in first] != [_place(b.cell) for b in second]:
         return False
     for a, b in zip(first, second, strict=True):
-        scores, others = a.predictions.y_score, b.predictions.y_score
-        if scores.shape != others.shape or not np.allclose(scores, others, 0, TOLERANCE):
+        first_scores, second_scores = a.predictions.y_score, b.predictions.y_score
+        if first_scores.shape != second_scores.shape:
+            return False
+        if not np.allclose(first_scores, second_scores, 0, TOLERANCE):
             return False
     return True

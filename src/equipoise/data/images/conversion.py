@@ -47,8 +47,8 @@ def agree(headers: Mapping[str, Header], options: ReadOptions) -> Target:
         depths = []
         for name, files in files_by_type.items():
             depths.append(f"{DEPTHS[name]} ({len(files)} files: {first_names(files, 3)})")
-        usual, *others = files_by_type.values()
-        fewer = list(chain.from_iterable(others))
+        usual, *rare = files_by_type.values()
+        fewer = list(chain.from_iterable(rare))
         leave_out = ""
         if len(fewer) <= FEW * len(usual):
             patterns = distinct_patterns(fewer, usual)
