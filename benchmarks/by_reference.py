@@ -16,14 +16,11 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from equipoise import image_rows
 from equipoise.atomic import JsonObject, write_json
-from equipoise.data import dataset as dataset_module
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
 from equipoise.experiments.methods.catalogue import build_methods
@@ -32,6 +29,7 @@ from equipoise.experiments.running.environment import machine, versions
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
+from equipoise.image_rows import copies_up_to
 
 SIDE, RARE = 64, 6  # px; one image of so many is of the rare class
 COUNTS = (30_000, 120_000)
@@ -88,7 +86,7 @@ def write_dataset(folder: Path, n_images: int) -> None:
 
 def measure(folder: Path, mode: str) -> JsonObject:
     """Train a cell; return its peak of anonymous memory in MB and its CPU seconds."""
-    large = 0 if mode == "by reference" else 2**62
+    most = 0 if mode == "by reference" else 2**62
     before = anonymous_megabytes()
     watch = Watch()
     images = ImageDataset.load(folder / "dataset", memory_map=True)
@@ -102,8 +100,7 @@ def measure(folder: Path, mode: str) -> JsonObject:
     started = time.process_time()
     with (
         tempfile.TemporaryDirectory() as run,
-        patch.object(image_rows, "LARGE", large),
-        patch.object(dataset_module, "LARGE", large),
+        copies_up_to(most),
     ):
         store = run_study(study, run, executor=InProcess())
         (cell,) = study.cells()

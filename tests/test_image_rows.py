@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from equipoise.arrays import content_key, fingerprint, value_range
-from equipoise.image_rows import ImageArray, ImageRows, blocks, by_reference, joined, select
+from equipoise.image_rows import (
+    ImageArray,
+    ImageRows,
+    blocks,
+    by_reference,
+    copies_up_to,
+    joined,
+    select,
+)
 
 ROWS = st.lists(st.integers(0, 11), min_size=1, max_size=30)
 
@@ -73,13 +81,14 @@ def test_what_is_returned_is_a_copy() -> None:
     assert np.array_equal(images, films())
 
 
-def test_few_images_are_copied_and_many_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_images_are_copied_and_many_are_not() -> None:
     rows = by_reference(films())
     assert isinstance(select(rows, slice(0, 5)), np.ndarray)
-    monkeypatch.setattr("equipoise.image_rows.LARGE", 19)
-    assert isinstance(select(rows, slice(0, 5)), ImageRows)
-    assert isinstance(select(rows, slice(0, 4)), np.ndarray)
-    assert isinstance(select(films(), slice(0, 5)), np.ndarray)  # arrays stay arrays
+    with copies_up_to(19):
+        assert isinstance(select(rows, slice(0, 5)), ImageRows)
+        assert isinstance(select(rows, slice(0, 4)), np.ndarray)
+        assert isinstance(select(films(), slice(0, 5)), np.ndarray)  # arrays stay arrays
+    assert isinstance(select(rows, slice(0, 5)), np.ndarray)
     assert isinstance(joined([films(), films()]), np.ndarray)
 
 
@@ -99,6 +108,7 @@ def test_pixels_are_hashed_once_for_all_keys(monkeypatch: pytest.MonkeyPatch) ->
         return blocks(images)
 
     monkeypatch.setattr("equipoise.image_rows.blocks", counted)
+    monkeypatch.setattr("equipoise.arrays.MOST_COPIED", 0)
     whole = by_reference(films())
     parts = [whole.selected([0, 1]), whole.selected([1, 0]), joined([whole, films(2, start=90)])]
     keys = {content_key(part, "settings") for part in (whole, *parts)}
@@ -107,7 +117,15 @@ def test_pixels_are_hashed_once_for_all_keys(monkeypatch: pytest.MonkeyPatch) ->
     assert content_key(films()) == fingerprint(films())  # arrays have the keys that they had
 
 
-def test_keys_distinguish_content_shape_and_type() -> None:
+def test_a_limit_of_copies_changes_no_key() -> None:
+    with copies_up_to(0):
+        rows = select(by_reference(films()), slice(0, 5))
+    assert isinstance(rows, ImageRows)
+    assert content_key(rows) == content_key(films()[:5])
+
+
+def test_keys_distinguish_content_shape_and_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("equipoise.arrays.MOST_COPIED", 0)
     images = np.zeros((3, 1, 2, 2), dtype=np.uint8)
     changed = images.copy()
     changed[1, 0, 1, 1] = 1

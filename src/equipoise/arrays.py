@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.image_rows import ImageRows, ImageSource
+from equipoise.image_rows import MOST_COPIED, ImageRows, ImageSource
 
 Images = NDArray[Any]  # (n, c, *spatial), uint8, uint16 or float32
 Labels = NDArray[np.int64]  # (n,)
@@ -62,14 +62,14 @@ def fingerprint(*parts: Any) -> str:
 
 
 def content_key(*parts: Any) -> str:
-    """Return a fingerprint in which images by reference count by the hashes of their rows.
+    """Return a fingerprint in which many images by reference count by the hashes of their rows.
 
     These are computed once for all fits on rows of one set. The same images in an array have
-    another key.
+    another key; at most `MOST_COPIED` bytes have one key, whether they were copied or not.
     """
     hashed: list[Any] = []
     for part in parts:
-        if isinstance(part, ImageRows):
+        if isinstance(part, ImageRows) and part.nbytes > MOST_COPIED:
             hashed += [("rows", part.dtype.str, part.shape), part.digests]
         else:
             hashed.append(part)

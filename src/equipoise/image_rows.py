@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +12,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-LARGE = 2**28  # bytes of images from which on they are selected and joined by reference
+MOST_COPIED = 2**28  # bytes of images that are selected and joined as copies, unless limited
 BLOCK = 2**24  # bytes of images that are gathered at once where all are read
 DIGEST = 16  # bytes of the hash of an image
+_limit = MOST_COPIED  # of this process, its threads included
+
+
+def most_copied() -> int:
+    """Return the bytes of images up to which this process copies them; more are by reference."""
+    return _limit
+
+
+def limit_copies(n_bytes: int) -> None:
+    """Let this process copy at most so many bytes of images at once."""
+    global _limit  # noqa: PLW0603 (a property of the process, as its memory is)
+    _limit = n_bytes
+
+
+@contextmanager
+def copies_up_to(n_bytes: int) -> Iterator[None]:
+    """Limit the copies of this process inside the block.
+
+    Example:
+        >>> rows = by_reference(np.zeros((4, 1, 2, 2), dtype=np.uint8))
+        >>> with copies_up_to(8):
+        ...     type(select(rows, slice(0, 2))).__name__, type(select(rows, slice(0, 3))).__name__
+        ('ndarray', 'ImageRows')
+    """
+    before = _limit
+    limit_copies(n_bytes)
+    try:
+        yield
+    finally:
+        limit_copies(before)
 
 
 @dataclass(frozen=True)
@@ -222,7 +253,7 @@ def select(images: ImageSource, rows: Any) -> ImageSource:
     """
     if isinstance(images, ImageRows):
         selected = images.selected(rows)
-        return selected if selected.nbytes > LARGE else np.asarray(selected)
+        return selected if selected.nbytes > most_copied() else np.asarray(selected)
     array: NDArray[Any] = images[rows]
     return array
 

@@ -76,8 +76,8 @@ def test_a_large_set_is_hashed_and_stored_once(
     tmp_path: Path, toy: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What maps a whole stored file shares it; a part, or what was replaced meanwhile, does not."""
-    for module in ("data.dataset", "image_rows"):
-        monkeypatch.setattr(f"equipoise.{module}.LARGE", 0)
+    for name in ("data.dataset.MOST_COPIED", "image_rows._limit"):
+        monkeypatch.setattr(f"equipoise.{name}", 0)
     toy.save(tmp_path / "first")
     loaded = ImageDataset.load(tmp_path / "first", memory_map=True)
     images = loaded.subset(slice(1, 9)).images
@@ -101,7 +101,7 @@ def test_a_large_set_is_hashed_and_stored_once(
 def test_a_file_that_others_may_read_stays_as_it_is(
     tmp_path: Path, toy: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("equipoise.data.dataset.LARGE", 0)
+    monkeypatch.setattr("equipoise.image_rows._limit", 0)
     toy.save(tmp_path / "first")
     (tmp_path / "first" / "images.npy").chmod(0o644)
     ImageDataset.load(tmp_path / "first", memory_map=True).save(tmp_path / "second")

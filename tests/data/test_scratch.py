@@ -16,7 +16,7 @@ SHAPE, UINT8 = (3, 1, 4, 4), np.dtype(np.uint8)
 @pytest.fixture
 def _all_are_large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path))
-    monkeypatch.setattr("equipoise.data.scratch.LARGE", 0)
+    monkeypatch.setattr("equipoise.image_rows._limit", 0)
 
 
 @pytest.mark.usefixtures("_all_are_large")

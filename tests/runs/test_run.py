@@ -40,8 +40,7 @@ def test_scores_of_many_cells_lie_in_files(
 ) -> None:
     monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path))
     in_memory = open_run(write_run(ARMS, n_splits=2)).images
-    for module in ("runs.run", "data.scratch"):
-        monkeypatch.setattr(f"equipoise.{module}.LARGE", 0)
+    monkeypatch.setattr("equipoise.image_rows._limit", 0)
     monkeypatch.setattr("equipoise.data.scratch.FILE_BYTES", 10_000)
     in_files = open_run(write_run(ARMS, n_splits=2)).images
     for first, second in zip(in_memory.finished, in_files.finished, strict=True):

@@ -21,6 +21,7 @@ from equipoise.cli.typed_command import command_facts, execute_typed
 from equipoise.data.reading import check_presence
 from equipoise.exceptions import SettingError
 from equipoise.experiments.protocol import Budget, Protocol, budget_of
+from equipoise.experiments.running.available_memory import copies_within
 from equipoise.runs.stage_seconds import READING, StageClock
 
 CHECKED_SIZE = 64  # px at which settings are checked before a size is chosen
@@ -57,21 +58,21 @@ def run(options: RunOptions) -> None:
     with stopping_is_explained():
         check_applicable(options)
         check_executor(options.executor, options.ray_address)
-        parse_memory(options.max_memory)  # before anything is read
-        if options.images.endswith(".py"):
-            study = load_study(Path(options.images), options.protocol_name)
-            study = with_methods(study, options.methods)
-            out = options.out or Path("runs") / study.name
-            check_out(out)
-            execute_typed(study, options, out=out)
-        elif pick_task(options.task) == SEGMENTATION:
-            check_presence(options.images, volumes=True)
-            check_out(options.run_folder, options.images)
-            run_volumes(options)
-        else:
-            check_presence(options.images)
-            check_out(options.run_folder, options.images)
-            run_images(options)
+        with copies_within(parse_memory(options.max_memory)):
+            if options.images.endswith(".py"):
+                study = load_study(Path(options.images), options.protocol_name)
+                study = with_methods(study, options.methods)
+                out = options.out or Path("runs") / study.name
+                check_out(out)
+                execute_typed(study, options, out=out)
+            elif pick_task(options.task) == SEGMENTATION:
+                check_presence(options.images, volumes=True)
+                check_out(options.run_folder, options.images)
+                run_volumes(options)
+            else:
+                check_presence(options.images)
+                check_out(options.run_folder, options.images)
+                run_images(options)
 
 
 def plan(options: RunOptions) -> None:
@@ -85,9 +86,9 @@ def plan(options: RunOptions) -> None:
             "is not planned by time: equipoise run forecasts how long it takes."
         )
     check_applicable(options)
-    parse_memory(options.max_memory)  # before anything is read
-    check_presence(options.images)
-    print_plan(options, *checked_choices(options))
+    with copies_within(parse_memory(options.max_memory)):
+        check_presence(options.images)
+        print_plan(options, *checked_choices(options))
 
 
 def run_images(options: RunOptions) -> None:

@@ -22,7 +22,7 @@ from equipoise.atomic import (
 from equipoise.checksums import check_folder
 from equipoise.exceptions import DataError
 from equipoise.image_rows import (
-    LARGE,
+    MOST_COPIED,
     ImageArray,
     ImageRows,
     ImageSource,
@@ -30,6 +30,7 @@ from equipoise.image_rows import (
     blocks,
     by_reference,
     joined,
+    most_copied,
     select,
 )
 from equipoise.validation import check_images, check_labels
@@ -169,10 +170,10 @@ class ImageDataset:
     def subset(self, rows: Any) -> Self:
         """Return images in the order of `rows`: indices, which may repeat, or a boolean mask.
 
-        More than `LARGE` bytes of images are not copied; see `equipoise.image_rows`.
+        More than `most_copied()` bytes of images are not copied; see `equipoise.image_rows`.
         """
         images = self.images
-        if len(np.arange(len(self))[rows]) * images[:1].nbytes > LARGE:
+        if len(np.arange(len(self))[rows]) * images[:1].nbytes > most_copied():
             images = self._rows
         return replace(
             self,
@@ -221,13 +222,14 @@ class ImageDataset:
     def save(self, folder: Path) -> None:
         """Write images.npy, columns.npz, dataset.json, and masks.npy if there are masks.
 
-        More than `LARGE` bytes of images are hashed for later fits (digests.npy). Where `load` has
-        mapped them all from a file of the same file system, images.npy is a second name of it.
+        More than `MOST_COPIED` bytes of images are hashed for later fits (digests.npy). Where
+        `load` has mapped them all from a file of the same file system, images.npy is a second name
+        of it.
         """
         about: dict[str, Any] = {"class_names": self.class_names, "version": 1}
         with atomic_folder(Path(folder)) as temporary:
             _save_images(temporary / "images.npy", self.images)
-            if self.images.nbytes > LARGE:
+            if self.images.nbytes > MOST_COPIED:
                 np.save(temporary / "digests.npy", self.digests)
                 about["fingerprint"] = self.fingerprint
             if self.masks is not None:
@@ -283,11 +285,11 @@ def _save_images(path: Path, images: ImageSource) -> None:
 
 
 def _load_images(folder: Path, mode: Literal["r"] | None) -> ImageSource:
-    """Load an array, or, of more than `LARGE` bytes, the rows of a mapped file."""
+    """Load an array, or, of more than `most_copied()` bytes, the rows of a mapped file."""
     path = folder / "images.npy"
     file = StoredFile.of(path)
     images: NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
-    if mode is None or images.nbytes <= LARGE:
+    if mode is None or images.nbytes <= most_copied():
         return images
     digests = None
     if (folder / "digests.npy").is_file():

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from equipoise.arrays import Images
 from equipoise.data.cache import cache_folder
 from equipoise.exceptions import SettingError
-from equipoise.image_rows import LARGE
+from equipoise.image_rows import MOST_COPIED, most_copied
 
 
 def blank_images(shape: tuple[int, ...], dtype: "np.dtype[np.generic]") -> Images:
-    """Return an array to be filled; one of more than `LARGE` bytes lies in a temporary file.
+    """Return an array to be filled; one of many bytes (`most_copied`) lies in a temporary file.
 
     The file has no name: its space is free again when nobody refers to the array, or this process
     has ended. It is in the folder of the cache, or else in that of temporary files.
@@ -31,7 +31,7 @@ def blank_images(shape: tuple[int, ...], dtype: "np.dtype[np.generic]") -> Image
         (2, 1, 8, 8)
     """
     n_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if n_bytes <= LARGE:
+    if n_bytes <= most_copied():
         return np.zeros(shape, dtype=dtype)
     folder = cache_folder()
     is_there = folder is not None and folder.is_dir() and os.access(folder, os.W_OK)
@@ -48,7 +48,7 @@ def blank_images(shape: tuple[int, ...], dtype: "np.dtype[np.generic]") -> Image
         return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
 
 
-FILE_BYTES = 2 * LARGE  # of a temporary file that several arrays share
+FILE_BYTES = 2 * MOST_COPIED  # of a temporary file that several arrays share
 ALIGNMENT = 64  # bytes
 
 

@@ -12,7 +12,7 @@ from equipoise.atomic import read_arrays, read_json, reading
 from equipoise.checksums import DamageReport, check_file
 from equipoise.data.scratch import ScratchArrays
 from equipoise.exceptions import DataError
-from equipoise.image_rows import LARGE
+from equipoise.image_rows import most_copied
 from equipoise.runs.case_measures import read_measures
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import (
@@ -133,7 +133,7 @@ class Run:
 
     @cached_property
     def images(self) -> ImageRun:
-        """The predictions of a study of images; more than `LARGE` bytes lie in temporary files.
+        """The predictions of a study of images; many bytes (`most_copied`) lie in temporary files.
 
         Raises:
             DataError: The run is on volumes, or the cells of a split were tested on different
@@ -154,7 +154,7 @@ class Run:
                     rare_class=self.description.rare_class,
                     first=first_of_split.get(record.cell.split),
                 )
-                if len(self.finished) * cell.n_score_bytes > LARGE:
+                if len(self.finished) * cell.n_score_bytes > most_copied():
                     cell = cell.with_scores_in(scratch.moved)
                 first_of_split.setdefault(record.cell.split, cell)
                 finished.append(cell)

@@ -71,8 +71,7 @@ def test_a_second_read_decodes_nothing_and_returns_the_same(
 
 
 def test_workers_map_the_file_of_the_cache(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("data.dataset", "data.images.cache"):
-        monkeypatch.setattr(f"equipoise.{module}.LARGE", 0)
+    monkeypatch.setattr("equipoise.image_rows._limit", 0)
     loaded = read(films, options(films))
     (entry,) = (films.parent / "cache").rglob("images.npy")
     store = RunStore(films.parent / "run")

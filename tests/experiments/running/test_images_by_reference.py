@@ -21,7 +21,6 @@ METHODS = (
     *("none", "oversampling", "undersampling", "replay", "smote", "crt", "dcgan", "vae", "edm"),
     *("bagan_gp", "dcgan_curated", "replay@0.5"),
 )
-MODULES = ("image_rows", "data.dataset", "data.scratch", "data.images.cache")
 
 
 def noise() -> ImageDataset:
@@ -68,8 +67,7 @@ def test_images_by_reference_give_the_same_bytes(
     dataset = noise()
     plain = cells_of(tmp_path / "plain", dataset, budget, names)
     dataset.save(tmp_path / "dataset")
-    for module in MODULES:
-        monkeypatch.setattr(f"equipoise.{module}.LARGE", 0)
+    monkeypatch.setattr("equipoise.image_rows._limit", 0)
     seen: list[object] = []
     fit = fit_classifier.resample_and_fit
 

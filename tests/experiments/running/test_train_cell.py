@@ -1,17 +1,24 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from imblearn.pipeline import Pipeline
 
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import hold_out
 from equipoise.exceptions import DamagedFileError
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget
+from equipoise.experiments.running import fit_classifier
+from equipoise.experiments.running.available_memory import copies_within
+from equipoise.experiments.running.executors import InProcess
+from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.running.train_cell import StudyTask
 from equipoise.experiments.study import Study
+from equipoise.image_rows import MOST_COPIED, ImageRows, copies_up_to, most_copied
 from equipoise.runs.cell import Cell
 from equipoise.runs.store import RunStore
 
@@ -54,6 +61,37 @@ def test_a_portable_task_opens_elsewhere_with_or_without_its_images(
     by_file = task.portable()
     assert by_file.n_bytes == 0
     np.testing.assert_array_equal(by_file.open().study.images.images, task.study.images.images)
+
+
+def test_max_memory_bounds_what_cells_copy_here_and_in_workers(
+    toy: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    methods = build_methods(["oversampling"], Budget(n_steps=1, device="cpu"))
+    study = Study(
+        name="toy", dataset=toy, splits=hold_out(toy, n_splits=1), methods=methods, seeds=(0,)
+    )
+    (cell,) = study.cells()
+    little = 640  # bytes, of which 10 may be copied: less than an image
+    trained_on: list[type] = []
+    fit = fit_classifier.resample_and_fit
+
+    def spying(pipeline: Pipeline, train: ImageDataset, *further: Any) -> ImageDataset:
+        trained_on.append(type(train.images))
+        return fit(pipeline, train, *further)
+
+    monkeypatch.setattr(fit_classifier, "resample_and_fit", spying)
+    store = run_study(study, tmp_path / "here", executor=InProcess(max_memory=little))
+    assert store.has_finished(cell)
+    assert set(trained_on) == {ImageRows}
+    trained_on.clear()
+    with copies_within(little):
+        portable = StudyTask(study, RunStore(tmp_path / "there")).portable()
+    with copies_up_to(MOST_COPIED):  # the limit of the worker ends with the block
+        portable.open().train(cell, ignore)
+    assert trained_on == [ImageRows]
+    assert most_copied() == MOST_COPIED
+    StudyTask(study, RunStore(tmp_path / "unbounded")).train(cell, ignore)
+    assert trained_on == [ImageRows, np.ndarray]
 
 
 def test_cells_with_one_generator_on_one_split_share_its_fit(

@@ -21,7 +21,7 @@ from equipoise.data.dataset import ImageDataset
 from equipoise.data.images.listing import Listing
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.exceptions import SettingError
-from equipoise.image_rows import LARGE
+from equipoise.image_rows import most_copied
 
 BATCH = 32  # files hashed in one task of a thread
 VERSION = 3  # raise it when decoding, resizing or what is said of the images changes
@@ -32,7 +32,7 @@ DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipF
 def cached(listing: Listing, options: ReadOptions, compute: Callable[[], Loaded]) -> Loaded:
     """Return the stored result for the same files and options, or else compute and store it.
 
-    More than `LARGE` bytes of images are rows of the mapped entry. A damaged entry is computed
+    Images of many bytes (`most_copied`) are rows of the mapped entry. A damaged entry is computed
     again. If the cache cannot be written, a note says so. Where the cache is larger than its limit,
     the entries that were not used for longest are removed.
     """
@@ -62,7 +62,7 @@ def cached(listing: Listing, options: ReadOptions, compute: Callable[[], Loaded]
     except (OSError, SettingError) as error:
         note = f"The decoded images could not be cached: {error}"
         return replace(loaded, notes=(*loaded.notes, note))
-    mapped = _load_entry(entry) if loaded.dataset.images.nbytes > LARGE else None
+    mapped = _load_entry(entry) if loaded.dataset.images.nbytes > most_copied() else None
     return mapped or loaded
 
 
@@ -110,7 +110,7 @@ def _load_entry(entry: Path) -> Loaded | None:
         about = read_json(entry / "loaded.json")
         split = about["source_split"]
         folder = entry / "dataset"
-        is_large = (folder / "images.npy").stat().st_size > LARGE
+        is_large = (folder / "images.npy").stat().st_size > most_copied()
         loaded = Loaded(
             dataset=ImageDataset.load(folder, memory_map=is_large),
             source_split=None if split is None else np.array(split),

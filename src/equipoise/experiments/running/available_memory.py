@@ -1,10 +1,15 @@
 """How much memory this process may still use: that of the machine, of its container, of a GPU."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
+from equipoise.image_rows import MOST_COPIED, copies_up_to
+
 GIB = 2**30
+COPIED_SHARE = 1 / 64  # of a bound of memory: a cell copies up to five sets of images
 CGROUP = Path("/sys/fs/cgroup")
 LIMITS = (  # files of a container's limit and of what it uses: version 2 of cgroups, version 1
     ("memory.max", "memory.current", "memory.stat"),
@@ -57,6 +62,26 @@ def container_memory(folder: Path) -> int | None:
                 cached = max(cached, int(value))
         return max(0, int(limit) - usage + cached)
     return None
+
+
+@contextmanager
+def copies_within(max_memory: int | None) -> Iterator[None]:
+    """Let this process copy fewer images inside the block where its memory is bounded.
+
+    Args:
+        max_memory: Bytes that the cells of a machine may use together; None without a bound.
+
+    Example:
+        >>> from equipoise.image_rows import most_copied
+        >>> with copies_within(2 * GIB):
+        ...     most_copied() / 2**20
+        32.0
+    """
+    if max_memory is None:
+        yield
+        return
+    with copies_up_to(min(MOST_COPIED, int(COPIED_SHARE * max_memory))):
+        yield
 
 
 def gib(n_bytes: float) -> str:

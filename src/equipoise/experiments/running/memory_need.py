@@ -26,7 +26,7 @@ from equipoise.estimators.frozen.feature_network import RANDOM, FeatureNetwork
 from equipoise.estimators.segmenter import Segmenter
 from equipoise.experiments.running.trained_parts import batch_sizes, parts_of
 from equipoise.experiments.study import Study
-from equipoise.image_rows import LARGE
+from equipoise.image_rows import most_copied
 from equipoise.networks.backbones import build, find_backbone
 from equipoise.resampling.base import Oversampler
 from equipoise.training.chance import isolated_chance
@@ -133,7 +133,7 @@ def data_bytes(study: Study, method: Pipeline) -> float:
     """Return the bytes of the images that a cell of a method copies, on the largest split.
 
     A resampler returns new arrays, which exist beside their parts while they are joined. Sets of
-    more than `LARGE` bytes are not copied; see `equipoise.image_rows`.
+    more than `most_copied()` bytes are not copied; see `equipoise.image_rows`.
     """
     per_image = study.images.images[0].nbytes
     largest = 0.0
@@ -143,7 +143,7 @@ def data_bytes(study: Study, method: Pipeline) -> float:
             counts = np.bincount(study.images.labels[split.train])
             copies += 2 * [int(np.count_nonzero(counts) * counts.max())]
         sizes = [n_images * per_image for n_images in copies]
-        largest = max(largest, float(sum(size for size in sizes if size <= LARGE)))
+        largest = max(largest, float(sum(size for size in sizes if size <= most_copied())))
     return largest
 
 

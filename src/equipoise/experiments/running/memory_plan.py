@@ -7,7 +7,7 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 
 from equipoise.exceptions import SettingError
-from equipoise.experiments.running.available_memory import GIB, gib
+from equipoise.experiments.running.available_memory import GIB, copies_within, gib
 from equipoise.experiments.running.memory_need import (
     MethodNeed,
     data_bytes,
@@ -76,12 +76,13 @@ def fit_to_memory(
         free, room = executor.max_memory, BOUND
     if study.task == "segmentation":
         needs, side, option = volume_needs(study), patch_side_of(study), "--patch-size"
-    elif stored is None and is_ample(study, free / n_workers):
-        return study, executor, MemoryPlan(n_workers=n_workers)
     else:
         side, option = side_of(study), "--size"
-        generators = side > SMALL_GENERATED or free / n_workers < AMPLE
-        needs = method_needs(study, generators=generators)
+        with copies_within(executor.max_memory):
+            if stored is None and is_ample(study, free / n_workers):
+                return study, executor, MemoryPlan(n_workers=n_workers)
+            generators = side > SMALL_GENERATED or free / n_workers < AMPLE
+            needs = method_needs(study, generators=generators)
     shared = " on each GPU" if n_workers < executor.n_on_machine else ""
     plan = plan_memory(
         needs,

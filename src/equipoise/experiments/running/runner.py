@@ -4,6 +4,7 @@ from pathlib import Path
 
 from equipoise.exceptions import StaleRunError
 from equipoise.experiments.description import describe, describe_duplicates
+from equipoise.experiments.running.available_memory import copies_within
 from equipoise.experiments.running.cell_record import conditions
 from equipoise.experiments.running.executors import default_executor
 from equipoise.experiments.running.preparation import prepare_study
@@ -52,7 +53,7 @@ def run_study(
     executor = executor or default_executor()
     observer = observer or Observer()
     keep_freed_memory()
-    with store.lock():
+    with store.lock(), copies_within(executor.max_memory):
         description = describe(study)
         if store.description_path.is_file():
             merge_descriptions(store.description(), description, store.folder)

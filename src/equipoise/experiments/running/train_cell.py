@@ -16,6 +16,7 @@ from equipoise.experiments.running.fit_classifier import fit_cell
 from equipoise.experiments.running.fit_segmenter import segment_cell
 from equipoise.experiments.running.trained_parts import batch_sizes, parts_of
 from equipoise.experiments.study import Study
+from equipoise.image_rows import limit_copies, most_copied
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import TriedCellRecord
 from equipoise.runs.store import RunStore
@@ -105,12 +106,13 @@ class StudyTask:
         if not isinstance(self.study.dataset, ImageDataset):
             return self.with_images()
         store = RunStore(self.store.folder.absolute())
-        return PortableStudy(self._settings(), store, pack_images(self.study.dataset, store))
+        packed = pack_images(self.study.dataset, store)
+        return PortableStudy(self._settings(), store, packed, most_copied())
 
     def with_images(self) -> "PortableStudy":
         """Return the task with its images in memory, for machines that see no file of this one."""
         store = RunStore(self.store.folder.absolute())
-        return PortableStudy(self._settings(), store, self.study.dataset)
+        return PortableStudy(self._settings(), store, self.study.dataset, most_copied())
 
     def _settings(self) -> dict[str, Any]:
         """Return the arguments of the study but for what no cell or only some of them need."""
@@ -127,11 +129,13 @@ class PortableStudy:
         settings: Arguments of `Study`.
         store: The run folder.
         dataset: The data set, or the folder of packed images.
+        most_copied: Bytes of images up to which a worker copies them; see `equipoise.image_rows`.
     """
 
     settings: dict[str, Any]
     store: RunStore
     dataset: ImageDataset | VolumeDataset | Path
+    most_copied: int
 
     @property
     def n_bytes(self) -> int:
@@ -151,6 +155,7 @@ class PortableStudy:
 
     def open(self) -> StudyTask:
         """Open the packed images, memory-mapped, and return the task."""
+        limit_copies(self.most_copied)
         dataset = self.dataset
         if isinstance(dataset, Path):
             dataset = ImageDataset.load(dataset, memory_map=True)
