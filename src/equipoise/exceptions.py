@@ -1,6 +1,6 @@
 """The errors that equipoise raises: what was expected, what was received, how to fix it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class EquipoiseError(Exception):
@@ -16,11 +16,18 @@ class ListingError(DataError):
 
     Attributes:
         class_names: The classes.
+        class_of: File -> class, where folders are the classes; else None.
     """
 
-    def __init__(self, message: str, class_names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        message: str,
+        class_names: Sequence[str],
+        class_of: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.class_names = tuple(class_names)
+        self.class_of = class_of
 
 
 class DamagedFileError(DataError):

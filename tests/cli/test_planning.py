@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from equipoise.cli.planning import stored_plan
 from equipoise.time_plan.pilot import discard_plan
@@ -109,13 +110,17 @@ def test_all_faults_of_an_input_are_refused_before_anything_is_measured(
 ) -> None:
     monkeypatch.setattr("equipoise.time_plan.machine.Machine.feature_seconds", None)
     first, second, *_ = sorted(films.rglob("*.png"))
+    (films / "region").mkdir()
+    for i, file in enumerate(sorted(films.glob("normal/*"))[:12]):
+        region = Image.open(file).point(lambda value: 255 * (value > 99))
+        region.save(films / "region" / f"patient{i:02d}.png")
     first.write_bytes(b"")
     second.write_bytes(second.read_bytes()[:200])  # its header is right
     out = tmp_path / "run"
     command = ("run", films, "--rare", "tumour", "--groups", r"pat(\d+)", *fixed, "--out", out)
     code, printed, error = call(*command)
     assert code == 2
-    for word in ("--groups", "2 of 60 images", "empty", "--rare", "tumour", "pneumonia"):
+    for word in ("--groups", "2 of 72 images", "empty", "--rare", "tumour", "--ignore region"):
         assert word in error
     assert "Planning" not in printed
     first.unlink()
@@ -130,15 +135,17 @@ def test_all_faults_of_an_input_are_refused_before_anything_is_measured(
 def test_a_refused_plan_does_not_hinder_the_next_command(
     call: Call, films: Path, tmp_path: Path
 ) -> None:
-    """A class has too few patients: this is known when all images have been read."""
+    """A class has too few patients."""
     out = tmp_path / "run"
     for file in sorted(films.glob("pneumonia/*"))[2:]:
         file.unlink()
     groups = ("--groups", r"patient(\d+)")
     code, printed, error = call("run", films, *QUICK, "--time", "3m", *groups, "--out", out)
     assert code == 2
-    assert "1 patient and needs 3" in error
-    assert "Read: 38 images of 19 patients" in printed
+    assert "Expected 3 patients or more" in error
+    assert "'pneumonia' (1)" in error
+    assert "Listed: 38 images of 19 patients" in error
+    assert not printed
     assert not out.exists()
     unfinished = StoredPlan(
         seconds=180.0,
@@ -151,6 +158,57 @@ def test_a_refused_plan_does_not_hinder_the_next_command(
     assert stored_plan(out, FixedChoices(n_seeds=5), 90.0) is None
     discard_plan(out)
     assert read_plan(out) is None
+
+
+@pytest.mark.parametrize("fixed", [(), ("--splits", 2, "--seeds", 1, "--size", 32, "--steps", 2)])
+def test_too_few_images_are_refused_with_the_other_faults(
+    fixed: tuple[object, ...],
+    call: Call,
+    films: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A class has too few images for the split, another for a method, and a file is damaged."""
+    monkeypatch.setattr("equipoise.time_plan.machine.Machine.feature_seconds", None)
+    ill = sorted(films.glob("pneumonia/*"))
+    ill[0].write_bytes(b"")
+    for file in ill[2:]:
+        file.unlink()
+    out = tmp_path / "run"
+    code, printed, error = call("run", films, "--rare", "tumour", *fixed, "--out", out)
+    assert code == 2
+    for word in ("1 of ", "empty", "tumour", "'pneumonia' (2)", "one for each of train", "Listed:"):
+        assert word in error
+    assert not printed
+
+
+def test_a_class_too_small_for_a_method_is_refused_before_anything_is_measured(
+    call: Call, films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("equipoise.time_plan.machine.Machine.feature_seconds", None)
+    for file in sorted(films.glob("pneumonia/*"))[5:]:
+        file.unlink()
+    methods = ("--methods", "none,bagan,dcgan")
+    code, printed, error = call("run", films, *methods, "--time", "30m")
+    assert code == 2
+    for word in ("at least 8 training images", "dcgan", "bagan", "'pneumonia'"):
+        assert word in error
+    assert not printed
+
+
+def test_patients_across_the_own_split_are_refused_before_anything_is_measured(
+    call: Call, films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("equipoise.time_plan.machine.Machine.feature_seconds", None)
+    for file in sorted(films.rglob("*.png")):
+        part = "test" if file.stem[-1] in "02468" else "train"
+        inside = films.parent / "parts" / part / file.parent.name
+        inside.mkdir(parents=True, exist_ok=True)
+        file.rename(inside / file.name)
+    code, printed, error = call("run", films.parent / "parts", "--groups", r"^\w", "--time", "30m")
+    assert code == 2
+    assert "--new-splits" in error
+    assert not printed
 
 
 def test_a_study_file_is_not_planned(call: Call, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_a_folder_of_cases_to_a_report(call: Call, cases: Path, tmp_path: Path) 
         ),
         (
             ("--task", "segmentation", "--folds", "4"),
-            "Expected 2 to 3 folds, the number of patients, got 4",
+            "Expected 2 to 3 folds (--folds), the number of patients, got 4",
         ),
         (("--task", "segmentation", "--modalities", "FLAIR,PET"), "PET"),
     ],
@@ -83,6 +83,31 @@ def test_two_patients_are_too_few(call: Call, cases: Path, tmp_path: Path) -> No
         file.unlink()
     _, _, error = call("run", cases, "--task", "segmentation", "--out", tmp_path / "run")
     assert "Expected 3 patients or more" in error
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--folds", 7), "2 to 3 folds (--folds)"),
+        (("--folds", 2), "Use more folds (--folds)"),
+        (("--groups", "case"), "3 patients or more"),
+    ],
+)
+def test_too_few_patients_are_refused_with_the_other_faults_before_a_case_is_prepared(
+    options: tuple[object, ...],
+    words: str,
+    call: Call,
+    cases: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("equipoise.data.volumes.loading.prepare_cached", None)
+    arguments = ("run", cases, "--task", "segmentation", *options, "--modalities", "DWI", *TINY)
+    code, printed, error = call(*arguments, "--out", cases.parent / "run")
+    assert code == 2
+    assert "DWI (--modalities)" in error
+    assert words in error
+    assert not printed
+    assert not (cases.parent / "run").exists()
 
 
 def test_nothing_to_read_is_said(call: Call, tmp_path: Path) -> None:

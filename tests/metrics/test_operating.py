@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.special import softmax
 
+from equipoise.exceptions import SettingError
 from equipoise.metrics.base import Predictions, Values
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.operating import (
@@ -18,6 +19,7 @@ from equipoise.metrics.operating import (
     OperatingPoint,
     Tuning,
     at_least_cost,
+    at_recall,
     of_counts,
 )
 from equipoise.testing.metrics import METRIC_CONTRACT
@@ -159,3 +161,16 @@ def test_cost_obeys_the_contract_of_metrics_for_two_classes(
 def test_points_are_compared_by_a_measure() -> None:
     assert {point.compared for point in POINTS.values()} <= MEASURES.keys()
     assert all(name == point.name for name, point in POINTS.items())
+
+
+@pytest.mark.parametrize("recall", [0.0, -0.1, 1.5, float("nan")])
+def test_a_recall_that_is_no_share_is_refused_at_once(recall: float) -> None:
+    with pytest.raises(SettingError, match="recall above 0 and up to 1"):
+        at_recall(recall)
+
+
+@pytest.mark.parametrize("costs", [(-1.0, 1.0), (0.0, 0.0), (float("nan"), 1.0), (1.0, np.inf)])
+def test_costs_that_cannot_be_compared_are_refused_at_once(costs: tuple[float, float]) -> None:
+    missed, false_alarm = costs
+    with pytest.raises(SettingError, match="finite costs"):
+        at_least_cost(missed=missed, false_alarm=false_alarm)

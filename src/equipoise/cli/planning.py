@@ -133,11 +133,11 @@ def demo_by_plan(out: Path, clock: StageClock, executor: "Executor") -> "Study":
     from equipoise.cli.plan_text import show_plan
     from equipoise.experiments.demo import BUDGET, NAME, PROTOCOL, demo_images, rare_in_training
     from equipoise.time_plan.planning import replanned_study
-    from equipoise.time_plan.survey import survey_dataset
+    from equipoise.time_plan.survey import survey_loaded
 
     console = Terminal()
     loaded = demo_images()
-    survey = survey_dataset(loaded.dataset, PROTOCOL)
+    survey = survey_loaded(loaded, PROTOCOL, BUDGET)
     request = PlanRequest(
         seconds=parse_duration(DEMO_TIME),
         fixed=FixedChoices(
@@ -233,14 +233,15 @@ def planned_study(
     from equipoise.cli.plan_text import show_plan
     from equipoise.time_plan.pilot import discard_plan
     from equipoise.time_plan.planning import replanned_study
-    from equipoise.time_plan.survey import survey_dataset, survey_images
+    from equipoise.time_plan.survey import survey_images, survey_loaded
 
     console = Terminal()
     if stored is None:
+        protocol = request.starting_protocol
         if isinstance(images.images, Loaded):
-            survey = survey_dataset(images.images.dataset, request.protocol)
+            survey = survey_loaded(images.images, protocol, request.budget)
         else:
-            survey = survey_images(images.images, images.options, request.protocol)
+            survey = survey_images(images.images, images.options, protocol, request.budget)
         discard_plan(folder)
     announce(request, stored, why)
     planner = make_planner(request, folder, clock, console, executor)

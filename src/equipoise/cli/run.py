@@ -95,7 +95,8 @@ def run_images(options: RunOptions) -> None:
     """Read images, plan the study and run it."""
     from equipoise.cli.console import reading_bar
     from equipoise.data.reading import read
-    from equipoise.experiments.image_plan import check_source, plan_study
+    from equipoise.experiments.image_plan import plan_study
+    from equipoise.experiments.source_check import check_source
 
     protocol, budget = checked_choices(options)
     fixed = fixed_choices(options, protocol.methods)
@@ -103,7 +104,7 @@ def run_images(options: RunOptions) -> None:
         return run_by_time(options, protocol, budget)
     clock = StageClock()
     with clock.stage(READING), reading_bar() as progress:
-        check_source(options.images, options.read_options(), protocol)
+        check_source(options.images, options.read_options(), protocol, budget)
         loaded = read(options.images, options.read_options(progress))
     loaded = replace(loaded, notes=(*(options.note or ()), *loaded.notes))
     facts = command_facts(options)

@@ -1,6 +1,7 @@
 """What `run` and `demo` do with --task segmentation."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from equipoise.cli.execution import execute, exit_for_failures
@@ -22,12 +23,18 @@ def run_volumes(options: RunOptions) -> None:
     """Read volumes, plan the study and run it."""
     from equipoise.cli.console import reading_bar
     from equipoise.data.reading import read_volumes
-    from equipoise.experiments.volume_plan import check_volume_plan, plan_volume_study
+    from equipoise.experiments.volume_plan import (
+        check_volume_plan,
+        fold_faults,
+        plan_volume_study,
+    )
 
     protocol, budget = volume_protocol(options), volume_budget(options)
     check_volume_plan(protocol, budget)
     with reading_bar("Preparing cases") as progress:
-        loaded = read_volumes(options.images, options.volume_options(progress))
+        reading = options.volume_options(progress)
+        reading = replace(reading, check_patients=partial(fold_faults, protocol=protocol))
+        loaded = read_volumes(options.images, reading)
     loaded = replace(loaded, notes=(*(options.note or ()), *loaded.notes))
     facts = command_facts(options)
     study = plan_volume_study(loaded, protocol, budget, name=options.run_folder.name, facts=facts)

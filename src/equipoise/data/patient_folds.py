@@ -55,14 +55,8 @@ def patient_folds(
     """
     patients, owner = np.unique(dataset.groups, return_inverse=True)
     n = len(patients)
-    if n < 3:
-        raise DataError(
-            "Expected 3 patients or more, one each for train, validation and test, "
-            f"got {n}. Add patients."
-        )
     n_folds = n if n_folds is None else n_folds
-    if not 2 <= n_folds <= n:
-        raise SettingError(f"Expected 2 to {n} folds, the number of patients, got {n_folds}.")
+    check_folds(n, n_folds, validation)
     present = np.zeros((n, dataset.k), dtype=bool)
     np.logical_or.at(present, owner, dataset.table > 0)
     fold_of = _assign_folds(present, n_folds, make_rng(seed, "patient folds"))
@@ -81,6 +75,34 @@ def patient_folds(
             )
         )
     return tuple(splits)
+
+
+def check_folds(n_patients: int, n_folds: int, validation: int | float) -> None:
+    """Check that patients can be divided into folds, before anything of their cases is read.
+
+    Args:
+        n_patients: Number of patients.
+        n_folds: See `patient_folds`.
+        validation: See there.
+
+    Raises:
+        DataError: Fewer than three patients.
+        SettingError: See there.
+
+    Example:
+        >>> check_folds(10, 5, validation=2)
+    """
+    if n_patients < 3:
+        raise DataError(
+            "Expected 3 patients or more, one each for train, validation and test, "
+            f"got {n_patients}. Add patients."
+        )
+    if not 2 <= n_folds <= n_patients:
+        raise SettingError(
+            f"Expected 2 to {n_patients} folds (--folds), the number of patients, got {n_folds}."
+        )
+    n_tested = -(-n_patients // n_folds)  # in the largest fold
+    _number_of_validators(validation, n_patients - n_tested)
 
 
 def _rows(mask: NDArray[np.bool_]) -> Rows:
@@ -149,6 +171,6 @@ def _number_of_validators(validation: int | float, n_rest: int) -> int:
         raise SettingError(
             "Expected at least 1 patient for validation and 1 for train, got "
             f"{n} for validation of the {n_rest} that are left when a fold is tested. "
-            "Change validation, or use more folds."
+            "Use more folds (--folds), or change validation."
         )
     return n

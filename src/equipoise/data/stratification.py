@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from equipoise.arrays import Rows
 from equipoise.data.dataset import ImageDataset
+from equipoise.data.images.listing import first_few
 from equipoise.exceptions import DataError
 
 ATTEMPTS = 50  # random assignments before giving up on classes that share their patients
@@ -44,12 +45,16 @@ def apportion(
     table = np.zeros((len(patients), len(dataset.class_names)), dtype=np.int64)
     np.add.at(table, (owner, dataset.labels[rows]), 1)
     n_patients = (table > 0).sum(axis=0)  # (k,)
+    scarce: list[str] = []
     for name, n in zip(dataset.class_names, n_patients.tolist(), strict=True):
         if 0 < n < len(shares):
-            raise DataError(
-                f"Class '{name}' has {n} patient{'s' * (n != 1)} and needs {len(shares)} or more, "
-                f"one for each of {', '.join(shares)}. {_ways_out(shares, 'it')}"
-            )
+            scarce.append(f"'{name}' ({n})")
+    if scarce:
+        parts = ", ".join(shares)
+        raise DataError(
+            f"Expected {len(shares)} patients or more of each class, one for each of {parts}, got "
+            f"fewer of {first_few(scarce)}. {_ways_out(shares, 'such a class')}"
+        )
     for _ in range(ATTEMPTS):
         part, complete = _assign(table, np.array(list(shares.values())), rng)
         if complete:

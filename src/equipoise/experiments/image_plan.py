@@ -12,8 +12,8 @@ from equipoise.arrays import Labels
 from equipoise.atomic import JsonFields
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.duplicates import find_duplicates, merge_groups, refuse_crossing
+from equipoise.data.images.listing import first_few
 from equipoise.data.images.options import Loaded, ReadOptions
-from equipoise.data.images.outline import Outline, damage_faults
 from equipoise.data.imbalance import keep
 from equipoise.data.positive_class import (
     REQUESTED,
@@ -21,11 +21,10 @@ from equipoise.data.positive_class import (
     positive_class_reason,
     sounds_healthy,
 )
-from equipoise.data.reading import outline as outline_images
 from equipoise.data.reading import read
 from equipoise.data.splits import Split, hold_out, source_splits
 from equipoise.discovery import pick, unknown
-from equipoise.exceptions import DataError, ListingError, SettingError
+from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.methods.catalogue import build_methods
 from equipoise.experiments.protocol import Budget, Protocol
 from equipoise.experiments.study import NEW, OWN, Study
@@ -215,23 +214,29 @@ def refuse_small_classes(
     """Check that each class that needs more images has enough training images for each method.
 
     Raises:
-        DataError: Names the method, the class, the split, how many images there are, and what to
-            use instead.
+        DataError: Names the methods, the classes, the split, how many images there are, and what
+            to use instead.
     """
     minimums = {}
     for name, method in methods.items():
         minimums[name] = max(getattr(step, "minimum", 1) for _, step in method.steps)
     for split in splits:
-        counts = dataset.subset(split.train).counts
-        for label in np.flatnonzero((counts > 0) & (counts < counts.max())):
-            for name, minimum in minimums.items():
-                if counts[label] < minimum:
-                    raise DataError(
-                        f"Expected at least {minimum} training images of class "
-                        f"'{dataset.class_names[label]}' for method {name}, got {counts[label]} "
-                        f"in {split.name}. Leave {name} out of --methods, use oversampling or "
-                        "class_weights in its place, or merge the class with another."
-                    )
+        counts = np.bincount(dataset.labels[split.train], minlength=len(dataset.class_names))
+        smaller = np.flatnonzero((counts > 0) & (counts < counts.max()))
+        faults = []
+        for name, minimum in minimums.items():
+            too_small: list[str] = []
+            for label in smaller[counts[smaller] < minimum].tolist():
+                too_small.append(f"'{dataset.class_names[label]}' ({counts[label]})")
+            if too_small:
+                faults.append(
+                    f"Expected at least {minimum} training images of each class for method {name}, "
+                    f"got fewer in {split.name} of {first_few(too_small)}. Leave {name} out of "
+                    "--methods, use oversampling or class_weights in its place, or merge such a "
+                    "class with another."
+                )
+        if faults:
+            raise DataError("\n".join(faults))
 
 
 def positive_class_sentence(study: Study) -> str:
@@ -297,38 +302,3 @@ def class_fault(class_names: Sequence[str], name: str | None) -> str:
     if name is None or not class_names or name in class_names:
         return ""
     return f"rare_class (--rare): {unknown(name, class_names, 'class')}"
-
-
-def check_source(path: Path | str, options: ReadOptions, protocol: Protocol) -> Outline | None:
-    """Check what can be checked of images before their pixels are decoded, all faults together.
-
-    Args:
-        path: Where the images are.
-        options: How they are read.
-        protocol: How methods are compared; its class has to be one of theirs.
-
-    Returns:
-        What is known of the images; None where they are no single files.
-
-    Raises:
-        DataError: The files are not as expected, and perhaps the class is unknown.
-        SettingError: The class alone is unknown.
-    """
-    source = Path(path).expanduser()
-    try:
-        outline = outline_images(source, options)
-    except ListingError as error:
-        fault = class_fault(error.class_names, protocol.rare_class)
-        if not fault:
-            raise
-        raise DataError(f"{error}\n{fault}") from error
-    if outline is None:
-        return None
-    listing = outline.listing
-    fault = class_fault(listing.class_names, protocol.rare_class)
-    if outline.faults or fault or (outline.unreadable and options.on_error == "stop"):
-        faults = [*outline.faults, *damage_faults(listing.root, listing.files, options)]
-        if not faults:
-            raise SettingError(fault)
-        raise DataError("\n".join([*faults, *([fault] if fault else [])]))
-    return outline

@@ -53,10 +53,15 @@ def study_lines(study: Study) -> list[str]:
     return lines + note_lines(notes, study.facts.get("skipped", ()))
 
 
-def loaded_lines(loaded: Loaded) -> list[str]:
-    """Return what was read, before a study is planned: classes, files left out and notes."""
+def loaded_lines(loaded: Loaded, *, decoded: bool = True) -> list[str]:
+    """Return what was read, before a study is planned: classes, files left out and notes.
+
+    Args:
+        loaded: The images.
+        decoded: Whether they have pixels, so that their size is known.
+    """
     are_known = not any(note in NO_PATIENTS for note in loaded.notes)
-    lines = class_lines(loaded.dataset, patients_are_known=are_known)
+    lines = class_lines(loaded.dataset, patients_are_known=are_known, decoded=decoded)
     return lines + note_lines(loaded.notes, loaded.skipped)
 
 
@@ -76,12 +81,16 @@ def image_lines(study: Study, dataset: ImageDataset, *, patients_are_known: bool
     return [*lines, positive_class_sentence(study)]
 
 
-def class_lines(dataset: ImageDataset, *, patients_are_known: bool) -> list[str]:
+def class_lines(
+    dataset: ImageDataset, *, patients_are_known: bool, decoded: bool = True
+) -> list[str]:
     """Return how many images there are, and of which classes."""
     channels, height, width = dataset.images.shape[1:]
     size = f"{width} x {height} px, {channels} channel{'s' * (channels > 1)}"
     patients = n_patients(dataset, slice(None)) if patients_are_known else "unknown patients"
     first = f"Read: {len(dataset):,} images of {patients}, {size}."
+    if not decoded:
+        first = f"Listed: {len(dataset):,} images of {patients}."
     rows: list[tuple[str, ...]] = [("class", "images", "patients")]
     for label, name in enumerate(dataset.class_names[:MOST_CLASSES]):
         n = len(np.unique(dataset.groups[dataset.labels == label]))

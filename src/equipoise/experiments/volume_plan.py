@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from equipoise.atomic import JsonFields
 from equipoise.data.images.listing import first_few
-from equipoise.data.patient_folds import patient_folds
+from equipoise.data.patient_folds import check_folds, patient_folds
 from equipoise.data.splits import Split
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.data.volumes.options import LoadedVolumes
-from equipoise.exceptions import DataError
+from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.methods.segmentation import build_volume_methods
 from equipoise.experiments.protocol import VolumeBudget, VolumeProtocol
 from equipoise.experiments.study import NEW, Study
@@ -56,13 +56,8 @@ def plan_volume_study(
     check_volume_plan(protocol, budget)
     dataset = loaded.dataset
     refuse_copied_scans(dataset)
-    n_patients = len(set(dataset.groups.tolist()))
-    splits = patient_folds(
-        dataset,
-        n_folds=protocol.n_folds or min(MOST_FOLDS, n_patients),
-        validation=max(1, round(VALIDATION * n_patients)),
-        seed=protocol.seed,
-    )
+    n_folds, n_validating = fold_numbers(len(set(dataset.groups.tolist())), protocol)
+    splits = patient_folds(dataset, n_folds=n_folds, validation=n_validating, seed=protocol.seed)
     notes = [*loaded.notes, *notes_on_absent_classes(dataset, splits)]
     if loaded.source_split is not None:
         notes.append(
@@ -83,6 +78,27 @@ def plan_volume_study(
             source=PYTHON if loaded.options is None else VOLUMES, options=loaded.options
         ),
     )
+
+
+def fold_numbers(n_patients: int, protocol: VolumeProtocol) -> tuple[int, int]:
+    """Return the number of folds, and that of the patients who validate each."""
+    n_folds = protocol.n_folds or min(MOST_FOLDS, n_patients)
+    return n_folds, max(1, round(VALIDATION * n_patients))
+
+
+def fold_faults(patients: Sequence[str], protocol: VolumeProtocol) -> list[str]:
+    """Return why cases of these patients cannot be divided into folds, before any is prepared.
+
+    Example:
+        >>> fold_faults(["p1", "p2", "p3"], VolumeProtocol(n_folds=4))
+        ['Expected 2 to 3 folds (--folds), the number of patients, got 4.']
+    """
+    n_patients = len(set(patients))
+    try:
+        check_folds(n_patients, *fold_numbers(n_patients, protocol))
+    except (DataError, SettingError) as error:
+        return [str(error)]
+    return []
 
 
 def refuse_copied_scans(dataset: VolumeDataset) -> None:

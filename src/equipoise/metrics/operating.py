@@ -21,6 +21,7 @@ from equipoise.metrics.thresholds import (
     MISSED,
     best_threshold,
     cheapest_threshold,
+    check_recall,
     cost_per_1000,
     threshold_at_recall,
 )
@@ -147,7 +148,11 @@ def at_recall(recall: float) -> OperatingPoint:
     Example:
         >>> at_recall(0.95).name
         'recall_0.95'
+
+    Raises:
+        SettingError: Another recall.
     """
+    check_recall(recall)
 
     def rule(tuning: Tuning, y_score: Scores) -> Called | None:
         if not tuning.has_both:

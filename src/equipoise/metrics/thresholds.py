@@ -118,11 +118,20 @@ def threshold_at_recall(p: Predictions, recall: float) -> float:
         >>> threshold_at_recall(predictions, 0.75)
         0.2
     """
-    if not 0 < recall <= 1:
-        raise SettingError(f"Expected a recall above 0 and up to 1, got {recall}.")
+    check_recall(recall)
     falling = np.sort(_score(p)[p.y_true == p.positive])[::-1]
     # 0.95 * 20 may come out above 19 by rounding.
     return float(falling[math.ceil(recall * len(falling) - 1e-9) - 1])
+
+
+def check_recall(recall: float) -> None:
+    """Check that a share of the positive class can be required.
+
+    Raises:
+        SettingError: Not above 0 and up to 1.
+    """
+    if not 0 < recall <= 1:
+        raise SettingError(f"Expected a recall above 0 and up to 1, got {recall}.")
 
 
 def cheapest_threshold(*, missed: float, false_alarm: float) -> float:
@@ -132,7 +141,7 @@ def cheapest_threshold(*, missed: float, false_alarm: float) -> float:
     equal at p = `false_alarm` / (`missed` + `false_alarm`).
 
     Raises:
-        SettingError: A negative cost, or none above 0.
+        SettingError: A negative or infinite cost, or none above 0.
 
     Source: Elkan (2001), Eq. 2, with free correct calls.
 
@@ -140,10 +149,11 @@ def cheapest_threshold(*, missed: float, false_alarm: float) -> float:
         >>> cheapest_threshold(missed=9.0, false_alarm=1.0)
         0.1
     """
-    if min(missed, false_alarm) < 0 or missed + false_alarm <= 0:
+    is_finite = math.isfinite(missed) and math.isfinite(false_alarm)
+    if not is_finite or min(missed, false_alarm) < 0 or missed + false_alarm <= 0:
         raise SettingError(
-            f"Expected costs of at least 0 and at least one above 0, got missed={missed} and "
-            f"false_alarm={false_alarm}."
+            f"Expected finite costs of at least 0 and at least one above 0, got missed={missed} "
+            f"and false_alarm={false_alarm}."
         )
     return false_alarm / (missed + false_alarm)
 
@@ -156,7 +166,7 @@ def cost_per_1000(*, missed: float = MISSED, false_alarm: float = FALSE_ALARM) -
         false_alarm: Cost of another image that is called positive.
 
     Raises:
-        SettingError: A negative cost, or none above 0.
+        SettingError: A negative or infinite cost, or none above 0.
 
     Source: Elkan (2001), Eq. 1, with free correct calls.
 

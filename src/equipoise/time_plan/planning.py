@@ -237,8 +237,7 @@ class Planner:
         request, fixed = self.request, self.request.fixed
         by_time = max(3, min(MOST_SPLITS, int(request.seconds / SECONDS_PER_SPLIT)))
         protocol = replace(
-            request.protocol,
-            methods=fixed.methods or CHEAP_METHODS,
+            request.starting_protocol,
             n_splits=fixed.n_splits or by_time,
             n_seeds=fixed.n_seeds or MOST_SEEDS,
         )

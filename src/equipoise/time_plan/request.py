@@ -1,10 +1,10 @@
 """What a plan is requested for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from equipoise.experiments.protocol import Budget, Protocol
+from equipoise.experiments.protocol import CHEAP_METHODS, Budget, Protocol
 from equipoise.time_plan.plan import FixedChoices
 
 if TYPE_CHECKING:
@@ -36,3 +36,8 @@ class PlanRequest:
     budget: Budget = field(default_factory=Budget)
     limit: float | None = None
     adapt: "Callable[[Study], Study]" = unchanged
+
+    @property
+    def starting_protocol(self) -> Protocol:
+        """The protocol with the methods that every plan of this request begins with."""
+        return replace(self.protocol, methods=self.fixed.methods or CHEAP_METHODS)

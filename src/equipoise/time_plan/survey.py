@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.data.dataset import ImageDataset
-from equipoise.data.images.options import ReadOptions
+from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.data.reading import read
-from equipoise.experiments.image_plan import check_source, find_class
-from equipoise.experiments.protocol import Protocol
+from equipoise.experiments.image_plan import find_class
+from equipoise.experiments.protocol import Budget, Protocol
+from equipoise.experiments.source_check import check_source, split_error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,16 +27,19 @@ class Survey:
     channels: int
 
 
-def survey_images(path: Path | str, options: ReadOptions, protocol: Protocol) -> Survey:
+def survey_images(
+    path: Path | str, options: ReadOptions, protocol: Protocol, budget: Budget
+) -> Survey:
     """Survey the images that `equipoise.data.reading.read` would read, and check what it shows.
 
     Raises:
-        DataError: See `equipoise.experiments.image_plan.check_source`.
+        DataError: See `equipoise.experiments.source_check.check_source`.
+        LeakageError: See there.
         SettingError: See there.
     """
-    outline = check_source(path, options, protocol)
+    outline = check_source(path, options, protocol, budget)
     if outline is None:
-        return survey_dataset(read(path, replace(options, size=None)).dataset, protocol)
+        return survey_loaded(read(path, replace(options, size=None)), protocol, budget)
     shapes = outline.shapes
     channels = 1 if options.channels == "gray" else int(shapes[:, 0].max())
     return Survey(
@@ -46,12 +49,18 @@ def survey_images(path: Path | str, options: ReadOptions, protocol: Protocol) ->
     )
 
 
-def survey_dataset(dataset: ImageDataset, protocol: Protocol) -> Survey:
+def survey_loaded(loaded: Loaded, protocol: Protocol, budget: Budget) -> Survey:
     """Survey images that are in memory, and check what they show.
 
     Raises:
+        DataError: They cannot be split, or a class is too small for a method.
+        LeakageError: Patients cross the source's own split.
         SettingError: There is no such positive class.
     """
+    dataset = loaded.dataset
     find_class(dataset.class_names, dataset.counts, protocol.rare_class)
+    error = split_error(loaded, protocol, budget)
+    if error is not None:
+        raise error
     channels, *sides = dataset.images.shape[1:]
     return Survey(n_images=len(dataset), side=min(sides), channels=channels)

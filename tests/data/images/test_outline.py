@@ -8,7 +8,7 @@ from PIL import Image
 
 from equipoise.data.images import outline as module
 from equipoise.data.images.options import ReadOptions
-from equipoise.data.images.outline import damage_faults
+from equipoise.data.images.outline import pixel_faults
 from equipoise.data.reading import outline
 
 
@@ -47,11 +47,33 @@ def test_a_bounded_number_of_files_completes_a_refusal(
     files = [f"ill/{i}.png" for i in range(4)]
     for file in files[1:]:
         (root / file).write_bytes((root / file).read_bytes()[:45])
-    (fault,) = damage_faults(root, files, ReadOptions())
+    (fault,) = pixel_faults(root, files, ReadOptions())
     assert fault.startswith("Cannot read 3 of 4 images")
-    assert damage_faults(root, files, ReadOptions(on_error="skip")) == []
+    assert pixel_faults(root, files, ReadOptions(on_error="skip")) == []
     monkeypatch.setattr(module, "MOST_TRIED", 2)
-    (fault,) = damage_faults(root, files, ReadOptions())
+    (fault,) = pixel_faults(root, files, ReadOptions())
     assert fault.startswith("Cannot read 1 of 2 images")
     monkeypatch.setattr(module, "MOST_BYTES", 1)
-    assert damage_faults(root, files, ReadOptions()) == []
+    assert pixel_faults(root, files, ReadOptions()) == []
+
+
+def test_masks_complete_a_refusal_where_folders_are_classes(tmp_path: Path) -> None:
+    """They are recognized by their pixels; a file in no class folder is no reason to fail."""
+    root = films(tmp_path / "in")
+    generator = np.random.default_rng(0)
+    for name in ("ill", "well"):
+        for i in range(4):
+            pixels = generator.integers(0, 256, (12, 10), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{i}.png")
+            mask = 255 * (pixels > 99).astype(np.uint8)
+            (root / "region").mkdir(exist_ok=True)
+            Image.fromarray(mask).save(root / "region" / f"{name}{i}.png")
+    Image.fromarray(mask).save(root / "overview.png")
+    seen = outline(root, ReadOptions())
+    assert seen is not None
+    listing = seen.listing
+    files = [*listing.files, "overview.png"]
+    (fault,) = pixel_faults(root, files, ReadOptions(), listing.class_of)
+    assert "8 of 8 in 'region'" in fault
+    assert "--ignore region" in fault
+    assert pixel_faults(root, files, ReadOptions()) == []

@@ -11,7 +11,7 @@ from equipoise.data.images.companions import find_companions
 from equipoise.data.images.file import SUFFIXES
 from equipoise.data.images.listing import first_few
 from equipoise.data.images.options import ReadOptions
-from equipoise.data.images.outline import damage_faults
+from equipoise.data.images.outline import pixel_faults
 from equipoise.data.walking import examples_of, ignore_options, walk
 from equipoise.exceptions import DataError
 from equipoise.names import first_names
@@ -78,7 +78,7 @@ def read_image_folder(root: Path, options: ReadOptions, *, classes: bool = False
     """
     folder = examine_image_folder(root, options, classes=classes)
     if folder.problems:
-        damage = damage_faults(root, folder.files, options)
+        damage = pixel_faults(root, folder.files, options)
         raise DataError("\n".join([*folder.problems, *damage]))
     return folder
 

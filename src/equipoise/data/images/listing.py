@@ -69,6 +69,16 @@ class Listing:
     notes: tuple[str, ...]
     by_table: bool = False
 
+    @property
+    def class_of(self) -> dict[str, str] | None:
+        """File -> class; None where a table says it."""
+        if self.by_table:
+            return None
+        return {
+            file: self.class_names[label]
+            for file, label in zip(self.files, self.labels.tolist(), strict=True)
+        }
+
 
 def list_images(
     root: Path,
@@ -112,7 +122,8 @@ def list_images(
     else:
         problems = [*problems, *class_faults(labels, class_names, splits_or_none, source=root)]
     if problems:
-        raise ListingError("\n".join(problems), class_names)
+        class_of = None if by_table else dict(zip(files, names, strict=True))
+        raise ListingError("\n".join(problems), class_names, class_of)
     if any(patients):
         groups = np.unique(np.array(patients), return_inverse=True)[1].astype(np.int64)
     else:

@@ -19,7 +19,12 @@ from equipoise.exceptions import SettingError
 SIDES = (8, 1024)  # pixels
 CHANNELS = ("auto", "gray", "rgb")
 ON_ERROR = ("stop", "skip")
-NOT_STORED = ("workers", "cache", "progress")  # options that do not change what is read
+NOT_STORED = (
+    "workers",
+    "cache",
+    "progress",
+    "check_patients",
+)  # options that do not change what is read
 LATER = ("ignore", "follow_links")  # not stored at their defaults, as in older runs
 COLUMN_ROLES = ("path", "label", "group", "split")
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from equipoise.data.images.conversion import agree
 from equipoise.data.images.decoding import decode_with_header
 from equipoise.data.images.file import Header, UnreadableError, quiet, read_header
+from equipoise.data.images.label_images import class_problems, looks_like_labels
 from equipoise.data.images.listing import Listing
 from equipoise.data.images.loading import attempt, unreadable_error
 from equipoise.data.images.options import SIDES, ReadOptions
@@ -72,7 +73,12 @@ def outline_of(listing: Listing, options: ReadOptions) -> Outline:
     )
 
 
-def damage_faults(root: Path, files: Sequence[str], options: ReadOptions) -> list[str]:
+def pixel_faults(
+    root: Path,
+    files: Sequence[str],
+    options: ReadOptions,
+    class_of: Mapping[str, str] | None = None,
+) -> list[str]:
     """Return what is wrong with the pixels of files, for a refusal that has another reason.
 
     Only the first files are decoded, at most `MOST_TRIED` of them, with at most `MOST_BYTES`.
@@ -81,17 +87,36 @@ def damage_faults(root: Path, files: Sequence[str], options: ReadOptions) -> lis
         root: The folder of the files.
         files: Paths relative to it.
         options: With on_error="skip" damaged files are no fault.
+        class_of: File -> class, of the files in class folders, so that masks among them are seen;
+            None where the classes are not known, or come from a table.
     """
-    if options.on_error == "skip":
-        return []
     tried = list(_first_files(root, files))
     unreadable: dict[str, str] = {}
+    headers: dict[str, Header] = {}
+    label_like: list[str] = []
     with quiet(), ThreadPoolExecutor(options.workers or os.cpu_count()) as pool:
-        outcomes = pool.map(partial(attempt, decode_with_header), map(root.joinpath, tried))
+        outcomes = pool.map(partial(attempt, _examine), map(root.joinpath, tried))
         for file, outcome in zip(tried, outcomes, strict=True):
             if isinstance(outcome, UnreadableError):
                 unreadable[file] = outcome.reason
-    return [str(unreadable_error(unreadable, len(tried), root))] if unreadable else []
+                continue
+            headers[file], is_label_like = outcome
+            if is_label_like:
+                label_like.append(file)
+    faults = []
+    if unreadable and options.on_error == "stop":
+        faults.append(str(unreadable_error(unreadable, len(tried), root)))
+    if class_of is not None:  # some files may be in no class folder
+        of_decoded = {file: class_of[file] for file in headers if file in class_of}
+        label_like = [file for file in label_like if file in of_decoded]
+        faults += class_problems(label_like, of_decoded, headers)
+    return faults
+
+
+def _examine(path: Path) -> tuple[Header, bool]:
+    """Decode a file; return its header, and whether its pixels are like those of a mask."""
+    header, pixels = decode_with_header(path)
+    return header, looks_like_labels(pixels)
 
 
 def _first_files(root: Path, files: Sequence[str]) -> Iterator[str]:

@@ -106,6 +106,8 @@ def _choose_together(
             "label and a column of files for each modality)."
         )
     patients = _choose_patients(cases, options, further, problems)
+    if options.check_patients is not None and all(patients):
+        problems += options.check_patients(patients)
     modalities, scheme = options.modalities or (), None
     for name in modalities:
         lacking = []

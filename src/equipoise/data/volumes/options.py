@@ -1,6 +1,6 @@
 """Options of all readers of volumes, and what a reader returns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -46,6 +46,8 @@ class VolumeOptions:
         cache: Folder of prepared cases; None is $EQUIPOISE_CACHE or the user's cache folder. It
             cannot be off: volumes are read from it in pieces.
         progress: Called with (cases done, cases in all).
+        check_patients: Called with the patient of every case before any is prepared; returns what
+            is wrong with them, which is refused with the other faults.
 
     Raises:
         SettingError: A name is not known, `groups` is not a regular expression, or `ignore` is not
@@ -71,6 +73,7 @@ class VolumeOptions:
     on_error: str = "stop"
     cache: Path | str | None = None
     progress: Callable[[int, int], None] | None = None
+    check_patients: Callable[[Sequence[str]], Sequence[str]] | None = None
 
     def __post_init__(self) -> None:
         schemes = (PLAIN, *LABEL_SCHEMES)

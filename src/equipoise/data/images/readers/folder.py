@@ -1,6 +1,6 @@
 """Read a folder with one folder per class, optionally below train, validation and test folders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -22,7 +22,7 @@ from equipoise.data.images.listing import (
 )
 from equipoise.data.images.loading import load
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
-from equipoise.data.images.outline import damage_faults
+from equipoise.data.images.outline import pixel_faults
 from equipoise.data.images.patient_names import suggest_groups
 from equipoise.data.images.tables_beside import describe_tables
 from equipoise.data.walking import SYSTEM_NAMES, ignore_hint, ignore_options, is_ignored
@@ -82,7 +82,7 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
     options.refuse_columns(CARD.name)
     folder = examine_image_folder(path, options, classes=True)
     if folder.problems and not folder.listable:
-        damage = damage_faults(path, folder.files, options)
+        damage = pixel_faults(path, folder.files, options)
         raise DataError("\n".join([*folder.problems, *damage]))
     tables = describe_tables(path, folder)
     sentences = [table.sentence for table in tables]
@@ -91,18 +91,20 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
     without = replace(options, ignore=(*options.ignore, *folder.patterns))
     lines = list(folder.problems)
     class_names: tuple[str, ...] = ()
+    class_of: Mapping[str, str] | None = None
     try:
         listing = _list_classes(path, everything, without, sentences)
-        class_names = listing.class_names
+        class_names, class_of = listing.class_names, listing.class_of
     except DataError as error:
-        class_names = getattr(error, "class_names", ())
+        if isinstance(error, ListingError):
+            class_names, class_of = error.class_names, error.class_of
         if any(table.has_labels for table in tables):
             lines.append(f"{path}: the classes seem to be in a table, not in folders.")
             lines += [*sentences, f"As class folders: {error}"]
         else:
             lines += [str(error), *sentences]
     if lines:
-        lines += damage_faults(path, folder.files, options)
+        lines += pixel_faults(path, folder.files, options, class_of)
         raise ListingError("\n".join(lines), class_names)
     return listing
 

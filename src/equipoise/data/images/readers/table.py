@@ -25,7 +25,7 @@ from equipoise.data.images.listing import (
 )
 from equipoise.data.images.loading import load
 from equipoise.data.images.options import Loaded, ReaderCard, ReadOptions
-from equipoise.data.images.outline import damage_faults
+from equipoise.data.images.outline import pixel_faults
 from equipoise.data.images.patient_names import suggest_groups
 from equipoise.data.images.split_tables import is_empty, join_parts
 from equipoise.data.images.table_columns import (
@@ -162,7 +162,7 @@ def _refuse(
     except DataError as error:
         inside = [file for file in dict.fromkeys(files) if not Path(file).is_absolute()]
         existing = [file for file in inside if is_file(root / file)]
-        message = "\n".join([str(error), *damage_faults(root, existing, options)])
+        message = "\n".join([str(error), *pixel_faults(root, existing, options)])
         raise ListingError(message, sorted(set(lines.table.cells(label_column)))) from error
 
 
