@@ -46,6 +46,10 @@ class SettingError(EquipoiseError, ValueError):
     """An argument is unknown or out of range."""
 
 
+class MissingPackageError(EquipoiseError, ImportError):
+    """A package of an extra is not installed."""
+
+
 class WeightsError(EquipoiseError, RuntimeError):
     """Pretrained weights are missing, damaged, or do not match the network."""
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -102,7 +101,7 @@ def one_pixel(root: Path) -> list[str]:
 
 def sixteen_bit_among_eight(root: Path) -> list[str]:
     path = good_folder(root) / "ill" / "deep.png"
-    cv2.imwrite(str(path), RNG.integers(0, 60000, size=(24, 24), dtype=np.uint16))
+    Image.fromarray(RNG.integers(0, 60000, size=(24, 24), dtype=np.uint16)).save(path)
     return [str(root)]
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from equipoise.data.images import readers
 from equipoise.data.images.options import ReadOptions
@@ -32,7 +32,7 @@ def write_images(root: Path, dtype: np.dtype[Any]) -> list[str]:
     files = [f"{name}/{i}{suffix}" for name, count in COUNTS.items() for i in range(count)]
     for file, image in zip(files, pixels(dtype), strict=True):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(root / file), image)
+        Image.fromarray(image).save(root / file)
     return files
 
 

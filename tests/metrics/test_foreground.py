@@ -1,6 +1,5 @@
 """Foregrounds of synthetic scenes, Otsu against OpenCV, shares of a map's mass."""
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -70,6 +69,7 @@ def test_cells_are_foreground() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_otsu_equals_that_of_opencv(seed: int) -> None:
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is the reference")
     rng = np.random.default_rng(seed)
     gray = (
         np.concatenate([rng.normal(70, 15, 600), rng.normal(170, 20, 400)])

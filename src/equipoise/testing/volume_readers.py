@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from equipoise.data.volumes.geometry import Geometry
 from equipoise.data.volumes.options import LoadedVolumes, VolumeOptions
+from equipoise.extras import import_itk
 from equipoise.testing.readers import (
     card_is_complete,
     errors_name_the_file,
@@ -62,14 +63,14 @@ def write_image(
     direction: Sequence[float] = (1, 0, 0, 0, 1, 0, 0, 0, 1),
 ) -> Path:
     """Write a (z, y, x) array with a geometry in which no two axes are alike."""
-    import SimpleITK
+    itk = import_itk()
 
-    image = SimpleITK.GetImageFromArray(array)
+    image = itk.GetImageFromArray(array)
     image.SetSpacing([float(side) for side in spacing_mm[::-1]])
     image.SetOrigin([float(place) for place in origin])
     image.SetDirection([float(cosine) for cosine in direction])
     path.parent.mkdir(parents=True, exist_ok=True)
-    SimpleITK.WriteImage(image, str(path))
+    itk.WriteImage(image, str(path))
     return path
 
 

@@ -5,7 +5,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -13,12 +12,14 @@ from PIL import Image, ImageOps
 from tests.data.images.test_file import retag
 
 from equipoise.data.images.decoding import decode, upright
+from equipoise.data.images.encoding import encode
 from equipoise.data.images.file import UnreadableError
 
 RNG = np.random.default_rng(0)
 GRAY = RNG.integers(0, 256, size=(9, 7), dtype=np.uint8)
 COLOR = RNG.integers(0, 256, size=(9, 7, 3), dtype=np.uint8)
 DEEP_GRAY = RNG.integers(0, 65536, size=(9, 7), dtype=np.uint16)
+TIFF_COMPRESSION, TIFF_PREDICTOR = 259, 317  # OpenCV's settings: tags
 DEEP_COLOR = RNG.integers(0, 65536, size=(9, 7, 3), dtype=np.uint16)
 
 
@@ -58,7 +59,12 @@ def test_jpeg_comes_back_almost_as_it_was(
 @pytest.mark.parametrize("pixels", [DEEP_GRAY, DEEP_COLOR], ids=["gray", "color"])
 def test_sixteen_bits_are_kept(pixels: NDArray[np.uint16], suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"film{suffix}"
-    cv2.imwrite(str(path), pixels if pixels.ndim == 2 else pixels[..., ::-1])
+    if pixels.ndim == 2:
+        Image.fromarray(pixels).save(path)
+    elif suffix == ".png":
+        path.write_bytes(encode(pixels.transpose(2, 0, 1), "16 bits"))
+    else:
+        write_tiff(path, pixels, orientation=1)
     decoded = decode(path)
     assert decoded.dtype == np.uint16
     np.testing.assert_array_equal(decoded, first(pixels))
@@ -162,9 +168,8 @@ def test_alpha_is_composited_on_black(mode: str, channels: int, tmp_path: Path) 
 def test_sixteen_bit_alpha_is_composited_on_black(tmp_path: Path) -> None:
     opacity = np.full((9, 7, 1), 65535, dtype=np.uint16)
     opacity[0, 0] = 0
-    cv2.imwrite(
-        str(tmp_path / "cell.png"), np.concatenate([DEEP_COLOR[..., ::-1], opacity], axis=-1)
-    )
+    pixels = np.concatenate([DEEP_COLOR, opacity], axis=-1).astype(">u2")
+    write_png(tmp_path / "cell.png", pixels, color_type=6)
     expected = DEEP_COLOR.copy()
     expected[0, 0] = 0
     np.testing.assert_array_equal(decode(tmp_path / "cell.png"), first(expected))
@@ -204,12 +209,39 @@ def test_sixteen_bit_color_is_rotated_upright(
     np.testing.assert_array_equal(decode(path), first(upright(DEEP_COLOR, orientation)))
 
 
-def test_a_file_that_opencv_cannot_decode_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize(
+    ("suffix", "settings"),
+    [
+        (".png", []),  # filters of every kind
+        (".tif", [TIFF_COMPRESSION, 1]),
+        (".tif", [TIFF_COMPRESSION, 5]),
+        (".tif", [TIFF_COMPRESSION, 5, TIFF_PREDICTOR, 2]),
+        (".tif", [TIFF_COMPRESSION, 8]),
+        (".tif", [TIFF_COMPRESSION, 32773]),
+    ],
+)
+def test_sixteen_bit_color_agrees_with_opencv(
+    suffix: str, settings: list[int], channels: int, tmp_path: Path
 ) -> None:
-    cv2.imwrite(str(tmp_path / "cell.tif"), DEEP_COLOR)
-    monkeypatch.setattr(cv2, "imdecode", lambda *_: None)
-    with pytest.raises(UnreadableError, match=r"cell.tif: OpenCV .*TIFF"):
+    cv2 = pytest.importorskip("cv2", reason="OpenCV writes what is read")
+    ramps = np.add.outer(np.arange(70) * 900, np.arange(90) * 7)[..., None]
+    noise = RNG.integers(0, 300, size=(70, 90, channels))
+    pixels = (ramps + noise).astype(np.uint16)
+    pixels[..., 3:] = 65535
+    cv2.imwrite(str(tmp_path / f"cell{suffix}"), pixels, settings)
+    np.testing.assert_array_equal(decode(tmp_path / f"cell{suffix}"), first(pixels[..., 2::-1]))
+
+
+def test_alpha_that_a_tiff_has_multiplied_already_is_not_multiplied_again(tmp_path: Path) -> None:
+    pixels = np.concatenate([DEEP_COLOR // 2, np.full((9, 7, 1), 32768, np.uint16)], axis=-1)
+    write_tiff(tmp_path / "cell.tif", pixels, orientation=1, extra={338: 1})
+    np.testing.assert_array_equal(decode(tmp_path / "cell.tif"), first(DEEP_COLOR // 2))
+
+
+def test_sixteen_bit_colors_in_separate_planes_are_refused(tmp_path: Path) -> None:
+    write_tiff(tmp_path / "cell.tif", DEEP_COLOR, orientation=1, extra={284: 2})
+    with pytest.raises(UnreadableError, match="separate planes"):
         decode(tmp_path / "cell.tif")
 
 
@@ -233,17 +265,24 @@ def write_png(
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(body))
 
 
-def write_tiff(path: Path, pixels: NDArray[np.uint16], orientation: int) -> None:
-    """Write an uncompressed 16-bit RGB TIFF with an orientation."""
-    height, width = pixels.shape[:2]
-    depth_at = 8 + 2 + 12 * 10 + 4
-    tags = {
-        256: width, 257: height, 258: depth_at, 259: 1, 262: 2, 273: depth_at + 6,
-        274: orientation, 277: 3, 278: height, 279: pixels.nbytes,
-    }  # fmt: skip
+def write_tiff(
+    path: Path, pixels: NDArray[np.uint16], orientation: int, extra: dict[int, int] | None = None
+) -> None:
+    """Write an uncompressed 16-bit TIFF of color with an orientation and `extra` tags."""
+    height, width, channels = pixels.shape
+    numbers = {
+        256: width, 257: height, 258: 0, 259: 1, 262: 2, 273: 0,
+        274: orientation, 277: channels, 278: height, 279: pixels.nbytes,
+    } | (extra or {})  # fmt: skip
+    depth_at = 8 + 2 + 12 * len(numbers) + 4
+    numbers |= {258: depth_at, 273: depth_at + 2 * channels}
+    tags = dict(sorted(numbers.items()))
     entries = b"".join(
-        struct.pack("<HHII", tag, 3 if tag == 258 else 4, 3 if tag == 258 else 1, value)
+        struct.pack("<HHII", tag, 3, channels, value)
+        if tag == 258
+        else struct.pack("<HHII", tag, 4, 1, value)
         for tag, value in tags.items()
     )
     head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + struct.pack("<I", 0)
-    path.write_bytes(head + struct.pack("<HHH", 16, 16, 16) + pixels.astype("<u2").tobytes())
+    depths = struct.pack("<" + "H" * channels, *[16] * channels)
+    path.write_bytes(head + depths + pixels.astype("<u2").tobytes())

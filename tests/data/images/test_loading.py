@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -59,7 +58,7 @@ def test_files_keep_their_size_if_none_is_requested(tmp_path: Path) -> None:
 
 def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
     for path in write(tmp_path).rglob("*.png"):
-        cv2.imwrite(str(path), RNG.integers(0, 4096, size=(24, 20), dtype=np.uint16))
+        Image.fromarray(RNG.integers(0, 4096, size=(24, 20), dtype=np.uint16)).save(path)
     images = load(listing_of(tmp_path), options()).dataset.images
     assert images.dtype == np.uint16
     assert images.max() > 255
@@ -93,7 +92,7 @@ def test_gray_images_are_widened_when_a_color_one_follows(tmp_path: Path) -> Non
 def test_a_mixture_is_refused_with_all_files_counted(tmp_path: Path, size: int | None) -> None:
     root = write(tmp_path, 40)
     for path in (root / "ill").iterdir():
-        cv2.imwrite(str(path), RNG.integers(0, 4096, size=(24, 20), dtype=np.uint16))
+        Image.fromarray(RNG.integers(0, 4096, size=(24, 20), dtype=np.uint16)).save(path)
     with pytest.raises(DataError, match=r"16 bits \(40 files.* 8 bits \(40 files"):
         load(listing_of(root), options(size=size))
 

@@ -9,6 +9,7 @@ from PIL import ImageOps
 from PIL.ImageFile import ImageFile
 
 from equipoise.arrays import Images
+from equipoise.data.images.deep_color import read_deep_color
 from equipoise.data.images.file import (
     Header,
     UnreadableError,
@@ -16,7 +17,6 @@ from equipoise.data.images.file import (
     is_deep_color,
     is_inverted,
     opened,
-    orientation_of,
 )
 from equipoise.data.images.resizing import channels_first
 
@@ -45,8 +45,8 @@ def decode(path: Path) -> Images:
 
     1-bit images become 0 and 255; palettes, CMYK and other color spaces become RGB (color profiles
     are not applied). Alpha is composited on black, and where 0 is white in a TIFF, it becomes
-    black. EXIF orientation is applied. 16-bit color is read by OpenCV, because Pillow would
-    silently reduce it to 8 bits.
+    black. EXIF orientation is applied. 16-bit color is read twice, because Pillow has 8 bits of it
+    at a time.
 
     Returns:
         (c, h, w), uint8, uint16 or finite float32, c = 1 or 3.
@@ -81,11 +81,12 @@ def decode_with_header(path: Path) -> tuple[Header, Images]:
         header = header_of(image, path)
         deep_color, inverted = is_deep_color(image), is_inverted(image)
         declared = no_data_of(image)
-        image.load()  # a truncated file ends here, before OpenCV could complain on the terminal
         if deep_color:
-            pixels = _decode_deep_color(image, path)
-            refuse_no_data(pixels, declared, path)
-            return header, pixels
+            pixels, has_alpha = read_deep_color(image, path)
+            color = _on_black(pixels, path) if has_alpha else channels_first(pixels)
+            refuse_no_data(color, declared, path)
+            return header, color
+        image.load()
         ImageOps.exif_transpose(image, in_place=True)
         mode = "L" if header.channels == 1 else "RGB"
         if header.dtype != np.uint8:
@@ -163,24 +164,6 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """
     mirrored, turns = TURNS.get(orientation, (False, 0))
     return np.rot90(pixels[:, ::-1] if mirrored else pixels, turns)
-
-
-def _decode_deep_color(image: ImageFile, path: Path) -> Images:
-    """Decode 16-bit color with OpenCV, which applies the orientation of a TIFF but not of a PNG."""
-    import cv2
-
-    pixels = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
-        raise UnreadableError(
-            path,
-            f"OpenCV cannot decode this {image.format} of 16-bit color. Save it as 16-bit PNG.",
-        )
-    if image.format == "PNG":
-        pixels = upright(pixels, orientation_of(image))
-    color = pixels[..., 2::-1]  # OpenCV has blue first
-    if pixels.shape[-1] == 4:
-        return _on_black(np.concatenate([color, pixels[..., 3:]], axis=-1), path)
-    return channels_first(color)
 
 
 def _on_black(pixels: NDArray[Any], path: Path) -> Images:

@@ -29,6 +29,8 @@ DEEP_COLOR_MODES = frozenset({"RGB", "RGBA"})  # gray with alpha of 16 bits is "
 # TIFF tags.
 BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
 TILE_WIDTH, TILE_LENGTH = 322, 323
+PLANES = 284
+APART = 2  # red, green and blue, each in a plane
 UNSIGNED, FLOAT = 1, 3  # sample formats
 WHITE_IS_ZERO = 0  # photometric interpretation
 # How other files begin, so that an error can name them: (byte, content, name).
@@ -202,7 +204,8 @@ def _check_tags(image: ImageFile, path: Path) -> None:
 
     Raises:
         UnreadableError: The file does not say whether 0 is black; its numbers are signed; 0 is
-            white and they have no largest value; or a tile takes more memory than an image may.
+            white and they have no largest value; its colors are 16 bits in separate planes, which
+            Pillow reads as 8; or a tile takes more memory than an image may.
     """
     photometric = _tag(image, PHOTOMETRIC)
     formats = _tag(image, SAMPLE_FORMAT) or {UNSIGNED}
@@ -217,6 +220,10 @@ def _check_tags(image: ImageFile, path: Path) -> None:
     if image.mode == "F" and photometric == {WHITE_IS_ZERO}:
         raise UnreadableError(
             path, "0 is white in it (tag 262), and floats have no black. Save it with 0 as black."
+        )
+    if is_deep_color(image) and _tag(image, PLANES) == {APART}:
+        raise UnreadableError(
+            path, "its 16-bit colors are in separate planes (tag 284). Save it as 16-bit PNG."
         )
     sides = [max(_tag(image, tag), default=1) for tag in (TILE_WIDTH, TILE_LENGTH)]
     if sides[0] * sides[1] * _bytes_per_pixel(image) > MAX_IMAGE_BYTES:

@@ -20,6 +20,7 @@ from equipoise.data.phantoms.brain_shapes import Brain, Codes, Head, Lesion, dra
 from equipoise.data.phantoms.drawing import NamedRandom, Solid
 from equipoise.data.volumes.file import write_whole
 from equipoise.exceptions import SettingError
+from equipoise.extras import import_itk
 
 MODALITIES = ("flair", "t1", "t1c", "t2")
 N_HEALTHY = 5
@@ -182,11 +183,11 @@ def _choose_lesions(head: Head, patient: int) -> list[Lesion]:
 
 def _save(path: Path, array: NDArray[Any], head: Head) -> None:
     """Write a volume in the patient's geometry, with slices tilted about the ear-to-ear axis."""
-    import SimpleITK
+    itk = import_itk()
 
     tilt = math.radians(head.number("tilt", -8, 8))
     cosine, sine = math.cos(tilt), math.sin(tilt)
-    image: Any = SimpleITK.GetImageFromArray(array)
+    image: Any = itk.GetImageFromArray(array)
     image.SetSpacing(head.spacing_mm[::-1])
     image.SetDirection((1, 0, 0, 0, cosine, -sine, 0, sine, cosine))
     origin_y = -96.0 + head.number("origin y", -9, 9)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from equipoise.data.volumes.geometry import Geometry
 from equipoise.exceptions import DataError
+from equipoise.extras import import_itk
 
 Image = NDArray[Any]  # (z, y, x)
 Mask = NDArray[np.bool_]
@@ -93,20 +94,20 @@ def correct_bias(image: Image, brain: Mask, geometry: Geometry) -> NDArray[np.fl
     Raises:
         DataError: The image is negative in places of the brain, so it is not raw.
     """
-    import SimpleITK
+    itk = import_itk()
 
     if image[brain].min() < 0:
         raise DataError(
             "it is negative in places, and N4 needs raw intensities. Leave n4 (--n4) out."
         )
-    whole = SimpleITK.GetImageFromArray(image.astype(np.float32))
-    mask = SimpleITK.GetImageFromArray((brain & (image > 0)).astype(np.uint8))
+    whole = itk.GetImageFromArray(image.astype(np.float32))
+    mask = itk.GetImageFromArray((brain & (image > 0)).astype(np.uint8))
     whole.SetSpacing(geometry.spacing_mm[::-1])
     mask.SetSpacing(geometry.spacing_mm[::-1])
     factors = [N4_SHRINK if side >= N4_MIN_SIDE else 1 for side in whole.GetSize()]
-    corrector = SimpleITK.N4BiasFieldCorrectionImageFilter()
+    corrector = itk.N4BiasFieldCorrectionImageFilter()
     corrector.SetNumberOfThreads(1)
-    corrector.Execute(SimpleITK.Shrink(whole, factors), SimpleITK.Shrink(mask, factors))
-    field = SimpleITK.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(whole))
+    corrector.Execute(itk.Shrink(whole, factors), itk.Shrink(mask, factors))
+    field = itk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(whole))
     corrected: NDArray[np.float32] = (image / np.exp(field)).astype(np.float32)
     return corrected

@@ -31,6 +31,7 @@ from equipoise.data.volumes.nifti import (
 )
 from equipoise.data.walking import pointer_reason
 from equipoise.exceptions import DataError, SettingError
+from equipoise.extras import import_itk
 from equipoise.shortages import is_out_of_files
 
 NIFTI = (".nii.gz", ".nii")
@@ -145,7 +146,7 @@ def write_label_map(
     See Also:
         equipoise.data.volumes.preparing.uncropped: Put the codes of a crop back into the volume.
     """
-    import SimpleITK
+    itk = import_itk()
 
     suffix = suffix_of(path)
     if not suffix:
@@ -163,7 +164,7 @@ def write_label_map(
         check_placement(path, reference)
         if suffix in NIFTI and suffix_of(reference) in NIFTI:
             forms = header_of(reference)
-    image = SimpleITK.GetImageFromArray(values)
+    image = itk.GetImageFromArray(values)
     image.SetSpacing(geometry.spacing_mm[::-1])
     image.SetOrigin(geometry.origin)
     image.SetDirection(geometry.direction)
@@ -184,14 +185,14 @@ def write_whole(image: Any, path: Path) -> None:
     Raises:
         OSError: The file could not be written whole.
     """
-    import SimpleITK
+    itk = import_itk()
 
     cause, is_whole = None, False
     try:
         with quiet():
-            SimpleITK.WriteImage(image, str(path), useCompression=True)
-            written = SimpleITK.ReadImage(str(path))
-        is_whole = np.array_equal(*map(SimpleITK.GetArrayViewFromImage, (written, image)))
+            itk.WriteImage(image, str(path), useCompression=True)
+            written = itk.ReadImage(str(path))
+        is_whole = np.array_equal(*map(itk.GetArrayViewFromImage, (written, image)))
     except RuntimeError as error:
         cause = error
     if not is_whole:
@@ -204,7 +205,9 @@ def check_placement(path: Path, reference: Path) -> None:
     Raises:
         SettingError: The image places its voxels in two ways, and `path` is no NIfTI file.
         DataError: The header of the image is damaged, or contradicts itself.
+        MissingPackageError: SimpleITK is not installed.
     """
+    import_itk()  # before a network runs whose label map could not be written
     if suffix_of(reference) not in NIFTI or suffix_of(path) in NIFTI:
         return
     first, second = header_of(reference).affines
@@ -239,10 +242,10 @@ def _read_metaimage(path: Path) -> VolumeFile:
 
 def _read_nifti(path: Path) -> VolumeFile:
     """Check a NIfTI file, and let ITK decode it."""
-    import SimpleITK
+    itk = import_itk()
 
     header = check_nifti(path)
-    reader = SimpleITK.ImageFileReader()
+    reader = itk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO("NiftiImageIO")
     try:
@@ -258,7 +261,7 @@ def _read_nifti(path: Path) -> VolumeFile:
         origin=image.GetOrigin(),
         direction=image.GetDirection(),
     )
-    array = SimpleITK.GetArrayFromImage(image)
+    array = itk.GetArrayFromImage(image)
     refuse_bad(count_bad(array), path)  # numbers may overflow when they are scaled
     return VolumeFile(path=path, array=array, geometry=geometry, nifti=header)
 
