@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= 2
 
-.PHONY: demo test check slow ray mutants fuzz bench gpu house docs clean
+.PHONY: demo test check slow floors ray mutants fuzz bench gpu house docs clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -30,6 +30,18 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.house --check
+
+FLOORS := .venv-floors
+CORE_TESTS := tests/test_api.py tests/test_extras.py tests/cli/test_startup.py tests/cli/test_list.py \
+	tests/cli/test_run.py tests/data/images tests/data/volumes/test_file.py tests/losses tests/metrics \
+	tests/networks tests/resampling/test_smote.py tests/training tests/estimators/test_classifier.py
+# The core of the suite with the lowest versions that pyproject.toml declares, but for torch.
+floors:
+	$(PYTHON) -m venv $(FLOORS)
+	$(FLOORS)/bin/python -m tools.floors > $(FLOORS)/floors.txt
+	$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary \
+		-c $(FLOORS)/floors.txt -e '.[volumes]' pytest hypothesis nibabel setuptools
+	OMP_NUM_THREADS=1 $(FLOORS)/bin/python -m pytest -m 'not slow' -q $(CORE_TESTS)
 
 RAY_TESTS := tests/experiments/running/test_ray_executor.py tests/cli/test_run_ray.py
 # The tests of the extra `ray`, which `make test` skips without it.
@@ -59,4 +71,4 @@ docs: $(READY)
 	@echo 'API reference: site/index.html; guides: docs/*.md'
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(FLOORS) build dist *.egg-info
