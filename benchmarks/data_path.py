@@ -1,5 +1,12 @@
-"""Our data path against PIL + Dataset + DataLoader, which decode every image in every pass."""
+"""Our data path against PIL + Dataset + DataLoader, which decode every image in every pass.
 
+Usage: python -m benchmarks.data_path [--json FILE]
+
+Torch computes with one thread here, as it does in the workers of a DataLoader: the waiting threads
+of OpenMP would count as work on a busy machine.
+"""
+
+import argparse
 import os
 import tempfile
 import time
@@ -13,9 +20,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.timing import Pair, cpu_seconds, side_by_side
 from equipoise.arrays import value_range
+from equipoise.atomic import write_json
 from equipoise.data.images.options import ReadOptions
 from equipoise.data.phantoms.datasets import chest_films
 from equipoise.data.reading import read
+from equipoise.experiments.running.environment import machine, versions
 from equipoise.training.batches import Pool, ResidentBatches, natural
 
 N, STORED, SIZE, BATCH, PASSES = 600, 160, 64, 32, 10
@@ -40,14 +49,19 @@ class Files(Dataset[tuple[torch.Tensor, int]]):
 
 
 def measure() -> list[Pair]:
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name, "films")
-        _write(root)
-        return [
-            _compare(root, PASSES),
-            _compare(root, 1),
-            _compare(root, 1, ", CPU", clock=cpu_seconds),
-        ]
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            root = Path(name, "films")
+            _write(root)
+            return [
+                _compare(root, PASSES),
+                _compare(root, 1),
+                _compare(root, 1, ", CPU", clock=cpu_seconds),
+            ]
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def _compare(
@@ -78,7 +92,7 @@ def _compare(
         unit="images/s",
         note=f"{N} PNG of {STORED} px read at {SIZE} px, decoding included, no cache; "
         f"load {os.getloadavg()[0]:.1f}",
-        rounds=5,
+        rounds=7,
         clock=clock,
     )
 
@@ -89,3 +103,24 @@ def _write(root: Path) -> None:
         folder = root / dataset.class_names[label]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[0]).save(folder / f"{i:04d}.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, help="file for the numbers")
+    arguments = parser.parse_args()
+    pairs = measure()
+    for pair in pairs:
+        print(pair.row(), flush=True)
+    if arguments.json:
+        numbers = {
+            "command": "python -m benchmarks.data_path",
+            "machine": machine(),
+            "versions": versions(),
+            "pairs": [pair.facts() for pair in pairs],
+        }
+        write_json(arguments.json, numbers)
+
+
+if __name__ == "__main__":
+    main()

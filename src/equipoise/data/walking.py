@@ -150,6 +150,8 @@ def is_ignored(path: str, patterns: Sequence[str]) -> bool:
         >>> is_ignored("ill/scan[1].png", ["scan[1].png"])
         True
     """
+    if not patterns:
+        return False
     names = (path.lower(), *PurePosixPath(path.lower()).parts)
     for pattern in patterns:
         lower = pattern.lower().rstrip("/")

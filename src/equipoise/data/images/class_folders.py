@@ -105,7 +105,7 @@ def folders_inside(names: Sequence[str], files: Sequence[str]) -> dict[str, set[
     """Return name -> folders directly in it that contain images."""
     inner: dict[str, set[str]] = {name: set() for name in names}
     for file in files:
-        parts = PurePosixPath(file).parts
+        parts = file.split("/")
         if len(parts) > 2 and parts[0] in inner:
             inner[parts[0]].add(parts[1])
     return inner

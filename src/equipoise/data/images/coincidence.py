@@ -4,6 +4,7 @@ Images of a rare class often come from another source than the others: in color,
 or saved in another format.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -61,7 +62,7 @@ def _properties(headers: Mapping[str, Header], *, is_color: bool) -> dict[str, N
     """Return property -> whether each file has it."""
     values: dict[str, list[bool]] = {}
     sizes = [(header.width, header.height) for header in headers.values()]
-    common = max(set(sizes), key=sizes.count)
+    (common, _), *_ = Counter(sizes).most_common(1)
     suffixes = [PurePosixPath(file).suffix.lower() for file in headers]
     values["square"] = [width == height for width, height in sizes]
     values[f"{common[0]} x {common[1]} px"] = [size == common for size in sizes]

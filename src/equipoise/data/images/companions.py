@@ -15,6 +15,7 @@ a small letter. Files are companions of images
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 WORDS = (
@@ -65,6 +66,7 @@ def find_companions(files: Iterable[str]) -> dict[str, list[str]]:
     return dict(companions)
 
 
+@lru_cache(maxsize=4096)  # the same folders for every file
 def words_of(name: str) -> str:
     """Return the words of a name in lower case, with "_" between them.
 

@@ -143,6 +143,8 @@ def images_not_read(root: Path, images: Sequence[str], others: Sequence[str]) ->
 
     Files without a suffix, or with a number in its place, are recognized by their content.
     """
+    if not others:
+        return []
     names = {PurePosixPath(file).with_suffix("") for file in images}
     not_read = []
     for file in others:

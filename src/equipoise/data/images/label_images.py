@@ -11,6 +11,7 @@ from itertools import combinations
 from pathlib import PurePosixPath
 
 import numpy as np
+from PIL import Image
 
 from equipoise.arrays import Images
 from equipoise.data.images.file import Header
@@ -39,12 +40,18 @@ def looks_like_labels(pixels: Images) -> bool:
     """
     steps = [max(1, side // SAMPLED) for side in pixels.shape[1:]]
     sample = pixels[:, :: steps[0], :: steps[1]].reshape(len(pixels), -1)
+    if sample.dtype == np.uint8 and len(sample) == 1:
+        histogram = _histogram(sample)
+        n_values = len(histogram) - histogram.count(0)
+        return n_values > 1 and (n_values <= MOST_VALUES or _has_few_peaks(histogram))
     n_values = _count_values(sample[:, ::COARSE])
     if n_values <= MOST_VALUES:
         n_values = _count_values(sample)
     if n_values <= MOST_VALUES:
         return n_values > 1
-    return sample.dtype == np.uint8 and _has_few_peaks(sample.max(axis=0))
+    if sample.dtype != np.uint8:
+        return False
+    return _has_few_peaks(_histogram(sample.max(axis=0, keepdims=True)))
 
 
 def _count_values(sample: Images) -> int:
@@ -55,21 +62,29 @@ def _count_values(sample: Images) -> int:
     return len(np.unique(colors))
 
 
-def _has_few_peaks(gray: Images) -> bool:
+def _histogram(gray: Images) -> list[int]:
+    """Return the number of pixels of each of 256 levels in (h, w) uint8.
+
+    Pillow counts bytes as they are; `np.bincount` would make each of them eight.
+    """
+    return Image.fromarray(gray).histogram()
+
+
+def _has_few_peaks(histogram: Sequence[int]) -> bool:
     """Return whether 2 to 4 gray levels that are far apart have nearly all pixels around them."""
-    remaining = np.bincount(gray, minlength=256).astype(np.float64)
-    total = remaining.sum()
+    remaining = list(histogram)
+    n_pixels = sum(remaining)
     levels: list[int] = []
     areas: list[float] = []
     for _ in range(MOST_VALUES):
-        level = int(remaining.argmax())
-        around = slice(max(0, level - NEAR), level + NEAR + 1)
+        level = remaining.index(max(remaining))
+        start, end = max(0, level - NEAR), min(level + NEAR + 1, len(remaining))
         levels.append(level)
-        areas.append(float(remaining[around].sum() / total))
-        remaining[around] = 0
+        areas.append(sum(remaining[start:end]) / n_pixels)
+        remaining[start:end] = [0] * (end - start)
         if len(levels) == 2 and (abs(levels[0] - level) < APART or areas[1] < LEAST_AREA):
             return False
-    rest = float(remaining.sum() / total)
+    rest = sum(remaining) / n_pixels
     return areas[1] >= 2 * rest
 
 

@@ -248,7 +248,7 @@ def _inner_splits(files: Sequence[str], inner: Sequence[str]) -> tuple[list[str]
     levels: set[int] = set()
     without = []
     for file, path in zip(files, inner, strict=True):
-        parts = list(map(split_of, PurePosixPath(path).parts[:-1]))
+        parts = list(map(split_of, path.split("/")[:-1]))
         named = [level for level, part in enumerate(parts) if part]
         levels.update(named)
         splits.append(parts[named[0]] if named else "")
