@@ -198,12 +198,12 @@ def _affordable(share: str) -> tuple[str, ...]:
 
 def _posing(real: ImageDataset, i: int) -> ImageDataset:
     """Add Covid-19 images up to parity, from a generator of all films, posing as patients."""
-    generator: Any = METHODS[LEAKED].build(BUDGET).steps[0][1].set_params(seed=i)
+    generator: Any = METHODS[LEAKED].build(BUDGET).steps[0][1].set_params(random_state=i)
     wanted = {real.class_names.index(RARE): int(real.counts.max())}
     generator.set_params(sampling_strategy=wanted).fit(
         real.images, real.labels, workspace=WORKSPACE
     )
-    (label, n), *_ = generator.wanted_.items()
+    (label, n), *_ = generator.sampling_strategy_.items()
     labels = np.full(n, label)
     return replace(
         real,

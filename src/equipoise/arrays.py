@@ -11,7 +11,7 @@ from equipoise.image_rows import MOST_COPIED, ImageRows, ImageSource
 
 Images = NDArray[Any]  # (n, c, *spatial), uint8, uint16 or float32
 Labels = NDArray[np.int64]  # (n,)
-LabeledImages = tuple[ImageSource, Labels]
+LabeledImages = tuple[ImageSource, NDArray[Any]]  # of an estimator: labels of any kind
 Rows = NDArray[np.int64]  # row indices into a dataset
 Scores = NDArray[np.float64]  # (n, k), each row sums to 1
 ValueRange = tuple[float, float]

@@ -128,6 +128,8 @@ class ImageRows:
     Attributes:
         shape: (n, c, *spatial).
         dtype: Storage type.
+        synthetic: (n,) True where an image is synthetic; None where nobody says, as in what is
+            selected from them. See `equipoise.marked_images`.
 
     Example:
         >>> films = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
@@ -149,6 +151,7 @@ class ImageRows:
         first = arrays[0].pixels
         self.dtype = first.dtype
         self.shape: tuple[int, ...] = (len(positions), *first.shape[1:])
+        self.synthetic: NDArray[np.bool_] | None = None
         self._starts = np.cumsum([0, *map(len, arrays)])
 
     @property

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import column_or_1d
 
 from equipoise.arrays import STORAGE_TYPES, Labels
 from equipoise.exceptions import DataError, SettingError
@@ -43,6 +45,18 @@ def check_images(images: ImagesT, *, name: str = "images") -> ImagesT:
     return images
 
 
+def check_square(images: ImageSource) -> None:
+    """Refuse images that are not square and two-dimensional.
+
+    Raises:
+        DataError: The shape is not (n, c, s, s).
+    """
+    if images.ndim != 4 or images.shape[2] != images.shape[3]:
+        raise DataError(
+            f"Expected square images of shape (n, c, s, s), got {images.shape}. Pad or crop them."
+        )
+
+
 def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
     """Return `labels` as int64 of shape (n,).
 
@@ -57,19 +71,87 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
     return array.astype(np.int64, copy=False)
 
 
+def check_classes(labels: Any, n: int, *, name: str = "labels") -> NDArray[Any]:
+    """Return labels of any kind as an array of shape (n,), in their own type.
+
+    Whole numbers (as floats, too), text and booleans are labels. A column (n, 1) is flattened with
+    scikit-learn's warning.
+
+    Raises:
+        DataError: Wrong shape, not as many as there are images, fractions, missing labels, or
+            labels that cannot be ordered.
+
+    Example:
+        >>> check_classes(["normal", "pneumonia"], 2).tolist()
+        ['normal', 'pneumonia']
+    """
+    array = np.asarray(labels)
+    if array.shape == (n, 1):
+        array = column_or_1d(array, warn=True)
+    if array.ndim != 1 or len(array) != n:
+        raise DataError(f"Expected {name} of shape ({n},), one for each image, got {array.shape}.")
+    if array.dtype.kind not in "biufUOT":
+        raise DataError(
+            f"Expected {name} as whole numbers, text or booleans, got {array.dtype}. Convert them."
+        )
+    if array.dtype.kind == "f" and not np.equal(array, np.rint(array)).all():
+        raise DataError(
+            f"Expected {name} of classes, got fractions or NaN. Unknown label type: continuous. "
+            "Cut them into classes first."
+        )
+    if array.dtype.kind == "O" and len({type(label) for label in array.tolist()}) > 1:
+        kinds = sorted({type(label).__name__ for label in array.tolist()})
+        raise DataError(
+            f"Expected {name} of one kind, got {' and '.join(kinds)}. Use text for all, and remove "
+            "images without a label."
+        )
+    return array
+
+
 def check_images_and_labels(images: ImagesT, labels: Any) -> tuple[ImagesT, Labels]:
     """Check images and labels, and that there is at least one image.
 
     Raises:
         DataError: See `check_images` and `check_labels`; or there is no image.
     """
-    images = check_images(images)
-    if len(images) == 0:
-        raise DataError("Expected at least one image, got none.")
+    images = _at_least_one(check_images(images))
     return images, check_labels(labels, len(images))
 
 
-def check_class_sizes(labels: Labels, minimum: int, *, method: str, alternatives: str) -> None:
+def check_images_and_classes(images: ImagesT, labels: Any) -> tuple[ImagesT, NDArray[Any]]:
+    """Check images and labels of any kind, and that there is at least one image.
+
+    Raises:
+        DataError: See `check_images` and `check_classes`; or there is no image.
+    """
+    images = _at_least_one(check_images(images))
+    return images, check_classes(labels, len(images))
+
+
+def _at_least_one(images: ImagesT) -> ImagesT:
+    if len(images) == 0:
+        raise DataError("Expected at least one image, got none.")
+    return images
+
+
+def check_mask(synthetic: object, n: int) -> NDArray[np.bool_]:
+    """Return (n,) booleans, all False for None.
+
+    Raises:
+        DataError: Another shape or type.
+    """
+    mask = np.zeros(n, dtype=bool) if synthetic is None else np.asarray(synthetic)
+    if mask.shape != (n,) or mask.dtype != bool:
+        raise DataError(
+            f"Expected synthetic as {n} booleans, one for each image, got {mask.dtype} of shape "
+            f"{mask.shape}."
+        )
+    return mask
+
+
+def check_class_sizes(
+    labels: NDArray[Any], minimum: int, *, method: str, alternatives: str
+) -> None:
     """Check that every class has enough images for a method.
 
     Raises:

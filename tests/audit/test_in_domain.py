@@ -36,7 +36,7 @@ def test_saved_classifier_has_the_same_digest(
 
 
 def test_other_weights_have_another_digest(fitted: ImageClassifier, toy: ImageDataset) -> None:
-    other = ImageClassifier(n_steps=3, batch_size=4, device="cpu", seed=1).fit(
+    other = ImageClassifier(n_steps=3, batch_size=4, device="cpu", random_state=1).fit(
         toy.images, toy.labels
     )
     assert in_domain(other).digest != in_domain(fitted).digest

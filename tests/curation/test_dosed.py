@@ -114,8 +114,8 @@ def test_a_smaller_dose_is_the_beginning_of_a_larger_one(tmp_path: Path) -> None
 def test_randomness_is_that_of_the_generator() -> None:
     images, labels = toy_images()
     dose = DosedOversampler(gan(), share=0.5)
-    first, _ = clone(dose).set_params(generator__seed=0).fit_resample(images, labels)
-    second, _ = clone(dose).set_params(generator__seed=1).fit_resample(images, labels)
+    first, _ = clone(dose).set_params(generator__random_state=0).fit_resample(images, labels)
+    second, _ = clone(dose).set_params(generator__random_state=1).fit_resample(images, labels)
     assert not np.array_equal(first, second)
 
 
@@ -144,12 +144,13 @@ def test_fitted_attributes_are_those_of_the_generator(tmp_path: Path) -> None:
     dose.fit_resample(images, labels)
     assert dose.history_.keys() == {"class 0", "class 1", "class 2"}
     assert dose.diversity_.keys() == {0, 1, 2}
-    assert dose.wanted_ == {0: COUNTS[0] // 2, 1: COUNTS[1] // 2, 2: COUNTS[2] // 2}
+    assert dose.sampling_strategy_ == {0: COUNTS[0] // 2, 1: COUNTS[1] // 2, 2: COUNTS[2] // 2}
     dose.save(tmp_path / "model")
     loaded = load_oversampler(tmp_path / "model")
     assert isinstance(loaded, GANOversampler)
     np.testing.assert_array_equal(
-        loaded.generate(np.array([1]), seed=3), dose.generator_.generate(np.array([1]), seed=3)
+        loaded.generate(np.array([1]), random_state=3),
+        dose.generator_.generate(np.array([1]), random_state=3),
     )
 
 

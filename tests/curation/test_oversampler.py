@@ -76,7 +76,7 @@ def curated(images: tuple[Images, Labels]) -> tuple[CuratedOversampler, Images]:
         filters=("sanity", "agreement", "memorization"),
         judge=judge(),
         rounds=12,
-        seed=SEED,
+        random_state=SEED,
     )
     return oversampler, oversampler.fit_resample(*images)[0][len(images[0]) :]
 
@@ -185,5 +185,5 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], words: 
 
 
 def test_the_judge_is_balanced_unless_it_is_given() -> None:
-    plain = CuratedOversampler(from_preset("dcgan", device="cpu"), seed=3)._classifier()
-    assert (plain.batch_sampler, plain.device, plain.seed) == ("balanced", "cpu", 3)
+    plain = CuratedOversampler(from_preset("dcgan", device="cpu"), random_state=3)._classifier()
+    assert (plain.batch_sampler, plain.device, plain.random_state) == ("balanced", "cpu", 3)

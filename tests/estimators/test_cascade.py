@@ -194,10 +194,10 @@ def test_the_second_stage_is_scored_inside_the_tumor(tmp_path: Path) -> None:
 
 def test_seed_and_device_are_those_of_the_cascade(tmp_path: Path) -> None:
     detect = Segmenter(**TINY | {"device": "cuda:99"})
-    segmenter = cascade(seed=7, detect=detect).fit(brains(tmp_path))
+    segmenter = cascade(random_state=7, detect=detect).fit(brains(tmp_path))
     for stage in (segmenter.detect_, segmenter.divide_):
-        assert (stage.seed, stage.device) == (7, "cpu")
-    assert segmenter.detect.seed == 0
+        assert (stage.random_state, stage.device) == (7, "cpu")
+    assert segmenter.detect.random_state == 0
     assert segmenter.theta_ == 0.5
     assert "0.5" in segmenter.notes_[-1]
     n_rows = [len(frequencies.rows()) for frequencies in segmenter.frequencies_.values()]

@@ -77,7 +77,7 @@ def test_follows_the_conventions_of_scikit_learn(check: str) -> None:
 
 
 def test_a_clone_is_the_same_and_not_fitted(toy: ImageDataset) -> None:
-    fitted = quick(seed=3).fit(toy.images, toy.labels)
+    fitted = quick(random_state=3).fit(toy.images, toy.labels)
     copy = clone(fitted)
     assert copy.get_params() == fitted.get_params()
     with pytest.raises(NotFittedError):
@@ -340,7 +340,7 @@ def test_same_seed_same_weights_and_global_random_states_are_unchanged(toy: Imag
     second = quick().fit(toy.images, toy.labels)
     assert torch.equal(torch.rand(3), expected)
     assert same(weights(first), weights(second))
-    assert not same(weights(first), weights(quick(seed=1).fit(toy.images, toy.labels)))
+    assert not same(weights(first), weights(quick(random_state=1).fit(toy.images, toy.labels)))
 
 
 def test_validation_does_not_change_the_training(toy: ImageDataset, validation: Any) -> None:
@@ -537,7 +537,7 @@ def test_another_fit_does_not_use_the_checkpoint(
     fits: list[tuple[ImageClassifier, Labels, Any, Any]] = [
         (quick(n_steps=20), toy.labels, validation, None),
         (quick(n_steps=20), toy.labels, validation, MASK),
-        (quick(n_steps=20, seed=1), toy.labels, validation, None),
+        (quick(n_steps=20, random_state=1), toy.labels, validation, None),
         (quick(n_steps=20, learning_rate=0.1), toy.labels, validation, None),
         (quick(n_steps=20), toy.labels[::-1].copy(), validation, None),
         (quick(n_steps=20), toy.labels * 5, None, None),

@@ -25,9 +25,9 @@ class Scrambled(BaseEstimator):
 
     calls: ClassVar[list[dict[str, Any]]] = []
 
-    def __init__(self, *, side: int = 16, seed: int = 0) -> None:
+    def __init__(self, *, side: int = 16, random_state: int = 0) -> None:
         self.side = side
-        self.seed = seed
+        self.random_state = random_state
 
     def check_settings(self, network: str, side: int) -> None:
         if side > 64:
@@ -40,7 +40,7 @@ class Scrambled(BaseEstimator):
             {"X": X, "y": y, "network": network, "validation": validation, "workspace": workspace}
         )
         self.history_ = History(rows=[{"step": 5, "loss": 1.0}])
-        return scrambled(network, self.side, self.seed)
+        return scrambled(network, self.side, self.random_state)
 
 
 def trunk_of(name: str, network: nn.Module) -> nn.Module:

@@ -79,7 +79,7 @@ def same(first: Segmenter, second: Segmenter) -> bool:
 
 
 def test_a_clone_has_the_settings_and_is_not_fitted(train: VolumeDataset) -> None:
-    fitted = quick(seed=3).fit(train)
+    fitted = quick(random_state=3).fit(train)
     copy = clone(fitted)
     assert copy.get_params() == fitted.get_params()
     images, _, mask = train.arrays(0)
@@ -194,7 +194,7 @@ def test_patches_and_labels_of_the_steps_are_those_of_the_sampler(
         return original(self, patches, target)
 
     monkeypatch.setattr(LossStep, "__call__", call)
-    quick(seed=5).fit(train)
+    quick(random_state=5).fit(train)
     stream = BalancedPatches().start(train, n=6, size=32, jitter=0, seed=5)
     for step, (patches, target) in enumerate(seen):
         batch = stream(step)
@@ -404,7 +404,7 @@ def test_other_settings_or_cases_train_separately(
 ) -> None:
     work = tmp_path / "work"
     quick().fit(train, validation=validation, workspace=work)
-    quick(seed=1).fit(train, validation=validation, workspace=work)
+    quick(random_state=1).fit(train, validation=validation, workspace=work)
     quick(patch_sampler=RandomPatches()).fit(train, validation=validation, workspace=work)
     quick().fit(train.subset([0]), validation=validation, workspace=work)
     quick().fit(train, workspace=work)

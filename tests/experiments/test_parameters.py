@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from imblearn.pipeline import Pipeline
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 
 from equipoise.exceptions import SettingError
 from equipoise.experiments.parameters import as_json, describe_steps, seeded
+from equipoise.randomness import RandomState, Seeded
 
 
 @dataclass
@@ -18,10 +20,15 @@ class Penalty:
     weight: float
 
 
-class Nested(BaseEstimator):
-    def __init__(self, inner: Any = None, seed: int = 0) -> None:
+class Nested(Seeded, BaseEstimator):
+    def __init__(self, inner: Any = None, random_state: RandomState = 0) -> None:
         self.inner = inner
-        self.seed = seed
+        self.random_state = random_state
+
+
+class Foreign(BaseEstimator):
+    def __init__(self, random_state: int = 0) -> None:
+        self.random_state = random_state
 
 
 @pytest.mark.parametrize(
@@ -60,6 +67,15 @@ def test_every_seed_is_set_and_the_original_stays() -> None:
     copy = seeded(method, 7)
     first, second = (dict(step.settings) for step in describe_steps(copy))
     assert (first["seed"], second["seed"]) == (7, 7)
-    assert copy.get_params()["a__inner__seed"] == 7
+    assert copy.get_params()["a__inner__random_state"] == 7
     assert describe_steps(method)[0].settings["seed"] == 0
     assert "seed" not in describe_steps(method, seeds=False)[0].settings
+
+
+def test_estimators_of_others_get_seeds_that_they_can_use() -> None:
+    seed = 2**62 + 5
+    copy = seeded(Pipeline([("a", Nested(Foreign())), ("b", Foreign())]), seed)
+    assert copy.get_params()["a__random_state"] == seed
+    for name in ("a__inner__random_state", "b__random_state"):
+        assert check_random_state(copy.get_params()[name])
+        assert copy.get_params()[name] == 5

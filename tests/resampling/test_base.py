@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from equipoise.arrays import Images, LabeledImages, Labels
 from equipoise.exceptions import DataError, SettingError
 from equipoise.image_rows import ImageSource
-from equipoise.resampling.base import Oversampler, wanted
+from equipoise.resampling.base import Oversampler
+from equipoise.resampling.strategy import wanted
 from equipoise.testing.oversamplers import CHECKS, toy_images
 
 
@@ -107,7 +108,7 @@ def test_a_folder_of_something_else_is_not_loaded(tmp_path: Path) -> None:
 @given(st.lists(st.integers(2, 30), min_size=2, max_size=5), st.integers(0, 3))
 def test_any_counts_end_balanced_with_the_originals_in_front(counts: list[int], seed: int) -> None:
     images, labels = toy_images(tuple(counts))
-    new_images, new_labels = MeanImages(seed=seed).fit_resample(images, labels)
+    new_images, new_labels = MeanImages(random_state=seed).fit_resample(images, labels)
     assert set(np.bincount(new_labels).tolist()) == {max(counts)}
     np.testing.assert_array_equal(new_images[: len(images)], images)
 

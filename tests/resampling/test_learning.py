@@ -111,7 +111,9 @@ def fit(name: str, effort: Effort) -> Any:
 
 def check_learned(fitted: Any, side: int) -> None:
     images, labels = toy(side)
-    check_mean_and_modes(fitted.generate(np.full(N_MADE, RARE), seed=1), images[labels == RARE])
+    check_mean_and_modes(
+        fitted.generate(np.full(N_MADE, RARE), random_state=1), images[labels == RARE]
+    )
 
 
 def recorded(history: Any) -> Iterator[float]:

@@ -36,7 +36,7 @@ class_counts = st.dictionaries(st.integers(-3, 9), st.integers(1, 30), min_size=
 @given(counts=class_counts, seed=st.integers(0, 9))
 def test_oversampling_repeats_until_classes_are_equal(counts: dict[int, int], seed: int) -> None:
     X, y = numbered(counts)
-    resampler = RandomOversampler(seed=seed)
+    resampler = RandomOversampler(random_state=seed)
     images, labels = resampler.fit_resample(X, y)
     assert Counter(labels.tolist()) == dict.fromkeys(counts, max(counts.values()))
     np.testing.assert_array_equal(resampler.sample_indices_[: len(y)], np.arange(len(y)))
@@ -49,7 +49,7 @@ def test_oversampling_repeats_until_classes_are_equal(counts: dict[int, int], se
 @given(counts=class_counts, seed=st.integers(0, 9))
 def test_undersampling_omits_until_classes_are_equal(counts: dict[int, int], seed: int) -> None:
     X, y = numbered(counts)
-    resampler = RandomUndersampler(seed=seed)
+    resampler = RandomUndersampler(random_state=seed)
     images, labels = resampler.fit_resample(X, y)
     assert Counter(labels.tolist()) == dict.fromkeys(counts, min(counts.values()))
     assert (np.diff(resampler.sample_indices_) > 0).all()  # no image twice, order kept
@@ -61,7 +61,7 @@ def test_undersampling_omits_until_classes_are_equal(counts: dict[int, int], see
 @given(counts=class_counts, seed=st.integers(0, 9))
 def test_replay_copies_each_image_once_before_any_twice(counts: dict[int, int], seed: int) -> None:
     X, y = numbered(counts)
-    replay = ReplayOversampler(seed=seed)
+    replay = ReplayOversampler(random_state=seed)
     images, labels = replay.fit_resample(X, y)
     assert Counter(labels.tolist()) == dict.fromkeys(counts, max(counts.values()))
     np.testing.assert_array_equal(images[: len(y)], X)
@@ -78,7 +78,7 @@ def test_a_smaller_replay_is_the_beginning_of_a_larger_one() -> None:
     X, y = numbered({0: 9, 1: 4})
     copies = {}
     for n in (13, 20):
-        replay = ReplayOversampler(sampling_strategy={0: n, 1: n}, seed=3)
+        replay = ReplayOversampler(sampling_strategy={0: n, 1: n}, random_state=3)
         replay.fit_resample(X, y)
         copies[n] = [row for row in replay.copied_indices_.tolist() if y[row] == 1]
     assert copies[20][:9] == copies[13]
@@ -109,7 +109,7 @@ def test_strategies(resampler: Any, expected: dict[int, int]) -> None:
 @BOTH
 def test_same_seed_same_rows_other_seed_others(kind: Any) -> None:
     X, y = numbered({0: 30, 1: 10})
-    first, again, other = (kind(seed=seed) for seed in (0, 0, 1))
+    first, again, other = (kind(random_state=seed) for seed in (0, 0, 1))
     for resampler in (first, again, other):
         resampler.fit_resample(X, y)
     np.testing.assert_array_equal(first.sample_indices_, again.sample_indices_)
@@ -155,4 +155,7 @@ def test_bad_input_is_named(
 
 
 def test_settings_are_scikit_learn_parameters() -> None:
-    assert RandomOversampler(seed=3).get_params() == {"sampling_strategy": "auto", "seed": 3}
+    assert RandomOversampler(random_state=3).get_params() == {
+        "sampling_strategy": "auto",
+        "random_state": 3,
+    }

@@ -45,8 +45,8 @@ def test_the_generator_sees_small_images() -> None:
 
 def test_images_that_are_not_larger_stay_as_they_are() -> None:
     images = stripes(16)
-    resized = ResizedOversampler(SMOTEOversampler(seed=3), side=64, seed=3)
-    plain, _ = SMOTEOversampler(seed=3).fit_resample(images, LABELS)
+    resized = ResizedOversampler(SMOTEOversampler(random_state=3), side=64, random_state=3)
+    plain, _ = SMOTEOversampler(random_state=3).fit_resample(images, LABELS)
     np.testing.assert_array_equal(resized.fit_resample(images, LABELS)[0], plain)
 
 
@@ -58,7 +58,7 @@ def test_doses_and_loading_work(tmp_path: Path) -> None:
     loaded = load_oversampler(tmp_path / "saved")
     wanted = np.array([1, 1, 0])
     np.testing.assert_array_equal(
-        loaded.generate(wanted, seed=5), dosed.generator_.generate(wanted, seed=5)
+        loaded.generate(wanted, random_state=5), dosed.generator_.generate(wanted, random_state=5)
     )
 
 

@@ -80,6 +80,10 @@ def train_in_domain(
         (16, 512)
     """
     classifier = ImageClassifier(
-        keep_best="last", batch_sampler="balanced", n_steps=n_steps, seed=seed, device=device
+        keep_best="last",
+        batch_sampler="balanced",
+        n_steps=n_steps,
+        random_state=seed,
+        device=device,
     )
     return in_domain(classifier.fit(images, labels))

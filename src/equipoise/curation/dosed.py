@@ -4,13 +4,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from sklearn.base import clone
 
-from equipoise.arrays import LabeledImages, Labels
+from equipoise.arrays import LabeledImages
 from equipoise.exceptions import SettingError
 from equipoise.image_rows import ImageSource
+from equipoise.randomness import RandomState
 from equipoise.resampling.base import Resampler
-from equipoise.validation import check_images_and_labels
 
 
 class DosedOversampler(Resampler):
@@ -25,7 +26,7 @@ class DosedOversampler(Resampler):
             own strategy is ignored.
         share: Synthetic images per real one of the class, 0 or more, rounded to whole images; or
         per_class: synthetic images of every class, 0 or more. Exactly one of the two.
-        seed: Ignored: randomness comes from the generator, whose seed a study sets too.
+        random_state: Ignored: randomness comes from the generator, whose own a study sets too.
 
     Attributes:
         generator_: The fitted generator. Other fitted attributes (`history_`, `diversity_`, ...)
@@ -53,12 +54,12 @@ class DosedOversampler(Resampler):
         *,
         share: float | None = None,
         per_class: int | None = None,
-        seed: int = 0,
+        random_state: RandomState = 0,
     ) -> None:
         self.generator = generator
         self.share = share
         self.per_class = per_class
-        self.seed = seed
+        self.random_state = random_state
 
     @property
     def minimum(self) -> int:
@@ -86,16 +87,14 @@ class DosedOversampler(Resampler):
             )
         self.generator.check_settings(side)
 
-    def fit_resample(
+    def _fit_resample(
         self,
         X: ImageSource,
-        y: Labels,
+        y: NDArray[Any],
         *,
-        validation: LabeledImages | None = None,
-        workspace: Path | None = None,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> LabeledImages:
-        """Return the originals followed by the dose; see `Resampler.fit_resample`."""
-        X, y = check_images_and_labels(X, y)
         self.check_settings(min(X.shape[2:]))
         self.generator_ = clone(self.generator).set_params(sampling_strategy=self.totals(y))
         resampled: LabeledImages = self.generator_.fit_resample(
@@ -103,7 +102,7 @@ class DosedOversampler(Resampler):
         )
         return resampled
 
-    def totals(self, y: Labels) -> dict[int, int]:
+    def totals(self, y: NDArray[Any]) -> dict[Any, int]:
         """Return the total number of images of each class, real and synthetic."""
         totals = {}
         for label, n in sorted(Counter(y.tolist()).items()):

@@ -19,7 +19,7 @@ from equipoise.exceptions import DataError
 from equipoise.image_rows import ImageSource
 from equipoise.metrics.calibration import fit_temperature, scale_temperature
 from equipoise.metrics.memorization import Features
-from equipoise.randomness import make_rng
+from equipoise.randomness import make_rng, stored_settings, whole_seed
 from equipoise.training.loop import History
 
 HELD_OUT = 0.2  # share of each class, at least one image, on which the temperature is fitted
@@ -101,9 +101,12 @@ def fit_judge(
         codes: (n,) classes 0..k-1, each present.
         workspace: Folder of finished fits and checkpoints.
     """
+    seed = whole_seed(classifier.random_state)
+    classifier = clone(classifier).set_params(random_state=seed)
     if workspace is None:
         return _train(classifier, X, codes, None)
-    key = content_key(X, codes, sorted(classifier.get_params().items()), HELD_OUT, __version__)
+    params = sorted(stored_settings(classifier.get_params()).items())
+    key = content_key(X, codes, params, HELD_OUT, __version__)
     folder = Path(workspace) / f"judge-{key[:24]}"
     if folder.is_dir():
         try:
@@ -137,7 +140,7 @@ def balanced_rows(codes: Labels, rows: Rows) -> Rows:
 def _train(
     classifier: AnyClassifier, X: ImageSource, codes: Labels, workspace: Path | None
 ) -> Judge:
-    held_out = held_out_rows(codes, classifier.seed)
+    held_out = held_out_rows(codes, whole_seed(classifier.random_state))
     train = np.setdiff1d(np.arange(len(codes)), held_out)
     fitted = clone(classifier).fit(X[train], codes[train], workspace=workspace)
     calibration = balanced_rows(codes, held_out)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from sklearn.base import clone
 from torch import Tensor
@@ -21,9 +22,10 @@ from equipoise.estimators.loading import AnyClassifier
 from equipoise.exceptions import DataError, SettingError
 from equipoise.image_rows import ImageSource
 from equipoise.metrics.memorization import Features
-from equipoise.randomness import derive_seed, make_rng
-from equipoise.resampling.base import Oversampler, Strategy
+from equipoise.randomness import RANDOM_STATE, RandomState, derive_seed, make_rng, with_random_state
+from equipoise.resampling.base import Oversampler
 from equipoise.resampling.loading import load_oversampler
+from equipoise.resampling.strategy import Strategy
 from equipoise.training.loop import History
 from equipoise.training.persistence import load_fitted
 
@@ -49,7 +51,7 @@ class CuratedOversampler(Oversampler):
         tau: Smallest probability of the class for the filter "agreement".
         judge: The classifier; None for an `ImageClassifier` with balanced batches.
         sampling_strategy: See `Oversampler`.
-        seed: Seed of the images that `fit_resample` adds and of the filters.
+        random_state: Of the images that `fit_resample` adds and of the filters; see `Resampler`.
 
     Attributes:
         generator_: The fitted generator.
@@ -92,9 +94,9 @@ class CuratedOversampler(Oversampler):
         tau: float = 0.5,
         judge: AnyClassifier | None = None,
         sampling_strategy: Strategy = "auto",
-        seed: int = 0,
+        random_state: RandomState = 0,
     ) -> None:
-        super().__init__(sampling_strategy=sampling_strategy, seed=seed)
+        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
         self.generator = generator
         self.filters = filters
         self.oversupply = oversupply
@@ -127,7 +129,7 @@ class CuratedOversampler(Oversampler):
         return dict(getattr(self.generator_, "diversity_", {}))
 
     @property
-    def generated_classes_(self) -> Labels:
+    def generated_classes_(self) -> NDArray[Any]:
         """The labels that needed images: the filters have a reference for these alone."""
         self._check_fitted()
         return self.classes_[sorted(self.references_)]
@@ -153,7 +155,11 @@ class CuratedOversampler(Oversampler):
     def _classifier(self) -> AnyClassifier:
         if self.judge is not None:
             return self.judge
-        return ImageClassifier(batch_sampler="balanced", device=self.device, seed=self.seed)
+        return ImageClassifier(
+            batch_sampler="balanced",
+            device=self.device,
+            random_state=vars(self).get("seed_", 0),
+        )
 
     def _fit(
         self,
@@ -171,12 +177,12 @@ class CuratedOversampler(Oversampler):
         self.references_: dict[int, Reference] = {}
         self.curation_: dict[int, dict[str, tuple[int, int]]] = {}
         self.filled_: dict[int, int] = {}
-        if not self.wanted_:
+        if not self.sampling_strategy_:
             return
         judge = self.judge_ = fit_judge(self._classifier(), X, codes, workspace=workspace)
-        for code in np.flatnonzero(np.isin(self.classes_, list(self.wanted_))).tolist():
+        for code in np.sort(self._wanted_codes).tolist():
             real = X[codes == code]
-            seed = self._derived_seed(self.seed, code, "compared")
+            seed = self._derived_seed(self.seed_, code, "compared")
             n = int(np.clip(len(real), LEAST_COMPARED, MOST_COMPARED))
             fake = self._generate_unchecked(code, n, seed)
             features, _ = judge.assess(real)
@@ -192,7 +198,7 @@ class CuratedOversampler(Oversampler):
         for code in np.unique(codes).tolist():
             rows = codes == code
             images[rows], tally = self._select(code, int(rows.sum()), seed)
-            label = int(self.classes_[code])
+            label = self._label(code)
             self.curation_[label] = {}
             for name, (tested, passed) in tally.counts.items():
                 self.curation_[label][name] = (tested, passed)
@@ -231,7 +237,7 @@ class CuratedOversampler(Oversampler):
         return np.asarray(self.generator_._generate(np.full(n, code, dtype=np.int64), seed))
 
     def _derived_seed(self, seed: int, code: int, purpose: int | str) -> int:
-        return derive_seed(seed, "curation", int(self.classes_[code]), purpose)
+        return derive_seed(seed, "curation", self._label(code), purpose)
 
     def save(self, folder: str | Path) -> None:
         """Write it to a new folder, with a subfolder for the generator and one for the judge.
@@ -255,12 +261,14 @@ class CuratedOversampler(Oversampler):
         tensors, facts = load_fitted(folder, cls.__name__)
         generator = load_oversampler(folder / "generator")
         judge = Judge.load(folder / "judge") if (folder / "judge").is_dir() else None
-        loaded = cls(generator, sampling_strategy=generator.sampling_strategy, **facts["params"])
+        params = with_random_state(facts["params"])
+        loaded = cls(generator, sampling_strategy=generator.sampling_strategy, **params)
+        loaded.seed_ = params[RANDOM_STATE]
         loaded.judge = None if judge is None else judge.classifier
         loaded.judge_ = judge
         loaded.generator_ = generator
         loaded.classes_ = generator.classes_
-        loaded.wanted_ = generator.wanted_
+        loaded.sampling_strategy_ = generator.sampling_strategy_
         loaded.shape_ = generator.shape_
         loaded.dtype_ = generator.dtype_
         loaded._set_state(tensors, facts)
@@ -277,7 +285,7 @@ class CuratedOversampler(Oversampler):
             "oversupply": self.oversupply,
             "rounds": self.rounds,
             "tau": self.tau,
-            "seed": self.seed,
+            "seed": self.seed_,
             "filters": list(self.filters),
         }
         return tensors, {

@@ -27,7 +27,7 @@ from equipoise.arrays import Labels, Rows
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, NoStartError
 from equipoise.randomness import make_rng
-from equipoise.validation import check_class_sizes, check_labels
+from equipoise.validation import check_class_sizes, check_classes
 
 Points = NDArray[Any]  # (n, d), any real type
 Weights = NDArray[np.float64]
@@ -120,11 +120,11 @@ def interpolate(
 
 
 def find_neighborhood(
-    name: str, flat: Points, labels: Labels, label: int, *, k_neighbors: int = K_NEIGHBORS
+    name: str, flat: Points, labels: NDArray[Any], label: Any, *, k_neighbors: int = K_NEIGHBORS
 ) -> Neighborhood:
     """Find the weights and neighbors of the points of one class; see `interpolate`."""
     weigh = pick(INTERPOLATIONS, name, "interpolation")
-    labels = check_labels(labels, len(flat))
+    labels = check_classes(labels, len(flat))
     rows = np.flatnonzero(labels == label)
     if len(rows) == 0:
         raise DataError(f"Expected labels among {np.unique(labels).tolist()}, got {label}.")
@@ -223,7 +223,7 @@ def _foreign_shares(flat: Points, labels: Labels, rows: Rows, k: int) -> Weights
     return np.asarray((labels[near] != labels[rows, None]).mean(axis=1))
 
 
-def _no_start_error(name: str, label: int, requirement: str) -> NoStartError:
+def _no_start_error(name: str, label: object, requirement: str) -> NoStartError:
     return NoStartError(
         f"{name} makes new images near other classes and class {label} has no image {requirement} "
         "neighbors in another class. Use smote, which needs no such image, or random oversampling "

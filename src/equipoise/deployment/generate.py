@@ -185,7 +185,7 @@ def make_images(generator: "Oversampler", label: int, n: int, *, seed: int, name
     for start in range(0, n, BLOCK):
         report(f"images of {name}", start, n)
         block_seed = derive_seed("generate", seed, label, start)
-        block = generator.generate(np.full(BLOCK, label), seed=block_seed)
+        block = generator.generate(np.full(BLOCK, label), random_state=block_seed)
         blocks.append(block[: n - start])
     report(f"images of {name}", n, n)
     return np.concatenate(blocks)

@@ -4,23 +4,25 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from equipoise.arrays import LabeledImages, Labels, Scores, ValueRange
-from equipoise.estimators.fit_request import Mask, check_mask, encode_validation
+from equipoise.estimators.fit_request import encode_validation
 from equipoise.exceptions import DataError
 from equipoise.image_rows import ImageSource
-from equipoise.validation import ImagesT, check_images, check_images_and_labels
+from equipoise.marked_images import Mask, synthetic_of, unmarked
+from equipoise.randomness import Seeded
+from equipoise.validation import ImagesT, check_images, check_images_and_classes, check_mask
 
 Params = dict[str, Any]  # parameters of an estimator by name
 
 
-class BaseImageClassifier(ClassifierMixin, BaseEstimator):
+class BaseImageClassifier(Seeded, ClassifierMixin, BaseEstimator):
     """A scikit-learn classifier of images (n, c, h, w) in storage type.
 
     Attributes:
-        classes_: (k,) labels seen in `fit`, increasing.
+        classes_: (k,) labels seen in `fit`, increasing, in their own type.
         counts_: (k,) training images of each.
         real_counts_: (k,) real ones among them.
         shape_: (c, h, w) of the images.
@@ -30,7 +32,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
 
     added_params: ClassVar[Params] = {}  # what older runs lack -> value that is theirs
 
-    classes_: Labels
+    classes_: NDArray[Any]
     counts_: Labels
     real_counts_: Labels
     shape_: tuple[int, ...]
@@ -49,8 +51,8 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     def stored_params(self) -> Params:
         """Return the parameters that are stored and hashed.
 
-        A parameter that came later is left out while it changes nothing, so that older runs and
-        checkpoints are those of the same settings.
+        They have the names of `get_params`. A parameter that came later is left out while it
+        changes nothing, so that older runs and checkpoints are those of the same settings.
         """
         stored = {}
         for name, value in self.get_params(deep=False).items():
@@ -58,10 +60,10 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
                 stored[name] = value
         return stored
 
-    def predict(self, X: ImageSource) -> Labels:
+    def predict(self, X: ImageSource) -> NDArray[Any]:
         """Return the (n,) most probable labels; see `predict_proba`."""
         best = self.predict_proba(X).argmax(axis=1)
-        predicted: Labels = self.classes_[best]
+        predicted: NDArray[Any] = self.classes_[best]
         return predicted
 
     def check_images(self, images: ImagesT, name: str = "images") -> ImagesT:
@@ -104,7 +106,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
 
     def _restore(self, stored: Params) -> None:
         """Set what `_description` returned."""
-        self.classes_ = np.asarray(stored["classes"], dtype=np.int64)
+        self.classes_ = np.asarray(stored["classes"])
         self.counts_ = np.asarray(stored["counts"], dtype=np.int64)
         # a loss that depends on the real counts finds its weights among the tensors
         self.real_counts_ = self.counts_
@@ -113,8 +115,8 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         self.dtype_ = np.dtype(stored["dtype"])
 
     def _check_training(
-        self, X: ImagesT, y: Labels, synthetic: NDArray[np.bool_] | None
-    ) -> tuple[ImagesT, Labels, Mask]:
+        self, X: ImageSource, y: ArrayLike, synthetic: Mask | None
+    ) -> tuple[ImageSource, Labels, Mask]:
         """Check training images and labels and set what is known of them.
 
         Returns:
@@ -124,14 +126,15 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
             DataError: Bad images or labels, or fewer than two classes.
             SettingError: A parameter is unknown or out of range.
         """
-        X, y = check_images_and_labels(X, y)
+        self._set_seed()
+        mask = check_mask(synthetic_of(X) if synthetic is None else synthetic, len(X))
+        X, y = check_images_and_classes(unmarked(X), y)
         if X.ndim != 4:
             raise DataError(
                 f"Expected images of shape (n, c, h, w), got {X.shape}. Use a segmenter for "
                 "volumes."
             )
         self.check_settings(min(X.shape[2:]))
-        mask = check_mask(synthetic, len(X))
         self.classes_, inverse = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(f"Expected at least 2 classes, got only {self.classes_.tolist()}.")

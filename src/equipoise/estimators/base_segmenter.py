@@ -11,9 +11,10 @@ from sklearn.base import BaseEstimator
 
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.exceptions import DataError
+from equipoise.randomness import Seeded
 
 
-class BaseSegmenter(BaseEstimator, ABC):
+class BaseSegmenter(Seeded, BaseEstimator, ABC):
     """A scikit-learn estimator that maps the modalities of a scan to a label map.
 
     Attributes:

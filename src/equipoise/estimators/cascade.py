@@ -17,6 +17,7 @@ from equipoise.estimators.patches.frequencies import Frequencies
 from equipoise.estimators.segmenter import Segmenter
 from equipoise.exceptions import DataError, SettingError
 from equipoise.metrics.segmentation import dice, overlap
+from equipoise.randomness import RandomState, with_random_state
 from equipoise.training.loop import History
 from equipoise.training.persistence import load_fitted, save_fitted
 
@@ -43,7 +44,7 @@ class CascadeSegmenter(BaseSegmenter):
         theta: Tumor probability from which on a voxel is tumor, 0 to 1; None tunes it on the
             validation cases.
         device: "auto", "cpu", "cuda", "cuda:1", "mps"; overrides that of both stages.
-        seed: Seed; overrides that of both stages.
+        random_state: Of both stages, in place of their own.
 
     Attributes:
         detect_: Fitted first stage, with the classes healthy and tumor.
@@ -84,13 +85,13 @@ class CascadeSegmenter(BaseSegmenter):
         divide: Segmenter,
         theta: float | None = None,
         device: str = "auto",
-        seed: int = 0,
+        random_state: RandomState = 0,
     ) -> None:
         self.detect = detect
         self.divide = divide
         self.theta = theta
         self.device = device
-        self.seed = seed
+        self.random_state = random_state
 
     def fit(
         self,
@@ -109,6 +110,7 @@ class CascadeSegmenter(BaseSegmenter):
             SettingError: theta is out of range, or a setting of a stage.
             DivergedError: The loss of a stage became NaN or infinite.
         """
+        self._set_seed()
         self.check_settings()
         validation = validation or None  # an empty dataset is no validation set
         if train.k < 3:
@@ -155,7 +157,7 @@ class CascadeSegmenter(BaseSegmenter):
     def save(self, folder: str | Path) -> None:
         """Write a new folder: `model.json` of the cascade, and a folder for each stage."""
         check_is_fitted(self, "theta_")
-        settings = {"theta": self.theta, "device": self.device, "seed": self.seed}
+        settings = self._with_seed({"theta": self.theta, "device": self.device})
         fitted = {
             "class_names_": self.class_names_,
             "modalities_": self.modalities_,
@@ -176,7 +178,11 @@ class CascadeSegmenter(BaseSegmenter):
         fitted = stored["fitted"]
         detect = Segmenter.load(Path(folder) / DETECT, device=device)
         divide = Segmenter.load(Path(folder) / DIVIDE, device=device)
-        loaded = cls(detect=detect, divide=divide, **{**stored["settings"], "device": device})
+        loaded = cls(
+            detect=detect,
+            divide=divide,
+            **with_random_state({**stored["settings"], "device": device}),
+        )
         loaded.detect_ = detect
         loaded.divide_ = divide
         loaded._set_classes(fitted["class_names_"], fitted["modalities_"], fitted["regions_"])
@@ -235,7 +241,9 @@ class CascadeSegmenter(BaseSegmenter):
 
     def _seeded(self, segmenter: Segmenter) -> Segmenter:
         """Clone a stage with the seed and the device of the cascade."""
-        copy: Segmenter = clone(segmenter).set_params(seed=self.seed, device=self.device)
+        copy: Segmenter = clone(segmenter).set_params(
+            random_state=self._fixed_seed, device=self.device
+        )
         return copy
 
     def _fit_stage(

@@ -13,10 +13,7 @@ from torch import nn
 from equipoise.arrays import LabeledImages, Labels, Scores, value_range
 from equipoise.estimators.base_classifier import BaseImageClassifier, Params
 from equipoise.estimators.first_stage import build_network
-from equipoise.estimators.fit_request import (
-    FitRequest,
-    Mask,
-)
+from equipoise.estimators.fit_request import FitRequest
 from equipoise.estimators.pretraining import Pretraining, pretrain_trunk
 from equipoise.estimators.relearning import RELEARNED
 from equipoise.estimators.scoring import features_in_chunks, logits_of, probabilities
@@ -24,8 +21,10 @@ from equipoise.estimators.second_stage import SECOND_STAGES, check_second_stage
 from equipoise.estimators.settings import ClassifierSettings
 from equipoise.estimators.stages import TrainedStages, make_loss, train_stages
 from equipoise.image_rows import ImageSource, select
+from equipoise.marked_images import Mask
 from equipoise.networks.backbone import Backbone
 from equipoise.networks.backbones import check_stored_network, find_backbone, name_of
+from equipoise.randomness import RandomState, with_random_state
 from equipoise.training.devices import resolve_device
 from equipoise.training.persistence import load_fitted, restore_weights, save_fitted
 
@@ -70,7 +69,8 @@ class ImageClassifier(BaseImageClassifier):
             cross-entropy, whatever `loss` is.
         second_stage_steps: Optimizer steps of the second stage; None for a quarter of `n_steps`.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        seed: Seed of the initial weights, the batches and the augmentation.
+        random_state: Source of the initial weights, the batches and the augmentation: a whole
+            number, a `RandomState` or `Generator` of NumPy, or None for others in each fit.
         micro_batch_size: Most images that pass through the network at once, at least 2; None for
             the whole batch. Gradients of the pieces are accumulated: the loss stays the weighted
             mean over the batch, but batch norm sees pieces (of two or three images at least).
@@ -81,13 +81,14 @@ class ImageClassifier(BaseImageClassifier):
         batch_norm: "live", or "frozen" for the statistics of the pretrained network.
 
     Attributes:
-        classes_: (k,) labels seen in `fit`, increasing.
+        classes_: (k,) labels seen in `fit`, increasing, in their own type.
         counts_: (k,) training images of each.
         real_counts_: (k,) real ones among them; after `load` equal to `counts_`.
         history_: Training loss, and the validation scores as validation_loss and so on.
         histories_: The same under the name "", and the histories of pretraining and second stage.
         second_stage_: Findings of the second stage, for example {"tau": 0.3}.
         seconds_: Duration of `fit`.
+        seed_: Seed of the last fit.
         network_: The network, in evaluation mode.
         other_network_: The same with the weights of the other checkpoint policy, see
             `predict_proba_other`; None where they would need a second stage of their own.
@@ -142,7 +143,7 @@ class ImageClassifier(BaseImageClassifier):
         second_stage: str = "none",
         second_stage_steps: int | None = None,
         device: str = "auto",
-        seed: int = 0,
+        random_state: RandomState = 0,
         micro_batch_size: int | None = None,
         layer_decay: float = 1.0,
         head_warmup: float = 0.0,
@@ -170,7 +171,7 @@ class ImageClassifier(BaseImageClassifier):
         self.second_stage = second_stage
         self.second_stage_steps = second_stage_steps
         self.device = device
-        self.seed = seed
+        self.random_state = random_state
         self.micro_batch_size = micro_batch_size
         self.layer_decay = layer_decay
         self.head_warmup = head_warmup
@@ -189,12 +190,13 @@ class ImageClassifier(BaseImageClassifier):
 
         Args:
             X: (n, c, h, w) training images, possibly rebalanced.
-            y: (n,) labels, any integers.
+            y: (n,) labels: whole numbers, text or booleans.
             validation: Real images and labels, which choose the weights and when to stop; none are
                 held out from `X`. Images of a class that is not in `y` are left out. Without them
                 the last weights take the place of the best.
             workspace: Folder of the checkpoint; None writes none.
-            synthetic: (n,) True where an image of `X` is synthetic; None where all are real.
+            synthetic: (n,) True where an image of `X` is synthetic; None for what `X` carries from
+                a resampler, or else for none.
 
         Raises:
             DataError: Bad images or labels, fewer than two classes, validation images of another
@@ -281,7 +283,7 @@ class ImageClassifier(BaseImageClassifier):
     @property
     def settings(self) -> ClassifierSettings:
         """The parameters as a typed record."""
-        return ClassifierSettings(**self.get_params(deep=False))
+        return ClassifierSettings(**self._with_seed(self.get_params(deep=False)))
 
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` and `model.json` (parameters, classes, kind of images).
@@ -290,7 +292,7 @@ class ImageClassifier(BaseImageClassifier):
         """
         check_is_fitted(self, "network_")
         parameters = {
-            **self.stored_params(),
+            **self._with_seed(self.stored_params()),
             "pretraining": None,
             "network": name_of(self.network),
         }
@@ -310,7 +312,7 @@ class ImageClassifier(BaseImageClassifier):
         """
         tensors, stored = load_fitted(Path(folder), "classifier")
         check_stored_network(stored["settings"]["network"], Path(folder, "model.json"))
-        loaded = cls(**{**stored["settings"], "device": device})
+        loaded = cls(**with_random_state({**stored["settings"], "device": device}))
         loaded._restore(stored)
         stage = SECOND_STAGES[loaded.second_stage]
         loss = RELEARNED if stage is not None and stage.relearns else loaded.loss
@@ -373,6 +375,7 @@ class ImageClassifier(BaseImageClassifier):
         for name, value in self.get_params().items():
             if "__" in name:
                 nested[name] = value
-        parameters = {**self.stored_params(), **nested, "network": name_of(self.network)}
+        parameters = self._with_seed({**self.stored_params(), **nested})
+        parameters["network"] = name_of(self.network)
         ordered = sorted(parameters.items(), key=itemgetter(0))
         return request.in_workspace(workspace, self.classes_, ordered)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +15,11 @@ from equipoise.atomic import remove_file
 from equipoise.estimators.settings import ClassifierSettings
 from equipoise.exceptions import DataError
 from equipoise.image_rows import ImageSource, select
+from equipoise.marked_images import Mask
 from equipoise.networks.backbone import Backbone
 from equipoise.training.checkpoint import Checkpoint, Stateful
-from equipoise.validation import check_labels
+from equipoise.validation import check_classes
 
-Mask = NDArray[np.bool_]  # (n,) True where an image is synthetic
 NETWORK, HEAD = ".pt", "-head.pt"  # suffixes of the checkpoints of the two stages
 
 
@@ -49,7 +50,10 @@ class FitRequest:
     file: Path | None = None
 
     def in_workspace(
-        self, workspace: Path | None, classes: Labels, parameters: Sequence[tuple[str, object]]
+        self,
+        workspace: Path | None,
+        classes: NDArray[Any],
+        parameters: Sequence[tuple[str, object]],
     ) -> "FitRequest":
         """Return the request with checkpoints named by everything that the fit depends on.
 
@@ -63,7 +67,7 @@ class FitRequest:
         key = content_key(
             self.images,
             self.codes,
-            classes,
+            classes.astype(np.int64) if classes.dtype.kind in "iu" else classes.tolist(),
             self.synthetic,
             *(self.validation or (None, None)),
             parameters,
@@ -86,30 +90,15 @@ class FitRequest:
             remove_file(self.file.with_name(self.file.name + suffix))
 
 
-def check_mask(synthetic: object, n: int) -> Mask:
-    """Return (n,) booleans, all False for None.
-
-    Raises:
-        DataError: Another shape or type.
-    """
-    mask = np.zeros(n, dtype=bool) if synthetic is None else np.asarray(synthetic)
-    if mask.shape != (n,) or mask.dtype != bool:
-        raise DataError(
-            f"Expected synthetic as {n} booleans, one for each image, got {mask.dtype} of shape "
-            f"{mask.shape}."
-        )
-    return mask
-
-
 def encode_validation(
-    images: ImageSource, labels: Labels, classes: Labels, keep_best: str
+    images: ImageSource, labels: NDArray[Any], classes: NDArray[Any], keep_best: str
 ) -> LabeledImages:
     """Return the validation images whose label is in `classes`, and their codes.
 
     Raises:
         DataError: Bad labels, or no class by which `keep_best` can choose the weights.
     """
-    labels = check_labels(labels, len(images), name="validation labels")
+    labels = check_classes(labels, len(images), name="validation labels")
     rows = np.isin(labels, classes)
     occurring = np.unique(labels[rows])
     if len(occurring) < (2 if keep_best == "auroc" else 1):

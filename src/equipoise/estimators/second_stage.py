@@ -17,7 +17,7 @@ from equipoise.arrays import LabeledImages, Labels
 from equipoise.atomic import JsonObject, JsonValue
 from equipoise.data.smote import ALTERNATIVES, MINIMUM, Points, interpolate
 from equipoise.discovery import Family, pick, summarize
-from equipoise.estimators.fit_request import FitRequest, Mask
+from equipoise.estimators.fit_request import FitRequest
 from equipoise.estimators.relearning import pool_of, relearn
 from equipoise.estimators.scoring import channels_last, features_in_chunks, validation_scores
 from equipoise.estimators.settings import ClassifierSettings
@@ -25,6 +25,7 @@ from equipoise.exceptions import DataError, NoStartError, SettingError
 from equipoise.image_rows import select
 from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss
+from equipoise.marked_images import Mask
 from equipoise.training.augmentation import augmented
 from equipoise.training.batches import ResidentBatches, balanced, natural
 from equipoise.training.loop import Batch, History

@@ -30,6 +30,7 @@ from equipoise.losses import LOSSES
 from equipoise.losses.regions import pick_loss
 from equipoise.networks.heads import replace_linear
 from equipoise.networks.patch_networks import laid_out
+from equipoise.randomness import RandomState, with_random_state
 from equipoise.training.chance import isolated_chance
 from equipoise.training.devices import resolve_device
 from equipoise.training.loop import History
@@ -69,7 +70,7 @@ class Segmenter(BaseSegmenter):
         stride: Pixels between the patches of a prediction in center mode; logits in between are
             bilinear.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        seed: Seed of the initial weights and of the patches.
+        random_state: Source of the initial weights and of the patches; see `ImageClassifier`.
 
     Attributes:
         history_: Training loss, validation_mean_dice, validation_dice_<region>, and the statistics
@@ -129,7 +130,7 @@ class Segmenter(BaseSegmenter):
         n_slices: int = 16,
         stride: int = 4,
         device: str = "auto",
-        seed: int = 0,
+        random_state: RandomState = 0,
     ) -> None:
         self.mode = mode
         self.network = network
@@ -149,7 +150,7 @@ class Segmenter(BaseSegmenter):
         self.n_slices = n_slices
         self.stride = stride
         self.device = device
-        self.seed = seed
+        self.random_state = random_state
 
     def fit(
         self,
@@ -163,6 +164,7 @@ class Segmenter(BaseSegmenter):
         Without validation cases, or without any region in them, the last weights are kept and tau
         is 1. Segmenters that differ in `prior_correction` alone share a training in the workspace.
         """
+        self._set_seed()
         settings = self.settings
         settings.check()
         check_same_kind(train, validation)
@@ -257,7 +259,8 @@ class Segmenter(BaseSegmenter):
             "notes_": self.notes_,
             "seconds_": self.seconds_,
         }
-        settings = {**self.get_params(deep=False), "patch_sampler": str(self.patch_sampler)}
+        settings = self._with_seed(self.get_params(deep=False))
+        settings["patch_sampler"] = str(self.patch_sampler)
         parts = {"settings": settings, "fitted": fitted}
         save_fitted(Path(folder), KIND, self._modules().state_dict(), parts)
 
@@ -266,7 +269,7 @@ class Segmenter(BaseSegmenter):
         """Read a segmenter that `save` wrote; see `BaseSegmenter.load`."""
         tensors, stored = load_fitted(Path(folder), KIND)
         fitted = stored["fitted"]
-        loaded = cls(**{**stored["settings"], "device": device})
+        loaded = cls(**with_random_state({**stored["settings"], "device": device}))
         loaded._set_classes(fitted["class_names_"], fitted["modalities_"], fitted["regions_"])
         loaded.background_ = bool(fitted["background_"])
         loaded.training_shares_ = np.asarray(fitted["drawn_"])
@@ -282,7 +285,7 @@ class Segmenter(BaseSegmenter):
     @property
     def settings(self) -> SegmenterSettings:
         """The parameters as a typed record."""
-        return SegmenterSettings(**self.get_params(deep=False))
+        return SegmenterSettings(**self._with_seed(self.get_params(deep=False)))
 
     def check_settings(self, size: int | None = None) -> None:
         """Raise unless the settings can work; see `BaseSegmenter.check_settings`."""

@@ -12,8 +12,10 @@ from sklearn.pipeline import Pipeline
 
 from equipoise.atomic import JsonValue
 from equipoise.exceptions import SettingError
-from equipoise.experiments.protocol import SEED
+from equipoise.randomness import RANDOM_STATE, SEED, Seeded, stored_settings
 from equipoise.runs.description import StepDescription
+
+MOST_OF_NUMPY = 2**32  # seeds that a `RandomState` takes
 
 
 @runtime_checkable
@@ -55,16 +57,21 @@ def parameters(step: BaseEstimator) -> dict[str, JsonValue]:
         values = step.stored_params()
     else:
         values = step.get_params(deep=False)
-    return {key: as_json(value) for key, value in values.items()}
+    return {key: as_json(value) for key, value in stored_settings(values).items()}
 
 
 def seeded(pipeline: Pipeline, seed: int) -> Pipeline:
-    """Clone a method and set every `seed` parameter in it, nested ones too."""
+    """Clone a method and set every `random_state` in it, nested ones too.
+
+    What is not of this package gets a number that NumPy's older `RandomState` takes.
+    """
     copy = clone(pipeline)
     seeds = {}
     for key in copy.get_params():
-        if key.split("__")[-1] == SEED:
-            seeds[key] = seed
+        *path, last = key.split("__")
+        if last == RANDOM_STATE:
+            owner = copy.get_params()["__".join(path)]
+            seeds[key] = seed if isinstance(owner, Seeded) else seed % MOST_OF_NUMPY
     return copy.set_params(**seeds)
 
 
@@ -101,7 +108,8 @@ def _object_as_json(value: Any) -> Any:
         function = _qualified_name(value.func)
         return {"function": function, "arguments": as_json(value.args), **as_json(value.keywords)}
     if isinstance(value, BaseEstimator):
-        return {"class": _qualified_name(type(value)), **as_json(value.get_params(deep=False))}
+        settings = as_json(stored_settings(value.get_params(deep=False)))
+        return {"class": _qualified_name(type(value)), **settings}
     if is_dataclass(value) and not isinstance(value, type):
         values = {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
         return {"class": _qualified_name(type(value)), **values}

@@ -22,7 +22,6 @@ CHECKPOINTS = {"best": "balanced_accuracy", "last": "averaged"}
 # verdicts are at each method's own thresholds, and those repair a shifted threshold, not a ranking.
 HEAD_CHECKPOINTS = {"best": "auroc", "last": "averaged"}
 
-SEED = "seed"  # every step's parameter of this name is set by the cell
 
 SCRATCH, FROZEN, FINETUNE = "scratch", "frozen", "finetune"  # regimes
 PRETRAINED_REGIMES = (FROZEN, FINETUNE)

@@ -1,18 +1,16 @@
 """Random over- and undersampling and replay: repeat or drop images, without making a new one."""
 
-from collections import Counter
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from imblearn.utils import check_sampling_strategy
+from numpy.typing import NDArray
 
-from equipoise.arrays import LabeledImages, Labels
-from equipoise.exceptions import DataError, SettingError
+from equipoise.arrays import LabeledImages
 from equipoise.image_rows import ImageSource, joined, select
 from equipoise.randomness import make_rng
-from equipoise.resampling.base import Resampler, rng_of, wanted
-from equipoise.validation import check_images_and_labels
+from equipoise.resampling.base import Resampler, rng_of
+from equipoise.resampling.strategy import targets, wanted
 
 
 class RandomOversampler(Resampler):
@@ -37,19 +35,18 @@ class RandomOversampler(Resampler):
         ReplayOversampler: Marks its copies as synthetic, the control of a generator.
     """
 
-    def fit_resample(
+    def _fit_resample(
         self,
         X: ImageSource,
-        y: Labels,
+        y: NDArray[Any],
         *,
-        validation: LabeledImages | None = None,
-        workspace: Path | None = None,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> LabeledImages:
-        """Return the originals followed by repeated images; see `Resampler.fit_resample`."""
-        X, y = check_images_and_labels(X, y)
-        rng = rng_of(self.seed, "oversample")
+        self.sampling_strategy_ = wanted(self.sampling_strategy, y)
+        rng = rng_of(self.seed_, "oversample")
         rows = [np.arange(len(y))]
-        for label, n in wanted(self.sampling_strategy, y).items():
+        for label, n in self.sampling_strategy_.items():
             rows.append(rng.choice(np.flatnonzero(y == label), size=n, replace=True))
         self.sample_indices_ = np.concatenate(rows).astype(np.int64)
         return select(X, self.sample_indices_), y[self.sample_indices_]
@@ -68,7 +65,7 @@ class ReplayOversampler(Resampler):
 
     Args:
         sampling_strategy: See `Resampler`; also that of a dose, see `DosedOversampler`.
-        seed: Seed of the passes.
+        random_state: Of the passes; see `Resampler`.
 
     Attributes:
         copied_indices_: Rows of `X` that were copied, in the order of the copies.
@@ -88,20 +85,19 @@ class ReplayOversampler(Resampler):
 
     adds_copies: ClassVar[bool] = True
 
-    def fit_resample(
+    def _fit_resample(
         self,
         X: ImageSource,
-        y: Labels,
+        y: NDArray[Any],
         *,
-        validation: LabeledImages | None = None,
-        workspace: Path | None = None,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> LabeledImages:
-        """Return the originals followed by the copies; see `Resampler.fit_resample`."""
-        X, y = check_images_and_labels(X, y)
+        self.sampling_strategy_ = wanted(self.sampling_strategy, y)
         rows = [np.empty(0, dtype=np.int64)]
-        for label, n in wanted(self.sampling_strategy, y).items():
+        for label, n in self.sampling_strategy_.items():
             members = np.flatnonzero(y == label)
-            rng = make_rng(self.seed, "resampling", "replay", label)
+            rng = make_rng(self.seed_, "resampling", "replay", label)
             n_passes = -(-n // len(members))
             passes = [rng.permutation(members) for _ in range(n_passes)]
             rows.append(np.concatenate(passes)[:n])
@@ -124,31 +120,20 @@ class RandomUndersampler(Resampler):
         [0, 1]
     """
 
-    def fit_resample(
+    def _fit_resample(
         self,
         X: ImageSource,
-        y: Labels,
+        y: NDArray[Any],
         *,
-        validation: LabeledImages | None = None,
-        workspace: Path | None = None,
+        validation: LabeledImages | None,
+        workspace: Path | None,
     ) -> LabeledImages:
-        """Return the remaining images; see `Resampler.fit_resample`."""
-        X, y = check_images_and_labels(X, y)
-        counts = Counter(y.tolist())
-        if len(counts) < 2:
-            raise DataError(f"Expected at least 2 classes to balance, got {len(counts)}.")
-        try:
-            targets = check_sampling_strategy(self.sampling_strategy, y, "under-sampling")
-        except (ValueError, TypeError, KeyError) as error:
-            message = (
-                f"sampling_strategy={self.sampling_strategy!r} does not fit the labels: {error}"
-            )
-            raise SettingError(message) from error
-        rng = rng_of(self.seed, "undersample")
+        self.sampling_strategy_ = targets(self.sampling_strategy, y, "under-sampling")
+        rng = rng_of(self.seed_, "undersample")
         keep = np.ones(len(y), dtype=bool)
-        for label, n in targets.items():
-            rows = np.flatnonzero(y == int(label))
+        for label, n in self.sampling_strategy_.items():
+            rows = np.flatnonzero(y == label)
             keep[rows] = False
-            keep[rng.choice(rows, size=int(n), replace=False)] = True
+            keep[rng.choice(rows, size=n, replace=False)] = True
         self.sample_indices_ = np.flatnonzero(keep).astype(np.int64)
         return select(X, keep), y[keep]

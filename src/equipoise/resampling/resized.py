@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from sklearn.base import clone
 from torch.nn.functional import interpolate
@@ -14,13 +15,15 @@ from equipoise.arrays import Images, LabeledImages, Labels, ValueRange, quantize
 from equipoise.atomic import atomic_folder, write_json
 from equipoise.data.scratch import blank_images
 from equipoise.image_rows import ImageSource, blocks
-from equipoise.resampling.base import Oversampler, Strategy, check_square
+from equipoise.randomness import RandomState
+from equipoise.resampling.base import Oversampler
 from equipoise.resampling.fit_cache import Fitted, Results, Tensors
 from equipoise.resampling.loading import load_oversampler
+from equipoise.resampling.strategy import Strategy
 from equipoise.training.batches import to_unit
 from equipoise.training.loop import History
 from equipoise.training.persistence import load_fitted
-from equipoise.validation import check_whole
+from equipoise.validation import check_square, check_whole
 
 GENERATOR = "generator"  # subfolder of a saved one
 
@@ -33,10 +36,11 @@ class ResizedOversampler(Oversampler):
     the audit of their quality sees, as a classifier may.
 
     Args:
-        generator: Any oversampler; it is cloned, and its own strategy and seed are ignored.
+        generator: Any oversampler; it is cloned, and its own strategy and random state are
+            ignored.
         side: Side in px at which it works. Images that are not larger are left as they are.
         sampling_strategy: See `Oversampler`.
-        seed: Seed of the generator.
+        random_state: Of the generator; see `Resampler`.
 
     Attributes:
         generator_: The fitted generator.
@@ -59,9 +63,9 @@ class ResizedOversampler(Oversampler):
         *,
         side: int = 64,
         sampling_strategy: Strategy = "auto",
-        seed: int = 0,
+        random_state: RandomState = 0,
     ) -> None:
-        super().__init__(sampling_strategy=sampling_strategy, seed=seed)
+        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
         self.generator = generator
         self.side = side
 
@@ -82,15 +86,15 @@ class ResizedOversampler(Oversampler):
         return history
 
     @property
-    def diversity_(self) -> dict[int, float]:
+    def diversity_(self) -> dict[Any, float]:
         """Diversity of the generator's images of each label, before they are enlarged."""
         return dict(getattr(self.generator_, "diversity_", {}))
 
     @property
-    def generated_classes_(self) -> Labels:
+    def generated_classes_(self) -> NDArray[Any]:
         """The labels of which the generator can generate images."""
         self._check_fitted()
-        classes: Labels = self.generator_.generated_classes_
+        classes: NDArray[Any] = self.generator_.generated_classes_
         return classes
 
     def check_settings(self, side: int) -> None:
@@ -112,7 +116,7 @@ class ResizedOversampler(Oversampler):
         if validation is not None:
             held_out = (self._resized(validation[0], self.side), self.classes_[validation[1]])
         self.generator_ = clone(self.generator).set_params(
-            sampling_strategy=self.sampling_strategy, seed=self.seed
+            sampling_strategy=self.sampling_strategy, random_state=self.seed_
         )
         self.generator_.fit(
             self._resized(X, self.side),
@@ -122,7 +126,7 @@ class ResizedOversampler(Oversampler):
         )
 
     def _generate(self, codes: Labels, seed: int) -> Images:
-        generated = self.generator_.generate(self.classes_[codes], seed=seed)
+        generated = self.generator_.generate(self.classes_[codes], random_state=seed)
         return np.asanyarray(self._resized(generated, self.shape_[1], enlarge=True))
 
     def _resized(self, images: ImageSource, side: int, *, enlarge: bool = False) -> ImageSource:
@@ -158,11 +162,12 @@ class ResizedOversampler(Oversampler):
             generator,
             side=facts["side"],
             sampling_strategy=generator.sampling_strategy,
-            seed=generator.seed,
+            random_state=generator.random_state,
         )
+        loaded.seed_ = generator.seed_
         loaded.generator_ = generator
         loaded.classes_ = generator.classes_
-        loaded.wanted_ = generator.wanted_
+        loaded.sampling_strategy_ = generator.sampling_strategy_
         loaded.dtype_ = generator.dtype_
         loaded._set_state(tensors, facts)
         return loaded

@@ -6,7 +6,7 @@ adds the memory check, blending in chunks, rounding to the storage type, and sav
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import psutil
@@ -25,7 +25,9 @@ from equipoise.data.smote import (
 from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
 from equipoise.image_rows import ImageSource
-from equipoise.resampling.base import Oversampler, Strategy, rng_of
+from equipoise.randomness import RandomState
+from equipoise.resampling.base import Oversampler, rng_of
+from equipoise.resampling.strategy import Strategy
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +49,7 @@ class SMOTEOversampler(Oversampler):
 
     Args:
         sampling_strategy: See `Oversampler`.
-        seed: Seed of the images that `fit_resample` adds.
+        random_state: Of the images that `fit_resample` adds; see `Resampler`.
         kind: Which images become x: "smote" (all equally often), "borderline_smote" (those of which
             half or more, but not all, of the 10 nearest neighbors are of other classes) or "adasyn"
             (more often the more of their neighbors are of other classes).
@@ -76,11 +78,11 @@ class SMOTEOversampler(Oversampler):
         self,
         *,
         sampling_strategy: Strategy = "auto",
-        seed: int = 0,
+        random_state: RandomState = 0,
         kind: str = "smote",
         k_neighbors: int = K_NEIGHBORS,
     ) -> None:
-        super().__init__(sampling_strategy=sampling_strategy, seed=seed)
+        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
         self.kind = kind
         self.k_neighbors = k_neighbors
 
@@ -99,9 +101,9 @@ class SMOTEOversampler(Oversampler):
     ) -> None:
         self.check_settings(X.shape[-1])
         X = np.asarray(X)
-        wanted_codes = np.flatnonzero(np.isin(self.classes_, list(self.wanted_)))
+        wanted_codes = np.sort(self._wanted_codes)
         n_blended = int(np.isin(codes, wanted_codes).sum())
-        needed = bytes_needed(X, n_blended, sum(self.wanted_.values()))
+        needed = bytes_needed(X, n_blended, sum(self.sampling_strategy_.values()))
         available = psutil.virtual_memory().available
         if needed > available:
             raise DataError(
@@ -116,12 +118,12 @@ class SMOTEOversampler(Oversampler):
         labels = self.classes_[codes]
         for code in wanted_codes.tolist():
             self.neighborhoods_[code] = find_neighborhood(
-                self.kind, flat, labels, int(self.classes_[code]), k_neighbors=self.k_neighbors
+                self.kind, flat, labels, self._label(code), k_neighbors=self.k_neighbors
             )
             self.images_[code] = X[codes == code]
 
     @property
-    def generated_classes_(self) -> Labels:
+    def generated_classes_(self) -> NDArray[Any]:
         """The labels of which images can be generated: those that needed images in `fit`."""
         self._check_fitted()
         return self.classes_[sorted(self.neighborhoods_)]
@@ -131,7 +133,7 @@ class SMOTEOversampler(Oversampler):
 
     def _images_of(self, code: int, rows: NDArray[np.int64], *, seed: int) -> Images:
         """Blend one new image (*shape_) of class `code` for each of `rows`, `CHUNK` at a time."""
-        label = int(self.classes_[code])
+        label = self._label(code)
         if code not in self.neighborhoods_:
             raise DataError(
                 f"Nothing was learned about class {label}, because that class did not need more "

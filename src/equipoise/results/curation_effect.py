@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from equipoise.atomic import JsonValue
-from equipoise.experiments.protocol import SEED
 from equipoise.metrics.classification import METRICS
+from equipoise.randomness import SEED
 from equipoise.results.bootstrap_scores import N_DRAWS, score
 from equipoise.results.comparison import compare_family
 from equipoise.results.records import RANKING, Comparison

@@ -17,6 +17,7 @@ from sklearn.base import clone
 
 from equipoise.arrays import Images, Labels
 from equipoise.exceptions import DataError
+from equipoise.marked_images import synthetic_of
 from equipoise.resampling.base import Oversampler, Resampler
 from equipoise.testing.probes import (
     check_not_fitted,
@@ -65,10 +66,20 @@ def toy_images(
 
 
 def check_originals_first(resampler: Resampler, folder: Path) -> None:
-    """The originals come first, bit for bit and in order, and the input is not modified."""
+    """The originals come first, bit for bit and in order, and the input is not modified.
+
+    What is synthetic carries a mask.
+    """
     images, labels = toy_images()
     before = images.copy(), labels.copy()
-    new_images, new_labels = _resample(resampler, images, labels)
+    resampler = clone(resampler)
+    new_images, new_labels = resampler.fit_resample(images, labels)
+    synthetic = synthetic_of(new_images)
+    if hasattr(resampler, "sample_indices_"):
+        assert synthetic is None
+    else:
+        assert synthetic is not None
+        np.testing.assert_array_equal(synthetic, np.arange(len(new_images)) >= len(images))
     for array, old, new in ((images, before[0], new_images), (labels, before[1], new_labels)):
         np.testing.assert_array_equal(array, old)
         np.testing.assert_array_equal(new[: len(old)], old)
@@ -98,6 +109,15 @@ def check_requested_counts(resampler: Resampler, folder: Path) -> None:
     assert Counter(new_labels.tolist()) == {0: COUNTS[0], RARE: 17, 2: COUNTS[2]}
 
 
+def check_text_labels(resampler: Resampler, folder: Path) -> None:
+    """Labels may be text, and come back as they were given."""
+    images, labels = toy_images()
+    names = np.array(["benign", "malignant", "normal"])
+    new_labels = _resample(resampler, images, names[labels])[1]
+    assert new_labels.dtype == names.dtype
+    assert Counter(new_labels.tolist()) == dict.fromkeys(names.tolist(), max(COUNTS))
+
+
 def check_balanced_input(resampler: Resampler, folder: Path) -> None:
     """Balanced images are returned unchanged."""
     images, labels = toy_images((9, 9))
@@ -117,12 +137,18 @@ def check_kind(resampler: Resampler, folder: Path) -> None:
 
 
 def check_seed(resampler: Resampler, folder: Path) -> None:
-    """The same seed gives the same images, another seed does not."""
+    """The same random state gives the same images, another one does not.
+
+    A `RandomState` advances with every fit, and `seed_` is the number that repeats one of them.
+    """
     images, labels = toy_images()
-    first, second = (_resample(resampler, images, labels)[0] for _ in range(2))
-    other = clone(resampler).set_params(seed=1).fit_resample(images, labels)[0]
-    np.testing.assert_array_equal(first, second)
-    assert not np.array_equal(first, other)
+    advancing = clone(resampler).set_params(random_state=np.random.RandomState(0))
+    first = advancing.fit_resample(images, labels)[0]
+    seed = advancing.seed_
+    second = advancing.fit_resample(images, labels)[0]
+    again = clone(resampler).set_params(random_state=seed).fit_resample(images, labels)[0]
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, second)
 
 
 def check_global_randomness(resampler: Resampler, folder: Path) -> None:
@@ -155,7 +181,7 @@ def check_bad_input(resampler: Resampler, folder: Path) -> None:
         (with_nan, labels),
         (images[:0], labels[:0]),
         (images, labels[:-1]),
-        (images, labels.astype(float)),
+        (images, labels + 0.5),
         (images, np.zeros_like(labels)),
     ]
     messages = [_refusal(resampler, *case) for case in bad]
@@ -188,10 +214,10 @@ def check_generate(oversampler: Oversampler, folder: Path) -> None:
     images, labels = toy_images()
     fitted = clone(oversampler).fit(images, labels)
     requested = np.array([RARE, 2, RARE, RARE])
-    generated = fitted.generate(requested, seed=5)
+    generated = fitted.generate(requested, random_state=5)
     assert generated.shape == (4, *images.shape[1:])
-    np.testing.assert_array_equal(generated, fitted.generate(requested, seed=5))
-    assert not np.array_equal(generated, fitted.generate(requested, seed=6))
+    np.testing.assert_array_equal(generated, fitted.generate(requested, random_state=5))
+    assert not np.array_equal(generated, fitted.generate(requested, random_state=6))
     assert fitted.generate(requested[:0]).shape == (0, *images.shape[1:])
     assert "99" in refusal(lambda: fitted.generate(np.array([99])), DataError)
 
@@ -199,19 +225,16 @@ def check_generate(oversampler: Oversampler, folder: Path) -> None:
 def check_saved(oversampler: Oversampler, folder: Path) -> None:
     """A saved and loaded oversampler generates the same images and keeps its settings."""
     images, labels = toy_images()
-    strategy = {RARE: 15}
-    fitted = (
-        clone(oversampler)
-        .set_params(sampling_strategy=strategy)
-        .fit(images, np.array([0, RARE, 2])[labels])
-    )
+    names = np.array(["benign", "malignant", "normal"])
+    strategy = {names[RARE]: 15}
+    fitted = clone(oversampler).set_params(sampling_strategy=strategy).fit(images, names[labels])
     fitted.save(folder / "model")
     loaded = type(oversampler).load(folder / "model")
-    requested = np.full(5, RARE)
-    expected = fitted.generate(requested, seed=3)
-    np.testing.assert_array_equal(loaded.generate(requested, seed=3), expected)
+    requested = np.full(5, names[RARE])
+    expected = fitted.generate(requested, random_state=3)
+    np.testing.assert_array_equal(loaded.generate(requested, random_state=3), expected)
     assert clone(loaded).get_params()["sampling_strategy"] == strategy
-    assert loaded.wanted_ == fitted.wanted_
+    assert loaded.sampling_strategy_ == fitted.sampling_strategy_
 
 
 def check_killed_and_continued(oversampler: Oversampler, folder: Path) -> None:
@@ -237,6 +260,7 @@ RESAMPLER_CHECKS: tuple[Callable[[Resampler, Path], None], ...] = (
     check_read_only_input,
     check_counts,
     check_requested_counts,
+    check_text_labels,
     check_balanced_input,
     check_kind,
     check_seed,

@@ -82,7 +82,7 @@ def check_map_follows_the_probabilities(segmenter: AnySegmenter, folder: Path) -
 def check_seed(segmenter: AnySegmenter, folder: Path) -> None:
     """The same seed gives the same weights, bit for bit; another seed does not."""
     first, second = (_fitted(segmenter, folder)[0] for _ in range(2))
-    other = _fitted(clone(segmenter).set_params(seed=1), folder)[0]
+    other = _fitted(clone(segmenter).set_params(random_state=1), folder)[0]
     assert weights_of(first) == weights_of(second)
     assert weights_of(first) != weights_of(other)
 

@@ -185,8 +185,8 @@ def test_the_weight_decay_that_ranks_best_is_chosen_unless_told_otherwise(
 
 
 def test_nothing_depends_on_the_seed_with_a_linear_head(toy: ImageDataset) -> None:
-    first = quick(seed=1).fit(toy.images, toy.labels).predict_proba(toy.images)
-    second = quick(seed=2).fit(toy.images, toy.labels).predict_proba(toy.images)
+    first = quick(random_state=1).fit(toy.images, toy.labels).predict_proba(toy.images)
+    second = quick(random_state=2).fit(toy.images, toy.labels).predict_proba(toy.images)
     np.testing.assert_array_equal(first, second)
 
 

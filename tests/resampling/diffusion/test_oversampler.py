@@ -191,7 +191,13 @@ def test_a_second_fit_of_the_same_content_is_loaded(
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 1}, {"process": "ddpm"}, {"stop_share": 0.2}, {"label_drop": 0.2}, {"patch": 1}],
+    [
+        {"random_state": 1},
+        {"process": "ddpm"},
+        {"stop_share": 0.2},
+        {"label_drop": 0.2},
+        {"patch": 1},
+    ],
 )
 def test_other_settings_are_another_fit(
     toy_pair: tuple[Images, Labels],

@@ -99,10 +99,10 @@ def test_the_plan_takes_every_setting() -> None:
     """A setting missing from the plan would load the fit of another value."""
     gan = tiny(conditioning="embedding")
     images, labels = toy_images((20, 10))
-    gan.classes_, gan.wanted_ = np.unique(labels), {1: 10}
+    gan.classes_, gan.sampling_strategy_ = np.unique(labels), {1: 10}
     gan.shape_, gan.span_ = images.shape[1:], (0.0, 255.0)
     plan = gan._plan("all classes", (0, 1), labels, len(labels))
-    assert (plan.game, plan.layout, plan.seed) == (gan.game, gan.layout, gan.seed)
+    assert (plan.game, plan.layout, plan.seed) == (gan.game, gan.layout, gan.random_state)
     assert plan.schedule == gan.schedule
     assert plan.design == gan.networks.design(
         size=8, channels=1, n_classes=2, conditioning="embedding"
@@ -121,7 +121,8 @@ def test_a_second_fit_of_the_same_content_is_loaded(
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"learning_rate": 0.02}, {"n_steps": 5}, {"diffaugment": "cutout"}]
+    "change",
+    [{"random_state": 1}, {"learning_rate": 0.02}, {"n_steps": 5}, {"diffaugment": "cutout"}],
 )
 def test_other_settings_are_another_fit(
     toy_pair: tuple[Images, Labels], tmp_path: Path, change: dict[str, Any]
@@ -190,8 +191,10 @@ def test_held_out_scores_are_of_that_class_only(toy_pair: tuple[Images, Labels])
 
 def test_an_image_does_not_depend_on_the_number_requested(toy_pair: tuple[Images, Labels]) -> None:
     fitted = tiny(conditioning="embedding").fit(*toy_pair)
-    many = fitted.generate(np.full(150, 1), seed=3)
-    np.testing.assert_array_equal(fitted.generate(np.array([2, 1, 0, 1]), seed=3)[[1, 3]], many[:2])
+    many = fitted.generate(np.full(150, 1), random_state=3)
+    np.testing.assert_array_equal(
+        fitted.generate(np.array([2, 1, 0, 1]), random_state=3)[[1, 3]], many[:2]
+    )
     network = fitted.fitted_["all classes"].network
     latents = np.random.default_rng(0).standard_normal((10, fitted.networks.latent_size))
     whole, parts = (torch.cat(list(sample(network, latents, 1, chunk=n))) for n in (64, 7))
@@ -200,7 +203,7 @@ def test_an_image_does_not_depend_on_the_number_requested(toy_pair: tuple[Images
 
 def test_images_of_different_classes_share_no_latents(toy_pair: tuple[Images, Labels]) -> None:
     fitted = tiny().fit(*toy_pair)
-    images = fitted.generate(np.array([1, 2]), seed=0)
+    images = fitted.generate(np.array([1, 2]), random_state=0)
     assert not np.array_equal(images[0], images[1])
 
 

@@ -101,13 +101,13 @@ def test_networks_of_papers_have_their_numbers_of_weights(
 
 
 def test_overrides_win() -> None:
-    gan = from_preset("wgan_gp", n_steps=7, critic_steps=2, seed=3)
+    gan = from_preset("wgan_gp", n_steps=7, critic_steps=2, random_state=3)
     assert (gan.schedule.n_steps, gan.game.critic_steps, gan.game.objective) == (
         7,
         2,
         "wasserstein",
     )
-    assert gan.seed == 3
+    assert gan.random_state == 3
 
 
 def test_unknown_settings_are_refused() -> None:
@@ -145,7 +145,7 @@ def test_epochs_are_passes_of_the_critic_over_the_images(name: str, expected: in
     """10 images, 200 (or 100) epochs: batches of 32; 2 of 32 for each step; one of 128 for each."""
     gan = from_preset(name)
     labels = np.zeros(10, dtype=np.int64)
-    gan.classes_, gan.wanted_ = np.unique(labels), {}
+    gan.classes_, gan.sampling_strategy_ = np.unique(labels), {}
     gan.shape_, gan.span_ = (1, 64, 64), (0.0, 255.0)
     schedule = gan._plan("all classes", [0], labels, len(labels)).schedule
     assert schedule.n_steps == expected

@@ -84,8 +84,8 @@ def test_the_last_images_of_a_chunk_do_not_depend_on_how_many_are_asked_for(
     toy: tuple[Images, Labels],
 ) -> None:
     fitted = tiny().fit(*toy)
-    many = fitted.generate(np.full(40, 1), seed=3)
-    np.testing.assert_array_equal(fitted.generate(np.full(3, 1), seed=3), many[:3])
+    many = fitted.generate(np.full(40, 1), random_state=3)
+    np.testing.assert_array_equal(fitted.generate(np.full(3, 1), random_state=3), many[:3])
 
 
 def test_a_saved_vae_knows_its_sources_and_reconstructs(
@@ -114,7 +114,7 @@ def test_modes_and_doses_share_one_fit(
 @pytest.mark.parametrize(
     "change",
     [
-        {"seed": 1},
+        {"random_state": 1},
         {"beta": 0.5},
         {"latent_channels": 5},
         {"reconstruction": "mse"},

@@ -99,7 +99,9 @@ def test_one_vae_serves_images_and_transfer(
     monkeypatch.setattr(vae_fit, "train", refuse)
     VAEPretraining(**TINY).trunk(*films, network="small_cnn", validation=films, workspace=tmp_path)
     with pytest.raises(AssertionError, match="trained again"):
-        VAEPretraining(**TINY, seed=1).trunk(*films, network="small_cnn", workspace=tmp_path)
+        VAEPretraining(**TINY, random_state=1).trunk(
+            *films, network="small_cnn", workspace=tmp_path
+        )
 
 
 def test_a_classifier_starts_from_the_trunk(films: tuple[Images, Labels]) -> None:

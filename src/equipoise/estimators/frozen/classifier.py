@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from equipoise.arrays import LabeledImages, Labels, Scores, ValueRange, value_range
 from equipoise.estimators.base_classifier import BaseImageClassifier
-from equipoise.estimators.fit_request import Mask, encode_validation
+from equipoise.estimators.fit_request import encode_validation
 from equipoise.estimators.frozen.extractor import FrozenExtractor
 from equipoise.estimators.frozen.feature_network import (
     MIDDLE,
@@ -32,7 +32,9 @@ from equipoise.estimators.second_stage import SECOND_STAGES
 from equipoise.estimators.stages import make_loss
 from equipoise.exceptions import WeightsError
 from equipoise.image_rows import ImageSource
+from equipoise.marked_images import Mask
 from equipoise.networks.backbones import check_stored_network, find_backbone
+from equipoise.randomness import RandomState, with_random_state
 from equipoise.training.devices import resolve_device
 from equipoise.training.persistence import load_fitted, restore_weights, save_fitted
 from equipoise.validation import check_images
@@ -90,7 +92,8 @@ class FrozenClassifier(BaseImageClassifier):
             `weight_decay`.
         second_stage: One of `equipoise.estimators.second_stage.SECOND_STAGES`.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        seed: Seed of interpolated points and of the hidden layer of "mlp"; nothing else is random.
+        random_state: Source of interpolated points and of the hidden layer of "mlp"; nothing else
+            is random. See `ImageClassifier`.
 
     Attributes:
         classes_: (k,) labels seen in `fit`, increasing.
@@ -138,7 +141,7 @@ class FrozenClassifier(BaseImageClassifier):
         keep_best: str = "auroc",
         second_stage: str = "none",
         device: str = "auto",
-        seed: int = 0,
+        random_state: RandomState = 0,
     ) -> None:
         self.network = network
         self.pretrained = pretrained
@@ -155,7 +158,7 @@ class FrozenClassifier(BaseImageClassifier):
         self.keep_best = keep_best
         self.second_stage = second_stage
         self.device = device
-        self.seed = seed
+        self.random_state = random_state
 
     def fit(
         self,
@@ -170,11 +173,12 @@ class FrozenClassifier(BaseImageClassifier):
 
         Args:
             X: (n, c, h, w) training images, possibly rebalanced.
-            y: (n,) labels, any integers.
+            y: (n,) labels: whole numbers, text or booleans.
             validation: Real images and labels, which choose the weight decay. Images of a class
                 that is not in `y` are left out.
             workspace: Folder of the features; None keeps none.
-            synthetic: (n,) True where an image of `X` is synthetic; None where all are real.
+            synthetic: (n,) True where an image of `X` is synthetic; None for what `X` carries from
+                a resampler, or else for none.
 
         Raises:
             DataError: Bad images or labels, fewer than two classes, validation images of another
@@ -294,7 +298,7 @@ class FrozenClassifier(BaseImageClassifier):
     @property
     def settings(self) -> FrozenSettings:
         """The parameters as a typed record."""
-        return FrozenSettings(**self.get_params(deep=False))
+        return FrozenSettings(**self._with_seed(self.get_params(deep=False)))
 
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` (head and loss) and `model.json`.
@@ -303,7 +307,8 @@ class FrozenClassifier(BaseImageClassifier):
         checks that they are the same.
         """
         check_is_fitted(self, "network_")
-        parameters = {**self.get_params(deep=False), "layers": list(self.layers)}
+        parameters = self._with_seed(self.get_params(deep=False))
+        parameters["layers"] = list(self.layers)
         parameters["pretrained"] = str(self.pretrained)
         stored = {
             "settings": parameters,
@@ -330,9 +335,9 @@ class FrozenClassifier(BaseImageClassifier):
         """
         tensors, stored = load_fitted(Path(folder), KIND)
         check_stored_network(stored["settings"]["network"], Path(folder, "model.json"))
-        settings = {**stored["settings"], "device": device}
+        settings = with_random_state({**stored["settings"], "device": device})
         loaded = cls(**{**settings, "layers": tuple(settings["layers"])})
-        loaded.classes_ = np.asarray(stored["classes"], dtype=np.int64)
+        loaded.classes_ = np.asarray(stored["classes"])
         loaded.counts_ = np.asarray(stored["counts"], dtype=np.int64)
         loaded.real_counts_ = loaded.counts_
         loaded.shape_, loaded.dtype_ = tuple(stored["shape"]), np.dtype(stored["dtype"])

@@ -12,8 +12,8 @@ from sklearn.base import clone
 from equipoise.arrays import Rows
 from equipoise.data.dataset import ImageDataset
 from equipoise.experiments.parameters import parameters
-from equipoise.experiments.protocol import SEED
 from equipoise.experiments.study import Study
+from equipoise.randomness import SEED
 from equipoise.resampling.gan.oversampler import GANOversampler
 from equipoise.training.collapse import unchecked_diversity
 
@@ -182,7 +182,7 @@ class ImageProbe(Probe):
             n_weights = 1 + hasattr(fitted, "predict_proba_other")  # both are applied in the end
             n_images += n_weights * (self.n_validation + self.n_test)
             seconds += per_image * n_images
-        n_wanted = getattr(fitted, "wanted_", {})  # label -> synthetic images to generate
+        n_wanted = getattr(fitted, "sampling_strategy_", {})  # label -> images to generate
         if n_wanted and hasattr(fitted, "generate"):
             start = self.clock()
             fitted.generate(np.full(PROBED_IMAGES, next(iter(n_wanted))))

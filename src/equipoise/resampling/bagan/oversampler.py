@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +14,18 @@ from equipoise.image_rows import ImageSource
 from equipoise.networks.bagan import bagan_networks
 from equipoise.networks.design import Design, Generator
 from equipoise.networks.sizes import check_size
-from equipoise.randomness import make_rng
+from equipoise.randomness import RandomState, make_rng
 from equipoise.resampling.bagan.fit import NAME, BAGANPlan, fit_bagan
-from equipoise.resampling.base import Oversampler, Strategy, check_square
+from equipoise.resampling.base import Oversampler
 from equipoise.resampling.fit_cache import Fitted, Results, Tensors
 from equipoise.resampling.generator_fit import FitImages, restore_network, sample
+from equipoise.resampling.strategy import Strategy
 from equipoise.training.batches import BATCH_SAMPLERS
 from equipoise.training.collapse import check_diversity
 from equipoise.training.devices import PRECISIONS, resolve_device
 from equipoise.training.diffaugment import diffaugment
 from equipoise.training.loop import History
-from equipoise.validation import check_class_sizes
+from equipoise.validation import check_class_sizes, check_square
 
 LEAST_FOR_A_GAUSSIAN = 2  # images of every class, also of those that need no more
 LEAST = {"n_steps": 1, "warm_start_steps": 1, "batch_size": 2, "latent_size": 1, "base_channels": 1}
@@ -40,7 +41,7 @@ class BAGANOversampler(Oversampler):
 
     Args:
         sampling_strategy: See `Oversampler`.
-        seed: Seed of the fit and of the images that `fit_resample` adds.
+        random_state: Of the fit and of the images that `fit_resample` adds; see `Resampler`.
         latent_size: Length of the latent.
         base_channels: Channels of the critic's first convolution; everything else grows with it (32
             in the source).
@@ -79,7 +80,7 @@ class BAGANOversampler(Oversampler):
         self,
         *,
         sampling_strategy: Strategy = "auto",
-        seed: int = 0,
+        random_state: RandomState = 0,
         latent_size: int = 100,
         base_channels: int = 32,
         warm_start_steps: int = 500,
@@ -94,7 +95,7 @@ class BAGANOversampler(Oversampler):
         precision: str = "32-true",
         device: str = "auto",
     ) -> None:
-        super().__init__(sampling_strategy=sampling_strategy, seed=seed)
+        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
         self.latent_size = latent_size
         self.base_channels = base_channels
         self.warm_start_steps = warm_start_steps
@@ -127,7 +128,7 @@ class BAGANOversampler(Oversampler):
         check_size(side)
 
     @property
-    def generated_classes_(self) -> Labels:
+    def generated_classes_(self) -> NDArray[Any]:
         """See `Oversampler`: all classes, or none where no class needed images."""
         self._check_fitted()
         return self.classes_ if self.network_ is not None else self.classes_[:0]
@@ -144,8 +145,8 @@ class BAGANOversampler(Oversampler):
         self.span_ = value_range(X)
         self.network_: Generator | None = None
         self.history_: dict[str, History] = {}
-        self.diversity_: dict[int, float] = {}
-        if not self.wanted_:
+        self.diversity_: dict[Any, float] = {}
+        if not self.sampling_strategy_:
             return
         check_class_sizes(
             self.classes_[codes],
@@ -162,7 +163,7 @@ class BAGANOversampler(Oversampler):
         )
         plan = self._plan()
         self._restore(*fit_bagan(plan, data, workspace=workspace))
-        for label in self.wanted_:
+        for label in self.sampling_strategy_:
             check_diversity(self.diversity_[label], f"class {label}", plan.advice)
 
     def _generate(self, codes: Labels, seed: int) -> Images:
@@ -174,7 +175,7 @@ class BAGANOversampler(Oversampler):
                 "No generator was trained, because no class needed more images. Name one in "
                 "sampling_strategy."
             )
-        rng = make_rng(seed, "latents", int(self.classes_[code]))
+        rng = make_rng(seed, "latents", self._label(code))
         latents = rng.standard_normal((len(rows), self.latent_size))
         parts = sample(self.network_, latents, code)
         return np.concatenate([quantize(part.numpy(), self.dtype_, self.span_) for part in parts])
@@ -193,7 +194,7 @@ class BAGANOversampler(Oversampler):
             ema_decay=self.ema_decay,
             precision=self.precision,
             value_range=self.span_,
-            seed=self.seed,
+            seed=self.seed_,
         )
 
     def _design(self) -> Design:

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from equipoise.discovery import pick
 from equipoise.exceptions import DataError, SettingError
 from equipoise.image_rows import ImageSource
 from equipoise.networks.denoiser import Denoiser, DenoiserDesign, level_sides
-from equipoise.randomness import make_rng
-from equipoise.resampling.base import Oversampler, Strategy, check_square
+from equipoise.randomness import RandomState, make_rng
+from equipoise.resampling.base import Oversampler
 from equipoise.resampling.diffusion.fit import (
     CHUNK,
     NAME,
@@ -24,11 +24,13 @@ from equipoise.resampling.diffusion.fit import (
 )
 from equipoise.resampling.fit_cache import Fitted, Results, Tensors
 from equipoise.resampling.generator_fit import FitImages, restore_network
+from equipoise.resampling.strategy import Strategy
 from equipoise.training.batches import BATCH_SAMPLERS, resident, to_unit
 from equipoise.training.collapse import check_diversity, relative_diversity
 from equipoise.training.denoising import PROCESSES
 from equipoise.training.devices import PRECISIONS, resolve_device
 from equipoise.training.loop import History
+from equipoise.validation import check_square
 
 LEAST = {
     "n_steps": 1,
@@ -53,7 +55,7 @@ class DiffusionOversampler(Oversampler):
 
     Args:
         sampling_strategy: See `Oversampler`.
-        seed: Seed of the fit and of the images that `fit_resample` adds.
+        random_state: Of the fit and of the images that `fit_resample` adds; see `Resampler`.
         process: "rectified_flow", "rectified_flow_logit_normal", "edm" or "ddpm"; see
             `training.denoising`. Rectified flow learns fastest: after 400 steps on 360 simulated
             cells at 32 px its nuclei lay in the middle, those of "edm" did not.
@@ -110,7 +112,7 @@ class DiffusionOversampler(Oversampler):
         self,
         *,
         sampling_strategy: Strategy = "auto",
-        seed: int = 0,
+        random_state: RandomState = 0,
         process: str = "rectified_flow",
         n_steps: int = 1200,
         batch_size: int = 16,
@@ -128,7 +130,7 @@ class DiffusionOversampler(Oversampler):
         precision: str = "32-true",
         device: str = "auto",
     ) -> None:
-        super().__init__(sampling_strategy=sampling_strategy, seed=seed)
+        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
         self.process = process
         self.n_steps = n_steps
         self.batch_size = batch_size
@@ -152,7 +154,7 @@ class DiffusionOversampler(Oversampler):
         return {} if self.network_ is None else {NAME: self._history}
 
     @property
-    def generated_classes_(self) -> Labels:
+    def generated_classes_(self) -> NDArray[Any]:
         """See `Oversampler`: all classes, or none where no class needed images."""
         self._check_fitted()
         return self.classes_ if self.network_ is not None else self.classes_[:0]
@@ -199,8 +201,8 @@ class DiffusionOversampler(Oversampler):
         self.check_settings(X.shape[2])
         self.span_ = value_range(X)
         self.network_: Denoiser | None = None
-        self.diversity_: dict[int, float] = {}
-        if not self.wanted_:
+        self.diversity_: dict[Any, float] = {}
+        if not self.sampling_strategy_:
             return
         data = FitImages(
             images=X,
@@ -211,23 +213,23 @@ class DiffusionOversampler(Oversampler):
         )
         plan = self._plan()
         self._restore(fit_denoiser(plan, data, workspace=workspace))
-        for label in self.wanted_:
-            self.diversity_[label] = self._diversity(label, X[self.classes_[codes] == label])
+        for code in self._wanted_codes.tolist():
+            label = self._label(code)
+            self.diversity_[label] = self._diversity(code, X[codes == code])
             check_diversity(self.diversity_[label], f"class {label}", plan.advice)
 
     def _generate(self, codes: Labels, seed: int) -> Images:
         return self._generate_by_class(codes, partial(self._images_of, seed=seed))
 
     def _images_of(self, code: int, rows: NDArray[np.int64], *, seed: int) -> Images:
-        rng = make_rng(seed, "noise", int(self.classes_[code]))
+        rng = make_rng(seed, "noise", self._label(code))
         parts = self._sampler().images(code, len(rows), rng)
         return np.concatenate([quantize(part.numpy(), self.dtype_, self.span_) for part in parts])
 
-    def _diversity(self, label: int, real: Images) -> float:
+    def _diversity(self, code: int, real: Images) -> float:
         """Compare generated with training images of a class."""
-        rng = make_rng(self.seed, "compared", label)
+        rng = make_rng(self.seed_, "compared", self._label(code))
         compared = rng.permutation(real)[:CHUNK]
-        code = int(np.searchsorted(self.classes_, label))
         generated = torch.cat(list(self._sampler().images(code, CHUNK, rng)))
         return relative_diversity(
             generated, to_unit(resident(compared, torch.device("cpu")), self.span_)
@@ -262,7 +264,7 @@ class DiffusionOversampler(Oversampler):
             stop_share=self.stop_share,
             precision=self.precision,
             value_range=self.span_,
-            seed=self.seed,
+            seed=self.seed_,
         )
 
     def _design(self) -> DenoiserDesign:
@@ -293,7 +295,7 @@ class DiffusionOversampler(Oversampler):
     def _set_state(self, tensors: Tensors, results: Results) -> None:
         low, high = results["span"]
         self.span_ = float(low), float(high)
-        self.diversity_ = {int(label): float(share) for label, share in results["diversity"]}
+        self.diversity_ = {label: float(share) for label, share in results["diversity"]}
         self.network_ = None
         if "rows" in results:
             self._restore((tensors, results))

@@ -15,8 +15,8 @@ from equipoise.exceptions import DataError, SettingError
 from equipoise.image_rows import ImageSource, select
 from equipoise.networks.design import Design, Generator, Networks
 from equipoise.networks.layouts import build_pair
-from equipoise.randomness import make_rng
-from equipoise.resampling.base import Oversampler, Params, Strategy, check_square
+from equipoise.randomness import RANDOM_STATE, RandomState, make_rng
+from equipoise.resampling.base import Oversampler, Params
 from equipoise.resampling.fit_cache import Fitted, Results, Tensors
 from equipoise.resampling.gan.checks import check_label_mix, check_recipe
 from equipoise.resampling.gan.fit import FittedGenerator, fit_generator
@@ -24,11 +24,13 @@ from equipoise.resampling.gan.label_prior import Alpha, label_probabilities
 from equipoise.resampling.gan.plan import GANPlan
 from equipoise.resampling.gan.settings import PER_CLASS, Recipe, Schedule
 from equipoise.resampling.generator_fit import FitImages, restore_network, sample
+from equipoise.resampling.strategy import Strategy
 from equipoise.training.adversarial import Game
 from equipoise.training.collapse import check_diversity
 from equipoise.training.devices import resolve_device
 from equipoise.training.loop import History
 from equipoise.training.ranges import DATA_RANGES
+from equipoise.validation import check_square
 
 DEFAULT = Recipe()
 
@@ -43,7 +45,7 @@ class GANOversampler(Oversampler):
 
     Args:
         sampling_strategy: See `Oversampler`.
-        seed: Seed of the fit and of the images that `fit_resample` adds.
+        random_state: Of the fit and of the images that `fit_resample` adds; see `Resampler`.
         conditioning: "per_class" trains an independent pair for each class that needs images
             (papers S1, S4); any other trains one pair on all classes, which receives the label as
             "embedding" (paper S2: 50 numbers beside the latent, one plane beside the image),
@@ -99,7 +101,7 @@ class GANOversampler(Oversampler):
         self,
         *,
         sampling_strategy: Strategy = "auto",
-        seed: int = 0,
+        random_state: RandomState = 0,
         conditioning: str = PER_CLASS,
         alpha: Alpha = "uniform",
         layout: str = "dcgan",
@@ -108,7 +110,7 @@ class GANOversampler(Oversampler):
         schedule: Schedule = DEFAULT.schedule,
         device: str = "auto",
     ) -> None:
-        super().__init__(sampling_strategy=sampling_strategy, seed=seed)
+        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
         self.conditioning = conditioning
         self.alpha = alpha
         self.layout = layout
@@ -139,16 +141,16 @@ class GANOversampler(Oversampler):
         return histories | {name: fitted.history for name, fitted in self.fitted_.items()}
 
     @property
-    def diversity_(self) -> dict[int, float]:
+    def diversity_(self) -> dict[Any, float]:
         """How much images of each label differ from one another, as a share of real ones."""
-        diversities: dict[int, float] = {}
+        diversities: dict[Any, float] = {}
         for fitted in self.fitted_.values():
             labels = self.classes_[list(fitted.codes)].tolist()
             diversities |= dict(zip(labels, fitted.diversity, strict=True))
         return diversities
 
     @property
-    def generated_classes_(self) -> Labels:
+    def generated_classes_(self) -> NDArray[Any]:
         """See `Oversampler`: with "per_class", only classes that needed images."""
         self._check_fitted()
         codes = sorted(code for fitted in self.fitted_.values() for code in fitted.codes)
@@ -183,7 +185,7 @@ class GANOversampler(Oversampler):
                 members, *fit_generator(plan, data, workspace=workspace)
             )
             for label in self.classes_[list(members)].tolist():  # also where the fit was loaded
-                if label in self.wanted_:
+                if label in self.sampling_strategy_:
                     check_diversity(self.diversity_[label], f"class {label}", plan.advice)
 
     def _generate(self, codes: Labels, seed: int) -> Images:
@@ -191,7 +193,7 @@ class GANOversampler(Oversampler):
 
     def _images_of(self, code: int, rows: NDArray[np.int64], *, seed: int) -> Images:
         """Generate images of one class; the first ones do not depend on the number of rows."""
-        label = int(self.classes_[code])
+        label = self._label(code)
         for fitted in self.fitted_.values():
             if code in fitted.codes:
                 break
@@ -209,12 +211,12 @@ class GANOversampler(Oversampler):
 
     def _groups(self) -> dict[str, tuple[int, ...]]:
         """Return the class codes that share a pair of networks, by the name of their fit."""
-        if not self.wanted_:
+        if not self.sampling_strategy_:
             return {}
         if self.recipe.conditional:
             return {"all classes": tuple(range(len(self.classes_)))}
-        codes = np.flatnonzero(np.isin(self.classes_, list(self.wanted_)))
-        return {f"class {self.classes_[code]}": (int(code),) for code in codes}
+        codes = np.sort(self._wanted_codes)
+        return {f"class {self._label(code)}": (code,) for code in codes.tolist()}
 
     def counted_in_steps(self, counts: Sequence[int]) -> Self:
         """Return an unfitted copy whose schedule has steps in place of epochs.
@@ -241,7 +243,7 @@ class GANOversampler(Oversampler):
             schedule=self.schedule.in_steps(n_images, batches_per_step=self._batches_per_step),
             label_probabilities=self._label_probabilities(codes),
             value_range=self.span_,
-            seed=self.seed,
+            seed=self.seed_,
         )
 
     def _design(self, members: Sequence[int]) -> Design:
@@ -257,11 +259,11 @@ class GANOversampler(Oversampler):
             return (1.0,)
         counts = np.bincount(codes).tolist()
         probabilities = label_probabilities(self.alpha, counts)
-        for label in self.wanted_:
-            if probabilities[np.searchsorted(self.classes_, label)] == 0:
+        for code in self._wanted_codes.tolist():
+            if probabilities[code] == 0:
                 raise SettingError(
-                    f"Class {label} needs more images, but alpha={self.alpha!r} never shows it to "
-                    "the generator. Give it a probability above 0."
+                    f"Class {self._label(code)} needs more images, but alpha={self.alpha!r} never "
+                    "shows it to the generator. Give it a probability above 0."
                 )
         check_label_mix(self.recipe, self.shape_[1], probabilities.tolist(), counts)
         return tuple(probabilities.tolist())
@@ -283,11 +285,11 @@ class GANOversampler(Oversampler):
         )
 
     def _params_to_json(self) -> Params:
-        return self.get_params(deep=False) | self.recipe.to_json()
+        return super()._params_to_json() | self.recipe.to_json()
 
     @classmethod
     def _params_from_json(cls, params: Params) -> Params:
-        outer = {name: params.pop(name) for name in ("sampling_strategy", "seed", "device")}
+        outer = {name: params.pop(name) for name in ("sampling_strategy", RANDOM_STATE, "device")}
         return outer | vars(Recipe.from_json(params))
 
     def _state(self) -> Fitted:

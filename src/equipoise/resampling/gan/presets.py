@@ -5,6 +5,7 @@ from typing import Any
 
 from equipoise.discovery import Family, pick
 from equipoise.networks.design import Networks
+from equipoise.randomness import RANDOM_STATE
 from equipoise.resampling.gan.oversampler import GANOversampler
 from equipoise.resampling.gan.settings import Recipe, Schedule
 from equipoise.training.adaptive_augmentation import DEFAULT as ADA
@@ -167,7 +168,7 @@ FAMILY = Family(
     members=GAN_PRESETS,
 )
 
-OUTSIDE_THE_RECIPE = ("sampling_strategy", "seed", "device")
+OUTSIDE_THE_RECIPE = ("sampling_strategy", RANDOM_STATE, "device")
 
 
 def from_preset(name: str, **overrides: Any) -> GANOversampler:

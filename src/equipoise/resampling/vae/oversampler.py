@@ -13,10 +13,11 @@ from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 from equipoise.image_rows import ImageSource
 from equipoise.networks.backbones import check_stored_network
-from equipoise.randomness import make_rng
-from equipoise.resampling.base import Oversampler, Params, Strategy
+from equipoise.randomness import RandomState, make_rng
+from equipoise.resampling.base import Oversampler, Params
 from equipoise.resampling.fit_cache import Fitted, Results, Tensors
 from equipoise.resampling.generator_fit import N_COMPARED
+from equipoise.resampling.strategy import Strategy
 from equipoise.resampling.vae.fit import decode, encode, fit_vae, restore_vae
 from equipoise.resampling.vae.latents import MODES, Encoded, LatentRequest, LatentSample
 from equipoise.resampling.vae.plan import check_vae_settings, design_vae, plan_vae
@@ -34,7 +35,7 @@ class VAEOversampler(Oversampler):
 
     Args:
         sampling_strategy: See `Oversampler`.
-        seed: Seed of the fit and of the images that `fit_resample` adds.
+        random_state: Of the fit and of the images that `fit_resample` adds; see `Resampler`.
         mode: Where latents come from, a name of `MODES`: "posterior" (around one image of the
             class, every image in turn; paper S0), "interpolate" (between two images of the class),
             "class_gaussian" (one normal distribution for the class), "prior" (shows any class) or a
@@ -93,7 +94,7 @@ class VAEOversampler(Oversampler):
         self,
         *,
         sampling_strategy: Strategy = "auto",
-        seed: int = 0,
+        random_state: RandomState = 0,
         mode: str = "posterior",
         temperature: float = 1.0,
         trunk: str = "densenet121",
@@ -109,7 +110,7 @@ class VAEOversampler(Oversampler):
         precision: str = "32-true",
         device: str = "auto",
     ) -> None:
-        super().__init__(sampling_strategy=sampling_strategy, seed=seed)
+        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
         self.mode = mode
         self.temperature = temperature
         self.trunk = trunk
@@ -155,7 +156,9 @@ class VAEOversampler(Oversampler):
         self.network_ = restore_vae(plan.design, tensors, device)
         mean, log_variance = encode(self.network_, X, self.span_)
         self.encoded_ = Encoded(mean.flatten(1).numpy(), log_variance.flatten(1).numpy(), codes)
-        self.diversity_ = {label: self._diversity(X, label) for label in self.wanted_}
+        self.diversity_ = {}
+        for code in self._wanted_codes.tolist():
+            self.diversity_[self._label(code)] = self._diversity(X, code)
         for label, share in self.diversity_.items():
             check_diversity(share, f"class {label}", plan.advice)
 
@@ -183,12 +186,11 @@ class VAEOversampler(Oversampler):
     def _stored(self, latents: Tensor) -> Images:
         return quantize(decode(self.network_, latents).numpy(), self.dtype_, self.span_)
 
-    def _diversity(self, X: ImageSource, label: int) -> float:
+    def _diversity(self, X: ImageSource, code: int) -> float:
         """Compare generated with training images of a class."""
-        code = int(np.searchsorted(self.classes_, label))
-        latents = self._latents(code, N_COMPARED, self.seed).latents
+        latents = self._latents(code, N_COMPARED, self.seed_).latents
         members = np.flatnonzero(self.encoded_.codes == code)
-        rows = make_rng(self.seed, "compared", code).permutation(members)[:N_COMPARED]
+        rows = make_rng(self.seed_, "compared", code).permutation(members)[:N_COMPARED]
         real = to_unit(torch.as_tensor(X[rows].astype(np.float32)), self.span_)
         return relative_diversity(decode(self.network_, torch.as_tensor(latents)), real)
 

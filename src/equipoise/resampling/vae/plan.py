@@ -9,10 +9,10 @@ from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 from equipoise.image_rows import ImageSource
 from equipoise.networks.vae import VAEDesign
-from equipoise.resampling.base import check_square
 from equipoise.training.augmentation import AUGMENTATIONS
 from equipoise.training.devices import PRECISIONS
 from equipoise.training.variational import RECONSTRUCTIONS
+from equipoise.validation import check_square
 
 LEAST = {
     "n_steps": 1,
@@ -36,7 +36,7 @@ class VAESettings(Protocol):
     beta: float
     augmentation: str
     precision: str
-    seed: int
+    seed_: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,5 +124,5 @@ def plan_vae(settings: VAESettings, trunk: str, images: ImageSource) -> VAEPlan:
         augmentation=settings.augmentation,
         precision=settings.precision,
         value_range=value_range(images),
-        seed=settings.seed,
+        seed=settings.seed_,
     )

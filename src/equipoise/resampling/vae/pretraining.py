@@ -7,6 +7,7 @@ from torch import Tensor
 
 from equipoise.arrays import LabeledImages, Labels
 from equipoise.image_rows import ImageSource
+from equipoise.randomness import RandomState, Seeded
 from equipoise.resampling.fit_cache import Tensors
 from equipoise.resampling.vae.fit import fit_vae
 from equipoise.resampling.vae.plan import check_vae_settings, plan_vae
@@ -14,7 +15,7 @@ from equipoise.training.devices import resolve_device
 from equipoise.training.loop import History
 
 
-class VAEPretraining(BaseEstimator):
+class VAEPretraining(Seeded, BaseEstimator):
     """Train the convolutions of a classifier as the encoder of a VAE on the same images.
 
     With the settings of a `VAEOversampler` whose `trunk` is the classifier's network, it is the
@@ -22,8 +23,7 @@ class VAEPretraining(BaseEstimator):
 
     Args:
         head_stride, latent_channels, base_channels, n_steps, batch_size, learning_rate,
-        reconstruction, beta, augmentation, precision, device: See `VAEOversampler`. seed: Seed of
-        the fit.
+        reconstruction, beta, augmentation, precision, device, random_state: See `VAEOversampler`.
 
     Attributes:
         history_: Of the last fit; see `VAEOversampler`.
@@ -58,7 +58,7 @@ class VAEPretraining(BaseEstimator):
         augmentation: str = "none",
         precision: str = "32-true",
         device: str = "auto",
-        seed: int = 0,
+        random_state: RandomState = 0,
     ) -> None:
         self.head_stride = head_stride
         self.latent_channels = latent_channels
@@ -71,7 +71,7 @@ class VAEPretraining(BaseEstimator):
         self.augmentation = augmentation
         self.precision = precision
         self.device = device
-        self.seed = seed
+        self.random_state = random_state
 
     def check_settings(self, network: str, side: int) -> None:
         """Refuse settings that cannot work for a network on square images of that side in pixels.
@@ -107,6 +107,7 @@ class VAEPretraining(BaseEstimator):
             SettingError: See `check_settings`.
             DivergedError: A loss became NaN or infinite.
         """
+        self._set_seed()
         plan = plan_vae(self, network, X)
         tensors, results = fit_vae(
             plan,
