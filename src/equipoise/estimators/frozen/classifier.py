@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from equipoise.arrays import LabeledImages, Labels, Scores, ValueRange, value_range
 from equipoise.estimators.base_classifier import BaseImageClassifier
-from equipoise.estimators.fit_request import encode_validation
 from equipoise.estimators.frozen.extractor import FrozenExtractor
 from equipoise.estimators.frozen.feature_network import (
     MIDDLE,
@@ -190,10 +189,7 @@ class FrozenClassifier(BaseImageClassifier):
         started = time.perf_counter()
         X, codes, synthetic = self._check_training(X, y, synthetic)
         self.span_ = value_range(X if synthetic.all() or not synthetic.any() else X[~synthetic])
-        held_out = None
-        if validation is not None:
-            images = self.check_images(validation[0], "validation images")
-            held_out = encode_validation(images, validation[1], self.classes_, self.keep_best)
+        held_out = self._encode_validation(validation)
         stage = SECOND_STAGES[self.second_stage]
         if stage is not None:
             stage.check(StageData(codes=codes, synthetic=synthetic, validation=held_out))
@@ -310,16 +306,9 @@ class FrozenClassifier(BaseImageClassifier):
         parameters = self._with_seed(self.get_params(deep=False))
         parameters["layers"] = list(self.layers)
         parameters["pretrained"] = str(self.pretrained)
-        stored = {
-            "settings": parameters,
-            "classes": self.classes_.tolist(),
-            "counts": self.counts_.tolist(),
-            "shape": self.shape_,
-            "dtype": self.dtype_.name,
-            "span": self.span_,
-            "weight_decay": self.weight_decay_,
-            "weights": self._extractor.weights_digest,
-        }
+        stored = self._description(parameters)
+        stored["weight_decay"] = self.weight_decay_
+        stored["weights"] = self._extractor.weights_digest
         save_fitted(Path(folder), KIND, self._modules().state_dict(), stored)
 
     @classmethod
@@ -337,11 +326,7 @@ class FrozenClassifier(BaseImageClassifier):
         check_stored_network(stored["settings"]["network"], Path(folder, "model.json"))
         settings = with_random_state({**stored["settings"], "device": device})
         loaded = cls(**{**settings, "layers": tuple(settings["layers"])})
-        loaded.classes_ = np.asarray(stored["classes"])
-        loaded.counts_ = np.asarray(stored["counts"], dtype=np.int64)
-        loaded.real_counts_ = loaded.counts_
-        loaded.shape_, loaded.dtype_ = tuple(stored["shape"]), np.dtype(stored["dtype"])
-        loaded.span_ = tuple(stored["span"])
+        loaded._restore(stored)
         loaded.weight_decay_ = float(stored["weight_decay"])
         loaded._extractor = loaded._make_extractor(workspace)
         if loaded._extractor.weights_digest != stored["weights"]:
