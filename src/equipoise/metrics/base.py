@@ -7,10 +7,11 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_matrix
 
 from equipoise.arrays import Labels, Scores
 from equipoise.exceptions import DataError, SettingError
-from equipoise.metrics.ranking import SortedImages, sort_images
+from equipoise.metrics.ranking import SortedImages, membership, sort_images
 from equipoise.validation import check_labels
 
 Values = NDArray[np.float64]
@@ -104,7 +105,12 @@ class Predictions:
 
     @cached_property
     def _weight_of_kinds(self) -> Values:
-        return np.asarray(self.weighting @ self.per_image(_kinds_of_calls))
+        return np.asarray((self.per_image(_kinds_of_calls) @ self._by_image).T)
+
+    @cached_property
+    def _by_image(self) -> Values:
+        """(n, b) weights, image by image in memory."""
+        return np.ascontiguousarray(self.weighting.T)
 
     @property
     def sorted_by_class(self) -> tuple[SortedImages, ...]:
@@ -117,8 +123,7 @@ class Predictions:
         They are NaN where the class is absent.
         """
         if label not in self._areas:
-            by_image = np.ascontiguousarray(self.weighting.T)
-            self._areas[label] = self.sorted_by_class[label].areas(by_image)
+            self._areas[label] = self.sorted_by_class[label].areas(self._by_image)
         return self._areas[label]
 
     @cached_property
@@ -160,16 +165,14 @@ class Predictions:
         return twin
 
 
-def _kinds_of_calls(p: Predictions) -> Values:
-    """Mark each image as a hit of its class, missed of its class or called wrongly: (n, 3k)."""
+def _kinds_of_calls(p: Predictions) -> csc_matrix:
+    """Mark each image as a hit of its class, missed of its class or called wrongly: (3k, n)."""
     k = p.n_classes
     called = p.y_score.argmax(axis=1)
     is_hit = called == p.y_true
-    kinds = np.zeros((len(p.y_true), 3 * k))
-    rows = np.arange(len(p.y_true))
-    kinds[rows, np.where(is_hit, p.y_true, k + p.y_true)] = 1.0
-    kinds[rows[~is_hit], 2 * k + called[~is_hit]] = 1.0
-    return kinds
+    of_truth = np.where(is_hit, p.y_true, k + p.y_true)
+    of_wrong_call = np.where(is_hit, -1, 2 * k + called)
+    return membership(of_truth, of_wrong_call, n_kinds=3 * k)
 
 
 def _sort_by_class(p: Predictions) -> tuple[SortedImages, ...]:

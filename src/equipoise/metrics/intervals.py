@@ -141,10 +141,10 @@ def posterior_draws(
         >>> weights.sum(axis=1).round(6).tolist()
         [2.0, 2.0, 2.0]
     """
+    members_of_strata = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
     for start in range(0, n_draws, block):
         weights = rng.standard_gamma(masses, size=(min(block, n_draws - start), len(masses)))
-        for stratum in np.unique(strata):
-            members = strata == stratum
+        for members in members_of_strata:
             n_real = np.count_nonzero(masses[members] == 1)
             weights[:, members] *= n_real / weights[:, members].sum(axis=1, keepdims=True)
         yield weights

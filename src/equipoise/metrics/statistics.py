@@ -68,11 +68,11 @@ def patient_draws(
         >>> weights.tolist()
         [[0.0, 1.5, 1.5, 1.0], [1.5, 1.5, 0.0, 1.0]]
     """
+    members_of_strata = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
     for start in range(0, n_draws, block):
         n_rows = min(block, n_draws - start)
         weights = np.ones((n_rows, len(strata)))
-        for stratum in np.unique(strata):
-            members = np.flatnonzero(strata == stratum)
+        for members in members_of_strata:
             h = len(members)
             if h == 1:
                 continue

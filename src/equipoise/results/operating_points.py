@@ -11,9 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csc_matrix
 
 from equipoise.metrics.base import Values
 from equipoise.metrics.operating import KINDS, MEASURES, POINTS, Tuning, of_counts
+from equipoise.metrics.ranking import membership
 from equipoise.results.bootstrap_scores import N_DRAWS, BootstrapScores, Measure, score_by
 from equipoise.results.calibration import (
     CalibrationRow,
@@ -134,19 +136,34 @@ def read_operating(folder: Path) -> OperatingTables | None:
 
 
 def _measure_of(tunings: Mapping[Cell, Tuning], run: ImageRun) -> Measure:
-    kinds = []
+    cells = []
     for cell in run.finished:
         # The kind of each test image at every point, one-hot: (n, points x kinds).
         tuning = tunings[cell.cell]
         decisions = [point.decide(tuning, cell.predictions) for point in POINTS.values()]
-        kinds.append(np.concatenate(decisions, axis=1))
-    return partial(_count_kinds, np.concatenate(kinds, axis=1), len(kinds))
+        cells.append(_patterns_of(np.concatenate(decisions, axis=1)))
+    return partial(_count_kinds, cells)
 
 
-def _count_kinds(kinds: Values, n_cells: int, weights: Values, names: Sequence[str]) -> Values:
+def _patterns_of(kinds: Values) -> tuple[csc_matrix, Values]:
+    """Split marks of images (n, m) into those of their few different rows.
+
+    Returns:
+        (patterns, n) the row of each image, and (m, patterns) the marks of the rows.
+    """
+    n_bits = kinds.shape[1]
+    codes = np.nan_to_num(kinds) @ 2.0 ** np.arange(n_bits)
+    _, firsts, pattern = np.unique(codes, return_index=True, return_inverse=True)
+    return membership(pattern, n_kinds=len(firsts)), kinds[firsts].T
+
+
+def _count_kinds(
+    cells: Sequence[tuple[csc_matrix, Values]], weights: Values, names: Sequence[str]
+) -> Values:
     """Return the weighted numbers of images (points x kinds, cells, b) under weights (b, n)."""
-    counts = kinds.T @ weights.T  # (cells x points x kinds, b)
-    return np.asarray(counts.reshape(n_cells, -1, len(weights)).swapaxes(0, 1))
+    by_image = np.ascontiguousarray(weights.T)
+    counts = [marks @ (patterns @ by_image) for patterns, marks in cells]
+    return np.stack(counts, axis=1)
 
 
 def _measures(counts: Values, names: Sequence[str]) -> Values:
