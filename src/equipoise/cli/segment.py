@@ -101,7 +101,7 @@ def find_cases(place: Path, options: SegmentOptions) -> list["RawCase"]:
     problems = volumes.problems(skip=options.on_error == "skip")
     not_read = volumes_not_read(place, tree.files)
     if not_read and options.on_error == "stop":
-        problems.append(not_read_problem(place, not_read))
+        problems.append(not_read_problem(place, not_read, volumes.files))
     if problems:
         raise DataError("\n".join(problems))
     folders = {(place / file).parent for file in volumes.files}

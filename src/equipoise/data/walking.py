@@ -204,26 +204,28 @@ def distinct_patterns(files: Sequence[str], others: Sequence[str]) -> list[str]:
     Example:
         >>> distinct_patterns(["a/1.tif", "b/2.tif"], ["a/1.png"])
         ['*.tif']
-        >>> distinct_patterns(["a/raw/1.png", "a/raw/2.png"], ["a/3.png"])
-        ['raw']
-        >>> distinct_patterns(["a/1.png", "a/x/2.png"], ["a/3.png", "b/2.png"])
-        ['a/1.png', 'a/x/2.png']
+        >>> distinct_patterns(["a/raw/1.png", "a/raw/2.png", "a/2.gif"], ["a/3.png"])
+        ['*.gif', 'raw']
+        >>> distinct_patterns(["a/1.png", "a/2.png"], ["a/3.png"])
+        ['a/1.png', 'a/2.png']
     """
-    for parts in (_suffix_patterns, _folder_names):
-        taken = {part for other in others for part in parts(other)}
-        candidates = [[part for part in parts(file) if part not in taken] for file in files]
-        if all(candidates):
-            return sorted({choice[0] for choice in candidates})
-    return sorted(files)[:MOST_PATTERNS]
+    taken = {part for other in others for part in _parts(other)}
+    patterns: set[str] = set()
+    names: list[str] = []
+    for file in files:
+        candidates = [part for part in _parts(file) if part not in taken]
+        if candidates:
+            patterns.add(candidates[0])
+        else:
+            names.append(file)
+    return [*sorted(patterns), *sorted(names)[:MOST_PATTERNS]]
 
 
-def _suffix_patterns(file: str) -> list[str]:
-    suffix = PurePosixPath(file.lower()).suffix
-    return [f"*{suffix}"] if suffix else []
-
-
-def _folder_names(file: str) -> list[str]:
-    return list(PurePosixPath(file.lower()).parts[:-1])
+def _parts(file: str) -> list[str]:
+    """Return a pattern of the ending of a path, and its folders; numbers are no endings."""
+    path = PurePosixPath(file.lower())
+    is_ending = path.suffix and not path.suffix[1:].isdecimal()
+    return [*([f"*{path.suffix}"] if is_ending else []), *path.parts[:-1]]
 
 
 def pointer_reason(path: Path) -> str:

@@ -86,7 +86,7 @@ def _voxels_of(fields: Mapping[str, str], path: Path) -> tuple[tuple[int, ...], 
     if n_axes != DIMENSIONS:
         raise DataError(
             f"Expected 3 dimensions in {path}, got {n_axes}: ({', '.join(sides)}) (x, y, z, ...). "
-            "Save each modality or time point as a separate file."
+            "Save each modality or time point as a separate file (case_0000, case_0001, ...)."
         )
     shape = _numbers(fields, "DimSize", DIMENSIONS, int, path)[::-1]
     if min(shape) < 1:

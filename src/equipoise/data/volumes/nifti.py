@@ -268,7 +268,7 @@ def _check_axes(sides: list[int], path: Path) -> None:
     if len(sides) < 3 or max(sides[3:], default=1) > 1:
         raise DataError(
             f"Expected 3 dimensions in {path}, got {len(sides)}: {tuple(sides)} (x, y, z, ...). "
-            "Save each modality or time point as a separate file."
+            "Save each modality or time point as a separate file (case_0000, case_0001, ...)."
         )
 
 

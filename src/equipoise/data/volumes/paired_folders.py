@@ -14,7 +14,7 @@ from pathlib import Path
 
 from equipoise.data.images.companions import words_of
 from equipoise.data.images.listing import split_of
-from equipoise.data.volumes.file import suffix_of
+from equipoise.data.volumes.named_cases import IMAGE, by_key, stem_of
 from equipoise.data.volumes.options import RawCase
 from equipoise.data.volumes.roles import role_of
 from equipoise.exceptions import DataError
@@ -26,7 +26,6 @@ LABELS = re.compile(
 )
 PART_NAMES = {"": "train", "tr": "train", "ts": "test"}
 CHANNEL = re.compile(r"(.+)_(\d{4})")
-IMAGE = "image"  # the modality of cases of one image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +47,8 @@ def paired_cases(root: Path, files_of: Mapping[Path, Sequence[Path]]) -> PairedC
     """Return the cases of each folder of images that has one folder of label maps beside it.
 
     Both are of the same part of a split, such as imagesTs and labelsTs, and no other folder is.
-    Every label map has to be named like the image, or like the images of the channels.
+    Every label map has to be named like the image, or like the images of the channels, apart from
+    words such as "segmentation".
 
     Args:
         root: The folder that is read.
@@ -67,6 +67,9 @@ def paired_cases(root: Path, files_of: Mapping[Path, Sequence[Path]]) -> PairedC
         label_files: dict[str, Path] = {}
         for file in files_of[label_folder]:
             add_file(label_files, stem_of(file), file)
+        stems = list(map(stem_of, files))
+        if label_files.keys().isdisjoint(stems):  # Case00.nii with Case00_segmentation.nii
+            label_files = by_key(label_files, stems)
         images = images_of_cases(folder, files, label_files)
         if not label_files.keys() <= images.keys():
             continue
@@ -156,8 +159,3 @@ def channel_names(path: Path) -> dict[str, str]:
     except (OSError, ValueError, AttributeError, RecursionError):
         return {}
     return names if len(set(names.values())) == len(names) else {}
-
-
-def stem_of(file: Path) -> str:
-    """Return the name of a volume without its suffix."""
-    return file.name[: -len(suffix_of(file))]

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from equipoise.data.images.listing import first_few
 from equipoise.data.volumes.file import suffix_of
-from equipoise.data.walking import ignore_hint
+from equipoise.data.walking import distinct_patterns, ignore_options
 
 LABEL = "label"
 MASK = "mask"
@@ -27,7 +27,7 @@ LABEL_WORDS = "seg|segmentation|labels?|truth|gt|ot|otmulticlass|ground_?truth"
 ROLES = (
     (LABEL, rf"{LABEL_WORDS}|(tumou?r|lesion)_?mask|mask_of_tumou?r"),
     (MASK, r"brain_?mask|covered|coverage|bet_?mask"),
-    (UNCLEAR, r"mask"),
+    (UNCLEAR, r"masks?|msk"),
     ("FLAIR", r"flair|t2_?f|t2_?flair"),
     ("T1c", r"t1_?(c|ce|gd|post)"),
     ("T1", r"t1[nw]?"),
@@ -63,12 +63,22 @@ def volumes_not_read(root: Path, files: Sequence[str]) -> list[str]:
     return not_read
 
 
-def not_read_problem(root: Path, not_read: Sequence[str]) -> str:
-    """Return what is wrong about volumes in other formats, and the options that help."""
+def not_read_problem(root: Path, not_read: Sequence[str], volumes: Sequence[str]) -> str:
+    """Return what is wrong about volumes in other formats, and the options that help.
+
+    Args:
+        root: The folder that is read.
+        not_read: What `volumes_not_read` returned.
+        volumes: Files that are read, which the options have to leave.
+    """
+    patterns = [PurePosixPath(not_read[0]).name]
+    if len(not_read) > 1:
+        patterns = distinct_patterns(not_read, volumes)
     return (
         f"{len(not_read)} files in {root} seem to be volumes in formats that are not read: "
         f"{first_few(not_read)}. Convert them to .nii.gz or .mha (for example with dcm2niix or "
-        f"SimpleITK), or leave them out with {ignore_hint(not_read)}."
+        f"SimpleITK), or leave them out with ignore "
+        f"({ignore_options(patterns)})."
     )
 
 

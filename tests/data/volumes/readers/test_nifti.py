@@ -1,6 +1,7 @@
 """Folders of case folders."""
 
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,6 +95,26 @@ def test_folders_that_are_not_cases(tmp_path: Path) -> None:
 
 
 # ---- formats that are not read ----
+
+
+def test_the_options_named_leave_out_all_volumes_in_other_formats(tmp_path: Path) -> None:
+    root = tmp_path / "brains"
+    for i in range(3):
+        write_case(root / f"p{i}", seed=i)
+        for name in ("t2.nrrd", "T2.DCM", "t3.mhd", "raw/IM1", "raw/IM2"):
+            (root / f"p{i}" / name).parent.mkdir(exist_ok=True)
+            (root / f"p{i}" / name).write_bytes(bytes(128) + b"DICM")
+    options = VolumeOptions(cache=tmp_path / "cache")
+    patterns: list[str] = []
+    while len(patterns) < 9:
+        try:
+            read(root, replace(options, ignore=tuple(patterns)))
+            break
+        except DataError as error:
+            assert not patterns, "a second round"
+            listed = str(error).partition("ignore (")[2].partition(")")[0]
+            patterns += [word for word in shlex.split(listed) if word != "--ignore"]
+    assert patterns == ["*.dcm", "*.mhd", "*.nrrd", "raw"]
 
 
 @pytest.mark.parametrize(

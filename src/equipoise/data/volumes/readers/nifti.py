@@ -1,12 +1,13 @@
 """Read case folders: modalities, label map and perhaps brain mask of each case as single files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from equipoise.data.images.listing import first_few
 from equipoise.data.images.options import ReaderCard
 from equipoise.data.volumes.file import suffix_of
 from equipoise.data.volumes.loading import load_cases
+from equipoise.data.volumes.named_cases import DERIVATIVES, bids_cases, cases_in_one_folder
 from equipoise.data.volumes.options import LoadedVolumes, RawCase, VolumeOptions
 from equipoise.data.volumes.paired_folders import paired_cases
 from equipoise.data.volumes.roles import (
@@ -20,7 +21,7 @@ from equipoise.data.volumes.roles import (
 )
 from equipoise.data.walking import Walk, walk
 from equipoise.exceptions import DataError
-from equipoise.names import first_names
+from equipoise.names import first_names, quoted
 
 CARD = ReaderCard(
     name="nifti",
@@ -46,7 +47,8 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
 
     Every folder that itself has volumes is a case, named by its path below `path`, or by the name
     of `path` if it is that folder; or all images are in one folder and all label maps in another
-    one (see `equipoise.data.volumes.paired_folders`). Files that are no volumes are ignored. Unless
+    one (see `equipoise.data.volumes.paired_folders`); or only names tell the files of cases apart
+    (see `equipoise.data.volumes.named_cases`). Files that are no volumes are ignored. Unless
     `options.groups` says otherwise, each case is a patient. See `equipoise.data.volumes.roles` for
     the names of files.
 
@@ -75,7 +77,7 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
         notes.append(without_effect)
     not_read = volumes_not_read(path, tree.files)
     if not_read and (options.on_error == "stop" or not volumes.files):
-        problems.append(not_read_problem(path, not_read))
+        problems.append(not_read_problem(path, not_read, volumes.files))
     elif not_read:
         notes.append(
             f"Left out, volumes in formats that are not read ({len(not_read)}): "
@@ -86,13 +88,39 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
     files_of: dict[Path, list[Path]] = {}
     for file in volumes.files:
         files_of.setdefault((path / file).parent, []).append(path / file)
+    return load_cases(_find_cases(path, files_of, notes), options, notes)
+
+
+def _find_cases(
+    path: Path, files_of: Mapping[Path, Sequence[Path]], notes: list[str]
+) -> list[RawCase]:
+    """Return the cases of all volumes, and note how they were found where that is not obvious.
+
+    Raises:
+        DataError: Names all folders whose files are not one case.
+    """
+    if in_bids := bids_cases(path, files_of):
+        example = next(case.label_file for case in in_bids if case.label_file is not None)
+        notes.append(
+            f"Label maps were found below {DERIVATIVES} by the names of subjects and sessions, "
+            f"such as {quoted(example.relative_to(path).as_posix())}."
+        )
+        return in_bids
     paired = paired_cases(path, files_of)
     cases = list(paired.cases)
+    problems: list[str] = []
     if paired.unlabeled:
         names = [folder.relative_to(path).as_posix() for folder in paired.unlabeled]
         notes.append(f"Left out, images without label maps ({len(names)}): {first_names(names)}.")
     for folder, files in sorted(files_of.items()):
         if folder in paired.folders:
+            continue
+        if flat := cases_in_one_folder(path, folder, files):
+            cases += flat
+            notes.append(
+                f"The files of {len(flat):,} cases in one folder ({quoted(folder.name)}) were put "
+                f"together by their names, such as {described(flat[0])}."
+            )
             continue
         name = path.resolve().name if folder == path else folder.relative_to(path).as_posix()
         try:
@@ -101,7 +129,21 @@ def read(path: Path, options: VolumeOptions) -> LoadedVolumes:
             problems.append(str(error))
     if problems:
         raise DataError("\n".join(problems))
-    return load_cases(cases, options, notes)
+    return cases
+
+
+def described(case: RawCase) -> str:
+    """Return the files of a case for a note.
+
+    Example:
+        >>> files = {"images": {"CT": Path("p7.nii")}, "label_file": Path("p7_seg.nii")}
+        >>> described(RawCase(id="p7", **files))
+        'p7: “p7.nii” (CT), “p7_seg.nii” (label)'
+    """
+    parts = [f"{quoted(file.name)} ({role})" for role, file in case.images.items()]
+    if case.label_file is not None:
+        parts.append(f"{quoted(case.label_file.name)} ({LABEL})")
+    return f"{case.id}: {', '.join(parts)}"
 
 
 def find_case(path: Path) -> RawCase:
@@ -117,7 +159,7 @@ def find_case(path: Path) -> RawCase:
     case = _case(path, path.resolve().name, files)
     if not case.images:
         not_read = volumes_not_read(path, names)
-        fix = not_read_problem(path, not_read) if not_read else "Check the path."
+        fix = not_read_problem(path, not_read, ()) if not_read else "Check the path."
         raise DataError(
             f"Expected the images of a case (.nii, .nii.gz or .mha) in {path}, found none. {fix}"
         )
@@ -141,13 +183,15 @@ def _case(folder: Path, name: str, files: Sequence[Path]) -> RawCase:
         if role == UNCLEAR:
             raise DataError(
                 f"Case {name}: {first_few(names)} may be a mask of the brain or of the tumor. "
-                "Rename it to brainmask or to seg."
+                "Call it brainmask or seg in its name, or list the files in a table (--table CSV "
+                "with case, label and a column of files for each modality)."
             )
         if len(names) > 1:
             raise DataError(
                 f"Case {name}: {first_few(names)} all look like its {role}. If they are several "
                 "cases, put each in a folder of its own; else move all but one away, rename them, "
-                "or list the files in a table (--table CSV)."
+                "or list the files in a table (--table CSV with case, label and "
+                "a column of files for each modality)."
             )
     label_file, mask_file = by_role.pop(LABEL, None), by_role.pop(MASK, None)
     return RawCase(id=name, images=by_role, label_file=label_file, mask_file=mask_file)
