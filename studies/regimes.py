@@ -168,12 +168,15 @@ def finetune(name: str) -> Study:
     return plan(name, FINETUNE, FINETUNE_METHODS, n_splits=2)
 
 
-def plan(name: str, regime: str, methods: tuple[str, ...], *, n_splits: int) -> Study:
-    """Read a set and plan its study in a regime."""
+def plan(
+    name: str, regime: str, methods: tuple[str, ...], *, n_splits: int, size: int | None = None
+) -> Study:
+    """Read a set, at `size` px instead of the usual side, and plan its study in a regime."""
     task = TASKS[name]
     folder = DATA / task.folder
+    usual = FINETUNE_SIDE if regime == FINETUNE else task.size
     options = ReadOptions(
-        size=FINETUNE_SIDE if regime == FINETUNE else task.size,
+        size=size or usual,
         fit=task.fit,
         table=folder / "manifest.csv",
         label_column=task.label_column,

@@ -9,6 +9,7 @@ from equipoise.discovery import pick
 from equipoise.exceptions import SettingError
 
 PRECISIONS: dict[str, torch.dtype | None] = {"32-true": None, "bf16-mixed": torch.bfloat16}
+BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")  # of processors; the last one of ARM's
 KINDS = ("cuda", "mps", "cpu")  # in the order in which "auto" prefers them
 
 
@@ -93,6 +94,21 @@ def autocast(precision: str, device: torch.device) -> Callable[[], AbstractConte
     if dtype is None:
         return nullcontext
     return lambda: torch.autocast(device.type, dtype=dtype)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether a device computes in bfloat16 itself; others emulate it, slowly.
+
+    Example:
+        >>> has_bfloat16(torch.device("meta"))
+        False
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in BFLOAT16_UNITS)
 
 
 def _count(kind: str) -> int:
