@@ -20,7 +20,7 @@ IMAGES = Path("../shared/data/kermany_cxr")
 KEPT = {"NORMAL": 600, "PNEUMONIA": 60}  # training images
 RARE = "PNEUMONIA"
 N_SEEDS = 3
-BUDGET = Budget(n_steps=500, gan_steps=500, gan_precision="bf16-mixed")
+BUDGET = Budget(n_steps=500, gan_steps=500, precision="32-true", gan_precision="bf16-mixed")
 
 
 study = thinned(

@@ -33,7 +33,7 @@ loaded = read(IMAGES, ReadOptions(size=48, fit="crop", table=IMAGES / "manifest.
 study = plan_study(
     replace(loaded, dataset=border_only(loaded.dataset)),
     Protocol(methods=("none", "class_weights"), n_seeds=3, n_splits=3, duplicates="report"),
-    Budget(n_steps=400),
+    Budget(n_steps=400, precision="32-true"),
     name="covid_border_control",
     facts={
         "command": "equipoise run studies/covid_border_control.py",

@@ -30,7 +30,9 @@ from equipoise.experiments.study import Study
 
 IMAGES = Path("../shared/data/herlev_papsmear")
 RARE, RATIO = "abnormal", 2164 / 363
-BUDGET = Budget(n_steps=500, gan_steps=600, gan_precision="bf16-mixed", augmentation="cell")
+BUDGET = Budget(
+    n_steps=500, gan_steps=600, precision="32-true", gan_precision="bf16-mixed", augmentation="cell"
+)
 COMMAND = "equipoise run studies/s0_cervical_cells.py"
 
 PUBLISHED: dict[str, Any] = {

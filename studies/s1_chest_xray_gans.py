@@ -38,7 +38,7 @@ IMAGES = Path("../shared/data/covid_xray")
 RARE = "Covid-19"
 GANS = ("wgan_gp", "wgan_clip", "dcgan", "sngan", "lsgan", "bagan_gp")
 LEAKED = "dcgan"  # the generator of `literal`
-BUDGET = Budget(n_steps=500, gan_steps=600, gan_precision="bf16-mixed")
+BUDGET = Budget(n_steps=500, gan_steps=600, precision="32-true", gan_precision="bf16-mixed")
 PRETRAINED_GANS = ("wgan_gp", "dcgan", "bagan_gp")  # minutes each; the paper's best is the last
 PRETRAINED_BUDGET = Budget(
     regime="frozen",
@@ -46,6 +46,7 @@ PRETRAINED_BUDGET = Budget(
     pretrained="official",
     gan_steps=600,
     gan_side=64,
+    gan_precision="32-true",
 )
 COMMAND = "equipoise run studies/s1_chest_xray_gans.py"
 WORKSPACE = Path("runs/s1_chest_xray_gans_literal/workspace")

@@ -41,7 +41,7 @@ RATIO = 4385 / 1460  # of the paper's training films
 VALIDATION = 100  # films of each class
 ALPHAS = (0.5, 0.25, 0.75)
 CHEAP = ("none", "class_weights", "undersampling", "oversampling")
-BUDGET = Budget(n_steps=500, gan_steps=600, gan_precision="bf16-mixed")
+BUDGET = Budget(n_steps=500, gan_steps=600, precision="32-true", gan_precision="bf16-mixed")
 LITERAL: Mapping[str, Any] = {
     "data_range": "unit",
     "learning_rate": 2e-3,

@@ -32,7 +32,9 @@ IMAGES = Path("../shared/data/skin_mal_benign")
 RARE = "malignant"
 SHARES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)  # synthetic images for each real one, methods 8.5
 PER_CLASS = (120, 440, 480)
-BUDGET = Budget(n_steps=500, gan_steps=600, gan_precision="bf16-mixed", augmentation="cell")
+BUDGET = Budget(
+    n_steps=500, gan_steps=600, precision="32-true", gan_precision="bf16-mixed", augmentation="cell"
+)
 EPOCHS, BATCH = 50, 32  # of the classifier
 N_TRAIN = 2110  # images in a training part, about; the paper has 2,110
 FULL_BUDGET = replace(BUDGET, n_steps=EPOCHS * -(-N_TRAIN // BATCH), batch_size=BATCH)

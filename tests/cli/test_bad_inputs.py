@@ -220,6 +220,10 @@ def unknown_policy(root: Path) -> list[str]:
     return [str(good_folder(root)), "--duplicates", "ignore"]
 
 
+def unknown_precision(root: Path) -> list[str]:
+    return [str(good_folder(root)), "--precision", "16"]
+
+
 def unknown_checkpoint(root: Path) -> list[str]:
     return [str(good_folder(root)), "--checkpoint", "lasst"]
 
@@ -393,6 +397,7 @@ CASES: dict[Callable[[Path], list[str]], tuple[str, ...]] = {
     unknown_policy: ("ignore", "merge"),
     unknown_augmentation: ("films", "film"),
     unknown_checkpoint: ("lasst", "last"),
+    unknown_precision: ("16", "bf16-mixed"),
     missing_weights: ("weights.safetensors",),
     no_such_weights: ("radimagnet", "radimagenet"),
     truncated_weights: ("net.pth", "Cannot read"),

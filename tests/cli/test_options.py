@@ -35,9 +35,12 @@ def test_options_reach_the_records() -> None:
     options = replace(
         DEFAULTS, methods="none, dcgan", modalities="FLAIR,T1c", rare="ill", splits=5, steps=7
     )
+    options = replace(options, precision="bf16-mixed")
     assert image_protocol(options).methods == ("none", "dcgan")
     assert (image_protocol(options).rare_class, image_protocol(options).n_splits) == ("ill", 5)
     assert (image_budget(options).n_steps, volume_budget(options).n_steps) == (7, 7)
+    budget = image_budget(options)
+    assert {budget.precision, budget.gan_precision} == {volume_budget(options).precision}
     assert options.volume_options().modalities == ("FLAIR", "T1c")
 
 

@@ -77,6 +77,8 @@ OVERSAMPLERS: dict[str, Oversampler] = {
         **SHORT | {"batch_size": 4, "trunk": "small_cnn", "latent_channels": 4, "base_channels": 2}
     ),
     "edm": diffusion("edm"),
+    "dcgan_bfloat16": gan("dcgan", precision="bf16-mixed"),
+    "edm_bfloat16": diffusion("edm", precision="bf16-mixed"),
     "rectified_flow": diffusion("rectified_flow", guidance=1.5, stop_share=0.3),
     "ddpm": diffusion("ddpm", stop_share=0.0, batch_sampler="natural"),
     "smote": SMOTEOversampler(),

@@ -35,8 +35,32 @@ def test_classes_patients_and_new_splits_are_counted() -> None:
     ]
     assert "abnormal" in lines[4]
     assert lines[5].startswith("Split: new, 2 splits by patient; split-0: train ")
-    assert "a.png: torn" in lines[6]
-    assert lines[7] == "Note: left out"
+    assert lines[6].startswith("Precision: ")
+    assert "a.png: torn" in lines[7]
+    assert lines[8] == "Note: left out"
+
+
+@pytest.mark.parametrize(
+    ("methods", "precision", "line"),
+    [
+        (("none",), "32-true", "Precision: float32."),
+        (("none", "dcgan"), "bf16-mixed", "Precision: bfloat16 for small_cnn, dcgan."),
+        (("none", "dcgan"), "auto", "Precision: bfloat16 for small_cnn, dcgan."),
+        (
+            ("none", "wgan_gp"),
+            "auto",
+            "Precision: bfloat16 for small_cnn; float32 for the rest.",
+        ),
+    ],
+)
+def test_the_precision_of_networks_is_said(
+    monkeypatch: pytest.MonkeyPatch, methods: tuple[str, ...], precision: str, line: str
+) -> None:
+    monkeypatch.setattr("equipoise.training.devices.has_bfloat16", lambda _device: True)
+    budget = Budget(n_steps=2, device="cpu", precision=precision, gan_precision=precision)
+    protocol = replace(PROTOCOL, methods=methods)
+    study = plan_study(Loaded(dataset=cells((60, 30), size=32)), protocol, budget, name="cells")
+    assert line in study_lines(study)
 
 
 def test_unknown_patients_are_not_counted() -> None:

@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from equipoise.exceptions import SettingError
-from equipoise.training.devices import autocast, available_devices, gpus_of, resolve_device
+from equipoise.training.devices import (
+    autocast,
+    available_devices,
+    gpus_of,
+    has_bfloat16,
+    resolve_device,
+)
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, *, cuda: int, mps: bool) -> None:
@@ -59,3 +65,27 @@ def test_precision_is_that_of_the_forward_pass() -> None:
             assert layer(images).dtype == torch.bfloat16
     with pytest.raises(SettingError, match="No precision named '16-mixed'"):
         autocast("16-mixed", cpu)
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [("avx512_bf16", True), ("amx_bf16", True), ("bf16", True), ("avx512_f", False)],
+)
+def test_processors_have_units_for_bfloat16_or_not(
+    monkeypatch: pytest.MonkeyPatch, unit: str, expected: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": False, unit: True})
+    assert has_bfloat16(torch.device("cpu")) is expected
+
+
+def test_emulated_bfloat16_of_a_gpu_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[bool] = []
+
+    def is_supported(including_emulation: bool = True) -> bool:
+        requests.append(including_emulation)
+        return including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
+    assert not has_bfloat16(torch.device("cuda"))
+    assert requests == [False]
+    assert not has_bfloat16(torch.device("mps"))

@@ -22,9 +22,8 @@ OF_VOLUMES_ALONE = {
     "patch_batch",
     "epoch_steps",
     "width",
-    "precision",
 }
-OF_BOTH = {"task", "methods", "seeds", "metric", "steps", "note"}
+OF_BOTH = {"task", "methods", "seeds", "metric", "steps", "precision", "note"}
 OF_BOTH |= {"groups", "table", "ignore", "follow_links", "on_error"}
 OF_VOLUMES = RUNNING | OF_BOTH | OF_VOLUMES_ALONE
 ALL = {field.name for field in fields(RunOptions)}

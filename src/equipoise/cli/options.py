@@ -222,6 +222,16 @@ Checkpoint = Annotated[
         rich_help_panel=TRAINING,
     ),
 ]
+PrecisionName = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        help="Of what is trained: '32-true', 'bf16-mixed' (bfloat16), or 'auto': bfloat16 where "
+        "the processor or GPU has units for it and the network loses nothing by it.",
+        rich_help_panel=TRAINING,
+        show_default="auto; 32-true with --task segmentation",
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(
@@ -299,7 +309,7 @@ class RunOptions:
     patch_batch: volume.PatchBatch = _VOLUME_BUDGET.batch_size
     epoch_steps: volume.EpochSteps = _VOLUME_BUDGET.epoch_steps
     width: volume.Width = _VOLUME_BUDGET.width
-    precision: volume.Precision = _VOLUME_BUDGET.precision
+    precision: PrecisionName = None
     device: Device = _BUDGET.device
     workers: Workers = None
     executor: Executor = PROCESSES

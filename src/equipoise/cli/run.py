@@ -159,5 +159,7 @@ def image_budget(options: RunOptions) -> Budget:
         views=options.views,
         head=options.head,
         checkpoint=options.checkpoint,
+        precision=options.precision,
+        gan_precision=options.precision,
         device=options.device,
     )

@@ -60,6 +60,6 @@ def volume_budget(options: RunOptions) -> VolumeBudget:
         batch_size=options.patch_batch,
         patch_size=options.patch_size,
         width=options.width,
-        precision=options.precision,
+        precision=options.precision or VolumeBudget().precision,
         device=options.device,
     )

@@ -71,4 +71,3 @@ Width = Annotated[
         rich_help_panel=VOLUMES,
     ),
 ]
-Precision = Annotated[str, typer.Option(help="'32-true' or 'bf16-mixed'.", rich_help_panel=VOLUMES)]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from equipoise.discovery import unknown
 from equipoise.exceptions import SettingError
 
 # Cheap methods without synthetic images: what a generator has to beat.
@@ -22,6 +23,8 @@ CHECKPOINTS = {"best": "balanced_accuracy", "last": "averaged"}
 # verdicts are at each method's own thresholds, and those repair a shifted threshold, not a ranking.
 HEAD_CHECKPOINTS = {"best": "auroc", "last": "averaged"}
 
+# Precisions: bfloat16 where it is as good and the device has units for it; float32; bfloat16.
+PRECISIONS = AUTO, FLOAT32, BFLOAT16 = "auto", "32-true", "bf16-mixed"
 
 SCRATCH, FROZEN, FINETUNE = "scratch", "frozen", "finetune"  # regimes
 PRETRAINED_REGIMES = (FROZEN, FINETUNE)
@@ -128,13 +131,17 @@ class Budget:
             many updates.
         gan_batch_size: Images in each round.
         gan_channels: Channels of a generator at half the image side.
-        gan_precision: "32-true" or "bf16-mixed", of every generator.
         gan_side: Side in px at which generators work; their images are enlarged. None for that of
             the images.
+        precision: Of the classifier: "32-true", "bf16-mixed" (bfloat16), or "auto": bfloat16 where
+            the device has units for it and the network loses nothing by it (`Backbone.bfloat16`).
+        gan_precision: The same of every generator;
+            `equipoise.experiments.methods.generative.SUIT_BFLOAT16` names those that lose nothing.
         device: "auto", "cpu", "cuda", ...
 
     Raises:
-        SettingError: A number of steps is not from 1 to `MOST_STEPS`.
+        SettingError: A number of steps is not from 1 to `MOST_STEPS`, or there is no such
+            precision.
 
     Example:
         >>> Budget(gan_steps=600).rounds(critic_steps=5)
@@ -154,12 +161,16 @@ class Budget:
     gan_steps: int = 1500
     gan_batch_size: int = 32
     gan_channels: int = 32
-    gan_precision: str = "32-true"
     gan_side: int | None = None
+    precision: str = AUTO
+    gan_precision: str = AUTO
     device: str = "auto"
 
     def __post_init__(self) -> None:
         check_counts(MOST_STEPS, n_steps=self.n_steps, gan_steps=self.gan_steps)
+        for precision in (self.precision, self.gan_precision):
+            if precision not in PRECISIONS:
+                raise SettingError(unknown(precision, PRECISIONS, "precision"))
 
     @property
     def first_network(self) -> str:
@@ -174,6 +185,24 @@ class Budget:
     def rounds(self, critic_steps: int) -> int:
         """Return the rounds of a game in which the critic is updated `critic_steps` times."""
         return max(1, self.updates // (critic_steps + 1))
+
+
+def chosen_precision(precision: str, device: str, *, suits_bfloat16: bool) -> str:
+    """Return the precision in which a network is trained: "32-true" or "bf16-mixed".
+
+    Args:
+        precision: That of the budget.
+        device: That of the budget.
+        suits_bfloat16: Whether the network was measured to gain by bfloat16 and to lose nothing.
+
+    Raises:
+        SettingError: The device is not available.
+    """
+    if precision != AUTO:
+        return precision
+    from equipoise.training.devices import has_bfloat16, resolve_device
+
+    return BFLOAT16 if suits_bfloat16 and has_bfloat16(resolve_device(device)) else FLOAT32
 
 
 def budget_of(**choices: Any) -> Budget:

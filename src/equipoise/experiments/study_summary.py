@@ -12,6 +12,7 @@ from equipoise.data.images.options import Loaded
 from equipoise.data.volume_dataset import VolumeDataset
 from equipoise.data.volumes import loading
 from equipoise.experiments.image_plan import positive_class_sentence
+from equipoise.experiments.protocol import BFLOAT16
 from equipoise.experiments.study import NEW, OWN, Study
 
 MOST_CLASSES = 30  # that are listed
@@ -50,6 +51,7 @@ def study_lines(study: Study) -> list[str]:
     lines.append(split_line(study, patients_are_known=are_known))
     if study.duplicates is not None:
         lines += copies_lines(study.images, study.duplicates)
+    lines += precision_lines(study)
     return lines + note_lines(notes, study.facts.get("skipped", ()))
 
 
@@ -147,6 +149,25 @@ def copies_lines(dataset: ImageDataset, duplicates: Duplicates) -> list[str]:
             f"{'; '.join(conflicts[:N_NAMED])}{more}. One of the labels is wrong: correct it."
         )
     return lines
+
+
+def precision_lines(study: Study) -> list[str]:
+    """Return the line on what is trained in bfloat16; none where no network is trained."""
+    precisions: dict[str, str] = {}  # of each network that classifies, and each method's generator
+    for method, pipeline in study.methods.items():
+        for _, step in pipeline.steps:
+            params = step.get_params(deep=True)
+            for key, value in params.items():
+                of_step = key.split("__")[-1] == "precision" and not key.startswith("judge")
+                if of_step:
+                    precisions.setdefault(str(params.get("network", method)), value)
+    in_bfloat16 = [name for name, precision in precisions.items() if precision == BFLOAT16]
+    if not precisions:
+        return []
+    if not in_bfloat16:
+        return ["Precision: float32."]
+    rest = "; float32 for the rest" if len(in_bfloat16) < len(precisions) else ""
+    return [f"Precision: bfloat16 for {', '.join(in_bfloat16)}{rest}."]
 
 
 def n_patients(dataset: ImageDataset | VolumeDataset, rows: Rows | slice) -> str:

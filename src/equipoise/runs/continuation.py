@@ -12,6 +12,11 @@ from equipoise.runs.description import MethodDescription, SplitDescription, Stud
 
 MOST_LINES = 12  # of differences in a message
 
+PRECISION_ADVICE = (
+    " Which precision is automatic follows the processor: precision (--precision) continues the "
+    "run with the stored one."
+)
+
 Named = TypeVar("Named", MethodDescription, SplitDescription)
 
 
@@ -43,6 +48,7 @@ def merge_descriptions(
             f"The run in {folder} was made with other settings than those requested now:\n"
             + first_lines(conflicts, MOST_LINES)
             + f"\nName another folder with --out, or delete {folder}."
+            + (PRECISION_ADVICE if any(", precision: " in line for line in conflicts) else "")
         )
     return replace(
         requested,

@@ -40,6 +40,29 @@ def test_all_arms_share_one_classifier_but_for_what_they_are_about() -> None:
 
 
 @pytest.mark.parametrize(
+    ("requested", "has_units", "precisions"),
+    [
+        # of the classifier, of the DCGAN, of the WGAN
+        ("auto", True, ("bf16-mixed", "bf16-mixed", "32-true")),
+        ("auto", False, ("32-true",) * 3),
+        ("32-true", True, ("32-true",) * 3),
+        ("bf16-mixed", False, ("bf16-mixed",) * 3),
+    ],
+)
+def test_bfloat16_is_chosen_where_there_are_units_and_it_was_measured_to_hold(
+    monkeypatch: pytest.MonkeyPatch, requested: str, has_units: bool, precisions: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("equipoise.training.devices.has_bfloat16", lambda _device: has_units)
+    budget = replace(BUDGET, precision=requested, gan_precision=requested)
+    methods = build_methods(["none", "dcgan", "wgan_gp"], budget)
+    generators = [methods[name][0].get_params() for name in ("dcgan", "wgan_gp")]
+    of_generators = [params["schedule__precision"] for params in generators]
+    assert (methods["none"][-1].precision, *of_generators) == precisions
+    slower = build_methods(["none"], replace(budget, network="mobilenet_v2"))["none"][-1]
+    assert (slower.precision == "bf16-mixed") == (requested == "bf16-mixed")
+
+
+@pytest.mark.parametrize(
     ("checkpoint", "keep_best"), [("best", "balanced_accuracy"), ("last", "averaged")]
 )
 def test_all_arms_keep_their_weights_by_one_policy(checkpoint: str, keep_best: str) -> None:

@@ -7,7 +7,7 @@ from imblearn.pipeline import Pipeline
 
 from equipoise.exceptions import SettingError
 from equipoise.experiments.methods.regimes import make_classifier, refusal
-from equipoise.experiments.protocol import Budget
+from equipoise.experiments.protocol import FLOAT32, Budget
 from equipoise.resampling.base import Params, Resampler
 
 Balance = Callable[[Budget], Resampler]
@@ -46,7 +46,7 @@ class Method:
         """Smallest number of training images of a class from which the method can generate more."""
         if self.balance is None:
             return 1
-        return int(getattr(self.balance(Budget()), "minimum", 1))
+        return int(getattr(self.balance(Budget(gan_precision=FLOAT32)), "minimum", 1))
 
     def suits(self, budget: Budget) -> bool:
         """Return whether the method makes sense in the regime of a budget."""

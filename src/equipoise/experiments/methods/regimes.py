@@ -12,6 +12,7 @@ from equipoise.experiments.protocol import (
     HEAD_CHECKPOINTS,
     SCRATCH,
     Budget,
+    chosen_precision,
 )
 from equipoise.resampling.base import Params
 
@@ -38,7 +39,9 @@ FINETUNED: Params = {"layer_decay": 0.4, "head_warmup": 0.1, "batch_norm": "live
 def scratch(budget: Budget, settings: Params) -> "ImageClassifier":
     """All layers are trained, from random or pretrained weights."""
     from equipoise.estimators.classifier import ImageClassifier
+    from equipoise.networks.backbones import find_backbone
 
+    backbone = find_backbone(budget.network)
     of_the_budget: Params = {
         "network": budget.network,
         "pretrained": budget.pretrained,
@@ -46,6 +49,9 @@ def scratch(budget: Budget, settings: Params) -> "ImageClassifier":
         "batch_size": budget.batch_size,
         "learning_rate": budget.learning_rate,
         "augmentation": budget.augmentation,
+        "precision": chosen_precision(
+            budget.precision, budget.device, suits_bfloat16=backbone.bfloat16
+        ),
         "keep_best": pick(CHECKPOINTS, budget.checkpoint, "checkpoint policy"),
         "device": budget.device,
     }

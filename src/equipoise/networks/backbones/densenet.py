@@ -92,6 +92,7 @@ BACKBONES = (
         trunk=_trunk,
         head="class_layers.out",
         last_map=LAST_MAP,
+        bfloat16=True,
         weights={
             "imagenet": Weights(
                 url=f"{TORCHVISION}/densenet121-a639ec97.pth",

@@ -111,6 +111,7 @@ BACKBONES = (
         trunk=_trunk,
         head="fc",
         last_map="layer4",
+        bfloat16=True,
         weights={
             "imagenet": Weights(
                 url=f"{TORCHVISION}/resnet18-f37072fd.pth",

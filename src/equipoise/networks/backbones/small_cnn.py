@@ -48,5 +48,6 @@ BACKBONES = (
         trunk=_trunk,
         head="17",
         last_map="13",
+        bfloat16=True,
     ),
 )
