@@ -3,6 +3,7 @@
 from torch import nn
 
 from equipoise.networks.backbone import Backbone
+from equipoise.networks.dropout import ByteDropout
 from equipoise.networks.initialization import keras
 
 THIRD_POOL_SIDE = 20  # px; below it a third pool would leave no pixel
@@ -24,11 +25,11 @@ def small_cnn(channels: int, n_classes: int, side: int) -> nn.Sequential:
         side: Smaller side of the images in px, at least 12.
     """
     third_pool = nn.MaxPool2d(2) if side >= THIRD_POOL_SIDE else nn.Identity()
-    first = [nn.Conv2d(channels, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25)]
+    first = [nn.Conv2d(channels, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), ByteDropout(0.25)]
     second_pool = nn.MaxPool2d(2, ceil_mode=True)
-    second = [nn.Conv2d(32, 64, 2), nn.ReLU(), second_pool, nn.Dropout(0.25)]
-    third = [nn.Conv2d(64, 128, 2), nn.ReLU(), third_pool, nn.Dropout(0.25)]
-    fourth = [nn.Conv2d(128, 128, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Dropout(0.5)]
+    second = [nn.Conv2d(32, 64, 2), nn.ReLU(), second_pool, ByteDropout(0.25)]
+    third = [nn.Conv2d(64, 128, 2), nn.ReLU(), third_pool, ByteDropout(0.25)]
+    fourth = [nn.Conv2d(128, 128, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), ByteDropout(0.5)]
     head = [nn.Flatten(), nn.Linear(512, n_classes)]
     return nn.Sequential(*first, *second, *third, *fourth, *head).apply(keras)
 
