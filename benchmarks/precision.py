@@ -110,7 +110,7 @@ def train_classifier(pair: PlannedPair, precision: str) -> JsonObject:
         augmentation=TASKS[pair.dataset].augmentation,
         precision=precision,
         device="cpu",
-        seed=pair.number,
+        random_state=pair.number,
     )
     before = cpu_seconds()
     classifier.fit(train.images, train.labels, validation=(validation.images, validation.labels))
@@ -135,7 +135,7 @@ def train_generator(pair: PlannedPair, precision: str) -> JsonObject:
     generator = balance(replace(BUDGET, gan_precision=precision))
     assert isinstance(generator, Oversampler)
     every_class = {code: int(n) + 1 for code, n in enumerate(np.bincount(learned.labels))}
-    generator.set_params(seed=pair.number, sampling_strategy=every_class)
+    generator.set_params(random_state=pair.number, sampling_strategy=every_class)
     before = cpu_seconds()
     generator.fit(learned.images, learned.labels)
     seconds = cpu_seconds() - before
