@@ -39,10 +39,11 @@ def steps(precision: str, dropout: Callable[[float], nn.Module]) -> Callable[[],
     """Return what makes some training steps."""
     torch.manual_seed(0)
     network = build("small_cnn", channels=1, n_classes=2, side=SIDE)
-    for number, layer in enumerate(network):
+    assert isinstance(network, nn.Sequential)
+    for number, layer in enumerate(list(network)):
         if isinstance(layer, nn.Dropout):
             network[number] = dropout(layer.p)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images, labels = torch.rand(BATCH, 1, SIDE, SIDE), torch.arange(BATCH) % 2
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     in_precision = autocast(precision, torch.device("cpu"))

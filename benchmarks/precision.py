@@ -25,7 +25,7 @@ from scipy import stats
 from studies.regimes import TASKS, plan
 
 from benchmarks.timing import cpu_seconds
-from equipoise.atomic import JsonObject, read_json, write_json
+from equipoise.atomic import read_json, write_json
 from equipoise.data.dataset import ImageDataset
 from equipoise.data.splits import Split
 from equipoise.estimators.classifier import ImageClassifier
@@ -41,6 +41,7 @@ from equipoise.metrics.fidelity import fid, kid
 from equipoise.resampling.base import Oversampler
 from equipoise.training.devices import has_bfloat16
 
+Facts = dict[str, Any]
 PRECISIONS = ("32-true", "bf16-mixed")
 NETWORKS = {"small_cnn": 200, "resnet18": 100, "densenet121": 80, "mobilenet_v2": 80}  # steps
 SETS = ("covid_xray", "kermany_cxr", "skin_two", "brain_mri_cheng3")
@@ -96,7 +97,7 @@ def real_images(dataset: str, side: int) -> tuple[ImageDataset, tuple[Split, ...
     return study.images, tuple(study.splits)
 
 
-def train_classifier(pair: PlannedPair, precision: str) -> JsonObject:
+def train_classifier(pair: PlannedPair, precision: str) -> Facts:
     """Fit a network on the training images of a split, and score it on its test images."""
     images, splits = real_images(pair.dataset, SIDE)
     split = splits[pair.number]
@@ -124,7 +125,7 @@ def train_classifier(pair: PlannedPair, precision: str) -> JsonObject:
     return {"cpu_seconds": round(seconds, 2), **scores}
 
 
-def train_generator(pair: PlannedPair, precision: str) -> JsonObject:
+def train_generator(pair: PlannedPair, precision: str) -> Facts:
     """Fit a generator on half of the images, and compare what it makes with the other half."""
     images, _ = real_images(pair.dataset, GENERATOR_SIDE)
     rng = np.random.default_rng(pair.number)
@@ -162,14 +163,14 @@ def _draw(rng: np.random.Generator, images: ImageDataset, code: int) -> np.ndarr
 TRAIN = {"classifier": train_classifier, "generator": train_generator}
 
 
-def measured(pair: PlannedPair, place: int) -> JsonObject:
+def measured(pair: PlannedPair, place: int) -> Facts:
     """Make a fit in both precisions."""
     order = PRECISIONS if place % 2 else PRECISIONS[::-1]
-    train: Callable[[str], JsonObject] = partial(TRAIN[pair.kind], pair)
+    train: Callable[[str], Facts] = partial(TRAIN[pair.kind], pair)
     return {"pair": pair.key(), **{precision: train(precision) for precision in order}}
 
 
-def summary(rows: Iterable[JsonObject]) -> list[JsonObject]:
+def summary(rows: Iterable[Facts]) -> list[Facts]:
     """Summarize the pairs of each network and generator.
 
     Returns:
@@ -177,16 +178,16 @@ def summary(rows: Iterable[JsonObject]) -> list[JsonObject]:
         over those of bfloat16; and for every score "float32", its mean, "difference", the mean of
         bfloat16 - float32, "interval" of that mean (t, 95 %) and "sd" of the single differences.
     """
-    by_name: dict[tuple[str, str], list[JsonObject]] = {}
+    by_name: dict[tuple[str, str], list[Facts]] = {}
     for row in rows:
         by_name.setdefault((row["pair"][0], row["pair"][1]), []).append(row)
-    lines: list[JsonObject] = []
+    lines: list[Facts] = []
     for (kind, name), pairs in by_name.items():
         first, second = ([row[precision] for row in pairs] for precision in PRECISIONS)
         seconds, faster = (
             np.array([row["cpu_seconds"] for row in side]) for side in (first, second)
         )
-        line: JsonObject = {
+        line: Facts = {
             "kind": kind,
             "name": name,
             "pairs": len(pairs),
@@ -200,11 +201,11 @@ def summary(rows: Iterable[JsonObject]) -> list[JsonObject]:
     return lines
 
 
-def _difference(reference: np.ndarray, other: np.ndarray) -> JsonObject:
+def _difference(reference: np.ndarray, other: np.ndarray) -> Facts:
     """Describe paired differences."""
     differences = other - reference
     mean = float(differences.mean())
-    described: JsonObject = {"float32": round(float(reference.mean()), 4)}
+    described: Facts = {"float32": round(float(reference.mean()), 4)}
     described["difference"] = round(mean, 4)
     if len(differences) > 1:
         sd = float(differences.std(ddof=1))
@@ -223,7 +224,7 @@ def main() -> None:
         print("This processor has no units for bfloat16: nothing was measured.", file=sys.stderr)
         sys.exit(NOT_BFLOAT16)
     torch.set_num_threads(1)
-    rows: list[JsonObject] = []
+    rows: list[Facts] = []
     if arguments.json.exists():
         rows = read_json(arguments.json)["pairs"]
     finished = [row["pair"] for row in rows]

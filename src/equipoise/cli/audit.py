@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from equipoise.cli import options as opt
 from equipoise.cli import reading_options as reading
+from equipoise.cli import training_options as training
 from equipoise.cli.places import check_out
 from equipoise.cli.terminal import say
 from equipoise.exceptions import DataError
@@ -108,7 +108,7 @@ def audit(
     follow_links: reading.FollowLinks = False,
     extractor: ExtractorName = None,
     weights: Weights = None,
-    device: opt.Device = "auto",
+    device: training.Device = "auto",
     out: Out = Path("audit"),
     override_reason: Override = None,
 ) -> None:

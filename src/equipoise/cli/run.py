@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from equipoise.cli import options as opt
+from equipoise.cli import training_options as training
 from equipoise.cli.applicability import check_applicable, with_methods
 from equipoise.cli.execution import (
     load_study,
@@ -37,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def demo(
-    *, task: opt.Task = "classification", out: opt.Out = None, workers: opt.Workers = None
+    *, task: opt.Task = "classification", out: opt.Out = None, workers: training.Workers = None
 ) -> None:
     """Compare methods on drawn cells, or brain tumors (needs no data; minutes on two cores)."""
     with stopping_is_explained():

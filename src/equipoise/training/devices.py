@@ -104,7 +104,7 @@ def has_bfloat16(device: torch.device) -> bool:
         False
     """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
     capabilities = torch.cpu.get_capabilities()
