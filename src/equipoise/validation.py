@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import column_or_1d
 
 from equipoise.arrays import STORAGE_TYPES, Labels
 from equipoise.exceptions import DataError, SettingError
@@ -87,6 +86,8 @@ def check_classes(labels: Any, n: int, *, name: str = "labels") -> NDArray[Any]:
     """
     array = np.asarray(labels)
     if array.shape == (n, 1):
+        from sklearn.utils.validation import column_or_1d
+
         array = column_or_1d(array, warn=True)
     if array.ndim != 1 or len(array) != n:
         raise DataError(f"Expected {name} of shape ({n},), one for each image, got {array.shape}.")

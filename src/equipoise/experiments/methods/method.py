@@ -46,7 +46,9 @@ class Method:
         """Smallest number of training images of a class from which the method can generate more."""
         if self.balance is None:
             return 1
-        return int(getattr(self.balance(Budget(gan_precision=FLOAT32)), "minimum", 1))
+        return int(
+            getattr(self.balance(Budget(precision=FLOAT32, gan_precision=FLOAT32)), "minimum", 1)
+        )
 
     def suits(self, budget: Budget) -> bool:
         """Return whether the method makes sense in the regime of a budget."""
