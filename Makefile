@@ -66,9 +66,11 @@ gpu: $(READY)
 house: $(READY)
 	$(BIN)/python -m tools.house
 
+# The extra `docs`; the pages need no server and no connection.
 docs: $(READY)
-	$(BIN)/pdoc --docformat google --output-directory site equipoise
-	@echo 'API reference: site/index.html; guides: docs/*.md'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'Site: site/index.html'
 
 clean:
 	rm -rf $(VENV) $(FLOORS) build dist *.egg-info

@@ -21,10 +21,10 @@ from PIL import Image
 from equipoise.data.phantoms.brains import write_brains
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("benchmarks", "docs", "simulations", "src", "studies", "tests", "tools")
+FOLDERS = ("benchmarks", "docs", "examples", "simulations", "src", "studies", "tests", "tools")
 FILES = (
     "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "Makefile",
-    "README.md", "constraints.txt", "pyproject.toml",
+    "README.md", "constraints.txt", "mkdocs.yml", "pyproject.toml",
 )  # fmt: skip
 NOT_SOURCE = ("__pycache__", ".hypothesis", "equipoise.egg-info")  # folders
 BUILD = """

@@ -126,8 +126,9 @@ class ReadOptions:
     def to_json(self) -> dict[str, JsonValue]:
         """Return every option that changes what is read, as a JSON object.
 
-        >>> ReadOptions(size=64, workers=2).to_json()["size"]
-        64
+        Example:
+            >>> ReadOptions(size=64, workers=2).to_json()["size"]
+            64
         """
         values: dict[str, JsonValue] = {}
         for option in fields(self):

@@ -101,8 +101,9 @@ class VolumeOptions:
     def to_json(self) -> dict[str, JsonValue]:
         """Return every option that changes what is read, as a JSON object.
 
-        >>> VolumeOptions(modalities=("FLAIR", "T1")).to_json()["modalities"]
-        ['FLAIR', 'T1']
+        Example:
+            >>> VolumeOptions(modalities=("FLAIR", "T1")).to_json()["modalities"]
+            ['FLAIR', 'T1']
         """
         values: dict[str, JsonValue] = {}
         for field in fields(self):

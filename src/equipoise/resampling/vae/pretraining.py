@@ -22,8 +22,7 @@ class VAEPretraining(Seeded, BaseEstimator):
     same fit: in one workspace it is trained once.
 
     Args:
-        head_stride, latent_channels, base_channels, n_steps, batch_size, learning_rate,
-        reconstruction, beta, augmentation, precision, device, random_state: See `VAEOversampler`.
+        **settings: Those of the same names of `VAEOversampler`.
 
     Attributes:
         history_: Of the last fit; see `VAEOversampler`.
