@@ -41,7 +41,8 @@ floors:
 	$(FLOORS)/bin/python -m tools.floors > $(FLOORS)/floors.txt
 	$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary \
 		-c $(FLOORS)/floors.txt -e '.[volumes]' pytest hypothesis nibabel setuptools
-	OMP_NUM_THREADS=1 $(FLOORS)/bin/python -m pytest -m 'not slow' -q $(CORE_TESTS)
+	OMP_NUM_THREADS=1 $(FLOORS)/bin/python -m pytest -m 'not slow' -q \
+		-o filterwarnings=default $(CORE_TESTS)  # old versions warn of each other
 
 RAY_TESTS := tests/experiments/running/test_ray_executor.py tests/cli/test_run_ray.py
 # The tests of the extra `ray`, which `make test` skips without it.

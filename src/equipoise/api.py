@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from equipoise.cli.console import reading_bar
+from equipoise.cli.bars import reading_bar
 from equipoise.cli.execution import execute, stopping_is_explained
 from equipoise.cli.options import (
     CLASSIFICATION,

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 
 import equipoise
+from equipoise.cli.commands import COMMANDS as COMMANDS_BY_NAME
+from equipoise.cli.commands import load_command
 
 Call = Callable[..., tuple[int, str, str]]
 COMMANDS = ("demo", "run", "plan", "report", "list", "generate", "audit", "predict", "rank")
@@ -52,3 +54,18 @@ def test_a_shell_completes_commands() -> None:
         env={**os.environ, **request},
     )
     assert process.stdout.strip() == "rank"
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS_BY_NAME))
+def test_the_line_of_each_command_is_that_of_its_own_help(name: str, call: Call) -> None:
+    code, printed, _ = call(name, "--help")
+    assert code == 0
+    first_lines = load_command(name).help.partition("\n\n")[0]
+    assert " ".join(first_lines.split()) == COMMANDS_BY_NAME[name][1]
+    assert "--verbose" in printed
+
+
+def test_the_help_names_the_environment_variables(call: Call) -> None:
+    printed = " ".join(call("--help")[1].split())
+    for name in ("EQUIPOISE_WEIGHTS", "EQUIPOISE_CACHE", "EQUIPOISE_CACHE_GB"):
+        assert name in printed

@@ -11,7 +11,8 @@ from equipoise.cli.list import find_families
 
 SCRIPT = """
 import importlib, json, sys
-from equipoise.cli.app import app, run_command
+from equipoise.cli.app import run_command
+from equipoise.cli.commands import COMMANDS
 from equipoise.cli.list import find_families
 from equipoise.cli.placeholders import without_heavy_libraries
 
@@ -20,10 +21,8 @@ with without_heavy_libraries():
     for name, entry in find_families().items():
         lines[name] = importlib.import_module(entry.module).FAMILY.lines()
 
-commands = [command.name or command.callback.__name__ for command in app.registered_commands]
-groups = [group.typer_instance.info.name for group in app.registered_groups]
 calls = [["list"], ["list", "losses"], ["--help"]]
-calls += [[name, "--help"] for name in commands + groups]
+calls += [[name, "--help"] for name in COMMANDS]
 calls += [["run", "/nowhere"], ["run", "/nowhere.py"], ["plan", "/nowhere"]]
 calls += [["run", "/nowhere", "--task", "segmentation"], ["predict", "/nowhere", "/no"]]
 calls += [["report", "/nowhere"], ["generate", "/nowhere", "--class", "rare"]]

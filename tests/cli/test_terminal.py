@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.table import Table
 
-from equipoise.cli.console import working_bar
+from equipoise.cli.bars import working_bar
 from equipoise.cli.terminal import Terminal
 from equipoise.training.progress import report
 

@@ -1,33 +1,40 @@
 """The program `equipoise`: its commands are put together here, and its errors printed."""
 
 import sys
+import traceback
 from typing import Annotated
 
 import typer
 
 import equipoise
-from equipoise.cli import audit, cache, generate, predict, rank, report, run, weights
-from equipoise.cli import list as list_command
+from equipoise.cli.commands import APPEARANCE, Commands
 from equipoise.cli.streams import ending_signals, lasting_streams
-from equipoise.cli.terminal import say
+from equipoise.cli.voice import VOICE, conclude, own_voice
 from equipoise.exceptions import EquipoiseError
 from equipoise.shortages import remedy
 from equipoise.training.allocator import keep_freed_memory
 
+VARIABLES = (
+    "Environment: [bold]EQUIPOISE_WEIGHTS[/] is the folder of pretrained weights; "
+    "[bold]EQUIPOISE_CACHE[/] the folder of decoded images and prepared volumes, or off, and "
+    "[bold]EQUIPOISE_CACHE_GB[/] the most that decoded images take there (20); [bold]NO_COLOR[/] "
+    "turns colors off."
+)
+
 app = typer.Typer(
     name="equipoise",
+    cls=Commands,
     help="Which way of rebalancing really helps on your medical images?",
+    epilog=VARIABLES,
     no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    **APPEARANCE,
 )
 
 
 def print_version(requested: bool) -> None:
     """Print the version of equipoise and end, if that is what was requested."""
     if requested:
-        say(f"equipoise {equipoise.__version__}")
+        conclude(f"equipoise {equipoise.__version__}")
         raise typer.Exit
 
 
@@ -42,10 +49,6 @@ def program(*, version: Version = False) -> None:
     """Print help and version; the commands follow."""
 
 
-for command in (run, report, list_command, generate, audit, predict, rank, weights, cache):
-    command.add_to(app)
-
-
 def main() -> None:
     """Run a command; errors that a user can fix are printed as one message, without a traceback."""
     keep_freed_memory()
@@ -56,17 +59,21 @@ def main() -> None:
 
 def run_command() -> int:
     """Run the command that was typed, and return its exit code."""
-    try:
-        app()
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except EquipoiseError as error:
-        message = str(error)
-    except Exception as error:
-        to_do = remedy(error)
-        if not to_do and not isinstance(error, OSError):
-            raise
-        message = f"{reason(error)}. Finished cells are kept; the same command continues. {to_do}"
+    with own_voice():
+        try:
+            app()
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else int(end.code is not None)
+        except EquipoiseError as error:
+            message = str(error)
+            if VOICE.verbose:
+                traceback.print_exc()
+        except Exception as error:
+            to_do = remedy(error)
+            if VOICE.verbose or (not to_do and not isinstance(error, OSError)):
+                raise
+            kept = "Finished cells are kept; the same command continues."
+            message = f"{reason(error)}. {kept} {to_do}"
     print_error(message.strip())
     return 2
 
@@ -90,6 +97,6 @@ def print_error(message: str) -> None:
         from equipoise.cli.terminal import Terminal
 
         text = f"[bold red]Error:[/] {escape(message)}"
-        Terminal(stderr=True).print(text, soft_wrap=True, highlight=False, markup=True)
+        Terminal(stderr=True, quiet=False).print(text, soft_wrap=True, highlight=False, markup=True)
     except (MemoryError, OSError, ImportError):  # not even for what Rich imports and reads
         sys.stderr.write(f"Error: {message}\n")

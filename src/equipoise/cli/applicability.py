@@ -11,7 +11,17 @@ from equipoise.exceptions import SettingError
 if TYPE_CHECKING:
     from equipoise.experiments.study import Study
 
-RUNNING = {"images", "device", "workers", "executor", "ray_address", "max_memory", "names", "out"}
+RUNNING = {
+    "config",
+    "images",
+    "device",
+    "workers",
+    "executor",
+    "ray_address",
+    "max_memory",
+    "names",
+    "out",
+}
 OF_STUDY_FILES = RUNNING | {"methods", "protocol_name"}
 OF_VOLUMES_ALONE = {
     "folds",

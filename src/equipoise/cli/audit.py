@@ -11,7 +11,7 @@ import typer
 from equipoise.cli import reading_options as reading
 from equipoise.cli import training_options as training
 from equipoise.cli.places import check_out
-from equipoise.cli.terminal import say
+from equipoise.cli.voice import answer, conclude, say
 from equipoise.exceptions import DataError
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def audit(
     """
     from equipoise.atomic import make_folder, write_json
     from equipoise.audit.gate import check_reason
-    from equipoise.cli.console import working_bar
+    from equipoise.cli.bars import working_bar
     from equipoise.data.images.options import ReadOptions
     from equipoise.report.audit_page import write_audit_page
 
@@ -149,7 +149,8 @@ def audit(
     write_audit_page(page, result, images.synthetic.images, train.images, train.class_names)
     for sentence in (*result.sentences, *result.notes):
         say(sentence)
-    say(f"Audit: {page}")
+    conclude(f"Audit: {page}")
+    answer(lambda: {**result.to_json(), "page": page})
     if not result.released:
         raise typer.Exit(code=1)
 
@@ -201,7 +202,7 @@ def read_images(
     """
     import numpy as np
 
-    from equipoise.cli.console import reading_bar
+    from equipoise.cli.bars import reading_bar
     from equipoise.data.images.unlabeled import in_classes_of, read_collection
 
     with reading_bar() as progress:

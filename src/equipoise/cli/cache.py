@@ -2,7 +2,7 @@
 
 import typer
 
-from equipoise.cli.terminal import say
+from equipoise.cli.voice import say
 
 cache = typer.Typer(
     name="cache",

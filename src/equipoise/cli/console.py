@@ -1,71 +1,21 @@
-"""What the terminal shows: progress bars, and the table and verdict after a run."""
+"""What the terminal shows after a run: the table of methods, the verdict, what to do."""
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from textwrap import wrap
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
-from equipoise.cli.terminal import Terminal, say
-from equipoise.names import printable
+from equipoise.cli.terminal import Terminal
 from equipoise.results.records import RANKING, Comparison, JudgmentWord, Results, Summary
 from equipoise.runs.description import SEGMENTATION
-from equipoise.training.progress import LOG_SECONDS, listening
 
 LOG_WIDTH = 118  # characters of the table in a log file, with method names of `NAME_WIDTH`
 NAME_WIDTH = 14
 COLORS = {"better": "green", "ranks better": "green", "worse": "red"}
 HEADING_WIDTH = 10  # characters of a line in the heading of a metric
-
-
-@contextmanager
-def reading_bar(title: str = "Reading images") -> Iterator[Callable[[int, int], None]]:
-    """Yield a function of (files done, all files) that draws a bar; the bar vanishes at the end.
-
-    In a log file, which has no bar, a line is printed every `LOG_SECONDS`.
-    """
-    console = Terminal()
-    if not console.is_terminal:
-        yield log_of_progress(title)
-        return
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def log_of_progress(title: str) -> Callable[[int, int], None]:
-    """Return a function of (files done, all files) that prints a line every `LOG_SECONDS`."""
-    last_time = time.monotonic()
-
-    def show(done: int, total: int) -> None:
-        nonlocal last_time
-        if done < total and time.monotonic() - last_time >= LOG_SECONDS:
-            last_time = time.monotonic()
-            say(f"{title}: {done:,} of {total:,}")
-
-    return show
-
-
-@contextmanager
-def download_bar() -> Iterator[Callable[[int, int], None]]:
-    """Yield a function of (bytes that have arrived, bytes in all) that draws a bar."""
-    columns = (TextColumn("Downloading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Terminal(), transient=True) as bar:
-        task = bar.add_task("downloading", total=None, visible=False)
-        yield lambda arrived, total: bar.update(task, completed=arrived, total=total, visible=True)
 
 
 def show_results(results: Results, advice: str, warnings: Sequence[str] = ()) -> None:
@@ -159,25 +109,3 @@ def difference_cells(row: Comparison | None, word: JudgmentWord | None) -> tuple
     p_value = "<0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
     interval = f"{row.difference:+.3f} \\[{row.low:+.3f}, {row.high:+.3f}]"
     return interval, p_value, verdict
-
-
-@contextmanager
-def working_bar() -> Iterator[None]:
-    """Show on a terminal the progress that the block reports to `equipoise.training.progress`."""
-    console = Terminal(stderr=True)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("", total=None)
-
-        def show(name: str, step: int, n_steps: int) -> None:
-            bar.update(task, description=printable(name), completed=step, total=n_steps)
-
-        with listening(show):
-            yield

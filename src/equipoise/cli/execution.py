@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from equipoise.cli.terminal import Terminal, say
+from equipoise.atomic import atomic_file
+from equipoise.cli.config import FILE
+from equipoise.cli.terminal import Terminal
+from equipoise.cli.voice import answer, conclude, say
 from equipoise.exceptions import DataError, LeakageError, SettingError
 from equipoise.names import printable
 from equipoise.runs.stage_seconds import (
@@ -83,6 +86,7 @@ def execute(
     device: str = "auto",
     clock: StageClock | None = None,
     names: bool = False,
+    config: str = "",
 ) -> "Results":
     """Train the cells that the folder lacks, gather evidence, and write tables and report.
 
@@ -94,6 +98,7 @@ def execute(
         clock: Has counted the seconds of earlier stages; they are stored with those of this one,
             unless the run was complete before.
         names: Whether the report shows names of files and patients.
+        config: The options that repeat the run, for its `equipoise.cli.config.FILE`.
     """
     from equipoise.data.cache import cache_folder
     from equipoise.experiments.description import describe
@@ -112,6 +117,9 @@ def execute(
     if cache is not None and study.reading.source in (IMAGES, VOLUMES):
         say(f"Cache: {cache} keeps what was read (equipoise cache).")
     store.check(describe(study))
+    if config:
+        with atomic_file(out / FILE) as temporary:
+            temporary.write_text(config, encoding="utf-8")
     complete = (out / "report.html").is_file() and all(map(store.has_finished, study.cells()))
     try:
         train(study, store, executor, clock)
@@ -183,12 +191,14 @@ def gather(study: "Study", store: "RunStore") -> None:
     """Gather the evidence of a trained study, and print which kind is being gathered."""
     from rich.text import Text
 
+    from equipoise.cli.bars import WorkLog
     from equipoise.evidence.finished_run import FinishedRun
     from equipoise.evidence.gathering import gather_evidence
     from equipoise.runs.run import open_run
     from equipoise.training.progress import listening
 
     console = Terminal()
+    log = WorkLog(lambda line: say(f"Evidence: {line}"))
     with store.lock(), console.status("Evidence") as status:
 
         def begin(summary: str) -> None:
@@ -198,6 +208,8 @@ def gather(study: "Study", store: "RunStore") -> None:
 
         def show(name: str, done: int, total: int) -> None:
             status.update(Text(printable(f"Evidence: {name}, {done:,} of {total:,}")))
+            if not console.is_terminal:
+                log(name, done, total)
 
         with listening(show):
             gather_evidence(FinishedRun(study, open_run(store.folder)), begin)
@@ -232,6 +244,7 @@ def write_and_show(run: "Run", results: "Results", *, names: bool, of_input: boo
         names: Whether the report shows names of files and patients.
         of_input: Whether what is seen in the images is printed; `show_study` has printed it else.
     """
+    from equipoise.cli.answers import run_answer
     from equipoise.cli.console import show_results
     from equipoise.cli.plan_text import kept_sentence
     from equipoise.report.advice import advice_of
@@ -243,8 +256,10 @@ def write_and_show(run: "Run", results: "Results", *, names: bool, of_input: boo
     report = write_report(contents)  # before anything is printed, so that no terminal can cost it
     named = replace(contents, names=True)  # the terminal is not handed over
     warnings = first_screen_warnings(named, of_input=of_input)
-    show_results(results, advice_of(contents), warnings)
+    advice = advice_of(contents)
+    show_results(results, advice, warnings)
     outcome = kept_plan(run, results)
     if outcome is not None:
         say(kept_sentence(outcome))
-    say(f"Report: {report}")
+    conclude(f"Report: {report}")
+    answer(lambda: run_answer(run, results, report, advice=advice, warnings=warnings))

@@ -8,7 +8,8 @@ import typer
 
 from equipoise.cli.own_network import OwnNetwork, import_network
 from equipoise.cli.places import check_out
-from equipoise.cli.terminal import Terminal, say
+from equipoise.cli.terminal import Terminal
+from equipoise.cli.voice import conclude
 from equipoise.exceptions import DataError, ReleaseError
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def generate(
     copies (privacy), or images that are easily distinguished from real ones (quality), no image is
     written, only the findings.
     """
-    from equipoise.cli.console import working_bar
+    from equipoise.cli.bars import working_bar
     from equipoise.deployment.choose_generator import choose_generator
     from equipoise.deployment.generate import GenerationRequest
     from equipoise.deployment.generate import generate as generate_images
@@ -134,7 +135,7 @@ def generate(
         console.print(sentence)
     n_images = len(generated.manifest["files"])
     exist = "" if generated.new else " exist already"
-    say(f"{n_images} synthetic images{exist}: {out}")
+    conclude(f"{n_images} synthetic images{exist}: {out}")
 
 
 def real_images(store: "RunStore", source: str | None) -> "ImageDataset | None":
@@ -152,7 +153,7 @@ def real_images(store: "RunStore", source: str | None) -> "ImageDataset | None":
     Raises:
         DataError: They are not those of the run, or the run does not store how they were read.
     """
-    from equipoise.cli.console import reading_bar
+    from equipoise.cli.bars import reading_bar
     from equipoise.cli.execution import load_study
     from equipoise.experiments.demo import demo_study
     from equipoise.experiments.image_plan import read_again

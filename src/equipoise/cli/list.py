@@ -12,6 +12,7 @@ import typer
 import equipoise
 from equipoise.cli.placeholders import without_heavy_libraries
 from equipoise.cli.terminal import Terminal
+from equipoise.cli.voice import VOICE, answer
 from equipoise.discovery import Family, pick
 
 PACKAGE = Path(equipoise.__file__).parent
@@ -90,6 +91,9 @@ def read_definition(source: str) -> tuple[str, str]:
 
 def show_lines(lines: Mapping[str, str]) -> None:
     """Print names in bold, and the line about each."""
+    if VOICE.answer is not None:
+        answer(lambda: lines)
+        return
     from rich.table import Table
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))

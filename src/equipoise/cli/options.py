@@ -14,6 +14,7 @@ import typer
 
 from equipoise.cli import reading_options as reading
 from equipoise.cli import volume_options as volume
+from equipoise.cli.config import Config
 from equipoise.cli.executor_options import (
     PROCESSES,
     Executor,
@@ -234,6 +235,7 @@ class RunOptions:
     note: Note = None
     names: Names = False
     out: Out = None
+    config: Config = None
 
     @property
     def ray(self) -> str | None:

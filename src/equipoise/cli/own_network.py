@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli.terminal import say
+from equipoise.cli.voice import say
 
 OwnNetwork = Annotated[
     str | None,

@@ -7,6 +7,7 @@ needs no tensors. The lines of every family are tested to be the same with the r
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -78,6 +79,7 @@ def without_heavy_libraries() -> Iterator[None]:
 
     Libraries that were imported before stay what they are.
     """
+    import_module("numpy")  # here: it cannot be imported again after it was forgotten
     if any(name in sys.modules for name in HEAVY):
         yield
         return

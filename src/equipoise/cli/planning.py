@@ -14,8 +14,9 @@ from equipoise.cli.execution import (
     show_study,
 )
 from equipoise.cli.options import DEFAULT_TIME, RunOptions
-from equipoise.cli.terminal import Terminal, say
+from equipoise.cli.terminal import Terminal
 from equipoise.cli.typed_command import command_facts, execute_typed, executor_of
+from equipoise.cli.voice import say
 from equipoise.data.images.options import Loaded, ReadOptions
 from equipoise.exceptions import SettingError
 from equipoise.runs.stage_seconds import READING, StageClock
@@ -262,7 +263,7 @@ def planned_study(
 
 def loaded_at(images: PlannedImages, size: int) -> Loaded:
     """Return the images at a side of `size` px, with the user's notes."""
-    from equipoise.cli.console import reading_bar
+    from equipoise.cli.bars import reading_bar
     from equipoise.data.reading import read
 
     loaded = images.images

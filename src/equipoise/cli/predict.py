@@ -8,7 +8,8 @@ import typer
 
 from equipoise.cli import reading_options as reading
 from equipoise.cli.own_network import OwnNetwork, import_network
-from equipoise.cli.terminal import Terminal, say
+from equipoise.cli.terminal import Terminal
+from equipoise.cli.voice import answer, conclude
 from equipoise.exceptions import SettingError
 
 if TYPE_CHECKING:
@@ -245,7 +246,8 @@ def score(
     """Write the table of probabilities."""
     import numpy as np
 
-    from equipoise.cli.console import reading_bar, working_bar
+    from equipoise.cli.answers import predict_answer
+    from equipoise.cli.bars import reading_bar, working_bar
     from equipoise.data.images.unlabeled import read_unlabeled
     from equipoise.deployment.classify import (
         check_table,
@@ -271,18 +273,26 @@ def score(
     if output.own_thresholds:
         moved = move_to_own_thresholds(run, of_cells)
         console.print(own_thresholds_sentence(run, ensemble.cells))
+    scores, class_names = np.mean(list(of_cells.values()), axis=0), run.description.class_names
     write_predictions(
         output.path,
         new.files,
-        np.mean(list(of_cells.values()), axis=0),
-        run.description.class_names,
+        scores,
+        class_names,
         corrected=output.corrected,
         moved=moved,
         thresholds=own_thresholds(run, ensemble.cells) if output.own_thresholds else (),
     )
-    for line in notes_about(new, run, ensemble):
+    notes = notes_about(new, run, ensemble)
+    for line in notes:
         console.print(line)
-    say(f"{len(new.files)} images: {output.path}")
+    conclude(f"{len(new.files)} images: {output.path}")
+    calls = scores if moved is None else moved
+    answer(
+        lambda: predict_answer(
+            output.path, new.files, scores, calls=calls, class_names=class_names, notes=notes
+        )
+    )
 
 
 def notes_about(new: "UnlabeledImages", run: "Run", ensemble: "Ensemble") -> list[str]:

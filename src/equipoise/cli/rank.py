@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli.terminal import Terminal, say
+from equipoise.cli.terminal import Terminal
+from equipoise.cli.voice import answer, conclude, plain
 
 
 def add_to(app: typer.Typer) -> None:
@@ -53,4 +54,5 @@ def rank(
     console.print(table, markup=True)
     for sentence in sentences(ranking):
         console.print(sentence, soft_wrap=True, highlight=False)
-    say(f"Diagram: {diagram}")
+    conclude(f"Diagram: {diagram}")
+    answer(lambda: {**plain(ranking), "diagram": diagram, "sentences": list(sentences(ranking))})

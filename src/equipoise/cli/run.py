@@ -94,7 +94,7 @@ def plan(options: RunOptions) -> None:
 
 def run_images(options: RunOptions) -> None:
     """Read images, plan the study and run it."""
-    from equipoise.cli.console import reading_bar
+    from equipoise.cli.bars import reading_bar
     from equipoise.data.reading import read
     from equipoise.experiments.image_plan import plan_study
     from equipoise.experiments.source_check import check_source

@@ -21,7 +21,7 @@ def demo_volumes(out: Path, *, workers: int | None) -> None:
 
 def run_volumes(options: RunOptions) -> None:
     """Read volumes, plan the study and run it."""
-    from equipoise.cli.console import reading_bar
+    from equipoise.cli.bars import reading_bar
     from equipoise.data.reading import read_volumes
     from equipoise.experiments.volume_plan import (
         check_volume_plan,

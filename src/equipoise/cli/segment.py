@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equipoise.cli.terminal import Terminal, say
+from equipoise.cli.terminal import Terminal
+from equipoise.cli.voice import answer, conclude
 from equipoise.exceptions import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def predict_volumes(run: "Run", ensemble: "Ensemble", place: Path, options: Segm
     cases = find_cases(place, options)
     files = output_files(cases, options, place)
     written = []
+    said: dict[str, list[str]] = {}
     for case, file in zip(cases, files, strict=True):
         try:
             lines = predict_case(run, ensemble, case, file, options.labels)
@@ -79,9 +81,11 @@ def predict_volumes(run: "Run", ensemble: "Ensemble", place: Path, options: Segm
                 raise
             lines = [f"Left out: {error}"]
         console.print("\n".join(lines))
+        said[case.id] = lines
     where = written[0] if len(written) == 1 else options.out or Path()
     noun = "label map" if len(written) == 1 else "label maps"
-    say(f"{len(written)} {noun}: {where}")
+    conclude(f"{len(written)} {noun}: {where}")
+    answer(lambda: {"label_maps": written, "reason": ensemble.reason, "cases": said})
 
 
 def find_cases(place: Path, options: SegmentOptions) -> list["RawCase"]:
@@ -147,7 +151,7 @@ def predict_case(
     run: "Run", ensemble: "Ensemble", case: "RawCase", file: Path, labels: str | None
 ) -> list[str]:
     """Write the label map of a case and return the lines to print."""
-    from equipoise.cli.console import working_bar
+    from equipoise.cli.bars import working_bar
     from equipoise.data.volumes.file import check_placement, write_label_map
     from equipoise.deployment.choose_segmenters import leave_out_trained
     from equipoise.deployment.segment import segment_case

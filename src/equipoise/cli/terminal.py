@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from equipoise.cli.voice import VOICE
 from equipoise.names import printable
 
 
@@ -15,13 +16,8 @@ class Terminal(Console):
     """A console that writes control characters of its texts as escapes, without markup."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"markup": False, **options})
+        super().__init__(**{"markup": False, "quiet": VOICE.quiet, **options})
 
     def render_str(self, text: str, **options: Any) -> Text:
         """See `rich.console.Console.render_str`."""
         return super().render_str(printable(text), **options)
-
-
-def say(line: object) -> None:
-    """Print a line as it is, without markup or wrapping, for people and scripts."""
-    print(printable(str(line)))  # noqa: T201

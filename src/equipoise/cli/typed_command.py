@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from equipoise.atomic import JsonValue
+from equipoise.cli.config import config_text
 from equipoise.cli.execution import execute, exit_for_failures
 from equipoise.cli.executor_options import parse_memory
 from equipoise.cli.options import RunOptions
@@ -38,6 +39,7 @@ def execute_typed(
         device=options.device,
         names=options.names,
         clock=clock,
+        config=config_text(options, study),
     )
     exit_for_failures(results)
 

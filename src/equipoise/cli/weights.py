@@ -63,7 +63,7 @@ def list_weights() -> None:
 
 def fetch(name: WeightsName) -> None:
     """Download weights, check them, and print where they are."""
-    from equipoise.cli.console import download_bar
+    from equipoise.cli.bars import download_bar
     from equipoise.networks.named_weights import fetch_weights
     from equipoise.networks.weight_files import digest_of
 

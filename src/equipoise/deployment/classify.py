@@ -20,6 +20,7 @@ from equipoise.runs.csv_records import write_csv
 from equipoise.runs.run import Run
 from equipoise.training.progress import report
 
+REPORTED = 1024  # images between two reports of progress
 FINISHED = "with finished cells"
 # Columns before the probabilities.
 FIRST = ("file", "predicted", "prior_corrected", "own_thresholds", "threshold")
@@ -132,11 +133,14 @@ def scores_of_cells(
 
     k = len(run.description.class_names)
     of_cells: dict[Cell, Scores] = {}
+    n, n_cells = len(images), len(ensemble.cells)
     for i, cell in enumerate(ensemble.cells):
-        report(f"classifier {cell}", i, len(ensemble.cells))
         classifier = load_classifier(run.path(cell) / "classifier")
-        scores = np.zeros((len(images), k))
-        scores[:, classifier.classes_] = classifier.predict_proba(images)
+        scores = np.zeros((n, k))
+        for start in range(0, n, REPORTED):
+            report(f"images x {n_cells} classifiers", i * n + start, n_cells * n)
+            part = images[start : start + REPORTED]
+            scores[start : start + REPORTED, classifier.classes_] = classifier.predict_proba(part)
         if corrected:
             stored = read_arrays(run.path(cell) / "predictions.npz")
             y_true, y_score = stored["validation_true"], stored["validation_score"]
@@ -144,7 +148,7 @@ def scores_of_cells(
             target = np.bincount(y_true, minlength=k)
             scores = correct_priors(scores, trained=trained, target=target)
         of_cells[cell] = scores
-    report("classifiers", len(ensemble.cells), len(ensemble.cells))
+    report(f"images x {n_cells} classifiers", n_cells * n, n_cells * n)
     return of_cells
 
 

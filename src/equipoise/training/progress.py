@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-LOG_SECONDS = 15.0  # between two lines about the progress in a log file
+LOG_SECONDS = 10.0  # between two lines about the progress in a log file
 
 Listener = Callable[[str, int, int], None]  # (name of the fit, steps done, steps in total)
 
