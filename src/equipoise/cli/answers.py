@@ -59,24 +59,16 @@ def method_answer(method: "MethodResult", words: dict[str, Any]) -> dict[str, An
     }
 
 
-def predict_answer(
-    table: Path,
-    files: Sequence[str],
-    scores: "Scores",
-    *,
-    calls: "Scores",
-    class_names: Sequence[str],
-    notes: Sequence[str],
-) -> dict[str, Any]:
-    """Return the answer of `predict` for images.
+def image_answers(
+    files: Sequence[str], scores: "Scores", calls: "Scores", class_names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return what `predict` says of each image.
 
     Args:
-        table: Where the table was written.
         files: Names of the n images.
         scores: (n, k) probabilities.
         calls: (n, k) whose largest is called.
         class_names: Names of the k classes.
-        notes: What a reader must know.
     """
     images = []
     for file, row, call in zip(files, scores, calls.argmax(axis=1).tolist(), strict=True):
@@ -84,4 +76,4 @@ def predict_answer(
         images.append(
             {"file": file, "predicted": class_names[call], "probabilities": probabilities}
         )
-    return {"table": table, "class_names": class_names, "notes": notes, "images": images}
+    return images

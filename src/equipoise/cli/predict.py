@@ -246,21 +246,13 @@ def score(
     """Write the table of probabilities."""
     import numpy as np
 
-    from equipoise.cli.answers import predict_answer
+    from equipoise.cli.answers import image_answers
     from equipoise.cli.bars import reading_bar, working_bar
     from equipoise.data.images.unlabeled import read_unlabeled
-    from equipoise.deployment.classify import (
-        check_table,
-        choose_classifiers,
-        move_to_own_thresholds,
-        own_thresholds,
-        own_thresholds_sentence,
-        scores_of_cells,
-        write_predictions,
-    )
+    from equipoise.deployment import classify
 
-    ensemble = choose_classifiers(run, **vars(networks))
-    check_table(output.path)
+    ensemble = classify.choose_classifiers(run, **vars(networks))
+    classify.check_table(output.path)
     console = Terminal(soft_wrap=True, highlight=False)
     n, method = len(ensemble.cells), ensemble.cells[0].method
     console.print(f"{n} classifier{'s' * (n != 1)} of {method}. {ensemble.reason}")
@@ -268,31 +260,28 @@ def score(
         options = options_like(run.description, fit=fit, files=files, progress=progress)
         new = read_unlabeled(images, options)
     with working_bar():
-        of_cells = scores_of_cells(run, ensemble, new.images, corrected=output.corrected)
+        of_cells = classify.scores_of_cells(run, ensemble, new.images, corrected=output.corrected)
     moved = None
     if output.own_thresholds:
-        moved = move_to_own_thresholds(run, of_cells)
-        console.print(own_thresholds_sentence(run, ensemble.cells))
+        moved = classify.move_to_own_thresholds(run, of_cells)
+        console.print(classify.own_thresholds_sentence(run, ensemble.cells))
     scores, class_names = np.mean(list(of_cells.values()), axis=0), run.description.class_names
-    write_predictions(
+    classify.write_predictions(
         output.path,
         new.files,
         scores,
         class_names,
         corrected=output.corrected,
         moved=moved,
-        thresholds=own_thresholds(run, ensemble.cells) if output.own_thresholds else (),
+        thresholds=classify.own_thresholds(run, ensemble.cells) if moved is not None else (),
     )
     notes = notes_about(new, run, ensemble)
     for line in notes:
         console.print(line)
     conclude(f"{len(new.files)} images: {output.path}")
+    about = {"table": output.path, "class_names": class_names, "notes": notes}
     calls = scores if moved is None else moved
-    answer(
-        lambda: predict_answer(
-            output.path, new.files, scores, calls=calls, class_names=class_names, notes=notes
-        )
-    )
+    answer(lambda: {**about, "images": image_answers(new.files, scores, calls, class_names)})
 
 
 def notes_about(new: "UnlabeledImages", run: "Run", ensemble: "Ensemble") -> list[str]:

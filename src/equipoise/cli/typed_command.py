@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from equipoise.atomic import JsonValue
-from equipoise.cli.config import config_text
 from equipoise.cli.execution import execute, exit_for_failures
 from equipoise.cli.executor_options import parse_memory
 from equipoise.cli.options import RunOptions
+from equipoise.cli.repeating import config_text
 from equipoise.names import HIDDEN, without_names
 from equipoise.runs.stage_seconds import StageClock
 
