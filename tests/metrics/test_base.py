@@ -56,3 +56,14 @@ def test_other_weights_neither_sort_again_nor_round_what_is_complete() -> None:
     assert np.array_equal(drawn.hits, drawn.called)
     counts = drawn.confusion
     np.testing.assert_allclose(drawn.support, counts.sum(axis=2), rtol=1e-12)
+
+
+def test_many_classes_have_the_numbers_of_the_confusion_matrix() -> None:
+    rng = np.random.default_rng(0)
+    k = 12
+    scores = rng.dirichlet(np.ones(k), size=60)
+    weights = rng.gamma(1.0, size=(3, 60))
+    p = Predictions(y_true=rng.integers(0, k - 1, 60), y_score=scores, positive=1, weights=weights)
+    np.testing.assert_allclose(p.hits, p.confusion.diagonal(axis1=1, axis2=2))
+    np.testing.assert_allclose(p.support, p.confusion.sum(axis=2))
+    np.testing.assert_allclose(p.called, p.confusion.sum(axis=1))

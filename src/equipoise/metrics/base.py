@@ -11,7 +11,8 @@ from scipy.sparse import csc_matrix
 
 from equipoise.arrays import Labels, Scores
 from equipoise.exceptions import DataError, SettingError
-from equipoise.metrics.ranking import SortedImages, membership, sort_images
+from equipoise.metrics.class_areas import ClassAreas, RankedClasses, rank_classes
+from equipoise.metrics.ranking import membership
 from equipoise.validation import check_labels
 
 Values = NDArray[np.float64]
@@ -113,7 +114,7 @@ class Predictions:
         return np.ascontiguousarray(self.weighting.T)
 
     @property
-    def sorted_by_class(self) -> tuple[SortedImages, ...]:
+    def sorted_by_class(self) -> RankedClasses:
         """The images sorted by the score of each class, whatever their weights."""
         return self.per_image(_sort_by_class)
 
@@ -122,13 +123,11 @@ class Predictions:
 
         They are NaN where the class is absent.
         """
-        if label not in self._areas:
-            self._areas[label] = self.sorted_by_class[label].areas(self._by_image)
-        return self._areas[label]
+        return self._areas.of(label)
 
     @cached_property
-    def _areas(self) -> dict[int, tuple[Values, Values]]:
-        return {}
+    def _areas(self) -> ClassAreas:
+        return ClassAreas(self.sorted_by_class, self._by_image)
 
     @cached_property
     def areas(self) -> tuple[Values, Values]:
@@ -175,8 +174,8 @@ def _kinds_of_calls(p: Predictions) -> csc_matrix:
     return membership(of_truth, of_wrong_call, n_kinds=3 * k)
 
 
-def _sort_by_class(p: Predictions) -> tuple[SortedImages, ...]:
-    return tuple(sort_images(p.y_score[:, c], p.y_true == c) for c in range(p.n_classes))
+def _sort_by_class(p: Predictions) -> RankedClasses:
+    return rank_classes(p.y_true, p.y_score)
 
 
 @dataclass(frozen=True, kw_only=True)
