@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from equipoise.atomic import JsonValue
@@ -49,11 +49,12 @@ def recognizable_ids(folder: Path, class_names: Sequence[str]) -> frozenset[str]
     ids: set[str] = set()
     for split in read_split_ids(folder):
         ids.update(split.train, split.validation, split.test)
-    names = set(ids)
-    for name in ids:
-        for part in (*PurePosixPath(name).parts, PurePosixPath(name).stem):
-            if not re.fullmatch("[a-z]+", part):
-                names.add(part)
+    parts: set[str] = set()
+    for name in ids:  # a million of them in seconds, so without a Path of each
+        *folders, file = name.rstrip("/").split("/")
+        stem, _, suffix = file.rpartition(".")
+        parts.update(folders, (file, stem if stem and suffix else file))
+    names = ids | {part for part in parts if not re.fullmatch("[a-z]+", part)}
     recognizable = set()
     for name in names - set(class_names):
         if len(name) >= (SHORTEST_NUMBER if name.isdecimal() else SHORTEST_ID):
