@@ -13,6 +13,7 @@ one file that all cells share.
 import argparse
 import os
 import resource
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -154,11 +155,11 @@ def write_run(
         )
         place = folder / "cells" / cell.folder
         write_json(place / "record.json", record.to_json())
-        write_history(place / "history.csv", rng)
         of_split = written[cell.split]
         of_split.append(place / "predictions.npz")
         if n_files is not None and len(of_split) > n_files:
             os.link(of_split[(len(of_split) - 1) % n_files], of_split[-1])
+            write_history(place / "history.csv", rng)
             continue
         skill = 1.0 + 0.05 * description.method_names.index(cell.method)
         patients = tested[int(cell.split.removeprefix("split-"))]
@@ -166,6 +167,7 @@ def write_run(
         held_out = [n // 2 for n in counts]
         arrays |= random_part("validation", held_out, patients + n_patients, skill, rng)
         np.savez_compressed(of_split[-1], allow_pickle=False, **arrays)
+        write_history(place / "history.csv", rng)
 
 
 def class_counts(n_images: int, n_classes: int) -> tuple[int, ...]:
@@ -270,9 +272,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", nargs=3, type=int, default=CELLS, metavar="N")
     parser.add_argument("--test", type=int, default=N_TEST, help="test images of a split")
-    parser.add_argument(
-        "--files", type=int, help="predictions that cells of a split share"
-    )
+    parser.add_argument("--files", type=int, help="predictions that cells of a split share")
     parser.add_argument("--json", type=Path, help="file for the numbers")
     parser.add_argument("--open", action="store_true", help="only open the run")
     arguments = parser.parse_args()
@@ -292,7 +292,9 @@ def main() -> None:
         f"predictions, {row['bootstraps']} bootstraps; a report of {row['report_mb']} MB"
     )
     if arguments.json:
-        facts = {"command": "python -m benchmarks.reporting", "machine": machine(), **row}
+        options = [word for word in sys.argv[1:] if word not in ("--json", str(arguments.json))]
+        command = " ".join(["python -m benchmarks.reporting", *options])
+        facts = {"command": command, "machine": machine(), **row}
         write_json(arguments.json, facts)
 
 

@@ -106,10 +106,10 @@ class Predictions:
 
     @cached_property
     def _weight_of_kinds(self) -> Values:
-        return np.asarray((self.per_image(_kinds_of_calls) @ self._by_image).T)
+        return np.asarray((self.per_image(_kinds_of_calls) @ self.by_image).T)
 
     @cached_property
-    def _by_image(self) -> Values:
+    def by_image(self) -> Values:
         """(n, b) weights, image by image in memory."""
         return np.ascontiguousarray(self.weighting.T)
 
@@ -127,7 +127,7 @@ class Predictions:
 
     @cached_property
     def _areas(self) -> ClassAreas:
-        return ClassAreas(self.sorted_by_class, self._by_image)
+        return ClassAreas(self.sorted_by_class, self.by_image)
 
     @cached_property
     def areas(self) -> tuple[Values, Values]:

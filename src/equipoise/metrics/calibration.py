@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from scipy.sparse import csc_matrix
 from scipy.special import ndtri, softmax
 
 from equipoise.arrays import Labels, Scores
 from equipoise.metrics.base import Predictions, Values, check_scores
+from equipoise.metrics.ranking import membership
 from equipoise.metrics.statistics import CONFIDENCE
 from equipoise.validation import check_labels
 
@@ -59,7 +61,7 @@ def ece(p: Predictions) -> Values:
         >>> ece(Predictions(y_true=np.array([0, 1]), y_score=scores, positive=1)).round(6).tolist()
         [0.2]
     """
-    gaps = np.abs(p.weighting @ p.per_image(_gaps_in_bins)).sum(axis=1)
+    gaps = np.abs(p.per_image(_gaps_in_bins) @ p.by_image).sum(axis=0)
     error = np.full(gaps.shape, np.nan)
     # The weight of all images is 0 where a draw leaves every patient out.
     np.divide(gaps, p.total, out=error, where=p.total > 0)
@@ -79,11 +81,11 @@ def reliability(p: Predictions) -> Reliability:
         [0.0, 1.0]
     """
     truth, predicted = _positive(p)
-    weights = p.weighting[0, :, None] * _in_bins(predicted)
-    n = weights.sum(axis=0)
+    bins, weights = _bins_of(predicted), p.weighting[0]
+    n = np.bincount(bins, weights, minlength=N_BINS)
     with np.errstate(invalid="ignore"):  # an empty bin has no mean
-        expected = predicted @ weights / n
-        observed = truth @ weights / n
+        expected = np.bincount(bins, weights * predicted, minlength=N_BINS) / n
+        observed = np.bincount(bins, weights * truth, minlength=N_BINS) / n
     low, high = wilson(observed, n)
     return Reliability(n=n, predicted=expected, observed=observed, low=low, high=high)
 
@@ -164,12 +166,14 @@ def _positive(p: Predictions) -> tuple[Values, Values]:
     return truth, np.asarray(p.y_score[:, p.positive], dtype=np.float64)
 
 
-def _gaps_in_bins(p: Predictions) -> Values:
-    """Return truth minus probability of each image in the column of its bin, (n, bins)."""
+def _gaps_in_bins(p: Predictions) -> csc_matrix:
+    """Return truth minus probability of each image in the row of its bin, (bins, n)."""
     truth, predicted = _positive(p)
-    return np.asarray(_in_bins(predicted) * (truth - predicted)[:, None])
+    gaps = membership(_bins_of(predicted), n_kinds=N_BINS)
+    gaps.data = truth - predicted
+    return gaps
 
 
-def _in_bins(probability: Values) -> NDArray[np.float64]:
-    """Compute (n, bins): 1 where the image lies in the bin, else 0."""
-    return np.eye(N_BINS)[np.searchsorted(EDGES[1:-1], probability, side="left")]
+def _bins_of(probability: Values) -> NDArray[np.intp]:
+    """Return the bin (n,) of each probability."""
+    return np.searchsorted(EDGES[1:-1], probability, side="left")

@@ -193,7 +193,9 @@ def _posterior_means(
         undefined: (metrics, runs) runs without the metric, which do not count.
         n_draws: Number c of draws.
     """
-    firsts = [_with_imagined_patients(cell) for cell in _first_of_splits(run.finished)]
+    firsts = []
+    for cell in _first_of_splits(run.finished):
+        firsts += _with_imagined_patients([cell])
     labels, patients = _test_images(firsts)
     known_patients, codes = np.unique(patients, return_inverse=True)
     strata = strata_of_patients(labels, codes)
@@ -210,7 +212,7 @@ def _posterior_means(
     totals, counts = np.zeros(shape), np.zeros(shape)
     for rows in _groups(run):
         group = _some_of(run, rows)
-        group = replace(group, finished=tuple(map(_with_imagined_patients, group.finished)))
+        group = replace(group, finished=tuple(_with_imagined_patients(group.finished)))
         measure = measure_of(group)
         for columns, of_images in weights.of_images(group.finished[0].patients):
             block = derive(measure(of_images, names), names)  # (metrics, cells, columns)
@@ -228,14 +230,19 @@ def _posterior_means(
     }
 
 
-def _with_imagined_patients(cell: FinishedCell) -> FinishedCell:
-    """Return a cell with the test images of imagined patients behind the real ones."""
-    predictions, patients = with_imagined(cell.predictions, cell.patients)
-    added = patients[len(cell.ids) :]
-    ids = np.array([f"imagined {code}/{i}" for i, code in enumerate(added)])
-    return replace(
-        cell, predictions=predictions, patients=patients, ids=np.concatenate([cell.ids, ids])
-    )
+def _with_imagined_patients(cells: Sequence[FinishedCell]) -> list[FinishedCell]:
+    """Return cells of one split with the test images of imagined patients behind the real ones."""
+    extended: list[FinishedCell] = []
+    for cell in cells:
+        predictions, patients = with_imagined(cell.predictions, cell.patients)
+        if extended:  # the names are those of the first cell, in memory once
+            patients, ids = extended[0].patients, extended[0].ids
+        else:
+            added = patients[len(cell.ids) :]
+            names = np.array([f"imagined {code}/{i}" for i, code in enumerate(added)])
+            ids = np.concatenate([cell.ids, names])
+        extended.append(replace(cell, predictions=predictions, patients=patients, ids=ids))
+    return extended
 
 
 def _groups(run: ImageRun) -> Iterator[list[int]]:

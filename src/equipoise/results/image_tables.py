@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from equipoise.metrics.base import Values
 from equipoise.metrics.classification import PER_CLASS
 from equipoise.metrics.statistics import mean_known
 from equipoise.results.bootstrap_scores import (
@@ -95,7 +96,7 @@ def _method_result(
         metrics[name] = summarize_runs(scores.values[name][rows], scores.posterior[name][method])
     confusion = np.zeros((len(images.class_names), len(images.class_names)), dtype=np.int64)
     for cell in cells:
-        confusion += cell.predictions.confusion[0].astype(np.int64)
+        confusion += replace(cell.predictions).confusion[0].astype(np.int64)
     return MethodResult(
         method=method,
         n_runs=len(cells),
@@ -109,11 +110,15 @@ def _method_result(
 
 
 def _class_rows(cells: Sequence[FinishedCell], names: Sequence[str]) -> Iterator[ClassRow]:
-    values = {}  # {measure: (runs, k)}
-    for measure, rule in PER_CLASS.items():
-        values[measure] = np.stack([rule(cell.predictions)[0] for cell in cells])
+    values: dict[str, list[Values]] = {measure: [] for measure in PER_CLASS}  # (k,) of each run
+    for cell in cells:
+        predictions = replace(cell.predictions)  # what it prepares would fill the memory
+        for measure, rule in PER_CLASS.items():
+            values[measure].append(rule(predictions)[0])
     truth_of_split = {cell.cell.split: cell.predictions.y_true for cell in cells}
     support = np.bincount(np.concatenate(list(truth_of_split.values())), minlength=len(names))
     for c, name in enumerate(names):
-        of_class = {measure: float(mean_known(v[:, c])) for measure, v in values.items()}
+        of_class = {}
+        for measure, of_runs in values.items():
+            of_class[measure] = float(mean_known(np.array([of_run[c] for of_run in of_runs])))
         yield ClassRow(name=name, support=int(support[c]), **of_class)

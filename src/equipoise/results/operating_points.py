@@ -20,9 +20,7 @@ from equipoise.results.bootstrap_scores import N_DRAWS, BootstrapScores, Measure
 from equipoise.results.calibration import (
     CalibrationRow,
     ReliabilityRow,
-    calibrate,
-    calibration_rows,
-    reliability_rows,
+    calibration_tables,
 )
 from equipoise.results.comparison import compare_on
 from equipoise.results.method_tables import summarize_runs
@@ -96,12 +94,12 @@ def tabulate_operating(run: ImageRun, *, n_draws: int = N_DRAWS) -> OperatingTab
         compared = MEASURES[point.compared]
         compared = replace(compared, name=f"{point.name}/{compared.name}")
         comparisons += compare_on(compared, run, scores)
-    calibrated = calibrate(run, tunings)
+    calibration, reliability = calibration_tables(run, tunings)
     return OperatingTables(
         points=list(point_rows(run, scores)),
         comparisons=comparisons,
-        calibration=list(calibration_rows(run.methods, calibrated)),
-        reliability=list(reliability_rows(run.methods, calibrated)),
+        calibration=calibration,
+        reliability=reliability,
     )
 
 

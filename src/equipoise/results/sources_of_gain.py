@@ -51,6 +51,6 @@ def _best_on_validation(methods: list[str], run: ImageRun) -> str:
     means = {}
     for method in methods:
         cells = on_validation.cells_of(method)
-        values = [float(metric.rule(cell.predictions)[0]) for cell in cells]
+        values = [cell.value_of(metric) for cell in cells]
         means[method] = float(mean_known(np.array(values))) if values else math.nan
     return best_first(metric, means)[0]
