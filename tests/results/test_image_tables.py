@@ -3,6 +3,7 @@
 import csv
 import math
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from equipoise.exceptions import DataError, SettingError
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.runner import run_study
 from equipoise.experiments.study import Study
+from equipoise.metrics.base import Predictions
 from equipoise.metrics.classification import METRICS
 from equipoise.metrics.statistics import paired_test
 from equipoise.results import image_tables as table
 from equipoise.results.bootstrap_scores import score
 from equipoise.results.image_tables import write_image_tables
 from equipoise.results.records import Comparison, Results
+from equipoise.results.tables import write_all_tables
 from equipoise.runs.cell import Cell
 from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
@@ -295,3 +298,14 @@ def test_what_a_study_writes_is_read(make_study: Callable[..., Study], tmp_path:
     assert results.class_names == ("class-0", "class-1")
     assert results.rare_class == 1
     assert set(results.methods[0].seconds) == {"resample", "train", "predict"}
+
+
+def test_stored_predictions_stay_as_small_as_they_were_read(write_run: WriteRun) -> None:
+    """Sorted images and the like, kept for every cell, would fill the memory of a large run."""
+    run = open_run(write_run({"none": ARMS["none"], "bad": ARMS["bad"]}, n_splits=2))
+    write_all_tables(run)
+    names = {field.name for field in fields(Predictions)}
+    for cell in run.images.finished:
+        for predictions in (cell.predictions, cell.validation):
+            assert vars(predictions).keys() <= {*names, "_per_image"}
+            assert not vars(predictions).get("_per_image")
