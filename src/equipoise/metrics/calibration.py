@@ -82,7 +82,7 @@ def reliability(p: Predictions) -> Reliability:
     """
     truth, predicted = _positive(p)
     bins, weights = _bins_of(predicted), p.weighting[0]
-    n = np.bincount(bins, weights, minlength=N_BINS)
+    n = np.asarray(np.bincount(bins, weights, minlength=N_BINS), dtype=np.float64)
     with np.errstate(invalid="ignore"):  # an empty bin has no mean
         expected = np.bincount(bins, weights * predicted, minlength=N_BINS) / n
         observed = np.bincount(bins, weights * truth, minlength=N_BINS) / n

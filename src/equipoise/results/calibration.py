@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.arrays import Rows
 from equipoise.metrics.base import Predictions
@@ -160,7 +161,7 @@ def _reliability_rows(
 
 def _image_codes(run: ImageRun) -> dict[str, Rows]:
     """Return a number (n,) for each test image of each split, the same in every split."""
-    ids_of = {}
+    ids_of: dict[str, NDArray[np.str_]] = {}
     for finished in run.finished:
         ids_of.setdefault(finished.cell.split, finished.ids)
     if not ids_of:
