@@ -14,27 +14,37 @@ from equipoise.validation import (
 )
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("shape", [(2, 1, 4, 5), (2, 3, 4, 5), (0, 1, 4, 4), (2, 1, 4, 4, 4)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
+@pytest.mark.parametrize("shape", [(2, 1, 4, 5), (2, 4, 4, 5), (0, 1, 4, 4), (2, 1, 4, 4, 4)])
 def test_good_images_pass_unchanged(shape: tuple[int, ...], dtype: Any) -> None:
     images: Any = np.zeros(shape, dtype=dtype)
     assert check_images(images) is images
 
 
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.uint32, np.float16, np.float64])
+def test_other_numbers_become_float32(dtype: Any) -> None:
+    images = np.array([0, 1, 100], dtype=dtype).reshape(3, 1, 1, 1)
+    checked = check_images(images)
+    assert checked.dtype == np.float32
+    np.testing.assert_array_equal(checked, images)
+
+
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        ([[1]], r"as a NumPy array, got list\. Use np\.asarray"),
+        ([[1, 2], [3]], r"as an array \(n, c, h, w\), got list"),
+        (np.full((2, 1, 8, 8), "a"), "as numbers, got <U1"),
+        (np.full((2, 1, 8, 8), 2**24 + 1), "whole numbers beyond"),
+        (np.full((2, 1, 8, 8), 1e39), "Expected finite photos"),
+        (np.zeros((17, 64)), r"X\.reshape\(-1, 1, height, width\)"),
         (
             np.zeros((17, 8, 8), dtype=np.uint8),
             r"\(n, c, h, w\), got \(17, 8, 8\)\. .* X\[:, None\]",
         ),
         (
             np.zeros((2, 8, 8, 3), dtype=np.uint8),
-            r"1 or 3 channels on axis 1, got shape \(2, 8, 8, 3\)",
+            r"1 to 4 channels on axis 1, got shape \(2, 8, 8, 3\).*moveaxis",
         ),
-        (np.zeros((2, 1, 8, 8)), "uint8, uint16 or float32, got float64"),
-        (np.zeros((2, 1, 8, 8), dtype=np.int64), "got int64"),
         (
             np.full((2, 1, 8, 8), np.nan, dtype=np.float32),
             "Expected finite photos, got NaN or infinity",

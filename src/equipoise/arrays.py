@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 
 from equipoise.image_rows import MOST_COPIED, ImageRows, ImageSource
 
-Images = NDArray[Any]  # (n, c, *spatial), uint8, uint16 or float32
+Images = NDArray[Any]  # (n, c, *spatial) in one of STORAGE_TYPES
 Labels = NDArray[np.int64]  # (n,)
 LabeledImages = tuple[ImageSource, NDArray[Any]]  # of an estimator: labels of any kind
 Rows = NDArray[np.int64]  # row indices into a dataset
 Scores = NDArray[np.float64]  # (n, k), each row sums to 1
 ValueRange = tuple[float, float]
 
-STORAGE_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+STORAGE_TYPES = tuple(np.dtype(kind) for kind in (np.uint8, np.uint16, np.int16, np.float32))
 
 
 def value_range(images: ImageSource) -> ValueRange:
     """Return the values that represent black and white.
 
-    For uint8 they are 0 and 255. For uint16 and float32 they are the extremes of the given images,
+    For uint8 they are 0 and 255. For other types they are the extremes of the given images,
     because a 12-bit film stored in 16 bits would otherwise look black; pass training images only.
 
     Example:

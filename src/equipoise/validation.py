@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,36 +12,84 @@ from equipoise.arrays import STORAGE_TYPES, Labels
 from equipoise.exceptions import DataError, SettingError
 from equipoise.image_rows import ImageRows, ImageSource, blocks
 
-ImagesT = TypeVar("ImagesT", bound=ImageSource)
+MOST_CHANNELS = 4
+MOST_WHOLE = 2**24  # whole numbers up to it are exact in float32
 
 
-def check_images(images: ImagesT, *, name: str = "images") -> ImagesT:
-    """Return `images` if they have shape (n, c, *spatial) and a storage type.
+def check_images(images: Any, *, name: str = "images") -> ImageSource:
+    """Return images of shape (n, c, *spatial) in a storage type, converted if need be.
+
+    Arrays of uint8, uint16, int16 (Hounsfield units) and float32 stay as they are. Tensors of
+    torch and MONAI are brought to the CPU, everything else that NumPy makes an array of becomes
+    one, and other numbers become float32, whose black and white are the extremes of the training
+    images.
 
     Raises:
-        DataError: Not an array, no channel axis, not 1 or 3 channels, another type, or not finite.
+        DataError: No channel axis, not 1 to 4 channels, no numbers, not finite, or whole numbers
+            that float32 cannot represent.
+
+    Example:
+        >>> check_images(np.zeros((2, 1, 4, 4))).dtype
+        dtype('float32')
     """
     if not isinstance(images, np.ndarray | ImageRows):
-        kind = type(images).__name__
-        raise DataError(f"Expected {name} as a NumPy array, got {kind}. Use np.asarray(images).")
+        images = _as_array(images, name)
     if images.ndim < 4:
         raise DataError(
-            f"Expected {name} of shape (n, c, h, w), got {images.shape}. "
-            "Add a channel axis with X[:, None]."
+            f"Expected {name} of shape (n, c, h, w), got {images.shape}. {_missing_axis(images)}"
         )
-    if images.shape[1] not in (1, 3):
+    if not 1 <= images.shape[1] <= MOST_CHANNELS:
         raise DataError(
-            f"Expected {name} with 1 or 3 channels on axis 1, got shape {images.shape}."
+            f"Expected {name} with 1 to {MOST_CHANNELS} channels on axis 1, got shape "
+            f"{images.shape}. Channels in the end go there with np.moveaxis(X, -1, 1)."
         )
     if images.dtype not in STORAGE_TYPES:
-        raise DataError(
-            f"Expected {name} as uint8, uint16 or float32, got {images.dtype}. Convert with astype."
-        )
+        images = _as_float(np.asarray(images), name)
     if images.dtype == np.float32 and not all(np.isfinite(block).all() for block in blocks(images)):
         raise DataError(
             f"Expected finite {name}, got NaN or infinity. Remove or repair these images."
         )
-    return images
+    checked: ImageSource = images
+    return checked
+
+
+def _as_array(images: Any, name: str) -> NDArray[Any]:
+    """Return a tensor, or what NumPy makes an array of, as an array."""
+    if hasattr(images, "detach"):  # a tensor; this module does not import torch
+        images = images.detach().cpu()
+        images = images.float() if str(images.dtype) == "torch.bfloat16" else images
+    try:
+        return np.asarray(images)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"Expected {name} as an array (n, c, h, w), got {type(images).__name__}: {error}"
+        ) from error
+
+
+def _as_float(images: NDArray[Any], name: str) -> NDArray[np.float32]:
+    """Convert numbers to float32, without loss where they are whole."""
+    if images.dtype.kind not in "biuf":
+        raise DataError(f"Expected {name} as numbers, got {images.dtype}.")
+    whole = images.dtype.kind in "iu" and images.size > 0
+    if whole and not -MOST_WHOLE <= int(images.min()) <= int(images.max()) <= MOST_WHOLE:
+        raise DataError(
+            f"Expected {name} from {-MOST_WHOLE:,} to {MOST_WHOLE:,}, got whole numbers beyond, "
+            "which float32 cannot represent. Divide them first."
+        )
+    with np.errstate(over="ignore"):  # what is infinite then is refused as such
+        return images.astype(np.float32)
+
+
+def _missing_axis(images: NDArray[Any]) -> str:
+    """Return how a table of numbers or gray images become images."""
+    if images.ndim == 3:
+        return "Add a channel axis with X[:, None]."
+    if images.ndim == 2:
+        return (
+            "Rows of pixels become images with X.reshape(-1, 1, height, width); rows of features "
+            "are for imblearn.over_sampling.SMOTE, or for equipoise.data.smote.interpolate."
+        )
+    return "Pass several images in one array."
 
 
 def check_square(images: ImageSource) -> None:
@@ -84,6 +132,11 @@ def check_classes(labels: Any, n: int, *, name: str = "labels") -> NDArray[Any]:
         >>> check_classes(["normal", "pneumonia"], 2).tolist()
         ['normal', 'pneumonia']
     """
+    if labels is None:
+        raise DataError(
+            f"Expected {name}, one for each image, got None: this fit requires y to be passed, but "
+            "the target y is None."
+        )
     array = np.asarray(labels)
     if array.shape == (n, 1):
         from sklearn.utils.validation import column_or_1d
@@ -109,7 +162,7 @@ def check_classes(labels: Any, n: int, *, name: str = "labels") -> NDArray[Any]:
     return array
 
 
-def check_images_and_labels(images: ImagesT, labels: Any) -> tuple[ImagesT, Labels]:
+def check_images_and_labels(images: Any, labels: Any) -> tuple[ImageSource, Labels]:
     """Check images and labels, and that there is at least one image.
 
     Raises:
@@ -119,7 +172,7 @@ def check_images_and_labels(images: ImagesT, labels: Any) -> tuple[ImagesT, Labe
     return images, check_labels(labels, len(images))
 
 
-def check_images_and_classes(images: ImagesT, labels: Any) -> tuple[ImagesT, NDArray[Any]]:
+def check_images_and_classes(images: Any, labels: Any) -> tuple[ImageSource, NDArray[Any]]:
     """Check images and labels of any kind, and that there is at least one image.
 
     Raises:
@@ -129,7 +182,7 @@ def check_images_and_classes(images: ImagesT, labels: Any) -> tuple[ImagesT, NDA
     return images, check_classes(labels, len(images))
 
 
-def _at_least_one(images: ImagesT) -> ImagesT:
+def _at_least_one(images: ImageSource) -> ImageSource:
     if len(images) == 0:
         raise DataError("Expected at least one image, got none.")
     return images

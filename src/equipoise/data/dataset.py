@@ -33,6 +33,7 @@ from equipoise.image_rows import (
     most_copied,
     select,
 )
+from equipoise.marked_images import unmarked
 from equipoise.validation import check_images, check_labels
 
 SYNTHETIC = -1  # the "patient" of a synthetic image
@@ -97,7 +98,14 @@ class ImageDataset:
         )
 
     def __post_init__(self) -> None:
-        check_images(self.images)
+        images = check_images(self.images)
+        if images.shape[1] not in (1, 3):
+            raise DataError(
+                f"Expected images of a study with 1 or 3 channels on axis 1, got {images.shape}. "
+                "Estimators take 1 to 4 channels; a study draws gray and color images alone."
+            )
+        images = np.asarray(images, dtype=np.float32) if images.dtype == np.int16 else images
+        object.__setattr__(self, "images", unmarked(images))
         for name in ("labels", "groups"):
             object.__setattr__(self, name, check_labels(getattr(self, name), len(self), name=name))
         for name in ("ids", "masks"):

@@ -1,6 +1,7 @@
 """What all classifiers of images share: the kind of their images, and their labels."""
 
 from abc import abstractmethod
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,9 +14,10 @@ from equipoise.exceptions import DataError
 from equipoise.image_rows import ImageSource
 from equipoise.marked_images import Mask, synthetic_of, unmarked
 from equipoise.randomness import Seeded
-from equipoise.validation import ImagesT, check_images, check_images_and_classes, check_mask
+from equipoise.validation import check_images, check_images_and_classes, check_mask
 
 Params = dict[str, Any]  # parameters of an estimator by name
+GRAY_OR_COLOR = (1, 3)  # channels of images that pretrained networks take
 
 
 class BaseImageClassifier(Seeded, ClassifierMixin, BaseEstimator):
@@ -39,6 +41,7 @@ class BaseImageClassifier(Seeded, ClassifierMixin, BaseEstimator):
     dtype_: "np.dtype[np.generic]"
     span_: ValueRange
     keep_best: str
+    pretrained: str | Path | None
 
     @abstractmethod
     def check_settings(self, side: int) -> None:
@@ -66,13 +69,25 @@ class BaseImageClassifier(Seeded, ClassifierMixin, BaseEstimator):
         predicted: NDArray[Any] = self.classes_[best]
         return predicted
 
-    def check_images(self, images: ImagesT, name: str = "images") -> ImagesT:
-        """Return images if they are like the training images; messages call them `name`.
+    def predict_log_proba(self, X: ImageSource) -> Scores:
+        """Return the natural logarithms of `predict_proba`, -inf where it is 0."""
+        with np.errstate(divide="ignore"):
+            logarithms: Scores = np.log(self.predict_proba(X))
+        return logarithms
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags: images have four axes."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
+
+    def check_images(self, images: ImageSource, name: str = "images") -> ImageSource:
+        """Return images, converted as in `fit`; messages call them `name`.
 
         Raises:
-            DataError: Another shape or storage type.
+            DataError: Another shape or storage type than the training images.
         """
-        images = check_images(images, name=name)
+        images = check_images(unmarked(images), name=name)
         if (images.shape[1:], images.dtype) != (self.shape_, self.dtype_):
             shape = ", ".join(map(str, self.shape_))
             raise DataError(
@@ -134,10 +149,16 @@ class BaseImageClassifier(Seeded, ClassifierMixin, BaseEstimator):
                 f"Expected images of shape (n, c, h, w), got {X.shape}. Use a segmenter for "
                 "volumes."
             )
+        if self.pretrained is not None and X.shape[1] not in GRAY_OR_COLOR:
+            raise DataError(
+                f"Expected images with 1 or 3 channels for pretrained weights, got {X.shape[1]}. "
+                "Use ImageClassifier(pretrained=None), or choose channels with X[:, :3]."
+            )
         self.check_settings(min(X.shape[2:]))
         self.classes_, inverse = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise DataError(f"Expected at least 2 classes, got only {self.classes_.tolist()}.")
+            only = self.classes_.tolist()
+            raise DataError(f"Expected at least 2 classes, got one class: {only}.")
         codes = inverse.astype(np.int64)
         self.counts_ = np.bincount(codes)
         self.real_counts_ = np.bincount(codes[~mask], minlength=len(self.classes_))

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from equipoise.arrays import LabeledImages, Labels, Scores, value_range
 from equipoise.estimators.base_classifier import BaseImageClassifier, Params
 from equipoise.estimators.first_stage import build_network
-from equipoise.estimators.fit_request import FitRequest
+from equipoise.estimators.fit_request import FitRequest, check_sample_weight
 from equipoise.estimators.pretraining import Pretraining, pretrain_trunk
 from equipoise.estimators.relearning import RELEARNED
 from equipoise.estimators.scoring import features_in_chunks, logits_of, probabilities
@@ -180,8 +180,9 @@ class ImageClassifier(BaseImageClassifier):
     def fit(
         self,
         X: ImageSource,
-        y: Labels,
+        y: ArrayLike,
         *,
+        sample_weight: ArrayLike | None = None,
         validation: LabeledImages | None = None,
         workspace: str | Path | None = None,
         synthetic: Mask | None = None,
@@ -191,6 +192,9 @@ class ImageClassifier(BaseImageClassifier):
         Args:
             X: (n, c, h, w) training images, possibly rebalanced.
             y: (n,) labels: whole numbers, text or booleans.
+            sample_weight: (n,) factors of the images' losses, at least 0; the sum over a batch is
+                divided by its number of images, so that a mean of 1 keeps the learning rate. Counts
+                of classes, batches and metrics do not follow them.
             validation: Real images and labels, which choose the weights and when to stop; none are
                 held out from `X`. Images of a class that is not in `y` are left out. Without them
                 the last weights take the place of the best.
@@ -208,16 +212,18 @@ class ImageClassifier(BaseImageClassifier):
         started = time.perf_counter()
         folder = None if workspace is None else Path(workspace)
         X, codes, synthetic = self._check_training(X, y, synthetic)
+        weight = check_sample_weight(sample_weight, len(X), second_stage=self.second_stage)
         self.span_ = value_range(X)
         held_out = self._encode_validation(validation)
-        request = self._request(X, codes, synthetic, held_out, folder)
+        request = self._request(X, codes, synthetic, weight, held_out)
+        request = self._in_workspace(request, folder)
         stage = SECOND_STAGES[self.second_stage]
         if stage is not None:
             stage.check(request)
         pretrained = pretrain_trunk(
             self.pretraining,
             select(X, ~synthetic),
-            y[~synthetic],
+            self.classes_[codes[~synthetic]],
             network="" if self.pretraining is None else name_of(self.network),
             validation=validation,
             workspace=folder,
@@ -355,20 +361,24 @@ class ImageClassifier(BaseImageClassifier):
         X: ImageSource,
         codes: Labels,
         synthetic: Mask,
+        sample_weight: NDArray[np.float32] | None,
         validation: LabeledImages | None,
-        workspace: Path | None,
     ) -> FitRequest:
         """Collect what the fit works on."""
-        request = FitRequest(
+        return FitRequest(
             images=X,
             codes=codes,
             synthetic=synthetic,
+            sample_weight=sample_weight,
             validation=validation,
             span=self.span_,
             device=resolve_device(self.device),
             backbone=find_backbone(self.network),
             settings=self.settings,
         )
+
+    def _in_workspace(self, request: FitRequest, workspace: Path | None) -> FitRequest:
+        """Name the checkpoints by everything that the fit depends on."""
         if workspace is None:
             return request
         nested = {}  # parameters of a pretraining

@@ -160,6 +160,8 @@ def weighted_loss(network: nn.Module, loss: ImbalanceLoss, request: FitRequest) 
     settings = request.settings
     codes = torch.as_tensor(request.codes, device=request.device)
     weights = np.where(request.synthetic, settings.synthetic_weight, 1.0).astype(np.float32)
+    if request.sample_weight is not None:
+        weights = weights * request.sample_weight
     mixing = pick(MIXINGS, settings.mixing, "mixing")
     return RowLoss(
         network=network,

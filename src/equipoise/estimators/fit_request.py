@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 import equipoise
 from equipoise.arrays import LabeledImages, Labels, ValueRange, content_key
 from equipoise.atomic import remove_file
 from equipoise.estimators.settings import ClassifierSettings
-from equipoise.exceptions import DataError
+from equipoise.exceptions import DataError, SettingError
 from equipoise.image_rows import ImageSource, select
 from equipoise.marked_images import Mask
 from equipoise.networks.backbone import Backbone
@@ -36,6 +36,7 @@ class FitRequest:
         device: Device of the network.
         backbone: Record of the network.
         settings: Parameters of the `ImageClassifier`.
+        sample_weight: (n,) factors of the images' losses; None for 1.
         file: Path of the checkpoints without its suffix; None writes none.
     """
 
@@ -47,6 +48,7 @@ class FitRequest:
     device: torch.device
     backbone: Backbone
     settings: ClassifierSettings
+    sample_weight: NDArray[np.float32] | None = None
     file: Path | None = None
 
     def in_workspace(
@@ -72,6 +74,7 @@ class FitRequest:
             *(self.validation or (None, None)),
             parameters,
             equipoise.__version__,
+            *(() if self.sample_weight is None else (self.sample_weight,)),
         )
         return replace(self, file=Path(workspace) / f"classifier-{key[:32]}")
 
@@ -88,6 +91,35 @@ class FitRequest:
         # the network's last: a fit killed in between can still resume
         for suffix in (HEAD, NETWORK):
             remove_file(self.file.with_name(self.file.name + suffix))
+
+
+def check_sample_weight(
+    sample_weight: ArrayLike | None, n: int, *, second_stage: str
+) -> NDArray[np.float32] | None:
+    """Return weights (n,), or None where there are none.
+
+    Raises:
+        DataError: Not n finite numbers of at least 0, or all of them 0.
+        SettingError: A second stage follows, which would ignore them.
+    """
+    if sample_weight is None:
+        return None
+    if second_stage != "none":
+        raise SettingError(
+            f"Expected second_stage='none' with sample_weight, got '{second_stage}', which trains "
+            "on batches of its own."
+        )
+    weights = np.asarray(sample_weight, dtype=np.float32)
+    weights = np.full(n, weights) if weights.ndim == 0 else weights
+    if weights.shape != (n,) or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise DataError(
+            f"Expected sample_weight as {n} finite numbers of at least 0, one for each image, got "
+            f"shape {weights.shape}, or negative numbers or NaN. Sample weights must be 1D array "
+            "or scalar."
+        )
+    if not weights.any():
+        raise DataError("Expected a sample_weight above 0, got zeros for all images.")
+    return weights
 
 
 def encode_validation(

@@ -67,7 +67,7 @@ def ms_ssim(first: Images, second: Images, *, span: ValueRange) -> Values:
     See Also:
         `diversity`: the mean over all pairs of one set.
     """
-    first, second = check_images(first), check_images(second)
+    first, second = np.asarray(check_images(first)), np.asarray(check_images(second))
     if first.shape != second.shape or first.ndim != 4:
         raise DataError(
             f"Expected two sets of images (n, c, h, w) of one shape, "

@@ -249,9 +249,8 @@ class Oversampler(Resampler):
         codes = np.array([codes_of[label] for label in requested.tolist()], dtype=np.int64)
         if len(codes) == 0:
             return np.empty((0, *self.shape_), dtype=self.dtype_)
-        return check_images(
-            self._generate(codes, whole_seed(random_state)), name="generated images"
-        )
+        images = self._generate(codes, whole_seed(random_state))
+        return np.asarray(check_images(images, name="generated images"))
 
     def _fit_resample(
         self,

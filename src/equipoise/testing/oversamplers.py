@@ -60,7 +60,7 @@ def toy_images(
         rng.normal(0.4, 0.15, size=(len(labels), channels, SIDE, SIDE))
         + spacing * labels[:, None, None, None]
     )
-    scale = {"uint8": 255, "uint16": 4095, "float32": 1}[dtype]
+    scale = {"uint8": 255, "uint16": 4095, "int16": 2000, "float32": 1}[dtype]
     images: Images = (np.clip(unit, 0, 1) * scale).astype(dtype)
     return images, labels
 
@@ -126,7 +126,7 @@ def check_balanced_input(resampler: Resampler, folder: Path) -> None:
 
 def check_kind(resampler: Resampler, folder: Path) -> None:
     """New images have the storage type, shape and value range of the training images."""
-    for dtype, channels in (("uint8", 3), ("uint16", 1), ("float32", 1)):
+    for dtype, channels in (("uint8", 3), ("uint16", 1), ("int16", 2), ("float32", 1)):
         images, labels = toy_images(dtype=dtype, channels=channels)
         new, new_labels = _resample(resampler, images, labels)
         assert new.dtype == images.dtype
@@ -174,10 +174,10 @@ def check_bad_input(resampler: Resampler, folder: Path) -> None:
     with_nan = images.astype(np.float32)
     with_nan[3, 0, 2, 2] = np.nan
     bad: list[tuple[Any, Any]] = [
-        (images.tolist(), labels),
+        (images.tolist()[0], labels),
         (images[:, 0], labels),
-        (np.repeat(images, 4, axis=1), labels),
-        (images.astype(np.float64), labels),
+        (np.repeat(images, 5, axis=1), labels),
+        (images.astype(str), labels),
         (with_nan, labels),
         (images[:0], labels[:0]),
         (images, labels[:-1]),

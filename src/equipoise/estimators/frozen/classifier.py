@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -162,7 +162,7 @@ class FrozenClassifier(BaseImageClassifier):
     def fit(
         self,
         X: ImageSource,
-        y: Labels,
+        y: ArrayLike,
         *,
         validation: LabeledImages | None = None,
         workspace: str | Path | None = None,

@@ -316,4 +316,5 @@ def _part(arrays: Mapping[str, NDArray[Any]], part: str, path: Path) -> tuple[Im
             f"Expected labels 0 to {MOST_CLASSES - 1} in {path}, got {labels.max()}. Number the "
             "classes from 0."
         )
-    return check_images(images, name=f"images of {path}"), labels.astype(np.int64)
+    checked = check_images(images, name=f"images of {path}")
+    return np.asarray(checked), labels.astype(np.int64)
