@@ -1,6 +1,6 @@
 """Heads on frozen features, and the features: ours against the straightforward way.
 
-Usage: python -m benchmarks.frozen [--json FILE]
+Usage: python -m benchmarks.frozen [--json FILE] [--only heads stored features]
 
 A head is trained for all weight decays on 5,000 rows of 1,280 features. The reference is what a
 reader would write first: torch's L-BFGS with a strong Wolfe line search, one weight decay after the
@@ -11,18 +11,24 @@ network in batches of the same size that lie ready, with its batch norms.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+import os
+import tempfile
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.timing import Pair, side_by_side
+from benchmarks import duplicates
+from benchmarks.timing import Pair, cpu_seconds, side_by_side
+from equipoise.arrays import Images
 from equipoise.atomic import write_json
+from equipoise.data.feature_store import keys_remembered
 from equipoise.data.phantoms.datasets import chest_films
-from equipoise.estimators.frozen.extractor import BATCH, FrozenExtractor
+from equipoise.estimators.frozen.extractor import BATCH, FrozenExtractor, _remembered
 from equipoise.estimators.frozen.feature_network import (
     MIDDLE,
     PENULTIMATE,
@@ -31,7 +37,7 @@ from equipoise.estimators.frozen.feature_network import (
 )
 from equipoise.estimators.frozen.objectives import Rows
 from equipoise.estimators.frozen.solver import MOST_ITERATIONS, WEIGHT_DECAYS, solve_all
-from equipoise.estimators.frozen.views import PLAIN
+from equipoise.estimators.frozen.views import PLAIN, View, views_of
 from equipoise.experiments.running.environment import machine, versions
 from equipoise.losses import LOSSES
 from equipoise.networks.backbones import build
@@ -40,13 +46,25 @@ N_ROWS, N_FEATURES = 5000, 1280
 GRADIENT = 2e-5  # at which the reference stops
 SIDES = (64, 128, 160)
 N_IMAGES = 32
+PARTS = ("heads", "stored", "features")
+DESCRIPTION = FeatureDescription(
+    network="mobilenet_v2",
+    pretrained=RANDOM,
+    layers=(PENULTIMATE, MIDDLE),
+    side=None,
+    device="cpu",
+)
 
 
-def measure() -> Iterator[Pair]:
-    for loss in ("cross_entropy", "class_weights"):
-        yield heads(loss)
-    for side in SIDES:
-        yield features(side)
+def measure(parts: Collection[str] = PARTS) -> Iterator[Pair]:
+    if "heads" in parts:
+        for loss in ("cross_entropy", "class_weights"):
+            yield heads(loss)
+    if "stored" in parts:
+        yield stored_features()
+    if "features" in parts:
+        for side in SIDES:
+            yield features(side)
 
 
 def heads(loss: str) -> Pair:
@@ -113,17 +131,43 @@ def trained_one_by_one(loss: str, rows: Rows) -> int:
     return 1
 
 
+def stored_features() -> Pair:
+    """Read the features of a split again for the next head, as the first head had to."""
+    images = duplicates.draw(N_ROWS, 64)
+    views = views_of("film", 4)
+    rng = np.random.default_rng(0)
+
+    def drawn(self: FrozenExtractor, chunk: Images, view: View, progress: object) -> object:
+        return rng.normal(size=(len(chunk), self.dimension)).astype(np.float16)
+
+    with tempfile.TemporaryDirectory() as folder, keys_remembered(images):
+        extractor = FrozenExtractor(
+            DESCRIPTION, shape=images.shape[1:], span=(0.0, 255.0), workspace=folder
+        )
+        with patch.object(FrozenExtractor, "_compute", drawn):
+            extractor.fill(images, views)
+
+        def first() -> int:
+            _remembered.clear()
+            return len(extractor(images, views))
+
+        extractor(images, views)
+        return side_by_side(
+            "stored features of the next head",
+            lambda: len(extractor(images, views)),
+            first,
+            unit="images/s",
+            note=f"{N_ROWS} images, {len(views)} views, seconds of the processor; reference: those "
+            f"of the first head; load {os.getloadavg()[0]:.1f}",
+            rounds=5,
+            clock=cpu_seconds,
+        )
+
+
 def features(side: int) -> Pair:
     images = chest_films((N_IMAGES // 2, N_IMAGES // 2), size=side, seed=0).pixels
-    description = FeatureDescription(
-        network="mobilenet_v2",
-        pretrained=RANDOM,
-        layers=(PENULTIMATE, MIDDLE),
-        side=None,
-        device="cpu",
-    )
     extractor = FrozenExtractor(
-        description, shape=images.shape[1:], span=(0.0, 255.0), workspace=None
+        DESCRIPTION, shape=images.shape[1:], span=(0.0, 255.0), workspace=None
     )
     return side_by_side(
         f"frozen features, {side} px",
@@ -151,9 +195,10 @@ def bare(images: np.ndarray) -> Callable[[], int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="file for the numbers")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS)
     arguments = parser.parse_args()
     pairs = []
-    for pair in measure():
+    for pair in measure(arguments.only):
         print(pair.row(), flush=True)
         pairs.append(pair.facts())
     if arguments.json:

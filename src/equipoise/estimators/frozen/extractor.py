@@ -24,8 +24,11 @@ VERSION = 2  # raise it when features of the same description change
 BATCH = {"cpu": 8}  # images in a pass, always filled up, so that no image depends on the others
 BATCH_ELSEWHERE = 64
 HALF_MAX = float(np.finfo(np.float16).max)
+MOST_REMEMBERED = 2**28  # bytes of features that a process keeps for the next heads of a split
 
 Features = NDArray[np.float32]  # (n, views, d)
+
+_remembered: dict[str, Features] = {}  # the latest last; several heads are trained on each
 
 
 class FrozenExtractor:
@@ -69,12 +72,19 @@ class FrozenExtractor:
     def __call__(self, images: ImageSource, views: Sequence[View]) -> Features:
         """Return features (n, views, d) of images (n, c, h, w) in storage type.
 
+        The array may be shared with later calls for the same images: it must not be changed.
+
         Raises:
             DataError: Features are not finite in float16.
         """
         keys = image_keys(images)
+        n_missing = self._count_missing(keys, views)
+        name = fingerprint(self.workspace, self.digest, views, keys)
+        if n_missing == 0 and name in _remembered:
+            _remembered[name] = _remembered.pop(name)
+            return _remembered[name]
         features = np.empty((len(images), len(views), self.dimension), dtype=np.float16)
-        progress = _Progress(self._count_missing(keys, views))
+        progress = _Progress(n_missing)
         for i, view in enumerate(views):
 
             def compute(rows: Rows, view: View = view) -> HalfFeatures:
@@ -82,6 +92,8 @@ class FrozenExtractor:
 
             self._store(view).features(keys, compute, out=features[:, i])
         converted: Features = torch.from_numpy(features).float().numpy()  # faster than NumPy
+        if self.workspace is not None:
+            _remember(name, converted)
         return converted
 
     def fill(self, images: ImageSource, views: Sequence[View]) -> int:
@@ -135,6 +147,14 @@ class FrozenExtractor:
                 "the images."
             )
         return features
+
+
+def _remember(name: str, features: Features) -> None:
+    """Keep features for the next head, and forget the oldest ones beyond `MOST_REMEMBERED`."""
+    _remembered.pop(name, None)
+    _remembered[name] = features
+    while sum(array.nbytes for array in _remembered.values()) > MOST_REMEMBERED:
+        del _remembered[next(iter(_remembered))]
 
 
 class _Progress:
