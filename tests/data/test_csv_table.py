@@ -118,5 +118,23 @@ def test_files_that_are_no_tables_are_refused(content: bytes, message: str, tmp_
 
 
 def test_a_title_above_the_header_is_recognized(tmp_path: Path) -> None:
-    (fault,) = table(tmp_path, "# exported 2021\nfile,label\n1.png,a\n").faults
+    (fault,) = table(tmp_path, "# exported 2021\n# by R\nfile,label\n1.png,a\n2.png,a\n").faults
     assert "(# exported 2021) seems to be a title: remove it" in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('"file" "label"\n"1" "a.png" "ill"\n', r"separated by spaces.*write\.csv"),
+        ('[{"file": "a.png", "label": "ill"}]', "got JSON"),
+    ],
+)
+def test_what_other_programs_write_is_refused_with_what_to_do(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        read_table(path)
+    path.write_text("#,file\n1,a.png\n", encoding="utf-8")
+    assert read_table(path).columns == ("#", "file")

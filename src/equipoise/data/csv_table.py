@@ -162,6 +162,8 @@ def read_table(path: Path) -> Table:
         text, line = text[named.end() :], 1
     header = text.partition("\n")[0]
     separator = named[1] if named else max(SEPARATORS, key=header.count)
+    if refusal := not_separated(text[: text.find("\n", 2000)], header):
+        raise DataError(f"Expected {path} to be a CSV table in UTF-8, {refusal}")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     n_before = line
     try:
@@ -179,6 +181,25 @@ def read_table(path: Path) -> Table:
             f"Expected a CSV table with a header at {path}, got an empty file. Fill it."
         )
     return _as_table(path, lines)
+
+
+def not_separated(beginning: str, header: str) -> str:
+    r"""Return why a text is no table, and what to do, where its beginning shows it; else "".
+
+    Args:
+        beginning: Its first lines.
+        header: The first of them.
+
+    Example:
+        >>> not_separated('"file" "label"\n"1" "a.png" "ill"\n', '"file" "label"')
+        'its fields are separated by spaces. Save it with commas (write.csv in R).'
+    """
+    if header.lstrip()[:1] in ("{", "["):
+        return "got JSON. Save it as CSV."
+    is_separated = any(separator in header for separator in SEPARATORS)
+    if not is_separated and re.search(r'"[ \t]+"', beginning):
+        return "its fields are separated by spaces. Save it with commas (write.csv in R)."
+    return ""
 
 
 def _decode(path: Path) -> str:
@@ -228,7 +249,7 @@ def _as_table(path: Path, lines: Mapping[int, Sequence[str]]) -> Table:
     faults: list[str] = []
     if ragged:
         fix = "Put fields that contain the separator in quotes."
-        if not rows and len(names) == 1:
+        if len(names) == 1 and len(ragged) > len(rows):
             fix = f"Its first line ({first_few(names)}) seems to be a title: remove it."
         faults.append(
             f"expected {len(names)} fields in every line, as in the header: {first_few(ragged)}. "

@@ -14,10 +14,14 @@ _ID = (
     "(s?(id|ids|uid|uuid|guid|no|nr|num|number|nummer|code|key|name|hash|identifier|pseudonym|"
     "barcode|instanceuid))"
 )
+_FOREIGN = (
+    r"(患者|病人|病患|患儿|受试者|被试|被験者|환자|пациент|ασθεν|مريض|المريض|रोगी)"
+    r"\w{0,4}(id|no|nr)?"
+)
 # From what is split as a whole to its parts: the first kind that a table has is taken.
 PATIENTS = re.compile(
     f"{_QUALIFIER}((patient(en|in)?s?|subjects?|participants?|person|individual|donor|proband(en)?|"
-    f"volunteer|paciente|paziente|sujet|sujeto){_ID}*|(pat|subj|usubj|sub|pt|animal|mouse){_ID}|"
+    f"volunteer|paciente|paziente|sujet|sujeto){_ID}*|{_FOREIGN}|(pat|subj|usubj|sub|pt|animal|mouse){_ID}|"
     "eid|mrn|pid|rid)"
 )
 PARTS = (

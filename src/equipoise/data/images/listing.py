@@ -21,8 +21,11 @@ SPLIT_NAMES = {
     "valid": "validation",
     "validation": "validation",
     "dev": "validation",
+    "tune": "validation",
+    "tuning": "validation",
     "test": "test",
     "testing": "test",
+    "holdout": "test",
 }
 SPLIT_FILLERS = ("set", "sets", "data", "images", "imgs", "split")  # as in "training_set"
 NO_PATIENTS = (

@@ -1,6 +1,7 @@
 """Decode the files of a listing in parallel into one array, allocated once."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -153,9 +154,11 @@ def unreadable_error(reasons: Mapping[str, str], n_files: int, root: Path) -> Da
     """
     files_of: dict[str, list[str]] = {}
     for file, reason in reasons.items():
-        files_of.setdefault(reason.rstrip("."), []).append(file)
+        kind = re.sub(r" \(\d+ bytes not processed\)", "", reason.rstrip("."))
+        files_of.setdefault(kind, []).append(file)
     parts = [f"{first_few(files)}: {reason}." for reason, files in files_of.items()]
     some = first_few(parts).replace(".,", ".")
+    some += "" if some.endswith(".") else " reasons."
     return DataError(
         f"Cannot read {len(reasons)} of {n_files} images in {root}: {some} "
         "Repair or remove them, or leave them out with on_error='skip' (--on-error skip)."

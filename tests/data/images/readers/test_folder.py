@@ -227,3 +227,12 @@ def test_a_table_that_names_the_folders_of_patients_is_named(tmp_path: Path) -> 
     (tmp_path / "participants.tsv").write_text("\n".join(lines))
     with pytest.raises(DataError, match=r"“participants\.tsv”, a table that names folders"):
         read(tmp_path, OPTIONS)
+
+
+def test_folders_of_files_that_are_not_read_are_not_all_left_out(tmp_path: Path) -> None:
+    for name in ("ill", "well"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.npy").touch()
+    with pytest.raises(DataError, match=r"ill \(\.npy\), well.*Convert") as refusal:
+        read(tmp_path, ReadOptions(cache="off"))
+    assert "--ignore" not in str(refusal.value)

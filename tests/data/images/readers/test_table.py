@@ -1,5 +1,6 @@
 """A CSV table of paths, labels, patients and splits."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,7 +123,7 @@ def with_line(number: int, line: str) -> str:
         (with_line(2, "a/1.png,,p2,test"), r"t.csv.*'label': line 3 \(a/1"),
         (with_line(2, ",ill,p2,test"), r"'file': line 3 \(no path\)"),
         (with_line(2, "a/1.png,ill,,test"), r"without a patient.*line 3"),
-        (with_line(2, "a/1.png,ill,p2,holdout"), r"'holdout'.*: line 3 .* train,"),
+        (with_line(2, "a/1.png,ill,p2,later"), r"'later'.*: line 3 .* train,"),
         (with_line(2, "a/nowhere.png,ill,p2,test"), r"line 3 \(a/nowhere.png\)"),
         (with_line(2, "a,ill,p2,test"), r"line 3 \(a\)"),
         (
@@ -163,6 +164,20 @@ def test_columns_of_patients_are_found_by_meaning(header: str, tmp_path: Path) -
     assert listing.groups.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     assert f"patients '{header}'" in listing.notes[0]
     assert any(f"of one '{header}'" in note for note in listing.notes) != means_patients(header)
+
+
+@pytest.mark.parametrize(
+    "header", ["患者编号", "患者ID", "환자번호", "ID_пациента", "Код пациента"]
+)
+def test_columns_of_patients_in_other_scripts_are_found_or_asked_about(
+    header: str, tmp_path: Path
+) -> None:
+    try:
+        listing = list_files(table_of_eight(tmp_path, header), OPTIONS)
+    except DataError as error:
+        assert f"--group-column {shlex.quote(header)}" in str(error)  # noqa: PT017
+    else:
+        assert listing.groups.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 @pytest.mark.parametrize("header", ["who_id", "ID", "anon_code", "hash", "my_patient"])
@@ -519,3 +534,24 @@ def test_faults_of_lines_and_damaged_files_are_named_together(tmp_path: Path) ->
     with pytest.raises(ListingError, match=r"line 3 [^$]*a/1\.png: the file is empty") as refused:
         list_files(table(root, "file,label\na/0.png,ill\na/1.png,\na/2.png,well\n"), OPTIONS)
     assert refused.value.class_names == ("", "ill", "well")
+
+
+@pytest.mark.parametrize("column", ["partition", "subset", "set"])
+def test_a_split_with_some_unknown_parts_is_refused_and_one_of_other_things_is_unused(
+    column: str, tmp_path: Path
+) -> None:
+    """One that was called training in part was dropped, and the note said that it was used."""
+    text = GOOD.replace("split", column)
+    path = table(images(tmp_path), text.replace(",test", ",prospective"))
+    with pytest.raises(DataError, match=rf"'prospective'.*column '{column}'.*--split-column none"):
+        list_files(path, OPTIONS)
+    renamed = {"train": "tuning", "test": "holdout"}
+    parts = text
+    for name, other in renamed.items():
+        parts = parts.replace(f",{name}", f",{other}")
+    with pytest.raises(DataError, match=r"no train images|train split"):
+        list_files(table(images(tmp_path / "tuned"), parts), OPTIONS)
+    other = text.replace(",train", ",before").replace(",test", ",after")
+    listing = list_files(table(images(tmp_path / "other"), other), OPTIONS)
+    assert listing.splits is None
+    assert f"split none; not used: {column}" in listing.notes[0]

@@ -125,7 +125,8 @@ def _list_classes(
         notes.append(
             f"Left out, images in no class folder ({len(unclassed):,}): {first_names(unclassed)}."
         )
-    _refuse_empty(path, [name for name, inside in images_of.items() if not inside], folder)
+    empty = [name for name, inside in images_of.items() if not inside]
+    _refuse_empty(path, empty, folder, len(images_of))
     files: list[str] = []
     class_folders: list[str] = []
     inner_paths: list[str] = []
@@ -150,8 +151,8 @@ def _list_classes(
     return list_images(path, images, notes, problems=problems)
 
 
-def _refuse_empty(root: Path, names: Sequence[str], folder: ImageFolder) -> None:
-    """Check that no class folder is without images."""
+def _refuse_empty(root: Path, names: Sequence[str], folder: ImageFolder, n_classes: int) -> None:
+    """Check that no class folder of `n_classes` is without images."""
     if not names:
         return
     contents = []
@@ -160,9 +161,13 @@ def _refuse_empty(root: Path, names: Sequence[str], folder: ImageFolder) -> None
         suffixes = sorted({PurePosixPath(file).suffix or "files without one" for file in files})
         contents.append(f"{name} ({', '.join(suffixes)})" if suffixes else name)
     options = ignore_options(PurePosixPath(name).name for name in names)
+    fix = f"Add images, or leave these folders out with ignore ({options})."
+    if n_classes == len(names):  # nothing would be left
+        fix = "Convert the files there to such images, with one of these endings, or give another "
+        fix += "folder. Volumes are read with --task segmentation."
     raise DataError(
         f"Expected images (PNG, JPEG, BMP or TIFF) in every class folder of {root}, found none in "
-        f"{first_few(contents)}. Add images, or leave these folders out with ignore ({options})."
+        f"{first_few(contents)}. {fix}"
     )
 
 

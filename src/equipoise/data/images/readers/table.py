@@ -132,6 +132,8 @@ def list_files(path: Path, options: ReadOptions) -> Listing:
     if options.group_column is None and not any(patients):
         lines.faults.extend(patients_elsewhere(table, files))
     splits, split_notes = _splits(lines, columns["split"], options)
+    if not any(splits) and not all(map(is_missing, table.cells(columns["split"]))):
+        columns["split"] = None
     images = []
     for file, label, patient, split in zip(
         files, table.cells(label_column), patients, splits, strict=True
@@ -265,9 +267,10 @@ def _splits(lines: Lines, column: str | None, options: ReadOptions) -> tuple[lis
         return [""] * len(cells), []
     way_out = f"leave the column out with split_column='{NO_COLUMN}' (--split-column {NO_COLUMN})"
     if unknown:
-        if options.split_column is None and column.lower() != "split":
-            return [""] * len(cells), []  # "set" or "phase" may mean anything
         names = first_few(list(map(repr, unknown)))
+        is_certain = options.split_column is not None or column.lower() == "split"
+        if not is_certain and set(counts).isdisjoint(SPLIT_NAMES.values()):
+            return [""] * len(cells), []  # "set" or "phase" may mean anything
         rows = lines.rows_where(column, lambda cell: cell in unknown)
         problem = f"splits that are not known ({names}) in column '{column}'"
         lines.add_fault(rows, problem, f"Use {', '.join(SPLIT_NAMES)}, or {way_out}.")
