@@ -1,6 +1,7 @@
 """What reaches worker processes, and what the parent makes of their messages."""
 
 import errno
+import os
 import signal
 import sys
 from collections import deque
@@ -15,7 +16,7 @@ from equipoise.exceptions import CrowdedDeviceError
 from equipoise.experiments.running.protocols import Observer
 from equipoise.experiments.running.workers import (
     Worker,
-    ctrl_c_blocked,
+    ending_signals_blocked,
     unguarded_script_aside,
     work,
 )
@@ -24,11 +25,24 @@ from equipoise.runs.cell import Cell
 CELL = Cell("none", "split-0", 0)
 
 
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals of POSIX")
-def test_ctrl_c_reaches_no_process_that_is_started() -> None:
+@pytest.mark.parametrize("name", ENDING)
+def test_a_signal_ends_a_program_after_the_process_that_it_starts_has_begun(name: str) -> None:
+    """Else that process writes a traceback: its parent was gone before it was told what to do."""
+    number = signal.Signals[name]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    with ctrl_c_blocked():
-        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    came: list[int] = []
+    handler = signal.signal(number, lambda number, _: came.append(number))
+    try:
+        with ending_signals_blocked():
+            os.kill(os.getpid(), number)
+            assert not came
+        assert came == [number]
+    finally:
+        signal.signal(number, handler)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
 
 
@@ -132,3 +146,18 @@ def test_what_keeps_a_worker_from_starting_is_an_error_of_the_run() -> None:
     signal.signal(signal.SIGINT, handler)
     [(kind, error)] = connection.sent
     assert (kind, type(error)) == ("unusable", MemoryError)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals of POSIX")
+def test_only_ctrl_c_never_reaches_a_worker() -> None:
+    blocked = set(map(signal.Signals.__getitem__, ENDING))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+    handler = signal.getsignal(signal.SIGINT)
+    connection: Any = EndsAfter()
+    try:
+        work(connection, Unusable(), 1)  # type: ignore[arg-type]
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, []) & blocked == {signal.SIGINT}
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert len(connection.sent) == 1

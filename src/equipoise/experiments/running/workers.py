@@ -66,7 +66,7 @@ class Worker:
         arguments = (child_connection, portable, n_threads, device)
         self.process: SpawnProcess = context.Process(target=work, args=arguments, daemon=True)
         try:
-            with ctrl_c_blocked(), unguarded_script_aside():
+            with ending_signals_blocked(), unguarded_script_aside():
                 self.process.start()
         except (PicklingError, TypeError, AttributeError) as error:
             raise SettingError(
@@ -133,6 +133,8 @@ def work(
 ) -> None:
     """Train the cells that arrive through the connection until killed; the worker's side."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGHUP))
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         import torch
@@ -180,16 +182,18 @@ def unguarded_script_aside() -> Iterator[None]:
 
 
 @contextmanager
-def ctrl_c_blocked() -> Iterator[None]:
-    """Let the processes that the block starts never see Ctrl-C, not even before they run our code.
+def ending_signals_blocked() -> Iterator[None]:
+    """Let no signal end this process while the block starts others, which would be left half begun.
 
-    Ctrl-C reaches all processes of a terminal; the parent ends its workers.
+    The processes that it starts never see Ctrl-C, which reaches all processes of a terminal: the
+    parent ends its workers. `work` lets the other signals reach them.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # which would unblock it
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    resource_tracker.ensure_running()  # which would unblock Ctrl-C
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
     finally:
