@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,6 +32,7 @@ from equipoise.experiments.study import Study
 from equipoise.runs.cell import Cell
 from equipoise.runs.cell_record import FailedCellRecord
 from equipoise.runs.store import RunStore
+from equipoise.training.devices import resolve_device
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'equipoise[ray]'")
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -65,12 +66,23 @@ def ending_with_ray() -> Iterator[ExitStack]:
 
 
 @pytest.fixture(scope="module")
-def executor() -> Iterator[RayExecutor]:
-    """Ray on this machine."""
-    with reaching_workers(), ending_with_ray():
-        executor = RayExecutor(workers=2, device="cpu")
-        assert executor.n_workers == 2
-        yield executor
+def cluster() -> Iterator[Any]:
+    """A head without CPUs and a node with two, on this machine."""
+    from ray.cluster_utils import Cluster
+
+    with reaching_workers(), ending_with_ray() as stack:
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+        stack.callback(cluster.shutdown)
+        stack.callback(ray.shutdown)
+        cluster.add_node(num_cpus=2)
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def executor(cluster: Any) -> RayExecutor:
+    executor = RayExecutor(cluster.address, workers=2, device="cpu")
+    assert executor.n_workers == 2
+    return executor
 
 
 def files_of(store: RunStore, cells: Sequence[Cell]) -> dict[str, bytes]:
@@ -86,42 +98,10 @@ def files_of(store: RunStore, cells: Sequence[Cell]) -> dict[str, bytes]:
 @pytest.fixture
 def study(toy: ImageDataset) -> Study:
     budget = Budget(n_steps=3, gan_steps=2, gan_batch_size=8, device="cpu")
-    methods = build_methods(["none", "dcgan", "dcgan_curated"], budget)
+    methods = build_methods(["none", "dcgan", "dcgan@0.5"], budget)
     return Study(
         name="toy", dataset=toy, splits=hold_out(toy, n_splits=1), methods=methods, seeds=(0,)
     )
-
-
-def test_a_node_that_is_lost_in_mid_cell_costs_nothing(
-    make_study: Callable[..., Study], fakes: Any, tmp_path: Path
-) -> None:
-    """The first test of this file: the others share a Ray of this machine."""
-    from ray.cluster_utils import Cluster
-
-    slow = {"slow": Pipeline([("classify", fakes.Slow(pause=4.0))])}
-    study = make_study(seeds=(0, 1), methods={**slow, **make_study().methods})
-    store, here = RunStore(tmp_path / "run"), RunStore(tmp_path / "here")
-
-    class LosesANode(Logbook):
-        def stepped(self, cell: Cell, fit: str, step: int, n_steps: int) -> None:
-            if doomed in cluster.worker_nodes:
-                cluster.remove_node(doomed, allow_graceful=False)
-
-    log = LosesANode()
-    with reaching_workers(), ending_with_ray() as stack:
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-        stack.callback(cluster.shutdown)
-        stack.callback(ray.shutdown)
-        doomed = cluster.add_node(num_cpus=1)
-        cluster.add_node(num_cpus=1)
-        executor = RayExecutor(cluster.address, device="cpu")
-        assert executor.n_workers == 2
-        run_study(study, store, executor=executor, observer=log)
-        assert executor.n_workers == 1
-    run_study(study, here, executor=InProcess())
-    cells = list(study.cells())
-    assert files_of(store, cells) == files_of(here, cells)
-    assert len(log.began_cells) == len(log.ended_cells) == len(cells)
 
 
 def test_cells_have_the_bytes_of_those_trained_here(
@@ -141,8 +121,8 @@ def test_cells_have_the_bytes_of_those_trained_here(
     run_study(study, unseen, executor=executor)
     assert files_of(unseen, cells) == expected
     assert not list(unseen.workspace.glob("gan*"))
-    curated = unseen.record(Cell("dcgan_curated", "split-0", 0)).to_json()
-    assert curated["resumed"]  # by the fit of dcgan, which traveled
+    half_dose = unseen.record(Cell("dcgan@0.5", "split-0", 0)).to_json()
+    assert half_dose["resumed"]  # by the fit of dcgan, which traveled
 
     # images that are too many for the object store
     monkeypatch.setattr(ray_executor, "SHARE_OF_STORE", 0.0)
@@ -268,3 +248,51 @@ def test_other_versions_are_refused_with_the_node(
     monkeypatch.setattr(ray_cluster, "versions", lambda: mine)
     with pytest.raises(SettingError, match=r"on the node .*torch 1\.0"):
         run_study(study, RunStore(tmp_path / "run"), executor=executor)
+
+
+def test_a_node_that_is_lost_in_mid_cell_costs_nothing(
+    cluster: Any,
+    executor: RayExecutor,
+    make_study: Callable[..., Study],
+    fakes: Any,
+    tmp_path: Path,
+) -> None:
+    """The third node of the cluster; it ends when a cell on it has reported its first step."""
+    from ray._private.ray_constants import PROCESS_TYPE_RAYLET
+
+    def study_with(pause: float) -> Study:
+        slow = {"slow": Pipeline([("classify", fakes.Slow(pause=pause))])}
+        return make_study(seeds=(0, 1, 2), splits=make_study().splits[:1], methods=slow)
+
+    class LosesANode(Logbook):
+        lost_cell: Cell | None = None
+
+        def stepped(self, cell: Cell, fit: str, step: int, n_steps: int) -> None:
+            if fit == on_doomed and doomed in cluster.worker_nodes:
+                cluster.remove_node(doomed, allow_graceful=False)
+                self.lost_cell = cell
+            elif cell == self.lost_cell:
+                self.fits.add((fit, step))
+
+    store, here, log = RunStore(tmp_path / "run"), RunStore(tmp_path / "here"), LosesANode()
+    doomed = cluster.add_node(num_cpus=1)
+    [raylet] = doomed.all_processes[PROCESS_TYPE_RAYLET]
+    on_doomed = f"child of {raylet.process.pid}"
+    warm = ray.remote(num_cpus=1)(resolve_device)  # torch is imported: the cell begins at once
+    here_only = ray_cluster.on_node(ray, doomed.node_id)
+    ray.get(warm.options(scheduling_strategy=here_only).remote("cpu"))
+    all_nodes = replace(executor, workers=None)
+    assert all_nodes.n_workers == 3
+    run_study(study_with(pause=3.0), store, executor=all_nodes, observer=log)
+    assert log.lost_cell is not None
+    assert on_doomed not in {fit for fit, _ in log.fits}
+    assert log.fits  # the cell was trained again elsewhere
+    study = study_with(pause=0.0)
+    run_study(study, here, executor=InProcess())
+    cells = list(study.cells())
+    assert files_of(store, cells) == files_of(here, cells)
+    assert len(log.began_cells) == len(log.ended_cells) == len(cells)
+    until = monotonic() + 20  # Ray notices the loss of a worker before that of its node
+    while all_nodes.n_workers > 2 and monotonic() < until:
+        sleep(0.1)
+    assert all_nodes.n_workers == 2
