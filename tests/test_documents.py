@@ -1,15 +1,20 @@
 """Files and names that the documents mention exist."""
 
+import ast
 import importlib
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
+from typer.main import get_command
 
 import equipoise
+from equipoise.cli.app import app
 from equipoise.data.phantoms.datasets import chest_films
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +26,10 @@ PAGES = (
     ROOT / "docs" / "concepts.md",
     ROOT / "docs" / "zoo.md",
 )
+MODULES = {
+    *("audit", "curation", "data", "estimators", "exceptions", "features", "losses", "methods"),
+    *("metrics", "networks", "patches", "resampling"),
+}
 FILE = re.compile(r"`(?:src/equipoise/)?((?:[a-z_0-9]+/)+[a-z_0-9]+\.py)`")
 
 
@@ -83,6 +92,79 @@ def test_the_readme_s_python_example_runs(
     )
     assert done.returncode == 0, done.stderr
     assert "none" in done.stdout
+
+
+PYTHON = re.compile(r"```python\n(.*?)```", flags=re.DOTALL)
+SITE = sorted((ROOT / "docs").rglob("*.md"))
+WITH_PYTHON = [
+    page
+    for page in SITE
+    if "tutorials" not in page.parts and PYTHON.search(page.read_text(encoding="utf-8"))
+]
+
+
+def python_of(page: Path) -> str:
+    """Return the python blocks of a page as one program, without the scripts that it includes."""
+    blocks = PYTHON.findall(page.read_text(encoding="utf-8"))
+    return "\n".join(block for block in blocks if "--8<--" not in block)
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.stem)
+def test_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    """Blocks of a page share a namespace; scripts are run by `test_example_scripts.py`."""
+    (tmp_path / "page.py").write_text(python_of(page), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_pages_with_python_are_seen() -> None:
+    assert {page.stem for page in WITH_PYTHON} >= {"index", "own_parts", "part_alone"}
+
+
+def test_scripts_that_pages_include_exist() -> None:
+    n_scripts = 0
+    for page in SITE:
+        for name in re.findall(r'--8<-- "([^"]+)"', page.read_text(encoding="utf-8")):
+            n_scripts += 1
+            assert (ROOT / name).is_file(), f"{page.name}: {name}"
+    assert n_scripts >= 6
+
+
+def command_lines() -> list[tuple[str, str]]:
+    """Return every `equipoise ...` line of the console blocks, with its page."""
+    lines = []
+    for page in (ROOT / "README.md", *SITE):
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL):
+            for line in re.findall(r"^\$ (?:\S*/)?equipoise (.*)$", block, flags=re.MULTILINE):
+                lines.append((page.name, line))
+    return lines
+
+
+@pytest.mark.parametrize(("page", "line"), command_lines())
+def test_commands_of_pages_have_these_options(page: str, line: str) -> None:
+    """The parser accepts the line; nothing is run."""
+    command: Any = get_command(app)
+    words = shlex.split(line, comments=True)
+    context = command.make_context("equipoise", list(words), resilient_parsing=False)
+    name, command, rest = command.resolve_command(context, words)
+    while hasattr(command, "resolve_command") and rest:
+        _, command, rest = command.resolve_command(context, rest)
+    command.make_context(name, rest, parent=context)
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    documented = {name.rpartition(".")[2] for name in re.findall(r"^::: (\S+)$", text, flags=re.M)}
+    missing = []
+    for stub in PACKAGE.rglob("__init__.pyi"):
+        for node in ast.parse(stub.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign):
+                missing += set(ast.literal_eval(node.value)) - documented - MODULES
+    assert missing == []
 
 
 def test_parts_named_in_the_zoo_exist() -> None:
