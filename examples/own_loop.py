@@ -9,9 +9,9 @@ import equipoise as eq
 
 def main() -> None:
     # 1. Images split by patient.
-    films = eq.data.chest_films((240, 40), size=32, seed=0)
-    (split,) = eq.data.hold_out(films, n_splits=1)
-    train, test = films.subset(split.train), films.subset(split.test)
+    cells = eq.data.cells((240, 40), size=32, seed=0)
+    (split,) = eq.data.hold_out(cells, n_splits=1)
+    train, test = cells.subset(split.train), cells.subset(split.test)
 
     # 2. A loss is a module of torch, built from class counts: LDAM, Focal, ... or one by name.
     counts = np.bincount(train.labels)
@@ -20,7 +20,7 @@ def main() -> None:
     # 3. Your network and your loop.
     torch.manual_seed(0)
     network = nn.Sequential(
-        nn.Conv2d(1, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2), nn.ReLU(),
+        nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2), nn.ReLU(),
         nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(256, 2),
     )  # fmt: skip
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
