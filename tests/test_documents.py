@@ -159,7 +159,7 @@ def test_every_public_name_is_in_the_reference() -> None:
     pages = (ROOT / "docs" / "reference").glob("*.md")
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     documented = {name.rpartition(".")[2] for name in re.findall(r"^::: (\S+)$", text, flags=re.M)}
-    missing = []
+    missing: list[str] = []
     for stub in PACKAGE.rglob("__init__.pyi"):
         for node in ast.parse(stub.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign):
