@@ -14,7 +14,7 @@ Point = tuple[float, float]
 Curve = Sequence[Point]
 Span = tuple[float, float]
 
-INK = "#3b4048"
+INK = "currentColor"  # dark on white paper, light on black
 # Okabe and Ito's color-blind safe colors; their yellow is left out because it fades on white paper.
 OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES = ("", "7 3", "2 3")

@@ -10,6 +10,7 @@ import equipoise
 from equipoise.atomic import atomic_file
 from equipoise.discovery import modules
 from equipoise.report import (
+    captions,
     charts,
     classification,
     formatting,
@@ -29,6 +30,7 @@ from equipoise.runs.run import Run
 TEMPLATES = Path(__file__).parent / "templates"
 TASKS = {"classification": classification, "segmentation": segmentation}
 FILTERS = (
+    captions.captioned,
     tables.signed_interval,
     formatting.breakable,
     formatting.decimal,
