@@ -17,7 +17,7 @@ MINUS = str.maketrans({"−": "-", "–": "-", "\xad": None, "\u200b": None})  #
 
 
 @dataclass
-class Cell:
+class TableCell:
     """A cell of a table: its text, and the small text below it."""
 
     text: str = ""
@@ -29,7 +29,7 @@ class Cell:
 class TableCells(HTMLParser):
     """Collects the cells of one table, row by row; drawings have none."""
 
-    rows: list[list[Cell]] = field(default_factory=list)
+    rows: list[list[TableCell]] = field(default_factory=list)
     _is_in_cell: bool = False
     _n_small: int = 0
     _n_drawings: int = 0
@@ -42,7 +42,7 @@ class TableCells(HTMLParser):
         if tag == "tr":
             self.rows.append([])
         elif tag in ("td", "th"):
-            self.rows[-1].append(Cell(columns=int(dict(attrs).get("colspan") or 1)))
+            self.rows[-1].append(TableCell(columns=int(dict(attrs).get("colspan") or 1)))
             self._is_in_cell = True
         self._n_small += tag == "small"
         self._n_drawings += tag == "svg"
@@ -111,12 +111,12 @@ def csv_of(table: str) -> str:
     return file.getvalue()
 
 
-def _spread(row: list[Cell], n_columns: int) -> list[Cell]:
+def _spread(row: list[TableCell], n_columns: int) -> list[TableCell]:
     """Return one cell for each column; those that a wide cell covers are empty."""
     cells = []
     for cell in row:
-        cells += [cell, *(Cell() for _ in range(cell.columns - 1))]
-    return cells + [Cell()] * (n_columns - len(cells))
+        cells += [cell, *(TableCell() for _ in range(cell.columns - 1))]
+    return cells + [TableCell()] * (n_columns - len(cells))
 
 
 def _plain(text: str) -> str:
