@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from equipoise.exceptions import DataError
+from equipoise.exceptions import DataError, SettingError
 
 
 class ImbalanceLoss(nn.Module, ABC):
@@ -23,24 +23,61 @@ class ImbalanceLoss(nn.Module, ABC):
     def terms(self, logits: Tensor, target: Tensor) -> Tensor:
         """Compute the loss of each item: logits (n, k, *spatial), classes -> (n, *spatial)."""
 
-    def forward(self, logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        weights: Tensor | None = None,
+        *,
+        reduction: str = "mean",
+        ignore_index: int | None = None,
+    ) -> Tensor:
         """Average the terms, optionally weighted by image; the divisor is their number.
 
         torch's weighted cross-entropy divides by the sum of the weights instead, and so by another
         number in every batch.
 
         Args:
-            logits: (n, k, *spatial).
-            target: (n, *spatial) classes 0..k-1.
+            logits: (n, k, *spatial); half precision is computed in float32.
+            target: (n, *spatial) classes 0..k-1 of any integer type, or (n, k, *spatial) shares of
+                the classes, whose terms are averaged.
             weights: (n,) weights of the images; None for 1.
+            reduction: "mean" or "sum" for a scalar, "none" for the terms (n, *spatial).
+            ignore_index: Items of this class count nothing, also in the divisor; where no item
+                counts, the mean is 0. None ignores none; -100 is torch's default.
 
-        Returns:
-            A scalar.
+        Raises:
+            SettingError: Another reduction.
         """
-        terms = self.terms(logits, target)
+        if reduction not in ("mean", "sum", "none"):
+            raise SettingError(f"Expected reduction 'mean', 'sum' or 'none', got {reduction!r}.")
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        ignored = None
+        if target.is_floating_point():
+            terms = self._terms_of_shares(logits, target)
+        else:
+            target = target.long()
+            if ignore_index is not None:
+                ignored = target == ignore_index
+                target = target.masked_fill(ignored, 0)
+            terms = self.terms(logits, target)
         if weights is not None:
             terms = terms * weights.view(-1, *[1] * (terms.ndim - 1))
-        return terms.mean()
+        if ignored is not None:
+            terms = terms.masked_fill(ignored, 0.0)
+        if reduction == "none":
+            return terms
+        if reduction == "sum":
+            return terms.sum()
+        return terms.mean() if ignored is None else terms.sum() / (~ignored).sum().clamp_min(1)
+
+    def _terms_of_shares(self, logits: Tensor, shares: Tensor) -> Tensor:
+        """Average the terms (n, *spatial) of the classes by their shares (n, k, *spatial)."""
+        terms = []
+        for label in range(logits.shape[1]):
+            target = torch.full_like(shares[:, 0], label, dtype=torch.int64)
+            terms.append(shares[:, label] * self.terms(logits, target))
+        return torch.stack(terms).sum(dim=0)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Map logits (n, k, *spatial) to probabilities that sum to 1 over the classes."""

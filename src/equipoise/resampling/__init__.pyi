@@ -10,11 +10,13 @@ from .loading import load_oversampler
 from .random import RandomOversampler, RandomUndersampler, ReplayOversampler
 from .resized import ResizedOversampler
 from .smote import SMOTEOversampler
+from .torch_batches import BatchRows
 from .vae.oversampler import VAEOversampler
 from .vae.pretraining import VAEPretraining
 
 __all__ = [
     "BAGANOversampler",
+    "BatchRows",
     "DiffusionOversampler",
     "GANOversampler",
     "Oversampler",

@@ -150,6 +150,43 @@ def lives_on_one_device_with_its_counts(factory: Factory) -> None:
             assert value.device.type == "meta", "a tensor is not a buffer"
 
 
+def works_in_half_precision(factory: Factory) -> None:
+    """Logits in bfloat16, as under autocast, and targets of any integer type are accepted."""
+    logits, target = _batch((4,))
+    loss = factory(COUNTS)
+    expected = loss(logits.detach().bfloat16().float(), target)
+    for kind in (torch.int32, torch.uint8):
+        value = loss(logits.bfloat16(), target.to(kind))
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, expected)
+    _finite_with_gradient(value, logits)
+
+
+def reduces_and_ignores_as_torch_does(factory: Factory) -> None:
+    """`reduction` and `ignore_index` work as in torch; where all is ignored, the mean is 0."""
+    logits, target = _batch((4,))
+    loss = factory(COUNTS)
+    terms = loss(logits, target, reduction="none")
+    torch.testing.assert_close(terms, loss.terms(logits, target))
+    torch.testing.assert_close(loss(logits, target, reduction="sum"), terms.sum())
+    ignored = torch.arange(4).expand(6, 4) % 2 == 0
+    part = loss(logits, target.masked_fill(ignored, -100), ignore_index=-100)
+    torch.testing.assert_close(part, terms[~ignored].mean())
+    nothing = loss(logits, torch.full_like(target, -100), ignore_index=-100)
+    assert nothing == 0, f"expected 0 without an item, got {nothing}"
+
+
+def averages_over_shares_of_classes(factory: Factory) -> None:
+    """Shares of classes average the terms of the classes; certain ones are the classes."""
+    logits, target = _batch((4,))
+    loss = factory(COUNTS)
+    certain = torch.nn.functional.one_hot(target, 3).movedim(-1, 1).float()
+    torch.testing.assert_close(loss(logits, certain), loss(logits, target))
+    half = 0.5 * certain + 0.5 * certain[:, [1, 2, 0]]
+    mixed = 0.5 * (loss(logits, target) + loss(logits, (target + 2) % 3))
+    torch.testing.assert_close(loss(logits, half), mixed)
+
+
 LOSS_CONTRACT: tuple[Callable[[Factory], None], ...] = (
     gives_a_scalar_for_any_spatial_shape,
     averages_terms_of_single_items,
@@ -161,6 +198,9 @@ LOSS_CONTRACT: tuple[Callable[[Factory], None], ...] = (
     gives_probabilities,
     advances_by_progress_alone,
     lives_on_one_device_with_its_counts,
+    works_in_half_precision,
+    reduces_and_ignores_as_torch_does,
+    averages_over_shares_of_classes,
 )
 
 
