@@ -1,12 +1,14 @@
 """Where the processor's time of a study goes, stage by stage: a default study, and one of heads.
 
-Usage: python -m benchmarks.stages [--json FILE] [--only default frozen]
+Usage: python -m benchmarks.stages [--json FILE] [--only default float32 frozen]
 
 CPU seconds of one thread, in a process for each study. A stage excludes those inside it.
 
 - default: five methods without a generator from scratch, on 400 drawn films of 64 px, one cell of
   each, with a twelfth of the usual steps. `whole` is what 9 cells of each method with all steps
   take: stages of cells times 9, training and evaluation also times 12.
+- float32: the same with all networks in float32, where `default` has bfloat16 if the processor
+  does.
 - frozen: every sixth of 48 heads on 5,000 drawn films of 128 px with features as long as those of
   mobilenet_v2, one cell of each. The features are drawn; what they would take is measured on a few
   images. `whole` is what 50 cells of each of the 48 take. Tables grow in proportion to the cells
@@ -44,7 +46,7 @@ from equipoise.evidence.finished_run import FinishedRun
 from equipoise.evidence.gathering import gather_evidence
 from equipoise.experiments.image_plan import plan_study
 from equipoise.experiments.methods.catalogue import build_methods
-from equipoise.experiments.protocol import FROZEN, Budget, Protocol
+from equipoise.experiments.protocol import AUTO, FLOAT32, FROZEN, Budget, Protocol
 from equipoise.experiments.running.environment import machine, versions
 from equipoise.experiments.running.executors import InProcess
 from equipoise.experiments.running.forecast import estimate
@@ -56,6 +58,7 @@ from equipoise.runs.run import open_run
 from equipoise.runs.store import RunStore
 
 DEFAULT_METHODS = ("none", "class_weights", "oversampling", "balanced_softmax", "crt")
+STUDIES = ("default", "float32", "frozen")
 POLICIES = ("best", "last")  # of the weight decay: each method under both
 HEAD_METHODS = (
     *("none", "class_weights", "rwwce", "focal", "class_balanced", "class_balanced_focal", "ldam"),
@@ -140,7 +143,7 @@ def profiled(study_name: str) -> dict[str, Any]:
     """Run a study from its images to its report; return the seconds of its stages."""
     watch = StageWatch()
     watch.seconds["start-up"] = time.process_time()
-    n, side, n_rare = (400, 64, 80) if study_name == "default" else (5000, 128, 500)
+    n, side, n_rare = (400, 64, 80) if study_name != "frozen" else (5000, 128, 500)
     with tempfile.TemporaryDirectory() as name, watch.watching():
         films, out = Path(name, "films"), Path(name, "run")
         write_films(films, duplicates.draw(n, side), n_rare)
@@ -159,8 +162,8 @@ def profiled(study_name: str) -> dict[str, Any]:
     n_cells = len(list(study.cells()))
     whole = {}
     for stage, value in seconds.items():
-        times = 9 if study_name == "default" else 50 * HEADS_SHARE
-        if stage in ("classifier", "evaluation") and study_name == "default":
+        times = 50 * HEADS_SHARE if study_name == "frozen" else 9
+        if stage in ("classifier", "evaluation") and study_name != "frozen":
             times *= STEPS_SHARE
         whole[stage] = round(value * (times if stage in (*OF_CELLS, "tables") else 1), 1)
     if study_name == "frozen":
@@ -176,8 +179,10 @@ def profiled(study_name: str) -> dict[str, Any]:
 
 
 def budget_of(study_name: str) -> Budget:
-    if study_name == "default":
-        return Budget(n_steps=Budget().n_steps // STEPS_SHARE, device="cpu")
+    if study_name != "frozen":
+        precision = FLOAT32 if study_name == "float32" else AUTO
+        n_steps = Budget().n_steps // STEPS_SHARE
+        return Budget(n_steps=n_steps, precision=precision, device="cpu")
     return Budget(regime=FROZEN, network="mobilenet_v2", pretrained="random", device="cpu")
 
 
@@ -241,12 +246,12 @@ def print_row(name: str, profile: Mapping[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="file for the numbers; other studies in it stay")
-    parser.add_argument("--only", choices=("default", "frozen"), nargs="+")
+    parser.add_argument("--only", choices=STUDIES, nargs="+")
     arguments = parser.parse_args()
     profiles: dict[str, Any] = {}
     if arguments.json and arguments.json.is_file():
         profiles = json.loads(arguments.json.read_text(encoding="utf-8"))["studies"]
-    for name in arguments.only or ("default", "frozen"):
+    for name in arguments.only or STUDIES:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             profiles[name] = pool.submit(profiled, name).result()
         print_row(name, profiles[name])
