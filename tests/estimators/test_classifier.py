@@ -26,6 +26,7 @@ from equipoise.losses import LOSSES
 from equipoise.losses.base import ImbalanceLoss, LossFactory
 from equipoise.losses.cross_entropy import CrossEntropy
 from equipoise.networks.backbones import find_backbone
+from equipoise.networks.dropout import ByteDropout
 from equipoise.networks.heads import HEADS
 from equipoise.resampling.random import RandomOversampler
 from equipoise.training.batches import ResidentBatches
@@ -296,7 +297,7 @@ def test_pieces_accumulate_the_gradients_of_the_batch(
     toy: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without batch norm and dropout, pieces end in nearly the same weights as whole batches."""
-    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda _layer, values: values)
+    monkeypatch.setattr(ByteDropout, "forward", lambda _layer, values: values)
     settings = {"augmentation": "none", "optimizer": "sgd", "synthetic_weight": 0.5}
     whole = quick(**settings).fit(toy.images, toy.labels, synthetic=MASK)
     pieces = quick(**settings, micro_batch_size=3).fit(toy.images, toy.labels, synthetic=MASK)

@@ -123,8 +123,10 @@ def test_mapped_images_are_read_in_blocks(images: Images, tmp_path: Path) -> Non
 def test_bad_images_and_features_are_refused() -> None:
     with pytest.raises(DataError, match=r"\(n, c, h, w\).*\(2, 1, 8, 8, 8\)"):
         extract(np.zeros((2, 1, 8, 8, 8), dtype=np.uint8), Means())
-    with pytest.raises(DataError, match="float32"):
-        extract(np.zeros((2, 1, 8, 8)), Means())
+    with pytest.raises(DataError, match="numbers, got complex"):
+        extract(np.zeros((2, 1, 8, 8), dtype=np.complex64), Means())
+    with pytest.raises(DataError, match="1 or 3 channels"):
+        extract(np.zeros((2, 4, 8, 8), dtype=np.uint8), Means())
 
     class Broken(Means):
         def __call__(self, images: Images) -> NDArray[np.float32]:

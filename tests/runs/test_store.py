@@ -137,7 +137,7 @@ def test_the_seed_of_a_step_is_no_setting(
     make_study: MakeStudy, fakes: Any, tmp_path: Path
 ) -> None:
     finished(make_study(), tmp_path)
-    methods = {"none": Pipeline([("classify", fakes.NearestMean(seed=99))])}
+    methods = {"none": Pipeline([("classify", fakes.NearestMean(random_state=99))])}
     finished(make_study(methods=methods), tmp_path)
 
 

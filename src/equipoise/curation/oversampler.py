@@ -158,7 +158,7 @@ class CuratedOversampler(Oversampler):
         return ImageClassifier(
             batch_sampler="balanced",
             device=self.device,
-            random_state=vars(self).get("seed_", 0),
+            random_state=self._fixed_seed,
         )
 
     def _fit(

@@ -73,6 +73,11 @@ def extract(images: ImageSource, extractor: Extractor, *, cache: Path | None = N
         raise DataError(
             f"Expected images of shape (n, c, h, w), got {images.shape}. Volumes have no extractor."
         )
+    if images.shape[1] not in (1, 3):
+        raise DataError(
+            f"Expected images with 1 or 3 channels, which extractors know, got {images.shape[1]}. "
+            "Select or average channels."
+        )
 
     def compute(rows: Rows) -> NDArray[np.float32]:
         return _compute(images, rows, extractor, fill=cache is not None)

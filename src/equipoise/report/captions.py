@@ -73,7 +73,7 @@ def captioned(table: Markup, label: str) -> Markup:
 
     Example:
         >>> html = captioned(Markup("<table><tr><td>0.8<small>[0.7, 0.9]</small></table>"), "AUROC")
-        >>> html[:35], "0.8%20%5B0.7%2C%200.9%5D" in html
+        >>> str(html[:35]), "0.8%20%5B0.7%2C%200.9%5D" in html
         ('<table><caption><span>AUROC <a down', True)
     """
     content = quote(csv_of(table))

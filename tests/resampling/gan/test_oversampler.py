@@ -98,6 +98,7 @@ def test_fields_of_records_are_parameters_too() -> None:
 def test_the_plan_takes_every_setting() -> None:
     """A setting missing from the plan would load the fit of another value."""
     gan = tiny(conditioning="embedding")
+    gan._set_seed()
     images, labels = toy_images((20, 10))
     gan.classes_, gan.sampling_strategy_ = np.unique(labels), {1: 10}
     gan.shape_, gan.span_ = images.shape[1:], (0.0, 255.0)

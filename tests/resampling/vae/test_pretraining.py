@@ -53,7 +53,9 @@ def test_the_classifier_sees_what_the_encoder_sees(
     assert set(tensors) == set(trunk.state_dict())
     trunk.load_state_dict(dict(tensors))
 
-    plan = plan_vae(VAEPretraining(**TINY), "mobilenet_v2", films[0])
+    pretraining = VAEPretraining(**TINY)
+    pretraining._set_seed()
+    plan = plan_vae(pretraining, "mobilenet_v2", films[0])
     tensors_of_all, _ = fit_vae(
         plan, films[0], None, device=torch.device("cpu"), workspace=tmp_path
     )

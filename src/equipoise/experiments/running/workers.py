@@ -13,6 +13,7 @@ from pathlib import Path
 from pickle import PicklingError
 from time import monotonic
 from types import ModuleType
+from typing import Any
 
 from equipoise.exceptions import CrowdedDeviceError, SettingError
 from equipoise.experiments.running.protocols import CellTask, Observer, PortableTask
@@ -194,9 +195,18 @@ def ending_signals_blocked() -> Iterator[None]:
     resource_tracker.ensure_running()  # which would unblock Ctrl-C
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    handlers: dict[int, Any] = {}
+    delayed: list[int] = []  # signals that reached another thread, which does not block them
+    if threading.current_thread() is threading.main_thread():
+        for number in signals:
+            handlers[number] = signal.signal(number, lambda came, _: delayed.append(came))
     try:
         yield
     finally:
+        for ending, handler in handlers.items():
+            signal.signal(ending, signal.SIG_DFL if handler is None else handler)
+        for came in delayed:
+            signal.raise_signal(came)  # to this thread, which still blocks it
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

@@ -78,8 +78,8 @@ def test_columns_of_patients_are_found_by_meaning(header: str, root: Path) -> No
 
 
 def test_all_faults_of_the_cases_are_in_one_error(root: Path) -> None:
-    text = GOOD.replace("x2,jane", "x1,").replace(",test,", ",holdout,").replace("x3,joe", ",joe")
-    with pytest.raises(DataError, match=r"4 faults:\n.*line 4.*\n.*x1.*\n.*line 3.*\n.*holdout"):
+    text = GOOD.replace("x2,jane", "x1,").replace(",test,", ",vault,").replace("x3,joe", ",joe")
+    with pytest.raises(DataError, match=r"4 faults:\n.*line 4.*\n.*x1.*\n.*line 3.*\n.*vault"):
         read(table(root, text), options(root))
 
 
@@ -105,7 +105,7 @@ def test_a_column_that_may_be_of_patients_is_asked_about(root: Path) -> None:
         ("x2,jane", ",jane", r"t.csv: no case in line 3\."),
         ("x2,", "x1,", "twice: x1"),
         ("x2,jane", "x2,", "patient.*: x2"),
-        (",val,", ",holdout,", r"holdout\..* train, training"),
+        (",val,", ",vault,", r"vault\..* train, training"),
         ("b/flair", "../secret", r"case x2: ../secret.nii.gz leaves the folder"),
         ("b/flair", "/etc/flair", r"case x2: /etc/flair.nii.gz leaves the folder"),
         ("b/flair", "b/none", r"case x2: .* b/none.nii.gz"),
