@@ -63,10 +63,10 @@ def pick(table: Mapping[str, T], name: str, kind: str) -> T:
     raise SettingError(unknown(name, table, kind))
 
 
-def unknown(name: str, names: Iterable[str], kind: str) -> str:
+def unknown(name: object, names: Iterable[str], kind: str) -> str:
     """Return the error message for an unknown name: the closest name and all available ones."""
     names = sorted(names)
-    closest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    closest = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f" Did you mean '{closest[0]}'?" if closest else ""
     return f"No {kind} named '{name}'.{hint} Available: {', '.join(names)}."
 

@@ -51,6 +51,7 @@ def test_the_file_beside_a_run_repeats_it_elsewhere(
         ("[steps]\nn = 3", ["steps", "table"]),
         ("steps = = 3", ["no TOML", "a line for each option"]),
         ("steps = 'many'", ["--steps"]),
+        ("splits = true", ["splits", "true"]),
     ],
 )
 def test_what_is_no_option_is_refused_by_name(

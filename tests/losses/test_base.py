@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -44,3 +46,9 @@ def test_a_loss_alone_takes_whole_numbers(loss: type[LDAM] | type[LogitAdjustmen
     logits, target = torch.tensor([[0.2, -0.1], [0.5, 0.1]]), torch.tensor([0, 1])
     expected = loss(torch.tensor([60.0, 20.0]))(logits, target)
     torch.testing.assert_close(loss([60, 20])(logits, target), expected)
+
+
+@pytest.mark.parametrize("counts", [[0, 32], [-1, 32], [float("nan"), 3], [[3, 4]], 5])
+def test_impossible_counts_are_refused(counts: Any) -> None:
+    with pytest.raises(DataError, match="at least 2 classes"):
+        LDAM(counts)

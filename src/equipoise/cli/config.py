@@ -69,6 +69,13 @@ def _by_parameter(context: typer.Context, values: Mapping[str, Any], path: Path)
         if isinstance(value, dict):
             raise SettingError(f"Expected a value for {typed} in {path}, got a table.")
         name = parameters[option]
+        is_switch = any(
+            p.name == name and getattr(p, "is_flag", False) for p in context.command.params
+        )
+        if isinstance(value, bool) and not is_switch:
+            raise SettingError(
+                f"Expected a number or text for {typed} in {path}, got {str(value).lower()}."
+            )
         is_list = isinstance(value, list) and name in LISTS
         of_parameters[name] = ",".join(map(str, value)) if is_list else value
     return of_parameters

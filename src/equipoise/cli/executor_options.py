@@ -16,7 +16,7 @@ EXECUTORS: Mapping[str, str | None] = {PROCESSES: None, RAY: "local"}  # -> addr
 Executor = Annotated[
     str,
     typer.Option(
-        help="Where cells are trained: 'processes' of this machine, or 'ray' (equipoise[ray]).",
+        help="Where cells are trained: 'processes' of this machine, or 'ray' (the extra ray).",
         rich_help_panel=TRAINING,
     ),
 ]

@@ -96,10 +96,17 @@ Counts = Tensor | Sequence[int] | NDArray[np.integer]
 def class_counts(counts: Counts) -> Tensor:
     """Return the images of each class (k,) as a tensor of floats, from numbers of any kind.
 
+    Raises:
+        DataError: Fewer than two classes, or a class without an image.
+
     >>> class_counts([60, 20])
     tensor([60., 20.])
     """
     numbers = torch.as_tensor(counts)
+    if numbers.ndim != 1 or len(numbers) < 2 or not (numbers >= 1).all():
+        raise DataError(
+            f"Expected counts of at least 2 classes, none of them empty, got {numbers.tolist()}."
+        )
     return numbers if numbers.is_floating_point() else numbers.to(torch.float32)
 
 
@@ -139,9 +146,4 @@ class LossFactory:
         Raises:
             DataError: Fewer than two classes, or a class without an image.
         """
-        counts = class_counts(counts).to(torch.float32)
-        if counts.ndim != 1 or len(counts) < 2 or bool((counts < 1).any()):
-            raise DataError(
-                f"Expected counts of at least 2 classes, none of them empty, got {counts.tolist()}."
-            )
-        return self.build(counts)
+        return self.build(class_counts(counts).to(torch.float32))

@@ -1,5 +1,6 @@
 """Check whether a study can continue a stored run, and merge their descriptions."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,7 @@ from equipoise.runs.description import MethodDescription, SplitDescription, Stud
 
 MOST_LINES = 12  # of differences in a message
 
-PRECISION_ADVICE = (
-    " Which precision is automatic follows the processor: precision (--precision) continues the "
-    "run with the stored one."
-)
+PRECISION = re.compile(r", (?:\w+, )*precision: stored '([\w-]+)'")
 
 Named = TypeVar("Named", MethodDescription, SplitDescription)
 
@@ -48,7 +46,7 @@ def merge_descriptions(
             f"The run in {folder} was made with other settings than those requested now:\n"
             + first_lines(conflicts, MOST_LINES)
             + f"\nName another folder with --out, or delete {folder}."
-            + (PRECISION_ADVICE if any(", precision: " in line for line in conflicts) else "")
+            + precision_advice(conflicts)
         )
     return replace(
         requested,
@@ -57,6 +55,20 @@ def merge_descriptions(
         seeds=tuple(sorted({*stored.seeds, *requested.seeds})),
         split_limits=_joined_limits(stored, requested),
     )
+
+
+def precision_advice(conflicts: Sequence[str]) -> str:
+    """Return how a run continues from which a study differs in precision alone; "" elsewhere.
+
+    >>> precision_advice(["method none, classify, precision: stored '32-true', requested 'x'"])
+    ' Or continue it with precision 32-true (--precision 32-true), as it was begun.'
+    """
+    matches = [PRECISION.search(line) for line in conflicts]
+    precisions = {match.group(1) for match in matches if match}
+    if None in matches or len(precisions) != 1:
+        return ""
+    (stored,) = precisions
+    return f" Or continue it with precision {stored} (--precision {stored}), as it was begun."
 
 
 def differences(stored: JsonValue, requested: JsonValue, *, at: str = "") -> Iterator[str]:
