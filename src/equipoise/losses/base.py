@@ -103,7 +103,7 @@ def class_counts(counts: Counts) -> Tensor:
     tensor([60., 20.])
     """
     numbers = torch.as_tensor(counts)
-    if numbers.ndim != 1 or len(numbers) < 2 or not (numbers >= 1).all():
+    if numbers.ndim != 1 or len(numbers) < 2 or not (numbers > 0).all():
         raise DataError(
             f"Expected counts of at least 2 classes, none of them empty, got {numbers.tolist()}."
         )
