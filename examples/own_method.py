@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from imblearn.pipeline import Pipeline
 
 import equipoise as eq
@@ -27,10 +28,11 @@ class ShiftOversampler(eq.resampling.Oversampler):
         return np.stack(images)
 
     def _state(self) -> Any:
-        return {}, {}  # nothing of it is stored: it learns nothing
+        tensors = {str(code): torch.from_numpy(X) for code, X in self.images_.items()}
+        return tensors, {}  # what is stored, as tensors and as JSON
 
     def _set_state(self, tensors: Any, state: Any) -> None:
-        raise NotImplementedError("A ShiftOversampler is fitted, not loaded.")
+        self.images_ = {int(code): tensor.numpy() for code, tensor in tensors.items()}
 
 
 def main() -> None:
@@ -39,8 +41,8 @@ def main() -> None:
     names = ("none", "oversampling")
     study = eq.plan(films, methods=names, n_splits=2, n_seeds=1, n_steps=60)
     classifier = study.methods["none"].steps[-1][1]
-    own = Pipeline([("balance", ShiftOversampler()), ("classify", classifier)])
-    study = replace(study, methods={**study.methods, "shifts": own})
+    shifts = Pipeline([("balance", ShiftOversampler()), ("classify", classifier)])
+    study = replace(study, methods={**study.methods, "shifts": shifts})
 
     # 2. It is trained, killed, resumed, compared and reported as all others.
     run = eq.run(study, FOLDER, executor=eq.InProcess())

@@ -84,7 +84,7 @@ def test_a_signal_ends_with_its_own_code(number: signal.Signals) -> None:
         (OSError("4 requested and 0 written"), "make room"),
         (OSError(errno.EFBIG, "File too large"), "ulimit -f"),
         (OSError(errno.EMFILE, "Too many open files", "a.npz"), "ulimit -n"),
-        (MemoryError(), "Not enough memory. Finished cells are kept"),
+        (MemoryError(), "Not enough memory. Finished cells are kept; the same command continues."),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB\nSee ..."), "--workers"),
         (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "ulimit -v"),
     ],
@@ -101,6 +101,19 @@ def test_what_the_machine_ran_out_of_is_said_in_one_line(
     assert err.startswith("Error: ")
     assert err.count("\n") == 1
     assert named in err
+
+
+def test_a_command_that_trains_nothing_does_not_speak_of_cells(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise OSError(errno.ENOENT, "No such file or directory", "scores.csv")
+
+    monkeypatch.setattr("equipoise.cli.app.app", fail)
+    code, _, err = call("predict", "run", "films")
+    assert code == 2
+    assert "scores.csv" in err
+    assert "Finished cells" not in err
 
 
 def test_an_error_is_printed_where_there_is_no_memory_for_colors(

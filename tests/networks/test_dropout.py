@@ -21,11 +21,13 @@ def test_values_are_dropped_independently_whatever_their_layout() -> None:
     torch.manual_seed(0)
     values = torch.ones(8, 6, 20, 20)
     for laid_out in (values, values.contiguous(memory_format=torch.channels_last), values[::2]):
-        kept = (ByteDropout(0.5)(laid_out) > 0).double()
+        survivors = (ByteDropout(0.5)(laid_out) > 0).double()
         for axis in range(4):
-            shifted = kept.roll(1, axis)
-            correlation = torch.corrcoef(torch.stack([kept.flatten(), shifted.flatten()]))[0, 1]
-            assert abs(correlation) < 5 / kept.numel() ** 0.5
+            shifted = survivors.roll(1, axis)
+            correlation = torch.corrcoef(torch.stack([survivors.flatten(), shifted.flatten()]))[
+                0, 1
+            ]
+            assert abs(correlation) < 5 / survivors.numel() ** 0.5
 
 
 def test_gradients_pass_where_values_stay_and_nothing_changes_in_evaluation() -> None:

@@ -53,7 +53,7 @@ def test_axe_finds_nothing_serious(
     process = subprocess.run(
         [*command, page.as_uri()], check=True, capture_output=True, text=True, timeout=300
     )
-    found = re.search(r'<pre id="axe-result">(.*?)</pre>', process.stdout, re.DOTALL)
-    assert found is not None
-    violations = json.loads(unescape(found.group(1)))
+    result = re.search(r'<pre id="axe-result">(.*?)</pre>', process.stdout, re.DOTALL)
+    assert result is not None
+    violations = json.loads(unescape(result.group(1)))
     assert [violation for violation in violations if violation[0] in SERIOUS] == []

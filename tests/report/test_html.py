@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -213,6 +214,19 @@ def test_failed_cells_are_listed_with_their_reason(make_run: MakeRun) -> None:
     assert groups[0].cells == ["split-0, seed 0"]
     (notice,) = failures(contents)
     assert "5 of 20 cells failed (dcgan in 1 of 4 runs and cdcgan in 4 of 4 runs)" in notice.text
+
+
+def test_errors_that_differ_in_numbers_alone_are_one_reason(make_run: MakeRun) -> None:
+    contents = read_contents(make_run(broken=("cdcgan",)))
+    records = []
+    for i, record in enumerate(contents.failed):
+        records.append(replace(record, error=f"Images differ by {i}.{i} %, expected 5 %."))
+    vars(contents)["failed"] = tuple(records)  # a cached property
+    (group,) = failure_groups(contents)
+    assert len(group.cells) == 4
+    assert group.error == "Images differ by 0.0 %, expected 5 %."
+    (notice,) = failures(contents)
+    assert "4 of 20 cells failed" in notice.text
 
 
 def test_what_changes_the_reading_is_open_and_the_rest_is_folded(make_run: MakeRun) -> None:

@@ -14,6 +14,7 @@ from equipoise.exceptions import EquipoiseError
 from equipoise.shortages import remedy
 from equipoise.training.allocator import keep_freed_memory
 
+TRAINING = {"run", "demo", "plan"}  # commands that train cells
 VARIABLES = (
     "Environment: [bold]EQUIPOISE_WEIGHTS[/] is the folder of pretrained weights; "
     "[bold]EQUIPOISE_CACHE[/] the folder of decoded images and prepared volumes, or off, and "
@@ -72,10 +73,17 @@ def run_command() -> int:
             to_do = remedy(error)
             if VOICE.verbose or (not to_do and not isinstance(error, OSError)):
                 raise
-            kept = "Finished cells are kept; the same command continues."
-            message = f"{reason(error)}. {kept} {to_do}"
+            message = f"{reason(error)}. {what_is_kept()} {to_do}"
     print_error(message.strip())
     return 2
+
+
+def what_is_kept() -> str:
+    """Return what an error of the machine leaves of the command that was typed."""
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    if command not in TRAINING:
+        return "Nothing was trained by this command, and stored runs are as they were."
+    return "Finished cells are kept; the same command continues."
 
 
 def reason(error: Exception) -> str:

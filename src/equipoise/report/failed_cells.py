@@ -1,5 +1,6 @@
-"""The cells that failed, those of one method with one error together."""
+"""The cells that failed, those of one method with one kind of error together."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,13 +13,13 @@ MOST_ERRORS = 3  # different ones that the first screen names
 
 @dataclass(frozen=True, kw_only=True)
 class FailureGroup:
-    """The cells of a method that failed with the same error.
+    """The cells of a method that failed with the same error, whatever numbers are in it.
 
     Attributes:
         method: Name of the method.
         n_cells: Its requested cells.
         error_type: Class of the error.
-        error: Its message.
+        error: Its message, of the first cell.
         cells: The cells that failed, "split-0, seed 1".
         tracebacks: Cell -> where it failed; empty where names are hidden.
     """
@@ -41,18 +42,20 @@ def failure_groups(c: Contents) -> list[FailureGroup]:
     groups = []
     for method in c.methods:
         n_cells = sum(cell.method == method for cell in c.run.cells)
-        by_error: dict[tuple[str, str], dict[str, str]] = {}
+        by_kind: dict[tuple[str, str], dict[str, str]] = {}
+        messages: dict[tuple[str, str], str] = {}
         for record in c.failed:
             if record.cell.method == method:
                 where = f"{record.cell.split}, seed {record.cell.seed}"
-                cells = by_error.setdefault((record.error_type, record.error), {})
-                cells[where] = record.traceback or ""
-        for (error_type, error), cells in by_error.items():
+                kind = record.error_type, without_numbers(record.error)
+                messages.setdefault(kind, record.error)
+                by_kind.setdefault(kind, {})[where] = record.traceback or ""
+        for kind, cells in by_kind.items():
             group = FailureGroup(
                 method=method,
                 n_cells=n_cells,
-                error_type=error_type,
-                error=error,
+                error_type=kind[0],
+                error=messages[kind],
                 cells=list(cells),
                 tracebacks={where: text for where, text in cells.items() if text},
             )
@@ -60,20 +63,29 @@ def failure_groups(c: Contents) -> list[FailureGroup]:
     return groups
 
 
+def without_numbers(error: str) -> str:
+    """Return a message with its numbers left open, by which errors of one kind are the same.
+
+    >>> without_numbers("images differ by 1.0%, expected 5%")
+    'images differ by #%, expected #%'
+    """
+    return re.sub(r"\d+(?:\.\d+)?", "#", error)
+
+
 def failures(c: Contents) -> Iterator[Notice]:
     """Yield how many cells failed for each reason, and of which methods."""
-    by_error: dict[str, list[FailureGroup]] = {}
+    by_kind: dict[str, list[FailureGroup]] = {}
     for group in failure_groups(c):
-        by_error.setdefault(group.error, []).append(group)
-    for error, groups in list(by_error.items())[:MOST_ERRORS]:
+        by_kind.setdefault(without_numbers(group.error), []).append(group)
+    for groups in list(by_kind.values())[:MOST_ERRORS]:
         n = sum(len(group.cells) for group in groups)
         who = listed([group.clause for group in groups])
         failed = f"{n} of {plural(len(c.run.cells), 'cell')} failed ({who})"
         if n == len(c.run.cells):
             failed = f"All {plural(n, 'cell')} failed"
-        text = f"{failed}: {error}"
+        text = f"{failed}: {groups[0].error}"
         yield Notice(text=text, group=CELLS, decisive=True)
-    n_more = len(by_error) - MOST_ERRORS
+    n_more = len(by_kind) - MOST_ERRORS
     if n_more > 0:
         text = f"Cells failed for {plural(n_more, 'more reason')}: see Failed cells."
         yield Notice(text=text, group=CELLS)

@@ -107,7 +107,7 @@ def has_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    capabilities = torch.cpu.get_capabilities()
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older torch has none
     return any(capabilities.get(name, False) for name in BFLOAT16_UNITS)
 
 

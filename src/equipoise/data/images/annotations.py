@@ -46,13 +46,13 @@ def find_annotations(
         {'labels': ['labels/2.txt'], '*.txt': ['train/1.txt']}
     """
     paths = list(map(PurePosixPath, images))
-    others = list(other_files)
-    if not paths or not others:
+    candidates = list(other_files)
+    if not paths or not candidates:
         return {}
     stems = {path.stem for path in paths}
     image_folders = {parent for path in paths for parent in path.parents}
     groups: dict[tuple[PurePosixPath, str], list[str]] = defaultdict(list)
-    for file in others:
+    for file in candidates:
         path = PurePosixPath(file)
         suffix = path.suffix.lower()
         if suffix in {".json", ".xml"} or (suffix == ".txt" and path.stem in stems):

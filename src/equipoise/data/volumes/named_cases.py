@@ -68,10 +68,10 @@ def cases_in_one_folder(root: Path, folder: Path, files: Sequence[Path]) -> list
         files: The volumes directly in it.
     """
     label_of: dict[tuple[str, ...], Path] = {}
-    others: list[Path] = []
+    scans: list[Path] = []
     for file in files:
         if role_of(stem_of(file)) != LABEL:
-            others.append(file)
+            scans.append(file)
         elif label_of.setdefault(key_of(stem_of(file)), file) != file:
             return []
     if len(label_of) < 2 or () in label_of:
@@ -79,7 +79,7 @@ def cases_in_one_folder(root: Path, folder: Path, files: Sequence[Path]) -> list
     files_of: dict[str, Files] = {}
     for key, file in label_of.items():
         files_of["_".join(key)] = {LABEL: file}
-    for file in others:
+    for file in scans:
         words = words_of_name(stem_of(file))
         keys = [key for key in label_of if set(key) <= set(words)]
         longest = [key for key in keys if len(key) == max(map(len, keys))]
