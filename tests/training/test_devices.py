@@ -89,3 +89,8 @@ def test_emulated_bfloat16_of_a_gpu_does_not_count(monkeypatch: pytest.MonkeyPat
     assert not has_bfloat16(torch.device("cuda"))
     assert requests == [False]
     assert not has_bfloat16(torch.device("mps"))
+
+
+def test_a_torch_that_names_no_units_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not has_bfloat16(torch.device("cpu"))

@@ -107,8 +107,9 @@ def has_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older torch has none
-    return any(capabilities.get(name, False) for name in BFLOAT16_UNITS)
+    of_processor = getattr(torch.cpu, "get_capabilities", None)  # which older torch lacks
+    capabilities: dict[str, object] = of_processor() if of_processor else {}
+    return any(capabilities.get(name) for name in BFLOAT16_UNITS)
 
 
 def _count(kind: str) -> int:
